@@ -1,0 +1,89 @@
+"""The nouns of a plan: a model, a setting, and the cell that measures one in the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Argument: TypeAlias = str | int | float | bool
+Source: TypeAlias = Literal["convmixer", "timm", "python"]
+Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "autocast"]
+Layout: TypeAlias = Literal["nchw", "nhwc"]
+CompileMode: TypeAlias = Literal["none", "default", "reduce-overhead", "max-autotune"]
+Scope: TypeAlias = Literal["resolution", "setting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of a suite, described well enough to build it in another process.
+
+    `target` is the timm name (source "timm") or `module:callable` (source "python"); a ConvMixer
+    is described by `args` alone. `weights` is a timm tag or the path of a checkpoint.
+    `patch_size`, `kernel_size` and `activation` are read off the built model; None where it has
+    none.
+    """
+
+    name: str
+    label: str
+    family: str
+    source: Source
+    target: str
+    args: Mapping[str, Argument] = field(default_factory=dict)
+    weights: str | None = None
+    num_classes: int = 1000
+    patch_size: int | None = None
+    kernel_size: int | None = None
+    activation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a model is run. `device` is "cpu" or "cuda:N"; `threads` None leaves torch's own number."""
+
+    name: str
+    device: str
+    precision: Precision
+    layout: Layout
+    compile: CompileMode
+    batch_size: int
+    image_size: int
+    threads: int | None = None
+    cudnn_benchmark: bool = True
+
+    @property
+    def kind(self) -> str:
+        """The kind of device, without its number: "cpu" or "cuda"."""
+        return self.device.partition(":")[0]
+
+    @property
+    def key(self) -> str:
+        """`cuda-fp16-nchw-eager-b64-r224`: stable for ever; what is not the default is appended."""
+        compiled = "eager" if self.compile == "none" else self.compile.replace("-", "_")
+        parts = [self.kind, self.precision, self.layout, compiled]
+        parts += [f"b{self.batch_size}", f"r{self.image_size}"]
+        parts += [f"t{self.threads}"] if self.threads else []
+        parts += [] if self.cudnn_benchmark else ["no_cudnn_benchmark"]
+        return "-".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One model × one measure × one setting.
+
+    A measure of scope "resolution" (params, macs) depends on nothing but the image size, so that
+    its key, and with it the cell, is shared by all settings of that size.
+    """
+
+    model: Model
+    measure: str
+    setting: Setting
+    scope: Scope = "setting"
+
+    @property
+    def setting_key(self) -> str:
+        return self.setting.key if self.scope == "setting" else f"r{self.setting.image_size}"
+
+    @property
+    def key(self) -> str:
+        return f"{self.model.name}/{self.measure}/{self.setting_key}"

@@ -1,0 +1,41 @@
+"""When two samples may be compared: where all that changes a timing is equal."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from cmx_bench.records import Environment
+
+# Two timings may be compared only where all of these are equal.
+COMPARABLE = (
+    "device_name",
+    "cores",
+    "threads",
+    "python",
+    "torch",
+    "timm",
+    "cuda",
+    "cudnn",
+    "driver",
+    "fp32_precision_matmul",
+    "fp32_precision_conv",
+    "cudnn_benchmark",
+    "fused_attention",
+)
+
+
+def digest(environment: Environment) -> str:
+    """Twelve hexadecimal digits that name an environment."""
+    text = json.dumps(environment, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def differences(one: Environment, other: Environment) -> dict[str, tuple[Any, Any]]:
+    """The fields of `COMPARABLE` in which two environments differ, with both values."""
+    return {
+        name: (one.get(name), other.get(name))
+        for name in COMPARABLE
+        if one.get(name) != other.get(name)
+    }

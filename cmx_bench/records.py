@@ -1,0 +1,196 @@
+"""A run's folder: what was asked for in run.json, what was measured in records.jsonl.
+
+A record is appended and flushed as soon as its cell is measured, so that a run can be killed at
+any moment and lose one cell at most.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import RecordsError
+
+SCHEMA = 1
+Environment: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one execution of a cell gave in one fresh process.
+
+    `values` maps each metric to its raw samples in base units; `reason` says why a cell failed.
+    `environment` is a key of the run's environments; `started` is UTC in ISO 8601, `elapsed`
+    seconds.
+    """
+
+    cell: str
+    model: str
+    measure: str
+    setting: str
+    replicate: int
+    status: Literal["ok", "failed"]
+    values: Mapping[str, list[float]]
+    reason: str
+    environment: str
+    started: str
+    elapsed: float
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run was asked to do, and in which environments it did it.
+
+    `cells` are the keys of all planned cells; `only` the globs they were chosen by. `unavailable`
+    maps the settings of the suite that this device cannot measure to the reason. `machine` is the
+    environment before any setting was applied. `finished` is empty until every planned cell was
+    tried.
+    """
+
+    suite: str
+    title: str
+    suite_hash: str
+    suite_path: str
+    device: str
+    models: tuple[Model, ...]
+    settings: tuple[Setting, ...]
+    measures: tuple[str, ...]
+    cells: tuple[str, ...]
+    replicates: int
+    only: tuple[str, ...]
+    unavailable: Mapping[str, str]
+    command: str
+    created: str
+    finished: str = ""
+    machine: Environment = field(default_factory=dict)
+    environments: Mapping[str, Environment] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+
+def append(folder: Path, record: Record) -> None:
+    """Adds `record` to the folder's records and flushes it to the disk.
+
+    An unfinished last line, which only a kill leaves behind, is cut off first.
+
+    Raises:
+        RecordsError: the folder cannot be written.
+    """
+    path = folder / "records.jsonl"
+    line = json.dumps(dataclasses.asdict(record), allow_nan=False) + "\n"
+    try:
+        with path.open("ab+") as file:
+            file.truncate(_whole_lines(path))
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _whole_lines(path: Path) -> int:
+    """The size in bytes of the file up to its last line feed."""
+    with path.open("rb") as file:
+        position = file.seek(0, os.SEEK_END)
+        while position:
+            position = file.seek(max(0, position - 4096))
+            if (found := file.read(4096).rfind(b"\n")) >= 0:
+                return position + found + 1
+    return 0
+
+
+def read(folder: Path) -> list[Record]:
+    """All records of a run, in the order in which they were measured.
+
+    An unfinished last line is passed over: its cell counts as not measured.
+
+    Raises:
+        RecordsError: a record cannot be read, or was written by a newer cmx-bench.
+    """
+    path = folder / "records.jsonl"
+    if not path.exists():
+        return []
+    *lines, _unfinished = _text(path).split("\n")
+    return [
+        _decoded(Record, _parsed(line, where), where)
+        for number, line in enumerate(lines, 1)
+        if (where := f"{path}:{number}")
+    ]
+
+
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise RecordsError(f"{where}: is not valid JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise RecordsError(f"{where}: expected a JSON object")
+    return values
+
+
+def write_run(folder: Path, run: Run) -> None:
+    """Writes run.json at once or not at all.
+
+    Raises:
+        RecordsError: the folder cannot be made or written.
+    """
+    path = folder / "run.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(dataclasses.asdict(run), indent=1) + "\n")
+    except OSError as error:
+        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces the file's text so that a reader sees the old one or the new one, never half."""
+    draft = path.with_name(path.name + ".part")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+
+
+def read_run(folder: Path) -> Run:
+    """The run in a folder.
+
+    Raises:
+        RecordsError: there is none, it cannot be read, or a newer cmx-bench wrote it.
+    """
+    path = folder / "run.json"
+    if not path.exists():
+        raise RecordsError(f"{folder}: holds no run (no run.json); give the folder of a run")
+    values = _parsed(_text(path), str(path))
+    run = _decoded(Run, values, str(path))
+    return dataclasses.replace(
+        run,
+        models=tuple(_decoded(Model, model, str(path)) for model in values["models"]),
+        settings=tuple(_decoded(Setting, setting, str(path)) for setting in values["settings"]),
+        **{key: tuple(values[key]) for key in ("measures", "cells", "only")},
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordsError(f"{path}: cannot be read: {error}") from error
+
+
+_Noun = TypeVar("_Noun")
+
+
+def _decoded(noun: type[_Noun], values: Mapping[str, Any], where: str) -> _Noun:
+    if values.get("schema", SCHEMA) > SCHEMA:
+        raise RecordsError(
+            f"{where}: schema {values['schema']} was written by a newer cmx-bench; "
+            f"this one reads up to {SCHEMA}, upgrade it"
+        )
+    try:
+        return noun(**values)
+    except TypeError as error:
+        raise RecordsError(f"{where}: not a {noun.__name__.lower()}: {error}") from error

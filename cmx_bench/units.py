@@ -1,0 +1,61 @@
+"""Numbers as people read them: the only place that rounds."""
+
+from __future__ import annotations
+
+import math
+
+_SI = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+_BINARY = ((2.0**40, "Ti"), (2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (1.0, ""))
+
+
+def scaled(value: float, unit: str, digits: int = 3) -> str:
+    """`value` with an SI prefix (binary for bytes) and `digits` significant digits: `20.7 GMAC`.
+
+    Images a second keep their unit unscaled, as every paper prints them.
+    """
+    if unit == "images/s":
+        return f"{significant(value, digits)} {unit}"
+    steps = _BINARY if unit == "B" else _SI
+    factor, prefix = next((step for step in steps if abs(value) >= step[0]), (1.0, ""))
+    return f"{significant(value / factor, digits)} {prefix}{unit}".rstrip()
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """`value` with `digits` significant digits and no exponent: `0.0123`, `4.50`, `1,235`."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the rounded value: 9.996 is 10
+    return f"{value:,.{max(0, digits - 1 - exponent)}f}"
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A share as a percentage: `0.84 %`."""
+    return f"{significant(share * 100, digits)} %"
+
+
+def exact(value: float) -> str:
+    """`value` unrounded: `51,625,960`, and Python's shortest text for what is no whole number."""
+    return f"{int(value):,}" if value == int(value) else repr(value)
+
+
+def digits_for(value: float, half_width: float | None) -> int:
+    """Significant digits of `value` that its interval supports: its half width shown to one digit.
+
+    Never under 2 or above 5; 3 where there is no interval.
+    """
+    if half_width is None or value == 0:
+        return 3
+    if half_width == 0:
+        return 5
+    supported = math.floor(math.log10(abs(value))) - math.floor(math.log10(half_width)) + 1
+    return min(5, max(2, supported))
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `7 min 30 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

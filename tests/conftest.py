@@ -1,0 +1,78 @@
+"""What several rooms' tests share: small suites, machines that need not exist, a stand-in executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench import suite
+from cmx_bench.execute.job import Job, Outcome
+from cmx_bench.suite import SuiteFile
+
+TINY = """\
+name: tiny
+models:
+  - {name: mixer, label: Small ConvMixer, convmixer: {dim: 8, depth: 2, kernel_size: 3}}
+  - {name: net, timm: resnet10t}
+measures: [params, throughput]
+replicates: 3
+settings:
+  cpu: [{name: cpu, batch_size: 2, image_size: 56}]
+"""
+
+CPU: dict[str, Any] = {
+    "device": "cpu", "device_name": "A CPU", "cores": 2, "threads": 2, "cxx": True, "torch": "2.15",
+}  # fmt: skip
+GPU: dict[str, Any] = CPU | {
+    "device": "cuda:0", "device_name": "A GPU", "compute_capability": "9.0",
+}  # fmt: skip
+
+
+@pytest.fixture
+def write_suite(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str = TINY) -> Path:
+        path = tmp_path / "suite.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tiny(write_suite: Callable[..., Path]) -> SuiteFile:
+    return suite.load(str(write_suite()))
+
+
+class StandIn:
+    """An executor that measures nothing: it answers each job as told, and notes the order."""
+
+    def __init__(self, answer: Callable[[Job], Outcome] | None = None) -> None:
+        self.answer = answer or (lambda job: samples(100.0 + job.replicate))
+        self.seen: list[tuple[str, int]] = []
+
+    def __call__(self, jobs: Iterable[Job], timeout: float) -> Iterator[tuple[Job, Outcome]]:
+        for job in jobs:
+            self.seen.append((job.cell.key, job.replicate))
+            yield job, self.answer(job)
+
+
+def samples(value: float, reason: str = "") -> Outcome:
+    return Outcome({} if reason else {"throughput": [value]}, reason, CPU)
+
+
+@pytest.fixture
+def stand_in() -> type[StandIn]:
+    return StandIn
+
+
+@pytest.fixture
+def cpu() -> dict[str, Any]:
+    return dict(CPU)
+
+
+@pytest.fixture
+def gpu() -> dict[str, Any]:
+    return dict(GPU)

@@ -1,0 +1,102 @@
+"""A run's folder: what is written is read again, and a kill at any byte loses one record at most."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import records
+from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import RecordsError
+from cmx_bench.records import Record, Run
+
+RECORD = Record(
+    "a/throughput/k", "a", "throughput", "k", 0, "ok", {"throughput": [1.0, 0.1 + 0.2]}, "", "e",
+    "2026-01-01T00:00:00.000+00:00", 1.5,
+)  # fmt: skip
+SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 1, 224)
+RUN = Run(
+    "s", "S", "h", "s.yaml", "cpu", (Model("a", "A", "f", "timm", "resnet18", {"k": 1}),),
+    (SETTING,), ("params",), ("a/params/r224",), 5, (), {"cuda/x": "why"}, "run", "now",
+    environments={"e": {"torch": "2"}},
+)  # fmt: skip
+
+
+def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+    written = [replace(RECORD, replicate=n) for n in range(3)]
+    for record in written:
+        records.append(tmp_path, record)
+    assert records.read(tmp_path) == written
+
+
+def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
+    records.write_run(tmp_path / "new" / "folder", RUN)
+    assert records.read_run(tmp_path / "new" / "folder") == RUN
+
+
+def test_a_kill_at_any_byte_loses_the_last_record_at_most(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    records.append(tmp_path, RECORD)
+    records.append(tmp_path, replace(RECORD, replicate=1))
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for size in range(first, len(whole)):
+        path.write_bytes(whole[:size])
+        assert [record.replicate for record in records.read(tmp_path)] == [0]
+        records.append(tmp_path, replace(RECORD, replicate=2))
+        assert [record.replicate for record in records.read(tmp_path)] == [0, 2]
+
+
+def test_a_kill_in_the_first_record(tmp_path: Path) -> None:
+    (tmp_path / "records.jsonl").write_text('{"cell": "a')
+    assert records.read(tmp_path) == []
+    records.append(tmp_path, RECORD)
+    assert records.read(tmp_path) == [RECORD]
+
+
+def test_a_long_unfinished_line_is_cut_off(tmp_path: Path) -> None:
+    records.append(tmp_path, RECORD)
+    with (tmp_path / "records.jsonl").open("a") as file:
+        file.write("x" * 10_000)
+    records.append(tmp_path, RECORD)
+    assert records.read(tmp_path) == [RECORD, RECORD]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{]", "records.jsonl:2: is not valid JSON"),
+        ("[]", "records.jsonl:2: expected a JSON object"),
+        ('{"schema": 99}', "records.jsonl:2: schema 99 was written by a newer cmx-bench"),
+        ('{"schema": 1, "cell": "a"}', "records.jsonl:2: not a record"),
+        ('{"colour": 1}', "records.jsonl:2: not a record"),
+    ],
+)
+def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str, message: str) -> None:
+    records.append(tmp_path, RECORD)
+    with (tmp_path / "records.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(RecordsError) as error:
+        records.read(tmp_path)
+    assert message in str(error.value)
+
+
+def test_a_run_of_a_newer_schema(tmp_path: Path) -> None:
+    records.write_run(tmp_path, RUN)
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 2, "more": 1}))
+    with pytest.raises(RecordsError, match="newer cmx-bench; this one reads up to 1, upgrade it"):
+        records.read_run(tmp_path)
+
+
+def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordsError, match="cannot be written"):
+        records.write_run(tmp_path / "file" / "run", RUN)
+    with pytest.raises(RecordsError, match="cannot be written"):
+        records.append(tmp_path / "none", RECORD)
+    with pytest.raises(RecordsError, match="holds no run"):
+        records.read_run(tmp_path)

@@ -1,0 +1,55 @@
+"""Intervals: against hand arithmetic, and against the distribution they claim."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from cmx_bench import stats
+
+
+def test_hand_arithmetic() -> None:
+    # Medians 90, 100, 110; logs 4.49981, 4.60517, 4.70048; sd 0.100379; t(2) = 4.302653.
+    got = stats.estimate([[90, 80, 95], [100], [110, 110]])
+    assert got.value == pytest.approx((90 * 100 * 110) ** (1 / 3))
+    half = 4.302653 * 0.100379 / math.sqrt(3)
+    assert got.high == pytest.approx(got.value * math.exp(half), rel=1e-4)
+    assert got.low == pytest.approx(got.value * math.exp(-half), rel=1e-4)
+    assert got.relative_half_width == pytest.approx(math.exp(half) - 1, rel=1e-4)
+    assert got.n == 3
+
+
+def test_one_process_gives_no_interval() -> None:
+    got = stats.estimate([[1.0, 2.0, 3.0]])
+    assert (got.value, got.low, got.high, got.n) == (2.0, None, None, 1)
+    assert got.relative_half_width is None
+
+
+def test_zero_has_no_logarithm() -> None:
+    got = stats.estimate([[0.0], [2.0]])
+    assert got.value == 1.0
+    assert got.low == pytest.approx(1 - 12.7062, rel=1e-4)
+
+
+def test_nothing_to_estimate() -> None:
+    with pytest.raises(ValueError, match="at least one process"):
+        stats.estimate([])
+
+
+@pytest.mark.parametrize(("freedom", "level", "t"), [(1, 0.95, 12.7062), (4, 0.95, 2.77645), (9, 0.99, 3.24984)])
+def test_student_t(freedom: int, level: float, t: float) -> None:
+    assert stats.student_t(freedom, level) == pytest.approx(t, rel=1e-5)
+
+
+def test_the_interval_covers_what_it_says() -> None:
+    # 2,000 tables of 5 processes whose logs are normal: 95 % cover, within 4 standard errors.
+    draw = random.Random(1)
+    covered = 0
+    for _ in range(2000):
+        got = stats.estimate([[math.exp(draw.gauss(0, 0.07))] for _ in range(5)])
+        assert got.low is not None
+        assert got.high is not None
+        covered += got.low <= 1 <= got.high
+    assert abs(covered / 2000 - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 2000)

@@ -1,0 +1,61 @@
+"""Rounding: by hand-written examples, and by properties."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmx_bench import units
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "digits", "text"),
+    [
+        (20_676_851_712, "MAC", 3, "20.7 GMAC"),
+        (51_099_168_768, "MAC", 4, "51.10 GMAC"),
+        (999.6e9, "MAC", 3, "1,000 GMAC"),
+        (21_110_248, "", 3, "21.1 M"),
+        (0.01234, "s", 3, "12.3 ms"),
+        (1.5, "s", 2, "1.5 s"),
+        (2.0**30, "B", 3, "1.00 GiB"),
+        (1536, "B", 2, "1.5 KiB"),
+        (1234.5, "images/s", 3, "1,234 images/s"),
+        (0.5, "images/s", 3, "0.500 images/s"),
+        (0, "s", 3, "0 s"),
+        (-2048, "B", 2, "-2.0 KiB"),
+    ],
+)
+def test_scaled(value: float, unit: str, digits: int, text: str) -> None:
+    assert units.scaled(value, unit, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(9.996, 3, "10.0"), (0.0996, 2, "0.10"), (1234567, 3, "1,234,567"), (0, 3, "0"), (-4.25, 2, "-4.2")],
+)
+def test_significant(value: float, digits: int, text: str) -> None:
+    assert units.significant(value, digits) == text
+
+
+@given(st.floats(1e-6, 1e12), st.integers(1, 6))
+def test_significant_is_within_half_a_unit_of_its_last_digit(value: float, digits: int) -> None:
+    text = units.significant(value, digits).replace(",", "")
+    assert abs(float(text) - value) <= 0.5000001 * max(10 ** (-digits + 1) * value, 1e-9, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "digits"),
+    [(123.4, 0.5, 4), (123.4, 5, 3), (123.4, 40, 2), (123.4, 400, 2), (123.4, 0, 5),
+     (1.63, None, 3), (98765.0, 0.001, 5)],
+)  # fmt: skip
+def test_digits_follow_the_interval(value: float, half: float | None, digits: int) -> None:
+    assert units.digits_for(value, half) == digits
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (450, "7 min 30 s"), (7500, "2 h 05 min")],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert units.duration(seconds) == text
