@@ -1,0 +1,132 @@
+"""YAML text as plain values, each with the line and column it came from.
+
+YAML 1.2's core rules decide what a plain word is: `on`, `off`, `yes` and `no` are text, `1e1` is a
+number, `true` and `false` are the only booleans. Duplicate keys, tags and merge keys are errors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import yaml
+
+from cmx_bench.errors import SuiteError
+
+Value: TypeAlias = "str | int | float | bool | None | list[Value] | dict[str, Value]"
+Location: TypeAlias = tuple[str | int, ...]
+
+# A suite of a thousand models has some ten thousand values; an alias bomb has billions.
+MOST_VALUES = 100_000
+DEEPEST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed file: its values, and where each key and value stands (1-based line, column)."""
+
+    path: Path
+    value: Value
+    marks: Mapping[Location, tuple[int, int]]
+
+    def error(self, location: Location, message: str) -> SuiteError:
+        """The error to raise about the value at `location`, or about its nearest known parent."""
+        while location and location not in self.marks:
+            location = location[:-1]
+        line, column = self.marks[location]
+        return SuiteError(f"{self.path}:{line}:{column}: {message}")
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's parser with the implicit types of YAML 1.2's core schema."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+_IMPLICIT = (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("null", r"~|null|Null|NULL|", "~nN\0"),
+)
+for _tag, _pattern, _first in _IMPLICIT:
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}",
+        re.compile(f"^(?:{_pattern})$"),
+        ["" if character == "\0" else character for character in _first],
+    )
+
+_SCALARS: dict[str, Callable[[str], Value]] = {
+    "tag:yaml.org,2002:str": str,
+    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
+    "tag:yaml.org,2002:int": int,
+    "tag:yaml.org,2002:float": float,
+    "tag:yaml.org,2002:null": lambda text: None,
+}
+
+
+def read(path: Path) -> Document:
+    """The YAML file at `path`.
+
+    Raises:
+        SuiteError: the file cannot be read, is not UTF-8 or not YAML, repeats a key, uses a tag, or
+            expands to more than `MOST_VALUES` values or `DEEPEST` levels.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SuiteError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SuiteError(f"{path}: byte {error.start} is not UTF-8") from error
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
+        raise SuiteError(f"{where}: not valid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise SuiteError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if root is None:
+        raise SuiteError(f"{path}:1:1: the file is empty; expected keys such as name and models")
+    marks: dict[Location, tuple[int, int]] = {}
+    return Document(path, _value(root, (), marks, path), marks)
+
+
+def _value(
+    node: yaml.Node, location: Location, marks: dict[Location, tuple[int, int]], path: Path
+) -> Value:
+    line, column = node.start_mark.line + 1, node.start_mark.column + 1
+    marks.setdefault(location, (line, column))
+
+    def refuse(what: yaml.Node, message: str) -> SuiteError:
+        mark = what.start_mark
+        return SuiteError(f"{path}:{mark.line + 1}:{mark.column + 1}: {message}")
+
+    if len(marks) > MOST_VALUES or len(location) > DEEPEST:
+        raise refuse(
+            node,
+            f"expands to more than {MOST_VALUES:,} values or {DEEPEST} levels; use fewer aliases",
+        )
+    if node.tag not in (*_SCALARS, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"):
+        raise refuse(node, f"the tag {node.tag!r} is not accepted; write a plain value")
+    if isinstance(node, yaml.ScalarNode):
+        return _SCALARS[node.tag](node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, (*location, i), marks, path) for i, item in enumerate(node.value)]
+    mapping: dict[str, Value] = {}
+    for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise refuse(key_node, "a key must be a plain word")
+        key = key_node.value
+        if key in mapping:
+            raise refuse(key_node, f"the key {key!r} is given twice; keep one")
+        # An unknown key is reported where the key stands, a wrong value where the value stands.
+        marks[(*location, key, "<key>")] = (
+            key_node.start_mark.line + 1,
+            key_node.start_mark.column + 1,
+        )
+        mapping[key] = _value(value_node, (*location, key), marks, path)
+    return mapping

@@ -1,0 +1,281 @@
+"""A suite: which models, which settings, which measures; read from YAML, strictly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cmx_bench import document
+from cmx_bench.cell import Argument, CompileMode, Layout, Precision
+from cmx_bench.document import Document, Location
+from cmx_bench.errors import SuiteError, nearest
+from cmx_bench.measures import MEASURES
+
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100)]
+_Label = Annotated[str, Field(min_length=1, max_length=200)]
+_Positive = Annotated[int, Field(ge=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ConvMixerEntry(_Strict):
+    """The paper's four parameters and the activation function."""
+
+    dim: _Positive
+    depth: _Positive
+    kernel_size: _Positive = 9
+    patch_size: _Positive = 7
+    activation: Literal["gelu", "relu"] = "gelu"
+
+
+class ModelEntry(_Strict):
+    """A model: a timm name alone, or one of `timm`, `convmixer` and `python` with its arguments."""
+
+    name: _Name
+    label: _Label | None = None
+    family: _Name | None = None
+    timm: _Name | None = None
+    convmixer: ConvMixerEntry | None = None
+    python: str | None = None
+    args: dict[str, Argument] = {}
+    weights: _Label | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ModelEntry:
+        sources = [key for key in ("timm", "convmixer", "python") if getattr(self, key) is not None]
+        if len(sources) > 1:
+            raise ValueError(f"one of {' and '.join(sources)} is enough; keep one")
+        if self.python is not None and not re.fullmatch(r"[\w.]+:\w+", self.python):
+            raise ValueError(f"python is 'module:callable', got {self.python!r}")
+        if self.args and self.convmixer is not None:
+            raise ValueError("args go with timm and python; a convmixer has its own keys")
+        return self
+
+
+class CpuSetting(_Strict):
+    """A setting for CPUs. `batch_size: auto` is chosen once for the whole suite."""
+
+    name: _Name
+    precision: Literal["fp32", "fp16", "bf16", "autocast"] = "fp32"
+    layout: Layout = "nchw"
+    compile: CompileMode = "none"
+    batch_size: _Positive | Literal["auto"] = "auto"
+    image_size: _Positive = 224
+    threads: _Positive | None = None
+
+
+class CudaSetting(_Strict):
+    """A setting for CUDA devices."""
+
+    name: _Name
+    precision: Precision = "fp16"
+    layout: Layout = "nchw"
+    compile: CompileMode = "none"
+    batch_size: _Positive = 64
+    image_size: _Positive = 224
+    cudnn_benchmark: bool = True
+
+
+class Settings(_Strict):
+    """The settings of each kind of device."""
+
+    cuda: list[CudaSetting] = []
+    cpu: list[CpuSetting] = []
+
+
+class Suite(_Strict):
+    """A whole suite. `replicates` is the number of fresh processes for each sampled cell."""
+
+    name: _Name
+    title: _Label | None = None
+    models: Annotated[list[ModelEntry], Field(min_length=1)]
+    measures: Annotated[list[str], Field(min_length=1)]
+    settings: Settings
+    replicates: Annotated[int, Field(ge=1, le=1000)] = 5
+    num_classes: _Positive = 1000
+    timeout: Annotated[float, Field(gt=0, strict=False)] = 1800.0
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that are equal for suites that say the same."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFile:
+    """A suite and the document it came from, which knows where everything stands.
+
+    `argument` is how the user named it: a path, or the name of a suite that comes along.
+    """
+
+    suite: Suite
+    document: Document
+    argument: str
+
+
+def folders() -> list[Path]:
+    """Where the suites that come with the package lie: in the wheel, or in a checkout beside it."""
+    here = Path(__file__).resolve().parent
+    return [folder for folder in (here / "suites", here.parent / "suites") if folder.is_dir()]
+
+
+def shipped() -> dict[str, Path]:
+    """The suites that come with the package, by name."""
+    return {path.stem: path for folder in folders() for path in sorted(folder.glob("*.yaml"))}
+
+
+def find(suite: str) -> Path:
+    """The path of a suite given as a path or as the name of one that comes with the package.
+
+    Raises:
+        SuiteError: there is neither a file nor a shipped suite of that name.
+    """
+    path = Path(suite)
+    if path.is_file():
+        return path
+    known = shipped()
+    if suite in known:
+        return known[suite]
+    if path.is_dir():
+        raise SuiteError(f"{suite}: is a folder; expected a suite's YAML file")
+    raise SuiteError(
+        f"{suite}: no such file, and no suite of that name comes with the package"
+        f"{nearest(path.stem, known) or ' (see: cmx-bench list suites)'}"
+    )
+
+
+def load(argument: str) -> SuiteFile:
+    """The suite at a path, or the shipped suite of that name.
+
+    Raises:
+        SuiteError: with file, line, column, what was expected, and the nearest valid word.
+    """
+    source = document.read(find(argument))
+    if not isinstance(source.value, dict):
+        raise source.error((), f"expected keys such as name and models, got {_kind(source.value)}")
+    value = dict(source.value)
+    if isinstance(value.get("models"), list):
+        # A bare timm name is short for {name: ...}.
+        value["models"] = [
+            {"name": entry} if isinstance(entry, str) else entry for entry in value["models"]
+        ]
+    try:
+        suite = Suite.model_validate(value)
+    except ValidationError as error:
+        raise _explain(source, error) from None
+    _check_words(source, suite)
+    return SuiteFile(suite, source, argument)
+
+
+def _check_words(source: Document, suite: Suite) -> None:
+    """What the types cannot say: known measures, names used once."""
+    for index, measure in enumerate(suite.measures):
+        if measure not in MEASURES:
+            raise source.error(
+                ("measures", index),
+                f"unknown measure {measure!r}{nearest(measure, MEASURES)} "
+                f"(known: {', '.join(MEASURES)})",
+            )
+    _refuse_repeats(source, ("measures",), suite.measures)
+    _refuse_repeats(source, ("models",), [model.name for model in suite.models])
+    for kind in ("cuda", "cpu"):
+        names = [setting.name for setting in getattr(suite.settings, kind)]
+        _refuse_repeats(source, ("settings", kind), names)
+    if not suite.settings.cuda and not suite.settings.cpu:
+        raise source.error(("settings",), "no setting given; add one under cpu or cuda")
+
+
+def _refuse_repeats(source: Document, location: Location, names: list[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            second = [index for index, other in enumerate(names) if other == name][1]
+            raise source.error((*location, second), f"{name!r} is given twice; keep one")
+
+
+_EXPECTED = {
+    "missing": "is missing",
+    "string_type": "expected text",
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "bool_type": "expected true or false",
+    "list_type": "expected a list",
+    "dict_type": "expected keys and values",
+    "model_type": "expected keys and values",
+    "string_pattern_mismatch": "expected a name of letters, digits, '_', '-' and '.'",
+    "model_attributes_type": "expected keys and values",
+}
+
+
+def _explain(source: Document, error: ValidationError) -> SuiteError:
+    """The first problem that pydantic found, in a user's words and at its place in the file."""
+    found = error.errors(include_url=False)
+    # A mistyped key is also a missing one: name the word that is there.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    location = _within(source, first["loc"])
+    kind, context = first["type"], first.get("ctx", {})
+    name = next((part for part in reversed(location) if isinstance(part, str)), "the suite")
+    if kind == "extra_forbidden":
+        word = str(first["loc"][-1])
+        known = _keys_at(location)
+        return source.error(
+            (*location, "<key>"),
+            f"unknown key {word!r}{nearest(word, known)} (known: {', '.join(known)})",
+        )
+    if kind == "missing":
+        return source.error(location, f"the key {first['loc'][-1]!r} is missing")
+    got = first["input"]
+    if kind == "literal_error":
+        expected = str(context["expected"])
+        words = expected.replace("'", "").replace(" or ", ", ").split(", ")
+        hint = nearest(got, words) if isinstance(got, str) else ""
+        return source.error(location, f"{name}: expected {expected}, got {_shown(got)}{hint}")
+    if kind == "value_error":
+        return source.error(location, f"{name}: {context['error']}")
+    expected = _EXPECTED.get(kind) or first["msg"].removeprefix("Input should ").strip()
+    return source.error(location, f"{name}: {expected}, got {_shown(got)}")
+
+
+def _within(source: Document, loc: tuple[int | str, ...]) -> Location:
+    """pydantic's location without the names of union branches, which stand nowhere in the file."""
+    location: Location = ()
+    for part in loc:
+        if (*location, part) in source.marks:
+            location = (*location, part)
+    return location
+
+
+def _keys_at(location: Location) -> list[str]:
+    """The valid keys of the mapping that holds the key at `location`."""
+    model: type[BaseModel] = Suite
+    for part in location[:-1]:
+        if isinstance(part, str):
+            model = next(_models_in(model.model_fields[part].annotation), model)
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The pydantic models that a field's type mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
+
+
+def _shown(value: object) -> str:
+    return f"{_kind(value)} {value!r}" if isinstance(value, str | int | float) else _kind(value)
+
+
+def _kind(value: object) -> str:
+    names = {str: "text", bool: "a boolean", int: "a number", float: "a number", dict: "keys"}
+    return names.get(type(value), "a list" if isinstance(value, list) else "nothing")

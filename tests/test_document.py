@@ -1,0 +1,77 @@
+"""YAML's traps: each is either read as YAML 1.2 has it, or refused at its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import document
+from cmx_bench.errors import SuiteError
+
+
+def read(tmp_path: Path, text: str | bytes) -> document.Document:
+    path = tmp_path / "file.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return document.read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("on", "on"), ("off", "off"), ("yes", "yes"), ("No", "No"), ("true", True), ("False", False),
+        ("1e1", 10.0), ("1.5e-3", 0.0015), (".5", 0.5), ("010", 10), ("-3", -3), ("0x10", "0x10"),
+        ("1_000", "1_000"), ("1:30", "1:30"), ("2024-01-01", "2024-01-01"), ("~", None),
+        ("null", None), ("", None), ("'1'", "1"), ('"true"', "true"), ("1.2.3", "1.2.3"),
+    ],
+)  # fmt: skip
+def test_plain_words_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: object) -> None:
+    got = read(tmp_path, f"key: {text}\n").value
+    assert isinstance(got, dict)
+    assert got == {"key": value}
+    assert type(got["key"]) is type(value)
+
+
+def test_every_value_and_key_has_its_place(tmp_path: Path) -> None:
+    marks = read(tmp_path, "a: 1\nb:\n  - x\n  - {c: 2}\n").marks
+    assert marks["b", 1, "c"] == (4, 9)
+    assert marks["b", 1, "c", "<key>"] == (4, 6)
+    assert marks["b", 0] == (3, 5)
+
+
+def test_an_alias_stands_for_its_value(tmp_path: Path) -> None:
+    assert read(tmp_path, "a: &x [1]\nb: *x\n").value == {"a": [1], "b": [1]}
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "message"),
+    [
+        ("a: 1\na: 2\n", "2:1", "'a' is given twice"),
+        ("a: &x [*x]\n", "1:4", "use fewer aliases"),
+        (BOMB, "", "use fewer aliases"),
+        ("a: !!python/object/apply:os.system [x]\n", "1:4", "is not accepted"),
+        ("a: !mine {b: 1}\n", "1:4", "is not accepted"),
+        ("? [a]\n: 1\n", "1:3", "must be a plain word"),
+        ("a: [1\n", "2:1", "not valid YAML"),
+        ("a: 1\n---\nb: 2\n", "2:1", "not valid YAML"),
+        ("", "1:1", "is empty"),
+        (b"a: \xff\n", "", "byte 3 is not UTF-8"),
+        (b"a: \x00\n", "", "not valid YAML"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, text: str | bytes, where: str, message: str) -> None:
+    with pytest.raises(SuiteError) as error:
+        read(tmp_path, text)
+    assert message in str(error.value)
+    assert str(error.value).startswith(f"{tmp_path / 'file.yaml'}:{where}")
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match="cannot be read: No such file"):
+        document.read(tmp_path / "none.yaml")

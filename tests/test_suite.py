@@ -1,0 +1,88 @@
+"""Suites: what is accepted, and how each mistake is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import suite
+from cmx_bench.errors import SuiteError
+
+from .conftest import TINY
+
+
+def test_a_bare_name_is_short_for_a_model(write_suite: Callable[[str], Path]) -> None:
+    text = TINY.replace("- {name: net, timm: resnet10t}", "- resnet18")
+    models = suite.load(str(write_suite(text))).suite.models
+    assert [model.name for model in models] == ["mixer", "resnet18"]
+
+
+def test_the_hash_follows_the_meaning_not_the_spelling(write_suite: Callable[[str], Path]) -> None:
+    def hash_of(text: str) -> str:
+        return suite.load(str(write_suite(text))).suite.hash
+
+    assert hash_of(TINY) == hash_of("# a comment\n" + TINY.replace("name: tiny", 'name: "tiny"'))
+    assert hash_of(TINY) != hash_of(TINY.replace("depth: 2", "depth: 3"))
+
+
+MISTAKES = [
+    ("depth: 2", "depht: 2", "3:63: unknown key 'depht', did you mean 'depth'? (known: dim, depth"),
+    ("measures", "mesures", "5:1: unknown key 'mesures', did you mean 'measures'?"),
+    ("cpu: [", "gpu: [", "8:3: unknown key 'gpu', did you mean 'cpu'? (known: cuda, cpu)"),
+    ("batch_size: 2", "batch_size: 1e1", "batch_size: expected a whole number, got a number 10.0"),
+    ("batch_size: 2", "batch_size: on", "batch_size: expected a whole number, got text 'on'"),
+    ("batch_size: 2", "batch_size: 0", "greater than or equal to 1, got a number 0"),
+    ("batch_size: 2", "compile: off", "compile: expected 'none', 'default'"),
+    ("batch_size: 2", "precision: tf32", "expected 'fp32', 'fp16', 'bf16' or 'autocast'"),
+    ("batch_size: 2", "layout: nhcw", "did you mean 'nhwc' or 'nchw'?"),
+    ("batch_size: 2", "cudnn_benchmark: true", "unknown key 'cudnn_benchmark'"),
+    ("name: tiny", "name: 1.0", "1:7: name: expected text, got a number 1.0"),
+    ("name: tiny", "name: a/b", "name: expected a name of letters"),
+    ("name: tiny\n", "", "the key 'name' is missing"),
+    ("[params, throughput]", "params", "5:11: measures: expected a list, got text 'params'"),
+    ("[params, throughput]", "[]", "at least 1"),
+    ("throughput]", "thruput]", "5:20: unknown measure 'thruput', did you mean 'throughput'?"),
+    ("throughput]", "params]", "5:20: 'params' is given twice"),
+    ("name: net", "name: mixer", "4:5: 'mixer' is given twice"),
+    ("timm: resnet10t", "timm: resnet10t, python: 'a:b'", "timm and python is enough; keep one"),
+    ("timm: resnet10t", "python: os.system", "python is 'module:callable', got 'os.system'"),
+    ("kernel_size: 3}", "kernel_size: 3}, args: {a: 1}", "args go with timm and python"),
+    ("replicates: 3", "replicates: '3'", "replicates: expected a whole number, got text '3'"),
+    ("- {name: net, timm: resnet10t}", "- 3", "4:5: models: expected keys and values"),
+    ("  cpu: [{name: cpu, batch_size: 2, image_size: 56}]", "  cpu: []", "no setting given"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), MISTAKES)
+def test_a_mistake_is_answered_with_its_place(
+    write_suite: Callable[[str], Path], old: str, new: str, message: str
+) -> None:
+    assert old in TINY
+    path = write_suite(TINY.replace(old, new))
+    with pytest.raises(SuiteError) as error:
+        suite.load(str(path))
+    assert message in str(error.value)
+    assert str(error.value).startswith(f"{path}:")
+    assert "\n" not in str(error.value)
+
+
+def test_a_list_is_no_suite(write_suite: Callable[[str], Path]) -> None:
+    with pytest.raises(SuiteError, match="1:1: expected keys such as name and models, got a list"):
+        suite.load(str(write_suite("- a\n")))
+
+
+def test_names_of_shipped_suites() -> None:
+    assert suite.find("paper") == suite.shipped()["paper"]
+    with pytest.raises(SuiteError, match="did you mean 'paper'"):
+        suite.find("papr")
+    with pytest.raises(SuiteError, match="is a folder"):
+        suite.find(str(Path(__file__).parent))
+
+
+@pytest.mark.parametrize("name", sorted(suite.shipped()))
+def test_shipped_suites_load(name: str) -> None:
+    loaded = suite.load(name)
+    assert loaded.suite.name == name
+    assert loaded.suite.title
