@@ -1,0 +1,70 @@
+"""A model's description turned into a module: one function for each kind of source."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import TypeAlias
+
+import timm
+from torch import nn
+
+from cmx_bench.cell import Model
+from cmx_bench.errors import ModelError
+from cmx_bench.models.convmixer import ConvMixer
+
+Builder: TypeAlias = Callable[[Model, int], nn.Module]
+
+
+def build_convmixer(model: Model, image_size: int) -> nn.Module:
+    """A ConvMixer of the project's own; it takes images of every size."""
+    return ConvMixer(num_classes=model.num_classes, **model.args)  # type: ignore[arg-type]
+
+
+def build_timm(model: Model, image_size: int) -> nn.Module:
+    """A timm model without weights; token models are built for `image_size`."""
+    arguments = dict(model.args)
+    config = timm.get_pretrained_cfg(model.target)
+    if config.fixed_input_size and config.input_size[-1] != image_size:
+        arguments.setdefault("img_size", image_size)
+    module: nn.Module = timm.create_model(
+        model.target, pretrained=False, num_classes=model.num_classes, **arguments
+    )
+    return module
+
+
+def build_python(model: Model, image_size: int) -> nn.Module:
+    """What the user's `module:callable` returns; the working folder is on the import path."""
+    module_name, _, name = model.target.partition(":")
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.insert(0, here)
+    built = getattr(importlib.import_module(module_name), name)(**model.args)
+    if not isinstance(built, nn.Module):
+        raise TypeError(f"{model.target} returned {type(built).__name__}, expected an nn.Module")
+    return built
+
+
+BUILDERS: dict[str, Builder] = {
+    "convmixer": build_convmixer,
+    "timm": build_timm,
+    "python": build_python,
+}
+
+
+def build(model: Model, image_size: int) -> nn.Module:
+    """The module on the current default device, in evaluation mode, with initial weights.
+
+    It takes images `(N, 3, image_size, image_size)`.
+
+    Raises:
+        ModelError: its arguments do not fit, or its code cannot be imported.
+    """
+    try:
+        return BUILDERS[model.source](model, image_size).eval()
+    except (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, RuntimeError,
+            TypeError, ValueError) as error:  # fmt: skip
+        raise ModelError(
+            f"{model.name}: cannot be built: {type(error).__name__}: {error}"
+        ) from error

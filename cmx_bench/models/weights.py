@@ -1,0 +1,106 @@
+"""Weights for a built model: timm's by tag, or a local checkpoint, never by unpickling code."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import timm
+import timm.models
+import torch
+from torch import Tensor, nn
+
+from cmx_bench.cell import Model
+from cmx_bench.errors import WeightsError
+from cmx_bench.models.convmixer import rename_authors_keys
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
+
+
+def is_file(weights: str) -> bool:
+    """Whether a suite's `weights` name a checkpoint file rather than a timm tag."""
+    return "/" in weights or weights.endswith(SUFFIXES)
+
+
+def load(module: nn.Module, model: Model) -> None:
+    """Fills `module` with the weights that `model` names; none named, none loaded.
+
+    Raises:
+        WeightsError: they are missing, unreadable, or do not fit the module.
+    """
+    if model.weights is None:
+        return
+    read = read_checkpoint if is_file(model.weights) else read_timm
+    state_dict = read(model)
+    _check_fit(module, state_dict, model)
+    module.load_state_dict(state_dict)
+
+
+def read_checkpoint(model: Model) -> dict[str, Tensor]:
+    """The state dict in a `.safetensors`, `.pth` or `.pth.tar` file.
+
+    Finds it under the usual keys (`state_dict_ema`, `state_dict`, `model`), strips `module.`
+    prefixes, renames the ConvMixer authors' keys. torch.load runs with `weights_only`; the one
+    class it accepts beside tensors is argparse.Namespace, in which timm's trainer keeps its
+    options.
+    """
+    path = Path(str(model.weights))
+    if not path.is_file():
+        raise WeightsError(f"{model.name}: no weights at {path}; give the path of a checkpoint")
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            state_dict = timm.models.load_state_dict(str(path), device="cpu", weights_only=True)
+    except Exception as error:  # zipfile, pickle, safetensors, OSError: whatever the file provokes
+        raise WeightsError(
+            f"{model.name}: {path} cannot be read as a checkpoint of plain tensors "
+            f"({type(error).__name__}); save its state_dict alone, with safetensors or torch.save"
+        ) from error
+    return rename_authors_keys(state_dict)
+
+
+def read_timm(model: Model) -> dict[str, Tensor]:
+    """timm's weights of one tag, from its local cache or the hub."""
+    name = f"{architecture(model)}.{model.weights}"
+    try:
+        module: nn.Module = timm.create_model(name, pretrained=True)
+    except (OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"{model.name}: the weights {name} are neither in the local cache nor within reach; "
+            f"name a checkpoint file under `weights` instead"
+        ) from error
+    return module.state_dict()
+
+
+def architecture(model: Model) -> str:
+    """timm's name of a model, without the tag."""
+    return model.target or model.name
+
+
+def tags(model: Model) -> list[str]:
+    """The tags of the weights that timm has for a model."""
+    names = timm.list_pretrained(f"{architecture(model)}.*")
+    return [name.partition(".")[2] for name in names]
+
+
+def _check_fit(module: nn.Module, state_dict: dict[str, Tensor], model: Model) -> None:
+    """One line instead of torch's list of every key that does not fit."""
+    own = module.state_dict()
+    missing, extra = own.keys() - state_dict.keys(), state_dict.keys() - own.keys()
+    if missing or extra:
+        raise WeightsError(
+            f"{model.name}: {model.weights} holds another model: {len(missing)} parameters are "
+            f"missing and {len(extra)} unknown (such as {min(missing or extra)!r})"
+        )
+    for key, value in own.items():
+        if value.shape == state_dict[key].shape:
+            continue
+        theirs, ours = tuple(state_dict[key].shape), tuple(value.shape)
+        if theirs[:1] != ours[:1] and theirs[1:] == ours[1:] and ours[0] == model.num_classes:
+            raise WeightsError(
+                f"{model.name}: {model.weights} has {theirs[0]} classes, the suite asks for "
+                f"{ours[0]}; set num_classes: {theirs[0]}"
+            )
+        raise WeightsError(
+            f"{model.name}: {model.weights} holds another model: {key!r} has shape {theirs}, "
+            f"expected {ours}"
+        )

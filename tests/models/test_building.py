@@ -1,0 +1,83 @@
+"""Models from each kind of source, and what cannot be built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from cmx_bench.cell import Model
+from cmx_bench.errors import ModelError
+from cmx_bench.models import families
+from cmx_bench.models.building import build
+from cmx_bench.models.convmixer import ConvMixer
+
+
+def model(source: str, target: str = "", **args: object) -> Model:
+    return Model("m", "M", "f", source, target, args, num_classes=7)  # type: ignore[arg-type]
+
+
+def test_a_convmixer() -> None:
+    built = build(model("convmixer", dim=8, depth=1, kernel_size=3, patch_size=7), 28)
+    assert isinstance(built, ConvMixer)
+    assert not built.training
+    assert built(torch.zeros(2, 3, 28, 28)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", ["resmlp_12_224", "mixer_s32_224", "deit_tiny_patch16_224", "resnet10t"])
+@pytest.mark.parametrize("size", [96, 224])
+def test_timm_models_are_built_for_the_image_size(name: str, size: int) -> None:
+    with torch.device("meta"):
+        built = build(model("timm", name), size)
+        assert built(torch.zeros(2, 3, size, size)).shape == (2, 7)
+
+
+def test_a_python_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\ndef build(width): return nn.Conv2d(3, width, 1)\ndef no(): return 3\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    built = build(model("python", "mine:build", width=5), 8)
+    assert isinstance(built, nn.Conv2d)
+    assert built.out_channels == 5
+    with pytest.raises(ModelError, match="returned int, expected an nn.Module"):
+        build(model("python", "mine:no"), 8)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (model("convmixer", dim=8, depth=1, width=3), "unexpected keyword argument 'width'"),
+        (model("timm", "resnet10t", widht=3), "unexpected keyword argument 'widht'"),
+        (model("python", "no_such_module:build"), "No module named 'no_such_module'"),
+        (model("python", "math:build"), "has no attribute 'build'"),
+    ],
+)
+def test_what_cannot_be_built(wrong: Model, message: str) -> None:
+    with pytest.raises(ModelError, match="m: cannot be built: ") as error:
+        build(wrong, 224)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "patch", "kernel", "activation"),
+    [
+        ("convmixer_768_32", "convmixer", 7, 7, "ReLU"),
+        ("resnet50", "resnet", None, 3, "ReLU"),
+        ("deit_tiny_patch16_224", "deit", 16, None, "GELU"),
+        ("resmlp_12_224", "resmlp", 16, None, "GELU"),
+        ("mixer_s32_224", "mixer", 32, None, "GELU"),
+        ("efficientnet_b0", "efficientnet", None, 5, "SiLU"),
+    ],
+)
+def test_what_is_read_off_a_model(
+    name: str, family: str, patch: int | None, kernel: int | None, activation: str
+) -> None:
+    with torch.device("meta"):
+        built = build(model("timm", name), 224)
+    assert families.family(name) == family
+    assert families.patch_size(built) == patch
+    assert families.kernel_size(built) == kernel
+    assert families.activation(built) == activation

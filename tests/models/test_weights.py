@@ -1,0 +1,128 @@
+"""Checkpoints as users have them, and each way in which one can be wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from cmx_bench.cell import Model
+from cmx_bench.errors import WeightsError
+from cmx_bench.models import weights
+from cmx_bench.models.convmixer import ConvMixer
+
+from .test_convmixer import authors_convmixer
+
+
+def described(path: Path | str, classes: int = 10) -> Model:
+    return Model("m", "M", "convmixer", "convmixer", "", {}, str(path), classes)
+
+
+def fresh(classes: int = 10) -> ConvMixer:
+    return ConvMixer(8, 2, 3, 7, num_classes=classes)
+
+
+def equal(one: nn.Module, other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, other[key]) for key, value in one.state_dict().items())
+
+
+WRAPPED = {
+    "plain": lambda state: state,
+    "state_dict": lambda state: {"state_dict": state, "epoch": 3},
+    "module.": lambda state: {"state_dict": {f"module.{k}": v for k, v in state.items()}},
+    "model": lambda state: {"model": state},
+    "ema": lambda state: {
+        "state_dict": {k: torch.zeros_like(v) for k, v in state.items()}, "state_dict_ema": state,
+    },
+    "timm's options": lambda state: {"state_dict": state, "args": argparse.Namespace(lr=0.1)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrapping", WRAPPED)
+def test_torch_checkpoints(tmp_path: Path, wrapping: str) -> None:
+    state = fresh().state_dict()
+    torch.save(WRAPPED[wrapping](state), tmp_path / "w.pth.tar")
+    module = fresh()
+    weights.load(module, described(tmp_path / "w.pth.tar"))
+    assert equal(module, state)
+
+
+def test_safetensors(tmp_path: Path) -> None:
+    state = fresh().state_dict()
+    save_file(state, tmp_path / "w.safetensors")
+    module = fresh()
+    weights.load(module, described(tmp_path / "w.safetensors"))
+    assert equal(module, state)
+
+
+def test_the_authors_checkpoints(tmp_path: Path) -> None:
+    theirs = authors_convmixer(8, 2, 3, 7, 10).double().eval()
+    torch.save({"state_dict": theirs.state_dict()}, tmp_path / "w.pth.tar")
+    module = fresh().double().eval()
+    weights.load(module, described(tmp_path / "w.pth.tar"))
+    images = torch.randn(1, 3, 28, 28, dtype=torch.float64)
+    with torch.inference_mode():
+        assert torch.equal(module(images), theirs(images))
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, ("ran",))
+
+
+def test_nothing_is_unpickled_that_runs_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": Evil()}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match="cannot be read as a checkpoint of plain"):
+        weights.load(fresh(), described(tmp_path / "w.pth"))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x02}q\x00."])
+def test_unreadable_files(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError) as error:
+        weights.load(fresh(), described(tmp_path / name))
+    assert str(error.value).startswith(f"m: {tmp_path / name} ")
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no weights at .*give the path of a checkpoint"):
+        weights.load(fresh(), described(tmp_path / "none.pth"))
+
+
+def test_another_number_of_classes(tmp_path: Path) -> None:
+    torch.save(fresh(5).state_dict(), tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match="has 5 classes, the suite asks for 10; set num_classes: 5"):
+        weights.load(fresh(), described(tmp_path / "w.pth"))
+
+
+def test_another_model(tmp_path: Path) -> None:
+    torch.save(ConvMixer(8, 3, 3, 7, num_classes=10).state_dict(), tmp_path / "deep.pth")
+    with pytest.raises(WeightsError, match="0 parameters are missing and 14 unknown"):
+        weights.load(fresh(), described(tmp_path / "deep.pth"))
+    torch.save(ConvMixer(8, 2, 5, 7, num_classes=10).state_dict(), tmp_path / "wide.pth")
+    with pytest.raises(WeightsError, match=r"'blocks.0.0.fn.0.weight' has shape \(8, 1, 5, 5\)"):
+        weights.load(fresh(), described(tmp_path / "wide.pth"))
+
+
+def test_timms_weights_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    model = Model("r", "R", "resnet", "timm", "resnet10t", {}, "c3_in1k")
+    with pytest.raises(WeightsError, match="neither in the local cache nor within reach; name a"):
+        weights.load(nn.Identity(), model)
+
+
+def test_tags() -> None:
+    model = Model("c", "C", "convmixer", "convmixer", "convmixer_768_32", {})
+    assert weights.tags(model) == ["in1k"]
