@@ -1,0 +1,22 @@
+"""Imported by the server that forks the workers: all that is slow to load, and nothing more.
+
+No model is built and no GPU touched here, so that every fork begins as fresh as a new interpreter.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+
+from cmx_bench.measures import MEASURES
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    try:
+        importlib.import_module("torchvision")
+    except (ImportError, OSError, RuntimeError):
+        pass  # a broken installation: the first worker says what is wrong, the server must live
+    else:
+        importlib.import_module("cmx_bench.execute.worker")
+        for info in MEASURES.values():
+            importlib.import_module(info.module)

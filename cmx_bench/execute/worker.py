@@ -1,0 +1,62 @@
+"""What a fresh process does: execute one cell, or make a plan for the machine it finds."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+
+from cmx_bench import measures, plan
+from cmx_bench.cell import Setting
+from cmx_bench.errors import CmxError
+from cmx_bench.execute import machine
+from cmx_bench.execute.job import Job, Outcome
+from cmx_bench.measures.forward import apply_flags, out_of_memory
+from cmx_bench.plan import Plan
+from cmx_bench.suite import SuiteFile
+
+
+def execute(job: Job) -> Outcome:
+    """Measures a cell in this process; output goes to the job's log."""
+    with job.log.open("ab", buffering=0) as log:
+        log.write(f"--- {job.cell.key} {job.replicate}\n".encode())
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    outcome = _outcome(job)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return outcome
+
+
+def _outcome(job: Job) -> Outcome:
+    cell, values, reason = job.cell, {}, ""
+    try:
+        apply_flags(cell.setting)
+        values = measures.function(cell.measure)(cell.model, cell.setting)
+    except Exception as error:  # whatever a model does becomes a failed record, never a lost run
+        traceback.print_exc()
+        reason = _reason(error, cell.setting)
+    return Outcome(values, reason, machine.capture(cell.setting.device))
+
+
+def _reason(error: Exception, setting: Setting) -> str:
+    if out_of_memory(error):
+        return f"out of memory at batch {setting.batch_size} on {setting.device}"
+    first_line = (str(error).strip().splitlines() or ["no message"])[0]
+    return first_line if isinstance(error, CmxError) else f"{type(error).__name__}: {first_line}"
+
+
+def make_plan(
+    suite_file: SuiteFile, device: str, only: tuple[str, ...], allow_import: bool
+) -> Plan:
+    """The plan of a suite for "auto", "cpu", "cuda" or "cuda:N" of this machine.
+
+    Raises:
+        PlanError: there is no such device, or nothing to measure.
+        SuiteError: the suite asks for what cannot be done.
+    """
+    seen = machine.capture(machine.resolve_device(device))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's about operators that models use
+        return plan.make(suite_file, seen, only, allow_import)

@@ -1,0 +1,54 @@
+"""What there is: models, measures, metrics, suites, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+
+from cmx_bench import suite
+from cmx_bench.errors import PlanError
+from cmx_bench.measures import MEASURES
+from cmx_bench.metrics import METRICS
+
+
+def models(pattern: str) -> Iterator[str]:
+    """timm's architectures whose names match; the only list that loads torch."""
+    import timm
+
+    names = timm.list_models(pattern)
+    if not names:
+        raise PlanError(f"no model of timm matches {pattern!r}; try a glob such as 'resnet*'")
+    yield from names
+
+
+def measures(pattern: str) -> Iterator[str]:
+    """Each measure with what it gives."""
+    for name, info in MEASURES.items():
+        if fnmatchcase(name, pattern):
+            metrics_of = ", ".join(m.name for m in METRICS.values() if m.measure == name)
+            yield f"{name:<12} {info.about}: {metrics_of}"
+
+
+def metrics(pattern: str) -> Iterator[str]:
+    """Each metric with its unit, direction and definition."""
+    for metric in METRICS.values():
+        if fnmatchcase(metric.name, pattern):
+            kind = "exact" if metric.exact else "sampled"
+            unit = metric.unit or "1"
+            yield f"{metric.name:<17} {unit:<9} {metric.better} is better, {kind}: {metric.definition}"
+
+
+def suites(pattern: str) -> Iterator[str]:
+    """Each suite that comes with the package."""
+    for name, path in suite.shipped().items():
+        if fnmatchcase(name, pattern):
+            loaded = suite.load(str(path)).suite
+            yield f"{name:<12} {loaded.title or loaded.name} ({len(loaded.models)} models)"
+
+
+LISTS: dict[str, Callable[[str], Iterator[str]]] = {
+    "models": models,
+    "measures": measures,
+    "metrics": metrics,
+    "suites": suites,
+}

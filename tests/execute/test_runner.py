@@ -1,0 +1,174 @@
+"""Rounds, resuming, failing: with an executor that measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench import plan, records, suite
+from cmx_bench.errors import RecordsError
+from cmx_bench.execute import runner
+from cmx_bench.execute.job import Job, Outcome
+from cmx_bench.plan import Plan
+from cmx_bench.records import Record
+from cmx_bench.suite import SuiteFile
+
+from ..conftest import CPU, TINY, StandIn, samples
+
+
+@pytest.fixture
+def tiny_plan(tiny: SuiteFile, cpu: dict[str, Any]) -> Plan:
+    return plan.make(tiny, cpu)
+
+
+def silent(job: Job, record: Record | None) -> None:
+    pass
+
+
+def opened(made: Plan, tmp_path: Path, out: Path | None = None, fresh: bool = False) -> Path:
+    return runner.open_folder(made, tmp_path / "reports", out, fresh, "the command")
+
+
+def test_exact_cells_once_then_rounds(tiny_plan: Plan, tmp_path: Path) -> None:
+    executor = StandIn()
+    folder = opened(tiny_plan, tmp_path)
+    found = runner.run(tiny_plan, folder, executor, silent)
+    assert [key for key, _ in executor.seen[:2]] == ["mixer/params/r56", "net/params/r56"]
+    rounds = [executor.seen[2 + 2 * n : 4 + 2 * n] for n in range(3)]
+    for number, cells in enumerate(rounds):
+        assert {key.partition("/")[0] for key, _ in cells} == {"mixer", "net"}
+        assert {replicate for _, replicate in cells} == {number}
+    assert len(found) == 8
+    assert records.read(folder) == found
+    assert records.read_run(folder).finished
+
+
+def test_the_order_of_models_changes_between_rounds(
+    write_suite: Callable[[str], Path], cpu: dict[str, Any], tmp_path: Path
+) -> None:
+    text = TINY.replace("replicates: 3", "replicates: 20")
+    made = plan.make(suite.load(str(write_suite(text))), cpu, only=["*/throughput/*"])
+    executor = StandIn()
+    runner.run(made, opened(made, tmp_path), executor, silent)
+    firsts = [key.partition("/")[0] for key, _ in executor.seen[::2]]
+    assert 4 <= firsts.count("mixer") <= 16
+
+
+def test_a_run_that_is_cut_off_goes_on_where_it_was(tiny_plan: Plan, tmp_path: Path) -> None:
+    class Cut(Exception):
+        pass
+
+    def watch_until(number: int) -> runner.Watch:
+        def watch(job: Job, record: Record | None) -> None:
+            if record is None and len(executor.seen) == number:
+                raise Cut
+
+        return watch
+
+    whole = StandIn()
+    runner.run(tiny_plan, opened(tiny_plan, tmp_path, tmp_path / "whole"), whole, silent)
+    for number in range(8):
+        out = tmp_path / f"cut-{number}"
+        executor = StandIn()
+        with pytest.raises(Cut):
+            runner.run(tiny_plan, opened(tiny_plan, tmp_path, out), executor, watch_until(number))
+        assert not records.read_run(out).finished
+        rest = StandIn()
+        runner.run(tiny_plan, opened(tiny_plan, tmp_path, out), rest, silent)
+        assert executor.seen + rest.seen == whole.seen
+
+
+def test_a_failed_cell_is_kept_and_not_repeated(tiny_plan: Plan, tmp_path: Path) -> None:
+    def answer(job: Job) -> Outcome:
+        return samples(1.0, "out of memory" if job.cell.model.name == "net" else "")
+
+    executor = StandIn(answer)
+    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), executor, silent)
+    failed = [record for record in found if record.status == "failed"]
+    assert [(record.cell, record.reason, record.values) for record in failed] == [
+        ("net/params/r56", "out of memory", {}),
+        ("net/throughput/cpu-fp32-nchw-eager-b2-r56", "out of memory", {}),
+    ]
+    assert runner.outcome_counts(tiny_plan, found) == {"ok": 2, "failed": 2, "missing": 0}
+
+
+def test_a_spent_budget_leaves_each_cell_one_process(tiny_plan: Plan, tmp_path: Path) -> None:
+    executor = StandIn()
+    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), executor, silent, budget=0)
+    assert len(found) == 4
+    assert {record.replicate for record in found} == {0}
+
+
+def test_environments_are_kept_once(tiny_plan: Plan, tmp_path: Path) -> None:
+    def answer(job: Job) -> Outcome:
+        return Outcome({"throughput": [1.0]}, "", CPU | {"threads": job.replicate})
+
+    folder = opened(tiny_plan, tmp_path)
+    found = runner.run(tiny_plan, folder, StandIn(answer), silent)
+    environments = records.read_run(folder).environments
+    assert len(environments) == 3
+    assert all(environments[r.environment]["threads"] == r.replicate for r in found)
+
+
+def test_an_unfinished_run_is_found_again(tiny_plan: Plan, tmp_path: Path) -> None:
+    folder = opened(tiny_plan, tmp_path)
+    assert folder.parent == tmp_path / "reports" / "tiny"
+    assert folder.name.endswith("Z-a-cpu")
+    assert opened(tiny_plan, tmp_path) == folder
+    records.write_run(folder, replace(records.read_run(folder), finished="now", created="before"))
+    (folder / "run.json").rename(tmp_path / "kept.json")
+    folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
+    assert opened(tiny_plan, tmp_path) != folder.with_name("20200101T000000Z-a-cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"only": ["net"]}, "of other cells"),
+        ({"machine": CPU | {"torch": "2.11"}}, "torch was 2.15, is 2.11"),
+    ],
+)
+def test_another_run_in_the_folder_is_left_alone(
+    tiny: SuiteFile, tiny_plan: Plan, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    out = opened(tiny_plan, tmp_path, tmp_path / "out")
+    before = (out / "run.json").read_bytes()
+    other = plan.make(tiny, **{"machine": CPU, **change})
+    with pytest.raises(RecordsError, match="holds another run") as error:
+        opened(other, tmp_path, out)
+    assert message in str(error.value)
+    with pytest.raises(RecordsError, match="already holds a run"):
+        opened(tiny_plan, tmp_path, out, fresh=True)
+    assert (out / "run.json").read_bytes() == before
+
+
+def test_another_suite_in_the_folder(
+    tiny_plan: Plan, tmp_path: Path, write_suite: Callable[[str], Path], cpu: dict[str, Any]
+) -> None:
+    out = opened(tiny_plan, tmp_path, tmp_path / "out")
+    other = plan.make(suite.load(str(write_suite(TINY.replace("depth: 2", "depth: 1")))), cpu)
+    with pytest.raises(RecordsError, match="holds another run \\(of the suite tiny as it was then"):
+        opened(other, tmp_path, out)
+
+
+def test_a_folder_that_cannot_be_written(tiny_plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordsError, match="cannot be written"):
+        opened(tiny_plan, tmp_path, tmp_path / "file")
+
+
+def test_the_time_left_follows_what_was_seen(tiny_plan: Plan) -> None:
+    cells = [cell for cell in tiny_plan.cells if cell.measure == "throughput"]
+    assert runner.seconds_left(tiny_plan, []) == pytest.approx(tiny_plan.seconds)
+    seen = Record(
+        cells[0].key, "mixer", "throughput", "k", 0, "ok", {}, "", "e", "", elapsed=10.0
+    )  # fmt: skip
+    scale = 10.0 / tiny_plan.estimates[cells[0].key]
+    rest = scale * (1.0 + 3 * tiny_plan.estimates[cells[1].key])  # two params cells of 0.5 s
+    assert runner.seconds_left(tiny_plan, [seen]) == pytest.approx(20.0 + rest)
+    failed = replace(seen, status="failed")
+    assert runner.seconds_left(tiny_plan, [failed]) == pytest.approx(rest)

@@ -1,0 +1,149 @@
+"""Plans: which cells, which batch, what is refused on which machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cmx_bench import plan, suite
+from cmx_bench.errors import PlanError, SuiteError
+from cmx_bench.suite import SuiteFile
+
+from .conftest import TINY
+
+Write = Callable[[str], Path]
+
+
+def made(path: Path, machine: dict[str, Any], **options: Any) -> plan.Plan:
+    return plan.make(suite.load(str(path)), machine, **options)
+
+
+def test_every_combination_once(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
+    keys = [cell.key for cell in plan.make(tiny, cpu).cells]
+    assert keys == [
+        "mixer/params/r56",
+        "net/params/r56",
+        "mixer/throughput/cpu-fp32-nchw-eager-b2-r56",
+        "net/throughput/cpu-fp32-nchw-eager-b2-r56",
+    ]
+
+
+def test_settings_of_one_size_share_exact_cells(write_suite: Write, cpu: dict[str, Any]) -> None:
+    text = TINY.replace("image_size: 56}", "image_size: 56}, {name: b, layout: nhwc, image_size: 56}")
+    cells = made(write_suite(text), cpu).cells
+    assert [cell.measure for cell in cells].count("params") == 2
+    assert [cell.measure for cell in cells].count("throughput") == 4
+
+
+def test_what_is_read_off_the_models(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
+    mixer, net = plan.make(tiny, cpu).models
+    assert (mixer.family, mixer.patch_size, mixer.kernel_size, mixer.activation) == ("convmixer", 7, 3, "GELU")
+    assert (net.family, net.patch_size, net.kernel_size, net.activation) == ("resnet", None, 3, "ReLU")
+
+
+def test_only(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
+    assert len(plan.make(tiny, cpu, only=["net"]).cells) == 2
+    assert len(plan.make(tiny, cpu, only=["*/params/*", "net"]).cells) == 3
+    with pytest.raises(PlanError, match="--only nothing: no cell matches; cells look like mixer/"):
+        plan.make(tiny, cpu, only=["nothing"])
+
+
+@pytest.mark.parametrize(
+    ("macs", "threads", "batch"),
+    [(100_230_739_968, 2, 1), (16_000_000_000, 2, 2), (15_999_999_999, 1, 1), (4_000_000_000, 2, 8),
+     (1_000, 64, 64), (100_230_739_968, 64, 8)],
+)  # fmt: skip
+def test_auto_batch_by_arithmetic(macs: int, threads: int, batch: int) -> None:
+    assert plan.auto_batch(macs, threads) == batch
+
+
+def test_auto_is_one_batch_for_all_models(cpu: dict[str, Any]) -> None:
+    settings = plan.make(suite.load("paper"), cpu).settings
+    assert [setting.batch_size for setting in settings] == [1]
+
+
+def test_names_with_tags_and_published_convmixers(write_suite: Write, cpu: dict[str, Any]) -> None:
+    text = TINY.replace("{name: net, timm: resnet10t}", "resnet18.a1_in1k\n  - convmixer_768_32.in1k")
+    _, resnet, mixer = made(write_suite(text), cpu).models
+    assert (resnet.source, resnet.target, resnet.weights) == ("timm", "resnet18", "a1_in1k")
+    assert (mixer.source, mixer.activation, mixer.weights) == ("convmixer", "ReLU", "in1k")
+
+
+def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str, Any]) -> None:
+    path = write_suite(TINY + "  cuda: [{name: big}]\n")
+    assert made(path, cpu).unavailable == {
+        "cuda/big": f"measured on a CUDA device by: python -m cmx_bench run {path} --device cuda"
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("timm: resnet10t", "timm: resnet51", "4:5: unknown model 'resnet51', did you mean"),
+        ("timm: resnet10t", "python: 'os:mkdir'", "add --allow-import if you trust this suite"),
+        ("timm: resnet10t", "timm: resnet10t, args: {widht: 3}", "4:5: net: cannot be built: TypeError"),
+        ("timm: resnet10t", "timm: resnet10t, weights: c4_in1k", "no weights 'c4_in1k' for it, did"),
+        ("timm: resnet10t", "timm: resnet10t, weights: w.pth", "4:5: net: no weights at "),
+        ("batch_size: 2", "threads: 3", "8:30: 3 threads, but 2 cores are usable"),
+        ("image_size: 56", "image_size: 3", "3:5: mixer: does not run on 3 px images"),
+    ],
+)
+def test_what_is_refused_on_a_cpu(
+    write_suite: Write, cpu: dict[str, Any], old: str, new: str, message: str
+) -> None:
+    assert old in TINY
+    path = write_suite(TINY.replace(old, new))
+    with pytest.raises(SuiteError) as error:
+        made(path, cpu)
+    assert message in str(error.value)
+    assert str(error.value).startswith(f"{path}:")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "change", "message"),
+    [
+        ("precision: bf16", {"compute_capability": "7.5"}, "bf16 needs a GPU of compute capability 8.0, A GPU has 7.5"),
+        ("precision: tf32", {"compute_capability": "7.5"}, "tf32 needs"),
+        ("compile: default", {"cxx": False}, "needs a C++ compiler"),
+    ],
+)
+def test_what_is_refused_on_a_gpu(
+    write_suite: Write, gpu: dict[str, Any], setting: str, change: dict[str, Any], message: str
+) -> None:
+    path = write_suite(TINY.replace("cpu: [{name: cpu, batch_size: 2", "cuda: [{name: x, " + setting))
+    assert made(path, gpu).settings[0].device == "cuda:0"
+    with pytest.raises(SuiteError, match="8:") as error:
+        made(path, gpu | change)
+    assert message in str(error.value)
+
+
+def test_no_setting_for_this_device(tiny: SuiteFile, gpu: dict[str, Any]) -> None:
+    with pytest.raises(SuiteError, match="no settings for cuda; add one under cuda: or use --device"):
+        plan.make(tiny, gpu)
+
+
+def test_a_python_model_with_leave(
+    write_suite: Write, cpu: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_model.py").write_text(
+        "from torch import nn\n\ndef build(width):\n"
+        "    return nn.Sequential(nn.Conv2d(3, width, 2, 2), nn.Flatten())\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    text = TINY.replace("timm: resnet10t", "python: 'own_model:build', args: {width: 4}")
+    model = made(write_suite(text), cpu, allow_import=True).models[1]
+    assert (model.source, model.family, model.patch_size) == ("python", "net", 2)
+
+
+def test_planning_allocates_no_weights(cpu: dict[str, Any]) -> None:
+    before = torch.get_default_device()
+    estimates = plan.make(suite.load("paper"), cpu).estimates
+    assert torch.get_default_device() == before
+    # The heaviest model is planned to take longest.
+    throughput = {key: value for key, value in estimates.items() if "/throughput/" in key}
+    assert max(throughput, key=throughput.__getitem__).startswith("resmlp_big_24_224/")
