@@ -1,0 +1,77 @@
+"""A model made ready to run in its setting: device, precision, layout, compilation, input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.models.building import build
+
+Forward: TypeAlias = Callable[[], Tensor]
+
+DTYPES = {
+    "fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16,
+    "autocast": torch.float32,
+}  # fmt: skip
+AUTOCAST = {"cpu": torch.bfloat16, "cuda": torch.float16}
+
+
+def apply_flags(setting: Setting) -> None:
+    """Sets every switch of torch that changes what is measured: none is left at a default."""
+    precision = "tf32" if setting.precision == "tf32" else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = precision
+    torch.backends.cudnn.conv.fp32_precision = precision
+    torch.backends.cudnn.benchmark = setting.cudnn_benchmark
+    if setting.threads is not None:
+        torch.set_num_threads(setting.threads)
+
+
+def place(module: nn.Module, setting: Setting) -> nn.Module:
+    """`module` on the setting's device, in its precision and layout, in evaluation mode."""
+    module = module.eval().to(setting.device, DTYPES[setting.precision])
+    return module.to(memory_format=_memory_format(setting))  # type: ignore[call-overload,no-any-return]
+
+
+def images(setting: Setting) -> Tensor:
+    """Random images `(batch, 3, image_size, image_size)`: zeros would make some GPUs faster."""
+    shape = (setting.batch_size, 3, setting.image_size, setting.image_size)
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    placed = values.to(setting.device, DTYPES[setting.precision])
+    return placed.contiguous(memory_format=_memory_format(setting))
+
+
+def forward_of(module: nn.Module, setting: Setting) -> Forward:
+    """One forward pass of a placed module on a batch of the setting, for inference."""
+    if setting.compile != "none":
+        module.compile(mode=setting.compile)
+    batch = images(setting)
+    kind = setting.kind
+
+    @torch.inference_mode()
+    def forward() -> Tensor:
+        with torch.autocast(kind, AUTOCAST[kind], enabled=setting.precision == "autocast"):
+            output: Tensor = module(batch)
+        return output
+
+    return forward
+
+
+def prepare(model: Model, setting: Setting) -> Forward:
+    """Builds `model` with initial weights and makes it ready: call the result to run one batch."""
+    apply_flags(setting)
+    return forward_of(place(build(model, setting.image_size), setting), setting)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether torch, on any device, or Python ran out of memory."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator: " in str(error)
+    )
+
+
+def _memory_format(setting: Setting) -> torch.memory_format:
+    return torch.channels_last if setting.layout == "nhwc" else torch.contiguous_format

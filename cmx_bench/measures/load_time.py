@@ -1,0 +1,26 @@
+"""Seconds from a name to a model that is ready to run, weights read where the suite names any."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.measures import Samples
+from cmx_bench.measures.forward import apply_flags, place
+from cmx_bench.models import weights
+from cmx_bench.models.building import build
+
+
+def measure(model: Model, setting: Setting) -> Samples:
+    """The device is woken first: its start-up belongs to no model."""
+    apply_flags(setting)
+    torch.zeros(1, device=setting.device)
+    begin = time.perf_counter()
+    module = build(model, setting.image_size)
+    weights.load(module, model)
+    place(module, setting)
+    if setting.kind == "cuda":
+        torch.cuda.synchronize(setting.device)
+    return {"load_time": [time.perf_counter() - begin]}

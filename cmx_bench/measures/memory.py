@@ -1,0 +1,75 @@
+"""Peak memory of a forward pass: what the device saw, and what the tensors alone need."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+import psutil
+import torch
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.measures import Samples
+from cmx_bench.measures.forward import AUTOCAST, DTYPES, apply_flags, forward_of, place
+from cmx_bench.measures.live_bytes import planned_peak
+from cmx_bench.models.building import build
+
+
+def measure(model: Model, setting: Setting) -> Samples:
+    """The measured peak first: planning would leave its own traces in the process."""
+    apply_flags(setting)
+    measured = _on_cpu(model, setting) if setting.kind == "cpu" else _on_cuda(model, setting)
+    planned = planned_peak(
+        lambda: build(model, setting.image_size),
+        (setting.batch_size, 3, setting.image_size, setting.image_size),
+        DTYPES[setting.precision],
+        AUTOCAST[setting.kind] if setting.precision == "autocast" else None,
+        setting.layout == "nhwc",
+    )
+    return measured | {"planned_memory": [planned]}
+
+
+def _on_cuda(model: Model, setting: Setting) -> Samples:
+    """The allocator's own peaks: weights, input, activations, workspaces of the second pass on."""
+    module = place(build(model, setting.image_size), setting)
+    forward = forward_of(module, setting)
+    forward()  # cuDNN tries its algorithms, with workspaces that later passes do not need
+    torch.cuda.synchronize(setting.device)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(setting.device)
+    forward()
+    torch.cuda.synchronize(setting.device)
+    return {
+        "peak_memory": [torch.cuda.max_memory_allocated(setting.device)],
+        "reserved_memory": [torch.cuda.max_memory_reserved(setting.device)],
+    }
+
+
+def _on_cpu(model: Model, setting: Setting) -> Samples:
+    """Growth of this process from before the model was there to the peak of a forward pass."""
+    before = psutil.Process().memory_info().rss
+    forward = forward_of(place(build(model, setting.image_size), setting), setting)
+    _forget_peak()
+    forward()
+    return {"peak_memory": [_peak_resident() - before]}
+
+
+def _forget_peak() -> None:
+    """Lets the kernel count the peak anew, so that temporaries of building do not stand for it.
+
+    Linux only; elsewhere the peak since the process started, building included, is what there is.
+    """
+    clear = Path("/proc/self/clear_refs")
+    if clear.exists():
+        clear.write_text("5")
+
+
+def _peak_resident() -> int:
+    """Bytes. /proc knows the peak since `_forget_peak`; getrusage the one of the whole process."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        text = status.read_text()
+        return int(text.partition("VmHWM:")[2].split()[0]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
