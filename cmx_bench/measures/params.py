@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import torch
-
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Samples
-from cmx_bench.models.building import build
+from cmx_bench.models.building import build, build_on_meta
 
 
 def measure(model: Model, setting: Setting) -> Samples:
     """Elements of all parameters, of the trainable ones, and of the buffers."""
-    with torch.device("meta"):
-        module = build(model, setting.image_size)
+    module = build_on_meta(lambda: build(model, setting.image_size))
     parameters = list(module.parameters())
     return {
         "params": [sum(p.numel() for p in parameters)],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import timm
+import torch
 from torch import nn
 
 from cmx_bench.cell import Model
@@ -25,9 +26,9 @@ def build_convmixer(model: Model, image_size: int) -> nn.Module:
 
 def build_timm(model: Model, image_size: int) -> nn.Module:
     """A timm model without weights; token models are built for `image_size`."""
-    arguments = dict(model.args)
+    arguments: dict[str, Any] = dict(model.args)
     config = timm.get_pretrained_cfg(model.target)
-    if config.fixed_input_size and config.input_size[-1] != image_size:
+    if config and config.fixed_input_size and config.input_size[-1] != image_size:
         arguments.setdefault("img_size", image_size)
     module: nn.Module = timm.create_model(
         model.target, pretrained=False, num_classes=model.num_classes, **arguments
@@ -38,7 +39,7 @@ def build_timm(model: Model, image_size: int) -> nn.Module:
 def build_python(model: Model, image_size: int) -> nn.Module:
     """What the user's `module:callable` returns; the working folder is on the import path."""
     module_name, _, name = model.target.partition(":")
-    if (here := os.getcwd()) not in sys.path:
+    if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
     built = getattr(importlib.import_module(module_name), name)(**model.args)
     if not isinstance(built, nn.Module):
@@ -68,3 +69,17 @@ def build(model: Model, image_size: int) -> nn.Module:
         raise ModelError(
             f"{model.name}: cannot be built: {type(error).__name__}: {error}"
         ) from error
+
+
+def build_on_meta(build: Callable[[], nn.Module]) -> nn.Module:
+    """`build()`'s model with shapes and no weights, on the meta device.
+
+    Some models read a tensor's value while they are built (timm 1.0.20 its drop-path rates), which
+    the meta device cannot: those are built on the CPU, weights and all, and then stripped.
+    """
+    try:
+        with torch.device("meta"):
+            return build()
+    except (ModelError, RuntimeError):
+        with torch.device("cpu"):
+            return build().to("meta")

@@ -1,0 +1,113 @@
+"""Counts real models with both counters and compares them with the numbers measured before.
+
+Run by hand: ``python tests/bench/counting.py`` counts the models of the paper, exit code 1 unless
+every number is equal. ``--modules`` counts one model of each of timm's model modules instead, at
+its default input size, exit code 1 unless 95 % of them count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from functools import partial
+
+import timm
+import torch
+from torch import nn
+
+from cmx_bench.measures.counting import count
+from cmx_bench.models.building import build_on_meta
+
+# model: (params, MACs), the same from a closed formula, from hooks and from both counters.
+EXPECTED = {
+    "convmixer_1536_20": (51_625_960, 51_099_168_768),
+    "convmixer_768_32": (21_110_248, 20_676_851_712),
+    "resnet50": (25_557_032, 4_089_184_256),
+    "resnet152": (60_192_808, 11_513_626_624),
+    "deit_small_patch16_224": (22_050_664, 4_598_882_304),
+    "deit_base_patch16_224": (86_567_656, 17_563_828_224),
+    "resmlp_12_224": (15_350_872, 3_009_739_776),
+    "resmlp_24_224": (30_020_680, 5_961_292_800),
+    "resmlp_big_24_224": (129_138_280, 100_230_739_968),
+    "mixer_s16_224": (18_528_264, 3_776_958_464),
+    "mixer_b16_224": (59_880_472, 12_601_767_936),
+}
+
+SHARE = 0.95
+
+
+def compare_expected() -> bool:
+    equal = True
+    print(f"{'model':24}{'params':>14}{'MACs':>18}{'activations':>14}{'seconds':>9}")
+    for name, expected in EXPECTED.items():
+        build = partial(timm.create_model, name, num_classes=1000)
+        started = time.perf_counter()
+        counts = count(build, 224)
+        seconds = time.perf_counter() - started
+        params = sum(parameter.numel() for parameter in build_on_meta(build).parameters())
+        same = (params, counts.macs) == expected
+        equal = equal and same
+        print(
+            f"{name:24}{params:14,}{counts.macs:18,}{counts.activations:14,}{seconds:9.2f}  "
+            + ("equal" if same else f"NOT EQUAL: {expected[0]:,} params, {expected[1]:,} MACs")
+        )
+    return equal
+
+
+def representatives() -> list[str]:
+    """The first model, in timm's order, of each of timm's modules.
+
+    Not the smallest: finding it takes building every model, and on the meta device a large model
+    costs no more to count than a small one.
+    """
+    first = (timm.list_models(module=module)[:1] for module in timm.list_modules())
+    return [name for names in first for name in names]
+
+
+def _same(model: nn.Module) -> nn.Module:
+    return model
+
+
+def count_modules() -> bool:
+    names = representatives()
+    uncounted: dict[str, str] = {}
+    unbuilt = 0
+    for name in names:
+        stage = "not built"
+        try:
+            model = build_on_meta(partial(timm.create_model, name))
+            stage = "refused"
+            config = timm.get_pretrained_cfg(name)
+            channels, size, _ = config.input_size if config else (3, 224, 224)
+            started = time.perf_counter()
+            counts = count(partial(_same, model), size, channels)
+        except Exception as error:  # a CountError or the model's own: every one is reported
+            uncounted[name] = f"{stage}: {type(error).__name__}: {error}".splitlines()[0]
+            unbuilt += stage == "not built"
+            print(f"{name:40}{uncounted[name]}", flush=True)
+            continue
+        seconds = time.perf_counter() - started
+        print(
+            f"{name:40}{size:5}{counts.macs:18,}{counts.activations:15,}{seconds:8.2f} s",
+            flush=True,
+        )
+    built = len(names) - unbuilt
+    counted = len(names) - len(uncounted)
+    print(f"\n{counted} of {built} counted equal ({counted / built:.1%}), {unbuilt} not built")
+    for name, why in uncounted.items():
+        print(f"  {name} {why}")
+    return counted / built >= SHARE
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--modules", action="store_true", help="one model of each timm module")
+    warnings.simplefilter("ignore")
+    print(f"torch {torch.__version__}, timm {timm.__version__}")
+    return 0 if (count_modules() if parser.parse_args().modules else compare_expected()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

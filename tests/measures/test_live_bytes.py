@@ -1,0 +1,130 @@
+"""Planned bytes against sums done by hand."""
+
+from __future__ import annotations
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cmx_bench.measures.live_bytes import planned_peak
+
+FLOAT, HALF = torch.float32, torch.float16
+
+
+class TwoLayers(nn.Module):
+    """10 -> 20 -> 5 features: 325 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(10, 20), nn.ReLU(), nn.Linear(20, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layers(x.flatten(1))
+        return out
+
+
+class Residual(nn.Module):
+    """Two ReLUs and, if asked, the sum of what came in and what comes out."""
+
+    def __init__(self, residual: bool) -> None:
+        super().__init__()
+        self.residual = residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x * 2
+        out = x.relu()
+        if not self.residual:
+            del x
+        out = out.relu()
+        return out + x if self.residual else out
+
+
+class Attention(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.scaled_dot_product_attention(x, x, x)
+
+
+def test_two_layers() -> None:
+    # 325 parameters, 4 x 10 inputs; at its most both sides of the ReLU, 4 x 20 each.
+    assert planned_peak(TwoLayers, (4, 10, 1, 1), FLOAT) == 4 * (325 + 40 + 80 + 80)
+
+
+def test_half_precision_halves() -> None:
+    single = planned_peak(TwoLayers, (4, 10, 1, 1), FLOAT)
+    assert 2 * planned_peak(TwoLayers, (4, 10, 1, 1), HALF) == single
+
+
+def test_autocast_keeps_weights_and_reduces_copies_layer_by_layer() -> None:
+    # fp32: parameters and input. Two bytes each, at the first layer: a copy of its 10 x 20 + 20
+    # parameters, of its 4 x 10 inputs, and its 4 x 20 outputs.
+    expected = 4 * (325 + 40) + 2 * (220 + 40 + 80)
+    assert planned_peak(TwoLayers, (4, 10, 1, 1), FLOAT, autocast=torch.bfloat16) == expected
+    assert planned_peak(TwoLayers, (4, 10, 1, 1), FLOAT, autocast=HALF) == expected
+
+
+def test_a_residual_keeps_its_input_alive() -> None:
+    image = 4 * 3 * 8 * 8
+    # The caller's image, the two sides of a ReLU, and with a residual the block's input besides.
+    assert planned_peak(lambda: Residual(False), (1, 3, 8, 8), FLOAT) == 3 * image
+    assert planned_peak(lambda: Residual(True), (1, 3, 8, 8), FLOAT) == 4 * image
+
+
+def test_in_place_and_views_add_nothing() -> None:
+    def build() -> nn.Module:
+        return nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Unflatten(1, (3, 64)))
+
+    assert planned_peak(build, (1, 3, 8, 8), FLOAT) == 4 * 3 * 8 * 8
+
+
+def test_intermediates_grow_linearly_with_the_batch() -> None:
+    def build() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.GELU())
+
+    one, two, five = (planned_peak(build, (batch, 3, 16, 16), FLOAT) for batch in (1, 2, 5))
+    assert five - two == 3 * (two - one) > 0
+
+
+def test_buffers_count_and_shared_parameters_count_once() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(8, 8, bias=False)
+            self.second = nn.Linear(8, 8, bias=False)
+            self.second.weight = self.first.weight
+            self.register_buffer("steps", torch.zeros(3, dtype=torch.int64))
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.second(self.first(x))
+            return out
+
+    # One weight, one buffer of 3 x 8 bytes, the image and both outputs.
+    assert planned_peak(Tied, (1, 1, 8, 8), FLOAT) == 4 * 64 + 24 + 3 * 4 * 64
+
+
+def test_attention_scores_are_never_alive() -> None:
+    tokens = 4 * 2 * 512 * 8
+    assert planned_peak(Attention, (1, 2, 512, 8), FLOAT) == 2 * tokens
+    assert planned_peak(Attention, (1, 2, 512, 8), FLOAT, autocast=HALF) <= 3 * tokens
+
+
+def test_channels_last_moves_bytes_but_adds_none_to_a_convolution() -> None:
+    def build() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3))
+
+    planned = planned_peak(build, (2, 3, 16, 16), FLOAT)
+    assert planned_peak(build, (2, 3, 16, 16), FLOAT, channels_last=True) == planned
+
+
+def test_resnet50_is_the_same_twice_and_leaves_no_mode_behind() -> None:
+    def build() -> nn.Module:
+        return timm.create_model("resnet50")
+
+    first = planned_peak(build, (8, 3, 224, 224), FLOAT)
+    assert planned_peak(build, (8, 3, 224, 224), FLOAT) == first
+    # 25,557,032 parameters, 53,120 buffer elements and 53 of 8 bytes, the image; the most is alive
+    # in the first block's shortcut: its input, the branch's output, the shortcut's convolution
+    # and that one's BatchNorm.
+    resident = 4 * (25_557_032 + 53_120) + 8 * 53 + 4 * 8 * 3 * 224 * 224
+    assert first == resident + 4 * 8 * 56 * 56 * (64 + 3 * 256)
+    assert type(torch.ones(1)) is Tensor
