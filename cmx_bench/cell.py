@@ -39,7 +39,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How a model is run. `device` is "cpu" or "cuda:N"; `threads` None leaves torch's own number."""
+    """How a model is run. `device` is "cpu" or "cuda:N"; no `threads` means torch's own number."""
 
     name: str
     device: str

@@ -35,7 +35,8 @@ def metrics(pattern: str) -> Iterator[str]:
         if fnmatchcase(metric.name, pattern):
             kind = "exact" if metric.exact else "sampled"
             unit = metric.unit or "1"
-            yield f"{metric.name:<17} {unit:<9} {metric.better} is better, {kind}: {metric.definition}"
+            about = f"{metric.better} is better, {kind}: {metric.definition}"
+            yield f"{metric.name:<17} {unit:<9} {about}"
 
 
 def suites(pattern: str) -> Iterator[str]:

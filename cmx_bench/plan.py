@@ -17,7 +17,7 @@ from cmx_bench.document import Location
 from cmx_bench.errors import ModelError, PlanError, nearest
 from cmx_bench.measures import MEASURES
 from cmx_bench.models import families, weights
-from cmx_bench.models.building import build
+from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.models.convmixer import PUBLISHED
 from cmx_bench.records import Environment
 from cmx_bench.suite import CpuSetting, CudaSetting, ModelEntry, SuiteFile
@@ -86,9 +86,7 @@ def make(
         raise suite_file.document.error(
             ("settings", "<key>"), f"no settings for {kind}; add one under {kind}: or use --device"
         )
-    models = tuple(
-        _resolve(suite_file, index, allow_import) for index in range(len(suite.models))
-    )
+    models = tuple(_resolve(suite_file, index, allow_import) for index in range(len(suite.models)))
     for index, entry in enumerate(entries):
         _refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
     sizes = sorted({entry.image_size for entry in entries})
@@ -172,16 +170,17 @@ def _source(entry: ModelEntry, num_classes: int, allow_import: bool) -> Model:
         return Model(entry.name, label, entry.family or "convmixer", "convmixer", "",
                      entry.convmixer.model_dump(), entry.weights, num_classes)  # fmt: skip
     architecture, _, tag = (entry.timm or entry.name).partition(".")
+    weights_named = entry.weights or tag or None
     if entry.timm is None and architecture in PUBLISHED and not entry.args:
         return Model(entry.name, label, entry.family or "convmixer", "convmixer", architecture,
-                     PUBLISHED[architecture], entry.weights or tag or None, num_classes)  # fmt: skip
+                     PUBLISHED[architecture], weights_named, num_classes)  # fmt: skip
     if not timm.is_model(architecture):
         raise ModelError(
             f"unknown model {architecture!r}{nearest(architecture, timm.list_models())} "
             f"(see: cmx-bench list models)"
         )
     return Model(entry.name, label, entry.family or families.family(architecture), "timm",
-                 architecture, entry.args, entry.weights or tag or None, num_classes)  # fmt: skip
+                 architecture, entry.args, weights_named, num_classes)  # fmt: skip
 
 
 def _weights(model: Model, folder: Path) -> str | None:
@@ -238,11 +237,9 @@ class _Cost:
 def _cost(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> _Cost:
     """Builds the model without weights, which also shows that its arguments are right."""
     try:
-        with torch.device("meta"):
-            module = build(model, image_size)
-            counter = FlopCounterMode(display=False)
-            with torch.inference_mode(), counter:
-                module(torch.empty(1, 3, image_size, image_size))
+        module = build_on_meta(lambda: build(model, image_size)).requires_grad_(False)
+        with FlopCounterMode(display=False) as counter:
+            module(torch.empty(1, 3, image_size, image_size, device="meta"))
     except ModelError as error:
         raise suite_file.document.error(("models", index), str(error)) from None
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:

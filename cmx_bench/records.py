@@ -152,7 +152,7 @@ def write_atomically(path: Path, text: str) -> None:
     """Replaces the file's text so that a reader sees the old one or the new one, never half."""
     draft = path.with_name(path.name + ".part")
     draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
+    draft.replace(path)
 
 
 def read_run(folder: Path) -> Run:
@@ -170,7 +170,9 @@ def read_run(folder: Path) -> Run:
         run,
         models=tuple(_decoded(Model, model, str(path)) for model in values["models"]),
         settings=tuple(_decoded(Setting, setting, str(path)) for setting in values["settings"]),
-        **{key: tuple(values[key]) for key in ("measures", "cells", "only")},
+        measures=tuple(run.measures),
+        cells=tuple(run.cells),
+        only=tuple(run.only),
     )
 
 

@@ -165,11 +165,9 @@ def load(argument: str) -> SuiteFile:
     if not isinstance(source.value, dict):
         raise source.error((), f"expected keys such as name and models, got {_kind(source.value)}")
     value = dict(source.value)
-    if isinstance(value.get("models"), list):
+    if isinstance(models := value.get("models"), list):
         # A bare timm name is short for {name: ...}.
-        value["models"] = [
-            {"name": entry} if isinstance(entry, str) else entry for entry in value["models"]
-        ]
+        value["models"] = [{"name": entry} if isinstance(entry, str) else entry for entry in models]
     try:
         suite = Suite.model_validate(value)
     except ValidationError as error:

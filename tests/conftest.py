@@ -1,4 +1,4 @@
-"""What several rooms' tests share: small suites, machines that need not exist, a stand-in executor."""
+"""What tests share: a small suite, machines that need not exist, a stand-in executor."""
 
 from __future__ import annotations
 

@@ -16,9 +16,15 @@ MODEL = Model("convmixer_768_32", "ConvMixer-768/32", "convmixer", "convmixer", 
     ("setting", "key"),
     [
         (PAPER, "cuda-fp16-nchw-eager-b64-r224"),
-        (replace(PAPER, layout="nhwc", compile="max-autotune"), "cuda-fp16-nhwc-max_autotune-b64-r224"),
+        (
+            replace(PAPER, layout="nhwc", compile="max-autotune"),
+            "cuda-fp16-nhwc-max_autotune-b64-r224",
+        ),
         (replace(PAPER, cudnn_benchmark=False), "cuda-fp16-nchw-eager-b64-r224-no_cudnn_benchmark"),
-        (replace(PAPER, device="cpu", precision="fp32", batch_size=1, threads=4), "cpu-fp32-nchw-eager-b1-r224-t4"),
+        (
+            replace(PAPER, device="cpu", precision="fp32", batch_size=1, threads=4),
+            "cpu-fp32-nchw-eager-b1-r224-t4",
+        ),
         (replace(PAPER, name="other"), "cuda-fp16-nchw-eager-b64-r224"),
     ],
 )  # fmt: skip

@@ -19,7 +19,8 @@ def read(tmp_path: Path, text: str | bytes) -> document.Document:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("on", "on"), ("off", "off"), ("yes", "yes"), ("No", "No"), ("true", True), ("False", False),
+        ("on", "on"), ("off", "off"), ("yes", "yes"), ("No", "No"),
+        ("true", True), ("False", False),
         ("1e1", 10.0), ("1.5e-3", 0.0015), (".5", 0.5), ("010", 10), ("-3", -3), ("0x10", "0x10"),
         ("1_000", "1_000"), ("1:30", "1:30"), ("2024-01-01", "2024-01-01"), ("~", None),
         ("null", None), ("", None), ("'1'", "1"), ('"true"', "true"), ("1.2.3", "1.2.3"),

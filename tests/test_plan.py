@@ -33,7 +33,9 @@ def test_every_combination_once(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
 
 
 def test_settings_of_one_size_share_exact_cells(write_suite: Write, cpu: dict[str, Any]) -> None:
-    text = TINY.replace("image_size: 56}", "image_size: 56}, {name: b, layout: nhwc, image_size: 56}")
+    text = TINY.replace(
+        "image_size: 56}", "image_size: 56}, {name: b, layout: nhwc, image_size: 56}"
+    )
     cells = made(write_suite(text), cpu).cells
     assert [cell.measure for cell in cells].count("params") == 2
     assert [cell.measure for cell in cells].count("throughput") == 4
@@ -41,8 +43,18 @@ def test_settings_of_one_size_share_exact_cells(write_suite: Write, cpu: dict[st
 
 def test_what_is_read_off_the_models(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
     mixer, net = plan.make(tiny, cpu).models
-    assert (mixer.family, mixer.patch_size, mixer.kernel_size, mixer.activation) == ("convmixer", 7, 3, "GELU")
-    assert (net.family, net.patch_size, net.kernel_size, net.activation) == ("resnet", None, 3, "ReLU")
+    assert (mixer.family, mixer.patch_size, mixer.kernel_size, mixer.activation) == (
+        "convmixer",
+        7,
+        3,
+        "GELU",
+    )
+    assert (net.family, net.patch_size, net.kernel_size, net.activation) == (
+        "resnet",
+        None,
+        3,
+        "ReLU",
+    )
 
 
 def test_only(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
@@ -67,7 +79,9 @@ def test_auto_is_one_batch_for_all_models(cpu: dict[str, Any]) -> None:
 
 
 def test_names_with_tags_and_published_convmixers(write_suite: Write, cpu: dict[str, Any]) -> None:
-    text = TINY.replace("{name: net, timm: resnet10t}", "resnet18.a1_in1k\n  - convmixer_768_32.in1k")
+    text = TINY.replace(
+        "{name: net, timm: resnet10t}", "resnet18.a1_in1k\n  - convmixer_768_32.in1k"
+    )
     _, resnet, mixer = made(write_suite(text), cpu).models
     assert (resnet.source, resnet.target, resnet.weights) == ("timm", "resnet18", "a1_in1k")
     assert (mixer.source, mixer.activation, mixer.weights) == ("convmixer", "ReLU", "in1k")
@@ -85,8 +99,16 @@ def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str
     [
         ("timm: resnet10t", "timm: resnet51", "4:5: unknown model 'resnet51', did you mean"),
         ("timm: resnet10t", "python: 'os:mkdir'", "add --allow-import if you trust this suite"),
-        ("timm: resnet10t", "timm: resnet10t, args: {widht: 3}", "4:5: net: cannot be built: TypeError"),
-        ("timm: resnet10t", "timm: resnet10t, weights: c4_in1k", "no weights 'c4_in1k' for it, did"),
+        (
+            "timm: resnet10t",
+            "timm: resnet10t, args: {widht: 3}",
+            "4:5: net: cannot be built: TypeError",
+        ),
+        (
+            "timm: resnet10t",
+            "timm: resnet10t, weights: c4_in1k",
+            "no weights 'c4_in1k' for it, did",
+        ),
         ("timm: resnet10t", "timm: resnet10t, weights: w.pth", "4:5: net: no weights at "),
         ("batch_size: 2", "threads: 3", "8:30: 3 threads, but 2 cores are usable"),
         ("image_size: 56", "image_size: 3", "3:5: mixer: does not run on 3 px images"),
@@ -107,7 +129,11 @@ def test_what_is_refused_on_a_cpu(
 @pytest.mark.parametrize(
     ("setting", "change", "message"),
     [
-        ("precision: bf16", {"compute_capability": "7.5"}, "bf16 needs a GPU of compute capability 8.0, A GPU has 7.5"),
+        (
+            "precision: bf16",
+            {"compute_capability": "7.5"},
+            "bf16 needs a GPU of compute capability 8.0, A GPU has 7.5",
+        ),
         ("precision: tf32", {"compute_capability": "7.5"}, "tf32 needs"),
         ("compile: default", {"cxx": False}, "needs a C++ compiler"),
     ],
@@ -115,7 +141,9 @@ def test_what_is_refused_on_a_cpu(
 def test_what_is_refused_on_a_gpu(
     write_suite: Write, gpu: dict[str, Any], setting: str, change: dict[str, Any], message: str
 ) -> None:
-    path = write_suite(TINY.replace("cpu: [{name: cpu, batch_size: 2", "cuda: [{name: x, " + setting))
+    path = write_suite(
+        TINY.replace("cpu: [{name: cpu, batch_size: 2", "cuda: [{name: x, " + setting)
+    )
     assert made(path, gpu).settings[0].device == "cuda:0"
     with pytest.raises(SuiteError, match="8:") as error:
         made(path, gpu | change)
@@ -123,7 +151,9 @@ def test_what_is_refused_on_a_gpu(
 
 
 def test_no_setting_for_this_device(tiny: SuiteFile, gpu: dict[str, Any]) -> None:
-    with pytest.raises(SuiteError, match="no settings for cuda; add one under cuda: or use --device"):
+    with pytest.raises(
+        SuiteError, match="no settings for cuda; add one under cuda: or use --device"
+    ):
         plan.make(tiny, gpu)
 
 

@@ -1,4 +1,4 @@
-"""A run's folder: what is written is read again, and a kill at any byte loses one record at most."""
+"""A run's folder: written and read again; a kill at any byte loses one record at most."""
 
 from __future__ import annotations
 

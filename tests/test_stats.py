@@ -38,7 +38,9 @@ def test_nothing_to_estimate() -> None:
         stats.estimate([])
 
 
-@pytest.mark.parametrize(("freedom", "level", "t"), [(1, 0.95, 12.7062), (4, 0.95, 2.77645), (9, 0.99, 3.24984)])
+@pytest.mark.parametrize(
+    ("freedom", "level", "t"), [(1, 0.95, 12.7062), (4, 0.95, 2.77645), (9, 0.99, 3.24984)]
+)
 def test_student_t(freedom: int, level: float, t: float) -> None:
     assert stats.student_t(freedom, level) == pytest.approx(t, rel=1e-5)
 

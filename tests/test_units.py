@@ -32,7 +32,13 @@ def test_scaled(value: float, unit: str, digits: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "digits", "text"),
-    [(9.996, 3, "10.0"), (0.0996, 2, "0.10"), (1234567, 3, "1,234,567"), (0, 3, "0"), (-4.25, 2, "-4.2")],
+    [
+        (9.996, 3, "10.0"),
+        (0.0996, 2, "0.10"),
+        (1234567, 3, "1,234,567"),
+        (0, 3, "0"),
+        (-4.25, 2, "-4.2"),
+    ],
 )
 def test_significant(value: float, digits: int, text: str) -> None:
     assert units.significant(value, digits) == text

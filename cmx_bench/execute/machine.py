@@ -57,8 +57,8 @@ def capture(device: str) -> Environment:
         device: "cpu" or "cuda:N".
     """
     import timm
-    import timm.layers
     import torch
+    from timm.layers.config import use_fused_attn
 
     environment: Environment = {
         "cmx_bench": cmx_bench.__version__,
@@ -74,9 +74,9 @@ def capture(device: str) -> Environment:
         "threads": torch.get_num_threads(),
         "cpu": _cpu_name(),
         "fp32_precision_matmul": torch.backends.cuda.matmul.fp32_precision,
-        "fp32_precision_conv": torch.backends.cudnn.conv.fp32_precision,
+        "fp32_precision_conv": torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
-        "fused_attention": bool(timm.layers.use_fused_attn()),
+        "fused_attention": bool(use_fused_attn()),
     }
     if device == "cpu":
         return environment | {"device": device, "device_name": environment["cpu"]}
@@ -87,7 +87,7 @@ def capture(device: str) -> Environment:
         "device_memory_bytes": properties.total_memory,
         "compute_capability": f"{properties.major}.{properties.minor}",
         "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
+        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
         **_nvml(str(properties.uuid)),
     }
 

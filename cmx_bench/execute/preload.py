@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import warnings
 
-from cmx_bench.measures import MEASURES
+from cmx_bench.measures import MEASURES, function
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -18,5 +18,5 @@ with warnings.catch_warnings():
         pass  # a broken installation: the first worker says what is wrong, the server must live
     else:
         importlib.import_module("cmx_bench.execute.worker")
-        for info in MEASURES.values():
-            importlib.import_module(info.module)
+        for name in MEASURES:
+            function(name)

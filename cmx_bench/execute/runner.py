@@ -6,6 +6,7 @@ import dataclasses
 import random
 import re
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,20 +177,27 @@ def _round(plan: Plan, replicate: int) -> list[Cell]:
 
 
 def seconds_left(plan: Plan, found: list[Record]) -> float:
-    """The time that the missing executions will take: as the same cell took before, or as planned.
+    """The time that the missing executions will take.
 
-    Planned times are scaled by how the cells measured so far compare with theirs.
+    A cell takes as long as it took before; one not tried yet as long as planned, scaled by how
+    the cells of its measure compare with their plan so far.
     """
     took: dict[str, float] = {record.cell: record.elapsed for record in found}
-    counts: dict[str, int] = {}
-    for record in found:
-        counts[record.cell] = counts.get(record.cell, 0) + 1
-    planned = sum(plan.estimates[key] for key in took)
-    scale = sum(took.values()) / planned if planned else 1.0
+    tried = Counter(record.cell for record in found)
     failed = {record.cell for record in found if record.status == "failed"}
+    spent: defaultdict[str, float] = defaultdict(float)
+    planned: defaultdict[str, float] = defaultdict(float)
+    for cell in plan.cells:
+        if cell.key in took:
+            spent[cell.measure] += took[cell.key]
+            planned[cell.measure] += plan.estimates[cell.key]
+
+    def expected(cell: Cell) -> float:
+        scale = spent[cell.measure] / planned[cell.measure] if planned[cell.measure] else 1.0
+        return took.get(cell.key, plan.estimates[cell.key] * scale)
+
     return sum(
-        max(0, plan.replicates(cell) - counts.get(cell.key, 0))
-        * took.get(cell.key, plan.estimates[cell.key] * scale)
+        max(0, plan.replicates(cell) - tried[cell.key]) * expected(cell)
         for cell in plan.cells
         if cell.key not in failed
     )

@@ -24,7 +24,7 @@ def apply_flags(setting: Setting) -> None:
     """Sets every switch of torch that changes what is measured: none is left at a default."""
     precision = "tf32" if setting.precision == "tf32" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = precision
-    torch.backends.cudnn.conv.fp32_precision = precision
+    torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = setting.cudnn_benchmark
     if setting.threads is not None:
         torch.set_num_threads(setting.threads)
@@ -33,7 +33,7 @@ def apply_flags(setting: Setting) -> None:
 def place(module: nn.Module, setting: Setting) -> nn.Module:
     """`module` on the setting's device, in its precision and layout, in evaluation mode."""
     module = module.eval().to(setting.device, DTYPES[setting.precision])
-    return module.to(memory_format=_memory_format(setting))  # type: ignore[call-overload,no-any-return]
+    return module.to(memory_format=_memory_format(setting))
 
 
 def images(setting: Setting) -> Tensor:

@@ -21,9 +21,7 @@ def measure(model: Model, setting: Setting) -> Samples:
     warm_up(forward, setting.device)
     calls: list[float] = []
     begin = time.perf_counter()
-    while len(calls) < FEWEST or (
-        len(calls) < MOST and time.perf_counter() - begin < SECONDS
-    ):
+    while len(calls) < FEWEST or (len(calls) < MOST and time.perf_counter() - begin < SECONDS):
         calls.append(_call(forward, setting.device))
     quantiles = torch.tensor(calls, dtype=torch.float64).quantile(
         torch.tensor([0.5, 0.9, 0.99], dtype=torch.float64)

@@ -14,7 +14,7 @@ BLOCK_SECONDS = 0.5
 BLOCKS = 5
 STEADY = 0.05  # the last three warm-up passes agree within this share of their median
 WARM_UP_PASSES = 3
-WARM_UP_SECONDS = 5.0
+WARM_UP_SECONDS = (0.5, 5.0)  # clocks rise within half a second; some machines never settle
 
 
 def elapsed(forward: Forward, passes: int, device: str) -> float:
@@ -29,7 +29,7 @@ def elapsed(forward: Forward, passes: int, device: str) -> float:
             forward()
         return time.perf_counter() - start
     with torch.cuda.device(device):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin, end = (torch.Event(device, enable_timing=True) for _ in range(2))
         torch.cuda.synchronize()
         begin.record()
         for _ in range(passes):
@@ -40,20 +40,19 @@ def elapsed(forward: Forward, passes: int, device: str) -> float:
 
 
 def warm_up(forward: Forward, device: str) -> list[float]:
-    """Runs until the last `WARM_UP_PASSES` passes agree, or `WARM_UP_SECONDS` are over.
+    """Runs until the last `WARM_UP_PASSES` passes agree, within the bounds of `WARM_UP_SECONDS`.
 
-    Returns the seconds of each pass; the first holds compilation and allocation.
+    Returns the seconds of each pass; the first holds compilation and allocation, and counts
+    neither as steady nor as time spent.
     """
-    passes: list[float] = []
-    begin = time.perf_counter()
+    passes = [elapsed(forward, 1, device)]
+    least, most = WARM_UP_SECONDS
     while True:
         passes.append(elapsed(forward, 1, device))
-        last = passes[-WARM_UP_PASSES:]
-        if len(passes) <= WARM_UP_PASSES:
+        last, spent = passes[-WARM_UP_PASSES:], sum(passes[1:])
+        if len(passes) <= WARM_UP_PASSES or spent < least:
             continue
-        if max(last) - min(last) <= STEADY * statistics.median(last):
-            return passes
-        if time.perf_counter() - begin - passes[0] > WARM_UP_SECONDS:
+        if max(last) - min(last) <= STEADY * statistics.median(last) or spent > most:
             return passes
 
 

@@ -32,7 +32,8 @@ class Residual(nn.Module):
         self.fn = fn
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fn(x) + x
+        out: Tensor = self.fn(x) + x
+        return out
 
 
 class ConvMixer(nn.Module):

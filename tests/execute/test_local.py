@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -15,44 +14,38 @@ from cmx_bench.errors import CmxError, PlanError
 from cmx_bench.execute import local
 from cmx_bench.execute.job import Job
 
-HERE = "tests.execute.test_local"
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 28)
 MIXER = Model(
-    "m", "M", "convmixer", "convmixer", "", {"dim": 4, "depth": 1, "kernel_size": 3, "patch_size": 7}
+    "m",
+    "M",
+    "convmixer",
+    "convmixer",
+    "",
+    {"dim": 4, "depth": 1, "kernel_size": 3, "patch_size": 7},
 )
 
 
-def process_id() -> int:
-    return os.getpid()
-
-
-def refuse(message: str) -> NoReturn:
-    raise PlanError(message)
-
-
-def die(number: int) -> NoReturn:
-    os.kill(os.getpid(), number)
-    raise AssertionError
-
-
 def test_each_call_has_its_own_process() -> None:
-    ids = {local.call(f"{HERE}:process_id") for _ in range(3)}
+    ids = {local.call("os:getpid") for _ in range(3)}
     assert len(ids) == 3
     assert os.getpid() not in ids
 
 
 def test_an_error_for_the_user_comes_through() -> None:
-    with pytest.raises(PlanError, match="no such thing"):
-        local.call(f"{HERE}:refuse", "no such thing")
+    with pytest.raises(PlanError, match="--device tpu: expected auto, cpu, cuda or cuda:N"):
+        local.call("cmx_bench.execute.machine:resolve_device", "tpu")
 
 
 @pytest.mark.parametrize(
     ("number", "message"),
-    [(signal.SIGKILL, r"was killed by SIGKILL \(out of memory\?\)"), (signal.SIGSEGV, "by SIGSEGV")],
+    [
+        (signal.SIGKILL, r"was killed by SIGKILL \(out of memory\?\)"),
+        (signal.SIGSEGV, "by SIGSEGV"),
+    ],
 )
 def test_a_killed_process_says_so(number: int, message: str) -> None:
     with pytest.raises(local.ProcessError, match=message):
-        local.call(f"{HERE}:die", number)
+        local.call("signal:raise_signal", number)
 
 
 def test_a_process_that_only_ends() -> None:

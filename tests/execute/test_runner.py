@@ -59,13 +59,13 @@ def test_the_order_of_models_changes_between_rounds(
 
 
 def test_a_run_that_is_cut_off_goes_on_where_it_was(tiny_plan: Plan, tmp_path: Path) -> None:
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     def watch_until(number: int) -> runner.Watch:
         def watch(job: Job, record: Record | None) -> None:
             if record is None and len(executor.seen) == number:
-                raise Cut
+                raise CutError
 
         return watch
 
@@ -74,7 +74,7 @@ def test_a_run_that_is_cut_off_goes_on_where_it_was(tiny_plan: Plan, tmp_path: P
     for number in range(8):
         out = tmp_path / f"cut-{number}"
         executor = StandIn()
-        with pytest.raises(Cut):
+        with pytest.raises(CutError):
             runner.run(tiny_plan, opened(tiny_plan, tmp_path, out), executor, watch_until(number))
         assert not records.read_run(out).finished
         rest = StandIn()
@@ -168,7 +168,7 @@ def test_the_time_left_follows_what_was_seen(tiny_plan: Plan) -> None:
         cells[0].key, "mixer", "throughput", "k", 0, "ok", {}, "", "e", "", elapsed=10.0
     )  # fmt: skip
     scale = 10.0 / tiny_plan.estimates[cells[0].key]
-    rest = scale * (1.0 + 3 * tiny_plan.estimates[cells[1].key])  # two params cells of 0.5 s
+    rest = 1.0 + scale * 3 * tiny_plan.estimates[cells[1].key]  # two params cells of 0.5 s
     assert runner.seconds_left(tiny_plan, [seen]) == pytest.approx(20.0 + rest)
     failed = replace(seen, status="failed")
     assert runner.seconds_left(tiny_plan, [failed]) == pytest.approx(rest)

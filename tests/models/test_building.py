@@ -26,7 +26,9 @@ def test_a_convmixer() -> None:
     assert built(torch.zeros(2, 3, 28, 28)).shape == (2, 7)
 
 
-@pytest.mark.parametrize("name", ["resmlp_12_224", "mixer_s32_224", "deit_tiny_patch16_224", "resnet10t"])
+@pytest.mark.parametrize(
+    "name", ["resmlp_12_224", "mixer_s32_224", "deit_tiny_patch16_224", "resnet10t"]
+)
 @pytest.mark.parametrize("size", [96, 224])
 def test_timm_models_are_built_for_the_image_size(name: str, size: int) -> None:
     with torch.device("meta"):
@@ -36,7 +38,9 @@ def test_timm_models_are_built_for_the_image_size(name: str, size: int) -> None:
 
 def test_a_python_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.py").write_text(
-        "from torch import nn\ndef build(width): return nn.Conv2d(3, width, 1)\ndef no(): return 3\n"
+        "from torch import nn\n"
+        "def build(width): return nn.Conv2d(3, width, 1)\n"
+        "def no(): return 3\n"
     )
     monkeypatch.chdir(tmp_path)
     built = build(model("python", "mine:build", width=5), 8)

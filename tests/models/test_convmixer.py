@@ -18,10 +18,15 @@ from cmx_bench.models.convmixer import ConvMixer
     [
         ({"dim": 24, "depth": 3, "kernel_size": 9, "patch_size": 7}, nn.GELU),
         ({"dim": 16, "depth": 2, "kernel_size": 8, "patch_size": 4}, nn.GELU),
-        ({"dim": 16, "depth": 2, "kernel_size": 3, "patch_size": 14, "activation": "relu"}, nn.ReLU),
+        (
+            {"dim": 16, "depth": 2, "kernel_size": 3, "patch_size": 14, "activation": "relu"},
+            nn.ReLU,
+        ),
     ],
 )
-def test_logits_equal_timms_to_the_last_bit(arguments: dict[str, Any], act: type[nn.Module]) -> None:
+def test_logits_equal_timms_to_the_last_bit(
+    arguments: dict[str, Any], act: type[nn.Module]
+) -> None:
     torch.manual_seed(0)
     theirs_arguments = {k: v for k, v in arguments.items() if k != "activation"}
     theirs = timm.models.convmixer.ConvMixer(**theirs_arguments, act_layer=act, num_classes=10)

@@ -103,7 +103,9 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_another_number_of_classes(tmp_path: Path) -> None:
     torch.save(fresh(5).state_dict(), tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match="has 5 classes, the suite asks for 10; set num_classes: 5"):
+    with pytest.raises(
+        WeightsError, match="has 5 classes, the suite asks for 10; set num_classes: 5"
+    ):
         weights.load(fresh(), described(tmp_path / "w.pth"))
 
 

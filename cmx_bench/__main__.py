@@ -1,0 +1,5 @@
+"""`python -m cmx_bench`."""
+
+from cmx_bench.cli import main
+
+main()

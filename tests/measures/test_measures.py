@@ -1,0 +1,122 @@
+"""Each measure on a small real model, against arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from cmx_bench import measures
+from cmx_bench.cell import Layout, Model, Precision, Setting
+from cmx_bench.measures import MEASURES, forward, memory
+from cmx_bench.metrics import METRICS
+from cmx_bench.models.building import build
+
+MODEL = Model(
+    "m", "M", "convmixer", "convmixer", "",
+    {"dim": 16, "depth": 2, "kernel_size": 5, "patch_size": 7}, num_classes=10,
+)  # fmt: skip
+CPU = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 56)
+
+
+def measure(name: str, model: Model = MODEL, setting: Setting = CPU) -> measures.Samples:
+    forward.apply_flags(setting)
+    return measures.function(name)(model, setting)
+
+
+def test_the_table_and_the_metrics_agree() -> None:
+    assert {metric.measure for metric in METRICS.values()} == set(MEASURES)
+
+
+def test_params() -> None:
+    bn = 2 * 16 * 5  # running mean and variance of five BatchNorms
+    assert measure("params") == {
+        "params": [16 * (2 * (25 + 16 + 6) + 3 * 49 + 10 + 3) + 10],
+        "trainable_params": [16 * (2 * (25 + 16 + 6) + 3 * 49 + 10 + 3) + 10],
+        "buffers": [bn + 5],
+    }
+
+
+def test_macs() -> None:
+    n = 8 * 8
+    assert measure("macs") == {
+        "macs": [n * 16 * 3 * 49 + 2 * (n * 16 * 25 + n * 16 * 16) + 160],
+        "activations": [n * 16 * 5 + 10],
+    }
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16", "autocast"])
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_settings_reach_the_model(precision: Precision, layout: Layout) -> None:
+    setting = replace(CPU, precision=precision, layout=layout)
+    module = forward.place(build(MODEL, 56), setting)
+    weight = next(p for p in module.parameters() if p.ndim == 4 and p.shape[1] > 1)
+    images = forward.images(setting)
+    output = forward.forward_of(module, setting)()
+    expected = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16,
+                "autocast": torch.bfloat16}[precision]  # fmt: skip
+    assert output.dtype == expected
+    assert weight.dtype == images.dtype == forward.DTYPES[precision]
+    for tensor in (weight, images):
+        assert tensor.is_contiguous(memory_format=torch.channels_last) == (layout == "nhwc")
+    assert output.shape == (2, 10)
+    assert output.is_inference()
+
+
+def test_flags_are_set_both_ways() -> None:
+    forward.apply_flags(replace(CPU, precision="tf32", cudnn_benchmark=False))
+    assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    assert torch.backends.cudnn.conv.fp32_precision == "tf32"
+    assert not torch.backends.cudnn.benchmark
+    forward.apply_flags(CPU)
+    assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+    assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+    assert torch.backends.cudnn.benchmark
+
+
+def test_threads_are_set() -> None:
+    before = torch.get_num_threads()
+    try:
+        forward.apply_flags(replace(CPU, threads=1))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_throughput_is_images_over_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cmx_bench.measures import throughput
+
+    # A pass of two images "lasts" 0.1 s: blocks of five passes, 20 images a second.
+    monkeypatch.setattr(throughput, "warm_up", lambda forward, device: [3.0, 0.1, 0.1, 0.1])
+    monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: 0.1 * passes)
+    assert measure("throughput") == {"throughput": [pytest.approx(20.0)] * 5}
+
+
+def test_real_throughput_and_latency_are_of_one_size() -> None:
+    rate = measure("throughput")["throughput"]
+    latency = measure("latency")
+    assert len(rate) == 5
+    assert min(rate) > 0
+    assert 0 < latency["latency_p50"][0] <= latency["latency_p90"][0] <= latency["latency_p99"][0]
+
+
+def test_load_time() -> None:
+    assert measure("load_time")["load_time"][0] > 0
+
+
+def test_memory_holds_the_weights_and_the_images() -> None:
+    # 64 MiB of weights in one layer: far above the noise of a process.
+    wide = replace(MODEL, args={"dim": 4096, "depth": 1, "kernel_size": 3, "patch_size": 7})
+    weights = 4 * (4096 * (9 + 4096 + 6 + 147 + 10 + 3) + 10)
+    samples = measure("memory", wide)
+    assert weights < samples["planned_memory"][0] < 2 * weights
+    assert 0.9 * weights < samples["peak_memory"][0] < 4 * weights
+
+
+def test_the_peak_is_counted_anew() -> None:
+    block = torch.ones(32 * 2**20)  # 128 MiB
+    high = memory._peak_resident()
+    del block
+    memory._forget_peak()
+    assert memory._peak_resident() < high - 100 * 2**20

@@ -1,0 +1,63 @@
+"""Warm-up and blocks, on a clock that the forward pass itself moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, repeat
+
+import pytest
+import torch
+
+from cmx_bench.measures import timing
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def forward_lasting(clock: list[float], seconds: Iterator[float]) -> timing.Forward:
+    def forward() -> torch.Tensor:
+        clock[0] += next(seconds)
+        return torch.empty(0)
+
+    return forward
+
+
+def test_blocks_last_what_their_passes_last(clock: list[float]) -> None:
+    forward = forward_lasting(clock, iter([1.0, 2.0, 3.0]))
+    assert timing.elapsed(forward, 3, "cpu") == 6.0
+
+
+@pytest.mark.parametrize(
+    ("passes", "count"),
+    [
+        ([9, 1, 1, 1], 4),  # the first pass compiles and is never among the steady ones
+        ([9, 0.75, 0.65, 0.5, 0.4, 0.4, 0.4], 7),
+        ([1, 1, 1, 1], 4),
+        ([9] + [0.125] * 9, 5),  # half a second at least
+        ([9, 1.0, 1.04, 1.02], 4),
+        ([9, 1.0, 1.06, 1.03, 1.03], 5),
+    ],
+)
+def test_warm_up_ends_when_three_passes_agree(
+    clock: list[float], passes: list[float], count: int
+) -> None:
+    seconds = chain(passes, repeat(100.0))
+    assert len(timing.warm_up(forward_lasting(clock, seconds), "cpu")) == count
+
+
+def test_warm_up_that_never_settles_ends_in_time(clock: list[float]) -> None:
+    seconds = chain([60.0], (1.0 + n % 2 for n in range(1000)))
+    passes = timing.warm_up(forward_lasting(clock, seconds), "cpu")
+    assert 5.0 < sum(passes) - 60.0 <= 7.0
+
+
+@pytest.mark.parametrize(
+    ("passes", "count"),
+    [([9.0, 0.1, 0.1, 0.1], 5), ([9.0, 3.0, 3.0, 3.0], 1), ([9, 0.2, 0.19, 0.5], 2)],
+)  # fmt: skip
+def test_a_block_is_half_a_second_long(passes: list[float], count: int) -> None:
+    assert timing.passes_a_block(passes) == count
