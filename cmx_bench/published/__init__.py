@@ -1,0 +1,147 @@
+"""What papers and timm report about the suite's models: each figure with its source and grade."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from importlib import resources
+
+GRADES: Mapping[str, str] = {
+    "A": "the authors' own words, outside the PDF",
+    "C": "a third party's transcription of the paper, not checked against the PDF",
+    "F": "read off the paper's Figure 1, not printed anywhere",
+    "T": "timm's results files",
+    "M": "from memory, not checked against the PDF",
+}
+# Figures of these grades carry a mark wherever they are shown.
+DOUBTFUL = frozenset("CFM")
+
+# timm's weights nearest to the paper's training: ImageNet-1k alone and no teacher where there are
+# such, one recipe for all ResNets (gluon's resnet152 is nearest to the paper's 79.64 %).
+REFERENCE_TAGS: Mapping[str, str] = {
+    "convmixer_1536_20": "in1k",
+    "convmixer_768_32": "in1k",
+    "convmixer_1024_20_ks9_p14": "in1k",
+    "resnet50": "gluon_in1k",
+    "resnet101": "gluon_in1k",
+    "resnet152": "gluon_in1k",
+    "deit_tiny_patch16_224": "fb_in1k",
+    "deit_small_patch16_224": "fb_in1k",
+    "deit_base_patch16_224": "fb_in1k",
+    "resmlp_12_224": "fb_in1k",
+    "resmlp_24_224": "fb_in1k",
+    "resmlp_36_224": "fb_in1k",
+    "resmlp_big_24_224": "fb_in1k",
+    "vit_base_patch16_224": "augreg_in1k",
+    "mixer_b16_224": "goog_in21k_ft_in1k",
+    "mixer_l16_224": "goog_in21k_ft_in1k",
+    "swin_tiny_patch4_window7_224": "ms_in1k",
+    "swin_small_patch4_window7_224": "ms_in1k",
+    "swin_base_patch4_window7_224": "ms_in1k",
+}
+
+# How a printed unit becomes a base unit: its name and the power of ten.
+_BASE_UNITS = {"%": ("", -2), "pt": ("", -2), "M": ("", 6)}
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One published figure.
+
+    `model` is the timm name of the architecture, `tag` timm's name of the weights (empty for the
+    paper's figures). `printed` is the text as printed, `printed_unit` its unit; `value` is in
+    base units (count, images/s, fraction, pixels, epochs), None for a word such as an activation.
+    `dataset` and `image_size` say what it was evaluated on, where that matters.
+    """
+
+    model: str
+    tag: str
+    label: str
+    variant: str
+    quantity: str
+    printed: str
+    printed_unit: str
+    value: float | None
+    unit: str
+    dataset: str
+    image_size: int | None
+    conditions: str
+    source: str
+    grade: str
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether nobody has checked the figure against its source: it must be shown marked."""
+        return self.grade in DOUBTFUL
+
+
+@cache
+def figures() -> tuple[Published, ...]:
+    """All published figures, in the order of the file."""
+    text = (resources.files(__name__) / "figures.csv").read_text(encoding="utf-8")
+    return tuple(_figure(row) for row in csv.DictReader(text.splitlines()))
+
+
+def _figure(row: Mapping[str, str]) -> Published:
+    unit, power = _BASE_UNITS.get(row["unit"], (row["unit"], 0))
+    return Published(
+        model=row["model"],
+        tag=row["tag"],
+        label=row["label"],
+        variant=row["variant"],
+        quantity=row["quantity"],
+        printed=row["printed"],
+        printed_unit=row["unit"],
+        value=_base_value(row["printed"], power),
+        unit=unit,
+        dataset=row["dataset"],
+        image_size=int(row["image_size"]) if row["image_size"] else None,
+        conditions=row["conditions"],
+        source=row["source"],
+        grade=row["grade"],
+    )
+
+
+def _base_value(printed: str, power: int) -> float | None:
+    # Decimal: 81.37 % is the float nearest to 0.8137, not 81.37 / 100.
+    try:
+        return float(Decimal(printed).scaleb(power))
+    except InvalidOperation:
+        return None
+
+
+@cache
+def _by_model() -> Mapping[str, tuple[Published, ...]]:
+    found: dict[str, list[Published]] = {}
+    for figure in figures():
+        found.setdefault(figure.model, []).append(figure)
+    return {model: tuple(mine) for model, mine in found.items()}
+
+
+def of(model: str) -> tuple[Published, ...]:
+    """Everything published about the architecture of this timm name."""
+    return _by_model().get(model, ())
+
+
+def find(model: str, quantity: str, tag: str = "", image_size: int = 224) -> Published | None:
+    """The figure for `quantity` of a model; None where it is unknown.
+
+    Args:
+        model: timm's name of the architecture.
+        quantity: patch_size, kernel_size, activation, epochs, params, throughput, top1 or top5.
+        tag: timm's name of the weights, for timm's own results; without it, the paper's figure.
+        image_size: pixels; figures that do not depend on it are found for any.
+    """
+    for figure in of(model):
+        same = (figure.quantity, figure.tag, figure.variant) == (quantity, tag, "")
+        if same and figure.image_size in (None, image_size):
+            return figure
+    return None
+
+
+def extra_training(tag: str) -> bool:
+    """Whether the weights of a timm tag have seen more than ImageNet-1k alone, or a teacher."""
+    return any(part in tag for part in ("in21k", "in22k", "in12k", "distilled"))

@@ -1,0 +1,100 @@
+"""The carried-over figures: what a report must not get wrong about them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from cmx_bench import published
+
+
+def test_every_figure_has_a_known_grade_and_a_source() -> None:
+    assert len(published.figures()) == 261
+    assert {figure.grade for figure in published.figures()} == set(published.GRADES)
+    assert all(figure.source and figure.printed for figure in published.figures())
+
+
+def test_no_lookup_is_ambiguous() -> None:
+    keys = Counter(
+        (one.model, one.tag, one.variant, one.quantity, one.image_size)
+        for one in published.figures()
+    )
+    assert [key for key, count in keys.items() if count > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "quantity", "tag", "printed", "value", "grade"),
+    [
+        ("convmixer_1536_20", "params", "", "51.6", 51_600_000.0, "C"),
+        ("convmixer_1536_20", "throughput", "", "134", 134.0, "C"),
+        ("convmixer_1536_20", "top1", "", "81.37", 0.8137, "A"),
+        ("convmixer_768_32", "throughput", "", "206", 206.0, "M"),
+        ("convmixer_768_32", "activation", "", "ReLU", None, "C"),
+        ("convmixer_768_32", "kernel_size", "", "7", 7.0, "C"),
+        ("convmixer_1536_20", "kernel_size", "", "9", 9.0, "C"),
+        ("resnet152", "top1", "", "79.64", 0.7964, "C"),
+        ("resnet152", "top1", "gluon_in1k", "79.712", 0.79712, "T"),
+        ("resnet152", "top1", "a1h_in1k", "82.818", 0.82818, "T"),
+        ("resnet50", "top1", "", "76.32", 0.7632, "F"),
+        ("deit_base_patch16_224", "top1", "", "81.8", 0.818, "C"),
+        ("deit_base_patch16_224", "top1", "fb_in1k", "81.980", 0.8198, "T"),
+        ("resmlp_big_24_224", "patch_size", "", "8", 8.0, "C"),
+        ("resmlp_big_24_224", "params", "", "129", 129_000_000.0, "C"),
+        ("resmlp_big_24_224", "top1", "fb_in1k", "81.034", 0.81034, "T"),
+        ("mixer_b16_224", "top1", "goog_in21k_ft_in1k", "76.616", 0.76616, "T"),
+        ("vit_base_patch16_224", "top1", "augreg2_in21k_ft_in1k", "85.108", 0.85108, "T"),
+        ("convmixer_256_8_ks9_p1", "top1", "", "95.88", 0.9588, "C"),
+    ],
+)
+def test_figures(
+    model: str, quantity: str, tag: str, printed: str, value: float | None, grade: str
+) -> None:
+    figure = published.find(model, quantity, tag)
+    assert figure is not None
+    assert (figure.printed, figure.value, figure.grade) == (printed, value, grade)
+
+
+def test_another_image_size_is_another_figure() -> None:
+    larger = published.find("resnet152", "top1", "a1h_in1k", image_size=288)
+    assert larger is not None and larger.printed == "83.494"
+    assert published.find("resnet152", "top1", "a1h_in1k", image_size=320) is None
+
+
+def test_what_is_unknown_stays_unknown() -> None:
+    assert published.find("resnet152", "patch_size") is None
+    assert published.find("resmlp_24_224", "throughput") is None
+    assert published.of("mixer_s16_224") == ()
+    assert published.of("no_such_model") == ()
+
+
+def test_an_ablation_is_not_the_model_itself() -> None:
+    assert published.find("convmixer_256_8_ks9_p1", "top1_delta") is None
+    deltas = [one for one in published.of("convmixer_256_8_ks9_p1") if one.variant]
+    assert len(deltas) == 6
+    assert {one.variant: one.value for one in deltas}["without random scaling"] == -0.0964
+
+
+def test_what_nobody_checked_is_doubtful() -> None:
+    doubtful = {one.grade for one in published.figures() if one.doubtful}
+    assert doubtful == {"C", "F", "M"}
+
+
+def test_the_reference_tags_exist() -> None:
+    for model, tag in published.REFERENCE_TAGS.items():
+        assert published.find(model, "top1", tag) is not None, model
+
+
+def test_the_nearest_resnet_is_the_reference() -> None:
+    """timm's default tag for resnet152 beats ConvMixer-1536/20; it is another recipe."""
+    assert published.REFERENCE_TAGS["resnet152"] == "gluon_in1k"
+    assert published.REFERENCE_TAGS["resmlp_big_24_224"] == "fb_in1k"
+
+
+@pytest.mark.parametrize(
+    ("tag", "more"),
+    [("in1k", False), ("gluon_in1k", False), ("goog_in21k_ft_in1k", True),
+     ("fb_distilled_in1k", True), ("fb_in22k_ft_in1k", True)],
+)  # fmt: skip
+def test_extra_training_is_seen_in_the_tag(tag: str, more: bool) -> None:
+    assert published.extra_training(tag) is more
