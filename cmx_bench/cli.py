@@ -74,7 +74,7 @@ def run(
         raise typer.Exit(INTERRUPTED) from None
     page = report.write(folder)
     counts = runner.outcome_counts(plan, found)
-    print(report.headline(folder, shutil.get_terminal_size((160, 24)).columns))
+    print(report.overview(folder, shutil.get_terminal_size((160, 24)).columns))
     print(page)
     if not counts["ok"]:
         _note("every cell failed")

@@ -1,0 +1,47 @@
+"""The whole report as JSON, for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from cmx_bench.report.summary import Counterparts, Report, Result
+
+SCHEMA = 1
+
+
+def render(report: Report) -> str:
+    """Results with raw samples in base units, published figures, failures and gaps."""
+    content = {
+        "schema": SCHEMA,
+        "run": dataclasses.asdict(report.run),
+        "progress": dataclasses.asdict(report.progress),
+        "results": [_result(result) for result in report.results.values()],
+        "published": {name: _published(known) for name, known in report.published.items()},
+        "counted_environments": dict(report.environments),
+        "failures": [dataclasses.asdict(one) for one in report.failures],
+        "left_out": [dataclasses.asdict(one) for one in report.left_out],
+        "not_measured": [dataclasses.asdict(one) for one in report.gaps],
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _result(result: Result) -> dict[str, Any]:
+    """The model and the metric by name: the run and `list metrics` describe them."""
+    return {
+        "model": result.model.name,
+        "setting": result.setting,
+        "metric": result.metric.name,
+        "unit": result.metric.unit,
+        "status": result.status,
+        "reason": result.reason,
+        "estimate": None if result.estimate is None else dataclasses.asdict(result.estimate),
+        "planned_processes": result.planned,
+        "processes": [dataclasses.asdict(process) for process in result.processes],
+    }
+
+
+def _published(known: Counterparts) -> list[dict[str, Any]]:
+    figures = (*known.paper.values(), *known.timm.values())
+    return [dataclasses.asdict(figure) for figure in figures]

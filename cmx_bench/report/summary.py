@@ -1,0 +1,376 @@
+"""A run's records made into what can be said: values with their spread, failures, what is missing.
+
+Everything here is derived from records whenever it is needed; nothing is stored.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, TypeAlias
+
+from cmx_bench import environment, published, stats
+from cmx_bench.cell import Cell, Model
+from cmx_bench.measures import MEASURES
+from cmx_bench.metrics import METRICS, Metric
+from cmx_bench.published import Published
+from cmx_bench.records import Record, Run
+from cmx_bench.stats import Estimate
+
+Status: TypeAlias = Literal["ok", "failed", "not measured"]
+
+# The data set that a head of so many classes belongs to, for published figures.
+_DATASETS = {1000: "ImageNet-1k", 10: "CIFAR-10"}
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The raw samples, in base units, of one metric in one fresh process."""
+
+    replicate: int
+    samples: tuple[float, ...]
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One metric of one model in one setting.
+
+    `setting` is the cell's setting key: `r224` for what does not depend on more than the image
+    size. `estimate` may be there although `status` is "failed": then some processes failed.
+    `planned` is the number of processes asked for; `reason` says why a result failed.
+    """
+
+    model: Model
+    setting: str
+    metric: Metric
+    status: Status
+    estimate: Estimate | None
+    processes: tuple[Process, ...]
+    planned: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A process that failed, or exact values that contradict each other (`replicate` is None)."""
+
+    cell: str
+    replicate: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A record that counts for nothing, and the fields in which its environment differs.
+
+    `differences` maps each field to this record's value and that of the majority.
+    """
+
+    cell: str
+    replicate: int
+    environment: str
+    reason: str
+    differences: Mapping[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that was not measured: for which models, why not, and what measures it."""
+
+    what: str
+    models: tuple[str, ...]
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counterparts:
+    """What is published about one model: by quantity, from the paper and from timm."""
+
+    paper: Mapping[str, Published]
+    timm: Mapping[str, Published]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Cells by how they ended, and the seconds that measuring took."""
+
+    ok: int
+    failed: int
+    missing: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a run has to say. `results` are keyed by model name, setting key and metric name.
+
+    `environments` maps each setting key to the environment that its counted records share.
+    """
+
+    run: Run
+    results: Mapping[tuple[str, str, str], Result]
+    published: Mapping[str, Counterparts]
+    environments: Mapping[str, str]
+    failures: tuple[Failure, ...]
+    left_out: tuple[LeftOut, ...]
+    gaps: tuple[Gap, ...]
+    progress: Progress
+
+    def result(self, model: Model, setting_key: str, image_size: int, metric: str) -> Result | None:
+        """The result of a setting, or the one that all settings of its image size share."""
+        shared = self.results.get((model.name, f"r{image_size}", metric))
+        return self.results.get((model.name, setting_key, metric), shared)
+
+    def metrics(self) -> list[Metric]:
+        """The metrics that the run has results of, in the order of `METRICS`."""
+        found = {metric for _, _, metric in self.results}
+        return [metric for name, metric in METRICS.items() if name in found]
+
+
+def summarise(run: Run, records: Sequence[Record]) -> Report:
+    """What `records` say about the cells of `run`."""
+    planned = set(run.cells)
+    known = [record for record in records if record.cell in planned]
+    majority = _majorities(run, known)
+    counted, left_out = _split(run, known, majority)
+    results, contradictions = _results(run, counted)
+    failures = (
+        *(
+            Failure(record.cell, record.replicate, record.reason)
+            for record in counted
+            if record.status == "failed"
+        ),
+        *contradictions,
+    )
+    return Report(
+        run=run,
+        results=results,
+        published={model.name: _counterparts(model) for model in run.models},
+        environments=majority,
+        failures=failures,
+        left_out=(*_strangers(records, planned), *left_out),
+        gaps=tuple(_gaps(run, counted)),
+        progress=_progress(run, counted, failures, records),
+    )
+
+
+def _majorities(run: Run, records: Iterable[Record]) -> dict[str, str]:
+    """For each setting the environment, among comparable ones the first, of most ok records."""
+    counts: dict[str, Counter[str]] = {}
+    first: dict[str, str] = {}
+    for record in records:
+        if record.status == "ok" and not _exact_only(record.measure):
+            shape = _comparable(run, record.environment)
+            counts.setdefault(record.setting, Counter())[shape] += 1
+            first.setdefault(shape, record.environment)
+    return {key: first[counter.most_common(1)[0][0]] for key, counter in counts.items()}
+
+
+def _comparable(run: Run, digest: str) -> str:
+    found = run.environments.get(digest, {})
+    return json.dumps([found.get(name) for name in environment.COMPARABLE], default=str)
+
+
+@cache
+def _exact_only(measure: str) -> bool:
+    """Whether a measure gives the same on every machine, so that environments do not matter."""
+    exact = [metric.exact for metric in METRICS.values() if metric.measure == measure]
+    return bool(exact) and all(exact)
+
+
+def _split(
+    run: Run, records: Iterable[Record], majority: Mapping[str, str]
+) -> tuple[list[Record], list[LeftOut]]:
+    """The records that count, and those measured in another environment than the majority."""
+    counted, left_out = [], []
+    unlike: dict[tuple[str, str], dict[str, tuple[Any, Any]]] = {}
+    for record in records:
+        if record.status == "failed" or _exact_only(record.measure):
+            counted.append(record)
+            continue
+        pair = (record.environment, majority[record.setting])
+        if pair not in unlike:
+            one, other = (run.environments.get(digest, {}) for digest in pair)
+            unlike[pair] = environment.differences(one, other)
+        if not unlike[pair]:
+            counted.append(record)
+            continue
+        left_out.append(
+            LeftOut(record.cell, record.replicate, record.environment,
+                    "measured in another environment", unlike[pair])
+        )  # fmt: skip
+    return counted, left_out
+
+
+def _strangers(records: Iterable[Record], planned: set[str]) -> Iterator[LeftOut]:
+    for record in records:
+        if record.cell not in planned:
+            yield LeftOut(record.cell, record.replicate, record.environment,
+                          "not a cell of this run", {})  # fmt: skip
+
+
+def _results(
+    run: Run, counted: Iterable[Record]
+) -> tuple[dict[tuple[str, str, str], Result], list[Failure]]:
+    """A result for each planned cell and metric; failures that no record tells of."""
+    by_cell: dict[str, list[Record]] = {key: [] for key in run.cells}
+    seen: dict[tuple[str, str], dict[str, None]] = {}
+    for record in counted:
+        by_cell[record.cell].append(record)
+        seen.setdefault((record.measure, record.setting), {}).update(dict.fromkeys(record.values))
+    models = {model.name: model for model in run.models}
+    results: dict[tuple[str, str, str], Result] = {}
+    contradictions: list[Failure] = []
+    for key, mine in by_cell.items():
+        name, measure, setting = key.split("/")
+        for metric_name in _metric_names(measure, seen.get((measure, setting), {})):
+            if metric_name not in METRICS:
+                contradictions.append(
+                    Failure(key, None, f"the metric {metric_name!r} is unknown and not shown")
+                )
+                continue
+            metric = METRICS[metric_name]
+            result = _result(run, models[name], setting, metric, mine)
+            results[name, setting, metric_name] = result
+            if result.status == "failed" and not any(one.status == "failed" for one in mine):
+                contradictions.append(Failure(key, None, f"{metric.title}: {result.reason}"))
+    return results, contradictions
+
+
+def _metric_names(measure: str, seen: Iterable[str]) -> list[str]:
+    """What the measure gave in this setting for any model, or else the first that it could give."""
+    possible = [metric.name for metric in METRICS.values() if metric.measure == measure]
+    return list(seen) or possible[:1]
+
+
+def _result(
+    run: Run, model: Model, setting: str, metric: Metric, records: Sequence[Record]
+) -> Result:
+    processes = tuple(
+        Process(record.replicate, tuple(record.values[metric.name]), record.environment)
+        for record in records
+        if record.status == "ok" and record.values.get(metric.name)
+    )
+    info = MEASURES.get(metric.measure)
+    planned = run.replicates if info is not None and info.repeated else 1
+    status, estimate, reason = _judged(metric, processes, records)
+    return Result(model, setting, metric, status, estimate, processes, planned, reason)
+
+
+def _judged(
+    metric: Metric, processes: Sequence[Process], records: Sequence[Record]
+) -> tuple[Status, Estimate | None, str]:
+    if not records:
+        return "not measured", None, ""
+    reasons = [one.reason or "no reason given" for one in records if one.status == "failed"]
+    failed = "; ".join(dict.fromkeys(reasons))
+    if not processes:
+        return "failed", None, failed or "the measure gave no value"
+    values = {sample for process in processes for sample in process.samples}
+    if metric.exact and len(values) > 1:
+        listed = ", ".join(f"{value:.17g}" for value in sorted(values))
+        return "failed", None, f"an exact metric came out differently: {listed}"
+    if metric.exact:
+        estimate = Estimate(values.pop(), None, None, len(processes))
+    else:
+        estimate = stats.estimate([process.samples for process in processes])
+    return ("failed" if failed else "ok"), estimate, failed
+
+
+def _counterparts(model: Model) -> Counterparts:
+    """Published figures, where the model is the published one and not a variation of it."""
+    name = _published_name(model)
+    dataset = _DATASETS.get(model.num_classes)
+    if name is None:
+        return Counterparts({}, {})
+    fitting = [one for one in published.of(name) if one.dataset in ("", dataset)]
+    tag = model.weights or model.target.partition(".")[2] or published.REFERENCE_TAGS.get(name)
+    return Counterparts(
+        {one.quantity: one for one in fitting if not one.tag and not one.variant},
+        {one.quantity: one for one in fitting if one.tag == tag and one.image_size == 224},
+    )
+
+
+def _published_name(model: Model) -> str | None:
+    """The name under which figures about exactly this architecture are published, if any."""
+    if model.source == "timm":
+        return None if model.args else model.target.partition(".")[0]
+    if model.source != "convmixer":
+        return None
+    # A user's own ConvMixer may be called like the paper's and be another.
+    args, name = model.args, model.name
+    own = f"convmixer_{args.get('dim')}_{args.get('depth')}"
+    if name != own and not name.startswith(f"{own}_"):
+        return None
+    for quantity in ("patch_size", "kernel_size", "activation"):
+        theirs, mine = published.find(name, quantity), args.get(quantity)
+        if theirs is not None and mine is not None and theirs.printed.lower() != str(mine).lower():
+            return None
+    return name
+
+
+def _progress(
+    run: Run, counted: Iterable[Record], failures: Iterable[Failure], records: Iterable[Record]
+) -> Progress:
+    there = {record.cell for record in counted}
+    failed = {failure.cell for failure in failures}
+    seconds = sum(record.elapsed for record in records)
+    missing = len(run.cells) - len(there)
+    return Progress(len(there) - len(failed), len(failed), missing, seconds)
+
+
+def _gaps(run: Run, counted: Iterable[Record]) -> Iterator[Gap]:
+    """What was not measured, grouped so that a thousand missing cells stay readable."""
+    have = {record.cell for record in counted}
+    for what, names in _by_setting(key for key in run.cells if key not in have):
+        yield Gap(what, names, "planned, but no record counts yet", _resume(run))
+    for what, names in _by_setting(_not_chosen(run)):
+        yield Gap(what, names, "not chosen by --only", _again(run, what, names))
+    for name, advice in run.unavailable.items():
+        yield Gap(f"setting {name}", (), "needs another device", advice)
+    for measure in MEASURES:
+        if measure not in run.measures:
+            yield Gap(measure, (), "not among the suite's measures",
+                      f"add {measure!r} to the measures in {run.suite_path}")  # fmt: skip
+    if "top1" not in METRICS:
+        yield Gap("top-1 accuracy", (), "this version measures none",
+                  "shown top-1 figures are published ones")  # fmt: skip
+
+
+def _by_setting(cells: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Cells as measure and setting, with the models that they are of."""
+    groups: dict[str, list[str]] = {}
+    for key in cells:
+        name, what = key.split("/", 1)
+        groups.setdefault(what, []).append(name)
+    for what, names in groups.items():
+        yield what, tuple(names)
+
+
+def _not_chosen(run: Run) -> list[str]:
+    planned = set(run.cells)
+    every = dict.fromkeys(
+        Cell(model, measure, setting, MEASURES[measure].scope).key
+        for measure in run.measures
+        if measure in MEASURES
+        for setting in run.settings
+        for model in run.models
+    )
+    return [key for key in every if key not in planned] if run.only else []
+
+
+def _resume(run: Run) -> str:
+    """The run's own command, which goes on where it stopped."""
+    return run.command.replace(" --fresh", "")
+
+
+def _again(run: Run, what: str, names: Sequence[str]) -> str:
+    pattern = f"{names[0] if len(names) == 1 else '*'}/{what}"
+    return shlex.join(["python", "-m", "cmx_bench", "run", run.suite_path,
+                       "--device", run.device, "--only", pattern])  # fmt: skip

@@ -1,0 +1,26 @@
+"""A run of the paper's suite with synthetic records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cmx_bench.records import Record, Run
+
+from .synthetic import make_records, make_run, write_folder
+
+
+@pytest.fixture
+def run() -> Run:
+    return make_run()
+
+
+@pytest.fixture
+def found(run: Run) -> list[Record]:
+    return make_records(run)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, run: Run, found: list[Record]) -> Path:
+    return write_folder(tmp_path / "run", run, found)

@@ -1,0 +1,311 @@
+"""Each format against its golden file, and against names that try to break out of it.
+
+To write the golden files anew, after looking at the difference:
+
+    CMX_GOLDEN=1 python -m pytest tests/report/test_formats.py
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from cmx_bench.cell import Model
+from cmx_bench.records import Record, Run
+from cmx_bench.report import RENDERERS, tidy
+from cmx_bench.report.markdown import escaped
+from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.tables import tables
+
+from .synthetic import BF16, ENVIRONMENT, FP16, failed, make_records, make_run, model
+
+GOLDEN = Path(__file__).parent / "golden"
+AWKWARD = (
+    "<script>alert(1)</script>",
+    "a|b|c",
+    "_under_ *star* `tick` ~~gone~~ [link](javascript:x) #1 @somebody $x^2$",
+    "100 % & more \\ \"quoted\" 'single'",
+    "emoji 🤖 und Umlaute äöü",
+    "x" * 200,
+    "two\nlines",
+    "bell\x07 and lone surrogate \ud800",
+    "=1+2",
+    '" onmouseover="alert(1)',
+    'id="x" #ffffff',
+)
+
+
+def mixed() -> Report:
+    """Two settings, and everything that can go wrong once."""
+    run = make_run(settings=(FP16, BF16), replicates=3)
+    other = ENVIRONMENT | {"driver": "580.2"}
+    run = dataclasses.replace(run, finished="", environments={"e1": ENVIRONMENT, "e2": other})
+    found = []
+    for record in make_records(run):
+        if record.cell == f"resmlp_big_24_224/throughput/{BF16.key}":
+            if record.replicate == 0:
+                found.append(failed(record, "out of memory at batch 8 on cuda:0"))
+        elif record.cell == f"resnet50/throughput/{FP16.key}" and record.replicate == 2:
+            found.append(dataclasses.replace(record, environment="e2"))
+        elif record.cell != f"mixer_s16_224/throughput/{BF16.key}":
+            found.append(record)
+    twice = next(one for one in found if one.cell == "resnet50/params/r224")
+    values: dict[str, list[float]] = {
+        "params": [1.0],
+        "trainable_params": [25_557_032],
+        "buffers": [8000],
+    }
+    return summarise(run, [*found, dataclasses.replace(twice, values=values)])
+
+
+def awkward() -> Report:
+    models = tuple(model(f"m{place}", label, f"f{place}") for place, label in enumerate(AWKWARD))
+    run = dataclasses.replace(
+        make_run(models=models), title=AWKWARD[0] + AWKWARD[1], command=f"run '{AWKWARD[0]}'"
+    )
+    found = [
+        failed(one, AWKWARD[0] + "\n" + AWKWARD[1]) if one.cell == "m0/macs/r224" else one
+        for one in make_records(run)
+    ]
+    return summarise(run, found)
+
+
+@pytest.mark.parametrize(("format", "name"), [("md", "report.md"), ("csv", "results.csv")])
+def test_golden(format: str, name: str) -> None:
+    text = RENDERERS[format](mixed())
+    if os.environ.get("CMX_GOLDEN"):
+        (GOLDEN / name).write_text(text, encoding="utf-8")
+    assert text == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "md"])  # test_write has the page
+def test_the_same_bytes_every_time(format: str) -> None:
+    assert RENDERERS[format](mixed()) == RENDERERS[format](mixed())
+
+
+# --- CSV ------------------------------------------------------------------------------------------
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_results_have_exactly_the_columns_of_the_contract(run: Run, found: list[Record]) -> None:
+    text = RENDERERS["csv"](summarise(run, found))
+    assert text.splitlines()[0] == (
+        "model,label,family,setting,metric,value,unit,low,high,n,status,source"
+    )
+
+
+def test_results_keep_full_precision(run: Run, found: list[Record]) -> None:
+    report = summarise(run, found)
+    row = next(one for one in rows(RENDERERS["csv"](report)) if one["metric"] == "throughput")
+    estimate = report.results["convmixer_1536_20", FP16.key, "throughput"].estimate
+    assert estimate is not None
+    assert (float(row["value"]), float(row["low"])) == (estimate.value, estimate.low)
+    assert (row["unit"], row["n"], row["status"], row["source"]) == (
+        "images/s", "5", "ok", "measured",
+    )  # fmt: skip
+
+
+def test_results_tell_measured_failed_missing_and_published_apart() -> None:
+    found = rows(RENDERERS["csv"](mixed()))
+    assert {one["status"] for one in found if one["source"] == "measured"} == {
+        "ok", "failed", "not measured",
+    }  # fmt: skip
+    published = [one for one in found if one["source"].startswith("published:")]
+    assert {one["status"] for one in published} == {f"grade {grade}" for grade in "ACFMT"}
+    assert not {one["setting"] for one in published} & {FP16.key, BF16.key, "r224"}
+    paper = next(
+        one for one in published if one["metric"] == "top1" and one["model"] == "convmixer_768_32"
+    )
+    assert (paper["value"], paper["status"]) == ("0.8016", "grade A")
+
+
+def test_every_cell_has_a_row() -> None:
+    report = mixed()
+    there = {(one["model"], one["setting"]) for one in rows(RENDERERS["csv"](report))}
+    for key in report.run.cells:
+        name, _, setting = key.split("/")
+        assert (name, setting) in there
+
+
+def test_csv_carries_awkward_names() -> None:
+    labels = {one["label"] for one in rows(RENDERERS["csv"](awkward()))}
+    assert labels == {*AWKWARD[:7], "bell� and lone surrogate �", *AWKWARD[8:]}
+
+
+def test_tables_as_csv_are_rectangular() -> None:
+    for table in tables(mixed()):
+        lines = list(csv.reader(io.StringIO(tidy.table(table))))
+        assert {len(line) for line in lines} == {len(table.columns) + 1}
+        assert len(lines) == len(table.rows) + 1
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def test_json_holds_raw_samples_and_sources() -> None:
+    content = json.loads(RENDERERS["json"](mixed()))
+    first = next(one for one in content["results"] if one["metric"] == "throughput")
+    assert first["processes"][0]["samples"] == pytest.approx([97.804, 97.902, 98, 98.098, 98.196])
+    assert content["progress"] == {"ok": 63, "failed": 2, "missing": 1, "seconds": 212.0}
+    assert content["published"]["resnet50"][0]["grade"] == "C"
+    assert len(content["left_out"]) == 1
+
+
+def test_json_carries_awkward_names() -> None:
+    content = json.loads(RENDERERS["json"](awkward()))
+    assert [one["label"] for one in content["run"]["models"]] == list(AWKWARD)
+
+
+# --- Markdown -------------------------------------------------------------------------------------
+
+
+def test_markdown_tables_are_rectangular() -> None:
+    for report in (mixed(), awkward()):
+        lines = RENDERERS["md"](report).splitlines()
+        counts = [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
+        for one, other in pairwise(counts):
+            assert 0 in (one, other) or one == other
+
+
+def test_markdown_holds_no_markup_from_names() -> None:
+    text = RENDERERS["md"](awkward())
+    assert set(re.findall(r"</?(\w+)", text)) == {"br", "sub", "details", "summary"}
+    assert "[link](" not in text
+    assert "@somebody" not in text
+    assert "\ud800" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a|b", r"a\|b"),
+        ("_a_ *b* `c`", r"\_a\_ \*b\* \`c\`"),
+        ("<b> & >", "&lt;b&gt; &amp; &gt;"),
+        ("a\\", "a\\\\"),
+        ("two\nlines", "two lines"),
+        ("# 1", r"\# 1"),
+    ],
+)
+def test_markdown_escapes(text: str, expected: str) -> None:
+    assert escaped(text) == expected
+
+
+def test_markdown_links_only_its_own_figures() -> None:
+    text = RENDERERS["md"](mixed())
+    links = re.findall(r"(?<!\\)\]\((.*?)\)", text)
+    assert links and all(re.fullmatch(r"figures/[\w.-]+\.svg", link) for link in links)
+    assert "http" not in text
+
+
+def test_long_tables_are_folded() -> None:
+    text = RENDERERS["md"](mixed())
+    assert text.count("<details>") == text.count("</details>") == 2
+
+
+# --- HTML -----------------------------------------------------------------------------------------
+
+VOID = {"meta", "br", "link", "img", "col"}
+
+
+class Balance(HTMLParser):
+    """Complains about a tag that is never closed, or closed in the wrong place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+
+def parsed(text: str) -> Balance:
+    balance = Balance()
+    balance.feed(text)
+    balance.close()
+    assert balance.open == []
+    return balance
+
+
+@pytest.fixture(scope="module")
+def pages() -> Mapping[str, str]:
+    return {"mixed": RENDERERS["html"](mixed()), "awkward": RENDERERS["html"](awkward())}
+
+
+@pytest.mark.parametrize("name", ["mixed", "awkward"])
+def test_the_page_is_balanced_and_runs_nothing(pages: Mapping[str, str], name: str) -> None:
+    found = parsed(pages[name])
+    assert not found.tags & {"script", "iframe", "link", "img", "object", "base", "form"}
+    assert not [key for key, _ in found.attributes if key.startswith("on")]
+    assert len(found.ids) == len(set(found.ids))
+
+
+@pytest.mark.parametrize("name", ["mixed", "awkward"])
+def test_the_page_needs_no_network(pages: Mapping[str, str], name: str) -> None:
+    assert not re.search(r"https?:|//\w", pages[name])
+    targets = [value for key, value in parsed(pages[name]).attributes if key in ("href", "src")]
+    assert all(target.startswith("#") for target in targets)
+    ids = set(parsed(pages[name]).ids)
+    assert {target[1:] for target in targets} <= ids
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    assert f'content="{policy}"' in pages[name]
+
+
+def test_names_are_escaped_in_the_page(pages: Mapping[str, str]) -> None:
+    assert "<script>" not in pages["awkward"]
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in pages["awkward"]
+    assert "\ud800" not in pages["awkward"]
+
+
+def test_the_page_shows_every_table(pages: Mapping[str, str]) -> None:
+    for table in tables(mixed()):
+        assert f'id="{table.key}-caption"' in pages["mixed"]
+    assert pages["mixed"].count("<caption") == pages["mixed"].count("<table>")
+    assert "prefers-color-scheme: dark" in pages["mixed"]
+
+
+def test_figures_take_their_colours_from_the_page(pages: Mapping[str, str]) -> None:
+    drawn = re.findall(r"<svg.*?</svg>", pages["mixed"], re.DOTALL)
+    assert len(drawn) == 7
+    for svg in drawn:
+        colours = set(re.findall(r"(?:fill|stroke): ([^;\"]+)", svg))
+        assert {one for one in colours if one.startswith("#")} == set()
+        assert "<text" in svg
+    names = set(re.findall(r"var\((--[\w-]+)\)", "".join(drawn)))
+    assert all(f"{name}:" in pages["mixed"] for name in names)
+
+
+def test_an_empty_run_still_renders() -> None:
+    run: Run = make_run()
+    none: tuple[Model, ...] = ()
+    for report in (summarise(run, []), summarise(make_run(models=none), [])):
+        for render in RENDERERS.values():
+            assert render(report)

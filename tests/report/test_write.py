@@ -1,0 +1,115 @@
+"""A run's folder rendered as a whole."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import report
+from cmx_bench.errors import RecordsError
+
+from .synthetic import make_records, make_run, write_folder
+
+FIGURES = (
+    "figure1",
+    "peak-memory-cuda-fp16-nchw-eager-b64-r224",
+    "samples-throughput-cuda-fp16-nchw-eager-b64-r224",
+    "throughput-cuda-fp16-nchw-eager-b64-r224",
+)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = make_run()
+    folder = write_folder(tmp_path_factory.mktemp("run"), run, make_records(run))
+    assert report.write(folder) == folder / "report.html"
+    return folder
+
+
+def test_a_folder_gets_every_format(written: Path) -> None:
+    names = set(contents(written))
+    assert {"report.html", "report.md", "results.csv", "tables/metrics.csv"} <= names
+    figures = {name for name in names if name.startswith("figures/")}
+    assert figures == {f"figures/{name}.{kind}" for name in FIGURES for kind in ("svg", "png")}
+
+
+def test_markdown_links_figures_that_are_there(written: Path) -> None:
+    for line in (written / "report.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("!["):
+            assert (written / line.rpartition("](")[2].removesuffix(")")).is_file()
+
+
+def test_writing_again_changes_nothing(written: Path) -> None:
+    first = contents(written)
+    report.write(written)
+    assert contents(written) == first
+
+
+def test_one_format_is_the_file(written: Path) -> None:
+    for format, name in (("html", "report.html"), ("md", "report.md"), ("csv", "results.csv")):
+        assert report.render(written, format) == (written / name).read_text(encoding="utf-8")
+
+
+def test_pandas_reads_the_results(written: Path) -> None:
+    import pandas
+
+    frame = pandas.read_csv(written / "results.csv")
+    with (written / "results.csv").open(newline="") as file:
+        assert len(frame) == len(list(csv.reader(file))) - 1
+    assert frame["value"].dtype.kind == "f"
+
+
+def test_the_collector_runs_again_afterwards(written: Path) -> None:
+    assert gc.isenabled()
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match="holds no run"):
+        report.write(tmp_path)
+    with pytest.raises(RecordsError, match="holds no run"):
+        report.render(tmp_path / "nowhere", "md")
+
+
+def test_a_folder_that_cannot_be_written_is_refused(folder: Path) -> None:
+    (folder / "tables").write_text("in the way")
+    with pytest.raises(RecordsError, match="tables: cannot be written"):
+        report.write(folder)
+
+
+def python(code: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    return done.stdout
+
+
+def test_reports_never_load_torch(folder: Path) -> None:
+    code = (
+        "import sys, pathlib; from cmx_bench import report; "
+        "report.write(pathlib.Path(sys.argv[1])); "
+        "print({'torch', 'timm', 'torchvision'} & set(sys.modules))"
+    )
+    assert python(code, str(folder)) == "set()\n"
+
+
+def test_tables_load_nothing_heavy(folder: Path) -> None:
+    code = (
+        "import sys, pathlib; from cmx_bench import report; from cmx_bench.report import tables; "
+        "report.render(pathlib.Path(sys.argv[1]), 'md'); "
+        "print({'pandas', 'seaborn', 'matplotlib', 'jinja2', 'rich'} & set(sys.modules))"
+    )
+    assert python(code, str(folder)) == "set()\n"
