@@ -31,7 +31,7 @@ def measure(model: Model, setting: Setting) -> Samples:
 
 
 def _on_cuda(model: Model, setting: Setting) -> Samples:
-    """The allocator's own peaks: weights, input, activations, workspaces of the second pass on."""
+    """The allocator's own peaks: weights, input, activations and workspaces of a second pass."""
     module = place(build(model, setting.image_size), setting)
     forward = forward_of(module, setting)
     forward()  # cuDNN tries its algorithms, with workspaces that later passes do not need
@@ -47,9 +47,10 @@ def _on_cuda(model: Model, setting: Setting) -> Samples:
 
 
 def _on_cpu(model: Model, setting: Setting) -> Samples:
-    """Growth of this process from before the model was there to the peak of a forward pass."""
+    """Growth of this process from before the model was there to the peak of a second pass."""
     before = psutil.Process().memory_info().rss
     forward = forward_of(place(build(model, setting.image_size), setting), setting)
+    forward()  # compiles, where the setting asks for it, and lets libraries set up their buffers
     _forget_peak()
     forward()
     return {"peak_memory": [_peak_resident() - before]}
