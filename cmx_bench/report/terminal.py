@@ -1,34 +1,44 @@
-"""Tables for a terminal, or for plain lines where there is none."""
+"""Table 1 for a terminal, or for plain lines where there is none."""
 
 from __future__ import annotations
 
 import io
 
-from cmx_bench.report.tables import Entry, Table
+from cmx_bench.report.tables import Column, Entry, Table
+
+# A terminal has room for these; the page beside it has the others.
+_COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_paper")
 
 
-def text(table: Table, width: int = 160) -> str:
-    """The table in at most `width` columns, with its footnotes; no colours, no markup."""
+def text(table: Table, width: int) -> str:
+    """The main columns of Table 1 in at most `width` columns; no colours, no markup."""
     import rich.box
     import rich.console
     import rich.table
     from rich.text import Text
 
     drawn = rich.table.Table(
-        title=Text(table.title), title_justify="left", box=rich.box.SIMPLE_HEAVY
+        title=Text(table.title), title_justify="left", box=rich.box.SIMPLE_HEAVY, padding=(0, 1)
     )
-    for column in table.columns:
-        drawn.add_column(Text(column.full_heading), justify=column.align, overflow="fold")
+    shown = [place for place, column in enumerate(table.columns) if column.key in _COLUMNS]
+    for column in (table.columns[place] for place in shown):
+        drawn.add_column(Text(_heading(column)), justify=column.align, overflow="fold",
+                         no_wrap=column.key in ("network", "throughput"))  # fmt: skip
     for row in table.rows:
-        drawn.add_row(*(Text("\n".join(_lines(entry))) for entry in row))
+        drawn.add_row(*(Text(_line(table.columns[place], row[place])) for place in shown))
     console = rich.console.Console(file=io.StringIO(), width=width, color_system=None)
     with console.capture() as captured:
         console.print(drawn)
-        for note in table.notes:
+        notes = (note for row in table.rows for place in shown for note in row[place].notes)
+        for note in sorted(set(notes), key=lambda note: note.mark):
             console.print(Text(f"{note.mark}  {note.text}"))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
-def _lines(entry: Entry) -> list[str]:
+def _heading(column: Column) -> str:
+    return f"{column.group}\n{column.heading}" if column.group else column.heading
+
+
+def _line(column: Column, entry: Entry) -> str:
     figure = f"{entry.text} {entry.marks}".rstrip()
-    return [figure, entry.detail] if entry.detail else [figure]
+    return f"{figure} {entry.detail}".rstrip() if column.align == "right" else figure

@@ -95,8 +95,8 @@ def beside_timm(name: str, script: Path, log: Path) -> None:
             rates[side].append(measure())
             walls[side] += time.perf_counter() - begin
     needs = {}
-    for side in rates:
-        estimate = stats.estimate([[rate] for rate in rates[side]])
+    for side, measured in rates.items():
+        estimate = stats.estimate([[rate] for rate in measured])
         width = estimate.relative_half_width or 0.0
         # An interval shrinks with the square root of the processes it rests on.
         needs[side] = walls[side] * (width / 0.02) ** 2

@@ -133,8 +133,9 @@ def test_the_terminal_shows_the_same_table(run: Run, found: list[Record]) -> Non
     table = table_one(summarise(run, found), FP16)
     text = terminal.text(table, 240)
     assert "± 2.0 %, n = 5" in text
-    assert "†M  from memory, not checked against the PDF" in text
+    assert "†C  a third party's transcription" in text
     assert max(len(line) for line in text.splitlines()) <= 240
+    assert "ConvMixer-1536/20" in terminal.text(table, 80)
 
 
 def test_the_heading_names_the_data_set() -> None:

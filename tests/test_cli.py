@@ -1,0 +1,228 @@
+"""The commands as a user types them: exit codes, what is printed where, what survives a kill."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import cli, records
+from cmx_bench.measures import MEASURES
+from cmx_bench.metrics import METRICS
+
+from .conftest import TINY
+
+Cli = Callable[..., tuple[int, str, str]]
+ALL = TINY.replace("[params, throughput]", f"[{', '.join(MEASURES)}]").replace("tes: 3", "tes: 1")
+# Ten executions of a tenth of a second each.
+BRIEF = TINY.replace("throughput]", "load_time]").replace("tes: 3", "tes: 4")
+
+# Its forward pass holds an operator that no counter has a rule for.
+FOURIER = """\
+import torch
+from torch import nn
+
+class Fourier(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3 * 56 * 56, 10)
+
+    def forward(self, x):
+        return self.head(torch.fft.fft2(x).real.flatten(1))
+"""
+
+
+@pytest.fixture
+def cmx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Runs a command line in an empty working folder: exit code, stdout, stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cmx-bench", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return int(end.value.code or 0), *capsys.readouterr()
+
+    monkeypatch.chdir(tmp_path)
+    return call
+
+
+def test_run_measures_everything_and_renders(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
+    suite = write_suite(ALL)
+    code, out, err = cmx("run", suite)
+    assert code == 0, err
+    page = Path(out.splitlines()[-1])
+    assert page.name == "report.html"
+    assert page.parts[:2] == ("reports", "tiny")
+    assert "Small ConvMixer" in out
+    assert len(err.splitlines()) == 2 * (3 + 3)
+    rows = list(csv.DictReader((page.parent / "results.csv").open()))
+    measured = {row["metric"] for row in rows if row["source"] == "measured"}
+    expected = set(METRICS) - {"compile_time", "reserved_memory"}
+    assert expected <= measured
+    assert all(row["status"] == "ok" for row in rows if row["metric"] in expected)
+
+    before = (page.parent / "records.jsonl").read_bytes()
+    code, out, err = cmx("run", suite, "--out", page.parent)
+    assert (code, Path(out.splitlines()[-1])) == (0, page)
+    assert "12 executions are there already" in err
+    assert (page.parent / "records.jsonl").read_bytes() == before
+
+
+def test_some_cells_failed(cmx: Cli, write_suite: Callable[[str], Path], tmp_path: Path) -> None:
+    (tmp_path / "fourier.py").write_text(FOURIER)
+    text = TINY.replace("timm: resnet10t", "python: 'fourier:Fourier'").replace(
+        "throughput]", "macs]"
+    )
+    suite = write_suite(text)
+    code, out, err = cmx("run", suite, "--allow-import", "--out", "out")
+    assert code == 4
+    assert "1 of 4 cells failed; the report says why" in err
+    assert out.splitlines()[-1] == "out/report.html"
+    reasons = [record.reason for record in records.read(Path("out")) if record.reason]
+    assert len(reasons) == 1
+    assert "fft" in reasons[0]
+    assert "fft" in Path("out/report.md").read_text()
+
+    code, _, err = cmx("run", suite, "--allow-import", "--out", "all", "--only", "net/macs/*")
+    assert (code, err.splitlines()[-1]) == (2, "every cell failed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nothing.yaml"], "cmx-bench: nothing.yaml: no such file"),
+        (["run", "suite.yaml", "--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
+        (["run", "suite.yaml", "--device", "cuda:99"], "CUDA devices; try cpu"),
+        (["run", "suite.yaml", "--budget", "soon"], "--budget soon: expected a time such as 90s"),
+        (["run", "suite.yaml", "--only", "x"], "--only x: no cell matches"),
+        (["run", "suite.yaml", "--out", "suite.yaml"], "cannot be written"),
+        (["plan", "wrong.yaml"], "wrong.yaml:5:11: measures: expected a list"),
+        (["report", "."], "holds no run"),
+        (["report", ".", "--format", "htm"], "unknown format, did you mean 'html'?"),
+        (["report", ".", "-o", "x.pdf"], "--format pdf: unknown format"),
+        (["list", "models", "nothing*"], "no model of timm matches 'nothing*'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    cmx: Cli, write_suite: Callable[[str], Path], arguments: list[str], message: str
+) -> None:
+    Path("wrong.yaml").write_text(TINY.replace("[params, throughput]", "3"))
+    write_suite(TINY)
+    code, out, err = cmx(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["rum"], ["run"], ["run", "a", "--fast"], ["list", "x"]])
+def test_wrong_use_is_exit_code_2(cmx: Cli, arguments: list[str]) -> None:
+    code, out, err = cmx(*arguments)
+    assert (code, out) == (2, "")
+    assert "Error: " in err
+
+
+def test_plan_and_list(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
+    code, out, _ = cmx("plan", write_suite(TINY))
+    assert code == 0
+    assert out.splitlines()[2].startswith("mixer/throughput/cpu-fp32-nchw-eager-b2-r56  3 × ")
+    assert re.fullmatch(r"4 cells on .+, about \d+ s", out.splitlines()[-1])
+    assert cmx("list", "models", "convmixer*")[1].splitlines() == [
+        "convmixer_768_32", "convmixer_1024_20_ks9_p14", "convmixer_1536_20",
+    ]  # fmt: skip
+    assert [line.split()[0] for line in cmx("list", "measures")[1].splitlines()] == list(MEASURES)
+    assert [line.split()[0] for line in cmx("list", "metrics")[1].splitlines()] == list(METRICS)
+    assert {"paper", "appendix"} <= {
+        line.split()[0] for line in cmx("list", "suites")[1].splitlines()
+    }
+
+
+def test_report_in_one_format(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
+    cmx("run", write_suite(TINY), "--out", "out", "--only", "*/params/*")
+    code, out, _ = cmx("report", "out", "--format", "csv")
+    assert code == 0
+    assert out == Path("out/results.csv").read_text()
+    assert cmx("report", "out", "-o", "page.html")[:2] == (0, "page.html\n")
+    assert Path("page.html").read_text() == Path("out/report.html").read_text()
+    assert cmx("report", "out", "-o", "none/page.html")[0] == 2
+
+
+QUICK = [["--help"], ["--version"], ["list", "measures"], ["list", "metrics"], ["list", "suites"]]
+
+
+@pytest.mark.parametrize("arguments", [*QUICK, ["report", "out"]], ids=" ".join)
+def test_quick_commands_load_no_torch(
+    cmx: Cli, write_suite: Callable[[str], Path], arguments: list[str]
+) -> None:
+    if arguments[0] == "report":
+        cmx("run", write_suite(TINY), "--out", "out", "--only", "*/params/*")
+    code = (
+        "import sys; from cmx_bench import cli\n"
+        "try: cli.main()\n"
+        "finally: print(sorted({'torch', 'timm', 'fvcore'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_killed_goes_on(
+    cmx: Cli, write_suite: Callable[[str], Path], number: signal.Signals
+) -> None:
+    suite = write_suite(BRIEF)
+    line = [sys.executable, "-m", "cmx_bench", "run", str(suite), "--out", "out"]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+        assert run.stderr is not None
+        printed = [run.stderr.readline() for _ in range(3)]  # two exact cells, one process
+        assert "(1 of 4)" in printed[-1]
+        os.killpg(run.pid, number)
+        rest = run.stderr.read()
+    if number == signal.SIGINT:
+        assert run.returncode == 130
+        assert rest.splitlines()[-1].startswith("interrupted; what was measured is in out")
+        assert "Traceback" not in rest
+    before = records.read(Path("out"))
+    assert len(before) >= 3
+    code, _, err = cmx("run", suite, "--out", "out")
+    assert code == 0
+    assert f"continuing in out: {len(before)} executions are there already" in err
+    after = records.read(Path("out"))
+    assert after[: len(before)] == before
+    assert len(after) == 2 + 2 * 4
+
+
+def test_the_terminal_shows_a_live_bar(tmp_path: Path, write_suite: Callable[[str], Path]) -> None:
+    """On a pseudo-terminal: a bar with the time left, and a line for each execution."""
+    pty = pytest.importorskip("pty", reason="only where pseudo-terminals are")
+    ours, theirs = pty.openpty()
+    line = [sys.executable, "-m", "cmx_bench", "run", str(write_suite(BRIEF)), "--out", "out"]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "150"}
+    run = subprocess.Popen(
+        line, stdout=subprocess.DEVNULL, stderr=theirs, cwd=tmp_path, env=environment
+    )
+    os.close(theirs)
+    shown = b""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        shown += chunk
+    assert run.wait(60) == 0
+    text = shown.decode()
+    assert "load_time of Small ConvMixer" in text
+    assert " left" in text
+    assert "━" in text
+    assert "ms ± " in text
