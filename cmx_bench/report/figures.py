@@ -38,7 +38,7 @@ class Style:
     width: float
 
 
-_INK, _GRID, _PAGE = "#1b1f24", "#d5dade", "#ffffff"
+_INK, _LEADER, _GRID, _PAGE = "#1b1f24", "#8c959f", "#d5dade", "#ffffff"
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; lines and markers as in the
 # paper's Figure 1.
@@ -59,6 +59,7 @@ _STRIP_SHADES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00
 # What a page replaces in an SVG so that its own style sheet colours it, in light and in dark.
 CSS_COLOURS: Mapping[str, str] = {
     _INK: "var(--ink)",
+    _LEADER: "var(--soft)",
     _GRID: "var(--rule)",
     _PAGE: "var(--page)",
 } | {colour: f"var(--hue-{colour[1:]})" for colour in (
@@ -218,19 +219,29 @@ _MOST_LABELS = 40
 _PLACES = (
     (8, 0, "left", "center"), (-8, 0, "right", "center"), (0, 8, "center", "bottom"),
     (0, -8, "center", "top"), (7, 7, "left", "bottom"), (7, -7, "left", "top"),
-    (-7, 7, "right", "bottom"), (-7, -7, "right", "top"), (0, 18, "center", "bottom"),
-    (0, -18, "center", "top"), (14, 16, "left", "bottom"), (14, -16, "left", "top"),
-    (-14, 16, "right", "bottom"), (-14, -16, "right", "top"),
+    (-7, 7, "right", "bottom"), (-7, -7, "right", "top"),
+    *((dx, dy, side, "center")
+      for dy in (20, -20, 34, -34, 48, -48)
+      for dx, side in ((0, "center"), (14, "left"), (-14, "right"), (30, "left"), (-30, "right"))),
 )  # fmt: skip
+_NEAR = 10  # a label farther from its point than this gets a line to it
 
 
 def _label_points(axes: Axes, plot: Plot) -> None:
     """Each label in the first place where it hides nothing; without such a place, none."""
     _, _, wide, high = _frame(plot)
     right, top = 72 * _WIDTH * wide, 72 * _HEIGHT * high
-    spots = (axes.transData - axes.transAxes).transform([(p.x, p.y) for p in plot.points])
-    centres = [(float(x) * right, float(y) * top) for x, y in spots]
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in centres]
+
+    def placed(values: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+        spots = (axes.transData - axes.transAxes).transform(list(values))
+        return [(float(x) * right, float(y) * top) for x, y in spots]
+
+    centres = placed((p.x, p.y) for p in plot.points)
+    lows = placed((p.x, min(_edges(p))) for p in plot.points)
+    highs = placed((p.x, max(_edges(p))) for p in plot.points)
+    taken = [
+        (x - 5, low - 5, x + 5, high + 5) for (x, low), (_, high) in zip(lows, highs, strict=True)
+    ]
     if plot.lines:
         taken += _line_boxes(plot.points, centres)
     labelled = list(zip(plot.points, centres, strict=True))[:_MOST_LABELS]
@@ -240,9 +251,20 @@ def _label_points(axes: Axes, plot: Plot) -> None:
             inside = box[0] >= 0 and box[1] >= 0 and box[2] <= right and box[3] <= top
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
+                far = max(abs(dx), abs(dy)) > _NEAR
+                corner = {"left": 0.0, "center": 0.5, "right": 1.0}[horizontal]
+                leader = {
+                    "arrowstyle": "-",
+                    "color": _LEADER,
+                    "linewidth": 0.6,
+                    "shrinkA": 1,
+                    "shrinkB": 4,
+                    "relpos": (corner, 0.5),
+                }
                 axes.annotate(
                     point.label, (point.x, point.y), (dx, dy), textcoords="offset points",
                     ha=horizontal, va=vertical, fontsize=_FONT_SIZE, zorder=5,
+                    arrowprops=leader if far else None,
                 )  # fmt: skip
                 break
 
