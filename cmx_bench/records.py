@@ -7,12 +7,14 @@ any moment and lose one cell at most.
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import IO, Any, Literal, TypeAlias, TypeVar
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import RecordsError
@@ -132,6 +134,40 @@ def _parsed(text: str, where: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise RecordsError(f"{where}: expected a JSON object")
     return values
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps a run's records to one process; the lock goes with the process, however it ends.
+
+    Raises:
+        RecordsError: another process measures into the folder, or it cannot be written.
+    """
+    path = folder / "records.jsonl"
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
+    with file:
+        if not _lock(file):
+            raise RecordsError(
+                f"{folder}: another process measures into it; wait for it or give another --out"
+            )
+        yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process is measuring into a run's folder."""
+    with (folder / "records.jsonl").open("ab") as file:
+        return not _lock(file)
+
+
+def _lock(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_run(folder: Path, run: Run) -> None:

@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -62,7 +63,6 @@ def capture(device: str) -> Environment:
 
     environment: Environment = {
         "cmx_bench": cmx_bench.__version__,
-        "git_commit": _git_commit(),
         "python": platform.python_version(),
         "os": platform.platform(),
         "torch": torch.__version__,
@@ -84,6 +84,7 @@ def capture(device: str) -> Environment:
     return environment | {
         "device": device,
         "device_name": properties.name,
+        "device_uuid": str(properties.uuid),
         "device_memory_bytes": properties.total_memory,
         "compute_capability": f"{properties.major}.{properties.minor}",
         "cuda": torch.version.cuda,
@@ -129,7 +130,7 @@ def _cpu_name() -> str:
     return match[1].strip() if match else platform.machine()
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """The commit of the checkout that cmx-bench runs from, with `-dirty`; None without one."""
     root = Path(cmx_bench.__file__).resolve().parent.parent
     if not (root / ".git").exists():
@@ -143,19 +144,20 @@ def _git_commit() -> str | None:
 
 
 def _nvml(uuid: str) -> Environment:
-    """Driver, highest clock and power limit of one GPU; nothing where nvidia-ml-py is missing."""
+    """Driver version, highest clock in Hz, power limit in watts of one GPU, as far as NVML tells.
+
+    Nothing where nvidia-ml-py is missing; what a virtual GPU does not support is left out.
+    """
     try:
         import pynvml
     except ImportError:
         return {}
-    try:
+    found: Environment = {}
+    with suppress(pynvml.NVMLError):
         pynvml.nvmlInit()
+        found["driver"] = str(pynvml.nvmlSystemGetDriverVersion())
         handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid.removeprefix('GPU-')}")
-        return {
-            "driver": str(pynvml.nvmlSystemGetDriverVersion()),
-            "max_sm_clock_hz": 1_000_000
-            * pynvml.nvmlDeviceGetMaxClockInfo(handle, pynvml.NVML_CLOCK_SM),
-            "power_limit_w": pynvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000,
-        }
-    except pynvml.NVMLError:
-        return {}
+        clock = pynvml.nvmlDeviceGetMaxClockInfo(handle, pynvml.NVML_CLOCK_SM)
+        found["max_sm_clock_hz"] = 1_000_000 * clock
+        found["power_limit_w"] = pynvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000
+    return found

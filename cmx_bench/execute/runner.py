@@ -21,6 +21,10 @@ from cmx_bench.records import Record, Run
 if TYPE_CHECKING:  # plan loads torch, which the process that runs this does without
     from cmx_bench.plan import Plan
 
+# What must stay, beside what timings are compared by, for two halves to be one run: two GPUs of
+# one model differ by 8 % on average.
+_SAME_RUN = ("device_uuid", "cmx_bench", "git_commit")
+
 # Called with a job when it starts, and again with its record when it is kept.
 Watch: TypeAlias = Callable[[Job, Record | None], None]
 
@@ -45,7 +49,7 @@ def open_folder(plan: Plan, reports: Path, out: Path | None, fresh: bool, comman
     suite = reports / plan.suite_file.suite.name
     if not fresh:
         for folder in sorted(suite.glob("*/"), reverse=True):
-            if (folder / "run.json").exists() and _unfinished(plan, records.read_run(folder)):
+            if _unfinished(plan, folder) and not records.is_locked(folder):
                 return folder
     device = re.sub(r"[^a-z0-9]+", "-", str(plan.machine["device_name"]).lower()).strip("-")
     return _new_run(plan, suite / f"{now:%Y%m%dT%H%M%SZ}-{device[:40]}", command, now)
@@ -60,7 +64,10 @@ def _refuse_other(plan: Plan, out: Path, fresh: bool) -> None:
         raise RecordsError(f"{out}: holds another run ({reason}); give another --out")
 
 
-def _unfinished(plan: Plan, run: Run) -> bool:
+def _unfinished(plan: Plan, folder: Path) -> bool:
+    if not (folder / "run.json").exists():
+        return False
+    run = records.read_run(folder)
     return not run.finished and _difference(plan, run) is None
 
 
@@ -70,10 +77,10 @@ def _difference(plan: Plan, run: Run) -> str | None:
         return f"of the suite {run.suite} as it was then"
     if run.cells != tuple(cell.key for cell in plan.cells):
         return "of other cells"
-    different = environment.differences(run.machine, plan.machine)
-    if different:
-        name, (then, now) = next(iter(different.items()))
-        return f"{name} was {then}, is {now}"
+    for name in (*environment.COMPARABLE, *_SAME_RUN):
+        then, now = run.machine.get(name), plan.machine.get(name)
+        if then != now:
+            return f"{name} was {then}, is {now}"
     return None
 
 
@@ -107,7 +114,17 @@ def run(
 
     Each record is on the disk before the next cell starts. With a `budget` in seconds, sampled
     cells that have one process already get no more once it is spent.
+
+    Raises:
+        RecordsError: another process measures into the folder, or it cannot be written.
     """
+    with records.locked(folder):
+        return _run(plan, folder, executor, watch, budget)
+
+
+def _run(
+    plan: Plan, folder: Path, executor: Executor, watch: Watch, budget: float | None
+) -> list[Record]:
     known = records.read_run(folder)
     environments = dict(known.environments)
     found = records.read(folder)

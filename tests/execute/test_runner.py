@@ -130,6 +130,7 @@ def test_an_unfinished_run_is_found_again(tiny_plan: Plan, tmp_path: Path) -> No
     [
         ({"only": ["net"]}, "of other cells"),
         ({"machine": CPU | {"torch": "2.11"}}, "torch was 2.15, is 2.11"),
+        ({"machine": CPU | {"device_uuid": "2"}}, "device_uuid was None, is 2"),
     ],
 )
 def test_another_run_in_the_folder_is_left_alone(
@@ -172,3 +173,26 @@ def test_the_time_left_follows_what_was_seen(tiny_plan: Plan) -> None:
     assert runner.seconds_left(tiny_plan, [seen]) == pytest.approx(20.0 + rest)
     failed = replace(seen, status="failed")
     assert runner.seconds_left(tiny_plan, [failed]) == pytest.approx(rest)
+
+
+def test_two_processes_never_share_a_folder(tiny_plan: Plan, tmp_path: Path) -> None:
+    folder = opened(tiny_plan, tmp_path)
+
+    def watch(job: Job, record: Record | None) -> None:
+        if record is not None:
+            return
+        assert opened(tiny_plan, tmp_path, tmp_path / "other") != folder
+        with pytest.raises(RecordsError, match="another process measures into it"):
+            runner.run(tiny_plan, folder, StandIn(), silent)
+
+    runner.run(tiny_plan, folder, StandIn(), watch)
+    assert len(records.read(folder)) == 8
+    runner.run(tiny_plan, folder, StandIn(), silent)
+
+
+def test_a_folder_that_is_measured_into_is_not_continued(tiny_plan: Plan, tmp_path: Path) -> None:
+    folder = opened(tiny_plan, tmp_path)
+    folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
+    folder = folder.with_name("20200101T000000Z-a-cpu")
+    with records.locked(folder):
+        assert opened(tiny_plan, tmp_path) != folder
