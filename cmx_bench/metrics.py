@@ -78,7 +78,7 @@ _ROWS = (
         "CUDA: most bytes the allocator had taken from the device",
     ),
     Metric(
-        "planned_memory", "memory", "Planned memory", "B", "lower", True,
+        "planned_memory", "planned_memory", "Planned memory", "B", "lower", True,
         "peak of the bytes of live tensors in one forward pass, derived without running it",
     ),
     Metric(

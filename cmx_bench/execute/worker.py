@@ -14,6 +14,7 @@ from cmx_bench.execute import machine
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.plan import Plan
+from cmx_bench.records import Environment
 from cmx_bench.suite import SuiteFile
 
 
@@ -30,14 +31,19 @@ def execute(job: Job) -> Outcome:
 
 
 def _outcome(job: Job) -> Outcome:
-    cell, values, reason = job.cell, {}, ""
+    cell = job.cell
+    seen: Environment = {}
+    values: measures.Samples = {}
+    reason = ""
     try:
         apply_flags(cell.setting)
+        seen = machine.capture(cell.setting.device)  # before a model can break the device
         values = measures.function(cell.measure)(cell.model, cell.setting)
+        seen = machine.capture(cell.setting.device)  # as it was while measuring
     except Exception as error:  # whatever a model does becomes a failed record, never a lost run
         traceback.print_exc()
         reason = _reason(error, cell.setting)
-    return Outcome(values, reason, machine.capture(cell.setting.device))
+    return Outcome(values, reason, seen)
 
 
 def _reason(error: Exception, setting: Setting) -> str:
@@ -57,6 +63,7 @@ def make_plan(
         SuiteError: the suite asks for what cannot be done.
     """
     seen = machine.capture(machine.resolve_device(device))
+    seen |= {"git_commit": machine.git_commit()}  # of the run, not of each process
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about operators that models use
         return plan.make(suite_file, seen, only, allow_import)

@@ -21,10 +21,12 @@ AUTOCAST = {"cpu": torch.bfloat16, "cuda": torch.float16}
 
 
 def apply_flags(setting: Setting) -> None:
-    """Sets every switch of torch that changes what is measured: none is left at a default."""
-    precision = "tf32" if setting.precision == "tf32" else "ieee"
-    torch.backends.cuda.matmul.fp32_precision = precision
-    torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
+    """Sets the switches of torch that a setting decides, so that none is left at a default."""
+    # By their older names, which set the newer ones too; setting only the newer ones makes every
+    # reader of the older ones fail, Inductor among them (torch 2.11 to 2.15).
+    tf32 = setting.precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = setting.cudnn_benchmark
     if setting.threads is not None:
         torch.set_num_threads(setting.threads)
@@ -46,7 +48,10 @@ def images(setting: Setting) -> Tensor:
 
 def forward_of(module: nn.Module, setting: Setting) -> Forward:
     """One forward pass of a placed module on a batch of the setting, for inference."""
+    apply_flags(setting)  # again: a user's module may have set its own while it was imported
     if setting.compile != "none":
+        # From the cache of an earlier process, compiling would take no time at all.
+        torch.compiler.config.force_disable_caches = True
         module.compile(mode=setting.compile)
     batch = images(setting)
     kind = setting.kind
@@ -62,14 +67,17 @@ def forward_of(module: nn.Module, setting: Setting) -> Forward:
 
 def prepare(model: Model, setting: Setting) -> Forward:
     """Builds `model` with initial weights and makes it ready: call the result to run one batch."""
-    apply_flags(setting)
     return forward_of(place(build(model, setting.image_size), setting), setting)
 
 
+# Libraries that allocate beside torch's own allocator fail in their own words.
+_OUT_OF_MEMORY = ("DefaultCPUAllocator: ", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
+
+
 def out_of_memory(error: BaseException) -> bool:
-    """Whether torch, on any device, or Python ran out of memory."""
+    """Whether torch, a library of the device, or Python ran out of memory."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator: " in str(error)
+        isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
     )
 
 

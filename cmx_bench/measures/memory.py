@@ -1,4 +1,4 @@
-"""Peak memory of a forward pass: what the device saw, and what the tensors alone need."""
+"""Peak memory of a forward pass, as the device saw it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,13 @@ import torch
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Samples
-from cmx_bench.measures.forward import AUTOCAST, DTYPES, apply_flags, forward_of, place
-from cmx_bench.measures.live_bytes import planned_peak
+from cmx_bench.measures.forward import forward_of, place
 from cmx_bench.models.building import build
 
 
 def measure(model: Model, setting: Setting) -> Samples:
-    """The measured peak first: planning would leave its own traces in the process."""
-    apply_flags(setting)
-    measured = _on_cpu(model, setting) if setting.kind == "cpu" else _on_cuda(model, setting)
-    planned = planned_peak(
-        lambda: build(model, setting.image_size),
-        (setting.batch_size, 3, setting.image_size, setting.image_size),
-        DTYPES[setting.precision],
-        AUTOCAST[setting.kind] if setting.precision == "autocast" else None,
-        setting.layout == "nhwc",
-    )
-    return measured | {"planned_memory": [planned]}
+    """Bytes, at the peak of a second forward pass."""
+    return _on_cpu(model, setting) if setting.kind == "cpu" else _on_cuda(model, setting)
 
 
 def _on_cuda(model: Model, setting: Setting) -> Samples:

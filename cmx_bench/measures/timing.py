@@ -29,7 +29,10 @@ def elapsed(forward: Forward, passes: int, device: str) -> float:
             forward()
         return time.perf_counter() - start
     with torch.cuda.device(device):
-        begin, end = (torch.Event(device, enable_timing=True) for _ in range(2))
+        begin, end = (
+            torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            for _ in range(2)
+        )
         torch.cuda.synchronize()
         begin.record()
         for _ in range(passes):

@@ -64,8 +64,7 @@ def build(model: Model, image_size: int) -> nn.Module:
     """
     try:
         return BUILDERS[model.source](model, image_size).eval()
-    except (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, RuntimeError,
-            TypeError, ValueError) as error:  # fmt: skip
+    except Exception as error:  # a user's code, or timm's given a user's arguments, raises anything
         raise ModelError(
             f"{model.name}: cannot be built: {type(error).__name__}: {error}"
         ) from error

@@ -103,7 +103,7 @@ def rename_authors_keys(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     `0` and `2` are the stem, `3` to `depth + 2` the blocks, `depth + 5` the classifier (after
     pooling and flattening). Other state dicts come back unchanged.
     """
-    if "0.weight" not in state_dict:
+    if not all(re.match(r"\d+\.", key) for key in state_dict):
         return dict(state_dict)
     last = max(int(key.partition(".")[0]) for key in state_dict)
 

@@ -32,6 +32,8 @@ def load(module: nn.Module, model: Model) -> None:
         return
     read = read_checkpoint if is_file(model.weights) else read_timm
     state_dict = read(model)
+    if state_dict.keys() != module.state_dict().keys():
+        state_dict = rename_authors_keys(state_dict)
     _check_fit(module, state_dict, model)
     module.load_state_dict(state_dict)
 
@@ -39,8 +41,8 @@ def load(module: nn.Module, model: Model) -> None:
 def read_checkpoint(model: Model) -> dict[str, Tensor]:
     """The state dict in a `.safetensors`, `.pth` or `.pth.tar` file.
 
-    Finds it under the usual keys (`state_dict_ema`, `state_dict`, `model`), strips `module.`
-    prefixes, renames the ConvMixer authors' keys. torch.load runs with `weights_only`; the one
+    Finds it under the usual keys (`state_dict_ema`, `state_dict`, `model`) and strips `module.`
+    prefixes. torch.load runs with `weights_only`; the one
     class it accepts beside tensors is argparse.Namespace, in which timm's trainer keeps its
     options.
     """
@@ -55,7 +57,7 @@ def read_checkpoint(model: Model) -> dict[str, Tensor]:
             f"{model.name}: {path} cannot be read as a checkpoint of plain tensors "
             f"({type(error).__name__}); save its state_dict alone, with safetensors or torch.save"
         ) from error
-    return rename_authors_keys(state_dict)
+    return state_dict
 
 
 def read_timm(model: Model) -> dict[str, Tensor]:

@@ -64,15 +64,51 @@ def test_settings_reach_the_model(precision: Precision, layout: Layout) -> None:
     assert output.is_inference()
 
 
-def test_flags_are_set_both_ways() -> None:
-    forward.apply_flags(replace(CPU, precision="tf32", cudnn_benchmark=False))
-    assert torch.backends.cuda.matmul.fp32_precision == "tf32"
-    assert torch.backends.cudnn.conv.fp32_precision == "tf32"
-    assert not torch.backends.cudnn.benchmark
-    forward.apply_flags(CPU)
-    assert torch.backends.cuda.matmul.fp32_precision == "ieee"
-    assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+@pytest.mark.parametrize(("precision", "name"), [("tf32", "tf32"), ("fp32", "ieee")])
+def test_flags_are_set_both_ways(precision: Precision, name: str) -> None:
+    on = precision == "tf32"
+    forward.apply_flags(replace(CPU, precision=precision, cudnn_benchmark=on))
+    assert torch.backends.cuda.matmul.fp32_precision == name
+    assert torch.backends.cudnn.benchmark == on
+    # Readers of the older switches, Inductor among them, fail where only the newer ones are set.
+    assert torch.backends.cuda.matmul.allow_tf32 == on
+    assert torch.backends.cudnn.allow_tf32 == on
+    assert torch.get_float32_matmul_precision() == ("high" if on else "highest")
+
+
+def test_a_models_own_flags_do_not_last() -> None:
+    torch.backends.cudnn.benchmark = False
+    forward.forward_of(build(MODEL, 56), CPU)
     assert torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (MemoryError(), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (ValueError("DefaultCPUAllocator: "), False),
+    ],
+)
+def test_out_of_memory(error: Exception, answer: bool) -> None:
+    assert forward.out_of_memory(error) == answer
+
+
+def test_a_setting_is_compiled_in_its_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cmx_bench.measures import throughput
+
+    modes = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, mode: modes.append(mode))
+    monkeypatch.setattr(throughput, "warm_up", lambda forward, device: [3.0, 0.1, 0.1, 0.1])
+    monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: 0.1 * passes)
+    samples = measure("throughput", setting=replace(CPU, compile="max-autotune"))
+    assert modes == ["max-autotune"]
+    assert samples["compile_time"] == [3.0]
+    assert torch.compiler.config.force_disable_caches
 
 
 def test_threads_are_set() -> None:
@@ -109,9 +145,8 @@ def test_memory_holds_the_weights_and_the_images() -> None:
     # 64 MiB of weights in one layer: far above the noise of a process.
     wide = replace(MODEL, args={"dim": 4096, "depth": 1, "kernel_size": 3, "patch_size": 7})
     weights = 4 * (4096 * (9 + 4096 + 6 + 147 + 10 + 3) + 10)
-    samples = measure("memory", wide)
-    assert weights < samples["planned_memory"][0] < 2 * weights
-    assert 0.9 * weights < samples["peak_memory"][0] < 4 * weights
+    assert weights < measure("planned_memory", wide)["planned_memory"][0] < 2 * weights
+    assert 0.9 * weights < measure("memory", wide)["peak_memory"][0] < 4 * weights
 
 
 def test_the_peak_is_counted_anew() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import chain, repeat
 
 import pytest
@@ -61,3 +62,32 @@ def test_warm_up_that_never_settles_ends_in_time(clock: list[float]) -> None:
 )  # fmt: skip
 def test_a_block_is_half_a_second_long(passes: list[float], count: int) -> None:
     assert timing.passes_a_block(passes) == count
+
+
+def test_cuda_blocks_are_timed_by_events_with_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for torch.cuda writes down what is asked of it, in order."""
+    asked: list[str] = []
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            asked.append("record")
+
+        def synchronize(self) -> None:
+            asked.append("wait")
+
+        def elapsed_time(self, end: Event) -> float:
+            return 1500.0
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: asked.append("synchronize"))
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+
+    def forward() -> torch.Tensor:
+        asked.append("pass")
+        return torch.empty(0)
+
+    assert timing.elapsed(forward, 3, "cuda:0") == 1.5
+    assert asked == ["synchronize", "record", "pass", "pass", "pass", "record", "wait"]

@@ -71,6 +71,14 @@ def test_the_authors_checkpoints(tmp_path: Path) -> None:
         assert torch.equal(module(images), theirs(images))
 
 
+def test_a_plain_sequential_keeps_its_names(tmp_path: Path) -> None:
+    theirs = authors_convmixer(8, 2, 3, 7, 10)
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    module = authors_convmixer(8, 2, 3, 7, 10)
+    weights.load(module, described(tmp_path / "w.pth"))
+    assert equal(module, theirs.state_dict())
+
+
 class Evil:
     def __reduce__(self) -> tuple[Any, ...]:
         return (os.mkdir, ("ran",))
