@@ -7,7 +7,7 @@ number, `true` and `false` are the only booleans. Duplicate keys, tags and merge
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeAlias
@@ -67,13 +67,19 @@ _SCALARS: dict[str, Callable[[str], Value]] = {
     "tag:yaml.org,2002:null": lambda text: None,
 }
 
+_TAGS: dict[type[yaml.Node], Collection[str]] = {
+    yaml.ScalarNode: _SCALARS,
+    yaml.SequenceNode: ("tag:yaml.org,2002:seq",),
+    yaml.MappingNode: ("tag:yaml.org,2002:map",),
+}
+
 
 def read(path: Path) -> Document:
     """The YAML file at `path`.
 
     Raises:
-        SuiteError: the file cannot be read, is not UTF-8 or not YAML, repeats a key, uses a tag, or
-            expands to more than `MOST_VALUES` values or `DEEPEST` levels.
+        SuiteError: the file cannot be read, is not UTF-8 or not YAML, repeats a key, uses a
+            foreign tag, or expands to more than `MOST_VALUES` values or `DEEPEST` levels.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -87,6 +93,8 @@ def read(path: Path) -> Document:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
         raise SuiteError(f"{where}: not valid YAML: {error.problem}") from error
+    except RecursionError as error:
+        raise SuiteError(f"{path}: nested more than {DEEPEST} levels deep") from error
     except yaml.YAMLError as error:
         raise SuiteError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if root is None:
@@ -110,10 +118,13 @@ def _value(
             node,
             f"expands to more than {MOST_VALUES:,} values or {DEEPEST} levels; use fewer aliases",
         )
-    if node.tag not in (*_SCALARS, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"):
-        raise refuse(node, f"the tag {node.tag!r} is not accepted; write a plain value")
+    if node.tag not in _TAGS[type(node)]:
+        raise refuse(node, f"the tag {node.tag!r} is not accepted here; write a plain value")
     if isinstance(node, yaml.ScalarNode):
-        return _SCALARS[node.tag](node.value)
+        try:
+            return _SCALARS[node.tag](node.value)
+        except ValueError as error:  # a forced tag, or more digits than Python converts
+            raise refuse(node, f"{node.value[:40]!r} is not a {node.tag[18:]}") from error
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*location, i), marks, path) for i, item in enumerate(node.value)]
     mapping: dict[str, Value] = {}

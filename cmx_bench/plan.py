@@ -10,6 +10,7 @@ from pathlib import Path
 
 import timm
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cmx_bench.cell import Cell, Model, Setting
@@ -100,6 +101,12 @@ def make(
         _setting(entry, machine, max(costs[m.name, entry.image_size].macs for m in models))
         for entry in entries
     )
+    keys = [setting.key for setting in settings]
+    for index, key in enumerate(keys):
+        if key in keys[:index]:
+            raise suite_file.document.error(
+                ("settings", kind, index), f"comes to the same as another setting ({key}); keep one"
+            )
     cells = _cells(models, suite.measures, settings, only)
     return Plan(
         suite_file,
@@ -237,17 +244,14 @@ class _Cost:
 def _cost(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> _Cost:
     """Builds the model without weights, which also shows that its arguments are right."""
     try:
-        module = build_on_meta(lambda: build(model, image_size)).requires_grad_(False)
-        with FlopCounterMode(display=False) as counter:
-            module(torch.empty(1, 3, image_size, image_size, device="meta"))
+        module = build_on_meta(lambda: build(model, image_size))
+        macs = _macs(module, image_size, "meta")
     except ModelError as error:
         raise suite_file.document.error(("models", index), str(error)) from None
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-        raise suite_file.document.error(
-            ("models", index), f"{model.name}: does not run on {image_size} px images: {error}"
-        ) from error
+    except Exception:  # some forwards read a value, which meta tensors lack; others are wrong
+        macs = _macs_on_cpu(suite_file, index, image_size, model)
     return _Cost(
-        counter.get_total_flops() // 2,
+        macs,
         sum(parameter.numel() for parameter in module.parameters()),
         {
             "patch_size": families.patch_size(module),
@@ -255,6 +259,25 @@ def _cost(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> _
             "activation": families.activation(module),
         },
     )
+
+
+def _macs_on_cpu(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> int:
+    try:
+        return _macs(build(model, image_size), image_size, "cpu")
+    except Exception as error:  # whatever the model's own code raises
+        first_line = str(error).partition("\n")[0]
+        raise suite_file.document.error(
+            ("models", index),
+            f"{model.name}: does not run on {image_size} px images: {first_line}",
+        ) from error
+
+
+def _macs(module: nn.Module, image_size: int, device: str) -> int:
+    """A count for estimates and for the batch size: what torch's counter knows of."""
+    module.requires_grad_(False)
+    with torch.device(device), FlopCounterMode(display=False) as counter:
+        module(torch.empty(1, 3, image_size, image_size))
+    return int(counter.get_total_flops()) // 2
 
 
 def _setting(entry: CpuSetting | CudaSetting, machine: Environment, most_macs: int) -> Setting:
@@ -284,9 +307,11 @@ def _estimate(cell: Cell, cost: _Cost, machine: Environment) -> float:
         return info.seconds
     threads = setting.threads or machine["threads"]
     rate = _CPU_RATE * threads if setting.kind == "cpu" else _CUDA_RATE[setting.precision]
-    compiling = 0.0 if setting.compile == "none" else _COMPILE_SECONDS
+    compiles = setting.compile != "none" and info.forwards > 0
+    compiling = _COMPILE_SECONDS if compiles else 0.0
     forwards = info.forwards * cost.macs * setting.batch_size / rate
-    return info.seconds + cost.params * _SECONDS_A_PARAMETER + forwards + compiling
+    building = cost.params * _SECONDS_A_PARAMETER
+    return info.seconds + building + forwards + compiling
 
 
 def _unavailable(suite_file: SuiteFile, kind: str) -> dict[str, str]:

@@ -220,6 +220,10 @@ def _explain(source: Document, error: ValidationError) -> SuiteError:
     found = error.errors(include_url=False)
     # A mistyped key is also a missing one: name the word that is there.
     first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    # A number or the word auto: of a wrong word, the words that would do are more help.
+    others = [one for one in found if one["loc"][:-1] == first["loc"][:-1]]
+    if first["type"] == "int_type" and isinstance(first["input"], str):
+        first = next((one for one in others if one["type"] == "literal_error"), first)
     location = _within(source, first["loc"])
     kind, context = first["type"], first.get("ctx", {})
     name = next((part for part in reversed(location) if isinstance(part, str)), "the suite")
@@ -235,12 +239,14 @@ def _explain(source: Document, error: ValidationError) -> SuiteError:
     got = first["input"]
     if kind == "literal_error":
         expected = str(context["expected"])
-        words = expected.replace("'", "").replace(" or ", ", ").split(", ")
+        if any(one["type"] == "int_type" for one in others):
+            expected += " or a whole number"
+        words = re.findall(r"'(.*?)'", expected)
         hint = nearest(got, words) if isinstance(got, str) else ""
         return source.error(location, f"{name}: expected {expected}, got {_shown(got)}{hint}")
     if kind == "value_error":
         return source.error(location, f"{name}: {context['error']}")
-    expected = _EXPECTED.get(kind) or first["msg"].removeprefix("Input should ").strip()
+    expected = _EXPECTED.get(kind) or first["msg"].removeprefix("Input ").strip()
     return source.error(location, f"{name}: {expected}, got {_shown(got)}")
 
 

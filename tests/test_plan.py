@@ -150,6 +150,52 @@ def test_what_is_refused_on_a_gpu(
     assert message in str(error.value)
 
 
+def test_settings_that_come_to_the_same(write_suite: Write, cpu: dict[str, Any]) -> None:
+    text = TINY.replace("image_size: 56}", "image_size: 56}, {name: b, image_size: 56}")
+    path = write_suite(text.replace("batch_size: 2", "batch_size: 64"))
+    with pytest.raises(SuiteError, match=r"8:\d+: comes to the same as another setting"):
+        made(path, cpu)
+
+
+MODELS = """\
+import torch
+from torch import nn
+
+class Reads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 10)
+
+    def forward(self, x):
+        scale = torch.arange(3).sum().item() + 1
+        return self.head(x.mean((2, 3)) * scale)
+
+def typo():
+    return nn.Linaer(3, 3)
+
+class Wrong(Reads):
+    def forward(self, x):
+        return self.haed(x)
+"""
+
+
+def test_models_that_meta_tensors_cannot_run(
+    write_suite: Write, cpu: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "user_models.py").write_text(MODELS)
+    monkeypatch.chdir(tmp_path)
+
+    def planned(name: str) -> plan.Plan:
+        text = TINY.replace("timm: resnet10t", f"python: 'user_models:{name}'")
+        return made(write_suite(text), cpu, allow_import=True)
+
+    assert planned("Reads").models[1].source == "python"
+    with pytest.raises(SuiteError, match="4:5: net: cannot be built: AttributeError: .*Linaer"):
+        planned("typo")
+    with pytest.raises(SuiteError, match="4:5: net: does not run on 56 px images: .*haed"):
+        planned("Wrong")
+
+
 def test_no_setting_for_this_device(tiny: SuiteFile, gpu: dict[str, Any]) -> None:
     with pytest.raises(
         SuiteError, match="no settings for cuda; add one under cuda: or use --device"
