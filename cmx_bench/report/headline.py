@@ -27,6 +27,7 @@ def facts(report: Report) -> list[Fact]:
         Fact("Cells", _cells(report), warning=progress.failed + progress.missing > 0),
         Fact("Measuring time", units.duration(progress.seconds)),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
+        Fact("Code", plain(_code(report))),
         Fact("Suite", plain(f"{run.suite} ({run.suite_path}, hash {run.suite_hash})")),
         Fact("Command", plain(run.command)),
         *_warnings(report),
@@ -52,6 +53,12 @@ def _device(report: Report) -> str:
     name = found.get("device_name", "unknown device")
     versions = [f"{key} {found[key]}" for key in ("torch", "timm", "cuda") if found.get(key)]
     return ", ".join([f"{name} ({report.run.device})", *versions])
+
+
+def _code(report: Report) -> str:
+    machine = report.run.machine
+    commit = machine.get("git_commit")
+    return f"cmx-bench {machine.get('cmx_bench', '?')}" + (f", commit {commit}" if commit else "")
 
 
 def _warnings(report: Report) -> list[Fact]:

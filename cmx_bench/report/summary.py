@@ -304,7 +304,7 @@ def _published_name(model: Model) -> str | None:
     if model.source != "convmixer":
         return None
     # A user's own ConvMixer may be called like the paper's and be another.
-    args, name = model.args, model.name
+    args, name = model.args, model.target or model.name
     own = f"convmixer_{args.get('dim')}_{args.get('depth')}"
     if name != own and not name.startswith(f"{own}_"):
         return None

@@ -74,6 +74,8 @@ def timms(name: str, script: Path) -> float:
     line = [
         sys.executable, str(script), "--model", name, "--bench", "inference", "--device", "cpu",
         "--precision", "float32", "--batch-size", str(SETTING.batch_size), "--no-retry",
+        # Left alone, the script takes each model's own test size: 288 for resnet18.
+        "--img-size", str(SETTING.image_size),
     ]  # fmt: skip
     done = subprocess.run(line, check=True, capture_output=True, text=True)
     found = re.search(r"--result\s+(.*)", done.stdout, re.DOTALL)
