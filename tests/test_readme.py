@@ -1,0 +1,84 @@
+"""The README's commands, its table and its example are there and true to the package."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cmx_bench import cli, report, suite
+from cmx_bench.report.tables import Table, table_one
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LINKS = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+EXAMPLE = next(ROOT / link for link in LINKS if link.endswith("report.md")).parent
+COLUMNS = ("network", "patch", "kernel", "params", "macs", "throughput", "memory", "top1_paper")
+
+
+def command(mark: str) -> str:
+    found = re.search(rf"^<!-- {mark} -->\n```\n(.+)\n```$", README, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_the_two_commands_name_what_is_there() -> None:
+    assert command("run").endswith("-m cmx_bench run suites/paper.yaml")
+    assert (ROOT / "suites/paper.yaml").is_file()
+    assert command("tests").endswith(".venv/bin/tox")
+    assert (ROOT / "tox.ini").is_file()
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    assert "<!-- tests -->" in (ROOT / ".ci/run").read_text()
+
+
+def test_the_suite_in_it_loads(tmp_path: Path) -> None:
+    found = re.search(r"^```yaml\n(.+?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    path = tmp_path / "mine.yaml"
+    path.write_text(found[1])
+    loaded = suite.load(str(path)).suite
+    assert len(loaded.models) == len(yaml.safe_load(found[1])["models"])
+
+
+def test_the_commands_listed_are_the_commands_there_are() -> None:
+    listed = re.findall(r"^\| `(\w+)[^`]*` \|", README, re.MULTILINE)
+    there = [
+        info.name or info.callback.__name__ for info in cli.app.registered_commands if info.callback
+    ]
+    assert listed == there
+
+
+@pytest.mark.parametrize("path", LINKS)
+def test_links_lead_somewhere(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    example = report.read(EXAMPLE)
+    return table_one(example, example.run.settings[0])
+
+
+def test_its_table_is_that_of_the_example(table: Table) -> None:
+    shown = [place for place, column in enumerate(table.columns) if column.key in COLUMNS]
+    for row in table.rows:
+        texts = []
+        for place in shown:
+            entry = row[place]
+            detail = f" ({entry.detail})" if table.columns[place].key == "throughput" else ""
+            texts.append(f"{entry.text}{detail}{' ' * bool(entry.marks)}{entry.marks}")
+        assert f"| {' | '.join(texts)} |" in README
+
+
+@pytest.mark.parametrize("name", ["report.md", "results.csv"])
+def test_the_example_renders_to_the_same_text(name: str) -> None:
+    text = report.render(EXAMPLE, name.rpartition(".")[2])
+    assert text == (EXAMPLE / name).read_text(encoding="utf-8")
