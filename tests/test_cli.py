@@ -195,11 +195,27 @@ def test_a_run_that_is_killed_goes_on(
     before = records.read(Path("out"))
     assert len(before) >= 3
     code, _, err = cmx("run", suite, "--out", "out")
-    assert code == 0
+    assert code == 0, err
     assert f"continuing in out: {len(before)} executions are there already" in err
     after = records.read(Path("out"))
     assert after[: len(before)] == before
     assert len(after) == 2 + 2 * 4
+
+
+def test_files_in_the_working_folder_are_not_imported(
+    tmp_path: Path, write_suite: Callable[[str], Path]
+) -> None:
+    (tmp_path / "timm.py").write_text("raise SystemExit('imported from the working folder')\n")
+    script = Path(sys.executable).with_name("cmx-bench")
+    done = subprocess.run(
+        [script, "plan", write_suite(TINY)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "4 cells" in done.stdout
 
 
 def test_the_terminal_shows_a_live_bar(tmp_path: Path, write_suite: Callable[[str], Path]) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 import signal
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -53,7 +55,8 @@ def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
     context.set_forkserver_preload(["cmx_bench.execute.preload"])
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(theirs, target, arguments))  # type: ignore[attr-defined]
-    process.start()
+    with _import_path_of_this_process():
+        process.start()
     theirs.close()
     try:
         if not ours.poll(timeout):
@@ -70,6 +73,27 @@ def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
     if isinstance(answer, CmxError):
         raise answer
     return answer
+
+
+@contextmanager
+def _import_path_of_this_process() -> Iterator[None]:
+    """Lets a server that starts meanwhile find modules where this process finds them.
+
+    CPython (seen in 3.11) has it import from the working folder first instead: a file torch.py
+    there, or another checkout of this package, would be taken for the installed one.
+    """
+    path = os.pathsep.join(folder for folder in sys.path if folder)
+    ours = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _answer(connection: Connection, target: str, arguments: tuple[object, ...]) -> None:
