@@ -58,4 +58,5 @@ def student_t(freedom: int, level: float) -> float:
     """The two-sided quantile of Student's t: 2.776 for 4 degrees of freedom at 95 %."""
     from scipy.special import stdtrit  # scipy.stats would take a second to import
 
-    return float(stdtrit(freedom, (1 + level) / 2))
+    # Versions of scipy differ in the last bits; a report must not.
+    return round(float(stdtrit(freedom, (1 + level) / 2)), 9)

@@ -11,7 +11,7 @@ from torch import nn
 from cmx_bench.cell import Model
 from cmx_bench.errors import ModelError
 from cmx_bench.models import families
-from cmx_bench.models.building import build
+from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.models.convmixer import ConvMixer
 
 
@@ -31,8 +31,8 @@ def test_a_convmixer() -> None:
 )
 @pytest.mark.parametrize("size", [96, 224])
 def test_timm_models_are_built_for_the_image_size(name: str, size: int) -> None:
+    built = build_on_meta(lambda: build(model("timm", name), size))
     with torch.device("meta"):
-        built = build(model("timm", name), size)
         assert built(torch.zeros(2, 3, size, size)).shape == (2, 7)
 
 
@@ -79,8 +79,7 @@ def test_what_cannot_be_built(wrong: Model, message: str) -> None:
 def test_what_is_read_off_a_model(
     name: str, family: str, patch: int | None, kernel: int | None, activation: str
 ) -> None:
-    with torch.device("meta"):
-        built = build(model("timm", name), 224)
+    built = build_on_meta(lambda: build(model("timm", name), 224))
     assert families.family(name) == family
     assert families.patch_size(built) == patch
     assert families.kernel_size(built) == kernel
