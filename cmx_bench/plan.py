@@ -52,7 +52,6 @@ class Plan:
     estimates: Mapping[str, float]
     unavailable: Mapping[str, str]
     only: tuple[str, ...]
-    allow_import: bool
 
     def replicates(self, cell: Cell) -> int:
         """How many fresh processes execute `cell`."""
@@ -120,7 +119,6 @@ def make(
         },
         _unavailable(suite_file, kind),
         tuple(only),
-        allow_import,
     )
 
 

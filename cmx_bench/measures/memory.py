@@ -11,8 +11,7 @@ import torch
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Samples
-from cmx_bench.measures.forward import forward_of, place
-from cmx_bench.models.building import build
+from cmx_bench.measures.forward import prepare
 
 
 def measure(model: Model, setting: Setting) -> Samples:
@@ -22,8 +21,7 @@ def measure(model: Model, setting: Setting) -> Samples:
 
 def _on_cuda(model: Model, setting: Setting) -> Samples:
     """The allocator's own peaks: weights, input, activations and workspaces of a second pass."""
-    module = place(build(model, setting.image_size), setting)
-    forward = forward_of(module, setting)
+    forward = prepare(model, setting)
     forward()  # cuDNN tries its algorithms, with workspaces that later passes do not need
     torch.cuda.synchronize(setting.device)
     torch.cuda.empty_cache()
@@ -39,7 +37,7 @@ def _on_cuda(model: Model, setting: Setting) -> Samples:
 def _on_cpu(model: Model, setting: Setting) -> Samples:
     """Growth of this process from before the model was there to the peak of a second pass."""
     before = psutil.Process().memory_info().rss
-    forward = forward_of(place(build(model, setting.image_size), setting), setting)
+    forward = prepare(model, setting)
     forward()  # compiles, where the setting asks for it, and lets libraries set up their buffers
     _forget_peak()
     forward()
