@@ -89,3 +89,8 @@ _ROWS = (
 )  # fmt: skip
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
+
+
+def first_of(measure: str) -> str:
+    """The name of a measure's first metric: by its interval a cell has been repeated enough."""
+    return next(metric.name for metric in _ROWS if metric.measure == measure)

@@ -2,45 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cmx_bench import stats, units
 from cmx_bench.execute.job import Job
-from cmx_bench.execute.runner import Watch, seconds_left
+from cmx_bench.execute.runner import Watch, by_cell, processes_left, seconds_left
 from cmx_bench.metrics import METRICS
+from cmx_bench.plan import Plan
 from cmx_bench.records import Record
 
-if TYPE_CHECKING:
-    from cmx_bench.plan import Plan
-
 
 @contextmanager
-def watching(plan: Plan, found: list[Record]) -> Iterator[Watch]:
-    """A watch for a run that begins with the records `found`."""
+def watching(plan: Plan, found: list[Record], budget: float | None = None) -> Iterator[Watch]:
+    """A watch for a run that begins now with the records `found`, and a budget in seconds."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    so_far = list(found)
-    shown = _live if console.is_terminal else _plain
-    with shown(console, plan, so_far) as watch:
-        yield watch
+    so_far, begin = by_cell(found), time.monotonic()
+
+    def left() -> float:
+        rest = None if budget is None else budget - (time.monotonic() - begin)
+        return seconds_left(plan, so_far, rest)
+
+    def line(job: Job, record: Record) -> str:
+        """Keeps the record, and says what it gave."""
+        so_far[record.cell].append(record)
+        return _line(plan, job, so_far, left())
+
+    if console.is_terminal:
+        with _live(console, plan, sum(record.elapsed for record in found), left, line) as watch:
+            yield watch
+    else:
+        yield _plain(console, line)
 
 
-@contextmanager
-def _plain(console: Console, plan: Plan, found: list[Record]) -> Iterator[Watch]:
+def _plain(console: Console, line: Callable[[Job, Record], str]) -> Watch:
     def watch(job: Job, record: Record | None) -> None:
         if record is not None:
-            found.append(record)
-            console.print(_line(plan, job, found), markup=False)
+            console.print(line(job, record), markup=False)
 
-    yield watch
+    return watch
 
 
 @contextmanager
-def _live(console: Console, plan: Plan, found: list[Record]) -> Iterator[Watch]:
+def _live(
+    console: Console,
+    plan: Plan,
+    spent: float,
+    left: Callable[[], float],
+    line: Callable[[Job, Record], str],
+) -> Iterator[Watch]:
     columns = (
         BarColumn(bar_width=24),
         TextColumn("{task.percentage:>3.0f} %"),
@@ -48,43 +62,56 @@ def _live(console: Console, plan: Plan, found: list[Record]) -> Iterator[Watch]:
         TextColumn("{task.description}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        left = seconds_left(plan, found)
-        task = bar.add_task("starting", total=plan.seconds, left=units.duration(left))
+        task = bar.add_task("starting", total=plan.seconds, left=units.duration(left()))
 
         def watch(job: Job, record: Record | None) -> None:
+            nonlocal spent
             if record is not None:
-                found.append(record)
-                console.print(_line(plan, job, found), markup=False)
-            left = seconds_left(plan, found)
-            spent = sum(one.elapsed for one in found)
+                spent += record.elapsed
+                console.print(line(job, record), markup=False)
+            rest = left()
             bar.update(
                 task,
                 completed=spent,
-                total=spent + left,
-                left=units.duration(left),
+                total=spent + rest,
+                left=units.duration(rest),
                 description=f"{job.cell.measure} of {job.cell.model.label}",
             )
 
         yield watch
 
 
-def _line(plan: Plan, job: Job, found: list[Record]) -> str:
+def _line(plan: Plan, job: Job, found: Mapping[str, Sequence[Record]], left: float) -> str:
     """One finished execution: how far the run is, what it gave, the estimate so far."""
-    record, cell = found[-1], job.cell
-    total = sum(plan.replicates(one) for one in plan.cells)
-    done = f"[{len(found):>{len(str(total))}}/{total}]"
-    times = f" ({record.replicate + 1} of {plan.replicates(cell)})" * (plan.replicates(cell) > 1)
-    result = record.reason if record.status == "failed" else _result(record, found)
-    left = units.duration(seconds_left(plan, found))
-    return f"{done} {cell.key}{times}: {result}  [{record.elapsed:.1f} s, {left} left]"
+    cell = job.cell
+    mine = found[cell.key]
+    record = mine[-1]
+    result = record.reason if record.status == "failed" else _result(mine)
+    return (
+        f"{_done(plan, found)} {cell.key}{_times(plan, job)}: {result}  "
+        f"[{record.elapsed:.1f} s, {units.duration(left)} left]"
+    )
 
 
-def _result(record: Record, found: list[Record]) -> str:
-    """The record's first metric, estimated from all processes of its cell so far."""
-    metric = METRICS[next(iter(record.values))]
-    mine = [one.values[metric.name] for one in found
-            if one.cell == record.cell and one.status == "ok"]  # fmt: skip
-    now = stats.estimate(mine)
+def _done(plan: Plan, found: Mapping[str, Sequence[Record]]) -> str:
+    """`[ 7/12]`: where a precision is wanted, the second number is a guess that gets better."""
+    done = sum(map(len, found.values()))
+    total = done + sum(processes_left(plan, one, found.get(one.key, ())) for one in plan.cells)
+    return f"[{done:>{len(str(total))}}/{total}]"
+
+
+def _times(plan: Plan, job: Job) -> str:
+    """` (2 of 5)`; nothing for what is executed once."""
+    number, least = job.replicate + 1, plan.replicates(job.cell)
+    if least == 1 and number == 1:
+        return ""
+    return f" ({number} of {least})" if number <= least else f" ({number})"
+
+
+def _result(found: Sequence[Record]) -> str:
+    """The cell's first metric, estimated from all its processes so far."""
+    metric = METRICS[next(iter(found[-1].values))]
+    now = stats.estimate([one.values[metric.name] for one in found if one.status == "ok"])
     spread = now.relative_half_width if now.n > 2 else None  # two give no useful interval
     digits = units.digits_for(now.value, spread and spread * now.value)
     text = units.scaled(now.value, metric.unit, 4 if metric.exact else digits)

@@ -19,7 +19,7 @@ from typing import IO, Any, Literal, TypeAlias, TypeVar
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import RecordsError
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no covariates, no discarded samples, no precision
 Environment: TypeAlias = dict[str, Any]
 
 
@@ -29,7 +29,9 @@ class Record:
 
     `values` maps each metric to its raw samples in base units; `reason` says why a cell failed.
     `environment` is a key of the run's environments; `started` is UTC in ISO 8601, `elapsed`
-    seconds.
+    seconds. `covariates` maps each condition that was watched to its value for every sample taken,
+    in order: see `measures.conditions`. `discarded` maps a metric to the raw samples that count for
+    nothing because of these.
     """
 
     cell: str
@@ -43,6 +45,8 @@ class Record:
     environment: str
     started: str
     elapsed: float
+    covariates: Mapping[str, list[float]] = field(default_factory=dict)
+    discarded: Mapping[str, list[float]] = field(default_factory=dict)
     schema: int = SCHEMA
 
 
@@ -53,7 +57,8 @@ class Run:
     `cells` are the keys of all planned cells; `only` the globs they were chosen by. `unavailable`
     maps the settings of the suite that this device cannot measure to the reason. `machine` is the
     environment before any setting was applied. `finished` is empty until every planned cell was
-    tried.
+    tried. With a `precision`, the share to which sampled values were wanted, `replicates` is the
+    least number of processes.
     """
 
     suite: str
@@ -71,6 +76,7 @@ class Run:
     command: str
     created: str
     finished: str = ""
+    precision: float | None = None
     machine: Environment = field(default_factory=dict)
     environments: Mapping[str, Environment] = field(default_factory=dict)
     schema: int = SCHEMA

@@ -6,14 +6,21 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
-from cmx_bench import document
+from cmx_bench import document, units
 from cmx_bench.cell import Argument, CompileMode, Layout, Precision
 from cmx_bench.document import Document, Location
 from cmx_bench.errors import SuiteError, nearest
@@ -22,6 +29,18 @@ from cmx_bench.measures import MEASURES
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100)]
 _Label = Annotated[str, Field(min_length=1, max_length=200)]
 _Positive = Annotated[int, Field(ge=1)]
+
+
+def _text_as(parse: Callable[[str], float]) -> BeforeValidator:
+    """Reads text with `parse`; a number in its place is refused in the same words."""
+
+    def read(value: object) -> float:
+        try:
+            return parse(value if isinstance(value, str) else "")
+        except ValueError as error:
+            raise ValueError(f"{error}, got {_shown(value)}") from None
+
+    return BeforeValidator(read)
 
 
 class _Strict(BaseModel):
@@ -94,7 +113,12 @@ class Settings(_Strict):
 
 
 class Suite(_Strict):
-    """A whole suite. `replicates` is the number of fresh processes for each sampled cell."""
+    """A whole suite.
+
+    `replicates` is the number of fresh processes for each sampled cell. With a `precision`, a share
+    ("2%" in the file), it is the least: more follow until half the interval is no wider than that.
+    `budget` are the seconds ("10m") after which nothing is repeated any more.
+    """
 
     name: _Name
     title: _Label | None = None
@@ -102,6 +126,8 @@ class Suite(_Strict):
     measures: Annotated[list[str], Field(min_length=1)]
     settings: Settings
     replicates: Annotated[int, Field(ge=1, le=1000)] = 5
+    precision: Annotated[float | None, _text_as(units.share)] = None
+    budget: Annotated[float | None, _text_as(units.seconds)] = None
     num_classes: _Positive = 1000
     timeout: Annotated[float, Field(gt=0, strict=False)] = 1800.0
 

@@ -1,8 +1,9 @@
-"""Numbers as people read them: the only place that rounds."""
+"""Numbers as people read and write them: the only place that rounds."""
 
 from __future__ import annotations
 
 import math
+import re
 
 _SI = (
     (1e12, "T"),
@@ -68,3 +69,27 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def seconds(text: str) -> float:
+    """The seconds that a duration such as `90s`, `10m` or `1.5h` lasts.
+
+    Raises:
+        ValueError: it is none; the text says what was expected.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if match is None:
+        raise ValueError("expected a time such as 90s, 10m or 1h")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def share(text: str) -> float:
+    """The share that a percentage such as `2%` or `0.5 %` means, between 0 and 1.
+
+    Raises:
+        ValueError: it is none, or not between 0 % and 100 %; the text says what was expected.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text)
+    if match is None or not 0 < float(match[1]) < 100:
+        raise ValueError("expected a percentage such as 2%")
+    return float(match[1]) / 100

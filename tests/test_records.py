@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -87,9 +87,19 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str, message: s
 def test_a_run_of_a_newer_schema(tmp_path: Path) -> None:
     records.write_run(tmp_path, RUN)
     path = tmp_path / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 2, "more": 1}))
-    with pytest.raises(RecordsError, match="newer cmx-bench; this one reads up to 1, upgrade it"):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 3, "more": 1}))
+    with pytest.raises(RecordsError, match="newer cmx-bench; this one reads up to 2, upgrade it"):
         records.read_run(tmp_path)
+
+
+def test_a_folder_of_the_first_schema(tmp_path: Path) -> None:
+    def as_then(noun: Record | Run, *later: str) -> str:
+        return json.dumps({k: v for k, v in asdict(noun).items() if k not in later} | {"schema": 1})
+
+    (tmp_path / "run.json").write_text(as_then(RUN, "precision"))
+    (tmp_path / "records.jsonl").write_text(as_then(RECORD, "covariates", "discarded") + "\n")
+    assert records.read_run(tmp_path) == replace(RUN, schema=1)
+    assert records.read(tmp_path) == [replace(RECORD, schema=1)]
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:

@@ -27,6 +27,14 @@ def test_the_hash_follows_the_meaning_not_the_spelling(write_suite: Callable[[st
     assert hash_of(TINY) != hash_of(TINY.replace("depth: 2", "depth: 3"))
 
 
+def test_precision_and_budget(write_suite: Callable[[str], Path]) -> None:
+    text = TINY + "precision: 2%\nbudget: 10m\n"
+    loaded = suite.load(str(write_suite(text))).suite
+    assert (loaded.precision, loaded.budget) == (0.02, 600.0)
+    same = suite.load(str(write_suite(TINY + "budget: 600s\nprecision: 2.0 %\n"))).suite
+    assert same.hash == loaded.hash
+
+
 MISTAKES = [
     ("depth: 2", "depht: 2", "3:63: unknown key 'depht', did you mean 'depth'? (known: dim, depth"),
     ("measures", "mesures", "5:1: unknown key 'mesures', did you mean 'measures'?"),
@@ -61,6 +69,13 @@ MISTAKES = [
     ("replicates: 3", "replicates: '3'", "replicates: expected a whole number, got text '3'"),
     ("- {name: net, timm: resnet10t}", "- 3", "4:5: models: expected keys and values"),
     ("  cpu: [{name: cpu, batch_size: 2, image_size: 56}]", "  cpu: []", "no setting given"),
+    ("replicates: 3", "precision: 2", "6:12: precision: expected a percentage such as 2%, got a"),
+    ("replicates: 3", "precision: 2 percent", "such as 2%, got text '2 percent'"),
+    ("replicates: 3", "precision: 0%", "expected a percentage such as 2%, got text '0%'"),
+    ("replicates: 3", "precision: null", "expected a percentage such as 2%, got nothing"),
+    ("replicates: 3", "budget: 600", "6:9: budget: expected a time such as 90s, 10m or 1h, got a"),
+    ("replicates: 3", "budget: soon", "expected a time such as 90s, 10m or 1h, got text 'soon'"),
+    ("replicates: 3", "precison: 2%", "6:1: unknown key 'precison', did you mean 'precision'?"),
 ]
 
 

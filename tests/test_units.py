@@ -65,3 +65,25 @@ def test_digits_follow_the_interval(value: float, half: float | None, digits: in
 )
 def test_duration(seconds: float, text: str) -> None:
     assert units.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400)])
+def test_seconds(text: str, seconds: float) -> None:
+    assert units.seconds(text) == seconds
+
+
+@pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.5 %", 0.005), ("99.9%", 0.999)])
+def test_share(text: str, share: float) -> None:
+    assert units.share(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["", "2", "0.02", "-2%", "0%", "100%", "2%%", "two %"])
+def test_what_is_no_share(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a percentage such as 2%"):
+        units.share(text)
+
+
+@pytest.mark.parametrize("text", ["", "10", "10 m", "-1s", "1d", "soon"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a time such as 90s, 10m or 1h"):
+        units.seconds(text)

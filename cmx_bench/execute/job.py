@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,11 +23,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the process found: samples, or the reason why there are none."""
+    """What the process found: samples, or the reason why there are none.
+
+    `covariates` and `discarded` are those of `measures.Watched`.
+    """
 
     values: Samples
     reason: str
     environment: Environment
+    covariates: Samples = field(default_factory=dict)
+    discarded: Samples = field(default_factory=dict)
 
 
 # Takes jobs one by one, with the longest time in seconds that one may last, and gives each back

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 import re
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from cmx_bench import environment, records
+from cmx_bench import environment, metrics, records, stats
 from cmx_bench.cell import Cell
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute.job import Executor, Job, Outcome
+from cmx_bench.measures import MEASURES
+from cmx_bench.plan import Plan
 from cmx_bench.records import Record, Run
-
-if TYPE_CHECKING:  # plan loads torch, which the process that runs this does without
-    from cmx_bench.plan import Plan
 
 # What must stay, beside what timings are compared by, for two halves to be one run: two GPUs of
 # one model differ by 8 % on average.
 _SAME_RUN = ("device_uuid", "cmx_bench", "git_commit")
+
+# With a precision asked for, a cell gets at most so many processes. An interval half as wide costs
+# four times as many: a cell that is far from narrow by then needs a calmer machine.
+MOST_PROCESSES = 40
 
 # Called with a job when it starts, and again with its record when it is kept.
 Watch: TypeAlias = Callable[[Job, Record | None], None]
@@ -102,6 +106,7 @@ def _new_run(plan: Plan, folder: Path, command: str, now: datetime) -> Path:
         command=command,
         created=now.isoformat(timespec="seconds"),
         machine=plan.machine,
+        precision=suite.precision,
     )
     records.write_run(folder, run)
     return folder
@@ -112,8 +117,9 @@ def run(
 ) -> list[Record]:
     """Measures what the folder's records lack and returns all of them.
 
-    Each record is on the disk before the next cell starts. With a `budget` in seconds, sampled
-    cells that have one process already get no more once it is spent.
+    Each record is on the disk before the next cell starts. Where the suite wants a precision,
+    rounds go on for the cells that have not reached it, up to `MOST_PROCESSES`. With a `budget` in
+    seconds, nothing is repeated any more once it is spent.
 
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
@@ -128,7 +134,8 @@ def _run(
     known = records.read_run(folder)
     environments = dict(known.environments)
     found = records.read(folder)
-    jobs = _jobs(plan, found, folder / "log.txt", watch, budget)
+    cells = by_cell(found)
+    jobs = _jobs(plan, cells, folder / "log.txt", watch, budget)
     started = datetime.now(UTC)
     for job, outcome in executor(jobs, plan.suite_file.suite.timeout):
         name = environment.digest(outcome.environment)
@@ -139,6 +146,7 @@ def _run(
         record = _record(job, outcome, name, started)
         records.append(folder, record)
         found.append(record)
+        cells[record.cell].append(record)
         watch(job, record)
         started = datetime.now(UTC)
     finished = datetime.now(UTC).isoformat(timespec="seconds")
@@ -160,48 +168,99 @@ def _record(job: Job, outcome: Outcome, environment_name: str, started: datetime
         environment=environment_name,
         started=started.isoformat(timespec="milliseconds"),
         elapsed=(datetime.now(UTC) - started).total_seconds(),
+        covariates=outcome.covariates,
+        discarded=outcome.discarded,
     )
 
 
+def by_cell(found: Sequence[Record]) -> defaultdict[str, list[Record]]:
+    """Records by the key of their cell."""
+    cells: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in found:
+        cells[record.cell].append(record)
+    return cells
+
+
 def _jobs(
-    plan: Plan, found: list[Record], log: Path, watch: Watch, budget: float | None
+    plan: Plan,
+    found: Mapping[str, Sequence[Record]],
+    log: Path,
+    watch: Watch,
+    budget: float | None,
 ) -> Iterator[Job]:
     """The executions that are still missing, asked for one by one: `found` grows meanwhile."""
     begin = time.monotonic()
-    for replicate in range(max(plan.replicates(cell) for cell in plan.cells)):
-        for cell in _round(plan, replicate):
-            mine = [record for record in found if record.cell == cell.key]
-            if any(record.replicate == replicate or record.status == "failed" for record in mine):
+    for replicate in range(max(_most_processes(plan, cell) for cell in plan.cells)):
+        for cell in _round(plan, replicate, found):
+            if any(record.replicate == replicate for record in found.get(cell.key, ())):
                 continue
-            if mine and budget is not None and time.monotonic() - begin > budget:
-                continue
+            if replicate and budget is not None and time.monotonic() - begin > budget:
+                return  # in the rounds behind the first, every cell has a process
             job = Job(cell, replicate, log)
             watch(job, None)
             yield job
 
 
-def _round(plan: Plan, replicate: int) -> list[Cell]:
+def _round(plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]) -> list[Cell]:
     """The cells of one round: those executed once come first, the others in random order.
 
-    The order is drawn from the suite and the round alone, so that a resumed run keeps it. Drift of
-    the machine then falls on all models alike.
+    The order is drawn from the suite and the round alone, before cells that need no more are left
+    out, so that a resumed run keeps it. Drift of the machine then falls on all models alike.
     """
-    cells = [cell for cell in plan.cells if replicate < plan.replicates(cell)]
-    once = [cell for cell in cells if plan.replicates(cell) == 1]
-    repeated = [cell for cell in cells if plan.replicates(cell) > 1]
+    once = [cell for cell in plan.cells if not MEASURES[cell.measure].repeated]
+    repeated = [cell for cell in plan.cells if MEASURES[cell.measure].repeated]
     random.Random(f"{plan.suite_file.suite.hash}/{replicate}").shuffle(repeated)
-    return once + repeated
+    return [cell for cell in once + repeated if processes_left(plan, cell, found.get(cell.key, ()))]
 
 
-def seconds_left(plan: Plan, found: list[Record]) -> float:
+def _most_processes(plan: Plan, cell: Cell) -> int:
+    least = plan.replicates(cell)
+    wants_more = plan.suite_file.suite.precision is not None and MEASURES[cell.measure].repeated
+    return max(least, MOST_PROCESSES) if wants_more else least
+
+
+def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
+    """How many more processes a cell will get: known up to the plan's number, beyond it a guess.
+
+    0 is certain: by the report's own estimate the cell is narrow enough, or it has all that it may
+    have, or it failed.
+
+    Args:
+        found: the cell's records.
+    """
+    n = len(found)
+    if any(record.status == "failed" for record in found):
+        return 0
+    if n < plan.replicates(cell):
+        return plan.replicates(cell) - n
+    precision = plan.suite_file.suite.precision
+    if precision is None or not MEASURES[cell.measure].repeated:
+        return 0
+    metric = metrics.first_of(cell.measure)
+    samples = [record.values[metric] for record in found if record.values.get(metric)]
+    if not samples:
+        return 0
+    width = stats.estimate(samples).relative_half_width
+    if width is not None and width <= precision:
+        return 0
+    # An interval shrinks with the square root of the processes it rests on.
+    needed = n + 1 if width is None else math.ceil(n * (width / precision) ** 2)
+    return max(0, min(max(needed, n + 1), _most_processes(plan, cell)) - n)
+
+
+def seconds_left(
+    plan: Plan, found: Mapping[str, Sequence[Record]], budget: float | None = None
+) -> float:
     """The time that the missing executions will take.
 
     A cell takes as long as it took before; one not tried yet as long as planned, scaled by how
     the cells of its measure compare with their plan so far.
+
+    Args:
+        found: all records, by cell.
+        budget: the seconds left in which cells are repeated.
     """
-    took: dict[str, float] = {record.cell: record.elapsed for record in found}
-    tried = Counter(record.cell for record in found)
-    failed = {record.cell for record in found if record.status == "failed"}
+    took = {key: mine[-1].elapsed for key, mine in found.items() if mine}
     spent: defaultdict[str, float] = defaultdict(float)
     planned: defaultdict[str, float] = defaultdict(float)
     for cell in plan.cells:
@@ -213,15 +272,8 @@ def seconds_left(plan: Plan, found: list[Record]) -> float:
         scale = spent[cell.measure] / planned[cell.measure] if planned[cell.measure] else 1.0
         return took.get(cell.key, plan.estimates[cell.key] * scale)
 
-    return sum(
-        max(0, plan.replicates(cell) - tried[cell.key]) * expected(cell)
-        for cell in plan.cells
-        if cell.key not in failed
+    first = sum(expected(cell) for cell in plan.cells if cell.key not in took)
+    every = sum(
+        processes_left(plan, cell, found.get(cell.key, ())) * expected(cell) for cell in plan.cells
     )
-
-
-def outcome_counts(plan: Plan, found: list[Record]) -> Mapping[str, int]:
-    """How many planned cells have ended "ok", "failed", or are "missing"."""
-    status = {record.cell: record.status for record in found}
-    states = [status.get(cell.key, "missing") for cell in plan.cells]
-    return {state: states.count(state) for state in ("ok", "failed", "missing")}
+    return every if budget is None else min(every, max(first, budget))

@@ -7,11 +7,12 @@ import sys
 import traceback
 import warnings
 
-from cmx_bench import measures, plan
+from cmx_bench import measures, planning
 from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import machine
 from cmx_bench.execute.job import Job, Outcome
+from cmx_bench.measures import Watched
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.plan import Plan
 from cmx_bench.records import Environment
@@ -33,20 +34,21 @@ def execute(job: Job) -> Outcome:
 def _outcome(job: Job) -> Outcome:
     cell = job.cell
     seen: Environment = {}
-    values: measures.Samples = {}
+    found = Watched({})
     reason = ""
     try:
         apply_flags(cell.setting)
         seen = machine.capture(cell.setting.device)  # before a model can break the device
-        values = measures.function(cell.measure)(cell.model, cell.setting)
+        taken = measures.function(cell.measure)(cell.model, cell.setting)
+        found = taken if isinstance(taken, Watched) else Watched(taken)
         seen = machine.capture(cell.setting.device)  # as it was while measuring
     except Exception as error:  # whatever a model does becomes a failed record, never a lost run
         traceback.print_exc()
-        reason = _reason(error, cell.setting)
-    return Outcome(values, reason, seen)
+        reason = reason_of(error, cell.setting)
+    return Outcome(found.values, reason, seen, found.covariates, found.discarded)
 
 
-def _reason(error: Exception, setting: Setting) -> str:
+def reason_of(error: Exception, setting: Setting) -> str:
     if out_of_memory(error):
         return f"out of memory at batch {setting.batch_size} on {setting.device}"
     first_line = (str(error).strip().splitlines() or ["no message"])[0]
@@ -66,4 +68,4 @@ def make_plan(
     seen |= {"git_commit": machine.git_commit()}  # of the run, not of each process
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about operators that models use
-        return plan.make(suite_file, seen, only, allow_import)
+        return planning.make(suite_file, seen, only, allow_import)

@@ -8,13 +8,29 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cmx_bench.cell import Model, Scope, Setting
 
+# Raw samples in base units by metric: all that most measures have to say.
 Samples: TypeAlias = dict[str, list[float]]
-Measure: TypeAlias = Callable[[Model, Setting], Samples]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Samples with the conditions they were taken under, some of them discarded for these.
+
+    `covariates` holds, by condition, one value for each sample taken, in order, those discarded
+    included; `discarded` the samples that do not count, by metric.
+    """
+
+    values: Samples
+    covariates: Samples = field(default_factory=dict)
+    discarded: Samples = field(default_factory=dict)
+
+
+Measure: TypeAlias = Callable[[Model, Setting], Samples | Watched]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +52,7 @@ class MeasureInfo:
 MEASURES: dict[str, MeasureInfo] = {
     "params": MeasureInfo("resolution", False, 0, 0.5, "parameters and buffers, exact"),
     "macs": MeasureInfo("resolution", False, 0, 2.0, "MACs, counted twice, exact"),
-    "throughput": MeasureInfo("setting", True, 9, 3.5, "images a second"),
+    "throughput": MeasureInfo("setting", True, 12, 2.0, "images a second"),
     "latency": MeasureInfo("setting", True, 55, 2.0, "time of one batch, percentiles"),
     "memory": MeasureInfo("setting", False, 2, 1.0, "peak memory as the device saw it"),
     "planned_memory": MeasureInfo("setting", False, 0, 1.5, "peak bytes of live tensors, exact"),

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures import Samples
+from cmx_bench.measures import Watched
+from cmx_bench.measures.conditions import judged, look_for
 from cmx_bench.measures.forward import prepare
-from cmx_bench.measures.timing import BLOCKS, elapsed, passes_a_block, warm_up
+from cmx_bench.measures.timing import elapsed, passes_a_block, take_blocks, warm_up
 
 
-def measure(model: Model, setting: Setting) -> Samples:
+def measure(model: Model, setting: Setting) -> Watched:
     """One sample a block; a compiled model also gives the time of its first pass."""
     forward = prepare(model, setting)
     passes = warm_up(forward, setting.device)
     count = passes_a_block(passes)
-    blocks = [elapsed(forward, count, setting.device) for _ in range(BLOCKS)]
-    samples = {"throughput": [count * setting.batch_size / block for block in blocks]}
-    return samples if setting.compile == "none" else samples | {"compile_time": [passes[0]]}
+    blocks, conditions = take_blocks(
+        lambda: elapsed(forward, count, setting.device), look_for(setting)
+    )
+    images = count * setting.batch_size
+    watched = judged("throughput", [images / seconds for seconds in blocks], conditions)
+    if setting.compile == "none":
+        return watched
+    return dataclasses.replace(watched, values=watched.values | {"compile_time": [passes[0]]})

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 
+from cmx_bench.measures import conditions
+from cmx_bench.measures.conditions import Covariates, Reading
 from cmx_bench.measures.forward import Forward
 
-# A block of half a second is long against the scheduler's slices and short against drift.
-BLOCK_SECONDS = 0.5
-BLOCKS = 5
+# A neighbour on the other half of a core comes and goes every 0.1 to 2 s: a longer block would
+# seldom be all disturbed or all undisturbed.
+BLOCK_SECONDS = 0.1
+BLOCKS = 8
+EXTRA_BLOCKS = 16  # at most so many more in place of disturbed ones,
+EXTRA_SECONDS = 3.0  # lasting no longer than this in all
 STEADY = 0.05  # the last three warm-up passes agree within this share of their median
 WARM_UP_PASSES = 3
 WARM_UP_SECONDS = (0.5, 5.0)  # clocks rise within half a second; some machines never settle
@@ -42,14 +48,16 @@ def elapsed(forward: Forward, passes: int, device: str) -> float:
     return float(begin.elapsed_time(end)) / 1000
 
 
-def warm_up(forward: Forward, device: str) -> list[float]:
-    """Runs until the last `WARM_UP_PASSES` passes agree, within the bounds of `WARM_UP_SECONDS`.
+def warm_up(
+    forward: Forward, device: str, bounds: tuple[float, float] = WARM_UP_SECONDS
+) -> list[float]:
+    """Runs until the last `WARM_UP_PASSES` passes agree, for as long as `bounds` allow.
 
     Returns the seconds of each pass; the first holds compilation and allocation, and counts
     neither as steady nor as time spent.
     """
     passes = [elapsed(forward, 1, device)]
-    least, most = WARM_UP_SECONDS
+    least, most = bounds
     while True:
         passes.append(elapsed(forward, 1, device))
         last, spent = passes[-WARM_UP_PASSES:], sum(passes[1:])
@@ -63,3 +71,28 @@ def passes_a_block(passes: list[float]) -> int:
     """How many forward passes last `BLOCK_SECONDS`, by the last passes of the warm-up."""
     one = statistics.median(passes[-WARM_UP_PASSES:])
     return max(1, round(BLOCK_SECONDS / one))
+
+
+def take_blocks(
+    block: Callable[[], float], look: Callable[[], Reading]
+) -> tuple[list[float], list[Covariates]]:
+    """Times blocks until `BLOCKS` of them are undisturbed, or those allowed more are spent.
+
+    Returns the seconds of every block taken, and the conditions it was taken under.
+    """
+    seconds: list[float] = []
+    readings = [look()]
+    while True:
+        seconds.append(block())
+        readings.append(look())
+        seen = conditions.covariates(readings)
+        if sum(not conditions.disturbed(one) for one in seen) >= BLOCKS or _spent(seconds):
+            return seconds, seen
+
+
+def _spent(seconds: list[float]) -> bool:
+    """Whether there is room for no extra block, supposing that it lasts as long as the last."""
+    extra = seconds[BLOCKS:]
+    return len(seconds) >= BLOCKS and (
+        len(extra) >= EXTRA_BLOCKS or sum(extra) + seconds[-1] > EXTRA_SECONDS
+    )

@@ -73,7 +73,15 @@ def write(folder: Path) -> Path:
     Raises:
         RecordsError: the folder is no run, or cannot be read or written.
     """
-    report = read(folder)
+    return save(read(folder), folder)
+
+
+def save(report: Report, folder: Path) -> Path:
+    """Writes a report in every format; gives the path of report.html.
+
+    Raises:
+        RecordsError: the folder cannot be written.
+    """
     with _collector_paused():
         files = _files(report)
     try:
@@ -119,15 +127,10 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def overview(folder: Path, width: int) -> str:
-    """Table 1 of each setting for a terminal of `width` columns.
-
-    Raises:
-        RecordsError: the folder is no run, or cannot be read.
-    """
+def overview(report: Report, width: int) -> str:
+    """Table 1 of each setting for a terminal of `width` columns."""
     from cmx_bench.report import terminal
     from cmx_bench.report.tables import table_one
 
-    report = read(folder)
     shown = (table_one(report, setting) for setting in report.run.settings)
     return "\n".join(terminal.text(table, width) for table in shown)

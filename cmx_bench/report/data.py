@@ -17,6 +17,7 @@ def render(report: Report) -> str:
         "schema": SCHEMA,
         "run": dataclasses.asdict(report.run),
         "progress": dataclasses.asdict(report.progress),
+        "blocks": dataclasses.asdict(report.blocks),
         "results": [_result(result) for result in report.results.values()],
         "published": {name: _published(known) for name, known in report.published.items()},
         "counted_environments": dict(report.environments),
@@ -38,6 +39,8 @@ def _result(result: Result) -> dict[str, Any]:
         "reason": result.reason,
         "estimate": None if result.estimate is None else dataclasses.asdict(result.estimate),
         "planned_processes": result.planned,
+        "precision": result.precision,
+        "wide": result.wide,
         "processes": [dataclasses.asdict(process) for process in result.processes],
     }
 

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from cmx_bench.report.plots import Axis, Plot, Point, Strip
+from cmx_bench.report.plots import Axis, Mark, Plot, Point, Strip
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ _RC: dict[Any, Any] = {
     "legend.fontsize": 8,
 }
 _WIDTH, _HEIGHT, _BELOW, _ABOVE = 7.2, 4.6, 0.5, 0.35  # inches
+_TIMELINE_HEIGHT, _LETTER = 3.4, 0.07  # inches; a letter of the labels at the ends of lines
 _DPI = 120
 _MARKER = 7.0
 
@@ -107,6 +108,8 @@ def _draw(plot: Plot) -> Drawing:
     axes = figure.add_axes(_frame(plot))
     if plot.strips:
         _paint_strips(axes, plot)
+    elif plot.ticks:
+        _paint_timeline(axes, plot)
     else:
         _paint_points(axes, plot)
     svg, png = io.StringIO(), io.BytesIO()
@@ -120,6 +123,8 @@ def _draw(plot: Plot) -> Drawing:
 
 def _height(plot: Plot) -> float:
     """Inches."""
+    if plot.ticks:
+        return _TIMELINE_HEIGHT
     return _BELOW + _ABOVE + 0.36 * max(3, len(plot.strips)) if plot.strips else _HEIGHT
 
 
@@ -128,7 +133,8 @@ def _frame(plot: Plot) -> tuple[float, float, float, float]:
     longest = max((len(strip.label) for strip in plot.strips), default=0)
     left = (0.25 + 0.085 * longest) if plot.strips else 0.8
     height = _height(plot)
-    wide, high = _WIDTH - left - 0.15, height - _BELOW - _ABOVE
+    ends = max((len(point.label) for point in plot.points), default=0) if plot.ticks else 0
+    wide, high = _WIDTH - left - 0.15 - _LETTER * ends, height - _BELOW - _ABOVE
     return (left / _WIDTH, _BELOW / height, wide / _WIDTH, high / height)
 
 
@@ -325,6 +331,93 @@ def _long(strips: Sequence[Strip]) -> Iterator[tuple[float, str, float]]:
             shade = _STRIP_SHADES[process % len(_STRIP_SHADES)]
             for sample in samples:
                 yield place - 0.4 + (process + 0.5) * step, shade, sample
+
+
+# --- timelines ------------------------------------------------------------------------------------
+
+
+_MOST_TICKS = 6
+_LINE = 9.0  # points from one line of small text to the next
+
+
+def _paint_timeline(axes: Axes, plot: Plot) -> None:
+    """A line for each label, named at its end, in the style of its family."""
+    axes.grid(True, axis="y")
+    lines: dict[str, list[Point]] = {}
+    for point in plot.points:
+        lines.setdefault(point.label, []).append(point)
+    styles = _styles(plot.points)
+    for points in lines.values():
+        _paint_family(axes, plot, points, styles[points[0].family])
+    axes.set_xlim(-0.7, len(plot.ticks) - 0.3)
+    step = -(-len(plot.ticks) // _MOST_TICKS)
+    axes.set_xticks(range(0, len(plot.ticks), step), plot.ticks[::step])
+    axes.set_xlabel(plot.x.label)
+    axes.set_ylabel(plot.y.label)
+    rows = [*_mark_rows(axes, plot, True), *_mark_rows(axes, plot, False)]
+    for mark, row in rows:
+        _paint_mark(axes, mark, row, len(plot.ticks))
+    _leave_room(axes, plot, rows)
+    _name_lines(axes, plot, lines, styles)
+
+
+def _mark_rows(axes: Axes, plot: Plot, change: bool) -> Iterator[tuple[Mark, int]]:
+    """Each mark with the line of text that it begins at, so that neighbours do not overlap."""
+    scale = 72 * _WIDTH * _frame(plot)[2] / len(plot.ticks)
+    taken: list[_Box] = []
+    for mark in plot.marks:
+        if mark.change is not change:
+            continue
+        lines = mark.text.split("\n")
+        side = "right" if mark.x > len(plot.ticks) / 2 else "left"
+        left, _, right, _ = _box(mark.x * scale, 0, max(lines, key=len), side, "bottom")
+        row = 0
+        while any(_overlap((left, row, right, row + len(lines)), other) for other in taken):
+            row += 1
+        taken.append((left, row, right, row + len(lines)))
+        yield mark, row
+
+
+def _paint_mark(axes: Axes, mark: Mark, row: int, ticks: int) -> None:
+    """A change's text hangs from the top, that of an environment stands on the bottom."""
+    colour, line, width = (_INK, "-", 1.0) if mark.change else (_LEADER, ":", 2.0)
+    axes.axvline(mark.x, color=colour, linestyle=line, linewidth=width, zorder=1)
+    left = mark.x > ticks / 2  # of the line, so that the text stays within the figure
+    axes.annotate(
+        mark.text, (mark.x, 1 if mark.change else 0),
+        (-3 if left else 3, _LINE * (-row if mark.change else row)),
+        xycoords=axes.get_xaxis_transform(), textcoords="offset points",
+        ha="right" if left else "left", va="top" if mark.change else "bottom",
+        fontsize=_FONT_SIZE - 0.5, color=_INK, zorder=5,
+    )  # fmt: skip
+
+
+def _leave_room(axes: Axes, plot: Plot, rows: Iterable[tuple[Mark, int]]) -> None:
+    """Limits of y that keep the lines clear of the texts, but leave them half the height."""
+    ends = {True: 0.7, False: 0.7}
+    for mark, row in rows:
+        ends[mark.change] = max(ends[mark.change], row + 1.7 + mark.text.count("\n"))
+    share = min(0.5, sum(ends.values()) * _LINE / (72 * _height(plot) * _frame(plot)[3]))
+    edges = [edge for point in plot.points for edge in _edges(point)]
+    low, high = min(edges), max(edges)
+    room = max(high - low, 0.02 * high) * share / (1 - share) / sum(ends.values())
+    axes.set_ylim(low - ends[False] * room, high + ends[True] * room)
+
+
+def _name_lines(
+    axes: Axes, plot: Plot, lines: Mapping[str, Sequence[Point]], styles: Mapping[str, Style]
+) -> None:
+    """Each label right of the last run, at its line's end or as near above as there is room."""
+    high = 72 * _height(plot) * _frame(plot)[3]
+    low_edge, high_edge = axes.get_ylim()
+    ends = {label: max(points, key=lambda point: point.x) for label, points in lines.items()}
+    place = -_LINE
+    for label, point in sorted(ends.items(), key=lambda item: item[1].y):
+        place = max((point.y - low_edge) / (high_edge - low_edge) * high, place + _LINE)
+        axes.annotate(
+            label, (1, 0), (4, place), xycoords="axes fraction", textcoords="offset points",
+            ha="left", va="center", fontsize=_FONT_SIZE, color=styles[point.family].colour,
+        )  # fmt: skip
 
 
 # --- for a page -----------------------------------------------------------------------------------

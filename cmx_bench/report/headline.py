@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmx_bench import units
-from cmx_bench.report.summary import Report
+from cmx_bench.report.summary import Report, Result
 from cmx_bench.report.tables import plain
 
 
@@ -26,12 +26,25 @@ def facts(report: Report) -> list[Fact]:
         Fact("Device", plain(_device(report))),
         Fact("Cells", _cells(report), warning=progress.failed + progress.missing > 0),
         Fact("Measuring time", units.duration(progress.seconds)),
+        *_blocks(report),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
         Fact("Code", plain(_code(report))),
         Fact("Suite", plain(f"{run.suite} ({run.suite_path}, hash {run.suite_hash})")),
         Fact("Command", plain(run.command)),
         *_warnings(report),
     ]
+
+
+def _blocks(report: Report) -> list[Fact]:
+    """How many blocks the rule for disturbed conditions discarded; nothing where none watched."""
+    blocks = report.blocks
+    if not blocks.taken:
+        return []
+    text = f"{blocks.discarded} of {blocks.taken} discarded, taken under disturbed conditions"
+    if blocks.disturbed:
+        processes = _count(blocks.processes, "process", "es")
+        text += f"; {blocks.disturbed} of {processes} stayed disturbed"
+    return [Fact("Blocks", text, warning=blocks.disturbed > 0)]
 
 
 def _time(iso: str) -> str:
@@ -63,6 +76,8 @@ def _code(report: Report) -> str:
 
 def _warnings(report: Report) -> list[Fact]:
     warnings = []
+    if wide := too_wide(report):
+        warnings.append(wide)
     if report.left_out:
         warnings.append(f"{_count(len(report.left_out), 'record')} left out, with reasons below")
     if report.failures:
@@ -72,8 +87,28 @@ def _warnings(report: Report) -> list[Fact]:
     return [Fact("Beware", plain(text), warning=True) for text in warnings]
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+_MANY = 5
+
+
+def too_wide(report: Report) -> str:
+    """The cells whose interval stayed wider than wanted; empty where there is none."""
+    found = [_too_wide(result) for result in report.results.values() if result.wide]
+    if not found or report.run.precision is None:
+        return ""
+    more = f" and {len(found) - _MANY} more" if len(found) > _MANY else ""
+    wanted = units.percent(report.run.precision)
+    cells = ", ".join(found[:_MANY])
+    return f"{_count(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}{more}"
+
+
+def _too_wide(result: Result) -> str:
+    width = None if result.estimate is None else result.estimate.relative_half_width
+    spread = "no interval" if width is None else f"± {units.percent(width)}"
+    return f"{result.model.name}/{result.metric.measure}/{result.setting} {spread}"
+
+
+def _count(number: int, what: str, plural: str = "s") -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}{plural}"
 
 
 def _device_names(report: Report) -> str:

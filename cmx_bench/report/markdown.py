@@ -19,26 +19,28 @@ def render(content: Content) -> str:
     blocks = [
         f"# {escaped(plain(report.run.title))}",
         "\n".join(f"- **{fact.term}:** {escaped(fact.text)}" for fact in facts(report)),
-        *(_table(table) for table in content.first),
+        *(table_of(table) for table in content.first),
         "## Figures",
-        *(_figure(plot) for plot in content.plots.drawn),
+        *(figure_of(plot) for plot in content.plots.drawn),
         *(f"{escaped(sentence)}." for sentence in content.plots.omitted),
-        *(_table(table) for table in content.rest),
+        *(table_of(table) for table in content.rest),
     ]
     return "\n\n".join(blocks) + "\n"
 
 
-def _figure(plot: Plot) -> str:
+def figure_of(plot: Plot) -> str:
+    """A figure with its title and caption, linked as `figures/NAME.svg`."""
     title = f"### {escaped(plot.title)}"
     return f"{title}\n\n![{escaped(plot.alt)}](figures/{plot.name}.svg)\n\n{escaped(plot.caption)}"
 
 
-def _table(table: Table) -> str:
+def table_of(table: Table, longest: int = _LONG) -> str:
+    """A table with its title, footnotes and remarks; folded away beyond `longest` rows."""
     lines = "\n".join(_lines(table))
     notes = [f"<sup>{escaped(note.mark)}</sup> {escaped(note.text)}" for note in table.notes]
     remarks = [escaped(remark) for remark in table.remarks]
     body = "\n\n".join(part for part in (lines, "<br>\n".join(notes), *remarks) if part)
-    if table.folded or len(table.rows) > _LONG:
+    if table.folded or len(table.rows) > longest:
         body = f"<details>\n<summary>{len(table.rows)} rows</summary>\n\n{body}\n\n</details>"
     return f"## {escaped(table.title)}\n\n{body}"
 

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import jinja2
 from markupsafe import Markup
 
-from cmx_bench.report import figures
 from cmx_bench.report.content import Content
-from cmx_bench.report.figures import Drawing
 from cmx_bench.report.headline import facts
+from cmx_bench.report.plots import Plot
 from cmx_bench.report.tables import grouped, plain
+
+if TYPE_CHECKING:
+    from cmx_bench.report.figures import Drawing
 
 
 def render(content: Content, drawings: Sequence[Drawing]) -> str:
     """The whole page; `drawings` are those of the content's plots."""
+    return template("report.html.j2").render(
+        title=plain(content.report.run.title),
+        facts=facts(content.report),
+        first=content.first,
+        rest=content.rest,
+        drawings=inlined(drawings),
+        omitted=content.plots.omitted,
+    )
+
+
+def template(name: str) -> jinja2.Template:
+    """A page's template; `parts.html.j2` has what pages share."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("cmx_bench.report"),
         autoescape=True,
@@ -24,12 +39,13 @@ def render(content: Content, drawings: Sequence[Drawing]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals["grouped"] = grouped
-    return environment.get_template("report.html.j2").render(
-        title=plain(content.report.run.title),
-        facts=facts(content.report),
-        first=content.first,
-        rest=content.rest,
-        # Our own SVG, whose texts matplotlib has escaped.
-        drawings=[(one.plot, Markup(figures.inline(one))) for one in drawings],
-        omitted=content.plots.omitted,
-    )
+    return environment.get_template(name)
+
+
+def inlined(drawings: Sequence[Drawing]) -> list[tuple[Plot, Markup]]:
+    """Figures as a page's template wants them: our own SVG, whose texts matplotlib has escaped."""
+    if not drawings:
+        return []
+    from cmx_bench.report import figures  # matplotlib takes a while to import
+
+    return [(one.plot, Markup(figures.inline(one))) for one in drawings]

@@ -40,6 +40,15 @@ class Strip:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A vertical line at `x` with a text: a solid line for a `change`, else a dotted one."""
+
+    x: float
+    text: str
+    change: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Axis:
     """`limits` hold unless a point lies beyond them."""
 
@@ -52,7 +61,9 @@ class Axis:
 class Plot:
     """A figure before it is drawn: a scatter plot of `points`, or a strip plot of `strips`.
 
-    `alt` says in words what can be seen; `lines` joins the points of a family.
+    `alt` says in words what can be seen; `lines` joins the points of a family. With `ticks`, which
+    name the x values 0, 1, and so on, it is a timeline instead: `points` of one label are joined,
+    and `marks` stand where something changed.
     """
 
     name: str
@@ -64,6 +75,8 @@ class Plot:
     points: tuple[Point, ...] = ()
     strips: tuple[Strip, ...] = ()
     lines: bool = False
+    ticks: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +140,10 @@ def _accuracies(report: Report, model: Model) -> Iterator[Point]:
         return
     measured = _value(_any_setting(report, model, "top1"))
     if measured is not None:
-        yield Point(_label(model.label), model.family, params / 1e6, 100 * measured)
+        yield Point(short_label(model.label), model.family, params / 1e6, 100 * measured)
     figure = known.paper.get("top1") or known.timm.get("top1")
     if figure is not None and figure.value is not None and figure.dataset == "ImageNet-1k":
-        label = _label(model.label) + _tag(figure) + "†" * figure.doubtful
+        label = short_label(model.label) + _tag(figure) + "†" * figure.doubtful
         yield Point(label, model.family, params / 1e6, 100 * figure.value, published=True)
 
 
@@ -179,7 +192,7 @@ def _points(report: Report, setting: Setting, metric: str, unit: float) -> Itera
         edges = (estimate.low, estimate.high)
         low, high = (None if edge is None else edge / unit for edge in edges)
         yield Point(
-            _label(model.label), model.family, params / 1e6, estimate.value / unit, low, high
+            short_label(model.label), model.family, params / 1e6, estimate.value / unit, low, high
         )
 
 
@@ -208,7 +221,7 @@ def _strips(report: Report, setting: Setting, metric: str) -> Plot:
 def _strip(result: Result) -> Strip:
     median = statistics.median(one for process in result.processes for one in process.samples)
     return Strip(
-        _label(result.model.label),
+        short_label(result.model.label),
         tuple(
             tuple(100 * (sample / median - 1) if median else 0.0 for sample in process.samples)
             for process in result.processes
@@ -216,7 +229,8 @@ def _strip(result: Result) -> Strip:
     )
 
 
-def _label(text: str) -> str:
+def short_label(text: str) -> str:
+    """`text` as a figure can carry it: on one line, without control characters, cut if long."""
     text = plain(text).replace("\n", " ")
     return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
 

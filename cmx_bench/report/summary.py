@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 from cmx_bench import environment, published, stats
 from cmx_bench.cell import Cell, Model
 from cmx_bench.measures import MEASURES
-from cmx_bench.metrics import METRICS, Metric
+from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.published import Published
 from cmx_bench.records import Record, Run
 from cmx_bench.stats import Estimate
@@ -29,11 +29,19 @@ _DATASETS = {1000: "ImageNet-1k", 10: "CIFAR-10"}
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The raw samples, in base units, of one metric in one fresh process."""
+    """The raw samples, in base units, of one metric in one fresh process.
+
+    `discarded` are those that do not count, taken under disturbed conditions. Where the process is
+    `disturbed`, so were some of those that count: there were too few others. `elapsed` are the
+    seconds that the process took.
+    """
 
     replicate: int
     samples: tuple[float, ...]
     environment: str
+    elapsed: float
+    discarded: tuple[float, ...] = ()
+    disturbed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,9 @@ class Result:
 
     `setting` is the cell's setting key: `r224` for what does not depend on more than the image
     size. `estimate` may be there although `status` is "failed": then some processes failed.
-    `planned` is the number of processes asked for; `reason` says why a result failed.
+    `planned` is the number of processes asked for, the least where a `precision` is wanted too (a
+    share of the value, for the first metric of a sampled measure); `reason` says why a result
+    failed.
     """
 
     model: Model
@@ -53,6 +63,15 @@ class Result:
     processes: tuple[Process, ...]
     planned: int
     reason: str
+    precision: float | None = None
+
+    @property
+    def wide(self) -> bool:
+        """Whether the interval is wider than wanted, or there is none."""
+        if self.precision is None or self.estimate is None:
+            return False
+        width = self.estimate.relative_half_width
+        return width is None or width > self.precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +126,19 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocks:
+    """The blocks whose conditions were watched, over all counted processes.
+
+    `processes` took them; those `disturbed` had to keep blocks taken under disturbed conditions.
+    """
+
+    taken: int
+    discarded: int
+    processes: int
+    disturbed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that a run has to say. `results` are keyed by model name, setting key and metric name.
 
@@ -121,6 +153,7 @@ class Report:
     left_out: tuple[LeftOut, ...]
     gaps: tuple[Gap, ...]
     progress: Progress
+    blocks: Blocks
 
     def result(self, model: Model, setting_key: str, image_size: int, metric: str) -> Result | None:
         """The result of a setting, or the one that all settings of its image size share."""
@@ -157,6 +190,7 @@ def summarise(run: Run, records: Sequence[Record]) -> Report:
         left_out=(*_strangers(records, planned), *left_out),
         gaps=tuple(_gaps(run, counted)),
         progress=_progress(run, counted, failures, records),
+        blocks=_blocks(counted),
     )
 
 
@@ -253,14 +287,30 @@ def _result(
     run: Run, model: Model, setting: str, metric: Metric, records: Sequence[Record]
 ) -> Result:
     processes = tuple(
-        Process(record.replicate, tuple(record.values[metric.name]), record.environment)
+        Process(
+            record.replicate,
+            tuple(record.values[metric.name]),
+            record.environment,
+            record.elapsed,
+            tuple(record.discarded.get(metric.name, ())),
+            _disturbed(record),
+        )
         for record in records
         if record.status == "ok" and record.values.get(metric.name)
     )
     info = MEASURES.get(metric.measure)
-    planned = run.replicates if info is not None and info.repeated else 1
+    repeated = info is not None and info.repeated
+    planned = run.replicates if repeated else 1
     status, estimate, reason = _judged(metric, processes, records)
-    return Result(model, setting, metric, status, estimate, processes, planned, reason)
+    decides = repeated and metric.name == first_of(metric.measure)
+    precision = run.precision if decides else None
+    return Result(model, setting, metric, status, estimate, processes, planned, reason, precision)
+
+
+def _disturbed(record: Record) -> bool:
+    """Whether a disturbed block counts."""
+    disturbed, discarded = (record.covariates.get(name, ()) for name in ("disturbed", "discarded"))
+    return any(one and not thrown for one, thrown in zip(disturbed, discarded, strict=False))
 
 
 def _judged(
@@ -323,6 +373,17 @@ def _progress(
     seconds = sum(record.elapsed for record in records)
     missing = len(run.cells) - len(there)
     return Progress(len(there) - len(failed), len(failed), missing, seconds)
+
+
+def _blocks(counted: Iterable[Record]) -> Blocks:
+    watched = [record for record in counted if record.covariates.get("discarded")]
+    thrown = [record.covariates["discarded"] for record in watched]
+    return Blocks(
+        taken=sum(map(len, thrown)),
+        discarded=round(sum(map(sum, thrown))),
+        processes=len(watched),
+        disturbed=sum(map(_disturbed, watched)),
+    )
 
 
 def _gaps(run: Run, counted: Iterable[Record]) -> Iterator[Gap]:

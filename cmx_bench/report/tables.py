@@ -105,6 +105,7 @@ def tables(report: Report) -> list[Table]:
 _DASH = Entry("–", quiet=True)
 _NOT_MEASURED = Entry("not measured", quiet=True)
 _SOME_FAILED = Note("✗", "some processes of this cell failed; the failures are listed below")
+_WIDE = "↔"
 _EXTRA_TRAINING = Note(
     "‡", "weights that were pre-trained on more than ImageNet-1k, or distilled, as their tag says"
 )
@@ -144,6 +145,11 @@ def table_one(report: Report, setting: Setting) -> Table:
         "Below a network stand its name and the tag of the weights whose top-1 timm publishes. "
         "Speed and memory are those of the architecture with initial weights.",
     ]
+    if report.run.precision is not None:
+        remarks.append(
+            f"Where ± was wider than {units.percent(report.run.precision)}, more than "
+            f"{report.run.replicates} processes were taken, up to a limit of number and time."
+        )
     if not top1:
         remarks.append("Top-1 was not measured in this run: both columns are published figures.")
     title = f"Table 1 · {setting.name} ({setting.key})"
@@ -244,8 +250,15 @@ def _measured(result: Result | None, unit: float | None = None) -> Entry:
         text = units.scaled(value, result.metric.unit, digits)
     else:
         text = units.significant(value / unit, digits)
-    notes = (_SOME_FAILED,) if result.status == "failed" else ()
-    return Entry(text, _spread(result), value, _interval(result), notes)
+    return Entry(text, _spread(result), value, _interval(result), tuple(_doubts(result)))
+
+
+def _doubts(result: Result) -> Iterator[Note]:
+    if result.status == "failed":
+        yield _SOME_FAILED
+    if result.wide and result.precision is not None:
+        wanted = units.percent(result.precision)
+        yield Note(_WIDE, f"the interval stayed wider than the ± {wanted} wanted")
 
 
 def _digits(result: Result) -> int:
@@ -261,7 +274,7 @@ def _spread(result: Result) -> str:
     if estimate is None or result.metric.exact or result.planned == 1:
         return ""
     many = f"n = {estimate.n}"
-    if estimate.n != result.planned:
+    if estimate.n < result.planned:
         many += f" of {result.planned}"
     if estimate.low is None or estimate.high is None:
         return f"{many}, no interval"
@@ -338,7 +351,16 @@ def samples(report: Report) -> Table:
         )
         for result in sorted(sampled, key=lambda one: order[one.model.name])
     )
-    return Table("samples", "Samples of each process", columns, rows, folded=True)
+    remarks = (_DISCARDED,) if report.blocks.taken else ()
+    return Table("samples", "Samples of each process", columns, rows, remarks, folded=True)
+
+
+_DISCARDED = (
+    "A block of passes was discarded where the system gave its time to others, throttled it, or "
+    "ran a small probe beside it more than a tenth slower than the process's best: by these "
+    "conditions alone, never by the block's own time. A process that stayed disturbed shows its "
+    "least disturbed blocks."
+)
 
 
 def _with_unit(metric: Metric) -> str:
@@ -349,7 +371,14 @@ def _line(process: Process, result: Result) -> str:
     """At least four digits, so that neighbours can be told apart."""
     digits = max(4, _digits(result))
     values = " · ".join(units.significant(value, digits) for value in process.samples)
-    return f"{process.replicate}: {values}"
+    return f"{process.replicate}: {values}{_conditions(process)}"
+
+
+def _conditions(process: Process) -> str:
+    """` (3 discarded)`: what there was beside the samples that count."""
+    parts = [f"{len(process.discarded)} discarded"] if process.discarded else []
+    parts += ["disturbed"] if process.disturbed else []
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def figures_cited(report: Report) -> Table:

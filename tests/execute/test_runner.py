@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import plan, records, suite
+from cmx_bench import planning, records, stats, suite
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import runner
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.plan import Plan
 from cmx_bench.records import Record
+from cmx_bench.report.summary import summarise
 from cmx_bench.suite import SuiteFile
 
 from ..conftest import CPU, TINY, StandIn, samples
@@ -22,11 +24,15 @@ from ..conftest import CPU, TINY, StandIn, samples
 
 @pytest.fixture
 def tiny_plan(tiny: SuiteFile, cpu: dict[str, Any]) -> Plan:
-    return plan.make(tiny, cpu)
+    return planning.make(tiny, cpu)
 
 
 def silent(job: Job, record: Record | None) -> None:
     pass
+
+
+def seconds_left(made: Plan, found: list[Record], budget: float | None = None) -> float:
+    return runner.seconds_left(made, runner.by_cell(found), budget)
 
 
 def opened(made: Plan, tmp_path: Path, out: Path | None = None, fresh: bool = False) -> Path:
@@ -51,7 +57,7 @@ def test_the_order_of_models_changes_between_rounds(
     write_suite: Callable[[str], Path], cpu: dict[str, Any], tmp_path: Path
 ) -> None:
     text = TINY.replace("replicates: 3", "replicates: 20")
-    made = plan.make(suite.load(str(write_suite(text))), cpu, only=["*/throughput/*"])
+    made = planning.make(suite.load(str(write_suite(text))), cpu, only=["*/throughput/*"])
     executor = StandIn()
     runner.run(made, opened(made, tmp_path), executor, silent)
     firsts = [key.partition("/")[0] for key, _ in executor.seen[::2]]
@@ -93,7 +99,6 @@ def test_a_failed_cell_is_kept_and_not_repeated(tiny_plan: Plan, tmp_path: Path)
         ("net/params/r56", "out of memory", {}),
         ("net/throughput/cpu-fp32-nchw-eager-b2-r56", "out of memory", {}),
     ]
-    assert runner.outcome_counts(tiny_plan, found) == {"ok": 2, "failed": 2, "missing": 0}
 
 
 def test_a_spent_budget_leaves_each_cell_one_process(tiny_plan: Plan, tmp_path: Path) -> None:
@@ -138,7 +143,7 @@ def test_another_run_in_the_folder_is_left_alone(
 ) -> None:
     out = opened(tiny_plan, tmp_path, tmp_path / "out")
     before = (out / "run.json").read_bytes()
-    other = plan.make(tiny, **{"machine": CPU, **change})
+    other = planning.make(tiny, **{"machine": CPU, **change})
     with pytest.raises(RecordsError, match="holds another run") as error:
         opened(other, tmp_path, out)
     assert message in str(error.value)
@@ -151,7 +156,7 @@ def test_another_suite_in_the_folder(
     tiny_plan: Plan, tmp_path: Path, write_suite: Callable[[str], Path], cpu: dict[str, Any]
 ) -> None:
     out = opened(tiny_plan, tmp_path, tmp_path / "out")
-    other = plan.make(suite.load(str(write_suite(TINY.replace("depth: 2", "depth: 1")))), cpu)
+    other = planning.make(suite.load(str(write_suite(TINY.replace("depth: 2", "depth: 1")))), cpu)
     with pytest.raises(RecordsError, match="holds another run \\(of the suite tiny as it was then"):
         opened(other, tmp_path, out)
 
@@ -164,15 +169,20 @@ def test_a_folder_that_cannot_be_written(tiny_plan: Plan, tmp_path: Path) -> Non
 
 def test_the_time_left_follows_what_was_seen(tiny_plan: Plan) -> None:
     cells = [cell for cell in tiny_plan.cells if cell.measure == "throughput"]
-    assert runner.seconds_left(tiny_plan, []) == pytest.approx(tiny_plan.seconds)
+    assert runner.seconds_left(tiny_plan, {}) == pytest.approx(tiny_plan.seconds)
     seen = Record(
         cells[0].key, "mixer", "throughput", "k", 0, "ok", {}, "", "e", "", elapsed=10.0
     )  # fmt: skip
     scale = 10.0 / tiny_plan.estimates[cells[0].key]
     rest = 1.0 + scale * 3 * tiny_plan.estimates[cells[1].key]  # two params cells of 0.5 s
-    assert runner.seconds_left(tiny_plan, [seen]) == pytest.approx(20.0 + rest)
-    failed = replace(seen, status="failed")
-    assert runner.seconds_left(tiny_plan, [failed]) == pytest.approx(rest)
+    assert seconds_left(tiny_plan, [seen]) == pytest.approx(20.0 + rest)
+    assert seconds_left(tiny_plan, [replace(seen, status="failed")]) == pytest.approx(rest)
+
+
+def test_a_budget_bounds_the_time_left(tiny_plan: Plan) -> None:
+    once = sum(tiny_plan.estimates.values())
+    for budget, left in ((-1.0, once), (once + 0.5, once + 0.5), (1e6, tiny_plan.seconds)):
+        assert seconds_left(tiny_plan, [], budget) == pytest.approx(left)
 
 
 def test_two_processes_never_share_a_folder(tiny_plan: Plan, tmp_path: Path) -> None:
@@ -196,3 +206,114 @@ def test_a_folder_that_is_measured_into_is_not_continued(tiny_plan: Plan, tmp_pa
     folder = folder.with_name("20200101T000000Z-a-cpu")
     with records.locked(folder):
         assert opened(tiny_plan, tmp_path) != folder
+
+
+# --- rounds that stop by precision ----------------------------------------------------------------
+
+
+@pytest.fixture
+def precise(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Callable[..., Plan]:
+    """A plan of TINY that wants a precision; the timings are those of `noisy`."""
+
+    def make(precision: str, replicates: int = 3) -> Plan:
+        text = TINY.replace("replicates: 3", f"replicates: {replicates}\nprecision: {precision}")
+        return planning.make(suite.load(str(write_suite(text))), cpu)
+
+    return make
+
+
+def noisy(job: Job) -> Outcome:
+    """One model is steady, the other's processes differ by a tenth."""
+    spread = 10.0 if job.cell.model.name == "net" else 0.001
+    value = 100.0 + spread * (job.replicate % 2)
+    return Outcome({job.cell.measure: [value]}, "", CPU)
+
+
+def processes(executor: StandIn) -> dict[str, int]:
+    keys = [key for key, _ in executor.seen if "/throughput/" in key]
+    return {name: sum(key.startswith(name) for key in keys) for name in ("mixer", "net")}
+
+
+def test_only_wide_cells_get_more_processes(precise: Callable[..., Plan], tmp_path: Path) -> None:
+    made, executor = precise("5%"), StandIn(noisy)
+    folder = opened(made, tmp_path)
+    found = runner.run(made, folder, executor, silent)
+    counts = processes(executor)
+    assert counts["mixer"] == 3
+    assert 3 < counts["net"] < runner.MOST_PROCESSES
+    nets = [one.values["throughput"] for one in found if one.cell.startswith("net/throughput/")]
+    widths = [stats.estimate(nets[:n]).relative_half_width or 1.0 for n in range(3, len(nets) + 1)]
+    assert [width > 0.05 for width in widths] == [True] * (len(widths) - 1) + [False]
+    results = summarise(records.read_run(folder), found).results.values()
+    assert not any(result.wide for result in results)
+
+
+def test_a_cell_that_stays_wide_ends_and_the_report_knows(
+    precise: Callable[..., Plan], tmp_path: Path
+) -> None:
+    made, executor = precise("0.1%"), StandIn(noisy)
+    folder = opened(made, tmp_path)
+    found = runner.run(made, folder, executor, silent)
+    assert processes(executor) == {"mixer": 3, "net": runner.MOST_PROCESSES}
+    results = summarise(records.read_run(folder), found).results.values()
+    assert [one.model.name for one in results if one.wide] == ["net"]
+
+
+def test_the_least_number_may_be_one(precise: Callable[..., Plan], tmp_path: Path) -> None:
+    """One process has no interval, so that two are the least that can be narrow."""
+    made, executor = precise("20%", replicates=1), StandIn(noisy)
+    runner.run(made, opened(made, tmp_path), executor, silent)
+    assert processes(executor)["mixer"] == 2
+    assert processes(executor)["net"] > 2
+
+
+def test_a_wide_cell_that_fails_gets_no_more(precise: Callable[..., Plan], tmp_path: Path) -> None:
+    def answer(job: Job) -> Outcome:
+        broken = job.cell.model.name == "net" and job.replicate == 4
+        return samples(1.0, "boom") if broken else noisy(job)
+
+    made, executor = precise("1%"), StandIn(answer)
+    runner.run(made, opened(made, tmp_path), executor, silent)
+    assert processes(executor) == {"mixer": 3, "net": 5}
+
+
+def test_a_spent_budget_ends_the_search_for_precision(
+    precise: Callable[..., Plan], tmp_path: Path
+) -> None:
+    made, executor = precise("1%"), StandIn(noisy)
+    folder = opened(made, tmp_path)
+    found = runner.run(made, folder, executor, silent, budget=0)
+    assert processes(executor) == {"mixer": 1, "net": 1}
+    results = summarise(records.read_run(folder), found).results.values()
+    assert [one.model.name for one in results if one.wide] == ["mixer", "net"]
+
+
+def test_rounds_by_precision_go_on_after_any_record(
+    precise: Callable[..., Plan], tmp_path: Path
+) -> None:
+    made, whole = precise("5%"), StandIn(noisy)
+    found = runner.run(made, opened(made, tmp_path, tmp_path / "whole"), whole, silent)
+    for number in range(len(found) + 1):
+        out, rest = opened(made, tmp_path, tmp_path / f"cut-{number}"), StandIn(noisy)
+        for record in found[:number]:
+            records.append(out, record)
+        runner.run(made, out, rest, silent)
+        assert whole.seen[:number] + rest.seen == whole.seen
+
+
+def test_the_time_left_foresees_more_processes(precise: Callable[..., Plan]) -> None:
+    made = precise("1%")
+    cell = next(one for one in made.cells if one.key.startswith("net/throughput/"))
+    seen = [
+        Record(cell.key, "net", "throughput", "k", n, "ok", {"throughput": [value]}, "", "e", "", 2)
+        for n, value in enumerate((100.0, 102.0, 101.0, 103.0))
+    ]
+    width = stats.estimate([one.values["throughput"] for one in seen]).relative_half_width or 0
+    needed = math.ceil(4 * (width / 0.01) ** 2)
+    assert 4 < needed < runner.MOST_PROCESSES
+    assert runner.processes_left(made, cell, seen) == needed - 4
+    others = sum(made.estimates[one.key] for one in made.cells if one.measure == "params")
+    scale = 2 / made.estimates[cell.key]
+    mixer = next(key for key in made.estimates if key.startswith("mixer/throughput/"))
+    others += 3 * scale * made.estimates[mixer]
+    assert seconds_left(made, seen) == pytest.approx(2 * (needed - 4) + others)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain, repeat
 
 import pytest
 import torch
 
 from cmx_bench import measures
 from cmx_bench.cell import Layout, Model, Precision, Setting
-from cmx_bench.measures import MEASURES, forward, memory
+from cmx_bench.measures import MEASURES, forward, memory, throughput
 from cmx_bench.metrics import METRICS
 from cmx_bench.models.building import build
 
@@ -22,7 +23,16 @@ CPU = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 56)
 
 def measure(name: str, model: Model = MODEL, setting: Setting = CPU) -> measures.Samples:
     forward.apply_flags(setting)
-    return measures.function(name)(model, setting)
+    found = measures.function(name)(model, setting)
+    return found.values if isinstance(found, measures.Watched) else found
+
+
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes that "last" 0.1 s each, the first 3 s, on a machine that nobody disturbs."""
+    monkeypatch.setattr(throughput, "warm_up", lambda forward, device: [3.0, 0.1, 0.1, 0.1])
+    monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: 0.1 * passes)
+    monkeypatch.setattr(throughput, "look_for", lambda setting: lambda: {"probe": 1.0})
 
 
 def test_the_table_and_the_metrics_agree() -> None:
@@ -98,13 +108,10 @@ def test_out_of_memory(error: Exception, answer: bool) -> None:
     assert forward.out_of_memory(error) == answer
 
 
+@pytest.mark.usefixtures("steady")
 def test_a_setting_is_compiled_in_its_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cmx_bench.measures import throughput
-
     modes = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, mode: modes.append(mode))
-    monkeypatch.setattr(throughput, "warm_up", lambda forward, device: [3.0, 0.1, 0.1, 0.1])
-    monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: 0.1 * passes)
     samples = measure("throughput", setting=replace(CPU, compile="max-autotune"))
     assert modes == ["max-autotune"]
     assert samples["compile_time"] == [3.0]
@@ -120,19 +127,27 @@ def test_threads_are_set() -> None:
         torch.set_num_threads(before)
 
 
-def test_throughput_is_images_over_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cmx_bench.measures import throughput
+@pytest.mark.usefixtures("steady")
+def test_throughput_is_images_over_seconds() -> None:
+    assert measure("throughput") == {"throughput": [pytest.approx(20.0)] * 8}
 
-    # A pass of two images "lasts" 0.1 s: blocks of five passes, 20 images a second.
-    monkeypatch.setattr(throughput, "warm_up", lambda forward, device: [3.0, 0.1, 0.1, 0.1])
-    monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: 0.1 * passes)
-    assert measure("throughput") == {"throughput": [pytest.approx(20.0)] * 5}
+
+@pytest.mark.usefixtures("steady")
+def test_disturbed_blocks_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    probes = chain([1.0, 2.0], repeat(1.0))  # the first two blocks lie beside the slow one
+    seconds = chain([0.4, 0.2], repeat(0.1))
+    monkeypatch.setattr(throughput, "look_for", lambda setting: lambda: {"probe": next(probes)})
+    monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: next(seconds))
+    watched = throughput.measure(MODEL, CPU)
+    assert watched.values == {"throughput": [pytest.approx(20.0)] * 8}
+    assert watched.discarded == {"throughput": [pytest.approx(5.0), pytest.approx(10.0)]}
+    assert watched.covariates["discarded"] == [1, 1] + [0] * 8
 
 
 def test_real_throughput_and_latency_are_of_one_size() -> None:
     rate = measure("throughput")["throughput"]
     latency = measure("latency")
-    assert len(rate) == 5
+    assert 3 <= len(rate) <= 8
     assert min(rate) > 0
     assert 0 < latency["latency_p50"][0] <= latency["latency_p90"][0] <= latency["latency_p99"][0]
 

@@ -116,6 +116,20 @@ def failed(record: Record, reason: str) -> Record:
     return dataclasses.replace(record, status="failed", values={}, reason=reason)
 
 
+def watched(record: Record, blocks: str) -> Record:
+    """The record with conditions, a letter a block: `.` is fine, `x` discarded, `d` disturbed and
+    kept. Every discarded block measured 50."""
+    return dataclasses.replace(
+        record,
+        covariates={
+            "core_speed": [1.0 if one == "." else 0.625 for one in blocks],
+            "disturbed": [float(one != ".") for one in blocks],
+            "discarded": [float(one == "x") for one in blocks],
+        },
+        discarded={"throughput": [50.0] * blocks.count("x")} if "x" in blocks else {},
+    )
+
+
 def write_folder(folder: Path, run: Run, found: list[Record]) -> Path:
     records.write_run(folder, run)
     text = "".join(_line(record) for record in found)

@@ -27,7 +27,7 @@ from cmx_bench.report.markdown import escaped
 from cmx_bench.report.summary import Report, summarise
 from cmx_bench.report.tables import tables
 
-from .synthetic import BF16, ENVIRONMENT, FP16, failed, make_records, make_run, model
+from .synthetic import BF16, ENVIRONMENT, FP16, failed, make_records, make_run, model, watched
 
 GOLDEN = Path(__file__).parent / "golden"
 AWKWARD = (
@@ -49,9 +49,14 @@ def mixed() -> Report:
     """Two settings, and everything that can go wrong once."""
     run = make_run(settings=(FP16, BF16), replicates=3)
     other = ENVIRONMENT | {"driver": "580.2"}
-    run = dataclasses.replace(run, finished="", environments={"e1": ENVIRONMENT, "e2": other})
+    run = dataclasses.replace(
+        run, finished="", precision=0.03, environments={"e1": ENVIRONMENT, "e2": other}
+    )
     found = []
     for record in make_records(run):
+        if record.cell == f"resnet152/throughput/{FP16.key}":
+            found.append(watched(record, ("x..x...", ".....", "xxdd.d")[record.replicate]))
+            continue
         if record.cell == f"resmlp_big_24_224/throughput/{BF16.key}":
             if record.replicate == 0:
                 found.append(failed(record, "out of memory at batch 8 on cuda:0"))
@@ -162,6 +167,19 @@ def test_json_holds_raw_samples_and_sources() -> None:
     assert content["progress"] == {"ok": 63, "failed": 2, "missing": 1, "seconds": 212.0}
     assert content["published"]["resnet50"][0]["grade"] == "C"
     assert len(content["left_out"]) == 1
+
+
+def test_json_holds_what_was_discarded_and_what_stayed_wide() -> None:
+    content = json.loads(RENDERERS["json"](mixed()))
+    assert content["blocks"] == {"taken": 18, "discarded": 4, "processes": 3, "disturbed": 1}
+    watched = next(
+        one for one in content["results"]
+        if (one["model"], one["metric"]) == ("resnet152", "throughput")
+    )  # fmt: skip
+    assert [one["discarded"] for one in watched["processes"]] == [[50, 50], [], [50, 50]]
+    assert [one["disturbed"] for one in watched["processes"]] == [False, False, True]
+    assert (watched["precision"], watched["wide"]) == (0.03, False)
+    assert [one["model"] for one in content["results"] if one["wide"]] == ["resnet50"]
 
 
 def test_json_carries_awkward_names() -> None:

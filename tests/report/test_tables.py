@@ -9,7 +9,7 @@ from cmx_bench.report import terminal
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import Entry, Table, environments, grouped, metrics, table_one, tables
 
-from .synthetic import BF16, FP16, FP32, failed, make_records, make_run, model
+from .synthetic import BF16, FP16, FP32, failed, make_records, make_run, model, watched
 
 
 def column(table: Table, key: str) -> list[Entry]:
@@ -107,6 +107,31 @@ def test_samples_stand_process_by_process(run: Run, found: list[Record]) -> None
     table = next(one for one in tables(summarise(run, found)) if one.key == "samples")
     first = next(row for row in table.rows if row[2].text.startswith("Throughput"))
     assert first[3].text.splitlines()[1] == "1: 98.80 · 98.90 · 99.00 · 99.10 · 99.20"
+
+
+def test_samples_name_what_was_discarded(run: Run, found: list[Record]) -> None:
+    key = f"resnet50/throughput/{FP16.key}"
+    blocks = ("..x...", "xdddd.x", ".d...", ".....", ".....")
+    some = [watched(one, blocks[one.replicate]) if one.cell == key else one for one in found]
+    table = next(one for one in tables(summarise(run, some)) if one.key == "samples")
+    row = next(row for row in table.rows
+               if (row[0].text, row[2].text[:10]) == ("ResNet-50", "Throughput"))  # fmt: skip
+    ends = [line.partition(" (")[2] for line in row[3].text.splitlines()]
+    assert ends == ["1 discarded)", "2 discarded, disturbed)", "disturbed)", "", ""]
+    assert "by these conditions alone" in table.remarks[0]
+    assert next(one for one in tables(summarise(run, found)) if one.key == "samples").remarks == ()
+
+
+def test_a_value_that_stayed_wide_is_marked(run: Run, found: list[Record]) -> None:
+    """Its ± stands beside it, the ± that was wanted in the note."""
+    run = dataclasses.replace(run, precision=0.01, replicates=3)
+    table = table_one(summarise(run, found), FP16)
+    assert column(table, "throughput")[0].flat == "100 ↔ (± 2.0 %, n = 5)"
+    assert "the interval stayed wider than the ± 1.0 % wanted" in [one.text for one in table.notes]
+    assert column(table, "params")[0].marks == column(table, "memory")[0].marks == ""
+    assert any("wider than 1.0 %, more than 3 processes were" in one for one in table.remarks)
+    easy = dataclasses.replace(run, precision=0.03)
+    assert column(table_one(summarise(easy, found), FP16), "throughput")[0].marks == ""
 
 
 def test_environments_stand_side_by_side(run: Run, found: list[Record]) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from cmx_bench import plan, suite
+from cmx_bench import planning, suite
 from cmx_bench.errors import PlanError, SuiteError
+from cmx_bench.plan import Plan
 from cmx_bench.suite import SuiteFile
 
 from .conftest import TINY
@@ -18,12 +19,12 @@ from .conftest import TINY
 Write = Callable[[str], Path]
 
 
-def made(path: Path, machine: dict[str, Any], **options: Any) -> plan.Plan:
-    return plan.make(suite.load(str(path)), machine, **options)
+def made(path: Path, machine: dict[str, Any], **options: Any) -> Plan:
+    return planning.make(suite.load(str(path)), machine, **options)
 
 
 def test_every_combination_once(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
-    keys = [cell.key for cell in plan.make(tiny, cpu).cells]
+    keys = [cell.key for cell in planning.make(tiny, cpu).cells]
     assert keys == [
         "mixer/params/r56",
         "net/params/r56",
@@ -42,7 +43,7 @@ def test_settings_of_one_size_share_exact_cells(write_suite: Write, cpu: dict[st
 
 
 def test_what_is_read_off_the_models(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
-    mixer, net = plan.make(tiny, cpu).models
+    mixer, net = planning.make(tiny, cpu).models
     assert (mixer.family, mixer.patch_size, mixer.kernel_size, mixer.activation) == (
         "convmixer",
         7,
@@ -58,10 +59,10 @@ def test_what_is_read_off_the_models(tiny: SuiteFile, cpu: dict[str, Any]) -> No
 
 
 def test_only(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
-    assert len(plan.make(tiny, cpu, only=["net"]).cells) == 2
-    assert len(plan.make(tiny, cpu, only=["*/params/*", "net"]).cells) == 3
+    assert len(planning.make(tiny, cpu, only=["net"]).cells) == 2
+    assert len(planning.make(tiny, cpu, only=["*/params/*", "net"]).cells) == 3
     with pytest.raises(PlanError, match="--only nothing: no cell matches; cells look like mixer/"):
-        plan.make(tiny, cpu, only=["nothing"])
+        planning.make(tiny, cpu, only=["nothing"])
 
 
 @pytest.mark.parametrize(
@@ -70,11 +71,11 @@ def test_only(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
      (1_000, 64, 64), (100_230_739_968, 64, 8)],
 )  # fmt: skip
 def test_auto_batch_by_arithmetic(macs: int, threads: int, batch: int) -> None:
-    assert plan.auto_batch(macs, threads) == batch
+    assert planning.auto_batch(macs, threads) == batch
 
 
 def test_auto_is_one_batch_for_all_models(cpu: dict[str, Any]) -> None:
-    settings = plan.make(suite.load("paper"), cpu).settings
+    settings = planning.make(suite.load("paper"), cpu).settings
     assert [setting.batch_size for setting in settings] == [1]
 
 
@@ -185,7 +186,7 @@ def test_models_that_meta_tensors_cannot_run(
     (tmp_path / "user_models.py").write_text(MODELS)
     monkeypatch.chdir(tmp_path)
 
-    def planned(name: str) -> plan.Plan:
+    def planned(name: str) -> Plan:
         text = TINY.replace("timm: resnet10t", f"python: 'user_models:{name}'")
         return made(write_suite(text), cpu, allow_import=True)
 
@@ -200,7 +201,7 @@ def test_no_setting_for_this_device(tiny: SuiteFile, gpu: dict[str, Any]) -> Non
     with pytest.raises(
         SuiteError, match="no settings for cuda; add one under cuda: or use --device"
     ):
-        plan.make(tiny, gpu)
+        planning.make(tiny, gpu)
 
 
 def test_a_python_model_with_leave(
@@ -218,7 +219,7 @@ def test_a_python_model_with_leave(
 
 def test_planning_allocates_no_weights(cpu: dict[str, Any]) -> None:
     before = torch.get_default_device()
-    estimates = plan.make(suite.load("paper"), cpu).estimates
+    estimates = planning.make(suite.load("paper"), cpu).estimates
     assert torch.get_default_device() == before
     # The heaviest model is planned to take longest.
     throughput = {key: value for key, value in estimates.items() if "/throughput/" in key}

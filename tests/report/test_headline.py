@@ -1,0 +1,57 @@
+"""What stands above the tables, and what warns."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cmx_bench.records import Record, Run
+from cmx_bench.report.headline import Fact, facts, too_wide
+from cmx_bench.report.summary import Report, summarise
+
+from .synthetic import FP16, watched
+
+
+def fact(report: Report, term: str) -> Fact | None:
+    return next((one for one in facts(report) if one.term == term), None)
+
+
+def test_blocks_that_nobody_watched_are_not_counted(run: Run, found: list[Record]) -> None:
+    """As in runs of the first schema."""
+    assert fact(summarise(run, found), "Blocks") is None
+
+
+def test_discarded_blocks_are_counted(run: Run, found: list[Record]) -> None:
+    some = [watched(one, ".x..x..") if one.measure == "throughput" else one for one in found]
+    assert fact(summarise(run, some), "Blocks") == Fact(
+        "Blocks", "110 of 385 discarded, taken under disturbed conditions"
+    )
+
+
+def test_processes_that_stayed_disturbed_are_a_warning(run: Run, found: list[Record]) -> None:
+    some = [watched(one, "xd.dd.") if one.measure == "throughput" else one for one in found]
+    blocks = fact(summarise(run, some), "Blocks")
+    assert blocks is not None and blocks.warning
+    assert blocks.text.endswith("; 55 of 55 processes stayed disturbed")
+
+
+def test_cells_that_stayed_wide_are_a_warning(run: Run, found: list[Record]) -> None:
+    key = f"resnet50/throughput/{FP16.key}"
+    noisy = [
+        dataclasses.replace(one, values={"throughput": [100.0 + 5 * one.replicate]})
+        if one.cell == key
+        else one
+        for one in found
+    ]
+    report = summarise(dataclasses.replace(run, precision=0.03), noisy)
+    text = f"1 cell stayed too wide (wanted ± 3.0 %): {key} ± 9.4 %"
+    assert too_wide(report) == text
+    assert Fact("Beware", text, warning=True) in facts(report)
+    assert too_wide(summarise(run, noisy)) == ""
+
+
+def test_many_cells_that_stayed_wide_stay_one_line(run: Run, found: list[Record]) -> None:
+    few = [one for one in found if one.replicate == 0]
+    text = too_wide(summarise(dataclasses.replace(run, precision=0.03), few))
+    assert text.startswith("11 cells stayed too wide (wanted ± 3.0 %): convmixer_1536_20/through")
+    assert text.count("no interval") == 5
+    assert text.endswith(" and 6 more")
