@@ -1,8 +1,8 @@
-"""Executes cells on this machine, each in a fresh process, one at a time.
+"""Fresh processes of this interpreter, each for one function.
 
-The processes are forked from a server that has loaded torch, timm and the measures but built no
-model and touched no GPU: they start in a tenth of a second instead of six. The process that
-started it all never loads torch.
+They are forked from a server that has loaded torch, timm and the measures but built no model and
+touched no GPU: they start in a tenth of a second instead of six. The process that started it all
+never loads torch.
 """
 
 from __future__ import annotations
@@ -12,34 +12,19 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from cmx_bench.errors import CmxError
-from cmx_bench.execute.job import Job, Outcome
 
-_WORKER = "cmx_bench.execute.worker"
 _GOODBYE_SECONDS = 10.0
 
 
 class ProcessError(CmxError):
     """A process that ended without a result; the text says how."""
-
-
-def execute(jobs: Iterable[Job], timeout: float) -> Iterator[tuple[Job, Outcome]]:
-    """Each job with its outcome, as it ends; the next job is asked for only then.
-
-    A process that dies, or lives longer than `timeout` seconds, gives a failed outcome.
-    """
-    for job in jobs:
-        try:
-            outcome = call(f"{_WORKER}:execute", job, timeout=timeout)
-        except ProcessError as error:
-            batch = job.cell.setting.batch_size
-            outcome = Outcome({}, f"the process {error}, at batch {batch}", {})
-        yield job, outcome
 
 
 def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
@@ -49,14 +34,8 @@ def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
         CmxError: the function raised it.
         ProcessError: the process died, or took longer than `timeout` seconds.
     """
-    start_methods = multiprocessing.get_all_start_methods()
-    method = "forkserver" if "forkserver" in start_methods else "spawn"
-    context = multiprocessing.get_context(method)
-    context.set_forkserver_preload(["cmx_bench.execute.preload"])
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(theirs, target, arguments))  # type: ignore[attr-defined]
-    with _import_path_of_this_process():
-        process.start()
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = start(f"{__name__}:answer", theirs, target, arguments)
     theirs.close()
     try:
         if not ours.poll(timeout):
@@ -65,7 +44,7 @@ def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
         process.join(_GOODBYE_SECONDS)
     except EOFError:
         process.join()
-        raise ProcessError(_death(process.exitcode)) from None
+        raise ProcessError(death(process.exitcode)) from None
     finally:
         process.kill()
         process.join()
@@ -73,6 +52,18 @@ def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
     if isinstance(answer, CmxError):
         raise answer
     return answer
+
+
+def start(target: str, *arguments: object) -> BaseProcess:
+    """A fresh process that runs the function `module:name`; the caller has to end and join it."""
+    start_methods = multiprocessing.get_all_start_methods()
+    method = "forkserver" if "forkserver" in start_methods else "spawn"
+    context = multiprocessing.get_context(method)
+    context.set_forkserver_preload(["cmx_bench.execute.preload"])
+    process: BaseProcess = context.Process(target=_run, args=(target, arguments))  # type: ignore[attr-defined]
+    with _import_path_of_this_process():
+        process.start()
+    return process
 
 
 @contextmanager
@@ -96,19 +87,31 @@ def _import_path_of_this_process() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _answer(connection: Connection, target: str, arguments: tuple[object, ...]) -> None:
+def _run(target: str, arguments: tuple[object, ...]) -> Any:
     """The life of the fresh process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends this
+    return function(target)(*arguments)
+
+
+def function(target: str) -> Callable[..., Any]:
+    """The function `module:name`, imported."""
     module, _, name = target.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def answer(connection: Connection, target: str, arguments: tuple[object, ...]) -> None:
+    """Sends what the function returns, or the error for the user that it raises."""
     try:
-        answer = getattr(importlib.import_module(module), name)(*arguments)
+        answer = function(target)(*arguments)
     except CmxError as error:
         answer = error
     with suppress(BrokenPipeError):  # the parent was killed
         connection.send(answer)
 
 
-def _death(exit_code: int | None) -> str:
+def death(exit_code: int | None) -> str:
+    """How a process ended that gave no result."""
     if exit_code is None or exit_code >= 0:
         return f"ended without a result (exit code {exit_code})"
     name = signal.Signals(-exit_code).name

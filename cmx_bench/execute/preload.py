@@ -17,6 +17,7 @@ with warnings.catch_warnings():
     except (ImportError, OSError, RuntimeError):
         pass  # a broken installation: the first worker says what is wrong, the server must live
     else:
-        importlib.import_module("cmx_bench.execute.worker")
+        for name in ("cmx_bench.execute.worker", "cmx_bench.gate.worker"):
+            importlib.import_module(name)
         for name in MEASURES:
             function(name)

@@ -1,0 +1,52 @@
+"""Runs under an interpreter, loads torch once, and forks a fresh process for each order.
+
+`python -m cmx_bench.execute.server FD` says READY on the socket FD when it has loaded, and obeys:
+START carries the process's end of a pipe, on which it finds what to run; END asks how the last
+process ended, answered with one line.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from cmx_bench.execute import local
+
+READY, START, END = b"r", b"s", b"e"
+_GOODBYE_SECONDS = 10.0
+
+
+def main(orders: socket.socket) -> None:
+    """Obeys until the other end is closed. One process at a time: the last one ends with that, or
+    with the next order, whatever it is doing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other end is interrupted too, and closes
+    local.start("os:getpid").join()  # the first one waits until all is loaded
+    orders.sendall(READY)
+    process: BaseProcess | None = None
+    while True:
+        order, descriptors, _, _ = socket.recv_fds(orders, 1, 1)
+        if process is not None and order == END:
+            process.join(_GOODBYE_SECONDS)
+            orders.sendall(local.death(process.exitcode).encode() + b"\n")
+        elif process is not None:
+            process.kill()
+            process.join()
+        if not order:
+            return
+        if order == START:
+            pipe = Connection(descriptors[0])
+            process = local.start("cmx_bench.execute.server:obey", pipe)
+            pipe.close()
+
+
+def obey(pipe: Connection) -> None:
+    """The life of a fresh process: it runs the function that the pipe names, on the pipe."""
+    target, arguments = pipe.recv()
+    local.function(target)(pipe, *arguments)
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,163 @@
+"""Interpreters that fork fresh processes, as this process holds them: begun, asked, ended."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from cmx_bench.errors import CmxError
+from cmx_bench.execute.local import ProcessError
+from cmx_bench.execute.server import END, READY, START
+
+_MODULE = "cmx_bench.execute.server"
+# What fails in a moment where it will not do; loading torch takes six seconds.
+_NEEDS = (
+    f"import {_MODULE}, importlib.metadata as installed\n"
+    "for name in ('torch', 'torchvision', 'timm'): installed.version(name)"
+)
+
+
+class ServerError(CmxError):
+    """An interpreter or checkout that cannot serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server. `name` is what it is to the user, such as "base"."""
+
+    name: str
+    orders: socket.socket
+    log: Path
+
+
+@contextmanager
+def opened(name: str, path: str, log: Path) -> Iterator[Server]:
+    """A server under an interpreter; it loads torch while the caller goes on to `await_ready`.
+
+    Args:
+        name: of the option that gave `path`, for errors.
+        path: a Python interpreter, a virtual environment, or a checkout: a folder whose packages
+            (in it, or in its `src`) are imported by this interpreter.
+        log: the file for what the server and its processes print.
+
+    Raises:
+        ServerError: there is no such interpreter or checkout.
+    """
+    python, environment = _interpreter(name, Path(path))
+    ours, theirs = socket.socketpair()
+    with log.open("ab") as output, ours, theirs:
+        command = [str(python), "-m", _MODULE, str(theirs.fileno())]
+        try:
+            server = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], env=environment,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+        except OSError as error:
+            raise ServerError(f"--{name} {path}: cannot be run: {error.strerror}") from error
+        theirs.close()
+        try:
+            yield Server(name, ours, log)
+        finally:
+            ours.close()
+            server.wait()
+
+
+def await_ready(server: Server) -> None:
+    """Waits until a server has loaded torch.
+
+    Raises:
+        ServerError: it died.
+    """
+    if server.orders.recv(1) != READY:
+        raise ServerError(f"{server.name}: the interpreter could not be started; see {server.log}")
+
+
+def refuse_unusable(name: str, path: str) -> None:
+    """Tries whether an interpreter or checkout can serve.
+
+    Raises:
+        ServerError: there is none, it cannot be run, or it lacks this package.
+    """
+    python, environment = _interpreter(name, Path(path))
+    command = [str(python), "-c", _NEEDS]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise ServerError(f"--{name} {path}: cannot be run: {error.strerror}") from error
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ServerError(
+            f"--{name} {path}: cannot serve ({last}); install this version of cmx-bench there"
+        )
+
+
+def _interpreter(name: str, path: Path) -> tuple[Path, dict[str, str]]:
+    """An interpreter, and the environment in which it finds the right modules.
+
+    The working folder is no place to import from: it may hold another checkout. This interpreter
+    finds modules where this process does.
+    """
+    this = Path(sys.executable)
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if path.is_dir() and (path / "bin" / "python").exists():
+        python, folders = path / "bin" / "python", given
+    elif path.is_dir():
+        found = [folder for folder in (path, path / "src") if any(folder.glob("*/__init__.py"))]
+        if not found:
+            raise ServerError(f"--{name} {path}: neither a virtual environment nor a folder of "
+                              f"Python packages; give an interpreter or a checkout")  # fmt: skip
+        python, folders = this, [*(str(folder.resolve()) for folder in found), *sys.path]
+    elif not os.access(path, os.X_OK):
+        raise ServerError(f"--{name} {path}: no such interpreter; give the path of a python, of a "
+                          f"virtual environment, or of a checkout")  # fmt: skip
+    else:
+        python = path.absolute()  # not resolved: a virtual environment's python is a link
+        folders = sys.path if python == this else given
+    paths = os.pathsep.join(filter(None, folders))
+    return python, os.environ | {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1"}
+
+
+@contextmanager
+def process(server: Server, target: str, *arguments: object) -> Iterator[Connection]:
+    """A fresh process that runs the function `module:name` on its end of a pipe; our end.
+
+    It should end when our end is closed, which the context does.
+    """
+    ours, theirs = Pipe()
+    with ours:
+        with theirs, suppress(BrokenPipeError):  # of a server that died: `receive` says so
+            socket.send_fds(server.orders, [START], [theirs.fileno()])
+        with suppress(BrokenPipeError):
+            ours.send((target, arguments))
+        yield ours
+
+
+def receive(server: Server, pipe: Connection, timeout: float) -> Any:
+    """What a process sends next.
+
+    Raises:
+        ProcessError: it died, or took longer than `timeout` seconds.
+    """
+    try:
+        if not pipe.poll(timeout):
+            raise ProcessError(f"took longer than {timeout:g} s")
+        return pipe.recv()
+    except (EOFError, ConnectionResetError):
+        raise ProcessError(_death(server)) from None
+
+
+def _death(server: Server) -> str:
+    with suppress(BrokenPipeError, ConnectionResetError):
+        server.orders.sendall(END)
+        if line := server.orders.makefile("rb").readline().decode().strip():
+            return line
+    return f"could not be started; see {server.log}"
