@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import os
 import shlex
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -15,9 +16,12 @@ from cmx_bench import __version__
 from cmx_bench.errors import CmxError, nearest
 
 if TYPE_CHECKING:
+    from cmx_bench.gate.history import History
+    from cmx_bench.gate.pairs import Pair
+    from cmx_bench.gate.verdict import Comparison, Verdict
     from cmx_bench.plan import Plan
 
-OK, BAD_INPUT, SOME_FAILED, INTERRUPTED = 0, 2, 4, 130
+OK, REGRESSION, BAD_INPUT, INCONCLUSIVE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 app = typer.Typer(
     help="Benchmarks ConvMixer beside other vision backbones and renders the paper's table.",
@@ -36,6 +40,13 @@ Only = Annotated[
 ]  # fmt: skip
 AllowImport = Annotated[
     bool, typer.Option("--allow-import", help="Let `python:` models of the suite import code.")
+]
+Threshold = Annotated[
+    str, typer.Option(help="The slowdown that must not pass, such as 5%.", metavar="PERCENT")
+]
+AnyThreshold = Annotated[
+    bool,
+    typer.Option("--any-threshold", help="Allow one below what the self-test found detectable."),
 ]
 
 
@@ -57,30 +68,35 @@ def run(
 ) -> None:
     """Measure a suite and render its report."""
     from cmx_bench import progress, records, report
-    from cmx_bench.execute import local, runner
+    from cmx_bench.execute import rounds, runner
+    from cmx_bench.report import headline
+    from cmx_bench.report.summary import summarise
 
     seconds = _seconds(budget)
     plan = _plan(suite, device, only, allow_import)
-    command = shlex.join(["python", "-m", "cmx_bench", *sys.argv[1:]])
-    folder = runner.open_folder(plan, Path("reports"), out, fresh, command)
+    if seconds is None:
+        seconds = plan.suite_file.suite.budget
+    folder = runner.open_folder(plan, Path("reports"), out, fresh, _command())
     found = records.read(folder)
     if found:
         _note(f"continuing in {folder}: {len(found)} executions are there already")
     try:
-        with progress.watching(plan, found) as watch:
-            found = runner.run(plan, folder, local.execute, watch, seconds)
+        with progress.watching(plan, found, seconds) as watch:
+            found = runner.run(plan, folder, rounds.execute, watch, seconds)
     except KeyboardInterrupt:
         _note(f"interrupted; what was measured is in {folder}, the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
-    page = report.write(folder)
-    counts = runner.outcome_counts(plan, found)
-    print(report.overview(folder, shutil.get_terminal_size((160, 24)).columns))
+    made = summarise(records.read_run(folder), found)
+    page = report.save(made, folder)
+    print(report.overview(made, shutil.get_terminal_size((160, 24)).columns))
     print(page)
-    if not counts["ok"]:
+    if wide := headline.too_wide(made):
+        _note(wide)
+    if not made.progress.ok:
         _note("every cell failed")
         raise typer.Exit(BAD_INPUT)
-    if counts["failed"]:
-        _note(f"{counts['failed']} of {len(plan.cells)} cells failed; the report says why")
+    if made.progress.failed:
+        _note(f"{made.progress.failed} of {len(plan.cells)} cells failed; the report says why")
         raise typer.Exit(SOME_FAILED)
 
 
@@ -95,8 +111,9 @@ def plan(
     for cell in made.cells:
         times = made.replicates(cell)
         print(f"{cell.key}  {times} × {made.estimates[cell.key]:.1f} s")
+    about = "about" if made.suite_file.suite.precision is None else "at least"
     print(f"{len(made.cells)} cells on {made.machine['device_name']}, "
-          f"about {duration(made.seconds)}")  # fmt: skip
+          f"{about} {duration(made.seconds)}")  # fmt: skip
 
 
 @app.command()
@@ -122,6 +139,117 @@ def report(
     except OSError as error:
         raise CmxError(f"{output}: cannot be written: {error.strerror}") from error
     print(output)
+
+
+@app.command()
+def check(
+    run: Annotated[Path, typer.Argument(help="The folder of the run to judge.")],
+    baseline: Annotated[Path, typer.Option(help="The folder of the run to hold it against.")],
+    threshold: Threshold = "5%",
+    anchor: Annotated[
+        Path | None,
+        typer.Option(help="A run that stays fixed, so that small losses cannot add up unseen."),
+    ] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="A folder of past runs: shows their trend.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the verdict's files.")] = None,
+    any_threshold: AnyThreshold = False,
+) -> None:
+    """Judge a run against a baseline: exact metrics equal, sampled ones not slower."""
+    from cmx_bench.gate import check as checks
+    from cmx_bench.gate import floor
+    from cmx_bench.gate import history as histories
+
+    share = _share(threshold)
+    others = {"baseline": baseline} | ({} if anchor is None else {"anchor": anchor})
+    head, verdict = checks.verdict(run, others, share)
+    note = floor.note(share, head.run.machine, any_threshold)
+    past = None if history is None else histories.read(history, head.run)
+    _conclude(replace(verdict, notes=(note,)), out, past)
+
+
+@app.command()
+def ab(
+    suite: Suite,
+    base: Annotated[str, typer.Option(help="A Python, virtual environment or checkout.")],
+    head: Annotated[
+        str, typer.Option(help="The same, to be judged.", show_default="this Python")
+    ] = sys.executable,
+    threshold: Threshold = "5%",
+    anchor: Annotated[
+        str | None,
+        typer.Option(help="A base that stays fixed, so that small losses cannot add up unseen."),
+    ] = None,
+    device: Device = "auto",
+    only: Only = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Stop after this time, for each base.", show_default="2m a model"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the pairs and the verdict.",
+                                  show_default="reports/ab-SUITE/TIME")
+    ] = None,
+    allow_import: AllowImport = False,
+    any_threshold: AnyThreshold = False,
+) -> None:  # fmt: skip
+    """Measure two Pythons or checkouts in turns on this machine, and judge head against base."""
+    from cmx_bench.execute import servers
+    from cmx_bench.gate import ab as gate
+    from cmx_bench.gate import floor, kept
+    from cmx_bench.gate.outputs import terminal
+
+    share, seconds = _share(threshold), _seconds(budget)
+    bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
+    for name, path in (bases | {"head": head}).items():
+        servers.refuse_unusable(name, path)
+    made = _plan(suite, device, only, allow_import)
+    note = floor.note(share, made.machine, any_threshold)
+    about = {"sides": bases | {"head": head}, "threshold": share, "command": _command()}
+    folder = kept.open_folder(made, out, "ab", about)
+
+    def watch(pair: Pair, so_far: Comparison) -> None:
+        kept.append(folder, pair, against=so_far.against)
+        _note(terminal.pair_line(pair, so_far))
+
+    verdict = gate.verdict(made, bases, head, share, folder / "log.txt", watch, seconds)
+    _conclude(replace(verdict, notes=(note,)), folder, None)
+
+
+@app.command()
+def selftest(
+    suite: Annotated[str, typer.Argument(help="A suite's YAML file, or its name.")] = "ci",
+    threshold: Threshold = "5%",
+    device: Device = "auto",
+    only: Only = None,
+    budget: Annotated[str, typer.Option(help="About how long to measure.")] = "15m",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the pairs.",
+                                  show_default="reports/selftest-SUITE/TIME")
+    ] = None,
+    allow_import: AllowImport = False,
+) -> None:  # fmt: skip
+    """Measure this machine's false alarms, misses and smallest detectable change."""
+    from cmx_bench.gate import floor, kept
+    from cmx_bench.gate import selftest as tests
+    from cmx_bench.gate.outputs import terminal
+
+    share, seconds = _share(threshold), _seconds(budget) or 0.0
+    made = _plan(suite, device, only, allow_import)
+    about = {"threshold": share, "command": _command()}
+    folder = kept.open_folder(made, out, "selftest", about)
+
+    def watch(kind: str, pair: Pair) -> None:
+        kept.append(folder, pair, kind=kind)
+        _note(terminal.trial_line(kind, pair))
+
+    found = tests.run(made, share, seconds, folder / "log.txt", watch)
+    for line in tests.lines(found):
+        print(line)
+    for file in (folder / "selftest.json", floor.path(made.machine)):
+        floor.write(found, file)
+        print(file)
 
 
 @app.command("list")
@@ -166,13 +294,47 @@ def _plan(suite: str, device: str, only: list[str] | None, allow_import: bool) -
     return made
 
 
+def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
+    """Shows a verdict, here and where CI looks for it, and exits with its code."""
+    from cmx_bench.gate import history as histories
+    from cmx_bench.gate import outputs
+    from cmx_bench.gate.outputs import github, terminal
+
+    verdict = replace(verdict, command=_command())
+    print(terminal.text(verdict, shutil.get_terminal_size((160, 24)).columns), end="")
+    for line in histories.lines(past) if past else ():
+        print(line)
+    if out is not None:
+        drawings = histories.drawings(past) if past else []
+        outputs.write(verdict, out, drawings, [histories.table(past)] if past else [])
+        print(out / "verdict.html")
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        github.append_summary(verdict, Path(summary))
+        for line in github.workflow_commands(verdict):
+            print(line)
+    raise typer.Exit({"PASS": OK, "FAIL": REGRESSION}.get(verdict.state, INCONCLUSIVE))
+
+
+def _command() -> str:
+    return shlex.join(["python", "-m", "cmx_bench", *sys.argv[1:]])
+
+
+def _share(threshold: str) -> float:
+    from cmx_bench import units
+
+    try:
+        return units.share(threshold)
+    except ValueError as error:
+        raise CmxError(f"--threshold {threshold}: {error}") from None
+
+
 def _seconds(budget: str | None) -> float | None:
-    if budget is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", budget)
-    if match is None:
-        raise CmxError(f"--budget {budget}: expected a time such as 90s, 10m or 1h")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    from cmx_bench import units
+
+    try:
+        return None if budget is None else units.seconds(budget)
+    except ValueError as error:
+        raise CmxError(f"--budget {budget}: {error}") from None
 
 
 def _format(format: str | None, output: Path | None) -> str:

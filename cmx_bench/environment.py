@@ -39,3 +39,10 @@ def differences(one: Environment, other: Environment) -> dict[str, tuple[Any, An
         for name in COMPARABLE
         if one.get(name) != other.get(name)
     }
+
+
+def described(environment: Environment) -> str:
+    """An environment in a line: the device, and the versions that timings depend on most."""
+    device = f"{environment.get('device_name', 'unknown device')} ({environment.get('device')})"
+    names = ("python", "torch", "timm", "cuda", "cmx_bench", "git_commit")
+    return ", ".join([device, *(f"{n} {environment[n]}" for n in names if environment.get(n))])

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,71 @@ def estimate(processes: Sequence[Sequence[float]], level: float = 0.95) -> Estim
 
 def _student(values: Sequence[float], level: float) -> Estimate:
     mean, n = statistics.fmean(values), len(values)
-    half = student_t(n - 1, level) * statistics.stdev(values) / math.sqrt(n)
+    half = quantile((1 + level) / 2, n - 1) * statistics.stdev(values) / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
 
 
-def student_t(freedom: int, level: float) -> float:
-    """The two-sided quantile of Student's t: 2.776 for 4 degrees of freedom at 95 %."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How far one side's typical value is from the other's, on a logarithmic scale.
+
+    `error` is the standard error of `value`, `freedom` the degrees of freedom of Student's t.
+    """
+
+    value: float
+    error: float
+    freedom: float
+
+    def bound(self, level: float) -> float:
+        """What the true change exceeds with probability 1 - `level`: low for small levels."""
+        return self.value + quantile(level, self.freedom) * self.error
+
+
+def paired(log_ratios: Sequence[float]) -> Change:
+    """The change over pairs of processes, from each pair's log-ratio.
+
+    Raises:
+        ValueError: fewer than two pairs.
+    """
+    n = len(log_ratios)
+    if n < 2:
+        raise ValueError("a change needs at least two pairs")
+    error = statistics.stdev(log_ratios) / math.sqrt(n)
+    return Change(statistics.fmean(log_ratios), error, n - 1)
+
+
+def unpaired(base: Sequence[Sequence[float]], head: Sequence[Sequence[float]]) -> Change:
+    """The change from the processes of one run to those of another, from their raw samples.
+
+    Welch's t on the logarithms of each process's median: the two runs may differ in spread.
+
+    Raises:
+        ValueError: fewer than two processes on a side, or values that have no logarithm.
+    """
+    logs = [[math.log(statistics.median(samples)) for samples in side] for side in (base, head)]
+    if min(map(len, logs)) < 2:
+        raise ValueError("a change needs at least two processes a side")
+    shares = [statistics.variance(side) / len(side) for side in logs]
+    total = sum(shares)
+    weights = sum(share**2 / (len(side) - 1) for share, side in zip(shares, logs, strict=True))
+    freedom = total**2 / weights if weights else sum(map(len, logs)) - 2
+    value = statistics.fmean(logs[1]) - statistics.fmean(logs[0])
+    return Change(value, math.sqrt(total), freedom)
+
+
+@cache  # resampled gates ask for the same few again and again
+def quantile(level: float, freedom: float) -> float:
+    """Student's t below which a share `level` lies: −4.032 for 0.005 and 5 degrees of freedom."""
     from scipy.special import stdtrit  # scipy.stats would take a second to import
 
     # Versions of scipy differ in the last bits; a report must not.
-    return round(float(stdtrit(freedom, (1 + level) / 2)), 9)
+    return round(float(stdtrit(freedom, level)), 9)
+
+
+@cache
+def noncentrality(power: float, t: float, freedom: float) -> float:
+    """How many standard errors a change must have to exceed Student's `t` with probability
+    `power`."""
+    from scipy.special import nctdtrinc
+
+    return round(float(nctdtrinc(freedom, 1 - power, t)), 9)

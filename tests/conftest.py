@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
-from cmx_bench import suite
+from cmx_bench import cli, suite
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.suite import SuiteFile
+
+# Exit code, stdout and stderr of a command line.
+Cli: TypeAlias = Callable[..., tuple[int, str, str]]
 
 TINY = """\
 name: tiny
@@ -44,6 +48,21 @@ def write_suite(tmp_path: Path) -> Callable[[str], Path]:
 @pytest.fixture
 def tiny(write_suite: Callable[..., Path]) -> SuiteFile:
     return suite.load(str(write_suite()))
+
+
+@pytest.fixture
+def cmx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Runs a command line in an empty working folder: exit code, stdout, stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cmx-bench", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return int(end.value.code or 0), *capsys.readouterr()
+
+    monkeypatch.chdir(tmp_path)
+    return call
 
 
 class StandIn:

@@ -10,17 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cmx_bench import cli, records
+from cmx_bench import records
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 
-from .conftest import TINY
+from .conftest import TINY, Cli
 
-Cli = Callable[..., tuple[int, str, str]]
 ALL = TINY.replace("[params, throughput]", f"[{', '.join(MEASURES)}]").replace("tes: 3", "tes: 1")
 # Ten executions of a tenth of a second each.
 BRIEF = TINY.replace("throughput]", "load_time]").replace("tes: 3", "tes: 4")
@@ -38,21 +38,6 @@ class Fourier(nn.Module):
     def forward(self, x):
         return self.head(torch.fft.fft2(x).real.flatten(1))
 """
-
-
-@pytest.fixture
-def cmx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Runs a command line in an empty working folder: exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cmx-bench", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return int(end.value.code or 0), *capsys.readouterr()
-
-    monkeypatch.chdir(tmp_path)
-    return call
 
 
 def test_run_measures_everything_and_renders(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
@@ -94,6 +79,35 @@ def test_some_cells_failed(cmx: Cli, write_suite: Callable[[str], Path], tmp_pat
 
     code, _, err = cmx("run", suite, "--allow-import", "--out", "all", "--only", "net/macs/*")
     assert (code, err.splitlines()[-1]) == (2, "every cell failed")
+
+
+def test_the_suites_budget_and_what_stayed_wide(
+    cmx: Cli, write_suite: Callable[[str], Path]
+) -> None:
+    suite = write_suite(BRIEF + "precision: 90%\nbudget: 0s\n")
+    code, _, err = cmx("run", suite, "--out", "out")
+    assert code == 0, err
+    assert len(records.read(Path("out"))) == 4
+    cells = "2 cells stayed too wide (wanted ± 90 %): mixer/load_time/cpu-fp32-nchw-eager-b2-r56"
+    assert err.splitlines()[-1].startswith(f"{cells} no interval, net/load_time/")
+    assert cells in Path("out/report.md").read_text().replace("\\", "")
+    assert " at least " in cmx("plan", suite)[1].splitlines()[-1]
+    assert cmx("run", suite, "--out", "out", "--budget", "1h")[0] == 0
+    assert len(records.read(Path("out"))) >= 2 + 2 * 4
+
+
+def test_the_exit_code_and_the_page_agree_on_a_contradiction(
+    cmx: Cli, write_suite: Callable[[str], Path]
+) -> None:
+    """Two records of an exact metric that differ: each is fine, the cell is not."""
+    suite = write_suite(TINY)
+    assert cmx("run", suite, "--out", "out", "--only", "*/params/*")[0] == 0
+    [first, _] = records.read(Path("out"))
+    records.append(Path("out"), replace(first, values=first.values | {"params": [1.0]}))
+    code, _, err = cmx("run", suite, "--out", "out", "--only", "*/params/*")
+    assert code == 4
+    assert err.splitlines()[-1] == "1 of 2 cells failed; the report says why"
+    assert "1 measured, 1 failed, of 2" in Path("out/report.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,36 @@ def test_nothing_to_estimate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("freedom", "level", "t"), [(1, 0.95, 12.7062), (4, 0.95, 2.77645), (9, 0.99, 3.24984)]
+    ("freedom", "level", "t"),
+    [(1, 0.975, 12.7062), (4, 0.975, 2.77645), (9, 0.995, 3.24984), (5, 0.005, -4.03214)],
 )
-def test_student_t(freedom: int, level: float, t: float) -> None:
-    assert stats.student_t(freedom, level) == pytest.approx(t, rel=1e-5)
+def test_students_quantiles(freedom: int, level: float, t: float) -> None:
+    assert stats.quantile(level, freedom) == pytest.approx(t, rel=1e-5)
+
+
+def test_a_change_over_pairs() -> None:
+    change = stats.paired([0.01, 0.02, 0.03])
+    assert change.value == pytest.approx(0.02)
+    assert (change.error, change.freedom) == (pytest.approx(0.01 / 3**0.5), 2)
+    assert change.bound(0.025) == pytest.approx(0.02 - 4.302653 * 0.01 / 3**0.5)
+    with pytest.raises(ValueError, match="two pairs"):
+        stats.paired([0.01])
+
+
+def test_a_change_between_runs_is_welchs() -> None:
+    """Logs 0, 1, 2 against 3, 4, 5, 6: the textbook's error and degrees of freedom."""
+    base, head = ([[math.exp(log)] * 3 for log in logs] for logs in ((0, 1, 2), (3, 4, 5, 6)))
+    change = stats.unpaired(base, head)
+    assert change.value == pytest.approx(3.5)
+    assert change.error == pytest.approx((1 / 3 + 5 / 12) ** 0.5)
+    assert change.freedom == pytest.approx(0.75**2 / ((1 / 3) ** 2 / 2 + (5 / 12) ** 2 / 3))
+    with pytest.raises(ValueError, match="two processes a side"):
+        stats.unpaired(base[:1], head)
+
+
+def test_runs_without_any_spread_have_no_error() -> None:
+    change = stats.unpaired([[2.0]] * 3, [[4.0]] * 3)
+    assert (change.value, change.error, change.freedom) == (pytest.approx(math.log(2)), 0, 4)
 
 
 def test_the_interval_covers_what_it_says() -> None:

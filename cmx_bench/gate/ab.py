@@ -1,0 +1,181 @@
+"""Two interpreters or checkouts held against each other on this machine, pair by pair.
+
+Rounds follow one another until every model is decided or the time is out. Each begins with two
+fresh interpreters, which fork a fresh process a model: processes forked from one server share what
+a new interpreter draws at random (addresses, hash seeds), and a constant difference between two
+servers would pass for a change; see tests/bench/README.md.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import TypeAlias
+
+from cmx_bench import environment, stats
+from cmx_bench.cell import Cell
+from cmx_bench.execute import servers
+from cmx_bench.execute.servers import Server
+from cmx_bench.gate import check, pairs, rule
+from cmx_bench.gate.pairs import Pair, PairError, Worker
+from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.metrics import METRICS, Metric
+from cmx_bench.plan import Plan
+from cmx_bench.records import Environment
+
+TIMED = "throughput"
+SECONDS_A_MODEL = 120.0  # of measuring, before an undecided model is left inconclusive
+NO_LAYERS: Mapping[str, int] = {}
+
+# Called with each pair as soon as it is measured, and the comparison of its cell so far.
+Watch: TypeAlias = Callable[[Pair, Comparison], None]
+
+
+def verdict(
+    plan: Plan, bases: Mapping[str, str], head: str, threshold: float, log: Path, watch: Watch,
+    budget: float | None = None,
+) -> Verdict:  # fmt: skip
+    """Compares head with each base in turn.
+
+    Args:
+        bases: paths by what they are to head: "base", "anchor".
+        head, threshold, log, watch, budget: as for `compare`, once for each base.
+
+    Raises:
+        ServerError: a side cannot be started.
+    """
+    comparisons: list[Comparison] = []
+    sides: dict[str, str] = {}
+    for name, path in bases.items():
+        paths = {name: path, "head": head}
+        found, seen = compare(plan, paths, threshold, log, watch, budget)
+        comparisons += found
+        sides |= {
+            side: f"{paths[side]}: {environment.described(one)}" for side, one in seen.items()
+        }
+    title = f"{plan.suite_file.suite.name}: head against {' and '.join(bases)}"
+    return Verdict(title, threshold, tuple(sides.items()), tuple(comparisons))
+
+
+def compare(
+    plan: Plan, paths: Mapping[str, str], threshold: float, log: Path, watch: Watch,
+    budget: float | None = None, extra_layers: Mapping[str, int] = NO_LAYERS,
+) -> tuple[list[Comparison], dict[str, Environment]]:  # fmt: skip
+    """Measures until every cell of `plan` is decided, or `budget` seconds are spent.
+
+    Returns a comparison for each metric, and the environment of each side by its name.
+
+    Args:
+        paths: of the two sides by their names, head last: interpreters, virtual environments or
+            checkouts.
+        threshold: the slowdown that must not pass, as a share.
+        budget: None for `SECONDS_A_MODEL` for each timed cell.
+        extra_layers: makes head's models slower, by their names, to test the gate itself.
+
+    Raises:
+        ServerError: a side cannot be started.
+    """
+    against = next(iter(paths))
+    timed = [cell for cell in plan.cells if cell.measure == TIMED]
+    budget = SECONDS_A_MODEL * len(timed) if budget is None else budget
+    timeout = plan.suite_file.suite.timeout
+    exact: list[Comparison] = []
+    found: dict[str, Comparison] = {}
+    measured: dict[str, list[Pair]] = {cell.key: [] for cell in timed}
+    begin = time.monotonic()
+    rng = random.Random()
+    waiting = timed
+    for number in count():
+        with both(paths, log) as (base, head):
+            if number == 0:
+                exact = [one for cell in plan.cells for one in _exact(cell, base, head, timeout)]
+            for cell in rng.sample(waiting, len(waiting)):
+                try:
+                    layers = extra_layers.get(cell.model.name, 0)
+                    pair = pairs.measure(cell, base, head, rng, timeout, layers)
+                except PairError as error:
+                    found[cell.key] = _failed(_empty(cell, METRICS[TIMED], against), error)
+                    continue
+                measured[cell.key].append(pair)
+                found[cell.key] = judge(cell, measured[cell.key], threshold, against)
+                watch(pair, found[cell.key])
+        waiting = [cell for cell in timed if found[cell.key].state == "INCONCLUSIVE"]
+        if not waiting or time.monotonic() - begin > budget:
+            break
+    last = next((group[-1] for group in measured.values() if group), None)
+    environments = dict(zip(paths, last.environments, strict=True)) if last else {}
+    return [*exact, *found.values()], environments
+
+
+@contextmanager
+def both(paths: Mapping[str, str], log: Path) -> Iterator[tuple[Server, Server]]:
+    """Fresh servers of both sides; they load torch at the same time."""
+    (base, base_path), (head, head_path) = paths.items()
+    with (
+        servers.opened(base, base_path, log) as one,
+        servers.opened(head, head_path, log) as other,
+    ):
+        servers.await_ready(one)
+        servers.await_ready(other)
+        yield one, other
+
+
+def _exact(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[Comparison]:
+    """Measures an exact cell once a side, and no other; every metric of it must be equal."""
+    if not all(one.exact for one in METRICS.values() if one.measure == cell.measure):
+        return
+    order = {"measure": cell.measure, **pairs.described(cell)}
+    found: dict[str, dict[str, list[float]]] = {}
+    reasons: dict[str, str] = {}
+    for side in (base, head):
+        with servers.process(side, pairs.WORKER) as pipe:
+            try:
+                found[side.name] = pairs.ask(Worker(side, pipe, timeout), order)["values"]
+            except PairError as error:
+                reasons |= error.reasons
+    if reasons:
+        metric = next(one for one in METRICS.values() if one.measure == cell.measure)
+        yield _failed(_empty(cell, metric, base.name), PairError(reasons))
+        return
+    for name, [old] in found[base.name].items():
+        [new] = found[head.name][name]
+        empty = replace(_empty(cell, METRICS[name], base.name), base=old, head=new, n=(1, 1))
+        yield check.exact(empty, old, new)
+
+
+def judge(
+    cell: Cell, measured: Sequence[Pair], threshold: float, against: str = "base"
+) -> Comparison:
+    """What the pairs of a cell say so far; decided at one of `rule.LOOKS` only."""
+    base, head = (
+        math.exp(statistics.fmean(math.log(pair.seconds(side)) for pair in measured))
+        for side in ("base", "head")
+    )
+    n, batch = len(measured), cell.setting.batch_size
+    empty = _empty(cell, METRICS[TIMED], against)
+    empty = replace(empty, base=batch / base, head=batch / head, n=(n, n))
+    if n < rule.LOOKS[0]:
+        return replace(empty, state="INCONCLUSIVE", reason=f"fewer than {rule.LOOKS[0]} pairs")
+    change = stats.paired([pair.log_ratio for pair in measured])
+    a_pair = statistics.fmean(pair.elapsed for pair in measured)
+    seen = check.judged(empty, change, threshold, n, a_pair)
+    return seen if n in rule.LOOKS else replace(seen, state="INCONCLUSIVE")
+
+
+def _empty(cell: Cell, metric: Metric, against: str) -> Comparison:
+    model = cell.model
+    return Comparison(model.name, model.label, cell.setting_key, metric, against, "PASS")
+
+
+def _failed(empty: Comparison, error: PairError) -> Comparison:
+    """What fails on both sides, or on base alone, is no regression."""
+    reason = "; ".join(f"{side}: {why}" for side, why in error.reasons.items())
+    newly = empty.against not in error.reasons
+    return replace(empty, state="FAIL" if newly else "INCOMPARABLE", reason=reason)

@@ -1,0 +1,111 @@
+"""What a machine's self-test found, kept where later gates on it look: how small a change shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cmx_bench.errors import PlanError, RecordsError
+from cmx_bench.records import write_atomically
+
+SCHEMA = 1
+
+# What makes two machines one for this purpose; a new torch does not change how noisy it is.
+_MACHINE = ("device_name", "device_uuid", "cores")
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A self-test's findings. Rates are shares of gates resampled from `pairs` pairs of each kind.
+
+    `detectable` maps seconds of measuring a model to the smallest slowdown, as a share, that a gate
+    with this threshold catches with 95 % power at 1 % false alarms at most; None where even the
+    largest tried is not. `spread` is the standard deviation of a pair's log-ratio, by model.
+    """
+
+    machine: Mapping[str, Any]
+    suite: str
+    created: str
+    threshold: float
+    pairs: int
+    seconds_a_pair: float
+    spread: Mapping[str, float]
+    injected: Mapping[str, float]
+    false_alarms: float
+    misses: float
+    inconclusive: float
+    detectable: Mapping[str, float | None]
+    schema: int = SCHEMA
+
+    @property
+    def least(self) -> float | None:
+        """The smallest slowdown that this machine shows at all, whatever the time."""
+        return min((one for one in self.detectable.values() if one is not None), default=None)
+
+
+def note(threshold: float, machine: Mapping[str, Any], any_threshold: bool) -> str:
+    """What a reader must know of the machine's self-test, or that there was none.
+
+    Raises:
+        PlanError: the threshold, a share, is below what the machine can show, and not any will do.
+    """
+    found = read(machine)
+    if found is None:
+        return "no self-test of this machine: `selftest` measures how small a change it can show"
+    if found.least is None:
+        shows = f"the self-test of {found.created} found no change that this machine shows"
+    else:
+        shows = (
+            f"the self-test of {found.created} found that this machine shows a slowdown of "
+            f"{100 * found.least:g} % at the least"
+        )
+    if (found.least is None or threshold < found.least) and not any_threshold:
+        given = f"--threshold {100 * threshold:g}%"
+        raise PlanError(f"{given}: {shows}; give a larger one, or add --any-threshold")
+    alarms = f"{100 * found.false_alarms:.2g} % false alarms at {100 * found.threshold:g} %"
+    return f"{shows}; {alarms}"
+
+
+def path(machine: Mapping[str, Any]) -> Path:
+    """Where the self-test of a machine lies: under XDG_STATE_HOME, or ~/.local/state."""
+    name = hashlib.sha256(json.dumps(_fields(machine)).encode()).hexdigest()[:12]
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
+    return state / "cmx-bench" / f"selftest-{name}.json"
+
+
+def _fields(machine: Mapping[str, Any]) -> list[Any]:
+    return [machine.get(name) for name in _MACHINE]
+
+
+def write(floor: Floor, file: Path) -> None:
+    """Keeps a self-test in a file.
+
+    Raises:
+        RecordsError: it cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, json.dumps(dataclasses.asdict(floor), indent=1) + "\n")
+    except OSError as error:
+        raise RecordsError(f"{file}: cannot be written: {error.strerror}") from error
+
+
+def read(machine: Mapping[str, Any]) -> Floor | None:
+    """The self-test of a machine; None where it had none.
+
+    Raises:
+        RecordsError: the file cannot be read.
+    """
+    file = path(machine)
+    if not file.exists():
+        return None
+    try:
+        return Floor(**json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise RecordsError(f"{file}: is no self-test ({error}); run `selftest` again") from error

@@ -1,0 +1,71 @@
+"""The folder of a comparison or a self-test: what was asked in gate.json, pairs in pairs.jsonl."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cmx_bench import environment
+from cmx_bench.errors import RecordsError
+from cmx_bench.gate.pairs import Pair
+from cmx_bench.plan import Plan
+from cmx_bench.records import write_atomically
+
+SCHEMA = 1
+
+
+def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, Any]) -> Path:
+    """A new folder for the pairs of a plan: `reports/COMMAND-SUITE/TIME-DEVICE`.
+
+    Args:
+        out: the folder asked for, instead.
+        about: what was asked, beside the suite and the machine.
+
+    Raises:
+        RecordsError: the folder holds pairs already, or cannot be made.
+    """
+    now, suite = datetime.now(UTC), plan.suite_file.suite
+    device = re.sub(r"[^a-z0-9]+", "-", str(plan.machine["device_name"]).lower()).strip("-")
+    name = f"{now:%Y%m%dT%H%M%SZ}-{device[:40]}"
+    folder = out or Path("reports") / f"{command}-{suite.name}" / name
+    if (folder / "pairs.jsonl").exists():
+        raise RecordsError(f"{folder}: already holds pairs; give another --out")
+    text = {
+        "schema": SCHEMA, "created": now.isoformat(timespec="seconds"), "suite": suite.name,
+        "suite_hash": suite.hash, "machine": plan.machine, "environments": {}, **about,
+    }  # fmt: skip
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "gate.json", json.dumps(text, indent=1) + "\n")
+    except OSError as error:
+        raise RecordsError(f"{folder}: cannot be written: {error.strerror}") from error
+    return folder
+
+
+def append(folder: Path, pair: Pair, **more: Any) -> None:
+    """Adds a pair as one line, flushed; its environments by their digests, and `more` about it.
+
+    Raises:
+        RecordsError: the folder cannot be written.
+    """
+    digests = [environment.digest(one) for one in pair.environments]
+    named = dict(zip(digests, pair.environments, strict=True))
+    found = dataclasses.asdict(pair) | {"environments": digests}
+    try:
+        _keep_environments(folder / "gate.json", named)
+        with (folder / "pairs.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(found | more) + "\n")
+    except OSError as error:
+        raise RecordsError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _keep_environments(path: Path, named: Mapping[str, Any]) -> None:
+    text = json.loads(path.read_text(encoding="utf-8"))
+    if named.keys() - text["environments"].keys():
+        text["environments"] |= named
+        write_atomically(path, json.dumps(text, indent=1) + "\n")

@@ -1,0 +1,96 @@
+"""A verdict as files: for people, for CI systems, for charts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from cmx_bench.errors import RecordsError
+from cmx_bench.gate.verdict import Verdict
+from cmx_bench.records import write_atomically
+from cmx_bench.report.tables import Table
+
+if TYPE_CHECKING:
+    from cmx_bench.report.figures import Drawing
+
+Output: TypeAlias = Callable[[Verdict], str]
+
+
+def _markdown(
+    verdict: Verdict, drawings: Sequence[Drawing] = (), tables: Sequence[Table] = ()
+) -> str:
+    from cmx_bench.gate.outputs import markdown
+
+    return markdown.render(verdict, drawings, tables)
+
+
+def _html(verdict: Verdict, drawings: Sequence[Drawing] = (), tables: Sequence[Table] = ()) -> str:
+    from cmx_bench.gate.outputs import page  # jinja2 is slow to import
+
+    return page.render(verdict, drawings, tables)
+
+
+def _junit(verdict: Verdict) -> str:
+    from cmx_bench.gate.outputs import junit
+
+    return junit.render(verdict)
+
+
+def _benchmark(verdict: Verdict) -> str:
+    from cmx_bench.gate.outputs import benchmark
+
+    return benchmark.render(verdict)
+
+
+OUTPUTS: dict[str, Output] = {
+    "verdict.md": _markdown,
+    "verdict.html": _html,
+    "junit.xml": _junit,
+    "benchmark.json": _benchmark,
+}
+
+
+def write(
+    verdict: Verdict,
+    folder: Path,
+    drawings: Sequence[Drawing] = (),
+    tables: Sequence[Table] = (),
+) -> None:
+    """Writes a verdict into a folder in every form of `OUTPUTS`.
+
+    Args:
+        drawings: the figures of the history; the page embeds them, verdict.md links them.
+        tables: what the page and verdict.md show after the figures.
+
+    Raises:
+        RecordsError: the folder cannot be made or written.
+    """
+    files = _files(verdict, drawings, tables)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if drawings:
+            (folder / "figures").mkdir(exist_ok=True)
+        for name, content in files.items():
+            if isinstance(content, bytes):
+                (folder / name).write_bytes(content)
+            else:
+                write_atomically(folder / name, content)
+    except OSError as error:
+        where = error.filename or folder
+        raise RecordsError(f"{where}: cannot be written: {error.strerror}") from error
+
+
+def _files(
+    verdict: Verdict, drawings: Sequence[Drawing], tables: Sequence[Table]
+) -> dict[str, str | bytes]:
+    """Everything that is written, by its path in the folder; figures before what shows them."""
+    shown = {
+        "verdict.md": _markdown(verdict, drawings, tables),
+        "verdict.html": _html(verdict, drawings, tables),
+    }
+    return {
+        **{f"figures/{drawing.plot.name}.svg": drawing.svg for drawing in drawings},
+        **{f"figures/{drawing.plot.name}.png": drawing.png for drawing in drawings},
+        **{name: shown.get(name) or output(verdict) for name, output in OUTPUTS.items()},
+    }

@@ -1,0 +1,70 @@
+"""What GitHub Actions shows of a verdict: annotations on the run, and the job's summary."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from pathlib import Path
+
+from cmx_bench.errors import RecordsError
+from cmx_bench.gate.outputs import markdown
+from cmx_bench.gate.outputs.headline import headline, named, told
+from cmx_bench.gate.outputs.table import ordered
+from cmx_bench.gate.verdict import State, Verdict
+
+# A step whose summary is longer than this has none: its upload fails.
+_MOST_BYTES = 2**20
+_COMMANDS: dict[State, str] = {"FAIL": "error", "INCONCLUSIVE": "warning"}
+# As @actions/core escapes them; a property also ends at a colon or a comma.
+_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
+
+
+def workflow_commands(verdict: Verdict) -> list[str]:
+    """Workflow commands, to be printed a line each: an error for what failed, a warning for what
+    is undecided, and an error where nothing was judged."""
+    found = [
+        _command(
+            _COMMANDS[one.state],
+            f"{one.state}: {named(one, verdict)}",
+            told(one, verdict.threshold),
+        )
+        for one in ordered(verdict)
+        if one.state in _COMMANDS
+    ]
+    if not found and verdict.state == "FAIL":
+        return [_command("error", "FAIL", headline(verdict))]
+    return found
+
+
+def _command(kind: str, title: str, message: str) -> str:
+    return f"::{kind} title={title.translate(_PROPERTY)}::{message.translate(_DATA)}"
+
+
+def append_summary(verdict: Verdict, path: Path) -> bool:
+    """Appends the verdict as Markdown to a step's summary, cut by whole rows to what GitHub shows.
+
+    Args:
+        path: the file that the environment variable GITHUB_STEP_SUMMARY names.
+
+    Returns:
+        Whether there was room for it.
+
+    Raises:
+        RecordsError: the file cannot be written.
+    """
+    try:
+        room = _MOST_BYTES - (path.stat().st_size if path.exists() else 0)
+        rows = len(verdict.comparisons)
+        cuts = range(rows + 1)
+        cut = bisect_left(cuts, True, key=lambda cut: _size(verdict, cut) <= room)
+        if cut > rows:
+            return False
+        with path.open("a", encoding="utf-8") as file:
+            file.write(markdown.render(verdict, cut=cut))
+    except OSError as error:
+        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
+    return True
+
+
+def _size(verdict: Verdict, cut: int) -> int:
+    return len(markdown.render(verdict, cut=cut).encode())

@@ -1,0 +1,233 @@
+"""A verdict in words: its one line, a sentence for each comparison, and what stands above them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cmx_bench import units
+from cmx_bench.gate.verdict import Comparison, State, Verdict
+from cmx_bench.metrics import Metric
+from cmx_bench.report.headline import Fact
+from cmx_bench.report.tables import plain
+
+# In every output the comparisons stand in this order.
+ORDER: tuple[State, ...] = ("FAIL", "INCONCLUSIVE", "PASS", "NEW", "INCOMPARABLE")
+_JUDGED = ORDER[:3]
+_TIMED = ("s", "images/s")
+
+
+def headline(verdict: Verdict) -> str:
+    """The whole verdict on one line: "FAIL: 1 of 20 comparisons slower (…)"."""
+    judged = [one for one in verdict.comparisons if one.state in _JUDGED]
+    if not judged:
+        text = f"nothing was compared ({_counted(verdict, ('INCOMPARABLE', 'NEW')) or 'no pairs'})"
+        return one_line(f"{verdict.state}: {text}")
+    if verdict.state == "FAIL":
+        text = _failed(judged, verdict)
+    elif verdict.state == "INCONCLUSIVE":
+        text = _inconclusive(judged, verdict)
+    else:
+        text = _passed(judged, verdict)
+    return one_line(f"{verdict.state}: {'; '.join([text, *_not_judged(verdict)])}")
+
+
+def _failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
+    failed = [one for one in judged if one.state == "FAIL"]
+    worst = "worst: " * (len(failed) > 1) + sentence(max(failed, key=_slowdown), verdict)
+    text = f"{len(failed)} of {_comparisons(judged)} {_worse(failed)} ({worst})"
+    undecided = _counted(verdict, ("INCONCLUSIVE",))
+    return f"{text}; {undecided}" if undecided else text
+
+
+def _inconclusive(judged: Sequence[Comparison], verdict: Verdict) -> str:
+    undecided = [one for one in judged if one.state == "INCONCLUSIVE"]
+    worst = "worst: " * (len(undecided) > 1) + sentence(max(undecided, key=_slowdown), verdict)
+    text = f"{len(undecided)} of {_comparisons(judged)} undecided ({worst})"
+    return f"{text}; {_more_measuring(undecided)}"
+
+
+def _more_measuring(undecided: Sequence[Comparison]) -> str:
+    needed = [one.seconds_more for one in undecided if one.seconds_more is not None]
+    if not needed:
+        return "no reasonable amount of measuring would decide"
+    text = f"about {units.duration(sum(needed))} more measuring would decide"
+    return text if len(needed) == len(undecided) else f"{text} {len(needed)} of them"
+
+
+def _passed(judged: Sequence[Comparison], verdict: Verdict) -> str:
+    none = "none" if len(judged) > 1 else "not"
+    text = f"{_comparisons(judged)}, {none} {_worse(judged)} by {share(verdict.threshold)}"
+    if gains := [one for one in judged if one.high is not None and one.high < 0]:
+        best = sentence(min(gains, key=_slowdown), verdict, threshold=False)
+        text += f"; {len(gains)} better ({'best: ' * (len(gains) > 1)}{best})"
+    seen = [one.detectable for one in judged if one.detectable is not None]
+    return f"{text}; smallest detectable change {units.percent(max(seen))}" if seen else text
+
+
+def _slowdown(comparison: Comparison) -> float:
+    """For sorting: what has no value, for a side failed, is worst."""
+    return math.inf if comparison.slowdown is None else comparison.slowdown
+
+
+def _worse(comparisons: Sequence[Comparison]) -> str:
+    timed = all(one.metric.unit in _TIMED for one in comparisons)
+    return "slower" if timed else "worse"
+
+
+def _comparisons(found: Sequence[Comparison]) -> str:
+    return "1 comparison" if len(found) == 1 else f"{len(found)} comparisons"
+
+
+def _not_judged(verdict: Verdict) -> list[str]:
+    found = _counted(verdict, ("INCOMPARABLE", "NEW"))
+    return [f"not judged: {found}"] if found else []
+
+
+def _counted(verdict: Verdict, states: Sequence[State]) -> str:
+    counts = verdict.counts
+    return ", ".join(f"{counts[state]} {state.lower()}" for state in states if counts[state])
+
+
+# --- one comparison -------------------------------------------------------------------------------
+
+
+def sentence(comparison: Comparison, verdict: Verdict, threshold: bool = True) -> str:
+    """ "ResNet-18 throughput: 7.2 % slower, 95 % interval 5.1 to 9.3 %, threshold 5 %"."""
+    return f"{named(comparison, verdict)}: {_change(comparison, verdict.threshold, threshold)}"
+
+
+def told(comparison: Comparison, threshold: float) -> str:
+    """The sentence without the names, and why where that says more."""
+    change, reason = _change(comparison, threshold), one_line(why(comparison))
+    return change if reason in change else f"{change}; {reason}"
+
+
+def named(comparison: Comparison, verdict: Verdict) -> str:
+    """Model and metric, with the setting and the other side where the verdict has several."""
+    parts = [comparison.label, _inner(comparison.metric.title)]
+    if several_sides(verdict):
+        parts.append(f"against {comparison.against}")
+    if several_settings(verdict):
+        parts.append(f"({comparison.setting})")
+    return one_line(" ".join(parts))
+
+
+def several_sides(verdict: Verdict) -> bool:
+    """Whether head is held against more than one thing: a baseline and an anchor."""
+    return len({one.against for one in verdict.comparisons}) > 1
+
+
+def several_settings(verdict: Verdict) -> bool:
+    """Whether any metric of any model is compared in more than one setting."""
+    settings: dict[tuple[str, str], set[str]] = {}
+    for one in verdict.comparisons:
+        settings.setdefault((one.model, one.metric.name), set()).add(one.setting)
+    return any(len(found) > 1 for found in settings.values())
+
+
+def _inner(title: str) -> str:
+    """A metric's title within a sentence: "throughput", but "MACs"."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
+def _change(comparison: Comparison, threshold: float, with_threshold: bool = True) -> str:
+    if comparison.slowdown is None:
+        return because(comparison) or "no value"
+    text = worded(comparison.slowdown, comparison.metric)
+    if comparison.metric.exact:
+        base, head = exact(comparison.base, comparison), exact(comparison.head, comparison)
+        return text if base == head else f"{base} → {head}, {text}"
+    if comparison.low is not None and comparison.high is not None:
+        gain = comparison.slowdown < 0
+        low, high = comparison.low, comparison.high
+        edges = (-high, -low) if gain else (low, high)
+        text += f", 95 % interval {interval(*edges)}"
+    return f"{text}, threshold {share(threshold)}" if with_threshold else text
+
+
+def exact(value: float | None, comparison: Comparison) -> str:
+    """A value unrounded, with its unit; a dash where there is none."""
+    return "–" if value is None else f"{units.exact(value)} {comparison.metric.unit}".rstrip()
+
+
+def worded(slowdown: float, metric: Metric) -> str:
+    """A slowdown, as a share, in the words of its metric: "7.2 % slower", "3.0 % higher"."""
+    if slowdown == 0:
+        return "unchanged"
+    if metric.unit in _TIMED:
+        word = "slower" if slowdown > 0 else "faster"
+    else:
+        word = "higher" if (slowdown > 0) is (metric.better == "lower") else "lower"
+    return f"{units.percent(abs(slowdown))} {word}"
+
+
+def interval(low: float, high: float) -> str:
+    """The edges of an interval of shares: "−1.2 to 3.4 %"."""
+    return f"{units.percent(low).removesuffix(' %')} to {units.percent(high)}".replace("-", "−")
+
+
+def share(given: float) -> str:
+    """A share as somebody wrote it, such as a threshold: "5 %", "2.5 %"."""
+    return f"{100 * given:g} %"
+
+
+def why(comparison: Comparison) -> str:
+    """What a reader wants to know beside the state: the reason, or what the figures mean."""
+    return because(comparison) or _reading(comparison)
+
+
+def because(comparison: Comparison) -> str:
+    """What does not follow from the figures: the reason given, and what would decide."""
+    parts = [comparison.reason] if comparison.reason else []
+    if comparison.state == "INCONCLUSIVE":
+        parts.append(_more_measuring([comparison]))
+    return one_line("; ".join(parts))
+
+
+def _reading(comparison: Comparison) -> str:
+    slowdown, low, high = comparison.slowdown, comparison.low, comparison.high
+    if slowdown is None:
+        return ""
+    if comparison.metric.exact or low is None or high is None:
+        return worded(slowdown, comparison.metric)
+    if low <= 0 <= high:
+        return "no evidence of a change"
+    text = worded(slowdown, comparison.metric).rpartition(" ")[2]
+    passed = comparison.state == "PASS" and low > 0
+    return f"{text}, but by less than the threshold" if passed else text
+
+
+# --- above the table ------------------------------------------------------------------------------
+
+
+def facts(verdict: Verdict) -> list[Fact]:
+    """The sides, what could have been detected, the notes and the command."""
+    return [
+        *(Fact(one_line(name), one_line(text)) for name, text in verdict.sides),
+        Fact("Compared", _counted(verdict, ORDER) or "nothing"),
+        Fact("Detectable", _detectable(verdict)),
+        *(Fact("Note", one_line(note)) for note in verdict.notes),
+        *([Fact("Command", one_line(verdict.command))] if verdict.command else []),
+    ]
+
+
+def _detectable(verdict: Verdict) -> str:
+    """What every comparison would have caught: that of the least certain one."""
+    found = [one for one in verdict.comparisons if one.detectable is not None]
+    if not found:
+        return "no sampled metric was compared: nothing could have been detected"
+    least = max(found, key=lambda one: one.detectable or 0)
+    best = min(one.detectable or 0 for one in found)
+    text = f"with 95 % probability a slowdown of {units.percent(least.detectable or 0)}"
+    if len(found) == 1:
+        return text
+    return (
+        f"{text} in each of {_comparisons(found)} (least certain: {named(least, verdict)}), "
+        f"of {units.percent(best)} in the most certain one"
+    )
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, without what no format can carry."""
+    return " ".join(plain(text).split())

@@ -1,0 +1,57 @@
+"""junit.xml: one test case for each comparison, which every CI system can show."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from cmx_bench.gate.outputs.headline import headline, one_line, several_sides, told
+from cmx_bench.gate.outputs.table import ordered
+from cmx_bench.gate.verdict import Comparison, State, Verdict
+
+# How a state is told, and as which type; what passed has no element.
+_ELEMENTS: dict[State, tuple[str, str]] = {
+    "FAIL": ("failure", "regression"),
+    "INCONCLUSIVE": ("error", "inconclusive"),
+    "INCOMPARABLE": ("skipped", "incomparable"),
+    "NEW": ("skipped", "new"),
+}
+
+
+def render(verdict: Verdict) -> str:
+    """The verdict as JUnit's XML; sides and notes are properties of the test suite."""
+    counts = verdict.counts
+    suite = ElementTree.Element(
+        "testsuite",
+        name=one_line(verdict.title),
+        tests=str(len(verdict.comparisons)),
+        failures=str(counts["FAIL"]),
+        errors=str(counts["INCONCLUSIVE"]),
+        skipped=str(counts["INCOMPARABLE"] + counts["NEW"]),
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    facts = [("verdict", headline(verdict)), *verdict.sides, *(("note", n) for n in verdict.notes)]
+    for name, value in facts:
+        ElementTree.SubElement(properties, "property", name=one_line(name), value=one_line(value))
+    against = several_sides(verdict)
+    for comparison in ordered(verdict):
+        name = f"{comparison.model} {comparison.metric.name}"
+        name += f" against {comparison.against}" * against
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=one_line(comparison.setting), name=one_line(name)
+        )
+        _tell(case, comparison, told(comparison, verdict.threshold))
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    text = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _tell(case: ElementTree.Element, comparison: Comparison, text: str) -> None:
+    if comparison.state in _ELEMENTS:
+        tag, kind = _ELEMENTS[comparison.state]
+        found = ElementTree.SubElement(case, tag, message=text)
+        if tag != "skipped":  # JUnit's skipped has no type
+            found.set("type", kind)
+    else:
+        ElementTree.SubElement(case, "system-out").text = text

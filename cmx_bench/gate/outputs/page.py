@@ -1,0 +1,28 @@
+"""verdict.html: one file that needs no network and no script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cmx_bench.gate.outputs.headline import facts, headline, one_line
+from cmx_bench.gate.outputs.table import table
+from cmx_bench.gate.verdict import Verdict
+from cmx_bench.report import page
+from cmx_bench.report.headline import Fact
+from cmx_bench.report.tables import Table
+
+if TYPE_CHECKING:
+    from cmx_bench.report.figures import Drawing
+
+
+def render(verdict: Verdict, drawings: Sequence[Drawing] = (), tables: Sequence[Table] = ()) -> str:
+    """The whole page, with the figures of the history and what follows them."""
+    decided = Fact("Verdict", headline(verdict), warning=verdict.state != "PASS")
+    return page.template("verdict.html.j2").render(
+        title=one_line(verdict.title),
+        facts=[decided, *facts(verdict)],
+        comparisons=table(verdict),
+        drawings=page.inlined(drawings),
+        tables=tables,
+    )

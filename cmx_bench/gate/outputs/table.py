@@ -1,0 +1,99 @@
+"""The table of comparisons, once: Markdown and HTML only write it down."""
+
+from __future__ import annotations
+
+from cmx_bench import units
+from cmx_bench.gate.outputs.headline import (
+    ORDER,
+    exact,
+    interval,
+    one_line,
+    several_sides,
+    share,
+    why,
+    worded,
+)
+from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.report.tables import Column, Entry, Table
+
+_DASH = Entry("–", quiet=True)
+
+
+def table(verdict: Verdict) -> Table:
+    """Every comparison, what failed first."""
+    against = several_sides(verdict)
+    columns = (
+        Column("network", "Network"),
+        Column("setting", "Setting"),
+        *([Column("against", "Against")] if against else []),
+        Column("metric", "Metric"),
+        Column("base", "Base", "right", "Typical value over fresh processes"),
+        Column("head", "Head", "right", "Typical value over fresh processes"),
+        Column("slowdown", "Slowdown", "right", "How much worse head is, and the 95 % interval"),
+        Column("threshold", "Threshold", "right", "The slowdown that must not pass"),
+        Column("detectable", "Smallest detectable", "right",
+               "The smallest slowdown that fails with 95 % probability"),
+        Column("n", "n", "right", "Fresh processes of each side"),
+        Column("verdict", "Verdict"),
+        Column("why", "Why"),
+    )  # fmt: skip
+    rows = tuple(_row(one, verdict, against) for one in ordered(verdict))
+    remarks = (
+        "Slowdown: how much worse head is, whichever way the metric points; negative is a gain. "
+        "Below it stands its 95 % interval. Exact metrics have none: any difference is real.",
+        "NEW and INCOMPARABLE are not judged: they neither pass nor fail.",
+    )
+    return Table("comparisons", "Comparisons", columns, rows, remarks)
+
+
+def ordered(verdict: Verdict) -> list[Comparison]:
+    """The comparisons, what failed first; within a state as given."""
+    return sorted(verdict.comparisons, key=lambda one: ORDER.index(one.state))
+
+
+def _row(one: Comparison, verdict: Verdict, against: bool) -> tuple[Entry, ...]:
+    return (
+        Entry(one_line(one.label), one_line(one.model)),
+        Entry(one_line(one.setting)),
+        *([Entry(one_line(one.against))] if against else []),
+        Entry(one.metric.title),
+        value(one.base, one),
+        value(one.head, one),
+        slowdown(one),
+        _DASH if one.metric.exact else Entry(share(verdict.threshold), sort=verdict.threshold),
+        _detectable(one),
+        _processes(one),
+        Entry(one.state),
+        Entry(why(one)),
+    )
+
+
+def value(found: float | None, one: Comparison) -> Entry:
+    """A side's value: an exact one unrounded."""
+    if found is None:
+        return _DASH
+    text = exact(found, one) if one.metric.exact else units.scaled(found, one.metric.unit, 4)
+    return Entry(text, sort=found)
+
+
+def slowdown(one: Comparison) -> Entry:
+    """The slowdown with its sign, and its interval."""
+    if one.slowdown is None:
+        return _DASH
+    sign = "+" if one.slowdown > 0 else "−" if one.slowdown < 0 else ""
+    edges = "" if one.low is None or one.high is None else interval(one.low, one.high)
+    text = f"{sign}{units.percent(abs(one.slowdown))}"
+    return Entry(text, edges, one.slowdown, worded(one.slowdown, one.metric))
+
+
+def _detectable(one: Comparison) -> Entry:
+    if one.metric.exact:
+        return Entry("any", title="An exact metric: any difference is real")
+    return _DASH if one.detectable is None else Entry(units.percent(one.detectable))
+
+
+def _processes(one: Comparison) -> Entry:
+    base, head = one.n
+    if not base + head:
+        return _DASH
+    return Entry(str(base) if base == head else f"{base}, {head}")

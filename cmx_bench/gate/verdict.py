@@ -1,0 +1,68 @@
+"""What a gate found, as frozen data: one comparison a model, setting and metric, and the whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from cmx_bench.metrics import Metric
+
+# INCOMPARABLE and NEW are not judged: counted and shown, neither passed nor failed.
+State: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE", "INCOMPARABLE", "NEW"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One metric of one model in one setting, on both sides.
+
+    `base` and `head` are typical values in base units. `slowdown` is how much worse head is, as a
+    share: 0.05 takes 5 % more time (or memory), negative is a gain; `low` and `high` are its 95 %
+    interval. `detectable` is the smallest slowdown that so many samples of this spread catch with
+    95 % power. `n` counts the fresh processes of each side. `seconds_more` is about how much more
+    measuring would decide an inconclusive one; None where nothing reasonable would.
+    """
+
+    model: str
+    label: str
+    setting: str
+    metric: Metric
+    against: str
+    state: State
+    base: float | None = None
+    head: float | None = None
+    slowdown: float | None = None
+    low: float | None = None
+    high: float | None = None
+    detectable: float | None = None
+    n: tuple[int, int] = (0, 0)
+    seconds_more: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A gate's comparisons and what follows from them.
+
+    `title` says what was compared. `sides` describes each side (its name, then what it is), `notes`
+    are what a reader must know beside the comparisons. `command` is what made it.
+    """
+
+    title: str
+    threshold: float
+    sides: tuple[tuple[str, str], ...]
+    comparisons: tuple[Comparison, ...]
+    notes: tuple[str, ...] = ()
+    command: str = ""
+
+    @property
+    def state(self) -> State:
+        """FAIL where anything failed or nothing was judged, then INCONCLUSIVE, else PASS."""
+        states = self.counts
+        if states["FAIL"] or not states["PASS"] + states["INCONCLUSIVE"]:
+            return "FAIL"
+        return "INCONCLUSIVE" if states["INCONCLUSIVE"] else "PASS"
+
+    @property
+    def counts(self) -> Counter[State]:
+        return Counter(one.state for one in self.comparisons)

@@ -1,0 +1,85 @@
+"""What a fresh process of one side does: build a model, then time passes as the driver asks."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from torch import Tensor, nn
+
+from cmx_bench import measures
+from cmx_bench.cell import Model, Setting
+from cmx_bench.execute import machine
+from cmx_bench.execute.worker import reason_of
+from cmx_bench.gate.pairs import LOOK
+from cmx_bench.measures import forward as forwards
+from cmx_bench.measures.conditions import look_for
+from cmx_bench.measures.timing import elapsed, warm_up
+from cmx_bench.models.building import build
+
+# Shorter than for a throughput: turns are compared with each other, and both sides are as warm.
+_WARM_UP_SECONDS = (0.2, 0.5)
+_HUNG_UP = (EOFError, BrokenPipeError, ConnectionResetError)
+
+
+def serve(driver: Connection) -> None:
+    """Carries out one order; one for timing lasts until the driver hangs up.
+
+    Orders and answers are plain dictionaries and numbers, so that versions of this package can be
+    compared with each other.
+    """
+    with suppress(*_HUNG_UP):
+        order = driver.recv()
+        setting = Setting(**order["setting"])
+        try:
+            forwards.apply_flags(setting)
+            if "measure" in order:
+                measure = measures.function(order["measure"])
+                driver.send({"values": measure(Model(**order["model"]), setting)})
+            else:
+                _time(order, setting, driver)
+        except _HUNG_UP:
+            raise
+        except Exception as error:  # whatever a model does fails its cell, and no more than that
+            traceback.print_exc()
+            driver.send({"reason": reason_of(error, setting)})
+
+
+def _time(order: Mapping[str, Any], setting: Setting, driver: Connection) -> None:
+    """Answers with the environment and the seconds of a pass; then each number of passes with the
+    seconds that they took, and `LOOK` with the conditions at the moment."""
+    environment = machine.capture(setting.device)
+    if order["cores"] is not None:
+        os.sched_setaffinity(0, order["cores"])
+    model = build(Model(**order["model"]), setting.image_size)
+    module = forwards.place(with_extra_layers(model, order["extra_layers"]), setting)
+    forward = forwards.forward_of(module, setting)
+    passes = warm_up(forward, setting.device, _WARM_UP_SECONDS)
+    driver.send({"environment": environment, "pass_seconds": min(passes[1:])})
+    look = look_for(setting)
+    while True:
+        asked = driver.recv()
+        driver.send(look() if asked == LOOK else elapsed(forward, asked, setting.device))
+
+
+def with_extra_layers(model: nn.Module, layers: int) -> nn.Module:
+    """`model` made slower by so many small convolutions; itself where there are none."""
+    return _ExtraLayers(model, layers) if layers else model
+
+
+class _ExtraLayers(nn.Module):
+    """A model that also passes a corner of its first image through convolutions."""
+
+    def __init__(self, model: nn.Module, layers: int) -> None:
+        super().__init__()
+        self.model = model
+        self.layers = nn.Sequential(*(nn.Conv2d(16, 16, 3, padding=1) for _ in range(layers)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        added = self.layers(images[:1, :1, :24, :24].expand(-1, 16, -1, -1)).mean()
+        output: Tensor = self.model(images) + 0 * added
+        return output

@@ -1,0 +1,79 @@
+"""The cheapest start of a process whose replicates spread like fresh interpreters.
+
+``python tests/bench/starts.py [PAIRS]`` times pairs of processes of one model, the same on both
+sides, by the gate's own pairs: both forked from one server, both forked from servers started for
+this pair, both fresh interpreters. The three are recorded in turns. What two processes share makes
+them more alike: the spread of a kind of start is what its replicates can show.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import random
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from multiprocessing.connection import Connection
+from pathlib import Path
+from unittest.mock import patch
+
+from cmx_bench import suite
+from cmx_bench.execute import local, servers
+from cmx_bench.execute.servers import Server
+from cmx_bench.gate import ab, pairs
+from cmx_bench.gate.worker import serve
+
+MODELS = ("convmixer_256_16", "deit_tiny_patch16_224")
+PATHS = {"base": sys.executable, "head": sys.executable}
+
+
+@contextmanager
+def spawned(server: Server, target: str) -> Iterator[Connection]:
+    """In the place of `servers.process`: a fresh interpreter that forks nothing."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs,))
+    process.start()
+    theirs.close()
+    with ours:
+        yield ours
+    process.join()
+
+
+def main(count: int) -> None:
+    plan = local.call("cmx_bench.execute.worker:make_plan", suite.load("ci"), "cpu", (), False)
+    cells = [c for c in plan.cells if c.measure == ab.TIMED and c.model.name in MODELS]
+    found: dict[tuple[str, str], list[float]] = {}
+    took: dict[str, list[float]] = {}
+    rng, log = random.Random(), Path("/dev/null")
+    with servers.opened("base", sys.executable, log) as one:
+        for number in range(count):
+            for kind in rng.sample(["one server", "a server each pair", "fresh interpreters"], 3):
+                fresh = kind == "a server each pair"
+                for cell in cells:
+                    begin = time.monotonic()
+                    with (
+                        ab.both(PATHS, log) if fresh else nullcontext((one, one)) as (base, head),
+                        patch.object(servers, "process", spawned)
+                        if kind == "fresh interpreters"
+                        else nullcontext(),
+                    ):
+                        other = Server("head", head.orders, head.log)
+                        pair = pairs.measure(cell, base, other, rng, 120)
+                    found.setdefault((cell.model.name, kind), []).append(pair.log_ratio)
+                    took.setdefault(kind, []).append(time.monotonic() - begin)
+            print(f"{number + 1} of {count}", file=sys.stderr, flush=True)
+    for (name, kind), ratios in sorted(found.items()):
+        spread = statistics.stdev(ratios)
+        error = spread / math.sqrt(2 * (len(ratios) - 1))
+        print(
+            f"{name:24} {kind:20} sd of a pair {100 * spread:.2f} ± {100 * error:.2f} %, mean "
+            f"{100 * statistics.fmean(ratios):+.2f} %, {statistics.fmean(took[kind]):.1f} s a pair"
+        )
+
+
+if __name__ == "__main__":
+    main(int((sys.argv[1:] or ["30"])[0]))

@@ -1,0 +1,59 @@
+"""Cells, pairs and sides that need no process."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.gate import ab, pairs
+from cmx_bench.gate.pairs import Block, Pair
+
+SETTING = Setting("ci", "cpu", "fp32", "nchw", "none", 2, 56, threads=1)
+ENVIRONMENTS = ({"torch": "2.14"}, {"torch": "2.15"})
+
+
+def cell_of(name: str, measure: str = "throughput") -> Cell:
+    return Cell(Model(name, name.upper(), "net", "timm", name), measure, SETTING)
+
+
+def pair_of(name: str, log_ratio: float, seconds: float = 0.02) -> Pair:
+    """A pair whose head takes `exp(log_ratio)` times as long as base."""
+    head = seconds * math.exp(log_ratio)
+    block = Block(True, (seconds, seconds), (head, head))
+    return Pair(cell_of(name).key, 1, [0], (block,) * 3, ENVIRONMENTS, 3.0)
+
+
+@pytest.fixture
+def stand_in_pairs(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Puts a function of model and extra layers in the place of measuring.
+
+    It gives the log-ratio of the next pair, or raises. Returns the models in the order in which
+    they were measured, with a "|" for each new pair of servers.
+    """
+
+    def install(answer: Callable[[str, int], float]) -> list[str]:
+        seen: list[str] = []
+
+        def measure(
+            cell: Cell, base: Any, head: Any, rng: random.Random, timeout: float, layers: int = 0
+        ) -> Pair:
+            seen.append(cell.model.name)
+            return pair_of(cell.model.name, answer(cell.model.name, layers))
+
+        @contextmanager
+        def both(paths: Mapping[str, str], log: Path) -> Iterator[tuple[None, None]]:
+            seen.append("|")
+            yield None, None
+
+        monkeypatch.setattr(pairs, "measure", measure)
+        monkeypatch.setattr(ab, "both", both)
+        return seen
+
+    return install

@@ -1,0 +1,107 @@
+"""Rounds of pairs until all is decided, with stand-ins for the pairs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cmx_bench.gate import ab, rule
+from cmx_bench.gate.pairs import PairError
+from cmx_bench.gate.verdict import Comparison
+from tests.gate.conftest import cell_of, pair_of
+
+PATHS = {"base": "old", "head": "new"}
+
+
+def plan_of(*names: str) -> Any:
+    suite = SimpleNamespace(name="tiny", timeout=60.0)
+    cells = tuple(cell_of(name) for name in names)
+    return SimpleNamespace(cells=cells, suite_file=SimpleNamespace(suite=suite))
+
+
+def by_model(found: list[Comparison]) -> dict[str, Comparison]:
+    return {one.model: one for one in found}
+
+
+def test_each_model_until_it_is_decided(stand_in_pairs: Callable[..., list[str]]) -> None:
+    rng = random.Random(2)
+    means = {"even": 0.0, "slower": 0.06, "faster": -0.1}
+    stand_in_pairs(lambda name, layers: rng.gauss(means[name], 0.005))
+    found, environments = ab.compare(plan_of(*means), PATHS, 0.05, Path("log"), lambda *_: None)
+    assert {name: one.state for name, one in by_model(found).items()} == {
+        "even": "PASS", "slower": "FAIL", "faster": "PASS",
+    }  # fmt: skip
+    assert environments == {"base": {"torch": "2.14"}, "head": {"torch": "2.15"}}
+    for one in found:
+        assert one.n[0] in rule.LOOKS
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low < one.slowdown < one.high  # type: ignore[operator]
+    decided = by_model(found)
+    assert decided["slower"].slowdown == pytest.approx(0.062, abs=0.01)
+    assert decided["slower"].base == pytest.approx(2 / 0.02)  # a batch of two in 20 ms
+
+
+def test_every_round_has_fresh_servers_and_all_undecided_models(
+    stand_in_pairs: Callable[..., list[str]],
+) -> None:
+    seen = stand_in_pairs(lambda name, layers: 0.0 if name == "a" else 0.5)
+    ab.compare(plan_of("a", "b"), PATHS, 0.05, Path("log"), lambda *_: None)
+    rounds = "".join(seen).split("|")[1:]
+    assert [sorted(one) for one in rounds] == [["a", "b"]] * rule.LOOKS[0]
+
+
+def test_out_of_budget_is_inconclusive_and_says_what_would_decide(
+    stand_in_pairs: Callable[..., list[str]],
+) -> None:
+    noise = iter([0.1, -0.1, 0.08, -0.06, 0.05, -0.02] * 20)
+    stand_in_pairs(lambda name, layers: next(noise))
+    [found], _ = ab.compare(plan_of("a"), PATHS, 0.05, Path("log"), lambda *_: None, budget=0)
+    assert (found.state, found.n, found.reason) == ("INCONCLUSIVE", (1, 1), "fewer than 4 pairs")
+    wide = ab.judge(cell_of("a"), [pair_of("a", one) for one in (0.1, -0.1, 0.08, -0.06)], 0.05)
+    assert wide.state == "INCONCLUSIVE"
+    assert wide.seconds_more is not None
+    assert wide.seconds_more > 3
+
+
+def test_nothing_is_decided_between_looks() -> None:
+    n = next(n for n in range(rule.LOOKS[0], 99) if n not in rule.LOOKS)
+    clear = [pair_of("a", 0.5 + 0.001 * (place % 2)) for place in range(n)]
+    assert ab.judge(cell_of("a"), clear, 0.05).state == "INCONCLUSIVE"
+    assert ab.judge(cell_of("a"), clear[: rule.LOOKS[0]], 0.05).state == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "state"),
+    [
+        ({"head": "boom"}, "FAIL"),
+        ({"base": "boom"}, "INCOMPARABLE"),
+        ({"base": "boom", "head": "boom"}, "INCOMPARABLE"),
+    ],
+)
+def test_a_side_that_fails(
+    stand_in_pairs: Callable[..., list[str]], reasons: dict[str, str], state: str
+) -> None:
+    def fail(name: str, layers: int) -> float:
+        raise PairError(reasons)
+
+    seen = stand_in_pairs(fail)
+    [found], _ = ab.compare(plan_of("a"), PATHS, 0.05, Path("log"), lambda *_: None)
+    assert found.state == state
+    assert "boom" in found.reason
+    assert seen == ["|", "a"]  # no second try
+
+
+def test_each_base_in_turn(stand_in_pairs: Callable[..., list[str]]) -> None:
+    stand_in_pairs(lambda name, layers: 0.0)
+    verdict = ab.verdict(
+        plan_of("a"), {"base": "old", "anchor": "oldest"}, "new", 0.05, Path("log"), lambda *_: None
+    )
+    assert [one.against for one in verdict.comparisons] == ["base", "anchor"]
+    assert [name for name, _ in verdict.sides] == ["base", "head", "anchor"]
+    assert verdict.state == "PASS"

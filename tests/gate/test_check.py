@@ -1,0 +1,175 @@
+"""Two synthetic runs held against each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cmx_bench.gate import check
+from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.records import Record, Run
+
+from ..report.synthetic import ENVIRONMENT, PAPER, failed, make_records, make_run, write_folder
+
+RUN = make_run(PAPER[:3])
+RECORDS = make_records(RUN)
+NAMES = [model.name for model in RUN.models]
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Callable[..., Verdict]:
+    """The verdict on a run, by default RUN against itself."""
+
+    def judged(
+        head: list[Record] = RECORDS, run: Run = RUN, base: list[Record] = RECORDS,
+        base_run: Run = RUN, threshold: float = 0.05,
+    ) -> Verdict:  # fmt: skip
+        folders = {"head": write_folder_anew(tmp_path / "head", run, head)}
+        folders["baseline"] = write_folder_anew(tmp_path / "base", base_run, base)
+        others = {"baseline": folders["baseline"]}
+        return check.verdict(folders["head"], others, threshold)[1]
+
+    return judged
+
+
+def write_folder_anew(folder: Path, run: Run, found: list[Record]) -> Path:
+    folder.mkdir(exist_ok=True)
+    return write_folder(folder, run, found)
+
+
+def scaled(name: str, metric: str, factor: float) -> list[Record]:
+    """RECORDS with the samples of one metric of one model multiplied."""
+    return [
+        dataclasses.replace(
+            one,
+            values={
+                key: [factor * sample for sample in samples] if key == metric else samples
+                for key, samples in one.values.items()
+            },
+        )
+        if one.model == name
+        else one
+        for one in RECORDS
+    ]
+
+
+def of(verdict: Verdict, name: str, metric: str) -> Comparison:
+    [found] = [one for one in verdict.comparisons if (one.model, one.metric.name) == (name, metric)]
+    return found
+
+
+def test_a_run_against_itself_passes(judge: Callable[..., Verdict]) -> None:
+    verdict = judge()
+    assert verdict.state == "PASS"
+    timed = of(verdict, NAMES[0], "throughput")
+    assert timed.slowdown == 0
+    assert timed.n == (5, 5)
+    assert timed.detectable is not None
+    assert timed.detectable == pytest.approx(0.062, abs=0.001)
+    # One process a run: no spread to judge by, and that is said.
+    assert of(verdict, NAMES[0], "peak_memory").state == "INCOMPARABLE"
+    assert "fewer than 3 processes" in of(verdict, NAMES[0], "peak_memory").reason
+
+
+@pytest.mark.parametrize(
+    ("factor", "state", "slowdown"), [(1 / 1.1, "FAIL", 0.1), (1.3, "PASS", 1 / 1.3 - 1)]
+)
+def test_throughput_counts_by_the_time_it_takes(
+    judge: Callable[..., Verdict], factor: float, state: str, slowdown: float
+) -> None:
+    verdict = judge(scaled(NAMES[1], "throughput", factor))
+    timed = of(verdict, NAMES[1], "throughput")
+    assert (timed.state, verdict.state) == (state, state)
+    assert timed.slowdown == pytest.approx(slowdown)
+    assert of(verdict, NAMES[0], "throughput").state == "PASS"
+
+
+def test_between_is_inconclusive_and_says_what_would_decide(judge: Callable[..., Verdict]) -> None:
+    verdict = judge(scaled(NAMES[1], "throughput", 1 / 1.03))
+    timed = of(verdict, NAMES[1], "throughput")
+    assert (timed.state, verdict.state) == ("INCONCLUSIVE", "INCONCLUSIVE")
+    # Five processes of 2 s a run have the spread of one per cent that `values` gives them.
+    assert timed.seconds_more is not None
+    assert 4 <= timed.seconds_more <= 60
+
+
+@pytest.mark.parametrize("factor", [1.01, 0.99])
+def test_an_exact_metric_must_be_equal(judge: Callable[..., Verdict], factor: float) -> None:
+    verdict = judge(scaled(NAMES[2], "macs", factor))
+    found = of(verdict, NAMES[2], "macs")
+    assert (found.state, verdict.state) == ("FAIL", "FAIL")
+    assert found.reason == "an exact metric changed"
+
+
+def test_other_machines_compare_exact_metrics_only(judge: Callable[..., Verdict]) -> None:
+    moved = dataclasses.replace(
+        RUN,
+        machine=ENVIRONMENT | {"torch": "2.99"},
+        environments={"e1": ENVIRONMENT | {"torch": "2.99"}},
+    )
+    verdict = judge(scaled(NAMES[0], "throughput", 0.5), run=moved)
+    timed = of(verdict, NAMES[0], "throughput")
+    assert timed.state == "INCOMPARABLE"
+    assert timed.reason == "measured elsewhere: torch 2.15.0, now 2.99"
+    assert of(verdict, NAMES[0], "macs").state == "PASS"
+    assert verdict.state == "PASS"
+
+
+def test_nothing_compared_fails(judge: Callable[..., Verdict]) -> None:
+    only = make_run(PAPER[:2], measures=("throughput",))
+    moved = dataclasses.replace(only, environments={"e1": ENVIRONMENT | {"torch": "2.99"}})
+    verdict = judge(make_records(moved), moved, make_records(only), only)
+    assert verdict.counts == {"INCOMPARABLE": 2}
+    assert verdict.state == "FAIL"
+
+
+def test_a_missing_model_fails(judge: Callable[..., Verdict]) -> None:
+    fewer = make_run(PAPER[:2])
+    verdict = judge(make_records(fewer), fewer)
+    assert of(verdict, NAMES[2], "throughput").state == "FAIL"
+    assert of(verdict, NAMES[2], "throughput").reason == "the model is missing"
+    assert verdict.state == "FAIL"
+
+
+def test_a_cell_that_was_not_measured_fails(judge: Callable[..., Verdict]) -> None:
+    gone = [one for one in RECORDS if (one.model, one.measure) != (NAMES[0], "macs")]
+    assert of(judge(gone), NAMES[0], "macs").reason == "not measured"
+    assert judge(gone).state == "FAIL"
+
+
+def test_a_newly_failed_cell_fails(judge: Callable[..., Verdict]) -> None:
+    broken = [
+        failed(one, "boom") if (one.model, one.measure) == (NAMES[0], "throughput") else one
+        for one in RECORDS
+    ]
+    found = of(judge(broken), NAMES[0], "throughput")
+    assert (found.state, found.reason) == ("FAIL", "newly failed: boom")
+    both = of(judge(broken, base=broken), NAMES[0], "throughput")
+    assert (both.state, both.reason) == ("INCOMPARABLE", "failed in both: boom")
+
+
+def test_what_is_new_is_not_judged(judge: Callable[..., Verdict]) -> None:
+    fewer = make_run(PAPER[:2])
+    verdict = judge(base=make_records(fewer), base_run=fewer)
+    assert of(verdict, NAMES[2], "throughput").state == "NEW"
+    assert verdict.state == "PASS"
+
+
+def test_an_anchor_catches_what_adds_up(tmp_path: Path) -> None:
+    """Two losses of 2.4 % pass one by one and fail together."""
+    runs = {
+        name: write_folder_anew(tmp_path / name, RUN, scaled(NAMES[0], "throughput", factor))
+        for name, factor in (("first", 1.0), ("second", 1 / 1.024), ("third", 1 / 1.05))
+    }
+    others = {"baseline": runs["second"], "anchor": runs["first"]}
+    _, verdict = check.verdict(runs["third"], others, 0.05)
+    states = {
+        one.against: one.state
+        for one in verdict.comparisons
+        if (one.model, one.metric.name) == (NAMES[0], "throughput")
+    }
+    assert states["anchor"] == "FAIL"
+    assert states["baseline"] != "FAIL"

@@ -1,0 +1,192 @@
+"""`check`, `ab` and `selftest` as a user types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from cmx_bench.gate import floor, selftest
+from cmx_bench.gate.outputs import OUTPUTS
+
+from ..conftest import Cli
+from ..report.synthetic import PAPER, make_records, make_run
+from .test_check import NAMES, RECORDS, RUN, scaled, write_folder_anew
+
+SUITE = """\
+name: tiny
+models:
+  - {name: mixer, label: Small ConvMixer, convmixer: {dim: 8, depth: 2, kernel_size: 3}}
+measures: [params, throughput]
+settings:
+  cpu: [{name: cpu, batch_size: 2, image_size: 56, threads: 1}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No self-test of this machine, and no CI around."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> dict[str, Path]:
+    """A run, one a tenth slower, one between, one that lacks a model."""
+    fewer = make_run(PAPER[:2])
+    return {
+        "base": write_folder_anew(tmp_path / "base", RUN, RECORDS),
+        "slower": write_folder_anew(
+            tmp_path / "slower", RUN, scaled(NAMES[0], "throughput", 1 / 1.1)
+        ),
+        "between": write_folder_anew(
+            tmp_path / "between", RUN, scaled(NAMES[0], "throughput", 1 / 1.03)
+        ),
+        "fewer": write_folder_anew(tmp_path / "fewer", fewer, make_records(fewer)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        ("base", 0, "PASS: "),
+        ("slower", 1, "FAIL: 1 of"),
+        ("between", 3, "more measuring would decide"),
+        ("fewer", 1, "the model is missing"),
+    ],
+)
+def test_check_exits_as_it_judges(
+    cmx: Cli, runs: dict[str, Path], name: str, code: int, says: str
+) -> None:
+    got, out, err = cmx("check", runs[name], "--baseline", runs["base"])
+    assert got == code, err
+    assert says in out
+    assert "no self-test of this machine" in out
+
+
+def test_check_writes_what_ci_reads(
+    cmx: Cli, runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    arguments = ("--baseline", runs["base"], "--anchor", runs["between"], "--out", "verdict",
+                 "--history", tmp_path)  # fmt: skip
+    code, out, _ = cmx("check", runs["slower"], *arguments)
+    assert code == 1
+    assert "::error title=" in out
+    assert {*OUTPUTS} <= {path.name for path in Path("verdict").iterdir()}
+    suite = ElementTree.parse("verdict/junit.xml").getroot()
+    assert len(suite.findall(".//failure")) == 2  # against the baseline and the anchor
+    rates = json.loads(Path("verdict/benchmark.json").read_text())
+    assert {one["unit"] for one in rates} == {"images/s"}
+    assert "FAIL: " in (tmp_path / "summary.md").read_text()
+    assert "Change points over 4 runs of paper" in out
+    assert list(Path("verdict/figures").glob("history-throughput-*.svg"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--baseline", "nowhere"], "nowhere: holds no run (no run.json)"),
+        (["--baseline", "base", "--threshold", "5"], "--threshold 5: expected a percentage such"),
+        (["--baseline", "base", "--history", "nowhere"], "nowhere: no such folder"),
+    ],
+)
+def test_check_refuses_bad_input(
+    cmx: Cli, runs: dict[str, Path], arguments: list[str], message: str
+) -> None:
+    code, out, err = cmx("check", runs["base"], *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_check_refuses_a_threshold_below_the_self_test(
+    cmx: Cli, runs: dict[str, Path], stand_in_pairs: Callable[..., list[str]]
+) -> None:
+    found = floor.Floor(
+        RUN.machine, "ci", "2026-01-01", 0.05, 10, 3.0, {}, {}, 0.0, 0.0, 0.0, {"90": 0.04}
+    )
+    floor.write(found, floor.path(RUN.machine))
+    arguments = (runs["base"], "--baseline", runs["base"], "--threshold", "2%")
+    code, _, err = cmx("check", *arguments)
+    assert code == 2
+    assert "this machine shows a slowdown of 4 % at the least" in err
+    code, out, _ = cmx("check", *arguments, "--any-threshold")
+    assert code in (0, 3)
+    assert "4 % at the least" in out
+
+
+def test_check_loads_no_torch(runs: dict[str, Path]) -> None:
+    code = (
+        "import sys; from cmx_bench import cli; sys.argv = ['x', 'check', *sys.argv[1:]]\n"
+        "try: cli.main()\n"
+        "except SystemExit: print([name for name in ('torch', 'timm', 'matplotlib')"
+        " if name in sys.modules])"
+    )
+    line = [sys.executable, "-c", code, runs["base"], "--baseline", runs["base"]]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_ab_end_to_end(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
+    """Real pairs of a real model; a threshold so wide that four of them decide."""
+    suite = write_suite(SUITE)
+    code, out, err = cmx("ab", suite, "--base", sys.executable, "--threshold", "90%", "--out", "x")
+    assert code == 0, err
+    assert "PASS: 4 comparisons, none worse by 90 %" in out
+    lines = [json.loads(line) for line in Path("x/pairs.jsonl").read_text().splitlines()]
+    assert len(lines) >= 4
+    assert {line["against"] for line in lines} == {"base"}
+    asked = json.loads(Path("x/gate.json").read_text())
+    assert set(lines[0]["environments"]) <= set(asked["environments"])
+    assert asked["sides"]["head"] == sys.executable
+    assert {*OUTPUTS} <= {path.name for path in Path("x").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--base", "nowhere"], "--base nowhere: no such interpreter"),
+        (["--base", sys.executable, "--head", "nowhere"], "--head nowhere: no such interpreter"),
+        (["--base", sys.executable, "--threshold", "x"], "--threshold x: expected a percentage"),
+        (["--base", sys.executable, "--budget", "x"], "--budget x: expected a time"),
+    ],
+)
+def test_ab_refuses_bad_input_at_once(
+    cmx: Cli, write_suite: Callable[[str], Path], arguments: list[str], message: str
+) -> None:
+    code, out, err = cmx("ab", write_suite(SUITE), *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert not Path("reports").exists()
+
+
+def test_selftest_is_kept_for_later_gates(
+    cmx: Cli, write_suite: Callable[[str], Path], stand_in_pairs: Callable[..., list[str]]
+) -> None:
+    values = iter(range(1000))
+    stand_in_pairs(lambda name, layers: 0.004 * layers + 0.002 * (next(values) % 3))
+    code, out, err = cmx("selftest", write_suite(SUITE), "--budget", "0s")
+    assert code == 0, err
+    assert "smallest slowdown caught in 95 % of gates" in out
+    *_, here, state = map(Path, out.splitlines())
+    assert here.read_text() == state.read_text()
+    assert len((here.parent / "pairs.jsonl").read_text().splitlines()) == (
+        2 * selftest.FEWEST_ROUNDS + 2
+    )
+
+
+def test_a_folder_that_holds_pairs_is_not_overwritten(
+    cmx: Cli, write_suite: Callable[[str], Path], stand_in_pairs: Callable[..., list[str]]
+) -> None:
+    stand_in_pairs(lambda name, layers: 0.0)
+    Path("x").mkdir()
+    Path("x/pairs.jsonl").write_text("precious\n")
+    code, _, err = cmx("selftest", write_suite(SUITE), "--budget", "0s", "--out", "x")
+    assert (code, err.strip()) == (2, "cmx-bench: x: already holds pairs; give another --out")
+    assert Path("x/pairs.jsonl").read_text() == "precious\n"

@@ -1,0 +1,149 @@
+"""Real pairs of real processes of a tiny model, and what may go wrong with a side."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.execute import servers
+from cmx_bench.execute.servers import Server, ServerError
+from cmx_bench.gate import pairs
+from cmx_bench.gate.pairs import Block, PairError, Worker
+from cmx_bench.models.building import build
+
+TINY = {"dim": 16, "depth": 2, "kernel_size": 3, "patch_size": 7}
+MODEL = Model("tiny", "Tiny", "convmixer", "convmixer", "", TINY)
+CELL = Cell(MODEL, "throughput", Setting("ci", "cpu", "fp32", "nchw", "none", 1, 56, threads=1))
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
+    log = tmp_path_factory.mktemp("sides") / "log.txt"
+    with (
+        servers.opened("base", sys.executable, log) as base,
+        servers.opened("head", sys.prefix, log) as head,  # a virtual environment, or /usr
+    ):
+        servers.await_ready(base)
+        servers.await_ready(head)
+        yield base, head
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "PAIR_SECONDS", 0.0)
+
+
+def test_a_pair(both: tuple[Server, Server]) -> None:
+    pair = pairs.measure(CELL, *both, random.Random(0), 120)
+    assert pair.cell == CELL.key
+    assert len(pair.blocks) == pairs.FEWEST_BLOCKS
+    assert pair.passes * pair.seconds("base") > 0
+    assert pair.environments[0]["torch"] == pair.environments[1]["torch"]
+    usable = os.sched_getaffinity(0)
+    assert pair.cores is None if len(usable) == 1 else set(pair.cores or ()) <= usable
+
+
+def test_extra_layers_make_head_slower(both: tuple[Server, Server]) -> None:
+    """Two hundred layers beside two: whatever else the machine does."""
+    pair = pairs.measure(CELL, *both, random.Random(0), 120, extra_layers=200)
+    assert pair.log_ratio > 0.5
+
+
+@pytest.mark.parametrize(
+    ("target", "args", "message"),
+    [
+        ("os:abort", {}, "the process was killed by SIGABRT"),
+        ("os:_exit", {"status": 7}, r"the process ended without a result \(exit code 7\)"),
+    ],
+)
+def test_a_worker_that_dies_says_how(
+    both: tuple[Server, Server], target: str, args: dict[str, int], message: str
+) -> None:
+    deadly = dataclasses.replace(MODEL, source="python", target=target, args=args)
+    order = pairs.described(dataclasses.replace(CELL, model=deadly)) | {"measure": "params"}
+    with servers.process(both[0], pairs.WORKER) as pipe, pytest.raises(PairError, match=message):
+        pairs.ask(Worker(both[0], pipe, 120), order)
+
+
+def test_an_exact_measure(both: tuple[Server, Server]) -> None:
+    for side in both:
+        with servers.process(side, pairs.WORKER) as pipe:
+            order = pairs.described(CELL) | {"measure": "params"}
+            found = pairs.ask(Worker(side, pipe, 120), order)["values"]
+        parameters = build(MODEL, 56).parameters()
+        assert found["params"] == [sum(one.numel() for one in parameters)]
+
+
+def test_a_model_that_fails_says_why_for_each_side(both: tuple[Server, Server]) -> None:
+    wrong = dataclasses.replace(MODEL, args=TINY | {"depth": "many"})
+    with pytest.raises(PairError) as caught:
+        pairs.measure(dataclasses.replace(CELL, model=wrong), *both, random.Random(0), 120)
+    assert list(caught.value.reasons) == ["base", "head"]
+    assert "tiny: cannot be built: TypeError" in caught.value.reasons["head"]
+
+
+def test_too_slow_an_answer(both: tuple[Server, Server]) -> None:
+    with (
+        servers.process(both[0], pairs.WORKER) as pipe,
+        pytest.raises(PairError, match="longer than 0 s"),
+    ):
+        pairs.ask(Worker(both[0], pipe, 0), pairs.described(CELL) | {"measure": "macs"})
+
+
+def test_a_block_cancels_steady_drift() -> None:
+    """Turns of 1, 2, 3, 4: the logarithms of the outer and of the inner two."""
+    block = Block(True, (1.0, 4.0), (2.0, 3.0))
+    assert block.log_ratio == pytest.approx(0.2027, abs=1e-4)
+    assert Block(False, (2.0, 3.0), (1.0, 4.0)).log_ratio == pytest.approx(-0.2027, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("no/such/python", "--base no/such/python: no such interpreter"),
+        (".", r"--base \.: neither a virtual environment nor a folder of Python packages"),
+    ],
+)
+def test_no_such_side(
+    path: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ServerError, match=message), servers.opened("base", path, tmp_path / "log"):
+        pass
+
+
+def test_an_interpreter_without_the_package(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -P -S -E "$@"\n')
+    python.chmod(0o755)
+    with pytest.raises(ServerError, match=r"cannot serve \(ModuleNotFoundError: .*install this"):
+        servers.refuse_unusable("base", str(python))
+    with (
+        servers.opened("base", str(python), tmp_path / "log") as server,
+        pytest.raises(ServerError, match="base: the interpreter could not be started"),
+    ):
+        servers.await_ready(server)
+
+
+@pytest.mark.parametrize("inside", [".", "src"])
+def test_a_checkout_comes_before_what_is_installed(tmp_path: Path, inside: str) -> None:
+    """A package of the checkout shadows the installed one of this name."""
+    package = tmp_path / inside / "timm"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('the timm of the checkout')\n")
+    log = tmp_path / "log"
+    order = pairs.described(CELL) | {"measure": "params"}
+    with (
+        servers.opened("head", str(tmp_path), log) as head,
+        servers.process(head, pairs.WORKER) as pipe,
+        pytest.raises(PairError),
+    ):
+        pairs.ask(Worker(head, pipe, 120), order)
+    assert "the timm of the checkout" in log.read_text()

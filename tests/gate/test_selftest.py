@@ -1,0 +1,119 @@
+"""A self-test with stand-ins for the pairs, and what later gates make of it."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cmx_bench.errors import PlanError, RecordsError
+from cmx_bench.gate import floor, selftest
+from cmx_bench.gate.floor import Floor
+
+from .conftest import cell_of
+
+MACHINE = {"device_name": "A CPU", "cores": 2, "torch": "2.15"}
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def plan_of(*names: str) -> Any:
+    suite = SimpleNamespace(name="tiny", timeout=60.0)
+    return SimpleNamespace(
+        cells=tuple(cell_of(name) for name in names),
+        suite_file=SimpleNamespace(suite=suite),
+        machine=MACHINE,
+    )
+
+
+@pytest.fixture
+def found(stand_in_pairs: Callable[..., list[str]]) -> Floor:
+    """A machine whose pairs spread by 1 %, and on which a layer costs 0.5 %."""
+    rng = random.Random(1)
+    stand_in_pairs(lambda name, layers: rng.gauss(0.005 * layers, 0.01))
+    return selftest.run(plan_of("a", "b"), 0.05, 0, Path("log"), lambda *_: None)
+
+
+def test_what_a_self_test_finds(found: Floor) -> None:
+    assert found.pairs == 2 * selftest.FEWEST_ROUNDS
+    for name in ("a", "b"):
+        assert 0.003 < found.spread[name] < 0.02
+        assert found.injected[name] == pytest.approx(0.05, abs=0.02)
+    assert found.false_alarms <= 0.01
+    assert found.misses <= 0.05
+    assert found.detectable["300"] is not None
+    assert found.detectable["300"] <= 0.04
+    assert found.least == min(one for one in found.detectable.values() if one is not None)
+
+
+def test_the_first_rounds_only_choose_the_layers(
+    stand_in_pairs: Callable[..., list[str]],
+) -> None:
+    asked: list[int] = []
+
+    def answer(name: str, layers: int) -> float:
+        asked.append(layers)
+        return 0.01 * layers + 0.001 * (len(asked) % 3)
+
+    stand_in_pairs(answer)
+    kinds: list[str] = []
+    selftest.run(plan_of("a"), 0.05, 0, Path("log"), lambda kind, pair: kinds.append(kind))
+    assert kinds[:2] == ["trial", "trial"]
+    assert (
+        sorted(kinds[2:]) == ["same"] * selftest.FEWEST_ROUNDS + ["slower"] * selftest.FEWEST_ROUNDS
+    )
+    assert set(asked[2:]) == {0, 5}  # ln 1.05 is 4.9 layers
+
+
+def test_a_suite_without_throughput_cannot_be_tested() -> None:
+    empty = plan_of()
+    with pytest.raises(PlanError, match="no throughput cell"):
+        selftest.run(empty, 0.05, 0, Path("log"), lambda *_: None)
+
+
+def test_moved_to_exactly_the_slowdown() -> None:
+    moved = selftest.moved({"a": [0.01, 0.03]}, 0.05)["a"]
+    assert moved == pytest.approx([math.log(1.05) - 0.01, math.log(1.05) + 0.01])
+
+
+def test_nothing_is_detectable_in_no_time(found: Floor) -> None:
+    assert selftest.detectable({"a": [0.01, -0.01]}, 3, random.Random(0)) is None
+
+
+def test_it_is_read_as_written(found: Floor) -> None:
+    floor.write(found, floor.path(MACHINE))
+    assert floor.read(MACHINE | {"torch": "2.16"}) == found  # a new torch is no new machine
+    assert floor.read(MACHINE | {"cores": 4}) is None
+
+
+def test_a_threshold_below_the_floor_is_refused(found: Floor) -> None:
+    assert "no self-test" in floor.note(0.001, MACHINE, any_threshold=False)
+    floor.write(found, floor.path(MACHINE))
+    with pytest.raises(PlanError, match=r"--threshold 0.1%: the self-test .* --any-threshold"):
+        floor.note(0.001, MACHINE, any_threshold=False)
+    assert "at the least" in floor.note(0.001, MACHINE, any_threshold=True)
+    assert "false alarms" in floor.note(0.3, MACHINE, any_threshold=False)
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", '{"pairs": 3}'])
+def test_a_broken_self_test_is_named(text: str) -> None:
+    path = floor.path(MACHINE)
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(RecordsError, match="is no self-test"):
+        floor.read(MACHINE)
+
+
+def test_lines_for_people(found: Floor) -> None:
+    text = "\n".join(selftest.lines(found))
+    assert "16 pairs of each kind on A CPU" in text
+    assert "smallest slowdown caught" in text
