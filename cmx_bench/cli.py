@@ -6,6 +6,9 @@ import os
 import shlex
 import shutil
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
@@ -203,7 +206,10 @@ def ab(
     share, seconds = _share(threshold), _seconds(budget)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     for name, path in (bases | {"head": head}).items():
-        servers.refuse_unusable(name, path)
+        try:
+            servers.refuse_unusable(path)
+        except CmxError as error:
+            raise CmxError(f"--{name} {error}") from None
     made = _plan(suite, device, only, allow_import)
     note = floor.note(share, made.machine, any_threshold)
     about = {"sides": bases | {"head": head}, "threshold": share, "command": _command()}
@@ -213,7 +219,8 @@ def ab(
         kept.append(folder, pair, against=so_far.against)
         _note(terminal.pair_line(pair, so_far))
 
-    verdict = gate.verdict(made, bases, head, share, folder / "log.txt", watch, seconds)
+    with _keeping(folder):
+        verdict = gate.verdict(made, bases, head, share, folder / "log.txt", watch, seconds)
     _conclude(replace(verdict, notes=(note,)), folder, None)
 
 
@@ -244,7 +251,8 @@ def selftest(
         kept.append(folder, pair, kind=kind)
         _note(terminal.trial_line(kind, pair))
 
-    found = tests.run(made, share, seconds, folder / "log.txt", watch)
+    with _keeping(folder):
+        found = tests.run(made, share, seconds, folder / "log.txt", watch)
     for line in tests.lines(found):
         print(line)
     for file in (folder / "selftest.json", floor.path(made.machine)):
@@ -315,6 +323,16 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
     raise typer.Exit({"PASS": OK, "FAIL": REGRESSION}.get(verdict.state, INCONCLUSIVE))
 
 
+@contextmanager
+def _keeping(folder: Path) -> Iterator[None]:
+    """Says where the pairs are when they are interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _note(f"interrupted; the pairs so far are in {folder / 'pairs.jsonl'}")
+        raise typer.Exit(INTERRUPTED) from None
+
+
 def _command() -> str:
     return shlex.join(["python", "-m", "cmx_bench", *sys.argv[1:]])
 
@@ -362,4 +380,7 @@ def main() -> NoReturn:
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except Exception:  # a mistake of ours: Python's own exit code would say "regression"
+        traceback.print_exc()
+        sys.exit(BAD_INPUT)
     sys.exit(OK)

@@ -10,6 +10,8 @@ from cmx_bench.measures import MEASURES
 from cmx_bench.records import Environment
 from cmx_bench.suite import SuiteFile
 
+INTERPRETER_SECONDS = 7.0  # each round waits until an interpreter has loaded torch and timm
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -35,4 +37,6 @@ class Plan:
     @property
     def seconds(self) -> float:
         """The estimate for the whole plan, with no more processes than these."""
-        return sum(self.estimates[cell.key] * self.replicates(cell) for cell in self.cells)
+        rounds = max(self.replicates(cell) for cell in self.cells)
+        cells = sum(self.estimates[cell.key] * self.replicates(cell) for cell in self.cells)
+        return INTERPRETER_SECONDS * rounds + cells

@@ -25,6 +25,11 @@ class Estimate:
             return None
         return math.sqrt(self.high / self.low) - 1
 
+    def within(self, share: float) -> bool:
+        """Whether the interval is at most ± `share` of the value; never so without an interval."""
+        width = self.relative_half_width
+        return width is not None and width <= share
+
 
 def estimate(processes: Sequence[Sequence[float]], level: float = 0.95) -> Estimate:
     """The typical value of a sampled metric from the raw samples of each process.

@@ -25,7 +25,8 @@ class Job:
 class Outcome:
     """What the process found: samples, or the reason why there are none.
 
-    `covariates` and `discarded` are those of `measures.Watched`.
+    `covariates` and `discarded` are those of `measures.Watched`; `elapsed` are the seconds that the
+    process took.
     """
 
     values: Samples
@@ -33,6 +34,7 @@ class Outcome:
     environment: Environment
     covariates: Samples = field(default_factory=dict)
     discarded: Samples = field(default_factory=dict)
+    elapsed: float = 0.0
 
 
 # Takes jobs one by one, with the longest time in seconds that one may last, and gives each back

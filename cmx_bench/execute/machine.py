@@ -65,7 +65,7 @@ def capture(device: str) -> Environment:
         "cmx_bench": cmx_bench.__version__,
         "python": platform.python_version(),
         "os": platform.platform(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # its own class would load torch wherever it is read
         "torchvision": importlib.metadata.version("torchvision"),
         "timm": timm.__version__,
         "cores": usable_cores(),

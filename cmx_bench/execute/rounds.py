@@ -8,7 +8,9 @@ the cheapest start that can; see tests/bench/README.md.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, groupby
 
 from cmx_bench.errors import CmxError
@@ -27,10 +29,12 @@ def execute(jobs: Iterable[Job], timeout: float) -> Iterator[tuple[Job, Outcome]
     """
     for _, group in groupby(jobs, key=lambda job: job.replicate):
         first = next(group)
-        with servers.opened("python", sys.executable, first.log) as server:
+        with servers.opened(sys.executable, sys.executable, first.log) as server:
             servers.await_ready(server)
             for job in chain([first], group):
-                yield job, _outcome(server, job, timeout)
+                begin = time.monotonic()
+                outcome = _outcome(server, job, timeout)
+                yield job, replace(outcome, elapsed=time.monotonic() - begin)
 
 
 def _outcome(server: Server, job: Job, timeout: float) -> Outcome:

@@ -9,7 +9,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,7 +18,7 @@ from cmx_bench.cell import Cell
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute.job import Executor, Job, Outcome
 from cmx_bench.measures import MEASURES
-from cmx_bench.plan import Plan
+from cmx_bench.plan import INTERPRETER_SECONDS, Plan
 from cmx_bench.records import Record, Run
 
 # What must stay, beside what timings are compared by, for two halves to be one run: two GPUs of
@@ -28,6 +28,8 @@ _SAME_RUN = ("device_uuid", "cmx_bench", "git_commit")
 # With a precision asked for, a cell gets at most so many processes. An interval half as wide costs
 # four times as many: a cell that is far from narrow by then needs a calmer machine.
 MOST_PROCESSES = 40
+# And at least so many: a few that happen to agree would stop it, and be wrong too often.
+FEWEST_FOR_PRECISION = 5
 
 # Called with a job when it starts, and again with its record when it is kept.
 Watch: TypeAlias = Callable[[Job, Record | None], None]
@@ -136,26 +138,25 @@ def _run(
     found = records.read(folder)
     cells = by_cell(found)
     jobs = _jobs(plan, cells, folder / "log.txt", watch, budget)
-    started = datetime.now(UTC)
     for job, outcome in executor(jobs, plan.suite_file.suite.timeout):
         name = environment.digest(outcome.environment)
         if name not in environments:
             environments[name] = outcome.environment
             known = dataclasses.replace(known, environments=environments)
             records.write_run(folder, known)
-        record = _record(job, outcome, name, started)
+        record = _record(job, outcome, name)
         records.append(folder, record)
         found.append(record)
         cells[record.cell].append(record)
         watch(job, record)
-        started = datetime.now(UTC)
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     records.write_run(folder, dataclasses.replace(known, finished=known.finished or finished))
     return found
 
 
-def _record(job: Job, outcome: Outcome, environment_name: str, started: datetime) -> Record:
+def _record(job: Job, outcome: Outcome, environment_name: str) -> Record:
     cell = job.cell
+    started = datetime.now(UTC) - timedelta(seconds=outcome.elapsed)
     return Record(
         cell=cell.key,
         model=cell.model.name,
@@ -167,7 +168,7 @@ def _record(job: Job, outcome: Outcome, environment_name: str, started: datetime
         reason=outcome.reason,
         environment=environment_name,
         started=started.isoformat(timespec="milliseconds"),
-        elapsed=(datetime.now(UTC) - started).total_seconds(),
+        elapsed=outcome.elapsed,
         covariates=outcome.covariates,
         discarded=outcome.discarded,
     )
@@ -215,15 +216,15 @@ def _round(plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]) ->
 
 def _most_processes(plan: Plan, cell: Cell) -> int:
     least = plan.replicates(cell)
-    wants_more = plan.suite_file.suite.precision is not None and MEASURES[cell.measure].repeated
+    wants_more = plan.suite_file.suite.precision is not None and MEASURES[cell.measure].precise
     return max(least, MOST_PROCESSES) if wants_more else least
 
 
 def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     """How many more processes a cell will get: known up to the plan's number, beyond it a guess.
 
-    0 is certain: by the report's own estimate the cell is narrow enough, or it has all that it may
-    have, or it failed.
+    0 is certain: by the estimate over all its processes the cell is narrow enough, or it has all
+    that it may have, or it failed.
 
     Args:
         found: the cell's records.
@@ -231,18 +232,20 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     n = len(found)
     if any(record.status == "failed" for record in found):
         return 0
-    if n < plan.replicates(cell):
-        return plan.replicates(cell) - n
-    precision = plan.suite_file.suite.precision
-    if precision is None or not MEASURES[cell.measure].repeated:
-        return 0
+    least, precision = plan.replicates(cell), plan.suite_file.suite.precision
+    if precision is None or not MEASURES[cell.measure].precise:
+        return max(0, least - n)
+    least = max(least, FEWEST_FOR_PRECISION)
+    if n < least:
+        return least - n
     metric = metrics.first_of(cell.measure)
     samples = [record.values[metric] for record in found if record.values.get(metric)]
     if not samples:
         return 0
-    width = stats.estimate(samples).relative_half_width
-    if width is not None and width <= precision:
+    so_far = stats.estimate(samples)
+    if so_far.within(precision):
         return 0
+    width = so_far.relative_half_width
     # An interval shrinks with the square root of the processes it rests on.
     needed = n + 1 if width is None else math.ceil(n * (width / precision) ** 2)
     return max(0, min(max(needed, n + 1), _most_processes(plan, cell)) - n)
@@ -273,7 +276,7 @@ def seconds_left(
         return took.get(cell.key, plan.estimates[cell.key] * scale)
 
     first = sum(expected(cell) for cell in plan.cells if cell.key not in took)
-    every = sum(
-        processes_left(plan, cell, found.get(cell.key, ())) * expected(cell) for cell in plan.cells
-    )
+    left = {cell.key: processes_left(plan, cell, found.get(cell.key, ())) for cell in plan.cells}
+    every = INTERPRETER_SECONDS * max(left.values())
+    every += sum(left[cell.key] * expected(cell) for cell in plan.cells)
     return every if budget is None else min(every, max(first, budget))

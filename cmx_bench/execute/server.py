@@ -17,6 +17,7 @@ from cmx_bench.execute import local
 
 READY, START, END = b"r", b"s", b"e"
 _GOODBYE_SECONDS = 10.0
+_PARTING_SECONDS = 1.0  # enough for one that has answered, not for one that took too long
 
 
 def main(orders: socket.socket) -> None:
@@ -32,8 +33,10 @@ def main(orders: socket.socket) -> None:
             process.join(_GOODBYE_SECONDS)
             orders.sendall(local.death(process.exitcode).encode() + b"\n")
         elif process is not None:
-            process.kill()
-            process.join()
+            process.join(_PARTING_SECONDS)
+            if process.is_alive():
+                process.kill()
+                process.join()
         if not order:
             return
         if order == START:

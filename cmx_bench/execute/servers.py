@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from cmx_bench.execute.local import ProcessError
 from cmx_bench.execute.server import END, READY, START
 
 _MODULE = "cmx_bench.execute.server"
+_GOODBYE_SECONDS = 20.0  # a server that is still loading torch ends when it has
 # What fails in a moment where it will not do; loading torch takes six seconds.
 _NEEDS = (
-    f"import {_MODULE}, importlib.metadata as installed\n"
+    f"import {_MODULE}, cmx_bench.gate.pairs, importlib.metadata as installed\n"
     "for name in ('torch', 'torchvision', 'timm'): installed.version(name)"
 )
 
@@ -32,7 +34,7 @@ class ServerError(CmxError):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server. `name` is what it is to the user, such as "base"."""
+    """A running server. `name` is what it is to the caller, such as "base"."""
 
     name: str
     orders: socket.socket
@@ -44,7 +46,7 @@ def opened(name: str, path: str, log: Path) -> Iterator[Server]:
     """A server under an interpreter; it loads torch while the caller goes on to `await_ready`.
 
     Args:
-        name: of the option that gave `path`, for errors.
+        name: what it is to the caller, such as "base".
         path: a Python interpreter, a virtual environment, or a checkout: a folder whose packages
             (in it, or in its `src`) are imported by this interpreter.
         log: the file for what the server and its processes print.
@@ -52,7 +54,7 @@ def opened(name: str, path: str, log: Path) -> Iterator[Server]:
     Raises:
         ServerError: there is no such interpreter or checkout.
     """
-    python, environment = _interpreter(name, Path(path))
+    python, environment = _interpreter(Path(path))
     ours, theirs = socket.socketpair()
     with log.open("ab") as output, ours, theirs:
         command = [str(python), "-m", _MODULE, str(theirs.fileno())]
@@ -62,13 +64,22 @@ def opened(name: str, path: str, log: Path) -> Iterator[Server]:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         except OSError as error:
-            raise ServerError(f"--{name} {path}: cannot be run: {error.strerror}") from error
+            raise ServerError(f"{path}: cannot be run: {error.strerror}") from error
         theirs.close()
         try:
             yield Server(name, ours, log)
         finally:
             ours.close()
-            server.wait()
+            _wait(server)
+
+
+def _wait(server: subprocess.Popen[bytes]) -> None:
+    """A server ends when its orders do; one that hangs in an import is ended."""
+    try:
+        server.wait(_GOODBYE_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def await_ready(server: Server) -> None:
@@ -81,47 +92,49 @@ def await_ready(server: Server) -> None:
         raise ServerError(f"{server.name}: the interpreter could not be started; see {server.log}")
 
 
-def refuse_unusable(name: str, path: str) -> None:
+def refuse_unusable(path: str) -> None:
     """Tries whether an interpreter or checkout can serve.
 
     Raises:
         ServerError: there is none, it cannot be run, or it lacks this package.
     """
-    python, environment = _interpreter(name, Path(path))
+    python, environment = _interpreter(Path(path))
     command = [str(python), "-c", _NEEDS]
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise ServerError(f"--{name} {path}: cannot be run: {error.strerror}") from error
+        raise ServerError(f"{path}: cannot be run: {error.strerror}") from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ServerError(
-            f"--{name} {path}: cannot serve ({last}); install this version of cmx-bench there"
-        )
+        raise ServerError(f"{path}: cannot serve ({last}); install this version of cmx-bench there")
 
 
-def _interpreter(name: str, path: Path) -> tuple[Path, dict[str, str]]:
+def _interpreter(path: Path) -> tuple[Path, dict[str, str]]:
     """An interpreter, and the environment in which it finds the right modules.
 
-    The working folder is no place to import from: it may hold another checkout. This interpreter
-    finds modules where this process does.
+    This interpreter finds modules where this process does, but in the working folder, which may
+    hold the other side's checkout, only what is nowhere else, unless PYTHONPATH names it.
     """
     this = Path(sys.executable)
+    here = Path.cwd()
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    ours = sorted(
+        filter(None, sys.path), key=lambda one: Path(one).resolve() == here and one not in given
+    )
     if path.is_dir() and (path / "bin" / "python").exists():
         python, folders = path / "bin" / "python", given
     elif path.is_dir():
         found = [folder for folder in (path, path / "src") if any(folder.glob("*/__init__.py"))]
         if not found:
-            raise ServerError(f"--{name} {path}: neither a virtual environment nor a folder of "
+            raise ServerError(f"{path}: neither a virtual environment nor a folder of "
                               f"Python packages; give an interpreter or a checkout")  # fmt: skip
-        python, folders = this, [*(str(folder.resolve()) for folder in found), *sys.path]
-    elif not os.access(path, os.X_OK):
-        raise ServerError(f"--{name} {path}: no such interpreter; give the path of a python, of a "
+        python, folders = this, [*(str(folder.resolve()) for folder in found), *ours]
+    elif (program := shutil.which(path)) is None:
+        raise ServerError(f"{path}: no such interpreter; give the path of a python, of a "
                           f"virtual environment, or of a checkout")  # fmt: skip
     else:
-        python = path.absolute()  # not resolved: a virtual environment's python is a link
-        folders = sys.path if python == this else given
+        python = Path(program).absolute()  # not resolved: a virtual environment's python is a link
+        folders = ours if python == this else given
     paths = os.pathsep.join(filter(None, folders))
     return python, os.environ | {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1"}
 

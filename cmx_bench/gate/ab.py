@@ -95,7 +95,8 @@ def compare(
     for number in count():
         with both(paths, log) as (base, head):
             if number == 0:
-                exact = [one for cell in plan.cells for one in _exact(cell, base, head, timeout)]
+                exact = [one for cell in plan.cells for one in _untimed(cell, base, head, timeout)]
+                begin = time.monotonic()
             for cell in rng.sample(waiting, len(waiting)):
                 try:
                     layers = extra_layers.get(cell.model.name, 0)
@@ -106,9 +107,15 @@ def compare(
                 measured[cell.key].append(pair)
                 found[cell.key] = judge(cell, measured[cell.key], threshold, against)
                 watch(pair, found[cell.key])
-        waiting = [cell for cell in timed if found[cell.key].state == "INCONCLUSIVE"]
+        waiting = [
+            cell
+            for cell in timed
+            if found[cell.key].state == "INCONCLUSIVE" and len(measured[cell.key]) < rule.LOOKS[-1]
+        ]
         if not waiting or time.monotonic() - begin > budget:
             break
+    for cell in waiting:  # a last look, wherever it stands
+        found[cell.key] = judge(cell, measured[cell.key], threshold, against, last=True)
     last = next((group[-1] for group in measured.values() if group), None)
     environments = dict(zip(paths, last.environments, strict=True)) if last else {}
     return [*exact, *found.values()], environments
@@ -127,10 +134,21 @@ def both(paths: Mapping[str, str], log: Path) -> Iterator[tuple[Server, Server]]
         yield one, other
 
 
-def _exact(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[Comparison]:
-    """Measures an exact cell once a side, and no other; every metric of it must be equal."""
-    if not all(one.exact for one in METRICS.values() if one.measure == cell.measure):
+def _untimed(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[Comparison]:
+    """What is said of a cell without timing it: nothing of a throughput."""
+    if cell.measure == TIMED:
         return
+    metrics = [one for one in METRICS.values() if one.measure == cell.measure]
+    if all(one.exact for one in metrics):
+        yield from _exact(cell, base, head, timeout)
+        return
+    reason = f"ab times {TIMED} only; `run` and `check` judge the rest"
+    empty = _empty(cell, metrics[0], base.name)
+    yield replace(empty, state="INCOMPARABLE", reason=reason)
+
+
+def _exact(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[Comparison]:
+    """Measures a cell once a side; every metric of it must be equal."""
     order = {"measure": cell.measure, **pairs.described(cell)}
     found: dict[str, dict[str, list[float]]] = {}
     reasons: dict[str, str] = {}
@@ -144,29 +162,42 @@ def _exact(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[C
         metric = next(one for one in METRICS.values() if one.measure == cell.measure)
         yield _failed(_empty(cell, metric, base.name), PairError(reasons))
         return
-    for name, [old] in found[base.name].items():
-        [new] = found[head.name][name]
-        empty = replace(_empty(cell, METRICS[name], base.name), base=old, head=new, n=(1, 1))
-        yield check.exact(empty, old, new)
+    old, new = found[base.name], found[head.name]
+    for name in dict.fromkeys((*old, *new)):
+        if name not in METRICS:
+            continue  # of a newer version on either side
+        empty = replace(_empty(cell, METRICS[name], base.name), n=(1, 1))
+        if name not in old:
+            yield replace(empty, state="NEW", reason=f"not measured in the {base.name}")
+        elif name not in new:
+            yield replace(empty, state="FAIL", reason="not measured")
+        else:
+            [then], [now] = old[name], new[name]
+            yield check.exact(replace(empty, base=then, head=now), then, now)
 
 
 def judge(
-    cell: Cell, measured: Sequence[Pair], threshold: float, against: str = "base"
-) -> Comparison:
-    """What the pairs of a cell say so far; decided at one of `rule.LOOKS` only."""
+    cell: Cell, measured: Sequence[Pair], threshold: float, against: str = "base",
+    last: bool = False,
+) -> Comparison:  # fmt: skip
+    """What the pairs of a cell say so far; decided at one of `rule.LOOKS`, or at the `last`."""
     base, head = (
         math.exp(statistics.fmean(math.log(pair.seconds(side)) for pair in measured))
         for side in ("base", "head")
     )
     n, batch = len(measured), cell.setting.batch_size
+    a_pair = statistics.fmean(pair.elapsed for pair in measured)
     empty = _empty(cell, METRICS[TIMED], against)
     empty = replace(empty, base=batch / base, head=batch / head, n=(n, n))
+    next_look = next((look for look in rule.LOOKS if look > n), n)
+    until = replace(empty, state="INCONCLUSIVE", seconds_more=(next_look - n) * a_pair)
     if n < rule.LOOKS[0]:
-        return replace(empty, state="INCONCLUSIVE", reason=f"fewer than {rule.LOOKS[0]} pairs")
+        return replace(until, reason=f"fewer than {rule.LOOKS[0]} pairs")
     change = stats.paired([pair.log_ratio for pair in measured])
-    a_pair = statistics.fmean(pair.elapsed for pair in measured)
     seen = check.judged(empty, change, threshold, n, a_pair)
-    return seen if n in rule.LOOKS else replace(seen, state="INCONCLUSIVE")
+    if n in rule.LOOKS or last or seen.state == "INCONCLUSIVE":
+        return seen
+    return replace(seen, state=until.state, seconds_more=until.seconds_more)
 
 
 def _empty(cell: Cell, metric: Metric, against: str) -> Comparison:

@@ -7,11 +7,11 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from cmx_bench import environment, report, stats
 from cmx_bench.gate import rule
 from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.records import Environment
 from cmx_bench.report.summary import Report, Result
 from cmx_bench.stats import Change
 
@@ -73,7 +73,9 @@ def _compared(
     if old is not None and new is not None and old.status == new.status == "failed":
         return replace(empty, state="INCOMPARABLE", reason=f"failed in both: {new.reason}")
     if old is None or old.estimate is None:
-        return replace(empty, state="NEW", reason=f"not measured in the {against}")
+        failed = old is not None and old.status == "failed"
+        reason = f"{'failed' if failed else 'not measured'} in the {against}"
+        return replace(empty, state="NEW", reason=reason)
     if new is None or new.estimate is None or new.status != "ok":
         return _absent(empty, base, head, old, new)
     if some.metric.exact:
@@ -89,16 +91,21 @@ def _absent(
     """What the base has and the head lacks fails, unless the head's device could not have it."""
     if new is not None and new.status == "failed":
         return replace(empty, state="FAIL", reason=f"newly failed: {new.reason}")
-    if not old.metric.exact and _kind(base) != _kind(head):
-        reason = f"measured elsewhere: {_kind(base)}, now {_kind(head)}"
-        return replace(empty, state="INCOMPARABLE", reason=reason)
+    if differences := _elsewhere(base, head, old.setting):
+        return replace(empty, state="INCOMPARABLE", reason=f"measured elsewhere: {differences}")
     known = {model.name for model in head.run.models}
     reason = "not measured" if old.model.name in known else "the model is missing"
     return replace(empty, state="FAIL", reason=reason)
 
 
-def _kind(report: Report) -> str:
-    return report.run.device.partition(":")[0]
+def _elsewhere(base: Report, head: Report, setting: str) -> str:
+    """Why the head has no such setting: another device, or a batch size that followed its cores.
+
+    Empty where it has it, or where the machines are alike.
+    """
+    settings = head.run.settings
+    known = {one.key for one in settings} | {f"r{one.image_size}" for one in settings}
+    return "" if setting in known else _listed(base.run.machine, head.run.machine)
 
 
 def exact(empty: Comparison, old: float, new: float) -> Comparison:
@@ -146,12 +153,20 @@ def judged(
 
 
 def _differences(base: Report, head: Report, setting: str) -> str:
-    one, other = _environment(base, setting), _environment(head, setting)
+    return _listed(_environment(base, setting), _environment(head, setting))
+
+
+def _listed(one: Environment, other: Environment) -> str:
+    """In what two environments differ: two GPUs of one model do by 8 % on average, and versions of
+    this package may measure differently."""
     found = environment.differences(one, other)
+    for name in ("device_uuid", "cmx_bench"):
+        if one.get(name) != other.get(name):
+            found[name] = (one.get(name), other.get(name))
     return ", ".join(f"{name} {then}, now {now}" for name, (then, now) in found.items())
 
 
-def _environment(report: Report, setting: str) -> dict[str, Any]:
+def _environment(report: Report, setting: str) -> Environment:
     """The one that the setting's counted records share."""
     return dict(report.run.environments.get(report.environments.get(setting, ""), {}))
 

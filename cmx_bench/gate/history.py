@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cmx_bench import environment, records, units
 from cmx_bench.cell import Model
-from cmx_bench.errors import InstallError, RecordsError
+from cmx_bench.errors import RecordsError
 from cmx_bench.gate.outputs.headline import one_line, worded
 from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.records import Environment, Run
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cmx_bench.report.figures import Drawing
 
 FEWEST_RUNS = 6
+_RUPTURES = importlib.util.find_spec("ruptures") is not None  # has no release for Python 3.14 yet
 # Differences of a fifth of a percent are no news, however quiet the runs before them were.
 _FINEST = 0.002
 
@@ -162,12 +164,10 @@ def change_points(series: Series) -> tuple[int, ...]:
     """
     if not series.long_enough:
         return ()
+    if not _RUPTURES:
+        return ()
     import numpy as np
-
-    try:
-        from ruptures import Pelt
-    except ImportError:  # it has no release for Python 3.14 yet
-        raise InstallError("change points need the package ruptures; install it") from None
+    from ruptures import Pelt
 
     logs = [math.log(point.value) for point in series.points]
     signal = np.array(logs) / _spread(logs)
@@ -263,7 +263,9 @@ def _row(change: Change) -> tuple[Entry, ...]:
 def _remarks(history: History) -> Iterator[str]:
     looked = [series for series in history.series if series.long_enough]
     short = len(history.series) - len(looked)
-    if looked:
+    if not _RUPTURES:
+        yield "No change points were looked for: the package ruptures is not installed."
+    elif looked:
         yield (
             f"Looked for in {_many(len(looked), 'series', 'series')} by PELT on the logarithms "
             "of the values; a change lasts two runs at least."

@@ -64,5 +64,11 @@ class Verdict:
         return "INCONCLUSIVE" if states["INCONCLUSIVE"] else "PASS"
 
     @property
+    def untimed(self) -> bool:
+        """Whether there are sampled metrics and none of them was judged."""
+        sampled = [one.state for one in self.comparisons if not one.metric.exact]
+        return bool(sampled) and not {"PASS", "FAIL", "INCONCLUSIVE"} & {*sampled}
+
+    @property
     def counts(self) -> Counter[State]:
         return Counter(one.state for one in self.comparisons)

@@ -34,14 +34,18 @@ def serve(driver: Connection) -> None:
     """
     with suppress(*_HUNG_UP):
         order = driver.recv()
-        setting = Setting(**order["setting"])
+        try:
+            setting, model = Setting(**order["setting"]), Model(**order["model"])
+        except TypeError as error:
+            driver.send({"reason": f"this version of cmx-bench has other models: {error}"})
+            return
         try:
             forwards.apply_flags(setting)
             if "measure" in order:
                 measure = measures.function(order["measure"])
-                driver.send({"values": measure(Model(**order["model"]), setting)})
+                driver.send({"values": measure(model, setting)})
             else:
-                _time(order, setting, driver)
+                _time(order, model, setting, driver)
         except _HUNG_UP:
             raise
         except Exception as error:  # whatever a model does fails its cell, and no more than that
@@ -49,18 +53,18 @@ def serve(driver: Connection) -> None:
             driver.send({"reason": reason_of(error, setting)})
 
 
-def _time(order: Mapping[str, Any], setting: Setting, driver: Connection) -> None:
+def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Connection) -> None:
     """Answers with the environment and the seconds of a pass; then each number of passes with the
     seconds that they took, and `LOOK` with the conditions at the moment."""
     environment = machine.capture(setting.device)
     if order["cores"] is not None:
         os.sched_setaffinity(0, order["cores"])
-    model = build(Model(**order["model"]), setting.image_size)
-    module = forwards.place(with_extra_layers(model, order["extra_layers"]), setting)
-    forward = forwards.forward_of(module, setting)
+    built = with_extra_layers(build(model, setting.image_size), order["extra_layers"])
+    forward = forwards.forward_of(forwards.place(built, setting), setting)
+    look = look_for(setting)
+    look()  # what it does once must not let a GPU cool down between warm-up and first turn
     passes = warm_up(forward, setting.device, _WARM_UP_SECONDS)
     driver.send({"environment": environment, "pass_seconds": min(passes[1:])})
-    look = look_for(setting)
     while True:
         asked = driver.recv()
         driver.send(look() if asked == LOOK else elapsed(forward, asked, setting.device))

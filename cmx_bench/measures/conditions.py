@@ -3,12 +3,16 @@
 What is recorded of each block, as far as the system tells; what cannot be read is left out:
 
 - `steal`: share of all cores' time that the hypervisor gave to others
-- `foreign_load`: cores that other processes kept busy, over the block's mean
-- `throttled`: seconds for which a limit of the control group stopped this process
+- `foreign_load`: how many cores other processes kept busy, on average over the block
+- `idle_cores`: how many cores nobody used, on average over the block: while one is idle, others
+  need not take ours, and their load disturbs nobody
+- `throttled`: seconds for which limits stopped the control group and those above it, summed: not
+  only this process, but all that these groups hold
 - `thermal_throttles`: times that a core was throttled for its heat
 - `probe`: seconds of a small matrix product in the setting's threads, the slower of two, one
   before and one after the block; on CPUs only
-- `core_speed`: the process's fastest probe over the block's, 1 where nothing slowed the cores
+- `core_speed`: the process's third fastest probe over the block's, at most 1, which it is where
+  nothing slowed the cores: one or two lucky probes set no bar
 - `gpu_sm_clock`: the GPU's clock at the end of the block, in Hz
 - `gpu_clock_reasons`: what held that clock back before or after, as NVML's bitmask
 - `gpu_foreign_processes`: processes that compute on the GPU beside this one
@@ -42,35 +46,50 @@ MOST_STEAL = 0.01
 LEAST_CORE_SPEED = 1 / 1.1
 # Counted in jiffies of 10 ms: over a block of 0.1 s it is a fifth of a core uncertain.
 MOST_FOREIGN_LOAD = 0.5
+# Somebody always uses half a core of a large host: that counts only where fewer cores are idle.
+ENOUGH_IDLE_CORES = 1
 # From nvml.h: hardware slowdown, thermal slowdown by software and by hardware, power brake. Not
 # among them are idling, set clocks and the power cap: so runs a healthy GPU at full load.
 HARMFUL_CLOCK_REASONS = 0x08 | 0x20 | 0x40 | 0x80
 # With fewer undisturbed blocks, the least disturbed fill up: a median needs three.
 FEWEST_KEPT = 3
 
+# The rule: each reason to discard a block, in the words of the report, and when it holds.
+REASONS: dict[str, Callable[[Covariates], bool]] = {
+    "steal": lambda seen: seen.get("steal", 0) > MOST_STEAL,
+    "foreign load": lambda seen: (
+        seen.get("foreign_load", 0) > MOST_FOREIGN_LOAD
+        and seen.get("idle_cores", 0) < ENOUGH_IDLE_CORES
+    ),
+    "throttling": lambda seen: seen.get("throttled", 0) > 0,
+    "heat": lambda seen: seen.get("thermal_throttles", 0) > 0,
+    "a slowed core": lambda seen: seen.get("core_speed", 1) < LEAST_CORE_SPEED,
+    "a GPU held back": lambda seen: (
+        int(seen.get("gpu_clock_reasons", 0)) & HARMFUL_CLOCK_REASONS != 0
+    ),
+    "foreign GPU processes": lambda seen: seen.get("gpu_foreign_processes", 0) > 0,
+}
+
+
+def reasons(covariates: Covariates) -> list[str]:
+    """Why a block is to be discarded: by its conditions, never by what it measured."""
+    return [reason for reason, holds in REASONS.items() if holds(covariates)]
+
 
 def disturbed(covariates: Covariates) -> bool:
-    """Whether a block is to be discarded: by its conditions, never by what it measured."""
-    return (
-        covariates.get("steal", 0) > MOST_STEAL
-        or covariates.get("foreign_load", 0) > MOST_FOREIGN_LOAD
-        or covariates.get("throttled", 0) > 0
-        or covariates.get("thermal_throttles", 0) > 0
-        or covariates.get("core_speed", 1) < LEAST_CORE_SPEED
-        or int(covariates.get("gpu_clock_reasons", 0)) & HARMFUL_CLOCK_REASONS != 0
-        or covariates.get("gpu_foreign_processes", 0) > 0
-    )
+    """Whether there is a reason to discard a block."""
+    return bool(reasons(covariates))
 
 
 def kept(blocks: Sequence[Covariates]) -> list[bool]:
-    """Which blocks count: the undisturbed, filled up with the least disturbed to `FEWEST_KEPT`."""
-    order = sorted(
-        range(len(blocks)),
-        key=lambda place: (disturbed(blocks[place]), -blocks[place].get("core_speed", 1)),
-    )
-    undisturbed = sum(not disturbed(block) for block in blocks)
-    counting = set(order[: max(undisturbed, FEWEST_KEPT)])
-    return [place in counting for place in range(len(blocks))]
+    """Which blocks count: the undisturbed, filled up with the least disturbed to `FEWEST_KEPT`.
+
+    Those equally disturbed as the last that fills up count too: the first of them would be biased
+    in time. On a GPU, where there is no core speed, all disturbed blocks are equal.
+    """
+    ranks = [(disturbed(block), -block.get("core_speed", 1)) for block in blocks]
+    last = sorted(ranks)[min(FEWEST_KEPT, len(ranks)) - 1]
+    return [rank <= last or not rank[0] for rank in ranks]
 
 
 def judged(metric: str, samples: Sequence[float], blocks: Sequence[Covariates]) -> Watched:
@@ -95,9 +114,11 @@ def judged(metric: str, samples: Sequence[float], blocks: Sequence[Covariates]) 
 def covariates(readings: Sequence[Reading]) -> list[Covariates]:
     """The conditions of each block, from the readings before, between and after the blocks.
 
-    The best probe may come late, so that all blocks are judged anew by all probes.
+    The best probes may come late, so that all blocks are judged anew by all probes. The third
+    fastest is the bar, or the fastest where there are fewer than three.
     """
-    best = min((reading["probe"] for reading in readings if "probe" in reading), default=0.0)
+    probes = sorted(reading["probe"] for reading in readings if "probe" in reading)
+    best = (probes[2:3] or probes[:1] or [0.0])[0]
     return [dict(_between(before, after, best)) for before, after in pairwise(readings)]
 
 
@@ -108,13 +129,14 @@ def _between(before: Reading, after: Reading, best: float) -> Iterator[tuple[str
         yield "steal", passed["stolen_jiffies"] / max(1.0, passed["jiffies"])
         foreign = passed["busy_jiffies"] / os.sysconf("SC_CLK_TCK") - passed["own_seconds"]
         yield "foreign_load", max(0.0, foreign / passed["clock"])
+        yield "idle_cores", passed["idle_jiffies"] / os.sysconf("SC_CLK_TCK") / passed["clock"]
     for name in ("throttled", "thermal_throttles"):
         if name in both:
             yield name, passed[name]
     if "probe" in both:
         slower = max(before["probe"], after["probe"])
         yield "probe", slower
-        yield "core_speed", best / slower
+        yield "core_speed", min(1.0, best / slower)
     if "gpu_sm_clock" in after:  # before the first block the GPU was idle
         yield "gpu_sm_clock", after["gpu_sm_clock"]
     if "gpu_clock_reasons" in both:
@@ -141,9 +163,10 @@ def look_for(setting: Setting) -> Callable[[], Reading]:
 
 def _probe() -> Callable[[], Reading]:
     """Times three products of 160 × 160 matrices: 0.2 ms on an undisturbed core."""
-    import torch
-
-    left, right, product = (torch.ones(160, 160, dtype=torch.float32, device="cpu") for _ in "abc")
+    torch = _torch()
+    left, right, product = (
+        torch.ones(160, 160, dtype=torch.float32, device="cpu") for _ in range(3)
+    )
 
     def multiply() -> None:
         torch.mm(left, right, out=product)
@@ -156,6 +179,11 @@ def _probe() -> Callable[[], Reading]:
         return {"probe": time.perf_counter() - begin}
 
     return probe
+
+
+def _torch() -> ModuleType:
+    """Only for who measures: reports read the rule, and they load no torch."""
+    return importlib.import_module("torch")
 
 
 def _system(root: Path = Path("/")) -> Callable[[], Reading]:
@@ -177,9 +205,13 @@ def _cores(stat: str) -> Reading:
     if name != "cpu" or len(fields) < 8:
         return {}
     user, nice, system, idle, waiting, hard, soft, stolen = map(int, fields)
-    busy = user + nice + system + hard + soft
-    total = busy + idle + waiting + stolen
-    return {"jiffies": total, "busy_jiffies": busy, "stolen_jiffies": stolen}
+    busy, unused = user + nice + system + hard + soft, idle + waiting
+    return {
+        "jiffies": busy + unused + stolen,
+        "busy_jiffies": busy,
+        "idle_jiffies": unused,
+        "stolen_jiffies": stolen,
+    }
 
 
 _LIMIT_UNITS = {"throttled_usec": 1e-6, "throttled_time": 1e-9}  # cgroup v2, v1
@@ -231,9 +263,7 @@ def _gpu(device: str) -> Callable[[], Reading]:
         nvml = importlib.import_module("pynvml")
     except ImportError:
         return dict
-    import torch
-
-    uuid = str(torch.cuda.get_device_properties(device).uuid).removeprefix("GPU-")
+    uuid = str(_torch().cuda.get_device_properties(device).uuid).removeprefix("GPU-")
     try:
         nvml.nvmlInit()
         handle = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
@@ -263,7 +293,8 @@ def gpu_reading(nvml: ModuleType, handle: object) -> Reading:
         with suppress(nvml.NVMLError, AttributeError):
             reading["gpu_clock_reasons"] = getattr(nvml, name)(handle)
             break
-    with suppress(nvml.NVMLError):
-        if numbers := {one.pid for one in nvml.nvmlDeviceGetComputeRunningProcesses(handle)}:
+    # The name without a version raises an error of another kind under an older driver.
+    with suppress(nvml.NVMLError, AttributeError):
+        if numbers := {one.pid for one in nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)}:
             reading["gpu_foreign_processes"] = len(numbers) - 1
     return reading

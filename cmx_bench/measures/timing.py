@@ -12,12 +12,13 @@ from cmx_bench.measures import conditions
 from cmx_bench.measures.conditions import Covariates, Reading
 from cmx_bench.measures.forward import Forward
 
-# A neighbour on the other half of a core comes and goes every 0.1 to 2 s: a longer block would
-# seldom be all disturbed or all undisturbed.
-BLOCK_SECONDS = 0.1
+# By kind of device. A neighbour on the other half of a CPU's core comes and goes every 0.1 to 2 s:
+# a longer block would seldom be all disturbed or all undisturbed. A GPU has no such neighbours, but
+# NVML is asked between blocks, while it idles.
+BLOCK_SECONDS = {"cpu": 0.1, "cuda": 0.5}
 BLOCKS = 8
 EXTRA_BLOCKS = 16  # at most so many more in place of disturbed ones,
-EXTRA_SECONDS = 3.0  # lasting no longer than this in all
+EXTRA_SECONDS = 3.0  # lasting about so long in all, as the warm-up foretells
 STEADY = 0.05  # the last three warm-up passes agree within this share of their median
 WARM_UP_PASSES = 3
 WARM_UP_SECONDS = (0.5, 5.0)  # clocks rise within half a second; some machines never settle
@@ -55,6 +56,10 @@ def warm_up(
 
     Returns the seconds of each pass; the first holds compilation and allocation, and counts
     neither as steady nor as time spent.
+
+    Args:
+        bounds: the least and the most seconds of passes. One pass may go beyond the most, and
+            `WARM_UP_PASSES` after the first are taken in any case.
     """
     passes = [elapsed(forward, 1, device)]
     least, most = bounds
@@ -67,16 +72,26 @@ def warm_up(
             return passes
 
 
-def passes_a_block(passes: list[float]) -> int:
-    """How many forward passes last `BLOCK_SECONDS`, by the last passes of the warm-up."""
-    one = statistics.median(passes[-WARM_UP_PASSES:])
-    return max(1, round(BLOCK_SECONDS / one))
+def pass_seconds(passes: list[float]) -> float:
+    """Seconds of a steady forward pass, by the last passes of the warm-up."""
+    return statistics.median(passes[-WARM_UP_PASSES:])
+
+
+def passes_a_block(passes: list[float], kind: str) -> int:
+    """How many forward passes, after this warm-up, last `BLOCK_SECONDS` of this kind of device."""
+    return max(1, round(BLOCK_SECONDS[kind] / pass_seconds(passes)))
+
+
+def most_blocks(block_seconds: float) -> int:
+    """How many blocks of about this length a process may take, those in place of disturbed ones
+    included: known before the first, so that no block's time decides how many there are."""
+    return BLOCKS + min(EXTRA_BLOCKS, int(EXTRA_SECONDS / block_seconds))
 
 
 def take_blocks(
-    block: Callable[[], float], look: Callable[[], Reading]
+    block: Callable[[], float], look: Callable[[], Reading], most: int
 ) -> tuple[list[float], list[Covariates]]:
-    """Times blocks until `BLOCKS` of them are undisturbed, or those allowed more are spent.
+    """Times blocks until `BLOCKS` of them are undisturbed, or `most` are taken.
 
     Returns the seconds of every block taken, and the conditions it was taken under.
     """
@@ -86,13 +101,5 @@ def take_blocks(
         seconds.append(block())
         readings.append(look())
         seen = conditions.covariates(readings)
-        if sum(not conditions.disturbed(one) for one in seen) >= BLOCKS or _spent(seconds):
+        if sum(not conditions.disturbed(one) for one in seen) >= BLOCKS or len(seen) >= most:
             return seconds, seen
-
-
-def _spent(seconds: list[float]) -> bool:
-    """Whether there is room for no extra block, supposing that it lasts as long as the last."""
-    extra = seconds[BLOCKS:]
-    return len(seconds) >= BLOCKS and (
-        len(extra) >= EXTRA_BLOCKS or sum(extra) + seconds[-1] > EXTRA_SECONDS
-    )

@@ -40,7 +40,7 @@ def build_python(model: Model, image_size: int) -> nn.Module:
     """What the user's `module:callable` returns; the working folder is on the import path."""
     module_name, _, name = model.target.partition(":")
     if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)
     built = getattr(importlib.import_module(module_name), name)(**model.args)
     if not isinstance(built, nn.Module):
         raise TypeError(f"{model.target} returned {type(built).__name__}, expected an nn.Module")

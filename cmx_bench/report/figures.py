@@ -354,6 +354,7 @@ def _paint_timeline(axes: Axes, plot: Plot) -> None:
     axes.set_xticks(range(0, len(plot.ticks), step), plot.ticks[::step])
     axes.set_xlabel(plot.x.label)
     axes.set_ylabel(plot.y.label)
+    axes.ticklabel_format(axis="y", useOffset=False)  # values that never change need no "+1e2"
     rows = [*_mark_rows(axes, plot, True), *_mark_rows(axes, plot, False)]
     for mark, row in rows:
         _paint_mark(axes, mark, row, len(plot.ticks))

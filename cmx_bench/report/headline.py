@@ -36,15 +36,21 @@ def facts(report: Report) -> list[Fact]:
 
 
 def _blocks(report: Report) -> list[Fact]:
-    """How many blocks the rule for disturbed conditions discarded; nothing where none watched."""
+    """How many blocks the rule for disturbed conditions discarded, and why; nothing where none
+    watched."""
     blocks = report.blocks
     if not blocks.taken:
         return []
     text = f"{blocks.discarded} of {blocks.taken} discarded, taken under disturbed conditions"
-    if blocks.disturbed:
+    if blocks.reasons:
+        text += f" ({', '.join(f'{why}: {count}' for why, count in blocks.reasons.items())})"
+    if blocks.disturbed_processes:
         processes = _count(blocks.processes, "process", "es")
-        text += f"; {blocks.disturbed} of {processes} stayed disturbed"
-    return [Fact("Blocks", text, warning=blocks.disturbed > 0)]
+        text += f"; {blocks.disturbed_processes} of {processes} stayed disturbed"
+    if blocks.without_gpu_conditions:
+        text += "; the GPU's clock and company were not watched (install cmx-bench[nvidia])"
+    beware = blocks.disturbed_processes + blocks.without_gpu_conditions > 0
+    return [Fact("Blocks", text, warning=beware)]
 
 
 def _time(iso: str) -> str:

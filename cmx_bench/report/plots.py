@@ -205,9 +205,9 @@ def _strips(report: Report, setting: Setting, metric: str) -> Plot:
     ]
     strips = tuple(_strip(result) for result in results[:_MOST_STRIPS])
     caption = (
-        f"Every sample of {METRICS[metric].title.lower()} on {setting.key}, relative to the median "
-        "of its model. Each row of a model is one fresh process: where the rows stand apart, "
-        "processes differ by more than the samples within them."
+        f"Every counted sample of {METRICS[metric].title.lower()} on {setting.key}, relative to "
+        "the median of its model. Each row of a model is one fresh process: where the rows stand "
+        "apart, processes differ by more than the samples within them."
     )
     if len(results) > _MOST_STRIPS:
         caption += f" The first {_MOST_STRIPS} of {len(results)} models are shown."

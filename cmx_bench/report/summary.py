@@ -9,13 +9,13 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
 from cmx_bench import environment, published, stats
 from cmx_bench.cell import Cell, Model
-from cmx_bench.measures import MEASURES
+from cmx_bench.measures import MEASURES, conditions
 from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.published import Published
 from cmx_bench.records import Record, Run
@@ -33,7 +33,8 @@ class Process:
 
     `discarded` are those that do not count, taken under disturbed conditions. Where the process is
     `disturbed`, so were some of those that count: there were too few others. `elapsed` are the
-    seconds that the process took.
+    seconds that the process took; `covariates` the conditions of every sample taken, in order: see
+    `measures.conditions`. Conditions are those of a measure's first metric.
     """
 
     replicate: int
@@ -42,6 +43,7 @@ class Process:
     elapsed: float
     discarded: tuple[float, ...] = ()
     disturbed: bool = False
+    covariates: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Result:
     `setting` is the cell's setting key: `r224` for what does not depend on more than the image
     size. `estimate` may be there although `status` is "failed": then some processes failed.
     `planned` is the number of processes asked for, the least where a `precision` is wanted too (a
-    share of the value, for the first metric of a sampled measure); `reason` says why a result
+    share of the value, for the first metric of a precise measure); `reason` says why a result
     failed.
     """
 
@@ -70,8 +72,7 @@ class Result:
         """Whether the interval is wider than wanted, or there is none."""
         if self.precision is None or self.estimate is None:
             return False
-        width = self.estimate.relative_half_width
-        return width is None or width > self.precision
+        return not self.estimate.within(self.precision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +130,17 @@ class Progress:
 class Blocks:
     """The blocks whose conditions were watched, over all counted processes.
 
-    `processes` took them; those `disturbed` had to keep blocks taken under disturbed conditions.
+    `reasons` counts the discarded ones by the words of `measures.conditions`; one may have several.
+    `processes` took the blocks; the `disturbed_processes` had to keep some that were taken under
+    disturbed conditions, those `without_gpu_conditions` measured on a GPU that nobody watched.
     """
 
     taken: int
     discarded: int
+    reasons: Mapping[str, int]
     processes: int
-    disturbed: int
+    disturbed_processes: int
+    without_gpu_conditions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,7 @@ def summarise(run: Run, records: Sequence[Record]) -> Report:
         left_out=(*_strangers(records, planned), *left_out),
         gaps=tuple(_gaps(run, counted)),
         progress=_progress(run, counted, failures, records),
-        blocks=_blocks(counted),
+        blocks=_blocks(run, counted),
     )
 
 
@@ -286,6 +291,7 @@ def _metric_names(measure: str, seen: Iterable[str]) -> list[str]:
 def _result(
     run: Run, model: Model, setting: str, metric: Metric, records: Sequence[Record]
 ) -> Result:
+    first = metric.name == first_of(metric.measure)
     processes = tuple(
         Process(
             record.replicate,
@@ -293,7 +299,8 @@ def _result(
             record.environment,
             record.elapsed,
             tuple(record.discarded.get(metric.name, ())),
-            _disturbed(record),
+            first and _disturbed(record),
+            record.covariates if first else {},
         )
         for record in records
         if record.status == "ok" and record.values.get(metric.name)
@@ -302,8 +309,7 @@ def _result(
     repeated = info is not None and info.repeated
     planned = run.replicates if repeated else 1
     status, estimate, reason = _judged(metric, processes, records)
-    decides = repeated and metric.name == first_of(metric.measure)
-    precision = run.precision if decides else None
+    precision = run.precision if first and info is not None and info.precise else None
     return Result(model, setting, metric, status, estimate, processes, planned, reason, precision)
 
 
@@ -375,15 +381,26 @@ def _progress(
     return Progress(len(there) - len(failed), len(failed), missing, seconds)
 
 
-def _blocks(counted: Iterable[Record]) -> Blocks:
+def _blocks(run: Run, counted: Iterable[Record]) -> Blocks:
     watched = [record for record in counted if record.covariates.get("discarded")]
-    thrown = [record.covariates["discarded"] for record in watched]
+    blocks = [block for record in watched for block in _conditions(record)]
+    discarded = [block for block in blocks if block["discarded"]]
+    reasons = Counter(reason for block in discarded for reason in conditions.reasons(block))
+    on_gpu = watched if run.device.startswith("cuda") else []
     return Blocks(
-        taken=sum(map(len, thrown)),
-        discarded=round(sum(map(sum, thrown))),
+        taken=len(blocks),
+        discarded=len(discarded),
+        reasons={reason: reasons[reason] for reason in conditions.REASONS if reasons[reason]},
         processes=len(watched),
-        disturbed=sum(map(_disturbed, watched)),
+        disturbed_processes=sum(map(_disturbed, watched)),
+        without_gpu_conditions=sum("gpu_clock_reasons" not in one.covariates for one in on_gpu),
     )
+
+
+def _conditions(record: Record) -> Iterator[dict[str, float]]:
+    """The conditions of each block taken."""
+    for values in zip(*record.covariates.values(), strict=False):
+        yield dict(zip(record.covariates, values, strict=True))
 
 
 def _gaps(run: Run, counted: Iterable[Record]) -> Iterator[Gap]:

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from cmx_bench import published, units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.environment import COMPARABLE
+from cmx_bench.measures import conditions
 from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.published import Published
 from cmx_bench.report.summary import Process, Report, Result
@@ -271,7 +272,7 @@ def _digits(result: Result) -> int:
 def _spread(result: Result) -> str:
     """`± 0.84 %, n = 5`: how far to trust a sampled value; nothing where one process is all."""
     estimate = result.estimate
-    if estimate is None or result.metric.exact or result.planned == 1:
+    if estimate is None or result.metric.exact or estimate.n == result.planned == 1:
         return ""
     many = f"n = {estimate.n}"
     if estimate.n < result.planned:
@@ -356,10 +357,8 @@ def samples(report: Report) -> Table:
 
 
 _DISCARDED = (
-    "A block of passes was discarded where the system gave its time to others, throttled it, or "
-    "ran a small probe beside it more than a tenth slower than the process's best: by these "
-    "conditions alone, never by the block's own time. A process that stayed disturbed shows its "
-    "least disturbed blocks."
+    f"A block of passes was discarded for its conditions ({', '.join(conditions.REASONS)}) and "
+    "never for its own time. A process that stayed disturbed shows its least disturbed blocks."
 )
 
 

@@ -210,29 +210,32 @@ def turns(drawn: Drawn, side: int) -> list[float]:
     return [turn for pair in drawn for block in pair["blocks"] for turn in block[side : side + 2]]
 
 
-def mann_whitney(drawn: Drawn) -> bool:
-    """Iteration samples of both sides pooled, p < 0.05, head slower."""
-    base, head = turns(drawn, 1), turns(drawn, 3)
+def mann_whitney(base: Sequence[float], head: Sequence[float]) -> bool:
+    """p < 0.05, and head slower."""
     slower = statistics.median(head) > statistics.median(base)
     return slower and float(mannwhitneyu(base, head).pvalue) < 0.05
 
 
-def pooled_means(drawn: Drawn) -> bool:
-    """pytest-benchmark's ``--benchmark-compare-fail=mean:5%``, on interleaved samples."""
-    base, head = turns(drawn, 1), turns(drawn, 3)
+def mean_rule(base: Sequence[float], head: Sequence[float]) -> bool:
+    """pytest-benchmark's ``--benchmark-compare-fail=mean:5%``."""
     return statistics.fmean(head) > (1 + THRESHOLD) * statistics.fmean(base)
 
 
-def stored_mean(drawn: Drawn) -> bool:
-    """The same as it is used: one process now against one stored before."""
-    base, head = turns(drawn[:1], 1), turns(drawn[1:2], 3)
-    return statistics.fmean(head) > (1 + THRESHOLD) * statistics.fmean(base)
+def interleaved(gate: Callable[..., bool]) -> Callable[[Drawn], bool]:
+    """A rule on the samples of all pairs, which its users do not interleave."""
+    return lambda drawn: gate(turns(drawn, 1), turns(drawn, 3))
+
+
+def stored(gate: Callable[..., bool]) -> Callable[[Drawn], bool]:
+    """A rule as it is used: one process now against one that was stored before."""
+    return lambda drawn: gate(turns(drawn[:1], 1), turns(drawn[1:2], 3))
 
 
 PEERS: dict[str, Callable[[Drawn], bool]] = {
-    "Mann-Whitney on iteration samples, same pairs": mann_whitney,
-    "pytest-benchmark mean:5%, same pairs": pooled_means,
-    "pytest-benchmark mean:5%, stored baseline": stored_mean,
+    "Mann-Whitney on iterations, same pairs": interleaved(mann_whitney),
+    "Mann-Whitney on iterations, stored baseline": stored(mann_whitney),
+    "pytest-benchmark mean:5%, same pairs": interleaved(mean_rule),
+    "pytest-benchmark mean:5%, stored baseline": stored(mean_rule),
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import random
+import socket
 import statistics
 import sys
 import time
@@ -31,6 +32,17 @@ PATHS = {"base": sys.executable, "head": sys.executable}
 
 
 @contextmanager
+def forked(server: Server, target: str) -> Iterator[Connection]:
+    """In the place of `servers.process`: a fork of one server for both sides."""
+    ours, theirs = multiprocessing.Pipe()
+    process = local.start(target, theirs)
+    theirs.close()
+    with ours:
+        yield ours
+    process.join()
+
+
+@contextmanager
 def spawned(server: Server, target: str) -> Iterator[Connection]:
     """In the place of `servers.process`: a fresh interpreter that forks nothing."""
     context = multiprocessing.get_context("spawn")
@@ -43,29 +55,30 @@ def spawned(server: Server, target: str) -> Iterator[Connection]:
     process.join()
 
 
+STARTS = {"one server": forked, "a server each pair": None, "fresh interpreters": spawned}
+NOBODY = tuple(Server(name, socket.socket(), Path("/dev/null")) for name in ("base", "head"))
+
+
 def main(count: int) -> None:
     plan = local.call("cmx_bench.execute.worker:make_plan", suite.load("ci"), "cpu", (), False)
     cells = [c for c in plan.cells if c.measure == ab.TIMED and c.model.name in MODELS]
     found: dict[tuple[str, str], list[float]] = {}
     took: dict[str, list[float]] = {}
     rng, log = random.Random(), Path("/dev/null")
-    with servers.opened("base", sys.executable, log) as one:
-        for number in range(count):
-            for kind in rng.sample(["one server", "a server each pair", "fresh interpreters"], 3):
-                fresh = kind == "a server each pair"
-                for cell in cells:
-                    begin = time.monotonic()
-                    with (
-                        ab.both(PATHS, log) if fresh else nullcontext((one, one)) as (base, head),
-                        patch.object(servers, "process", spawned)
-                        if kind == "fresh interpreters"
-                        else nullcontext(),
-                    ):
-                        other = Server("head", head.orders, head.log)
-                        pair = pairs.measure(cell, base, other, rng, 120)
-                    found.setdefault((cell.model.name, kind), []).append(pair.log_ratio)
-                    took.setdefault(kind, []).append(time.monotonic() - begin)
-            print(f"{number + 1} of {count}", file=sys.stderr, flush=True)
+    for number in range(count):
+        for kind in rng.sample([*STARTS], 3):
+            start = STARTS[kind]
+            for cell in cells:
+                begin = time.monotonic()
+                sides = ab.both(PATHS, log) if start is None else nullcontext(NOBODY)
+                with (
+                    sides as (base, head),
+                    patch.object(servers, "process", start or servers.process),
+                ):
+                    pair = pairs.measure(cell, base, head, rng, 120)
+                found.setdefault((cell.model.name, kind), []).append(pair.log_ratio)
+                took.setdefault(kind, []).append(time.monotonic() - begin)
+        print(f"{number + 1} of {count}", file=sys.stderr, flush=True)
     for (name, kind), ratios in sorted(found.items()):
         spread = statistics.stdev(ratios)
         error = spread / math.sqrt(2 * (len(ratios) - 1))

@@ -21,7 +21,7 @@ import torch
 
 from cmx_bench import stats
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import local
+from cmx_bench.execute import rounds
 from cmx_bench.execute.job import Job
 from cmx_bench.measures import forward, timing
 from cmx_bench.models.building import build
@@ -41,7 +41,7 @@ def beside_a_bare_loop(name: str) -> bool:
     forward.apply_flags(SETTING)
     module = forward.place(build(described(name), SETTING.image_size), SETTING)
     run = forward.forward_of(module, SETTING)
-    passes = timing.passes_a_block(timing.warm_up(run, "cpu"))
+    passes = timing.passes_a_block(timing.warm_up(run, "cpu"), "cpu")
     images = torch.randn(SETTING.batch_size, 3, 224, 224)
     ours, bare = [], []
     for _ in range(ROUNDS):
@@ -65,7 +65,7 @@ def beside_a_bare_loop(name: str) -> bool:
 def ours(name: str, log: Path) -> float:
     """Images a second of one fresh process."""
     job = Job(Cell(described(name), "throughput", SETTING), 0, log)
-    [(_, outcome)] = local.execute([job], 600)
+    [(_, outcome)] = rounds.execute([job], 600)
     return statistics.median(outcome.values["throughput"])
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cmx_bench.gate import ab, rule
+from cmx_bench.execute import servers
+from cmx_bench.execute.servers import Server
+from cmx_bench.gate import ab, pairs, rule
 from cmx_bench.gate.pairs import PairError
 from cmx_bench.gate.verdict import Comparison
 from tests.gate.conftest import cell_of, pair_of
@@ -95,6 +99,59 @@ def test_a_side_that_fails(
     assert found.state == state
     assert "boom" in found.reason
     assert seen == ["|", "a"]  # no second try
+
+
+def exact(**of: dict[str, list[float]]) -> Callable[..., dict[str, Any]]:
+    """A stand-in for asking a worker: what each side measures."""
+
+    def ask(worker: Any, order: Any) -> dict[str, Any]:
+        return {"values": of[worker.side.name]}
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "states"),
+    [
+        ({"params": [8.0]}, {"params": [8.0]}, {"params": "PASS"}),
+        ({"params": [8.0]}, {"params": [9.0]}, {"params": "FAIL"}),
+        (
+            {"params": [8.0]},
+            {"params": [8.0], "buffers": [1.0]},
+            {"params": "PASS", "buffers": "NEW"},
+        ),
+        (
+            {"params": [8.0], "buffers": [1.0]},
+            {"params": [8.0]},
+            {"params": "PASS", "buffers": "FAIL"},
+        ),
+        ({"params": [8.0], "of_later": [1.0]}, {"params": [8.0]}, {"params": "PASS"}),
+    ],
+)
+def test_exact_metrics_of_both_sides(
+    stand_in_pairs: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    base: dict[str, list[float]],
+    head: dict[str, list[float]],
+    states: dict[str, str],
+) -> None:
+    @contextmanager
+    def both(paths: Any, log: Path) -> Iterator[tuple[Server, Server]]:
+        yield tuple(Server(name, socket.socket(), log) for name in paths)  # type: ignore[misc]
+
+    @contextmanager
+    def process(server: Server, target: str) -> Iterator[None]:
+        yield None
+
+    monkeypatch.setattr(ab, "both", both)
+    monkeypatch.setattr(servers, "process", process)
+    monkeypatch.setattr(pairs, "ask", exact(base=base, head=head))
+    plan = plan_of()
+    plan.cells = (cell_of("a", "params"), cell_of("a", "latency"))
+    found, _ = ab.compare(plan, PATHS, 0.05, Path("log"), lambda *_: None)
+    *params, latency = found
+    assert {one.metric.name: one.state for one in params} == states
+    assert (latency.state, latency.reason[:20]) == ("INCOMPARABLE", "ab times throughput ")
 
 
 def test_each_base_in_turn(stand_in_pairs: Callable[..., list[str]]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.gate import check
+from cmx_bench.gate.outputs.headline import headline
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.records import Record, Run
 
@@ -116,6 +117,45 @@ def test_other_machines_compare_exact_metrics_only(judge: Callable[..., Verdict]
     assert timed.reason == "measured elsewhere: torch 2.15.0, now 2.99"
     assert of(verdict, NAMES[0], "macs").state == "PASS"
     assert verdict.state == "PASS"
+    assert "NO TIMING COULD BE JUDGED" in headline(verdict)
+
+
+@pytest.mark.parametrize("field", ["device_uuid", "cmx_bench"])
+def test_what_else_must_be_equal(judge: Callable[..., Verdict], field: str) -> None:
+    """Two GPUs of one model, and two versions of what measures."""
+    other = dataclasses.replace(RUN, environments={"e1": ENVIRONMENT | {field: "another"}})
+    timed = of(judge(run=other), NAMES[0], "throughput")
+    assert timed.state == "INCOMPARABLE"
+    assert field in timed.reason
+
+
+def test_a_setting_that_followed_the_machine_is_incomparable(judge: Callable[..., Verdict]) -> None:
+    """`batch_size: auto` follows the cores: the baseline's setting is not there any more."""
+    machine = ENVIRONMENT | {"cores": 16, "threads": 16}
+    batch = dataclasses.replace(RUN.settings[0], batch_size=128)
+    wide = dataclasses.replace(
+        make_run(PAPER[:3], (batch,)), machine=machine, environments={"e1": machine}
+    )
+    verdict = judge(make_records(wide), wide)
+    old = [one for one in verdict.comparisons if one.setting == RUN.settings[0].key]
+    assert {one.state for one in old} == {"INCOMPARABLE"}
+    assert "cores 8, now 16" in old[0].reason
+    assert verdict.counts["FAIL"] == 0
+
+
+@pytest.mark.parametrize(("factor", "state"), [(1.1, "FAIL"), (0.8, "PASS")])
+def test_a_metric_of_which_less_is_better(
+    judge: Callable[..., Verdict], factor: float, state: str
+) -> None:
+    run = make_run(PAPER[:2], measures=("latency",))
+    found = make_records(run)
+    slow = [
+        dataclasses.replace(
+            one, values={k: [factor * v for v in vs] for k, vs in one.values.items()}
+        )
+        for one in found
+    ]
+    assert of(judge(slow, run, found, run), NAMES[0], "latency_p50").state == state
 
 
 def test_nothing_compared_fails(judge: Callable[..., Verdict]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 
 from cmx_bench.gate import floor, selftest
@@ -146,6 +149,28 @@ def test_ab_end_to_end(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
     assert set(lines[0]["environments"]) <= set(asked["environments"])
     assert asked["sides"]["head"] == sys.executable
     assert {*OUTPUTS} <= {path.name for path in Path("x").iterdir()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_outlives_an_ab_that_is_killed(
+    cmx: Cli, write_suite: Callable[[str], Path], number: signal.Signals
+) -> None:
+    line = [sys.executable, "-m", "cmx_bench", "ab", str(write_suite(SUITE)),
+            "--base", sys.executable, "--threshold", "0.1%", "--out", "x"]  # fmt: skip
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+        assert run.stderr is not None
+        assert "pair 1:" in run.stderr.readline()
+        all_of_it = psutil.Process(run.pid).children(recursive=True)
+        assert len(all_of_it) >= 4
+        os.kill(run.pid, number)  # the driver alone: the others have to notice
+        rest = run.stderr.read()
+    if number == signal.SIGINT:
+        assert run.returncode == 130
+        assert rest.splitlines()[-1] == "interrupted; the pairs so far are in x/pairs.jsonl"
+        assert "Traceback" not in rest
+    assert len(Path("x/pairs.jsonl").read_text().splitlines()) >= 1
+    _, alive = psutil.wait_procs(all_of_it, timeout=60)
+    assert alive == []
 
 
 @pytest.mark.parametrize(

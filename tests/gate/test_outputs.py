@@ -236,7 +236,7 @@ def test_the_page_needs_no_network_and_runs_nothing() -> None:
     text.encode()
 
 
-@pytest.mark.parametrize("found", [mixed(), awkward(), verdict()])
+@pytest.mark.parametrize("found", [mixed(), awkward()])
 def test_junit_tells_each_state(found: Verdict) -> None:
     root = ElementTree.fromstring(OUTPUTS["junit.xml"](found).encode())
     suite = root.find("testsuite")
@@ -255,12 +255,21 @@ def test_junit_tells_each_state(found: Verdict) -> None:
     assert len(set(names)) == len(names)
 
 
+def test_junit_is_red_where_nothing_was_compared() -> None:
+    for found in (verdict(), verdict(made("a", "INCOMPARABLE"))):
+        suite = ElementTree.fromstring(OUTPUTS["junit.xml"](found).encode()).find("testsuite")
+        assert suite is not None
+        assert suite.attrib["failures"] == "1"
+        [failure] = suite.findall("testcase/failure")
+        assert "nothing was compared" in failure.attrib["message"]
+
+
 def test_charts_get_what_is_better_higher_each_once() -> None:
     found = json.loads(OUTPUTS["benchmark.json"](mixed()))
     assert len(found) == 5  # the failed and the incomparable one have no value
     assert found[1] == {
         "name": f"resmlp throughput {SETTING}", "unit": "images/s", "value": 32.6,
-        "extra": "n = 10, PASS against anchor", "range": "± 1.1 %",
+        "extra": "n = 10, PASS against anchor", "range": "change ± 1.1 %",
     }  # fmt: skip
     twice = verdict(slower(), slower(against="anchor"))
     assert len(json.loads(OUTPUTS["benchmark.json"](twice))) == 1

@@ -107,8 +107,8 @@ def test_a_block_cancels_steady_drift() -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("no/such/python", "--base no/such/python: no such interpreter"),
-        (".", r"--base \.: neither a virtual environment nor a folder of Python packages"),
+        ("no/such/python", "no/such/python: no such interpreter"),
+        (".", r"^\.: neither a virtual environment nor a folder of Python packages"),
     ],
 )
 def test_no_such_side(
@@ -124,7 +124,7 @@ def test_an_interpreter_without_the_package(tmp_path: Path) -> None:
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -P -S -E "$@"\n')
     python.chmod(0o755)
     with pytest.raises(ServerError, match=r"cannot serve \(ModuleNotFoundError: .*install this"):
-        servers.refuse_unusable("base", str(python))
+        servers.refuse_unusable(str(python))
     with (
         servers.opened("base", str(python), tmp_path / "log") as server,
         pytest.raises(ServerError, match="base: the interpreter could not be started"),
@@ -147,3 +147,20 @@ def test_a_checkout_comes_before_what_is_installed(tmp_path: Path, inside: str) 
     ):
         pairs.ask(Worker(head, pipe, 120), order)
     assert "the timm of the checkout" in log.read_text()
+
+
+def test_the_working_folder_is_the_last_place_to_import_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`python -m cmx_bench` has it first: a head that is the folder would be base as well."""
+    (tmp_path / "timm").mkdir()
+    (tmp_path / "timm" / "__init__.py").write_text("raise RuntimeError('of the working folder')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    order = pairs.described(CELL) | {"measure": "params"}
+    with (
+        servers.opened("base", sys.executable, tmp_path / "log") as base,
+        servers.process(base, pairs.WORKER) as pipe,
+    ):
+        servers.await_ready(base)
+        assert "params" in pairs.ask(Worker(base, pipe, 120), order)["values"]

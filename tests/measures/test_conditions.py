@@ -27,7 +27,7 @@ def written(root: Path, files: dict[str, str]) -> Path:
 def test_cores_by_jiffies() -> None:
     text = "cpu  100 20 30 1000 50 4 6 7 99 99\ncpu0 1 1 1 1 1 1 1 1 1 1\nintr 5\n"
     assert conditions._cores(text) == {
-        "jiffies": 1217, "busy_jiffies": 160, "stolen_jiffies": 7,
+        "jiffies": 1217, "busy_jiffies": 160, "idle_jiffies": 1050, "stolen_jiffies": 7,
     }  # fmt: skip
 
 
@@ -67,6 +67,7 @@ def test_a_systems_counters_become_covariates(
     assert block == {
         "steal": pytest.approx(20 / 400),
         "foreign_load": pytest.approx(0.25),  # 200 jiffies busy, 150 by this process, of 200
+        "idle_cores": pytest.approx(0.9),  # 180 jiffies of 200
         "throttled": pytest.approx(0.25),
         "thermal_throttles": 1,
     }
@@ -107,12 +108,20 @@ class NvmlError(Exception):
     pass
 
 
-def nvml(pids: list[int], reasons: dict[str, int]) -> ModuleType:
-    """A stand-in for nvidia-ml-py: what is not in `reasons` is a function the driver lacks."""
+class NvmlLibraryMismatchError(Exception):
+    pass
+
+
+def nvml(pids: list[int] | None, reasons: dict[str, int]) -> ModuleType:
+    """A stand-in for nvidia-ml-py. The driver lacks the functions of the names that are not in
+    `reasons`, and of the processes where `pids` is None."""
     module = ModuleType("pynvml")
 
     def missing(handle: object) -> int:
         raise NvmlError("Function Not Found")
+
+    def mismatch(handle: object) -> None:
+        raise NvmlLibraryMismatchError("use a versioned function")
 
     def known(value: int) -> object:
         return lambda handle: value
@@ -121,7 +130,12 @@ def nvml(pids: list[int], reasons: dict[str, int]) -> ModuleType:
         NVMLError=NvmlError,
         NVML_CLOCK_SM=1,
         nvmlDeviceGetClockInfo=lambda handle, kind: 1410,
-        nvmlDeviceGetComputeRunningProcesses=lambda handle: [SimpleNamespace(pid=p) for p in pids],
+        nvmlDeviceGetComputeRunningProcesses=mismatch,  # what it raises with an older driver
+        nvmlDeviceGetComputeRunningProcesses_v3=(
+            (lambda handle: [SimpleNamespace(pid=pid) for pid in pids])
+            if pids is not None
+            else missing
+        ),
         nvmlDeviceGetCurrentClocksEventReasons=missing,
     )
     for name, value in reasons.items():
@@ -138,8 +152,15 @@ def test_a_gpu_under_either_name(name: str) -> None:
     }
 
 
-def test_what_a_gpu_does_not_tell_is_left_out() -> None:
-    assert conditions.gpu_reading(nvml([], {}), None) == {"gpu_sm_clock": 1.41e9}
+@pytest.mark.parametrize("pids", [[], None])
+def test_what_a_gpu_does_not_tell_is_left_out(pids: list[int] | None) -> None:
+    assert conditions.gpu_reading(nvml(pids, {}), None) == {"gpu_sm_clock": 1.41e9}
+
+
+def test_an_older_nvidia_ml_py_lacks_the_name() -> None:
+    older = nvml([7], {})
+    del older.__dict__["nvmlDeviceGetComputeRunningProcesses_v3"]
+    assert conditions.gpu_reading(older, None) == {"gpu_sm_clock": 1.41e9}
 
 
 def test_a_gpus_covariates_are_those_of_both_ends() -> None:
@@ -154,37 +175,50 @@ def test_a_gpus_covariates_are_those_of_both_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("covariates", "answer"),
+    ("covariates", "reasons"),
     [
-        ({}, False),
-        ({"steal": 0.01}, False),
-        ({"steal": 0.05}, True),
-        ({"throttled": 1e-6}, True),
-        ({"thermal_throttles": 1}, True),
-        ({"core_speed": 0.92}, False),
-        ({"core_speed": 0.90}, True),
-        ({"foreign_load": 0.4}, False),  # two jiffies more or less in a block of 0.1 s
-        ({"foreign_load": 1.0}, True),
-        ({"probe": 5.0, "gpu_sm_clock": 1.0}, False),
-        ({"gpu_foreign_processes": 1}, True),
-        ({"gpu_clock_reasons": 0x01 | 0x02 | 0x04 | 0x10 | 0x100}, False),
-        ({"gpu_clock_reasons": 0x08}, True),  # hardware slowdown
-        ({"gpu_clock_reasons": 0x20}, True),  # too hot, says the driver
-        ({"gpu_clock_reasons": 0x40 | 0x04}, True),  # too hot, says the hardware
-        ({"gpu_clock_reasons": 0x80}, True),  # power brake
+        ({}, []),
+        ({"steal": 0.01}, []),
+        ({"steal": 0.05}, ["steal"]),
+        ({"throttled": 1e-6}, ["throttling"]),
+        ({"thermal_throttles": 1}, ["heat"]),
+        ({"core_speed": 0.92}, []),
+        ({"core_speed": 0.90}, ["a slowed core"]),
+        ({"foreign_load": 0.4}, []),  # two jiffies more or less in a block of 0.1 s
+        ({"foreign_load": 1.0}, ["foreign load"]),
+        ({"foreign_load": 1.0, "idle_cores": 0.9}, ["foreign load"]),
+        ({"foreign_load": 30.0, "idle_cores": 1.0}, []),  # they have a core left
+        ({"probe": 5.0, "gpu_sm_clock": 1.0}, []),
+        ({"gpu_foreign_processes": 1}, ["foreign GPU processes"]),
+        ({"gpu_clock_reasons": 0x01 | 0x02 | 0x04 | 0x10 | 0x100}, []),
+        ({"gpu_clock_reasons": 0x08}, ["a GPU held back"]),  # hardware slowdown
+        ({"gpu_clock_reasons": 0x20}, ["a GPU held back"]),  # too hot, says the driver
+        ({"gpu_clock_reasons": 0x40 | 0x04}, ["a GPU held back"]),  # too hot, says the hardware
+        ({"gpu_clock_reasons": 0x80}, ["a GPU held back"]),  # power brake
+        ({"core_speed": 0.5, "steal": 0.1}, ["steal", "a slowed core"]),
     ],
 )
-def test_the_rule(covariates: dict[str, float], answer: bool) -> None:
-    assert conditions.disturbed(covariates) is answer
+def test_the_rule(covariates: dict[str, float], reasons: list[str]) -> None:
+    assert conditions.reasons(covariates) == reasons
+    assert conditions.disturbed(covariates) is bool(reasons)
 
 
 def probed(*seconds: float) -> list[conditions.Covariates]:
     return conditions.covariates([{"probe": one} for one in seconds])
 
 
-def test_core_speed_is_of_the_slower_probe_against_the_best_of_all() -> None:
-    speeds = [block["core_speed"] for block in probed(4.0, 4.0, 2.0, 8.0)]
-    assert speeds == [0.5, 0.5, 0.25]
+@pytest.mark.parametrize(
+    ("probes", "speeds"),
+    [
+        ((4.0, 4.0, 2.0, 8.0, 2.0, 2.0), [0.5, 0.5, 0.25, 0.25, 1]),
+        ((4.0, 4.0, 2.0, 1.0, 4.0), [1, 1, 1, 1]),  # two lucky probes set no bar
+        ((4.0, 2.0), [0.5]),
+    ],
+)
+def test_core_speed_is_of_the_slower_probe_against_the_third_best_of_all(
+    probes: tuple[float, ...], speeds: list[float]
+) -> None:
+    assert [block["core_speed"] for block in probed(*probes)] == speeds
 
 
 @pytest.mark.parametrize(
@@ -192,8 +226,9 @@ def test_core_speed_is_of_the_slower_probe_against_the_best_of_all() -> None:
     [
         ([1, 0.5, 1, 1, 0.9], "x-xx-"),
         ([1, 0.5, 1, 0.8, 0.7], "x-xx-"),  # two undisturbed ones: the best of the others fills up
-        ([0.5, 0.6, 0.7, 0.8, 0.6], "-xxx-"),  # the first of equals
+        ([0.5, 0.6, 0.7, 0.8, 0.6], "-xxxx"),  # equals alike, whenever they were taken
         ([0.5, 1], "xx"),
+        ([1, 1, 1, 1, 0.5], "xxxx-"),
     ],
 )
 def test_the_undisturbed_count_and_else_the_least_disturbed(
@@ -201,6 +236,11 @@ def test_the_undisturbed_count_and_else_the_least_disturbed(
 ) -> None:
     answer = conditions.kept([{"core_speed": speed} for speed in speeds])
     assert "".join("x" if one else "-" for one in answer) == counted
+
+
+def test_blocks_that_are_equally_disturbed_all_count() -> None:
+    """The first three of them would be biased in time."""
+    assert conditions.kept([{"gpu_foreign_processes": 1.0}] * 8) == [True] * 8
 
 
 def test_discarded_samples_and_their_conditions_are_kept_in_order() -> None:

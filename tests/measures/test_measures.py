@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain, repeat
 
@@ -11,7 +12,8 @@ import torch
 from cmx_bench import measures
 from cmx_bench.cell import Layout, Model, Precision, Setting
 from cmx_bench.measures import MEASURES, forward, memory, throughput
-from cmx_bench.metrics import METRICS
+from cmx_bench.measures.forward import Forward
+from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.models.building import build
 
 MODEL = Model(
@@ -37,6 +39,14 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_table_and_the_metrics_agree() -> None:
     assert {metric.measure for metric in METRICS.values()} == set(MEASURES)
+
+
+def test_precise_measures_are_repeated_and_sampled() -> None:
+    precise = [name for name, info in MEASURES.items() if info.precise]
+    assert precise == ["throughput", "latency"]
+    for name in precise:
+        assert MEASURES[name].repeated
+        assert not METRICS[first_of(name)].exact
 
 
 def test_params() -> None:
@@ -134,7 +144,8 @@ def test_throughput_is_images_over_seconds() -> None:
 
 @pytest.mark.usefixtures("steady")
 def test_disturbed_blocks_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    probes = chain([1.0, 2.0], repeat(1.0))  # the first two blocks lie beside the slow one
+    # One before the warm-up, one before the first block; two blocks lie beside the slow one.
+    probes = chain([1.0, 1.0, 2.0], repeat(1.0))
     seconds = chain([0.4, 0.2], repeat(0.1))
     monkeypatch.setattr(throughput, "look_for", lambda setting: lambda: {"probe": next(probes)})
     monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: next(seconds))
@@ -142,6 +153,42 @@ def test_disturbed_blocks_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     assert watched.values == {"throughput": [pytest.approx(20.0)] * 8}
     assert watched.discarded == {"throughput": [pytest.approx(5.0), pytest.approx(10.0)]}
     assert watched.covariates["discarded"] == [1, 1] + [0] * 8
+
+
+@pytest.mark.usefixtures("steady")
+def test_the_first_look_is_before_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the warm-up and the first block a GPU would idle while it is made."""
+    asked: list[str] = []
+
+    def look_for(setting: Setting) -> Callable[[], dict[str, float]]:
+        asked.append("look for")
+        return look
+
+    def look() -> dict[str, float]:
+        asked.append("look")
+        return {"probe": 1.0}
+
+    def warm_up(forward: Forward, device: str) -> list[float]:
+        asked.append("warm up")
+        return [3.0, 0.1, 0.1, 0.1]
+
+    monkeypatch.setattr(throughput, "look_for", look_for)
+    monkeypatch.setattr(throughput, "warm_up", warm_up)
+    throughput.measure(MODEL, CPU)
+    assert asked[:4] == ["look for", "look", "warm up", "look"]
+
+
+@pytest.mark.usefixtures("steady")
+@pytest.mark.parametrize("seconds", [0.01, 0.1, 7.0])
+def test_the_most_blocks_follow_from_the_warm_up_alone(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    probes = chain([1.0] * 4, repeat(2.0))
+    passes = [3.0, 0.5, 0.5, 0.5]  # a block of half a second: six more
+    monkeypatch.setattr(throughput, "look_for", lambda setting: lambda: {"probe": next(probes)})
+    monkeypatch.setattr(throughput, "warm_up", lambda forward, device: passes)
+    monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: seconds)
+    assert len(throughput.measure(MODEL, CPU).covariates["discarded"]) == 8 + 6
 
 
 def test_real_throughput_and_latency_are_of_one_size() -> None:

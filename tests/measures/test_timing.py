@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from itertools import chain, repeat
+from itertools import chain, cycle, repeat
 
 import pytest
 import torch
@@ -57,11 +57,18 @@ def test_warm_up_that_never_settles_ends_in_time(clock: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("passes", "count"),
-    [([9.0, 0.02, 0.02, 0.02], 5), ([9.0, 3.0, 3.0, 3.0], 1), ([9, 0.04, 0.038, 0.1], 2)],
-)  # fmt: skip
-def test_a_block_is_a_tenth_of_a_second_long(passes: list[float], count: int) -> None:
-    assert timing.passes_a_block(passes) == count
+    ("passes", "count", "on_a_gpu"),
+    [
+        ([9.0, 0.02, 0.02, 0.02], 5, 25),
+        ([9.0, 3.0, 3.0, 3.0], 1, 1),
+        ([9, 0.04, 0.038, 0.1], 2, 12),
+    ],
+)
+def test_a_block_is_a_tenth_of_a_second_long_and_half_a_second_on_a_gpu(
+    passes: list[float], count: int, on_a_gpu: int
+) -> None:
+    assert timing.passes_a_block(passes, "cpu") == count
+    assert timing.passes_a_block(passes, "cuda") == on_a_gpu
 
 
 def looks(probes: Iterator[float]) -> Callable[[], dict[str, float]]:
@@ -69,31 +76,39 @@ def looks(probes: Iterator[float]) -> Callable[[], dict[str, float]]:
 
 
 def test_undisturbed_blocks_are_enough() -> None:
-    seconds, seen = timing.take_blocks(lambda: 0.1, looks(repeat(1.0)))
+    seconds, seen = timing.take_blocks(lambda: 0.1, looks(repeat(1.0)), 24)
     assert seconds == [0.1] * timing.BLOCKS
     assert {one["core_speed"] for one in seen} == {1.0}
 
 
 def test_disturbed_blocks_are_repeated() -> None:
     slow = (1.0, 1.0, 2.0, 2.0, 1.0)  # three of the blocks between these are disturbed
-    seconds, _ = timing.take_blocks(lambda: 0.1, looks(chain(slow, repeat(1.0))))
+    seconds, _ = timing.take_blocks(lambda: 0.1, looks(chain(slow, repeat(1.0))), 24)
     assert len(seconds) == timing.BLOCKS + 3
 
 
-def test_the_best_probe_may_come_late() -> None:
-    """Six blocks look undisturbed until the seventh shows what the core can do."""
-    seconds, seen = timing.take_blocks(lambda: 0.1, looks(chain([2.0] * 7, repeat(1.0))))
-    assert len(seconds) == 7 + timing.BLOCKS
-    assert [one["core_speed"] for one in seen] == [0.5] * 7 + [1.0] * timing.BLOCKS
+def test_the_best_probes_may_come_late() -> None:
+    """Six blocks look undisturbed until three probes have shown what the core can do."""
+    seconds, seen = timing.take_blocks(lambda: 0.1, looks(chain([2.0] * 6, repeat(1.0))), 24)
+    assert len(seconds) == 6 + timing.BLOCKS
+    assert [one["core_speed"] for one in seen] == [0.5] * 6 + [1.0] * timing.BLOCKS
 
 
 @pytest.mark.parametrize(
     ("length", "extra"), [(0.1, timing.EXTRA_BLOCKS), (0.5, 6), (2.0, 1), (5.0, 0)]
 )
 def test_repeating_has_an_end(length: float, extra: int) -> None:
-    probes = chain([1.0], repeat(2.0))
-    seconds, _ = timing.take_blocks(lambda: length, looks(probes))
-    assert len(seconds) == timing.BLOCKS + extra
+    assert timing.most_blocks(length) == timing.BLOCKS + extra
+
+
+@pytest.mark.parametrize("most", [8, 14])
+@pytest.mark.parametrize("lengths", [[0.1], [5.0], [0.1, 3.0, 0.01]])
+def test_how_many_blocks_are_taken_does_not_depend_on_their_times(
+    lengths: list[float], most: int
+) -> None:
+    probes, times = chain([1.0] * 3, repeat(2.0)), cycle(lengths)
+    seconds, _ = timing.take_blocks(lambda: next(times), looks(probes), most)
+    assert len(seconds) == most
 
 
 def test_cuda_blocks_are_timed_by_events_with_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:

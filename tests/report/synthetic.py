@@ -122,7 +122,8 @@ def watched(record: Record, blocks: str) -> Record:
     return dataclasses.replace(
         record,
         covariates={
-            "core_speed": [1.0 if one == "." else 0.625 for one in blocks],
+            "gpu_clock_reasons": [4.0 if one == "." else 68.0 for one in blocks],
+            "gpu_foreign_processes": [float(one == "x") for one in blocks],
             "disturbed": [float(one != ".") for one in blocks],
             "discarded": [float(one == "x") for one in blocks],
         },

@@ -171,13 +171,23 @@ def test_json_holds_raw_samples_and_sources() -> None:
 
 def test_json_holds_what_was_discarded_and_what_stayed_wide() -> None:
     content = json.loads(RENDERERS["json"](mixed()))
-    assert content["blocks"] == {"taken": 18, "discarded": 4, "processes": 3, "disturbed": 1}
+    assert content["blocks"] == {
+        "taken": 18,
+        "discarded": 4,
+        "reasons": {"a GPU held back": 4, "foreign GPU processes": 4},
+        "processes": 3,
+        "disturbed_processes": 1,
+        "without_gpu_conditions": 0,
+    }
     watched = next(
         one for one in content["results"]
         if (one["model"], one["metric"]) == ("resnet152", "throughput")
     )  # fmt: skip
     assert [one["discarded"] for one in watched["processes"]] == [[50, 50], [], [50, 50]]
     assert [one["disturbed"] for one in watched["processes"]] == [False, False, True]
+    assert [one["covariates"]["gpu_clock_reasons"] for one in watched["processes"]] == [
+        [68, 4, 4, 68, 4, 4, 4], [4, 4, 4, 4, 4], [68, 68, 68, 68, 4, 68],
+    ]  # fmt: skip
     assert (watched["precision"], watched["wide"]) == (0.03, False)
     assert [one["model"] for one in content["results"] if one["wide"]] == ["resnet50"]
 

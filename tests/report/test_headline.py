@@ -23,7 +23,9 @@ def test_blocks_that_nobody_watched_are_not_counted(run: Run, found: list[Record
 def test_discarded_blocks_are_counted(run: Run, found: list[Record]) -> None:
     some = [watched(one, ".x..x..") if one.measure == "throughput" else one for one in found]
     assert fact(summarise(run, some), "Blocks") == Fact(
-        "Blocks", "110 of 385 discarded, taken under disturbed conditions"
+        "Blocks",
+        "110 of 385 discarded, taken under disturbed conditions "
+        "(a GPU held back: 110, foreign GPU processes: 110)",
     )
 
 
@@ -32,6 +34,35 @@ def test_processes_that_stayed_disturbed_are_a_warning(run: Run, found: list[Rec
     blocks = fact(summarise(run, some), "Blocks")
     assert blocks is not None and blocks.warning
     assert blocks.text.endswith("; 55 of 55 processes stayed disturbed")
+
+
+def test_reasons_are_those_of_each_discarded_block(run: Run, found: list[Record]) -> None:
+    """A disturbed block that was kept, or a reason of another block, counts for nothing."""
+    conditions = {
+        "steal": [0.5, 0.0, 0.5, 0.0],
+        "core_speed": [1.0, 0.5, 0.5, 0.5],
+        "gpu_clock_reasons": [0.0] * 4,
+        "disturbed": [1.0] * 4,
+        "discarded": [1.0, 1.0, 1.0, 0.0],
+    }
+    one = next(one for one in found if one.measure == "throughput")
+    some = [dataclasses.replace(one, covariates=conditions)]
+    assert summarise(run, some).blocks.reasons == {"steal": 2, "a slowed core": 2}
+
+
+def test_a_gpu_that_nobody_watched_is_a_warning(run: Run, found: list[Record]) -> None:
+    def without(record: Record) -> Record:
+        seen = dict(watched(record, "....").covariates)
+        del seen["gpu_clock_reasons"]
+        return dataclasses.replace(record, covariates=seen)
+
+    some = [without(one) if one.measure == "throughput" else one for one in found]
+    blocks = fact(summarise(run, some), "Blocks")
+    assert blocks is not None and blocks.warning
+    assert blocks.text.endswith("; the GPU's clock and company were not watched "
+                                "(install cmx-bench[nvidia])")  # fmt: skip
+    on_a_cpu = fact(summarise(dataclasses.replace(run, device="cpu"), some), "Blocks")
+    assert on_a_cpu == Fact("Blocks", "0 of 220 discarded, taken under disturbed conditions")
 
 
 def test_cells_that_stayed_wide_are_a_warning(run: Run, found: list[Record]) -> None:

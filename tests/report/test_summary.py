@@ -9,6 +9,7 @@ import pytest
 
 from cmx_bench.records import Record, Run
 from cmx_bench.report.summary import summarise
+from cmx_bench.stats import Estimate
 
 from .synthetic import (
     BF16,
@@ -20,6 +21,7 @@ from .synthetic import (
     make_records,
     make_run,
     model,
+    watched,
 )
 
 THROUGHPUT = "convmixer_1536_20/throughput/cuda-fp16-nchw-eager-b64-r224"
@@ -221,3 +223,45 @@ def test_zero_is_a_value(run: Run, found: list[Record]) -> None:
     ]
     result = summarise(run, none).results["resnet50", KEY, "peak_memory"]
     assert result.estimate is not None and result.estimate.value == 0
+
+
+def test_a_precision_is_for_the_first_metric_of_a_precise_measure() -> None:
+    run = make_run(measures=("params", "throughput", "latency", "load_time"))
+    report = summarise(dataclasses.replace(run, precision=0.01), make_records(run))
+    wanted = {key[2] for key, one in report.results.items() if one.precision is not None}
+    assert wanted == {"throughput", "latency_p50"}
+    assert {key[2] for key, one in report.results.items() if one.wide} == wanted
+
+
+@pytest.mark.parametrize(
+    ("estimate", "wide"),
+    [
+        (Estimate(100, 100 / 1.02, 102, 5), False),
+        (Estimate(100, 100 / 1.04, 104, 5), True),
+        (Estimate(100, None, None, 1), True),
+        (Estimate(0, -1, 1, 5), True),
+        (None, False),
+    ],
+)
+def test_wide_is_an_interval_not_within_the_precision(
+    run: Run, found: list[Record], estimate: Estimate | None, wide: bool
+) -> None:
+    report = summarise(dataclasses.replace(run, precision=0.03), found)
+    result = report.results["resnet50", KEY, "throughput"]
+    assert dataclasses.replace(result, estimate=estimate).wide is wide
+    assert estimate is None or estimate.within(0.03) is not wide
+
+
+def test_conditions_are_those_of_the_first_metric(run: Run, found: list[Record]) -> None:
+    """A compile time is no block."""
+    compiled = [
+        dataclasses.replace(watched(one, "dddxx"), values={**one.values, "compile_time": [3.0]})
+        if one.cell == THROUGHPUT
+        else one
+        for one in found
+    ]
+    results = summarise(run, compiled).results
+    rate = results["convmixer_1536_20", KEY, "throughput"].processes[0]
+    compile_time = results["convmixer_1536_20", KEY, "compile_time"].processes[0]
+    assert rate.disturbed and rate.covariates["discarded"] == [0, 0, 0, 1, 1]
+    assert not compile_time.disturbed and compile_time.covariates == {}

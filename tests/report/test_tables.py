@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from cmx_bench.measures.conditions import REASONS
 from cmx_bench.records import Record, Run
 from cmx_bench.report import terminal
 from cmx_bench.report.summary import summarise
@@ -68,6 +69,15 @@ def test_fewer_processes_than_asked_for_are_counted(run: Run, found: list[Record
     assert measured[0].detail.endswith("n = 3 of 5")
 
 
+def test_more_processes_than_asked_for_are_counted(run: Run, found: list[Record]) -> None:
+    """One was asked for, and a precision."""
+    run = dataclasses.replace(run, replicates=1, precision=0.03)
+    measured = column(table_one(summarise(run, found), FP16), "throughput")
+    assert measured[0].detail == "± 2.0 %, n = 5"
+    few = [one for one in found if one.replicate == 0]
+    assert column(table_one(summarise(run, few), FP16), "throughput")[0].detail == ""
+
+
 def test_a_partly_failed_cell_is_marked(run: Run, found: list[Record]) -> None:
     some = [failed(one, "boom") if one.replicate == 4 else one for one in found]
     measured = column(table_one(summarise(run, some), FP16), "throughput")
@@ -118,7 +128,7 @@ def test_samples_name_what_was_discarded(run: Run, found: list[Record]) -> None:
                if (row[0].text, row[2].text[:10]) == ("ResNet-50", "Throughput"))  # fmt: skip
     ends = [line.partition(" (")[2] for line in row[3].text.splitlines()]
     assert ends == ["1 discarded)", "2 discarded, disturbed)", "disturbed)", "", ""]
-    assert "by these conditions alone" in table.remarks[0]
+    assert all(reason in table.remarks[0] for reason in REASONS)
     assert next(one for one in tables(summarise(run, found)) if one.key == "samples").remarks == ()
 
 

@@ -28,6 +28,6 @@ def _entry(one: Comparison, head: float) -> dict[str, object]:
         "extra": one_line(f"n = {one.n[1]}, {one.state} against {one.against}"),
     }
     if one.low is not None and one.high is not None and one.low > -1:
-        half = math.sqrt((1 + one.high) / (1 + one.low)) - 1  # of the change, on its log scale
-        entry["range"] = f"± {units.percent(half)}"
+        half = math.sqrt((1 + one.high) / (1 + one.low)) - 1  # on its log scale
+        entry["range"] = f"change ± {units.percent(half)}"
     return entry

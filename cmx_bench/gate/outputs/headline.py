@@ -56,6 +56,8 @@ def _more_measuring(undecided: Sequence[Comparison]) -> str:
 
 
 def _passed(judged: Sequence[Comparison], verdict: Verdict) -> str:
+    if verdict.untimed:
+        return f"{_comparisons(judged)} of exact metrics, none different; NO TIMING COULD BE JUDGED"
     none = "none" if len(judged) > 1 else "not"
     text = f"{_comparisons(judged)}, {none} {_worse(judged)} by {share(verdict.threshold)}"
     if gains := [one for one in judged if one.high is not None and one.high < 0]:
@@ -143,7 +145,11 @@ def _change(comparison: Comparison, threshold: float, with_threshold: bool = Tru
         low, high = comparison.low, comparison.high
         edges = (-high, -low) if gain else (low, high)
         text += f", 95 % interval {interval(*edges)}"
-    return f"{text}, threshold {share(threshold)}" if with_threshold else text
+    if not with_threshold:
+        return text
+    less = comparison.state == "FAIL" and comparison.slowdown < threshold
+    enough = ", of which half is enough beyond doubt" * less
+    return f"{text}, threshold {share(threshold)}{enough}"
 
 
 def exact(value: float | None, comparison: Comparison) -> str:

@@ -20,11 +20,12 @@ _ELEMENTS: dict[State, tuple[str, str]] = {
 def render(verdict: Verdict) -> str:
     """The verdict as JUnit's XML; sides and notes are properties of the test suite."""
     counts = verdict.counts
+    nothing = verdict.state == "FAIL" and not counts["FAIL"]  # was judged: that has a case too
     suite = ElementTree.Element(
         "testsuite",
         name=one_line(verdict.title),
-        tests=str(len(verdict.comparisons)),
-        failures=str(counts["FAIL"]),
+        tests=str(len(verdict.comparisons) + nothing),
+        failures=str(counts["FAIL"] + nothing),
         errors=str(counts["INCONCLUSIVE"]),
         skipped=str(counts["INCOMPARABLE"] + counts["NEW"]),
     )
@@ -40,6 +41,9 @@ def render(verdict: Verdict) -> str:
             suite, "testcase", classname=one_line(comparison.setting), name=one_line(name)
         )
         _tell(case, comparison, told(comparison, verdict.threshold))
+    if nothing:
+        case = ElementTree.SubElement(suite, "testcase", classname="verdict", name="compared")
+        ElementTree.SubElement(case, "failure", message=headline(verdict), type="nothing")
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)

@@ -8,6 +8,7 @@ from cmx_bench.gate.outputs.headline import (
     exact,
     interval,
     one_line,
+    several_settings,
     several_sides,
     share,
     why,
@@ -21,10 +22,10 @@ _DASH = Entry("–", quiet=True)
 
 def table(verdict: Verdict) -> Table:
     """Every comparison, what failed first."""
-    against = several_sides(verdict)
+    against, settings = several_sides(verdict), several_settings(verdict)
     columns = (
         Column("network", "Network"),
-        Column("setting", "Setting"),
+        *([Column("setting", "Setting")] if settings else []),
         *([Column("against", "Against")] if against else []),
         Column("metric", "Metric"),
         Column("base", "Base", "right", "Typical value over fresh processes"),
@@ -37,8 +38,10 @@ def table(verdict: Verdict) -> Table:
         Column("verdict", "Verdict"),
         Column("why", "Why"),
     )  # fmt: skip
-    rows = tuple(_row(one, verdict, against) for one in ordered(verdict))
+    rows = tuple(_row(one, verdict, against, settings) for one in ordered(verdict))
+    known = dict.fromkeys(one_line(one.setting) for one in verdict.comparisons)
     remarks = (
+        *([] if settings or not known else [f"Measured in: {', '.join(known)}."]),
         "Slowdown: how much worse head is, whichever way the metric points; negative is a gain. "
         "Below it stands its 95 % interval. Exact metrics have none: any difference is real.",
         "NEW and INCOMPARABLE are not judged: they neither pass nor fail.",
@@ -47,14 +50,14 @@ def table(verdict: Verdict) -> Table:
 
 
 def ordered(verdict: Verdict) -> list[Comparison]:
-    """The comparisons, what failed first; within a state as given."""
-    return sorted(verdict.comparisons, key=lambda one: ORDER.index(one.state))
+    """The comparisons, what failed first; within a state sampled before exact metrics."""
+    return sorted(verdict.comparisons, key=lambda one: (ORDER.index(one.state), one.metric.exact))
 
 
-def _row(one: Comparison, verdict: Verdict, against: bool) -> tuple[Entry, ...]:
+def _row(one: Comparison, verdict: Verdict, against: bool, settings: bool) -> tuple[Entry, ...]:
     return (
         Entry(one_line(one.label), one_line(one.model)),
-        Entry(one_line(one.setting)),
+        *([Entry(one_line(one.setting))] if settings else []),
         *([Entry(one_line(one.against))] if against else []),
         Entry(one.metric.title),
         value(one.base, one),
@@ -80,9 +83,10 @@ def slowdown(one: Comparison) -> Entry:
     """The slowdown with its sign, and its interval."""
     if one.slowdown is None:
         return _DASH
-    sign = "+" if one.slowdown > 0 else "−" if one.slowdown < 0 else ""
+    shown = round(one.slowdown, 4)  # a hundredth of a percent is finer than any interval
+    sign = "+" if shown > 0 else "−" if shown < 0 else ""
     edges = "" if one.low is None or one.high is None else interval(one.low, one.high)
-    text = f"{sign}{units.percent(abs(one.slowdown))}"
+    text = f"{sign}{units.percent(abs(shown))}"
     return Entry(text, edges, one.slowdown, worded(one.slowdown, one.metric))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from cmx_bench import units
 from cmx_bench.gate.outputs.headline import (
@@ -29,7 +30,9 @@ def text(verdict: Verdict, width: int) -> str:
     import rich.table
     from rich.text import Text
 
-    whole = table(verdict)
+    equal = [one for one in verdict.comparisons if one.metric.exact and one.state == "PASS"]
+    rest = [one for one in verdict.comparisons if one not in equal]
+    whole = table(replace(verdict, comparisons=tuple(rest)))
     keys = [*_COLUMNS[:2], *(["setting"] * several_settings(verdict)), *_COLUMNS[2:]]
     places = {column.key: place for place, column in enumerate(whole.columns)}
     shown = [places[key] for key in keys if key in places]
@@ -45,9 +48,18 @@ def text(verdict: Verdict, width: int) -> str:
         console.print(Text(headline(verdict)))
         if drawn.rows:
             console.print(drawn)
+        if equal:
+            console.print(Text(f"equal, as they must be: {_exact(equal)}"))
         for line in (*_reasons(verdict), *(f"{one.term}: {one.text}" for one in facts(verdict))):
             console.print(Text(line))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def _exact(equal: Sequence[Comparison]) -> str:
+    """ "Parameters, MACs of 5 models" """
+    titles = ", ".join(dict.fromkeys(one.metric.title for one in equal))
+    models = len({one.model for one in equal})
+    return f"{titles} of {models} {'model' if models == 1 else 'models'}"
 
 
 def _cell(key: str, text: str, detail: str) -> str:
