@@ -19,7 +19,7 @@ from cmx_bench import records
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 
-from .conftest import TINY, Cli
+from .conftest import TINY, Cli, interruptible
 
 ALL = TINY.replace("[params, throughput]", f"[{', '.join(MEASURES)}]").replace("tes: 3", "tes: 1")
 # Ten executions of a tenth of a second each.
@@ -196,7 +196,7 @@ def test_a_run_that_is_killed_goes_on(
 ) -> None:
     suite = write_suite(BRIEF)
     line = [sys.executable, "-m", "cmx_bench", "run", str(suite), "--out", "out"]
-    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+    with interruptible(line) as run:
         assert run.stderr is not None
         printed = [run.stderr.readline() for _ in range(3)]  # two exact cells, one process
         assert "(1 of 4)" in printed[-1]

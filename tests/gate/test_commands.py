@@ -17,7 +17,7 @@ import pytest
 from cmx_bench.gate import floor, selftest
 from cmx_bench.gate.outputs import OUTPUTS
 
-from ..conftest import Cli
+from ..conftest import Cli, interruptible
 from ..report.synthetic import PAPER, make_records, make_run
 from .test_check import NAMES, RECORDS, RUN, scaled, write_folder_anew
 
@@ -157,7 +157,7 @@ def test_nothing_outlives_an_ab_that_is_killed(
 ) -> None:
     line = [sys.executable, "-m", "cmx_bench", "ab", str(write_suite(SUITE)),
             "--base", sys.executable, "--threshold", "0.1%", "--out", "x"]  # fmt: skip
-    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+    with interruptible(line) as run:
         assert run.stderr is not None
         assert "pair 1:" in run.stderr.readline()
         all_of_it = psutil.Process(run.pid).children(recursive=True)
