@@ -310,11 +310,12 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
 
     verdict = replace(verdict, command=_command())
     print(terminal.text(verdict, shutil.get_terminal_size((160, 24)).columns), end="")
-    for line in histories.lines(past) if past else ():
-        print(line)
+    tables = [histories.table(past)] if past else []
+    for table in tables:
+        print(*histories.lines(table), sep="\n")
     if out is not None:
         drawings = histories.drawings(past) if past else []
-        outputs.write(verdict, out, drawings, [histories.table(past)] if past else [])
+        outputs.write(verdict, out, drawings, tables)
         print(out / "verdict.html")
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         github.append_summary(verdict, Path(summary))

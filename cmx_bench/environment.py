@@ -32,11 +32,13 @@ def digest(environment: Environment) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def differences(one: Environment, other: Environment) -> dict[str, tuple[Any, Any]]:
-    """The fields of `COMPARABLE` in which two environments differ, with both values."""
+def differences(
+    one: Environment, other: Environment, more: tuple[str, ...] = ()
+) -> dict[str, tuple[Any, Any]]:
+    """The fields of `COMPARABLE` and `more` in which two environments differ, with both values."""
     return {
         name: (one.get(name), other.get(name))
-        for name in COMPARABLE
+        for name in (*COMPARABLE, *more)
         if one.get(name) != other.get(name)
     }
 

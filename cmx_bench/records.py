@@ -10,9 +10,11 @@ import dataclasses
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias, TypeVar
 
@@ -195,6 +197,34 @@ def write_atomically(path: Path, text: str) -> None:
     draft = path.with_name(path.name + ".part")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
+
+
+def write_rendered(folder: Path, folders: Iterable[str], files: Mapping[str, str | bytes]) -> None:
+    """Writes files into a folder, in their order; of a text a reader sees all or nothing.
+
+    Args:
+        folders: to be made inside first.
+
+    Raises:
+        RecordsError: the folder cannot be made or written.
+    """
+    try:
+        for name in ("", *folders):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            if isinstance(content, bytes):
+                (folder / name).write_bytes(content)
+            else:
+                write_atomically(folder / name, content)
+    except OSError as error:
+        where = error.filename or folder
+        raise RecordsError(f"{where}: cannot be written: {error.strerror}") from error
+
+
+def name_of_new(machine: Environment, now: datetime) -> str:
+    """The name of a new folder: `TIME-DEVICE`."""
+    device = re.sub(r"[^a-z0-9]+", "-", str(machine["device_name"]).lower()).strip("-")
+    return f"{now:%Y%m%dT%H%M%SZ}-{device[:40]}"
 
 
 def read_run(folder: Path) -> Run:

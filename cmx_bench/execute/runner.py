@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,8 +56,7 @@ def open_folder(plan: Plan, reports: Path, out: Path | None, fresh: bool, comman
         for folder in sorted(suite.glob("*/"), reverse=True):
             if _unfinished(plan, folder) and not records.is_locked(folder):
                 return folder
-    device = re.sub(r"[^a-z0-9]+", "-", str(plan.machine["device_name"]).lower()).strip("-")
-    return _new_run(plan, suite / f"{now:%Y%m%dT%H%M%SZ}-{device[:40]}", command, now)
+    return _new_run(plan, suite / records.name_of_new(plan.machine, now), command, now)
 
 
 def _refuse_other(plan: Plan, out: Path, fresh: bool) -> None:
@@ -83,10 +81,8 @@ def _difference(plan: Plan, run: Run) -> str | None:
         return f"of the suite {run.suite} as it was then"
     if run.cells != tuple(cell.key for cell in plan.cells):
         return "of other cells"
-    for name in (*environment.COMPARABLE, *_SAME_RUN):
-        then, now = run.machine.get(name), plan.machine.get(name)
-        if then != now:
-            return f"{name} was {then}, is {now}"
+    for name, (then, now) in environment.differences(run.machine, plan.machine, _SAME_RUN).items():
+        return f"{name} was {then}, is {now}"
     return None
 
 

@@ -26,7 +26,7 @@ from cmx_bench.execute.servers import Server
 from cmx_bench.gate import check, pairs, rule
 from cmx_bench.gate.pairs import Pair, PairError, Worker
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.metrics import METRICS, Metric
+from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.plan import Plan
 from cmx_bench.records import Environment
 
@@ -159,7 +159,7 @@ def _exact(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[C
             except PairError as error:
                 reasons |= error.reasons
     if reasons:
-        metric = next(one for one in METRICS.values() if one.measure == cell.measure)
+        metric = METRICS[first_of(cell.measure)]
         yield _failed(_empty(cell, metric, base.name), PairError(reasons))
         return
     old, new = found[base.name], found[head.name]

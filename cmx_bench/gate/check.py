@@ -159,10 +159,7 @@ def _differences(base: Report, head: Report, setting: str) -> str:
 def _listed(one: Environment, other: Environment) -> str:
     """In what two environments differ: two GPUs of one model do by 8 % on average, and versions of
     this package may measure differently."""
-    found = environment.differences(one, other)
-    for name in ("device_uuid", "cmx_bench"):
-        if one.get(name) != other.get(name):
-            found[name] = (one.get(name), other.get(name))
+    found = environment.differences(one, other, ("device_uuid", "cmx_bench"))
     return ", ".join(f"{name} {then}, now {now}" for name, (then, now) in found.items())
 
 

@@ -234,9 +234,8 @@ def table(history: History) -> Table:
     return Table("change-points", one_line(title), columns, rows, tuple(_remarks(history)))
 
 
-def lines(history: History) -> Iterator[str]:
-    """The change points for a terminal."""
-    whole = table(history)
+def lines(whole: Table) -> Iterator[str]:
+    """The table of change points for a terminal."""
     yield whole.title
     for row in whole.rows:
         network, _, metric, when, before, after, change, commit, _ = (entry.text for entry in row)

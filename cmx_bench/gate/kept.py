@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from cmx_bench import environment
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.plan import Plan
-from cmx_bench.records import write_atomically
+from cmx_bench.records import name_of_new, write_atomically
 
 SCHEMA = 1
 
@@ -30,8 +29,7 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
         RecordsError: the folder holds pairs already, or cannot be made.
     """
     now, suite = datetime.now(UTC), plan.suite_file.suite
-    device = re.sub(r"[^a-z0-9]+", "-", str(plan.machine["device_name"]).lower()).strip("-")
-    name = f"{now:%Y%m%dT%H%M%SZ}-{device[:40]}"
+    name = name_of_new(plan.machine, now)
     folder = out or Path("reports") / f"{command}-{suite.name}" / name
     if (folder / "pairs.jsonl").exists():
         raise RecordsError(f"{folder}: already holds pairs; give another --out")

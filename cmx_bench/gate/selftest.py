@@ -90,8 +90,8 @@ def _floor(
 ) -> Floor:
     rng = random.Random(0)  # the same pairs give the same findings
     most = max(rule.LOOKS[0], int(ab.SECONDS_A_MODEL / seconds_a_pair))
-    false = overall(same, threshold, most, rng)
-    caught = overall(moved(slower, threshold), threshold, most, rng)
+    false = simulate.overall(same, threshold, most, rng, _GATES)
+    caught = simulate.overall(moved(slower, threshold), threshold, most, rng, _GATES)
     return Floor(
         machine=dict(plan.machine),
         suite=plan.suite_file.suite.name,
@@ -118,24 +118,16 @@ def moved(log_ratios: LogRatios, slowdown: float) -> dict[str, list[float]]:
     }
 
 
-def overall(
-    log_ratios: LogRatios, threshold: float, most_pairs: int, rng: random.Random
-) -> simulate.Rates:
-    """The rates of gates on each model in turn, `_GATES` in all."""
-    each = math.ceil(_GATES / len(log_ratios))
-    return simulate.mean(
-        [simulate.rates(ratios, threshold, most_pairs, rng, each) for ratios in log_ratios.values()]
-    )
-
-
 def detectable(same: LogRatios, most_pairs: int, rng: random.Random) -> float | None:
     """The smallest threshold tried at which gates of so many pairs catch a slowdown of its size
     with 95 % power and raise 1 % false alarms at most; None where none does."""
     if most_pairs < rule.LOOKS[0]:
         return None
     for slowdown in _TRIED:
-        caught = overall(moved(same, slowdown), slowdown, most_pairs, rng).fail
-        if caught >= rule.POWER and overall(same, slowdown, most_pairs, rng).fail <= 0.01:
+        caught = simulate.overall(moved(same, slowdown), slowdown, most_pairs, rng, _GATES)
+        if caught.fail < rule.POWER:
+            continue
+        if simulate.overall(same, slowdown, most_pairs, rng, _GATES).fail <= 0.01:
             return slowdown
     return None
 

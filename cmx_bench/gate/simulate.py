@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cmx_bench import stats
@@ -48,6 +48,15 @@ def rates(
     shares = {state: states.count(state) / gates for state in ("FAIL", "INCONCLUSIVE", "PASS")}
     taken = sum(pairs for _, pairs in ended) / gates
     return Rates(gates, shares["FAIL"], shares["INCONCLUSIVE"], shares["PASS"], taken)
+
+
+def overall(
+    log_ratios: Mapping[str, Sequence[float]], threshold: float, most_pairs: int,
+    rng: random.Random, gates: int,
+) -> Rates:  # fmt: skip
+    """The rates of `gates` gates, equally on the pairs of each model."""
+    each = math.ceil(gates / len(log_ratios))
+    return mean([rates(one, threshold, most_pairs, rng, each) for one in log_ratios.values()])
 
 
 def mean(several: Sequence[Rates]) -> Rates:

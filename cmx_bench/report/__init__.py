@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cmx_bench import records
-from cmx_bench.errors import RecordsError
-from cmx_bench.records import write_atomically
 from cmx_bench.report.summary import Report, summarise
 
 Renderer: TypeAlias = Callable[[Report], str]
@@ -84,16 +82,7 @@ def save(report: Report, folder: Path) -> Path:
     """
     with _collector_paused():
         files = _files(report)
-    try:
-        for name in ("tables", "figures"):
-            (folder / name).mkdir(exist_ok=True)
-        for name, content in files.items():
-            if isinstance(content, bytes):
-                (folder / name).write_bytes(content)
-            else:
-                write_atomically(folder / name, content)
-    except OSError as error:
-        raise RecordsError(f"{error.filename}: cannot be written: {error.strerror}") from error
+    records.write_rendered(folder, ("tables", "figures"), files)
     return folder / "report.html"
 
 

@@ -29,7 +29,7 @@ from scipy.stats import mannwhitneyu
 from cmx_bench import suite
 from cmx_bench.execute import local
 from cmx_bench.gate import ab, pairs, selftest, simulate
-from cmx_bench.gate.pairs import Pair
+from cmx_bench.gate.pairs import Block, Pair
 
 THRESHOLD = 0.05
 TIMEOUT = 120.0
@@ -119,10 +119,8 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def log_ratio(pair: Mapping[str, Any]) -> float:
     """As `Pair.log_ratio`."""
-    return statistics.median(
-        (math.log(c) + math.log(d) - math.log(a) - math.log(b)) / 2
-        for _, a, b, c, d in pair["blocks"]
-    )
+    blocks = (Block(bool(first), (a, b), (c, d)) for first, a, b, c, d in pair["blocks"])
+    return statistics.median(block.log_ratio for block in blocks)
 
 
 def by_model(bank: Sequence[Mapping[str, Any]], kind: str) -> dict[str, list[float]]:
@@ -187,10 +185,7 @@ SERVERS_SECONDS = 8.0  # until two interpreters have loaded torch and timm at th
 
 
 def sequential(log_ratios: Mapping[str, Sequence[float]], most: int = 40) -> simulate.Rates:
-    rng = random.Random(0)
-    each = math.ceil(GATES / len(log_ratios))
-    found = [simulate.rates(one, THRESHOLD, most, rng, each) for one in log_ratios.values()]
-    return simulate.mean(found)
+    return simulate.overall(log_ratios, THRESHOLD, most, random.Random(0), GATES)
 
 
 def show(title: str, quiet: simulate.Rates, loud: simulate.Rates, per_pair: float) -> None:

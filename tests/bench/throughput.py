@@ -87,7 +87,6 @@ def timms(name: str, script: Path) -> float:
 def beside_timm(name: str, script: Path, log: Path) -> None:
     rates: dict[str, list[float]] = {"ours": [], "timm": []}
     walls = dict.fromkeys(rates, 0.0)
-    ours(name, log)  # starts the server that forks, once for a whole suite
     for _ in range(PROCESSES):
         for side, measure in (
             ("ours", lambda: ours(name, log)),

@@ -13,6 +13,7 @@ import pytest
 
 from cmx_bench import stats
 from cmx_bench.gate import rule, selftest, simulate
+from cmx_bench.gate.pairs import Block
 from cmx_bench.stats import Change
 
 BANK = Path(__file__).parents[1] / "bench/gate_bank.jsonl.gz"
@@ -95,12 +96,10 @@ def test_rates_on_recorded_pairs() -> None:
     slower: dict[str, list[float]] = {}
     with gzip.open(BANK, "rt", encoding="utf-8") as file:
         for pair in map(json.loads, file):
-            ratios = [
-                (math.log(c) + math.log(d) - math.log(a) - math.log(b)) / 2
-                for _, a, b, c, d in pair["blocks"]
-            ]
+            blocks = [Block(bool(first), (a, b), (c, d)) for first, a, b, c, d in pair["blocks"]]
+            ratio = statistics.median(block.log_ratio for block in blocks)
             kind = same if pair["kind"] == "same" else slower
-            kind.setdefault(pair["model"], []).append(statistics.median(ratios))
+            kind.setdefault(pair["model"], []).append(ratio)
     assert [sum(map(len, kind.values())) for kind in (same, slower)] == [310, 310]
     rng = random.Random(0)
     quiet = [simulate.rates(ratios, 0.05, 40, rng, 400) for ratios in same.values()]

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from cmx_bench.errors import RecordsError
 from cmx_bench.gate.verdict import Verdict
-from cmx_bench.records import write_atomically
+from cmx_bench.records import write_rendered
 from cmx_bench.report.tables import Table
 
 if TYPE_CHECKING:
     from cmx_bench.report.figures import Drawing
 
-Output: TypeAlias = Callable[[Verdict], str]
+# A verdict as text, with the drawings and the tables of a history where the form shows them.
+Output: TypeAlias = "Callable[[Verdict, Sequence[Drawing], Sequence[Table]], str]"
 
 
 def _markdown(
@@ -31,13 +31,13 @@ def _html(verdict: Verdict, drawings: Sequence[Drawing] = (), tables: Sequence[T
     return page.render(verdict, drawings, tables)
 
 
-def _junit(verdict: Verdict) -> str:
+def _junit(verdict: Verdict, *_: object) -> str:
     from cmx_bench.gate.outputs import junit
 
     return junit.render(verdict)
 
 
-def _benchmark(verdict: Verdict) -> str:
+def _benchmark(verdict: Verdict, *_: object) -> str:
     from cmx_bench.gate.outputs import benchmark
 
     return benchmark.render(verdict)
@@ -66,31 +66,9 @@ def write(
     Raises:
         RecordsError: the folder cannot be made or written.
     """
-    files = _files(verdict, drawings, tables)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if drawings:
-            (folder / "figures").mkdir(exist_ok=True)
-        for name, content in files.items():
-            if isinstance(content, bytes):
-                (folder / name).write_bytes(content)
-            else:
-                write_atomically(folder / name, content)
-    except OSError as error:
-        where = error.filename or folder
-        raise RecordsError(f"{where}: cannot be written: {error.strerror}") from error
-
-
-def _files(
-    verdict: Verdict, drawings: Sequence[Drawing], tables: Sequence[Table]
-) -> dict[str, str | bytes]:
-    """Everything that is written, by its path in the folder; figures before what shows them."""
-    shown = {
-        "verdict.md": _markdown(verdict, drawings, tables),
-        "verdict.html": _html(verdict, drawings, tables),
-    }
-    return {
+    files: dict[str, str | bytes] = {
         **{f"figures/{drawing.plot.name}.svg": drawing.svg for drawing in drawings},
         **{f"figures/{drawing.plot.name}.png": drawing.png for drawing in drawings},
-        **{name: shown.get(name) or output(verdict) for name, output in OUTPUTS.items()},
+        **{name: output(verdict, drawings, tables) for name, output in OUTPUTS.items()},
     }
+    write_rendered(folder, ("figures",) if drawings else (), files)
