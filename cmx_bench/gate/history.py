@@ -20,7 +20,7 @@ from cmx_bench.records import Environment, Run
 from cmx_bench.report.plots import Axis, Mark, Plot, short_label
 from cmx_bench.report.plots import Point as Spot
 from cmx_bench.report.summary import Report, Result, summarise
-from cmx_bench.report.tables import Column, Entry, Table
+from cmx_bench.report.table import Column, Entry, Table
 
 if TYPE_CHECKING:
     from cmx_bench.report.figures import Drawing

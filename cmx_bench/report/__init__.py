@@ -119,7 +119,7 @@ def _collector_paused() -> Iterator[None]:
 def overview(report: Report, width: int) -> str:
     """Table 1 of each setting for a terminal of `width` columns."""
     from cmx_bench.report import terminal
-    from cmx_bench.report.tables import table_one
+    from cmx_bench.report.table_one import table_one
 
     shown = (table_one(report, setting) for setting in report.run.settings)
     return "\n".join(terminal.text(table, width) for table in shown)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from cmx_bench.report.plots import Plots, plots
 from cmx_bench.report.summary import Report
-from cmx_bench.report.tables import Table, tables
+from cmx_bench.report.table import Table
+from cmx_bench.report.tables import tables
 
 
 @dataclass(frozen=True, slots=True)

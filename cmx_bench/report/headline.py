@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cmx_bench import units
 from cmx_bench.report.summary import Report, Result
-from cmx_bench.report.tables import plain
+from cmx_bench.report.table import plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from cmx_bench.report.content import Content
 from cmx_bench.report.headline import facts
 from cmx_bench.report.plots import Plot
-from cmx_bench.report.tables import grouped, plain
+from cmx_bench.report.table import grouped, plain
 
 if TYPE_CHECKING:
     from cmx_bench.report.figures import Drawing

@@ -11,7 +11,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.published import Published
 from cmx_bench.report.summary import Report, Result
-from cmx_bench.report.tables import plain
+from cmx_bench.report.table import plain
 
 # Beyond so many rows a strip plot cannot be read, nor drawn quickly.
 _MOST_STRIPS = 16

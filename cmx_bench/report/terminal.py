@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from cmx_bench.report.tables import Column, Entry, Table
+from cmx_bench.report.table import Column, Entry, Table
 
 # A terminal has room for these; the page beside it has the others.
 _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_paper")

@@ -10,7 +10,7 @@ from cmx_bench.cell import Model
 from cmx_bench.metrics import METRICS
 from cmx_bench.published import Published
 from cmx_bench.report.summary import Report, Result
-from cmx_bench.report.tables import Table, plain
+from cmx_bench.report.table import Table, plain
 
 COLUMNS = (
     "model", "label", "family", "setting", "metric", "value", "unit", "low", "high", "n", "status",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cmx_bench.gate.verdict import Verdict
 from cmx_bench.records import write_rendered
-from cmx_bench.report.tables import Table
+from cmx_bench.report.table import Table
 
 if TYPE_CHECKING:
     from cmx_bench.report.figures import Drawing

@@ -10,7 +10,7 @@ from cmx_bench.gate.outputs.headline import facts, headline, one_line
 from cmx_bench.gate.outputs.table import table
 from cmx_bench.gate.verdict import Verdict
 from cmx_bench.report.markdown import escaped, figure_of, table_of
-from cmx_bench.report.tables import Table
+from cmx_bench.report.table import Table
 
 if TYPE_CHECKING:
     from cmx_bench.report.figures import Drawing

@@ -10,7 +10,7 @@ from cmx_bench.gate.outputs.table import table
 from cmx_bench.gate.verdict import Verdict
 from cmx_bench.report import page
 from cmx_bench.report.headline import Fact
-from cmx_bench.report.tables import Table
+from cmx_bench.report.table import Table
 
 if TYPE_CHECKING:
     from cmx_bench.report.figures import Drawing

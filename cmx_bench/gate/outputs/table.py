@@ -15,7 +15,7 @@ from cmx_bench.gate.outputs.headline import (
     worded,
 )
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.report.tables import Column, Entry, Table
+from cmx_bench.report.table import Column, Entry, Table
 
 _DASH = Entry("–", quiet=True)
 

@@ -1,0 +1,115 @@
+"""How one thing stands in a table: a network, a measured value, a published figure, nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cmx_bench import published, units
+from cmx_bench.cell import Model
+from cmx_bench.published import Published
+from cmx_bench.report.summary import Result
+from cmx_bench.report.table import Entry, Note, plain
+
+DASH = Entry("–", quiet=True)
+NOT_MEASURED = Entry("not measured", quiet=True)
+_SOME_FAILED = Note("✗", "some processes of this cell failed; the failures are listed below")
+_WIDE = "↔"
+_EXTRA_TRAINING = Note(
+    "‡", "weights that were pre-trained on more than ImageNet-1k, or distilled, as their tag says"
+)
+
+
+def network(model: Model) -> Entry:
+    """The label, and below it the timm name with the tag of the weights, as timm writes them."""
+    weights = model.weights or ""
+    between = "." if weights.replace("_", "").isalnum() else ", weights " if weights else ""
+    return Entry(plain(model.label), plain(f"{model.name}{between}{weights}"))
+
+
+def number(value: int | None) -> Entry:
+    """A whole number, or a dash where there is none."""
+    return DASH if value is None else Entry(str(value), sort=value)
+
+
+def printed(figure: Published | None, known_tag: str | None = None) -> Entry:
+    """A published figure as it is printed, marked where nobody checked it against its source.
+
+    The tag of its weights stands below it, unless it is the `known_tag` of the row.
+    """
+    if figure is None:
+        return Entry("", quiet=True)
+    conditions = ", ".join(part for part in (figure.dataset, figure.conditions) if part)
+    title = f"{figure.source}; {conditions}" if conditions else figure.source
+    tag = "" if figure.tag == known_tag else figure.tag
+    return Entry(figure.printed, tag, figure.value, title, grade_notes(figure))
+
+
+def grade_notes(figure: Published) -> tuple[Note, ...]:
+    """What a reader must know about a published figure before using it."""
+    notes = []
+    if figure.doubtful:
+        notes.append(Note(f"†{figure.grade}", published.GRADES[figure.grade]))
+    if published.extra_training(figure.tag):
+        notes.append(_EXTRA_TRAINING)
+    return tuple(notes)
+
+
+def measured(result: Result | None, unit: float | None = None) -> Entry:
+    """A measured value with its spread; in multiples of `unit`, or with a prefix where None."""
+    if result is None:
+        return DASH
+    if result.estimate is None:
+        if result.status == "failed":
+            return Entry("failed", title=plain(result.reason))
+        return NOT_MEASURED
+    value = result.estimate.value
+    digits = digits_of(result)
+    if unit is None:
+        text = units.scaled(value, result.metric.unit, digits)
+    else:
+        text = units.significant(value / unit, digits)
+    return Entry(text, _spread(result), value, _interval(result), tuple(_doubts(result)))
+
+
+def _doubts(result: Result) -> Iterator[Note]:
+    if result.status == "failed":
+        yield _SOME_FAILED
+    if result.wide and result.precision is not None:
+        wanted = units.percent(result.precision)
+        yield Note(_WIDE, f"the interval stayed wider than the ± {wanted} wanted")
+
+
+def digits_of(result: Result) -> int:
+    """The significant digits that a result's interval supports; 3 where it has none."""
+    estimate = result.estimate
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return 3
+    return units.digits_for(estimate.value, (estimate.high - estimate.low) / 2)
+
+
+def _spread(result: Result) -> str:
+    """`± 0.84 %, n = 5`: how far to trust a sampled value; nothing where one process is all."""
+    estimate = result.estimate
+    if estimate is None or result.metric.exact or estimate.n == result.planned == 1:
+        return ""
+    many = f"n = {estimate.n}"
+    if estimate.n < result.planned:
+        many += f" of {result.planned}"
+    if estimate.low is None or estimate.high is None:
+        return f"{many}, no interval"
+    if (relative := estimate.relative_half_width) is not None:
+        return f"± {units.percent(relative)}, {many}"
+    half = units.scaled((estimate.high - estimate.low) / 2, result.metric.unit, 2)
+    return f"± {half}, {many}"
+
+
+def _interval(result: Result) -> str:
+    estimate, unit = result.estimate, result.metric.unit
+    if estimate is None:
+        return ""
+    if result.metric.exact:
+        return f"exactly {units.exact(estimate.value)} {unit}".rstrip()
+    if estimate.low is None or estimate.high is None:
+        return "one process: no interval"
+    low, high = (units.scaled(edge, unit, 5) for edge in (estimate.low, estimate.high))
+    return f"95 % interval {low} to {high} over {estimate.n} processes"

@@ -1,0 +1,98 @@
+"""The one table model: what HTML, Markdown, LaTeX, CSV and the terminal only write down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Align: TypeAlias = Literal["left", "right"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A footnote: its mark, as it stands beside the figure, and its text."""
+
+    mark: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column; `group` is a heading above several columns, `title` explains it in a sentence."""
+
+    key: str
+    heading: str
+    align: Align = "left"
+    title: str = ""
+    group: str = ""
+
+    @property
+    def full_heading(self) -> str:
+        """The heading for formats that have one line of headings only."""
+        return f"{self.group}: {self.heading}" if self.group else self.heading
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What stands in one place of a table.
+
+    `detail` is secondary text (a spread, a tag); `sort` the value in base units; `title` a
+    tooltip; `quiet` marks text that stands for the absence of a figure.
+    """
+
+    text: str
+    detail: str = ""
+    sort: float | None = None
+    title: str = ""
+    notes: tuple[Note, ...] = ()
+    quiet: bool = False
+
+    @property
+    def marks(self) -> str:
+        return ", ".join(note.mark for note in self.notes)
+
+    @property
+    def flat(self) -> str:
+        """All that can be read here, on one line."""
+        text = " ".join(part for part in (self.text, self.marks) if part)
+        return f"{text} ({self.detail})" if self.detail else text
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. `remarks` are sentences below it; `folded` ones are shown on demand."""
+
+    key: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+    remarks: tuple[str, ...] = ()
+    folded: bool = False
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The footnotes that the entries refer to, in the order of their marks."""
+        found = {note: None for row in self.rows for entry in row for note in entry.notes}
+        return tuple(sorted(found, key=lambda note: note.mark))
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def plain(text: str) -> str:
+    """`text` without control characters and lone surrogates, which no format can carry."""
+    return _CONTROL.sub("�", text)
+
+
+def grouped(columns: Iterable[Column]) -> Iterator[tuple[str, int]]:
+    """Runs of neighbouring columns with the same group heading, as (heading, columns)."""
+    group, count = "", 0
+    for column in columns:
+        if count and (column.group != group or not column.group):
+            yield group, count
+            count = 0
+        group, count = column.group, count + 1
+    if count:
+        yield group, count
