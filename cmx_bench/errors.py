@@ -30,6 +30,10 @@ class WeightsError(CmxError):
     """Weights that are missing, unreadable, or of another model."""
 
 
+class DataError(CmxError):
+    """Images or labels that are missing, unreadable, or not what was asked for."""
+
+
 class CountError(CmxError):
     """A model whose MACs cannot be counted exactly; the text names the operator."""
 

@@ -1,0 +1,127 @@
+"""Data sets of labelled images: a name and a path turned into images in a fixed order.
+
+Nothing here loads torch; the modules behind the table below do, in the process that evaluates.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from cmx_bench.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image. `key` names it within its data set; `label` is the index of its class.
+
+    `read` gives the encoded file or, where the source has none, the decoded image; it may be
+    called from any thread, and raises what its source does where the image is broken.
+    """
+
+    key: str
+    label: int
+    read: Callable[[], bytes | Image]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Images in a fixed order, however often they are asked for.
+
+    `size` is None where it shows only at the end. `classes` is one more than the largest label
+    that may come, None where nobody says.
+    """
+
+    name: str
+    items: Callable[[], Iterator[Item]]
+    size: int | None
+    classes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """A row of the table: the module whose `open_dataset(name, path)` opens it, and what it is."""
+
+    module: str
+    needs_path: bool
+    about: str
+
+
+Opener: TypeAlias = Callable[[str, Path | None], Dataset]
+
+SOURCES: dict[str, SourceInfo] = {
+    "digits": SourceInfo(
+        "digits", False, "360 handwritten digits of scikit-learn, 8 × 8 (no download)"
+    ),
+    "cifar10": SourceInfo("cifar10", True, "the test images of CIFAR-10 in its standard files"),
+}
+# Names of timm's dataset factory, by what stands before the slash.
+FACTORY = SourceInfo("factory", False, "whatever timm's dataset factory reads by this name")
+PREFIXES = ("hfds", "hfids", "tfds", "torch", "wds")
+# Any other name, imagenet-val among them, stands for images in a folder or a tar.
+FOLDER = SourceInfo("folder", True, "a folder of class folders, a flat one with labels, or a tar")
+
+
+def source(name: str) -> SourceInfo:
+    """Where the images of a data set come from, by its name."""
+    if name.partition("/")[0] in PREFIXES and "/" in name:
+        return FACTORY
+    return SOURCES.get(name, FOLDER)
+
+
+def is_remote(name: str) -> bool:
+    """Whether opening a data set may download it."""
+    return source(name) is FACTORY
+
+
+def missing(name: str, paths: Mapping[str, Path]) -> str | None:
+    """What to do so that a data set can be had; None where nothing is needed.
+
+    Args:
+        paths: where data sets lie, by name, as `--data` gave them.
+    """
+    if name in paths or not source(name).needs_path:
+        return None
+    return f"no images of {name!r}: add --data {name}=PATH"
+
+
+def parse(options: list[str], known: str | None) -> dict[str, Path]:
+    """The paths that `--data NAME=PATH` options give.
+
+    Args:
+        known: the data set that the suite evaluates on, if any.
+
+    Raises:
+        DataError: an option has no name or no path, nothing lies there, or the suite knows no
+            such data set.
+    """
+    paths = {}
+    for option in options:
+        name, separator, text = option.partition("=")
+        if not (name and separator and text):
+            raise DataError(f"--data {option}: expected NAME=PATH, such as imagenet-val=PATH")
+        if name != known:
+            hint = nearest(name, [known]) if known else ""
+            used = f"evaluates on {known}" if known else "evaluates on no data set"
+            raise DataError(f"--data {option}: the suite {used}{hint}")
+        if not Path(text).exists():
+            raise DataError(f"--data {option}: there is nothing at {text}")
+        paths[name] = Path(text).resolve()
+    return paths
+
+
+def open_dataset(name: str, path: Path | None) -> Dataset:
+    """The data set of that name, its images at `path` where it needs one.
+
+    Raises:
+        DataError: it is not there, or not what it should be.
+    """
+    module = importlib.import_module(f"cmx_bench.datasets.{source(name).module}")
+    opener: Opener = module.open_dataset
+    return opener(name, path)

@@ -1,0 +1,37 @@
+"""CIFAR-10's test images in the standard files: `cifar-10-batches-py`, or the archive of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torchvision.datasets import CIFAR10
+from torchvision.datasets.utils import check_integrity, extract_archive
+
+from cmx_bench.datasets import Dataset
+from cmx_bench.datasets.factory import of_pairs
+from cmx_bench.errors import DataError
+
+
+def open_dataset(name: str, path: Path | None) -> Dataset:
+    """The 10,000 test images `(32, 32)`; an archive is unpacked beside itself first.
+
+    Args:
+        path: the archive, the folder `cifar-10-batches-py`, or the folder that holds either.
+
+    Raises:
+        DataError: the files are not there, or their checksums are not the known ones.
+    """
+    assert path is not None
+    root = path if path.is_dir() and path.name != CIFAR10.base_folder else path.parent
+    archive = root / CIFAR10.filename
+    unpacked = (root / CIFAR10.base_folder).is_dir()
+    if not unpacked and check_integrity(str(archive), CIFAR10.tgz_md5):
+        extract_archive(str(archive), str(root))
+    try:
+        images = CIFAR10(str(root), train=False)
+    except RuntimeError as error:
+        raise DataError(
+            f"{path}: expected {CIFAR10.filename} or the folder {CIFAR10.base_folder} with "
+            f"CIFAR-10's known checksums"
+        ) from error
+    return of_pairs(name, images, 10)

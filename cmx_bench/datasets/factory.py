@@ -1,0 +1,97 @@
+"""Data sets that timm's factory reads by name, such as `hfds/…`, `tfds/…`, `wds/…`, `torch/…`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from PIL import Image
+from timm.data.dataset import ImageDataset, IterableImageDataset
+from timm.data.dataset_factory import create_dataset
+
+from cmx_bench.datasets import Dataset, Item
+from cmx_bench.errors import DataError
+
+
+def open_dataset(name: str, path: Path | None) -> Dataset:
+    """Its validation split, in the order in which timm reads it.
+
+    Args:
+        path: the root or cache folder, where the source has one.
+
+    Raises:
+        DataError: timm cannot read it; the text has timm's reason.
+    """
+    root = None if path is None else str(path)
+    try:
+        found = create_dataset(name, root, split="validation")
+    except Exception as error:  # packages that are missing, hubs that are away, names unknown
+        reason = f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
+        where = "" if path else f"; if it needs files, add --data {name}=PATH"
+        raise DataError(f"{name}: timm cannot read this data set ({reason}){where}") from error
+    if isinstance(found, ImageDataset):
+        return of_reader(name, found.reader)
+    if isinstance(found, IterableImageDataset):
+        return Dataset(name, partial(_stream, found), None, None)
+    return of_pairs(name, found)
+
+
+def of_reader(name: str, reader: Any, labels: Callable[[str, int], int] | None = None,
+              classes: int | None = None) -> Dataset:  # fmt: skip
+    """A data set of one of timm's readers: files are read in the order in which they are asked for.
+
+    Args:
+        labels: from an image's key and the reader's label to the class; the label where None.
+        classes: one more than the largest class.
+    """
+
+    def items() -> Iterator[Item]:
+        for index in range(len(reader)):
+            key = reader.filename(index) or f"{index:06d}"
+            item = _item(key, partial(_encoded, reader, index))
+            if labels is not None and item.label >= 0:
+                item = replace(item, label=labels(key, item.label))
+            yield item
+
+    return Dataset(name, items, len(reader), classes)
+
+
+def of_pairs(name: str, pairs: Any, classes: int | None = None) -> Dataset:
+    """A data set of a sequence of images with their labels, such as torchvision's."""
+
+    def items() -> Iterator[Item]:
+        for index in range(len(pairs)):
+            yield _item(f"{index:06d}", partial(pairs.__getitem__, index))
+
+    return Dataset(name, items, len(pairs), classes)
+
+
+def _stream(pairs: IterableImageDataset) -> Iterator[Item]:
+    for index, (image, label) in enumerate(pairs):
+        yield Item(f"{index:06d}", int(label), partial(_same, image))
+
+
+def _item(key: str, load: Callable[[], tuple[bytes | Image.Image, Any]]) -> Item:
+    """An image whose source gives content and label together: a broken one raises when read."""
+    try:
+        content, label = load()
+    except Exception as error:  # whatever its source raises is this image's failure alone
+        return Item(key, -1, partial(_raise, error))
+    return Item(key, int(label), partial(_same, content))
+
+
+def _encoded(reader: Any, index: int) -> tuple[bytes, Any]:
+    file, label = reader[index]
+    with file:
+        return file.read(), label
+
+
+def _same(content: bytes | Image.Image) -> bytes | Image.Image:
+    return content
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

@@ -1,0 +1,108 @@
+"""Images in a folder or a tar: a folder for each class, or all in one with a file of labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from timm.data.dataset_factory import create_dataset
+from timm.data.imagenet_info import ImageNetInfo
+from timm.data.readers.reader_image_folder import ReaderImageFolder
+from timm.utils.misc import natural_key
+
+from cmx_bench.datasets import Dataset, Item
+from cmx_bench.datasets.factory import of_reader
+from cmx_bench.errors import DataError
+
+LABEL_FILES = ("labels.txt", "labels.csv")
+_SYNSET = re.compile(r"n\d{8}")
+
+# From an image's key and timm's label for it to the index of its class.
+_Labels: TypeAlias = Callable[[str, int], int]
+
+
+def open_dataset(name: str, path: Path | None) -> Dataset:
+    """The images that timm finds at `path`, in timm's order; of a folder that has a `val` or
+    `validation`, the images in there.
+
+    Classes are folders, numbered in timm's order or, where all have names of ImageNet-1k's, as
+    there: a folder of ten of its classes is evaluated like the whole. A file `labels.txt` or
+    `labels.csv` beside the images, with a line `FILE CLASS` or `FILE,CLASS` for each, decides
+    instead where there is one; its classes are numbers or names.
+
+    Raises:
+        DataError: there are no images, or an image has no class.
+    """
+    assert path is not None
+    try:
+        reader = create_dataset("", str(path), split="validation").reader
+    except (RuntimeError, OSError, ValueError) as error:  # ValueError: a tar without images
+        raise DataError(
+            f"{path}: no images found in it; expected a folder or a .tar of images"
+        ) from error
+    root = Path(reader.root)
+    file = _label_file(root if root.is_dir() else root.parent)
+    classes, labels = _by_folder(reader, path) if file is None else _by_file(file)
+    if isinstance(reader, ReaderImageFolder):
+        return Dataset(name, partial(_files, reader, labels), len(reader), classes)
+    return of_reader(name, reader, labels, classes)
+
+
+def _files(reader: ReaderImageFolder, labels: _Labels) -> Iterator[Item]:
+    """Files of a folder can be read by any thread, in any order."""
+    for index, (path, label) in enumerate(reader.samples):
+        key = reader.filename(index)  # type: ignore[no-untyped-call]
+        yield Item(key, labels(key, label), Path(path).read_bytes)
+
+
+def _by_folder(reader: Any, path: Path) -> tuple[int, _Labels]:
+    """The number of classes, and the class of each image by the folder that it lies in."""
+    folders = reader.class_to_idx if hasattr(reader, "class_to_idx") else reader.class_name_to_idx
+    if set(folders) <= {"", "."}:
+        raise DataError(
+            f"{path}: the images lie in no class folders; add a file {LABEL_FILES[0]} beside "
+            f"them, with a line 'FILE CLASS' for each"
+        )
+    indices = _indices(folders)
+    known = {label: indices[folder] for folder, label in folders.items()}
+    return max(known.values()) + 1, lambda key, label: known[label]
+
+
+def _by_file(file: Path) -> tuple[int, _Labels]:
+    """The number of classes, and the class of each image by its line in a file of labels."""
+    classes = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        key, separator, word = line.replace(",", " ").strip().rpartition(" ")
+        if not separator:
+            raise DataError(f"{file}:{number}: expected 'FILE CLASS', got {line!r}")
+        classes[key.strip()] = word
+    words = set(classes.values())
+    numbers = all(word.isdecimal() for word in words)
+    indices = {word: int(word) for word in words} if numbers else _indices(words)
+
+    def label(key: str, _: int) -> int:
+        word = classes.get(key) or classes.get(Path(key).name)
+        if word is None:
+            raise DataError(f"{file}: has no line for {key}; add one, or take the image away")
+        return indices[word]
+
+    return max(indices.values(), default=-1) + 1, label
+
+
+def _label_file(folder: Path) -> Path | None:
+    return next((folder / name for name in LABEL_FILES if (folder / name).is_file()), None)
+
+
+def _indices(names: Collection[str]) -> dict[str, int]:
+    """The index of each class: a synset of ImageNet-1k has its place there, other names are
+    numbered in timm's order."""
+    if all(_SYNSET.fullmatch(name) for name in names):
+        known = {name: index for index, name in enumerate(ImageNetInfo().label_names())}  # type: ignore[no-untyped-call]
+        if set(names) <= set(known):
+            return {name: known[name] for name in names}
+    return {name: index for index, name in enumerate(sorted(names, key=natural_key))}
