@@ -1,4 +1,4 @@
-"""Intervals over processes: a process is one draw, its samples only say where it stands."""
+"""Intervals: over processes, each of which is one draw, and over images."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its 95 % interval over `n` processes; no interval where n is 1."""
+    """A value with its 95 % interval over `n` processes or images; none over a single process."""
 
     value: float
     low: float | None
     high: float | None
     n: int
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the interval's width."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
     @property
     def relative_half_width(self) -> float | None:
@@ -58,6 +63,67 @@ def _student(values: Sequence[float], level: float) -> Estimate:
     mean, n = statistics.fmean(values), len(values)
     half = quantile((1 + level) / 2, n - 1) * statistics.stdev(values) / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
+
+
+def proportion(right: int, n: int, level: float = 0.95) -> Estimate:
+    """The share of `right` among `n` images, with Wilson's score interval (1927).
+
+    Raises:
+        ValueError: no image.
+    """
+    if n == 0:
+        raise ValueError("a share needs at least one image")
+    z, share = normal((1 + level) / 2), right / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half), n)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How two models differ on the same `n` images, of which `gained` only the second has right
+    and `lost` only the first; `value` is the second's share less the first's, with its interval,
+    `p` is McNemar's exact two-sided test."""
+
+    n: int
+    gained: int
+    lost: int
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+def difference(n: int, gained: int, lost: int, level: float = 0.95) -> Difference:
+    """Two models on the same images.
+
+    The interval is Wald's with half an image added to each of the four counts (Agresti and Min
+    2005, doi 10.1002/sim.1781), which keeps its level for few discordant images too.
+
+    Raises:
+        ValueError: no image.
+    """
+    from scipy.special import bdtr
+
+    if n == 0:
+        raise ValueError("a difference needs at least one image")
+    more, fewer, total = gained + 0.5, lost + 0.5, n + 2
+    centre = (more - fewer) / total
+    variance = (more + fewer - (more - fewer) ** 2 / total) / total**2
+    half = normal((1 + level) / 2) * math.sqrt(variance)
+    discordant = gained + lost
+    p = min(1.0, 2 * float(bdtr(min(gained, lost), discordant, 0.5))) if discordant else 1.0
+    return Difference(n, gained, lost, (gained - lost) / n, centre - half, centre + half, p)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p values adjusted for being one of many (Holm 1979), in the same order."""
+    order = sorted(range(len(values)), key=lambda place: values[place])
+    adjusted, so_far = [0.0] * len(values), 0.0
+    for rank, place in enumerate(order):
+        so_far = max(so_far, min(1.0, (len(values) - rank) * values[place]))
+        adjusted[place] = so_far
+    return adjusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +174,19 @@ def unpaired(base: Sequence[Sequence[float]], head: Sequence[Sequence[float]]) -
     return Change(value, math.sqrt(total), freedom)
 
 
+def ratio(base: Sequence[Sequence[float]], head: Sequence[Sequence[float]]) -> Estimate:
+    """How many times as much the head gives, from the raw samples of the processes of each; its
+    interval is Welch's, and there is none where a side has one process."""
+    if min(len(base), len(head)) < 2:
+        sides = [estimate(side).value for side in (base, head)]
+        return Estimate(sides[1] / sides[0], None, None, 1)
+    change = unpaired(base, head)
+    value, low, high = (
+        math.exp(one) for one in (change.value, change.bound(0.025), change.bound(0.975))
+    )
+    return Estimate(value, low, high, min(len(base), len(head)))
+
+
 @cache  # resampled gates ask for the same few again and again
 def quantile(level: float, freedom: float) -> float:
     """Student's t below which a share `level` lies: −4.032 for 0.005 and 5 degrees of freedom."""
@@ -115,6 +194,12 @@ def quantile(level: float, freedom: float) -> float:
 
     # Versions of scipy differ in the last bits; a report must not.
     return round(float(stdtrit(freedom, level)), 9)
+
+
+@cache
+def normal(level: float) -> float:
+    """The standard normal below which a share `level` lies: 1.96 for 0.975."""
+    return quantile(level, math.inf)
 
 
 @cache

@@ -81,3 +81,55 @@ def test_the_interval_covers_what_it_says() -> None:
         assert got.high is not None
         covered += got.low <= 1 <= got.high
     assert abs(covered / 2000 - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 2000)
+
+
+def test_wilson_against_published_figures() -> None:
+    # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3.
+    for (right, n), (low, high) in {
+        (81, 263): (0.2553, 0.3662), (15, 148): (0.0624, 0.1605), (0, 20): (0.0, 0.1611),
+        (1, 29): (0.0061, 0.1718), (29, 29): (0.8830, 1.0),
+    }.items():  # fmt: skip
+        got = stats.proportion(right, n)
+        assert (got.value, got.n) == (right / n, n)
+        assert (got.low, got.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+def test_no_image_has_no_share() -> None:
+    with pytest.raises(ValueError, match="one image"):
+        stats.proportion(0, 0)
+    with pytest.raises(ValueError, match="one image"):
+        stats.difference(0, 0, 0)
+
+
+def test_mcnemar_by_hand() -> None:
+    # 1 of 6 discordant pairs: 2 (1 + 6) / 2^6.
+    assert stats.difference(100, 1, 5).p == pytest.approx(2 * 7 / 64)
+    assert stats.difference(100, 3, 3).p == 1.0
+    assert stats.difference(100, 0, 0).p == 1.0
+    assert stats.difference(100, 0, 10).p == pytest.approx(2 / 1024)
+
+
+def test_the_interval_of_a_difference_holds() -> None:
+    rng = random.Random(5)
+    held = 0
+    for _ in range(400):
+        pairs = [rng.random() for _ in range(300)]
+        gained, lost = sum(one < 0.05 for one in pairs), sum(0.05 <= one < 0.15 for one in pairs)
+        got = stats.difference(300, gained, lost)
+        held += got.low <= -0.05 <= got.high
+    assert 0.92 <= held / 400 <= 0.99
+    assert stats.difference(300, 15, 30).value == pytest.approx(-0.05)
+
+
+def test_holm_by_hand() -> None:
+    assert stats.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert stats.holm([0.6, 0.7]) == [1.0, 1.0]
+    assert stats.holm([]) == []
+
+
+def test_ratio_of_two_settings() -> None:
+    got = stats.ratio([[100], [101], [99]], [[200], [202], [198]])
+    assert got.value == pytest.approx(2.0)
+    assert got.low is not None
+    assert got.low < 2 < (got.high or 0)
+    assert stats.ratio([[100]], [[50, 60, 40]]) == stats.Estimate(0.5, None, None, 1)

@@ -1,0 +1,124 @@
+"""What models say of the same images, held side by side: who is right where another is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from itertools import combinations
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmx_bench import predictions, stats
+from cmx_bench.predictions import PREDICTED, Images
+from cmx_bench.stats import Difference
+
+# A model in a setting, by their names in cell keys.
+Voter: TypeAlias = tuple[str, str]
+
+# Images shown for each side of a pair of models.
+SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """The likeliest class that each voter names for each image, and whether it is right.
+
+    `counted` are the images that count: it could be decoded and has a label.
+    """
+
+    images: Images
+    classes: Mapping[Voter, NDArray[np.int32]]
+    right: Mapping[Voter, NDArray[np.bool_]]
+    counted: Mapping[Voter, NDArray[np.bool_]]
+
+
+NO_VOTES = Votes(Images((), ()), {}, {}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two voters on the images that count for both; `same` is the share of these for which they
+    name the same class, `difference` that of the second from the first."""
+
+    first: Voter
+    second: Voter
+    same: float
+    difference: Difference
+
+
+def read(folder: Path, voters: Iterable[Voter]) -> Votes:
+    """The votes kept in a run's folder; a voter without any is left out.
+
+    Raises:
+        RecordsError: they cannot be read.
+    """
+    files = {one: path for one in voters if (path := predictions.path(folder, *one)).exists()}
+    if not files:
+        return NO_VOTES
+    images = predictions.read_images(folder)
+    rows = {one: predictions.read(path) for one, path in files.items()}
+    labelled = predictions.labelled(images.labels)
+    return Votes(
+        images,
+        {one: found["top5"][:, 0] for one, found in rows.items()},
+        {one: predictions.correct(found, images.labels, 1) for one, found in rows.items()},
+        {one: labelled & (found["state"] == PREDICTED) for one, found in rows.items()},
+    )
+
+
+def pair(votes: Votes, first: Voter, second: Voter) -> Pair:
+    """Two voters held against each other.
+
+    Raises:
+        ValueError: no image counts for both.
+    """
+    both = votes.counted[first] & votes.counted[second]
+    one, other = votes.right[first][both], votes.right[second][both]
+    same = votes.classes[first][both] == votes.classes[second][both]
+    found = stats.difference(len(one), int((other & ~one).sum()), int((one & ~other).sum()))
+    return Pair(first, second, float(same.mean()), found)
+
+
+def pairs(votes: Votes, setting: str) -> list[Pair]:
+    """Every two models of one setting."""
+    voters = [one for one in votes.classes if one[1] == setting]
+    return [pair(votes, first, second) for first, second in combinations(voters, 2)]
+
+
+def only(votes: Votes, winner: Voter, loser: Voter) -> list[int]:
+    """A few images, by number, that only `winner` has right.
+
+    Those come first about which most voters are divided, so that pairs show the same ones.
+    """
+    both = votes.counted[winner] & votes.counted[loser]
+    places = np.flatnonzero(both & votes.right[winner] & ~votes.right[loser])
+    ayes = reduce(np.add, (one.astype(np.int64) for one in votes.right.values()))
+    divided = ayes * (len(votes.right) - ayes)
+    order = np.lexsort((places, -divided[places]))
+    return [int(place) for place in places[order][:SHOWN]]
+
+
+def telling(votes: Votes) -> set[int]:
+    """The images, by number, that are shown for any two models of one setting."""
+    return {
+        place
+        for setting in {one[1] for one in votes.classes}
+        for found in pairs(votes, setting)
+        for winner, loser in ((found.first, found.second), (found.second, found.first))
+        for place in only(votes, winner, loser)
+    }
+
+
+def thumbnail(folder: Path, place: int) -> Path:
+    """Where a small copy of an image is kept."""
+    return predictions.folder_of(folder) / "thumbnails" / f"{place}.jpg"
+
+
+def thumbnails(folder: Path) -> dict[int, bytes]:
+    """The small copies that there are, as JPEG, by the number of the image."""
+    files = sorted(thumbnail(folder, 0).parent.glob("*.jpg"))
+    return {int(file.stem): file.read_bytes() for file in files}

@@ -1,0 +1,141 @@
+"""What models said of each image, kept in a run's folder: five classes with their scores.
+
+`predictions/images.csv` lists the images with their labels; `predictions/MODEL.SETTING.npz` holds,
+in the same order, `state`, `top5` and `score` of every image. While a cell is evaluated, its rows
+lie in a file that grows chunk by chunk, so that an interrupted one goes on where it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmx_bench.errors import RecordsError
+from cmx_bench.records import write_atomically
+
+# What numpy raises for a file that is missing, damaged, or of other arrays.
+UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile)
+
+BROKEN, PREDICTED = 0, 1
+# `image` is `checksum`'s; classes are -1 where a model has fewer than five, and for a broken image.
+ROW = np.dtype([("image", "<u4"), ("state", "u1"), ("top5", "<i4", (5,)), ("score", "<f4", (5,))])
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The images that were evaluated, in order. An image is right with any of its labels, and
+    counts for nothing where it has none (ImageNet-ReaL)."""
+
+    keys: tuple[str, ...]
+    labels: tuple[tuple[int, ...], ...]
+
+
+def folder_of(folder: Path) -> Path:
+    """Where a run keeps its predictions."""
+    return folder / "predictions"
+
+
+def path(folder: Path, model: str, setting: str) -> Path:
+    """The file of one model in one setting."""
+    return folder_of(folder) / f"{model}.{setting}.npz"
+
+
+def checksum(key: str, labels: Sequence[int]) -> int:
+    """What ties a row to its image: it shows when images were changed between two sessions."""
+    return zlib.crc32(f"{key} {' '.join(map(str, labels))}".encode())
+
+
+def append(part: Path, rows: NDArray[np.void]) -> None:
+    """Adds a chunk to the rows of an unfinished cell; it is on the disk when this returns."""
+    with part.open("ab") as file:
+        file.write(rows.tobytes())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def resume(part: Path, size: int) -> NDArray[np.void]:
+    """The rows of an unfinished cell, in whole chunks of `size`; half of one is cut off."""
+    if not part.exists():
+        return np.empty(0, ROW)
+    whole = part.stat().st_size // ROW.itemsize // size * size
+    os.truncate(part, whole * ROW.itemsize)
+    return np.fromfile(part, ROW)
+
+
+def finish(part: Path, rows: NDArray[np.void], target: Path) -> None:
+    """Makes the rows of a finished cell into its file, in place of the part."""
+    draft = target.with_name(target.name + ".part")
+    with draft.open("wb") as file:
+        np.savez_compressed(file, **{name: rows[name] for name in ROW.names or ()})  # type: ignore[arg-type]
+    draft.replace(target)
+    part.unlink()
+
+
+def read(path: Path) -> NDArray[np.void]:
+    """The rows of a finished cell.
+
+    Raises:
+        RecordsError: the file is not there, or damaged.
+    """
+    try:
+        with np.load(path) as file:
+            rows = np.empty(len(file["state"]), ROW)
+            for name in ROW.names or ():
+                rows[name] = file[name]
+            return rows
+    except UNREADABLE as error:
+        raise RecordsError(f"{path}: cannot be read as predictions: {error}") from error
+
+
+def images_path(folder: Path) -> Path:
+    """The list of a run's images."""
+    return folder_of(folder) / "images.csv"
+
+
+def write_images(folder: Path, images: Images) -> None:
+    """Lists the images; `labels` of one are separated by spaces."""
+    text = io.StringIO()
+    rows = zip(images.keys, (" ".join(map(str, labels)) for labels in images.labels), strict=True)
+    csv.writer(text, lineterminator="\n").writerows([("key", "labels"), *rows])
+    write_atomically(images_path(folder), text.getvalue())
+
+
+def read_images(folder: Path) -> Images:
+    """The images of a run.
+
+    Raises:
+        RecordsError: there is no list of them, or it cannot be read.
+    """
+    path = images_path(folder)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            _, *rows = csv.reader(file)
+        labels = (tuple(map(int, words.split())) for _, words in rows)
+        return Images(tuple(key for key, _ in rows), tuple(labels))
+    except (OSError, ValueError) as error:
+        raise RecordsError(f"{path}: cannot be read as a list of images: {error}") from error
+
+
+def labelled(labels: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+    """Which images have a label to be right about."""
+    return np.array([bool(one) for one in labels], dtype=np.bool_)
+
+
+def correct(rows: NDArray[np.void], labels: Sequence[Sequence[int]], k: int) -> NDArray[np.bool_]:
+    """Whether a label of each image is among its `k` likeliest classes."""
+    most = max(map(len, labels), default=0)
+    table = np.full((len(labels), max(1, most)), -2, dtype=np.int32)
+    for place, one in enumerate(labels):
+        table[place, : len(one)] = one
+    hits = rows["top5"][:, :k, None] == table[:, None, :]
+    found: NDArray[np.bool_] = hits.any(axis=(1, 2))
+    return found

@@ -1,0 +1,66 @@
+"""Models held against each other image by image: counts by hand, and what is shown of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmx_bench import agreement, predictions
+from cmx_bench.agreement import Voter
+from cmx_bench.predictions import BROKEN, PREDICTED, ROW, Images
+
+LABELS = (0, 1, 2, 3, 4, 5)
+A, B, C = ("a", "s"), ("b", "s"), ("c", "s")
+VOTES = {A: [0, 1, 2, 9, 9, 5], B: [0, 9, 9, 9, 4, 5], C: [8, 1, 9, 9, 4, -1]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    predictions.folder_of(tmp_path).mkdir()
+    keys = tuple(f"{label}.jpg" for label in LABELS)
+    predictions.write_images(tmp_path, Images(keys, tuple((label,) for label in LABELS)))
+    for voter, said in VOTES.items():
+        rows = np.zeros(len(said), ROW)
+        rows["top5"][:, 0] = said
+        rows["state"] = [BROKEN if one < 0 else PREDICTED for one in said]
+        part = tmp_path / "part"
+        predictions.append(part, rows)
+        predictions.finish(part, rows, predictions.path(tmp_path, *voter))
+    return tmp_path
+
+
+def test_pairs_are_counted_on_the_images_of_both(folder: Path) -> None:
+    votes = agreement.read(folder, VOTES)
+    first, second, third = agreement.pairs(votes, "s")
+    assert (first.first, first.second) == (A, B)
+    assert (first.difference.n, first.difference.lost, first.difference.gained) == (6, 2, 1)
+    assert first.difference.value == pytest.approx(-1 / 6)
+    assert first.same == pytest.approx(3 / 6)
+    assert (second.difference.n, second.difference.lost, second.difference.gained) == (5, 2, 1)
+    assert (third.difference.n, third.difference.lost, third.difference.gained) == (5, 1, 1)
+    assert agreement.pairs(votes, "other") == []
+
+
+def test_shown_images_are_those_that_most_are_divided_about(folder: Path) -> None:
+    votes = agreement.read(folder, VOTES)
+    assert agreement.only(votes, A, B) == [1, 2]
+    assert agreement.only(votes, B, A) == [4]
+    assert agreement.only(votes, A, C) == [0, 2]  # not 5, which is broken for C
+    assert agreement.telling(votes) == {0, 1, 2, 4}
+
+
+def test_who_has_not_voted_is_left_out(folder: Path) -> None:
+    nobody: Voter = ("d", "s")
+    assert set(agreement.read(folder, [*VOTES, nobody]).classes) == set(VOTES)
+    assert agreement.read(folder, [nobody]) == agreement.NO_VOTES
+    assert agreement.telling(agreement.NO_VOTES) == set()
+
+
+def test_thumbnails_by_number(tmp_path: Path) -> None:
+    file = agreement.thumbnail(tmp_path, 12)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"jpeg")
+    assert agreement.thumbnails(tmp_path) == {12: b"jpeg"}
+    assert agreement.thumbnails(tmp_path / "none") == {}

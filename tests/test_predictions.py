@@ -1,0 +1,80 @@
+"""Rows of predictions: kept chunk by chunk, finished at once, read back as they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmx_bench import predictions
+from cmx_bench.errors import RecordsError
+from cmx_bench.predictions import BROKEN, PREDICTED, ROW, Images
+
+
+def rows(count: int) -> np.ndarray:
+    made = np.zeros(count, ROW)
+    made["image"] = np.arange(count)
+    made["state"] = PREDICTED
+    made["top5"] = np.arange(5 * count).reshape(-1, 5)
+    made["score"] = 0.25
+    return made
+
+
+def test_rows_are_read_back(tmp_path: Path) -> None:
+    part, target = tmp_path / "one.rows", tmp_path / "one.npz"
+    predictions.append(part, rows(4))
+    predictions.append(part, rows(2))
+    whole = np.concatenate([rows(4), rows(2)])
+    predictions.finish(part, whole, target)
+    assert np.array_equal(predictions.read(target), whole)
+    assert [path.name for path in tmp_path.iterdir()] == ["one.npz"]
+
+
+@pytest.mark.parametrize(("cut", "left"), [(0, 8), (1, 4), (3 * ROW.itemsize, 4), (900, 0)])
+def test_half_a_chunk_is_cut_off(tmp_path: Path, cut: int, left: int) -> None:
+    part = tmp_path / "one.rows"
+    content = rows(9).tobytes()[: 8 * ROW.itemsize + 7]
+    part.write_bytes(content[: max(0, len(content) - 7 - cut)] if cut else content)
+    assert np.array_equal(predictions.resume(part, 4), rows(9)[:left])
+    predictions.append(part, rows(9)[left:])
+    assert np.array_equal(np.fromfile(part, ROW), rows(9))
+
+
+def test_nothing_to_go_on_from(tmp_path: Path) -> None:
+    assert len(predictions.resume(tmp_path / "none.rows", 4)) == 0
+
+
+def test_images_are_read_back(tmp_path: Path) -> None:
+    predictions.folder_of(tmp_path).mkdir()
+    images = Images(("a,b.jpg", 'quoted "c".png', "ü\u2028.jpg"), ((1,), (), (2, 30)))
+    predictions.write_images(tmp_path, images)
+    assert predictions.read_images(tmp_path) == images
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half", b"no archive"])
+def test_what_is_damaged_is_named(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "one.npz"
+    file.write_bytes(content)
+    with pytest.raises(RecordsError, match="one.npz: cannot be read as predictions"):
+        predictions.read(file)
+    with pytest.raises(RecordsError, match="images.csv"):
+        predictions.read_images(tmp_path)
+
+
+def test_right_with_any_label_among_the_likeliest() -> None:
+    said = np.zeros(4, ROW)
+    said["top5"] = [[7, 1, 2, 3, 4], [1, 7, 2, 3, 4], [9, 8, 6, 5, 4], [-1] * 5]
+    said["state"] = [PREDICTED] * 3 + [BROKEN]
+    labels = [(7,), (7, 100), (), (7,)]
+    assert predictions.correct(said, labels, 1).tolist() == [True, False, False, False]
+    assert predictions.correct(said, labels, 5).tolist() == [True, True, False, False]
+    assert predictions.labelled(labels).tolist() == [True, True, False, True]
+
+
+def test_a_checksum_ties_a_row_to_key_and_labels() -> None:
+    one = predictions.checksum("a.jpg", (1, 2))
+    assert one == predictions.checksum("a.jpg", (1, 2))
+    assert (
+        len({one, predictions.checksum("a.jpg", (1,)), predictions.checksum("b.jpg", (1, 2))}) == 3
+    )
