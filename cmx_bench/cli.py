@@ -41,6 +41,19 @@ Only = Annotated[
     typer.Option(help="Measure only cells whose key or model matches GLOB; may be repeated.",
                  metavar="GLOB"),
 ]  # fmt: skip
+Data = Annotated[
+    list[str] | None,
+    typer.Option(help="Where the images of a data set lie.", metavar="NAME=PATH"),
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(help="A model's checkpoint, or a folder with files called like models.",
+                 metavar="MODEL=FILE|FOLDER"),
+]  # fmt: skip
+AllowMissing = Annotated[
+    int, typer.Option(min=0, help="Evaluate although so many images are broken.", metavar="N")
+]
+Cache = Annotated[bool, typer.Option("--cache", help="Keep preprocessed images for later runs.")]
 AllowImport = Annotated[
     bool, typer.Option("--allow-import", help="Let `python:` models of the suite import code.")
 ]
@@ -64,6 +77,10 @@ def run(
     budget: Annotated[
         str | None, typer.Option(help="Stop repeating after this time, such as 90s, 10m or 1h.")
     ] = None,
+    data: Data = None,
+    weights: Weights = None,
+    allow_missing: AllowMissing = 0,
+    cache: Cache = False,
     allow_import: AllowImport = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of finishing an earlier run.")
@@ -73,10 +90,9 @@ def run(
     from cmx_bench import progress, records, report
     from cmx_bench.execute import rounds, runner
     from cmx_bench.report import headline
-    from cmx_bench.report.summary import summarise
 
     seconds = _seconds(budget)
-    plan = _plan(suite, device, only, allow_import)
+    plan = _plan(suite, device, only, allow_import, data, weights, allow_missing, cache)
     if seconds is None:
         seconds = plan.suite_file.suite.budget
     folder = runner.open_folder(plan, Path("reports"), out, fresh, _command())
@@ -85,11 +101,11 @@ def run(
         _note(f"continuing in {folder}: {len(found)} executions are there already")
     try:
         with progress.watching(plan, found, seconds) as watch:
-            found = runner.run(plan, folder, rounds.execute, watch, seconds)
+            runner.run(plan, folder, rounds.execute, watch, seconds)
     except KeyboardInterrupt:
         _note(f"interrupted; what was measured is in {folder}, the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
-    made = summarise(records.read_run(folder), found)
+    made = report.read(folder)
     page = report.save(made, folder)
     print(report.overview(made, shutil.get_terminal_size((160, 24)).columns))
     print(page)
@@ -263,11 +279,12 @@ def selftest(
 @app.command("list")
 def list_(
     what: Annotated[
-        Literal["models", "measures", "metrics", "suites"], typer.Argument(help="What to list.")
+        Literal["models", "measures", "metrics", "datasets", "suites"],
+        typer.Argument(help="What to list."),
     ],
     pattern: Annotated[str, typer.Argument(help="For models: a glob such as 'resnet*'.")] = "*",
 ) -> None:
-    """List models, measures, metrics or suites."""
+    """List models, measures, metrics, data sets or suites."""
     from cmx_bench import listing
 
     for line in listing.LISTS[what](pattern):
@@ -289,15 +306,42 @@ def _main(
     pass
 
 
-def _plan(suite: str, device: str, only: list[str] | None, allow_import: bool) -> Plan:
+def _plan(
+    suite: str,
+    device: str,
+    only: list[str] | None,
+    allow_import: bool,
+    data: list[str] | None = None,
+    weights: list[str] | None = None,
+    allow_missing: int = 0,
+    cache: bool = False,
+) -> Plan:
     """The suite is read first, without torch: a typo is answered at once."""
+    from cmx_bench import accuracy, datasets
     from cmx_bench import suite as suites
     from cmx_bench.execute import local
 
     suite_file = suites.load(suite)
+    asked = suite_file.suite
+    dataset = asked.accuracy.dataset if "accuracy" in asked.measures else None
+    paths = datasets.parse(data or [], dataset)
+    evaluation = accuracy.Evaluation(
+        asked.accuracy,
+        suite_file.document.path.resolve().parent,
+        paths.get(asked.accuracy.dataset),
+        allow_missing,
+        accuracy.cache_folder() if cache else None,
+    )
+    given = accuracy.weights_given(weights or [], [model.name for model in asked.models])
     local.call("cmx_bench.execute.machine:check_installation")
     made: Plan = local.call(
-        "cmx_bench.execute.worker:make_plan", suite_file, device, tuple(only or ()), allow_import
+        "cmx_bench.execute.worker:make_plan",
+        suite_file,
+        device,
+        tuple(only or ()),
+        allow_import,
+        evaluation,
+        given,
     )
     return made
 

@@ -1,11 +1,11 @@
-"""What there is: models, measures, metrics, suites, as lines of text."""
+"""What there is: models, measures, metrics, data sets, suites, as lines of text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
-from cmx_bench import suite
+from cmx_bench import datasets, suite
 from cmx_bench.errors import PlanError
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
@@ -33,10 +33,19 @@ def metrics(pattern: str) -> Iterator[str]:
     """Each metric with its unit, direction and definition."""
     for metric in METRICS.values():
         if fnmatchcase(metric.name, pattern):
-            kind = "exact" if metric.exact else "sampled"
             unit = metric.unit or "1"
-            about = f"{metric.better} is better, {kind}: {metric.definition}"
+            about = f"{metric.better} is better, {metric.kind}: {metric.definition}"
             yield f"{metric.name:<17} {unit:<9} {about}"
+
+
+def data_sets(pattern: str) -> Iterator[str]:
+    """Each data set that has a name of its own, and the forms of all other names."""
+    known = {name: info.about for name, info in datasets.SOURCES.items()}
+    forms = {"|".join(f"{prefix}/…" for prefix in datasets.PREFIXES): datasets.FACTORY.about,
+             "any other name": f"{datasets.FOLDER.about}: --data NAME=PATH"}  # fmt: skip
+    for name, about in (known | forms).items():
+        if fnmatchcase(name, pattern):
+            yield f"{name:<39} {about}"
 
 
 def suites(pattern: str) -> Iterator[str]:
@@ -51,5 +60,6 @@ LISTS: dict[str, Callable[[str], Iterator[str]]] = {
     "models": models,
     "measures": measures,
     "metrics": metrics,
+    "datasets": data_sets,
     "suites": suites,
 }

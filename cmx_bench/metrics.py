@@ -1,4 +1,4 @@
-"""What each metric means, once: its unit, its better direction, whether it is exact.
+"""What each metric means, once: its unit, its better direction, its noise.
 
 A new measure adds its metrics here, one row each; reports, lists and gates read this table only.
 """
@@ -6,15 +6,18 @@ A new measure adds its metrics here, one row each; reports, lists and gates read
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+# What a repetition would change: nothing, the processes, or the images drawn to be evaluated on.
+Noise: TypeAlias = Literal["none", "process", "image"]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One quantity in base units.
 
-    `better` is the direction a user wants; an `exact` metric is the same on every machine, the
-    others are sampled and carry an interval.
+    `better` is the direction a user wants; `noise` is what an interval is over: a metric without
+    any is exact, the same on every machine.
     """
 
     name: str
@@ -22,67 +25,85 @@ class Metric:
     title: str
     unit: str
     better: Literal["higher", "lower"]
-    exact: bool
+    noise: Noise
     definition: str
+
+    @property
+    def kind(self) -> str:
+        """Its noise in a word or two."""
+        return {"none": "exact", "process": "sampled", "image": "sampled over images"}[self.noise]
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is the same on every machine."""
+        return self.noise == "none"
 
 
 _ROWS = (
     Metric(
-        "params", "params", "Parameters", "", "lower", True,
+        "params", "params", "Parameters", "", "lower", "none",
         "elements of all parameters, trainable or not",
     ),
     Metric(
-        "trainable_params", "params", "Trainable parameters", "", "lower", True,
+        "trainable_params", "params", "Trainable parameters", "", "lower", "none",
         "elements of the parameters that require a gradient",
     ),
     Metric(
-        "buffers", "params", "Buffer elements", "", "lower", True,
+        "buffers", "params", "Buffer elements", "", "lower", "none",
         "elements of the registered buffers (BatchNorm's running statistics and the like)",
     ),
     Metric(
-        "macs", "macs", "MACs", "MAC", "lower", True,
+        "macs", "macs", "MACs", "MAC", "lower", "none",
         "multiply-accumulates of convolutions, linear layers, matrix products and attention for "
         "one image; zero-padding counts, everything else is 0; 1 MAC = 2 FLOPs",
     ),
     Metric(
-        "activations", "macs", "Activations", "", "lower", True,
+        "activations", "macs", "Activations", "", "lower", "none",
         "elements that the counted operators write for one image",
     ),
     Metric(
-        "throughput", "throughput", "Throughput", "images/s", "higher", False,
+        "throughput", "throughput", "Throughput", "images/s", "higher", "process",
         "images a second of back-to-back forward passes, without loading data",
     ),
     Metric(
-        "compile_time", "throughput", "Compile time", "s", "lower", False,
+        "compile_time", "throughput", "Compile time", "s", "lower", "process",
         "the first forward pass of a compiled model",
     ),
     Metric(
-        "latency_p50", "latency", "Latency p50", "s", "lower", False,
+        "latency_p50", "latency", "Latency p50", "s", "lower", "process",
         "median time of one forward pass of a batch, waited for",
     ),
     Metric(
-        "latency_p90", "latency", "Latency p90", "s", "lower", False,
+        "latency_p90", "latency", "Latency p90", "s", "lower", "process",
         "90th percentile of the time of one forward pass of a batch, waited for",
     ),
     Metric(
-        "latency_p99", "latency", "Latency p99", "s", "lower", False,
+        "latency_p99", "latency", "Latency p99", "s", "lower", "process",
         "99th percentile of the time of one forward pass of a batch, waited for",
     ),
     Metric(
-        "peak_memory", "memory", "Peak memory", "B", "lower", False,
+        "peak_memory", "memory", "Peak memory", "B", "lower", "process",
         "CUDA: most bytes the allocator had handed out; CPU: growth of the process's resident "
         "memory from before the model was built to the peak of a forward pass",
     ),
     Metric(
-        "reserved_memory", "memory", "Reserved memory", "B", "lower", False,
+        "reserved_memory", "memory", "Reserved memory", "B", "lower", "process",
         "CUDA: most bytes the allocator had taken from the device",
     ),
     Metric(
-        "planned_memory", "planned_memory", "Planned memory", "B", "lower", True,
+        "planned_memory", "planned_memory", "Planned memory", "B", "lower", "none",
         "peak of the bytes of live tensors in one forward pass, derived without running it",
     ),
     Metric(
-        "load_time", "load_time", "Load time", "s", "lower", False,
+        "top1", "accuracy", "Top-1", "fraction", "higher", "image",
+        "share of the images whose likeliest class is right",
+    ),
+    Metric(
+        "top5", "accuracy", "Top-5", "fraction", "higher", "image",
+        "share of the images with a right class among the five likeliest",
+    ),
+    Metric(
+        "load_time", "load_time", "Load time", "s", "lower", "process",
         "building the model, reading its weights where the suite names any, moving it to the "
         "device",
     ),

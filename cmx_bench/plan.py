@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.measures import MEASURES
 from cmx_bench.records import Environment
@@ -18,7 +19,7 @@ class Plan:
     """Everything that will be measured, in the suite's order.
 
     `estimates` are seconds for one execution of each cell, by key; `unavailable` maps the suite's
-    settings for other devices to what to do about them.
+    settings for other devices to what to do about them, `skipped` keys of cells to what they lack.
     """
 
     suite_file: SuiteFile
@@ -29,6 +30,8 @@ class Plan:
     estimates: Mapping[str, float]
     unavailable: Mapping[str, str]
     only: tuple[str, ...]
+    evaluation: Evaluation | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def replicates(self, cell: Cell) -> int:
         """How many fresh processes execute `cell`; where the suite wants a precision, at least."""

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cmx_bench import datasets
+from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.document import Location
 from cmx_bench.errors import ModelError, PlanError, nearest
@@ -29,6 +31,8 @@ from cmx_bench.suite import CpuSetting, CudaSetting, ModelEntry, SuiteFile
 _CPU_RATE = 2.0e10
 _CUDA_RATE = {"fp32": 3e12, "tf32": 1e13, "fp16": 3e13, "bf16": 3e13, "autocast": 2e13}
 _COMPILE_SECONDS = 60.0
+_DECODING_SECONDS = 0.01  # an image of 500 × 375 pixels, read, decoded and resized by one core
+_SOME_IMAGES = 50_000  # where nobody says how many there are
 _SECONDS_A_PARAMETER = 1.5e-8  # drawing initial weights
 
 # `batch_size: auto`: the heaviest model's batch is at most this many MACs a core, so that one
@@ -42,15 +46,20 @@ def make(
     machine: Environment,
     only: Sequence[str] = (),
     allow_import: bool = False,
+    evaluation: Evaluation | None = None,
+    given: Mapping[str, Path] | None = None,
 ) -> Plan:
     """The plan for `machine`, which `machine.capture` describes.
 
     Args:
         only: globs over cell keys or model names; empty for all.
         allow_import: whether `python:` models may be imported.
+        evaluation: on which images models are evaluated.
+        given: files of weights by the model's name, which win over the suite's.
 
     Raises:
         SuiteError: a model or setting of the suite cannot be measured, with its place in the file.
+        DataError: the images given are none.
         PlanError: there is nothing to measure.
     """
     suite = suite_file.suite
@@ -60,7 +69,9 @@ def make(
         raise suite_file.document.error(
             ("settings", "<key>"), f"no settings for {kind}; add one under {kind}: or use --device"
         )
-    models = tuple(_resolve(suite_file, index, allow_import) for index in range(len(suite.models)))
+    models = tuple(
+        _resolve(suite_file, index, allow_import, given or {}) for index in range(len(suite.models))
+    )
     for index, entry in enumerate(entries):
         _refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
     sizes = sorted({entry.image_size for entry in entries})
@@ -81,6 +92,8 @@ def make(
                 ("settings", kind, index), f"comes to the same as another setting ({key}); keep one"
             )
     cells = _cells(models, suite.measures, settings, only)
+    skipped = {cell.key: why for cell in cells if (why := _lack(cell, evaluation))}
+    images = _images(evaluation, cells, skipped)
     return Plan(
         suite_file,
         machine,
@@ -88,12 +101,40 @@ def make(
         settings,
         cells,
         {
-            cell.key: _estimate(cell, costs[cell.model.name, cell.setting.image_size], machine)
+            cell.key: 0.0
+            if cell.key in skipped
+            else _estimate(cell, costs[cell.model.name, cell.setting.image_size], machine, images)
             for cell in cells
         },
         _unavailable(suite_file, kind),
         tuple(only),
+        evaluation,
+        skipped,
     )
+
+
+def _lack(cell: Cell, evaluation: Evaluation | None) -> str | None:
+    """What a cell that evaluates lacks, with the option that gives it; None for any other."""
+    if not MEASURES[cell.measure].together or evaluation is None:
+        return None
+    if cell.model.weights is None:
+        return (f"no weights, and an untrained model guesses: name some under weights, or add "
+                f"--weights {cell.model.name}=FILE")  # fmt: skip
+    paths = {} if evaluation.path is None else {evaluation.asked.dataset: evaluation.path}
+    return datasets.missing(evaluation.asked.dataset, paths)
+
+
+def _images(
+    evaluation: Evaluation | None, cells: Sequence[Cell], skipped: Mapping[str, str]
+) -> int:
+    """How many images are evaluated, for estimates: counted where that takes no download."""
+    evaluated = any(MEASURES[one.measure].together and one.key not in skipped for one in cells)
+    if evaluation is None or not evaluated:
+        return 0
+    name = evaluation.asked.dataset
+    if datasets.is_remote(name) and evaluation.path is None:
+        return _SOME_IMAGES
+    return datasets.open_dataset(name, evaluation.path).size or _SOME_IMAGES
 
 
 def _cells(
@@ -124,12 +165,16 @@ def _chosen(cell: Cell, pattern: str) -> bool:
     return fnmatchcase(cell.key, pattern) or fnmatchcase(cell.model.name, pattern)
 
 
-def _resolve(suite_file: SuiteFile, index: int, allow_import: bool) -> Model:
+def _resolve(
+    suite_file: SuiteFile, index: int, allow_import: bool, given: Mapping[str, Path]
+) -> Model:
     """The model of one entry, its name known to timm, its weights there."""
     suite, location = suite_file.suite, ("models", index)
     entry = suite.models[index]
     try:
         model = _source(entry, suite.num_classes, allow_import)
+        if model.name in given:
+            return replace(model, weights=str(given[model.name]))
         return replace(model, weights=_weights(model, suite_file.document.path.parent))
     except (ModelError, PlanError) as error:
         raise suite_file.document.error(location, str(error)) from None
@@ -273,7 +318,7 @@ def auto_batch(most_macs: int, threads: int) -> int:
     return batch
 
 
-def _estimate(cell: Cell, cost: _Cost, machine: Environment) -> float:
+def _estimate(cell: Cell, cost: _Cost, machine: Environment, images: int) -> float:
     info, setting = MEASURES[cell.measure], cell.setting
     if info.scope == "resolution":
         return info.seconds
@@ -281,7 +326,9 @@ def _estimate(cell: Cell, cost: _Cost, machine: Environment) -> float:
     rate = _CPU_RATE * threads if setting.kind == "cpu" else _CUDA_RATE[setting.precision]
     compiles = setting.compile != "none" and info.forwards > 0
     compiling = _COMPILE_SECONDS if compiles else 0.0
-    forwards = info.forwards * cost.macs * setting.batch_size / rate
+    passes = images if info.together else info.forwards * setting.batch_size
+    forwards = passes * cost.macs / rate
+    forwards += images * _DECODING_SECONDS / machine["cores"] if info.together else 0.0
     building = cost.params * _SECONDS_A_PARAMETER
     return info.seconds + building + forwards + compiling
 

@@ -75,10 +75,17 @@ def _live(
                 completed=spent,
                 total=spent + rest,
                 left=units.duration(rest),
-                description=f"{job.cell.measure} of {job.cell.model.label}",
+                description=_under_way(job),
             )
 
         yield watch
+
+
+def _under_way(job: Job) -> str:
+    if job.seen is None:
+        return f"{job.cell.measure} of {job.cell.model.label}"
+    size = "" if job.seen.size is None else f" of {job.seen.size:,}"
+    return f"{job.cell.measure}: {job.seen.images:,}{size} images"
 
 
 def _line(plan: Plan, job: Job, found: Mapping[str, Sequence[Record]], left: float) -> str:
@@ -86,7 +93,7 @@ def _line(plan: Plan, job: Job, found: Mapping[str, Sequence[Record]], left: flo
     cell = job.cell
     mine = found[cell.key]
     record = mine[-1]
-    result = record.reason if record.status == "failed" else _result(mine)
+    result = _result(mine) if record.status == "ok" else f"{record.status}: {record.reason}"
     return (
         f"{_done(plan, found)} {cell.key}{_times(plan, job)}: {result}  "
         f"[{record.elapsed:.1f} s, {units.duration(left)} left]"
@@ -111,6 +118,9 @@ def _times(plan: Plan, job: Job) -> str:
 def _result(found: Sequence[Record]) -> str:
     """The cell's first metric, estimated from all its processes so far."""
     metric = METRICS[next(iter(found[-1].values))]
+    if metric.noise == "image":
+        top1 = units.scaled(found[-1].values[metric.name][0], metric.unit)
+        return f"{metric.title} {top1} of {found[-1].details['images']:,} images"
     now = stats.estimate([one.values[metric.name] for one in found if one.status == "ok"])
     spread = now.relative_half_width if now.n > 2 else None  # two give no useful interval
     digits = units.digits_for(now.value, spread and spread * now.value)

@@ -21,7 +21,8 @@ from typing import IO, Any, Literal, TypeAlias, TypeVar
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import RecordsError
 
-SCHEMA = 2  # 1 had no covariates, no discarded samples, no precision
+# 1 had no covariates, no discarded samples, no precision; 2 no details, no accuracy.
+SCHEMA = 3
 Environment: TypeAlias = dict[str, Any]
 
 
@@ -29,11 +30,13 @@ Environment: TypeAlias = dict[str, Any]
 class Record:
     """What one execution of a cell gave in one fresh process.
 
-    `values` maps each metric to its raw samples in base units; `reason` says why a cell failed.
-    `environment` is a key of the run's environments; `started` is UTC in ISO 8601, `elapsed`
-    seconds. `covariates` maps each condition that was watched to its value for every sample taken,
-    in order: see `measures.conditions`. `discarded` maps a metric to the raw samples that count for
-    nothing because of these.
+    `values` maps each metric to its raw samples in base units; `reason` says why a cell failed, or
+    what a skipped one lacks. `environment` is a key of the run's environments; `started` is UTC in
+    ISO 8601, `elapsed` seconds. `covariates` maps each condition that was watched to its value for
+    every sample taken, in order: see `measures.conditions`. `discarded` maps a metric to the raw
+    samples that count for nothing because of these. `details` hold what else belongs to the values:
+    of an accuracy the images, the preprocessing and the weights. A failed or skipped record counts
+    until its execution is tried again.
     """
 
     cell: str
@@ -41,7 +44,7 @@ class Record:
     measure: str
     setting: str
     replicate: int
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "failed", "skipped"]
     values: Mapping[str, list[float]]
     reason: str
     environment: str
@@ -49,6 +52,7 @@ class Record:
     elapsed: float
     covariates: Mapping[str, list[float]] = field(default_factory=dict)
     discarded: Mapping[str, list[float]] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
 
@@ -60,7 +64,8 @@ class Run:
     maps the settings of the suite that this device cannot measure to the reason. `machine` is the
     environment before any setting was applied. `finished` is empty until every planned cell was
     tried. With a `precision`, the share to which sampled values were wanted, `replicates` is the
-    least number of processes.
+    least number of processes. `accuracy` is the suite's, with the `path` of the images, where it
+    is measured.
     """
 
     suite: str
@@ -79,6 +84,7 @@ class Run:
     created: str
     finished: str = ""
     precision: float | None = None
+    accuracy: Mapping[str, Any] = field(default_factory=dict)
     machine: Environment = field(default_factory=dict)
     environments: Mapping[str, Environment] = field(default_factory=dict)
     schema: int = SCHEMA

@@ -29,6 +29,7 @@ from cmx_bench.measures import MEASURES
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100)]
 _Label = Annotated[str, Field(min_length=1, max_length=200)]
 _Positive = Annotated[int, Field(ge=1)]
+_Colour = Annotated[list[Annotated[float, Field(strict=False)]], Field(min_length=3, max_length=3)]
 
 
 def _text_as(parse: Callable[[str], float]) -> BeforeValidator:
@@ -112,6 +113,32 @@ class Settings(_Strict):
     cpu: list[CpuSetting] = []
 
 
+class SharedPreprocessing(_Strict):
+    """What all models see where preprocessing is shared; `mean` and `std` of red, green, blue."""
+
+    crop_pct: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.875
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
+    mean: _Colour = [0.485, 0.456, 0.406]
+    std: _Colour = [0.229, 0.224, 0.225]
+
+
+class Accuracy(_Strict):
+    """On which images models are evaluated, and how.
+
+    `preprocessing` is each model's own, as timm configures it, or `shared` by all. `image_size`
+    wins over the model's own, and over the setting's where preprocessing is shared.
+    `real_labels` is a file of ImageNet-ReaL's labels, `valid_labels` one of the classes to choose
+    among, a line for each; both start at the suite's folder.
+    """
+
+    dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.\-/:]*$", max_length=200)] = "digits"
+    preprocessing: Literal["own", "shared"] = "own"
+    shared: SharedPreprocessing = SharedPreprocessing()
+    image_size: _Positive | None = None
+    real_labels: str | None = None
+    valid_labels: str | None = None
+
+
 class Suite(_Strict):
     """A whole suite.
 
@@ -129,6 +156,7 @@ class Suite(_Strict):
     precision: Annotated[float | None, _text_as(units.share)] = None
     budget: Annotated[float | None, _text_as(units.seconds)] = None
     num_classes: _Positive = 1000
+    accuracy: Accuracy = Accuracy()
     timeout: Annotated[float, Field(gt=0, strict=False)] = 1800.0
 
     @property

@@ -21,8 +21,10 @@ _BINARY = ((2.0**40, "Ti"), (2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (
 def scaled(value: float, unit: str, digits: int = 3) -> str:
     """`value` with an SI prefix (binary for bytes) and `digits` significant digits: `20.7 GMAC`.
 
-    Images a second keep their unit unscaled, as every paper prints them.
+    Images a second keep their unit unscaled, as every paper prints them; fractions are percent.
     """
+    if unit == "fraction":
+        return percent(value, digits)
     if unit == "images/s":
         return f"{significant(value, digits)} {unit}"
     steps = _BINARY if unit == "B" else _SI

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cmx_bench.cell import Cell
 from cmx_bench.measures import Samples
@@ -13,12 +13,22 @@ from cmx_bench.records import Environment
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """How many images a process that evaluates has seen, of how many; None where nobody knows."""
+
+    images: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One execution of a cell. What its process prints goes to the file `log`."""
+    """One execution of a cell. What its process prints goes to the file `log`; `seen` is how far
+    one that evaluates has come."""
 
     cell: Cell
     replicate: int
     log: Path
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,8 @@ class Outcome:
     """What the process found: samples, or the reason why there are none.
 
     `covariates` and `discarded` are those of `measures.Watched`; `elapsed` are the seconds that the
-    process took.
+    process took; `details` what else belongs to the values, such as the images they rest on. A
+    `skipped` cell was not tried: the reason says what it lacks.
     """
 
     values: Samples
@@ -35,6 +46,17 @@ class Outcome:
     covariates: Samples = field(default_factory=dict)
     discarded: Samples = field(default_factory=dict)
     elapsed: float = 0.0
+    details: Mapping[str, Any] = field(default_factory=dict)
+    skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A cell's outcome; `again` where it may do better without the other models beside it."""
+
+    key: str
+    outcome: Outcome
+    again: bool = False
 
 
 # Takes jobs one by one, with the longest time in seconds that one may last, and gives each back

@@ -9,13 +9,17 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from cmx_bench import environment, metrics, records, stats
+from cmx_bench import agreement, environment, metrics, records, stats
 from cmx_bench.cell import Cell
 from cmx_bench.errors import RecordsError
-from cmx_bench.execute.job import Executor, Job, Outcome
+from cmx_bench.execute import evaluations, local
+from cmx_bench.execute.evaluations import Evaluator
+from cmx_bench.execute.job import Executor, Job, Outcome, Seen
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan
 from cmx_bench.records import Record, Run
@@ -105,36 +109,60 @@ def _new_run(plan: Plan, folder: Path, command: str, now: datetime) -> Path:
         created=now.isoformat(timespec="seconds"),
         machine=plan.machine,
         precision=suite.precision,
+        accuracy=_accuracy(plan),
     )
     records.write_run(folder, run)
     return folder
 
 
+def _accuracy(plan: Plan) -> dict[str, Any]:
+    """What models are evaluated on, for run.json; empty where none is."""
+    task = plan.evaluation
+    if task is None or all(map(_alone, plan.cells)):
+        return {}
+    path = None if task.path is None else str(task.path)
+    return {**task.asked.model_dump(), "path": path, "allow_missing": task.allow_missing}
+
+
 def run(
-    plan: Plan, folder: Path, executor: Executor, watch: Watch, budget: float | None = None
+    plan: Plan,
+    folder: Path,
+    executor: Executor,
+    watch: Watch,
+    budget: float | None = None,
+    evaluator: Evaluator = evaluations.execute,
 ) -> list[Record]:
     """Measures what the folder's records lack and returns all of them.
 
     Each record is on the disk before the next cell starts. Where the suite wants a precision,
     rounds go on for the cells that have not reached it, up to `MOST_PROCESSES`. With a `budget` in
-    seconds, nothing is repeated any more once it is spent.
+    seconds, nothing is repeated any more once it is spent. Evaluations come last.
 
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
     """
     with records.locked(folder):
-        return _run(plan, folder, executor, watch, budget)
+        return _run(plan, folder, executor, watch, budget, evaluator)
 
 
 def _run(
-    plan: Plan, folder: Path, executor: Executor, watch: Watch, budget: float | None
+    plan: Plan,
+    folder: Path,
+    executor: Executor,
+    watch: Watch,
+    budget: float | None,
+    evaluator: Evaluator,
 ) -> list[Record]:
-    known = records.read_run(folder)
+    # Weights and images may be given to a run that lacked them.
+    known = dataclasses.replace(
+        records.read_run(folder), models=plan.models, accuracy=_accuracy(plan)
+    )
     environments = dict(known.environments)
     found = records.read(folder)
     cells = by_cell(found)
     jobs = _jobs(plan, cells, folder / "log.txt", watch, budget)
-    for job, outcome in executor(jobs, plan.suite_file.suite.timeout):
+    measured = executor(jobs, plan.suite_file.suite.timeout)
+    for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
         name = environment.digest(outcome.environment)
         if name not in environments:
             environments[name] = outcome.environment
@@ -145,6 +173,7 @@ def _run(
         found.append(record)
         cells[record.cell].append(record)
         watch(job, record)
+    _keep_thumbnails(plan, folder)
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     records.write_run(folder, dataclasses.replace(known, finished=known.finished or finished))
     return found
@@ -159,7 +188,7 @@ def _record(job: Job, outcome: Outcome, environment_name: str) -> Record:
         measure=cell.measure,
         setting=cell.setting_key,
         replicate=job.replicate,
-        status="failed" if outcome.reason else "ok",
+        status="skipped" if outcome.skipped else "failed" if outcome.reason else "ok",
         values=outcome.values,
         reason=outcome.reason,
         environment=environment_name,
@@ -167,7 +196,48 @@ def _record(job: Job, outcome: Outcome, environment_name: str) -> Record:
         elapsed=outcome.elapsed,
         covariates=outcome.covariates,
         discarded=outcome.discarded,
+        details=outcome.details,
     )
+
+
+def _evaluations(
+    plan: Plan,
+    found: Mapping[str, Sequence[Record]],
+    folder: Path,
+    watch: Watch,
+    evaluator: Evaluator,
+) -> Iterator[tuple[Job, Outcome]]:
+    """The cells that are evaluated together, setting by setting; what failed is tried again."""
+    log, timeout = folder / "log.txt", plan.suite_file.suite.timeout
+    groups: defaultdict[str, list[Cell]] = defaultdict(list)
+    for cell in plan.cells:
+        mine = found.get(cell.key, ())
+        last = mine[-1] if mine else None
+        if not MEASURES[cell.measure].together or (last is not None and last.status == "ok"):
+            continue
+        if reason := plan.skipped.get(cell.key):
+            if last is None or last.reason != reason:
+                yield Job(cell, 0, log), Outcome({}, reason, plan.machine, skipped=True)
+            continue
+        groups[cell.setting_key].append(cell)
+    for cells in groups.values():
+        task = plan.evaluation
+        assert task is not None
+        job = Job(cells[0], 0, log)
+        watch(job, None)
+        for cell, outcome in evaluator(cells, task, folder, timeout, partial(_tell, watch, job)):
+            yield Job(cell, 0, log), outcome
+
+
+def _keep_thumbnails(plan: Plan, folder: Path) -> None:
+    """Small copies of the images that only one of two models has right, for the report."""
+    voters = [(one.model.name, one.setting_key) for one in plan.cells if not _alone(one)]
+    if telling := agreement.telling(agreement.read(folder, voters)):
+        local.call("cmx_bench.execute.thumbnails:make", plan.evaluation, folder, telling)
+
+
+def _tell(watch: Watch, job: Job, seen: Seen) -> None:
+    watch(dataclasses.replace(job, seen=seen), None)
 
 
 def by_cell(found: Sequence[Record]) -> defaultdict[str, list[Record]]:
@@ -204,10 +274,14 @@ def _round(plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]) ->
     The order is drawn from the suite and the round alone, before cells that need no more are left
     out, so that a resumed run keeps it. Drift of the machine then falls on all models alike.
     """
-    once = [cell for cell in plan.cells if not MEASURES[cell.measure].repeated]
+    once = [cell for cell in plan.cells if _alone(cell) and not MEASURES[cell.measure].repeated]
     repeated = [cell for cell in plan.cells if MEASURES[cell.measure].repeated]
     random.Random(f"{plan.suite_file.suite.hash}/{replicate}").shuffle(repeated)
     return [cell for cell in once + repeated if processes_left(plan, cell, found.get(cell.key, ()))]
+
+
+def _alone(cell: Cell) -> bool:
+    return not MEASURES[cell.measure].together
 
 
 def _most_processes(plan: Plan, cell: Cell) -> int:

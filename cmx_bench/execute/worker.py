@@ -6,8 +6,11 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Mapping
+from pathlib import Path
 
 from cmx_bench import measures, planning
+from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import machine
@@ -21,14 +24,19 @@ from cmx_bench.suite import SuiteFile
 
 def execute(job: Job) -> Outcome:
     """Measures a cell in this process; output goes to the job's log."""
-    with job.log.open("ab", buffering=0) as log:
-        log.write(f"--- {job.cell.key} {job.replicate}\n".encode())
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+    print_to(job.log, f"{job.cell.key} {job.replicate}")
     outcome = _outcome(job)
     sys.stdout.flush()
     sys.stderr.flush()
     return outcome
+
+
+def print_to(log: Path, heading: str) -> None:
+    """Sends what this process and its libraries print to a file, below a heading."""
+    with log.open("ab", buffering=0) as file:
+        file.write(f"--- {heading}\n".encode())
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
 
 
 def _outcome(job: Job) -> Outcome:
@@ -49,6 +57,7 @@ def _outcome(job: Job) -> Outcome:
 
 
 def reason_of(error: Exception, setting: Setting) -> str:
+    """Why a cell failed, in a line."""
     if out_of_memory(error):
         return f"out of memory at batch {setting.batch_size} on {setting.device}"
     first_line = (str(error).strip().splitlines() or ["no message"])[0]
@@ -56,11 +65,17 @@ def reason_of(error: Exception, setting: Setting) -> str:
 
 
 def make_plan(
-    suite_file: SuiteFile, device: str, only: tuple[str, ...], allow_import: bool
+    suite_file: SuiteFile,
+    device: str,
+    only: tuple[str, ...] = (),
+    allow_import: bool = False,
+    evaluation: Evaluation | None = None,
+    given: Mapping[str, Path] | None = None,
 ) -> Plan:
     """The plan of a suite for "auto", "cpu", "cuda" or "cuda:N" of this machine.
 
     Raises:
+        DataError: the images given are none.
         PlanError: there is no such device, or nothing to measure.
         SuiteError: the suite asks for what cannot be done.
     """
@@ -68,4 +83,4 @@ def make_plan(
     seen |= {"git_commit": machine.git_commit()}  # of the run, not of each process
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about operators that models use
-        return planning.make(suite_file, seen, only, allow_import)
+        return planning.make(suite_file, seen, only, allow_import, evaluation, given)

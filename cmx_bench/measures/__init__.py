@@ -40,7 +40,8 @@ class MeasureInfo:
     `repeated` cells are measured anew in several fresh processes. `forwards` and `seconds` say
     roughly how many forward passes, and how long beside them, one process takes: the plan's time
     estimate is made of them. Rounds go on for a `precise` one until its first metric is as narrow
-    as a suite's precision wants it.
+    as a suite's precision wants it. Cells of one setting that are measured `together` share a
+    process, which has no function here: see `execute.evaluating`.
     """
 
     scope: Scope
@@ -49,6 +50,7 @@ class MeasureInfo:
     seconds: float
     about: str
     precise: bool = False
+    together: bool = False
 
 
 MEASURES: dict[str, MeasureInfo] = {
@@ -60,6 +62,9 @@ MEASURES: dict[str, MeasureInfo] = {
     ),
     "memory": MeasureInfo("setting", False, 2, 1.0, "peak memory as the device saw it"),
     "planned_memory": MeasureInfo("setting", False, 0, 1.5, "peak bytes of live tensors, exact"),
+    "accuracy": MeasureInfo(
+        "setting", False, 0, 2.0, "top-1 and top-5 on labelled images", together=True
+    ),
     "load_time": MeasureInfo("setting", True, 0, 1.0, "from a name to a ready model"),
 }
 

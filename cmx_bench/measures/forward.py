@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -35,7 +36,7 @@ def apply_flags(setting: Setting) -> None:
 def place(module: nn.Module, setting: Setting) -> nn.Module:
     """`module` on the setting's device, in its precision and layout, in evaluation mode."""
     module = module.eval().to(setting.device, DTYPES[setting.precision])
-    return module.to(memory_format=_memory_format(setting))
+    return module.to(memory_format=memory_format(setting))
 
 
 def images(setting: Setting) -> Tensor:
@@ -43,26 +44,30 @@ def images(setting: Setting) -> Tensor:
     shape = (setting.batch_size, 3, setting.image_size, setting.image_size)
     values = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     placed = values.to(setting.device, DTYPES[setting.precision])
-    return placed.contiguous(memory_format=_memory_format(setting))
+    return placed.contiguous(memory_format=memory_format(setting))
 
 
-def forward_of(module: nn.Module, setting: Setting) -> Forward:
-    """One forward pass of a placed module on a batch of the setting, for inference."""
+def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], Tensor]:
+    """A placed module as a function of its input, for inference in the setting's precision."""
     apply_flags(setting)  # again: a user's module may have set its own while it was imported
     if setting.compile != "none":
         # From the cache of an earlier process, compiling would take no time at all.
         torch.compiler.config.force_disable_caches = True
         module.compile(mode=setting.compile)
-    batch = images(setting)
     kind = setting.kind
 
     @torch.inference_mode()
-    def forward() -> Tensor:
+    def call(batch: Tensor) -> Tensor:
         with torch.autocast(kind, AUTOCAST[kind], enabled=setting.precision == "autocast"):
             output: Tensor = module(batch)
         return output
 
-    return forward
+    return call
+
+
+def forward_of(module: nn.Module, setting: Setting) -> Forward:
+    """One forward pass of a placed module on a batch of the setting, for inference."""
+    return partial(call_of(module, setting), images(setting))
 
 
 def prepare(model: Model, setting: Setting) -> Forward:
@@ -81,5 +86,6 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _memory_format(setting: Setting) -> torch.memory_format:
+def memory_format(setting: Setting) -> torch.memory_format:
+    """What torch calls the setting's layout."""
     return torch.channels_last if setting.layout == "nhwc" else torch.contiguous_format

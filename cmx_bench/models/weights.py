@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from pathlib import Path
 
 import timm
 import timm.models
 import torch
+from huggingface_hub import try_to_load_from_cache
 from torch import Tensor, nn
 
 from cmx_bench.cell import Model
 from cmx_bench.errors import WeightsError
 from cmx_bench.models.convmixer import rename_authors_keys
+
+# What timm looks for on the hub, in this order.
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 
@@ -71,6 +76,33 @@ def read_timm(model: Model) -> dict[str, Tensor]:
             f"name a checkpoint file under `weights` instead"
         ) from error
     return module.state_dict()
+
+
+def sha256(model: Model) -> str:
+    """The SHA-256 of the file whose weights were loaded last; empty where there is no one file."""
+    file = _file(model)
+    if file is None or not file.is_file():
+        return ""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _file(model: Model) -> Path | None:
+    """The file of a model's weights: its own, or the one in timm's caches."""
+    if model.weights is None:
+        return None
+    if is_file(model.weights):
+        return Path(model.weights)
+    config = timm.get_pretrained_cfg(f"{architecture(model)}.{model.weights}")
+    if config is None:
+        return None
+    if config.hf_hub_id:
+        for name in _HUB_FILES:
+            cached = try_to_load_from_cache(config.hf_hub_id, name)
+            if isinstance(cached, str):
+                return Path(cached)
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    return folder / str(config.url).rpartition("/")[2] if config.url else None
 
 
 def architecture(model: Model) -> str:

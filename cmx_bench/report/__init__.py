@@ -8,10 +8,11 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from cmx_bench import records
+from cmx_bench import agreement, records
 from cmx_bench.report.summary import Report, summarise
 
 Renderer: TypeAlias = Callable[[Report], str]
@@ -53,7 +54,10 @@ def read(folder: Path) -> Report:
     Raises:
         RecordsError: the folder is no run, or cannot be read.
     """
-    return summarise(records.read_run(folder), records.read(folder))
+    made = summarise(records.read_run(folder), records.read(folder))
+    voters = [(model, key) for model, key, metric in made.results if metric == "top1"]
+    votes = agreement.read(folder, voters)
+    return replace(made, votes=votes, thumbnails=agreement.thumbnails(folder))
 
 
 def render(folder: Path, format: str) -> str:

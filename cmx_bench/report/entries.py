@@ -61,6 +61,8 @@ def measured(result: Result | None, unit: float | None = None) -> Entry:
     if result.estimate is None:
         if result.status == "failed":
             return Entry("failed", title=plain(result.reason))
+        if result.status == "skipped":
+            return Entry("skipped", title=plain(result.reason), quiet=True)
         return NOT_MEASURED
     value = result.estimate.value
     digits = digits_of(result)
@@ -90,8 +92,12 @@ def digits_of(result: Result) -> int:
 def _spread(result: Result) -> str:
     """`± 0.84 %, n = 5`: how far to trust a sampled value; nothing where one process is all."""
     estimate = result.estimate
-    if estimate is None or result.metric.exact or estimate.n == result.planned == 1:
+    alone = result.metric.noise == "process" and result.planned == 1
+    if estimate is None or result.metric.exact or (alone and estimate.n == 1):
         return ""
+    if result.metric.noise == "image" and estimate.low is not None and estimate.high is not None:
+        points = units.significant(100 * (estimate.high - estimate.low) / 2, 2)
+        return f"± {points}, n = {estimate.n:,} images"
     many = f"n = {estimate.n}"
     if estimate.n < result.planned:
         many += f" of {result.planned}"
@@ -112,4 +118,5 @@ def _interval(result: Result) -> str:
     if estimate.low is None or estimate.high is None:
         return "one process: no interval"
     low, high = (units.scaled(edge, unit, 5) for edge in (estimate.low, estimate.high))
-    return f"95 % interval {low} to {high} over {estimate.n} processes"
+    over = "images" if result.metric.noise == "image" else "processes"
+    return f"95 % interval {low} to {high} over {estimate.n:,} {over}"

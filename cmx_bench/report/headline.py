@@ -61,6 +61,7 @@ def _cells(report: Report) -> str:
     progress = report.progress
     parts = [f"{progress.ok} measured"]
     parts += [f"{progress.failed} failed"] if progress.failed else []
+    parts += [f"{progress.skipped} skipped"] if progress.skipped else []
     parts += [f"{progress.missing} missing"] if progress.missing else []
     return f"{', '.join(parts)}, of {len(report.run.cells)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from markupsafe import Markup
 from cmx_bench.report.content import Content
 from cmx_bench.report.headline import facts
 from cmx_bench.report.plots import Plot
-from cmx_bench.report.table import grouped, plain
+from cmx_bench.report.table import Picture, grouped, plain
 
 if TYPE_CHECKING:
     from cmx_bench.report.figures import Drawing
@@ -39,7 +40,12 @@ def template(name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals["grouped"] = grouped
+    environment.filters["data_url"] = _data_url
     return environment.get_template(name)
+
+
+def _data_url(picture: Picture) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode()}"
 
 
 def inlined(drawings: Sequence[Drawing]) -> list[tuple[Plot, Markup]]:

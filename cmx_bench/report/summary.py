@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Literal, TypeAlias
 
 from cmx_bench import environment, published, stats
+from cmx_bench.agreement import NO_VOTES, Votes
 from cmx_bench.cell import Cell, Model
 from cmx_bench.measures import MEASURES, conditions
 from cmx_bench.metrics import METRICS, Metric, first_of
@@ -21,7 +22,7 @@ from cmx_bench.published import Published
 from cmx_bench.records import Record, Run
 from cmx_bench.stats import Estimate
 
-Status: TypeAlias = Literal["ok", "failed", "not measured"]
+Status: TypeAlias = Literal["ok", "failed", "skipped", "not measured"]
 
 # The data set that a head of so many classes belongs to, for published figures.
 _DATASETS = {1000: "ImageNet-1k", 10: "CIFAR-10"}
@@ -54,7 +55,7 @@ class Result:
     size. `estimate` may be there although `status` is "failed": then some processes failed.
     `planned` is the number of processes asked for, the least where a `precision` is wanted too (a
     share of the value, for the first metric of a precise measure); `reason` says why a result
-    failed.
+    failed, or what a skipped one lacks. `details` are the last record's.
     """
 
     model: Model
@@ -66,6 +67,7 @@ class Result:
     planned: int
     reason: str
     precision: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def wide(self) -> bool:
@@ -124,6 +126,7 @@ class Progress:
     failed: int
     missing: int
     seconds: float
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,8 @@ class Blocks:
 class Report:
     """All that a run has to say. `results` are keyed by model name, setting key and metric name.
 
-    `environments` maps each setting key to the environment that its counted records share.
+    `environments` maps each setting key to the environment that its counted records share, `votes`
+    are what models said of each image, `thumbnails` small copies of some, by number, as JPEG.
     """
 
     run: Run
@@ -159,6 +163,8 @@ class Report:
     gaps: tuple[Gap, ...]
     progress: Progress
     blocks: Blocks
+    votes: Votes = NO_VOTES
+    thumbnails: Mapping[int, bytes] = field(default_factory=dict)
 
     def result(self, model: Model, setting_key: str, image_size: int, metric: str) -> Result | None:
         """The result of a setting, or the one that all settings of its image size share."""
@@ -174,7 +180,7 @@ class Report:
 def summarise(run: Run, records: Sequence[Record]) -> Report:
     """What `records` say about the cells of `run`."""
     planned = set(run.cells)
-    known = [record for record in records if record.cell in planned]
+    known = [record for record in _final(records) if record.cell in planned]
     majority = _majorities(run, known)
     counted, left_out = _split(run, known, majority)
     results, contradictions = _results(run, counted)
@@ -197,6 +203,14 @@ def summarise(run: Run, records: Sequence[Record]) -> Report:
         progress=_progress(run, counted, failures, records),
         blocks=_blocks(run, counted),
     )
+
+
+def _final(records: Sequence[Record]) -> Iterator[Record]:
+    """Without those of executions that failed or were skipped, and were tried again later."""
+    last = {(record.cell, record.replicate): place for place, record in enumerate(records)}
+    for place, record in enumerate(records):
+        if record.status == "ok" or last[record.cell, record.replicate] == place:
+            yield record
 
 
 def _majorities(run: Run, records: Iterable[Record]) -> dict[str, str]:
@@ -230,7 +244,7 @@ def _split(
     counted, left_out = [], []
     unlike: dict[tuple[str, str], dict[str, tuple[Any, Any]]] = {}
     for record in records:
-        if record.status == "failed" or _exact_only(record.measure):
+        if record.status != "ok" or _exact_only(record.measure):
             counted.append(record)
             continue
         pair = (record.environment, majority[record.setting])
@@ -310,7 +324,10 @@ def _result(
     planned = run.replicates if repeated else 1
     status, estimate, reason = _judged(metric, processes, records)
     precision = run.precision if first and info is not None and info.precise else None
-    return Result(model, setting, metric, status, estimate, processes, planned, reason, precision)
+    details = records[-1].details if records else {}
+    return Result(
+        model, setting, metric, status, estimate, processes, planned, reason, precision, details
+    )
 
 
 def _disturbed(record: Record) -> bool:
@@ -324,6 +341,8 @@ def _judged(
 ) -> tuple[Status, Estimate | None, str]:
     if not records:
         return "not measured", None, ""
+    if records[-1].status == "skipped":
+        return "skipped", None, records[-1].reason
     reasons = [one.reason or "no reason given" for one in records if one.status == "failed"]
     failed = "; ".join(dict.fromkeys(reasons))
     if not processes:
@@ -334,6 +353,9 @@ def _judged(
         return "failed", None, f"an exact metric came out differently: {listed}"
     if metric.exact:
         estimate = Estimate(values.pop(), None, None, len(processes))
+    elif metric.noise == "image":
+        details = records[-1].details
+        estimate = stats.proportion(details["correct"][metric.name], details["images"])
     else:
         estimate = stats.estimate([process.samples for process in processes])
     return ("failed" if failed else "ok"), estimate, failed
@@ -376,9 +398,11 @@ def _progress(
 ) -> Progress:
     there = {record.cell for record in counted}
     failed = {failure.cell for failure in failures}
+    skipped = {record.cell for record in counted if record.status == "skipped"}
     seconds = sum(record.elapsed for record in records)
     missing = len(run.cells) - len(there)
-    return Progress(len(there) - len(failed), len(failed), missing, seconds)
+    ok = len(there) - len(failed) - len(skipped)
+    return Progress(ok, len(failed), missing, seconds, len(skipped))
 
 
 def _blocks(run: Run, counted: Iterable[Record]) -> Blocks:
@@ -408,6 +432,7 @@ def _gaps(run: Run, counted: Iterable[Record]) -> Iterator[Gap]:
     have = {record.cell for record in counted}
     for what, names in _by_setting(key for key in run.cells if key not in have):
         yield Gap(what, names, "planned, but no record counts yet", _resume(run))
+    yield from _skipped(counted)
     for what, names in _by_setting(_not_chosen(run)):
         yield Gap(what, names, "not chosen by --only", _again(run, what, names))
     for name, advice in run.unavailable.items():
@@ -416,9 +441,18 @@ def _gaps(run: Run, counted: Iterable[Record]) -> Iterator[Gap]:
         if measure not in run.measures:
             yield Gap(measure, (), "not among the suite's measures",
                       f"add {measure!r} to the measures in {run.suite_path}")  # fmt: skip
-    if "top1" not in METRICS:
-        yield Gap("top-1 accuracy", (), "this version measures none",
-                  "shown top-1 figures are published ones")  # fmt: skip
+
+
+def _skipped(counted: Iterable[Record]) -> Iterator[Gap]:
+    """Cells that lacked something, by what they lacked and the option that gives it."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for record in counted:
+        if record.status == "skipped":
+            what = record.cell.split("/", 1)[1]
+            groups.setdefault((what, record.reason), []).append(record.model)
+    for (what, reason), names in groups.items():
+        lack, _, remedy = reason.partition(": ")
+        yield Gap(what, tuple(names), lack, remedy)
 
 
 def _by_setting(cells: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -35,11 +35,21 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A small JPEG; `file` is where it lies in the run's folder, `title` what it shows."""
+
+    file: str
+    jpeg: bytes
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What stands in one place of a table.
 
     `detail` is secondary text (a spread, a tag); `sort` the value in base units; `title` a
-    tooltip; `quiet` marks text that stands for the absence of a figure.
+    tooltip; `quiet` marks text that stands for the absence of a figure. `pictures` stand before
+    the text.
     """
 
     text: str
@@ -48,6 +58,7 @@ class Entry:
     title: str = ""
     notes: tuple[Note, ...] = ()
     quiet: bool = False
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def marks(self) -> str:
@@ -56,7 +67,8 @@ class Entry:
     @property
     def flat(self) -> str:
         """All that can be read here, on one line."""
-        text = " ".join(part for part in (self.text, self.marks) if part)
+        named = "; ".join(picture.title for picture in self.pictures)
+        text = " ".join(part for part in (named, self.text, self.marks) if part)
         return f"{text} ({self.detail})" if self.detail else text
 
 

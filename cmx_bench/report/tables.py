@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cmx_bench.metrics import Metric
-from cmx_bench.report import absences, entries, provenance
+from cmx_bench.report import absences, accuracy, entries, provenance
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table
 from cmx_bench.report.table_one import table_one
@@ -13,6 +13,7 @@ def tables(report: Report) -> list[Table]:
     """Every table that has something to say, the paper's Table 1 first."""
     made = [
         *(table_one(report, setting) for setting in report.run.settings),
+        *accuracy.tables(report),
         metrics(report),
         absences.failures(report),
         absences.left_out(report),
@@ -50,5 +51,4 @@ def metrics(report: Report) -> Table:
 
 
 def _explained(metric: Metric) -> str:
-    kind = "exact" if metric.exact else "sampled"
-    return f"{metric.definition}; {kind}, {metric.better} is better"
+    return f"{metric.definition}; {metric.kind}, {metric.better} is better"

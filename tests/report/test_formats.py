@@ -164,7 +164,13 @@ def test_json_holds_raw_samples_and_sources() -> None:
     content = json.loads(RENDERERS["json"](mixed()))
     first = next(one for one in content["results"] if one["metric"] == "throughput")
     assert first["processes"][0]["samples"] == pytest.approx([97.804, 97.902, 98, 98.098, 98.196])
-    assert content["progress"] == {"ok": 63, "failed": 2, "missing": 1, "seconds": 212.0}
+    assert content["progress"] == {
+        "ok": 63,
+        "failed": 2,
+        "missing": 1,
+        "seconds": 212.0,
+        "skipped": 0,
+    }
     assert content["published"]["resnet50"][0]["grade"] == "C"
     assert len(content["left_out"]) == 1
 

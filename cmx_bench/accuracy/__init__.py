@@ -1,0 +1,78 @@
+"""Evaluation accuracy: images decoded once for all models, predictions kept image by image.
+
+`preprocessing` what a model wants to see · `decoding` `cache` images → pixels · `predicting`
+pixels → classes · `evaluating` the process that does it for the models of one setting. Nothing in
+this file loads torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmx_bench.errors import WeightsError, nearest
+from cmx_bench.suite import Accuracy
+
+# In a folder of weights, a model's file has its name and one of these endings.
+SUFFIXES = (".safetensors", ".pth.tar", ".pth", ".pt", ".bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """On which images models are evaluated, and how.
+
+    `path` is where the images lie, for data sets that need one; paths of label files start at the
+    folder of the suite, `base`. `cache` is a folder for preprocessed images. A cell with more than
+    `allow_missing` broken images fails.
+    """
+
+    asked: Accuracy
+    base: Path
+    path: Path | None = None
+    allow_missing: int = 0
+    cache: Path | None = None
+
+
+def weights_given(options: Sequence[str], models: Collection[str]) -> dict[str, Path]:
+    """The files that `--weights MODEL=FILE` and `--weights FOLDER` options give, by model.
+
+    Args:
+        models: the names of the suite's models.
+
+    Raises:
+        WeightsError: nothing lies there, or it is of none of these models.
+    """
+    found: dict[str, Path] = {}
+    for option in options:
+        name, separator, text = option.partition("=")
+        path = Path(text if separator else option)
+        if separator and name not in models:
+            raise WeightsError(f"--weights {option}: the suite has no model {name!r}"
+                               f"{nearest(name, models)}")  # fmt: skip
+        if separator and not path.is_file():
+            raise WeightsError(f"--weights {option}: there is no file at {path}")
+        files = {name: path} if separator else _in_folder(path, models)
+        if not files:
+            raise WeightsError(
+                f"--weights {option}: expected MODEL=FILE, or a folder with files called like "
+                f"models, such as {min(models)}.safetensors"
+            )
+        found |= {model: file.resolve() for model, file in files.items()}
+    return found
+
+
+def _in_folder(folder: Path, models: Collection[str]) -> dict[str, Path]:
+    return {
+        model: file
+        for model in models
+        for suffix in reversed(SUFFIXES)  # the first one wins
+        if (file := folder / f"{model}{suffix}").is_file()
+    }
+
+
+def cache_folder() -> Path:
+    """Where preprocessed images are kept between runs: `$XDG_CACHE_HOME/cmx-bench/images`."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "cmx-bench" / "images"

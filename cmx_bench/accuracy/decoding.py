@@ -1,0 +1,119 @@
+"""Images read and decoded once, preprocessed once for all models that want the same."""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cmx_bench.accuracy import cache
+from cmx_bench.accuracy.preprocessing import Geometry, Transform, transform
+from cmx_bench.datasets import Dataset, Item
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Images in a row, from number `first` on.
+
+    `broken` says of images, by their place in `items`, why they cannot be used; `pixels` are those
+    of the others, uint8 `(n, 3, H, W)` for each geometry: empty for a chunk passed over.
+    """
+
+    first: int
+    items: tuple[Item, ...]
+    broken: Mapping[int, str]
+    pixels: Mapping[Geometry, Tensor]
+
+
+def chunks(
+    dataset: Dataset, geometries: Sequence[Geometry], size: int, start: int,
+    threads: int, ahead: int, folder: Path | None,
+) -> Iterator[Chunk]:  # fmt: skip
+    """All images, in chunks of `size`; those before number `start` are passed over.
+
+    Memory is bounded by the chunks on their way: the one given and `ahead` more, which are
+    prepared while the caller works.
+
+    Args:
+        threads: that decode side by side, which Pillow allows.
+        folder: the cache of preprocessed images; None for none.
+    """
+    transforms = {geometry: transform(geometry) for geometry in geometries}
+    items, first = dataset.items(), 0
+    under_way: deque[Future[Chunk]] = deque()
+    with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(1) as front:
+        while chunk := tuple(islice(items, size)):
+            passed = first + len(chunk) <= start
+            wanted = {} if passed else transforms
+            under_way.append(front.submit(_chunk, first, chunk, wanted, pool, folder))
+            first += len(chunk)
+            if len(under_way) > ahead:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+
+
+def _chunk(
+    first: int, items: tuple[Item, ...], transforms: Mapping[Geometry, Transform],
+    pool: Executor, folder: Path | None,
+) -> Chunk:  # fmt: skip
+    pixels: dict[Geometry, Tensor] = {}
+    paths: dict[Geometry, Path] = {}
+    if folder is not None and transforms:
+        paths = _cache_paths(folder, items, transforms, pool)
+        found = {geometry: cache.read(path) for geometry, path in paths.items()}
+        pixels = {geometry: kept for geometry, kept in found.items() if kept is not None}
+    left = {geometry: one for geometry, one in transforms.items() if geometry not in pixels}
+    prepared = list(pool.map(partial(_prepared, transforms=left), items)) if left else []
+    broken = {place: one for place, one in enumerate(prepared) if isinstance(one, str)}
+    whole = [one for one in prepared if not isinstance(one, str)]
+    for geometry in left:
+        pixels[geometry] = _stacked([one[geometry] for one in whole], geometry)
+        if geometry in paths and not broken:
+            cache.write(paths[geometry], pixels[geometry])
+    return Chunk(first, items, broken, pixels)
+
+
+def _prepared(item: Item, transforms: Mapping[Geometry, Transform]) -> dict[Geometry, Tensor] | str:
+    """An image's pixels for each geometry, or why it is broken."""
+    try:
+        content = item.read()
+        image = Image.open(io.BytesIO(content)) if isinstance(content, bytes) else content
+        rgb = image.convert("RGB")  # as timm does: no rotation by EXIF, no background behind alpha
+        return {geometry: one(rgb) for geometry, one in transforms.items()}
+    except Exception as error:  # Pillow and file systems raise anything for a broken file
+        first_line = (str(error).splitlines() or ["no message"])[0]
+        return f"{type(error).__name__}: {first_line}"
+
+
+def _stacked(pixels: Sequence[Tensor], geometry: Geometry) -> Tensor:
+    size = geometry.image_size
+    return torch.stack(list(pixels)) if pixels else torch.empty(0, 3, size, size, dtype=torch.uint8)
+
+
+def _cache_paths(
+    folder: Path, items: Sequence[Item], geometries: Mapping[Geometry, Transform], pool: Executor
+) -> dict[Geometry, Path]:
+    """Where these images are cached; nowhere where one cannot be read, or has no file to digest."""
+    digests = list(pool.map(_digest, items))
+    known = [digest for digest in digests if digest is not None]
+    if len(known) < len(digests):
+        return {}
+    return {geometry: cache.path(folder, known, geometry) for geometry in geometries}
+
+
+def _digest(item: Item) -> bytes | None:
+    try:
+        content = item.read()
+    except Exception:  # a broken one is named when it is prepared
+        return None
+    return cache.digest(content) if isinstance(content, bytes) else None

@@ -1,0 +1,68 @@
+"""Which classes an image may be said to be of, and among which a model chooses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+
+from cmx_bench.accuracy import Evaluation
+from cmx_bench.errors import DataError
+
+# From an image's key and its data set's label to the classes that are right.
+Labels: TypeAlias = Callable[[str, int], tuple[int, ...]]
+
+
+def reader(task: Evaluation) -> Labels:
+    """The data set's own label, or ImageNet-ReaL's where the suite names its file.
+
+    Raises:
+        DataError: the file is not what it should be; the reader, that an image is not in it.
+    """
+    if task.asked.real_labels is None:
+        return lambda key, label: (label,) if label >= 0 else ()
+    file = task.base / task.asked.real_labels
+    # One list of classes for each of ImageNet's 50,000 validation images, in their order.
+    listed = _json(file)
+    known = {f"ILSVRC2012_val_{number:08d}": tuple(one) for number, one in enumerate(listed, 1)}
+
+    def real(key: str, label: int) -> tuple[int, ...]:
+        found = known.get(PurePosixPath(key).stem)
+        if found is None:
+            raise DataError(f"{file}: has no labels for {key}; expected ILSVRC2012_val_NUMBER")
+        return found
+
+    return real
+
+
+def valid(task: Evaluation) -> list[int] | None:
+    """The classes that a model chooses among; None for all.
+
+    Raises:
+        DataError: the file cannot be read, or holds no classes.
+    """
+    if task.asked.valid_labels is None:
+        return None
+    file = task.base / task.asked.valid_labels
+    words = _text(file).split()
+    if not words or not all(word.isdecimal() for word in words):
+        raise DataError(f"{file}: expected the number of a class on each line")
+    return [int(word) for word in words]
+
+
+def _json(file: Path) -> list[list[int]]:
+    try:
+        listed = json.loads(_text(file))
+    except ValueError as error:
+        raise DataError(f"{file}: is not valid JSON: {error}") from error
+    if not isinstance(listed, list) or not all(isinstance(one, list) for one in listed):
+        raise DataError(f"{file}: expected a list with a list of classes for each image")
+    return listed
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from error

@@ -1,0 +1,74 @@
+"""A model with its weights, made ready to name the five likeliest classes of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from cmx_bench.accuracy.preprocessing import Preprocessing
+from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import ModelError
+from cmx_bench.measures.forward import DTYPES, call_of, memory_format, place
+from cmx_bench.models.building import build
+from cmx_bench.models.weights import load
+
+# From pixels, uint8 `(n, 3, H, W)`, to classes, int `(n, k)`, and their probabilities.
+Predict: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+TOP = 5
+
+
+def predictor(
+    model: Model, setting: Setting, preprocessing: Preprocessing, valid: Sequence[int] | None
+) -> Predict:
+    """The model as timm's `validate.py` runs it: same batches, same arithmetic, same order.
+
+    Args:
+        valid: the classes to choose among; None for all.
+
+    Raises:
+        ModelError: it cannot be built.
+        WeightsError: its weights are missing, unreadable, or do not fit.
+    """
+    module = build(model, preprocessing.geometry.image_size)
+    load(module, model)
+    call = call_of(place(module, setting), setting)
+    dtype = DTYPES[setting.precision]
+    mean, std = (
+        torch.tensor([255 * one for one in ones], device=setting.device, dtype=dtype)
+        for ones in (preprocessing.mean, preprocessing.std)
+    )
+    mean, std = mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)
+    chosen = None if valid is None else torch.tensor(valid, device=setting.device)
+
+    def predict_batch(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        images = pixels.to(setting.device).to(dtype).sub_(mean).div_(std)
+        logits = call(images.contiguous(memory_format=memory_format(setting)))
+        _refuse_strange(logits, model, len(pixels))
+        if chosen is not None:
+            logits = logits[:, chosen]
+        places = logits.topk(min(TOP, logits.shape[1]), 1, True, True).indices
+        scores = logits.float().softmax(1).gather(1, places)
+        classes = places if chosen is None else chosen[places]
+        return classes.cpu(), scores.cpu()
+
+    @torch.inference_mode()
+    def predict(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        found = [predict_batch(batch) for batch in torch.split(pixels, setting.batch_size)]
+        classes, scores = zip(*found, strict=True)
+        return torch.cat(classes), torch.cat(scores)
+
+    return predict
+
+
+def _refuse_strange(logits: Tensor, model: Model, count: int) -> None:
+    if logits.shape != (count, model.num_classes):
+        raise ModelError(
+            f"{model.name}: gives {tuple(logits.shape)} for {count} images, expected "
+            f"{(count, model.num_classes)}; set num_classes"
+        )
+    if not logits.isfinite().all():
+        raise ModelError(f"{model.name}: gives values that are not finite")

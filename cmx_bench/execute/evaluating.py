@@ -1,0 +1,238 @@
+"""What a fresh process does to evaluate models: all that share a setting, on the same images."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmx_bench import predictions
+from cmx_bench.accuracy import Evaluation, labels
+from cmx_bench.accuracy.decoding import Chunk, chunks
+from cmx_bench.accuracy.labels import Labels
+from cmx_bench.accuracy.predicting import Predict, predictor
+from cmx_bench.accuracy.preprocessing import Preprocessing, of
+from cmx_bench.cell import Cell
+from cmx_bench.datasets import Dataset, open_dataset
+from cmx_bench.errors import CmxError, DataError
+from cmx_bench.execute import machine
+from cmx_bench.execute.job import Evaluated, Outcome, Seen
+from cmx_bench.execute.worker import print_to, reason_of
+from cmx_bench.measures.forward import apply_flags, out_of_memory
+from cmx_bench.models import weights
+from cmx_bench.predictions import BROKEN, PREDICTED, ROW, Images
+from cmx_bench.records import Environment
+
+# Of images that are decoded, predicted and kept at a time: about 40 MB at 224 × 224.
+_CHUNK = 256
+
+_Said: TypeAlias = Seen | Evaluated
+
+
+@dataclass(frozen=True, slots=True)
+class _Entrant:
+    """A model that is evaluated: what it sees, how it predicts, and its rows of an earlier time."""
+
+    cell: Cell
+    preprocessing: Preprocessing
+    predict: Predict
+    part: Path
+    before: NDArray[np.void]
+    weights_sha256: str
+
+
+@dataclass(slots=True)
+class _Listed:
+    """The images so far, and why some are broken; it grows chunk by chunk."""
+
+    keys: list[str] = field(default_factory=list)
+    labels: list[tuple[int, ...]] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def add(self, chunk: Chunk, label: Labels) -> NDArray[np.uint32]:
+        """Lists a chunk's images; gives what ties their rows to them."""
+        keys = [item.key for item in chunk.items]
+        found = [label(item.key, item.label) for item in chunk.items]
+        self.keys += keys
+        self.labels += found
+        self.broken |= {keys[place]: why for place, why in chunk.broken.items()}
+        return np.array(list(map(predictions.checksum, keys, found)), np.uint32)
+
+
+def evaluate(
+    pipe: Connection, cells: Sequence[Cell], task: Evaluation, folder: Path, log: Path
+) -> None:
+    """Evaluates cells of one setting in this process; says how it goes on `pipe`.
+
+    Args:
+        folder: the run's, which keeps the predictions.
+        log: the file for what is printed.
+    """
+    print_to(log, f"evaluating {' '.join(cell.key for cell in cells)}")
+    apply_flags(cells[0].setting)
+    seen = machine.capture(cells[0].setting.device)
+    waiting = {cell.key: cell for cell in cells}
+    try:
+        for said in steps(cells, task, folder, seen):
+            pipe.send(said)
+            if isinstance(said, Evaluated):
+                del waiting[said.key]
+    except CmxError as error:  # the images are at fault: no model can be evaluated on them
+        for key in waiting:
+            pipe.send(Evaluated(key, Outcome({}, str(error), seen)))
+    # Anything else is a mistake of ours: it ends the process and stands in the log.
+
+
+def steps(
+    cells: Sequence[Cell], task: Evaluation, folder: Path, seen: Environment
+) -> Iterator[_Said]:
+    """The evaluation of cells of one setting, chunk by chunk; each cell's outcome as it comes.
+
+    Raises:
+        DataError: the images cannot be had, or are not those of an earlier time.
+    """
+    dataset = open_dataset(task.asked.dataset, task.path)
+    label, valid = labels.reader(task), labels.valid(task)
+    size = cells[0].setting.batch_size * max(1, _CHUNK // cells[0].setting.batch_size)
+    predictions.folder_of(folder).mkdir(exist_ok=True)
+    entrants: dict[str, _Entrant] = {}
+    for cell in cells:
+        try:
+            entrants[cell.key] = _enter(cell, task, dataset, valid, folder, size)
+        except Exception as error:  # whatever a model does fails its cell, never the others
+            yield _failed(cell, error, seen, len(cells))
+    if not entrants:
+        return
+    spent, listed = dict.fromkeys(entrants, 0.0), _Listed()
+    for decoding, chunk in _timed(_chunks(dataset, task, list(entrants.values()), size)):
+        sums = listed.add(chunk, label)
+        for key, entrant in list(entrants.items()):
+            begin = time.monotonic()
+            try:
+                _go_on(entrant, chunk, sums)
+            except DataError:
+                raise
+            except Exception as error:
+                del entrants[key]
+                yield _failed(entrant.cell, error, seen, len(cells))
+            spent[key] += decoding / len(spent) + time.monotonic() - begin
+        yield Seen(len(listed.keys), dataset.size)
+    _keep(folder, Images(tuple(listed.keys), tuple(listed.labels)))
+    for key, entrant in entrants.items():
+        yield Evaluated(key, _outcome(entrant, task, folder, listed, seen, spent[key]))
+
+
+def _timed(chunks: Iterator[Chunk]) -> Iterator[tuple[float, Chunk]]:
+    """Each chunk with the seconds that it took to come."""
+    begin = time.monotonic()
+    for chunk in chunks:
+        yield time.monotonic() - begin, chunk
+        begin = time.monotonic()
+
+
+def _enter(
+    cell: Cell, task: Evaluation, dataset: Dataset, valid: Sequence[int] | None, folder: Path,
+    size: int,
+) -> _Entrant:  # fmt: skip
+    """A model ready to predict, and what it has predicted already."""
+    model, most = cell.model, dataset.classes or 0
+    if task.asked.real_labels is None and most > model.num_classes:
+        raise DataError(
+            f"{dataset.name} has labels up to {most - 1}, the model {model.num_classes} classes; "
+            f"set num_classes: {most}"
+        )
+    seen = of(model, cell.setting, task.asked)
+    predict = predictor(model, cell.setting, seen, valid)
+    digest = weights.sha256(model)
+    # Rows of another preprocessing, other labels or other weights are never continued.
+    told = f"{task.asked!r} {task.path} {seen!r} {digest} {valid}"
+    name = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
+    target = predictions.path(folder, model.name, cell.setting_key)
+    part = target.with_name(f"{target.stem}.{name}.rows")
+    return _Entrant(cell, seen, predict, part, predictions.resume(part, size), digest)
+
+
+def _chunks(
+    dataset: Dataset, task: Evaluation, entrants: Sequence[_Entrant], size: int
+) -> Iterator[Chunk]:
+    geometries = list(dict.fromkeys(entrant.preprocessing.geometry for entrant in entrants))
+    start = min(len(entrant.before) for entrant in entrants)
+    # A CPU decodes with all cores, and then predicts with all; a GPU predicts meanwhile.
+    ahead = 0 if entrants[0].cell.setting.kind == "cpu" else 1
+    if task.cache is not None:
+        task.cache.mkdir(parents=True, exist_ok=True)
+    return chunks(dataset, geometries, size, start, machine.usable_cores(), ahead, task.cache)
+
+
+def _go_on(entrant: _Entrant, chunk: Chunk, sums: NDArray[np.uint32]) -> None:
+    """Predicts a chunk's images and keeps the rows; where they are there, they must be of these."""
+    there = entrant.before["image"][chunk.first : chunk.first + len(sums)]
+    if len(there):
+        if not np.array_equal(there, sums):
+            raise DataError("the images changed since this evaluation began; add --fresh")
+        return
+    rows = np.zeros(len(sums), ROW)
+    rows["image"], rows["state"], rows["top5"] = sums, BROKEN, -1
+    whole = [place for place in range(len(sums)) if place not in chunk.broken]
+    if whole:
+        classes, scores = entrant.predict(chunk.pixels[entrant.preprocessing.geometry])
+        rows["state"][whole] = PREDICTED
+        rows["top5"][whole, : classes.shape[1]] = classes.numpy()
+        rows["score"][whole, : scores.shape[1]] = scores.numpy()
+    predictions.append(entrant.part, rows)
+
+
+def _keep(folder: Path, images: Images) -> None:
+    """Lists the images for all settings of a run, which must see the same."""
+    if predictions.images_path(folder).exists() and predictions.read_images(folder) != images:
+        raise DataError("the images are not those of this run's earlier evaluations; add --fresh")
+    predictions.write_images(folder, images)
+
+
+def _outcome(
+    entrant: _Entrant, task: Evaluation, folder: Path, listed: _Listed, seen: Environment,
+    seconds: float,
+) -> Outcome:  # fmt: skip
+    rows = np.fromfile(entrant.part, ROW)
+    lost = [listed.keys[place] for place in np.flatnonzero(rows["state"] == BROKEN)]
+    if len(lost) > task.allow_missing:
+        why = listed.broken.get(lost[0], "cannot be read")
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        reason = (f"broken images: {lost[0]} ({why}){more}; mend them, or add "
+                  f"--allow-missing {len(lost)}")  # fmt: skip
+        return Outcome({}, reason, seen, elapsed=seconds)
+    counted = rows["state"] == PREDICTED
+    counted &= predictions.labelled(listed.labels)
+    if not counted.any():
+        return Outcome({}, "no image has a label to be right about", seen, elapsed=seconds)
+    tops = (1, 5) if (rows["top5"][counted, 4] >= 0).all() else (1,)
+    right = {k: predictions.correct(rows, listed.labels, k)[counted] for k in tops}
+    target = predictions.path(folder, entrant.cell.model.name, entrant.cell.setting_key)
+    predictions.finish(entrant.part, rows, target)
+    details = {
+        "dataset": task.asked.dataset,
+        "images": int(counted.sum()),
+        "correct": {f"top{k}": int(one.sum()) for k, one in right.items()},
+        "unlabelled": int(len(rows) - len(lost) - counted.sum()),
+        "broken": {key: listed.broken.get(key, "cannot be read") for key in lost},
+        "preprocessing": asdict(entrant.preprocessing),
+        "weights": entrant.cell.model.weights,
+        "weights_sha256": entrant.weights_sha256,
+    }
+    values = {f"top{k}": [float(one.mean())] for k, one in right.items()}
+    return Outcome(values, "", seen, elapsed=seconds, details=details)
+
+
+def _failed(cell: Cell, error: Exception, seen: Environment, together: int) -> Evaluated:
+    """A cell that failed; one for which there was no memory left may do better alone."""
+    traceback.print_exception(error)
+    outcome = Outcome({}, reason_of(error, cell.setting), seen)
+    return Evaluated(cell.key, outcome, again=together > 1 and out_of_memory(error))

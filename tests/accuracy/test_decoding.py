@@ -1,0 +1,141 @@
+"""Chunks of images: shared, bounded, cached by content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from timm.data import create_dataset, create_transform
+
+from cmx_bench.accuracy import cache
+from cmx_bench.accuracy.decoding import Chunk, chunks
+from cmx_bench.accuracy.preprocessing import Geometry
+from cmx_bench.datasets import open_dataset
+
+from ..photographs import write
+
+SMALL = Geometry(32, 0.9, "center", "bicubic")
+SQUASHED = Geometry(48, 1.0, "squash", "bilinear")
+BORDERED = Geometry(40, 0.875, "border", "bicubic", (0.5, 0.2, 0.1))
+
+
+def decoded(images: Path, *geometries: Geometry, **options: Any) -> list[Chunk]:
+    settings = {"size": 4, "start": 0, "threads": 2, "ahead": 0, "folder": None} | options
+    return list(chunks(open_dataset("photos", images), geometries, **settings))
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+def test_pixels_are_timms(tmp_path: Path, ahead: int) -> None:
+    write(tmp_path, 10)
+    found = decoded(tmp_path, SMALL, SQUASHED, BORDERED, ahead=ahead)
+    assert [(chunk.first, len(chunk.items)) for chunk in found] == [(0, 4), (4, 4), (8, 2)]
+    for one in (SMALL, SQUASHED, BORDERED):
+        transform = create_transform(
+            one.image_size, crop_pct=one.crop_pct, crop_mode=one.crop_mode,
+            interpolation=one.interpolation, mean=one.fill or (0, 0, 0), use_prefetcher=True,
+        )  # fmt: skip
+        dataset = create_dataset("", str(tmp_path))
+        dataset.transform = transform
+        theirs = torch.stack([torch.as_tensor(dataset[index][0]) for index in range(10)])
+        assert torch.equal(torch.cat([chunk.pixels[one] for chunk in found]), theirs)
+
+
+def test_an_image_is_read_once_however_many_want_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, 6)
+    read: list[str] = []
+    monkeypatch.setattr(Path, "read_bytes", noting(Path.read_bytes, read))
+    decoded(tmp_path, SMALL, SQUASHED)
+    assert len(read) == len(set(read)) == 6
+
+
+def noting(function: Any, seen: list[str]) -> Any:
+    def call(self: Path) -> bytes:
+        seen.append(self.name)
+        content: bytes = function(self)
+        return content
+
+    return call
+
+
+def test_what_is_done_is_passed_over_without_decoding(tmp_path: Path) -> None:
+    write(tmp_path, 10)
+    found = decoded(tmp_path, SMALL, start=8)
+    assert [len(chunk.pixels) for chunk in found] == [0, 0, 1]
+    assert [len(chunk.items) for chunk in found] == [4, 4, 2]  # but listed
+
+
+def test_broken_images_keep_their_places(tmp_path: Path) -> None:
+    files = sorted(write(tmp_path, 6))
+    files[1].write_bytes(files[1].read_bytes()[:300])
+    files[4].unlink()
+    files[4].symlink_to("nowhere.jpg")
+    (found,) = decoded(tmp_path, SMALL, size=8)
+    assert sorted(found.broken) == [1, 4]
+    assert found.broken[4].startswith("FileNotFoundError")
+    assert len(found.pixels[SMALL]) == 4
+
+
+def test_a_chunk_with_nothing_whole_has_no_pixels(tmp_path: Path) -> None:
+    for file in write(tmp_path, 6):
+        file.write_bytes(b"")
+    (found,) = decoded(tmp_path, SMALL, size=8)
+    assert found.pixels[SMALL].shape == (0, 3, 32, 32)
+    assert len(found.broken) == 6
+
+
+def test_the_cache_follows_content_not_names(tmp_path: Path) -> None:
+    images, folder = tmp_path / "images", tmp_path / "cache"
+    folder.mkdir()
+    files = sorted(write(images, 8))
+    whole = decoded(images, SMALL, folder=folder)
+    kept = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert len(kept) == 2
+    assert same(decoded(images, SMALL, folder=folder), whole)
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == kept  # only read
+
+    files[0].write_bytes(files[6].read_bytes())  # another image under the same name
+    changed = decoded(images, SMALL, folder=folder)
+    assert not torch.equal(changed[0].pixels[SMALL][0], whole[0].pixels[SMALL][0])
+    assert same(changed, decoded(images, SMALL))
+    assert len(list(folder.iterdir())) == 3
+    decoded(images, SQUASHED, folder=folder)
+    assert len(list(folder.iterdir())) == 5
+
+
+def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
+    images, folder = tmp_path / "images", tmp_path / "cache"
+    folder.mkdir()
+    write(images, 8)
+    whole = decoded(images, SMALL, folder=folder)
+    first, second = sorted(folder.iterdir())
+    content = bytearray(first.read_bytes())
+    content[len(content) // 2] ^= 1  # a single bit
+    first.write_bytes(content)
+    second.write_bytes(second.read_bytes()[:1000])
+    assert same(decoded(images, SMALL, folder=folder), whole)
+    assert same(decoded(images, SMALL, folder=folder), whole)
+
+
+def same(one: list[Chunk], other: list[Chunk]) -> bool:
+    return all(
+        torch.equal(a.pixels[SMALL], b.pixels[SMALL]) for a, b in zip(one, other, strict=True)
+    )
+
+
+def test_another_library_is_another_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = [cache.digest(b"one"), cache.digest(b"two")]
+    before = cache.path(tmp_path, digests, SMALL)
+    assert cache.path(tmp_path, digests[::-1], SMALL) != before
+    monkeypatch.setattr(cache, "_versions", lambda: "pillow 99")
+    assert cache.path(tmp_path, digests, SMALL) != before
+
+
+def test_images_without_files_are_not_cached(tmp_path: Path) -> None:
+    dataset = open_dataset("digits", None)
+    found = next(chunks(dataset, [SMALL], 16, 0, 2, 0, tmp_path))
+    assert found.pixels[SMALL].shape == (16, 3, 32, 32)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,70 @@
+"""Labels and weights given: ReaL, classes to choose among, options of the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench.accuracy import Evaluation, labels, weights_given
+from cmx_bench.errors import DataError, WeightsError
+from cmx_bench.suite import Accuracy
+
+
+def task(folder: Path, **asked: Any) -> Evaluation:
+    return Evaluation(Accuracy(**asked), folder)
+
+
+def test_a_data_sets_own_label(tmp_path: Path) -> None:
+    label = labels.reader(task(tmp_path))
+    assert label("a.jpg", 7) == (7,)
+    assert label("b.jpg", -1) == ()
+
+
+def test_real_labels_go_by_the_number_in_the_name(tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_text(json.dumps([[5], [], [1, 2]]))
+    label = labels.reader(task(tmp_path, real_labels="real.json"))
+    assert label("n01440764/ILSVRC2012_val_00000003.JPEG", 0) == (1, 2)
+    assert label("ILSVRC2012_val_00000002.JPEG", 0) == ()
+    with pytest.raises(DataError, match="has no labels for other.jpg"):
+        label("other.jpg", 0)
+
+
+@pytest.mark.parametrize("text", ["{}", "[1, 2]", "not json"])
+def test_real_labels_of_another_form_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "real.json").write_text(text)
+    with pytest.raises(DataError, match="real.json"):
+        labels.reader(task(tmp_path, real_labels="real.json"))
+
+
+def test_classes_to_choose_among(tmp_path: Path) -> None:
+    (tmp_path / "valid.txt").write_text("3\n1\n4\n")
+    assert labels.valid(task(tmp_path, valid_labels="valid.txt")) == [3, 1, 4]
+    assert labels.valid(task(tmp_path)) is None
+    (tmp_path / "valid.txt").write_text("cat\n")
+    with pytest.raises(DataError, match="number of a class on each line"):
+        labels.valid(task(tmp_path, valid_labels="valid.txt"))
+    with pytest.raises(DataError, match="cannot be read"):
+        labels.valid(task(tmp_path, valid_labels="none.txt"))
+
+
+def test_weights_by_model_and_by_folder(tmp_path: Path) -> None:
+    for name in ("net.pth", "mixer.safetensors", "mixer.pth", "other.pth"):
+        (tmp_path / name).touch()
+    given = weights_given([str(tmp_path), f"net={tmp_path / 'other.pth'}"], ["net", "mixer"])
+    assert given == {"net": tmp_path / "other.pth", "mixer": tmp_path / "mixer.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("nat=x.pth", "the suite has no model 'nat', did you mean 'net'"),
+        ("net=nowhere.pth", "there is no file at nowhere.pth"),
+        ("nowhere", "expected MODEL=FILE, or a folder with files called like models"),
+    ],
+)
+def test_weights_that_are_not_there_are_refused(option: str, said: str) -> None:
+    with pytest.raises(WeightsError, match=said):
+        weights_given([option], ["net", "mixer"])

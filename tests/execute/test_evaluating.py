@@ -1,0 +1,296 @@
+"""Evaluation: equal to timm's own to the last image, whatever is shared, broken or interrupted."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from timm.data import create_dataset, create_loader, resolve_data_config
+
+from cmx_bench import predictions
+from cmx_bench.accuracy import Evaluation
+from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.errors import DataError
+from cmx_bench.execute import evaluating
+from cmx_bench.execute.job import Evaluated, Outcome, Seen
+from cmx_bench.suite import Accuracy
+
+from ..photographs import write, write_odd
+from ..teaching import teach
+
+NAMES = {"test_resnet": 160, "test_vit": 160, "test_mambaout": 192}
+PLAIN = Setting("plain", "cpu", "fp32", "nchw", "none", 8, 64, 1)
+FOLDER = Accuracy(dataset="imagenet-val")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    for name, size in NAMES.items():
+        teach(name, folder / f"{name}.safetensors", size)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty photographs in six class folders, and an image of every kind beside them."""
+    folder = tmp_path_factory.mktemp("images")
+    write(folder, 30)
+    write_odd(folder)
+    return folder
+
+
+def model(name: str, weights: Path) -> Model:
+    return Model(name, name, "test", "timm", name, {}, str(weights / f"{name}.safetensors"))
+
+
+def cells(
+    weights: Path, setting: Setting = PLAIN, names: Sequence[str] = tuple(NAMES)
+) -> list[Cell]:
+    return [Cell(model(name, weights), "accuracy", setting) for name in names]
+
+
+def task(images: Path, asked: Accuracy = FOLDER, **more: Any) -> Evaluation:
+    return Evaluation(asked, images, images, **more)
+
+
+def evaluate(these: Sequence[Cell], task: Evaluation, folder: Path) -> dict[str, Outcome]:
+    folder.mkdir(exist_ok=True)
+    said = evaluating.steps(these, task, folder, {})
+    return {one.key: one.outcome for one in said if isinstance(one, Evaluated)}
+
+
+def rows(cell: Cell, folder: Path) -> np.ndarray[Any, Any]:
+    return predictions.read(predictions.path(folder, cell.model.name, cell.setting_key))
+
+
+def timms_own(cell: Cell, images: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The five likeliest classes and the labels, through timm's dataset, loader and model."""
+    module = timm.create_model(cell.model.target, checkpoint_path=cell.model.weights).eval()
+    config = resolve_data_config({}, model=module, use_test_size=True)
+    setting = cell.setting
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[setting.precision]
+    module = module.to(dtype=dtype)
+    if setting.layout == "nhwc":
+        module = module.to(memory_format=torch.channels_last)
+    names = ("input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
+    loader = create_loader(
+        create_dataset("", str(images), split="validation"), batch_size=setting.batch_size,
+        num_workers=0, device=torch.device("cpu"), img_dtype=dtype, pin_memory=False,
+        **{name: config[name] for name in names},
+    )  # fmt: skip
+    found, labels = [], []
+    with torch.inference_mode():
+        for batch, target in loader:
+            if setting.layout == "nhwc":
+                batch = batch.contiguous(memory_format=torch.channels_last)  # noqa: PLW2901
+            found.append(module(batch).topk(5, 1, True, True).indices)
+            labels.append(target)
+    return torch.cat(found).numpy(), torch.cat(labels).numpy()
+
+
+@pytest.mark.parametrize(
+    ("precision", "layout"), [("fp32", "nchw"), ("bf16", "nchw"), ("fp32", "nhwc")]
+)
+def test_predictions_are_timms(
+    precision: Any, layout: Any, weights: Path, images: Path, tmp_path: Path
+) -> None:
+    these = cells(weights, replace(PLAIN, precision=precision, layout=layout))
+    outcomes = evaluate(these, task(images), tmp_path)
+    known = predictions.read_images(tmp_path)
+    for cell in these:
+        theirs, labels = timms_own(cell, images)
+        assert np.array_equal(rows(cell, tmp_path)["top5"], theirs), cell.key
+        # timm numbers the folders it finds, this package knows ImageNet's synsets.
+        by_timm = dict(zip(labels.tolist(), (one[0] for one in known.labels), strict=True))
+        right = sum(
+            by_timm[label] == row[0] for label, row in zip(labels.tolist(), theirs, strict=True)
+        )
+        among = sum(
+            by_timm[label] in row for label, row in zip(labels.tolist(), theirs, strict=True)
+        )
+        details = outcomes[cell.key].details
+        assert details["images"] == 42
+        assert details["correct"] == {"top1": right, "top5": among}
+        assert 0 < right < 42  # a test on images that all are wrong would show nothing
+        assert len(details["weights_sha256"]) == 64
+
+
+@pytest.mark.skipif("TIMM_SCRIPTS" not in os.environ, reason="needs timm's scripts")
+@pytest.mark.parametrize("name", NAMES)
+def test_integers_are_those_of_validate_py(
+    name: str, weights: Path, images: Path, tmp_path: Path
+) -> None:
+    """TIMM_SCRIPTS names the folder of timm's validate.py, which is no part of this package."""
+    (cell,) = cells(weights, names=[name])
+    (outcome,) = evaluate([cell], task(images), tmp_path).values()
+    synsets = tmp_path / "classes.txt"
+    synsets.write_text("\n".join(timm.data.ImageNetInfo().label_names()))
+    script = Path(os.environ["TIMM_SCRIPTS"]) / "validate.py"
+    line = [sys.executable, str(script), "--data-dir", str(images), "--model", name, "--checkpoint",
+            str(cell.model.weights), "--device", "cpu", "-b", str(PLAIN.batch_size), "-j", "1",
+            "--class-map", str(synsets)]  # fmt: skip
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    said = re.search(r'"top1": ([\d.]+),.*?"top5": ([\d.]+)', done.stdout, re.DOTALL)
+    assert said is not None, done.stdout
+    right = outcome.details["correct"]
+    shares = [round(float(one) * outcome.details["images"] / 100, 2) for one in said.groups()]
+    assert shares == pytest.approx([right["top1"], right["top5"]], abs=0.01)
+
+
+def test_together_is_as_one_by_one(weights: Path, images: Path, tmp_path: Path) -> None:
+    these = cells(weights)
+    together = evaluate(these, task(images), tmp_path / "all")
+    for cell in these:
+        alone = evaluate([cell], task(images), tmp_path / cell.model.name)
+        assert alone[cell.key].values == together[cell.key].values
+        assert np.array_equal(rows(cell, tmp_path / "all"), rows(cell, tmp_path / cell.model.name))
+
+
+def test_cached_images_change_nothing(weights: Path, images: Path, tmp_path: Path) -> None:
+    (cell,) = cells(weights, names=["test_vit"])
+    cached = task(images, cache=tmp_path / "cache")
+    for folder in ("plain", "filling", "filled"):
+        evaluate([cell], task(images) if folder == "plain" else cached, tmp_path / folder)
+    assert list((tmp_path / "cache").glob("*.npz"))
+    plain = rows(cell, tmp_path / "plain")
+    assert np.array_equal(plain, rows(cell, tmp_path / "filling"))
+    assert np.array_equal(plain, rows(cell, tmp_path / "filled"))
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_was(
+    weights: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluating, "_CHUNK", 16)
+    these = cells(weights)
+    whole = evaluate(these, task(images), tmp_path / "whole")
+    (tmp_path / "half").mkdir()
+    half = evaluating.steps(these, task(images), tmp_path / "half", {})
+    assert next(half) == Seen(16, 42)
+    assert next(half) == Seen(32, 42)
+    half.close()
+    parts = sorted((tmp_path / "half" / "predictions").glob("*.rows"))
+    assert len(parts) == 3
+    parts[0].write_bytes(parts[0].read_bytes()[:-10])  # killed within a row
+
+    read: list[int] = []
+    monkeypatch.setattr(evaluating, "_go_on", counting(evaluating._go_on, read))
+    rest = evaluate(these, task(images), tmp_path / "half")
+    assert {key: one.values for key, one in rest.items()} == {
+        key: one.values for key, one in whole.items()
+    }
+    for cell in these:
+        assert np.array_equal(rows(cell, tmp_path / "whole"), rows(cell, tmp_path / "half"))
+    assert not list((tmp_path / "half" / "predictions").glob("*.rows"))
+    assert sorted(read) == [0, 10, 16]  # pixels of the torn chunk and of the last one only
+
+
+def counting(go_on: Any, read: list[int]) -> Any:
+    """`go_on` that notes the images of each chunk that has pixels, once."""
+
+    def call(entrant: Any, chunk: Any, sums: Any) -> None:
+        if not any(chunk.first == first for first, _ in seen):
+            seen.append((chunk.first, chunk))
+            read.append(max((len(one) for one in chunk.pixels.values()), default=0))
+        go_on(entrant, chunk, sums)
+
+    seen: list[tuple[int, Any]] = []
+    return call
+
+
+def test_images_that_changed_meanwhile_are_refused(
+    weights: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluating, "_CHUNK", 16)
+    shutil.copytree(images, tmp_path / "images")
+    (cell,) = cells(weights, names=["test_vit"])
+    half = evaluating.steps([cell], task(tmp_path / "images"), tmp_path, {})
+    next(half)
+    half.close()
+    first = min((tmp_path / "images").rglob("*.jpg"))
+    first.rename(first.with_name("0.jpg"))
+    with pytest.raises(DataError, match="changed since"):
+        evaluate([cell], task(tmp_path / "images"), tmp_path)
+
+
+def test_a_broken_image_is_named_and_counted(weights: Path, images: Path, tmp_path: Path) -> None:
+    shutil.copytree(images, tmp_path / "images")
+    broken = sorted((tmp_path / "images").rglob("*.jpg"))[:2]
+    broken[0].write_bytes(broken[0].read_bytes()[:400])
+    broken[1].write_bytes(b"no image")
+    (cell,) = cells(weights, names=["test_vit"])
+    (strict,) = evaluate([cell], task(tmp_path / "images"), tmp_path / "run").values()
+    assert strict.values == {}
+    assert re.fullmatch(
+        r"broken images: n01440764/\S+ \(.+\) and 1 more; mend them, or add --allow-missing 2",
+        strict.reason,
+    )
+    lenient = task(tmp_path / "images", allow_missing=2)
+    (outcome,) = evaluate([cell], lenient, tmp_path / "run").values()
+    assert outcome.details["images"] == 40
+    assert len(outcome.details["broken"]) == 2
+    assert "cannot identify" in str(outcome.details["broken"])
+
+
+def test_what_a_model_does_fails_its_own_cell(weights: Path, images: Path, tmp_path: Path) -> None:
+    these = cells(weights, names=["test_vit", "test_resnet"])
+    wrong = replace(these[0], model=replace(these[0].model, weights=str(images / "none.pth")))
+    few = replace(these[0], model=replace(these[0].model, name="few", num_classes=10))
+    outcomes = evaluate([wrong, few, these[1]], task(images), tmp_path)
+    assert "no weights at" in outcomes[wrong.key].reason
+    assert re.search(r"set num_classes: 9\d\d$", outcomes[few.key].reason)
+    assert outcomes[these[1].key].reason == ""
+
+
+def test_nothing_finite_is_no_prediction(weights: Path, images: Path, tmp_path: Path) -> None:
+    state = timm.models.load_state_dict(str(weights / "test_vit.safetensors"))
+    state["head.bias"][3] = float("nan")
+    torch.save(state, tmp_path / "nan.pth")
+    (cell,) = cells(weights, names=["test_vit"])
+    cell = replace(cell, model=replace(cell.model, weights=str(tmp_path / "nan.pth")))
+    (outcome,) = evaluate([cell], task(images), tmp_path / "run").values()
+    assert outcome.reason == "test_vit: gives values that are not finite"
+
+
+def test_shared_preprocessing_has_the_settings_size(
+    weights: Path, images: Path, tmp_path: Path
+) -> None:
+    these = cells(weights, names=["test_resnet", "test_mambaout"])
+    shared = task(images, FOLDER.model_copy(update={"preprocessing": "shared"}))
+    geometries = {
+        str(one.details["preprocessing"]["geometry"])
+        for one in evaluate(these, shared, tmp_path).values()
+    }
+    assert len(geometries) == 1
+    assert "'image_size': 64" in geometries.pop()
+
+
+def test_fewer_classes_to_choose_among(weights: Path, images: Path, tmp_path: Path) -> None:
+    known = sorted({one[0] for one in timms_labels(images)})
+    (tmp_path / "valid.txt").write_text("\n".join(map(str, known)))
+    asked = FOLDER.model_copy(update={"valid_labels": "valid.txt"})
+    (cell,) = cells(weights, names=["test_resnet"])
+    evaluate([cell], task(images), tmp_path / "free")
+    evaluate([cell], replace(task(images, asked), base=tmp_path), tmp_path)
+    free, few = (rows(cell, folder)["top5"] for folder in (tmp_path / "free", tmp_path))
+    assert not set(free.flat) <= set(known)
+    assert set(few.flat) == set(known)
+    for all_classes, those in zip(free, few, strict=True):  # in the order that they had
+        kept = [one for one in all_classes if one in known]
+        assert list(those[: len(kept)]) == kept
+
+
+def timms_labels(images: Path) -> Iterator[tuple[int]]:
+    names = timm.data.ImageNetInfo().label_names()
+    yield from ((names.index(folder.name),) for folder in images.iterdir())

@@ -1,0 +1,250 @@
+"""The processes that evaluate: skipped cells, cells tried again, one that dies, one that hangs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from cmx_bench import planning, records, report, suite
+from cmx_bench.accuracy import Evaluation
+from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.execute import evaluations, runner, servers
+from cmx_bench.execute.job import Evaluated, Job, Outcome, Seen
+from cmx_bench.execute.servers import Server
+from cmx_bench.plan import Plan
+from cmx_bench.suite import Accuracy
+
+from ..conftest import CPU, StandIn
+
+SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 56)
+CELLS = [
+    Cell(Model(name, name, "", "timm", "test_vit"), "accuracy", SETTING) for name in ("a", "b", "c")
+]
+TASK = Evaluation(Accuracy(), Path())
+SUITE = """\
+name: seen
+num_classes: 10
+models:
+  - {name: mixer, convmixer: {dim: 8, depth: 1, kernel_size: 3}, weights: w/mixer.pth}
+  - {name: other, convmixer: {dim: 8, depth: 2, kernel_size: 3}, weights: w/other.pth}
+  - {name: blank, convmixer: {dim: 8, depth: 1, kernel_size: 3}}
+measures: [params, accuracy]
+accuracy: {dataset: NAME}
+settings:
+  cpu: [{name: cpu, batch_size: 2, image_size: 56}]
+"""
+
+
+def ok(share: float = 0.5) -> Outcome:
+    details = {
+        "dataset": "digits", "images": 100, "correct": {"top1": round(100 * share)}, "broken": {},
+        "preprocessing": {"geometry": {"image_size": 56, "crop_pct": 1, "crop_mode": "center",
+                                       "interpolation": "bicubic"}, "mean": [0], "std": [1]},
+        "weights_sha256": "0123456789abcdef",
+    }  # fmt: skip
+    return Outcome({"top1": [share]}, "", CPU, details=details)
+
+
+# --- one group ------------------------------------------------------------------------------------
+
+Life = Callable[[Connection, Sequence[Cell]], None]
+
+
+@pytest.fixture
+def lives(monkeypatch: pytest.MonkeyPatch) -> Callable[[Life], list[list[str]]]:
+    """Puts a function in the place of each process; notes which cells each was given."""
+
+    def install(life: Life) -> list[list[str]]:
+        given: list[list[str]] = []
+
+        @contextmanager
+        def process(server: object, target: str, cells: Sequence[Cell], *rest: object) -> Any:
+            given.append([cell.key for cell in cells])
+            ours, theirs = Pipe()
+            thread = Thread(target=run, args=(life, theirs, cells))
+            thread.start()
+            with ours:
+                yield ours
+            thread.join()
+
+        monkeypatch.setattr(servers, "process", process)
+        return given
+
+    @contextmanager
+    def opened(name: str, path: str, log: Path) -> Iterator[object]:
+        yield Server(name, None, log)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(servers, "opened", opened)
+    monkeypatch.setattr(servers, "await_ready", lambda server: None)
+    monkeypatch.setattr(servers, "_death", lambda server: "was killed by SIGKILL")
+    return install
+
+
+def run(life: Life, pipe: Connection, cells: Sequence[Cell]) -> None:
+    with pipe:
+        life(pipe, cells)
+
+
+def outcomes(timeout: float = 60.0) -> dict[str, Outcome]:
+    seen: list[Seen] = []
+    found = evaluations.execute(CELLS, TASK, Path(os.devnull).parent, timeout, seen.append)
+    return {cell.key: outcome for cell, outcome in found}
+
+
+def test_all_are_evaluated_in_one_process(lives: Any) -> None:
+    def life(pipe: Connection, cells: Sequence[Cell]) -> None:
+        pipe.send(Seen(2, 4))
+        for cell in cells:
+            pipe.send(Evaluated(cell.key, ok()))
+
+    given = lives(life)
+    assert outcomes() == {cell.key: ok() for cell in CELLS}
+    assert len(given) == 1
+
+
+def test_a_process_that_dies_fails_only_the_model_that_kills_it(lives: Any) -> None:
+    def life(pipe: Connection, cells: Sequence[Cell]) -> None:
+        for cell in cells:
+            if cell.model.name == "b":
+                return  # the end of the pipe is the death of the process
+            pipe.send(Evaluated(cell.key, ok()))
+
+    given = lives(life)
+    found = outcomes()
+    assert [found[cell.key].reason for cell in CELLS] == [
+        "", "the process was killed by SIGKILL", ""
+    ]  # fmt: skip
+    keys = [cell.key for cell in CELLS]
+    assert given == [keys, [keys[1]], [keys[2]]]  # the first was done already
+
+
+def test_one_that_ran_out_of_memory_is_tried_alone(lives: Any) -> None:
+    def life(pipe: Connection, cells: Sequence[Cell]) -> None:
+        for cell in cells:
+            again = cell.model.name == "b" and len(cells) > 1
+            pipe.send(
+                Evaluated(cell.key, Outcome({}, "out of memory", {}) if again else ok(), again)
+            )
+
+    given = lives(life)
+    assert {one.reason for one in outcomes().values()} == {""}
+    assert [len(cells) for cells in given] == [3, 1]
+
+
+def test_a_process_that_says_nothing_is_given_up(lives: Any) -> None:
+    def life(pipe: Connection, cells: Sequence[Cell]) -> None:
+        while not pipe.poll(0.05):  # until the other end is closed
+            time.sleep(0)
+
+    lives(lambda pipe, cells: closed(life, pipe, cells))
+    assert {one.reason for one in outcomes(timeout=0.05).values()} == {
+        "the process took longer than 0.05 s"
+    }
+
+
+def closed(life: Life, pipe: Connection, cells: Sequence[Cell]) -> None:
+    try:
+        life(pipe, cells)
+    except (EOFError, OSError):
+        return
+
+
+# --- a run ----------------------------------------------------------------------------------------
+
+
+class Evaluator:
+    """Evaluates nothing: it answers each cell as told, and notes what it was asked."""
+
+    def __init__(self, answer: Callable[[Cell], Outcome] = lambda cell: ok()) -> None:
+        self.answer, self.asked = answer, list[list[str]]()
+
+    def __call__(
+        self, cells: Sequence[Cell], task: Evaluation, folder: Path, timeout: float, watch: Any
+    ) -> Iterator[tuple[Cell, Outcome]]:
+        self.asked.append([cell.model.name for cell in cells])
+        watch(Seen(1, 2))
+        for cell in cells:
+            yield cell, self.answer(cell)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Callable[..., Plan]:
+    def make(dataset: str = "digits", path: Path | None = None) -> Plan:
+        (tmp_path / "w").mkdir(exist_ok=True)
+        for name in ("mixer", "other"):
+            (tmp_path / "w" / f"{name}.pth").touch()
+        file = tmp_path / "suite.yaml"
+        file.write_text(SUITE.replace("NAME", dataset))
+        suite_file = suite.load(str(file))
+        task = Evaluation(suite_file.suite.accuracy, tmp_path, path)
+        return planning.make(suite_file, CPU, evaluation=task)
+
+    return make
+
+
+def run_once(plan: Plan, folder: Path, evaluator: Evaluator) -> dict[str, str]:
+    out = runner.open_folder(plan, folder, folder / "run", False, "the command")
+    params = StandIn(lambda job: Outcome({"params": [1], "trainable_params": [1], "buffers": [0]},
+                                         "", CPU))  # fmt: skip
+    found = runner.run(plan, out, params, watched, evaluator=evaluator)
+    assert found == records.read(out)
+    return {one.model: one.reason for one in found if one.measure == "accuracy"}
+
+
+def watched(job: Job, record: object) -> None:
+    assert job.seen is None or job.seen == Seen(1, 2)
+
+
+def test_what_lacks_weights_is_skipped_with_the_option(made: Any, tmp_path: Path) -> None:
+    evaluator = Evaluator()
+    reasons = run_once(made(), tmp_path, evaluator)
+    assert evaluator.asked == [["mixer", "other"]]
+    assert reasons["blank"].endswith("add --weights blank=FILE")
+    made_of_it = report.read(tmp_path / "run")
+    assert (made_of_it.progress.ok, made_of_it.progress.skipped) == (5, 1)
+    gap = next(one for one in made_of_it.gaps if one.models == ("blank",))
+    assert gap.reason == "no weights, and an untrained model guesses"
+    estimate = made_of_it.results["mixer", SETTING.key, "top1"].estimate
+    assert estimate is not None
+    assert (estimate.value, estimate.n) == (0.5, 100)
+
+
+def test_images_that_are_missing_skip_and_may_be_given_later(made: Any, tmp_path: Path) -> None:
+    evaluator = Evaluator()
+    reasons = run_once(made("imagenet-val"), tmp_path, evaluator)
+    assert evaluator.asked == []
+    assert reasons["mixer"] == "no images of 'imagenet-val': add --data imagenet-val=PATH"
+    kept = (tmp_path / "run" / "records.jsonl").read_bytes()
+    run_once(made("imagenet-val"), tmp_path, evaluator)  # nothing new to say
+    assert (tmp_path / "run" / "records.jsonl").read_bytes() == kept
+
+    folder = tmp_path / "images" / "n01440764"
+    folder.mkdir(parents=True)
+    (folder / "one.jpg").touch()
+    run_once(made("imagenet-val", tmp_path / "images"), tmp_path, evaluator)
+    assert evaluator.asked == [["mixer", "other"]]
+    found = report.read(tmp_path / "run")
+    assert (found.progress.ok, found.progress.skipped) == (5, 1)
+    assert found.run.accuracy["path"] == str(tmp_path / "images")
+
+
+def test_what_failed_is_tried_again(made: Any, tmp_path: Path) -> None:
+    def fails(cell: Cell) -> Outcome:
+        return replace(ok(), reason="broken images") if cell.model.name == "other" else ok()
+
+    first, second = Evaluator(fails), Evaluator()
+    assert run_once(made(), tmp_path, first)["other"] == "broken images"
+    assert report.read(tmp_path / "run").progress.failed == 1
+    run_once(made(), tmp_path, second)
+    assert second.asked == [["other"]]
+    assert report.read(tmp_path / "run").progress.failed == 0
