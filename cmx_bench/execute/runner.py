@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from cmx_bench import agreement, environment, metrics, records, stats
+from cmx_bench import agreement, disturbance, environment, metrics, records, stats
 from cmx_bench.cell import Cell
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import evaluations, local
@@ -33,6 +33,8 @@ _SAME_RUN = ("device_uuid", "cmx_bench", "git_commit")
 MOST_PROCESSES = 40
 # And at least so many: a few that happen to agree would stop it, and be wrong too often.
 FEWEST_FOR_PRECISION = 5
+# Without one, at most so many times the suite's number, in place of those that stayed disturbed.
+MOST_REPEATS = 2
 
 # Called with a job when it starts, and again with its record when it is kept.
 Watch: TypeAlias = Callable[[Job, Record | None], None]
@@ -159,7 +161,7 @@ def _run(
     )
     environments = dict(known.environments)
     found = records.read(folder)
-    cells = by_cell(found)
+    cells = disturbance.by_cell(found)
     jobs = _jobs(plan, cells, folder / "log.txt", watch, budget)
     measured = executor(jobs, plan.suite_file.suite.timeout)
     for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
@@ -240,14 +242,6 @@ def _tell(watch: Watch, job: Job, seen: Seen) -> None:
     watch(dataclasses.replace(job, seen=seen), None)
 
 
-def by_cell(found: Sequence[Record]) -> defaultdict[str, list[Record]]:
-    """Records by the key of their cell."""
-    cells: defaultdict[str, list[Record]] = defaultdict(list)
-    for record in found:
-        cells[record.cell].append(record)
-    return cells
-
-
 def _jobs(
     plan: Plan,
     found: Mapping[str, Sequence[Record]],
@@ -277,7 +271,10 @@ def _round(plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]) ->
     once = [cell for cell in plan.cells if _alone(cell) and not MEASURES[cell.measure].repeated]
     repeated = [cell for cell in plan.cells if MEASURES[cell.measure].repeated]
     random.Random(f"{plan.suite_file.suite.hash}/{replicate}").shuffle(repeated)
-    return [cell for cell in once + repeated if processes_left(plan, cell, found.get(cell.key, ()))]
+    judged = disturbance.cells_together(found)
+    return [
+        cell for cell in once + repeated if processes_left(plan, cell, judged.get(cell.key, ()))
+    ]
 
 
 def _alone(cell: Cell) -> bool:
@@ -286,8 +283,10 @@ def _alone(cell: Cell) -> bool:
 
 def _most_processes(plan: Plan, cell: Cell) -> int:
     least = plan.replicates(cell)
-    wants_more = plan.suite_file.suite.precision is not None and MEASURES[cell.measure].precise
-    return max(least, MOST_PROCESSES) if wants_more else least
+    if not MEASURES[cell.measure].precise:
+        return least
+    wants_more = plan.suite_file.suite.precision is not None
+    return max(least, MOST_PROCESSES) if wants_more else MOST_REPEATS * least
 
 
 def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
@@ -296,20 +295,24 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     0 is certain: by the estimate over all its processes the cell is narrow enough, or it has all
     that it may have, or it failed.
 
+    A process that stayed disturbed is repeated, within bounds.
+
     Args:
-        found: the cell's records.
+        found: the cell's records, judged together with the others.
     """
-    n = len(found)
     if any(record.status == "failed" for record in found):
         return 0
+    n = sum(not disturbance.disturbed(record) for record in found)
     least, precision = plan.replicates(cell), plan.suite_file.suite.precision
+    more = max(0, _most_processes(plan, cell) - len(found))
     if precision is None or not MEASURES[cell.measure].precise:
-        return max(0, least - n)
+        return min(more, max(0, least - n))
     least = max(least, FEWEST_FOR_PRECISION)
     if n < least:
-        return least - n
+        return min(more, least - n)
     metric = metrics.first_of(cell.measure)
-    samples = [record.values[metric] for record in found if record.values.get(metric)]
+    counting = disturbance.counting(found)
+    samples = [record.values[metric] for record in counting if record.values.get(metric)]
     if not samples:
         return 0
     so_far = stats.estimate(samples)
@@ -318,7 +321,7 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     width = so_far.relative_half_width
     # An interval shrinks with the square root of the processes it rests on.
     needed = n + 1 if width is None else math.ceil(n * (width / precision) ** 2)
-    return max(0, min(max(needed, n + 1), _most_processes(plan, cell)) - n)
+    return min(more, max(needed, n + 1) - n)
 
 
 def seconds_left(
@@ -346,7 +349,8 @@ def seconds_left(
         return took.get(cell.key, plan.estimates[cell.key] * scale)
 
     first = sum(expected(cell) for cell in plan.cells if cell.key not in took)
-    left = {cell.key: processes_left(plan, cell, found.get(cell.key, ())) for cell in plan.cells}
+    judged = disturbance.cells_together(found)
+    left = {cell.key: processes_left(plan, cell, judged.get(cell.key, ())) for cell in plan.cells}
     every = INTERPRETER_SECONDS * max(left.values())
     every += sum(left[cell.key] * expected(cell) for cell in plan.cells)
     return every if budget is None else min(every, max(first, budget))

@@ -11,8 +11,8 @@ What is recorded of each block, as far as the system tells; what cannot be read 
 - `thermal_throttles`: times that a core was throttled for its heat
 - `probe`: seconds of a small matrix product in the setting's threads, the slower of two, one
   before and one after the block; on CPUs only
-- `core_speed`: the process's third fastest probe over the block's, at most 1, which it is where
-  nothing slowed the cores: one or two lucky probes set no bar
+- `core_speed`: the third fastest probe of the process over the block's, at most 1, which it is
+  where nothing slowed the cores; reports put that of all processes of the setting in its place
 - `gpu_sm_clock`: the GPU's clock at the end of the block, in Hz
 - `gpu_clock_reasons`: what held that clock back before or after, as NVML's bitmask
 - `gpu_foreign_processes`: processes that compute on the GPU beside this one
@@ -108,17 +108,37 @@ def judged(metric: str, samples: Sequence[float], blocks: Sequence[Covariates]) 
     return Watched({metric: values}, found, {metric: thrown} if thrown else {})
 
 
+def judged_by(
+    metric: str, samples: Sequence[float], seen: Mapping[str, Sequence[float]], bar: float
+) -> Watched:
+    """Blocks judged anew, by the `bar` that all processes of a setting set for the probe.
+
+    Args:
+        seen: what `judged` said of the same samples.
+    """
+    names = [name for name in seen if name not in ("disturbed", "discarded")]
+    rows = zip(*(seen[name] for name in names), strict=True)
+    blocks = [dict(zip(names, row, strict=True)) for row in rows]
+    return judged(
+        metric, samples, [one | {"core_speed": min(1.0, bar / one["probe"])} for one in blocks]
+    )
+
+
+def bar(probes: Sequence[float]) -> float | None:
+    """The third fastest probe, or the fastest of fewer: one or two lucky ones set no bar."""
+    ordered = sorted(probes)
+    return next(iter(ordered[2:3] or ordered[:1]), None)
+
+
 # --- from readings to covariates ------------------------------------------------------------------
 
 
 def covariates(readings: Sequence[Reading]) -> list[Covariates]:
     """The conditions of each block, from the readings before, between and after the blocks.
 
-    The best probes may come late, so that all blocks are judged anew by all probes. The third
-    fastest is the bar, or the fastest where there are fewer than three.
+    The best probes may come late, so that all blocks are judged anew by all probes.
     """
-    probes = sorted(reading["probe"] for reading in readings if "probe" in reading)
-    best = (probes[2:3] or probes[:1] or [0.0])[0]
+    best = bar([reading["probe"] for reading in readings if "probe" in reading]) or 0.0
     return [dict(_between(before, after, best)) for before, after in pairwise(readings)]
 
 

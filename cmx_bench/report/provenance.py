@@ -58,6 +58,7 @@ def _conditions(process: Process) -> str:
     """` (3 discarded)`: what there was beside the samples that count."""
     parts = [f"{len(process.discarded)} discarded"] if process.discarded else []
     parts += ["disturbed"] if process.disturbed else []
+    parts += ["does not count"] if not process.counts else []
     return f" ({', '.join(parts)})" if parts else ""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
-from cmx_bench import environment, published, stats
+from cmx_bench import disturbance, environment, published, stats
 from cmx_bench.agreement import NO_VOTES, Votes
 from cmx_bench.cell import Cell, Model
 from cmx_bench.measures import MEASURES, conditions
@@ -33,7 +33,8 @@ class Process:
     """The raw samples, in base units, of one metric in one fresh process.
 
     `discarded` are those that do not count, taken under disturbed conditions. Where the process is
-    `disturbed`, so were some of those that count: there were too few others. `elapsed` are the
+    `disturbed`, so were some of those that count: there were too few others; unless it `counts`,
+    there are enough processes that were not. `elapsed` are the
     seconds that the process took; `covariates` the conditions of every sample taken, in order: see
     `measures.conditions`. Conditions are those of a measure's first metric.
     """
@@ -45,6 +46,7 @@ class Process:
     discarded: tuple[float, ...] = ()
     disturbed: bool = False
     covariates: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,8 @@ def summarise(run: Run, records: Sequence[Record]) -> Report:
     planned = set(run.cells)
     known = [record for record in _final(records) if record.cell in planned]
     majority = _majorities(run, known)
-    counted, left_out = _split(run, known, majority)
+    comparable, left_out = _split(run, known, majority)
+    counted = disturbance.judged_together(comparable)
     results, contradictions = _results(run, counted)
     failures = (
         *(
@@ -306,6 +309,8 @@ def _result(
     run: Run, model: Model, setting: str, metric: Metric, records: Sequence[Record]
 ) -> Result:
     first = metric.name == first_of(metric.measure)
+    measured = [one for one in records if one.status == "ok" and one.values.get(metric.name)]
+    counting = {id(one) for one in disturbance.counting(measured)}
     processes = tuple(
         Process(
             record.replicate,
@@ -313,11 +318,11 @@ def _result(
             record.environment,
             record.elapsed,
             tuple(record.discarded.get(metric.name, ())),
-            first and _disturbed(record),
+            first and disturbance.disturbed(record),
             record.covariates if first else {},
+            id(record) in counting,
         )
-        for record in records
-        if record.status == "ok" and record.values.get(metric.name)
+        for record in measured
     )
     info = MEASURES.get(metric.measure)
     repeated = info is not None and info.repeated
@@ -328,12 +333,6 @@ def _result(
     return Result(
         model, setting, metric, status, estimate, processes, planned, reason, precision, details
     )
-
-
-def _disturbed(record: Record) -> bool:
-    """Whether a disturbed block counts."""
-    disturbed, discarded = (record.covariates.get(name, ()) for name in ("disturbed", "discarded"))
-    return any(one and not thrown for one, thrown in zip(disturbed, discarded, strict=False))
 
 
 def _judged(
@@ -357,7 +356,7 @@ def _judged(
         details = records[-1].details
         estimate = stats.proportion(details["correct"][metric.name], details["images"])
     else:
-        estimate = stats.estimate([process.samples for process in processes])
+        estimate = stats.estimate([one.samples for one in processes if one.counts])
     return ("failed" if failed else "ok"), estimate, failed
 
 
@@ -416,7 +415,7 @@ def _blocks(run: Run, counted: Iterable[Record]) -> Blocks:
         discarded=len(discarded),
         reasons={reason: reasons[reason] for reason in conditions.REASONS if reasons[reason]},
         processes=len(watched),
-        disturbed_processes=sum(map(_disturbed, watched)),
+        disturbed_processes=sum(map(disturbance.disturbed, watched)),
         without_gpu_conditions=sum("gpu_clock_reasons" not in one.covariates for one in on_gpu),
     )
 

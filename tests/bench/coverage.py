@@ -1,26 +1,29 @@
 """How often the interval of a throughput holds the value of a long reference run.
 
 ``python tests/bench/coverage.py record FILE ROUNDS`` measures the models of suites/ci.yaml in
-rounds as `run` does, and appends. ``… rates FILE [PROCESSES]`` takes every so many rounds in a row
-for one repeat, and all other rounds for its reference, which so lasted as long as all repeats and
+rounds as `run` does, and appends its records. ``… rates FILE [PROCESSES]`` takes rounds in a row
+for one repeat, as many as `run` would have taken until each model has so many processes that were
+not disturbed, and all other rounds for its reference, which so lasted as long as all repeats and
 was measured beside them.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import gzip
 import json
-import math
 import random
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from cmx_bench import stats, suite
-from cmx_bench.execute import local, rounds
+from cmx_bench import disturbance, stats, suite
+from cmx_bench.execute import local, rounds, runner
 from cmx_bench.execute.job import Job
+from cmx_bench.records import Record
+from cmx_bench.stats import Estimate
 
 
 def record(file: Path, count: int) -> None:
@@ -28,50 +31,87 @@ def record(file: Path, count: int) -> None:
     cells = [cell for cell in plan.cells if cell.measure == "throughput"]
     for number in range(count):
         begin = time.time()
-        order = random.sample(cells, len(cells))
-        jobs = [Job(cell, number, file.with_suffix(".log")) for cell in order]
+        jobs = [Job(cell, number, file.with_suffix(".log")) for cell in random.sample(cells, 5)]
         with file.open("a", encoding="utf-8") as out:
             for job, outcome in rounds.execute(jobs, 600):
-                seen = outcome.covariates
-                found = {
-                    "model": job.cell.model.name, "round": number,
-                    "samples": [round(one, 3) for one in outcome.values["throughput"]],
-                    "discarded": sum(map(int, seen["discarded"])),
-                    "disturbed": any(
-                        one and not thrown
-                        for one, thrown in zip(seen["disturbed"], seen["discarded"], strict=True)
-                    ),
-                }  # fmt: skip
-                out.write(json.dumps(found) + "\n")
+                found = Record(
+                    job.cell.key, job.cell.model.name, "throughput", job.cell.setting_key, number,
+                    "ok", outcome.values, "", "", "", outcome.elapsed,
+                    covariates={name: [float(f"{one:.5g}") for one in seen]
+                                for name, seen in outcome.covariates.items()},
+                    discarded=outcome.discarded,
+                )  # fmt: skip
+                out.write(json.dumps(dataclasses.asdict(found)) + "\n")
         print(f"round {number + 1} of {count}: {time.time() - begin:.0f} s", flush=True)
 
 
-def rates(found: Sequence[dict[str, Any]], n: int) -> None:
-    covered: list[bool] = []
+def read(path: Path) -> list[Record]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8") as file:  # type: ignore[operator]
+        return [Record(**json.loads(line)) for line in file]
+
+
+def estimates(found: Sequence[Record]) -> dict[str, Estimate]:
+    """What a run of these records says of each model."""
+    cells = disturbance.by_cell(disturbance.judged_together(found))
+    return {
+        mine[0].model: stats.estimate([
+            one.values["throughput"] for one in disturbance.counting(mine)
+        ])
+        for mine in cells.values()
+    }  # fmt: skip
+
+
+def repeats(found: Sequence[Record], n: int) -> Iterator[list[Record]]:
+    """Rounds in a row that give each model `n` undisturbed processes, or twice as many in all."""
+    some: list[Record] = []
+    for number in sorted({one.replicate for one in found}):
+        some += [one for one in found if one.replicate == number]
+        cells = disturbance.by_cell(disturbance.judged_together(some))
+        if all(
+            len(mine) == runner.MOST_REPEATS * n or sum(map(calm, mine)) >= n
+            for mine in cells.values()
+        ):
+            yield some
+            some = []
+
+
+def calm(one: Record) -> bool:
+    return not disturbance.disturbed(one)
+
+
+def rates(found: Sequence[Record], n: int) -> None:
+    held: dict[str, list[bool]] = {}
     widths: list[float] = []
-    for name in dict.fromkeys(one["model"] for one in found):
-        mine = [one for one in found if one["model"] == name]
-        repeats = [mine[at : at + n] for at in range(0, len(mine) - n + 1, n)]
-        holds = []
-        for repeat in repeats:
-            interval = stats.estimate([one["samples"] for one in repeat])
-            rest = [one["samples"] for one in mine if one not in repeat]
-            reference = stats.estimate(rest).value
+    used: list[int] = []
+    for some in repeats(found, n):
+        mine = {id(one) for one in some}
+        reference = estimates([one for one in found if id(one) not in mine])
+        used.append(len({one.replicate for one in some}))
+        for model, interval in estimates(some).items():
             assert interval.low is not None
             assert interval.high is not None
-            holds.append(interval.low <= reference <= interval.high)
+            held.setdefault(model, []).append(
+                interval.low <= reference[model].value <= interval.high
+            )
             widths.append(interval.relative_half_width or 0.0)
-        covered += holds
-        medians = [math.log(statistics.median(one["samples"])) for one in mine]
-        print(
-            f"{name:24} {sum(holds)} of {len(holds)} intervals hold the reference; sd of a process "
-            f"{100 * statistics.stdev(medians):.1f} %, {sum(one['discarded'] for one in mine)} "
-            f"blocks discarded, {sum(one['disturbed'] for one in mine)} of {len(mine)} processes "
-            "disturbed"
+    judged = disturbance.judged_together(found)
+    for model, ones in sorted(held.items()):
+        theirs = [one for one in judged if one.model == model]
+        spread = statistics.stdev(
+            statistics.median(one.values["throughput"]) for one in theirs if calm(one)
         )
+        value = estimates(found)[model].value
+        print(
+            f"{model:24} {sum(ones)} of {len(ones)} intervals hold the reference; sd of an "
+            f"undisturbed process {100 * spread / value:.1f} %, "
+            f"{sum(not calm(one) for one in theirs)} of {len(theirs)} processes disturbed"
+        )
+    every = [one for ones in held.values() for one in ones]
     print(
-        f"{sum(covered)} of {len(covered)} intervals over {n} processes hold the value of the "
-        f"reference; half their width is {100 * statistics.median(widths):.1f} % in the median"
+        f"{sum(every)} of {len(every)} intervals over {n} processes hold the value of the "
+        f"reference; half their width is {100 * statistics.median(widths):.1f} % in the median, "
+        f"{statistics.fmean(used):.1f} rounds a repeat"
     )
 
 
@@ -80,5 +120,4 @@ if __name__ == "__main__":
     if command == "record":
         record(Path(path), int(rest[0]))
     else:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-        rates([json.loads(line) for line in lines], int(rest[0]) if rest else 5)
+        rates(read(Path(path)), int(rest[0]) if rest else 5)

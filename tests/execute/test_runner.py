@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning, records, stats, suite
+from cmx_bench import disturbance, planning, records, stats, suite
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import runner
 from cmx_bench.execute.job import Job, Outcome
@@ -32,7 +32,7 @@ def silent(job: Job, record: Record | None) -> None:
 
 
 def seconds_left(made: Plan, found: list[Record], budget: float | None = None) -> float:
-    return runner.seconds_left(made, runner.by_cell(found), budget)
+    return runner.seconds_left(made, disturbance.by_cell(found), budget)
 
 
 def opened(made: Plan, tmp_path: Path, out: Path | None = None, fresh: bool = False) -> Path:
@@ -318,3 +318,21 @@ def test_the_time_left_foresees_more_processes(precise: Callable[..., Plan]) -> 
     mixer = next(key for key in made.estimates if key.startswith("mixer/throughput/"))
     others += 5 * scale * made.estimates[mixer] + INTERPRETER_SECONDS * (needed - 5)
     assert seconds_left(made, seen) == pytest.approx(2 * (needed - 5) + others)
+
+
+def test_a_process_that_stayed_disturbed_is_repeated_within_bounds(
+    tiny_plan: Plan, tmp_path: Path
+) -> None:
+    def answer(job: Job) -> Outcome:
+        slow = job.cell.model.name == "net" and job.replicate != 1
+        probe = [400e-6 if slow else 200e-6] * 4
+        calm = [0.0] * 4
+        seen = {"probe": probe, "core_speed": [1.0] * 4, "disturbed": calm, "discarded": calm}
+        if job.cell.measure == "params":
+            return Outcome({"params": [1]}, "", CPU)
+        return Outcome({"throughput": [100.0] * 4}, "", CPU, seen)
+
+    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), StandIn(answer), silent)
+    counts = {name: sum(one.model == name and one.measure == "throughput" for one in found)
+              for name in ("mixer", "net")}  # fmt: skip
+    assert counts == {"mixer": 3, "net": 2 * 3}

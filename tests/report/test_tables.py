@@ -130,7 +130,13 @@ def test_samples_name_what_was_discarded(run: Run, found: list[Record]) -> None:
     row = next(row for row in table.rows
                if (row[0].text, row[2].text[:10]) == ("ResNet-50", "Throughput"))  # fmt: skip
     ends = [line.partition(" (")[2] for line in row[3].text.splitlines()]
-    assert ends == ["1 discarded)", "2 discarded, disturbed)", "disturbed)", "", ""]
+    assert ends == [
+        "1 discarded)",
+        "2 discarded, disturbed, does not count)",
+        "disturbed, does not count)",
+        "",
+        "",
+    ]
     assert all(reason in table.remarks[0] for reason in REASONS)
     assert next(one for one in tables(summarise(run, found)) if one.key == "samples").remarks == ()
 
