@@ -58,6 +58,7 @@ def _row(entries: list[str]) -> str:
 
 def _entry(entry: Entry) -> str:
     text = "<br>".join(escaped(line) for line in entry.text.splitlines())
+    text = f"**{text}**" if entry.best else text
     text += f" <sup>{escaped(entry.marks)}</sup>" if entry.notes else ""
     return f"{text}<br><sub>{escaped(entry.detail)}</sub>" if entry.detail else text
 

@@ -39,7 +39,8 @@ class Entry:
     """What stands in one place of a table.
 
     `detail` is secondary text (a spread, a tag); `sort` the value in base units; `title` a
-    tooltip; `quiet` marks text that stands for the absence of a figure.
+    tooltip; `quiet` marks text that stands for the absence of a figure, `best` the best figure of
+    a column, which formats that can show it in bold.
     """
 
     text: str
@@ -48,6 +49,7 @@ class Entry:
     title: str = ""
     notes: tuple[Note, ...] = ()
     quiet: bool = False
+    best: bool = False
 
     @property
     def marks(self) -> str:
