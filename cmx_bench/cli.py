@@ -357,9 +357,10 @@ def _seconds(budget: str | None) -> float | None:
 
 
 def _format(format: str | None, output: Path | None) -> str:
-    from cmx_bench.report import RENDERERS
+    from cmx_bench.report import RENDERERS, SUFFIXES
 
-    name = format or (output.suffix.removeprefix(".") if output else "")
+    suffix = output.suffix.removeprefix(".") if output else ""
+    name = format or SUFFIXES.get(suffix, suffix)
     if name not in RENDERERS:
         raise CmxError(
             f"--format {name or '(none)'}: unknown format{nearest(name, RENDERERS)} "

@@ -1,4 +1,4 @@
-"""Reports: a run's records rendered as a page, as Markdown, as CSV and as JSON.
+"""Reports: a run's records rendered as a page, as Markdown, LaTeX, CSV and JSON.
 
 Nothing here imports torch, and what is slow to import is imported by the renderer that needs it.
 """
@@ -32,6 +32,13 @@ def _markdown(report: Report) -> str:
     return markdown.render(content(report))
 
 
+def _latex(report: Report) -> str:
+    from cmx_bench.report import latex
+    from cmx_bench.report.content import content
+
+    return latex.render(content(report))
+
+
 def _csv(report: Report) -> str:
     from cmx_bench.report import tidy
 
@@ -44,7 +51,15 @@ def _json(report: Report) -> str:
     return data.render(report)
 
 
-RENDERERS: dict[str, Renderer] = {"html": _html, "md": _markdown, "csv": _csv, "json": _json}
+RENDERERS: dict[str, Renderer] = {
+    "html": _html,
+    "md": _markdown,
+    "latex": _latex,
+    "csv": _csv,
+    "json": _json,
+}
+# Where a file's name does not end in the name of its format.
+SUFFIXES: dict[str, str] = {"tex": "latex"}
 
 
 def read(folder: Path) -> Report:
@@ -88,15 +103,17 @@ def save(report: Report, folder: Path) -> Path:
 
 def _files(report: Report) -> dict[str, str | bytes]:
     """Everything that is written, by its path in the folder. Tables and figures are made once."""
-    from cmx_bench.report import figures, markdown, page, tidy
+    from cmx_bench.report import figures, latex, markdown, page, tidy
     from cmx_bench.report.content import content
 
     shown = content(report)
     drawings = figures.draw(shown.plots.drawn)
+    made = (*shown.first, *shown.rest)
     return {
         "report.md": markdown.render(shown),
         "results.csv": tidy.render(report),
-        **{f"tables/{table.key}.csv": tidy.table(table) for table in (*shown.first, *shown.rest)},
+        **{f"tables/{table.key}.csv": tidy.table(table) for table in made},
+        **{f"tables/{table.key}.tex": latex.table(table) for table in made},
         **{f"figures/{drawing.plot.name}.svg": drawing.svg for drawing in drawings},
         **{f"figures/{drawing.plot.name}.png": drawing.png for drawing in drawings},
         # Last, so that a page that is there has everything beside it.

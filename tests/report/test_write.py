@@ -42,6 +42,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_folder_gets_every_format(written: Path) -> None:
     names = set(contents(written))
     assert {"report.html", "report.md", "results.csv", "tables/metrics.csv"} <= names
+    tables = {name for name in names if name.startswith("tables/")}
+    assert {name.removesuffix(".csv") + ".tex" for name in tables if name.endswith(".csv")} == {
+        name for name in tables if name.endswith(".tex")
+    }
     figures = {name for name in names if name.startswith("figures/")}
     assert figures == {f"figures/{name}.{kind}" for name in FIGURES for kind in ("svg", "png")}
 
