@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias, TypeVar
 
 from cmx_bench.cell import Model, Setting
+from cmx_bench.claims import Claim
 from cmx_bench.errors import RecordsError
 
-SCHEMA = 2  # 1 had no covariates, no discarded samples, no precision
+# 1 had no covariates, no discarded samples, no precision; 2 no claims.
+SCHEMA = 3
 Environment: TypeAlias = dict[str, Any]
 
 
@@ -60,7 +62,7 @@ class Run:
     maps the settings of the suite that this device cannot measure to the reason. `machine` is the
     environment before any setting was applied. `finished` is empty until every planned cell was
     tried. With a `precision`, the share to which sampled values were wanted, `replicates` is the
-    least number of processes.
+    least number of processes. `claims` are the suite's as it was last run.
     """
 
     suite: str
@@ -81,6 +83,7 @@ class Run:
     precision: float | None = None
     machine: Environment = field(default_factory=dict)
     environments: Mapping[str, Environment] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
     schema: int = SCHEMA
 
 
@@ -245,6 +248,7 @@ def read_run(folder: Path) -> Run:
         measures=tuple(run.measures),
         cells=tuple(run.cells),
         only=tuple(run.only),
+        claims=tuple(_decoded(Claim, claim, str(path)) for claim in values.get("claims", ())),
     )
 
 

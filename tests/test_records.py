@@ -10,6 +10,7 @@ import pytest
 
 from cmx_bench import records
 from cmx_bench.cell import Model, Setting
+from cmx_bench.claims import Claim
 from cmx_bench.errors import RecordsError
 from cmx_bench.records import Record, Run
 
@@ -87,8 +88,8 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str, message: s
 def test_a_run_of_a_newer_schema(tmp_path: Path) -> None:
     records.write_run(tmp_path, RUN)
     path = tmp_path / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 3, "more": 1}))
-    with pytest.raises(RecordsError, match="newer cmx-bench; this one reads up to 2, upgrade it"):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 4, "more": 1}))
+    with pytest.raises(RecordsError, match="newer cmx-bench; this one reads up to 3, upgrade it"):
         records.read_run(tmp_path)
 
 

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from cmx_bench import environment, metrics, records, stats
 from cmx_bench.cell import Cell
+from cmx_bench.claims import Claim
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute.job import Executor, Job, Outcome
 from cmx_bench.measures import MEASURES
@@ -105,9 +106,14 @@ def _new_run(plan: Plan, folder: Path, command: str, now: datetime) -> Path:
         created=now.isoformat(timespec="seconds"),
         machine=plan.machine,
         precision=suite.precision,
+        claims=_claims(plan),
     )
     records.write_run(folder, run)
     return folder
+
+
+def _claims(plan: Plan) -> tuple[Claim, ...]:
+    return tuple(Claim(one.say, one.check) for one in plan.suite_file.suite.claims)
 
 
 def run(
@@ -129,7 +135,7 @@ def run(
 def _run(
     plan: Plan, folder: Path, executor: Executor, watch: Watch, budget: float | None
 ) -> list[Record]:
-    known = records.read_run(folder)
+    known = dataclasses.replace(records.read_run(folder), claims=_claims(plan))
     environments = dict(known.environments)
     found = records.read(folder)
     cells = by_cell(found)
