@@ -68,15 +68,22 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of finishing an earlier run.")
     ] = False,
-) -> None:
+    gate_claims: Annotated[
+        bool,
+        typer.Option("--gate-claims", help="Exit with 1 where a claim of the suite fails, with 3 "
+                                           "where one stays undecided."),
+    ] = False,
+) -> None:  # fmt: skip
     """Measure a suite and render its report."""
     from cmx_bench import progress, records, report
     from cmx_bench.execute import rounds, runner
-    from cmx_bench.report import headline
+    from cmx_bench.report import claims, headline
     from cmx_bench.report.summary import summarise
 
     seconds = _seconds(budget)
     plan = _plan(suite, device, only, allow_import)
+    if gate_claims and not plan.suite_file.suite.claims:
+        raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
     if seconds is None:
         seconds = plan.suite_file.suite.budget
     folder = runner.open_folder(plan, Path("reports"), out, fresh, _command())
@@ -98,9 +105,16 @@ def run(
     if not made.progress.ok:
         _note("every cell failed")
         raise typer.Exit(BAD_INPUT)
+    counts = claims.counts(claims.judged(made))
+    if gate_claims:
+        _note(f"claims: {claims.counted(counts)}")
+        if counts["FAILS"]:
+            raise typer.Exit(REGRESSION)
     if made.progress.failed:
         _note(f"{made.progress.failed} of {len(plan.cells)} cells failed; the report says why")
         raise typer.Exit(SOME_FAILED)
+    if gate_claims and counts["UNDECIDED"]:
+        raise typer.Exit(INCONCLUSIVE)
 
 
 @app.command()

@@ -12,14 +12,17 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cmx_bench import records
+from cmx_bench import cli, planning, records, suite
+from cmx_bench.execute import rounds
+from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 
-from .conftest import TINY, Cli, interruptible
+from .conftest import TINY, Cli, StandIn, interruptible
 
 ALL = TINY.replace("[params, throughput]", f"[{', '.join(MEASURES)}]").replace("tes: 3", "tes: 1")
 # Ten executions of a tenth of a second each.
@@ -167,6 +170,70 @@ def test_report_in_one_format(cmx: Cli, write_suite: Callable[[str], Path]) -> N
     assert cmx("report", "out", "-o", "page.html")[:2] == (0, "page.html\n")
     assert Path("page.html").read_text() == Path("out/report.html").read_text()
     assert cmx("report", "out", "-o", "none/page.html")[0] == 2
+    assert cmx("report", "out", "-o", "report.tex")[0] == 0
+    assert Path("report.tex").read_text() == cmx("report", "out", "--format", "latex")[1]
+
+
+CLAIMS = (
+    TINY
+    + """\
+claims:
+  - {say: Smaller, check: "params(mixer) < params(net)"}
+  - {say: Better, check: "top1(mixer) > top1(net)"}
+"""
+)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch, cpu: dict[str, Any]) -> StandIn:
+    """`run` plans in this process and measures nothing: a mixer of 1 parameter, a net of 2."""
+
+    def answer(job: Job) -> Outcome:
+        value = {"mixer": 1.0, "net": 2.0}[job.cell.model.name]
+        return Outcome({job.cell.measure: [value]}, "", cpu)
+
+    executor = StandIn(answer)
+    monkeypatch.setattr(rounds, "execute", executor)
+    monkeypatch.setattr(cli, "_plan", lambda path, *_: planning.make(suite.load(path), cpu))
+    return executor
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "says"),
+    [
+        ("top1(mixer) > top1(net)", "params(net) > 0", 0, "claims: 2 hold"),
+        ("<", ">", 1, "claims: 1 fails, 1 undecided"),
+        ("<", "<=", 3, "claims: 1 holds, 1 undecided"),
+    ],
+)
+def test_claims_gate_a_run(
+    cmx: Cli, write_suite: Callable[[str], Path], measured: StandIn, old: str, new: str, code: int,
+    says: str,
+) -> None:  # fmt: skip
+    path = str(write_suite(CLAIMS.replace(old, new, 1)))
+    got, out, err = cmx("run", path, "--out", "out", "--gate-claims")
+    assert (got, err.splitlines()[-1]) == (code, says)
+    assert "Smaller" in out
+    assert cmx("run", path, "--out", "out")[0] == 0
+
+
+def test_other_claims_are_judged_without_measuring_again(
+    cmx: Cli, write_suite: Callable[[str], Path], measured: StandIn
+) -> None:
+    line = ["--out", "out", "--gate-claims"]
+    assert cmx("run", str(write_suite(CLAIMS.replace("<", ">"))), *line)[0] == 1
+    seen = len(measured.seen)
+    better = CLAIMS.replace("top1(mixer) > top1", "params(mixer) < params")
+    assert cmx("run", str(write_suite(better)), *line)[0] == 0
+    assert len(measured.seen) == seen
+
+
+def test_a_suite_without_claims_has_nothing_to_gate(
+    cmx: Cli, write_suite: Callable[[str], Path], measured: StandIn
+) -> None:
+    code, out, err = cmx("run", str(write_suite(TINY)), "--gate-claims")
+    assert (code, out) == (2, "")
+    assert err.endswith("suite.yaml:1:1: --gate-claims: the suite makes no claims\n")
 
 
 QUICK = [["--help"], ["--version"], ["list", "measures"], ["list", "metrics"], ["list", "suites"]]

@@ -134,9 +134,9 @@ def _collector_paused() -> Iterator[None]:
 
 
 def overview(report: Report, width: int) -> str:
-    """Table 1 of each setting for a terminal of `width` columns."""
-    from cmx_bench.report import terminal
+    """Table 1 of each setting and the claims for a terminal of `width` columns."""
+    from cmx_bench.report import claims, terminal
     from cmx_bench.report.table_one import table_one
 
-    shown = (table_one(report, setting) for setting in report.run.settings)
-    return "\n".join(terminal.text(table, width) for table in shown)
+    shown = [*(table_one(report, setting) for setting in report.run.settings), claims.table(report)]
+    return "\n".join(terminal.text(table, width) for table in shown if table.rows)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+from cmx_bench.report.claims import Judged, judged
 from cmx_bench.report.summary import Counterparts, Report, Result
 
 SCHEMA = 1
@@ -18,6 +19,7 @@ def render(report: Report) -> str:
         "run": dataclasses.asdict(report.run),
         "progress": dataclasses.asdict(report.progress),
         "blocks": dataclasses.asdict(report.blocks),
+        "claims": [_judged(one) for one in judged(report)],
         "results": [_result(result) for result in report.results.values()],
         "published": {name: _published(known) for name, known in report.published.items()},
         "counted_environments": dict(report.environments),
@@ -26,6 +28,16 @@ def render(report: Report) -> str:
         "not_measured": [dataclasses.asdict(one) for one in report.gaps],
     }
     return json.dumps(content, indent=1) + "\n"
+
+
+def _judged(one: Judged) -> dict[str, Any]:
+    return {
+        "say": one.claim.say,
+        "check": one.claim.check,
+        "setting": one.setting.key,
+        "state": one.state,
+        "found": list(one.found),
+    }
 
 
 def _result(result: Result) -> dict[str, Any]:

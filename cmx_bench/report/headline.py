@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmx_bench import units
+from cmx_bench.report import claims
 from cmx_bench.report.summary import Report, Result
 from cmx_bench.report.table import plain
 
@@ -27,6 +28,7 @@ def facts(report: Report) -> list[Fact]:
         Fact("Cells", _cells(report), warning=progress.failed + progress.missing > 0),
         Fact("Measuring time", units.duration(progress.seconds)),
         *_blocks(report),
+        *_claims(report),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
         Fact("Code", plain(_code(report))),
         Fact("Suite", plain(f"{run.suite} ({run.suite_path}, hash {run.suite_hash})")),
@@ -51,6 +53,14 @@ def _blocks(report: Report) -> list[Fact]:
         text += "; the GPU's clock and company were not watched (install cmx-bench[nvidia])"
     beware = blocks.disturbed_processes + blocks.without_gpu_conditions > 0
     return [Fact("Blocks", text, warning=beware)]
+
+
+def _claims(report: Report) -> list[Fact]:
+    """How many claims hold; nothing where none was made."""
+    counted = claims.counts(claims.judged(report))
+    if not sum(counted.values()):
+        return []
+    return [Fact("Claims", claims.counted(counted), warning=counted["FAILS"] > 0)]
 
 
 def _time(iso: str) -> str:

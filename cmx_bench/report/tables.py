@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import Metric
-from cmx_bench.report import absences, best, entries, provenance
+from cmx_bench.report import absences, best, claims, entries, provenance
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table
 from cmx_bench.report.table_one import table_one
@@ -16,6 +16,7 @@ def tables(report: Report) -> list[Table]:
     """Every table that has something to say, the paper's Table 1 first."""
     made = [
         *(table_one(report, setting) for setting in report.run.settings),
+        claims.table(report),
         metrics(report),
         absences.failures(report),
         absences.left_out(report),
