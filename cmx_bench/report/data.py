@@ -58,5 +58,4 @@ def _result(result: Result) -> dict[str, Any]:
 
 
 def _published(known: Counterparts) -> list[dict[str, Any]]:
-    figures = (*known.paper.values(), *known.timm.values())
-    return [dataclasses.asdict(figure) for figure in figures]
+    return [dataclasses.asdict(figure) for figure in known.figures]

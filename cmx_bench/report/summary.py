@@ -110,10 +110,18 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Counterparts:
-    """What is published about one model: by quantity, from the paper and from timm."""
+    """What is published about one model: by quantity, from the paper and from timm.
+
+    `counts` are its MACs as timm's benchmarks list them, which count differently by torch version.
+    """
 
     paper: Mapping[str, Published]
     timm: Mapping[str, Published]
+    counts: tuple[Published, ...] = ()
+
+    @property
+    def figures(self) -> tuple[Published, ...]:
+        return (*self.paper.values(), *self.timm.values(), *self.counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +358,7 @@ def _counterparts(model: Model) -> Counterparts:
     return Counterparts(
         {one.quantity: one for one in fitting if not one.tag and not one.variant},
         {one.quantity: one for one in fitting if one.tag == tag and one.image_size == 224},
+        tuple(one for one in fitting if one.quantity == "macs"),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import Metric
-from cmx_bench.report import absences, best, claims, entries, provenance
+from cmx_bench.report import absences, best, claims, entries, fidelity, provenance
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table
 from cmx_bench.report.table_one import table_one
@@ -17,6 +17,8 @@ def tables(report: Report) -> list[Table]:
     made = [
         *(table_one(report, setting) for setting in report.run.settings),
         claims.table(report),
+        fidelity.table(report),
+        fidelity.order(report),
         metrics(report),
         absences.failures(report),
         absences.left_out(report),
