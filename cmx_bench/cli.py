@@ -47,6 +47,7 @@ AllowImport = Annotated[
 Threshold = Annotated[
     str, typer.Option(help="The slowdown that must not pass, such as 5%.", metavar="PERCENT")
 ]
+Rendered = Annotated[Path, typer.Argument(help="The folder of a run, or its report.html.")]
 AnyThreshold = Annotated[
     bool,
     typer.Option("--any-threshold", help="Allow one below what the self-test found detectable."),
@@ -272,6 +273,26 @@ def selftest(
     for file in (folder / "selftest.json", floor.path(made.machine)):
         floor.write(found, file)
         print(file)
+
+
+@app.command()
+def verify(path: Rendered) -> None:
+    """Recompute every number shown from the raw samples, and name each that differs."""
+    from cmx_bench.report import verify as verifying
+
+    found = verifying.verify(path)
+    for line in verifying.lines(found):
+        print(line)
+    raise typer.Exit(REGRESSION if found.differences else OK)
+
+
+@app.command()
+def cite(path: Rendered) -> None:
+    """Print a run as BibTeX, with its content hash, device and date."""
+    from cmx_bench import report
+    from cmx_bench.report import cite as citing
+
+    print(citing.bibtex(report.read(path)), end="")
 
 
 @app.command("list")

@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import cli, planning, records, suite
+from cmx_bench import cli, planning, records, report, suite
 from cmx_bench.execute import rounds
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 
 from .conftest import TINY, Cli, StandIn, interruptible
+from .report.synthetic import PAPER, make_records, make_run, write_folder
 
 ALL = TINY.replace("[params, throughput]", f"[{', '.join(MEASURES)}]").replace("tes: 3", "tes: 1")
 # Ten executions of a tenth of a second each.
@@ -126,6 +127,9 @@ def test_the_exit_code_and_the_page_agree_on_a_contradiction(
         (["report", "."], "holds no run"),
         (["report", ".", "--format", "htm"], "unknown format, did you mean 'html'?"),
         (["report", ".", "-o", "x.pdf"], "--format pdf: unknown format"),
+        (["verify", "."], "holds no run"),
+        (["verify", "suite.yaml"], "holds no raw samples"),
+        (["cite", "nowhere"], "holds no run"),
         (["list", "models", "nothing*"], "no model of timm matches 'nothing*'"),
     ],
 )
@@ -236,15 +240,41 @@ def test_a_suite_without_claims_has_nothing_to_gate(
     assert err.endswith("suite.yaml:1:1: --gate-claims: the suite makes no claims\n")
 
 
+@pytest.fixture
+def rendered(tmp_path: Path) -> Path:
+    """A run of one model's parameters, rendered."""
+    made = make_run(models=PAPER[:1], measures=("params",))
+    folder = write_folder(tmp_path / "out", made, make_records(made))
+    report.write(folder)
+    return folder
+
+
+def test_verify_and_cite(cmx: Cli, rendered: Path) -> None:
+    code, out, err = cmx("verify", "out")
+    assert (code, err) == (0, "")
+    digest = out.split()[-1]
+    assert cmx("verify", "out/report.html")[1].split()[-1] == digest
+    code, cited, _ = cmx("cite", "out")
+    assert code == 0
+    assert digest in cited and cited == cmx("cite", "out/report.html")[1]
+    text = Path("out/report.md").read_text()
+    assert digest in text
+    Path("out/report.md").write_text(text.replace("1 measured", "2 measured"))
+    code, out, _ = cmx("verify", "out")
+    assert code == 1
+    assert out.startswith("report.md: line 4: shows '- **Cells:** 2 measured, of 1', the raw")
+
+
 QUICK = [["--help"], ["--version"], ["list", "measures"], ["list", "metrics"], ["list", "suites"]]
 
 
-@pytest.mark.parametrize("arguments", [*QUICK, ["report", "out"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [*QUICK, ["report", "out"], ["verify", "out"], ["cite", "out"]], ids=" ".join
+)
 def test_quick_commands_load_no_torch(
-    cmx: Cli, write_suite: Callable[[str], Path], arguments: list[str]
+    rendered: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    if arguments[0] == "report":
-        cmx("run", write_suite(TINY), "--out", "out", "--only", "*/params/*")
+    monkeypatch.chdir(rendered.parent)
     code = (
         "import sys; from cmx_bench import cli\n"
         "try: cli.main()\n"

@@ -63,12 +63,16 @@ SUFFIXES: dict[str, str] = {"tex": "latex"}
 
 
 def read(folder: Path) -> Report:
-    """What a run's folder has to say.
+    """What a run's folder has to say, or the raw samples inside its page.
 
     Raises:
         RecordsError: the folder is no run, or cannot be read.
     """
-    return summarise(records.read_run(folder), records.read(folder))
+    if folder.is_file():
+        from cmx_bench.report import embedded
+
+        return embedded.read(folder).report
+    return summarise(records.read_run(folder), records.read(folder), records.unfinished(folder))
 
 
 def render(folder: Path, format: str) -> str:
@@ -96,12 +100,12 @@ def save(report: Report, folder: Path) -> Path:
         RecordsError: the folder cannot be written.
     """
     with _collector_paused():
-        files = _files(report)
-    records.write_rendered(folder, ("tables", "figures"), files)
+        made = files(report)
+    records.write_rendered(folder, ("tables", "figures"), made)
     return folder / "report.html"
 
 
-def _files(report: Report) -> dict[str, str | bytes]:
+def files(report: Report) -> dict[str, str | bytes]:
     """Everything that is written, by its path in the folder. Tables and figures are made once."""
     from cmx_bench.report import figures, latex, markdown, page, tidy
     from cmx_bench.report.content import content

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+from cmx_bench import records
 from cmx_bench.report.claims import Judged, judged
 from cmx_bench.report.summary import Counterparts, Report, Result
 
@@ -16,6 +17,7 @@ def render(report: Report) -> str:
     """Results with raw samples in base units, published figures, failures and gaps."""
     content = {
         "schema": SCHEMA,
+        "content_hash": records.content_hash(report.run, report.records),
         "run": dataclasses.asdict(report.run),
         "progress": dataclasses.asdict(report.progress),
         "blocks": dataclasses.asdict(report.blocks),

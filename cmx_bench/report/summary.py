@@ -156,9 +156,12 @@ class Report:
     """All that a run has to say. `results` are keyed by model name, setting key and metric name.
 
     `environments` maps each setting key to the environment that its counted records share.
+    `records` are the raw ones it was made from; the last may have been written by half, and be
+    `unfinished`: then it is not among them.
     """
 
     run: Run
+    records: tuple[Record, ...]
     results: Mapping[tuple[str, str, str], Result]
     published: Mapping[str, Counterparts]
     environments: Mapping[str, str]
@@ -167,6 +170,7 @@ class Report:
     gaps: tuple[Gap, ...]
     progress: Progress
     blocks: Blocks
+    unfinished: bool = False
 
     def result(self, model: Model, setting_key: str, image_size: int, metric: str) -> Result | None:
         """The result of a setting, or the one that all settings of its image size share."""
@@ -179,8 +183,8 @@ class Report:
         return [metric for name, metric in METRICS.items() if name in found]
 
 
-def summarise(run: Run, records: Sequence[Record]) -> Report:
-    """What `records` say about the cells of `run`."""
+def summarise(run: Run, records: Sequence[Record], unfinished: bool = False) -> Report:
+    """What `records` say about the cells of `run`; a last one was `unfinished` when it was read."""
     planned = set(run.cells)
     known = [record for record in records if record.cell in planned]
     majority = _majorities(run, known)
@@ -196,6 +200,7 @@ def summarise(run: Run, records: Sequence[Record]) -> Report:
     )
     return Report(
         run=run,
+        records=tuple(records),
         results=results,
         published={model.name: _counterparts(model) for model in run.models},
         environments=majority,
@@ -204,6 +209,7 @@ def summarise(run: Run, records: Sequence[Record]) -> Report:
         gaps=tuple(_gaps(run, counted)),
         progress=_progress(run, counted, failures, records),
         blocks=_blocks(run, counted),
+        unfinished=unfinished,
     )
 
 
