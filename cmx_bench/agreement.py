@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmx_bench import predictions, stats
-from cmx_bench.predictions import PREDICTED, Images
+from cmx_bench.predictions import Images
 from cmx_bench.stats import Difference
 
 # A model in a setting, by their names in cell keys.
@@ -59,15 +59,46 @@ def read(folder: Path, voters: Iterable[Voter]) -> Votes:
     files = {one: path for one in voters if (path := predictions.path(folder, *one)).exists()}
     if not files:
         return NO_VOTES
-    images = predictions.read_images(folder)
-    rows = {one: predictions.read(path) for one, path in files.items()}
+    found = {one: predictions.read(path)["top5"][:, 0] for one, path in files.items()}
+    return votes(predictions.read_images(folder), found)
+
+
+def votes(images: Images, classes: Mapping[Voter, NDArray[np.int32]]) -> Votes:
+    """The votes of these classes: -1 is said of a broken image."""
     labelled = predictions.labelled(images.labels)
+    right = {
+        one: predictions.among(found[:, None], images.labels) for one, found in classes.items()
+    }
     return Votes(
-        images,
-        {one: found["top5"][:, 0] for one, found in rows.items()},
-        {one: predictions.correct(found, images.labels, 1) for one, found in rows.items()},
-        {one: labelled & (found["state"] == PREDICTED) for one, found in rows.items()},
+        images, classes, right, {one: labelled & (said >= 0) for one, said in classes.items()}
     )
+
+
+def packed(votes: Votes) -> dict[str, Any]:
+    """Plain data that `unpacked` reads; it compresses well: most classes are the image's own."""
+    own = _own(votes.images)
+    return {
+        "keys": votes.images.keys,
+        "labels": votes.images.labels,
+        "voters": list(votes.classes),
+        "beside_own": [(said - own).tolist() for said in votes.classes.values()],
+    }
+
+
+def unpacked(raw: Mapping[str, Any]) -> Votes:
+    """The votes that were `packed`."""
+    images = Images(tuple(raw["keys"]), tuple(map(tuple, raw["labels"])))
+    own = _own(images)
+    said = {
+        (model, setting): own + np.array(beside, np.int32)
+        for (model, setting), beside in zip(raw["voters"], raw["beside_own"], strict=True)
+    }
+    return votes(images, said)
+
+
+def _own(images: Images) -> NDArray[np.int32]:
+    """Each image's first label, 0 where it has none."""
+    return np.array([(*one, 0)[0] for one in images.labels], np.int32)
 
 
 def pair(votes: Votes, first: Voter, second: Voter) -> Pair:

@@ -60,6 +60,7 @@ AllowImport = Annotated[
 Threshold = Annotated[
     str, typer.Option(help="The slowdown that must not pass, such as 5%.", metavar="PERCENT")
 ]
+Rendered = Annotated[Path, typer.Argument(help="The folder of a run, or its report.html.")]
 AnyThreshold = Annotated[
     bool,
     typer.Option("--any-threshold", help="Allow one below what the self-test found detectable."),
@@ -85,14 +86,21 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of finishing an earlier run.")
     ] = False,
-) -> None:
+    gate_claims: Annotated[
+        bool,
+        typer.Option("--gate-claims", help="Exit with 1 where a claim of the suite fails, with 3 "
+                                           "where one stays undecided."),
+    ] = False,
+) -> None:  # fmt: skip
     """Measure a suite and render its report."""
     from cmx_bench import progress, records, report
     from cmx_bench.execute import rounds, runner
-    from cmx_bench.report import headline
+    from cmx_bench.report import claims, headline
 
     seconds = _seconds(budget)
     plan = _plan(suite, device, only, allow_import, data, weights, allow_missing, cache)
+    if gate_claims and not plan.suite_file.suite.claims:
+        raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
     if seconds is None:
         seconds = plan.suite_file.suite.budget
     folder = runner.open_folder(plan, Path("reports"), out, fresh, _command())
@@ -112,11 +120,19 @@ def run(
     if wide := headline.too_wide(made):
         _note(wide)
     if not made.progress.ok:
-        _note("every cell failed")
+        _note("nothing was measured; the report says why" if made.progress.skipped
+              else "every cell failed")  # fmt: skip
         raise typer.Exit(BAD_INPUT)
+    counts = claims.counts(claims.judged(made))
+    if gate_claims:
+        _note(f"claims: {claims.counted(counts)}")
+        if counts["FAILS"]:
+            raise typer.Exit(REGRESSION)
     if made.progress.failed:
         _note(f"{made.progress.failed} of {len(plan.cells)} cells failed; the report says why")
         raise typer.Exit(SOME_FAILED)
+    if gate_claims and counts["UNDECIDED"]:
+        raise typer.Exit(INCONCLUSIVE)
 
 
 @app.command()
@@ -276,6 +292,26 @@ def selftest(
         print(file)
 
 
+@app.command()
+def verify(path: Rendered) -> None:
+    """Recompute every number shown from the raw samples, and name each that differs."""
+    from cmx_bench.report import verify as verifying
+
+    found = verifying.verify(path)
+    for line in verifying.lines(found):
+        print(line)
+    raise typer.Exit(REGRESSION if found.differences else OK)
+
+
+@app.command()
+def cite(path: Rendered) -> None:
+    """Print a run as BibTeX, with its content hash, device and date."""
+    from cmx_bench import report
+    from cmx_bench.report import cite as citing
+
+    print(citing.bibtex(report.read(path)), end="")
+
+
 @app.command("list")
 def list_(
     what: Annotated[
@@ -401,9 +437,10 @@ def _seconds(budget: str | None) -> float | None:
 
 
 def _format(format: str | None, output: Path | None) -> str:
-    from cmx_bench.report import RENDERERS
+    from cmx_bench.report import RENDERERS, SUFFIXES
 
-    name = format or (output.suffix.removeprefix(".") if output else "")
+    suffix = output.suffix.removeprefix(".") if output else ""
+    name = format or SUFFIXES.get(suffix, suffix)
     if name not in RENDERERS:
         raise CmxError(
             f"--format {name or '(none)'}: unknown format{nearest(name, RENDERERS)} "

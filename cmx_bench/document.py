@@ -31,13 +31,25 @@ class Document:
     path: Path
     value: Value
     marks: Mapping[Location, tuple[int, int]]
+    lines: tuple[str, ...]
 
-    def error(self, location: Location, message: str) -> SuiteError:
-        """The error to raise about the value at `location`, or about its nearest known parent."""
+    def error(self, location: Location, message: str, inside: str = "") -> SuiteError:
+        """The error to raise about the value at `location`, or about its nearest known parent.
+
+        Args:
+            inside: the part of a text that stands before the mistake in it.
+        """
         while location and location not in self.marks:
             location = location[:-1]
         line, column = self.marks[location]
-        return SuiteError(f"{self.path}:{line}:{column}: {message}")
+        return SuiteError(f"{self.path}:{line}:{self._moved(line, column, inside)}: {message}")
+
+    def _moved(self, line: int, column: int, inside: str) -> int:
+        """The column behind `inside`; that of its beginning where the file writes it otherwise."""
+        written = self.lines[line - 1][column - 1 :] if inside else ""
+        quote = written[:1] if written[:1] in ("'", '"') else ""
+        plain = written.startswith(quote + inside) and bool(inside)
+        return column + len(quote) + len(inside) if plain else column
 
 
 class _Loader(yaml.SafeLoader):
@@ -100,7 +112,7 @@ def read(path: Path) -> Document:
     if root is None:
         raise SuiteError(f"{path}:1:1: the file is empty; expected keys such as name and models")
     marks: dict[Location, tuple[int, int]] = {}
-    return Document(path, _value(root, (), marks, path), marks)
+    return Document(path, _value(root, (), marks, path), marks, tuple(text.splitlines()))
 
 
 def _value(

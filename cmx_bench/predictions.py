@@ -132,10 +132,15 @@ def labelled(labels: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
 
 def correct(rows: NDArray[np.void], labels: Sequence[Sequence[int]], k: int) -> NDArray[np.bool_]:
     """Whether a label of each image is among its `k` likeliest classes."""
+    return among(rows["top5"][:, :k], labels)
+
+
+def among(classes: NDArray[np.int32], labels: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+    """Whether a label of each image is among the classes `(n, k)` named for it."""
     most = max(map(len, labels), default=0)
     table = np.full((len(labels), max(1, most)), -2, dtype=np.int32)
     for place, one in enumerate(labels):
         table[place, : len(one)] = one
-    hits = rows["top5"][:, :k, None] == table[:, None, :]
+    hits = classes[:, :, None] == table[:, None, :]
     found: NDArray[np.bool_] = hits.any(axis=(1, 2))
     return found

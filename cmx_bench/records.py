@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -19,9 +20,10 @@ from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias, TypeVar
 
 from cmx_bench.cell import Model, Setting
+from cmx_bench.claims import Claim
 from cmx_bench.errors import RecordsError
 
-# 1 had no covariates, no discarded samples, no precision; 2 no details, no accuracy.
+# 1 had no covariates, no discarded samples, no precision; 2 no details, no accuracy, no claims.
 SCHEMA = 3
 Environment: TypeAlias = dict[str, Any]
 
@@ -65,7 +67,7 @@ class Run:
     environment before any setting was applied. `finished` is empty until every planned cell was
     tried. With a `precision`, the share to which sampled values were wanted, `replicates` is the
     least number of processes. `accuracy` is the suite's, with the `path` of the images, where it
-    is measured.
+    is measured. `claims` are the suite's as it was last run.
     """
 
     suite: str
@@ -87,6 +89,7 @@ class Run:
     accuracy: Mapping[str, Any] = field(default_factory=dict)
     machine: Environment = field(default_factory=dict)
     environments: Mapping[str, Environment] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
     schema: int = SCHEMA
 
 
@@ -132,12 +135,18 @@ def read(folder: Path) -> list[Record]:
     path = folder / "records.jsonl"
     if not path.exists():
         return []
-    *lines, _unfinished = _text(path).split("\n")
+    *lines, _unfinished = text_of(path).split("\n")
     return [
-        _decoded(Record, _parsed(line, where), where)
+        record_of(_parsed(line, where), where)
         for number, line in enumerate(lines, 1)
         if (where := f"{path}:{number}")
     ]
+
+
+def unfinished(folder: Path) -> bool:
+    """Whether the last record was written by half, and counts for nothing: after a kill."""
+    path = folder / "records.jsonl"
+    return path.exists() and _whole_lines(path) < path.stat().st_size
 
 
 def _parsed(text: str, where: str) -> dict[str, Any]:
@@ -242,19 +251,42 @@ def read_run(folder: Path) -> Run:
     path = folder / "run.json"
     if not path.exists():
         raise RecordsError(f"{folder}: holds no run (no run.json); give the folder of a run")
-    values = _parsed(_text(path), str(path))
-    run = _decoded(Run, values, str(path))
+    return run_of(_parsed(text_of(path), str(path)), str(path))
+
+
+def run_of(values: Mapping[str, Any], where: str) -> Run:
+    """The run that was written as `values`.
+
+    Raises:
+        RecordsError: they are none, or a newer cmx-bench wrote them; the text names `where`.
+    """
+    run = _decoded(Run, values, where)
     return dataclasses.replace(
         run,
-        models=tuple(_decoded(Model, model, str(path)) for model in values["models"]),
-        settings=tuple(_decoded(Setting, setting, str(path)) for setting in values["settings"]),
+        models=tuple(_decoded(Model, model, where) for model in values["models"]),
+        settings=tuple(_decoded(Setting, setting, where) for setting in values["settings"]),
         measures=tuple(run.measures),
         cells=tuple(run.cells),
         only=tuple(run.only),
+        claims=tuple(_decoded(Claim, claim, where) for claim in values.get("claims", ())),
     )
 
 
-def _text(path: Path) -> str:
+def record_of(values: Mapping[str, Any], where: str) -> Record:
+    """The record that was written as `values`.
+
+    Raises:
+        RecordsError: they are none, or a newer cmx-bench wrote them; the text names `where`.
+    """
+    return _decoded(Record, values, where)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        RecordsError: it cannot be read, or is no UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -274,3 +306,30 @@ def _decoded(noun: type[_Noun], values: Mapping[str, Any], where: str) -> _Noun:
         return noun(**values)
     except TypeError as error:
         raise RecordsError(f"{where}: not a {noun.__name__.lower()}: {error}") from error
+
+
+def content_hash(run: Run, found: Iterable[Record]) -> str:
+    """SHA-256 of what a run was asked to do and of all that it measured, in hexadecimal digits.
+
+    What holds its default counts as absent: fields of a later schema change no earlier hash.
+    """
+    content = [_canonical(run), *(_canonical(record) for record in found)]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: object) -> object:
+    if dataclasses.is_dataclass(value):
+        return {
+            one.name: _canonical(mine)
+            for one in dataclasses.fields(value)
+            if one.name != "schema" and (mine := getattr(value, one.name)) != _default(one)
+        }
+    if isinstance(value, Mapping):
+        return {key: _canonical(one) for key, one in value.items()}
+    return [_canonical(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _default(one: dataclasses.Field[Any]) -> object:
+    factory = one.default_factory
+    return one.default if factory is dataclasses.MISSING else factory()

@@ -158,20 +158,31 @@ def paired(log_ratios: Sequence[float]) -> Change:
 def unpaired(base: Sequence[Sequence[float]], head: Sequence[Sequence[float]]) -> Change:
     """The change from the processes of one run to those of another, from their raw samples.
 
-    Welch's t on the logarithms of each process's median: the two runs may differ in spread.
+    Raises:
+        ValueError: fewer than two processes on a side, or values that have no logarithm.
+    """
+    return product([(base, -1), (head, 1)])
+
+
+def product(sides: Sequence[tuple[Sequence[Sequence[float]], int]]) -> Change:
+    """The logarithm of a product of typical values, each to a power, from their raw samples.
+
+    Welch's t on the logarithms of each process's median: the sides may differ in spread, and their
+    processes have nothing in common.
 
     Raises:
         ValueError: fewer than two processes on a side, or values that have no logarithm.
     """
-    logs = [[math.log(statistics.median(samples)) for samples in side] for side in (base, head)]
+    logs = [
+        [power * math.log(statistics.median(samples)) for samples in side] for side, power in sides
+    ]
     if min(map(len, logs)) < 2:
         raise ValueError("a change needs at least two processes a side")
     shares = [statistics.variance(side) / len(side) for side in logs]
     total = sum(shares)
     weights = sum(share**2 / (len(side) - 1) for share, side in zip(shares, logs, strict=True))
-    freedom = total**2 / weights if weights else sum(map(len, logs)) - 2
-    value = statistics.fmean(logs[1]) - statistics.fmean(logs[0])
-    return Change(value, math.sqrt(total), freedom)
+    freedom = total**2 / weights if weights else sum(len(side) - 1 for side in logs)
+    return Change(sum(map(statistics.fmean, logs)), math.sqrt(total), freedom)
 
 
 def ratio(base: Sequence[Sequence[float]], head: Sequence[Sequence[float]]) -> Estimate:

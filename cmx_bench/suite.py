@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from cmx_bench import document, units
+from cmx_bench import claims, document, units
 from cmx_bench.cell import Argument, CompileMode, Layout, Precision
 from cmx_bench.document import Document, Location
 from cmx_bench.errors import SuiteError, nearest
@@ -139,6 +139,13 @@ class Accuracy(_Strict):
     valid_labels: str | None = None
 
 
+class ClaimEntry(_Strict):
+    """A sentence about the models and the check that decides it, in the grammar of `claims`."""
+
+    say: _Label
+    check: Annotated[str, Field(min_length=1)]
+
+
 class Suite(_Strict):
     """A whole suite.
 
@@ -158,11 +165,15 @@ class Suite(_Strict):
     num_classes: _Positive = 1000
     accuracy: Accuracy = Accuracy()
     timeout: Annotated[float, Field(gt=0, strict=False)] = 1800.0
+    claims: list[ClaimEntry] = []
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits that are equal for suites that say the same."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """Twelve hexadecimal digits that are equal for suites that measure the same.
+
+        Claims are judged from what was measured: a new one must not measure all anew.
+        """
+        text = json.dumps(self.model_dump(mode="json", exclude={"claims"}), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -231,7 +242,7 @@ def load(argument: str) -> SuiteFile:
 
 
 def _check_words(source: Document, suite: Suite) -> None:
-    """What the types cannot say: known measures, names used once."""
+    """What the types cannot say: known measures, names used once, claims that can be read."""
     for index, measure in enumerate(suite.measures):
         if measure not in MEASURES:
             raise source.error(
@@ -244,8 +255,19 @@ def _check_words(source: Document, suite: Suite) -> None:
     for kind in ("cuda", "cpu"):
         names = [setting.name for setting in getattr(suite.settings, kind)]
         _refuse_repeats(source, ("settings", kind), names)
+    for index, claim in enumerate(suite.claims):
+        _read_claim(source, ("claims", index, "check"), claim, [one.name for one in suite.models])
     if not suite.settings.cuda and not suite.settings.cpu:
         raise source.error(("settings",), "no setting given; add one under cpu or cuda")
+
+
+def _read_claim(source: Document, location: Location, claim: ClaimEntry, models: list[str]) -> None:
+    try:
+        claims.parse(claim.check, models)
+    except claims.CheckError as mistake:
+        raise source.error(
+            location, f"check: {mistake}", inside=claim.check[: mistake.at]
+        ) from None
 
 
 def _refuse_repeats(source: Document, location: Location, names: list[str]) -> None:

@@ -12,14 +12,18 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cmx_bench import records
+from cmx_bench import cli, planning, records, report, suite
+from cmx_bench.execute import rounds
+from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 
-from .conftest import TINY, Cli, interruptible
+from .conftest import TINY, Cli, StandIn, interruptible
+from .report.synthetic import PAPER, make_records, make_run, write_folder
 
 ALL = TINY.replace("[params, throughput]", f"[{', '.join(MEASURES)}]").replace("tes: 3", "tes: 1")
 # Ten executions of a tenth of a second each.
@@ -123,6 +127,9 @@ def test_the_exit_code_and_the_page_agree_on_a_contradiction(
         (["report", "."], "holds no run"),
         (["report", ".", "--format", "htm"], "unknown format, did you mean 'html'?"),
         (["report", ".", "-o", "x.pdf"], "--format pdf: unknown format"),
+        (["verify", "."], "holds no run"),
+        (["verify", "suite.yaml"], "holds no raw samples"),
+        (["cite", "nowhere"], "holds no run"),
         (["list", "models", "nothing*"], "no model of timm matches 'nothing*'"),
     ],
 )
@@ -167,17 +174,107 @@ def test_report_in_one_format(cmx: Cli, write_suite: Callable[[str], Path]) -> N
     assert cmx("report", "out", "-o", "page.html")[:2] == (0, "page.html\n")
     assert Path("page.html").read_text() == Path("out/report.html").read_text()
     assert cmx("report", "out", "-o", "none/page.html")[0] == 2
+    assert cmx("report", "out", "-o", "report.tex")[0] == 0
+    assert Path("report.tex").read_text() == cmx("report", "out", "--format", "latex")[1]
+
+
+CLAIMS = (
+    TINY
+    + """\
+claims:
+  - {say: Smaller, check: "params(mixer) < params(net)"}
+  - {say: Better, check: "top1(mixer) > top1(net)"}
+"""
+)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch, cpu: dict[str, Any]) -> StandIn:
+    """`run` plans in this process and measures nothing: a mixer of 1 parameter, a net of 2."""
+
+    def answer(job: Job) -> Outcome:
+        value = {"mixer": 1.0, "net": 2.0}[job.cell.model.name]
+        return Outcome({job.cell.measure: [value]}, "", cpu)
+
+    executor = StandIn(answer)
+    monkeypatch.setattr(rounds, "execute", executor)
+    monkeypatch.setattr(cli, "_plan", lambda path, *_: planning.make(suite.load(path), cpu))
+    return executor
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "says"),
+    [
+        ("top1(mixer) > top1(net)", "params(net) > 0", 0, "claims: 2 hold"),
+        ("<", ">", 1, "claims: 1 fails, 1 undecided"),
+        ("<", "<=", 3, "claims: 1 holds, 1 undecided"),
+    ],
+)
+def test_claims_gate_a_run(
+    cmx: Cli, write_suite: Callable[[str], Path], measured: StandIn, old: str, new: str, code: int,
+    says: str,
+) -> None:  # fmt: skip
+    path = str(write_suite(CLAIMS.replace(old, new, 1)))
+    got, out, err = cmx("run", path, "--out", "out", "--gate-claims")
+    assert (got, err.splitlines()[-1]) == (code, says)
+    assert "Smaller" in out
+    assert cmx("run", path, "--out", "out")[0] == 0
+
+
+def test_other_claims_are_judged_without_measuring_again(
+    cmx: Cli, write_suite: Callable[[str], Path], measured: StandIn
+) -> None:
+    line = ["--out", "out", "--gate-claims"]
+    assert cmx("run", str(write_suite(CLAIMS.replace("<", ">"))), *line)[0] == 1
+    seen = len(measured.seen)
+    better = CLAIMS.replace("top1(mixer) > top1", "params(mixer) < params")
+    assert cmx("run", str(write_suite(better)), *line)[0] == 0
+    assert len(measured.seen) == seen
+
+
+def test_a_suite_without_claims_has_nothing_to_gate(
+    cmx: Cli, write_suite: Callable[[str], Path], measured: StandIn
+) -> None:
+    code, out, err = cmx("run", str(write_suite(TINY)), "--gate-claims")
+    assert (code, out) == (2, "")
+    assert err.endswith("suite.yaml:1:1: --gate-claims: the suite makes no claims\n")
+
+
+@pytest.fixture
+def rendered(tmp_path: Path) -> Path:
+    """A run of one model's parameters, rendered."""
+    made = make_run(models=PAPER[:1], measures=("params",))
+    folder = write_folder(tmp_path / "out", made, make_records(made))
+    report.write(folder)
+    return folder
+
+
+def test_verify_and_cite(cmx: Cli, rendered: Path) -> None:
+    code, out, err = cmx("verify", "out")
+    assert (code, err) == (0, "")
+    digest = out.split()[-1]
+    assert cmx("verify", "out/report.html")[1].split()[-1] == digest
+    code, cited, _ = cmx("cite", "out")
+    assert code == 0
+    assert digest in cited and cited == cmx("cite", "out/report.html")[1]
+    text = Path("out/report.md").read_text()
+    assert digest in text
+    Path("out/report.md").write_text(text.replace("1 measured", "2 measured"))
+    code, out, _ = cmx("verify", "out")
+    assert code == 1
+    assert out.startswith("report.md: line 4: shows '- **Cells:** 2 measured, of 1', the raw")
 
 
 QUICK = [["--help"], ["--version"], ["list", "measures"], ["list", "metrics"], ["list", "suites"]]
 
 
-@pytest.mark.parametrize("arguments", [*QUICK, ["report", "out"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [*QUICK, ["report", "out"], ["verify", "out"], ["cite", "out"]], ids=" ".join
+)
 def test_quick_commands_load_no_torch(
-    cmx: Cli, write_suite: Callable[[str], Path], arguments: list[str]
+    rendered: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    if arguments[0] == "report":
-        cmx("run", write_suite(TINY), "--out", "out", "--only", "*/params/*")
+    monkeypatch.chdir(rendered.parent)
     code = (
         "import sys; from cmx_bench import cli\n"
         "try: cli.main()\n"

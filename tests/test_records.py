@@ -10,6 +10,7 @@ import pytest
 
 from cmx_bench import records
 from cmx_bench.cell import Model, Setting
+from cmx_bench.claims import Claim
 from cmx_bench.errors import RecordsError
 from cmx_bench.records import Record, Run
 
@@ -23,6 +24,9 @@ RUN = Run(
     (SETTING,), ("params",), ("a/params/r224",), 5, (), {"cuda/x": "why"}, "run", "now",
     environments={"e": {"torch": "2"}},
 )  # fmt: skip
+
+
+HASH = "944565882afac01a716efc8d5a4121bf66f54c656b637f925ae4405819d916e3"
 
 
 def test_records_come_back_as_they_were(tmp_path: Path) -> None:
@@ -48,6 +52,47 @@ def test_a_kill_at_any_byte_loses_the_last_record_at_most(tmp_path: Path) -> Non
         assert [record.replicate for record in records.read(tmp_path)] == [0]
         records.append(tmp_path, replace(RECORD, replicate=2))
         assert [record.replicate for record in records.read(tmp_path)] == [0, 2]
+
+
+def test_a_record_written_by_half_is_seen(tmp_path: Path) -> None:
+    assert not records.unfinished(tmp_path)
+    records.append(tmp_path, RECORD)
+    assert not records.unfinished(tmp_path)
+    with (tmp_path / "records.jsonl").open("a") as file:
+        file.write('{"cell": "a')
+    assert records.unfinished(tmp_path)
+    records.append(tmp_path, RECORD)
+    assert not records.unfinished(tmp_path)
+
+
+def test_claims_come_back_as_they_were(tmp_path: Path) -> None:
+    run = replace(RUN, claims=(Claim("small", "params(a) < 1"),))
+    records.write_run(tmp_path, run)
+    assert records.read_run(tmp_path) == run
+
+
+def test_the_content_hash_follows_every_value_and_survives_the_disk(tmp_path: Path) -> None:
+    one = records.content_hash(RUN, [RECORD])
+    records.write_run(tmp_path, RUN)
+    records.append(tmp_path, RECORD)
+    assert records.content_hash(records.read_run(tmp_path), records.read(tmp_path)) == one
+    others = [
+        (RUN, []),
+        (RUN, [RECORD, RECORD]),
+        (RUN, [replace(RECORD, values={"throughput": [1.0, 0.3]})]),
+        (RUN, [replace(RECORD, discarded={"throughput": [1.0]})]),
+        (replace(RUN, device="cuda:0"), [RECORD]),
+        (replace(RUN, environments={"e": {"torch": "3"}}), [RECORD]),
+    ]
+    found = {records.content_hash(*other) for other in others}
+    assert len(found) == len(others) and one not in found
+
+
+def test_the_content_hash_is_the_same_in_later_versions() -> None:
+    """Written down once: whoever cites a run must find the same hash in years."""
+    assert records.content_hash(RUN, [RECORD]) == HASH
+    old = (replace(RUN, schema=1), [replace(RECORD, schema=1)])
+    assert records.content_hash(*old) == HASH
 
 
 def test_a_kill_in_the_first_record(tmp_path: Path) -> None:

@@ -66,6 +66,17 @@ def test_a_change_between_runs_is_welchs() -> None:
         stats.unpaired(base[:1], head)
 
 
+def test_a_product_of_powers_adds_its_logarithms() -> None:
+    """x² / y: the spread of x counts twice, its degrees of freedom once."""
+    x, y = ([[math.exp(log)] for log in logs] for logs in ((0, 1, 2), (3, 4, 5, 6)))
+    change = stats.product([(x, 2), (y, -1)])
+    assert change.value == pytest.approx(2 * 1 - 4.5)
+    assert change.error == pytest.approx((4 / 3 + 5 / 12) ** 0.5)
+    assert change.freedom == pytest.approx(
+        (4 / 3 + 5 / 12) ** 2 / ((4 / 3) ** 2 / 2 + (5 / 12) ** 2 / 3)
+    )
+
+
 def test_runs_without_any_spread_have_no_error() -> None:
     change = stats.unpaired([[2.0]] * 3, [[4.0]] * 3)
     assert (change.value, change.error, change.freedom) == (pytest.approx(math.log(2)), 0, 4)

@@ -35,6 +35,50 @@ def test_precision_and_budget(write_suite: Callable[[str], Path]) -> None:
     assert same.hash == loaded.hash
 
 
+CLAIMS = """\
+claims:
+  - {say: Smaller, check: "params(mixer) < params(net)"}
+  - say: Faster
+    check: throughput(mixer) / throughput(net) > 2 and params(net) > 0
+"""
+
+
+def test_claims_leave_the_hash_as_it_was(write_suite: Callable[[str], Path]) -> None:
+    """A new claim is judged from what was measured."""
+    without = suite.load(str(write_suite(TINY))).suite.hash
+    loaded = suite.load(str(write_suite(TINY + CLAIMS))).suite
+    assert loaded.hash == without
+    assert [claim.say for claim in loaded.claims] == ["Smaller", "Faster"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("params(net)\"", "params(nett)\"",
+         "10:51: check: unknown model 'nett', did you mean 'net'?"),
+        ("throughput(net)", "thruput(net)",
+         "12:32: check: unknown metric 'thruput', did you mean 'throughput'?"),
+        ("and", "AND", "12:52: check: expected 'and', 'or' or the end, got 'AND'"),
+        ("check: \"", "chekc: \"", "10:20: unknown key 'chekc', did you mean 'check'?"),
+        ("say: Faster", "say: []", "11:10: say: expected text, got a list"),
+        # Written otherwise than it reads: the place of its beginning, and the word.
+        ('"params(mixer) < params(net)"', '"params(mixer) \\x3c parms(net)"',
+         "10:27: check: unknown metric 'parms'"),
+        ("throughput(mixer) / throughput(net) > 2", "|\n      parms(net) > 2",
+         "12:12: check: unknown metric 'parms'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_check_is_answered_with_its_place(
+    write_suite: Callable[[str], Path], old: str, new: str, message: str
+) -> None:
+    assert old in CLAIMS
+    path = write_suite(TINY + CLAIMS.replace(old, new))
+    with pytest.raises(SuiteError) as error:
+        suite.load(str(path))
+    assert str(error.value).startswith(f"{path}:{message}")
+    assert "\n" not in str(error.value)
+
+
 MISTAKES = [
     ("depth: 2", "depht: 2", "3:63: unknown key 'depht', did you mean 'depth'? (known: dim, depth"),
     ("measures", "mesures", "5:1: unknown key 'mesures', did you mean 'measures'?"),

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 from cmx_bench import agreement, disturbance, environment, metrics, records, stats
 from cmx_bench.cell import Cell
+from cmx_bench.claims import Claim
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import evaluations, local
 from cmx_bench.execute.evaluations import Evaluator
@@ -112,6 +113,7 @@ def _new_run(plan: Plan, folder: Path, command: str, now: datetime) -> Path:
         machine=plan.machine,
         precision=suite.precision,
         accuracy=_accuracy(plan),
+        claims=_claims(plan),
     )
     records.write_run(folder, run)
     return folder
@@ -124,6 +126,10 @@ def _accuracy(plan: Plan) -> dict[str, Any]:
         return {}
     path = None if task.path is None else str(task.path)
     return {**task.asked.model_dump(), "path": path, "allow_missing": task.allow_missing}
+
+
+def _claims(plan: Plan) -> tuple[Claim, ...]:
+    return tuple(Claim(one.say, one.check) for one in plan.suite_file.suite.claims)
 
 
 def run(
@@ -155,9 +161,12 @@ def _run(
     budget: float | None,
     evaluator: Evaluator,
 ) -> list[Record]:
-    # Weights and images may be given to a run that lacked them.
+    # Weights and images may be given to a run that lacked them, claims to one that made none.
     known = dataclasses.replace(
-        records.read_run(folder), models=plan.models, accuracy=_accuracy(plan)
+        records.read_run(folder),
+        models=plan.models,
+        accuracy=_accuracy(plan),
+        claims=_claims(plan),
     )
     environments = dict(known.environments)
     found = records.read(folder)

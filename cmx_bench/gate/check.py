@@ -117,7 +117,7 @@ def exact(empty: Comparison, old: float, new: float) -> Comparison:
 
 
 def _sampled(empty: Comparison, old: Result, new: Result, threshold: float) -> Comparison:
-    samples = [[one.samples for one in side.processes if one.counts] for side in (old, new)]
+    samples = [[one.samples for one in side.counting] for side in (old, new)]
     if min(map(len, samples)) < _FEWEST_PROCESSES:
         reason = f"fewer than {_FEWEST_PROCESSES} processes on a side show no spread"
         return replace(empty, state="INCOMPARABLE", reason=reason)

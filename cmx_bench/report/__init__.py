@@ -1,4 +1,4 @@
-"""Reports: a run's records rendered as a page, as Markdown, as CSV and as JSON.
+"""Reports: a run's records rendered as a page, as Markdown, LaTeX, CSV and JSON.
 
 Nothing here imports torch, and what is slow to import is imported by the renderer that needs it.
 """
@@ -33,6 +33,13 @@ def _markdown(report: Report) -> str:
     return markdown.render(content(report))
 
 
+def _latex(report: Report) -> str:
+    from cmx_bench.report import latex
+    from cmx_bench.report.content import content
+
+    return latex.render(content(report))
+
+
 def _csv(report: Report) -> str:
     from cmx_bench.report import tidy
 
@@ -45,16 +52,28 @@ def _json(report: Report) -> str:
     return data.render(report)
 
 
-RENDERERS: dict[str, Renderer] = {"html": _html, "md": _markdown, "csv": _csv, "json": _json}
+RENDERERS: dict[str, Renderer] = {
+    "html": _html,
+    "md": _markdown,
+    "latex": _latex,
+    "csv": _csv,
+    "json": _json,
+}
+# Where a file's name does not end in the name of its format.
+SUFFIXES: dict[str, str] = {"tex": "latex"}
 
 
 def read(folder: Path) -> Report:
-    """What a run's folder has to say.
+    """What a run's folder has to say, or the raw samples inside its page.
 
     Raises:
         RecordsError: the folder is no run, or cannot be read.
     """
-    made = summarise(records.read_run(folder), records.read(folder))
+    if folder.is_file():
+        from cmx_bench.report import embedded
+
+        return embedded.read(folder).report
+    made = summarise(records.read_run(folder), records.read(folder), records.unfinished(folder))
     voters = [(model, key) for model, key, metric in made.results if metric == "top1"]
     votes = agreement.read(folder, voters)
     return replace(made, votes=votes, thumbnails=agreement.thumbnails(folder))
@@ -85,22 +104,24 @@ def save(report: Report, folder: Path) -> Path:
         RecordsError: the folder cannot be written.
     """
     with _collector_paused():
-        files = _files(report)
-    records.write_rendered(folder, ("tables", "figures"), files)
+        made = files(report)
+    records.write_rendered(folder, ("tables", "figures"), made)
     return folder / "report.html"
 
 
-def _files(report: Report) -> dict[str, str | bytes]:
+def files(report: Report) -> dict[str, str | bytes]:
     """Everything that is written, by its path in the folder. Tables and figures are made once."""
-    from cmx_bench.report import figures, markdown, page, tidy
+    from cmx_bench.report import figures, latex, markdown, page, tidy
     from cmx_bench.report.content import content
 
     shown = content(report)
     drawings = figures.draw(shown.plots.drawn)
+    made = (*shown.first, *shown.rest)
     return {
         "report.md": markdown.render(shown),
         "results.csv": tidy.render(report),
-        **{f"tables/{table.key}.csv": tidy.table(table) for table in (*shown.first, *shown.rest)},
+        **{f"tables/{table.key}.csv": tidy.table(table) for table in made},
+        **{f"tables/{table.key}.tex": latex.table(table) for table in made},
         **{f"figures/{drawing.plot.name}.svg": drawing.svg for drawing in drawings},
         **{f"figures/{drawing.plot.name}.png": drawing.png for drawing in drawings},
         # Last, so that a page that is there has everything beside it.
@@ -121,9 +142,9 @@ def _collector_paused() -> Iterator[None]:
 
 
 def overview(report: Report, width: int) -> str:
-    """Table 1 of each setting for a terminal of `width` columns."""
-    from cmx_bench.report import terminal
+    """Table 1 of each setting and the claims for a terminal of `width` columns."""
+    from cmx_bench.report import claims, terminal
     from cmx_bench.report.table_one import table_one
 
-    shown = (table_one(report, setting) for setting in report.run.settings)
-    return "\n".join(terminal.text(table, width) for table in shown)
+    shown = [*(table_one(report, setting) for setting in report.run.settings), claims.table(report)]
+    return "\n".join(terminal.text(table, width) for table in shown if table.rows)

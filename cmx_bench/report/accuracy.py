@@ -244,7 +244,7 @@ def _speed(report: Report, one: Voter, other: Voter) -> Entry:
     """How many times as fast the other setting is, where both throughputs are there."""
     pair = [report.results.get((*voter, "throughput")) for voter in (one, other)]
     sides = [
-        [process.samples for process in found.processes if process.counts]
+        [process.samples for process in found.counting]
         for found in pair
         if found is not None and found.estimate is not None
     ]

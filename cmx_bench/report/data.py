@@ -6,6 +6,8 @@ import dataclasses
 import json
 from typing import Any
 
+from cmx_bench import records
+from cmx_bench.report.claims import Judged, judged
 from cmx_bench.report.summary import Counterparts, Report, Result
 
 SCHEMA = 1
@@ -15,9 +17,11 @@ def render(report: Report) -> str:
     """Results with raw samples in base units, published figures, failures and gaps."""
     content = {
         "schema": SCHEMA,
+        "content_hash": records.content_hash(report.run, report.records),
         "run": dataclasses.asdict(report.run),
         "progress": dataclasses.asdict(report.progress),
         "blocks": dataclasses.asdict(report.blocks),
+        "claims": [_judged(one) for one in judged(report)],
         "results": [_result(result) for result in report.results.values()],
         "published": {name: _published(known) for name, known in report.published.items()},
         "counted_environments": dict(report.environments),
@@ -26,6 +30,16 @@ def render(report: Report) -> str:
         "not_measured": [dataclasses.asdict(one) for one in report.gaps],
     }
     return json.dumps(content, indent=1) + "\n"
+
+
+def _judged(one: Judged) -> dict[str, Any]:
+    return {
+        "say": one.claim.say,
+        "check": one.claim.check,
+        "setting": one.setting.key,
+        "state": one.state,
+        "found": list(one.found),
+    }
 
 
 def _result(result: Result) -> dict[str, Any]:
@@ -46,5 +60,4 @@ def _result(result: Result) -> dict[str, Any]:
 
 
 def _published(known: Counterparts) -> list[dict[str, Any]]:
-    figures = (*known.paper.values(), *known.timm.values())
-    return [dataclasses.asdict(figure) for figure in figures]
+    return [dataclasses.asdict(figure) for figure in known.figures]

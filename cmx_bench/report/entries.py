@@ -54,7 +54,7 @@ def grade_notes(figure: Published) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-def measured(result: Result | None, unit: float | None = None) -> Entry:
+def measured(result: Result | None, unit: float | None = None, best: bool = False) -> Entry:
     """A measured value with its spread; in multiples of `unit`, or with a prefix where None."""
     if result is None:
         return DASH
@@ -70,7 +70,8 @@ def measured(result: Result | None, unit: float | None = None) -> Entry:
         text = units.scaled(value, result.metric.unit, digits)
     else:
         text = units.significant(value / unit, digits)
-    return Entry(text, _spread(result), value, _interval(result), tuple(_doubts(result)))
+    notes = tuple(_doubts(result))
+    return Entry(text, _spread(result), value, _interval(result), notes, best=best)
 
 
 def _doubts(result: Result) -> Iterator[Note]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmx_bench import units
+from cmx_bench import records, units
+from cmx_bench.report import claims
 from cmx_bench.report.summary import Report, Result
 from cmx_bench.report.table import plain
 
@@ -23,14 +24,16 @@ def facts(report: Report) -> list[Fact]:
     run, progress = report.run, report.progress
     ended = f"finished {_time(run.finished)}" if run.finished else "not finished"
     return [
-        Fact("Device", plain(_device(report))),
+        Fact("Device", plain(device(report))),
         Fact("Cells", _cells(report), warning=progress.failed + progress.missing > 0),
         Fact("Measuring time", units.duration(progress.seconds)),
         *_blocks(report),
+        *_claims(report),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
-        Fact("Code", plain(_code(report))),
+        Fact("Code", plain(code(report))),
         Fact("Suite", plain(f"{run.suite} ({run.suite_path}, hash {run.suite_hash})")),
         Fact("Command", plain(run.command)),
+        Fact("Content", f"SHA-256 {records.content_hash(run, report.records)}"),
         *_warnings(report),
     ]
 
@@ -53,6 +56,14 @@ def _blocks(report: Report) -> list[Fact]:
     return [Fact("Blocks", text, warning=beware)]
 
 
+def _claims(report: Report) -> list[Fact]:
+    """How many claims hold; nothing where none was made."""
+    counted = claims.counts(claims.judged(report))
+    if not sum(counted.values()):
+        return []
+    return [Fact("Claims", claims.counted(counted), warning=counted["FAILS"] > 0)]
+
+
 def _time(iso: str) -> str:
     return iso.replace("T", " ").replace("+00:00", " UTC")
 
@@ -66,7 +77,7 @@ def _cells(report: Report) -> str:
     return f"{', '.join(parts)}, of {len(report.run.cells)}"
 
 
-def _device(report: Report) -> str:
+def device(report: Report) -> str:
     """The device's name with the versions that timings depend on most."""
     digest = next(iter(report.environments.values()), next(iter(report.run.environments), ""))
     found = report.run.environments.get(digest, report.run.machine)
@@ -75,7 +86,8 @@ def _device(report: Report) -> str:
     return ", ".join([f"{name} ({report.run.device})", *versions])
 
 
-def _code(report: Report) -> str:
+def code(report: Report) -> str:
+    """The version that measured, and its commit where it is known."""
     machine = report.run.machine
     commit = machine.get("git_commit")
     return f"cmx-bench {machine.get('cmx_bench', '?')}" + (f", commit {commit}" if commit else "")
@@ -85,6 +97,9 @@ def _warnings(report: Report) -> list[Fact]:
     warnings = []
     if wide := too_wide(report):
         warnings.append(wide)
+    if report.unfinished:
+        warnings.append("the last record was written by half, by a run that was killed, and counts "
+                        "for nothing")  # fmt: skip
     if report.left_out:
         warnings.append(f"{_count(len(report.left_out), 'record')} left out, with reasons below")
     if report.failures:

@@ -57,8 +57,9 @@ def _row(entries: list[str]) -> str:
 
 
 def _entry(entry: Entry) -> str:
-    text = "".join(f"![{escaped(one.title)}]({one.file}) " for one in entry.pictures)
-    text += "<br>".join(escaped(line) for line in entry.text.splitlines())
+    text = "<br>".join(escaped(line) for line in entry.text.splitlines())
+    text = f"**{text}**" if entry.best else text
+    text = "".join(f"![{escaped(one.title)}]({one.file}) " for one in entry.pictures) + text
     text += f" <sup>{escaped(entry.marks)}</sup>" if entry.notes else ""
     return f"{text}<br><sub>{escaped(entry.detail)}</sub>" if entry.detail else text
 

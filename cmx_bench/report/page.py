@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
+from cmx_bench.report import embedded
 from cmx_bench.report.content import Content
 from cmx_bench.report.headline import facts
 from cmx_bench.report.plots import Plot
@@ -27,6 +28,7 @@ def render(content: Content, drawings: Sequence[Drawing]) -> str:
         rest=content.rest,
         drawings=inlined(drawings),
         omitted=content.plots.omitted,
+        data=Markup(embedded.pack(content.report)),
     )
 
 

@@ -113,7 +113,17 @@ def _per_setting(report: Report) -> Iterator[Plot]:
 
 
 def _accuracy(report: Report) -> Plot:
+    """The paper's Figure 1; of another data set than ImageNet only what was measured."""
     points = tuple(point for model in report.run.models for point in _accuracies(report, model))
+    evaluated = plain(str(report.run.accuracy.get("dataset", "imagenet")))
+    if not _is_imagenet(evaluated) and (ours := [one for one in points if not one.published]):
+        return Plot(
+            "figure1", "Figure 1 · Accuracy against parameters",
+            f"Top-1 on {evaluated} against parameters, all measured in this run. Bars are Wilson's "
+            "95 % intervals over the images.",
+            _alt(f"{evaluated} top-1 in percent against millions of parameters", ours),
+            Axis(_PARAMS), Axis(f"{evaluated} top-1 (%)"), tuple(ours), lines=True,
+        )  # fmt: skip
     doubt = " † marks figures that nobody has checked against the paper's PDF; their grades stand "
     doubt += "under the published figures."
     caption = (
@@ -129,6 +139,11 @@ def _accuracy(report: Report) -> Plot:
     )  # fmt: skip
 
 
+def _is_imagenet(dataset: str) -> bool:
+    """Whether a data set, by its name, is the one of the published figures."""
+    return "imagenet" in dataset.lower()
+
+
 def _accuracies(report: Report, model: Model) -> Iterator[Point]:
     """A model's measured accuracy, its published one, or both."""
     params = _value(_any_setting(report, model, "params"))
@@ -138,9 +153,14 @@ def _accuracies(report: Report, model: Model) -> Iterator[Point]:
         params = printed.value
     if params is None:
         return
-    measured = _value(_any_setting(report, model, "top1"))
-    if measured is not None:
-        yield Point(short_label(model.label), model.family, params / 1e6, 100 * measured)
+    found = _any_setting(report, model, "top1")
+    if found is not None and found.estimate is not None:
+        value, low, high = (
+            None if one is None else 100 * one
+            for one in (found.estimate.value, found.estimate.low, found.estimate.high)
+        )
+        assert value is not None
+        yield Point(short_label(model.label), model.family, params / 1e6, value, low, high)
     figure = known.paper.get("top1") or known.timm.get("top1")
     if figure is not None and figure.value is not None and figure.dataset == "ImageNet-1k":
         label = short_label(model.label) + _tag(figure) + "†" * figure.doubtful

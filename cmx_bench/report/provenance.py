@@ -78,13 +78,12 @@ def figures_cited(report: Report) -> Table:
             Entry(figure.quantity),
             Entry(f"{figure.printed} {figure.printed_unit}".rstrip(), sort=figure.value,
                   notes=entries.grade_notes(figure)),
-            Entry(", ".join(part for part in (figure.dataset, figure.conditions) if part)),
+            Entry(", ".join(filter(None, (figure.dataset, figure.conditions, figure.variant)))),
             Entry(figure.source),
             Entry(figure.grade, title=published.GRADES[figure.grade]),
         )
         for model in report.run.models
-        for group in (report.published[model.name].paper, report.published[model.name].timm)
-        for figure in group.values()
+        for figure in report.published[model.name].figures
     )  # fmt: skip
     remarks = tuple(f"Grade {grade}: {words}." for grade, words in published.GRADES.items())
     return Table("published", "Published figures and their sources", columns, rows, remarks, True)

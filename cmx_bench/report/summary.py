@@ -72,6 +72,11 @@ class Result:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def counting(self) -> tuple[Process, ...]:
+        """The processes that the estimate rests on."""
+        return tuple(one for one in self.processes if one.counts)
+
+    @property
     def wide(self) -> bool:
         """Whether the interval is wider than wanted, or there is none."""
         if self.precision is None or self.estimate is None:
@@ -114,10 +119,18 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Counterparts:
-    """What is published about one model: by quantity, from the paper and from timm."""
+    """What is published about one model: by quantity, from the paper and from timm.
+
+    `counts` are its MACs as timm's benchmarks list them, which count differently by torch version.
+    """
 
     paper: Mapping[str, Published]
     timm: Mapping[str, Published]
+    counts: tuple[Published, ...] = ()
+
+    @property
+    def figures(self) -> tuple[Published, ...]:
+        return (*self.paper.values(), *self.timm.values(), *self.counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +165,14 @@ class Blocks:
 class Report:
     """All that a run has to say. `results` are keyed by model name, setting key and metric name.
 
-    `environments` maps each setting key to the environment that its counted records share, `votes`
-    are what models said of each image, `thumbnails` small copies of some, by number, as JPEG.
+    `environments` maps each setting key to the environment that its counted records share.
+    `records` are the raw ones it was made from; the last may have been written by half, and be
+    `unfinished`: then it is not among them. `votes` are what models said of each image,
+    `thumbnails` small copies of some, by number, as JPEG.
     """
 
     run: Run
+    records: tuple[Record, ...]
     results: Mapping[tuple[str, str, str], Result]
     published: Mapping[str, Counterparts]
     environments: Mapping[str, str]
@@ -165,6 +181,7 @@ class Report:
     gaps: tuple[Gap, ...]
     progress: Progress
     blocks: Blocks
+    unfinished: bool = False
     votes: Votes = NO_VOTES
     thumbnails: Mapping[int, bytes] = field(default_factory=dict)
 
@@ -179,8 +196,8 @@ class Report:
         return [metric for name, metric in METRICS.items() if name in found]
 
 
-def summarise(run: Run, records: Sequence[Record]) -> Report:
-    """What `records` say about the cells of `run`."""
+def summarise(run: Run, records: Sequence[Record], unfinished: bool = False) -> Report:
+    """What `records` say about the cells of `run`; a last one was `unfinished` when it was read."""
     planned = set(run.cells)
     known = [record for record in _final(records) if record.cell in planned]
     majority = _majorities(run, known)
@@ -197,6 +214,7 @@ def summarise(run: Run, records: Sequence[Record]) -> Report:
     )
     return Report(
         run=run,
+        records=tuple(records),
         results=results,
         published={model.name: _counterparts(model) for model in run.models},
         environments=majority,
@@ -205,6 +223,7 @@ def summarise(run: Run, records: Sequence[Record]) -> Report:
         gaps=tuple(_gaps(run, counted)),
         progress=_progress(run, counted, failures, records),
         blocks=_blocks(run, counted),
+        unfinished=unfinished,
     )
 
 
@@ -371,6 +390,7 @@ def _counterparts(model: Model) -> Counterparts:
     return Counterparts(
         {one.quantity: one for one in fitting if not one.tag and not one.variant},
         {one.quantity: one for one in fitting if one.tag == tag and one.image_size == 224},
+        tuple(one for one in fitting if one.quantity == "macs"),
     )
 
 

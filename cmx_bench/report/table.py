@@ -48,8 +48,8 @@ class Entry:
     """What stands in one place of a table.
 
     `detail` is secondary text (a spread, a tag); `sort` the value in base units; `title` a
-    tooltip; `quiet` marks text that stands for the absence of a figure. `pictures` stand before
-    the text.
+    tooltip; `quiet` marks text that stands for the absence of a figure, `best` the best figure of
+    a column, which formats that can show it in bold. `pictures` stand before the text.
     """
 
     text: str
@@ -58,6 +58,7 @@ class Entry:
     title: str = ""
     notes: tuple[Note, ...] = ()
     quiet: bool = False
+    best: bool = False
     pictures: tuple[Picture, ...] = ()
 
     @property

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
-from cmx_bench.report import entries
+from cmx_bench.report import best, entries
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table, plain
 
 
 def table_one(report: Report, setting: Setting) -> Table:
     """The paper's Table 1 with this device's figures beside the published ones."""
-    top1 = any(metric == "top1" for _, _, metric in report.results)
-    top1_group = f"{_top1_of(report)} (%)" + ("" if top1 else ", published")
+    top1 = any(
+        metric == "top1" and result.status in ("ok", "failed")
+        for (_, _, metric), result in report.results.items()
+    )
+    top1_group = f"{_top1_of(report)} (%), published"
     columns = (
         Column("network", "Network", title="Its timm name and weights stand below the label"),
         Column("patch", "Patch", "right", "Side of the patches of the built model, in pixels"),
@@ -29,18 +34,24 @@ def table_one(report: Report, setting: Setting) -> Table:
         Column("memory", "Peak memory (MiB)", "right", METRICS["peak_memory"].definition),
         Column("activation", "Activation", title="The activation function of the built model"),
         Column("epochs", "Epochs, paper", "right", "Epochs of training, as the paper gives them"),
-        *([Column("top1", "measured", "right", "Measured here", top1_group)] if top1 else []),
+        *([Column("top1", "measured", "right", f"Measured here on {_evaluated(report)}",
+                  f"{_evaluated(report)} top-1 (%)")] if top1 else []),
         Column("top1_paper", "paper", "right", "Published, not measured here", top1_group),
         Column("top1_timm", "timm", "right",
                "Published by timm for the weights named, at 224 × 224", top1_group),
     )  # fmt: skip
-    rows = tuple(_row_one(report, setting, model, top1) for model in report.run.models)
+    leaders = {
+        metric: best.leaders(report, setting, metric)
+        for metric in ("params", "macs", "throughput", "peak_memory", *(["top1"] if top1 else []))
+    }
+    rows = tuple(_row_one(report, setting, model, leaders) for model in report.run.models)
     remarks = [
         f"{_described(setting)}. The value is the geometric mean over fresh processes, ± half its "
         "95 % interval (Student's t), n the number of processes.",
         "The paper's throughput is of another device (one RTX 8000, batch 64, half precision): "
         "it is no counterpart to the measured one.",
         "A value without ± is exact, or of one process.",
+        *([best.REMARK] if any(leaders.values()) else []),
         "Below a network stand its name and the tag of the weights whose top-1 timm publishes. "
         "Speed and memory are those of the architecture with initial weights.",
     ]
@@ -55,11 +66,14 @@ def table_one(report: Report, setting: Setting) -> Table:
     return Table(f"table1-{setting.key}", title, columns, rows, tuple(remarks))
 
 
-def _row_one(report: Report, setting: Setting, model: Model, top1: bool) -> tuple[Entry, ...]:
+def _row_one(
+    report: Report, setting: Setting, model: Model, leaders: Mapping[str, Collection[str]]
+) -> tuple[Entry, ...]:
     paper, timm = report.published[model.name].paper, report.published[model.name].timm
 
     def measured(metric: str, unit: float = 1.0) -> Entry:
-        return entries.measured(report.result(model, setting.key, setting.image_size, metric), unit)
+        result = report.result(model, setting.key, setting.image_size, metric)
+        return entries.measured(result, unit, best=model.name in leaders[metric])
 
     return (
         entries.network(model),
@@ -73,10 +87,14 @@ def _row_one(report: Report, setting: Setting, model: Model, top1: bool) -> tupl
         measured("peak_memory", 2.0**20),
         Entry(plain(model.activation)) if model.activation else entries.DASH,
         entries.printed(paper.get("epochs")),
-        *([measured("top1", 0.01)] if top1 else []),
+        *([measured("top1", 0.01)] if "top1" in leaders else []),
         entries.printed(paper.get("top1")),
         entries.printed(timm.get("top1"), known_tag=model.weights),
     )
+
+
+def _evaluated(report: Report) -> str:
+    return plain(str(report.run.accuracy.get("dataset", "")))
 
 
 def _top1_of(report: Report) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from cmx_bench.cell import Setting
 from cmx_bench.metrics import Metric
-from cmx_bench.report import absences, accuracy, entries, provenance
+from cmx_bench.report import absences, accuracy, best, claims, entries, fidelity, provenance
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table
 from cmx_bench.report.table_one import table_one
@@ -13,6 +16,9 @@ def tables(report: Report) -> list[Table]:
     """Every table that has something to say, the paper's Table 1 first."""
     made = [
         *(table_one(report, setting) for setting in report.run.settings),
+        claims.table(report),
+        fidelity.table(report),
+        fidelity.order(report),
         *accuracy.tables(report),
         metrics(report),
         absences.failures(report),
@@ -33,21 +39,28 @@ def metrics(report: Report) -> Table:
         Column("setting", "Setting"),
         *(Column(one.name, one.title, "right", _explained(one)) for one in found),
     )
-    rows = tuple(
-        (
+    rows = tuple(row for setting in report.run.settings for row in _rows(report, setting, found))
+    remarks = tuple(f"{one.title}: {_explained(one)}." for one in found)
+    if any(entry.best for row in rows for entry in row):
+        remarks = (best.REMARK, *remarks)
+    return Table("metrics", "All metrics", columns, rows, remarks)
+
+
+def _rows(report: Report, setting: Setting, found: Sequence[Metric]) -> Iterator[tuple[Entry, ...]]:
+    leaders = {one.name: best.leaders(report, setting, one.name) for one in found}
+    for model in report.run.models if found else ():
+        results = {
+            one.name: report.result(model, setting.key, setting.image_size, one.name)
+            for one in found
+        }
+        yield (
             entries.network(model),
             Entry(setting.name, setting.key),
             *(
-                entries.measured(report.result(model, setting.key, setting.image_size, one.name))
-                for one in found
+                entries.measured(result, best=model.name in leaders[name])
+                for name, result in results.items()
             ),
         )
-        for setting in report.run.settings
-        for model in report.run.models
-        if found
-    )
-    remarks = tuple(f"{one.title}: {_explained(one)}." for one in found)
-    return Table("metrics", "All metrics", columns, rows, remarks)
 
 
 def _explained(metric: Metric) -> str:

@@ -1,4 +1,4 @@
-"""Table 1 for a terminal, or for plain lines where there is none."""
+"""Table 1 and the claims for a terminal, or for plain lines where there is none."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import io
 from cmx_bench.report.table import Column, Entry, Table
 
 # A terminal has room for these; the page beside it has the others.
-_COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_paper")
+_COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_paper",
+            "claim", "setting", "verdict")  # fmt: skip
 
 
 def text(table: Table, width: int) -> str:
-    """The main columns of Table 1 in at most `width` columns; no colours, no markup."""
+    """The main columns of a table in at most `width` columns; no colours, no markup."""
     import rich.box
     import rich.console
     import rich.table

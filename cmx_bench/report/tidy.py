@@ -16,7 +16,7 @@ COLUMNS = (
     "model", "label", "family", "setting", "metric", "value", "unit", "low", "high", "n", "status",
     "source",
 )  # fmt: skip
-_PUBLISHED = ("params", "throughput", "top1", "top5")
+_PUBLISHED = ("params", "macs", "throughput", "top1", "top5")
 
 
 def render(report: Report) -> str:
@@ -41,15 +41,13 @@ def _measured(result: Result) -> list[str]:
 
 
 def _published(report: Report, model: Model) -> Iterator[list[str]]:
-    known = report.published[model.name]
-    for figures in (known.paper, known.timm):
-        for quantity in _PUBLISHED:
-            if quantity in figures:
-                yield _published_row(model, figures[quantity])
+    for figure in report.published[model.name].figures:
+        if figure.quantity in _PUBLISHED:
+            yield _published_row(model, figure)
 
 
 def _published_row(model: Model, figure: Published) -> list[str]:
-    parts = (figure.tag, figure.dataset, figure.conditions)
+    parts = (figure.tag, figure.dataset, figure.conditions, figure.variant)
     setting = ", ".join(part for part in parts if part)
     unit = METRICS[figure.quantity].unit if figure.quantity in METRICS else figure.unit
     return [model.name, plain(model.label), model.family, setting, figure.quantity,

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmx_bench import agreement, predictions, records, report
+from cmx_bench import agreement, predictions, records, report, stats
+from cmx_bench.claims import Claim
 from cmx_bench.predictions import PREDICTED, ROW, Images
 from cmx_bench.records import Record
-from cmx_bench.report import RENDERERS
+from cmx_bench.report import RENDERERS, claims, verify
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Table
 from cmx_bench.report.tables import tables
@@ -138,6 +139,41 @@ def test_what_a_setting_costs_and_gains(made: Report) -> None:
     assert column(found, "lost") == ["1"] * 3
     assert column(found, "gained") == ["0"] * 3
     assert column(found, "speed")[0].startswith("1.0")
+
+
+def test_claims_about_two_models_are_decided_on_the_same_images(made: Report) -> None:
+    """Their own intervals overlap; that of the images which only one has right does not hold 0."""
+    right = {"resnet152": 240, "resmlp_12_224": 225}
+    said = {(name, FP32.key): rows(count, 0)["top5"][:, 0] for name, count in right.items()}
+    results = dict(made.results)
+    for name, count in right.items():
+        key = (name, FP32.key, "top1")
+        results[key] = dataclasses.replace(results[key], estimate=stats.proportion(count, COUNT))
+    claim = Claim("one is better", "top1(resnet152) > top1(resmlp_12_224)")
+    run = dataclasses.replace(made.run, claims=(claim,), settings=(FP32,))
+    votes = agreement.votes(made.votes.images, said)
+    [judged] = claims.judged(dataclasses.replace(made, run=run, results=results, votes=votes))
+    assert judged.state == "HOLDS"
+    [apart] = claims.judged(
+        dataclasses.replace(made, run=run, results=results, votes=agreement.NO_VOTES)
+    )
+    assert apart.state == "UNDECIDED"
+
+
+def test_verify_recomputes_what_rests_on_predictions(made: Report, tmp_path: Path) -> None:
+    page = report.write(tmp_path)
+    assert verify.verify(tmp_path).differences == ()
+    assert verify.verify(page).differences == ()
+    page.write_text(page.read_text().replace("2–3", "1–3", 1))
+    [found] = verify.verify(page).differences
+    assert (found.shown, found.recomputed) == ("1–3", "2–3")
+    report.write(tmp_path)
+    key = ("resnet152", FP32.key)
+    changed = rows(239, 0)
+    predictions.append(tmp_path / "part", changed)
+    predictions.finish(tmp_path / "part", changed, predictions.path(tmp_path, *key))
+    named = {(one.file, one.shown, one.recomputed) for one in verify.verify(tmp_path).differences}
+    assert (f"predictions/{'.'.join(key)}.npz", "240", "239") in named
 
 
 def test_a_run_without_accuracy_has_none_of_these(tmp_path: Path) -> None:

@@ -85,7 +85,9 @@ def awkward() -> Report:
     return summarise(run, found)
 
 
-@pytest.mark.parametrize(("format", "name"), [("md", "report.md"), ("csv", "results.csv")])
+@pytest.mark.parametrize(
+    ("format", "name"), [("md", "report.md"), ("csv", "results.csv"), ("latex", "report.tex")]
+)
 def test_golden(format: str, name: str) -> None:
     text = RENDERERS[format](mixed())
     if os.environ.get("CMX_GOLDEN"):
@@ -93,7 +95,7 @@ def test_golden(format: str, name: str) -> None:
     assert text == (GOLDEN / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("format", ["csv", "json", "md"])  # test_write has the page
+@pytest.mark.parametrize("format", ["csv", "json", "md", "latex"])  # test_write has the page
 def test_the_same_bytes_every_time(format: str) -> None:
     assert RENDERERS[format](mixed()) == RENDERERS[format](mixed())
 
@@ -246,7 +248,7 @@ def test_markdown_links_only_its_own_figures() -> None:
 
 def test_long_tables_are_folded() -> None:
     text = RENDERERS["md"](mixed())
-    assert text.count("<details>") == text.count("</details>") == 2
+    assert text.count("<details>") == text.count("</details>") == 3
 
 
 # --- HTML -----------------------------------------------------------------------------------------
@@ -297,7 +299,9 @@ def pages() -> Mapping[str, str]:
 @pytest.mark.parametrize("name", ["mixed", "awkward"])
 def test_the_page_is_balanced_and_runs_nothing(pages: Mapping[str, str], name: str) -> None:
     found = parsed(pages[name])
-    assert not found.tags & {"script", "iframe", "link", "img", "object", "base", "form"}
+    scripts = re.findall(r"<script[^>]*>", pages[name])
+    assert scripts == ['<script type="application/json" id="cmx-bench-data">']  # no browser runs it
+    assert not found.tags & {"iframe", "link", "img", "object", "base", "form"}
     assert not [key for key, _ in found.attributes if key.startswith("on")]
     assert len(found.ids) == len(set(found.ids))
 

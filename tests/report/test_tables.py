@@ -162,7 +162,8 @@ def test_environments_stand_side_by_side(run: Run, found: list[Record]) -> None:
 def test_empty_tables_are_left_out(run: Run, found: list[Record]) -> None:
     keys = [table.key for table in tables(summarise(run, found))]
     assert keys == [
-        f"table1-{FP16.key}", "metrics", "not-measured", "samples", "published", "environments",
+        f"table1-{FP16.key}", "fidelity", "order", "metrics", "not-measured", "samples",
+        "published", "environments",
     ]  # fmt: skip
 
 

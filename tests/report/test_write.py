@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gc
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_folder_gets_every_format(written: Path) -> None:
     names = set(contents(written))
     assert {"report.html", "report.md", "results.csv", "tables/metrics.csv"} <= names
+    tables = {name for name in names if name.startswith("tables/")}
+    assert {name.removesuffix(".csv") + ".tex" for name in tables if name.endswith(".csv")} == {
+        name for name in tables if name.endswith(".tex")
+    }
     figures = {name for name in names if name.startswith("figures/")}
     assert figures == {f"figures/{name}.{kind}" for name in FIGURES for kind in ("svg", "png")}
 
@@ -83,18 +88,49 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         report.render(tmp_path / "nowhere", "md")
 
 
+@pytest.mark.parametrize("format", sorted(report.RENDERERS))
+def test_records_of_a_newer_schema_are_refused(folder: Path, format: str) -> None:
+    path = folder / "records.jsonl"
+    path.write_text(path.read_text().replace('"schema": ', '"schema": 9', 1))
+    with pytest.raises(RecordsError, match="jsonl:1: schema 9. was written by a newer cmx-bench"):
+        report.render(folder, format)
+
+
+@pytest.mark.parametrize("format", ["html", "md", "latex"])
+def test_a_record_written_by_half_is_passed_over_aloud(folder: Path, format: str) -> None:
+    path = folder / "records.jsonl"
+    path.write_text(path.read_text()[:-20])
+    text = report.render(folder, format)
+    assert "the last record was written by half, by a run that was killed" in text
+    assert "43 measured, 1 missing, of 44" in text
+
+
 def test_a_folder_that_cannot_be_written_is_refused(folder: Path) -> None:
     (folder / "tables").write_text("in the way")
     with pytest.raises(RecordsError, match="tables: cannot be written"):
         report.write(folder)
 
 
-def python(code: str, *arguments: str) -> str:
+def python(code: str, *arguments: str, seed: str = "0") -> str:
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
+        env=os.environ | {"PYTHONHASHSEED": seed},
     )  # fmt: skip
     return done.stdout
+
+
+def test_two_processes_write_the_same_bytes(folder: Path) -> None:
+    """But for drawings, which have a test of their own and take seconds."""
+    code = (
+        "import sys, pathlib, hashlib; from cmx_bench import report; "
+        "from cmx_bench.report import content, page; "
+        "found = report.read(pathlib.Path(sys.argv[1])); "
+        "texts = [report.RENDERERS[one](found) for one in ('md', 'latex', 'csv', 'json')]; "
+        "texts.append(page.render(content.content(found), ())); "
+        "print([hashlib.sha256(text.encode()).hexdigest() for text in texts])"
+    )
+    assert python(code, str(folder), seed="1") == python(code, str(folder), seed="2")
 
 
 def test_reports_never_load_torch(folder: Path) -> None:
@@ -109,7 +145,7 @@ def test_reports_never_load_torch(folder: Path) -> None:
 def test_tables_load_nothing_heavy(folder: Path) -> None:
     code = (
         "import sys, pathlib; from cmx_bench import report; from cmx_bench.report import tables; "
-        "report.render(pathlib.Path(sys.argv[1]), 'md'); "
-        "print({'pandas', 'seaborn', 'matplotlib', 'jinja2', 'rich'} & set(sys.modules))"
+        "[report.render(pathlib.Path(sys.argv[1]), one) for one in ('md', 'latex', 'csv')]; "
+        "print({'pandas', 'scipy.stats', 'matplotlib', 'jinja2', 'rich'} & set(sys.modules))"
     )
     assert python(code, str(folder)) == "set()\n"

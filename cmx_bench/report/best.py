@@ -1,0 +1,45 @@
+"""Which measured values are best as far as the data can tell: what a table shows in bold."""
+
+from __future__ import annotations
+
+from cmx_bench.cell import Setting
+from cmx_bench.metrics import METRICS
+from cmx_bench.report.summary import Report, Result
+
+REMARK = (
+    "Bold is the best measured value of a column, together with those that cannot be told from it, "
+    "for their 95 % intervals overlap with its own. Nothing is bold where all overlap, or where a "
+    "sampled value has no interval."
+)
+
+
+def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
+    """The names of the models with the best value, ties together; empty where nothing decides."""
+    found = (
+        report.result(model, setting.key, setting.image_size, metric) for model in report.run.models
+    )
+    measured = [one for one in found if one is not None and one.estimate is not None]
+    spans = {one.model.name: span for one in measured if (span := _span(one)) is not None}
+    if len(spans) < len(measured) or not spans:
+        return frozenset()
+    choose = max if METRICS[metric].better == "higher" else min
+    first = choose(measured, key=_value)
+    low, high = spans[first.model.name]
+    tied = frozenset(name for name, (start, end) in spans.items() if start <= high and low <= end)
+    return tied if len(tied) < len(spans) else frozenset()
+
+
+def _value(result: Result) -> float:
+    assert result.estimate is not None
+    return result.estimate.value
+
+
+def _span(result: Result) -> tuple[float, float] | None:
+    estimate = result.estimate
+    if estimate is None:
+        return None
+    if result.metric.exact:
+        return estimate.value, estimate.value
+    if estimate.low is None or estimate.high is None:
+        return None
+    return estimate.low, estimate.high

@@ -1,0 +1,33 @@
+"""How to cite a run: BibTeX with its content hash, device and date."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cmx_bench import records
+from cmx_bench.report.headline import code, device
+from cmx_bench.report.latex import escaped
+from cmx_bench.report.summary import Report
+from cmx_bench.report.table import plain
+
+# strftime's names follow the user's language.
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+def bibtex(report: Report) -> str:
+    """An entry whose hash `verify` recomputes; dated by the end of the run, or else its begin."""
+    run, digest = report.run, records.content_hash(report.run, report.records)
+    date = datetime.fromisoformat(run.finished or run.created)
+    note = (
+        f"Suite {run.suite} ({run.suite_hash}), measured {date:%Y-%m-%d} on {device(report)}; "
+        f"content hash SHA-256 {digest}"
+    )
+    fields = {
+        "title": f"{{{escaped(plain(run.title))}}}",
+        "year": f"{date:%Y}",
+        "month": _MONTHS[date.month - 1],
+        "howpublished": f"{{Measured with {escaped(plain(code(report)))}}}",
+        "note": f"{{{escaped(plain(note))}}}",
+    }
+    lines = [f"  {name} = {value}," for name, value in fields.items()]
+    return "\n".join([f"@misc{{cmx-bench-{run.suite}-{digest[:12]},", *lines, "}"]) + "\n"

@@ -1,0 +1,99 @@
+"""A run's raw samples inside its page: packed, and read again so that the page can be verified."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cmx_bench import __version__, agreement, records
+from cmx_bench.errors import RecordsError
+from cmx_bench.report.summary import Report, summarise
+
+# Data, which no browser runs: the page forbids scripts as it did before.
+_BLOCK = re.compile(
+    r'<script type="application/json" id="cmx-bench-data">\n(.*?)\n</script>', re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What a page holds: the report that its raw samples make, and what it was rendered with."""
+
+    report: Report
+    rendered_with: dict[str, str]
+
+
+def pack(report: Report) -> str:
+    """JSON with the run and its records, compressed: the same text for the same records."""
+    raw = {
+        "run": dataclasses.asdict(report.run),
+        "records": [dataclasses.asdict(record) for record in report.records],
+        "unfinished": report.unfinished,
+        "votes": agreement.packed(report.votes),
+        "thumbnails": {
+            place: base64.b64encode(jpeg).decode() for place, jpeg in report.thumbnails.items()
+        },
+    }
+    packed = zlib.compress(json.dumps(raw, separators=(",", ":")).encode(), 9)
+    block = {
+        "rendered_with": renderers(),
+        "encoding": "URL-safe base64 of zlib of JSON",
+        "data": base64.urlsafe_b64encode(packed).decode(),
+    }
+    return json.dumps(block, indent=0)
+
+
+def renderers() -> dict[str, str]:
+    """The packages that a page's bytes depend on, with their versions."""
+    return {"cmx-bench": __version__, "matplotlib": version("matplotlib")}
+
+
+def unpack(page: str, where: str) -> Embedded:
+    """What the text of a page holds.
+
+    Raises:
+        RecordsError: nothing, or what cannot be read; `where` is the page's name.
+    """
+    found = _BLOCK.search(page)
+    if found is None:
+        raise RecordsError(
+            f"{where}: holds no raw samples: no report.html, or an earlier cmx-bench rendered it; "
+            "render it again: cmx-bench report RUN"
+        )
+    try:
+        block = json.loads(found[1])
+        raw: dict[str, Any] = json.loads(zlib.decompress(base64.urlsafe_b64decode(block["data"])))
+        run = records.run_of(raw["run"], where)
+        read = [records.record_of(one, where) for one in raw["records"]]
+        made = dataclasses.replace(
+            summarise(run, read, raw["unfinished"]),
+            votes=agreement.unpacked(raw["votes"]),
+            thumbnails={
+                int(place): base64.b64decode(jpeg) for place, jpeg in raw["thumbnails"].items()
+            },
+        )
+        return Embedded(made, dict(block["rendered_with"]))
+    except (binascii.Error, zlib.error, ValueError, KeyError, TypeError) as error:
+        raise RecordsError(f"{where}: its raw samples cannot be read: {error}") from error
+
+
+def read(page: Path) -> Embedded:
+    """What a page holds.
+
+    Raises:
+        RecordsError: the file cannot be read, or holds nothing that can.
+    """
+    return unpack(records.text_of(page), str(page))
+
+
+def without(page: str) -> str:
+    """The page's text without the data in it."""
+    return _BLOCK.sub("", page)

@@ -1,0 +1,196 @@
+"""Measured values added, subtracted, multiplied and divided, with the interval of what comes out.
+
+Products and quotients are taken on logarithms: over the rounds of a run where their values were
+measured in the same ones, for a round's drift then falls out of a quotient, and else by Welch's t.
+Sums and differences take the ends of their parts' intervals: at least as wide as any dependence
+between the parts can make it. But two top-1 on the same images differ by the images that only one
+of the models has right: a paired interval, far narrower.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cmx_bench import agreement, stats
+from cmx_bench.cell import Setting
+from cmx_bench.claims import Number, Operation, Quantity, Value
+from cmx_bench.metrics import METRICS
+from cmx_bench.report.summary import Report, Result
+from cmx_bench.stats import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A value with its 95 % interval, whose ends are the value itself where it is exact."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def exact(self) -> bool:
+        return self.low == self.high
+
+
+class UnknownError(Exception):
+    """A quantity has no value, or none with an interval; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """A number times powers of values that were sampled in several processes, all positive."""
+
+    factor: float
+    powers: Mapping[tuple[str, str], tuple[Result, int]] = field(default_factory=dict)
+
+
+def span(quantity: Quantity, report: Report, setting: Setting) -> Span:
+    """The value of a quantity in a setting.
+
+    Raises:
+        UnknownError: a part of it has no value, or no interval.
+    """
+    return _span(_evaluated(quantity, report, setting))
+
+
+def _evaluated(quantity: Quantity, report: Report, setting: Setting) -> _Product | Span:
+    if isinstance(quantity, Number):
+        return _Product(quantity.value)
+    if isinstance(quantity, Value):
+        return _measured(quantity, report, setting)
+    if quantity.sign == "-" and (same_images := _paired(quantity, report, setting)) is not None:
+        return same_images
+    left, right = (_evaluated(one, report, setting) for one in (quantity.left, quantity.right))
+    if quantity.sign == "*":
+        return _times(left, right)
+    if quantity.sign == "/":
+        return _times(left, _inverse(right))
+    return _sum(_span(left), _span(right), 1 if quantity.sign == "+" else -1)
+
+
+def _measured(value: Value, report: Report, setting: Setting) -> _Product | Span:
+    result = _found(value, report, setting)
+    assert result.estimate is not None
+    estimate = result.estimate
+    if result.metric.exact:
+        return _Product(estimate.value)
+    positive = all(statistics.median(one.samples) > 0 for one in result.counting)
+    if result.metric.noise == "process" and estimate.n > 1 and positive:
+        return _Product(1.0, {(value.metric, value.model): (result, 1)})
+    if estimate.low is None or estimate.high is None:
+        raise UnknownError(f"{_named(value)} is of one process and has no interval")
+    return Span(estimate.value, estimate.low, estimate.high)
+
+
+def _paired(quantity: Operation, report: Report, setting: Setting) -> Span | None:
+    """A difference of two top-1 on the same images; None for any other."""
+    sides = (quantity.left, quantity.right)
+    if not all(isinstance(one, Value) and one.metric == "top1" for one in sides):
+        return None
+    right, left = ((one.model, setting.key) for one in sides if isinstance(one, Value))
+    if not {left, right} <= report.votes.classes.keys():
+        return None
+    found = agreement.pair(report.votes, left, right).difference
+    return Span(found.value, found.low, found.high)
+
+
+def _found(value: Value, report: Report, setting: Setting) -> Result:
+    """The result that a value names, if it is whole."""
+    if all(metric != value.metric for _, _, metric in report.results):
+        raise UnknownError(f"{value.metric} is not measured here")
+    model = next(one for one in report.run.models if one.name == value.model)
+    result = report.result(model, setting.key, setting.image_size, value.metric)
+    if result is None or result.status in ("not measured", "skipped"):
+        why = f": {result.reason}" if result is not None and result.reason else ""
+        raise UnknownError(f"{_named(value)} is not measured here{why}")
+    if result.status == "failed" or result.estimate is None:
+        raise UnknownError(f"{_named(value)} failed: {result.reason}")
+    return result
+
+
+def _named(value: Value) -> str:
+    return f"{METRICS[value.metric].title} of {value.model}"
+
+
+# --- products -------------------------------------------------------------------------------------
+
+
+def _times(left: _Product | Span, right: _Product | Span) -> _Product | Span:
+    if isinstance(left, _Product) and isinstance(right, _Product):
+        powers = dict(left.powers)
+        for key, (result, power) in right.powers.items():
+            powers[key] = (result, power + powers.get(key, (result, 0))[1])
+        kept = {key: one for key, one in powers.items() if one[1]}
+        return _Product(left.factor * right.factor, kept)
+    one, other = _span(left), _span(right)
+    ends = [a * b for a in (one.low, one.high) for b in (other.low, other.high)]
+    return Span(one.value * other.value, min(ends), max(ends))
+
+
+def _inverse(quantity: _Product | Span) -> _Product | Span:
+    if isinstance(quantity, _Product):
+        if not quantity.factor:
+            raise UnknownError("it divides by zero")
+        powers = {key: (result, -power) for key, (result, power) in quantity.powers.items()}
+        return _Product(1 / quantity.factor, powers)
+    if quantity.low <= 0 <= quantity.high:
+        raise UnknownError("it divides by a value that may be zero")
+    return Span(1 / quantity.value, 1 / quantity.high, 1 / quantity.low)
+
+
+def _span(quantity: _Product | Span) -> Span:
+    if isinstance(quantity, Span):
+        return quantity
+    factor = quantity.factor
+    if not quantity.powers:
+        return Span(factor, factor, factor)
+    change = _logarithm(quantity)
+    value = factor * math.exp(change.value)
+    ends = [factor * math.exp(change.bound(level)) for level in (0.025, 0.975)]
+    return Span(value, min(ends), max(ends))
+
+
+def _logarithm(product: _Product) -> Change:
+    """That of the powers: paired by round where all were measured in the same ones."""
+    sides = list(product.powers.values())
+    rounds = [[one.replicate for one in result.counting] for result, _ in sides]
+    if all(sorted(one) == sorted(set(rounds[0])) for one in rounds):
+        logs = [
+            {one.replicate: power * math.log(statistics.median(one.samples))
+             for one in result.counting}
+            for result, power in sides
+        ]  # fmt: skip
+        return stats.paired([sum(side[place] for side in logs) for place in rounds[0]])
+    return stats.product(
+        [([one.samples for one in result.counting], power) for result, power in sides]
+    )
+
+
+def _sum(left: Span, right: Span, sign: int) -> Span:
+    ends = sorted((sign * right.low, sign * right.high))
+    return Span(left.value + sign * right.value, left.low + ends[0], left.high + ends[1])
+
+
+# --- comparisons ----------------------------------------------------------------------------------
+
+
+def held(
+    left: Quantity, right: Quantity, report: Report, setting: Setting
+) -> tuple[Quantity, float]:
+    """What decides a comparison: a quantity and the number that it is to be held against.
+
+    A quotient against 1 where both sides are products of positive values, for it has the narrower
+    interval; a difference against 0 otherwise; the left side itself against a number.
+
+    Raises:
+        UnknownError: a part of a side has no value, or no interval.
+    """
+    one, other = (_evaluated(side, report, setting) for side in (left, right))
+    if isinstance(right, Number):
+        return left, right.value
+    if all(isinstance(side, _Product) and side.factor > 0 for side in (one, other)):
+        return Operation("/", left, right), 1.0
+    return Operation("-", left, right), 0.0

@@ -1,0 +1,200 @@
+"""Rendered files held against the raw samples: every number recomputed, each that differs named."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path, PurePath
+
+from cmx_bench import records, report
+from cmx_bench.report import embedded, places
+from cmx_bench.report.embedded import Embedded
+from cmx_bench.report.places import Places
+from cmx_bench.report.summary import Report
+
+_PAGE = "report.html"  # whatever a single one is called
+_NOTHING = "(nothing)"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A place of a file that does not show what the raw samples give."""
+
+    file: str
+    place: str
+    shown: str
+    recomputed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was compared: `places` of `files`; `notes` say what was not, and why."""
+
+    content_hash: str
+    files: int
+    places: int
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+
+def verify(path: Path) -> Verification:
+    """A run's folder or a page compared with what its raw samples give.
+
+    Raises:
+        RecordsError: the path is neither, or its raw samples cannot be read.
+    """
+    return _folder(path) if path.is_dir() else _page(path)
+
+
+def _page(path: Path) -> Verification:
+    text = records.text_of(path)
+    found = embedded.unpack(text, str(path))
+    made = {_PAGE: report.RENDERERS["html"](found.report)}
+    notes, drawn_alike = _renderers(found)
+    return _compared(found.report, {_PAGE: text}, made, notes, drawn_alike)
+
+
+def _folder(folder: Path) -> Verification:
+    found = report.read(folder)
+    made = report.files(found)
+    shown = {
+        name: path.read_bytes() if isinstance(content, bytes) else records.text_of(path)
+        for name, content in made.items()
+        if (path := folder / name).exists()
+    }
+    notes: tuple[str, ...] = ()
+    drawn_alike, others = True, list[Difference]()
+    page = shown.get(_PAGE)
+    others += _predictions(found)
+    if isinstance(page, str):
+        inside = embedded.unpack(page, str(folder / _PAGE))
+        notes, drawn_alike = _renderers(inside)
+        others += _raw(found, inside.report)
+    stale = tuple(
+        f"{name} is of an earlier rendering, and was not compared"
+        for name in _rendered(folder)
+        if name not in made
+    )
+    return _compared(found, shown, made, (*notes, *stale), drawn_alike, others)
+
+
+def _rendered(folder: Path) -> list[str]:
+    """The tables and figures that lie in a run's folder."""
+    found = (path for name in ("tables", "figures") for path in (folder / name).glob("*.*"))
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def _renderers(page: Embedded) -> tuple[tuple[str, ...], bool]:
+    """What to say about the versions that rendered, and whether they draw as these do."""
+    now = embedded.renderers()
+    notes = [
+        f"{_PAGE} was rendered with {package} {then}, recomputed with {now.get(package)}"
+        for package, then in page.rendered_with.items()
+        if then != now.get(package)
+    ]
+    drawn_alike = page.rendered_with.get("matplotlib") == now["matplotlib"]
+    notes += [] if drawn_alike else ["drawings were not compared: matplotlib's versions differ"]
+    return tuple(notes), drawn_alike
+
+
+def _raw(found: Report, inside: Report) -> Iterator[Difference]:
+    """The raw samples in the page are those of the folder."""
+    mine, theirs = (records.content_hash(one.run, one.records) for one in (found, inside))
+    if mine != theirs:
+        yield Difference(_PAGE, "content hash of the raw samples in it", theirs, mine)
+
+
+def _predictions(found: Report) -> Iterator[Difference]:
+    """The accuracies of the records are those of the predictions kept image by image."""
+    for voter, right in found.votes.right.items():
+        details = found.results[(*voter, "top1")].details
+        kept = int((right & found.votes.counted[voter]).sum())
+        if details and details["correct"]["top1"] != kept:
+            name = f"predictions/{voter[0]}.{voter[1]}.npz"
+            said = details["correct"]["top1"]
+            yield Difference(name, "images right by top-1", f"{said:,}", f"{kept:,}")
+
+
+def _compared(
+    found: Report,
+    shown: Mapping[str, str | bytes],
+    made: Mapping[str, str | bytes],
+    notes: tuple[str, ...],
+    drawn_alike: bool,
+    others: Sequence[Difference] = (),
+) -> Verification:
+    count, differences = 0, list(others)
+    for name, recomputed in made.items():
+        if not drawn_alike and name.startswith("figures/"):
+            continue
+        given = shown.get(name)
+        if given is None:
+            differences.append(Difference(name, "the file", _NOTHING, "a file"))
+        elif isinstance(given, bytes) or isinstance(recomputed, bytes):
+            count += 1
+            if given != recomputed:
+                differences.append(Difference(name, "the drawing", "another", "this one"))
+        else:
+            read = places.PLACES[PurePath(name).suffix]
+            ours, theirs = read(recomputed), read(given)
+            count += len(ours.entries) + len(ours.lines)
+            differences += _differences(name, theirs, ours, drawn_alike)
+    content_hash = records.content_hash(found.run, found.records)
+    return Verification(content_hash, len(made), count, tuple(differences), notes)
+
+
+def _differences(
+    name: str, shown: Places, recomputed: Places, drawn_alike: bool
+) -> list[Difference]:
+    """Each place that differs; where none does, what may hide one."""
+    named = list(_named(name, shown, recomputed, drawn_alike))
+    if not named and shown.markup != recomputed.markup:
+        return [Difference(name, "the markup", shown.markup, recomputed.markup)]
+    return named
+
+
+def _named(name: str, shown: Places, recomputed: Places, drawn_alike: bool) -> Iterator[Difference]:
+    for place in dict.fromkeys((*recomputed.entries, *shown.entries)):
+        given, ours = (one.entries.get(place, _NOTHING) for one in (shown, recomputed))
+        if given != ours and (drawn_alike or not place.endswith(places.DRAWING)):
+            yield Difference(name, place, given, ours)
+    matcher = difflib.SequenceMatcher(None, shown.lines, recomputed.lines, autojunk=False)
+    for kind, start, end, first, last in matcher.get_opcodes():
+        if kind == "equal":
+            continue
+        for at in range(max(end - start, last - first)):
+            given = shown.lines[start + at] if start + at < end else _NOTHING
+            ours = recomputed.lines[first + at] if first + at < last else _NOTHING
+            yield Difference(name, f"line {start + at + 1}", given, ours)
+
+
+_ROOM = 120
+
+
+def lines(found: Verification) -> Iterator[str]:
+    """A line for each difference, for each note, and what it comes to."""
+    for one in found.differences:
+        shown, recomputed = _narrowed(one.shown, one.recomputed)
+        yield f"{one.file}: {one.place}: shows {shown!r}, the raw samples give {recomputed!r}"
+    yield from found.notes
+    compared = f"{found.places:,} places in {found.files} {'file' if found.files == 1 else 'files'}"
+    if found.differences:
+        yield f"{len(found.differences):,} of {compared} differ from the raw samples"
+    else:
+        yield f"{compared} show what the raw samples give; SHA-256 {found.content_hash}"
+
+
+def _narrowed(one: str, other: str) -> tuple[str, str]:
+    """Two texts around the first character in which they differ, where they are long."""
+    if max(len(one), len(other)) <= _ROOM:
+        return one, other
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    start = max(0, sum(1 for _ in alike) - _ROOM // 3)
+    return _cut(one, start), _cut(other, start)
+
+
+def _cut(text: str, start: int) -> str:
+    end = start + _ROOM
+    return f"{'…' * (start > 0)}{text[start:end]}{'…' * (end < len(text))}"
