@@ -47,13 +47,18 @@ def images(setting: Setting) -> Tensor:
     return placed.contiguous(memory_format=memory_format(setting))
 
 
-def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], Tensor]:
-    """A placed module as a function of its input, for inference in the setting's precision."""
+def make_ready(module: nn.Module, setting: Setting) -> None:
+    """Sets the setting's switches, and compiles a placed module where the setting says so."""
     apply_flags(setting)  # again: a user's module may have set its own while it was imported
     if setting.compile != "none":
         # From the cache of an earlier process, compiling would take no time at all.
         torch.compiler.config.force_disable_caches = True
         module.compile(mode=setting.compile)
+
+
+def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], Tensor]:
+    """A placed module as a function of its input, for inference in the setting's precision."""
+    make_ready(module, setting)
     kind = setting.kind
 
     @torch.inference_mode()
