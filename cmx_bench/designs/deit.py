@@ -64,8 +64,8 @@ class DeiT:
     def rows(self) -> Iterator[Row]:
         """Every width in whole heads at every depth, the MLP an eighth wider or narrower.
 
-        From one width to the next parameters grow by a third (S to B), from one depth to the next
-        by a twelfth: the MLP is what fills the gaps, with the fewest changes to the rest.
+        Between S and B parameters grow by a sixth to a third from one width to the next, by a
+        twelfth from one depth to the next: the MLP fills the gaps.
         """
         for dim, heads in _WIDTHS:
             for depth in depths(self.depth):

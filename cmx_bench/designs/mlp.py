@@ -77,7 +77,7 @@ RESMLPS = {
     "resmlp_big_24_224": MLP("resmlp", 768, 24, patch_size=8),
 }
 
-# Patches of 16, as in the paper's comparison: those of 32 cost a fifth of the MACs at equal
+# Patches of 16, as in the paper's comparison: those of 32 cost a quarter of the MACs at equal
 # parameters, which is another contest.
 MIXERS = {
     "mixer_s16_224": MLP("mixer", 512, 8),
