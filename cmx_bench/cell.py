@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Argument: TypeAlias = str | int | float | bool
-Source: TypeAlias = Literal["convmixer", "timm", "python"]
+# Those whose members `designs` describes.
+Family: TypeAlias = Literal["resnet", "deit", "resmlp", "mixer", "convmixer"]
+Source: TypeAlias = Family | Literal["timm", "python"]
 Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "autocast"]
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 CompileMode: TypeAlias = Literal["none", "default", "reduce-overhead", "max-autotune"]
@@ -18,10 +20,10 @@ Scope: TypeAlias = Literal["resolution", "setting"]
 class Model:
     """One model of a suite, described well enough to build it in another process.
 
-    `target` is the timm name (source "timm") or `module:callable` (source "python"); a ConvMixer
-    is described by `args` alone. `weights` is a timm tag or the path of a checkpoint.
-    `patch_size`, `kernel_size` and `activation` are read off the built model; None where it has
-    none.
+    `target` is the timm name (source "timm") or `module:callable` (source "python"); a member of
+    one of the families of `designs` is described by `args` alone. `weights` is a timm tag or the
+    path of a checkpoint. `patch_size`, `kernel_size` and `activation` are read off the built model;
+    None where it has none.
     """
 
     name: str

@@ -12,8 +12,9 @@ import timm
 import torch
 from torch import nn
 
-from cmx_bench.cell import Model
+from cmx_bench.cell import Model, Source
 from cmx_bench.errors import ModelError
+from cmx_bench.models import members
 from cmx_bench.models.convmixer import ConvMixer
 
 Builder: TypeAlias = Callable[[Model, int], nn.Module]
@@ -47,8 +48,12 @@ def build_python(model: Model, image_size: int) -> nn.Module:
     return built
 
 
-BUILDERS: dict[str, Builder] = {
+BUILDERS: dict[Source, Builder] = {
     "convmixer": build_convmixer,
+    "resnet": members.build_resnet,
+    "deit": members.build_deit,
+    "resmlp": members.build_resmlp,
+    "mixer": members.build_mixer,
     "timm": build_timm,
     "python": build_python,
 }
