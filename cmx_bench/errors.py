@@ -26,6 +26,10 @@ class ModelError(CmxError):
     """A model that cannot be built from its description."""
 
 
+class MatchError(CmxError):
+    """No member of a family costs as much as is wanted; the text names the nearest."""
+
+
 class WeightsError(CmxError):
     """Weights that are missing, unreadable, or of another model."""
 

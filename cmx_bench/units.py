@@ -93,3 +93,15 @@ def share(text: str) -> float:
     if match is None or not 0 < float(match[1]) < 100:
         raise ValueError("expected a percentage such as 2%")
     return float(match[1]) / 100
+
+
+def count(text: str) -> int:
+    """The whole number that `21110248`, `21.1M`, `4G` or `512k` means.
+
+    Raises:
+        ValueError: it is none; the text says what was expected.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", text)
+    if match is None or float(match[1]) == 0:
+        raise ValueError("expected a number such as 21110248, 21.1M or 4G")
+    return round(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]])

@@ -1,0 +1,1 @@
+"""Members of other families that cost as much as a given model; no torch."""

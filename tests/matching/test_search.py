@@ -1,0 +1,125 @@
+"""Matches: how near they come, by which rules, and always the same."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from cmx_bench.cell import Family
+from cmx_bench.designs import FAMILIES, published
+from cmx_bench.designs.mlp import MLP
+from cmx_bench.errors import MatchError
+from cmx_bench.matching import search
+from cmx_bench.matching.search import Match, Target, find
+
+RIVALS: tuple[Family, ...] = ("resnet", "deit", "resmlp", "mixer")
+
+
+@pytest.mark.parametrize("params", [21_110_248, 51_625_960])
+@pytest.mark.parametrize("family", RIVALS)
+def test_the_papers_models_are_matched_closely(family: Family, params: int) -> None:
+    match = find(family, Target({"params": params}))
+    assert match.residual == match.params / params - 1
+    assert abs(match.residual) <= 0.002
+
+
+@pytest.mark.parametrize("family", RIVALS)
+def test_targets_between_five_and_a_hundred_million(family: Family) -> None:
+    draw = random.Random(family)
+    targets = [round(10 ** draw.uniform(6.7, 8)) for _ in range(10)]
+    residuals = [abs(find(family, Target({"params": params})).residual) for params in targets]
+    assert max(residuals) <= 0.01
+    assert sum(residual <= 0.002 for residual in residuals) >= 8
+
+
+@pytest.mark.parametrize("name", [name for members in FAMILIES.values() for name in members])
+def test_a_published_member_matches_itself(name: str) -> None:
+    design = published(name)
+    assert design is not None
+    family = next(family for family, members in FAMILIES.items() if name in members)
+    match = find(family, Target({"params": design.params(10, 192)}, classes=10, image_size=192))
+    assert (match.name, match.changes, match.residual, match.nearest) == (name, [], 0, name)
+
+
+def test_what_is_shown_of_a_match() -> None:
+    match = find("deit", Target({"params": 21_110_248}))
+    assert match.base == match.nearest == "deit_small_patch16_224"
+    assert match.changes == ["MLP ratio 4.00 → 3.73"]
+    assert match.name == "deit_384_12_heads6_mlp1432"
+    assert match.nearest_residual == 22_050_664 / 21_110_248 - 1
+
+
+def test_macs_and_both() -> None:
+    by_macs = find("mixer", Target({"macs": 4_000_000_000}))
+    assert by_macs.residual == by_macs.macs / 4e9 - 1
+    assert abs(by_macs.residual) <= 0.002
+    small = Target({"params": 25_300_000, "macs": 4_150_000_000})
+    both = find("resnet", small, within=0.02)
+    residuals = [both.params / 25_300_000 - 1, both.macs / 4_150_000_000 - 1]
+    assert both.residual == max(residuals, key=abs)
+    assert small.text == "25,300,000 parameters and 4,150,000,000 MACs"
+
+
+def test_the_head_counts() -> None:
+    """A head of 1000 classes is most of a small model: with ten, another member matches."""
+    wide, narrow = (find("resnet", Target({"params": 500_000}, n, 32)) for n in (10, 100))
+    assert wide.design != narrow.design
+    assert all(abs(match.residual) <= 0.01 for match in (wide, narrow))
+
+
+@pytest.mark.parametrize(
+    ("family", "target", "message"),
+    [
+        ("resmlp", Target({"params": 1000}), "resmlp: no member is within 1.0 % of 1,000 param"),
+        ("deit", Target({"params": 10**12}), "the nearest, deit_3072_18_heads48_mlp13824, has 2,"),
+        ("mixer", Target({"params": 10**6}, image_size=8), "images of 8 px are smaller than its p"),
+        (
+            "deit",
+            Target({"params": 21_110_248, "macs": 20_676_851_712}),
+            "of 21,110,248 parameters and 20,676,851,712 MACs; the nearest, deit_",
+        ),
+    ],
+)
+def test_what_cannot_be_matched(family: Family, target: Target, message: str) -> None:
+    with pytest.raises(MatchError) as error:
+        find(family, target)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_within_is_what_is_asked_for() -> None:
+    target = Target({"params": 21_110_248})
+    exact = find("mixer", target, within=0.05)
+    assert exact == find("mixer", target, within=abs(exact.residual))
+    with pytest.raises(MatchError, match="allow more with `within`, or leave mixer out"):
+        find("mixer", target, within=0.0001)
+
+
+def candidate(base: str, design: MLP, residual: float) -> search._Candidate:
+    start = FAMILIES[design.family][base]
+    return search._Candidate(base, design, residual, search._cost(start, design))
+
+
+def test_the_least_changed_of_the_close_ones_or_else_the_nearest() -> None:
+    """Arithmetic: a change counts 0.1 and its logarithm, a width to be padded 0.1."""
+    one = candidate("mixer_s16_224", MLP("mixer", 520, 8), -0.002)
+    two = candidate("mixer_s16_224", MLP("mixer", 504, 9), 0.0001)
+    far = candidate("mixer_s16_224", MLP("mixer", 512, 8), 0.0021)
+    assert (far.cost, one.cost, two.cost) == (
+        0,
+        pytest.approx(0.1 + 0.015504, abs=1e-6),
+        pytest.approx(0.2 + 0.015748 + 0.117783, abs=1e-6),
+    )
+    padded = candidate("mixer_s16_224", MLP("mixer", 508, 8), 0.0)
+    assert padded.cost == pytest.approx(0.2 + 0.007843, abs=1e-6)
+    assert search._best([two, far, padded, one]) == one
+    assert search._best([far, candidate("mixer_s16_224", two.design, 0.003)]) == far
+
+
+def test_a_match_says_it_all_again() -> None:
+    """Deterministic: equal questions have equal answers."""
+    matches: list[list[Match]] = [
+        [find(family, Target({"params": 30_000_000})) for family in FAMILIES] for _ in range(2)
+    ]
+    assert matches[0] == matches[1]
