@@ -26,7 +26,7 @@ def measures(pattern: str) -> Iterator[str]:
     for name, info in MEASURES.items():
         if fnmatchcase(name, pattern):
             metrics_of = ", ".join(m.name for m in METRICS.values() if m.measure == name)
-            yield f"{name:<12} {info.about}: {metrics_of}"
+            yield f"{name:<16} {info.about}: {metrics_of}"
 
 
 def metrics(pattern: str) -> Iterator[str]:
@@ -36,7 +36,7 @@ def metrics(pattern: str) -> Iterator[str]:
             kind = "exact" if metric.exact else "sampled"
             unit = metric.unit or "1"
             about = f"{metric.better} is better, {kind}: {metric.definition}"
-            yield f"{metric.name:<17} {unit:<9} {about}"
+            yield f"{metric.name:<22} {unit:<9} {about}"
 
 
 def suites(pattern: str) -> Iterator[str]:
@@ -44,7 +44,7 @@ def suites(pattern: str) -> Iterator[str]:
     for name, path in suite.shipped().items():
         if fnmatchcase(name, pattern):
             loaded = suite.load(str(path)).suite
-            yield f"{name:<12} {loaded.title or loaded.name} ({len(loaded.models)} models)"
+            yield f"{name:<12} {loaded.title or loaded.name} ({loaded.size} models)"
 
 
 LISTS: dict[str, Callable[[str], Iterator[str]]] = {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,15 +15,16 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.designs.convmixer import PUBLISHED
 from cmx_bench.document import Location
-from cmx_bench.errors import ModelError, PlanError, nearest
-from cmx_bench.measures import MEASURES
+from cmx_bench.errors import CmxError, MatchError, ModelError, PlanError, nearest
+from cmx_bench.matching import formats, search
+from cmx_bench.measures import MEASURES, counting
 from cmx_bench.models import families, weights
 from cmx_bench.models.building import build, build_on_meta
-from cmx_bench.models.convmixer import PUBLISHED
 from cmx_bench.plan import Plan
 from cmx_bench.records import Environment
-from cmx_bench.suite import CpuSetting, CudaSetting, ModelEntry, SuiteFile
+from cmx_bench.suite import NAME, CpuSetting, CudaSetting, MatchEntry, ModelEntry, SuiteFile
 
 # Multiply-accumulates a second, for estimates only. CPU: one core, between what ConvMixer and the
 # token models reach; CUDA: a third of what a data-centre GPU of 2020 reaches, by input type.
@@ -60,16 +62,16 @@ def make(
         raise suite_file.document.error(
             ("settings", "<key>"), f"no settings for {kind}; add one under {kind}: or use --device"
         )
-    models = tuple(_resolve(suite_file, index, allow_import) for index in range(len(suite.models)))
+    placed = _models(suite_file, allow_import)
     for index, entry in enumerate(entries):
         _refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
     sizes = sorted({entry.image_size for entry in entries})
     costs = {
         (model.name, size): _cost(suite_file, index, size, model)
-        for index, model in enumerate(models)
+        for index, model in placed
         for size in sizes
     }
-    models = tuple(replace(m, **costs[m.name, sizes[0]].traits) for m in models)  # type: ignore[arg-type]
+    models = tuple(replace(m, **costs[m.name, sizes[0]].traits) for _, m in placed)  # type: ignore[arg-type]
     settings = tuple(
         _setting(entry, machine, max(costs[m.name, entry.image_size].macs for m in models))
         for entry in entries
@@ -124,10 +126,83 @@ def _chosen(cell: Cell, pattern: str) -> bool:
     return fnmatchcase(cell.key, pattern) or fnmatchcase(cell.model.name, pattern)
 
 
-def _resolve(suite_file: SuiteFile, index: int, allow_import: bool) -> Model:
+def _models(suite_file: SuiteFile, allow_import: bool) -> list[tuple[int, Model]]:
+    """All models in the suite's order, each with the number of the entry that it comes from."""
+    named: dict[int, Model] = {}
+    matches: dict[int, MatchEntry] = {}
+    for index, entry in enumerate(suite_file.suite.models):
+        if isinstance(entry, MatchEntry):
+            matches[index] = entry
+        else:
+            named[index] = _resolve(suite_file, index, entry, allow_import)
+    known = {model.name: model for model in named.values()}
+    placed = list(named.items())
+    for index, entry in matches.items():
+        for model in _matched(suite_file, index, entry, known):
+            if any(model.name == other.name for _, other in placed):
+                raise suite_file.document.error(
+                    ("models", index), f"{model.name!r} is there already; keep one of the two"
+                )
+            placed.append((index, model))
+    return sorted(placed, key=lambda one: one[0])
+
+
+def _matched(
+    suite_file: SuiteFile, index: int, entry: MatchEntry, known: Mapping[str, Model]
+) -> Iterator[Model]:
+    """The members of other families that a `match:` entry stands for.
+
+    Args:
+        known: the suite's other models, by name.
+    """
+    suite, error, location = suite_file.suite, suite_file.document.error, ("models", index)
+    settings: list[CudaSetting | CpuSetting] = [*suite.settings.cuda, *suite.settings.cpu]
+    sizes = sorted({setting.image_size for setting in settings})
+    if entry.image_size is None and len(sizes) > 1:
+        listed = " and ".join(map(str, sizes))
+        raise error(location, f"image_size is missing: the settings have images of {listed} px")
+    size = entry.image_size or sizes[0]
+
+    def wanted(quantity: search.Quantity) -> int:
+        return amount(quantity, str(entry.match), known, suite.num_classes, size)
+
+    try:
+        amounts = {quantity: entry.number or wanted(quantity) for quantity in entry.quantities}
+    except CmxError as problem:
+        raise error((*location, "match"), str(problem)) from None
+    target = search.Target(amounts, suite.num_classes, size)
+    for place, family in enumerate(entry.families):
+        try:
+            match = search.find(family, target, entry.within)
+        except MatchError as problem:
+            raise error((*location, "families", place), str(problem)) from None
+        yield _source(ModelEntry(**formats.entry(match)), suite.num_classes, allow_import=False)
+
+
+def amount(
+    quantity: search.Quantity,
+    name: str,
+    known: Mapping[str, Model],
+    num_classes: int,
+    image_size: int,
+) -> int:
+    """Parameters, or MACs for one image, of one of the `known` models or of another by its name.
+
+    Raises:
+        CmxError: nobody knows a model of that name, or it cannot be built or counted.
+    """
+    if name not in known and not re.fullmatch(NAME, name):
+        raise ModelError(f"{name!r}: expected a model or a number such as 21.1M")
+    model = known.get(name) or _source(ModelEntry(name=name), num_classes, allow_import=False)
+    if quantity == "macs":
+        return counting.count(lambda: build(model, image_size), image_size).macs
+    module = build_on_meta(lambda: build(model, image_size))
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _resolve(suite_file: SuiteFile, index: int, entry: ModelEntry, allow_import: bool) -> Model:
     """The model of one entry, its name known to timm, its weights there."""
     suite, location = suite_file.suite, ("models", index)
-    entry = suite.models[index]
     try:
         model = _source(entry, suite.num_classes, allow_import)
         return replace(model, weights=_weights(model, suite_file.document.path.parent))
@@ -145,14 +220,15 @@ def _source(entry: ModelEntry, num_classes: int, allow_import: bool) -> Model:
             )
         return Model(entry.name, label, entry.family or entry.name, "python", entry.python,
                      entry.args, entry.weights, num_classes)  # fmt: skip
-    if entry.convmixer is not None:
-        return Model(entry.name, label, entry.family or "convmixer", "convmixer", "",
-                     entry.convmixer.model_dump(), entry.weights, num_classes)  # fmt: skip
+    if entry.design is not None:
+        family, arguments = entry.design
+        return Model(entry.name, label, entry.family or family, family, "",
+                     arguments, entry.weights, num_classes)  # fmt: skip
     architecture, _, tag = (entry.timm or entry.name).partition(".")
     weights_named = entry.weights or tag or None
     if entry.timm is None and architecture in PUBLISHED and not entry.args:
         return Model(entry.name, label, entry.family or "convmixer", "convmixer", architecture,
-                     PUBLISHED[architecture], weights_named, num_classes)  # fmt: skip
+                     PUBLISHED[architecture].arguments, weights_named, num_classes)  # fmt: skip
     if not timm.is_model(architecture):
         raise ModelError(
             f"unknown model {architecture!r}{nearest(architecture, timm.list_models())} "

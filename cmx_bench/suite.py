@@ -6,27 +6,33 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     model_validator,
 )
 
 from cmx_bench import document, units
-from cmx_bench.cell import Argument, CompileMode, Layout, Precision
+from cmx_bench.cell import Argument, CompileMode, Family, Layout, Precision
+from cmx_bench.designs import FAMILIES
 from cmx_bench.document import Document, Location
 from cmx_bench.errors import SuiteError, nearest
+from cmx_bench.matching import search
 from cmx_bench.measures import MEASURES
 
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"
+_Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 _Label = Annotated[str, Field(min_length=1, max_length=200)]
 _Positive = Annotated[int, Field(ge=1)]
 
@@ -57,28 +63,127 @@ class ConvMixerEntry(_Strict):
     activation: Literal["gelu", "relu"] = "gelu"
 
 
+def _stages(layers: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*(-[1-9]\d*){3}", layers):
+        raise ValueError(
+            f"expected the blocks of four stages such as 3-4-6-3, got {_shown(layers)}"
+        )
+    return layers
+
+
+class ResNetEntry(_Strict):
+    """The width of the first stage, the blocks of each stage (`3-4-6-3`), and their kind."""
+
+    width: _Positive = 64
+    layers: Annotated[str, AfterValidator(_stages)]
+    block: Literal["basic", "bottleneck"] = "bottleneck"
+
+
+class DeiTEntry(_Strict):
+    """Width, depth, heads, and the hidden units of an MLP: heads divide the width."""
+
+    dim: _Positive
+    depth: _Positive
+    heads: _Positive
+    mlp_dim: _Positive
+
+
+class MLPEntry(_Strict):
+    """Width and depth of a ResMLP or an MLP-Mixer, and the side of its patches."""
+
+    dim: _Positive
+    depth: _Positive
+    patch_size: _Positive = 16
+
+
+SOURCES = ("timm", "convmixer", "resnet", "deit", "resmlp", "mixer", "python")
+
+
 class ModelEntry(_Strict):
-    """A model: a timm name alone, or one of `timm`, `convmixer` and `python` with its arguments."""
+    """A model: a timm name alone, or one of `SOURCES` with its arguments."""
 
     name: _Name
     label: _Label | None = None
     family: _Name | None = None
     timm: _Name | None = None
     convmixer: ConvMixerEntry | None = None
+    resnet: ResNetEntry | None = None
+    deit: DeiTEntry | None = None
+    resmlp: MLPEntry | None = None
+    mixer: MLPEntry | None = None
     python: str | None = None
     args: dict[str, Argument] = {}
     weights: _Label | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelEntry:
-        sources = [key for key in ("timm", "convmixer", "python") if getattr(self, key) is not None]
+        sources = [key for key in SOURCES if getattr(self, key) is not None]
         if len(sources) > 1:
             raise ValueError(f"one of {' and '.join(sources)} is enough; keep one")
         if self.python is not None and not re.fullmatch(r"[\w.]+:\w+", self.python):
             raise ValueError(f"python is 'module:callable', got {self.python!r}")
-        if self.args and self.convmixer is not None:
-            raise ValueError("args go with timm and python; a convmixer has its own keys")
+        if self.args and self.design is not None:
+            raise ValueError(f"args go with timm and python; a {sources[0]} has its own keys")
         return self
+
+    @property
+    def design(self) -> tuple[Family, dict[str, Argument]] | None:
+        """The family and the arguments of a model that is described by what it is made of."""
+        for family in FAMILIES:
+            if (described := getattr(self, family)) is not None:
+                return family, described.model_dump()
+        return None
+
+
+def _target(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"expected a model or a number such as 21.1M, got {_shown(value)}")
+    return value
+
+
+class MatchEntry(_Strict):
+    """Members of `families` that cost as much as a model, or as a number says.
+
+    The model is one of this suite, of timm, or of the paper. `image_size` is that of the settings,
+    where they have but one.
+    """
+
+    match: Annotated[str | int, BeforeValidator(_target)]
+    families: Annotated[list[Family], Field(min_length=1)]
+    by: Literal["params", "macs", "both"] = "params"
+    within: Annotated[float, _text_as(units.share)] = search.WITHIN
+    image_size: _Positive | None = None
+
+    @model_validator(mode="after")
+    def _one_number(self) -> MatchEntry:
+        if self.by == "both" and self.number is not None:
+            raise ValueError("by: both needs a model to match; a number is of one or the other")
+        return self
+
+    @property
+    def number(self) -> int | None:
+        """What `match` says, if that is a number."""
+        try:
+            return units.count(str(self.match))
+        except ValueError:
+            return None
+
+    @property
+    def quantities(self) -> tuple[search.Quantity, ...]:
+        """What is to be matched."""
+        return ("params", "macs") if self.by == "both" else (self.by,)
+
+
+def _kind_of_entry(entry: object) -> str:
+    """Tags that are no keys of a suite: an error's location in the file leaves them out."""
+    matched = "match" in entry if isinstance(entry, dict) else isinstance(entry, MatchEntry)
+    return "<match>" if matched else "<model>"
+
+
+Entry: TypeAlias = Annotated[
+    Annotated[ModelEntry, Tag("<model>")] | Annotated[MatchEntry, Tag("<match>")],
+    Discriminator(_kind_of_entry),
+]
 
 
 class CpuSetting(_Strict):
@@ -122,7 +227,7 @@ class Suite(_Strict):
 
     name: _Name
     title: _Label | None = None
-    models: Annotated[list[ModelEntry], Field(min_length=1)]
+    models: Annotated[list[Entry], Field(min_length=1)]
     measures: Annotated[list[str], Field(min_length=1)]
     settings: Settings
     replicates: Annotated[int, Field(ge=1, le=1000)] = 5
@@ -130,6 +235,11 @@ class Suite(_Strict):
     budget: Annotated[float | None, _text_as(units.seconds)] = None
     num_classes: _Positive = 1000
     timeout: Annotated[float, Field(gt=0, strict=False)] = 1800.0
+
+    @property
+    def size(self) -> int:
+        """How many models it has, with one for each family of a match."""
+        return sum(len(one.families) if isinstance(one, MatchEntry) else 1 for one in self.models)
 
     @property
     def hash(self) -> str:
@@ -212,7 +322,8 @@ def _check_words(source: Document, suite: Suite) -> None:
                 f"(known: {', '.join(MEASURES)})",
             )
     _refuse_repeats(source, ("measures",), suite.measures)
-    _refuse_repeats(source, ("models",), [model.name for model in suite.models])
+    names = [entry.name if isinstance(entry, ModelEntry) else None for entry in suite.models]
+    _refuse_repeats(source, ("models",), names)
     for kind in ("cuda", "cpu"):
         names = [setting.name for setting in getattr(suite.settings, kind)]
         _refuse_repeats(source, ("settings", kind), names)
@@ -220,9 +331,9 @@ def _check_words(source: Document, suite: Suite) -> None:
         raise source.error(("settings",), "no setting given; add one under cpu or cuda")
 
 
-def _refuse_repeats(source: Document, location: Location, names: list[str]) -> None:
+def _refuse_repeats(source: Document, location: Location, names: Sequence[str | None]) -> None:
     for name, count in Counter(names).items():
-        if count > 1:
+        if count > 1 and name is not None:
             second = [index for index, other in enumerate(names) if other == name][1]
             raise source.error((*location, second), f"{name!r} is given twice; keep one")
 
@@ -255,7 +366,7 @@ def _explain(source: Document, error: ValidationError) -> SuiteError:
     name = next((part for part in reversed(location) if isinstance(part, str)), "the suite")
     if kind == "extra_forbidden":
         word = str(first["loc"][-1])
-        known = _keys_at(location)
+        known = _keys_at(source.value, location)
         return source.error(
             (*location, "<key>"),
             f"unknown key {word!r}{nearest(word, known)} (known: {', '.join(known)})",
@@ -285,13 +396,22 @@ def _within(source: Document, loc: tuple[int | str, ...]) -> Location:
     return location
 
 
-def _keys_at(location: Location) -> list[str]:
-    """The valid keys of the mapping that holds the key at `location`."""
+def _keys_at(value: Any, location: Location) -> list[str]:
+    """The valid keys of the mapping that holds the key at `location` of a suite's plain value."""
     model: type[BaseModel] = Suite
+    possible = [model]
     for part in location[:-1]:
+        value = value[part]
         if isinstance(part, str):
-            model = next(_models_in(model.model_fields[part].annotation), model)
+            possible = list(_models_in(model.model_fields[part].annotation)) or [model]
+        if isinstance(value, dict):
+            model = _most_alike(possible, value)
     return list(model.model_fields)
+
+
+def _most_alike(models: Iterable[type[BaseModel]], value: Mapping[str, Any]) -> type[BaseModel]:
+    """The first of the models that have the most keys in common with `value`."""
+    return max(models, key=lambda model: len(model.model_fields.keys() & value.keys()))
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

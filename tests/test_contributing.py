@@ -60,7 +60,7 @@ def test_a_measure_is_one_file_and_two_lines(steps: list[str], tmp_path: Path) -
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "layers       leaf modules: layers" in cmx("list", "measures")
+    assert "layers           leaf modules: layers" in cmx("list", "measures")
     cmx("run", "suite.yaml", "--out", "out")
     rows = list(csv.DictReader((tmp_path / "out/results.csv").open()))
     values = {row["model"]: float(row["value"]) for row in rows if row["metric"] == "layers"}

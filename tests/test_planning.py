@@ -88,6 +88,63 @@ def test_names_with_tags_and_published_convmixers(write_suite: Write, cpu: dict[
     assert (mixer.source, mixer.activation, mixer.weights) == ("convmixer", "ReLU", "in1k")
 
 
+MATCH = TINY.replace(
+    "{name: net, timm: resnet10t}", "{match: X, families: [deit, resnet], within: 2%}"
+)
+
+
+@pytest.mark.parametrize("target", ["mixer", "resnet18", "convmixer_512_12_ks8_p7", "5M"])
+def test_a_match_becomes_models(write_suite: Write, cpu: dict[str, Any], target: str) -> None:
+    text = MATCH.replace("match: X", f"match: {target}") + "num_classes: 10\n"
+    text = text.replace("dim: 8, depth: 2", "dim: 256, depth: 4")
+    plan = made(write_suite(text), cpu)
+    mixer, *matched = plan.models
+    assert [model.family for model in matched] == ["deit", "resnet"]
+    assert [model.patch_size for model in matched] == [16, None]
+    known = {model.name: model for model in plan.models}
+    wanted = 5_000_000 if target == "5M" else planning.amount("params", target, known, 10, 56)
+    for model in matched:
+        params = planning.amount("params", model.name, known, 10, 56)
+        assert abs(params / wanted - 1) <= 0.02
+    assert mixer.label == "Small ConvMixer"
+
+
+def test_matches_keep_the_suites_order(write_suite: Write, cpu: dict[str, Any]) -> None:
+    entry = "  - {match: net, families: [resnet], by: macs}\n  - {name: mixer"
+    models = made(write_suite(TINY.replace("  - {name: mixer", entry)), cpu).models
+    assert [model.family for model in models] == ["resnet", "convmixer", "resnet"]
+    known = {model.name: model for model in models}
+    first, last = (planning.amount("macs", m.name, known, 1000, 56) for m in (models[0], models[2]))
+    assert abs(first / last - 1) <= 0.01
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("match: X", "match: resnet51", "4:13: unknown model 'resnet51', did you mean"),
+        ("match: X", "match: a b", "4:13: 'a b': expected a model or a number such as 21.1M"),
+        ("match: X", "match: 900", "4:29: deit: no member is within 2.0 % of 900 parameters"),
+        ("match: X", "match: 900G", "4:30: deit: no member is within 2.0 % of 900,000,000,000"),
+        (
+            "56}]",
+            "56}, {name: b, image_size: 64}]",
+            "4:5: image_size is missing: the settings have images of 56 and 64 px",
+        ),
+        ("[deit, resnet]", "[deit, deit]", "is there already; keep one of the two"),
+    ],
+)
+def test_what_cannot_be_matched(
+    write_suite: Write, cpu: dict[str, Any], old: str, new: str, message: str
+) -> None:
+    assert old in MATCH
+    path = write_suite(MATCH.replace(old, new).replace("match: X", "match: 5M"))
+    with pytest.raises(SuiteError) as error:
+        made(path, cpu)
+    assert str(error.value).startswith(f"{path}:4:")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str, Any]) -> None:
     path = write_suite(TINY + "  cuda: [{name: big}]\n")
     assert made(path, cpu).unavailable == {

@@ -16,7 +16,7 @@ from .conftest import TINY
 def test_a_bare_name_is_short_for_a_model(write_suite: Callable[[str], Path]) -> None:
     text = TINY.replace("- {name: net, timm: resnet10t}", "- resnet18")
     models = suite.load(str(write_suite(text))).suite.models
-    assert [model.name for model in models] == ["mixer", "resnet18"]
+    assert [getattr(model, "name", None) for model in models] == ["mixer", "resnet18"]
 
 
 def test_the_hash_follows_the_meaning_not_the_spelling(write_suite: Callable[[str], Path]) -> None:
@@ -35,6 +35,19 @@ def test_precision_and_budget(write_suite: Callable[[str], Path]) -> None:
     assert same.hash == loaded.hash
 
 
+def test_a_match_is_an_entry(write_suite: Callable[[str], Path]) -> None:
+    text = TINY.replace(
+        "timm: resnet10t}", "timm: resnet10t}\n  - {match: 21.1M, families: [deit]}"
+    )
+    loaded = suite.load(str(write_suite(text.replace("[deit]", "[deit, resnet]")))).suite
+    assert loaded.size == 4
+    [_, _, match] = loaded.models
+    assert isinstance(match, suite.MatchEntry)
+    assert (match.number, match.quantities, match.within) == (21_100_000, ("params",), 0.01)
+    assert suite.MatchEntry(match="mixer", families=["deit"], by="both").number is None
+
+
+NET = "{name: net, timm: resnet10t}"
 MISTAKES = [
     ("depth: 2", "depht: 2", "3:63: unknown key 'depht', did you mean 'depth'? (known: dim, depth"),
     ("measures", "mesures", "5:1: unknown key 'mesures', did you mean 'measures'?"),
@@ -60,7 +73,7 @@ MISTAKES = [
     ("name: tiny\n", "", "the key 'name' is missing"),
     ("[params, throughput]", "params", "5:11: measures: expected a list, got text 'params'"),
     ("[params, throughput]", "[]", "at least 1"),
-    ("throughput]", "thruput]", "5:20: unknown measure 'thruput', did you mean 'throughput'?"),
+    ("throughput]", "thruput]", "5:20: unknown measure 'thruput', did you mean 'throughput'"),
     ("throughput]", "params]", "5:20: 'params' is given twice"),
     ("name: net", "name: mixer", "4:5: 'mixer' is given twice"),
     ("timm: resnet10t", "timm: resnet10t, python: 'a:b'", "timm and python is enough; keep one"),
@@ -76,6 +89,45 @@ MISTAKES = [
     ("replicates: 3", "budget: 600", "6:9: budget: expected a time such as 90s, 10m or 1h, got a"),
     ("replicates: 3", "budget: soon", "expected a time such as 90s, 10m or 1h, got text 'soon'"),
     ("replicates: 3", "precison: 2%", "6:1: unknown key 'precison', did you mean 'precision'?"),
+    ("timm: resnet10t", "mixer: {dim: 8}", "4:24: the key 'depth' is missing"),
+    (
+        "timm: resnet10t",
+        "mixer: {dim: 8, hidden: 2}",
+        "unknown key 'hidden' (known: dim, depth, pat",
+    ),
+    ("timm: resnet10t", "resnet: {layers: 3-4-6}", "4:34: layers: expected the blocks of four st"),
+    ("timm: resnet10t", "resmlp: {dim: 8, depth: 1}, args: {a: 1}", "a resmlp has its own keys"),
+    (
+        "timm: resnet10t",
+        "resmlp: {dim: 8, depth: 1}, mixer: {dim: 8, depth: 1}",
+        "resmlp and mixer",
+    ),
+    (NET, "{match: mixer}", "4:5: the key 'families' is missing"),
+    (NET, "{match: mixer, familys: [deit]}", "unknown key 'familys', did you mean 'families'? (kn"),
+    (
+        NET,
+        "{match: mixer, families: [diet]}",
+        "4:31: families: expected 'resnet', 'deit', 'resmlp'",
+    ),
+    (NET, "{match: mixer, families: [diet]}", "got text 'diet', did you mean 'deit'?"),
+    (NET, "{match: mixer, families: []}", "4:30: families: "),
+    (
+        NET,
+        "{match: 1.5, families: [deit]}",
+        "4:13: match: expected a model or a number such as 21.1M",
+    ),
+    (
+        NET,
+        "{match: true, families: [deit]}",
+        "expected a model or a number such as 21.1M, got a bo",
+    ),
+    (NET, "{match: mixer, families: [deit], by: flops}", "by: expected 'params', 'macs' or 'both'"),
+    (
+        NET,
+        "{match: mixer, families: [deit], within: 1}",
+        "within: expected a percentage such as 2%",
+    ),
+    (NET, "{match: 21.1M, families: [deit], by: both}", "by: both needs a model to match"),
 ]
 
 

@@ -10,19 +10,6 @@ from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU}
 
-# The models whose weights are published. Note the ReLU of the second and the width of the third.
-PUBLISHED: dict[str, dict[str, int | str]] = {
-    "convmixer_1536_20": {
-        "dim": 1536, "depth": 20, "kernel_size": 9, "patch_size": 7, "activation": "gelu",
-    },
-    "convmixer_768_32": {
-        "dim": 768, "depth": 32, "kernel_size": 7, "patch_size": 7, "activation": "relu",
-    },
-    "convmixer_1024_20_ks9_p14": {
-        "dim": 1024, "depth": 20, "kernel_size": 9, "patch_size": 14, "activation": "gelu",
-    },
-}  # fmt: skip
-
 
 class Residual(nn.Module):
     """`fn(x) + x`."""
