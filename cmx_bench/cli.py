@@ -7,11 +7,11 @@ import shlex
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 
 import typer
 
@@ -19,9 +19,11 @@ from cmx_bench import __version__
 from cmx_bench.errors import CmxError, nearest
 
 if TYPE_CHECKING:
+    from cmx_bench.cell import Family
     from cmx_bench.gate.history import History
     from cmx_bench.gate.pairs import Pair
     from cmx_bench.gate.verdict import Comparison, Verdict
+    from cmx_bench.matching.search import Quantity
     from cmx_bench.plan import Plan
 
 OK, REGRESSION, BAD_INPUT, INCONCLUSIVE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -164,7 +166,7 @@ def check(
     from cmx_bench.gate import floor
     from cmx_bench.gate import history as histories
 
-    share = _share(threshold)
+    share = _share("--threshold", threshold)
     others = {"baseline": baseline} | ({} if anchor is None else {"anchor": anchor})
     head, verdict = checks.verdict(run, others, share)
     note = floor.note(share, head.run.machine, any_threshold)
@@ -203,7 +205,7 @@ def ab(
     from cmx_bench.gate import floor, kept
     from cmx_bench.gate.outputs import terminal
 
-    share, seconds = _share(threshold), _seconds(budget)
+    share, seconds = _share("--threshold", threshold), _seconds(budget)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     for name, path in (bases | {"head": head}).items():
         try:
@@ -242,7 +244,7 @@ def selftest(
     from cmx_bench.gate import selftest as tests
     from cmx_bench.gate.outputs import terminal
 
-    share, seconds = _share(threshold), _seconds(budget) or 0.0
+    share, seconds = _share("--threshold", threshold), _seconds(budget) or 0.0
     made = _plan(suite, device, only, allow_import)
     about = {"threshold": share, "command": _command()}
     folder = kept.open_folder(made, out, "selftest", about)
@@ -258,6 +260,48 @@ def selftest(
     for file in (folder / "selftest.json", floor.path(made.machine)):
         floor.write(found, file)
         print(file)
+
+
+@app.command()
+def match(
+    params: Annotated[
+        str | None, typer.Option(help="Parameters: a number such as 21.1M, or a model's.")
+    ] = None,
+    macs: Annotated[
+        str | None, typer.Option(help="MACs for one image: a number such as 4G, or a model's.")
+    ] = None,
+    families: Annotated[
+        str, typer.Option(help="Families, between commas; there is convmixer as well.")
+    ] = "resnet,deit,resmlp,mixer",
+    classes: Annotated[int, typer.Option(min=1, help="Classes that the head tells apart.")] = 1000,
+    image_size: Annotated[int, typer.Option(min=1, help="Side of the images, in pixels.")] = 224,
+    within: Annotated[
+        str, typer.Option(help="How far from the target is accepted.", metavar="PERCENT")
+    ] = "1%",
+    format: Annotated[
+        str, typer.Option(help="table, csv, or yaml to paste into a suite.")
+    ] = "table",
+) -> None:
+    """Find the member of each family that has as many parameters or MACs."""
+    from cmx_bench.designs import FAMILIES
+    from cmx_bench.matching import search
+    from cmx_bench.matching.formats import FORMATS
+
+    render = _looked_up("--format", "format", format, FORMATS)
+    names: dict[str, Family] = {family: family for family in FAMILIES}
+    words = map(str.strip, families.split(","))
+    chosen = [_looked_up("--families", "family", word, names) for word in words]
+    asked: dict[search.Quantity, str | None] = {"params": params, "macs": macs}
+    amounts = {
+        quantity: _amount(quantity, text, classes, image_size)
+        for quantity, text in asked.items()
+        if text is not None
+    }
+    if not amounts:
+        raise CmxError("match: nothing to match; give --params or --macs a number or a model")
+    target = search.Target(amounts, classes, image_size)
+    matches = [search.find(family, target, _share("--within", within)) for family in chosen]
+    print(render(matches, shutil.get_terminal_size((160, 24)).columns), end="")
 
 
 @app.command("list")
@@ -338,13 +382,30 @@ def _command() -> str:
     return shlex.join(["python", "-m", "cmx_bench", *sys.argv[1:]])
 
 
-def _share(threshold: str) -> float:
+def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int:
+    """A number as it is; of a published member of a family by closed form, of others by torch."""
+    from cmx_bench import designs, units
+    from cmx_bench.execute import local
+    from cmx_bench.matching import search
+
+    try:
+        return units.count(text)
+    except ValueError:
+        pass
+    design = designs.published(text)
+    if design is not None and image_size >= design.least_image_size:
+        return search.count(quantity, design, search.Target({}, classes, image_size))
+    amount: int = local.call("cmx_bench.planning:amount", quantity, text, {}, classes, image_size)
+    return amount
+
+
+def _share(option: str, text: str) -> float:
     from cmx_bench import units
 
     try:
-        return units.share(threshold)
+        return units.share(text)
     except ValueError as error:
-        raise CmxError(f"--threshold {threshold}: {error}") from None
+        raise CmxError(f"{option} {text}: {error}") from None
 
 
 def _seconds(budget: str | None) -> float | None:
@@ -360,12 +421,20 @@ def _format(format: str | None, output: Path | None) -> str:
     from cmx_bench.report import RENDERERS
 
     name = format or (output.suffix.removeprefix(".") if output else "")
-    if name not in RENDERERS:
-        raise CmxError(
-            f"--format {name or '(none)'}: unknown format{nearest(name, RENDERERS)} "
-            f"(known: {', '.join(RENDERERS)})"
-        )
+    _looked_up("--format", "format", name or "(none)", RENDERERS)
     return name
+
+
+_Value = TypeVar("_Value")
+
+
+def _looked_up(option: str, what: str, word: str, known: Mapping[str, _Value]) -> _Value:
+    """What a word of an option stands for."""
+    if word not in known:
+        raise CmxError(
+            f"{option} {word}: unknown {what}{nearest(word, known)} (known: {', '.join(known)})"
+        )
+    return known[word]
 
 
 def _note(message: str) -> None:

@@ -124,6 +124,18 @@ def test_the_exit_code_and_the_page_agree_on_a_contradiction(
         (["report", ".", "--format", "htm"], "unknown format, did you mean 'html'?"),
         (["report", ".", "-o", "x.pdf"], "--format pdf: unknown format"),
         (["list", "models", "nothing*"], "no model of timm matches 'nothing*'"),
+        (["match"], "nothing to match; give --params or --macs a number or a model"),
+        (["match", "--params", "resnet51"], "unknown model 'resnet51', did you mean 'resnet"),
+        (
+            ["match", "--params", "5M", "--families", "diet"],
+            "--families diet: unknown family, did you",
+        ),
+        (
+            ["match", "--params", "5M", "--format", "xml"],
+            "unknown format (known: table, csv, yaml)",
+        ),
+        (["match", "--params", "5M", "--within", "1"], "--within 1: expected a percentage such as"),
+        (["match", "--params", "5"], "resnet: no member is within 1.0 % of 5 parameters"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -169,7 +181,26 @@ def test_report_in_one_format(cmx: Cli, write_suite: Callable[[str], Path]) -> N
     assert cmx("report", "out", "-o", "none/page.html")[0] == 2
 
 
-QUICK = [["--help"], ["--version"], ["list", "measures"], ["list", "metrics"], ["list", "suites"]]
+def test_match(cmx: Cli) -> None:
+    code, out, err = cmx("match", "--params", "convmixer_768_32", "--format", "csv")
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert [row["family"] for row in rows] == ["resnet", "deit", "resmlp", "mixer"]
+    for row in rows:
+        assert row["target"] == "21110248"
+        assert abs(float(row["residual"])) <= 0.01
+    assert cmx("match", "--params", "21110248", "--format", "csv")[1] == out
+    options = ("--classes", 10, "--image-size", 64, "--families", "convmixer,resnet")
+    code, out, _ = cmx("match", "--params", "resnet10t", *options)  # of no family: torch counts it
+    assert code == 0
+    assert out.startswith("4,927,618 parameters; 10 classes, images of 64 px\n")
+    assert re.search(r"^ convmixer_\w+ .+ \+?-?0\.\d+ % ", out, re.MULTILINE)
+
+
+QUICK = [
+    ["--help"], ["--version"], ["list", "measures"], ["list", "metrics"], ["list", "suites"],
+    ["match", "--params", "21.1M", "--macs", "convmixer_768_32", "--families", "convmixer"],
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", [*QUICK, ["report", "out"]], ids=" ".join)
