@@ -46,13 +46,18 @@ def images(setting: Setting) -> Tensor:
     return placed.contiguous(memory_format=_memory_format(setting))
 
 
-def forward_of(module: nn.Module, setting: Setting) -> Forward:
-    """One forward pass of a placed module on a batch of the setting, for inference."""
+def make_ready(module: nn.Module, setting: Setting) -> None:
+    """Sets the setting's switches, and compiles a placed module where the setting says so."""
     apply_flags(setting)  # again: a user's module may have set its own while it was imported
     if setting.compile != "none":
         # From the cache of an earlier process, compiling would take no time at all.
         torch.compiler.config.force_disable_caches = True
         module.compile(mode=setting.compile)
+
+
+def forward_of(module: nn.Module, setting: Setting) -> Forward:
+    """One forward pass of a placed module on a batch of the setting, for inference."""
+    make_ready(module, setting)
     batch = images(setting)
     kind = setting.kind
 

@@ -39,12 +39,12 @@ def _on_cpu(model: Model, setting: Setting) -> Samples:
     before = psutil.Process().memory_info().rss
     forward = prepare(model, setting)
     forward()  # compiles, where the setting asks for it, and lets libraries set up their buffers
-    _forget_peak()
+    forget_peak()
     forward()
-    return {"peak_memory": [_peak_resident() - before]}
+    return {"peak_memory": [peak_resident() - before]}
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
     """Lets the kernel count the peak anew, so that temporaries of building do not stand for it.
 
     Linux only; elsewhere the peak since the process started, building included, is what there is.
@@ -54,8 +54,8 @@ def _forget_peak() -> None:
         clear.write_text("5")
 
 
-def _peak_resident() -> int:
-    """Bytes. /proc knows the peak since `_forget_peak`; getrusage the one of the whole process."""
+def peak_resident() -> int:
+    """Bytes. /proc knows the peak since `forget_peak`; getrusage the one of the whole process."""
     status = Path("/proc/self/status")
     if status.exists():
         text = status.read_text()

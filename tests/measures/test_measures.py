@@ -213,7 +213,7 @@ def test_memory_holds_the_weights_and_the_images() -> None:
 
 def test_the_peak_is_counted_anew() -> None:
     block = torch.ones(32 * 2**20)  # 128 MiB
-    high = memory._peak_resident()
+    high = memory.peak_resident()
     del block
-    memory._forget_peak()
-    assert memory._peak_resident() < high - 100 * 2**20
+    memory.forget_peak()
+    assert memory.peak_resident() < high - 100 * 2**20
