@@ -86,6 +86,39 @@ _ROWS = (
         "building the model, reading its weights where the suite names any, moving it to the "
         "device",
     ),
+    Metric(
+        "train_throughput", "train_throughput", "Training throughput", "images/s", "higher", False,
+        "images a second of back-to-back training steps (forward pass and cross-entropy, backward "
+        "pass, AdamW), without loading data",
+    ),
+    Metric(
+        "train_forward_time", "train_throughput", "Training: forward", "s", "lower", False,
+        "forward pass and loss of one training step",
+    ),
+    Metric(
+        "train_backward_time", "train_throughput", "Training: backward", "s", "lower", False,
+        "backward pass of one training step",
+    ),
+    Metric(
+        "train_optimizer_time", "train_throughput", "Training: optimiser", "s", "lower", False,
+        "AdamW's update of one training step, the dropping of gradients included",
+    ),
+    Metric(
+        "train_memory", "train_memory", "Training memory", "B", "lower", False,
+        "peak of a training step, measured as peak_memory is: the most of its three phases",
+    ),
+    Metric(
+        "train_forward_memory", "train_memory", "Training memory: forward", "B", "lower", False,
+        "peak while the forward pass and the loss of a training step were computed",
+    ),
+    Metric(
+        "train_backward_memory", "train_memory", "Training memory: backward", "B", "lower", False,
+        "peak while the backward pass of a training step was computed",
+    ),
+    Metric(
+        "train_optimizer_memory", "train_memory", "Training memory: optimiser", "B", "lower", False,
+        "peak while AdamW updated the parameters",
+    ),
 )  # fmt: skip
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}

@@ -61,6 +61,11 @@ MEASURES: dict[str, MeasureInfo] = {
     "memory": MeasureInfo("setting", False, 2, 1.0, "peak memory as the device saw it"),
     "planned_memory": MeasureInfo("setting", False, 0, 1.5, "peak bytes of live tensors, exact"),
     "load_time": MeasureInfo("setting", True, 0, 1.0, "from a name to a ready model"),
+    # A step takes about as long as three forward passes.
+    "train_throughput": MeasureInfo(
+        "setting", True, 36, 2.0, "images a second of training, and its phases", precise=True
+    ),
+    "train_memory": MeasureInfo("setting", False, 6, 1.0, "peak memory of a training step"),
 }
 
 

@@ -1,0 +1,117 @@
+"""A model made ready to train in its setting: a step in three phases, to be timed apart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.measures.forward import AUTOCAST, images, make_ready, place
+from cmx_bench.models.building import build
+
+PHASES = ("forward", "backward", "optimizer")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of training on a batch of the setting, phase by phase.
+
+    `forward` is the pass and its loss, which `backward` takes; `optimize` updates the parameters
+    and drops the gradients.
+    """
+
+    forward: Callable[[], Tensor]
+    backward: Callable[[Tensor], None]
+    optimize: Callable[[], None]
+
+    def __call__(self) -> Tensor:
+        """The whole step; its loss, before the update."""
+        loss = self.forward()
+        self.backward(loss)
+        self.optimize()
+        return loss
+
+
+def prepare(model: Model, setting: Setting) -> Step:
+    """Builds `model` with initial weights and makes it ready to train: cross-entropy, AdamW.
+
+    In fp32, tf32 and bf16 parameters are what the setting says, and all is computed in that. fp16
+    and autocast keep parameters and gradients in fp32 and compute under autocast: in fp16 or, for
+    autocast on a CPU, in bf16. In fp16 the loss is scaled, so that gradients do not vanish.
+    """
+    reduced = torch.float16 if setting.precision == "fp16" else AUTOCAST[setting.kind]
+    mixed = setting.precision in ("fp16", "autocast")
+    stored = replace(setting, precision="fp32") if mixed else setting
+    module = place(build(model, setting.image_size), stored).train()
+    make_ready(module, setting)
+    batch = images(stored)
+    drawn = torch.Generator().manual_seed(0)
+    labels = torch.randint(model.num_classes, (setting.batch_size,), generator=drawn)
+    labels = labels.to(setting.device)
+    # One kernel for all parameters; beside a scaler no other AdamW updates without waiting for the
+    # GPU. The learning rate is that of timm's benchmark.
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, fused=True)
+    scaler = torch.amp.GradScaler(setting.kind, enabled=mixed and reduced == torch.float16)
+
+    def forward() -> Tensor:
+        with torch.autocast(setting.kind, reduced, enabled=mixed):
+            output = module(batch)
+            logits = output[0] if isinstance(output, tuple) else output  # distilled ones give two
+            # A user's model may have another number of classes than the suite.
+            return nn.functional.cross_entropy(logits, labels % logits.shape[-1])
+
+    def backward(loss: Tensor) -> None:
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+    def optimize() -> None:
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+
+    return Step(forward, backward, optimize)
+
+
+def split(step: Step, steps: int, device: str) -> tuple[float, float, float]:
+    """Seconds of `PHASES` over so many back-to-back steps; they add up to all the time there was.
+
+    On CUDA between events in the stream, with one wait at the end: where launching does not keep
+    ahead of the GPU, a phase includes what the GPU waits.
+    """
+    if device.startswith("cuda"):
+        with torch.cuda.device(device):
+            torch.cuda.synchronize()
+            events = _marked(step, steps, _event)
+            events[-1].synchronize()
+        seconds = [begin.elapsed_time(end) / 1000 for begin, end in pairwise(events)]
+    else:
+        times = _marked(step, steps, time.perf_counter)
+        seconds = [end - begin for begin, end in pairwise(times)]
+    return sum(seconds[0::3]), sum(seconds[1::3]), sum(seconds[2::3])
+
+
+_Mark = TypeVar("_Mark")
+
+
+def _marked(step: Step, steps: int, mark: Callable[[], _Mark]) -> list[_Mark]:
+    """Marks before the first step and after each phase of all."""
+    marks = [mark()]
+    for _ in range(steps):
+        loss = step.forward()
+        marks.append(mark())
+        step.backward(loss)
+        marks.append(mark())
+        step.optimize()
+        marks.append(mark())
+    return marks
+
+
+def _event() -> torch.cuda.Event:
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event.record()
+    return event
