@@ -1,0 +1,39 @@
+"""The documents beside the README: their suites load, their links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import suite
+
+DOCS = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
+TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCS}
+
+
+def yaml_in(name: str) -> list[str]:
+    return re.findall(r"^```yaml\n(.+?)^```$", TEXTS[name], re.MULTILINE | re.DOTALL)
+
+
+def test_the_suite_with_every_key_loads(write_suite: Callable[[str], Path]) -> None:
+    whole, claims = yaml_in("suites.md")
+    loaded = suite.load(str(write_suite(whole + claims))).suite
+    assert len(loaded.models) == 9
+    assert len(loaded.claims) == 1
+
+
+def test_the_keys_of_accuracy_are_those_there_are(write_suite: Callable[[str], Path]) -> None:
+    (shown,) = yaml_in("measuring.md")
+    text = "name: a\nmodels: [resnet50]\nsettings: {cpu: [{name: cpu}]}\n" + shown
+    loaded = suite.load(str(write_suite(text))).suite
+    assert loaded.accuracy.model_fields_set == set(suite.Accuracy.model_fields)
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXTS[path.name])
+    assert all((path.parent / link).exists() for link in links)
+    assert all(len(line) <= 120 for line in TEXTS[path.name].splitlines())
