@@ -52,17 +52,19 @@ def test_run_measures_everything_and_renders(cmx: Cli, write_suite: Callable[[st
     assert page.name == "report.html"
     assert page.parts[:2] == ("reports", "tiny")
     assert "Small ConvMixer" in out
-    assert len(err.splitlines()) == 2 * len(MEASURES)
+    # A line each, and more where processes stayed disturbed and were repeated.
+    assert 2 * len(MEASURES) <= len(err.splitlines()) <= 4 * len(MEASURES)
     rows = list(csv.DictReader((page.parent / "results.csv").open()))
     measured = {row["metric"] for row in rows if row["source"] == "measured"}
-    expected = set(METRICS) - {"compile_time", "reserved_memory"}
+    expected = set(METRICS) - {"compile_time", "reserved_memory", "top1", "top5"}
     assert expected <= measured
     assert all(row["status"] == "ok" for row in rows if row["metric"] in expected)
+    assert {row["status"] for row in rows if row["metric"] == "top1"} == {"skipped"}  # no weights
 
     before = (page.parent / "records.jsonl").read_bytes()
     code, out, err = cmx("run", suite, "--out", page.parent)
     assert (code, Path(out.splitlines()[-1])) == (0, page)
-    assert f"{2 * len(MEASURES)} executions are there already" in err
+    assert "executions are there already" in err
     assert (page.parent / "records.jsonl").read_bytes() == before
 
 
@@ -96,8 +98,8 @@ def test_the_suites_budget_and_what_stayed_wide(
     assert err.splitlines()[-1].startswith(f"{cells} no interval, net/throughput/")
     assert cells in Path("out/report.md").read_text().replace("\\", "")
     assert " at least " in cmx("plan", suite)[1].splitlines()[-1]
-    assert cmx("run", suite, "--out", "out", "--budget", "1h")[0] == 0
-    assert len(records.read(Path("out"))) >= 2 + 2 * 3
+    assert cmx("run", suite, "--out", "out", "--budget", "20s")[0] == 0
+    assert len(records.read(Path("out"))) >= 4 + 2
 
 
 def test_the_exit_code_and_the_page_agree_on_a_contradiction(

@@ -295,42 +295,40 @@ def _most_processes(plan: Plan, cell: Cell) -> int:
     if not MEASURES[cell.measure].precise:
         return least
     wants_more = plan.suite_file.suite.precision is not None
-    return max(least, MOST_PROCESSES) if wants_more else MOST_REPEATS * least
+    return max(MOST_REPEATS * least, MOST_PROCESSES * wants_more)
 
 
 def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     """How many more processes a cell will get: known up to the plan's number, beyond it a guess.
 
-    0 is certain: by the estimate over all its processes the cell is narrow enough, or it has all
-    that it may have, or it failed.
-
-    A process that stayed disturbed is repeated, within bounds.
+    Processes that stayed disturbed are repeated, `MOST_REPEATS` times the plan's number in all. 0
+    is certain: by the estimate over what counts the cell is narrow enough, or it has all that it
+    may have, or it failed.
 
     Args:
         found: the cell's records, judged together with the others.
     """
     if any(record.status == "failed" for record in found):
         return 0
-    n = sum(not disturbance.disturbed(record) for record in found)
-    least, precision = plan.replicates(cell), plan.suite_file.suite.precision
-    more = max(0, _most_processes(plan, cell) - len(found))
-    if precision is None or not MEASURES[cell.measure].precise:
-        return min(more, max(0, least - n))
-    least = max(least, FEWEST_FOR_PRECISION)
-    if n < least:
-        return min(more, least - n)
+    precision = plan.suite_file.suite.precision if MEASURES[cell.measure].precise else None
+    least = plan.replicates(cell)
+    least = least if precision is None else max(least, FEWEST_FOR_PRECISION)
+    calm = sum(not disturbance.disturbed(record) for record in found)
+    missing = min(least - calm, MOST_REPEATS * least - len(found))
+    if missing > 0:
+        return min(missing, _most_processes(plan, cell) - len(found))
     metric = metrics.first_of(cell.measure)
     counting = disturbance.counting(found)
     samples = [record.values[metric] for record in counting if record.values.get(metric)]
-    if not samples:
+    if precision is None or not samples:
         return 0
     so_far = stats.estimate(samples)
     if so_far.within(precision):
         return 0
-    width = so_far.relative_half_width
+    n, width = so_far.n, so_far.relative_half_width
     # An interval shrinks with the square root of the processes it rests on.
     needed = n + 1 if width is None else math.ceil(n * (width / precision) ** 2)
-    return min(more, max(needed, n + 1) - n)
+    return max(0, min(max(needed, n + 1) - n, _most_processes(plan, cell) - len(found)))
 
 
 def seconds_left(
