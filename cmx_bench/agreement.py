@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
@@ -118,6 +118,27 @@ def pairs(votes: Votes, setting: str) -> list[Pair]:
     """Every two models of one setting."""
     voters = [one for one in votes.classes if one[1] == setting]
     return [pair(votes, first, second) for first, second in combinations(voters, 2)]
+
+
+# Two models are told apart where Holm's adjusted p of their setting's pairs is below.
+LEVEL = 0.05
+
+
+def adjusted(pairs: Sequence[Pair]) -> list[tuple[Pair, float]]:
+    """Pairs, each with its p adjusted for all of them by Holm's method."""
+    return list(zip(pairs, stats.holm([one.difference.p for one in pairs]), strict=True))
+
+
+def ranks(voters: Collection[Voter], pairs: Sequence[Pair]) -> dict[Voter, tuple[int, int]]:
+    """The best and the worst place of each voter that the images do not rule out."""
+    better, worse = dict.fromkeys(voters, 0), dict.fromkeys(voters, 0)
+    for found, p in adjusted(pairs):
+        gained = found.difference.gained > found.difference.lost
+        winner, loser = (found.second, found.first) if gained else (found.first, found.second)
+        if p < LEVEL and {winner, loser} <= better.keys():
+            better[loser] += 1
+            worse[winner] += 1
+    return {one: (1 + better[one], len(better) - worse[one]) for one in voters}
 
 
 def only(votes: Votes, winner: Voter, loser: Voter) -> list[int]:

@@ -22,7 +22,8 @@ class Model:
 
     `target` is the timm name (source "timm") or `module:callable` (source "python"); a member of
     one of the families of `designs` is described by `args` alone. `weights` is a timm tag or the
-    path of a checkpoint. `patch_size`, `kernel_size` and `activation` are read off the built model;
+    path of a checkpoint, `recipe` the tag by which these are preprocessed for and compared with
+    what is published. `patch_size`, `kernel_size` and `activation` are read off the built model;
     None where it has none.
     """
 
@@ -37,6 +38,7 @@ class Model:
     patch_size: int | None = None
     kernel_size: int | None = None
     activation: str | None = None
+    recipe: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -412,7 +412,9 @@ def _plan(
         allow_missing,
         accuracy.cache_folder() if cache else None,
     )
-    given = accuracy.weights_given(weights or [], asked.named)
+    given = accuracy.weights_given(
+        weights or [], asked.named if len(asked.named) == len(asked.models) else ()
+    )
     local.call("cmx_bench.execute.machine:check_installation")
     made: Plan = local.call(
         "cmx_bench.execute.worker:make_plan",

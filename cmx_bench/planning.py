@@ -184,7 +184,12 @@ def _models(
                 raise suite_file.document.error(
                     ("models", index), f"{model.name!r} is there already; keep one of the two"
                 )
-            placed.append((index, model))
+            own = given.get(model.name)
+            placed.append((index, replace(model, weights=None if own is None else str(own))))
+    if given and not given.keys() & {model.name for _, model in placed}:
+        raise PlanError(
+            f"--weights: no file is called like a model of the suite, such as {placed[0][1].name}"
+        )
     return sorted(placed, key=lambda one: one[0])
 
 
@@ -252,9 +257,8 @@ def _resolve(
     suite, location = suite_file.suite, ("models", index)
     try:
         model = _source(entry, suite.num_classes, allow_import)
-        if model.name in given:
-            return replace(model, weights=str(given[model.name]))
-        return replace(model, weights=_weights(model, suite_file.document.path.parent))
+        named = given.get(model.name) or _weights(model, suite_file.document.path.parent)
+        return replace(model, weights=None if named is None else str(named))
     except (ModelError, PlanError) as error:
         raise suite_file.document.error(location, str(error)) from None
 
@@ -275,16 +279,18 @@ def _source(entry: ModelEntry, num_classes: int, allow_import: bool) -> Model:
                      arguments, entry.weights, num_classes)  # fmt: skip
     architecture, _, tag = (entry.timm or entry.name).partition(".")
     weights_named = entry.weights or tag or None
+    recipe = tag or ("" if weights.is_file(entry.weights or "") else entry.weights or "")
     if entry.timm is None and architecture in PUBLISHED and not entry.args:
         return Model(entry.name, label, entry.family or "convmixer", "convmixer", architecture,
-                     PUBLISHED[architecture].arguments, weights_named, num_classes)  # fmt: skip
+                     PUBLISHED[architecture].arguments, weights_named, num_classes,
+                     recipe=recipe)  # fmt: skip
     if not timm.is_model(architecture):
         raise ModelError(
             f"unknown model {architecture!r}{nearest(architecture, timm.list_models())} "
             f"(see: cmx-bench list models)"
         )
     return Model(entry.name, label, entry.family or families.family(architecture), "timm",
-                 architecture, entry.args, weights_named, num_classes)  # fmt: skip
+                 architecture, entry.args, weights_named, num_classes, recipe=recipe)  # fmt: skip
 
 
 def _weights(model: Model, folder: Path) -> str | None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.records import write_atomically
+from cmx_bench.records import Record, write_atomically
 
 # What numpy raises for a file that is missing, damaged, or of other arrays.
 UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile)
@@ -50,7 +50,8 @@ def path(folder: Path, model: str, setting: str) -> Path:
 
 
 def checksum(key: str, labels: Sequence[int]) -> int:
-    """What ties a row to its image: it shows when images were changed between two sessions."""
+    """What ties a row to its image: it shows when images came, went, or were named or labelled
+    otherwise between two sessions."""
     return zlib.crc32(f"{key} {' '.join(map(str, labels))}".encode())
 
 
@@ -63,21 +64,30 @@ def append(part: Path, rows: NDArray[np.void]) -> None:
 
 
 def resume(part: Path, size: int) -> NDArray[np.void]:
-    """The rows of an unfinished cell, in whole chunks of `size`; half of one is cut off."""
+    """The rows of an unfinished cell, in whole chunks of `size`: half of one is cut off, and what
+    comes from the first broken image on, which may have been mended since."""
     if not part.exists():
         return np.empty(0, ROW)
-    whole = part.stat().st_size // ROW.itemsize // size * size
-    os.truncate(part, whole * ROW.itemsize)
-    return np.fromfile(part, ROW)
+    rows = np.fromfile(part, ROW, part.stat().st_size // ROW.itemsize)
+    end = next(iter(np.flatnonzero(rows["state"] == BROKEN)), len(rows))
+    rows = rows[: end // size * size]
+    os.truncate(part, rows.nbytes)
+    return rows
 
 
-def finish(part: Path, rows: NDArray[np.void], target: Path) -> None:
-    """Makes the rows of a finished cell into its file, in place of the part."""
+def finish(rows: NDArray[np.void], target: Path) -> None:
+    """Writes the rows of a finished cell into its file, at once or not at all."""
     draft = target.with_name(target.name + ".part")
     with draft.open("wb") as file:
         np.savez_compressed(file, **{name: rows[name] for name in ROW.names or ()})  # type: ignore[arg-type]
     draft.replace(target)
-    part.unlink()
+
+
+def forget_rows(folder: Path, record: Record) -> None:
+    """Removes the rows that grew, once the record of a cell that is well is kept."""
+    if record.status == "ok":
+        for part in folder_of(folder).glob(f"{record.model}.{record.setting}.*.rows"):
+            part.unlink()
 
 
 def read(path: Path) -> NDArray[np.void]:

@@ -25,9 +25,7 @@ def folder(tmp_path: Path) -> Path:
         rows = np.zeros(len(said), ROW)
         rows["top5"][:, 0] = said
         rows["state"] = [BROKEN if one < 0 else PREDICTED for one in said]
-        part = tmp_path / "part"
-        predictions.append(part, rows)
-        predictions.finish(part, rows, predictions.path(tmp_path, *voter))
+        predictions.finish(rows, predictions.path(tmp_path, *voter))
     return tmp_path
 
 

@@ -65,6 +65,8 @@ def test_what_nobody_watched_stays_as_it_is() -> None:
     assert disturbance.judged_together([plain, failed]) == [plain, failed]
 
 
-@pytest.mark.parametrize(("probes", "bar"), [([3, 1, 2, 5], 3), ([2, 1], 1), ([], None)])
-def test_the_bar_is_the_third_fastest(probes: list[float], bar: float | None) -> None:
+@pytest.mark.parametrize(
+    ("probes", "bar"), [([3, 1, 2, 5], 3), ([2, 1], 1), ([], None), ([*range(100, 0, -1)], 6)]
+)
+def test_a_few_fast_probes_set_no_bar(probes: list[float], bar: float | None) -> None:
     assert conditions.bar(probes) == bar

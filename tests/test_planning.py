@@ -281,3 +281,36 @@ def test_planning_allocates_no_weights(cpu: dict[str, Any]) -> None:
     # The heaviest model is planned to take longest.
     throughput = {key: value for key, value in estimates.items() if "/throughput/" in key}
     assert max(throughput, key=throughput.__getitem__).startswith("resmlp_big_24_224/")
+
+
+TAGGED = """\
+name: tagged
+models:
+  - {name: resnet50, weights: gluon_in1k}
+  - {name: tv, timm: resnet50.tv_in1k, weights: own/tv.pth}
+  - {match: 1M, families: [mixer], image_size: 64}
+measures: [accuracy]
+accuracy: {dataset: imagenet-val}
+settings: {cpu: [{name: cpu, image_size: 64}]}
+"""
+
+
+def test_files_of_weights_keep_the_recipe_of_their_tag(
+    write_suite: Write, cpu: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "tv.pth").touch()
+    given = {"resnet50": tmp_path / "mine.pth"}
+    plan = made(write_suite(TAGGED), cpu, given=given)
+    found = {model.name: (model.weights, model.recipe) for model in plan.models}
+    assert found["resnet50"] == (str(tmp_path / "mine.pth"), "gluon_in1k")
+    assert found["tv"] == (str(tmp_path / "own" / "tv.pth"), "tv_in1k")
+    [matched] = [name for name in found if name.startswith("mixer")]
+    assert found[matched][0] is None
+    plan = made(write_suite(TAGGED), cpu, given={matched: tmp_path / "mixer.pth"})
+    assert plan.models[-1].weights == str(tmp_path / "mixer.pth")
+
+
+def test_weights_of_no_model_are_refused(write_suite: Write, cpu: dict[str, Any]) -> None:
+    with pytest.raises(PlanError, match="no file is called like a model of the suite"):
+        made(write_suite(TAGGED.replace("own/tv.pth", "tv_in1k")), cpu, given={"x": Path("x.pth")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from cmx_bench import predictions
 from cmx_bench.errors import RecordsError
 from cmx_bench.predictions import BROKEN, PREDICTED, ROW, Images
+from cmx_bench.records import Record
 
 
 def rows(count: int) -> np.ndarray:
@@ -26,9 +28,28 @@ def test_rows_are_read_back(tmp_path: Path) -> None:
     predictions.append(part, rows(4))
     predictions.append(part, rows(2))
     whole = np.concatenate([rows(4), rows(2)])
-    predictions.finish(part, whole, target)
+    predictions.finish(whole, target)
     assert np.array_equal(predictions.read(target), whole)
-    assert [path.name for path in tmp_path.iterdir()] == ["one.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.npz", "one.rows"]
+
+
+def test_rows_are_forgotten_when_the_record_is_kept(tmp_path: Path) -> None:
+    predictions.folder_of(tmp_path).mkdir()
+    part = predictions.folder_of(tmp_path) / "net.s.0123.rows"
+    part.write_bytes(b"rows")
+    record = Record("net/accuracy/s", "net", "accuracy", "s", 0, "failed", {}, "broken", "", "", 0)
+    predictions.forget_rows(tmp_path, record)
+    assert part.exists()
+    predictions.forget_rows(tmp_path, replace(record, status="ok"))
+    assert not part.exists()
+
+
+def test_what_was_broken_is_tried_again(tmp_path: Path) -> None:
+    part, some = tmp_path / "one.rows", rows(12)
+    some["state"][6] = BROKEN
+    predictions.append(part, some)
+    assert np.array_equal(predictions.resume(part, 4), rows(12)[:4])
+    assert part.stat().st_size == 4 * ROW.itemsize
 
 
 @pytest.mark.parametrize(("cut", "left"), [(0, 8), (1, 4), (3 * ROW.itemsize, 4), (900, 0)])

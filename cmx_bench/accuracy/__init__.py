@@ -39,7 +39,7 @@ def weights_given(options: Sequence[str], models: Collection[str]) -> dict[str, 
     """The files that `--weights MODEL=FILE` and `--weights FOLDER` options give, by model.
 
     Args:
-        models: the names of the suite's models.
+        models: the names that a model may have; empty where not all are known yet.
 
     Raises:
         WeightsError: nothing lies there, or it is of none of these models.
@@ -48,27 +48,27 @@ def weights_given(options: Sequence[str], models: Collection[str]) -> dict[str, 
     for option in options:
         name, separator, text = option.partition("=")
         path = Path(text if separator else option)
-        if separator and name not in models:
+        if separator and models and name not in models:
             raise WeightsError(f"--weights {option}: the suite has no model {name!r}"
                                f"{nearest(name, models)}")  # fmt: skip
         if separator and not path.is_file():
             raise WeightsError(f"--weights {option}: there is no file at {path}")
-        files = {name: path} if separator else _in_folder(path, models)
+        files = {name: path} if separator else _in_folder(path)
         if not files:
             raise WeightsError(
                 f"--weights {option}: expected MODEL=FILE, or a folder with files called like "
-                f"models, such as {min(models)}.safetensors"
+                f"models, such as {min(models, default='resnet50')}{SUFFIXES[0]}"
             )
         found |= {model: file.resolve() for model, file in files.items()}
     return found
 
 
-def _in_folder(folder: Path, models: Collection[str]) -> dict[str, Path]:
+def _in_folder(folder: Path) -> dict[str, Path]:
+    """The checkpoints in a folder, by their names without the ending."""
     return {
-        model: file
-        for model in models
-        for suffix in reversed(SUFFIXES)  # the first one wins
-        if (file := folder / f"{model}{suffix}").is_file()
+        file.name.removesuffix(suffix): file
+        for suffix in reversed(SUFFIXES)  # of files with one name the first kind wins
+        for file in folder.glob(f"*{suffix}")
     }
 
 

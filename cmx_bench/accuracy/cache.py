@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import PIL
+import timm
 import torch
+import torchvision
 from torch import Tensor
 
+import cmx_bench
 from cmx_bench.accuracy.preprocessing import Geometry
 from cmx_bench.predictions import UNREADABLE
-
-# What decodes and resizes: another version may give other pixels.
-_LIBRARIES = ("pillow", "timm", "torchvision")
 
 
 def digest(content: bytes) -> bytes:
@@ -34,7 +34,8 @@ def path(folder: Path, digests: Sequence[bytes], geometry: Geometry) -> Path:
 
 @cache
 def _versions() -> str:
-    return " ".join(f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES)
+    """What decodes and resizes: another version may give other pixels."""
+    return f"{cmx_bench.__version__} {PIL.__version__} {timm.__version__} {torchvision.__version__}"
 
 
 def read(path: Path) -> Tensor | None:
@@ -47,8 +48,11 @@ def read(path: Path) -> Tensor | None:
 
 
 def write(path: Path, pixels: Tensor) -> None:
-    """Keeps pixels, at once or not at all; several processes may do so."""
+    """Keeps pixels, at once or not at all; several processes may do so. A full disk keeps none."""
     draft = path.with_name(f"{path.stem}.{os.getpid()}.part")
-    with draft.open("wb") as file:
-        np.savez(file, pixels=pixels.numpy())
-    draft.replace(path)
+    try:
+        with draft.open("wb") as file:
+            np.savez(file, pixels=pixels.numpy())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL.Image import Image
 from torch import Tensor
 
 from cmx_bench.accuracy import cache
 from cmx_bench.accuracy.preprocessing import Geometry, Transform, transform
-from cmx_bench.datasets import Dataset, Item
+from cmx_bench.datasets import Dataset, Item, rgb
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,8 @@ def _chunk(
     pixels: dict[Geometry, Tensor] = {}
     paths: dict[Geometry, Path] = {}
     if folder is not None and transforms:
+        # What is cached is of the very bytes that its name tells of.
+        items = tuple(pool.map(_held, items))
         paths = _cache_paths(folder, items, transforms, pool)
         found = {geometry: cache.read(path) for geometry, path in paths.items()}
         pixels = {geometry: kept for geometry, kept in found.items() if kept is not None}
@@ -83,13 +84,23 @@ def _chunk(
     return Chunk(first, items, broken, pixels)
 
 
+def _held(item: Item) -> Item:
+    """An image that has been read: it is not read again. A broken one is, and then named."""
+    try:
+        return replace(item, read=partial(_same, item.read()))
+    except Exception:
+        return item
+
+
+def _same(content: bytes | Image) -> bytes | Image:
+    return content
+
+
 def _prepared(item: Item, transforms: Mapping[Geometry, Transform]) -> dict[Geometry, Tensor] | str:
     """An image's pixels for each geometry, or why it is broken."""
     try:
-        content = item.read()
-        image = Image.open(io.BytesIO(content)) if isinstance(content, bytes) else content
-        rgb = image.convert("RGB")  # as timm does: no rotation by EXIF, no background behind alpha
-        return {geometry: one(rgb) for geometry, one in transforms.items()}
+        image = rgb(item)
+        return {geometry: one(image) for geometry, one in transforms.items()}
     except Exception as error:  # Pillow and file systems raise anything for a broken file
         first_line = (str(error).splitlines() or ["no message"])[0]
         return f"{type(error).__name__}: {first_line}"

@@ -91,6 +91,6 @@ def _config(model: Model, setting: Setting) -> dict[str, Any]:
     if model.source == "python":
         module = build_on_meta(lambda: build(model, setting.image_size))
         return dict(getattr(module, "pretrained_cfg", None) or {})
-    tag = "" if model.weights is None or weights.is_file(model.weights) else f".{model.weights}"
+    tag = f".{model.recipe}" if model.recipe else ""
     config = timm.get_pretrained_cfg(f"{weights.architecture(model)}{tag}", allow_unregistered=True)
     return config.to_dict() if config else {}  # type: ignore[no-untyped-call]

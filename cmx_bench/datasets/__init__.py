@@ -6,6 +6,7 @@ Nothing here loads torch; the modules behind the table below do, in the process 
 from __future__ import annotations
 
 import importlib
+import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,15 @@ class Item:
     key: str
     label: int
     read: Callable[[], bytes | Image]
+
+
+def rgb(item: Item) -> Image:
+    """The image as timm sees it: in colour, not turned by EXIF, nothing put behind alpha."""
+    from PIL import Image
+
+    content = item.read()
+    image = Image.open(io.BytesIO(content)) if isinstance(content, bytes) else content
+    return image.convert("RGB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ SOURCES: dict[str, SourceInfo] = {
     "cifar10": SourceInfo("cifar10", True, "the test images of CIFAR-10 in its standard files"),
 }
 # Names of timm's dataset factory, by what stands before the slash.
+_ROOTED = ("torch/", "wds/")  # of these those that read a folder
 FACTORY = SourceInfo("factory", False, "whatever timm's dataset factory reads by this name")
 PREFIXES = ("hfds", "hfids", "tfds", "torch", "wds")
 # Any other name, imagenet-val among them, stands for images in a folder or a tar.
@@ -86,7 +97,7 @@ def missing(name: str, paths: Mapping[str, Path]) -> str | None:
     Args:
         paths: where data sets lie, by name, as `--data` gave them.
     """
-    if name in paths or not source(name).needs_path:
+    if name in paths or not (source(name).needs_path or name.startswith(_ROOTED)):
         return None
     return f"no images of {name!r}: add --data {name}=PATH"
 
@@ -110,6 +121,8 @@ def parse(options: list[str], known: str | None) -> dict[str, Path]:
             hint = nearest(name, [known]) if known else ""
             used = f"evaluates on {known}" if known else "evaluates on no data set"
             raise DataError(f"--data {option}: the suite {used}{hint}")
+        if name == "digits":
+            raise DataError(f"--data {option}: the digits come along; leave it out")
         if not Path(text).exists():
             raise DataError(f"--data {option}: there is nothing at {text}")
         paths[name] = Path(text).resolve()

@@ -25,13 +25,13 @@ def open_dataset(name: str, path: Path | None) -> Dataset:
     root = path if path.is_dir() and path.name != CIFAR10.base_folder else path.parent
     archive = root / CIFAR10.filename
     unpacked = (root / CIFAR10.base_folder).is_dir()
-    if not unpacked and check_integrity(str(archive), CIFAR10.tgz_md5):
-        extract_archive(str(archive), str(root))
     try:
+        if not unpacked and check_integrity(str(archive), CIFAR10.tgz_md5):
+            extract_archive(str(archive), str(root))
         images = CIFAR10(str(root), train=False)
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         raise DataError(
             f"{path}: expected {CIFAR10.filename} or the folder {CIFAR10.base_folder} with "
-            f"CIFAR-10's known checksums"
+            f"CIFAR-10's known checksums ({error})"
         ) from error
     return of_pairs(name, images, 10)

@@ -35,7 +35,8 @@ def open_dataset(name: str, path: Path | None) -> Dataset:
     if isinstance(found, ImageDataset):
         return of_reader(name, found.reader)
     if isinstance(found, IterableImageDataset):
-        return Dataset(name, partial(_stream, found), None, None)
+        size = len(found) or None
+        return Dataset(name, partial(_stream, name, found), size, None)
     return of_pairs(name, found)
 
 
@@ -69,9 +70,18 @@ def of_pairs(name: str, pairs: Any, classes: int | None = None) -> Dataset:
     return Dataset(name, items, len(pairs), classes)
 
 
-def _stream(pairs: IterableImageDataset) -> Iterator[Item]:
-    for index, (image, label) in enumerate(pairs):
-        yield Item(f"{index:06d}", int(label), partial(_same, image))
+def _stream(name: str, pairs: IterableImageDataset) -> Iterator[Item]:
+    index, source = 0, iter(pairs)
+    while True:
+        try:
+            image, label = next(source)
+        except StopIteration:
+            return
+        except Exception as error:  # a source that streams cannot go on behind a broken image
+            first_line = (str(error).splitlines() or ["no message"])[0]
+            raise DataError(f"{name}: image {index} cannot be read: {first_line}") from error
+        yield Item(f"{index:06d}", _number(label), partial(_same, image))
+        index += 1
 
 
 def _item(key: str, load: Callable[[], tuple[bytes | Image.Image, Any]]) -> Item:
@@ -80,7 +90,12 @@ def _item(key: str, load: Callable[[], tuple[bytes | Image.Image, Any]]) -> Item
         content, label = load()
     except Exception as error:  # whatever its source raises is this image's failure alone
         return Item(key, -1, partial(_raise, error))
-    return Item(key, int(label), partial(_same, content))
+    return Item(key, _number(label), partial(_same, content))
+
+
+def _number(label: Any) -> int:
+    """timm's and torchvision's labels; none, where there is none, is -1 as in timm."""
+    return -1 if label is None else int(label)
 
 
 def _encoded(reader: Any, index: int) -> tuple[bytes, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tarfile
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
@@ -39,13 +41,14 @@ def open_dataset(name: str, path: Path | None) -> Dataset:
     assert path is not None
     try:
         reader = create_dataset("", str(path), split="validation").reader
-    except (RuntimeError, OSError, ValueError) as error:  # ValueError: a tar without images
+    # ValueError: a tar without images
+    except (RuntimeError, OSError, ValueError, tarfile.TarError) as error:
         raise DataError(
-            f"{path}: no images found in it; expected a folder or a .tar of images"
+            f"{path}: no images found in it; expected a folder or a .tar of images ({error})"
         ) from error
     root = Path(reader.root)
     file = _label_file(root if root.is_dir() else root.parent)
-    classes, labels = _by_folder(reader, path) if file is None else _by_file(file)
+    classes, labels = _by_folder(reader, path) if file is None else _by_file(file, reader)
     if isinstance(reader, ReaderImageFolder):
         return Dataset(name, partial(_files, reader, labels), len(reader), classes)
     return of_reader(name, reader, labels, classes)
@@ -66,32 +69,52 @@ def _by_folder(reader: Any, path: Path) -> tuple[int, _Labels]:
             f"{path}: the images lie in no class folders; add a file {LABEL_FILES[0]} beside "
             f"them, with a line 'FILE CLASS' for each"
         )
+    strangers = sorted(one for one in folders if not _SYNSET.fullmatch(one))
+    if 0 < len(strangers) < len(folders):
+        raise DataError(
+            f"{path}: beside folders called like ImageNet's synsets there are images in "
+            f"{strangers[0] or 'no folder'!r}; take them away, or rename all"
+        )
     indices = _indices(folders)
     known = {label: indices[folder] for folder, label in folders.items()}
     return max(known.values()) + 1, lambda key, label: known[label]
 
 
-def _by_file(file: Path) -> tuple[int, _Labels]:
-    """The number of classes, and the class of each image by its line in a file of labels."""
-    classes = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+def _by_file(file: Path, reader: Any) -> tuple[int, _Labels]:
+    """The number of classes, and the class of each image by its line in a file of labels.
+
+    Lines about other files, a heading among them, count for nothing.
+    """
+    keys = set(reader.filenames())
+    by_name = Counter(Path(key).name for key in keys)
+    words: dict[str, str] = {}
+    for name, word in _lines(file):
+        if name not in keys and by_name[name] > 1:
+            raise DataError(f"{file}: {name} is in several folders; name the folder too")
+        if words.setdefault(name, word) != word:
+            raise DataError(f"{file}: {name} has two classes, {words[name]} and {word}")
+    named = {key: words.get(key) or words.get(Path(key).name) for key in keys}
+    if missing := min((key for key, word in named.items() if word is None), default=None):
+        raise DataError(f"{file}: has no line for {missing}; add one, or take the image away")
+    found = {word for word in named.values() if word is not None}
+    numbers = all(word.isdecimal() for word in found)
+    indices = {word: int(word) for word in found} if numbers else _indices(found)
+    return max(indices.values()) + 1, lambda key, _: indices[str(named[key])]
+
+
+def _lines(file: Path) -> Iterator[tuple[str, str]]:
+    """The file and the class of each line."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from error
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        key, separator, word = line.replace(",", " ").strip().rpartition(" ")
+        name, separator, word = line.replace(",", " ").strip().rpartition(" ")
         if not separator:
             raise DataError(f"{file}:{number}: expected 'FILE CLASS', got {line!r}")
-        classes[key.strip()] = word
-    words = set(classes.values())
-    numbers = all(word.isdecimal() for word in words)
-    indices = {word: int(word) for word in words} if numbers else _indices(words)
-
-    def label(key: str, _: int) -> int:
-        word = classes.get(key) or classes.get(Path(key).name)
-        if word is None:
-            raise DataError(f"{file}: has no line for {key}; add one, or take the image away")
-        return indices[word]
-
-    return max(indices.values(), default=-1) + 1, label
+        yield name.strip(), word
 
 
 def _label_file(folder: Path) -> Path | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+import torch._dynamo
 from numpy.typing import NDArray
 
 from cmx_bench import predictions
@@ -22,7 +23,7 @@ from cmx_bench.accuracy.predicting import Predict, predictor
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Cell
 from cmx_bench.datasets import Dataset, open_dataset
-from cmx_bench.errors import CmxError, DataError
+from cmx_bench.errors import CmxError, DataError, ModelError
 from cmx_bench.execute import machine
 from cmx_bench.execute.job import Evaluated, Outcome, Seen
 from cmx_bench.execute.worker import print_to, reason_of
@@ -31,8 +32,9 @@ from cmx_bench.models import weights
 from cmx_bench.predictions import BROKEN, PREDICTED, ROW, Images
 from cmx_bench.records import Environment
 
-# Of images that are decoded, predicted and kept at a time: about 40 MB at 224 × 224.
-_CHUNK = 256
+# Images that are decoded, predicted and kept at a time: 10 MB for each preprocessing at 224 × 224,
+# beside the files or, where a source has none, the whole images.
+_CHUNK = 64
 
 _Said: TypeAlias = Seen | Evaluated
 
@@ -47,6 +49,7 @@ class _Entrant:
     part: Path
     before: NDArray[np.void]
     weights_sha256: str
+    real: bool
 
 
 @dataclass(slots=True)
@@ -103,6 +106,7 @@ def steps(
     label, valid = labels.reader(task), labels.valid(task)
     size = cells[0].setting.batch_size * max(1, _CHUNK // cells[0].setting.batch_size)
     predictions.folder_of(folder).mkdir(exist_ok=True)
+    _allow_compiling(len(cells))
     entrants: dict[str, _Entrant] = {}
     for cell in cells:
         try:
@@ -124,10 +128,26 @@ def steps(
                 del entrants[key]
                 yield _failed(entrant.cell, error, seen, len(cells))
             spent[key] += decoding / len(spent) + time.monotonic() - begin
-        yield Seen(len(listed.keys), dataset.size)
+            yield Seen(len(listed.keys), dataset.size)  # a sign of life, however slow the model
+    _refuse_other_count(dataset, listed, entrants.values())
     _keep(folder, Images(tuple(listed.keys), tuple(listed.labels)))
     for key, entrant in entrants.items():
         yield Evaluated(key, _outcome(entrant, task, folder, listed, seen, spent[key]))
+
+
+def _allow_compiling(models: int) -> None:
+    """Models of one class share a limit, beyond which they would silently run uncompiled: each may
+    compile for its batches, and for a last one that is smaller."""
+    torch._dynamo.config.recompile_limit = 8 * models
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
+
+
+def _refuse_other_count(dataset: Dataset, listed: _Listed, entrants: Iterable[_Entrant]) -> None:
+    count = len(listed.keys)
+    if any(len(entrant.before) > count for entrant in entrants):
+        raise DataError("the images changed since this evaluation began; add --fresh")
+    if dataset.size is not None and count != dataset.size:
+        raise DataError(f"{dataset.name} gave {count:,} images of {dataset.size:,}")
 
 
 def _timed(chunks: Iterator[Chunk]) -> Iterator[tuple[float, Chunk]]:
@@ -147,8 +167,10 @@ def _enter(
     if task.asked.real_labels is None and most > model.num_classes:
         raise DataError(
             f"{dataset.name} has labels up to {most - 1}, the model {model.num_classes} classes; "
-            f"set num_classes: {most}"
+            f"set num_classes: {most}, or number the classes as the model does in a labels.txt"
         )
+    if valid and max(valid) >= model.num_classes:
+        raise DataError(f"valid_labels has a class {max(valid)}, the model {model.num_classes}")
     seen = of(model, cell.setting, task.asked)
     predict = predictor(model, cell.setting, seen, valid)
     digest = weights.sha256(model)
@@ -157,7 +179,8 @@ def _enter(
     name = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
     target = predictions.path(folder, model.name, cell.setting_key)
     part = target.with_name(f"{target.stem}.{name}.rows")
-    return _Entrant(cell, seen, predict, part, predictions.resume(part, size), digest)
+    before, real = predictions.resume(part, size), task.asked.real_labels is not None
+    return _Entrant(cell, seen, predict, part, before, digest, real)
 
 
 def _chunks(
@@ -168,7 +191,10 @@ def _chunks(
     # A CPU decodes with all cores, and then predicts with all; a GPU predicts meanwhile.
     ahead = 0 if entrants[0].cell.setting.kind == "cpu" else 1
     if task.cache is not None:
-        task.cache.mkdir(parents=True, exist_ok=True)
+        try:
+            task.cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{task.cache}: cannot be written: {error.strerror}") from error
     return chunks(dataset, geometries, size, start, machine.usable_cores(), ahead, task.cache)
 
 
@@ -182,6 +208,12 @@ def _go_on(entrant: _Entrant, chunk: Chunk, sums: NDArray[np.uint32]) -> None:
     rows = np.zeros(len(sums), ROW)
     rows["image"], rows["state"], rows["top5"] = sums, BROKEN, -1
     whole = [place for place in range(len(sums)) if place not in chunk.broken]
+    highest = max(item.label for item in chunk.items)
+    if highest >= entrant.cell.model.num_classes and not entrant.real:
+        raise ModelError(
+            f"{entrant.cell.model.name}: an image has the label {highest}, the model "
+            f"{entrant.cell.model.num_classes} classes; set num_classes"
+        )
     if whole:
         classes, scores = entrant.predict(chunk.pixels[entrant.preprocessing.geometry])
         rows["state"][whole] = PREDICTED
@@ -216,7 +248,7 @@ def _outcome(
     tops = (1, 5) if (rows["top5"][counted, 4] >= 0).all() else (1,)
     right = {k: predictions.correct(rows, listed.labels, k)[counted] for k in tops}
     target = predictions.path(folder, entrant.cell.model.name, entrant.cell.setting_key)
-    predictions.finish(entrant.part, rows, target)
+    predictions.finish(rows, target)
     details = {
         "dataset": task.asked.dataset,
         "images": int(counted.sum()),

@@ -8,16 +8,25 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from cmx_bench import agreement, disturbance, environment, metrics, records, stats
+from cmx_bench import (
+    agreement,
+    disturbance,
+    environment,
+    metrics,
+    predictions,
+    records,
+    stats,
+)
 from cmx_bench.cell import Cell
 from cmx_bench.claims import Claim
-from cmx_bench.errors import RecordsError
+from cmx_bench.errors import CmxError, RecordsError
 from cmx_bench.execute import evaluations, local
 from cmx_bench.execute.evaluations import Evaluator
 from cmx_bench.execute.job import Executor, Job, Outcome, Seen
@@ -162,10 +171,12 @@ def _run(
     evaluator: Evaluator,
 ) -> list[Record]:
     # Weights and images may be given to a run that lacked them, claims to one that made none.
+    before = records.read_run(folder)
+    given = {name: value for name, value in _accuracy(plan).items() if value is not None}
     known = dataclasses.replace(
-        records.read_run(folder),
+        before,
         models=plan.models,
-        accuracy=_accuracy(plan),
+        accuracy={**before.accuracy, **given},
         claims=_claims(plan),
     )
     environments = dict(known.environments)
@@ -181,6 +192,7 @@ def _run(
             records.write_run(folder, known)
         record = _record(job, outcome, name)
         records.append(folder, record)
+        predictions.forget_rows(folder, record)
         found.append(record)
         cells[record.cell].append(record)
         watch(job, record)
@@ -224,7 +236,7 @@ def _evaluations(
     for cell in plan.cells:
         mine = found.get(cell.key, ())
         last = mine[-1] if mine else None
-        if not MEASURES[cell.measure].together or (last is not None and last.status == "ok"):
+        if _alone(cell) or (last is not None and _evaluated(cell, last)):
             continue
         if reason := plan.skipped.get(cell.key):
             if last is None or last.reason != reason:
@@ -240,11 +252,19 @@ def _evaluations(
             yield Job(cell, 0, log), outcome
 
 
+def _evaluated(cell: Cell, last: Record) -> bool:
+    """Whether a cell has been evaluated, with the weights that it has now."""
+    return last.status == "ok" and last.details.get("weights") == cell.model.weights
+
+
 def _keep_thumbnails(plan: Plan, folder: Path) -> None:
     """Small copies of the images that only one of two models has right, for the report."""
     voters = [(one.model.name, one.setting_key) for one in plan.cells if not _alone(one)]
-    if telling := agreement.telling(agreement.read(folder, voters)):
-        local.call("cmx_bench.execute.thumbnails:make", plan.evaluation, folder, telling)
+    telling = agreement.telling(agreement.read(folder, voters))
+    left = {place for place in telling if not agreement.thumbnail(folder, place).exists()}
+    if left:
+        with suppress(CmxError):  # the images are out of reach by now: they are named instead
+            local.call("cmx_bench.execute.thumbnails:make", plan.evaluation, folder, left)
 
 
 def _tell(watch: Watch, job: Job, seen: Seen) -> None:

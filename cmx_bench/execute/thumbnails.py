@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
-
-from PIL import Image
 
 from cmx_bench import agreement
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.datasets import open_dataset
+from cmx_bench.datasets import open_dataset, rgb
 
 _SIDE = 80  # pixels; some 2 kB a copy, so that a page of a hundred stays small
 
@@ -19,14 +17,14 @@ _SIDE = 80  # pixels; some 2 kB a copy, so that a page of a hundred stays small
 def make(task: Evaluation, folder: Path, places: Collection[int]) -> None:
     """Keeps a copy of each of these images, by number, at most `_SIDE` pixels wide and high."""
     dataset = open_dataset(task.asked.dataset, task.path)
-    for place, item in enumerate(dataset.items()):
-        target = agreement.thumbnail(folder, place)
-        if place not in places or target.exists():
+    for place, item in enumerate(islice(dataset.items(), max(places) + 1)):
+        if place not in places:
             continue
+        target = agreement.thumbnail(folder, place)
         target.parent.mkdir(exist_ok=True)
         with suppress(Exception):  # it was whole when it was evaluated; without a copy it is named
-            content = item.read()
-            image = Image.open(io.BytesIO(content)) if isinstance(content, bytes) else content
-            small = image.convert("RGB")
+            small = rgb(item)
             small.thumbnail((_SIDE, _SIDE))
-            small.save(target, quality=75)
+            draft = target.with_suffix(".part")
+            small.save(draft, "JPEG", quality=75)
+            draft.replace(target)

@@ -36,11 +36,19 @@ def load(module: nn.Module, model: Model) -> None:
     if model.weights is None:
         return
     read = read_checkpoint if is_file(model.weights) else read_timm
-    state_dict = read(model)
+    state_dict = _with_counters(read(model), module)
     if state_dict.keys() != module.state_dict().keys():
-        state_dict = rename_authors_keys(state_dict)
+        state_dict = _with_counters(rename_authors_keys(state_dict), module)
     _check_fit(module, state_dict, model)
     module.load_state_dict(state_dict)
+
+
+def _with_counters(state_dict: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
+    """As torch: with the module's own where an old file lacks BatchNorm's `num_batches_tracked`."""
+    own = {key: one for key, one in module.state_dict().items()
+           if key.endswith("num_batches_tracked")}  # fmt: skip
+    counted = any(key.endswith("num_batches_tracked") for key in state_dict)
+    return state_dict if counted else own | state_dict
 
 
 def read_checkpoint(model: Model) -> dict[str, Tensor]:
@@ -73,7 +81,7 @@ def read_timm(model: Model) -> dict[str, Tensor]:
     except (OSError, RuntimeError) as error:
         raise WeightsError(
             f"{model.name}: the weights {name} are neither in the local cache nor within reach; "
-            f"name a checkpoint file under `weights` instead"
+            f"add --weights {model.name}=FILE"
         ) from error
     return module.state_dict()
 

@@ -13,8 +13,6 @@ from cmx_bench.report import entries
 from cmx_bench.report.summary import Report, Result
 from cmx_bench.report.table import Column, Entry, Picture, Table, plain
 
-# Two models are told apart where Holm's adjusted p of their setting's pairs is below.
-_LEVEL = 0.05
 _MANY_PAIRS = 15
 
 
@@ -38,7 +36,7 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         if (result := report.results.get((model.name, setting.key, "top1"))) is not None
         and result.estimate is not None
     }
-    placed = _ranks(list(found), pairs)
+    placed = _ranks(list(found), setting, pairs)
     columns = (
         Column("network", "Network"),
         Column("top1", "Top-1 (%)", "right", "With Wilson's 95 % interval over the images"),
@@ -66,8 +64,8 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     )  # fmt: skip
     remarks = [
         "Models are told apart by McNemar's exact test on the same images, p adjusted for all "
-        f"pairs by Holm's method, at {units.percent(_LEVEL, 1)}; what is not told apart shares "
-        "its ranks."
+        f"pairs by Holm's method, at {units.percent(agreement.LEVEL, 1)}; what is not told apart "
+        "shares its ranks."
     ]
     shown = {_preprocessing(result) for result in found.values()}
     if len(shown) > 1:
@@ -76,25 +74,13 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     return Table(f"accuracy-{setting.key}", plain(title), columns, rows, tuple(remarks))
 
 
-def _ranks(names: Sequence[str], pairs: Sequence[Pair]) -> dict[str, Entry]:
+def _ranks(names: Sequence[str], setting: Setting, pairs: Sequence[Pair]) -> dict[str, Entry]:
     """`2` or, where others cannot be told apart from it, `2–4`."""
-    better = dict.fromkeys(names, 0)
-    worse = dict.fromkeys(names, 0)
-    for pair, p in _adjusted(pairs):
-        if p < _LEVEL:
-            gained = pair.difference.gained > pair.difference.lost
-            winner, loser = (pair.second, pair.first) if gained else (pair.first, pair.second)
-            better[loser[0]] += 1
-            worse[winner[0]] += 1
-    ranked = {}
-    for name in names:
-        best, last = 1 + better[name], len(names) - worse[name]
-        ranked[name] = Entry(str(best) if best == last else f"{best}–{last}", sort=best)
-    return ranked
-
-
-def _adjusted(pairs: Sequence[Pair]) -> list[tuple[Pair, float]]:
-    return list(zip(pairs, stats.holm([one.difference.p for one in pairs]), strict=True))
+    placed = agreement.ranks([(name, setting.key) for name in names], pairs)
+    return {
+        name: Entry(str(best) if best == last else f"{best}–{last}", sort=best)
+        for (name, _), (best, last) in placed.items()
+    }
 
 
 def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
@@ -118,9 +104,9 @@ def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
             entries.number(pair.difference.gained),
             _p(pair.difference.p),
             _p(p),
-            Entry("yes" if p < _LEVEL else "tie"),
+            Entry("yes" if p < agreement.LEVEL else "tie"),
         )
-        for pair, p in _adjusted(pairs)
+        for pair, p in agreement.adjusted(pairs)
     )
     title = f"Pairs of models on the same images · {setting.name}"
     return Table(f"pairs-{setting.key}", title, columns, rows, folded=len(rows) > _MANY_PAIRS)

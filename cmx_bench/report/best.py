@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from cmx_bench import agreement
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.report.summary import Report, Result
 
 REMARK = (
     "Bold is the best measured value of a column, together with those that cannot be told from it, "
-    "for their 95 % intervals overlap with its own. Nothing is bold where all overlap, or where a "
-    "sampled value has no interval."
+    "for their 95 % intervals overlap with its own; top-1 are told apart on the same images. "
+    "Nothing is bold where all are alike, or where a sampled value has no interval."
 )
 
 
@@ -19,6 +22,8 @@ def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
         report.result(model, setting.key, setting.image_size, metric) for model in report.run.models
     )
     measured = [one for one in found if one is not None and one.estimate is not None]
+    if metric == "top1" and report.votes.classes:
+        return _first_on_the_same_images(report, setting, measured)
     spans = {one.model.name: span for one in measured if (span := _span(one)) is not None}
     if len(spans) < len(measured) or not spans:
         return frozenset()
@@ -27,6 +32,15 @@ def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
     low, high = spans[first.model.name]
     tied = frozenset(name for name, (start, end) in spans.items() if start <= high and low <= end)
     return tied if len(tied) < len(spans) else frozenset()
+
+
+def _first_on_the_same_images(
+    report: Report, setting: Setting, measured: Sequence[Result]
+) -> frozenset[str]:
+    pairs = agreement.pairs(report.votes, setting.key)
+    ranked = agreement.ranks([(one.model.name, setting.key) for one in measured], pairs)
+    first = frozenset(name for (name, _), (best, _) in ranked.items() if best == 1)
+    return first if len(first) < len(measured) else frozenset()
 
 
 def _value(result: Result) -> float:

@@ -35,7 +35,8 @@ def table(report: Report) -> Table:
     rows = [row for model in report.run.models for row in _counts(report, model)]
     rows += [row for setting in report.run.settings for row in _sampled(report, setting)]
     measured = any(key[2] == "top1" and one.estimate for key, one in report.results.items())
-    remarks = [*_REMARKS, *([] if measured else ["Top-1 is not measured here."])]
+    measured = measured and report.on_imagenet
+    remarks = [*_REMARKS, *([] if measured else ["ImageNet top-1 is not measured here."])]
     return Table("fidelity", "Fidelity: measured against published", columns, tuple(rows),
                  tuple(remarks))  # fmt: skip
 
@@ -96,7 +97,7 @@ def _sampled(report: Report, setting: Setting) -> Iterator[tuple[Entry, ...]]:
         result = report.result(model, setting.key, setting.image_size, "top1")
         known = report.published[model.name]
         for figure in (known.paper.get("top1"), known.timm.get("top1")):
-            if figure is not None and result is not None:
+            if figure is not None and result is not None and report.on_imagenet:
                 yield from _accuracy(model, setting, result, figure)
     compared = _compared(report, setting)
     for model, figure in compared[1:]:

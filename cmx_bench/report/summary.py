@@ -6,6 +6,7 @@ Everything here is derived from records whenever it is needed; nothing is stored
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,9 @@ Status: TypeAlias = Literal["ok", "failed", "skipped", "not measured"]
 
 # The data set that a head of so many classes belongs to, for published figures.
 _DATASETS = {1000: "ImageNet-1k", 10: "CIFAR-10"}
+
+
+_IMAGENET = re.compile(r"(.*/)?(imagenet|ilsvrc2012)([-_]?1k)?([-_]wds)?([-_]val(idation)?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,13 @@ class Report:
         """The result of a setting, or the one that all settings of its image size share."""
         shared = self.results.get((model.name, f"r{image_size}", metric))
         return self.results.get((model.name, setting_key, metric), shared)
+
+    @property
+    def on_imagenet(self) -> bool:
+        """Whether top-1 was measured on what published figures are of, by the data set's name."""
+        asked = self.run.accuracy
+        whole = not (asked.get("real_labels") or asked.get("valid_labels"))
+        return whole and bool(_IMAGENET.fullmatch(str(asked.get("dataset", "")).lower()))
 
     def metrics(self) -> list[Metric]:
         """The metrics that the run has results of, in the order of `METRICS`."""
@@ -386,7 +397,7 @@ def _counterparts(model: Model) -> Counterparts:
     if name is None:
         return Counterparts({}, {})
     fitting = [one for one in published.of(name) if one.dataset in ("", dataset)]
-    tag = model.weights or model.target.partition(".")[2] or published.REFERENCE_TAGS.get(name)
+    tag = model.recipe or model.weights or published.REFERENCE_TAGS.get(name)
     return Counterparts(
         {one.quantity: one for one in fitting if not one.tag and not one.variant},
         {one.quantity: one for one in fitting if one.tag == tag and one.image_size == 224},

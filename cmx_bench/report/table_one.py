@@ -89,7 +89,7 @@ def _row_one(
         entries.printed(paper.get("epochs")),
         *([measured("top1", 0.01)] if "top1" in leaders else []),
         entries.printed(paper.get("top1")),
-        entries.printed(timm.get("top1"), known_tag=model.weights),
+        entries.printed(timm.get("top1"), known_tag=model.recipe or model.weights),
     )
 
 

@@ -16,7 +16,8 @@ SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 1, 96)
 
 
 def model(name: str, weights: str | None = None, source: str = "timm") -> Model:
-    return Model(name, name, "", source, name, {}, weights)  # type: ignore[arg-type]
+    recipe = "" if weights is None or "/" in weights else weights
+    return Model(name, name, "", source, name, {}, weights, recipe=recipe)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,12 @@ def test_tags_of_one_architecture_differ() -> None:
 def test_a_file_of_weights_has_the_architectures(tmp_path: object) -> None:
     file = preprocessing.of(model("resnet50", "w/resnet50.pth"), SETTING, Accuracy())
     assert file == preprocessing.of(model("resnet50"), SETTING, Accuracy())
+
+
+def test_a_file_keeps_the_recipe_it_was_trained_by() -> None:
+    by_tag = preprocessing.of(model("resnet50", "gluon_in1k"), SETTING, Accuracy())
+    file = replace(model("resnet50", "gluon_in1k"), weights="w/resnet50.pth")
+    assert preprocessing.of(file, SETTING, Accuracy()) == by_tag
 
 
 def test_the_suites_image_size_wins() -> None:

@@ -85,7 +85,34 @@ def test_an_image_without_a_line_is_refused(tmp_path: Path) -> None:
     files = flat(tmp_path, 6)
     (tmp_path / "labels.txt").write_text(f"{files[0].name} 3\n")
     with pytest.raises(DataError, match=f"has no line for {files[1].name}"):
-        list(opened(tmp_path).items())
+        opened(tmp_path)
+
+
+def test_headings_and_lines_of_other_files_count_for_nothing(tmp_path: Path) -> None:
+    files = flat(tmp_path, 6)
+    lines = ["file,label", *(f"{file.name},{90 + number}" for number, file in enumerate(files))]
+    (tmp_path / "labels.csv").write_text("\n".join([*lines, "elsewhere.jpg,cat"]))
+    assert [item.label for item in opened(tmp_path).items()] == list(range(90, 96))
+
+
+def test_two_classes_of_one_image_are_refused(tmp_path: Path) -> None:
+    name = flat(tmp_path, 6)[0].name
+    (tmp_path / "labels.txt").write_text(f"{name} 1\n{name} 2\n")
+    with pytest.raises(DataError, match=f"{name} has two classes, 1 and 2"):
+        opened(tmp_path)
+
+
+def test_a_stray_image_does_not_renumber_imagenets_classes(tmp_path: Path) -> None:
+    file = write(tmp_path, 12)[0]
+    file.rename(tmp_path / file.name)
+    with pytest.raises(DataError, match="there are images in 'no folder'"):
+        opened(tmp_path)
+
+
+def test_a_tar_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images.tar").write_bytes(b"no archive")
+    with pytest.raises(DataError, match="no images found"):
+        opened(tmp_path / "images.tar")
 
 
 def test_half_a_line_is_refused_with_its_number(tmp_path: Path) -> None:

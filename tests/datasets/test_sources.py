@@ -6,6 +6,7 @@ import hashlib
 import pickle
 import tarfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.datasets import load_digits
 from torchvision.datasets import CIFAR10
 
 from cmx_bench import datasets
-from cmx_bench.datasets import open_dataset
+from cmx_bench.datasets import factory, open_dataset
 from cmx_bench.errors import DataError
 
 from ..photographs import write
@@ -28,6 +29,7 @@ def test_a_path_that_is_missing_is_asked_for() -> None:
     assert datasets.missing("imagenet-val", {"imagenet-val": Path("x")}) is None
     assert datasets.missing("digits", {}) is None
     assert datasets.missing("hfds/cifar10", {}) is None
+    assert datasets.missing("torch/cifar10", {}) is not None
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,22 @@ def test_a_path_that_is_missing_is_asked_for() -> None:
 def test_options_that_are_wrong_are_refused(option: str, said: str) -> None:
     with pytest.raises(DataError, match=said.replace("?", r"\?")):
         datasets.parse([option], "imagenet-val")
+
+
+def test_digits_need_no_path(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the digits come along"):
+        datasets.parse([f"digits={tmp_path}"], "digits")
+
+
+def test_a_stream_that_breaks_is_told_with_its_place() -> None:
+    def source() -> Iterator[tuple[Image.Image, int | None]]:
+        yield Image.new("RGB", (8, 8)), None
+        raise OSError("gone")
+
+    stream = factory._stream("wds/x", source())  # type: ignore[arg-type]
+    assert next(stream).label == -1
+    with pytest.raises(DataError, match="wds/x: image 1 cannot be read: gone"):
+        next(stream)
 
 
 def test_digits_are_real_and_in_order() -> None:

@@ -129,10 +129,23 @@ def test_another_model(tmp_path: Path) -> None:
 def test_timms_weights_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     model = Model("r", "R", "resnet", "timm", "resnet10t", {}, "c3_in1k")
-    with pytest.raises(WeightsError, match="neither in the local cache nor within reach; name a"):
+    with pytest.raises(
+        WeightsError, match="neither in the local cache nor within reach; add --weights r=FILE"
+    ):
         weights.load(nn.Identity(), model)
 
 
 def test_tags() -> None:
     model = Model("c", "C", "convmixer", "convmixer", "convmixer_768_32", {})
     assert weights.tags(model) == ["in1k"]
+
+
+def test_old_files_without_batch_counters(tmp_path: Path) -> None:
+    """As torchvision's and Gluon's are: torch fills in what they lack."""
+    state = fresh().state_dict()
+    old = {key: one for key, one in state.items() if not key.endswith("num_batches_tracked")}
+    assert len(old) < len(state)
+    torch.save(old, tmp_path / "old.pth")
+    module = fresh()
+    weights.load(module, described(tmp_path / "old.pth"))
+    assert all(torch.equal(module.state_dict()[key], one) for key, one in old.items())

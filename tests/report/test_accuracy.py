@@ -63,9 +63,7 @@ def made(tmp_path: Path) -> Report:
         for model in MODELS:
             right = RIGHT[model.name] - (setting == BF16)
             found = rows(right, 3 if setting == BF16 else 0)
-            part = tmp_path / "part"
-            predictions.append(part, found)
-            predictions.finish(part, found, predictions.path(tmp_path, model.name, setting.key))
+            predictions.finish(found, predictions.path(tmp_path, model.name, setting.key))
             cell = f"{model.name}/accuracy/{setting.key}"
             values = {"top1": [right / COUNT], "top5": [1.0]}
             records.append(tmp_path, Record(
@@ -170,8 +168,7 @@ def test_verify_recomputes_what_rests_on_predictions(made: Report, tmp_path: Pat
     report.write(tmp_path)
     key = ("resnet152", FP32.key)
     changed = rows(239, 0)
-    predictions.append(tmp_path / "part", changed)
-    predictions.finish(tmp_path / "part", changed, predictions.path(tmp_path, *key))
+    predictions.finish(changed, predictions.path(tmp_path, *key))
     named = {(one.file, one.shown, one.recomputed) for one in verify.verify(tmp_path).differences}
     assert (f"predictions/{'.'.join(key)}.npz", "240", "239") in named
 

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from cmx_bench.metrics import METRICS
 from cmx_bench.records import Record
 from cmx_bench.report import fidelity
 from cmx_bench.report.summary import Report, summarise
@@ -113,23 +114,30 @@ def test_a_ratio_that_cannot_be_taken_says_why() -> None:
 
 
 def test_accuracy_is_compared_where_it_is_measured(
-    report: Report, monkeypatch: pytest.MonkeyPatch
+    report: Report,
 ) -> None:
-    """As soon as there are results of the metric top1."""
-    assert "Top-1 is not measured here." in fidelity.table(report).remarks
+    """On ImageNet, which the published figures are of, and on no other data set."""
+    remark = "ImageNet top-1 is not measured here."
+    assert remark in fidelity.table(report).remarks
     some = report.results["resnet152", FP16.key, "throughput"]
-    metric = dataclasses.replace(some.metric, name="top1", title="Top-1", unit="")
-    monkeypatch.setitem(fidelity.METRICS, "top1", metric)
-    result = dataclasses.replace(some, metric=metric, estimate=Estimate(0.797, 0.793, 0.8, 50_000))
+    result = dataclasses.replace(
+        some, metric=METRICS["top1"], estimate=Estimate(0.797, 0.793, 0.8, 50_000)
+    )
     with_top1 = dataclasses.replace(
-        report, results={**report.results, ("resnet152", FP16.key, "top1"): result}
+        report,
+        run=dataclasses.replace(report.run, accuracy={"dataset": "imagenet-val"}),
+        results={**report.results, ("resnet152", FP16.key, "top1"): result},
     )
     rows = found(with_top1, "ResNet-152", "Top-1")
     assert [(row[1], row[-1]) for row in rows] == [
         ("79.64 % †C", "within the 95 % interval"),
         ("79.712 % (gluon_in1k)", "within the 95 % interval"),
     ]
-    assert "Top-1 is not measured here." not in fidelity.table(with_top1).remarks
+    assert remark not in fidelity.table(with_top1).remarks
+    for asked in ({"dataset": "digits"}, {"dataset": "imagenet-a"},
+                  {"dataset": "imagenet-val", "real_labels": "real.json"}):  # fmt: skip
+        run = dataclasses.replace(report.run, accuracy=asked)
+        assert found(dataclasses.replace(with_top1, run=run), "ResNet-152", "Top-1") == []
 
 
 # --- order ----------------------------------------------------------------------------------------
