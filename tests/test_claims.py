@@ -70,7 +70,11 @@ def test_accuracy_is_known_before_it_can_be_measured() -> None:
 @pytest.mark.parametrize(
     ("check", "at", "message"),
     [
-        ("thruput(a) > 1", 0, "unknown metric 'thruput', did you mean 'throughput'? (known: par"),
+        (
+            "thruput(a) > 1",
+            0,
+            "unknown metric 'thruput', did you mean 'throughput' or 'train_throughput'?",
+        ),
         ("1 < params(resnet05)", 11, "unknown model 'resnet05', did you mean 'resnet50'?"),
         ("params(zzz) > 1", 7, "unknown model 'zzz'; the suite has none of that name"),
         ("params(a) = 1", 10, "'=' is no sign of a check (known: < <= >"),

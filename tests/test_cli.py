@@ -65,7 +65,8 @@ def test_run_measures_everything_and_renders(cmx: Cli, write_suite: Callable[[st
     code, out, err = cmx("run", suite, "--out", page.parent)
     assert (code, Path(out.splitlines()[-1])) == (0, page)
     assert "executions are there already" in err
-    assert (page.parent / "records.jsonl").read_bytes() == before
+    # What stayed disturbed may be repeated; what was measured stays.
+    assert (page.parent / "records.jsonl").read_bytes().startswith(before)
 
 
 def test_some_cells_failed(cmx: Cli, write_suite: Callable[[str], Path], tmp_path: Path) -> None:

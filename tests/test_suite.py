@@ -57,7 +57,7 @@ def test_claims_leave_the_hash_as_it_was(write_suite: Callable[[str], Path]) -> 
         ("params(net)\"", "params(nett)\"",
          "10:51: check: unknown model 'nett', did you mean 'net'?"),
         ("throughput(net)", "thruput(net)",
-         "12:32: check: unknown metric 'thruput', did you mean 'throughput'?"),
+         "12:32: check: unknown metric 'thruput', did you mean 'throughput' or"),
         ("and", "AND", "12:52: check: expected 'and', 'or' or the end, got 'AND'"),
         ("check: \"", "chekc: \"", "10:20: unknown key 'chekc', did you mean 'check'?"),
         ("say: Faster", "say: []", "11:10: say: expected text, got a list"),
