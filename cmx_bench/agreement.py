@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -148,9 +147,9 @@ def only(votes: Votes, winner: Voter, loser: Voter) -> list[int]:
     """
     both = votes.counted[winner] & votes.counted[loser]
     places = np.flatnonzero(both & votes.right[winner] & ~votes.right[loser])
-    ayes = reduce(np.add, (one.astype(np.int64) for one in votes.right.values()))
+    ayes = np.sum([one[places] for one in votes.right.values()], axis=0)
     divided = ayes * (len(votes.right) - ayes)
-    order = np.lexsort((places, -divided[places]))
+    order = np.lexsort((places, -divided))
     return [int(place) for place in places[order][:SHOWN]]
 
 

@@ -125,8 +125,8 @@ def run(
         _note("nothing was measured; the report says why" if made.progress.skipped
               else "every cell failed")  # fmt: skip
         raise typer.Exit(BAD_INPUT)
-    counts = claims.counts(claims.judged(made))
     if gate_claims:
+        counts = claims.counts(claims.judged(made))
         _note(f"claims: {claims.counted(counts)}")
         if counts["FAILS"]:
             raise typer.Exit(REGRESSION)

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cmx_bench import stats, units
-from cmx_bench.disturbance import by_cell, cells_together
+from cmx_bench.disturbance import by_cell
 from cmx_bench.execute.job import Job
-from cmx_bench.execute.runner import Watch, processes_left, seconds_left
+from cmx_bench.execute.runner import Watch, all_processes_left, seconds_left
 from cmx_bench.metrics import METRICS
 from cmx_bench.plan import Plan
 from cmx_bench.records import Record
@@ -104,8 +104,7 @@ def _line(plan: Plan, job: Job, found: Mapping[str, Sequence[Record]], left: flo
 def _done(plan: Plan, found: Mapping[str, Sequence[Record]]) -> str:
     """`[ 7/12]`: where a precision is wanted, the second number is a guess that gets better."""
     done = sum(map(len, found.values()))
-    judged = cells_together(found)
-    total = done + sum(processes_left(plan, one, judged.get(one.key, ())) for one in plan.cells)
+    total = done + sum(all_processes_left(plan, found).values())
     return f"[{done:>{len(str(total))}}/{total}]"
 
 

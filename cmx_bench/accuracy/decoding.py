@@ -11,12 +11,11 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from PIL.Image import Image
 from torch import Tensor
 
 from cmx_bench.accuracy import cache
 from cmx_bench.accuracy.preprocessing import Geometry, Transform, transform
-from cmx_bench.datasets import Dataset, Item, rgb
+from cmx_bench.datasets import Dataset, Item, held, rgb
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +86,9 @@ def _chunk(
 def _held(item: Item) -> Item:
     """An image that has been read: it is not read again. A broken one is, and then named."""
     try:
-        return replace(item, read=partial(_same, item.read()))
+        return replace(item, read=held(item.read()))
     except Exception:
         return item
-
-
-def _same(content: bytes | Image) -> bytes | Image:
-    return content
 
 
 def _prepared(item: Item, transforms: Mapping[Geometry, Transform]) -> dict[Geometry, Tensor] | str:

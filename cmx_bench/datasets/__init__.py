@@ -8,9 +8,9 @@ from __future__ import annotations
 import importlib
 import io
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cmx_bench.errors import DataError, nearest
 
@@ -29,6 +29,11 @@ class Item:
     key: str
     label: int
     read: Callable[[], bytes | Image]
+
+
+def held(content: bytes | Image) -> Callable[[], bytes | Image]:
+    """The `read` of an image that has been read already."""
+    return lambda: content
 
 
 def rgb(item: Item) -> Image:
@@ -56,10 +61,11 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """A row of the table: the module whose `open_dataset(name, path)` opens it, and what it is."""
+    """A row of the table: the module whose `open_dataset(name, path)` opens it, whether that needs
+    a path, and what it is."""
 
     module: str
-    needs_path: bool
+    path: Literal["needed", "optional", "none"]
     about: str
 
 
@@ -67,28 +73,33 @@ Opener: TypeAlias = Callable[[str, Path | None], Dataset]
 
 SOURCES: dict[str, SourceInfo] = {
     "digits": SourceInfo(
-        "digits", False, "360 handwritten digits of scikit-learn, 8 × 8 (no download)"
+        "digits", "none", "360 handwritten digits of scikit-learn, 8 × 8 (no download)"
     ),
-    "cifar10": SourceInfo("cifar10", True, "the test images of CIFAR-10 in its standard files"),
+    "cifar10": SourceInfo("cifar10", "needed", "the test images of CIFAR-10 in its standard files"),
 }
 # Names of timm's dataset factory, by what stands before the slash.
-_ROOTED = ("torch/", "wds/")  # of these those that read a folder
-FACTORY = SourceInfo("factory", False, "whatever timm's dataset factory reads by this name")
-PREFIXES = ("hfds", "hfids", "tfds", "torch", "wds")
+FACTORY = SourceInfo("factory", "optional", "whatever timm's dataset factory reads by this name")
+_ROOTED = replace(FACTORY, path="needed")
+_FACTORIES = {
+    "hfds": FACTORY, "hfids": FACTORY, "tfds": FACTORY, "torch": _ROOTED, "wds": _ROOTED,
+}  # fmt: skip
+PREFIXES = tuple(_FACTORIES)
 # Any other name, imagenet-val among them, stands for images in a folder or a tar.
-FOLDER = SourceInfo("folder", True, "a folder of class folders, a flat one with labels, or a tar")
+FOLDER = SourceInfo(
+    "folder", "needed", "a folder of class folders, a flat one with labels, or a tar"
+)
 
 
 def source(name: str) -> SourceInfo:
     """Where the images of a data set come from, by its name."""
-    if name.partition("/")[0] in PREFIXES and "/" in name:
-        return FACTORY
-    return SOURCES.get(name, FOLDER)
+    prefix, slash, _ = name.partition("/")
+    factory = _FACTORIES.get(prefix) if slash else None
+    return factory or SOURCES.get(name, FOLDER)
 
 
 def is_remote(name: str) -> bool:
     """Whether opening a data set may download it."""
-    return source(name) is FACTORY
+    return source(name).module == FACTORY.module
 
 
 def missing(name: str, paths: Mapping[str, Path]) -> str | None:
@@ -97,7 +108,7 @@ def missing(name: str, paths: Mapping[str, Path]) -> str | None:
     Args:
         paths: where data sets lie, by name, as `--data` gave them.
     """
-    if name in paths or not (source(name).needs_path or name.startswith(_ROOTED)):
+    if name in paths or source(name).path != "needed":
         return None
     return f"no images of {name!r}: add --data {name}=PATH"
 
@@ -121,8 +132,8 @@ def parse(options: list[str], known: str | None) -> dict[str, Path]:
             hint = nearest(name, [known]) if known else ""
             used = f"evaluates on {known}" if known else "evaluates on no data set"
             raise DataError(f"--data {option}: the suite {used}{hint}")
-        if name == "digits":
-            raise DataError(f"--data {option}: the digits come along; leave it out")
+        if source(name).path == "none":
+            raise DataError(f"--data {option}: the {name} come along; leave it out")
         if not Path(text).exists():
             raise DataError(f"--data {option}: there is nothing at {text}")
         paths[name] = Path(text).resolve()

@@ -12,7 +12,7 @@ from PIL import Image
 from timm.data.dataset import ImageDataset, IterableImageDataset
 from timm.data.dataset_factory import create_dataset
 
-from cmx_bench.datasets import Dataset, Item
+from cmx_bench.datasets import Dataset, Item, held
 from cmx_bench.errors import DataError
 
 
@@ -80,7 +80,7 @@ def _stream(name: str, pairs: IterableImageDataset) -> Iterator[Item]:
         except Exception as error:  # a source that streams cannot go on behind a broken image
             first_line = (str(error).splitlines() or ["no message"])[0]
             raise DataError(f"{name}: image {index} cannot be read: {first_line}") from error
-        yield Item(f"{index:06d}", _number(label), partial(_same, image))
+        yield Item(f"{index:06d}", _number(label), held(image))
         index += 1
 
 
@@ -90,7 +90,7 @@ def _item(key: str, load: Callable[[], tuple[bytes | Image.Image, Any]]) -> Item
         content, label = load()
     except Exception as error:  # whatever its source raises is this image's failure alone
         return Item(key, -1, partial(_raise, error))
-    return Item(key, _number(label), partial(_same, content))
+    return Item(key, _number(label), held(content))
 
 
 def _number(label: Any) -> int:
@@ -102,10 +102,6 @@ def _encoded(reader: Any, index: int) -> tuple[bytes, Any]:
     file, label = reader[index]
     with file:
         return file.read(), label
-
-
-def _same(content: bytes | Image.Image) -> bytes | Image.Image:
-    return content
 
 
 def _raise(error: Exception) -> NoReturn:

@@ -36,6 +36,8 @@ from cmx_bench.records import Environment
 # beside the files or, where a source has none, the whole images.
 _CHUNK = 64
 
+_CHANGED = "the images changed since this evaluation began; add --fresh"
+
 _Said: TypeAlias = Seen | Evaluated
 
 
@@ -145,7 +147,7 @@ def _allow_compiling(models: int) -> None:
 def _refuse_other_count(dataset: Dataset, listed: _Listed, entrants: Iterable[_Entrant]) -> None:
     count = len(listed.keys)
     if any(len(entrant.before) > count for entrant in entrants):
-        raise DataError("the images changed since this evaluation began; add --fresh")
+        raise DataError(_CHANGED)
     if dataset.size is not None and count != dataset.size:
         raise DataError(f"{dataset.name} gave {count:,} images of {dataset.size:,}")
 
@@ -203,7 +205,7 @@ def _go_on(entrant: _Entrant, chunk: Chunk, sums: NDArray[np.uint32]) -> None:
     there = entrant.before["image"][chunk.first : chunk.first + len(sums)]
     if len(there):
         if not np.array_equal(there, sums):
-            raise DataError("the images changed since this evaluation began; add --fresh")
+            raise DataError(_CHANGED)
         return
     rows = np.zeros(len(sums), ROW)
     rows["image"], rows["state"], rows["top5"] = sums, BROKEN, -1

@@ -300,10 +300,8 @@ def _round(plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]) ->
     once = [cell for cell in plan.cells if _alone(cell) and not MEASURES[cell.measure].repeated]
     repeated = [cell for cell in plan.cells if MEASURES[cell.measure].repeated]
     random.Random(f"{plan.suite_file.suite.hash}/{replicate}").shuffle(repeated)
-    judged = disturbance.cells_together(found)
-    return [
-        cell for cell in once + repeated if processes_left(plan, cell, judged.get(cell.key, ()))
-    ]
+    left = all_processes_left(plan, found)
+    return [cell for cell in once + repeated if left[cell.key]]
 
 
 def _alone(cell: Cell) -> bool:
@@ -351,6 +349,16 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     return max(0, min(max(needed, n + 1) - n, _most_processes(plan, cell) - len(found)))
 
 
+def all_processes_left(plan: Plan, found: Mapping[str, Sequence[Record]]) -> dict[str, int]:
+    """`processes_left` of every cell, by its key.
+
+    Args:
+        found: all records, by cell, as they were kept.
+    """
+    judged = disturbance.cells_together(found)
+    return {cell.key: processes_left(plan, cell, judged.get(cell.key, ())) for cell in plan.cells}
+
+
 def seconds_left(
     plan: Plan, found: Mapping[str, Sequence[Record]], budget: float | None = None
 ) -> float:
@@ -376,8 +384,7 @@ def seconds_left(
         return took.get(cell.key, plan.estimates[cell.key] * scale)
 
     first = sum(expected(cell) for cell in plan.cells if cell.key not in took)
-    judged = disturbance.cells_together(found)
-    left = {cell.key: processes_left(plan, cell, judged.get(cell.key, ())) for cell in plan.cells}
+    left = all_processes_left(plan, found)
     every = INTERPRETER_SECONDS * max(left.values())
     every += sum(left[cell.key] * expected(cell) for cell in plan.cells)
     return every if budget is None else min(every, max(first, budget))

@@ -4,7 +4,7 @@ costs."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from cmx_bench import agreement, stats, units
 from cmx_bench.agreement import Pair, Voter
@@ -139,7 +139,7 @@ def _pictures(report: Report, winner: Voter, loser: Voter) -> Entry:
         key = plain(votes.images.keys[place])
         said = f"{key}: {votes.classes[winner][place]}, not {votes.classes[loser][place]}"
         if place in report.thumbnails:
-            file = f"predictions/thumbnails/{place}.jpg"
+            file = agreement.thumbnail(Path(), place).as_posix()
             pictures.append(Picture(file, report.thumbnails[place], said))
         else:
             names.append(PurePosixPath(key).name)

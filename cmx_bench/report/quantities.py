@@ -90,10 +90,10 @@ def _paired(quantity: Operation, report: Report, setting: Setting) -> Span | Non
     sides = (quantity.left, quantity.right)
     if not all(isinstance(one, Value) and one.metric == "top1" for one in sides):
         return None
-    right, left = ((one.model, setting.key) for one in sides if isinstance(one, Value))
+    left, right = ((one.model, setting.key) for one in sides if isinstance(one, Value))
     if not {left, right} <= report.votes.classes.keys():
         return None
-    found = agreement.pair(report.votes, left, right).difference
+    found = agreement.pair(report.votes, right, left).difference  # of the second from the first
     return Span(found.value, found.low, found.high)
 
 

@@ -302,18 +302,18 @@ def _strangers(records: Iterable[Record], planned: set[str]) -> Iterator[LeftOut
 
 
 def _results(
-    run: Run, counted: Iterable[Record]
+    run: Run, counted: Sequence[Record]
 ) -> tuple[dict[tuple[str, str, str], Result], list[Failure]]:
     """A result for each planned cell and metric; failures that no record tells of."""
-    by_cell: dict[str, list[Record]] = {key: [] for key in run.cells}
+    by_cell = disturbance.by_cell(counted)
     seen: dict[tuple[str, str], dict[str, None]] = {}
     for record in counted:
-        by_cell[record.cell].append(record)
         seen.setdefault((record.measure, record.setting), {}).update(dict.fromkeys(record.values))
     models = {model.name: model for model in run.models}
     results: dict[tuple[str, str, str], Result] = {}
     contradictions: list[Failure] = []
-    for key, mine in by_cell.items():
+    for key in run.cells:
+        mine = by_cell[key]
         name, measure, setting = key.split("/")
         for metric_name in _metric_names(measure, seen.get((measure, setting), {})):
             if metric_name not in METRICS:
