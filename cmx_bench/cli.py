@@ -56,6 +56,10 @@ AllowMissing = Annotated[
     int, typer.Option(min=0, help="Evaluate although so many images are broken.", metavar="N")
 ]
 Cache = Annotated[bool, typer.Option("--cache", help="Keep preprocessed images for later runs.")]
+Processes = Annotated[
+    int,
+    typer.Option(min=1, help="Processes, and GPUs, that train a model together.", metavar="N"),
+]
 AllowImport = Annotated[
     bool, typer.Option("--allow-import", help="Let `python:` models of the suite import code.")
 ]
@@ -84,6 +88,7 @@ def run(
     weights: Weights = None,
     allow_missing: AllowMissing = 0,
     cache: Cache = False,
+    processes: Processes = 1,
     allow_import: AllowImport = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of finishing an earlier run.")
@@ -100,7 +105,7 @@ def run(
     from cmx_bench.report import claims, headline
 
     seconds = _seconds(budget)
-    plan = _plan(suite, device, only, allow_import, data, weights, allow_missing, cache)
+    plan = _plan(suite, device, only, allow_import, data, weights, allow_missing, cache, processes)
     if gate_claims and not plan.suite_file.suite.claims:
         raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
     if seconds is None:
@@ -327,6 +332,9 @@ def match(
     ] = "resnet,deit,resmlp,mixer",
     classes: Annotated[int, typer.Option(min=1, help="Classes that the head tells apart.")] = 1000,
     image_size: Annotated[int, typer.Option(min=1, help="Side of the images, in pixels.")] = 224,
+    patch_size: Annotated[
+        int | None, typer.Option(min=1, help="Side of the patches, for smaller images.")
+    ] = None,
     within: Annotated[
         str, typer.Option(help="How far from the target is accepted.", metavar="PERCENT")
     ] = "1%",
@@ -352,7 +360,8 @@ def match(
     if not amounts:
         raise CmxError("match: nothing to match; give --params or --macs a number or a model")
     target = search.Target(amounts, classes, image_size)
-    matches = [search.find(family, target, _share("--within", within)) for family in chosen]
+    share = _share("--within", within)
+    matches = [search.find(family, target, share, patch_size) for family in chosen]
     print(render(matches, shutil.get_terminal_size((160, 24)).columns), end="")
 
 
@@ -395,6 +404,7 @@ def _plan(
     weights: list[str] | None = None,
     allow_missing: int = 0,
     cache: bool = False,
+    processes: int = 1,
 ) -> Plan:
     """The suite is read first, without torch: a typo is answered at once."""
     from cmx_bench import accuracy, datasets
@@ -411,6 +421,7 @@ def _plan(
         paths.get(asked.accuracy.dataset),
         allow_missing,
         accuracy.cache_folder() if cache else None,
+        processes,
     )
     given = accuracy.weights_given(
         weights or [], asked.named if len(asked.named) == len(asked.models) else ()

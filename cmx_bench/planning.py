@@ -26,7 +26,8 @@ from cmx_bench.models import families, weights
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.plan import Plan
 from cmx_bench.records import Environment
-from cmx_bench.suite import NAME, CpuSetting, CudaSetting, MatchEntry, ModelEntry, SuiteFile
+from cmx_bench.schema import NAME
+from cmx_bench.suite import CpuSetting, CudaSetting, MatchEntry, ModelEntry, SuiteFile
 
 # Multiply-accumulates a second, for estimates only. CPU: one core, between what ConvMixer and the
 # token models reach; CUDA: a third of what a data-centre GPU of 2020 reaches, by input type.
@@ -34,6 +35,7 @@ _CPU_RATE = 2.0e10
 _CUDA_RATE = {"fp32": 3e12, "tf32": 1e13, "fp16": 3e13, "bf16": 3e13, "autocast": 2e13}
 _COMPILE_SECONDS = 60.0
 _DECODING_SECONDS = 0.01  # an image of 500 × 375 pixels, read, decoded and resized by one core
+_TRAINING_PASSES = 3  # a step takes about as long as three forward passes
 _SOME_IMAGES = 50_000  # where nobody says how many there are
 _SECONDS_A_PARAMETER = 1.5e-8  # drawing initial weights
 
@@ -93,6 +95,8 @@ def make(
             )
     cells = _cells(models, suite.measures, settings, only)
     skipped = {cell.key: why for cell in cells if (why := _lack(cell, evaluation))}
+    if evaluation is not None and evaluation.asked.train is not None:
+        _refuse_weights(suite_file, models)
     images = _images(evaluation, cells, skipped)
     return Plan(
         suite_file,
@@ -113,11 +117,21 @@ def make(
     )
 
 
+def _refuse_weights(suite_file: SuiteFile, models: Sequence[Model]) -> None:
+    for model in models:
+        if model.weights is not None:
+            raise suite_file.document.error(
+                ("accuracy", "train"),
+                f"train: {model.name} has weights ({model.weights}), and models are trained from "
+                f"initial ones; leave either out",
+            )
+
+
 def _lack(cell: Cell, evaluation: Evaluation | None) -> str | None:
     """What a cell that evaluates lacks, with the option that gives it; None for any other."""
     if not MEASURES[cell.measure].together or evaluation is None:
         return None
-    if cell.model.weights is None:
+    if cell.model.weights is None and evaluation.asked.train is None:
         return (f"no weights, and an untrained model guesses: name some under weights, or add "
                 f"--weights {cell.model.name}=FILE")  # fmt: skip
     paths = {} if evaluation.path is None else {evaluation.asked.dataset: evaluation.path}
@@ -127,14 +141,20 @@ def _lack(cell: Cell, evaluation: Evaluation | None) -> str | None:
 def _images(
     evaluation: Evaluation | None, cells: Sequence[Cell], skipped: Mapping[str, str]
 ) -> int:
-    """How many images are evaluated, for estimates: counted where that takes no download."""
+    """How many images a model sees, for estimates: those that it is evaluated on and, three times
+    as long, those that it is trained on. Counted where that takes no download."""
     evaluated = any(MEASURES[one.measure].together and one.key not in skipped for one in cells)
     if evaluation is None or not evaluated:
         return 0
     name = evaluation.asked.dataset
     if datasets.is_remote(name) and evaluation.path is None:
         return _SOME_IMAGES
-    return datasets.open_dataset(name, evaluation.path).size or _SOME_IMAGES
+    images = datasets.open_dataset(name, evaluation.path).size or _SOME_IMAGES
+    if (recipe := evaluation.asked.train) is None:
+        return images
+    learned = datasets.open_dataset(name, evaluation.path, "train").size or _SOME_IMAGES
+    each = recipe.epochs * (images + _TRAINING_PASSES * learned)
+    return len(evaluation.seeds) * each
 
 
 def _cells(
@@ -219,7 +239,7 @@ def _matched(
     target = search.Target(amounts, suite.num_classes, size)
     for place, family in enumerate(entry.families):
         try:
-            match = search.find(family, target, entry.within)
+            match = search.find(family, target, entry.within, entry.patch_size)
         except MatchError as problem:
             raise error((*location, "families", place), str(problem)) from None
         yield _source(ModelEntry(**formats.entry(match)), suite.num_classes, allow_import=False)

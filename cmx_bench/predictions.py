@@ -39,6 +39,11 @@ class Images:
     labels: tuple[tuple[int, ...], ...]
 
 
+def home(folder: Path, replicate: int) -> Path:
+    """Where a run keeps the predictions of a replicate: those of the first are the run's own."""
+    return folder / f"replicate-{replicate}" if replicate else folder
+
+
 def folder_of(folder: Path) -> Path:
     """Where a run keeps its predictions."""
     return folder / "predictions"
@@ -86,7 +91,8 @@ def finish(rows: NDArray[np.void], target: Path) -> None:
 def forget_rows(folder: Path, record: Record) -> None:
     """Removes the rows that grew, once the record of a cell that is well is kept."""
     if record.status == "ok":
-        for part in folder_of(folder).glob(f"{record.model}.{record.setting}.*.rows"):
+        grown = folder_of(home(folder, record.replicate))
+        for part in grown.glob(f"{record.model}.{record.setting}.*.rows"):
             part.unlink()
 
 

@@ -86,7 +86,7 @@ def _under_way(job: Job) -> str:
     if job.seen is None:
         return f"{job.cell.measure} of {job.cell.model.label}"
     size = "" if job.seen.size is None else f" of {job.seen.size:,}"
-    return f"{job.cell.measure}: {job.seen.images:,}{size} images"
+    return f"{job.seen.doing}: {job.seen.images:,}{size} images"
 
 
 def _line(plan: Plan, job: Job, found: Mapping[str, Sequence[Record]], left: float) -> str:

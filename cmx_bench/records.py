@@ -92,6 +92,16 @@ class Run:
     claims: tuple[Claim, ...] = ()
     schema: int = SCHEMA
 
+    @property
+    def trains(self) -> bool:
+        """Whether models were trained here before they were evaluated."""
+        return bool(self.accuracy.get("train"))
+
+    @property
+    def seeds(self) -> tuple[int | None, ...]:
+        """The seeds that models were trained with; one None where they were not."""
+        return tuple(self.accuracy["seeds"]) if self.trains else (None,)
+
 
 def append(folder: Path, record: Record) -> None:
     """Adds `record` to the folder's records and flushes it to the disk.

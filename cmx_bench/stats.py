@@ -79,6 +79,20 @@ def proportion(right: int, n: int, level: float = 0.95) -> Estimate:
     return Estimate(share, max(0.0, centre - half), min(1.0, centre + half), n)
 
 
+def over_seeds(values: Sequence[float], level: float = 0.95) -> Estimate:
+    """The mean of a share over trainings that differ in their seed alone, on the same images, with
+    Student's t interval; the images are not drawn anew in it.
+
+    Raises:
+        ValueError: fewer than two trainings.
+    """
+    if len(values) < 2:
+        raise ValueError("a spread over seeds needs at least two of them")
+    plain = _student(values, level)
+    assert plain.low is not None and plain.high is not None
+    return Estimate(plain.value, max(0.0, plain.low), min(1.0, plain.high), plain.n)
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """How two models differ on the same `n` images, of which `gained` only the second has right

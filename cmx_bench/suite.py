@@ -6,107 +6,99 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
-    ValidationError,
     model_validator,
 )
 
-from cmx_bench import claims, document, units
+from cmx_bench import claims, document, recipe, units
 from cmx_bench.cell import Argument, CompileMode, Family, Layout, Precision
 from cmx_bench.designs import FAMILIES
 from cmx_bench.document import Document, Location
 from cmx_bench.errors import SuiteError, nearest
 from cmx_bench.matching import search
 from cmx_bench.measures import MEASURES
+from cmx_bench.recipe import Recipe
+from cmx_bench.schema import (
+    Above,
+    Label,
+    Name,
+    Number,
+    Positive,
+    Strict,
+    kind,
+    shown,
+    text_as,
+    validated,
+)
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"
-_Name = Annotated[str, Field(pattern=NAME, max_length=100)]
-_Label = Annotated[str, Field(min_length=1, max_length=200)]
-_Positive = Annotated[int, Field(ge=1)]
-_Colour = Annotated[list[Annotated[float, Field(strict=False)]], Field(min_length=3, max_length=3)]
-
-
-def _text_as(parse: Callable[[str], float]) -> BeforeValidator:
-    """Reads text with `parse`; a number in its place is refused in the same words."""
-
-    def read(value: object) -> float:
-        try:
-            return parse(value if isinstance(value, str) else "")
-        except ValueError as error:
-            raise ValueError(f"{error}, got {_shown(value)}") from None
-
-    return BeforeValidator(read)
+_Colour = Annotated[list[Number], Field(min_length=3, max_length=3)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class ConvMixerEntry(Strict):
+    """The paper's four parameters, and what its ablations change: see `models.convmixer`."""
 
-
-class ConvMixerEntry(_Strict):
-    """The paper's four parameters and the activation function."""
-
-    dim: _Positive
-    depth: _Positive
-    kernel_size: _Positive = 9
-    patch_size: _Positive = 7
+    dim: Positive
+    depth: Positive
+    kernel_size: Positive = 9
+    patch_size: Positive = 7
     activation: Literal["gelu", "relu"] = "gelu"
+    norm: Literal["batch", "layer"] = "batch"
+    residual: Literal["depthwise", "both", "none"] = "depthwise"
 
 
 def _stages(layers: str) -> str:
     if not re.fullmatch(r"[1-9]\d*(-[1-9]\d*){3}", layers):
-        raise ValueError(
-            f"expected the blocks of four stages such as 3-4-6-3, got {_shown(layers)}"
-        )
+        raise ValueError(f"expected the blocks of four stages such as 3-4-6-3, got {shown(layers)}")
     return layers
 
 
-class ResNetEntry(_Strict):
+class ResNetEntry(Strict):
     """The width of the first stage, the blocks of each stage (`3-4-6-3`), and their kind."""
 
-    width: _Positive = 64
+    width: Positive = 64
     layers: Annotated[str, AfterValidator(_stages)]
     block: Literal["basic", "bottleneck"] = "bottleneck"
 
 
-class DeiTEntry(_Strict):
-    """Width, depth, heads, and the hidden units of an MLP: heads divide the width."""
+class DeiTEntry(Strict):
+    """Width, depth, heads, the hidden units of an MLP, and the side of the patches: heads divide
+    the width."""
 
-    dim: _Positive
-    depth: _Positive
-    heads: _Positive
-    mlp_dim: _Positive
+    dim: Positive
+    depth: Positive
+    heads: Positive
+    mlp_dim: Positive
+    patch_size: Positive = 16
 
 
-class MLPEntry(_Strict):
+class MLPEntry(Strict):
     """Width and depth of a ResMLP or an MLP-Mixer, and the side of its patches."""
 
-    dim: _Positive
-    depth: _Positive
-    patch_size: _Positive = 16
+    dim: Positive
+    depth: Positive
+    patch_size: Positive = 16
 
 
 SOURCES = ("timm", "convmixer", "resnet", "deit", "resmlp", "mixer", "python")
 
 
-class ModelEntry(_Strict):
+class ModelEntry(Strict):
     """A model: a timm name alone, or one of `SOURCES` with its arguments."""
 
-    name: _Name
-    label: _Label | None = None
-    family: _Name | None = None
-    timm: _Name | None = None
+    name: Name
+    label: Label | None = None
+    family: Name | None = None
+    timm: Name | None = None
     convmixer: ConvMixerEntry | None = None
     resnet: ResNetEntry | None = None
     deit: DeiTEntry | None = None
@@ -114,7 +106,7 @@ class ModelEntry(_Strict):
     mixer: MLPEntry | None = None
     python: str | None = None
     args: dict[str, Argument] = {}
-    weights: _Label | None = None
+    weights: Label | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelEntry:
@@ -138,22 +130,24 @@ class ModelEntry(_Strict):
 
 def _target(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"expected a model or a number such as 21.1M, got {_shown(value)}")
+        raise ValueError(f"expected a model or a number such as 21.1M, got {shown(value)}")
     return value
 
 
-class MatchEntry(_Strict):
+class MatchEntry(Strict):
     """Members of `families` that cost as much as a model, or as a number says.
 
     The model is one of this suite, of timm, or of the paper. `image_size` is that of the settings,
-    where they have but one.
+    where they have but one. `patch_size` is that of all members which have patches, for images that
+    are smaller than those of published ones.
     """
 
     match: Annotated[str | int, BeforeValidator(_target)]
     families: Annotated[list[Family], Field(min_length=1)]
     by: Literal["params", "macs", "both"] = "params"
-    within: Annotated[float, _text_as(units.share)] = search.WITHIN
-    image_size: _Positive | None = None
+    within: Annotated[float, text_as(units.share)] = search.WITHIN
+    image_size: Positive | None = None
+    patch_size: Positive | None = None
 
     @model_validator(mode="after")
     def _one_number(self) -> MatchEntry:
@@ -187,71 +181,85 @@ Entry: TypeAlias = Annotated[
 ]
 
 
-class CpuSetting(_Strict):
+class CpuSetting(Strict):
     """A setting for CPUs. `batch_size: auto` is chosen once for the whole suite."""
 
-    name: _Name
+    name: Name
     precision: Literal["fp32", "fp16", "bf16", "autocast"] = "fp32"
     layout: Layout = "nchw"
     compile: CompileMode = "none"
-    batch_size: _Positive | Literal["auto"] = "auto"
-    image_size: _Positive = 224
-    threads: _Positive | None = None
+    batch_size: Positive | Literal["auto"] = "auto"
+    image_size: Positive = 224
+    threads: Positive | None = None
 
 
-class CudaSetting(_Strict):
+class CudaSetting(Strict):
     """A setting for CUDA devices."""
 
-    name: _Name
+    name: Name
     precision: Precision = "fp16"
     layout: Layout = "nchw"
     compile: CompileMode = "none"
-    batch_size: _Positive = 64
-    image_size: _Positive = 224
+    batch_size: Positive = 64
+    image_size: Positive = 224
     cudnn_benchmark: bool = True
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """The settings of each kind of device."""
 
     cuda: list[CudaSetting] = []
     cpu: list[CpuSetting] = []
 
 
-class SharedPreprocessing(_Strict):
+class SharedPreprocessing(Strict):
     """What all models see where preprocessing is shared; `mean` and `std` of red, green, blue."""
 
-    crop_pct: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.875
+    crop_pct: Annotated[Above, Field(le=1)] = 0.875
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
     mean: _Colour = [0.485, 0.456, 0.406]
     std: _Colour = [0.229, 0.224, 0.225]
 
 
-class Accuracy(_Strict):
+class Accuracy(Strict):
     """On which images models are evaluated, and how.
 
     `preprocessing` is each model's own, as timm configures it, or `shared` by all. `image_size`
     wins over the model's own, and over the setting's where preprocessing is shared.
     `real_labels` is a file of ImageNet-ReaL's labels, `valid_labels` one of the classes to choose
     among, a line for each; both start at the suite's folder.
+
+    With a recipe under `train` every model is trained with it first, once for each of `seeds`; the
+    file names one that comes along, or the path of one beside the suite.
     """
 
     dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.\-/:]*$", max_length=200)] = "digits"
     preprocessing: Literal["own", "shared"] = "own"
     shared: SharedPreprocessing = SharedPreprocessing()
-    image_size: _Positive | None = None
+    image_size: Positive | None = None
     real_labels: str | None = None
     valid_labels: str | None = None
+    train: Recipe | None = None
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)] = [0]
+
+    @model_validator(mode="after")
+    def _same_pixels(self) -> Accuracy:
+        if self.train is not None and self.preprocessing != "shared":
+            raise ValueError("models that are trained here all see the same pixels; "
+                             "add preprocessing: shared")  # fmt: skip
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a seed is given twice; keep one")
+        return self
 
 
-class ClaimEntry(_Strict):
+class ClaimEntry(Strict):
     """A sentence about the models and the check that decides it, in the grammar of `claims`."""
 
-    say: _Label
+    say: Label
     check: Annotated[str, Field(min_length=1)]
 
 
-class Suite(_Strict):
+class Suite(Strict):
     """A whole suite.
 
     `replicates` is the number of fresh processes for each sampled cell. With a `precision`, a share
@@ -259,17 +267,17 @@ class Suite(_Strict):
     `budget` are the seconds ("10m") after which nothing is repeated any more.
     """
 
-    name: _Name
-    title: _Label | None = None
+    name: Name
+    title: Label | None = None
     models: Annotated[list[Entry], Field(min_length=1)]
     measures: Annotated[list[str], Field(min_length=1)]
     settings: Settings
     replicates: Annotated[int, Field(ge=1, le=1000)] = 5
-    precision: Annotated[float | None, _text_as(units.share)] = None
-    budget: Annotated[float | None, _text_as(units.seconds)] = None
-    num_classes: _Positive = 1000
+    precision: Annotated[float | None, text_as(units.share)] = None
+    budget: Annotated[float | None, text_as(units.seconds)] = None
+    num_classes: Positive = 1000
     accuracy: Accuracy = Accuracy()
-    timeout: Annotated[float, Field(gt=0, strict=False)] = 1800.0
+    timeout: Above = 1800.0
     claims: list[ClaimEntry] = []
 
     @property
@@ -288,7 +296,8 @@ class Suite(_Strict):
 
         Claims are judged from what was measured: a new one must not measure all anew.
         """
-        text = json.dumps(self.model_dump(mode="json", exclude={"claims"}), sort_keys=True)
+        told = self.model_dump(mode="json", exclude={"claims"}, exclude_defaults=True)
+        text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -343,17 +352,26 @@ def load(argument: str) -> SuiteFile:
     """
     source = document.read(find(argument))
     if not isinstance(source.value, dict):
-        raise source.error((), f"expected keys such as name and models, got {_kind(source.value)}")
-    value = dict(source.value)
+        raise source.error((), f"expected keys such as name and models, got {kind(source.value)}")
+    value: dict[str, Any] = dict(source.value)
     if isinstance(models := value.get("models"), list):
         # A bare timm name is short for {name: ...}.
         value["models"] = [{"name": entry} if isinstance(entry, str) else entry for entry in models]
-    try:
-        suite = Suite.model_validate(value)
-    except ValidationError as error:
-        raise _explain(source, error) from None
+    asked = value.get("accuracy")
+    if isinstance(asked, dict) and isinstance(named := asked.get("train"), str):
+        value["accuracy"] = {**asked, "train": _recipe(source, named)}
+    suite = validated(Suite, source, value)
     _check_words(source, suite)
     return SuiteFile(suite, source, argument)
+
+
+def _recipe(source: Document, named: str) -> Recipe:
+    """The recipe of that name, or at that path from the suite's folder."""
+    try:
+        path = recipe.find(named, source.path.parent, folders())
+    except SuiteError as error:
+        raise source.error(("accuracy", "train"), str(error)) from None
+    return recipe.load(path)
 
 
 def _check_words(source: Document, suite: Suite) -> None:
@@ -368,9 +386,9 @@ def _check_words(source: Document, suite: Suite) -> None:
     _refuse_repeats(source, ("measures",), suite.measures)
     names = [entry.name if isinstance(entry, ModelEntry) else None for entry in suite.models]
     _refuse_repeats(source, ("models",), names)
-    for kind in ("cuda", "cpu"):
-        keys = [setting.name for setting in getattr(suite.settings, kind)]
-        _refuse_repeats(source, ("settings", kind), keys)
+    for device in ("cuda", "cpu"):
+        keys = [setting.name for setting in getattr(suite.settings, device)]
+        _refuse_repeats(source, ("settings", device), keys)
     for index, claim in enumerate(suite.claims):
         _read_claim(source, ("claims", index, "check"), claim, suite.named)
     if not suite.settings.cuda and not suite.settings.cpu:
@@ -391,96 +409,3 @@ def _refuse_repeats(source: Document, location: Location, names: Sequence[str | 
         if count > 1 and name is not None:
             second = [index for index, other in enumerate(names) if other == name][1]
             raise source.error((*location, second), f"{name!r} is given twice; keep one")
-
-
-_EXPECTED = {
-    "missing": "is missing",
-    "string_type": "expected text",
-    "int_type": "expected a whole number",
-    "float_type": "expected a number",
-    "bool_type": "expected true or false",
-    "list_type": "expected a list",
-    "dict_type": "expected keys and values",
-    "model_type": "expected keys and values",
-    "string_pattern_mismatch": "expected a name of letters, digits, '_', '-' and '.'",
-    "model_attributes_type": "expected keys and values",
-}
-
-
-def _explain(source: Document, error: ValidationError) -> SuiteError:
-    """The first problem that pydantic found, in a user's words and at its place in the file."""
-    found = error.errors(include_url=False)
-    # A mistyped key is also a missing one: name the word that is there.
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-    # A number or the word auto: of a wrong word, the words that would do are more help.
-    others = [one for one in found if one["loc"][:-1] == first["loc"][:-1]]
-    if first["type"] == "int_type" and isinstance(first["input"], str):
-        first = next((one for one in others if one["type"] == "literal_error"), first)
-    location = _within(source, first["loc"])
-    kind, context = first["type"], first.get("ctx", {})
-    name = next((part for part in reversed(location) if isinstance(part, str)), "the suite")
-    if kind == "extra_forbidden":
-        word = str(first["loc"][-1])
-        known = _keys_at(source.value, location)
-        return source.error(
-            (*location, "<key>"),
-            f"unknown key {word!r}{nearest(word, known)} (known: {', '.join(known)})",
-        )
-    if kind == "missing":
-        return source.error(location, f"the key {first['loc'][-1]!r} is missing")
-    got = first["input"]
-    if kind == "literal_error":
-        expected = str(context["expected"])
-        if any(one["type"] == "int_type" for one in others):
-            expected += " or a whole number"
-        words = re.findall(r"'(.*?)'", expected)
-        hint = nearest(got, words) if isinstance(got, str) else ""
-        return source.error(location, f"{name}: expected {expected}, got {_shown(got)}{hint}")
-    if kind == "value_error":
-        return source.error(location, f"{name}: {context['error']}")
-    expected = _EXPECTED.get(kind) or first["msg"].removeprefix("Input ").strip()
-    return source.error(location, f"{name}: {expected}, got {_shown(got)}")
-
-
-def _within(source: Document, loc: tuple[int | str, ...]) -> Location:
-    """pydantic's location without the names of union branches, which stand nowhere in the file."""
-    location: Location = ()
-    for part in loc:
-        if (*location, part) in source.marks:
-            location = (*location, part)
-    return location
-
-
-def _keys_at(value: Any, location: Location) -> list[str]:
-    """The valid keys of the mapping that holds the key at `location` of a suite's plain value."""
-    model: type[BaseModel] = Suite
-    possible = [model]
-    for part in location[:-1]:
-        value = value[part]
-        if isinstance(part, str):
-            possible = list(_models_in(model.model_fields[part].annotation)) or [model]
-        if isinstance(value, dict):
-            model = _most_alike(possible, value)
-    return list(model.model_fields)
-
-
-def _most_alike(models: Iterable[type[BaseModel]], value: Mapping[str, Any]) -> type[BaseModel]:
-    """The first of the models that have the most keys in common with `value`."""
-    return max(models, key=lambda model: len(model.model_fields.keys() & value.keys()))
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The pydantic models that a field's type mentions."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models_in(argument)
-
-
-def _shown(value: object) -> str:
-    return f"{_kind(value)} {value!r}" if isinstance(value, str | int | float) else _kind(value)
-
-
-def _kind(value: object) -> str:
-    names = {str: "text", bool: "a boolean", int: "a number", float: "a number", dict: "keys"}
-    return names.get(type(value), "a list" if isinstance(value, list) else "nothing")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench import suite
+from cmx_bench import recipe, suite
 
 DOCS = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCS}
@@ -29,7 +29,21 @@ def test_the_keys_of_accuracy_are_those_there_are(write_suite: Callable[[str], P
     (shown,) = yaml_in("measuring.md")
     text = "name: a\nmodels: [resnet50]\nsettings: {cpu: [{name: cpu}]}\n" + shown
     loaded = suite.load(str(write_suite(text))).suite
-    assert loaded.accuracy.model_fields_set == set(suite.Accuracy.model_fields)
+    taught = {"train", "seeds"}  # in training.md
+    assert loaded.accuracy.model_fields_set == set(suite.Accuracy.model_fields) - taught
+
+
+def test_the_recipe_with_every_key_loads(
+    tmp_path: Path, write_suite: Callable[[str], Path]
+) -> None:
+    shown, whole = yaml_in("training.md")
+    (tmp_path / "whole.yaml").write_text(whole, encoding="utf-8")
+    text = "name: a\nmodels: [resnet50]\nsettings: {cpu: [{name: cpu}]}\n" + shown
+    loaded = suite.load(str(write_suite(text.replace("train: digits", "train: whole.yaml")))).suite
+    found = loaded.accuracy.train
+    assert found is not None and found.model_fields_set == set(recipe.Recipe.model_fields)
+    assert found.optimizer.model_fields_set == set(recipe.Optimizer.model_fields)
+    assert found.augmentation.model_fields_set == set(recipe.Augmentation.model_fields)
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)

@@ -25,7 +25,7 @@ class Evaluation:
 
     `path` is where the images lie, for data sets that need one; paths of label files start at the
     folder of the suite, `base`. `cache` is a folder for preprocessed images. A cell with more than
-    `allow_missing` broken images fails.
+    `allow_missing` broken images fails. `processes` train a model together, where that is asked.
     """
 
     asked: Accuracy
@@ -33,6 +33,12 @@ class Evaluation:
     path: Path | None = None
     allow_missing: int = 0
     cache: Path | None = None
+    processes: int = 1
+
+    @property
+    def seeds(self) -> tuple[int | None, ...]:
+        """The seeds that models are trained with; one None where they are not."""
+        return (None,) if self.asked.train is None else tuple(self.asked.seeds)
 
 
 def weights_given(options: Sequence[str], models: Collection[str]) -> dict[str, Path]:

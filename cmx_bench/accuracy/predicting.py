@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cmx_bench.accuracy.preprocessing import Preprocessing
 from cmx_bench.cell import Model, Setting
@@ -35,6 +35,14 @@ def predictor(
     """
     module = build(model, preprocessing.geometry.image_size)
     load(module, model)
+    return predict_with(module, model, setting, preprocessing, valid)
+
+
+def predict_with(
+    module: nn.Module, model: Model, setting: Setting, preprocessing: Preprocessing,
+    valid: Sequence[int] | None = None,
+) -> Predict:  # fmt: skip
+    """The same with a module that is there: it is placed as the setting says."""
     call = call_of(place(module, setting), setting)
     dtype = DTYPES[setting.precision]
     mean, std = (

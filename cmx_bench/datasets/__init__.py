@@ -50,32 +50,43 @@ class Dataset:
     """Images in a fixed order, however often they are asked for.
 
     `size` is None where it shows only at the end. `classes` is one more than the largest label
-    that may come, None where nobody says.
+    that may come, None where nobody says. `at` gives any of them by its place, and is None where
+    they can be had in order only.
     """
 
     name: str
     items: Callable[[], Iterator[Item]]
     size: int | None
     classes: int | None
+    at: Callable[[int], Item] | None = None
+
+
+def of_places(name: str, at: Callable[[int], Item], size: int, classes: int | None) -> Dataset:
+    """A data set whose images can be had by their places."""
+    return Dataset(name, lambda: map(at, range(size)), size, classes, at)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """A row of the table: the module whose `open_dataset(name, path)` opens it, whether that needs
-    a path, and what it is."""
+    """A row of the table: the module whose `open_dataset(name, path, split)` opens it, whether that
+    needs a path, and what it is."""
 
     module: str
     path: Literal["needed", "optional", "none"]
     about: str
 
 
-Opener: TypeAlias = Callable[[str, Path | None], Dataset]
+# Images to learn from, or to evaluate on.
+Split: TypeAlias = Literal["train", "validation"]
+Opener: TypeAlias = Callable[[str, Path | None, Split], Dataset]
 
 SOURCES: dict[str, SourceInfo] = {
     "digits": SourceInfo(
-        "digits", "none", "360 handwritten digits of scikit-learn, 8 × 8 (no download)"
+        "digits", "none", "handwritten digits of scikit-learn, 8 × 8: 1,437 and 360 (no download)"
     ),
-    "cifar10": SourceInfo("cifar10", "needed", "the test images of CIFAR-10 in its standard files"),
+    "cifar10": SourceInfo(
+        "cifar10", "needed", "CIFAR-10 in its standard files: 50,000 images and 10,000"
+    ),
 }
 # Names of timm's dataset factory, by what stands before the slash.
 FACTORY = SourceInfo("factory", "optional", "whatever timm's dataset factory reads by this name")
@@ -140,12 +151,12 @@ def parse(options: list[str], known: str | None) -> dict[str, Path]:
     return paths
 
 
-def open_dataset(name: str, path: Path | None) -> Dataset:
-    """The data set of that name, its images at `path` where it needs one.
+def open_dataset(name: str, path: Path | None, split: Split = "validation") -> Dataset:
+    """A part of the data set of that name, its images at `path` where it needs one.
 
     Raises:
         DataError: it is not there, or not what it should be.
     """
     module = importlib.import_module(f"cmx_bench.datasets.{source(name).module}")
     opener: Opener = module.open_dataset
-    return opener(name, path)
+    return opener(name, path, split)

@@ -1,4 +1,4 @@
-"""CIFAR-10's test images in the standard files: `cifar-10-batches-py`, or the archive of it."""
+"""CIFAR-10 in its standard files: `cifar-10-batches-py`, or the archive of it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity, extract_archive
 
-from cmx_bench.datasets import Dataset
+from cmx_bench.datasets import Dataset, Split
 from cmx_bench.datasets.factory import of_pairs
 from cmx_bench.errors import DataError
 
 
-def open_dataset(name: str, path: Path | None) -> Dataset:
-    """The 10,000 test images `(32, 32)`; an archive is unpacked beside itself first.
+def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
+    """The images `(32, 32)`, 50,000 to learn from and 10,000 to evaluate on; an archive is unpacked
+    beside itself first.
 
     Args:
         path: the archive, the folder `cifar-10-batches-py`, or the folder that holds either.
@@ -28,7 +29,7 @@ def open_dataset(name: str, path: Path | None) -> Dataset:
     try:
         if not unpacked and check_integrity(str(archive), CIFAR10.tgz_md5):
             extract_archive(str(archive), str(root))
-        images = CIFAR10(str(root), train=False)
+        images = CIFAR10(str(root), train=split == "train")
     except (RuntimeError, OSError) as error:
         raise DataError(
             f"{path}: expected {CIFAR10.filename} or the folder {CIFAR10.base_folder} with "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,23 +10,24 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from cmx_bench.datasets import Dataset, Item
+from cmx_bench.datasets import Dataset, Item, Split, of_places
 
-# The last fifth of the 1,797: the images are ordered by who wrote them, so that these come from
-# other hands than those to learn from.
+# The last fifth of the 1,797 is to evaluate on: the images are ordered by who wrote them, so that
+# these come from other hands than those to learn from.
 _FIRST = 1437
 
 
-def open_dataset(name: str, path: Path | None) -> Dataset:
-    """The 360 images `(8, 8)`, grey, to evaluate on."""
+def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
+    """Grey images `(8, 8)`: the first 1,437 to learn from, or the last 360 to evaluate on."""
     digits = load_digits()
-    images, labels = digits.images[_FIRST:], digits.target[_FIRST:]
+    first, last = (0, _FIRST) if split == "train" else (_FIRST, len(digits.target))
 
-    def items() -> Iterator[Item]:
-        for number, (pixels, label) in enumerate(zip(images, labels, strict=True), _FIRST):
-            yield Item(f"digit-{number}", int(label), partial(_image, pixels))
+    def at(place: int) -> Item:
+        number = first + place
+        read = partial(_image, digits.images[number])
+        return Item(f"digit-{number}", int(digits.target[number]), read)
 
-    return Dataset(name, items, len(labels), 10)
+    return of_places(name, at, last - first, 10)
 
 
 def _image(pixels: NDArray[np.float64]) -> Image.Image:

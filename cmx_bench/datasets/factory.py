@@ -12,12 +12,12 @@ from PIL import Image
 from timm.data.dataset import ImageDataset, IterableImageDataset
 from timm.data.dataset_factory import create_dataset
 
-from cmx_bench.datasets import Dataset, Item, held
+from cmx_bench.datasets import Dataset, Item, Split, held, of_places
 from cmx_bench.errors import DataError
 
 
-def open_dataset(name: str, path: Path | None) -> Dataset:
-    """Its validation split, in the order in which timm reads it.
+def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
+    """A split of it, in the order in which timm reads it.
 
     Args:
         path: the root or cache folder, where the source has one.
@@ -27,7 +27,7 @@ def open_dataset(name: str, path: Path | None) -> Dataset:
     """
     root = None if path is None else str(path)
     try:
-        found = create_dataset(name, root, split="validation")
+        found = create_dataset(name, root, split=split)
     except Exception as error:  # packages that are missing, hubs that are away, names unknown
         reason = f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
         where = "" if path else f"; if it needs files, add --data {name}=PATH"
@@ -49,25 +49,23 @@ def of_reader(name: str, reader: Any, labels: Callable[[str, int], int] | None =
         classes: one more than the largest class.
     """
 
-    def items() -> Iterator[Item]:
-        for index in range(len(reader)):
-            key = reader.filename(index) or f"{index:06d}"
-            item = _item(key, partial(_encoded, reader, index))
-            if labels is not None and item.label >= 0:
-                item = replace(item, label=labels(key, item.label))
-            yield item
+    def at(place: int) -> Item:
+        key = reader.filename(place) or f"{place:06d}"
+        item = _item(key, partial(_encoded, reader, place))
+        if labels is not None and item.label >= 0:
+            item = replace(item, label=labels(key, item.label))
+        return item
 
-    return Dataset(name, items, len(reader), classes)
+    return of_places(name, at, len(reader), classes)
 
 
 def of_pairs(name: str, pairs: Any, classes: int | None = None) -> Dataset:
     """A data set of a sequence of images with their labels, such as torchvision's."""
 
-    def items() -> Iterator[Item]:
-        for index in range(len(pairs)):
-            yield _item(f"{index:06d}", partial(pairs.__getitem__, index))
+    def at(place: int) -> Item:
+        return _item(f"{place:06d}", partial(pairs.__getitem__, place))
 
-    return Dataset(name, items, len(pairs), classes)
+    return of_places(name, at, len(pairs), classes)
 
 
 def _stream(name: str, pairs: IterableImageDataset) -> Iterator[Item]:

@@ -15,7 +15,7 @@ from timm.data.imagenet_info import ImageNetInfo
 from timm.data.readers.reader_image_folder import ReaderImageFolder
 from timm.utils.misc import natural_key
 
-from cmx_bench.datasets import Dataset, Item
+from cmx_bench.datasets import Dataset, Item, Split, of_places
 from cmx_bench.datasets.factory import of_reader
 from cmx_bench.errors import DataError
 
@@ -26,9 +26,9 @@ _SYNSET = re.compile(r"n\d{8}")
 _Labels: TypeAlias = Callable[[str, int], int]
 
 
-def open_dataset(name: str, path: Path | None) -> Dataset:
+def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
     """The images that timm finds at `path`, in timm's order; of a folder that has a `val` or
-    `validation`, the images in there.
+    `validation`, the images in there. Images to learn from lie in `train` of a folder.
 
     Classes are folders, numbered in timm's order or, where all have names of ImageNet-1k's, as
     there: a folder of ten of its classes is evaluated like the whole. A file `labels.txt` or
@@ -39,8 +39,13 @@ def open_dataset(name: str, path: Path | None) -> Dataset:
         DataError: there are no images, or an image has no class.
     """
     assert path is not None
+    if split == "train" and not (path / "train").is_dir():
+        raise DataError(
+            f"{path}: no images to learn from; expected a folder that holds train and val, each "
+            f"with a folder for each class"
+        )
     try:
-        reader = create_dataset("", str(path), split="validation").reader
+        reader = create_dataset("", str(path), split=split).reader
     # ValueError: a tar without images
     except (RuntimeError, OSError, ValueError, tarfile.TarError) as error:
         raise DataError(
@@ -50,15 +55,15 @@ def open_dataset(name: str, path: Path | None) -> Dataset:
     file = _label_file(root if root.is_dir() else root.parent)
     classes, labels = _by_folder(reader, path) if file is None else _by_file(file, reader)
     if isinstance(reader, ReaderImageFolder):
-        return Dataset(name, partial(_files, reader, labels), len(reader), classes)
+        return of_places(name, partial(_file, reader, labels), len(reader), classes)
     return of_reader(name, reader, labels, classes)
 
 
-def _files(reader: ReaderImageFolder, labels: _Labels) -> Iterator[Item]:
+def _file(reader: ReaderImageFolder, labels: _Labels, place: int) -> Item:
     """Files of a folder can be read by any thread, in any order."""
-    for index, (path, label) in enumerate(reader.samples):
-        key = reader.filename(index)  # type: ignore[no-untyped-call]
-        yield Item(key, labels(key, label), Path(path).read_bytes)
+    path, label = reader.samples[place]
+    key = reader.filename(place)  # type: ignore[no-untyped-call]
+    return Item(key, labels(key, label), Path(path).read_bytes)
 
 
 def _by_folder(reader: Any, path: Path) -> tuple[int, _Labels]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -20,12 +20,16 @@ class ConvMixer:
     kernel_size: int = 9
     patch_size: int = 7
     activation: Literal["gelu", "relu"] = "gelu"
+    norm: Literal["batch", "layer"] = "batch"
+    residual: Literal["depthwise", "both", "none"] = "depthwise"
 
     @property
     def name(self) -> str:
-        activation = "" if self.activation == "gelu" else f"_{self.activation}"
         sides = f"ks{self.kernel_size}_p{self.patch_size}"
-        return f"convmixer_{self.dim}_{self.depth}_{sides}{activation}"
+        changed = "" if self.activation == "gelu" else f"_{self.activation}"
+        changed += "" if self.norm == "batch" else f"_{self.norm}norm"
+        changed += "" if self.residual == "depthwise" else f"_res_{self.residual}"
+        return f"convmixer_{self.dim}_{self.depth}_{sides}{changed}"
 
     @property
     def label(self) -> str:
@@ -41,18 +45,21 @@ class ConvMixer:
 
     @property
     def axes(self) -> dict[str, Axis]:
-        return {"h": Axis.of(self.dim), "d": Axis.of(self.depth)}
+        sizes = {"h": self.dim, "d": self.depth, "p": self.patch_size}
+        return {what: Axis.of(size) for what, size in sizes.items()}
+
+    def cut(self, patch_size: int) -> ConvMixer:
+        return replace(self, patch_size=patch_size)
 
     @property
     def aligned(self) -> bool:
         return self.dim % 8 == 0
 
     def rows(self) -> Iterator[Row]:
-        """Every width at every depth; kernel, patch and activation stay."""
+        """Every width at every depth; all else stays."""
+        rest = {key: value for key, value in asdict(self).items() if key not in ("dim", "depth")}
         for depth in depths(self.depth):
-            rest = {"kernel_size": self.kernel_size, "patch_size": self.patch_size}
-            make = partial(ConvMixer, depth=depth, activation=self.activation, **rest)
-            yield Row(make, WIDTHS)
+            yield Row(partial(ConvMixer, depth=depth, **rest), WIDTHS)
 
     def params(self, classes: int, image_size: int) -> int:
         h, k = self.dim, self.kernel_size

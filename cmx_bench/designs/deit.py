@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from cmx_bench import units
 from cmx_bench.cell import Argument
 from cmx_bench.designs.design import Axis, Row, depths, tokens
 
-PATCH_SIZE = 16
 _HEAD = 64
 _TINY_HEADS = 3  # Ti's
 
@@ -29,10 +28,12 @@ class DeiT:
     depth: int
     heads: int
     mlp_dim: int
+    patch_size: int = 16
 
     @property
     def name(self) -> str:
-        return f"deit_{self.dim}_{self.depth}_heads{self.heads}_mlp{self.mlp_dim}"
+        patches = "" if self.patch_size == 16 else f"_p{self.patch_size}"
+        return f"deit_{self.dim}_{self.depth}_heads{self.heads}_mlp{self.mlp_dim}{patches}"
 
     @property
     def label(self) -> str:
@@ -41,11 +42,11 @@ class DeiT:
 
     @property
     def least_image_size(self) -> int:
-        return PATCH_SIZE
+        return self.patch_size
 
     @property
     def arguments(self) -> dict[str, Argument]:
-        return {"dim": self.dim, "depth": self.depth, "heads": self.heads, "mlp_dim": self.mlp_dim}
+        return asdict(self)
 
     @property
     def axes(self) -> dict[str, Axis]:
@@ -55,7 +56,11 @@ class DeiT:
             "depth": Axis.of(self.depth),
             "head width": Axis.of(self.dim // self.heads),
             "MLP ratio": Axis(ratio, units.significant(ratio)),
+            "patch": Axis.of(self.patch_size),
         }
+
+    def cut(self, patch_size: int) -> DeiT:
+        return replace(self, patch_size=patch_size)
 
     @property
     def aligned(self) -> bool:
@@ -71,17 +76,18 @@ class DeiT:
             for depth in depths(self.depth):
                 most = dim // 16 * 8
                 hidden = range(4 * dim - most, 4 * dim + most + 1, 8)
-                yield Row(partial(DeiT, dim, depth, heads), hidden)
+                make = partial(DeiT, dim, depth, heads, patch_size=self.patch_size)
+                yield Row(make, hidden)
 
     def params(self, classes: int, image_size: int) -> int:
-        d, m, n = self.dim, self.mlp_dim, tokens(image_size, PATCH_SIZE) + 1
+        d, m, n = self.dim, self.mlp_dim, tokens(image_size, self.patch_size) + 1
         block = 4 * d * d + 2 * d * m + 9 * d + m
-        stem = d * (3 * PATCH_SIZE**2 + 1) + d + n * d  # patches, class token, their places
+        stem = d * (3 * self.patch_size**2 + 1) + d + n * d  # patches, class token, their places
         return stem + self.depth * block + 2 * d + (d + 1) * classes
 
     def macs(self, classes: int, image_size: int) -> int:
-        d, n = self.dim, tokens(image_size, PATCH_SIZE)
-        stem = n * d * 3 * PATCH_SIZE**2
+        d, n = self.dim, tokens(image_size, self.patch_size)
+        stem = n * d * 3 * self.patch_size**2
         n += 1
         block = n * (4 * d * d + 2 * d * self.mlp_dim) + 2 * n * n * d
         return stem + self.depth * block + d * classes

@@ -53,6 +53,9 @@ class Design(Protocol):
     def axes(self) -> Mapping[str, Axis]:
         """In what it may differ from a published member, independent of one another."""
 
+    def cut(self, patch_size: int) -> Design:
+        """The same with patches of another side; a family without patches has but itself."""
+
     @property
     def aligned(self) -> bool:
         """Whether its widths are multiples of 8, which tensor cores multiply without padding."""

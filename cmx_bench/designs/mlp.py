@@ -7,7 +7,7 @@ have an MLP over the channels, four times as wide as these.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -44,7 +44,11 @@ class MLP:
 
     @property
     def axes(self) -> dict[str, Axis]:
-        return {"dim": Axis.of(self.dim), "depth": Axis.of(self.depth)}
+        sizes = {"dim": self.dim, "depth": self.depth, "patch": self.patch_size}
+        return {what: Axis.of(size) for what, size in sizes.items()}
+
+    def cut(self, patch_size: int) -> MLP:
+        return replace(self, patch_size=patch_size)
 
     @property
     def aligned(self) -> bool:

@@ -13,7 +13,7 @@ from cmx_bench.designs.design import Axis, Row, depths
 STEM = 64  # timm's stem keeps its width, whatever that of the stages
 EXPANSION = {"basic": 1, "bottleneck": 4}
 
-_WIDTHS = (*range(2, 32, 2), *range(32, 513, 4))
+_WIDTHS = (*range(2, 32), *range(32, 513, 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,9 @@ class ResNet:
     @property
     def _shown(self) -> str:
         return "-".join(map(str, self.layers))
+
+    def cut(self, patch_size: int) -> ResNet:
+        return self
 
     @property
     def aligned(self) -> bool:

@@ -14,10 +14,12 @@ from cmx_bench.records import Environment
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How many images a process that evaluates has seen, of how many; None where nobody knows."""
+    """How many images a process that evaluates or trains has seen, of how many; None where nobody
+    knows."""
 
     images: int
     size: int | None
+    doing: str = "accuracy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,15 @@ class Evaluated:
     key: str
     outcome: Outcome
     again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """How a training ended: what is to be told of it, or the reason why it failed."""
+
+    told: Mapping[str, Any] | None
+    reason: str
+    environment: Environment
 
 
 # Takes jobs one by one, with the longest time in seconds that one may last, and gives each back

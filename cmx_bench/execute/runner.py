@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import chain
+from itertools import chain, filterfalse
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,10 +24,11 @@ from cmx_bench import (
     records,
     stats,
 )
+from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.claims import Claim
 from cmx_bench.errors import CmxError, RecordsError
-from cmx_bench.execute import evaluations, local
+from cmx_bench.execute import evaluations, local, trainings
 from cmx_bench.execute.evaluations import Evaluator
 from cmx_bench.execute.job import Executor, Job, Outcome, Seen
 from cmx_bench.measures import MEASURES
@@ -232,29 +233,36 @@ def _evaluations(
 ) -> Iterator[tuple[Job, Outcome]]:
     """The cells that are evaluated together, setting by setting; what failed is tried again."""
     log, timeout = folder / "log.txt", plan.suite_file.suite.timeout
-    groups: defaultdict[str, list[Cell]] = defaultdict(list)
-    for cell in plan.cells:
-        mine = found.get(cell.key, ())
-        last = mine[-1] if mine else None
-        if _alone(cell) or (last is not None and _evaluated(cell, last)):
-            continue
-        if reason := plan.skipped.get(cell.key):
-            if last is None or last.reason != reason:
-                yield Job(cell, 0, log), Outcome({}, reason, plan.machine, skipped=True)
-            continue
-        groups[cell.setting_key].append(cell)
-    for cells in groups.values():
-        task = plan.evaluation
-        assert task is not None
-        job = Job(cells[0], 0, log)
+    task = plan.evaluation
+    if task is None:
+        return
+    groups: defaultdict[tuple[str, int], list[Cell]] = defaultdict(list)
+    for cell in filterfalse(_alone, plan.cells):
+        for replicate in range(len(task.seeds)):
+            mine = [one for one in found.get(cell.key, ()) if one.replicate == replicate]
+            if mine and _evaluated(cell, mine[-1], task):
+                continue
+            if reason := plan.skipped.get(cell.key):
+                if not mine or mine[-1].reason != reason:
+                    skipped = Outcome({}, reason, plan.machine, skipped=True)
+                    yield Job(cell, replicate, log), skipped
+                continue
+            groups[cell.setting_key, replicate].append(cell)
+    for (_, replicate), cells in groups.items():
+        job = Job(cells[0], replicate, log)
         watch(job, None)
-        for cell, outcome in evaluator(cells, task, folder, timeout, partial(_tell, watch, job)):
-            yield Job(cell, 0, log), outcome
+        seed, rest = task.seeds[replicate], (task, folder, timeout, partial(_tell, watch, job))
+        outcomes = (
+            evaluator(cells, *rest) if seed is None else trainings.execute(cells, seed, *rest)
+        )
+        for cell, outcome in outcomes:
+            yield Job(cell, replicate, log), outcome
 
 
-def _evaluated(cell: Cell, last: Record) -> bool:
+def _evaluated(cell: Cell, last: Record, task: Evaluation) -> bool:
     """Whether a cell has been evaluated, with the weights that it has now."""
-    return last.status == "ok" and last.details.get("weights") == cell.model.weights
+    trained = task.asked.train is not None
+    return last.status == "ok" and (trained or last.details.get("weights") == cell.model.weights)
 
 
 def _keep_thumbnails(plan: Plan, folder: Path) -> None:

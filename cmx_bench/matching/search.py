@@ -1,10 +1,10 @@
 """The member of a family that costs as much as wanted, by the family's own rules.
 
 Candidates depart from a published member in depth and width, and where the family says so in one
-more respect (`Design.rows`). Of those within `CLOSE` of the target the least changed is taken:
-each respect in which it differs counts `CHANGE`, and the logarithm of the ratio; a width that
-hardware has to pad counts `CHANGE` too. Where none is so close the nearest is taken. All counts are
-closed forms, and nothing is drawn by lot.
+more respect (`Design.rows`). Of those within `CLOSE` of the target, or where there is none of those
+near enough to be accepted, the least changed is taken: each respect in which it differs counts
+`CHANGE`, and the logarithm of the ratio; a width that hardware has to pad counts `CHANGE` too. All
+counts are closed forms, and nothing is drawn by lot.
 """
 
 from __future__ import annotations
@@ -79,23 +79,25 @@ class Match:
         return count("macs", self.design, self.target)
 
 
-def find(family: Family, target: Target, within: float = WITHIN) -> Match:
+def find(
+    family: Family, target: Target, within: float = WITHIN, patch_size: int | None = None
+) -> Match:
     """The member of `family` that matches `target`; always the same one.
 
     Args:
         within: the largest residual that is accepted.
+        patch_size: of all members, for images that are smaller than those of published ones.
 
     Raises:
         MatchError: none is so near; the text names the nearest.
     """
-    bases = {
-        name: base
-        for name, base in FAMILIES[family].items()
-        if base.least_image_size <= target.image_size
-    }
+    published = FAMILIES[family]
+    cut = {name: base.cut(patch_size) if patch_size else base for name, base in published.items()}
+    bases = {name: base for name, base in cut.items() if base.least_image_size <= target.image_size}
     if not bases:
         raise MatchError(f"{family}: images of {target.image_size} px are smaller than its patches")
-    best = _best([one for name, base in bases.items() for one in _candidates(name, base, target)])
+    every = [one for name, base in bases.items() for one in _candidates(name, base, target)]
+    best = _best(every, within)
     nearest = min(bases, key=lambda name: abs(_residual(bases[name], target)))
     match = Match(target, family, best.base, best.design, best.residual, nearest,
                   _residual(bases[nearest], target))  # fmt: skip
@@ -121,10 +123,10 @@ class _Candidate(NamedTuple):
     cost: float
 
 
-def _best(candidates: Sequence[_Candidate]) -> _Candidate:
-    close = [one for one in candidates if abs(one.residual) <= CLOSE]
-    if close:
-        return min(close, key=lambda one: (one.cost, abs(one.residual), one.design.name))
+def _best(candidates: Sequence[_Candidate], within: float) -> _Candidate:
+    for most in (min(CLOSE, within), within):
+        if close := [one for one in candidates if abs(one.residual) <= most]:
+            return min(close, key=lambda one: (one.cost, abs(one.residual), one.design.name))
     return min(candidates, key=lambda one: (abs(one.residual), one.cost, one.design.name))
 
 

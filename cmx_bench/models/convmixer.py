@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
+from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU}
+# Over the channels of a position, LayerNorm as in token models; both have two parameters a channel.
+NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "layer": LayerNorm2d}
 
 
 class Residual(nn.Module):
@@ -37,6 +40,8 @@ class ConvMixer(nn.Module):
         kernel_size: the depthwise convolution's k; an even one is padded unevenly ("same").
         patch_size: the patch embedding's kernel and stride p.
         activation: "gelu", or "relu" as in ConvMixer-768/32.
+        norm: "batch", or "layer" as in the paper's ablations.
+        residual: around the "depthwise" convolution, around "both", or "none".
         in_channels: channels of the image.
         num_classes: length of the logits.
     """
@@ -50,31 +55,28 @@ class ConvMixer(nn.Module):
         activation: Literal["gelu", "relu"] = "gelu",
         in_channels: int = 3,
         num_classes: int = 1000,
+        norm: Literal["batch", "layer"] = "batch",
+        residual: Literal["depthwise", "both", "none"] = "depthwise",
     ) -> None:
         super().__init__()
-        act = ACTIVATIONS[activation]
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, dim, kernel_size=patch_size, stride=patch_size),
-            act(),
-            nn.BatchNorm2d(dim),
-        )
-        self.blocks = nn.Sequential(
-            *(
-                nn.Sequential(
-                    Residual(
-                        nn.Sequential(
-                            nn.Conv2d(dim, dim, kernel_size, groups=dim, padding="same"),
-                            act(),
-                            nn.BatchNorm2d(dim),
-                        )
-                    ),
-                    nn.Conv2d(dim, dim, kernel_size=1),
-                    act(),
-                    nn.BatchNorm2d(dim),
-                )
-                for _ in range(depth)
+        act, normed = ACTIVATIONS[activation], NORMS[norm]
+
+        def mixing(convolution: nn.Conv2d) -> list[nn.Module]:
+            return [convolution, act(), normed(dim)]
+
+        def block() -> nn.Sequential:
+            spatial = nn.Sequential(
+                *mixing(nn.Conv2d(dim, dim, kernel_size, groups=dim, padding="same"))
             )
+            channels = mixing(nn.Conv2d(dim, dim, kernel_size=1))
+            if residual == "both":
+                channels = [Residual(nn.Sequential(*channels))]
+            return nn.Sequential(spatial if residual == "none" else Residual(spatial), *channels)
+
+        self.stem = nn.Sequential(
+            *mixing(nn.Conv2d(in_channels, dim, kernel_size=patch_size, stride=patch_size))
         )
+        self.blocks = nn.Sequential(*(block() for _ in range(depth)))
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten())
         self.head = nn.Linear(dim, num_classes)
 

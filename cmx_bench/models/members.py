@@ -10,7 +10,6 @@ from timm.models.mlp_mixer import Affine, MlpMixer, ResBlock
 from torch import nn
 
 from cmx_bench.cell import Model
-from cmx_bench.designs.deit import PATCH_SIZE
 
 _RESNETS = {"basic": "resnet34", "bottleneck": "resnet50"}
 
@@ -34,7 +33,7 @@ def build_deit(model: Model, image_size: int) -> nn.Module:
         "deit_small_patch16_224",
         num_classes=model.num_classes,
         img_size=image_size,
-        patch_size=PATCH_SIZE,
+        patch_size=int(model.args["patch_size"]),
         embed_dim=dim,
         depth=model.args["depth"],
         num_heads=model.args["heads"],

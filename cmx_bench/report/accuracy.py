@@ -14,6 +14,7 @@ from cmx_bench.report.summary import Report, Result
 from cmx_bench.report.table import Column, Entry, Picture, Table, plain
 
 _MANY_PAIRS = 15
+_INTERVAL = "With its 95 % interval over the images (Wilson's) or over the seeds (Student's t)"
 
 
 def tables(report: Report) -> Iterator[Table]:
@@ -39,8 +40,8 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     placed = _ranks(list(found), setting, pairs)
     columns = (
         Column("network", "Network"),
-        Column("top1", "Top-1 (%)", "right", "With Wilson's 95 % interval over the images"),
-        Column("top5", "Top-5 (%)", "right", "With Wilson's 95 % interval over the images"),
+        Column("top1", "Top-1 (%)", "right", _INTERVAL),
+        Column("top5", "Top-5 (%)", "right", _INTERVAL),
         Column("rank", "Rank by top-1", "right",
                "From the best to the worst place that the images do not rule out"),
         Column("images", "Images", "right", "Evaluated, with a label"),

@@ -98,7 +98,7 @@ def _spread(result: Result) -> str:
         return ""
     if result.metric.noise == "image" and estimate.low is not None and estimate.high is not None:
         points = units.significant(100 * (estimate.high - estimate.low) / 2, 2)
-        return f"± {points}, n = {estimate.n:,} images"
+        return f"± {points}, n = {estimate.n:,} {result.over}"
     many = f"n = {estimate.n}"
     if estimate.n < result.planned:
         many += f" of {result.planned}"
@@ -119,5 +119,4 @@ def _interval(result: Result) -> str:
     if estimate.low is None or estimate.high is None:
         return "one process: no interval"
     low, high = (units.scaled(edge, unit, 5) for edge in (estimate.low, estimate.high))
-    over = "images" if result.metric.noise == "image" else "processes"
-    return f"95 % interval {low} to {high} over {estimate.n:,} {over}"
+    return f"95 % interval {low} to {high} over {estimate.n:,} {result.over}"

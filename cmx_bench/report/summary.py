@@ -40,7 +40,8 @@ class Process:
     `disturbed`, so were some of those that count: there were too few others; unless it `counts`,
     there are enough processes that were not. `elapsed` are the
     seconds that the process took; `covariates` the conditions of every sample taken, in order: see
-    `measures.conditions`. Conditions are those of a measure's first metric.
+    `measures.conditions`. Conditions are those of a measure's first metric. `details` are what else
+    its record holds.
     """
 
     replicate: int
@@ -51,6 +52,7 @@ class Process:
     disturbed: bool = False
     covariates: Mapping[str, Sequence[float]] = field(default_factory=dict)
     counts: bool = True
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,13 @@ class Result:
     def counting(self) -> tuple[Process, ...]:
         """The processes that the estimate rests on."""
         return tuple(one for one in self.processes if one.counts)
+
+    @property
+    def over(self) -> str:
+        """What its interval is over."""
+        if self.metric.noise != "image":
+            return "processes"
+        return "seeds" if len(self.processes) > 1 else "images"
 
     @property
     def wide(self) -> bool:
@@ -351,12 +360,14 @@ def _result(
             first and disturbance.disturbed(record),
             record.covariates if first else {},
             id(record) in counting,
+            record.details,
         )
         for record in measured
     )
     info = MEASURES.get(metric.measure)
     repeated = info is not None and info.repeated
-    planned = run.replicates if repeated else 1
+    together = info is not None and info.together
+    planned = run.replicates if repeated else len(run.seeds) if together else 1
     status, estimate, reason = _judged(metric, processes, records)
     precision = run.precision if first and info is not None and info.precise else None
     details = records[-1].details if records else {}
@@ -382,9 +393,11 @@ def _judged(
         return "failed", None, f"an exact metric came out differently: {listed}"
     if metric.exact:
         estimate = Estimate(values.pop(), None, None, len(processes))
-    elif metric.noise == "image":
-        details = records[-1].details
+    elif metric.noise == "image" and len(processes) == 1:
+        details = processes[0].details
         estimate = stats.proportion(details["correct"][metric.name], details["images"])
+    elif metric.noise == "image":
+        estimate = stats.over_seeds([one.samples[0] for one in processes])
     else:
         estimate = stats.estimate([one.samples for one in processes if one.counts])
     return ("failed" if failed else "ok"), estimate, failed
@@ -414,6 +427,8 @@ def _published_name(model: Model) -> str | None:
     # A user's own ConvMixer may be called like the paper's and be another.
     args, name = model.args, model.target or model.name
     own = f"convmixer_{args.get('dim')}_{args.get('depth')}"
+    if args.get("norm", "batch") != "batch" or args.get("residual", "depthwise") != "depthwise":
+        return None
     if name != own and not name.startswith(f"{own}_"):
         return None
     for quantity in ("patch_size", "kernel_size", "activation"):

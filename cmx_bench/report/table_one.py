@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
-from cmx_bench.report import best, entries
+from cmx_bench.report import best, entries, training
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table, plain
 
@@ -33,6 +33,8 @@ def table_one(report: Report, setting: Setting) -> Table:
                "Throughput (images/s)"),
         Column("memory", "Peak memory (MiB)", "right", METRICS["peak_memory"].definition),
         Column("activation", "Activation", title="The activation function of the built model"),
+        *([Column("epochs_here", "Epochs, here", "right", "Epochs of training in this run")]
+          if report.run.trains else []),
         Column("epochs", "Epochs, paper", "right", "Epochs of training, as the paper gives them"),
         *([Column("top1", "measured", "right", f"Measured here on {_evaluated(report)}",
                   f"{_evaluated(report)} top-1 (%)")] if top1 else []),
@@ -86,6 +88,7 @@ def _row_one(
         entries.printed(paper.get("throughput")),
         measured("peak_memory", 2.0**20),
         Entry(plain(model.activation)) if model.activation else entries.DASH,
+        *([entries.number(training.epochs(report, model))] if report.run.trains else []),
         entries.printed(paper.get("epochs")),
         *([measured("top1", 0.01)] if "top1" in leaders else []),
         entries.printed(paper.get("top1")),

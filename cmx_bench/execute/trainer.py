@@ -1,0 +1,231 @@
+"""What a fresh process does to train a model: epoch by epoch, evaluated after each, going on where
+an earlier one stopped."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed
+
+from cmx_bench.accuracy import Evaluation
+from cmx_bench.accuracy.decoding import chunks
+from cmx_bench.accuracy.predicting import predict_with
+from cmx_bench.accuracy.preprocessing import Preprocessing, of
+from cmx_bench.cell import Cell, Setting
+from cmx_bench.datasets import Dataset, open_dataset
+from cmx_bench.execute import machine
+from cmx_bench.execute.job import Seen, Trained
+from cmx_bench.execute.worker import print_to, reason_of
+from cmx_bench.measures.forward import apply_flags
+from cmx_bench.training import checkpoints
+from cmx_bench.training import files as trained_files
+from cmx_bench.training.batches import Images, Part, augment
+from cmx_bench.training.files import Files
+from cmx_bench.training.loop import Training
+
+_CHUNK = 64  # images that are decoded at a time to evaluate
+_SIGN_OF_LIFE = 1.0  # seconds
+
+
+def train(
+    pipe: Connection, cell: Cell, seed: int, task: Evaluation, folder: Path, log: Path
+) -> None:
+    """Trains the model of `cell`; says how it goes on `pipe`, at last a `Trained`.
+
+    Args:
+        folder: the run's, which keeps the weights.
+        log: the file for what is printed.
+    """
+    print_to(log, f"training {cell.model.name} with seed {seed}")
+    setting = _setting(cell, task)
+    others = _start_others(cell, seed, task, folder)
+    try:
+        apply_flags(setting)
+        seen = machine.capture(setting.device)
+        told = _train(pipe, cell, seed, task, folder)
+        pipe.send(Trained(told, "", seen))
+    except Exception as error:  # whatever a model or an image does fails this training alone
+        traceback.print_exc()
+        pipe.send(Trained(None, reason_of(error, setting), {}))
+    finally:
+        for other in others:
+            other.kill()
+        if others:
+            torch.distributed.destroy_process_group()
+
+
+def _setting(cell: Cell, task: Evaluation, rank: int = 0) -> Setting:
+    """How the recipe trains, whatever the settings are that models are evaluated in afterwards."""
+    recipe, device, threads = task.asked.train, cell.setting.device, None
+    assert recipe is not None
+    if device != "cpu":
+        device = f"cuda:{int(device.rpartition(':')[2]) + rank}"
+    elif task.processes > 1:
+        threads = max(1, machine.usable_cores() // task.processes)
+    size = task.asked.image_size or cell.setting.image_size
+    return Setting(
+        "training", device, "fp32", "nchw", "none", recipe.batch_size, size, threads
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """A training in its surroundings."""
+
+    training: Training
+    files: Files
+    preprocessing: Preprocessing
+    setting: Setting
+    validation: Dataset
+
+
+def _lesson(cell: Cell, seed: int, task: Evaluation, folder: Path, part: Part) -> _Lesson:
+    asked = task.asked
+    recipe = asked.train
+    assert recipe is not None
+    setting = _setting(cell, task, part.rank)
+    seen = of(cell.model, setting, asked)
+    dataset = open_dataset(asked.dataset, task.path, "train")
+    change = augment(recipe.augmentation, seen)
+    images = Images(dataset, change, cell.model.num_classes, seed)
+    # On a CPU the steps themselves take all cores.
+    workers = 0 if setting.kind == "cpu" else machine.usable_cores() // part.count
+    size = setting.image_size
+    training = Training(
+        cell.model, recipe, images, size, seed, setting.device, workers, part
+    )  # fmt: skip
+    files = trained_files.of(folder, cell.model.name, size, seed)
+    return _Lesson(training, files, seen, setting, open_dataset(asked.dataset, task.path))
+
+
+def _train(
+    pipe: Connection, cell: Cell, seed: int, task: Evaluation, folder: Path
+) -> dict[str, Any]:
+    """The training of one model by this process, and by the others that it has started."""
+    part = Part(0, task.processes)
+    _join(part, _store(folder), cell.setting.kind)
+    lesson = _lesson(cell, seed, task, folder, part)
+    training, files = lesson.training, lesson.files
+    files.folder.mkdir(exist_ok=True)
+    curve = _resume(training, files)
+    size = len(training.images) // training.recipe.batch_size * training.recipe.batch_size
+    tell = _sometimes(pipe, size * training.recipe.epochs, f"training {cell.model.name}")
+    for epoch in training.epochs(tell):
+        top1 = _top1(lesson)
+        curve.append({**asdict(epoch), "top1": top1})
+        if top1 == max(point["top1"] for point in curve):
+            checkpoints.write_weights(files.best, training.module.state_dict())
+        checkpoints.write_state(files.state, {"curve": curve, **training.state_dict()})
+    checkpoints.write_weights(files.last, training.module.state_dict())
+    told = _told(lesson, curve, seed)
+    trained_files.write_told(files.told, told)
+    files.state.unlink()
+    return told
+
+
+def _resume(training: Training, files: Files) -> list[dict[str, Any]]:
+    """The curve so far, of a training that goes on where it was."""
+    state = checkpoints.read_state(files.state)
+    if state is None:
+        return []
+    training.load_state_dict(state)
+    print(f"going on after epoch {training.done}", flush=True)
+    return list(state["curve"])
+
+
+def _told(lesson: _Lesson, curve: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+    """What the records keep of a training: `seconds` are those of the steps, without evaluation."""
+    seconds = sum(point["seconds"] for point in curve)
+    best = max(curve, key=lambda point: point["top1"])
+    return {
+        "recipe": lesson.training.recipe.name,
+        "seed": seed,
+        "epochs": len(curve),
+        "images": len(lesson.training.images),
+        "processes": lesson.training.part.count,
+        "seconds": seconds,
+        "images_per_second": sum(point["images"] for point in curve) / seconds,
+        "best": {"epoch": best["number"], "top1": best["top1"]},
+        "curve": curve,
+    }
+
+
+def _sometimes(pipe: Connection, total: int, doing: str) -> Callable[[int], None]:
+    """Says how many images have been seen, now and then."""
+    last = time.monotonic()
+
+    def tell(images: int) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= _SIGN_OF_LIFE:
+            last = now
+            pipe.send(Seen(images, total, doing))
+
+    return tell
+
+
+def _top1(lesson: _Lesson) -> float:
+    """The share of the images to evaluate on that the model, as it is now, has right."""
+    module, geometry = lesson.training.module, lesson.preprocessing.geometry
+    predict = predict_with(
+        module.eval(), lesson.training.model, lesson.setting, lesson.preprocessing
+    )
+    right = count = 0
+    for chunk in chunks(lesson.validation, [geometry], _CHUNK, 0, machine.usable_cores(), 0, None):
+        labels = torch.tensor(
+            [item.label for place, item in enumerate(chunk.items) if place not in chunk.broken]
+        )
+        if len(labels):
+            classes, _ = predict(chunk.pixels[geometry])
+            right += int((classes[:, 0] == labels).sum())
+            count += len(labels)
+    module.train()
+    return right / count
+
+
+def _store(folder: Path) -> Path:
+    return (folder / "trained" / "processes").absolute()
+
+
+def _join(part: Part, store: Path, kind: str) -> None:
+    """Meets the other processes of a training."""
+    if part.count > 1:
+        torch.distributed.init_process_group(
+            "gloo" if kind == "cpu" else "nccl", f"file://{store}", timedelta(hours=1),
+            world_size=part.count, rank=part.rank,
+        )  # fmt: skip
+
+
+def _start_others(cell: Cell, seed: int, task: Evaluation, folder: Path) -> list[ForkProcess]:
+    """The processes that train with this one; forked before any of them touches a GPU."""
+    if task.processes > 1:
+        _store(folder).parent.mkdir(exist_ok=True)
+        _store(folder).unlink(missing_ok=True)
+    context = multiprocessing.get_context("fork")
+    others = [
+        context.Process(target=_follow, args=(cell, seed, task, folder, rank), daemon=True)
+        for rank in range(1, task.processes)
+    ]
+    for other in others:
+        other.start()
+    return others
+
+
+def _follow(cell: Cell, seed: int, task: Evaluation, folder: Path, rank: int) -> None:
+    """The part of another process than the first: it trains, and keeps nothing."""
+    part = Part(rank, task.processes)
+    apply_flags(_setting(cell, task, rank))
+    _join(part, _store(folder), cell.setting.kind)
+    lesson = _lesson(cell, seed, task, folder, part)
+    _resume(lesson.training, lesson.files)
+    for _ in lesson.training.epochs(lambda images: None):
+        pass

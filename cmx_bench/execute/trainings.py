@@ -1,0 +1,93 @@
+"""Trains models on this machine, one after another in fresh processes, and then evaluates them as
+if their weights had been there."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cmx_bench import predictions
+from cmx_bench.accuracy import Evaluation
+from cmx_bench.cell import Cell
+from cmx_bench.execute import evaluations, servers
+from cmx_bench.execute.job import Outcome, Seen, Trained
+from cmx_bench.execute.local import ProcessError
+from cmx_bench.execute.servers import Server
+from cmx_bench.training import files
+from cmx_bench.training.files import Files
+
+_TARGET = "cmx_bench.execute.trainer:train"
+
+
+def execute(
+    cells: Sequence[Cell], seed: int, task: Evaluation, folder: Path, timeout: float,
+    watch: Callable[[Seen], None],
+) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
+    """Each cell of one setting with its outcome, its model trained with `seed`.
+
+    Settings of one image size share the weights: what has been trained is not trained again, and
+    what was broken off goes on.
+    """
+    ready: list[tuple[Cell, Files, float]] = []
+    with servers.opened(sys.executable, sys.executable, folder / "log.txt") as server:
+        servers.await_ready(server)
+        for cell in cells:
+            begin = time.monotonic()
+            kept = _files(cell, seed, task, folder)
+            if files.read_told(kept.told) is None:
+                ended = _ended(server, cell, seed, task, folder, timeout, watch)
+                if ended.told is None:
+                    seconds = time.monotonic() - begin
+                    yield cell, Outcome({}, ended.reason, ended.environment, elapsed=seconds)
+                    continue
+            ready.append((cell, kept, time.monotonic() - begin))
+    yield from _evaluated(ready, seed, task, folder, timeout, watch)
+
+
+def _files(cell: Cell, seed: int, task: Evaluation, folder: Path) -> Files:
+    image_size = task.asked.image_size or cell.setting.image_size
+    return files.of(folder, cell.model.name, image_size, seed)
+
+
+def _ended(
+    server: Server, cell: Cell, seed: int, task: Evaluation, folder: Path, timeout: float,
+    watch: Callable[[Seen], None],
+) -> Trained:  # fmt: skip
+    """How a training ended, by a process of its own."""
+    arguments = (cell, seed, task, folder, folder / "log.txt")
+    try:
+        with servers.process(server, _TARGET, *arguments) as pipe:
+            while True:
+                said: Seen | Trained = servers.receive(server, pipe, timeout)
+                if isinstance(said, Trained):
+                    return said
+                watch(said)
+    except ProcessError as error:
+        return Trained(None, f"the process {error}", {})
+
+
+def _evaluated(
+    ready: Sequence[tuple[Cell, Files, float]], seed: int, task: Evaluation, folder: Path,
+    timeout: float, watch: Callable[[Seen], None],
+) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
+    if not ready:
+        return
+    trained = {cell.key: (cell, kept, seconds) for cell, kept, seconds in ready}
+    cells = [_with_weights(cell, kept.last) for cell, kept, _ in ready]
+    home = predictions.home(folder, task.seeds.index(seed))
+    home.mkdir(parents=True, exist_ok=True)
+    for cell, outcome in evaluations.execute(cells, task, home, timeout, watch):
+        untrained, kept, seconds = trained[cell.key]
+        details = {
+            **outcome.details,
+            "weights": kept.last.relative_to(folder).as_posix(),
+            "training": files.read_told(kept.told),
+        }
+        yield untrained, replace(outcome, details=details, elapsed=outcome.elapsed + seconds)
+
+
+def _with_weights(cell: Cell, path: Path) -> Cell:
+    return replace(cell, model=replace(cell.model, weights=str(path.absolute())))

@@ -1,0 +1,156 @@
+"""A recipe: how models are trained, the same for each; read from YAML, as strictly as a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, model_validator
+
+from cmx_bench import document
+from cmx_bench.errors import SuiteError, nearest
+from cmx_bench.schema import (
+    Above,
+    Label,
+    Name,
+    NotNegative,
+    Number,
+    Positive,
+    Share,
+    Strict,
+    validated,
+)
+
+_Range: TypeAlias = Annotated[list[Above], Field(min_length=2, max_length=2)]
+
+
+class Optimizer(Strict):
+    """One of timm's, with its learning rate `lr` at the top of the schedule.
+
+    `decay` says which parameters weight decay pulls at: all, or the weights alone, without biases
+    and what else has one dimension, as in timm. `betas` and `eps` are AdamW's; `momentum`, without
+    Nesterov's correction, is SGD's.
+    """
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    lr: Above
+    weight_decay: NotNegative = 0.0
+    decay: Literal["weights", "all"] = "weights"
+    betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    eps: Above = 1e-8
+    momentum: Share = 0.9
+
+
+class Schedule(Strict):
+    """How the learning rate goes: see `training.schedule`. `warmup` is a share of the training
+    that precedes a cosine or a constant rate."""
+
+    name: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    warmup: Share = 0.0
+
+    @model_validator(mode="after")
+    def _one_warmup(self) -> Schedule:
+        if self.name == "one-cycle" and self.warmup:
+            raise ValueError("one-cycle begins with a warm-up of its own; leave warmup out")
+        return self
+
+
+class Crop(Strict):
+    """A random crop: its area as a share of the image, and its width over its height."""
+
+    scale: _Range = [0.08, 1.0]
+    ratio: _Range = [3 / 4, 4 / 3]
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Crop:
+        for name, (low, high) in (("scale", self.scale), ("ratio", self.ratio)):
+            if low > high:
+                raise ValueError(f"{name} goes from {low:g} down to {high:g}; turn it round")
+        if self.scale[1] > 1:
+            raise ValueError(f"scale is a share of the image's area, got {self.scale[1]:g}")
+        return self
+
+
+class Augmentation(Strict):
+    """What is done to each image, in timm's words. Nothing is by default: every part is named.
+
+    Without a `crop` the shorter side is resized and the middle taken. `flip` is the probability of
+    a mirror image, `random_erasing` that of a rectangle of noise, `color_jitter` the largest change
+    of brightness, contrast and saturation; `rand_augment` such as `rand-m9-mstd0.5-inc1`.
+    """
+
+    crop: Crop | None = None
+    flip: Share = 0.0
+    color_jitter: NotNegative = 0.0
+    rand_augment: Annotated[str, Field(pattern=r"^rand(-[a-z]+[0-9.]+)*$")] | None = None
+    random_erasing: Share = 0.0
+
+    @model_validator(mode="after")
+    def _one_of_colour(self) -> Augmentation:
+        if self.color_jitter and self.rand_augment:
+            raise ValueError("timm leaves color_jitter out beside rand_augment; keep one")
+        return self
+
+
+class Recipe(Strict):
+    """A whole recipe; each part left out is switched off.
+
+    `batch_size` is that of all processes together; images that do not fill a last batch are left
+    out of that epoch. `mixup` and `cutmix` are the alphas of their distributions; with both, each
+    batch draws one of the two. `clip_grad_norm` is the largest norm of all gradients together.
+    With `amp` CUDA computes in fp16 with a scaled loss, a CPU as without.
+    """
+
+    name: Name
+    about: Label | None = None
+    epochs: Positive
+    batch_size: Positive
+    optimizer: Optimizer
+    schedule: Schedule = Schedule()
+    augmentation: Augmentation = Augmentation()
+    mixup: NotNegative = 0.0
+    cutmix: NotNegative = 0.0
+    label_smoothing: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    clip_grad_norm: Above | None = None
+    amp: bool = False
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Recipe:
+        if self.mixes and self.batch_size % 2:
+            raise ValueError(f"mixup and cutmix mix pairs: batch_size {self.batch_size} is odd")
+        return self
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images of a batch are mixed with each other."""
+        return self.mixup > 0 or self.cutmix > 0
+
+
+def find(named: str, base: Path, folders: Sequence[Path]) -> Path:
+    """The file of a recipe: a path that starts at `base`, or the name of one that comes along in
+    `recipes` of one of `folders`.
+
+    Raises:
+        SuiteError: there is neither.
+    """
+    path = base / named
+    if path.is_file():
+        return path
+    known = {file.stem: file for folder in folders for file in folder.glob("recipes/*.yaml")}
+    if named in known:
+        return known[named]
+    raise SuiteError(
+        f"train: no file {path}, and no recipe of that name comes along"
+        f"{nearest(Path(named).stem, known)} (known: {', '.join(sorted(known))})"
+    )
+
+
+def load(path: Path) -> Recipe:
+    """The recipe in a file.
+
+    Raises:
+        SuiteError: with file, line, column, what was expected, and the nearest valid word.
+    """
+    source = document.read(path)
+    return validated(Recipe, source, source.value)

@@ -1,0 +1,88 @@
+"""The table of trainings: what each model reached over the seeds, how long it took, by which
+recipe."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cmx_bench import units
+from cmx_bench.cell import Model
+from cmx_bench.report import entries
+from cmx_bench.report.summary import Report
+from cmx_bench.report.table import Column, Entry, Table, plain
+
+
+def trainings(report: Report, model: Model) -> Sequence[Mapping[str, Any]]:
+    """What is told of a model's trainings, one for each seed; settings share them."""
+    for setting in report.run.settings:
+        result = report.results.get((model.name, setting.key, "top1"))
+        if result is not None and result.processes:
+            told = (process.details.get("training") for process in result.processes)
+            return [one for one in told if one]
+    return []
+
+
+def epochs(report: Report, model: Model) -> int | None:
+    """For how many epochs a model was trained here; None where it was not."""
+    return next((int(one["epochs"]) for one in trainings(report, model)), None)
+
+
+def table(report: Report) -> Table:
+    """One row a model that was trained."""
+    columns = (
+        Column("network", "Network"),
+        Column("seeds", "Seeds", "right"),
+        Column("last", "Top-1 after the last epoch (%)", "right",
+               "Mean over the seeds; ± their standard deviation"),
+        Column("best", "Top-1 of the best epoch (%)", "right",
+               "Chosen by the very images it is told of, so that it flatters"),
+        Column("epoch", "Best epoch", "right"),
+        Column("loss", "Loss of the last epoch", "right", "With augmented images and soft targets"),
+        Column("time", "Time", "right", "Of the steps of one training, without evaluation"),
+        Column("speed", "Training (images/s)", "right", "With loading and augmenting the images"),
+    )  # fmt: skip
+    rows = tuple(
+        _row(model, found)
+        for model in report.run.models
+        if (found := trainings(report, model))
+    )  # fmt: skip
+    return Table("training", "Training", columns, rows, tuple(_remarks(report)))
+
+
+def _row(model: Model, found: Sequence[Mapping[str, Any]]) -> tuple[Entry, ...]:
+    last = [one["curve"][-1] for one in found]
+    return (
+        entries.network(model),
+        Entry(str(len(found)), ", ".join(str(one["seed"]) for one in found), len(found)),
+        _over_seeds([100 * point["top1"] for point in last]),
+        _over_seeds([100 * one["best"]["top1"] for one in found]),
+        entries.number(found[0]["best"]["epoch"])
+        if len(found) == 1
+        else _over_seeds([one["best"]["epoch"] for one in found]),
+        _over_seeds([point["loss"] for point in last]),
+        _duration(statistics.fmean(one["seconds"] for one in found)),
+        _over_seeds([one["images_per_second"] for one in found]),
+    )
+
+
+def _over_seeds(values: Sequence[float]) -> Entry:
+    mean = statistics.fmean(values)
+    if len(values) == 1:
+        return Entry(units.significant(mean, 4), sort=mean)
+    spread = statistics.stdev(values)
+    return Entry(units.significant(mean, 4), f"± {units.significant(spread, 2)}", mean)
+
+
+def _duration(seconds: float) -> Entry:
+    return Entry(units.duration(seconds), sort=seconds)
+
+
+def _remarks(report: Report) -> list[str]:
+    recipe = report.run.accuracy.get("train") or {}
+    told = f"Recipe {recipe.get('name')}" + (f": {recipe['about']}" if recipe.get("about") else "")
+    return [
+        plain(f"{told}. It is the same for every model, and stands whole in run.json."),
+        "Every model begins with weights drawn from the seed. Accuracy is that of the last epoch.",
+    ]

@@ -1,0 +1,156 @@
+"""A document held against a schema of pydantic models: strict, and explained in a user's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from cmx_bench.document import Document, Location
+from cmx_bench.errors import SuiteError, nearest
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"
+Name = Annotated[str, Field(pattern=NAME, max_length=100)]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+def _with_point(value: object) -> object:
+    """A number as YAML may write it: `lr: 1` is one too, and text is none."""
+    return float(value) if type(value) is int else value
+
+
+Number = Annotated[float, BeforeValidator(_with_point)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Above = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+
+
+class Strict(BaseModel):
+    """What every model of a schema is: frozen, without unknown keys or numbers made of text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+_Model = TypeVar("_Model", bound=Strict)
+
+
+def text_as(parse: Callable[[str], float]) -> BeforeValidator:
+    """Reads text with `parse`; a number in its place is refused in the same words."""
+
+    def read(value: object) -> float:
+        try:
+            return parse(value if isinstance(value, str) else "")
+        except ValueError as error:
+            raise ValueError(f"{error}, got {shown(value)}") from None
+
+    return BeforeValidator(read)
+
+
+def validated(model: type[_Model], source: Document, value: object) -> _Model:
+    """`value`, of the document `source`, as an instance of `model`.
+
+    Raises:
+        SuiteError: with file, line, column, what was expected, and the nearest valid word.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _explain(model, source, error) from None
+
+
+def shown(value: object) -> str:
+    """A value with its kind, for errors: `text 'x'`."""
+    return f"{kind(value)} {value!r}" if isinstance(value, str | int | float) else kind(value)
+
+
+def kind(value: object) -> str:
+    """What a value is, in a user's words."""
+    names = {str: "text", bool: "a boolean", int: "a number", float: "a number", dict: "keys"}
+    return names.get(type(value), "a list" if isinstance(value, list) else "nothing")
+
+
+_EXPECTED = {
+    "missing": "is missing",
+    "string_type": "expected text",
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "bool_type": "expected true or false",
+    "list_type": "expected a list",
+    "dict_type": "expected keys and values",
+    "model_type": "expected keys and values",
+    "string_pattern_mismatch": "expected a name of letters, digits, '_', '-' and '.'",
+    "model_attributes_type": "expected keys and values",
+}
+
+
+def _explain(model: type[Strict], source: Document, error: ValidationError) -> SuiteError:
+    """The first problem that pydantic found, in a user's words and at its place in the file."""
+    found = error.errors(include_url=False)
+    # A mistyped key is also a missing one: name the word that is there.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    # A number or the word auto: of a wrong word, the words that would do are more help.
+    others = [one for one in found if one["loc"][:-1] == first["loc"][:-1]]
+    if first["type"] == "int_type" and isinstance(first["input"], str):
+        first = next((one for one in others if one["type"] == "literal_error"), first)
+    location = _within(source, first["loc"])
+    problem, context = first["type"], first.get("ctx", {})
+    name = next((part for part in reversed(location) if isinstance(part, str)), "the file")
+    if problem == "extra_forbidden":
+        word = str(first["loc"][-1])
+        known = _keys_at(model, source.value, location)
+        return source.error(
+            (*location, "<key>"),
+            f"unknown key {word!r}{nearest(word, known)} (known: {', '.join(known)})",
+        )
+    if problem == "missing":
+        return source.error(location, f"the key {first['loc'][-1]!r} is missing")
+    got = first["input"]
+    if problem == "literal_error":
+        expected = str(context["expected"])
+        if any(one["type"] == "int_type" for one in others):
+            expected += " or a whole number"
+        words = re.findall(r"'(.*?)'", expected)
+        hint = nearest(got, words) if isinstance(got, str) else ""
+        return source.error(location, f"{name}: expected {expected}, got {shown(got)}{hint}")
+    if problem == "value_error":
+        return source.error(location, f"{name}: {context['error']}")
+    expected = _EXPECTED.get(problem) or first["msg"].removeprefix("Input ").strip()
+    return source.error(location, f"{name}: {expected}, got {shown(got)}")
+
+
+def _within(source: Document, loc: tuple[int | str, ...]) -> Location:
+    """pydantic's location without the names of union branches, which stand nowhere in the file."""
+    location: Location = ()
+    for part in loc:
+        if (*location, part) in source.marks:
+            location = (*location, part)
+    return location
+
+
+def _keys_at(root: type[BaseModel], value: Any, location: Location) -> list[str]:
+    """The valid keys of the mapping that holds the key at `location` of a plain value."""
+    model = root
+    possible = [model]
+    for part in location[:-1]:
+        value = value[part]
+        if isinstance(part, str):
+            possible = list(_models_in(model.model_fields[part].annotation)) or [model]
+        if isinstance(value, dict):
+            model = _most_alike(possible, value)
+    return list(model.model_fields)
+
+
+def _most_alike(models: Iterable[type[BaseModel]], value: Mapping[str, Any]) -> type[BaseModel]:
+    """The first of the models that have the most keys in common with `value`."""
+    return max(models, key=lambda model: len(model.model_fields.keys() & value.keys()))
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The pydantic models that a field's type mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

@@ -1,0 +1,156 @@
+"""Images to learn from: their order in each epoch, their augmentation, whose part they are."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from PIL.Image import Image
+from timm.data import auto_augment
+from timm.data.transforms_factory import create_transform
+from torch import Tensor
+from torch.utils import data
+
+from cmx_bench.accuracy.preprocessing import Preprocessing
+from cmx_bench.datasets import Dataset, rgb
+from cmx_bench.errors import DataError
+from cmx_bench.recipe import Augmentation, Recipe
+from cmx_bench.training import derived
+
+# The epoch, and the place of an image in its data set.
+Place: TypeAlias = tuple[int, int]
+Augment: TypeAlias = Callable[[Image], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of `count` processes that train one model together."""
+
+    rank: int = 0
+    count: int = 1
+
+    def of(self, batch: list[Place]) -> list[Place]:
+        """Its images of a batch: as many as each other's, and of every image the one that mixup
+        pairs it with, as far from the end of the batch as it is from the beginning."""
+        last = len(batch) - 1
+        return [
+            place
+            for number, place in enumerate(batch)
+            if min(number, last - number) % self.count == self.rank
+        ]
+
+
+_POSTERIZING = [name for name in auto_augment.NAME_TO_OP if name.startswith("Posterize")]
+
+
+def _posterize(image: Image, bits: int, **rest: object) -> Image:
+    """timm's, black where no bit is left: of those Pillow has raised an error since 13.0."""
+    if bits == 0:
+        return image.point(lambda value: 0)
+    posterized: Image = auto_augment.posterize(image, bits)  # type: ignore[no-untyped-call]
+    return posterized
+
+
+def augment(asked: Augmentation, preprocessing: Preprocessing) -> Augment:
+    """timm's transform: from an image to normalised values `(3, image_size, image_size)`."""
+    auto_augment.NAME_TO_OP.update(dict.fromkeys(_POSTERIZING, _posterize))
+    geometry, crop = preprocessing.geometry, asked.crop
+    made: Augment = create_transform(
+        geometry.image_size,
+        is_training=True,
+        train_crop_mode="rrc" if crop else "rkrc",
+        scale=(crop.scale[0], crop.scale[1]) if crop else (1.0, 1.0),
+        ratio=(crop.ratio[0], crop.ratio[1]) if crop else (1.0, 1.0),
+        hflip=asked.flip,
+        color_jitter=asked.color_jitter,
+        auto_augment=asked.rand_augment,
+        interpolation=geometry.interpolation,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
+        re_prob=asked.random_erasing,
+        re_mode="pixel",
+        crop_pct=geometry.crop_pct,
+    )
+    return made
+
+
+class Images(data.Dataset[tuple[Tensor, int]]):
+    """The images of a data set, changed as the seed and the epoch want it."""
+
+    def __init__(self, dataset: Dataset, change: Augment, classes: int, seed: int) -> None:
+        if dataset.at is None or dataset.size is None:
+            raise DataError(f"{dataset.name}: comes as a stream, and training draws images in "
+                            f"random order; unpack it into folders")  # fmt: skip
+        self.size, self._at = dataset.size, dataset.at
+        self._name, self._change, self._classes, self._seed = dataset.name, change, classes, seed
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, place: Place) -> tuple[Tensor, int]:
+        """The normalised values of an image, and its class.
+
+        Raises:
+            DataError: it is broken, or has no class of the model's.
+        """
+        epoch, number = place
+        seed_all(derived(self._seed, "image", epoch, number))
+        item = self._at(number)
+        if not 0 <= item.label < self._classes:
+            raise DataError(f"{self._name}: {item.key} has the label {item.label}, the model "
+                            f"{self._classes} classes; set num_classes")  # fmt: skip
+        try:
+            return self._change(rgb(item)), item.label
+        except Exception as error:  # Pillow and file systems raise anything for a broken file
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise DataError(f"{self._name}: {item.key} cannot be read ({reason})") from error
+
+
+def seed_all(seed: int) -> None:
+    """Seeds the generators that timm's transforms and mixup draw from."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+
+
+class Batches(data.Sampler[list[Place]]):
+    """Which images make each batch of one epoch after another, of one process's part."""
+
+    def __init__(self, size: int, recipe: Recipe, seed: int, part: Part, first: int = 0) -> None:
+        each = 2 * part.count if part.count > 1 else 1
+        if recipe.batch_size % each:
+            raise DataError(f"the recipe's batch_size of {recipe.batch_size} cannot be shared "
+                            f"equally by {part.count} processes; use fewer")  # fmt: skip
+        if size < recipe.batch_size:
+            raise DataError(f"the recipe's batch_size is {recipe.batch_size}, and there are "
+                            f"{size} images to learn from; make it smaller")  # fmt: skip
+        self.steps = size // recipe.batch_size
+        self._size, self._batch, self._epochs = size, recipe.batch_size, recipe.epochs
+        self._seed, self._part, self._first = seed, part, first
+
+    def __len__(self) -> int:
+        return self.steps * (self._epochs - self._first)
+
+    def __iter__(self) -> Iterator[list[Place]]:
+        for epoch in range(self._first, self._epochs):
+            drawn = torch.Generator().manual_seed(derived(self._seed, "order", epoch))
+            order = torch.randperm(self._size, generator=drawn).tolist()
+            for step in range(self.steps):
+                chosen = order[step * self._batch : (step + 1) * self._batch]
+                yield self._part.of([(epoch, number) for number in chosen])
+
+
+def loader(images: Images, batches: Batches, workers: int, kind: str) -> data.DataLoader[object]:
+    """Batches `(n, 3, H, W)` with their classes `(n,)`, prepared by so many processes beside this
+    one; by this one where there are none."""
+    return data.DataLoader(
+        images,
+        batch_sampler=batches,
+        num_workers=workers,
+        pin_memory=kind == "cuda",
+        persistent_workers=workers > 0,
+    )

@@ -1,0 +1,51 @@
+"""Weights and states of trainings on the disk: written at once or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cmx_bench.errors import WeightsError
+
+
+def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
+    """Writes a `.safetensors` file."""
+    draft = _draft(path)
+    save_file({name: one.cpu().contiguous() for name, one in state_dict.items()}, draft)
+    draft.replace(path)
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Keeps the state of a training; it is on the disk when this returns."""
+    draft = _draft(path)
+    with draft.open("wb") as file:
+        torch.save(dict(state), file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def read_state(path: Path) -> dict[str, Any] | None:
+    """The state of an unfinished training; None where there is none.
+
+    Raises:
+        WeightsError: the file is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # zipfile, pickle, OSError: whatever the file provokes
+        raise WeightsError(f"{path}: cannot be read as the state of a training "
+                           f"({type(error).__name__}); add --fresh") from error  # fmt: skip
+    return state
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(path.name + ".part")

@@ -1,0 +1,58 @@
+"""What a training leaves in a run's folder: the last weights and the best, and what is to be told
+of it; until it is done, its state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cmx_bench.records import write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of one training: `trained/MODEL.rSIZE.seedN.…`."""
+
+    folder: Path
+    name: str
+
+    @property
+    def last(self) -> Path:
+        """The weights after the last epoch."""
+        return self.folder / f"{self.name}.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The weights after the epoch of the highest top-1."""
+        return self.folder / f"{self.name}.best.safetensors"
+
+    @property
+    def told(self) -> Path:
+        """Of a finished training the recipe, the curve, the time."""
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def state(self) -> Path:
+        """Of an unfinished one all that it needs to go on."""
+        return self.folder / f"{self.name}.state.pt"
+
+
+def of(run: Path, model: str, image_size: int, seed: int) -> Files:
+    """Those of a model, in the folder of a run."""
+    return Files(run / "trained", f"{model}.r{image_size}.seed{seed}")
+
+
+def write_told(path: Path, told: Mapping[str, Any]) -> None:
+    """Writes what is to be told of a finished training."""
+    write_atomically(path, json.dumps(told, indent=1) + "\n")
+
+
+def read_told(path: Path) -> dict[str, Any] | None:
+    """What is to be told of a finished training; None where it is not finished."""
+    if not path.exists():
+        return None
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return told

@@ -1,0 +1,201 @@
+"""The steps of a training, by one process or by several that share each batch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import timm.optim
+import torch
+import torch.distributed
+from timm.data.mixup import Mixup
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+from cmx_bench.cell import Model
+from cmx_bench.errors import ModelError
+from cmx_bench.models.building import build
+from cmx_bench.recipe import Optimizer, Recipe
+from cmx_bench.training import derived, schedule
+from cmx_bench.training.batches import Batches, Images, Part, loader
+
+# After so many steps the loss is looked at, for which a GPU has to be waited for.
+_LOOK = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """An epoch that is done, counted from 1: the mean loss of its steps, the learning rate of its
+    last, and the seconds and images that it took."""
+
+    number: int
+    loss: float
+    lr: float
+    seconds: float
+    images: int
+
+
+@dataclass(slots=True)
+class Training:
+    """A model that is being trained; `epochs` goes on from what `load_state_dict` was given.
+
+    Args:
+        workers: the processes that prepare images beside this one.
+        device: "cpu" or "cuda:N", of this process.
+    """
+
+    model: Model
+    recipe: Recipe
+    images: Images
+    image_size: int
+    seed: int
+    device: str
+    workers: int = 0
+    part: Part = field(default_factory=Part)
+    done: int = field(default=0, init=False)
+    module: nn.Module = field(init=False)
+    _call: nn.Module = field(init=False)
+    _optimizer: torch.optim.Optimizer = field(init=False)
+    _scaler: torch.amp.GradScaler = field(init=False)
+    _mix: Mixup | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(derived(self.seed, "weights"))
+        self.module = build(self.model, self.image_size).train().to(self.device)
+        self._call = _shared(self.module, self.model.name, self.device, self.part)
+        self._optimizer = _optimizer(self.module, self.recipe.optimizer)
+        self._scaler = torch.amp.GradScaler(self._kind, enabled=self._mixed_precision)
+        self._mix = _mixup(self.recipe, self.model.num_classes)
+
+    @property
+    def _kind(self) -> str:
+        return self.device.partition(":")[0]
+
+    @property
+    def _mixed_precision(self) -> bool:
+        return self.recipe.amp and self._kind == "cuda"
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `epochs` needs to go on as if it had never stopped."""
+        return {
+            "done": self.done,
+            "module": self.module.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
+        self.done = state["done"]
+        self.module.load_state_dict(state["module"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
+
+    def epochs(self, tell: Callable[[int], None]) -> Iterator[Epoch]:
+        """Trains; each epoch as it is done, until the recipe's last.
+
+        Args:
+            tell: called after each step with the number of images so far, of all epochs.
+
+        Raises:
+            DataError: an image cannot be learned from.
+            ModelError: the loss is not finite any more, or the logits do not fit.
+        """
+        size, recipe = len(self.images), self.recipe
+        batches = Batches(size, recipe, self.seed, self.part, self.done)
+        loaded = iter(loader(self.images, batches, self.workers, self._kind))
+        for epoch in range(self.done, recipe.epochs):
+            begin = time.monotonic()
+            total = torch.zeros((), device=self.device)
+            for step in range(epoch * batches.steps, (epoch + 1) * batches.steps):
+                images, labels = next(loaded)
+                progress = (step + 1) / (batches.steps * recipe.epochs)
+                lr = recipe.optimizer.lr * schedule.share(recipe.schedule, progress)
+                total += self._step(step, lr, images.to(self.device), labels.to(self.device))
+                if (step + 1) % _LOOK == 0:
+                    self._refuse_strange(total, epoch, lr)
+                tell((step + 1) * recipe.batch_size)
+            self._refuse_strange(total, epoch, lr)
+            self.done = epoch + 1
+            seconds = time.monotonic() - begin
+            yield Epoch(self.done, self._mean(total / batches.steps), lr, seconds,
+                        batches.steps * recipe.batch_size)  # fmt: skip
+
+    def _step(self, step: int, lr: float, images: Tensor, labels: Tensor) -> Tensor:
+        """One update; the loss before it, of this process's images."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
+        np.random.seed(derived(self.seed, "mixup", step))  # of all processes the same
+        targets = labels
+        if self._mix is not None:
+            images, targets = self._mix(images, labels)
+        torch.manual_seed(derived(self.seed, "step", step, self.part.rank))  # for dropout
+        with torch.autocast(self._kind, torch.float16, enabled=self._mixed_precision):
+            output = self._call(images)
+            logits = output[0] if isinstance(output, tuple) else output  # distilled ones give two
+        smoothing = 0.0 if self._mix is not None else self.recipe.label_smoothing
+        loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        if self.recipe.clip_grad_norm is not None:
+            self._scaler.unscale_(self._optimizer)
+            nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_grad_norm)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._optimizer.zero_grad()
+        return loss.detach()
+
+    def _refuse_strange(self, total: Tensor, epoch: int, lr: float) -> None:
+        if not math.isfinite(found := self._mean(total)):
+            raise ModelError(
+                f"{self.model.name}: the loss became {found} in epoch {epoch + 1}, at a learning "
+                f"rate of {lr:.3g}; lower lr, or clip gradients"
+            )
+
+    def _mean(self, value: Tensor) -> float:
+        """A number of each process, as their mean."""
+        if self.part.count > 1:
+            torch.distributed.all_reduce(value := value.clone())
+        return float(value) / self.part.count
+
+
+def _shared(module: nn.Module, name: str, device: str, part: Part) -> nn.Module:
+    """`module` as it is called: by several processes with gradients that are all their mean, and
+    BatchNorm over the images of all."""
+    if part.count == 1:
+        return module
+    if any(isinstance(one, _BatchNorm) for one in module.modules()):
+        if device == "cpu":
+            raise ModelError(f"{name}: has BatchNorm, which torch shares between processes on "
+                             f"GPUs only; train it with --processes 1")  # fmt: skip
+        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+    return DistributedDataParallel(module, None if device == "cpu" else [device])
+
+
+def _optimizer(module: nn.Module, asked: Optimizer) -> torch.optim.Optimizer:
+    rest: dict[str, Any] = (
+        {"betas": tuple(asked.betas), "eps": asked.eps}
+        if asked.name == "adamw"
+        else {"momentum": asked.momentum}
+    )
+    made: torch.optim.Optimizer = timm.optim.create_optimizer_v2(  # type: ignore[attr-defined]
+        module,
+        opt={"adamw": "adamw", "sgd": "momentum"}[asked.name],  # timm's sgd is Nesterov's
+        lr=asked.lr,
+        weight_decay=asked.weight_decay,
+        filter_bias_and_bn=asked.decay == "weights",
+        **rest,
+    )
+    return made
+
+
+def _mixup(recipe: Recipe, classes: int) -> Mixup | None:
+    if not recipe.mixes:
+        return None
+    return Mixup(  # type: ignore[no-untyped-call]
+        recipe.mixup, recipe.cutmix, label_smoothing=recipe.label_smoothing, num_classes=classes
+    )

@@ -1,0 +1,213 @@
+"""The processes that train: alone and together, broken off and gone on, and what they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from multiprocessing import Pipe
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from cmx_bench import planning, records, report, suite
+from cmx_bench.accuracy import Evaluation
+from cmx_bench.cell import Cell, Setting
+from cmx_bench.datasets import open_dataset, rgb
+from cmx_bench.errors import SuiteError
+from cmx_bench.execute import local, runner
+from cmx_bench.execute.job import Job, Seen, Trained
+from cmx_bench.suite import Accuracy, SharedPreprocessing
+
+from ..conftest import CPU, StandIn
+from ..training.test_batches import recipe
+from ..training.test_loop import HARD, model
+
+SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 64, 16)
+HALVES = SharedPreprocessing(crop_pct=1.0, mean=[0.5] * 3, std=[0.5] * 3)
+ASKED = Accuracy(dataset="few", preprocessing="shared", shared=HALVES, train=recipe(**HARD))
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of digits: 48 to learn from, 24 to evaluate on, each in its class's folder."""
+    root = tmp_path_factory.mktemp("few")
+    for split, part, count in (("train", "train", 48), ("validation", "val", 24)):
+        for item in islice(open_dataset("digits", None, split).items(), count):  # type: ignore[arg-type]
+            file = root / part / str(item.label) / f"{item.key}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            rgb(item).save(file)
+    return root
+
+
+def cell(family: str) -> Cell:
+    return Cell(model(family), "accuracy", SETTING)
+
+
+def trained(
+    folder: Path, few: Path, family: str = "mixer", processes: int = 1, stop: bool = False
+) -> Trained | None:
+    """How a training ends, in a process of its own; None where it is killed after an epoch."""
+    task = Evaluation(ASKED, Path(), few, processes=processes)
+    ours, theirs = Pipe()
+    process = local.start("cmx_bench.execute.trainer:train", theirs, cell(family), 0, task,
+                          folder, folder / "log.txt")  # fmt: skip
+    theirs.close()
+    try:
+        while True:
+            if stop and list(folder.glob("trained/*.state.pt")):
+                return None
+            if ours.poll(0.01):
+                said: Seen | Trained = ours.recv()
+                if isinstance(said, Trained):
+                    return said
+    finally:
+        process.kill()
+        process.join()
+
+
+def last(folder: Path) -> dict[str, Tensor]:
+    return load_file(folder / "trained" / "m.r16.seed0.safetensors")
+
+
+def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_been(
+    tmp_path: Path, few: Path
+) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder in (whole, killed):
+        folder.mkdir()
+    ended = trained(whole, few, "convmixer")
+    assert ended is not None and ended.told is not None
+    assert trained(killed, few, "convmixer", stop=True) is None
+    resumed = trained(killed, few, "convmixer")
+    assert resumed is not None and resumed.told is not None
+    assert "going on" in (killed / "log.txt").read_text()
+    for name, value in last(whole).items():
+        assert torch.equal(value, last(killed)[name])
+    curves = [[point["loss"] for point in told["curve"]] for told in (ended.told, resumed.told)]
+    assert curves[0] == curves[1]
+    assert not list(killed.glob("trained/*.state.pt"))
+
+
+def test_two_processes_train_as_one_does(tmp_path: Path, few: Path) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    losses = []
+    for folder, processes in ((alone, 1), (together, 2)):
+        folder.mkdir()
+        ended = trained(folder, few, processes=processes)
+        assert ended is not None and ended.told is not None, ended
+        assert ended.told["processes"] == processes
+        losses.append([point["loss"] for point in ended.told["curve"]])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    for name, value in last(alone).items():
+        assert torch.allclose(value, last(together)[name], atol=1e-4), name
+
+
+def test_batchnorm_is_not_shared_on_a_cpu(tmp_path: Path, few: Path) -> None:
+    ended = trained(tmp_path, few, "convmixer", processes=2)
+    assert ended is not None and "has BatchNorm" in ended.reason
+
+
+# --- a whole run ----------------------------------------------------------------------------------
+
+SUITE = """\
+name: taught
+num_classes: 10
+models:
+  - {name: mixer, mixer: {dim: 16, depth: 1, patch_size: 4}}
+  - {name: wild, convmixer: {dim: 16, depth: 1, kernel_size: 3, patch_size: 4}}
+measures: [accuracy]
+accuracy:
+  dataset: few
+  preprocessing: shared
+  shared: {crop_pct: 1.0}
+  seeds: [0, 7]
+  train: {name: short, epochs: 1, batch_size: 16, optimizer: {lr: 0.01}}
+settings:
+  cpu:
+    - {name: one, batch_size: 64, image_size: 16}
+    - {name: other, layout: nhwc, batch_size: 64, image_size: 16}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where two models are trained with two seeds, and evaluated in two settings."""
+    folder = tmp_path_factory.mktemp("taught")
+    (folder / "suite.yaml").write_text(SUITE, encoding="utf-8")
+    return folder
+
+
+def run(folder: Path, few: Path, said: list[str]) -> Path:
+    suite_file = suite.load(str(folder / "suite.yaml"))
+    task = Evaluation(suite_file.suite.accuracy, folder, few)
+    plan = planning.make(suite_file, CPU, evaluation=task)
+    out = folder / "run"
+    runner.open_folder(plan, folder, out, False, "command")
+
+    def watch(job: Job, record: records.Record | None) -> None:
+        if record is not None:
+            said.append(f"{job.cell.key} {job.replicate} {record.status}")
+
+    runner.run(plan, out, StandIn(), watch)
+    return out
+
+
+def test_a_run_trains_once_for_all_settings_and_once_for_each_seed(folder: Path, few: Path) -> None:
+    said: list[str] = []
+    out = run(folder, few, said)
+    assert len(said) == 8 and all(line.endswith("ok") for line in said)
+    assert len(list(out.glob("trained/*.best.safetensors"))) == 4
+    found = records.read(out)
+    assert {record.replicate for record in found} == {0, 1}
+    details = found[0].details
+    assert details["weights"] == "trained/mixer.r16.seed0.safetensors"
+    assert details["training"]["seed"] == 0 and details["training"]["epochs"] == 1
+    curve = details["training"]["curve"]
+    assert curve[-1]["top1"] == found[0].values["top1"][0]
+    again: list[str] = []
+    run(folder, few, again)
+    assert again == []
+
+
+def test_its_report_has_the_mean_over_the_seeds(folder: Path) -> None:
+    made = report.read(folder / "run")
+    for result in made.results.values():
+        if result.metric.name == "top1":
+            assert result.estimate is not None and result.over == "seeds"
+            shares = [process.samples[0] for process in result.processes]
+            assert result.estimate.value == pytest.approx(sum(shares) / 2)
+    text = report.render(folder / "run", "md")
+    assert "## Training" in text and "n = 2 seeds" in text and "Recipe short" in text
+
+
+def test_weights_and_training_are_one_too_many(write_suite: Callable[[str], Path]) -> None:
+    text = SUITE.replace("depth: 1, patch_size: 4}}", "depth: 1, patch_size: 4}, weights: w.pt}", 1)
+    path = write_suite(text)
+    (path.parent / "w.pt").touch()
+    suite_file = suite.load(str(path))
+    with pytest.raises(SuiteError, match="mixer has weights .* leave either out"):
+        planning.make(suite_file, CPU, evaluation=Evaluation(suite_file.suite.accuracy, Path()))
+
+
+def test_a_training_that_fails_fails_its_cells_alone(tmp_path: Path, few: Path) -> None:
+    text = SUITE.replace("optimizer: {lr: 0.01}", "optimizer: {name: sgd, lr: 1.0e+30}")
+    (tmp_path / "suite.yaml").write_text(text.replace("seeds: [0, 7]", "seeds: [3]"))
+    said: list[str] = []
+    out = run(tmp_path, few, said)
+    found = {record.model: record for record in records.read(out)}
+    assert "the loss became" in found["mixer"].reason and found["mixer"].status == "failed"
+
+
+def test_estimates_count_the_training(folder: Path, few: Path) -> None:
+    suite_file = suite.load(str(folder / "suite.yaml"))
+    task = Evaluation(suite_file.suite.accuracy, folder, few)
+    short = planning.make(suite_file, CPU, evaluation=task)
+    assert suite_file.suite.accuracy.train is not None
+    longer = suite_file.suite.accuracy.train.model_copy(update={"epochs": 10_000})
+    asked = task.asked.model_copy(update={"train": longer})
+    long = planning.make(suite_file, CPU, evaluation=replace(task, asked=asked))
+    assert long.seconds > 2 * short.seconds

@@ -1,0 +1,147 @@
+"""Which images are drawn, how they are changed, and what several processes share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from timm.data.mixup import Mixup
+
+from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing
+from cmx_bench.datasets import Dataset, Item, of_places, open_dataset
+from cmx_bench.errors import DataError
+from cmx_bench.recipe import Augmentation, Crop, Optimizer, Recipe
+from cmx_bench.training.batches import Batches, Images, Part, augment
+
+SEEN = Preprocessing(Geometry(16, 1.0, "center", "bicubic"), (0.5,) * 3, (0.5,) * 3)
+STRONG = Augmentation(
+    crop=Crop(), flip=0.5, rand_augment="rand-m9-mstd0.5-inc1", random_erasing=0.5
+)
+
+
+def recipe(**parts: object) -> Recipe:
+    told = {"name": "r", "epochs": 3, "batch_size": 8, "optimizer": Optimizer(lr=0.01), **parts}
+    return Recipe.model_validate(told)
+
+
+def few() -> Dataset:
+    """48 of the digits to learn from."""
+    digits = open_dataset("digits", None, "train")
+    assert digits.at is not None
+    return of_places("few", digits.at, 48, 10)
+
+
+def images(asked: Augmentation = STRONG, seed: int = 0, dataset: Dataset | None = None) -> Images:
+    return Images(dataset or few(), augment(asked, SEEN), 10, seed)
+
+
+def test_each_epoch_draws_every_image_once_in_another_order() -> None:
+    drawn = list(Batches(30, recipe(), 0, Part()))
+    assert len(drawn) == 3 * (30 // 8) and {len(batch) for batch in drawn} == {8}
+    places = list(chain.from_iterable(drawn))
+    assert max(Counter(places).values()) == 1
+    orders = [[number for epoch, number in places if epoch == one] for one in range(3)]
+    assert {len(order) for order in orders} == {24}
+    assert orders[0] != orders[1] and orders[0] != sorted(orders[0])
+
+
+def test_what_goes_on_draws_what_it_would_have_drawn() -> None:
+    whole = list(Batches(30, recipe(), 0, Part()))
+    assert list(Batches(30, recipe(), 0, Part(), 1)) == whole[3:]
+    assert list(Batches(30, recipe(), 1, Part())) != whole
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_processes_share_a_batch_and_keep_the_pairs_that_mixup_makes(count: int) -> None:
+    [whole, *_] = Batches(30, recipe(), 0, Part())
+    parts = [next(iter(Batches(30, recipe(), 0, Part(rank, count)))) for rank in range(count)]
+    assert sorted(chain.from_iterable(parts)) == sorted(whole)
+    assert {len(part) for part in parts} == {8 // count}
+    partners = dict(zip(whole, reversed(whole), strict=True))
+    for part in parts:
+        assert [partners[place] for place in part] == list(reversed(part))
+
+
+def test_mixing_parts_is_mixing_the_batch() -> None:
+    values, labels = torch.rand(8, 3, 4, 4), torch.arange(8)
+    mix = Mixup(0.8, 0.0, label_smoothing=0.1, num_classes=8)
+    mix._params_per_batch = lambda: (0.3, False)
+    whole, targets = mix(values.clone(), labels)
+    mine = [place for _, place in Part(1, 2).of([(0, place) for place in range(8)])]
+    part, part_targets = mix(values[mine].clone(), labels[mine])
+    assert torch.equal(part, whole[mine]) and torch.equal(part_targets, targets[mine])
+
+
+@pytest.mark.parametrize(
+    ("size", "parts", "count", "expected"),
+    [
+        (7, {}, 1, "batch_size is 8, and there are 7 images to learn from; make it smaller"),
+        (30, {"batch_size": 10}, 4, "batch_size of 10 cannot be shared equally by 4 processes"),
+        (30, {"batch_size": 6}, 2, "cannot be shared equally by 2 processes"),
+    ],
+)
+def test_batches_that_cannot_be_made_are_refused(
+    size: int, parts: dict[str, int], count: int, expected: str
+) -> None:
+    with pytest.raises(DataError, match=expected):
+        Batches(size, recipe(**parts), 0, Part(0, count))
+
+
+def test_an_image_is_changed_as_its_seed_and_epoch_want_it() -> None:
+    one, same, other = images(), images(), images(seed=1)
+    value, label = one[0, 5]
+    assert value.shape == (3, 16, 16) and 0 <= label < 10
+    one[1, 7]  # what was drawn before does not matter
+    assert torch.equal(same[0, 5][0], value) and torch.equal(one[0, 5][0], value)
+    assert not torch.equal(one[1, 5][0], value) and not torch.equal(other[0, 5][0], value)
+
+
+def test_without_augmentation_an_image_is_what_is_evaluated() -> None:
+    from cmx_bench.accuracy.preprocessing import transform
+    from cmx_bench.datasets import rgb
+
+    dataset = open_dataset("digits", None, "train")
+    assert dataset.at is not None
+    value, _ = images(Augmentation())[0, 5]
+    evaluated = transform(SEEN.geometry)(rgb(dataset.at(5)))
+    assert torch.allclose(value, (torch.as_tensor(evaluated) / 255 - 0.5) / 0.5, atol=1e-6)
+
+
+def odd(label: int, broken: bool) -> Dataset:
+    def read() -> Image.Image:
+        if broken:
+            raise OSError("cut off")
+        return Image.new("RGB", (8, 8))
+
+    return of_places("odd", lambda place: Item(f"i{place}", label, partial(read)), 20, None)
+
+
+def test_images_that_cannot_be_learned_from_are_named() -> None:
+    with pytest.raises(DataError, match=r"odd: i3 cannot be read \(OSError: cut off\)"):
+        images(dataset=odd(1, broken=True))[0, 3]
+    with pytest.raises(DataError, match="i3 has the label 10, the model 10 classes; set num_cl"):
+        images(dataset=odd(10, broken=False))[0, 3]
+    with pytest.raises(DataError, match="comes as a stream"):
+        images(dataset=Dataset("stream", lambda: iter(()), None, None))
+
+
+def test_images_to_learn_from_are_others_than_those_to_evaluate_on(tmp_path: Path) -> None:
+    learned, evaluated = (
+        {item.key for item in open_dataset("digits", None, split).items()}
+        for split in ("train", "validation")
+    )
+    assert len(learned) == 1437 and len(evaluated) == 360 and not learned & evaluated
+    for split, count in (("train", 3), ("val", 2)):
+        for number in range(count):
+            file = tmp_path / split / "cat" / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8)).save(file)
+    assert open_dataset("mine", tmp_path, "train").size == 3
+    assert open_dataset("mine", tmp_path).size == 2
+    with pytest.raises(DataError, match="expected a folder that holds train and val"):
+        open_dataset("mine", tmp_path / "val", "train")

@@ -1,0 +1,144 @@
+"""Training itself: it learns, it is the same twice and after a pause, it stops where it must."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from cmx_bench.cell import Model
+from cmx_bench.errors import ModelError, WeightsError
+from cmx_bench.recipe import Recipe
+from cmx_bench.training import checkpoints
+from cmx_bench.training.loop import Epoch, Training
+
+from .test_batches import STRONG, images, recipe
+
+FAMILIES = {
+    "convmixer": {"dim": 16, "depth": 2, "kernel_size": 3, "patch_size": 4},
+    "resnet": {"width": 8, "layers": "1-1-1-1", "block": "basic"},
+    "deit": {"dim": 24, "depth": 2, "heads": 3, "mlp_dim": 48, "patch_size": 4},
+    "resmlp": {"dim": 24, "depth": 2, "patch_size": 4},
+    "mixer": {"dim": 24, "depth": 2, "patch_size": 4},
+}
+HARD: dict[str, Any] = {
+    "augmentation": STRONG, "mixup": 0.5, "cutmix": 0.5, "label_smoothing": 0.1,
+    "clip_grad_norm": 1.0, "batch_size": 16, "epochs": 2,
+    # A larger eps, as in the paper: without it, a gradient of nearly 0 moves by its sign alone.
+    "optimizer": {"lr": 0.01, "eps": 1e-3},
+}  # fmt: skip
+
+
+def model(family: str) -> Model:
+    return Model("m", "m", family, family, "", FAMILIES[family], num_classes=10)  # type: ignore[arg-type]
+
+
+def training(asked: Recipe, family: str = "convmixer", seed: int = 0) -> Training:
+    return Training(
+        model(family), asked, images(asked.augmentation, seed), 16, seed, "cpu"
+    )  # fmt: skip
+
+
+def trained(one: Training) -> list[Epoch]:
+    return list(one.epochs(lambda images: None))
+
+
+def weights(one: Training) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in one.module.state_dict().items()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+class OneBatch:
+    """The first images of a data set, over and over."""
+
+    def __init__(self, count: int) -> None:
+        found = images(recipe().augmentation)
+        self._values = [found[0, number] for number in range(count)]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, int]:
+        return self._values[place[1]]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_learns_one_batch_by_heart(family: str) -> None:
+    asked = recipe(
+        batch_size=16, epochs=80, optimizer={"lr": 0.01}, schedule={"name": "constant"}
+    )  # fmt: skip
+    one = Training(model(family), asked, OneBatch(16), 16, 0, "cpu")  # type: ignore[arg-type]
+    epochs = trained(one)
+    assert epochs[0].loss > 1.5 and epochs[-1].loss < 0.05
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others() -> None:
+    one, twin, other = (training(recipe(**HARD), seed=seed) for seed in (0, 0, 1))
+    curves = [[epoch.loss for epoch in trained(training)] for training in (one, twin, other)]
+    assert curves[0] == curves[1] != curves[2]
+    assert same(weights(one), weights(twin)) and not same(weights(one), weights(other))
+
+
+def test_a_training_that_goes_on_ends_as_one_that_never_stopped(tmp_path: Path) -> None:
+    whole = training(recipe(**HARD))
+    curve = trained(whole)
+    broken_off = training(recipe(**HARD))
+    first = next(broken_off.epochs(lambda images: None))
+    checkpoints.write_state(tmp_path / "state.pt", broken_off.state_dict())
+    state = checkpoints.read_state(tmp_path / "state.pt")
+    assert state is not None
+    resumed = training(recipe(**HARD), seed=0)
+    resumed.load_state_dict(state)
+    rest = trained(resumed)
+    assert [first.loss, *(epoch.loss for epoch in rest)] == [epoch.loss for epoch in curve]
+    assert same(weights(resumed), weights(whole))
+
+
+def test_the_rate_follows_the_schedule_and_every_image_is_counted() -> None:
+    seen: list[int] = []
+    asked = recipe(batch_size=16, epochs=5, optimizer={"lr": 0.01})
+    epochs = list(training(asked).epochs(seen.append))
+    assert [epoch.lr for epoch in epochs] == pytest.approx([0.005, 0.01, 0.00525, 0.0005, 0])
+    assert [epoch.images for epoch in epochs] == [48] * 5
+    assert seen[-1] == 240 and len(seen) == 15
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_place() -> None:
+    asked = recipe(batch_size=16, optimizer={"lr": 1e30, "name": "sgd"}, epochs=2)
+    with pytest.raises(ModelError, match="m: the loss became (nan|inf) in epoch 1, at a learning"):
+        trained(training(asked, "mixer"))
+
+
+def test_gradients_are_clipped_and_weights_decay_as_asked() -> None:
+    wild = {"batch_size": 48, "epochs": 1, "schedule": {"name": "constant"}}
+    sgd = {"name": "sgd", "lr": 1.0, "momentum": 0.0}
+
+    def moved(**parts: Any) -> float:
+        one = training(recipe(**wild, **parts), "mixer")
+        before = weights(one)
+        trained(one)
+        steps = [(value - before[name]).square().sum() for name, value in weights(one).items()]
+        return float(torch.stack(steps).sum().sqrt())
+
+    assert moved(optimizer=sgd) > 0.011
+    assert moved(optimizer=sgd, clip_grad_norm=0.01) == pytest.approx(0.01, rel=1e-3)
+    one = training(recipe(**wild, optimizer={"lr": 0.1, "weight_decay": 0.5}), "mixer")
+    groups = {group["weight_decay"]: len(group["params"]) for group in one._optimizer.param_groups}
+    assert groups.keys() == {0.0, 0.5}
+    one = training(
+        recipe(**wild, optimizer={"lr": 0.1, "weight_decay": 0.5, "decay": "all"}), "mixer"
+    )
+    assert {group["weight_decay"] for group in one._optimizer.param_groups} == {0.5}
+
+
+def test_a_damaged_state_is_answered_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "state.pt").write_bytes(b"half")
+    with pytest.raises(WeightsError, match="cannot be read as the state of a training"):
+        checkpoints.read_state(tmp_path / "state.pt")
+    assert checkpoints.read_state(tmp_path / "none.pt") is None
