@@ -50,3 +50,10 @@ def test_a_slow_process_is_ended() -> None:
 def test_a_target_that_is_no_cmx_error_ends_the_process() -> None:
     with pytest.raises(CmxError, match="exit code 1"):
         local.call("math:sqrt", -1)
+
+
+def test_a_process_ends_with_the_one_that_started_it() -> None:
+    with local.process("cmx_bench.execute.local:answer", "time:sleep", (600,)) as child:
+        child.pipe.close()  # as a killed process leaves it
+        child.process.join(300)
+        assert child.process.exitcode == 1
