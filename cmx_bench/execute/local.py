@@ -23,6 +23,10 @@ from typing import Any
 from cmx_bench.errors import CmxError
 
 _GOODBYE_SECONDS = 10.0
+# Threads of OpenMP that wait for each other sleep at once. By default they spin for milliseconds,
+# half of what an evaluation takes of the CPU, and all the more where others want it too. Timings
+# are taken under interpreters of their own (see `servers`), which spin as users' do.
+_PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 class ProcessError(CmxError):
@@ -59,7 +63,8 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
     ends with this process.
     """
     ours, theirs = multiprocessing.Pipe()
-    child = Child(start(f"{__name__}:bound", theirs, target, arguments), ours)
+    with _environment(_PATIENT | os.environ):
+        child = Child(start(f"{__name__}:bound", theirs, target, arguments), ours)
     theirs.close()
     try:
         yield child

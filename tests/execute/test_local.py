@@ -18,6 +18,11 @@ def test_each_call_has_its_own_process() -> None:
     assert os.getpid() not in ids
 
 
+def test_threads_of_such_a_process_do_not_spin() -> None:
+    assert local.call("os:getenv", "OMP_WAIT_POLICY") == "PASSIVE"
+    assert "OMP_WAIT_POLICY" not in os.environ
+
+
 def test_an_error_for_the_user_comes_through() -> None:
     with pytest.raises(PlanError, match="--device tpu: expected auto, cpu, cuda or cuda:N"):
         local.call("cmx_bench.execute.machine:resolve_device", "tpu")
