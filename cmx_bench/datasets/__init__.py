@@ -50,13 +50,29 @@ class Dataset:
     """Images in a fixed order, however often they are asked for.
 
     `size` is None where it shows only at the end. `classes` is one more than the largest label
-    that may come, None where nobody says.
+    that may come, None where nobody says. `chosen` are the labels where they are numbers of some
+    of ImageNet's classes.
     """
 
     name: str
     items: Callable[[], Iterator[Item]]
     size: int | None
     classes: int | None
+    chosen: tuple[int, ...] = ()
+
+
+def numbered_for(dataset: Dataset, num_classes: int) -> Dataset:
+    """The data set as a model of so many classes numbers them: one for just those of ImageNet's
+    that are there, as one trained on these folders is, has them in order from 0 on."""
+    if len(dataset.chosen) != num_classes:
+        return dataset
+    numbers = {label: number for number, label in enumerate(sorted(dataset.chosen))}
+
+    def items() -> Iterator[Item]:
+        for item in dataset.items():
+            yield replace(item, label=numbers[item.label])
+
+    return replace(dataset, items=items, classes=num_classes, chosen=())
 
 
 @dataclass(frozen=True, slots=True)
