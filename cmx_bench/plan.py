@@ -40,6 +40,7 @@ class Plan:
     @property
     def seconds(self) -> float:
         """The estimate for the whole plan, with no more processes than these."""
-        rounds = max(self.replicates(cell) for cell in self.cells)
+        repeated = [cell for cell in self.cells if MEASURES[cell.measure].repeated]
+        rounds = max(map(self.replicates, repeated), default=0)
         cells = sum(self.estimates[cell.key] * self.replicates(cell) for cell in self.cells)
         return INTERPRETER_SECONDS * rounds + cells

@@ -23,15 +23,17 @@ def teach(name: str, file: Path, image_size: int = 64, classes: int = 1000, **op
     """Saves weights of a timm model whose classifier knows the photographs a little.
 
     Each class is the mean of the features of some crops, those of the labels of their own: so that
-    some images are right, some wrong, and models differ.
+    some images are right, some wrong, and models differ. Of as many classes as the photographs
+    have, these are the classes; of others, they are numbered as ImageNet's.
     """
     torch.manual_seed(0)
     module = timm.create_model(name, num_classes=classes, **options).eval()
     features = _features(module, list(crops(_PHOTOGRAPHS, 160, 120, seed=2)), image_size)
     rng = random.Random(name)
     groups = [rng.sample(range(_PHOTOGRAPHS), 6) for _ in range(classes)]
+    numbers = CLASSES if classes == len(CLASSES) else ImageNetInfo().label_names()
     for place, synset in enumerate(CLASSES):
-        label = ImageNetInfo().label_names().index(synset)
+        label = numbers.index(synset)
         if label < classes:
             groups[label] = list(range(place, _PHOTOGRAPHS, len(CLASSES)))
     means = torch.stack([features[group].mean(0) for group in groups])

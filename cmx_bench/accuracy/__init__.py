@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cmx_bench.errors import WeightsError, nearest
+from cmx_bench.models import SUFFIXES
 from cmx_bench.suite import Accuracy
-
-# In a folder of weights, a model's file has its name and one of these endings.
-SUFFIXES = (".safetensors", ".pth.tar", ".pth", ".pt", ".bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ def _in_folder(folder: Path) -> dict[str, Path]:
     """The checkpoints in a folder, by their names without the ending."""
     return {
         file.name.removesuffix(suffix): file
-        for suffix in reversed(SUFFIXES)  # of files with one name the first kind wins
+        for suffix in reversed(SUFFIXES)
         for file in folder.glob(f"*{suffix}")
     }
 

@@ -50,20 +50,42 @@ class Dataset:
     """Images in a fixed order, however often they are asked for.
 
     `size` is None where it shows only at the end. `classes` is one more than the largest label
-    that may come, None where nobody says. `at` gives any of them by its place, and is None where
-    they can be had in order only.
+    that may come, None where nobody says. `chosen` are the labels where they are numbers of some
+    of ImageNet's classes. `at` gives any of the images by its place, and is None where they can be
+    had in order only.
     """
 
     name: str
     items: Callable[[], Iterator[Item]]
     size: int | None
     classes: int | None
+    chosen: tuple[int, ...] = ()
     at: Callable[[int], Item] | None = None
 
 
 def of_places(name: str, at: Callable[[int], Item], size: int, classes: int | None) -> Dataset:
     """A data set whose images can be had by their places."""
-    return Dataset(name, lambda: map(at, range(size)), size, classes, at)
+    return Dataset(name, lambda: map(at, range(size)), size, classes, at=at)
+
+
+def numbered_for(dataset: Dataset, num_classes: int) -> Dataset:
+    """The data set as a model of so many classes numbers them: one for just those of ImageNet's
+    that are there, as one trained on these folders is, has them in order from 0 on."""
+    if len(dataset.chosen) != num_classes:
+        return dataset
+    numbers = {label: number for number, label in enumerate(sorted(dataset.chosen))}
+
+    def renumbered(item: Item) -> Item:
+        return replace(item, label=numbers[item.label])
+
+    at = dataset.at
+    return replace(
+        dataset,
+        items=lambda: map(renumbered, dataset.items()),
+        at=None if at is None else lambda place: renumbered(at(place)),
+        classes=num_classes,
+        chosen=(),
+    )
 
 
 @dataclass(frozen=True, slots=True)

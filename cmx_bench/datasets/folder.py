@@ -6,6 +6,7 @@ import re
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -31,7 +32,8 @@ def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
     `validation`, the images in there. Images to learn from lie in `train` of a folder.
 
     Classes are folders, numbered in timm's order or, where all have names of ImageNet-1k's, as
-    there: a folder of ten of its classes is evaluated like the whole. A file `labels.txt` or
+    there: a folder of ten of its classes is evaluated like the whole (but see `numbered_for`). A
+    file `labels.txt` or
     `labels.csv` beside the images, with a line `FILE CLASS` or `FILE,CLASS` for each, decides
     instead where there is one; its classes are numbers or names.
 
@@ -53,10 +55,15 @@ def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
         ) from error
     root = Path(reader.root)
     file = _label_file(root if root.is_dir() else root.parent)
-    classes, labels = _by_folder(reader, path) if file is None else _by_file(file, reader)
+    indices, labels = _by_folder(reader, path) if file is None else _by_file(file, reader)
+    classes = max(indices.values()) + 1
+    chosen = tuple(indices.values()) if all(map(_SYNSET.fullmatch, indices)) else ()
     if isinstance(reader, ReaderImageFolder):
-        return of_places(name, partial(_file, reader, labels), len(reader), classes)
-    return of_reader(name, reader, labels, classes)
+    if isinstance(reader, ReaderImageFolder):
+        found = of_places(name, partial(_file, reader, labels), len(reader), classes)
+    else:
+        found = of_reader(name, reader, labels, classes)
+    return replace(found, chosen=chosen)
 
 
 def _file(reader: ReaderImageFolder, labels: _Labels, place: int) -> Item:
@@ -66,8 +73,8 @@ def _file(reader: ReaderImageFolder, labels: _Labels, place: int) -> Item:
     return Item(key, labels(key, label), Path(path).read_bytes)
 
 
-def _by_folder(reader: Any, path: Path) -> tuple[int, _Labels]:
-    """The number of classes, and the class of each image by the folder that it lies in."""
+def _by_folder(reader: Any, path: Path) -> tuple[dict[str, int], _Labels]:
+    """The classes' numbers by name, and the class of each image by the folder that it lies in."""
     folders = reader.class_to_idx if hasattr(reader, "class_to_idx") else reader.class_name_to_idx
     if set(folders) <= {"", "."}:
         raise DataError(
@@ -82,11 +89,11 @@ def _by_folder(reader: Any, path: Path) -> tuple[int, _Labels]:
         )
     indices = _indices(folders)
     known = {label: indices[folder] for folder, label in folders.items()}
-    return max(known.values()) + 1, lambda key, label: known[label]
+    return indices, lambda key, label: known[label]
 
 
-def _by_file(file: Path, reader: Any) -> tuple[int, _Labels]:
-    """The number of classes, and the class of each image by its line in a file of labels.
+def _by_file(file: Path, reader: Any) -> tuple[dict[str, int], _Labels]:
+    """The classes' numbers by name, and the class of each image by its line in a file of labels.
 
     Lines about other files, a heading among them, count for nothing.
     """
@@ -104,7 +111,7 @@ def _by_file(file: Path, reader: Any) -> tuple[int, _Labels]:
     found = {word for word in named.values() if word is not None}
     numbers = all(word.isdecimal() for word in found)
     indices = {word: int(word) for word in found} if numbers else _indices(found)
-    return max(indices.values()) + 1, lambda key, _: indices[str(named[key])]
+    return indices, lambda key, _: indices[str(named[key])]
 
 
 def _lines(file: Path) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ from cmx_bench.accuracy.labels import Labels
 from cmx_bench.accuracy.predicting import Predict, predictor
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Cell
-from cmx_bench.datasets import Dataset, open_dataset
+from cmx_bench.datasets import Dataset, numbered_for, open_dataset
 from cmx_bench.errors import CmxError, DataError, ModelError
 from cmx_bench.execute import machine
 from cmx_bench.execute.job import Evaluated, Outcome, Seen
@@ -104,7 +104,8 @@ def steps(
     Raises:
         DataError: the images cannot be had, or are not those of an earlier time.
     """
-    dataset = open_dataset(task.asked.dataset, task.path)
+    num_classes = cells[0].model.num_classes  # a suite's models have the same
+    dataset = numbered_for(open_dataset(task.asked.dataset, task.path), num_classes)
     label, valid = labels.reader(task), labels.valid(task)
     size = cells[0].setting.batch_size * max(1, _CHUNK // cells[0].setting.batch_size)
     predictions.folder_of(folder).mkdir(exist_ok=True)
@@ -165,12 +166,9 @@ def _enter(
     size: int,
 ) -> _Entrant:  # fmt: skip
     """A model ready to predict, and what it has predicted already."""
-    model, most = cell.model, dataset.classes or 0
-    if task.asked.real_labels is None and most > model.num_classes:
-        raise DataError(
-            f"{dataset.name} has labels up to {most - 1}, the model {model.num_classes} classes; "
-            f"set num_classes: {most}, or number the classes as the model does in a labels.txt"
-        )
+    model = cell.model
+    if task.asked.real_labels is None and (dataset.classes or 0) > model.num_classes:
+        raise DataError(_misfit(dataset, model.num_classes))
     if valid and max(valid) >= model.num_classes:
         raise DataError(f"valid_labels has a class {max(valid)}, the model {model.num_classes}")
     seen = of(model, cell.setting, task.asked)
@@ -183,6 +181,17 @@ def _enter(
     part = target.with_name(f"{target.stem}.{name}.rows")
     before, real = predictions.resume(part, size), task.asked.real_labels is not None
     return _Entrant(cell, seen, predict, part, before, digest, real)
+
+
+def _misfit(dataset: Dataset, num_classes: int) -> str:
+    few, most = len(dataset.chosen), dataset.classes or 0
+    advice = (
+        f"1000 or, for models trained on these {few} of ImageNet's classes alone, {few}"
+        if few
+        else f"{most}, or number the classes as the model does in a labels.txt"
+    )
+    return (f"{dataset.name} has labels up to {most - 1}, the model {num_classes} classes; "
+            f"set num_classes: {advice}")  # fmt: skip
 
 
 def _chunks(

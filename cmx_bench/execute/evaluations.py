@@ -3,17 +3,15 @@ once."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
-from cmx_bench.execute import servers
+from cmx_bench.execute import local
 from cmx_bench.execute.job import Evaluated, Outcome, Seen
 from cmx_bench.execute.local import ProcessError
-from cmx_bench.execute.servers import Server
 
 _TARGET = "cmx_bench.execute.evaluating:evaluate"
 
@@ -34,32 +32,28 @@ def execute(
     Where the process dies, or says nothing for `timeout` seconds, those left are tried again one
     by one, each in a process of its own; so are those for which memory ran out.
     """
-    log = folder / "log.txt"
-    with servers.opened(sys.executable, sys.executable, log) as server:
-        servers.await_ready(server)
-        left = {cell.key: cell for cell in cells}
-        try:
-            for said in _said(server, cells, task, folder, timeout):
-                if isinstance(said, Seen):
-                    watch(said)
-                elif not said.again:
-                    yield left.pop(said.key), said.outcome
-        except ProcessError as error:
-            if len(cells) == 1:
-                yield cells[0], Outcome({}, f"the process {error}", {})
-                return
-    for cell in list(left.values()):
+    left = {cell.key: cell for cell in cells}
+    try:
+        for said in _said(cells, task, folder, timeout):
+            if isinstance(said, Seen):
+                watch(said)
+            elif not said.again:
+                yield left.pop(said.key), said.outcome
+    except ProcessError as error:
+        if len(cells) == 1:
+            yield cells[0], Outcome({}, f"the process {error}", {})
+            return
+    for cell in left.values():
         yield from execute([cell], task, folder, timeout, watch)
 
 
 def _said(
-    server: Server, cells: Sequence[Cell], task: Evaluation, folder: Path, timeout: float
+    cells: Sequence[Cell], task: Evaluation, folder: Path, timeout: float
 ) -> Iterator[Seen | Evaluated]:
     """What the process says, until it has spoken of every cell."""
-    arguments = (tuple(cells), task, folder, folder / "log.txt")
     waiting = len(cells)
-    with servers.process(server, _TARGET, *arguments) as pipe:
+    with local.process(_TARGET, tuple(cells), task, folder, folder / "log.txt") as child:
         while waiting:
-            said: Seen | Evaluated = servers.receive(server, pipe, timeout)
+            said: Seen | Evaluated = local.receive(child, timeout)
             waiting -= isinstance(said, Evaluated)
             yield said

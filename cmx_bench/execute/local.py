@@ -12,19 +12,33 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any
 
 from cmx_bench.errors import CmxError
 
 _GOODBYE_SECONDS = 10.0
+# Threads of OpenMP that wait for each other sleep at once. By default they spin for milliseconds,
+# half of what an evaluation takes of the CPU, and all the more where others want it too. Timings
+# are taken under interpreters of their own (see `servers`), which spin as users' do.
+_PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 class ProcessError(CmxError):
     """A process that ended without a result; the text says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A fresh process that runs, and our end of the pipe to it."""
+
+    process: BaseProcess
+    pipe: Connection
 
 
 def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
@@ -34,24 +48,46 @@ def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
         CmxError: the function raised it.
         ProcessError: the process died, or took longer than `timeout` seconds.
     """
-    ours, theirs = multiprocessing.Pipe(duplex=False)
-    process = start(f"{__name__}:answer", theirs, target, arguments)
-    theirs.close()
-    try:
-        if not ours.poll(timeout):
-            raise ProcessError(f"took longer than {timeout:g} s")
-        answer = ours.recv()
-        process.join(_GOODBYE_SECONDS)
-    except EOFError:
-        process.join()
-        raise ProcessError(death(process.exitcode)) from None
-    finally:
-        process.kill()
-        process.join()
-        ours.close()
+    with process(f"{__name__}:answer", target, arguments) as child:
+        answer = receive(child, timeout)
     if isinstance(answer, CmxError):
         raise answer
     return answer
+
+
+@contextmanager
+def process(target: str, *arguments: object) -> Iterator[Child]:
+    """A fresh process that runs the function `module:name` on its end of a pipe.
+
+    When the context ends it may finish; it is ended where that takes long, or at an error, and
+    ends with this process.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    with _environment(_PATIENT | os.environ):
+        child = Child(start(f"{__name__}:bound", theirs, target, arguments), ours)
+    theirs.close()
+    try:
+        yield child
+        child.process.join(_GOODBYE_SECONDS)
+    finally:
+        child.process.kill()
+        child.process.join()
+        ours.close()
+
+
+def receive(child: Child, timeout: float | None) -> Any:
+    """What a process sends next.
+
+    Raises:
+        ProcessError: it died, or took longer than `timeout` seconds.
+    """
+    try:
+        if not child.pipe.poll(timeout):
+            raise ProcessError(f"took longer than {timeout:g} s")
+        return child.pipe.recv()
+    except (EOFError, ConnectionResetError):
+        child.process.join()
+        raise ProcessError(death(child.process.exitcode)) from None
 
 
 def start(target: str, *arguments: object) -> BaseProcess:
@@ -61,22 +97,26 @@ def start(target: str, *arguments: object) -> BaseProcess:
     context = multiprocessing.get_context(method)
     context.set_forkserver_preload(["cmx_bench.execute.preload"])
     process: BaseProcess = context.Process(target=_run, args=(target, arguments))  # type: ignore[attr-defined]
-    with _import_path_of_this_process():
+    with _environment(_import_path_of_this_process()):
         process.start()
     return process
 
 
-@contextmanager
-def _import_path_of_this_process() -> Iterator[None]:
+def _import_path_of_this_process() -> Mapping[str, str]:
     """Lets a server that starts meanwhile find modules where this process finds them.
 
     CPython (seen in 3.11) has it import from the working folder first instead: a file torch.py
     there, or another checkout of this package, would be taken for the installed one.
     """
     path = os.pathsep.join(folder for folder in sys.path if folder)
-    ours = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
+    return {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for a server that starts meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -98,6 +138,18 @@ def function(target: str) -> Callable[..., Any]:
     module, _, name = target.partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return found
+
+
+def bound(pipe: Connection, target: str, arguments: tuple[object, ...]) -> None:
+    """Runs the function on a pipe whose other end must stay open, as it does while its process
+    lives."""
+    Thread(target=_end_with, args=(pipe,), daemon=True).start()
+    function(target)(pipe, *arguments)
+
+
+def _end_with(pipe: Connection) -> None:
+    pipe.poll(None)  # nothing comes this way but the end
+    os._exit(1)
 
 
 def answer(connection: Connection, target: str, arguments: tuple[object, ...]) -> None:

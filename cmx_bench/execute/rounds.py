@@ -2,24 +2,33 @@
 
 Processes forked from one server have its addresses and hash seeds in common: a constant of the
 server, up to 1.3 % for ConvMixer, that replicates forked from it can not show. A server a round is
-the cheapest start that can; see tests/bench/README.md.
+the cheapest start that can; see tests/bench/README.md. What is measured once has no spread to show:
+its processes are forked from the server that made the plan.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import chain, groupby
+from pathlib import Path
+from typing import TypeAlias
 
 from cmx_bench.errors import CmxError
-from cmx_bench.execute import servers
+from cmx_bench.execute import local, servers
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.execute.local import ProcessError
 from cmx_bench.execute.servers import Server
+from cmx_bench.measures import MEASURES
 
 _TARGET = "cmx_bench.execute.worker:execute"
+
+# Executes a job in a fresh process, which may take so many seconds.
+_Call: TypeAlias = Callable[[Job, float], Outcome]
 
 
 def execute(jobs: Iterable[Job], timeout: float) -> Iterator[tuple[Job, Outcome]]:
@@ -27,23 +36,44 @@ def execute(jobs: Iterable[Job], timeout: float) -> Iterator[tuple[Job, Outcome]
 
     A process that dies, or lives longer than `timeout` seconds, gives a failed outcome.
     """
-    for _, group in groupby(jobs, key=lambda job: job.replicate):
+    for (_, repeated), group in groupby(jobs, key=_round):
         first = next(group)
-        with servers.opened(sys.executable, sys.executable, first.log) as server:
-            servers.await_ready(server)
+        with _interpreter(first.log) if repeated else nullcontext(_call) as call:
             for job in chain([first], group):
-                begin = time.monotonic()
-                outcome = _outcome(server, job, timeout)
-                yield job, replace(outcome, elapsed=time.monotonic() - begin)
+                yield job, _outcome(call, job, timeout)
 
 
-def _outcome(server: Server, job: Job, timeout: float) -> Outcome:
+def _round(job: Job) -> tuple[int, bool]:
+    return job.replicate, MEASURES[job.cell.measure].repeated
+
+
+def _outcome(call: _Call, job: Job, timeout: float) -> Outcome:
+    begin = time.monotonic()
+    try:
+        outcome = call(job, timeout)
+    except ProcessError as error:
+        reason = f"the process {error}, at batch {job.cell.setting.batch_size}"
+        outcome = Outcome({}, reason, {})
+    return replace(outcome, elapsed=time.monotonic() - begin)
+
+
+def _call(job: Job, timeout: float) -> Outcome:
+    """In a process of the interpreter that made the plan."""
+    outcome: Outcome = local.call(_TARGET, job, timeout=timeout)
+    return outcome
+
+
+@contextmanager
+def _interpreter(log: Path) -> Iterator[_Call]:
+    """A fresh interpreter, and how to execute jobs in its processes."""
+    with servers.opened(sys.executable, sys.executable, log) as server:
+        servers.await_ready(server)
+        yield partial(_call_of, server)
+
+
+def _call_of(server: Server, job: Job, timeout: float) -> Outcome:
     with servers.process(server, "cmx_bench.execute.local:answer", _TARGET, (job,)) as pipe:
-        try:
-            outcome = servers.receive(server, pipe, timeout)
-        except ProcessError as error:
-            batch = job.cell.setting.batch_size
-            return Outcome({}, f"the process {error}, at batch {batch}", {})
+        outcome = servers.receive(server, pipe, timeout)
     if isinstance(outcome, CmxError):
         raise outcome
     assert isinstance(outcome, Outcome)

@@ -393,6 +393,7 @@ def seconds_left(
 
     first = sum(expected(cell) for cell in plan.cells if cell.key not in took)
     left = all_processes_left(plan, found)
-    every = INTERPRETER_SECONDS * max(left.values())
+    rounds = max((left[one.key] for one in plan.cells if MEASURES[one.measure].repeated), default=0)
+    every = INTERPRETER_SECONDS * rounds
     every += sum(left[cell.key] * expected(cell) for cell in plan.cells)
     return every if budget is None else min(every, max(first, budget))

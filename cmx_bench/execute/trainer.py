@@ -22,7 +22,7 @@ from cmx_bench.accuracy.decoding import chunks
 from cmx_bench.accuracy.predicting import predict_with
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Cell, Setting
-from cmx_bench.datasets import Dataset, open_dataset
+from cmx_bench.datasets import Dataset, numbered_for, open_dataset
 from cmx_bench.execute import machine
 from cmx_bench.execute.job import Seen, Trained
 from cmx_bench.execute.worker import print_to, reason_of
@@ -95,9 +95,11 @@ def _lesson(cell: Cell, seed: int, task: Evaluation, folder: Path, part: Part) -
     assert recipe is not None
     setting = _setting(cell, task, part.rank)
     seen = of(cell.model, setting, asked)
-    dataset = open_dataset(asked.dataset, task.path, "train")
+    classes = cell.model.num_classes
+    dataset = numbered_for(open_dataset(asked.dataset, task.path, "train"), classes)
+    validation = numbered_for(open_dataset(asked.dataset, task.path), classes)
     change = augment(recipe.augmentation, seen)
-    images = Images(dataset, change, cell.model.num_classes, seed)
+    images = Images(dataset, change, classes, seed)
     # On a CPU the steps themselves take all cores.
     workers = 0 if setting.kind == "cpu" else machine.usable_cores() // part.count
     size = setting.image_size
@@ -105,7 +107,7 @@ def _lesson(cell: Cell, seed: int, task: Evaluation, folder: Path, part: Part) -
         cell.model, recipe, images, size, seed, setting.device, workers, part
     )  # fmt: skip
     files = trained_files.of(folder, cell.model.name, size, seed)
-    return _Lesson(training, files, seen, setting, open_dataset(asked.dataset, task.path))
+    return _Lesson(training, files, seen, setting, validation)
 
 
 def _train(

@@ -3,7 +3,6 @@ if their weights had been there."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -12,10 +11,9 @@ from pathlib import Path
 from cmx_bench import predictions
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
-from cmx_bench.execute import evaluations, servers
+from cmx_bench.execute import evaluations, local
 from cmx_bench.execute.job import Outcome, Seen, Trained
 from cmx_bench.execute.local import ProcessError
-from cmx_bench.execute.servers import Server
 from cmx_bench.training import files
 from cmx_bench.training.files import Files
 
@@ -32,18 +30,16 @@ def execute(
     what was broken off goes on.
     """
     ready: list[tuple[Cell, Files, float]] = []
-    with servers.opened(sys.executable, sys.executable, folder / "log.txt") as server:
-        servers.await_ready(server)
-        for cell in cells:
-            begin = time.monotonic()
-            kept = _files(cell, seed, task, folder)
-            if files.read_told(kept.told) is None:
-                ended = _ended(server, cell, seed, task, folder, timeout, watch)
-                if ended.told is None:
-                    seconds = time.monotonic() - begin
-                    yield cell, Outcome({}, ended.reason, ended.environment, elapsed=seconds)
-                    continue
-            ready.append((cell, kept, time.monotonic() - begin))
+    for cell in cells:
+        begin = time.monotonic()
+        kept = _files(cell, seed, task, folder)
+        if files.read_told(kept.told) is None:
+            ended = _ended(cell, seed, task, folder, timeout, watch)
+            if ended.told is None:
+                seconds = time.monotonic() - begin
+                yield cell, Outcome({}, ended.reason, ended.environment, elapsed=seconds)
+                continue
+        ready.append((cell, kept, time.monotonic() - begin))
     yield from _evaluated(ready, seed, task, folder, timeout, watch)
 
 
@@ -53,15 +49,14 @@ def _files(cell: Cell, seed: int, task: Evaluation, folder: Path) -> Files:
 
 
 def _ended(
-    server: Server, cell: Cell, seed: int, task: Evaluation, folder: Path, timeout: float,
+    cell: Cell, seed: int, task: Evaluation, folder: Path, timeout: float,
     watch: Callable[[Seen], None],
 ) -> Trained:  # fmt: skip
     """How a training ended, by a process of its own."""
-    arguments = (cell, seed, task, folder, folder / "log.txt")
     try:
-        with servers.process(server, _TARGET, *arguments) as pipe:
+        with local.process(_TARGET, cell, seed, task, folder, folder / "log.txt") as child:
             while True:
-                said: Seen | Trained = servers.receive(server, pipe, timeout)
+                said: Seen | Trained = local.receive(child, timeout)
                 if isinstance(said, Trained):
                     return said
                 watch(said)

@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 from cmx_bench.cell import Model
 from cmx_bench.errors import WeightsError
+from cmx_bench.models import SUFFIXES
 from cmx_bench.models.convmixer import rename_authors_keys
 
 # What timm looks for on the hub, in this order.
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 
 
 def is_file(weights: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePath
 
-from cmx_bench import records, report
+from cmx_bench import predictions, records, report
 from cmx_bench.report import embedded, places
 from cmx_bench.report.embedded import Embedded
 from cmx_bench.report.places import Places
@@ -67,7 +67,7 @@ def _folder(folder: Path) -> Verification:
     notes: tuple[str, ...] = ()
     drawn_alike, others = True, list[Difference]()
     page = shown.get(_PAGE)
-    others += _predictions(found)
+    others += _predictions(folder, found)
     if isinstance(page, str):
         inside = embedded.unpack(page, str(folder / _PAGE))
         notes, drawn_alike = _renderers(inside)
@@ -106,15 +106,23 @@ def _raw(found: Report, inside: Report) -> Iterator[Difference]:
         yield Difference(_PAGE, "content hash of the raw samples in it", theirs, mine)
 
 
-def _predictions(found: Report) -> Iterator[Difference]:
+def _predictions(folder: Path, found: Report) -> Iterator[Difference]:
     """The accuracies of the records are those of the predictions kept image by image."""
-    for voter, right in found.votes.right.items():
-        details = found.results[(*voter, "top1")].details
-        kept = int((right & found.votes.counted[voter]).sum())
-        if details and details["correct"]["top1"] != kept:
-            name = f"predictions/{voter[0]}.{voter[1]}.npz"
-            said = details["correct"]["top1"]
-            yield Difference(name, "images right by top-1", f"{said:,}", f"{kept:,}")
+    votes = found.votes
+    for voter, counted in votes.counted.items():
+        if not (details := found.results[(*voter, "top1")].details):
+            continue
+        path = predictions.path(folder, *voter)
+        rows = predictions.read(path)
+        said, kept = {"images": details["images"]}, {"images": counted}
+        for metric, right in details["correct"].items():
+            k = int(metric.removeprefix("top"))
+            said[f"right by top-{k}"] = right
+            kept[f"right by top-{k}"] = counted & predictions.correct(rows, votes.images.labels, k)
+        for what, those in kept.items():
+            if said[what] != (count := int(those.sum())):
+                name = path.relative_to(folder).as_posix()
+                yield Difference(name, what, f"{said[what]:,}", f"{count:,}")
 
 
 def _compared(

@@ -26,7 +26,7 @@ from cmx_bench.execute import evaluating
 from cmx_bench.execute.job import Evaluated, Outcome, Seen
 from cmx_bench.suite import Accuracy
 
-from ..photographs import write, write_odd
+from ..photographs import CLASSES, write, write_odd
 from ..teaching import teach
 
 NAMES = {"test_resnet": 160, "test_vit": 160, "test_mambaout": 192}
@@ -77,7 +77,9 @@ def rows(cell: Cell, folder: Path) -> np.ndarray[Any, Any]:
 
 def timms_own(cell: Cell, images: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """The five likeliest classes and the labels, through timm's dataset, loader and model."""
-    module = timm.create_model(cell.model.target, checkpoint_path=cell.model.weights).eval()
+    module = timm.create_model(
+        cell.model.target, checkpoint_path=cell.model.weights, num_classes=cell.model.num_classes
+    ).eval()
     config = resolve_data_config({}, model=module, use_test_size=True)
     setting = cell.setting
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[setting.precision]
@@ -258,7 +260,10 @@ def test_what_a_model_does_fails_its_own_cell(weights: Path, images: Path, tmp_p
     few = replace(these[0], model=replace(these[0].model, name="few", num_classes=10))
     outcomes = evaluate([wrong, few, these[1]], task(images), tmp_path)
     assert "no weights at" in outcomes[wrong.key].reason
-    assert re.search(r"set num_classes: 9\d\d, or number", outcomes[few.key].reason)
+    assert re.search(
+        r"has labels up to 9\d\d, the model 10 classes; set num_classes: 1000 or, for models "
+        r"trained on these 6 of ImageNet's classes alone, 6$", outcomes[few.key].reason
+    )  # fmt: skip
     assert outcomes[these[1].key].reason == ""
 
 
@@ -283,6 +288,21 @@ def test_shared_preprocessing_has_the_settings_size(
     }
     assert len(geometries) == 1
     assert "'image_size': 64" in geometries.pop()
+
+
+def test_a_model_of_just_these_classes_of_imagenets_numbers_them(
+    images: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "few.safetensors"
+    teach("test_vit", file, 160, classes=len(CLASSES))
+    few = Model("few", "few", "test", "timm", "test_vit", {}, str(file), len(CLASSES))
+    cell = Cell(few, "accuracy", PLAIN)
+    (outcome,) = evaluate([cell], task(images), tmp_path / "run").values()
+    theirs, labels = timms_own(cell, images)
+    assert np.array_equal(rows(cell, tmp_path / "run")["top5"], theirs)
+    right = theirs == labels[:, None]
+    assert outcome.details["correct"] == {"top1": right[:, 0].sum(), "top5": right.any(1).sum()}
+    assert 0 < right[:, 0].sum() < len(labels)
 
 
 def test_fewer_classes_to_choose_among(weights: Path, images: Path, tmp_path: Path) -> None:

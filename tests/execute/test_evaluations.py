@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,9 +20,9 @@ import pytest
 from cmx_bench import planning, records, report, suite
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import evaluations, runner, servers
+from cmx_bench.execute import evaluations, local, runner
 from cmx_bench.execute.job import Evaluated, Job, Outcome, Seen
-from cmx_bench.execute.servers import Server
+from cmx_bench.execute.local import Child
 from cmx_bench.plan import Plan
 from cmx_bench.suite import Accuracy
 
@@ -60,6 +62,10 @@ def ok(share: float = 0.5) -> Outcome:
 Life = Callable[[Connection, Sequence[Cell]], None]
 
 
+# A process as it is found when its pipe has ended.
+KILLED: Any = SimpleNamespace(join=lambda: None, exitcode=-signal.SIGKILL)
+
+
 @pytest.fixture
 def lives(monkeypatch: pytest.MonkeyPatch) -> Callable[[Life], list[list[str]]]:
     """Puts a function in the place of each process; notes which cells each was given."""
@@ -68,25 +74,18 @@ def lives(monkeypatch: pytest.MonkeyPatch) -> Callable[[Life], list[list[str]]]:
         given: list[list[str]] = []
 
         @contextmanager
-        def process(server: object, target: str, cells: Sequence[Cell], *rest: object) -> Any:
+        def process(target: str, cells: Sequence[Cell], *rest: object) -> Iterator[Child]:
             given.append([cell.key for cell in cells])
             ours, theirs = Pipe()
             thread = Thread(target=run, args=(life, theirs, cells))
             thread.start()
             with ours:
-                yield ours
+                yield Child(KILLED, ours)
             thread.join()
 
-        monkeypatch.setattr(servers, "process", process)
+        monkeypatch.setattr(local, "process", process)
         return given
 
-    @contextmanager
-    def opened(name: str, path: str, log: Path) -> Iterator[object]:
-        yield Server(name, None, log)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(servers, "opened", opened)
-    monkeypatch.setattr(servers, "await_ready", lambda server: None)
-    monkeypatch.setattr(servers, "_death", lambda server: "was killed by SIGKILL")
     return install
 
 
@@ -122,7 +121,7 @@ def test_a_process_that_dies_fails_only_the_model_that_kills_it(lives: Any) -> N
     given = lives(life)
     found = outcomes()
     assert [found[cell.key].reason for cell in CELLS] == [
-        "", "the process was killed by SIGKILL", ""
+        "", "the process was killed by SIGKILL (out of memory?)", ""
     ]  # fmt: skip
     keys = [cell.key for cell in CELLS]
     assert given == [keys, [keys[1]], [keys[2]]]  # the first was done already

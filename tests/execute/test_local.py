@@ -18,6 +18,11 @@ def test_each_call_has_its_own_process() -> None:
     assert os.getpid() not in ids
 
 
+def test_threads_of_such_a_process_do_not_spin() -> None:
+    assert local.call("os:getenv", "OMP_WAIT_POLICY") == "PASSIVE"
+    assert "OMP_WAIT_POLICY" not in os.environ
+
+
 def test_an_error_for_the_user_comes_through() -> None:
     with pytest.raises(PlanError, match="--device tpu: expected auto, cpu, cuda or cuda:N"):
         local.call("cmx_bench.execute.machine:resolve_device", "tpu")
@@ -50,3 +55,10 @@ def test_a_slow_process_is_ended() -> None:
 def test_a_target_that_is_no_cmx_error_ends_the_process() -> None:
     with pytest.raises(CmxError, match="exit code 1"):
         local.call("math:sqrt", -1)
+
+
+def test_a_process_ends_with_the_one_that_started_it() -> None:
+    with local.process("cmx_bench.execute.local:answer", "time:sleep", (600,)) as child:
+        child.pipe.close()  # as a killed process leaves it
+        child.process.join(300)
+        assert child.process.exitcode == 1

@@ -24,6 +24,8 @@ from cmx_bench.measures.forward import apply_flags, images
 from cmx_bench.measures.training import Step, prepare, split
 from cmx_bench.models.building import build
 
+from .test_measures import measured
+
 MODEL = Model(
     "m", "M", "convmixer", "convmixer", "",
     {"dim": 16, "depth": 2, "kernel_size": 5, "patch_size": 7}, num_classes=10,
@@ -207,7 +209,7 @@ def test_memory_holds_weights_gradients_and_both_moments() -> None:
     # 32 MiB of weights in two layers: far above the noise of a process.
     wide = replace(MODEL, args={"dim": 2048, "depth": 2, "kernel_size": 3, "patch_size": 7})
     weights = 4 * (2048 * (2 * (9 + 2048 + 6) + 147 + 10 + 3) + 10)
-    found = {metric: value for metric, [value] in train_memory.measure(wide, CPU).items()}
+    found = {metric: value for metric, [value] in measured("train_memory", wide, CPU).items()}
     by_phase = [found[f"train_{phase}_memory"] for phase in training.PHASES]
     assert found["train_memory"] == max(by_phase)
     assert 0.9 * 4 * weights < found["train_optimizer_memory"]

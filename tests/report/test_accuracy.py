@@ -173,6 +173,27 @@ def test_verify_recomputes_what_rests_on_predictions(made: Report, tmp_path: Pat
     assert (f"predictions/{'.'.join(key)}.npz", "240", "239") in named
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        (slice(5), 7, {("right by top-5", "400", "399")}),
+        (0, -1, {("images", "400", "399"), ("right by top-5", "400", "399")}),
+    ],
+)
+def test_verify_recomputes_top_5_and_the_images_that_count(
+    made: Report, tmp_path: Path, column: int | slice, value: int, expected: set[tuple[str, ...]]
+) -> None:
+    """Of an image that top-1 has wrong, which `report` does not show."""
+    path = predictions.path(tmp_path, "resnet152", FP32.key)
+    changed = rows(RIGHT["resnet152"], 0)
+    changed["top5"][-1, column] = value
+    predictions.finish(changed, path)
+    report.write(tmp_path)
+    differences = verify.verify(tmp_path).differences
+    assert {(one.place, one.shown, one.recomputed) for one in differences} == expected
+    assert {one.file for one in differences} == {f"predictions/{path.name}"}
+
+
 def test_a_run_without_accuracy_has_none_of_these(tmp_path: Path) -> None:
     records.write_run(tmp_path, make_run(MODELS))
     keys = {one.key.partition("-")[0] for one in tables(report.read(tmp_path))}
