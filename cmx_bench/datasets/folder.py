@@ -59,7 +59,6 @@ def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
     classes = max(indices.values()) + 1
     chosen = tuple(indices.values()) if all(map(_SYNSET.fullmatch, indices)) else ()
     if isinstance(reader, ReaderImageFolder):
-    if isinstance(reader, ReaderImageFolder):
         found = of_places(name, partial(_file, reader, labels), len(reader), classes)
     else:
         found = of_reader(name, reader, labels, classes)
