@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import Metric
-from cmx_bench.report import absences, accuracy, best, claims, entries, fidelity, provenance
+from cmx_bench.report import absences, accuracy, best, claims, entries, fidelity, provenance, work
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table
 from cmx_bench.report.table_one import table_one
@@ -20,6 +20,7 @@ def tables(report: Report) -> list[Table]:
         fidelity.table(report),
         fidelity.order(report),
         *accuracy.tables(report),
+        *(work.table(report, setting) for setting in report.run.settings),
         metrics(report),
         absences.failures(report),
         absences.left_out(report),
