@@ -33,13 +33,16 @@ _NEAR = 10  # a label farther from its point than this gets a line to it
 def label_points(axes: Axes, points: Sequence[Point], lines: Iterable[Sequence[_Spot]]) -> None:
     """Each label in the first place where it hides nothing; without such a place, none.
 
+    From right to left: where there is least room on the right, there is least choice.
+
     Args:
         lines: what else is not to be hidden, in the units of the axes, whose limits are set.
     """
     right, top = size(axes)
     taken = [*_point_boxes(axes, points)]
     taken += [one for line in lines for one in _line_boxes(_placed(axes, line))]
-    labelled = [point for point in points if point.label][:_MOST]
+    first = [point for point in points if point.label][:_MOST]
+    labelled = sorted(first, key=lambda point: -point.x)
     centres = _placed(axes, ((point.x, point.y) for point in labelled))
     for point, (x, y) in zip(labelled, centres, strict=True):
         for dx, dy, horizontal, vertical in _PLACES:
@@ -59,7 +62,8 @@ def _paint(
         "arrowstyle": "-",
         "color": LEADER,
         "linewidth": 0.6,
-        "shrinkA": 1,
+        "patchA": None,  # it begins at the edge of the label: clipping it there takes a while
+        "shrinkA": 0,
         "shrinkB": 4,
         "relpos": (_CORNERS[horizontal], 0.5),
     }

@@ -61,10 +61,10 @@ def _considerable(found: Sequence[Work]) -> list[Work]:
 
 
 def _curve(above: Roofs, points: Sequence[Point]) -> Curve:
-    """The roofs, from the least intensity to the largest, the ridge between them."""
-    intensities = [above.ridge, *(point.x for point in points)]
-    ends = sorted({min(intensities), above.ridge, max(intensities)})
-    return Curve("Measured roofs", tuple((one, above.at(one) / 1e9) for one in ends))
+    """The roofs over all points, with enough of the slope and of the flat to tell them apart."""
+    shown = (above.ridge / 4, *(point.x for point in points), above.ridge * 2)
+    bends = (min(shown), above.ridge, max(shown))
+    return Curve("Measured roofs", tuple((one, above.at(one) / 1e9) for one in bends))
 
 
 _BARS: dict[str, Callable[[Work], float]] = {
