@@ -30,8 +30,8 @@ from cmx_bench.models.building import build
 from cmx_bench.work import OTHER
 
 PASSES = 3
-# By kind of device. Passes that a GPU still has to do when the timed one is launched: so it never
-# waits for a launch, which would count as time of the kernel.
+# By kind of device. Passes that a GPU still has to do when the timed one is launched: while it is
+# busy it waits for no launch, which would count as time of the kernel.
 AHEAD = {"cpu": 0, "cuda": 2}
 # The side of square matrices, the bytes of a copy, and how often either is done in a row: far more
 # than caches hold, and than a launch takes.

@@ -109,9 +109,9 @@ def save(report: Report, folder: Path, copies: bool = False) -> Path:
     Raises:
         RecordsError: the folder cannot be written.
     """
-    from cmx_bench.report import figures
-
     with _collector_paused():
+        from cmx_bench.report import figures
+
         made = files(report, figures.COPIES if copies else ())
     records.write_rendered(folder, ("tables", "figures"), made)
     return folder / "report.html"

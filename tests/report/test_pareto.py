@@ -83,6 +83,10 @@ def test_the_same_every_time() -> None:
     assert once == again
 
 
+def test_many_models_take_no_longer() -> None:
+    assert [pareto.draws(models) for models in (2, 50, 1000)] == [20_000, 20_000, 1000]
+
+
 def test_one_process_tells_no_probability() -> None:
     with pytest.raises(ValueError, match="two processes"):
         pareto.probabilities([[1.0], [1.0, 2.0]], [0.8, 0.7], NO_DOUBT)

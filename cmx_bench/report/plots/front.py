@@ -47,7 +47,7 @@ def plot(report: Report, setting: Setting) -> Plot:
     axis = Axis(f"{data} top-1 (%)", limits=_limits(points))
     return Plot(
         f"front-{setting.key}", f"Accuracy against throughput · {setting.name}",
-        _caption(report, setting, contenders, measured, sure=None not in chances),
+        _caption(report, setting, contenders, measured, sure=bool(chances) and None not in chances),
         spoken("Images a second and top-1 in percent, with the probability that a model is on the "
                "Pareto front", points),
         Scatter(THROUGHPUT.axis, axis, points, _front(points)),
@@ -72,12 +72,12 @@ def _contender(report: Report, setting: Setting, model: Model, measured: bool) -
 def _chances(
     report: Report, setting: Setting, contenders: Sequence[_Contender], measured: bool
 ) -> list[float | None]:
-    """The probabilities; none where a model was measured in one process only."""
+    """The probabilities; none where a model has one process only, or one that stood still."""
     processes = [
         [statistics.median(one.samples) for one in contender.speed.counting]
         for contender in contenders
     ]
-    if not processes or min(map(len, processes)) < 2:
+    if not processes or min(map(len, processes)) < 2 or min(map(min, processes)) <= 0:
         return [None] * len(contenders)
     top1 = [one.top1.value for one in contenders]
     covariance = _covariance(report, setting, contenders) if measured else None
@@ -142,20 +142,26 @@ def _caption(
     sentences = [
         f"Top-1, {source}, against throughput on {setting.key}. Bars are 95 % intervals over fresh "
         "processes and over the images. The line is the Pareto front: no model is both faster and "
-        "more accurate than one on it."
+        "more accurate than one on it.",
+        _sure(len(contenders)) if sure else _UNSURE,
     ]
-    sentences.append(_SURE if sure else _UNSURE)
-    if any("†" in one.label for one in contenders):
+    if any(one.label.endswith("†") for one in contenders):
         sentences.append(DOUBT)
     there = {one.model.name for one in contenders}
     missing = [short_label(one.label) for one in report.run.models if one.name not in there]
     if missing:
-        sentences.append(f"Without throughput or top-1, and left out: {', '.join(missing)}.")
+        more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+        named = ", ".join(missing[:_MOST_NAMED])
+        sentences.append(f"Without throughput or top-1, and left out: {named}{more}.")
     return " ".join(sentences)
 
 
-_SURE = (
-    "The percentage is the probability of being on it, given what the intervals leave open: "
-    f"{pareto.DRAWS:,} draws from Student's t over the processes and from the images."
-)
+_MOST_NAMED = 5
 _UNSURE = "Probabilities of being on it need two processes of every model."
+
+
+def _sure(models: int) -> str:
+    return (
+        "The percentage is the probability of being on it, given what the intervals leave open: "
+        f"{pareto.draws(models):,} draws from Student's t over the processes and from the images."
+    )

@@ -99,7 +99,7 @@ def _stack(label: str, found: Sequence[Work]) -> Stack:
     by_kind = {one.kind: one for one in found}
     bars = []
     for name, value in _BARS.items():
-        total = sum(map(value, found))
+        total = sum(map(value, found)) or 1.0  # there are models without MACs
         bars.append((name, tuple(100 * value(by_kind[kind]) / total if kind in by_kind else 0.0
                                  for kind in KINDS)))  # fmt: skip
     return Stack(label, tuple(bars))

@@ -118,3 +118,13 @@ def test_one_process_has_no_probability(run: Run, found: list[Record]) -> None:
 )  # fmt: skip
 def test_nothing_uncertain_is_certain(chance: float, text: str) -> None:
     assert front._percent(chance) == text
+
+
+def test_a_process_that_stood_still_has_no_probability(run: Run, found: list[Record]) -> None:
+    still = [
+        dataclasses.replace(one, values={"throughput": [0.0]})
+        if one.cell.startswith("resnet50/thr") and one.replicate == 1
+        else one
+        for one in found
+    ]
+    assert "two processes" in front.plot(summarise(run, still), FP16).caption

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from cmx_bench.report.figures import draw
@@ -9,7 +11,7 @@ from cmx_bench.report.plots import plots, roofline
 from cmx_bench.report.summary import Report, summarise
 from cmx_bench.report.work import Roofs, by_model, roofs, table
 
-from ..synthetic import FP16, PAPER, make_records, make_run
+from ..synthetic import FP16, PAPER, WORK, make_records, make_run
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +105,14 @@ def test_both_are_drawn(report: Report) -> None:
         assert text in lines.svg
     for text in (">MACs<", ">bytes<", ">time<", ">ResNet-152<", ">Everything else<"):
         assert text in bars.svg
+
+
+def test_a_model_without_macs_has_shares_of_time_alone() -> None:
+    run = make_run(PAPER[:1], measures=("roofline",))
+    [record] = make_records(run)
+    nothing = dataclasses.replace(record, details={"work": {"other": WORK["other"]}})
+    plot = roofline.shares(summarise(run, [nothing]), FP16)
+    assert dict(plot.shape.stacks[0].bars) == {
+        "MACs": (0, 0, 0, 0, 0), "bytes": (0, 0, 0, 0, 0), "time": (0, 0, 0, 0, 100),
+    }  # fmt: skip
+    assert draw([plot])[0].svg
