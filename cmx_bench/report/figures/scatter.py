@@ -28,12 +28,18 @@ from cmx_bench.report.plot import Axis, Point, Scatter
 from cmx_bench.work import KINDS
 
 _HEIGHT, _LEFT = 4.6, 0.8  # inches
-_LEGEND_LINE = 0.2  # inches
+_LEGEND_LINE, _COLUMNS = 0.2, 7  # inches; entries in a line of it
 
 
 def frame(shape: Scatter) -> Frame:
-    more = _LEGEND_LINE if _kinds(shape.points) else 0
+    more = _LEGEND_LINE * (_lines(shape) - 1 + bool(_kinds(shape.points)))
     return Frame(_HEIGHT + more, _LEFT, above=ABOVE + more)
+
+
+def _lines(shape: Scatter) -> int:
+    """The lines of the legend that families and curves take."""
+    families = {point.family for point in shape.points}
+    return -(-(len(families) + len(shape.curves)) // _COLUMNS)
 
 
 def paint(axes: Axes, shape: Scatter) -> None:
@@ -118,14 +124,14 @@ def _paint_legend(axes: Axes, shape: Scatter, styles: Mapping[str, Style]) -> No
     below = _legend(axes, handles, 1.0)
     if kinds:
         axes.add_artist(below)
-        line = 72 * _LEGEND_LINE / size(axes)[1]
-        _legend(axes, [_patch(kind) for kind in kinds], 1.0 + line)
+        lines = 72 * _LEGEND_LINE * _lines(shape) / size(axes)[1]
+        _legend(axes, [_patch(kind) for kind in kinds], 1.0 + lines)
 
 
 def _legend(axes: Axes, handles: Sequence[Line2D], height: float) -> Legend:
     return axes.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(0, height), ncols=min(7, len(handles)),
-        handletextpad=0.4, columnspacing=1.2, borderaxespad=0.2,
+        handles=handles, loc="lower left", bbox_to_anchor=(0, height),
+        ncols=min(_COLUMNS, len(handles)), handletextpad=0.4, columnspacing=1.2, borderaxespad=0.2,
     )  # fmt: skip
 
 
