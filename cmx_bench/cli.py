@@ -121,7 +121,7 @@ def run(
         _note(f"interrupted; what was measured is in {folder}, the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
     made = report.read(folder)
-    page = report.save(made, folder)
+    page = report.save(made, folder, copies=True)
     print(report.overview(made, shutil.get_terminal_size((160, 24)).columns))
     print(page)
     if wide := headline.too_wide(made):
@@ -165,12 +165,13 @@ def report(
         str | None, typer.Option("--format", help="One format, to stdout unless -o is given.")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
+    figures: Annotated[bool, typer.Option("--figures", help="Figures as PNG and PDF too.")] = False,
 ) -> None:
     """Render a run again from its records."""
     from cmx_bench import report as reports
 
     if format is None and output is None:
-        print(reports.write(run))
+        print(reports.write(run, figures))
         return
     text = reports.render(run, _format(format, output))
     if output is None:

@@ -38,6 +38,10 @@ class DataError(CmxError):
     """Images or labels that are missing, unreadable, or not what was asked for."""
 
 
+class SkipError(CmxError):
+    """A cell that cannot be measured as things are: what it lacks, a colon, and what gives it."""
+
+
 class CountError(CmxError):
     """A model whose MACs cannot be counted exactly; the text names the operator."""
 

@@ -103,6 +103,18 @@ _ROWS = (
         "share of the images with a right class among the five likeliest",
     ),
     Metric(
+        "mac_rate", "roofline", "MAC rate", "MAC/s", "higher", "process",
+        "MACs a second of an eager forward pass, each of its operators timed by itself",
+    ),
+    Metric(
+        "compute_peak", "roofline", "Compute peak", "MAC/s", "higher", "process",
+        "the device's MACs a second in the best of a few products of large matrices",
+    ),
+    Metric(
+        "bandwidth_peak", "roofline", "Bandwidth peak", "B/s", "higher", "process",
+        "the device's bytes a second, read and written, in the best of a few large copies",
+    ),
+    Metric(
         "load_time", "load_time", "Load time", "s", "lower", "process",
         "building the model, reading its weights where the suite names any, moving it to the "
         "device",

@@ -12,7 +12,7 @@ from pathlib import Path
 from cmx_bench import measures, planning
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Setting
-from cmx_bench.errors import CmxError
+from cmx_bench.errors import CmxError, SkipError
 from cmx_bench.execute import machine
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import Watched
@@ -50,10 +50,13 @@ def _outcome(job: Job) -> Outcome:
         taken = measures.function(cell.measure)(cell.model, cell.setting)
         found = taken if isinstance(taken, Watched) else Watched(taken)
         seen = machine.capture(cell.setting.device)  # as it was while measuring
+    except SkipError as lack:
+        return Outcome({}, str(lack), seen, skipped=True)
     except Exception as error:  # whatever a model does becomes a failed record, never a lost run
         traceback.print_exc()
         reason = reason_of(error, cell.setting)
-    return Outcome(found.values, reason, seen, found.covariates, found.discarded)
+    return Outcome(found.values, reason, seen, found.covariates, found.discarded,
+                   details=found.details)  # fmt: skip
 
 
 def reason_of(error: Exception, setting: Setting) -> str:

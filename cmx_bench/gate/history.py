@@ -17,8 +17,8 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.gate.outputs.headline import one_line, worded
 from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.records import Environment, Run
-from cmx_bench.report.plots import Axis, Mark, Plot, short_label
-from cmx_bench.report.plots import Point as Spot
+from cmx_bench.report.plot import Axis, Mark, Plot, Timeline, short_label
+from cmx_bench.report.plot import Point as Spot
 from cmx_bench.report.summary import Report, Result, summarise
 from cmx_bench.report.table import Column, Entry, Table
 
@@ -302,7 +302,7 @@ def drawings(history: History) -> list[Drawing]:
     """
     from cmx_bench.report import figures  # matplotlib takes a while to import
 
-    return list(figures.draw(plots(history)))
+    return list(figures.draw(plots(history), ["png"]))
 
 
 def plots(history: History) -> list[Plot]:
@@ -333,8 +333,9 @@ def _plot(found: Sequence[Series]) -> Plot:
     return Plot(
         f"history-{metric.name.replace('_', '-')}-{setting}",
         f"{metric.title} over time · {setting}", caption, _alt(what, found, marks),
-        Axis("Run"), Axis(f"{metric.title}, first run = 100"), points,
-        lines=True, ticks=_ticks(times), marks=marks,
+        Timeline(
+            Axis("Run"), Axis(f"{metric.title}, first run = 100"), points, _ticks(times), marks
+        ),
     )  # fmt: skip
 
 

@@ -7,9 +7,9 @@ that listing the measures loads no torch.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cmx_bench.cell import Model, Scope, Setting
 
@@ -22,12 +22,14 @@ class Watched:
     """Samples with the conditions they were taken under, some of them discarded for these.
 
     `covariates` holds, by condition, one value for each sample taken, in order, those discarded
-    included; `discarded` the samples that do not count, by metric.
+    included; `discarded` the samples that do not count, by metric. `details` are what else belongs
+    to the values, as plain data.
     """
 
     values: Samples
     covariates: Samples = field(default_factory=dict)
     discarded: Samples = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 Measure: TypeAlias = Callable[[Model, Setting], Samples | Watched]
@@ -65,6 +67,7 @@ MEASURES: dict[str, MeasureInfo] = {
     "accuracy": MeasureInfo(
         "setting", False, 0, 2.0, "top-1 and top-5 on labelled images", together=True
     ),
+    "roofline": MeasureInfo("setting", False, 4, 3.0, "work and time by kind of operator, peaks"),
     "load_time": MeasureInfo("setting", True, 0, 1.0, "from a name to a ready model"),
     # A step takes about as long as three forward passes.
     "train_throughput": MeasureInfo(

@@ -6,7 +6,7 @@ Nothing here imports torch, and what is slow to import is imported by the render
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -88,42 +88,53 @@ def render(folder: Path, format: str) -> str:
     return RENDERERS[format](read(folder))
 
 
-def write(folder: Path) -> Path:
+def write(folder: Path, copies: bool = False) -> Path:
     """Renders a run into its own folder in every format; gives the path of report.html.
+
+    Args:
+        copies: also figures in every format that there is.
 
     Raises:
         RecordsError: the folder is no run, or cannot be read or written.
     """
-    return save(read(folder), folder)
+    return save(read(folder), folder, copies)
 
 
-def save(report: Report, folder: Path) -> Path:
+def save(report: Report, folder: Path, copies: bool = False) -> Path:
     """Writes a report in every format; gives the path of report.html.
+
+    Args:
+        copies: also figures in every format that there is.
 
     Raises:
         RecordsError: the folder cannot be written.
     """
     with _collector_paused():
-        made = files(report)
+        from cmx_bench.report import figures
+
+        made = files(report, figures.COPIES if copies else ())
     records.write_rendered(folder, ("tables", "figures"), made)
     return folder / "report.html"
 
 
-def files(report: Report) -> dict[str, str | bytes]:
-    """Everything that is written, by its path in the folder. Tables and figures are made once."""
+def files(report: Report, copies: Collection[str] = ()) -> dict[str, str | bytes]:
+    """Everything that is written, by its path in the folder. Tables and figures are made once.
+
+    Args:
+        copies: formats of `figures.COPIES`.
+    """
     from cmx_bench.report import figures, latex, markdown, page, tidy
     from cmx_bench.report.content import content
 
     shown = content(report)
-    drawings = figures.draw(shown.plots.drawn)
+    drawings = figures.draw(shown.plots.drawn, copies)
     made = (*shown.first, *shown.rest)
     return {
         "report.md": markdown.render(shown),
         "results.csv": tidy.render(report),
         **{f"tables/{table.key}.csv": tidy.table(table) for table in made},
         **{f"tables/{table.key}.tex": latex.table(table) for table in made},
-        **{f"figures/{drawing.plot.name}.svg": drawing.svg for drawing in drawings},
-        **{f"figures/{drawing.plot.name}.png": drawing.png for drawing in drawings},
+        **{name: content for one in drawings for name, content in one.files.items()},
         # Last, so that a page that is there has everything beside it.
         "report.html": page.render(shown, drawings),
     }

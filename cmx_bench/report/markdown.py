@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cmx_bench.report.content import Content
 from cmx_bench.report.headline import facts
-from cmx_bench.report.plots import Plot
+from cmx_bench.report.plot import Plot
 from cmx_bench.report.table import Entry, Table, plain
 
 # Longer tables are folded away.

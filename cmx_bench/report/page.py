@@ -12,7 +12,7 @@ from markupsafe import Markup
 from cmx_bench.report import embedded
 from cmx_bench.report.content import Content
 from cmx_bench.report.headline import facts
-from cmx_bench.report.plots import Plot
+from cmx_bench.report.plot import Plot
 from cmx_bench.report.table import Picture, grouped, plain
 
 if TYPE_CHECKING:

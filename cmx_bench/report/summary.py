@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from cmx_bench import disturbance, environment, published, stats
 from cmx_bench.agreement import NO_VOTES, Votes
-from cmx_bench.cell import Cell, Model
+from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.measures import MEASURES, conditions
 from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.published import Published
@@ -202,6 +202,11 @@ class Report:
         """The result of a setting, or the one that all settings of its image size share."""
         shared = self.results.get((model.name, f"r{image_size}", metric))
         return self.results.get((model.name, setting_key, metric), shared)
+
+    def estimate(self, model: Model, setting: Setting, metric: str) -> Estimate | None:
+        """The estimate of a setting's result, where there is one."""
+        result = self.result(model, setting.key, setting.image_size, metric)
+        return None if result is None else result.estimate
 
     @property
     def on_imagenet(self) -> bool:

@@ -15,6 +15,7 @@ from cmx_bench.report import (
     fidelity,
     provenance,
     training,
+    work,
 )
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table
@@ -30,6 +31,7 @@ def tables(report: Report) -> list[Table]:
         fidelity.order(report),
         *accuracy.tables(report),
         training.table(report),
+        *(work.table(report, setting) for setting in report.run.settings),
         metrics(report),
         absences.failures(report),
         absences.left_out(report),

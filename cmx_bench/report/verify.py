@@ -58,7 +58,7 @@ def _page(path: Path) -> Verification:
 
 def _folder(folder: Path) -> Verification:
     found = report.read(folder)
-    made = report.files(found)
+    made = report.files(found, _copies(folder))
     shown = {
         name: path.read_bytes() if isinstance(content, bytes) else records.text_of(path)
         for name, content in made.items()
@@ -78,6 +78,13 @@ def _folder(folder: Path) -> Verification:
         if name not in made
     )
     return _compared(found, shown, made, (*notes, *stale), drawn_alike, others)
+
+
+def _copies(folder: Path) -> list[str]:
+    """The formats beside SVG that the folder has figures in."""
+    from cmx_bench.report import figures  # matplotlib takes a while to import
+
+    return [one for one in figures.COPIES if any((folder / "figures").glob(f"*.{one}"))]
 
 
 def _rendered(folder: Path) -> list[str]:

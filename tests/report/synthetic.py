@@ -95,8 +95,19 @@ def values(measure: str, place: int, params: int, replicate: int) -> dict[str, l
         "latency": {"latency_p50": [1 / base], "latency_p90": [1.1 / base],
                     "latency_p99": [1.2 / base]},
         "load_time": {"load_time": [0.5 + 0.01 * replicate]},
+        "roofline": {"mac_rate": [4e12, 5e12, 6e12], "compute_peak": [1e13 + place],
+                     "bandwidth_peak": [1e12]},
     }  # fmt: skip
     return given[measure]
+
+
+# Of a batch of 64: 10, 1000 and 50 MACs a byte, and 1, 8 and 1 TMAC/s in the middle pass.
+WORK = {
+    "depthwise": {"macs": 64e9, "bytes": 64e8, "seconds": [0.063, 0.064, 0.07]},
+    "convolution": {"macs": 1024e9, "bytes": 1024e6, "seconds": [0.128, 0.128, 0.128]},
+    "attention": {"macs": 32e9, "bytes": 64e7, "seconds": [0.032, 0.032, 0.032]},
+    "other": {"macs": 0, "bytes": 0, "seconds": [0.032, 0.033, 0.03]},
+}
 
 
 def make_records(run: Run) -> list[Record]:
@@ -105,7 +116,8 @@ def make_records(run: Run) -> list[Record]:
     return [
         Record(key, name, measure, setting, replicate, "ok",
                values(measure, places[name], PARAMS.get(name, 1_000_000), replicate),
-               "", "e1", "2026-01-01T00:00:00.000+00:00", 2.0)
+               "", "e1", "2026-01-01T00:00:00.000+00:00", 2.0,
+               details={"work": WORK} if measure == "roofline" else {})
         for key in run.cells
         for name, measure, setting in [key.split("/")]
         for replicate in range(run.replicates if MEASURES[measure].repeated else 1)

@@ -332,7 +332,7 @@ def test_the_page_shows_every_table(pages: Mapping[str, str]) -> None:
 
 def test_figures_take_their_colours_from_the_page(pages: Mapping[str, str]) -> None:
     drawn = re.findall(r"<svg.*?</svg>", pages["mixed"], re.DOTALL)
-    assert len(drawn) == 7
+    assert len(drawn) == 11
     for svg in drawn:
         colours = set(re.findall(r"(?:fill|stroke): ([^;\"]+)", svg))
         assert {one for one in colours if one.startswith("#")} == set()

@@ -33,7 +33,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found[-1] = failed(found[-1], "out of memory at batch 64")
     stray = dataclasses.replace(found[0], cell="vgg11/params/r224", model="vgg11")
     folder = write_folder(tmp_path_factory.mktemp("run"), run, [*found, stray])
-    report.write(folder)
+    report.write(folder, copies=True)
     return folder
 
 
@@ -152,12 +152,13 @@ def test_each_file_of_a_folder_is_verified(folder: Path) -> None:
     edit(folder / f"{table}.csv", lambda text: text.replace(",51.6,", ",51.7,", 1))
     edit(folder / "results.csv", lambda text: text.replace(",51625960,", ",51625961,"))
     (folder / "figures/figure1.png").write_bytes(b"")
+    (folder / "figures/figure1.pdf").unlink()
     (folder / "tables/metrics.csv").unlink()
     (folder / "tables/old.csv").write_text("a\n")
     found = verify.verify(folder)
     assert {one.file for one in found.differences} == {
         "report.md", f"{table}.tex", f"{table}.csv", "results.csv", "figures/figure1.png",
-        "tables/metrics.csv",
+        "figures/figure1.pdf", "tables/metrics.csv",
     }  # fmt: skip
     results = next(one for one in found.differences if one.file == "results.csv")
     assert results == Difference(

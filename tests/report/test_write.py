@@ -16,12 +16,12 @@ from cmx_bench.errors import RecordsError
 
 from .synthetic import make_records, make_run, write_folder
 
-FIGURES = (
+KEY = "cuda-fp16-nchw-eager-b64-r224"
+FIGURES = {
     "figure1",
-    "peak-memory-cuda-fp16-nchw-eager-b64-r224",
-    "samples-throughput-cuda-fp16-nchw-eager-b64-r224",
-    "throughput-cuda-fp16-nchw-eager-b64-r224",
-)
+    *(f"{name}-{KEY}"
+      for name in ("front", "peak-memory", "samples-throughput", "throughput", "throughput-macs")),
+}  # fmt: skip
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -48,7 +48,16 @@ def test_a_folder_gets_every_format(written: Path) -> None:
         name for name in tables if name.endswith(".tex")
     }
     figures = {name for name in names if name.startswith("figures/")}
-    assert figures == {f"figures/{name}.{kind}" for name in FIGURES for kind in ("svg", "png")}
+    assert figures == {f"figures/{name}.svg" for name in FIGURES}
+
+
+def test_figures_are_copied_where_that_is_asked_for(tmp_path: Path) -> None:
+    run = make_run(measures=("params",))
+    folder = write_folder(tmp_path, run, make_records(run))
+    report.write(folder, copies=True)
+    assert {path.name for path in (folder / "figures").iterdir()} == {
+        "figure1.svg", "figure1.png", "figure1.pdf",
+    }  # fmt: skip
 
 
 def test_markdown_links_figures_that_are_there(written: Path) -> None:

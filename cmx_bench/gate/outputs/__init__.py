@@ -67,8 +67,7 @@ def write(
         RecordsError: the folder cannot be made or written.
     """
     files: dict[str, str | bytes] = {
-        **{f"figures/{drawing.plot.name}.svg": drawing.svg for drawing in drawings},
-        **{f"figures/{drawing.plot.name}.png": drawing.png for drawing in drawings},
+        **{name: content for one in drawings for name, content in one.files.items()},
         **{name: output(verdict, drawings, tables) for name, output in OUTPUTS.items()},
     }
     write_rendered(folder, ("figures",) if drawings else (), files)

@@ -1,0 +1,114 @@
+"""The calls of torch that a model makes, each with the kind of its work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from cmx_bench.errors import CountError
+from cmx_bench.models.building import build_on_meta
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a function by its name; `kind` is None where it does no work that counts as MACs.
+
+    `run` makes the call, on the tensors `operands`.
+    """
+
+    name: str
+    kind: str | None
+    operands: Sequence[Tensor]
+    run: Callable[[], Any]
+
+
+class Calls(TorchFunctionMode):
+    """Hands each call to `take`, whose result becomes the call's.
+
+    It sees functions as models call them: a convolution or an attention is one call, whatever
+    kernels it becomes.
+    """
+
+    def __init__(self, model: nn.Module, take: Callable[[Call], Any]) -> None:
+        super().__init__()
+        self._weights = frozenset(_storage(one) for one in model.parameters())
+        self._take = take
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        operands = [one for one in (*args, *named.values()) if isinstance(one, Tensor)]
+        rule = _KINDS.get(func.__name__)
+        kind = rule(operands, self._weights) if rule else None
+        return self._take(Call(func.__name__, kind, operands, partial(func, *args, **named)))
+
+
+def _storage(tensor: Tensor) -> int:
+    """The same for all views of one storage, on the meta device too, where nothing has a place."""
+    place: int = tensor.untyped_storage()._cdata
+    return place
+
+
+# --- kinds of work --------------------------------------------------------------------------------
+
+_Rule: TypeAlias = Callable[[Sequence[Tensor], frozenset[int]], str]
+
+
+def _convolution(operands: Sequence[Tensor], weights: frozenset[int]) -> str:
+    """Depthwise where each filter `(out, in / groups, *kernel)` sees one of several channels."""
+    image, filters = operands[:2]
+    return "depthwise" if filters.shape[1] == 1 < image.shape[1] else "convolution"
+
+
+def _product(operands: Sequence[Tensor], weights: frozenset[int]) -> str:
+    """Linear where an operand is a weight, else a product of activations: attention."""
+    return "linear" if any(_storage(one) in weights for one in operands) else "attention"
+
+
+_KINDS: Mapping[str, _Rule] = {
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _convolution),
+    **{f"conv_transpose{n}d": lambda operands, weights: "convolution" for n in (1, 2, 3)},
+    "linear": lambda operands, weights: "linear",
+    **dict.fromkeys(
+        ("matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm", "einsum"),
+        _product,
+    ),
+    "scaled_dot_product_attention": lambda operands, weights: "attention",
+    # Its projections too, which nn.MultiheadAttention does not show apart.
+    "multi_head_attention_forward": lambda operands, weights: "attention",
+}
+
+
+# --- MACs -----------------------------------------------------------------------------------------
+
+
+def macs_by_kind(build: Callable[[], nn.Module], image_size: int) -> Mapping[str, int]:
+    """The MACs of one image by the kind of work, exact.
+
+    Each call's are those that torch's counter sees while it runs on the meta device.
+
+    Raises:
+        CountError: a call of no known kind has MACs; the text names it.
+    """
+    model = build_on_meta(build).eval().requires_grad_(False)
+    found: Counter[str] = Counter()
+
+    def take(call: Call) -> Any:
+        before = counter.get_total_flops()
+        output = call.run()
+        if macs := (counter.get_total_flops() - before) // 2:
+            if call.kind is None:
+                raise CountError(f"{call.name} has {macs} MACs, and its kind of work is unknown")
+            found[call.kind] += macs
+        return output
+
+    with FlopCounterMode(display=False) as counter, Calls(model, take):
+        model(torch.empty(1, 3, image_size, image_size, device="meta"))
+    return found

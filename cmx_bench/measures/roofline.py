@@ -1,0 +1,188 @@
+"""Where a forward pass spends its time: its work by kind, beside the peaks of the device.
+
+Every convolution, linear layer and product is timed as one call of torch (see `calls`), on CUDA
+between two events in the stream. Hooks on leaf modules would miss attention, whose products no
+module makes. torch.profiler needs CUPTI, which containers often refuse, and sees kernels, which
+tell neither the groups of a convolution nor whether a product's operand is a weight.
+
+A model runs eagerly here: kernels that a compiler fused are of no one kind.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import SkipError
+from cmx_bench.measures import Watched
+from cmx_bench.measures.calls import Call, Calls, macs_by_kind
+from cmx_bench.measures.forward import AUTOCAST, DTYPES, Forward, forward_of, place
+from cmx_bench.measures.timing import elapsed
+from cmx_bench.models.building import build
+from cmx_bench.work import OTHER
+
+PASSES = 3
+# By kind of device. Passes that a GPU still has to do when the timed one is launched: while it is
+# busy it waits for no launch, which would count as time of the kernel.
+AHEAD = {"cpu": 0, "cuda": 2}
+# The side of square matrices, the bytes of a copy, and how often either is done in a row: far more
+# than caches hold, and than a launch takes.
+SIDE = {"cpu": 2048, "cuda": 8192}
+COPIED = {"cpu": 2**28, "cuda": 2**30}
+IN_A_ROW = {"cpu": 1, "cuda": 10}
+TRIES = 5
+
+
+def measure(model: Model, setting: Setting) -> Watched:
+    """The rate of a pass, the peaks of the device, and the work of the pass by kind.
+
+    The details hold, for a batch and by kind, exact MACs, bytes, and seconds of each pass.
+
+    Raises:
+        CountError: the model does work of a kind that nobody knows.
+        SkipError: the setting compiles.
+    """
+    if setting.compile != "none":
+        raise SkipError(
+            "a compiled model has no operators one by one: a setting with compile: none"
+        )
+    macs = macs_by_kind(lambda: build(model, setting.image_size), setting.image_size)
+    compute, bandwidth = compute_peak(setting), bandwidth_peak(setting)
+    module = place(build(model, setting.image_size), setting)
+    forward = forward_of(module, setting)
+    forward()  # allocates, and lets cuDNN try its algorithms
+    passes = [_timed(forward, module, setting) for _ in range(PASSES)]
+    batch = sum(macs.values()) * setting.batch_size
+    return Watched(
+        {
+            "mac_rate": [batch / one.seconds for one in passes],
+            "compute_peak": [compute],
+            "bandwidth_peak": [bandwidth],
+        },
+        details={"work": _work(macs, setting.batch_size, passes)},
+    )
+
+
+def compute_peak(setting: Setting) -> float:
+    """MACs a second in the setting's precision: the best of a few products of large matrices."""
+    side = SIDE[setting.kind]
+    left, right, product = (
+        torch.randn(side, side, dtype=_arithmetic(setting), device=setting.device) for _ in range(3)
+    )
+    return side**3 / _fastest(lambda: torch.mm(left, right, out=product), setting)
+
+
+def bandwidth_peak(setting: Setting) -> float:
+    """Bytes a second, those read and those written: the best of a few large copies (as McCalpin's
+    STREAM counts its Copy)."""
+    source = torch.ones(COPIED[setting.kind], dtype=torch.uint8, device=setting.device)
+    target = torch.zeros_like(source)
+    return 2 * len(source) / _fastest(lambda: target.copy_(source), setting)
+
+
+def _arithmetic(setting: Setting) -> torch.dtype:
+    """The type that products are computed in."""
+    if setting.precision == "autocast":
+        return AUTOCAST[setting.kind]
+    return DTYPES[setting.precision]
+
+
+def _fastest(run: Callable[[], Tensor], setting: Setting) -> float:
+    """The least seconds of a run."""
+    run()
+    count = IN_A_ROW[setting.kind]
+    return min(elapsed(run, count, setting.device) for _ in range(TRIES)) / count
+
+
+# --- timed calls ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """The seconds of a pass, and of each kind of work the seconds and the bytes moved at least."""
+
+    seconds: float
+    by_kind: Mapping[str, float]
+    bytes: Mapping[str, int]
+
+
+def _timed(forward: Forward, module: nn.Module, setting: Setting) -> _Pass:
+    """One pass, each call of a kind timed by itself."""
+    mark, between = _CLOCKS[setting.kind]
+    calls: list[tuple[str, int, Any, Any]] = []
+
+    def take(call: Call) -> Any:
+        if call.kind is None:
+            return call.run()
+        begin = mark()
+        output = call.run()
+        end = mark()
+        calls.append((call.kind, _bytes(call.operands, output), begin, end))
+        return output
+
+    with _on(setting):
+        for _ in range(AHEAD[setting.kind]):
+            forward()
+        begin = mark()
+        with Calls(module, take):
+            forward()
+        end = mark()
+        seconds, moved = defaultdict[str, float](float), defaultdict[str, int](int)
+        total = between(begin, end)
+        for kind, size, first, last in calls:
+            seconds[kind] += between(first, last)
+            moved[kind] += size
+    return _Pass(total, seconds, moved)
+
+
+def _bytes(operands: Sequence[Tensor], output: Any) -> int:
+    """What a call must move: operands read once, the output written once."""
+    outputs = output if isinstance(output, tuple) else (output,)
+    tensors = [one for one in (*operands, *outputs) if isinstance(one, Tensor)]
+    return sum(one.numel() * one.element_size() for one in tensors)
+
+
+def _on(setting: Setting) -> AbstractContextManager[Any]:
+    return nullcontext() if setting.kind == "cpu" else torch.cuda.device(setting.device)
+
+
+def _event() -> torch.cuda.Event:
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event.record()
+    return event
+
+
+def _between(begin: torch.cuda.Event, end: torch.cuda.Event) -> float:
+    end.synchronize()
+    return float(begin.elapsed_time(end)) / 1000
+
+
+# What marks a moment, and the seconds between two.
+_CLOCKS: Mapping[str, tuple[Callable[[], Any], Callable[[Any, Any], float]]] = {
+    "cpu": (time.perf_counter, lambda begin, end: end - begin),
+    "cuda": (_event, _between),
+}
+
+
+def _work(
+    macs: Mapping[str, int], batch_size: int, passes: Sequence[_Pass]
+) -> dict[str, dict[str, Any]]:
+    """Each kind's MACs, bytes and seconds, and the seconds of everything else."""
+    work: dict[str, dict[str, Any]] = {
+        kind: {
+            "macs": count * batch_size,
+            "bytes": passes[-1].bytes[kind],
+            "seconds": [one.by_kind[kind] for one in passes],
+        }
+        for kind, count in macs.items()
+    }
+    rest = [one.seconds - sum(one.by_kind.values()) for one in passes]
+    return work | {OTHER: {"macs": 0, "bytes": 0, "seconds": rest}}

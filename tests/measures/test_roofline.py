@@ -1,0 +1,91 @@
+"""Work by kind and peaks, on a small real model and by a clock that ticks as it is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+
+import pytest
+import torch
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import SkipError
+from cmx_bench.measures import Watched, roofline
+from cmx_bench.work import KINDS, read
+
+MODEL = Model(
+    "m", "M", "convmixer", "convmixer", "",
+    {"dim": 16, "depth": 2, "kernel_size": 5, "patch_size": 7}, num_classes=10,
+)  # fmt: skip
+CPU = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 56)
+TOKENS = 8 * 8
+
+
+@pytest.fixture(scope="module")
+def taken() -> Watched:
+    """What the measure gives where each look at the clock takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        clock = count()
+        patch.setitem(roofline._CLOCKS, "cpu", (lambda: next(clock), lambda a, b: b - a))
+        patch.setattr(roofline, "elapsed", lambda run, passes, device: 2.0)
+        patch.setitem(roofline.SIDE, "cpu", 16)
+        patch.setitem(roofline.COPIED, "cpu", 2**10)
+        found = roofline.measure(MODEL, CPU)
+    assert isinstance(found, Watched)
+    return found
+
+
+def test_macs_and_bytes_of_a_batch(taken: Watched) -> None:
+    work = taken.details["work"]
+    image = 4 * TOKENS * 16  # fp32
+    assert work["depthwise"]["macs"] == 2 * 2 * TOKENS * 16 * 5**2
+    assert work["depthwise"]["bytes"] == 2 * (2 * 2 * image + 4 * (16 * 5**2 + 16))
+    assert work["linear"]["macs"] == 2 * 16 * 10
+    assert work["linear"]["bytes"] == 4 * (2 * (16 + 10) + 16 * 10 + 10)
+
+
+def test_each_call_is_timed_by_itself(taken: Watched) -> None:
+    """Two depthwise convolutions, three others, one linear layer: a second each. The clock is read
+    13 times between the beginning and the end of a pass."""
+    seconds = {kind: one["seconds"] for kind, one in taken.details["work"].items()}
+    assert seconds == {
+        "depthwise": [2, 2, 2], "convolution": [3, 3, 3], "linear": [1, 1, 1], "other": [7, 7, 7],
+    }  # fmt: skip
+
+
+def test_rates(taken: Watched) -> None:
+    assert taken.values["compute_peak"] == [16**3 / 2]
+    assert taken.values["bandwidth_peak"] == [2 * 2**10 / 2]
+    macs = sum(one["macs"] for one in taken.details["work"].values())
+    assert taken.values["mac_rate"] == [pytest.approx(macs / 13)] * 3
+
+
+def test_details_are_read_for_one_image(taken: Watched) -> None:
+    found = {one.kind: one for one in read(taken.details, CPU.batch_size)}
+    assert list(found) == [kind for kind in KINDS if kind != "attention"]
+    assert found["depthwise"].macs == 2 * TOKENS * 16 * 5**2
+    assert found["depthwise"].seconds == 1
+    assert found["depthwise"].rate == 2 * TOKENS * 16 * 5**2
+    assert found["other"].intensity is None
+
+
+@pytest.mark.parametrize("precision", ["bf16", "autocast"])
+def test_peaks_are_those_of_the_precision(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    types = []
+    monkeypatch.setattr(roofline, "_fastest", lambda run, setting: types.append(run().dtype) or 1.0)
+    monkeypatch.setitem(roofline.SIDE, "cpu", 16)
+    roofline.compute_peak(replace(CPU, precision=precision))
+    assert types == [torch.bfloat16]
+
+
+def test_real_peaks_and_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(roofline.SIDE, "cpu", 64)
+    monkeypatch.setitem(roofline.COPIED, "cpu", 2**16)
+    found = roofline.measure(MODEL, CPU)
+    assert min(found.values["compute_peak"] + found.values["bandwidth_peak"]) > 0
+    assert all(min(one["seconds"]) > 0 for one in found.details["work"].values())
+
+
+def test_a_compiled_setting_is_skipped() -> None:
+    with pytest.raises(SkipError, match="no operators one by one: a setting with compile: none"):
+        roofline.measure(MODEL, replace(CPU, compile="default"))
