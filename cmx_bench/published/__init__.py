@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -150,6 +151,24 @@ def find(model: str, quantity: str, tag: str = "", image_size: int = 224) -> Pub
     return None
 
 
+# Parts of timm's tags. Data sets other than ImageNet-1k, and names of those who trained on them:
+_DATA = re.compile(
+    r"in21k|in22k|in12k|(?<![a-z])ig|jft|yfcc|laion|openai|clip|lvd|datacomp|webli|merged|wit|cc\d*m"
+)
+# the ways in which a teacher helped.
+_TEACHERS = re.compile(r"(?<![a-z])(distilled|dist|ssld|ns)(?![a-z])")
+
+
+def extra_data(tag: str) -> bool:
+    """Whether the weights of a timm tag have seen more than ImageNet-1k."""
+    return bool(_DATA.search(tag))
+
+
+def distilled(name: str) -> bool:
+    """Whether weights had a teacher, by timm's name of them, `ARCHITECTURE.TAG`."""
+    return bool(_TEACHERS.search(name))
+
+
 def extra_training(tag: str) -> bool:
     """Whether the weights of a timm tag have seen more than ImageNet-1k alone, or a teacher."""
-    return any(part in tag for part in ("in21k", "in22k", "in12k", "distilled"))
+    return extra_data(tag) or distilled(tag)

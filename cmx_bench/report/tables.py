@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import Metric
-from cmx_bench.report import absences, accuracy, best, claims, entries, fidelity, provenance
+from cmx_bench.report import (
+    absences,
+    accuracy,
+    best,
+    caveats,
+    claims,
+    entries,
+    fidelity,
+    provenance,
+)
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table
 from cmx_bench.report.table_one import table_one
@@ -43,7 +52,8 @@ def metrics(report: Report) -> Table:
     remarks = tuple(f"{one.title}: {_explained(one)}." for one in found)
     if any(entry.best for row in rows for entry in row):
         remarks = (best.REMARK, *remarks)
-    return Table("metrics", "All metrics", columns, rows, remarks)
+    table = Table("metrics", "All metrics", columns, rows, remarks, naming=2)
+    return caveats.by_setting(report, table)
 
 
 def _rows(report: Report, setting: Setting, found: Sequence[Metric]) -> Iterator[tuple[Entry, ...]]:
