@@ -17,7 +17,7 @@ from cmx_bench import __version__, agreement, records
 from cmx_bench.errors import RecordsError
 from cmx_bench.report.summary import Report, summarise
 
-# Data, which no browser runs: the page forbids scripts as it did before.
+# Data, which no browser runs.
 _BLOCK = re.compile(
     r'<script type="application/json" id="cmx-bench-data">\n(.*?)\n</script>', re.DOTALL
 )

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from cmx_bench.report import hover
 from cmx_bench.report.plots import Axis, Mark, Plot, Point, Strip
 
 
@@ -118,7 +119,7 @@ def _draw(plot: Plot) -> Drawing:
     # Weak compression: it takes half the time of drawing otherwise, for a quarter of the size.
     figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None},
                    pil_kwargs={"compress_level": 2})  # fmt: skip
-    return Drawing(plot, svg.getvalue(), png.getvalue())
+    return Drawing(plot, hover.titled(svg.getvalue()), png.getvalue())
 
 
 def _height(plot: Plot) -> float:
@@ -177,6 +178,7 @@ def _paint_family(axes: Axes, plot: Plot, points: Sequence[Point], style: Style)
             markerfacecolor=_PAGE if published else style.colour, markeredgecolor=style.colour,
             markeredgewidth=1.2, linestyle=style.line if plot.lines else "none",
             linewidth=style.width, label=style.label if labelled else "_", zorder=3,
+            gid=hover.points(mine, plot.x, plot.y, plot.ticks),
         )  # fmt: skip
     barred = [point for point in points if point.low is not None and point.high is not None]
     if barred:
@@ -311,7 +313,8 @@ def _paint_strips(axes: Axes, plot: Plot) -> None:
     axes.axvline(0, color=_INK, linewidth=0.8, zorder=1)
     for place in range(1, len(plot.strips)):
         axes.axhline(place - 0.5, color=_GRID, linewidth=0.6, zorder=0)
-    axes.scatter(deviations, rows, s=14, c=shades, linewidths=0, zorder=2)
+    axes.scatter(deviations, rows, s=14, c=shades, linewidths=0, zorder=2,
+                 gid=hover.samples(plot.strips))  # fmt: skip
     axes.set_yticks(range(len(plot.strips)), [strip.label for strip in plot.strips])
     axes.set_ylim(len(plot.strips) - 0.5, -0.5)
     axes.tick_params("y", length=0)

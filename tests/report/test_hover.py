@@ -1,0 +1,66 @@
+"""A text on every marker of a figure, its own."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+
+from cmx_bench.report import figures, hover
+from cmx_bench.report.plots import Axis, Plot, Point, Strip
+
+POINTS = (
+    Point("ResNet-50", "resnet", 25.6, 80.0, 79.0, 81.0),
+    Point("<b>", "resnet", 5.0, 70.0),
+    Point("DeiT-S", "deit", 22.1, 79.8, published=True),
+)
+
+
+def drawn(points: tuple[Point, ...] = POINTS, **more: Any) -> str:
+    plot = Plot("p", "P", "", "", Axis("Parameters"), Axis("Top-1 (%)"), points, **more)
+    [drawing] = figures.draw([plot])
+    return drawing.svg
+
+
+def titles(svg: str) -> list[str]:
+    return [unescape(text) for text in re.findall(r"<title>(.*?)</title>", svg)]
+
+
+@pytest.mark.parametrize("more", [{}, {"lines": True}])
+def test_each_point_says_what_it_is(more: dict[str, Any]) -> None:
+    assert sorted(titles(drawn(**more))) == [
+        "<b>: Parameters 5.000, Top-1 (%) 70.00",
+        "DeiT-S (published): Parameters 22.10, Top-1 (%) 79.80",
+        "ResNet-50: Parameters 25.60, Top-1 (%) 80.00 (95 % interval 79.00 to 81.00)",
+    ]
+
+
+def test_a_text_stands_on_its_own_marker() -> None:
+    """The higher the value, the nearer to the top, where y is 0."""
+    found = re.findall(r'<title>(.*?):.*?</title><use [^>]*? y="([\d.]+)"', drawn())
+    heights = {unescape(name): float(y) for name, y in found}
+    assert heights["ResNet-50"] < heights["DeiT-S (published)"] < heights["<b>"]
+
+
+def test_the_points_of_a_timeline_name_their_tick() -> None:
+    points = (Point("A", "resnet", 0, 10), Point("A", "resnet", 1, 12))
+    assert titles(drawn(points, ticks=("May 1", "May 2"))) == [
+        "A: May 1, Top-1 (%) 10.00", "A: May 2, Top-1 (%) 12.00",
+    ]  # fmt: skip
+
+
+def test_each_sample_of_a_strip_says_of_which_process_it_is() -> None:
+    assert titles(drawn((), strips=(Strip("A", ((0.5, -0.5), (0.0,))),))) == [
+        "A, process 1 of 2: +0.50 %", "A, process 1 of 2: -0.50 %", "A, process 2 of 2: +0.00 %",
+    ]  # fmt: skip
+
+
+def test_nothing_of_the_way_that_texts_went_is_left() -> None:
+    assert "hover:" not in drawn()
+
+
+def test_markers_that_cannot_be_told_apart_get_no_text() -> None:
+    gid = hover.points(POINTS, Axis("x"), Axis("y"))
+    assert hover.titled(f'<g id="{gid}"><use x="1"/></g>') == '<g><use x="1"/></g>'
