@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -151,22 +150,24 @@ def find(model: str, quantity: str, tag: str = "", image_size: int = 224) -> Pub
     return None
 
 
-# Parts of timm's tags. Data sets other than ImageNet-1k, and names of those who trained on them:
-_DATA = re.compile(
-    r"in21k|in22k|in12k|(?<![a-z])ig|jft|yfcc|laion|openai|clip|lvd|datacomp|webli|merged|wit|cc\d*m"
-)
-# the ways in which a teacher helped.
-_TEACHERS = re.compile(r"(?<![a-z])(distilled|dist|ssld|ns)(?![a-z])")
+# How parts of timm's tags begin that name more data than ImageNet-1k, and those that name a teacher
+# (Noisy Student, SSLD and USI are ways of having one).
+_DATA = (
+    "in12k", "in21k", "in22k", "inw21k", "ig", "jft", "yfcc", "laion", "openai", "clip", "metaclip",
+    "mclip", "tinyclip", "lvd", "datacomp", "dfn", "webli", "merged", "m30m", "m38m", "cc12m",
+    "seer", "swag", "sa1b", "sat493m", "bamboo", "ogvl", "6m",
+)  # fmt: skip
+_TEACHERS = frozenset(("distilled", "dist", "ns", "ssld", "usi"))
 
 
 def extra_data(tag: str) -> bool:
     """Whether the weights of a timm tag have seen more than ImageNet-1k."""
-    return bool(_DATA.search(tag))
+    return any(part.startswith(_DATA) for part in tag.split("_"))
 
 
-def distilled(name: str) -> bool:
-    """Whether weights had a teacher, by timm's name of them, `ARCHITECTURE.TAG`."""
-    return bool(_TEACHERS.search(name))
+def distilled(tag: str, architecture: str = "") -> bool:
+    """Whether the weights of a timm tag had a teacher, which some architectures always have."""
+    return "distilled" in architecture or bool(_TEACHERS & set(tag.split("_")))
 
 
 def extra_training(tag: str) -> bool:

@@ -53,7 +53,7 @@ def _training(architecture: str, tag: str) -> Iterator[Note]:
     """What weights have seen that others have not."""
     if published.extra_data(tag):
         yield _EXTRA_DATA
-    if published.distilled(f"{architecture}.{tag}"):
+    if published.distilled(tag, architecture):
         yield _TEACHER
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import pytest
 
-from cmx_bench import published
 from cmx_bench.claims import Claim
 from cmx_bench.records import Record, Run
 from cmx_bench.report import RENDERERS, caveats, latex, terminal, tidy
@@ -119,31 +118,6 @@ def test_fidelity_names_images_that_were_prepared_in_another_way() -> None:
 def table_rows(report: Report, label: str) -> list[str]:
     table = next(one for one in tables(report) if one.key == "fidelity")
     return [row[-1].text for row in table.rows if row[0].text == label]
-
-
-@pytest.mark.parametrize(
-    ("tag", "data", "teacher"),
-    [
-        ("in1k", False, False),
-        ("a1h_in1k", False, False),
-        ("gluon_in1k", False, False),
-        ("fb_in1k", False, False),
-        ("goog_in21k_ft_in1k", True, False),
-        ("fb_in22k_ft_in1k", True, False),
-        ("sw_in12k_ft_in1k", True, False),
-        ("fb_swsl_ig1b_ft_in1k", True, False),
-        ("clip_laion2b_ft_in1k", True, False),
-        ("ns_jft_in1k", True, True),
-        ("fb_distilled_in1k", False, True),
-        ("fb_dist_in1k", False, True),
-        ("dist_in22k_ft_in1k", True, True),
-        ("ssld_in1k", False, True),
-    ],
-)
-def test_timms_tags_say_what_weights_have_seen(tag: str, data: bool, teacher: bool) -> None:
-    assert published.extra_data(tag) is data
-    assert published.distilled(tag) is teacher
-    assert published.extra_training(tag) is (data or teacher)
 
 
 def settings(**differing: object) -> Report:
