@@ -104,8 +104,9 @@ def test_light_and_dark(show: Open, scheme: str) -> None:
 
 
 def test_paper_is_white_and_has_no_controls(show: Open) -> None:
-    page = show(color_scheme="dark")
+    page = show(color_scheme="dark", viewport={"width": 1046, "height": 700})  # A4's, but margins
     page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1046
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.locator(".filter:visible, nav:visible, .skip:visible").count() == 0
     assert column(page, 1)[0].startswith("ConvMixer-1536/20")
