@@ -102,8 +102,10 @@ function raw() {
   return unpacked;
 }
 
-const facts = (pairs) =>
-  made("dl", { class: "facts" }, ...pairs.flatMap(([term, text]) => [made("dt", {}, term), made("dd", {}, text)]));
+function facts(pairs) {
+  const parts = pairs.flatMap(([term, text]) => [made("dt", {}, term), made("dd", {}, text)]);
+  return made("dl", { class: "facts" }, ...parts);
+}
 
 function processes(records, { metric, unit }) {
   const headings = ["Process", "Samples", "Discarded", "Environment", "Status"];
@@ -118,9 +120,10 @@ function processes(records, { metric, unit }) {
 }
 
 function weights(model, records) {
+  if (!model?.weights) return "none: initial values";
   const hashed = records.find((one) => one.details?.weights_sha256);
-  const hash = hashed ? `SHA-256 ${hashed.details.weights_sha256}` : "no file hashed with these samples";
-  return `${model?.weights ?? "none, initial values"}; ${hash}`;
+  if (!hashed) return `${model.weights}: named by the suite, no file hashed in these records`;
+  return `${model.weights}, SHA-256 ${hashed.details.weights_sha256}`;
 }
 
 async function behind(cell) {
@@ -152,7 +155,8 @@ function makeDialog() {
   document.body.append(dialog);
 
   return async (cell) => {
-    title.textContent = `${cell.parentElement.cells[0].firstChild.textContent} · ${cell.dataset.metric}`;
+    const network = cell.parentElement.cells[0].firstChild;
+    title.textContent = `${network.textContent} · ${cell.dataset.metric}`;
     content.replaceChildren();
     dialog.showModal();
     try {
