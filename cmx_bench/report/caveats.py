@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from cmx_bench.cell import Setting
 from cmx_bench.environment import COMPARABLE
 from cmx_bench.published import Published
-from cmx_bench.report.summary import Report
+from cmx_bench.report.summary import Report, Result
 from cmx_bench.report.table import Entry, Note, Table, plain
 
 # What an entry rests on and does not show, in words, by aspect; empty where nothing is known.
@@ -25,14 +25,18 @@ Hidden: TypeAlias = Mapping[str, str]
 def told_apart(table: Table, verb: str, hidden: Mapping[str, Sequence[Hidden]]) -> Table:
     """`table` with a letter wherever entries of a column rest on different things.
 
+    Letters go on after those that the table has.
+
     Args:
         verb: how the notes begin, "evaluated" or "measured".
         hidden: what each row's entry rests on, by the column's key.
     """
     texts = {key: list(_differences(rows)) for key, rows in hidden.items()}
     said = dict.fromkeys(text for column in texts.values() for text in column if text)
+    first = sum(note.mark.isalpha() for note in table.notes)
     notes = {
-        text: Note(_letter(place), plain(f"{verb} with {text}")) for place, text in enumerate(said)
+        text: Note(_letter(place), plain(f"{verb} with {text}"))
+        for place, text in enumerate(said, first)
     }
     places = {column.key: place for place, column in enumerate(table.columns)}
     rows = [list(row) for row in table.rows]
@@ -51,6 +55,29 @@ def by_setting(report: Report, table: Table) -> Table:
     shown = [row[place] for row in table.rows]
     hidden = [_unsaid(report, settings.get(entry.text), entry) for entry in shown]
     return told_apart(table, "measured", {"setting": hidden})
+
+
+def by_preprocessing(table: Table, columns: Mapping[str, Sequence[Result | None]]) -> Table:
+    """`table` with a letter where measured accuracies are of images prepared in different ways.
+
+    Args:
+        columns: each row's result, by the column's key.
+    """
+    hidden = {
+        key: [{} if one is None else preprocessing(one.details) for one in results]
+        for key, results in columns.items()
+    }
+    return told_apart(table, "evaluated", hidden)
+
+
+def by_conditions(table: Table, columns: Mapping[str, Sequence[Published | None]]) -> Table:
+    """`table` with a letter where published accuracies were taken under different conditions.
+
+    Args:
+        columns: each row's figure, by the column's key.
+    """
+    hidden = {key: list(map(_conditions, figures)) for key, figures in columns.items()}
+    return told_apart(table, "evaluated", hidden)
 
 
 def _differences(rows: Sequence[Hidden]) -> Iterator[str]:
@@ -89,8 +116,7 @@ def preprocessing(details: Mapping[str, Any]) -> Hidden:
     }
 
 
-def conditions(figure: Published | None) -> Hidden:
-    """Under which a published figure was taken."""
+def _conditions(figure: Published | None) -> Hidden:
     if figure is None or not figure.conditions:
         return {}
     size = {} if figure.image_size is None else {"image size": f"{figure.image_size} px"}

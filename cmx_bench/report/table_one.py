@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
@@ -64,17 +64,12 @@ def table_one(report: Report, setting: Setting) -> Table:
         remarks.append("Top-1 was not measured in this run: both columns are published figures.")
     title = f"Table 1 · {setting.name} ({setting.key})"
     made = Table(f"table1-{setting.key}", title, columns, rows, tuple(remarks))
-    return caveats.told_apart(made, "evaluated", _hidden(report, setting, top1))
-
-
-def _hidden(report: Report, setting: Setting, top1: bool) -> Mapping[str, Sequence[caveats.Hidden]]:
-    """How the images of each row's top-1 were prepared, measured and published."""
-    models = report.run.models
-    timm = [report.published[model.name].timm.get("top1") for model in models]
-    found = [report.results.get((model.name, setting.key, "top1")) for model in models]
-    measured = [caveats.preprocessing(one.details if one else {}) for one in found]
-    hidden = {"top1_timm": [caveats.conditions(figure) for figure in timm]}
-    return {"top1": measured, **hidden} if top1 else hidden
+    if top1:
+        names = [model.name for model in report.run.models]
+        found = [report.results.get((name, setting.key, "top1")) for name in names]
+        made = caveats.by_preprocessing(made, {"top1": found})
+    timm = [report.published[model.name].timm.get("top1") for model in report.run.models]
+    return caveats.by_conditions(made, {"top1_timm": timm})
 
 
 def _row_one(

@@ -53,7 +53,16 @@ def metrics(report: Report) -> Table:
     if any(entry.best for row in rows for entry in row):
         remarks = (best.REMARK, *remarks)
     table = Table("metrics", "All metrics", columns, rows, remarks, naming=2)
-    return caveats.by_setting(report, table)
+    accuracies = {
+        one.name: [
+            report.results.get((model.name, setting.key, one.name))
+            for setting in report.run.settings
+            for model in report.run.models
+        ]
+        for one in found
+        if one.noise == "image"
+    }
+    return caveats.by_preprocessing(caveats.by_setting(report, table), accuracies)
 
 
 def _rows(report: Report, setting: Setting, found: Sequence[Metric]) -> Iterator[tuple[Entry, ...]]:

@@ -105,6 +105,18 @@ def test_measured_top1_of_differing_crops_are_told_apart() -> None:
     assert marks(table_one(evaluated(0.96, 0.96), FP32), "top1") == ["", "§"]
 
 
+def test_every_table_with_measured_accuracies_tells_them_apart() -> None:
+    metrics = next(one for one in tables(evaluated(0.875, 0.96)) if one.key == "metrics")
+    assert [marks(metrics, key) for key in ("top1", "top5")] == [["a", "b, §"]] * 2
+
+
+def test_letters_of_several_kinds_differ() -> None:
+    table = caveats.told_apart(small({"x": "1"}, {"x": "2"}), "told", {"name": [{"y": "3"}, {}]})
+    assert notes(caveats.told_apart(table, "told", {"name": [{"y": "3"}, {"y": "4"}]})) == {
+        "a": "made with 1", "b": "made with 2", "c": "told with 3", "d": "told with 4",
+    }  # fmt: skip
+
+
 def test_fidelity_names_images_that_were_prepared_in_another_way() -> None:
     report = evaluated(0.96, 0.875)
     table = next(one for one in tables(report) if one.key == "fidelity")
