@@ -150,6 +150,26 @@ def find(model: str, quantity: str, tag: str = "", image_size: int = 224) -> Pub
     return None
 
 
+# How parts of timm's tags begin that name more data than ImageNet-1k, and those that name a teacher
+# (Noisy Student, SSLD and USI are ways of having one).
+_DATA = (
+    "in12k", "in21k", "in22k", "inw21k", "ig", "jft", "yfcc", "laion", "openai", "clip", "metaclip",
+    "mclip", "tinyclip", "lvd", "datacomp", "dfn", "webli", "merged", "m30m", "m38m", "cc12m",
+    "seer", "swag", "sa1b", "sat493m", "bamboo", "ogvl", "6m",
+)  # fmt: skip
+_TEACHERS = frozenset(("distilled", "dist", "ns", "ssld", "usi"))
+
+
+def extra_data(tag: str) -> bool:
+    """Whether the weights of a timm tag have seen more than ImageNet-1k."""
+    return any(part.startswith(_DATA) for part in tag.split("_"))
+
+
+def distilled(tag: str, architecture: str = "") -> bool:
+    """Whether the weights of a timm tag had a teacher, which some architectures always have."""
+    return "distilled" in architecture or bool(_TEACHERS & set(tag.split("_")))
+
+
 def extra_training(tag: str) -> bool:
     """Whether the weights of a timm tag have seen more than ImageNet-1k alone, or a teacher."""
-    return any(part in tag for part in ("in21k", "in22k", "in12k", "distilled"))
+    return extra_data(tag) or distilled(tag)

@@ -21,7 +21,7 @@ def failures(report: Report) -> Table:
         )
         for one in report.failures
     )
-    return Table("failures", "Failures", columns, rows)
+    return Table("failures", "Failures", columns, rows, naming=2)
 
 
 def left_out(report: Report) -> Table:
@@ -40,7 +40,7 @@ def left_out(report: Report) -> Table:
         for one in report.left_out
     )
     remark = "These records count for nothing: their values may not be compared with the rest."
-    return Table("left-out", "Left out", columns, rows, (remark,))
+    return Table("left-out", "Left out", columns, rows, (remark,), naming=2)
 
 
 def _difference(name: str, values: tuple[object, object]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from cmx_bench import agreement, stats, units
 from cmx_bench.agreement import Pair, Voter
 from cmx_bench.cell import Model, Setting
-from cmx_bench.report import entries
+from cmx_bench.report import caveats, entries
 from cmx_bench.report.summary import Report, Result
 from cmx_bench.report.table import Column, Entry, Picture, Table, plain
 
@@ -68,8 +68,7 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         f"pairs by Holm's method, at {units.percent(agreement.LEVEL, 1)}; what is not told apart "
         "shares its ranks."
     ]
-    shown = {_preprocessing(result) for result in found.values()}
-    if len(shown) > 1:
+    if len({_preprocessing(result) for result in found.values()}) > 1:
         remarks.append("Preprocessing differs between rows: each model has its own.")
     title = f"Accuracy on {_dataset(report)} · {setting.name} ({setting.key})"
     return Table(f"accuracy-{setting.key}", plain(title), columns, rows, tuple(remarks))
@@ -192,7 +191,8 @@ def costs(report: Report) -> Table:
         if (row := _cost(report, model, first, setting)) is not None
     )
     name = "" if first is None else f" against {first.name} ({first.key})"
-    return Table("settings", f"What a setting costs and gains{name}", columns, rows)
+    made = Table("settings", f"What a setting costs and gains{name}", columns, rows, naming=2)
+    return caveats.by_setting(report, made)
 
 
 def _first(report: Report) -> Setting | None:
@@ -268,13 +268,7 @@ def _dataset(report: Report) -> str:
 
 
 def _preprocessing(result: Result) -> str:
-    found = result.details["preprocessing"]
-    geometry = found["geometry"]
-    mean = "/".join(f"{one:g}" for one in found["mean"])
-    return (
-        f"{geometry['image_size']} px, crop {geometry['crop_pct']:g} {geometry['crop_mode']}, "
-        f"{geometry['interpolation']}, mean {mean}"
-    )
+    return ", ".join(caveats.preprocessing(result.details).values())
 
 
 def _listed(broken: Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ from cmx_bench.claims import (
     parse,
     words,
 )
-from cmx_bench.report import quantities
+from cmx_bench.report import caveats, quantities
 from cmx_bench.report.quantities import Span, UnknownError
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table, plain
@@ -153,7 +153,7 @@ def table(report: Report) -> Table:
         )
         for one in judged(report)
     )
-    return Table("claims", "Claims", columns, rows, _REMARKS)
+    return caveats.by_setting(report, Table("claims", "Claims", columns, rows, _REMARKS, naming=2))
 
 
 _REMARKS = (

@@ -28,6 +28,7 @@ def render(report: Report) -> str:
         "failures": [dataclasses.asdict(one) for one in report.failures],
         "left_out": [dataclasses.asdict(one) for one in report.left_out],
         "not_measured": [dataclasses.asdict(one) for one in report.gaps],
+        "last_record_unfinished": report.unfinished,
     }
     return json.dumps(content, indent=1) + "\n"
 

@@ -17,7 +17,7 @@ from cmx_bench import __version__, agreement, records
 from cmx_bench.errors import RecordsError
 from cmx_bench.report.summary import Report, summarise
 
-# Data, which no browser runs: the page forbids scripts as it did before.
+# Data, which no browser runs.
 _BLOCK = re.compile(
     r'<script type="application/json" id="cmx-bench-data">\n(.*?)\n</script>', re.DOTALL
 )
@@ -33,9 +33,11 @@ class Embedded:
 
 def pack(report: Report) -> str:
     """JSON with the run and its records, compressed: the same text for the same records."""
+    names = [one.name for one in dataclasses.fields(records.Record)]
     raw = {
         "run": dataclasses.asdict(report.run),
-        "records": [dataclasses.asdict(record) for record in report.records],
+        # Not by asdict, which copies every sample: 0.4 s for 10,000 records.
+        "records": [{name: getattr(one, name) for name in names} for one in report.records],
         "unfinished": report.unfinished,
         "votes": agreement.packed(report.votes),
         "thumbnails": {

@@ -8,15 +8,14 @@ from cmx_bench import published, units
 from cmx_bench.cell import Model
 from cmx_bench.published import Published
 from cmx_bench.report.summary import Result
-from cmx_bench.report.table import Entry, Note, plain
+from cmx_bench.report.table import Entry, Note, Origin, plain
 
 DASH = Entry("–", quiet=True)
 NOT_MEASURED = Entry("not measured", quiet=True)
 _SOME_FAILED = Note("✗", "some processes of this cell failed; the failures are listed below")
 _WIDE = "↔"
-_EXTRA_TRAINING = Note(
-    "‡", "weights that were pre-trained on more than ImageNet-1k, or distilled, as their tag says"
-)
+_EXTRA_DATA = Note("‡", "weights pre-trained on more than ImageNet-1k, as their name says")
+_TEACHER = Note("§", "weights distilled from a teacher, as their name says")
 
 
 def network(model: Model) -> Entry:
@@ -46,23 +45,28 @@ def printed(figure: Published | None, known_tag: str | None = None) -> Entry:
 
 def grade_notes(figure: Published) -> tuple[Note, ...]:
     """What a reader must know about a published figure before using it."""
-    notes = []
-    if figure.doubtful:
-        notes.append(Note(f"†{figure.grade}", published.GRADES[figure.grade]))
-    if published.extra_training(figure.tag):
-        notes.append(_EXTRA_TRAINING)
-    return tuple(notes)
+    doubtful = [Note(f"†{figure.grade}", published.GRADES[figure.grade])] * figure.doubtful
+    return (*doubtful, *(_training(figure.model, figure.tag) if figure.tag else ()))
+
+
+def _training(architecture: str, tag: str) -> Iterator[Note]:
+    """What weights have seen that others have not."""
+    if published.extra_data(tag):
+        yield _EXTRA_DATA
+    if published.distilled(tag, architecture):
+        yield _TEACHER
 
 
 def measured(result: Result | None, unit: float | None = None, best: bool = False) -> Entry:
     """A measured value with its spread; in multiples of `unit`, or with a prefix where None."""
     if result is None:
         return DASH
+    origin = Origin(result.cell, result.metric.name, result.metric.unit)
     if result.estimate is None:
         if result.status == "failed":
-            return Entry("failed", title=plain(result.reason))
+            return Entry("failed", title=plain(result.reason), origin=origin)
         if result.status == "skipped":
-            return Entry("skipped", title=plain(result.reason), quiet=True)
+            return Entry("skipped", title=plain(result.reason), quiet=True, origin=origin)
         return NOT_MEASURED
     value = result.estimate.value
     digits = digits_of(result)
@@ -71,7 +75,7 @@ def measured(result: Result | None, unit: float | None = None, best: bool = Fals
     else:
         text = units.significant(value / unit, digits)
     notes = tuple(_doubts(result))
-    return Entry(text, _spread(result), value, _interval(result), notes, best=best)
+    return Entry(text, _spread(result), value, _interval(result), notes, best=best, origin=origin)
 
 
 def _doubts(result: Result) -> Iterator[Note]:
@@ -80,6 +84,8 @@ def _doubts(result: Result) -> Iterator[Note]:
     if result.wide and result.precision is not None:
         wanted = units.percent(result.precision)
         yield Note(_WIDE, f"the interval stayed wider than the ± {wanted} wanted")
+    if result.metric.noise == "image":
+        yield from _training(result.model.target, result.model.recipe)
 
 
 def digits_of(result: Result) -> int:

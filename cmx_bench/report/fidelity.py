@@ -12,7 +12,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.claims import Operation, Value
 from cmx_bench.metrics import METRICS
 from cmx_bench.published import Published
-from cmx_bench.report import entries, quantities
+from cmx_bench.report import caveats, entries, quantities
 from cmx_bench.report.quantities import Span, UnknownError
 from cmx_bench.report.summary import Report, Result
 from cmx_bench.report.table import Column, Entry, Table, plain
@@ -37,8 +37,9 @@ def table(report: Report) -> Table:
     measured = any(key[2] == "top1" and one.estimate for key, one in report.results.items())
     measured = measured and report.on_imagenet
     remarks = [*_REMARKS, *([] if measured else ["ImageNet top-1 is not measured here."])]
-    return Table("fidelity", "Fidelity: measured against published", columns, tuple(rows),
-                 tuple(remarks))  # fmt: skip
+    made = Table("fidelity", "Fidelity: measured against published", columns, tuple(rows),
+                 tuple(remarks), naming=3)  # fmt: skip
+    return caveats.by_setting(report, made)
 
 
 _REMARKS = (
@@ -117,8 +118,22 @@ def _accuracy(
     )
     yield _row(
         model, METRICS["top1"].title, setting.name, entries.measured(result), _printed(figure),
-        estimate.value / figure.value - 1, _finding(span, figure.value),
+        estimate.value / figure.value - 1, _finding(span, figure.value) + _prepared(result, figure),
     )  # fmt: skip
+
+
+def _prepared(result: Result, figure: Published) -> str:
+    """`; measured with 224 px, crop 0.875, …` where a figure is of images prepared in another way;
+    nothing where that is not known."""
+    found = result.details.get("preprocessing")
+    if found is None or not figure.conditions:
+        return ""
+    geometry = found["geometry"]
+    ours = (
+        f"{geometry['image_size']} px, crop {geometry['crop_pct']:.3f}, {geometry['interpolation']}"
+    )
+    theirs = f"{figure.image_size} px, {figure.conditions}"
+    return "" if ours == theirs else f"; measured with {ours}, published with {theirs}"
 
 
 def _finding(span: Span | None, theirs: float) -> str:
@@ -213,7 +228,8 @@ def order(report: Report) -> Table:
         for setting in report.run.settings
         if len(found := _compared(report, setting)) > 2
     )
-    return Table("order", "Order by throughput, beside the paper's", columns, rows)
+    made = Table("order", "Order by throughput, beside the paper's", columns, rows)
+    return caveats.by_setting(report, made)
 
 
 def _ordered(

@@ -188,7 +188,7 @@ _SPECIAL = {
     "≈": r"\ensuremath{\approx}", "→": r"\ensuremath{\rightarrow}",
     "↔": r"\ensuremath{\leftrightarrow}", "✗": r"\ensuremath{\otimes}", "µ": r"\ensuremath{\mu}",
     "ρ": r"\ensuremath{\rho}", "·": r"\ensuremath{\cdot}", "†": r"\ensuremath{\dagger}",
-    "‡": r"\ensuremath{\ddagger}", "–": r"\textendash{}", "—": r"\textemdash{}",
+    "‡": r"\ensuremath{\ddagger}", "§": r"\S{}", "–": r"\textendash{}", "—": r"\textemdash{}",
     "…": r"\ldots{}", "’": r"\textquoteright{}", "‘": r"\textquoteleft{}",
     "“": r"\textquotedblleft{}", "”": r"\textquotedblright{}", "\u00a0": "~", "\u202f": r"\,",
     "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ø": r"\o{}", "Ø": r"\O{}", "ł": r"\l{}",

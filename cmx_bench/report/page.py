@@ -1,9 +1,14 @@
-"""report.html: one file that needs no network and no script."""
+"""report.html: one file that needs no network, and can be read without its script."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -13,7 +18,7 @@ from cmx_bench.report import embedded
 from cmx_bench.report.content import Content
 from cmx_bench.report.headline import facts
 from cmx_bench.report.plot import Plot
-from cmx_bench.report.table import Picture, grouped, plain
+from cmx_bench.report.table import Entry, Picture, Table, grouped, plain
 
 if TYPE_CHECKING:
     from cmx_bench.report.figures import Drawing
@@ -29,9 +34,11 @@ def render(content: Content, drawings: Sequence[Drawing]) -> str:
         drawings=inlined(drawings),
         omitted=content.plots.omitted,
         data=Markup(embedded.pack(content.report)),
+        script=_file("report.js"),
     )
 
 
+@cache
 def template(name: str) -> jinja2.Template:
     """A page's template; `parts.html.j2` has what pages share."""
     environment = jinja2.Environment(
@@ -41,9 +48,45 @@ def template(name: str) -> jinja2.Template:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals["grouped"] = grouped
+    environment.globals.update(
+        anchored=_anchored, grouped=grouped, policy=_policy, style=_file("report.css")
+    )
     environment.filters["data_url"] = _data_url
     return environment.get_template(name)
+
+
+@cache
+def _file(name: str) -> Markup:
+    """One of our own files, as it stands in a page."""
+    text = (resources.files("cmx_bench.report") / "templates" / name).read_text(encoding="utf-8")
+    return Markup(text)
+
+
+def _policy(style: str, script: str) -> Markup:
+    """What a browser lets a page do: show its own style and images, run its own script or none."""
+    allowed = f"default-src 'none'; style-src {_hash(style)}; img-src data:"
+    return Markup(f"{allowed}; script-src {_hash(script)}" if script else allowed)
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _anchored(table: Table) -> Iterator[tuple[str, tuple[Entry, ...]]]:
+    """Each row with the id that links lead to: made of what names it, not of where it stands."""
+    seen: Counter[str] = Counter()
+    for row in table.rows:
+        name = ".".join((table.key, *(_slug(entry.text) for entry in row[: table.naming])))
+        seen[name] += 1
+        yield (f"{name}.{seen[name]}" if seen[name] > 1 else name), row
+
+
+_LONGEST_SLUG = 60
+
+
+def _slug(text: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:_LONGEST_SLUG]
 
 
 def _data_url(picture: Picture) -> str:
@@ -56,4 +99,27 @@ def inlined(drawings: Sequence[Drawing]) -> list[tuple[Plot, Markup]]:
         return []
     from cmx_bench.report import figures  # matplotlib takes a while to import
 
-    return [(one.plot, Markup(figures.inline(one))) for one in drawings]
+    return [(one.plot, Markup(_styleless(figures.inline(one)))) for one in drawings]
+
+
+_SHEET = re.compile("<style.*?</style>", re.DOTALL)
+_STYLE = re.compile(' style="([^"]*)"')
+
+
+def _styleless(svg: str) -> str:
+    """`svg` with attributes in place of styles, which a page's policy does not let pass."""
+    return _STYLE.sub(lambda style: _attributes(style[1]), _SHEET.sub("", svg))
+
+
+_FONT = re.compile(r"(?:(?P<weight>\d+|bold) )?(?P<size>[\d.]+px) .*")
+
+
+@cache
+def _attributes(style: str) -> str:
+    """The same as attributes; without the font's name, which the page decides."""
+    pairs = (part.partition(":")[::2] for part in style.split(";") if part.strip())
+    found = {name.strip(): value.strip() for name, value in pairs}
+    found.pop("font-family", None)
+    if (font := _FONT.fullmatch(found.pop("font", ""))) is not None:  # as matplotlib 3.9 writes it
+        found |= {f"font-{name}": value for name, value in font.groupdict().items() if value}
+    return "".join(f' {name}="{value}"' for name, value in found.items())

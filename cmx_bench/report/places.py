@@ -26,6 +26,7 @@ class Places:
 
 _TABLE = re.compile(r'(<caption id="([^"]*)-caption">.*?<tbody>)(.*?)(?=</tbody>)', re.DOTALL)
 _COLUMN = re.compile(r'<col data-column="([^"]*)">')
+_ROW = re.compile("<tr[^>]*>")
 _CELL = re.compile(r"<(t[hd])([^>]*)>(.*?)</\1>", re.DOTALL)
 _HIDDEN = re.compile(r'(data-sort|title)="([^"]*)"')
 _DRAWING = re.compile(r'(<figure id="([^"]*)">.*?)(<svg.*?</svg>)', re.DOTALL)
@@ -48,7 +49,7 @@ def of_page(text: str) -> Places:
 def _entries(table: re.Match[str]) -> Iterator[tuple[str, str]]:
     """Each entry of a table of the page with what only shows on demand."""
     columns = _COLUMN.findall(table[1])
-    for row, cells in enumerate(table[3].split("<tr>")[1:], 1):
+    for row, cells in enumerate(_ROW.split(table[3])[1:], 1):
         found = _CELL.findall(cells)
         label = _read(found[0][2]) if found else ""
         for place, (_, attributes, content) in enumerate(found):

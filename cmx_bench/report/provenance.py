@@ -34,7 +34,7 @@ def samples(report: Report) -> Table:
         for result in sorted(sampled, key=lambda one: order[one.model.name])
     )
     remarks = (_DISCARDED,) if report.blocks.taken else ()
-    return Table("samples", "Samples of each process", columns, rows, remarks, folded=True)
+    return Table("samples", "Samples of each process", columns, rows, remarks, True, naming=3)
 
 
 _DISCARDED = (
@@ -86,7 +86,9 @@ def figures_cited(report: Report) -> Table:
         for figure in report.published[model.name].figures
     )  # fmt: skip
     remarks = tuple(f"Grade {grade}: {words}." for grade, words in published.GRADES.items())
-    return Table("published", "Published figures and their sources", columns, rows, remarks, True)
+    return Table(
+        "published", "Published figures and their sources", columns, rows, remarks, True, naming=2
+    )
 
 
 def environments(report: Report) -> Table:

@@ -78,6 +78,11 @@ class Result:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def cell(self) -> str:
+        """The key of the cell that it comes from."""
+        return f"{self.model.name}/{self.metric.measure}/{self.setting}"
+
+    @property
     def counting(self) -> tuple[Process, ...]:
         """The processes that the estimate rests on."""
         return tuple(one for one in self.processes if one.counts)

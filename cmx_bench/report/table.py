@@ -44,12 +44,22 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The records that a value was made from: those of a cell, by its key, in base units."""
+
+    cell: str
+    metric: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What stands in one place of a table.
 
     `detail` is secondary text (a spread, a tag); `sort` the value in base units; `title` a
     tooltip; `quiet` marks text that stands for the absence of a figure, `best` the best figure of
-    a column, which formats that can show it in bold. `pictures` stand before the text.
+    a column, which formats that can show it in bold. `pictures` stand before the text. `origin` is
+    that of a measured value.
     """
 
     text: str
@@ -60,6 +70,7 @@ class Entry:
     quiet: bool = False
     best: bool = False
     pictures: tuple[Picture, ...] = ()
+    origin: Origin | None = None
 
     @property
     def marks(self) -> str:
@@ -75,7 +86,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `remarks` are sentences below it; `folded` ones are shown on demand."""
+    """A table. `remarks` are sentences below it; `folded` ones are shown on demand.
+
+    The first `naming` columns say what a row is about, whatever it shows of it.
+    """
 
     key: str
     title: str
@@ -83,12 +97,22 @@ class Table:
     rows: tuple[tuple[Entry, ...], ...]
     remarks: tuple[str, ...] = ()
     folded: bool = False
+    naming: int = 1
 
     @property
     def notes(self) -> tuple[Note, ...]:
         """The footnotes that the entries refer to, in the order of their marks."""
-        found = {note: None for row in self.rows for entry in row for note in entry.notes}
-        return tuple(sorted(found, key=lambda note: note.mark))
+        return in_order(note for row in self.rows for entry in row for note in entry.notes)
+
+
+def in_order(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Each note once: letters as they are counted (a to z, aa), then other marks."""
+    return tuple(sorted(dict.fromkeys(notes), key=_place))
+
+
+def _place(note: Note) -> tuple[bool, int, str]:
+    letters = note.mark.isalpha()
+    return not letters, len(note.mark) if letters else 0, note.mark
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")

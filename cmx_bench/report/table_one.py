@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
-from cmx_bench.report import best, entries, training
+from cmx_bench.report import best, caveats, entries, training
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table, plain
 
@@ -65,7 +65,13 @@ def table_one(report: Report, setting: Setting) -> Table:
     if not top1:
         remarks.append("Top-1 was not measured in this run: both columns are published figures.")
     title = f"Table 1 · {setting.name} ({setting.key})"
-    return Table(f"table1-{setting.key}", title, columns, rows, tuple(remarks))
+    made = Table(f"table1-{setting.key}", title, columns, rows, tuple(remarks))
+    if top1:
+        names = [model.name for model in report.run.models]
+        found = [report.results.get((name, setting.key, "top1")) for name in names]
+        made = caveats.by_preprocessing(made, {"top1": found})
+    timm = [report.published[model.name].timm.get("top1") for model in report.run.models]
+    return caveats.by_conditions(made, {"top1_timm": timm})
 
 
 def _row_one(

@@ -10,6 +10,7 @@ from cmx_bench.report import (
     absences,
     accuracy,
     best,
+    caveats,
     claims,
     entries,
     fidelity,
@@ -55,7 +56,17 @@ def metrics(report: Report) -> Table:
     remarks = tuple(f"{one.title}: {_explained(one)}." for one in found)
     if any(entry.best for row in rows for entry in row):
         remarks = (best.REMARK, *remarks)
-    return Table("metrics", "All metrics", columns, rows, remarks)
+    table = Table("metrics", "All metrics", columns, rows, remarks, naming=2)
+    accuracies = {
+        one.name: [
+            report.results.get((model.name, setting.key, one.name))
+            for setting in report.run.settings
+            for model in report.run.models
+        ]
+        for one in found
+        if one.noise == "image"
+    }
+    return caveats.by_preprocessing(caveats.by_setting(report, table), accuracies)
 
 
 def _rows(report: Report, setting: Setting, found: Sequence[Metric]) -> Iterator[tuple[Entry, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from cmx_bench.report.table import Column, Entry, Table
+from cmx_bench.report.table import Column, Entry, Table, in_order
 
 # A terminal has room for these; the page beside it has the others.
 _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_paper",
@@ -31,7 +31,7 @@ def text(table: Table, width: int) -> str:
     with console.capture() as captured:
         console.print(drawn)
         notes = (note for row in table.rows for place in shown for note in row[place].notes)
-        for note in sorted(set(notes), key=lambda note: note.mark):
+        for note in in_order(notes):
             console.print(Text(f"{note.mark}  {note.text}"))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 

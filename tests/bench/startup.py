@@ -6,6 +6,8 @@ default a made-up one of 100 cells. Prints medians of five runs in seconds.
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import statistics
 import subprocess
 import sys
@@ -49,18 +51,25 @@ def made_up_run(folder: Path, cells: int, replicates: int = 5) -> Path:
     run = Run(
         "made-up", "Made up", "0" * 12, "made-up.yaml", "cpu", models, (setting,),
         ("throughput",), tuple(keys), replicates, (), {}, "none", "2026-01-01T00:00:00+00:00",
-        "2026-01-01T00:00:00+00:00", {"device_name": "none"}, {"e": {"device_name": "none"}},
+        "2026-01-01T00:00:00+00:00", machine={"device_name": "none"},
+        environments={"e": {"device_name": "none"}},
     )  # fmt: skip
     records.write_run(folder, run)
-    for number, (model, key) in enumerate(zip(models, keys, strict=True)):
-        for replicate in range(replicates):
-            values = {"throughput": [10.0 + number + 0.01 * (replicate + i) for i in range(5)]}
-            record = Record(
-                key, model.name, "throughput", setting.key, replicate, "ok", values, "", "e",
-                "2026-01-01T00:00:00+00:00", 1.0,
-            )  # fmt: skip
-            records.append(folder, record)
+    lines = [
+        json.dumps(dataclasses.asdict(_record(run, number, replicate)))
+        for number in range(cells)
+        for replicate in range(replicates)
+    ]
+    (folder / "records.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+def _record(run: Run, number: int, replicate: int) -> Record:
+    values = {"throughput": [10.0 + number + 0.01 * (replicate + i) for i in range(5)]}
+    return Record(
+        run.cells[number], run.models[number].name, "throughput", run.settings[0].key, replicate,
+        "ok", values, "", "e", "2026-01-01T00:00:00+00:00", 1.0,
+    )  # fmt: skip
 
 
 def main() -> None:

@@ -122,3 +122,35 @@ def test_the_nearest_resnet_is_the_reference() -> None:
 )  # fmt: skip
 def test_extra_training_is_seen_in_the_tag(tag: str, more: bool) -> None:
     assert published.extra_training(tag) is more
+
+
+@pytest.mark.parametrize(
+    ("tag", "data", "teacher"),
+    [
+        ("in1k", False, False),
+        ("a1h_in1k", False, False),
+        ("gluon_in1k", False, False),
+        ("fb_in1k", False, False),
+        ("goog_in21k_ft_in1k", True, False),
+        ("fb_in22k_ft_in1k", True, False),
+        ("sw_in12k_ft_in1k", True, False),
+        ("fb_swsl_ig1b_ft_in1k", True, False),
+        ("clip_laion2b_ft_in1k", True, False),
+        ("ns_jft_in1k", True, True),
+        ("fb_distilled_in1k", False, True),
+        ("fb_dist_in1k", False, True),
+        ("dist_in22k_ft_in1k", True, True),
+        ("ssld_in1k", False, True),
+        ("c2ns_in1k", False, False),
+        ("swag_ft_in1k", True, False),
+    ],
+)
+def test_timms_tags_say_what_weights_have_seen(tag: str, data: bool, teacher: bool) -> None:
+    assert published.extra_data(tag) is data
+    assert published.distilled(tag) is teacher
+    assert published.extra_training(tag) is (data or teacher)
+
+
+def test_some_architectures_always_had_a_teacher() -> None:
+    assert published.distilled("fb_in1k", "deit_small_distilled_patch16_224")
+    assert not published.distilled("fb_in1k", "deit_small_patch16_224")

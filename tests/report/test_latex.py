@@ -125,6 +125,7 @@ def test_nothing_of_a_table_is_dropped(report: Report) -> None:
                        r"10\textsuperscript{6}"),
         ("🤖 漢", r"\texttt{U+1F916} \texttt{U+6F22}"),
         ("two\nlines", "two lines"),
+        ("b, ‡, §", r"b, \ensuremath{\ddagger}, \S{}"),
     ],
 )  # fmt: skip
 def test_escapes(text: str, expected: str) -> None:

@@ -114,6 +114,14 @@ def test_a_record_written_by_half_is_passed_over_aloud(folder: Path, format: str
     assert "43 measured, 1 missing, of 44" in text
 
 
+def test_programs_are_told_of_a_record_written_by_half(folder: Path) -> None:
+    path = folder / "records.jsonl"
+    assert '"last_record_unfinished": false' in report.render(folder, "json")
+    path.write_text(path.read_text()[:-20])
+    assert '"last_record_unfinished": true' in report.render(folder, "json")
+    assert "peak_memory,,B,,,0,not measured,measured" in report.render(folder, "csv")
+
+
 def test_a_folder_that_cannot_be_written_is_refused(folder: Path) -> None:
     (folder / "tables").write_text("in the way")
     with pytest.raises(RecordsError, match="tables: cannot be written"):

@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from cmx_bench.report import hover
 from cmx_bench.report.figures import scatter, stacks, strips, timeline
 from cmx_bench.report.figures.style import BELOW, CSS_COLOURS, RC, WIDTH, Frame
 from cmx_bench.report.plot import Plot, Scatter, Shape, Stacks, Strips, Timeline
@@ -71,7 +72,7 @@ _SVG: Mapping[str, Any] = {"metadata": dict.fromkeys(("Date", "Creator", "Format
 
 def _draw(plot: Plot, copies: Collection[str]) -> Drawing:
     figure = _painted(plot.shape)
-    svg = _saved(figure, "svg", _SVG).decode()
+    svg = hover.titled(_saved(figure, "svg", _SVG).decode())
     return Drawing(plot, svg, {one: _saved(figure, one, COPIES[one]) for one in copies})
 
 

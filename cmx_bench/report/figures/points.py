@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -18,8 +18,15 @@ def marker_size(style: Style) -> float:
     return _MARKER * (1.7 if style.marker == "*" else 1.0)
 
 
-def paint_points(axes: Axes, points: Sequence[Point], style: Style, joined: bool = False) -> None:
-    """Published points hollow and apart from the others; `joined` ones from left to right."""
+def paint_points(
+    axes: Axes, points: Sequence[Point], style: Style, gid: Callable[[Sequence[Point]], str],
+    joined: bool = False,
+) -> None:  # fmt: skip
+    """Published points hollow and apart from the others; `joined` ones from left to right.
+
+    Args:
+        gid: what is said of each of some points, for `hover.titled`.
+    """
     for published in (False, True):
         mine = sorted((p for p in points if p.published is published), key=lambda p: p.x)
         if mine:
@@ -29,6 +36,7 @@ def paint_points(axes: Axes, points: Sequence[Point], style: Style, joined: bool
                 markerfacecolor=PAGE if published else style.colour,
                 markeredgecolor=style.colour, markeredgewidth=1.2,
                 linestyle=style.line if joined else "none", linewidth=style.width, zorder=3,
+                gid=gid(mine),
             )  # fmt: skip
     _paint_bars(axes, points, style)
     _paint_rings(axes, [point for point in points if point.ring])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,6 +13,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from cmx_bench.report import hover
 from cmx_bench.report.figures.labels import label_points
 from cmx_bench.report.figures.points import heights, marker_size, paint_points, widths
 from cmx_bench.report.figures.style import (
@@ -51,7 +53,8 @@ def paint(axes: Axes, shape: Scatter) -> None:
     groups = _groups(shape.points)
     for points in groups:
         style = _coloured(styles[points[0].family], points[0].kind)
-        paint_points(axes, points, style, joined=bool(points[0].line))
+        said = partial(hover.points, x=shape.x, y=shape.y)
+        paint_points(axes, points, style, said, joined=bool(points[0].line))
     _set_limits(axes, shape)
     joined = [sorted((p.x, p.y) for p in points) for points in groups if points[0].line]
     label_points(axes, shape.points, [*joined, *(curve.spots for curve in shape.curves)])

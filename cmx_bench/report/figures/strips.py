@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
 
+from cmx_bench.report import hover
 from cmx_bench.report.figures.style import ABOVE, BELOW, GRID, INK, LETTER, SHADES, Frame
 from cmx_bench.report.plot import Strip, Strips
 
@@ -23,7 +24,8 @@ def paint(axes: Axes, shape: Strips) -> None:
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     for place in range(1, len(shape.strips)):
         axes.axhline(place - 0.5, color=GRID, linewidth=0.6, zorder=0)
-    axes.scatter(values, rows, s=14, c=shades, linewidths=0, zorder=2)
+    axes.scatter(values, rows, s=14, c=shades, linewidths=0, zorder=2,
+                 gid=hover.samples(shape.strips))  # fmt: skip
     axes.set_yticks(range(len(shape.strips)), [strip.label for strip in shape.strips])
     axes.set_ylim(len(shape.strips) - 0.5, -0.5)
     axes.tick_params("y", length=0)

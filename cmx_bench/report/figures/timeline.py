@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from matplotlib.axes import Axes
 
+from cmx_bench.report import hover
 from cmx_bench.report.figures.labels import Box, box, overlap
 from cmx_bench.report.figures.points import heights, paint_points
 from cmx_bench.report.figures.style import (
@@ -38,7 +40,8 @@ def paint(axes: Axes, shape: Timeline) -> None:
         lines.setdefault(point.label, []).append(point)
     styles = styles_of(shape.points)
     for points in lines.values():
-        paint_points(axes, points, styles[points[0].family], joined=True)
+        said = partial(hover.points, x=shape.x, y=shape.y, ticks=shape.ticks)
+        paint_points(axes, points, styles[points[0].family], said, joined=True)
     axes.set_xlim(-0.7, len(shape.ticks) - 0.3)
     step = -(-len(shape.ticks) // _MOST_TICKS)
     axes.set_xticks(range(0, len(shape.ticks), step), shape.ticks[::step])

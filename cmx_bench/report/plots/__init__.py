@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cmx_bench.report.plot import Plot
-from cmx_bench.report.plots import batches, cost, figure_one, front, roofline, samples
+from cmx_bench.report.plots import batches, cost, curves, figure_one, front, roofline, samples
 from cmx_bench.report.summary import Report
 
 

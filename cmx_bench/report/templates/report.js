@@ -1,0 +1,186 @@
+// What the page does on top of being read: rows sorted and filtered, links that open what they lead
+// to, and the raw samples behind a number.
+"use strict";
+
+const made = (tag, attributes, ...children) => {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+};
+
+// --- sorting -------------------------------------------------------------------------------------
+
+const DIRECTIONS = [null, "ascending", "descending"];
+const texts = new Intl.Collator("en", { numeric: true });
+
+// Numbers by their base units, then texts as people order them; where nothing is, that is last.
+function compared(one, other, direction) {
+  const [a, b] = [one, other].map((cell) => Number.parseFloat(cell.dataset.sort));
+  const absent = (cell) => cell.classList.contains("quiet") || !cell.textContent.trim();
+  const apart = absent(one) - absent(other) || Number.isNaN(a) - Number.isNaN(b);
+  const order = a - b || texts.compare(one.textContent.trim(), other.textContent.trim());
+  return apart || (direction === "ascending" ? order : -order);
+}
+
+function makeSortable(table) {
+  const body = table.tBodies[0];
+  const asWritten = [...body.rows];
+  const columns = [...table.querySelectorAll("col")].map((col) => col.dataset.column);
+  const headings = [...table.querySelectorAll("thead th[data-column]")];
+
+  function sort(heading) {
+    const now = DIRECTIONS.indexOf(heading.getAttribute("aria-sort"));
+    const direction = DIRECTIONS[(now + 1) % DIRECTIONS.length];
+    for (const one of headings) one.removeAttribute("aria-sort");
+    if (direction) heading.setAttribute("aria-sort", direction);
+    const place = columns.indexOf(heading.dataset.column);
+    const rows = [...asWritten];
+    if (direction) rows.sort((a, b) => compared(a.cells[place], b.cells[place], direction));
+    body.append(...rows);
+  }
+
+  for (const heading of headings) {
+    const button = made("button", { type: "button" }, ...heading.childNodes);
+    button.addEventListener("click", () => sort(heading));
+    heading.append(button);
+  }
+}
+
+// --- filtering -----------------------------------------------------------------------------------
+
+const FEW_ROWS = 10;
+
+function makeFilterable(table) {
+  const rows = [...table.tBodies[0].rows];
+  const input = made("input", { type: "search", "aria-describedby": table.caption.id });
+  const count = made("output", {});
+
+  input.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/);
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+    }
+    const shown = rows.filter((row) => !row.hidden).length;
+    count.textContent = input.value ? `${shown} of ${rows.length} rows` : "";
+  });
+  const bar = made("div", { class: "filter" }, made("label", {}, "Filter rows ", input), count);
+  table.closest(".scroll").before(bar);
+}
+
+// --- links ---------------------------------------------------------------------------------------
+
+// Shows what the address names, though it be folded away or filtered out.
+function reveal() {
+  const target = document.getElementById(location.hash.slice(1));
+  if (!target) return;
+  for (let one = target; one; one = one.parentElement) {
+    if (one.tagName === "DETAILS") one.open = true;
+  }
+  if (target.hidden) {
+    const input = target.closest(".table").querySelector("input");
+    input.value = "";
+    input.dispatchEvent(new Event("input"));
+  }
+  target.scrollIntoView();
+}
+
+// --- the raw samples behind a number -------------------------------------------------------------
+
+let unpacked;
+
+// The run and its records: JSON, compressed by zlib, in URL-safe base64.
+function raw() {
+  unpacked ??= (async () => {
+    const block = JSON.parse(document.getElementById("cmx-bench-data").textContent);
+    const base64 = block.data.replaceAll("-", "+").replaceAll("_", "/");
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Response(stream).json();
+  })();
+  return unpacked;
+}
+
+function facts(pairs) {
+  const parts = pairs.flatMap(([term, text]) => [made("dt", {}, term), made("dd", {}, text)]);
+  return made("dl", { class: "facts" }, ...parts);
+}
+
+function processes(records, { metric, unit }) {
+  const headings = ["Process", "Samples", "Discarded", "Environment", "Status"];
+  const listed = (samples) => (samples?.[metric] ?? []).join(" · ");
+  const row = (one) => [one.replicate, listed(one.values), listed(one.discarded), one.environment,
+    one.reason ? `${one.status}: ${one.reason}` : one.status];
+  const cells = (tag, attributes, texts) => texts.map((text) => made(tag, attributes, String(text)));
+  return made("table", {},
+    made("caption", {}, `${metric}${unit && ` in ${unit}`}, a line for each process`),
+    made("thead", {}, made("tr", {}, ...cells("th", { scope: "col" }, headings))),
+    made("tbody", {}, ...records.map((one) => made("tr", {}, ...cells("td", {}, row(one))))));
+}
+
+function weights(model, records) {
+  if (!model?.weights) return "none: initial values";
+  const hashed = records.find((one) => one.details?.weights_sha256);
+  if (!hashed) return `${model.weights}: named by the suite, no file hashed in these records`;
+  return `${model.weights}, SHA-256 ${hashed.details.weights_sha256}`;
+}
+
+async function behind(cell) {
+  const { run, records } = await raw();
+  const mine = records.filter((one) => one.cell === cell.dataset.cell);
+  const [name, , setting] = cell.dataset.cell.split("/");
+  const shown = [...cell.childNodes].map((node) => node.textContent).join(" ");
+  return [
+    facts([
+      ["Shown", shown],
+      [cell.dataset.sort ? "Interval" : "Reason", cell.title],
+      ["Setting", setting],
+      ["Weights", weights(run.models.find((one) => one.name === name), mine)],
+      ["Command", run.command],
+      ["Cell", cell.dataset.cell],
+    ]),
+    made("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Samples" },
+      processes(mine, cell.dataset)),
+  ];
+}
+
+function makeDialog() {
+  const title = made("h2", { id: "behind-title" });
+  const content = made("div", {});
+  const close = made("button", { type: "button", class: "close" }, "Close");
+  const dialog = made("dialog", { "aria-labelledby": title.id }, close, title, content);
+  close.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  document.body.append(dialog);
+
+  return async (cell) => {
+    const network = cell.parentElement.cells[0].firstChild;
+    title.textContent = `${network.textContent} · ${cell.dataset.metric}`;
+    content.replaceChildren();
+    dialog.showModal();
+    try {
+      content.replaceChildren(...(await behind(cell)));
+    } catch (error) {
+      content.replaceChildren(
+        made("p", {}, `The raw samples inside this page cannot be read (${error.message}). `
+          + "The table of samples and cmx-bench verify have them as well."));
+    }
+  };
+}
+
+function makeClickable(cells, show) {
+  for (const cell of cells) {
+    const button = made("button", { type: "button", "aria-haspopup": "dialog" }, cell.firstChild);
+    button.addEventListener("click", () => show(cell));
+    cell.prepend(button);
+  }
+}
+
+for (const table of document.querySelectorAll(".table table")) {
+  if (table.tBodies[0].rows.length > 1) makeSortable(table);
+  if (table.tBodies[0].rows.length > FEW_ROWS) makeFilterable(table);
+}
+makeClickable(document.querySelectorAll("td[data-cell]"), makeDialog());
+addEventListener("hashchange", reveal);
+reveal();

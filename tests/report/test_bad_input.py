@@ -1,0 +1,97 @@
+"""What is wrong with a run stands in every format: nothing is dropped in silence."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+
+import pytest
+
+from cmx_bench.claims import Claim
+from cmx_bench.records import Record, Run
+from cmx_bench.report import RENDERERS, latex, markdown, terminal
+from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.table import plain
+from cmx_bench.report.table_one import table_one
+
+from .synthetic import FP16, PAPER, failed, make_records, make_run
+from .test_formats import AWKWARD, awkward
+from .test_latex import check
+
+BROKEN = PAPER[2]
+REASON = "cannot be built: 50 % <of> it | is_missing"
+
+
+@pytest.fixture(scope="module")
+def broken() -> Report:
+    """Nothing of one model could be measured."""
+    run = make_run(models=PAPER[:4])
+    return summarise(
+        run,
+        [failed(one, REASON) if one.model == BROKEN.name else one for one in make_records(run)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("format", "escaped"),
+    [("html", str), ("md", markdown.escaped), ("latex", latex.escaped)],
+)
+def test_a_model_without_any_ok_record_stays(
+    broken: Report, format: str, escaped: Callable[[str], str]
+) -> None:
+    text = RENDERERS[format](broken)
+    text = unescape(text) if format == "html" else text.replace(r"\allowbreak{}", "")
+    assert escaped(BROKEN.label) in text
+    assert escaped(REASON) in text
+    assert len(re.findall(r"\bfailed\b", text)) > 4
+    assert escaped(f"{BROKEN.name}/macs/r224") in text
+
+
+def test_programs_are_told_too(broken: Report) -> None:
+    rows = [one for one in csv.DictReader(io.StringIO(RENDERERS["csv"](broken)))
+            if one["model"] == BROKEN.name and one["source"] == "measured"]  # fmt: skip
+    assert {one["metric"] for one in rows} >= {"params", "macs", "throughput", "peak_memory"}
+    assert {(one["value"], one["status"]) for one in rows} == {("", "failed")}
+    content = json.loads(RENDERERS["json"](broken))
+    found = [one for one in content["results"] if one["model"] == BROKEN.name]
+    assert {(one["status"], one["reason"]) for one in found} == {("failed", REASON)}
+
+
+def test_the_terminal_keeps_its_row(broken: Report) -> None:
+    [row] = [line for line in terminal.text(table_one(broken, FP16), 200).splitlines()
+             if BROKEN.label in line]  # fmt: skip
+    assert row.split()[1:5] == ["failed"] * 4
+
+
+def test_the_terminal_shows_awkward_names_as_they_are() -> None:
+    text = terminal.text(table_one(awkward(), FP16), 600)
+    for label in AWKWARD:
+        for line in plain(label).splitlines():
+            assert line in text
+    assert "\x1b" not in text and "\x07" not in text
+
+
+@pytest.fixture
+def said(run: Run, found: list[Record]) -> Report:
+    """Awkward texts wherever a user or a machine has a say, labels aside."""
+    name = "".join(AWKWARD[:4])
+    claims = (Claim(name, "params(resnet50) > 1"),)
+    environments = {digest: one | {"device_name": name} for digest, one in run.environments.items()}
+    run = dataclasses.replace(
+        run, suite_path=name, command=name, claims=claims, environments=environments,
+        unavailable={"cpu/x": name}, accuracy={"dataset": name}, title=name,
+    )  # fmt: skip
+    return summarise(run, found)
+
+
+def test_no_text_becomes_markup(said: Report) -> None:
+    page, text = RENDERERS["html"](said), RENDERERS["md"](said)
+    assert page.count("<script") == 2 and "<script>alert" not in page
+    assert "<script" not in text and "[link](" not in text and "@somebody" not in text
+    assert check(RENDERERS["latex"](said)) > 0
+    assert json.loads(RENDERERS["json"](said))["run"]["title"] == said.run.title

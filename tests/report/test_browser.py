@@ -1,0 +1,306 @@
+"""The page in headless Chromium, and held against axe-core's rules where AXE_CORE names its file.
+
+`tox run -e page` has what this needs: playwright, Debian's chromium, and axe-core from npm.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench.report import RENDERERS
+
+from .synthetic import BF16, FP16, FP32
+from .test_caveats import evaluated
+from .test_formats import AWKWARD, awkward, mixed
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+AXE = os.environ.get("AXE_CORE")
+
+TABLE = f"table1-{FP16.key}"
+THROUGHPUT = f'td[data-cell="resnet152/throughput/{FP16.key}"]'
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    made = {"mixed": mixed(), "awkward": awkward(), "evaluated": evaluated(0.875, 0.96)}
+    for name, report in made.items():
+        (folder / f"{name}.html").write_text(RENDERERS["html"](report), encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in made}
+
+
+@pytest.fixture
+def show(browser: Any, pages: dict[str, Path]) -> Iterator[Open]:
+    """Opens a page; afterwards nothing may have been said on its console or asked of a network."""
+    contexts, heard = [], []
+
+    def opened(name: str = "mixed", link: str = "", **options: Any) -> Any:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: heard.append(message.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("request", lambda one: one.url.startswith("file:") or heard.append(one.url))
+        page.on("dialog", lambda dialog: heard.append(dialog.message))
+        page.goto(f"{pages[name].as_uri()}{link}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert heard == []
+
+
+def column(page: Any, place: int) -> list[str]:
+    """The texts of a column of Table 1, as shown."""
+    cells = page.locator(f"#{TABLE} tbody tr:visible > :nth-child({place})")
+    return [text.strip() for text in cells.all_inner_texts()]
+
+
+def heading(page: Any, key: str) -> Any:
+    return page.locator(f'#{TABLE} th[data-column="{key}"]')
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def test_without_a_script_everything_can_be_read(show: Open) -> None:
+    page = show(java_script_enabled=False)
+    assert len(column(page, 1)) == 11
+    assert page.locator("button, input, dialog").count() == 0
+    page.locator("#samples summary").click()
+    assert page.locator("#samples tbody tr").first.is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark(show: Open, scheme: str) -> None:
+    page = show(color_scheme=scheme)
+    colours = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, "
+        "getComputedStyle(document.querySelector('figure svg text')).fill]"
+    )
+    light, dark = "rgb(255, 255, 255)", "rgb(20, 23, 26)"
+    assert colours[0] == (light if scheme == "light" else dark)
+    assert colours[1] == ("rgb(27, 31, 36)" if scheme == "light" else "rgb(230, 233, 236)")
+
+
+def test_paper_is_white_and_has_no_controls(show: Open) -> None:
+    page = show(color_scheme="dark", viewport={"width": 1046, "height": 700})  # A4's, but margins
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1046
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator(".filter:visible, nav:visible, .skip:visible").count() == 0
+    assert column(page, 1)[0].startswith("ConvMixer-1536/20")
+    assert page.pdf().startswith(b"%PDF")
+
+
+def test_a_narrow_screen_scrolls_tables_and_not_the_page(show: Open) -> None:
+    page = show(viewport={"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_the_first_key_press_leads_past_the_contents(show: Open) -> None:
+    page = show()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+
+
+# --- sorting and filtering ------------------------------------------------------------------------
+
+
+def test_a_heading_sorts_its_column_and_puts_the_rows_back(show: Open) -> None:
+    page = show()
+    written = column(page, 1)
+    button = heading(page, "throughput").locator("button")
+    button.click()
+    assert heading(page, "throughput").get_attribute("aria-sort") == "ascending"
+    assert [text.split()[0] for text in column(page, 7)][:3] == ["99", "198", "297"]
+    button.click()
+    assert heading(page, "throughput").get_attribute("aria-sort") == "descending"
+    assert [text.split()[0] for text in column(page, 7)][:2] == ["1,089", "990"]
+    button.click()
+    assert heading(page, "throughput").get_attribute("aria-sort") is None
+    assert column(page, 1) == written
+
+
+def test_the_keyboard_sorts_and_one_column_at_a_time(show: Open) -> None:
+    page = show()
+    heading(page, "network").locator("button").press("Enter")
+    assert [text.split()[0] for text in column(page, 1)][:4] == [
+        "ConvMixer-768/32", "ConvMixer-1536/20", "DeiT-B", "DeiT-S",
+    ]  # fmt: skip
+    heading(page, "macs").locator("button").press("Space")
+    sorted_by = page.locator(f"#{TABLE} th[aria-sort]")
+    assert sorted_by.count() == 1 and sorted_by.get_attribute("data-column") == "macs"
+
+
+@pytest.mark.parametrize("clicks", [1, 2])
+def test_what_is_absent_is_last_either_way(show: Open, clicks: int) -> None:
+    page = show()
+    heading(page, "patch").locator("button").click(click_count=clicks)
+    assert column(page, 2)[-2:] == ["–", "–"]
+    assert set(column(page, 2)[:-2]) == {"7", "8", "16"}
+
+
+def test_a_filter_keeps_the_rows_with_all_its_words(show: Open) -> None:
+    page = show()
+    page.locator(f"#{TABLE} input").fill("ResNet relu")
+    assert [text.split()[0] for text in column(page, 1)] == ["ResNet-152", "ResNet-50"]
+    assert page.locator(f"#{TABLE} output").inner_text() == "2 of 11 rows"
+    page.locator(f"#{TABLE} input").fill("")
+    assert len(column(page, 1)) == 11
+    assert page.locator(f"#{TABLE} output").inner_text() == ""
+
+
+# --- links ----------------------------------------------------------------------------------------
+
+
+def test_a_row_has_a_link_made_of_its_name(show: Open) -> None:
+    page = show()
+    page.locator(f"#{TABLE} tbody th a", has_text="ResNet-50").click()
+    assert page.url.endswith(f"#{TABLE}.resnet-50")
+
+
+def test_a_link_into_a_folded_table_opens_it(show: Open) -> None:
+    link = f"#samples.resnet-152.{FP16.key}.throughput-images-s"
+    page = show(link=link)
+    assert page.locator(f'[id="{link[1:]}"]').is_visible()
+    assert page.evaluate("document.querySelector('tr:target') !== null")
+
+
+def test_a_link_to_a_row_filtered_out_shows_it(show: Open) -> None:
+    page = show()
+    page.locator(f"#{TABLE} input").fill("convmixer")
+    page.evaluate(f"location.hash = '{TABLE}.resnet-50'")
+    page.locator(f'[id="{TABLE}.resnet-50"]').wait_for(state="visible")
+    assert page.locator(f"#{TABLE} input").input_value() == ""
+
+
+def test_every_link_leads_somewhere(show: Open) -> None:
+    assert show("awkward").evaluate(
+        "[...document.querySelectorAll('a')].every("
+        "(a) => document.getElementById(a.getAttribute('href').slice(1)))"
+    )
+
+
+# --- the raw samples ------------------------------------------------------------------------------
+
+
+def test_a_number_shows_what_it_was_made_from(show: Open) -> None:
+    page = show()
+    page.locator(f"{THROUGHPUT} button").first.click()
+    dialog = page.get_by_role("dialog", name="ResNet-152 · throughput")
+    dialog.locator("tbody tr").first.wait_for()
+    text = dialog.inner_text()
+    assert "293.412" in text and "299.4" in text  # samples as recorded, not rounded
+    assert dialog.locator("tbody tr").count() == 3
+    assert "297 ± 2.5 %, n = 3" in text
+    assert "95 % interval 289.63 images/s to 304.54 images/s over 3 processes" in text
+    assert FP16.key in text and "python -m cmx_bench run suites/paper.yaml" in text
+    assert "gluon_in1k: named by the suite, no file hashed" in text
+
+
+def test_the_keyboard_opens_and_closes_it(show: Open) -> None:
+    page = show()
+    button = page.locator(f"{THROUGHPUT} button").first
+    button.press("Enter")
+    page.get_by_role("dialog").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
+    assert button.evaluate("(one) => one === document.activeElement")
+
+
+def test_the_hash_of_the_weights_is_that_of_the_record(show: Open) -> None:
+    page = show("evaluated")
+    page.locator('td[data-metric="top1"] button').first.click()
+    assert page.get_by_text(f"SHA-256 {'ab' * 32}").is_visible()
+    assert FP32.key in page.get_by_role("dialog").inner_text()
+
+
+def test_a_failure_shows_its_reason(show: Open) -> None:
+    page = show()
+    page.locator(f'td[data-cell="resmlp_big_24_224/throughput/{BF16.key}"] button').first.click()
+    assert "out of memory at batch 8" in page.get_by_role("dialog").inner_text()
+
+
+def test_a_browser_that_cannot_unpack_says_so(show: Open) -> None:
+    page = show()
+    page.evaluate("delete window.DecompressionStream")
+    page.locator(f"{THROUGHPUT} button").first.click()
+    page.get_by_text("cannot be read (DecompressionStream is not defined)").wait_for()
+
+
+def test_names_stay_names(show: Open) -> None:
+    page = show("awkward")
+    for place, label in enumerate(AWKWARD[:7]):
+        page.locator(f'td[data-cell^="m{place}/throughput/"] button').first.click()
+        shown = page.locator("#behind-title").inner_text()
+        assert shown == f"{' '.join(label.split())} · throughput"
+        page.keyboard.press("Escape")
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def test_a_point_under_the_pointer_says_what_it_is(show: Open) -> None:
+    page = show()
+    point = page.locator(f"#throughput-{FP16.key} .point").first
+    point.scroll_into_view_if_needed()
+    point.hover()
+    title = point.locator("title").text_content()
+    assert title.startswith("ConvMixer-768/32: Parameters (millions) 21.11, Throughput (images/s)")
+    assert point.evaluate("(one) => one.matches(':hover')")
+
+
+# --- accessibility --------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(AXE is None, reason="AXE_CORE does not name axe.min.js")
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [
+        ("mixed", 400, "light"),
+        ("mixed", 1400, "dark"),
+        ("awkward", 400, "dark"),
+        ("awkward", 1400, "light"),
+    ],
+)
+def test_axe_finds_nothing_serious(show: Open, name: str, width: int, scheme: str) -> None:
+    page = show(name, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    for details in page.locator("details").all():
+        details.evaluate("(one) => { one.open = true; }")
+    assert AXE is not None
+    page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+    assert _violations(page) == []
+    page.locator("td[data-cell] button").first.click()
+    page.locator("dialog tbody tr").first.wait_for()
+    assert _violations(page) == []
+
+
+def _violations(page: Any) -> list[str]:
+    found = page.evaluate("axe.run()")["violations"]
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

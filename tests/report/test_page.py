@@ -1,0 +1,44 @@
+"""What only the page has: ids of rows, and drawings that its policy lets pass."""
+
+from __future__ import annotations
+
+import re
+
+from cmx_bench.report import figures, page
+from cmx_bench.report.plots import Axis, Plot, Point
+from cmx_bench.report.table import Column, Entry, Table
+
+COLUMNS = (Column("a", "A"), Column("b", "B"))
+
+
+def ids(*rows: tuple[str, str], naming: int = 1) -> list[str]:
+    made = tuple((Entry(one), Entry(other)) for one, other in rows)
+    table = Table("t", "T", COLUMNS, made, naming=naming)
+    return [id for id, _ in page._anchored(table)]
+
+
+def test_a_row_is_named_by_what_it_is_about() -> None:
+    rows = (("ResNet-50", "1"), ("<b> & ×", "2"))
+    assert ids(*rows) == ["t.resnet-50", "t.b"]
+    assert ids(*rows, naming=2) == ["t.resnet-50.1", "t.b.2"]
+    assert ids(*reversed(rows)) == ["t.b", "t.resnet-50"]
+
+
+def test_rows_of_one_name_are_counted() -> None:
+    assert ids(("a", ""), ("a", ""), ("a-2", ""), ("漢", ""), ("字", "")) == [
+        "t.a", "t.a.2", "t.a-2", "t.", "t..2",
+    ]  # fmt: skip
+
+
+def test_drawings_have_no_styles() -> None:
+    point = Point("DeiT-S", "deit", 22.1, 79.8)
+    drawings = figures.draw([Plot("p", "P", "", "", Axis("x"), Axis("y"), (point,))])
+    [(_, svg)] = page.inlined(drawings)
+    assert "style" not in svg
+    assert re.search(r'<use [^>]*fill="var\(--hue-0072b2\)"', svg)
+    assert 'font-size="9px"' in svg and 'text-anchor="middle"' in svg
+
+
+def test_fonts_are_read_as_older_matplotlibs_write_them() -> None:
+    style = "font: 700 7.5px 'DejaVu Sans', sans-serif; text-anchor: end"
+    assert page._attributes(style) == ' text-anchor="end" font-weight="700" font-size="7.5px"'
