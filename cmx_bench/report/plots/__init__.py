@@ -19,8 +19,10 @@ class Plots:
 
 
 def plots(report: Report) -> Plots:
-    """Figure 1 of the paper, then what each setting gave, then what batch sizes did."""
+    """Figure 1 of the paper, what each setting gave, what batch sizes did, how models learned."""
     every = [figure_one.plot(report), *_per_setting(report), *batches.plots(report)]
+    if report.run.trains:
+        every.append(curves.plot(report))
     drawn = tuple(plot for plot in every if not plot.shape.empty)
     omitted = tuple(
         f"{plot.title}: left out, for no model has the figures for it"
