@@ -12,6 +12,7 @@ from cmx_bench.report import (
     best,
     claims,
     entries,
+    fairness,
     fidelity,
     provenance,
     training,
@@ -26,6 +27,7 @@ def tables(report: Report) -> list[Table]:
     made = [
         *(table_one(report, setting) for setting in report.run.settings),
         claims.table(report),
+        *fairness.tables(report),
         fidelity.table(report),
         fidelity.order(report),
         *accuracy.tables(report),
