@@ -160,28 +160,40 @@ def plan(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of runs; several stand side by side.",
+                                   metavar="RUN...")
+    ],
     format: Annotated[
         str | None, typer.Option("--format", help="One format, to stdout unless -o is given.")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
     figures: Annotated[bool, typer.Option("--figures", help="Figures as PNG and PDF too.")] = False,
-) -> None:
-    """Render a run again from its records."""
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for several runs side by side.",
+                                  show_default="reports/SUITE/comparison-HASH")
+    ] = None,
+) -> None:  # fmt: skip
+    """Render a run again from its records, or several runs side by side."""
     from cmx_bench import report as reports
+    from cmx_bench.report import compared, comparison
 
-    if format is None and output is None:
-        print(reports.write(run, figures))
+    everything = format is None and output is None
+    if out is not None and (len(runs) == 1 or not everything):
+        raise CmxError("--out: is for all files of several runs; -o names a file of one format")
+    if figures and (len(runs) > 1 or not everything):
+        raise CmxError("--figures: goes with all files of one run")
+    if len(runs) == 1:
+        if everything:
+            print(reports.write(runs[0], figures))
+        else:
+            _give(reports.render(runs[0], _format(format, output, reports.RENDERERS)), output)
         return
-    text = reports.render(run, _format(format, output))
-    if output is None:
-        print(text, end="")
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CmxError(f"{output}: cannot be written: {error.strerror}") from error
-    print(output)
+    found = comparison.compare(runs, [reports.read(run) for run in runs])
+    if everything:
+        print(compared.save(found, out))
+    else:
+        _give(compared.RENDERERS[_format(format, output, compared.RENDERERS)](found), output)
 
 
 @app.command()
@@ -511,12 +523,24 @@ def _seconds(budget: str | None) -> float | None:
         raise CmxError(f"--budget {budget}: {error}") from None
 
 
-def _format(format: str | None, output: Path | None) -> str:
-    from cmx_bench.report import RENDERERS, SUFFIXES
+def _give(text: str, output: Path | None) -> None:
+    """Prints a rendering, or writes it to a file and prints its path."""
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CmxError(f"{output}: cannot be written: {error.strerror}") from error
+    print(output)
+
+
+def _format(format: str | None, output: Path | None, known: Mapping[str, object]) -> str:
+    from cmx_bench.report import SUFFIXES
 
     suffix = output.suffix.removeprefix(".") if output else ""
     name = format or SUFFIXES.get(suffix, suffix)
-    _looked_up("--format", "format", name or "(none)", RENDERERS)
+    _looked_up("--format", "format", name or "(none)", known)
     return name
 
 

@@ -130,6 +130,9 @@ def test_the_exit_code_and_the_page_agree_on_a_contradiction(
         (["report", "."], "holds no run"),
         (["report", ".", "--format", "htm"], "unknown format, did you mean 'html'?"),
         (["report", ".", "-o", "x.pdf"], "--format pdf: unknown format"),
+        (["report", ".", "--out", "x"], "--out: is for all files of several runs"),
+        (["report", ".", "..", "--out", "x", "--format", "md"], "--out: is for all files of sev"),
+        (["report", ".", ".."], "holds no run"),
         (["verify", "."], "holds no run"),
         (["verify", "suite.yaml"], "holds no raw samples"),
         (["cite", "nowhere"], "holds no run"),
@@ -264,6 +267,32 @@ def rendered(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def another(tmp_path: Path) -> Path:
+    """The same on another device."""
+    made = make_run(models=PAPER[:1], measures=("params",))
+    made = replace(made, machine=made.machine | {"device_name": "Another GPU"})
+    return write_folder(tmp_path / "another", made, make_records(made))
+
+
+def test_runs_side_by_side(cmx: Cli, rendered: Path, another: Path) -> None:
+    code, out, err = cmx("report", "out", "another", "--out", "both")
+    assert (code, out, err) == (0, "both/comparison.html\n", "")
+    code, out, _ = cmx("report", "out", "another", "--format", "md")
+    assert (code, out) == (0, Path("both/comparison.md").read_text())
+    assert "Synthetic GPU 1" in out and "Another GPU" in out
+    assert cmx("report", "out", "another", "-o", "both.csv")[:2] == (0, "both.csv\n")
+    assert Path("both.csv").read_text() == Path("both/comparison.csv").read_text()
+    code, out, _ = cmx("report", "another", "out")
+    assert re.fullmatch(r"reports/paper/comparison-[0-9a-f]{12}/comparison.html\n", out)
+    for arguments, message in (
+        (["--format", "json"], "--format json: unknown format (known: html, md, latex, csv)"),
+        (["out"], "out: is given twice"),
+    ):
+        code, out, err = cmx("report", "out", "another", *arguments)
+        assert (code, out, err) == (2, "", f"cmx-bench: {message}\n")
+
+
 def test_verify_and_cite(cmx: Cli, rendered: Path) -> None:
     code, out, err = cmx("verify", "out")
     assert (code, err) == (0, "")
@@ -303,10 +332,18 @@ QUICK = [
 
 
 @pytest.mark.parametrize(
-    "arguments", [*QUICK, ["report", "out"], ["verify", "out"], ["cite", "out"]], ids=" ".join
+    "arguments",
+    [
+        *QUICK,
+        ["report", "out"],
+        ["report", "out", "another", "--out", "both"],
+        ["verify", "out"],
+        ["cite", "out"],
+    ],
+    ids=" ".join,
 )
 def test_quick_commands_load_no_torch(
-    rendered: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    rendered: Path, another: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     monkeypatch.chdir(rendered.parent)
     code = (

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
 from cmx_bench import cli, report, suite
-from cmx_bench.report.tables import Table, table_one
+from cmx_bench.report import embedded
+from cmx_bench.report.summary import Report
+from cmx_bench.report.table_one import table_one
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -62,23 +65,37 @@ def test_links_lead_somewhere(path: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def table() -> Table:
-    example = report.read(EXAMPLE)
-    return table_one(example, example.run.settings[0])
+def example() -> Report:
+    return report.read(EXAMPLE)
 
 
-def test_its_table_is_that_of_the_example(table: Table) -> None:
+def test_its_table_is_that_of_the_example(example: Report) -> None:
+    table = table_one(example, example.run.settings[0])
     shown = [place for place, column in enumerate(table.columns) if column.key in COLUMNS]
+    lines = []
     for row in table.rows:
         texts = []
         for place in shown:
             entry = row[place]
             detail = f" ({entry.detail})" if table.columns[place].key == "throughput" else ""
             texts.append(f"{entry.text}{detail}{' ' * bool(entry.marks)}{entry.marks}")
-        assert f"| {' | '.join(texts)} |" in README
+        lines.append(f"| {' | '.join(texts)} |\n")
+    assert f"--:|\n{''.join(lines)}\n" in README
 
 
-@pytest.mark.parametrize("name", ["report.md", "results.csv"])
-def test_the_example_renders_to_the_same_text(name: str) -> None:
-    text = report.render(EXAMPLE, name.rpartition(".")[2])
-    assert text == (EXAMPLE / name).read_text(encoding="utf-8")
+def test_its_figure_is_that_of_the_example() -> None:
+    [figure] = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
+    assert ROOT / figure == EXAMPLE / "figures/figure1.svg"
+
+
+def test_the_example_renders_to_the_same_bytes(example: Report) -> None:
+    """All of its files, and no other; drawings where matplotlib is the one that drew them."""
+    made = report.files(example)
+    drawn = {name for name in made if name.startswith("figures/") or name == "report.html"}
+    drew = embedded.read(EXAMPLE / "report.html").rendered_with["matplotlib"]
+    for name in made.keys() - (set() if drew == version("matplotlib") else drawn):
+        content = made[name]
+        expected = content.encode() if isinstance(content, str) else content
+        assert (EXAMPLE / name).read_bytes() == expected, name
+    there = {path.relative_to(EXAMPLE).as_posix() for path in EXAMPLE.rglob("*.*")}
+    assert there - set(made) == {"run.json", "records.jsonl"}

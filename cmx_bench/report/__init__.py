@@ -153,9 +153,13 @@ def _collector_paused() -> Iterator[None]:
 
 
 def overview(report: Report, width: int) -> str:
-    """Table 1 of each setting and the claims for a terminal of `width` columns."""
-    from cmx_bench.report import claims, terminal
+    """Table 1 of each setting, the claims and fairness for a terminal of `width` columns."""
+    from cmx_bench.report import claims, fairness, terminal
     from cmx_bench.report.table_one import table_one
 
-    shown = [*(table_one(report, setting) for setting in report.run.settings), claims.table(report)]
+    shown = [
+        *(table_one(report, setting) for setting in report.run.settings),
+        claims.table(report),
+        *fairness.tables(report),
+    ]
     return "\n".join(terminal.text(table, width) for table in shown if table.rows)

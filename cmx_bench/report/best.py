@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from cmx_bench import agreement
 from cmx_bench.cell import Setting
-from cmx_bench.metrics import METRICS
 from cmx_bench.report.summary import Report, Result
 
 REMARK = (
@@ -24,14 +23,23 @@ def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
     measured = [one for one in found if one is not None and one.estimate is not None]
     if metric == "top1" and report.votes.classes:
         return _first_on_the_same_images(report, setting, measured)
-    spans = {one.model.name: span for one in measured if (span := _span(one)) is not None}
-    if len(spans) < len(measured) or not spans:
+    return tied(measured)
+
+
+def tied(found: Sequence[Result]) -> frozenset[str]:
+    """The models of those results of one metric that cannot be told from the best of them."""
+    spans = {one.model.name: span for one in found if (span := _span(one)) is not None}
+    if len(spans) < len(found) or not spans:
         return frozenset()
-    choose = max if METRICS[metric].better == "higher" else min
-    first = choose(measured, key=_value)
-    low, high = spans[first.model.name]
-    tied = frozenset(name for name, (start, end) in spans.items() if start <= high and low <= end)
-    return tied if len(tied) < len(spans) else frozenset()
+    low, high = spans[first(found).model.name]
+    alike = frozenset(name for name, (start, end) in spans.items() if start <= high and low <= end)
+    return alike if len(alike) < len(spans) else frozenset()
+
+
+def first(found: Sequence[Result]) -> Result:
+    """The result with the best value, all of them having one, of one metric."""
+    choose = max if found[0].metric.better == "higher" else min
+    return choose(found, key=_value)
 
 
 def _first_on_the_same_images(

@@ -67,8 +67,8 @@ def unpack(page: str, where: str) -> Embedded:
     found = _BLOCK.search(page)
     if found is None:
         raise RecordsError(
-            f"{where}: holds no raw samples: no report.html, or an earlier cmx-bench rendered it; "
-            "render it again: cmx-bench report RUN"
+            f"{where}: holds no raw samples: no report.html of a run, or an earlier cmx-bench "
+            "rendered it; verify each run of a comparison, or render it again: cmx-bench report RUN"
         )
     try:
         block = json.loads(found[1])

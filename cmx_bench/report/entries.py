@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cmx_bench import published, units
 from cmx_bench.cell import Model
 from cmx_bench.published import Published
+from cmx_bench.report.quantities import Span
 from cmx_bench.report.summary import Result
 from cmx_bench.report.table import Entry, Note, Origin, plain
 
@@ -76,6 +77,13 @@ def measured(result: Result | None, unit: float | None = None, best: bool = Fals
         text = units.significant(value / unit, digits)
     notes = tuple(_doubts(result))
     return Entry(text, _spread(result), value, _interval(result), notes, best=best, origin=origin)
+
+
+def ratio(span: Span) -> Entry:
+    """A quotient, and below it its interval."""
+    digits = units.digits_for(span.value, (span.high - span.low) / 2)
+    low, high = (units.significant(edge, digits + 1) for edge in (span.low, span.high))
+    return Entry(units.significant(span.value, digits), f"{low} to {high}", span.value)
 
 
 def _doubts(result: Result) -> Iterator[Note]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import combinations
 
-from cmx_bench import published, units
+from cmx_bench import published, stats, units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.claims import Operation, Value
 from cmx_bench.metrics import METRICS
@@ -173,9 +172,7 @@ def _ratio(
         span = _measured_ratio(report, setting, model, first)
     except UnknownError as error:
         return _row(model, quantity, setting.name, entries.NOT_MEASURED, shown, None, str(error))
-    digits = units.digits_for(span.value, (span.high - span.low) / 2)
-    low, high = (units.significant(edge, digits + 1) for edge in (span.low, span.high))
-    measured = Entry(units.significant(span.value, digits), f"{low} to {high}", span.value)
+    measured = entries.ratio(span)
     finding = _finding(span, theirs)
     return _row(model, quantity, setting.name, measured, shown, span.value / theirs - 1, finding)
 
@@ -241,7 +238,7 @@ def _ordered(
         if (result := report.result(model, setting.key, setting.image_size, "throughput"))
         and result.estimate
     ]
-    rho = spearman(measured, [figure.value or 0.0 for _, figure in compared])
+    rho = stats.spearman(measured, [figure.value or 0.0 for _, figure in compared])
     verdicts = [_same_order(report, setting, *pair) for pair in combinations(compared, 2)]
     return (
         Entry(setting.name, setting.key),
@@ -263,17 +260,3 @@ def _same_order(
     if span.low <= 1 <= span.high or one[1].value == other[1].value:
         return None
     return (span.value > 1) is (one[1].value > other[1].value)
-
-
-def spearman(one: Sequence[float], other: Sequence[float]) -> float:
-    """The correlation of two rankings, ties sharing the mean of their ranks; 0 where all tie."""
-    try:
-        return statistics.correlation(_ranks(one), _ranks(other))
-    except statistics.StatisticsError:
-        return 0.0
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    return [
-        sum(other < value for other in values) + (values.count(value) + 1) / 2 for value in values
-    ]

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
 from cmx_bench.report.content import Content
-from cmx_bench.report.headline import facts
+from cmx_bench.report.headline import Fact, facts
 from cmx_bench.report.table import Column, Entry, Table, grouped, plain
 
 # A left column with longer lines is broken; centimetres that a letter of \scriptsize takes.
@@ -26,12 +26,16 @@ _DOCUMENT = r"""\documentclass{article}
 
 def render(content: Content) -> str:
     """The whole report but its figures as a document that compiles as it is."""
-    tables = (*content.first, *content.rest)
-    title = escaped(plain(content.report.run.title))
+    report = content.report
+    return document(report.run.title, facts(report), (*content.first, *content.rest))
+
+
+def document(title: str, facts: Iterable[Fact], tables: Sequence[Table]) -> str:
+    """Tables below a title and facts, as a document that compiles as it is."""
     lines = [
-        _DOCUMENT % _paper(tables) + rf"\section*{{{title}}}",
+        _DOCUMENT % _paper(tables) + rf"\section*{{{escaped(plain(title))}}}",
         r"\begin{description}\raggedright",
-        *(rf"\item[{escaped(fact.term)}] {escaped(fact.text)}" for fact in facts(content.report)),
+        *(rf"\item[{escaped(fact.term)}] {escaped(fact.text)}" for fact in facts),
         r"\end{description}",
         *(part for table in tables for part in (_table(table), r"\clearpage")),
         r"\end{document}",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cmx_bench.report.content import Content
-from cmx_bench.report.headline import facts
+from cmx_bench.report.headline import Fact, facts
 from cmx_bench.report.plot import Plot
 from cmx_bench.report.table import Entry, Table, plain
 
@@ -17,15 +17,19 @@ def render(content: Content) -> str:
     """The report as GitHub-flavoured Markdown; figures are linked as `figures/NAME.svg`."""
     report = content.report
     blocks = [
-        f"# {escaped(plain(report.run.title))}",
-        "\n".join(f"- **{fact.term}:** {escaped(fact.text)}" for fact in facts(report)),
         *(table_of(table) for table in content.first),
         "## Figures",
         *(figure_of(plot) for plot in content.plots.drawn),
         *(f"{escaped(sentence)}." for sentence in content.plots.omitted),
         *(table_of(table) for table in content.rest),
     ]
-    return "\n\n".join(blocks) + "\n"
+    return document(report.run.title, facts(report), blocks)
+
+
+def document(title: str, facts: Iterable[Fact], blocks: Iterable[str]) -> str:
+    """Blocks of Markdown below a title and facts."""
+    listed = "\n".join(f"- **{escaped(fact.term)}:** {escaped(fact.text)}" for fact in facts)
+    return "\n\n".join([f"# {escaped(plain(title))}", listed, *blocks]) + "\n"
 
 
 def figure_of(plot: Plot) -> str:

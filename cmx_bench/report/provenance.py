@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from cmx_bench import published, units
 from cmx_bench.environment import COMPARABLE
 from cmx_bench.measures import conditions
 from cmx_bench.metrics import Metric
+from cmx_bench.records import Environment
 from cmx_bench.report import entries
 from cmx_bench.report.summary import Process, Report, Result
 from cmx_bench.report.table import Column, Entry, Table, plain
@@ -97,25 +100,25 @@ def environments(report: Report) -> Table:
     used: dict[str, list[str]] = {digest: [] for digest in found}
     for key, digest in report.environments.items():
         used.setdefault(digest, []).append(key)
-    fields = dict.fromkeys((*COMPARABLE, *sorted({name for one in found.values() for name in one})))
     columns = (
         Column("field", "Field"),
         Column("must_match", "Must match", title="Where it differs, timings are not merged"),
         *(Column(digest, digest) for digest in found),
     )
-    rows = [
-        (
-            Entry(plain(name)),
-            Entry("yes" if name in COMPARABLE else ""),
-            *(_value(one.get(name)) for one in found.values()),
-        )
-        for name in fields
-        if any(one.get(name) is not None for one in found.values())
-    ]
+    rows = list(fields(list(found.values())))
     if rows:
         rows.append((Entry("counted for settings"), Entry(""),
                      *(Entry(", ".join(used[digest])) for digest in found)))  # fmt: skip
     return Table("environments", "Environments", columns, tuple(rows), folded=len(found) > 3)
+
+
+def fields(found: Sequence[Environment]) -> Iterator[tuple[Entry, ...]]:
+    """A row for each field that one of them has: its name, whether it must match, its values."""
+    names = dict.fromkeys((*COMPARABLE, *sorted({name for one in found for name in one})))
+    for name in names:
+        if any(one.get(name) is not None for one in found):
+            must_match = "yes" if name in COMPARABLE else ""
+            yield Entry(plain(name)), Entry(must_match), *(_value(one.get(name)) for one in found)
 
 
 def _value(value: object) -> Entry:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cmx_bench import agreement, stats
@@ -77,12 +77,17 @@ def _measured(value: Value, report: Report, setting: Setting) -> _Product | Span
     estimate = result.estimate
     if result.metric.exact:
         return _Product(estimate.value)
-    positive = all(statistics.median(one.samples) > 0 for one in result.counting)
-    if result.metric.noise == "process" and estimate.n > 1 and positive:
+    if estimate.n > 1 and _has_logarithm(result):
         return _Product(1.0, {(value.metric, value.model): (result, 1)})
     if estimate.low is None or estimate.high is None:
         raise UnknownError(f"{_named(value)} is of one process and has no interval")
     return Span(estimate.value, estimate.low, estimate.high)
+
+
+def _has_logarithm(result: Result) -> bool:
+    """Whether it was sampled over processes, all of them positive."""
+    positive = all(statistics.median(one.samples) > 0 for one in result.counting)
+    return result.metric.noise == "process" and positive
 
 
 def _paired(quantity: Operation, report: Report, setting: Setting) -> Span | None:
@@ -147,15 +152,17 @@ def _span(quantity: _Product | Span) -> Span:
     factor = quantity.factor
     if not quantity.powers:
         return Span(factor, factor, factor)
-    change = _logarithm(quantity)
+    return _exponential(factor, _logarithm(list(quantity.powers.values())))
+
+
+def _exponential(factor: float, change: Change, level: float = 0.95) -> Span:
     value = factor * math.exp(change.value)
-    ends = [factor * math.exp(change.bound(level)) for level in (0.025, 0.975)]
+    ends = [factor * math.exp(change.bound((1 + side * level) / 2)) for side in (-1, 1)]
     return Span(value, min(ends), max(ends))
 
 
-def _logarithm(product: _Product) -> Change:
+def _logarithm(sides: Sequence[tuple[Result, int]]) -> Change:
     """That of the powers: paired by round where all were measured in the same ones."""
-    sides = list(product.powers.values())
     rounds = [[one.replicate for one in result.counting] for result, _ in sides]
     if all(sorted(one) == sorted(set(rounds[0])) for one in rounds):
         logs = [
@@ -172,6 +179,13 @@ def _logarithm(product: _Product) -> Change:
 def _sum(left: Span, right: Span, sign: int) -> Span:
     ends = sorted((sign * right.low, sign * right.high))
     return Span(left.value + sign * right.value, left.low + ends[0], left.high + ends[1])
+
+
+def quotient(one: Result, other: Result, level: float = 0.95) -> Span | None:
+    """One result over another of the same run, with its interval; None where either has none."""
+    if not all(len(side.counting) > 1 and _has_logarithm(side) for side in (one, other)):
+        return None
+    return _exponential(1.0, _logarithm([(one, 1), (other, -1)]), level)
 
 
 # --- comparisons ----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from cmx_bench.report import (
     caveats,
     claims,
     entries,
+    fairness,
     fidelity,
     provenance,
     training,
@@ -28,6 +29,7 @@ def tables(report: Report) -> list[Table]:
     made = [
         *(table_one(report, setting) for setting in report.run.settings),
         claims.table(report),
+        *fairness.tables(report),
         fidelity.table(report),
         fidelity.order(report),
         *accuracy.tables(report),

@@ -1,4 +1,4 @@
-"""Table 1 and the claims for a terminal, or for plain lines where there is none."""
+"""Table 1, the claims and fairness for a terminal, or for plain lines where there is none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from cmx_bench.report.table import Column, Entry, Table, in_order
 
 # A terminal has room for these; the page beside it has the others.
 _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_paper",
-            "claim", "setting", "verdict")  # fmt: skip
+            "claim", "setting", "verdict", "best", "best_setting",
+            "first", "second", "ahead_by", "ahead_in", "behind_by", "behind_in")  # fmt: skip
 
 
 def text(table: Table, width: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from cmx_bench.cell import Model
 from cmx_bench.metrics import METRICS
@@ -28,6 +28,16 @@ def render(report: Report) -> str:
     rows = [_measured(result) for result in report.results.values()]
     rows += [row for model in report.run.models for row in _published(report, model)]
     return _text([COLUMNS, *rows])
+
+
+def side_by_side(reports: Mapping[str, Report]) -> str:
+    """What several runs measured, each row behind the run's label."""
+    rows = (
+        [label, *_measured(result)]
+        for label, report in reports.items()
+        for result in report.results.values()
+    )
+    return _text([("run", *COLUMNS), *rows])
 
 
 def _measured(result: Result) -> list[str]:

@@ -170,16 +170,3 @@ def test_pairs_that_cannot_be_told_apart_are_undecided() -> None:
 def test_two_networks_have_no_order() -> None:
     run = make_run(models=PAPER[:2])
     assert fidelity.order(summarise(run, make_records(run))).rows == ()
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "rho"),
-    [
-        ([1, 2, 3], [10, 20, 30], 1),
-        ([1, 2, 3], [30, 20, 10], -1),
-        ([1, 2, 2, 3], [1, 2, 3, 4], 0.9486833),
-        ([1, 1, 1], [1, 2, 3], 0),
-    ],
-)
-def test_spearman(one: list[float], other: list[float], rho: float) -> None:
-    assert fidelity.spearman(one, other) == pytest.approx(rho)

@@ -1,0 +1,97 @@
+"""The paper's claims in the suites that come along: each can be decided, either way."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from cmx_bench import agreement, suite
+from cmx_bench.claims import Claim
+from cmx_bench.metrics import METRICS
+from cmx_bench.predictions import Images
+from cmx_bench.records import Record
+from cmx_bench.report import claims
+from cmx_bench.report.summary import Report, summarise
+
+from .synthetic import FP16, make_run, model
+
+IMAGES = 10_000
+CLAIMING = ("appendix", "paper")  # those that train judge what they trained
+PARAMS = {
+    "convmixer_1536_20": 51_625_960, "resnet152": 60_192_808, "resmlp_big_24_224": 129_138_280,
+}  # fmt: skip
+# What the paper found, and a world in which it is wrong in everything.
+RIGHT = {
+    "throughput": {
+        "convmixer_1536_20": 134, "convmixer_1536_20_ks9_p14": 540, "resnet152": 828,
+        "deit_base_patch16_224": 792, "vit_base_patch16_224": 700, "resmlp_big_24_224": 181,
+    },
+    "top1": {
+        "convmixer_1536_20": 0.8137, "convmixer_1536_20_ks3_p7": 0.8037, "resnet152": 0.7964,
+        "resmlp_big_24_224": 0.81, "convmixer_768_32": 0.8016, "convmixer_768_32_gelu": 0.802,
+    },
+}  # fmt: skip
+WRONG = {
+    "throughput": dict.fromkeys(RIGHT["throughput"], 100.0) | {"convmixer_1536_20": 120.0},
+    "top1": dict.fromkeys(RIGHT["top1"], 0.8)
+    | {"convmixer_1536_20": 0.78, "convmixer_768_32_gelu": 0.82},
+}
+
+
+def measured(name: str, world: Mapping[str, Mapping[str, float]]) -> Report:
+    """A suite's claims beside records that are made of a world's values."""
+    asked = suite.load(name).suite
+    models = tuple(model(one, one, "any") for one in asked.named)
+    run = dataclasses.replace(
+        make_run(models, (FP16,), ("params", "throughput", "accuracy")),
+        claims=tuple(Claim(one.say, one.check) for one in asked.claims),
+    )
+    found = [record(one, "params", "r224", {"params": [count]}) for one, count in PARAMS.items()]
+    found += [
+        record(one, "throughput", FP16.key, {"throughput": [speed * (1 + step / 1000)]}, step)
+        for one, speed in world["throughput"].items()
+        for step in range(5)
+    ]
+    found += [
+        dataclasses.replace(
+            record(one, "accuracy", FP16.key, {"top1": [share]}),
+            details={"images": IMAGES, "correct": {"top1": round(IMAGES * share)}},
+        )
+        for one, share in world["top1"].items()
+    ]
+    images = Images(tuple(map(str, range(IMAGES))), ((0,),) * IMAGES)
+    said = {
+        (one, FP16.key): (np.arange(IMAGES) >= round(IMAGES * share)).astype(np.int32)
+        for one, share in world["top1"].items()
+    }
+    return dataclasses.replace(summarise(run, found), votes=agreement.votes(images, said))
+
+
+def record(
+    name: str, measure: str, setting: str, values: Mapping[str, list[float]], replicate: int = 0
+) -> Record:
+    return Record(f"{name}/{measure}/{setting}", name, measure, setting, replicate, "ok", values,
+                  "", "e1", "2026-01-01T00:00:00.000+00:00", 1.0)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLAIMING)
+def test_they_hold_where_the_paper_is_right(name: str) -> None:
+    judged = claims.judged(measured(name, RIGHT))
+    assert [(one.claim.say, one.state) for one in judged if one.state != "HOLDS"] == []
+
+
+@pytest.mark.parametrize("name", CLAIMING)
+def test_they_fail_where_the_paper_is_wrong(name: str) -> None:
+    judged = claims.judged(measured(name, WRONG))
+    assert [(one.claim.say, one.state) for one in judged if one.state != "FAILS"] == []
+
+
+@pytest.mark.parametrize("name", suite.shipped())
+def test_a_suite_measures_what_its_claims_compare(name: str) -> None:
+    asked = suite.load(name).suite
+    metrics = {word for one in asked.claims for word in re.findall(r"(\w+)\(", one.check)}
+    assert {METRICS[metric].measure for metric in metrics} <= set(asked.measures)
