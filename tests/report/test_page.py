@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cmx_bench.report import figures, page
-from cmx_bench.report.plots import Axis, Plot, Point
+from cmx_bench.report.plot import Axis, Plot, Point, Scatter
 from cmx_bench.report.table import Column, Entry, Table
 
 COLUMNS = (Column("a", "A"), Column("b", "B"))
@@ -32,7 +32,8 @@ def test_rows_of_one_name_are_counted() -> None:
 
 def test_drawings_have_no_styles() -> None:
     point = Point("DeiT-S", "deit", 22.1, 79.8)
-    drawings = figures.draw([Plot("p", "P", "", "", Axis("x"), Axis("y"), (point,))])
+    shape = Scatter(Axis("x"), Axis("y"), (point,))
+    drawings = figures.draw([Plot("p", "P", "", "", shape)])
     [(_, svg)] = page.inlined(drawings)
     assert "style" not in svg
     assert re.search(r'<use [^>]*fill="var\(--hue-0072b2\)"', svg)
