@@ -23,6 +23,7 @@ from cmx_bench.accuracy.predicting import predict_with
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.datasets import Dataset, numbered_for, open_dataset
+from cmx_bench.errors import DataError
 from cmx_bench.execute import machine
 from cmx_bench.execute.job import Seen, Trained
 from cmx_bench.execute.worker import print_to, reason_of
@@ -191,6 +192,8 @@ def _top1(lesson: _Lesson) -> float:
             right += int((classes[:, 0] == labels).sum())
             count += len(labels)
     module.train()
+    if count == 0:
+        raise DataError(f"{lesson.validation.name}: no image to evaluate on can be read")
     return right / count
 
 

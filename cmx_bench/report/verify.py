@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePath
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cmx_bench import predictions, records, report
 from cmx_bench.report import embedded, places
 from cmx_bench.report.embedded import Embedded
@@ -116,20 +119,23 @@ def _raw(found: Report, inside: Report) -> Iterator[Difference]:
 def _predictions(folder: Path, found: Report) -> Iterator[Difference]:
     """The accuracies of the records are those of the predictions kept image by image."""
     votes = found.votes
-    for voter, counted in votes.counted.items():
-        if not (details := found.results[(*voter, "top1")].details):
-            continue
-        path = predictions.path(folder, *voter)
-        rows = predictions.read(path)
-        said, kept = {"images": details["images"]}, {"images": counted}
-        for metric, right in details["correct"].items():
-            k = int(metric.removeprefix("top"))
-            said[f"right by top-{k}"] = right
-            kept[f"right by top-{k}"] = counted & predictions.correct(rows, votes.images.labels, k)
-        for what, those in kept.items():
-            if said[what] != (count := int(those.sum())):
-                name = path.relative_to(folder).as_posix()
-                yield Difference(name, what, f"{said[what]:,}", f"{count:,}")
+    for voter in votes.counted:
+        for process in found.results[(*voter, "top1")].processes:
+            path = predictions.path(predictions.home(folder, process.replicate), *voter)
+            where = path.relative_to(folder).as_posix()
+            rows, said = predictions.read(path), process.details
+            counted = rows["state"] == predictions.PREDICTED
+            counted &= predictions.labelled(votes.images.labels)
+            yield from _count(where, "images", said["images"], counted)
+            for metric, right in said["correct"].items():
+                k = int(metric.removeprefix("top"))
+                hits = counted & predictions.correct(rows, votes.images.labels, k)
+                yield from _count(where, f"right by top-{k}", right, hits)
+
+
+def _count(where: str, what: str, said: int, those: NDArray[np.bool_]) -> Iterator[Difference]:
+    if said != (count := int(those.sum())):
+        yield Difference(where, what, f"{said:,}", f"{count:,}")
 
 
 def _compared(

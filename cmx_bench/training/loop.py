@@ -116,7 +116,8 @@ class Training:
                 images, labels = next(loaded)
                 progress = (step + 1) / (batches.steps * recipe.epochs)
                 lr = recipe.optimizer.lr * schedule.share(recipe.schedule, progress)
-                total += self._step(step, lr, images.to(self.device), labels.to(self.device))
+                batch = (one.to(self.device, non_blocking=True) for one in (images, labels))
+                total += self._step(step, lr, *batch)
                 if (step + 1) % _LOOK == 0:
                     self._refuse_strange(total, epoch, lr)
                 tell((step + 1) * recipe.batch_size)

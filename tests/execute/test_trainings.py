@@ -20,6 +20,7 @@ from cmx_bench.datasets import open_dataset, rgb
 from cmx_bench.errors import SuiteError
 from cmx_bench.execute import local, runner
 from cmx_bench.execute.job import Job, Seen, Trained
+from cmx_bench.report import verify
 from cmx_bench.suite import Accuracy, SharedPreprocessing
 
 from ..conftest import CPU, StandIn
@@ -182,6 +183,8 @@ def test_its_report_has_the_mean_over_the_seeds(folder: Path) -> None:
             assert result.estimate.value == pytest.approx(sum(shares) / 2)
     text = report.render(folder / "run", "md")
     assert "## Training" in text and "n = 2 seeds" in text and "Recipe short" in text
+    report.write(folder / "run")
+    assert not verify.verify(folder / "run").differences
 
 
 def test_weights_and_training_are_one_too_many(write_suite: Callable[[str], Path]) -> None:
