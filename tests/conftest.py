@@ -65,6 +65,7 @@ def cmx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return int(end.value.code or 0), *capsys.readouterr()
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")  # whatever terminal or worker the tests run in
     return call
 
 

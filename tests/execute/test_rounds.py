@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,33 +44,39 @@ def test_a_cell_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     assert "Traceback" in (tmp_path / "log.txt").read_text()
 
 
-def test_out_of_memory_names_the_batch(tmp_path: Path) -> None:
-    huge = Setting("cpu", "cpu", "fp32", "nchw", "none", 10**9, 224)
-    too_big = Job(Cell(MIXER, "throughput", huge), 0, tmp_path / "log.txt")
-    [(_, outcome)] = rounds.execute([too_big], 300)
-    assert outcome.reason == "out of memory at batch 1000000000 on cpu"
-
-
 def test_a_cell_that_takes_too_long(tmp_path: Path) -> None:
     [(_, outcome)] = rounds.execute([job(tmp_path)], 0.001)
     assert outcome.reason == "the process took longer than 0.001 s, at batch 2"
 
 
-def test_each_round_has_an_interpreter_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the C library lies is drawn once for an interpreter and all that it forks."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "where.py").write_text(
+@pytest.fixture(scope="module")
+def reasons(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Why four timings failed, the last one in a second round.
+
+    One wants too much memory; the others tell where the C library lies, which is drawn once for an
+    interpreter and all that it forks.
+    """
+    folder = tmp_path_factory.mktemp("rounds")
+    (folder / "where.py").write_text(
         "import ctypes\n"
         "def build():\n"
         "    raise RuntimeError(ctypes.cast(ctypes.CDLL(None).printf, ctypes.c_void_p).value)\n"
     )
-    model = Model("m", "M", "m", "python", "where:build")
+    where = Cell(Model("m", "M", "m", "python", "where:build"), "throughput", SETTING)
+    huge = Cell(MIXER, "throughput", replace(SETTING, batch_size=10**9, image_size=224))
     jobs = [
-        Job(Cell(model, "throughput", SETTING), number, tmp_path / "log.txt")
-        for number in (0, 0, 1)
+        Job(cell, number, folder / "log.txt")
+        for cell, number in [(where, 0), (huge, 0), (where, 0), (where, 1)]
     ]
-    first, second, third = [outcome.reason for _, outcome in rounds.execute(jobs, 300)]
+    with chdir(folder):
+        return [outcome.reason for _, outcome in rounds.execute(jobs, 300)]
+
+
+def test_each_round_has_an_interpreter_of_its_own(reasons: list[str]) -> None:
+    first, _, second, third = reasons
     assert "RuntimeError" in first
     assert first == second != third
+
+
+def test_out_of_memory_names_the_batch(reasons: list[str]) -> None:
+    assert reasons[1] == "out of memory at batch 1000000000 on cpu"

@@ -7,14 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
 import psutil
 import pytest
 
-from cmx_bench.gate import floor, selftest
+from cmx_bench.execute.servers import Server
+from cmx_bench.gate import ab, floor, selftest
 from cmx_bench.gate.outputs import OUTPUTS
 
 from ..conftest import Cli, interruptible
@@ -136,6 +138,23 @@ def test_check_loads_no_torch(runs: dict[str, Path]) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.fixture
+def one_pair_of_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Rounds share their servers, which take six seconds to start."""
+    start, running = ab.both, list[tuple[Server, Server]]()
+
+    @contextmanager
+    def both(paths: Mapping[str, str], log: Path) -> Iterator[tuple[Server, Server]]:
+        if not running:
+            running.append(stack.enter_context(start(paths, log)))
+        yield running[0]
+
+    monkeypatch.setattr(ab, "both", both)
+    with ExitStack() as stack:
+        yield
+
+
+@pytest.mark.usefixtures("one_pair_of_servers")
 def test_ab_end_to_end(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
     """Real pairs of a real model; a threshold so wide that four of them decide."""
     suite = write_suite(SUITE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,9 +136,9 @@ def test_an_interpreter_without_the_package(tmp_path: Path) -> None:
 @pytest.mark.parametrize("inside", [".", "src"])
 def test_a_checkout_comes_before_what_is_installed(tmp_path: Path, inside: str) -> None:
     """A package of the checkout shadows the installed one of this name."""
-    package = tmp_path / inside / "timm"
+    package = tmp_path / inside / "torch"
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text("raise RuntimeError('the timm of the checkout')\n")
+    (package / "__init__.py").write_text("raise RuntimeError('the torch of the checkout')\n")
     log = tmp_path / "log"
     order = pairs.described(CELL) | {"measure": "params"}
     with (
@@ -146,21 +147,16 @@ def test_a_checkout_comes_before_what_is_installed(tmp_path: Path, inside: str) 
         pytest.raises(PairError),
     ):
         pairs.ask(Worker(head, pipe, 120), order)
-    assert "the timm of the checkout" in log.read_text()
+    assert "the torch of the checkout" in log.read_text()
 
 
 def test_the_working_folder_is_the_last_place_to_import_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`python -m cmx_bench` has it first: a head that is the folder would be base as well."""
-    (tmp_path / "timm").mkdir()
-    (tmp_path / "timm" / "__init__.py").write_text("raise RuntimeError('of the working folder')\n")
+    (tmp_path / "packaging").mkdir()
+    (tmp_path / "packaging" / "__init__.py").write_text("raise RuntimeError('this one')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    order = pairs.described(CELL) | {"measure": "params"}
-    with (
-        servers.opened("base", sys.executable, tmp_path / "log") as base,
-        servers.process(base, pairs.WORKER) as pipe,
-    ):
-        servers.await_ready(base)
-        assert "params" in pairs.ask(Worker(base, pipe, 120), order)["values"]
+    python, environment = servers._interpreter(Path(sys.executable))
+    subprocess.run([python, "-c", "import packaging"], env=environment, check=True)
