@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from cmx_bench import published, units
 from cmx_bench.cell import Model
@@ -10,6 +11,7 @@ from cmx_bench.published import Published
 from cmx_bench.report.quantities import Span
 from cmx_bench.report.summary import Result
 from cmx_bench.report.table import Entry, Note, Origin, plain
+from cmx_bench.stats import Estimate
 
 DASH = Entry("–", quiet=True)
 NOT_MEASURED = Entry("not measured", quiet=True)
@@ -20,8 +22,9 @@ _TEACHER = Note("§", "weights distilled from a teacher, as their name says")
 
 
 def network(model: Model) -> Entry:
-    """The label, and below it the timm name with the tag of the weights, as timm writes them."""
-    weights = model.weights or ""
+    """The label, and below it the timm name with the tag of the weights, as timm writes them, or
+    the name of their file."""
+    weights = PurePath(model.weights or "").name
     between = "." if weights.replace("_", "").isalnum() else ", weights " if weights else ""
     return Entry(plain(model.label), plain(f"{model.name}{between}{weights}"))
 
@@ -111,8 +114,7 @@ def _spread(result: Result) -> str:
     if estimate is None or result.metric.exact or (alone and estimate.n == 1):
         return ""
     if result.metric.noise == "image" and estimate.low is not None and estimate.high is not None:
-        points = units.significant(100 * (estimate.high - estimate.low) / 2, 2)
-        return f"± {points}, n = {estimate.n:,} {result.over}"
+        return f"{_points(estimate)}, n = {estimate.n:,} {result.over}"
     many = f"n = {estimate.n}"
     if estimate.n < result.planned:
         many += f" of {result.planned}"
@@ -122,6 +124,14 @@ def _spread(result: Result) -> str:
         return f"± {units.percent(relative)}, {many}"
     half = units.scaled((estimate.high - estimate.low) / 2, result.metric.unit, 2)
     return f"± {half}, {many}"
+
+
+def _points(estimate: Estimate) -> str:
+    """`± 1.4`, in points; `0 to 24` where ± would go beyond 0 % or 100 %."""
+    low, half, high = estimate.low or 0.0, estimate.half_width or 0.0, estimate.high or 0.0
+    if 0 <= estimate.value - half and estimate.value + half <= 1:
+        return f"± {units.significant(100 * half, 2)}"
+    return f"{units.significant(100 * low, 2)} to {units.significant(100 * high, 2)}"
 
 
 def _interval(result: Result) -> str:

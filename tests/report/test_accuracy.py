@@ -12,7 +12,7 @@ from cmx_bench import agreement, predictions, records, report, stats
 from cmx_bench.claims import Claim
 from cmx_bench.predictions import PREDICTED, ROW, Images
 from cmx_bench.records import Record
-from cmx_bench.report import RENDERERS, claims, verify
+from cmx_bench.report import RENDERERS, claims, entries, verify
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Table
 from cmx_bench.report.tables import tables
@@ -198,3 +198,19 @@ def test_a_run_without_accuracy_has_none_of_these(tmp_path: Path) -> None:
     records.write_run(tmp_path, make_run(MODELS))
     keys = {one.key.partition("-")[0] for one in tables(report.read(tmp_path))}
     assert not keys & {"accuracy", "pairs", "agreement", "divided", "settings"}
+
+
+@pytest.mark.parametrize(
+    ("right", "expected"), [(0, "0 to 0.95, n"), (200, "± 4.9, n"), (400, "99 to 100, n")]
+)
+def test_an_interval_that_ends_at_all_or_nothing_is_shown_by_its_ends(
+    made: Report, right: int, expected: str
+) -> None:
+    result = made.results["resnet152", FP32.key, "top1"]
+    found = dataclasses.replace(result, estimate=stats.proportion(right, COUNT))
+    assert entries.measured(found, 0.01).detail.startswith(expected)
+
+
+def test_of_a_file_of_weights_the_name_is_shown_and_no_folder() -> None:
+    model = dataclasses.replace(MODELS[0], weights="/home/me/w/net.pth")
+    assert entries.network(model).detail == f"{model.name}, weights net.pth"
