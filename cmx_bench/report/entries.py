@@ -129,7 +129,7 @@ def _spread(result: Result) -> str:
 def _points(estimate: Estimate) -> str:
     """`± 1.4`, in points; `0 to 24` where ± would go beyond 0 % or 100 %."""
     low, half, high = estimate.low or 0.0, estimate.half_width or 0.0, estimate.high or 0.0
-    if 0 <= estimate.value - half and estimate.value + half <= 1:
+    if estimate.value - half >= 0 and estimate.value + half <= 1:
         return f"± {units.significant(100 * half, 2)}"
     return f"{units.significant(100 * low, 2)} to {units.significant(100 * high, 2)}"
 
