@@ -34,7 +34,8 @@ from cmx_bench.suite import CpuSetting, CudaSetting, MatchEntry, ModelEntry, Sui
 _CPU_RATE = 2.0e10
 _CUDA_RATE = {"fp32": 3e12, "tf32": 1e13, "fp16": 3e13, "bf16": 3e13, "autocast": 2e13}
 _COMPILE_SECONDS = 60.0
-_DECODING_SECONDS = 0.01  # an image of 500 × 375 pixels, read, decoded and resized by one core
+# An image of 500 × 375 pixels, read, decoded and resized by one core; one of 32 × 32, in memory.
+_PHOTOGRAPH_SECONDS, _SMALL_SECONDS = 0.01, 0.001
 _TRAINING_PASSES = 3  # a step takes about as long as three forward passes
 _SOME_IMAGES = 50_000  # where nobody says how many there are
 _SECONDS_A_PARAMETER = 1.5e-8  # drawing initial weights
@@ -98,6 +99,8 @@ def make(
     if evaluation is not None and evaluation.asked.train is not None:
         _refuse_weights(suite_file, models)
     images = _images(evaluation, cells, skipped)
+    small = evaluation is not None and datasets.is_small(evaluation.asked.dataset)
+    reading = images * (_SMALL_SECONDS if small else _PHOTOGRAPH_SECONDS) / machine["cores"]
     return Plan(
         suite_file,
         machine,
@@ -107,7 +110,9 @@ def make(
         {
             cell.key: 0.0
             if cell.key in skipped
-            else _estimate(cell, costs[cell.model.name, cell.setting.image_size], machine, images)
+            else _estimate(
+                cell, costs[cell.model.name, cell.setting.image_size], machine, images, reading
+            )
             for cell in cells
         },
         _unavailable(suite_file, kind),
@@ -424,7 +429,8 @@ def auto_batch(most_macs: int, threads: int) -> int:
     return batch
 
 
-def _estimate(cell: Cell, cost: _Cost, machine: Environment, images: int) -> float:
+def _estimate(cell: Cell, cost: _Cost, machine: Environment, images: int, reading: float) -> float:
+    """Seconds of one execution; a cell that evaluates sees so many images, read in that time."""
     info, setting = MEASURES[cell.measure], cell.setting
     if info.scope == "resolution":
         return info.seconds
@@ -434,7 +440,7 @@ def _estimate(cell: Cell, cost: _Cost, machine: Environment, images: int) -> flo
     compiling = _COMPILE_SECONDS if compiles else 0.0
     passes = images if info.together else info.forwards * setting.batch_size
     forwards = passes * cost.macs / rate
-    forwards += images * _DECODING_SECONDS / machine["cores"] if info.together else 0.0
+    forwards += reading if info.together else 0.0
     building = cost.params * _SECONDS_A_PARAMETER
     return info.seconds + building + forwards + compiling
 

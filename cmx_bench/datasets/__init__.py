@@ -135,6 +135,11 @@ def is_remote(name: str) -> bool:
     return source(name).module == FACTORY.module
 
 
+def is_small(name: str) -> bool:
+    """Whether its images are far smaller than photographs, and held in memory."""
+    return name in SOURCES
+
+
 def missing(name: str, paths: Mapping[str, Path]) -> str | None:
     """What to do so that a data set can be had; None where nothing is needed.
 

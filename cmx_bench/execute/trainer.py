@@ -71,8 +71,8 @@ def _setting(cell: Cell, task: Evaluation, rank: int = 0) -> Setting:
     assert recipe is not None
     if device != "cpu":
         device = f"cuda:{int(device.rpartition(':')[2]) + rank}"
-    elif task.processes > 1:
-        threads = max(1, machine.usable_cores() // task.processes)
+    else:
+        threads = max(1, machine.usable_cores() // task.processes - 1)  # one prepares images
     size = task.asked.image_size or cell.setting.image_size
     return Setting(
         "training", device, "fp32", "nchw", "none", recipe.batch_size, size, threads
@@ -101,8 +101,7 @@ def _lesson(cell: Cell, seed: int, task: Evaluation, folder: Path, part: Part) -
     validation = numbered_for(open_dataset(asked.dataset, task.path), classes)
     change = augment(recipe.augmentation, seen)
     images = Images(dataset, change, classes, seed)
-    # On a CPU the steps themselves take all cores.
-    workers = 0 if setting.kind == "cpu" else machine.usable_cores() // part.count
+    workers = 1 if setting.kind == "cpu" else machine.usable_cores() // part.count
     size = setting.image_size
     training = Training(
         cell.model, recipe, images, size, seed, setting.device, workers, part
@@ -217,7 +216,7 @@ def _start_others(cell: Cell, seed: int, task: Evaluation, folder: Path) -> list
         _store(folder).unlink(missing_ok=True)
     context = multiprocessing.get_context("fork")
     others = [
-        context.Process(target=_follow, args=(cell, seed, task, folder, rank), daemon=True)
+        context.Process(target=_follow, args=(cell, seed, task, folder, rank))
         for rank in range(1, task.processes)
     ]
     for other in others:
