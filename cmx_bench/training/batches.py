@@ -146,11 +146,12 @@ class Batches(data.Sampler[list[Place]]):
 
 def loader(images: Images, batches: Batches, workers: int, kind: str) -> data.DataLoader[object]:
     """Batches `(n, 3, H, W)` with their classes `(n,)`, prepared by so many processes beside this
-    one; by this one where there are none."""
+    one, forked from it; by this one where there are none."""
     return data.DataLoader(
         images,
         batch_sampler=batches,
         num_workers=workers,
+        multiprocessing_context="fork" if workers else None,
         pin_memory=kind == "cuda",
         persistent_workers=workers > 0,
     )
