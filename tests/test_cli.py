@@ -423,4 +423,4 @@ def test_the_terminal_shows_a_live_bar(tmp_path: Path, write_suite: Callable[[st
     assert "load_time of Small ConvMixer" in text
     assert " left" in text
     assert "━" in text
-    assert "s ± " in text
+    assert "(2 of 2): " in text
