@@ -4,9 +4,10 @@ if their weights had been there."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from cmx_bench import predictions
 from cmx_bench.accuracy import Evaluation
@@ -20,6 +21,16 @@ from cmx_bench.training.files import Files
 _TARGET = "cmx_bench.execute.trainer:train"
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A cell whose model is trained: its weights, what is told of the training, its seconds."""
+
+    cell: Cell
+    weights: Path
+    told: Mapping[str, Any]
+    seconds: float
+
+
 def execute(
     cells: Sequence[Cell], seed: int, task: Evaluation, folder: Path, timeout: float,
     watch: Callable[[Seen], None],
@@ -29,17 +40,19 @@ def execute(
     Settings of one image size share the weights: what has been trained is not trained again, and
     what was broken off goes on.
     """
-    ready: list[tuple[Cell, Files, float]] = []
+    ready: list[_Ready] = []
     for cell in cells:
         begin = time.monotonic()
         kept = _files(cell, seed, task, folder)
-        if files.read_told(kept.told) is None:
+        told: Mapping[str, Any] | None = files.read_told(kept.told)
+        if told is None:
             ended = _ended(cell, seed, task, folder, timeout, watch)
             if ended.told is None:
                 seconds = time.monotonic() - begin
                 yield cell, Outcome({}, ended.reason, ended.environment, elapsed=seconds)
                 continue
-        ready.append((cell, kept, time.monotonic() - begin))
+            told = ended.told
+        ready.append(_Ready(cell, kept.last, told, time.monotonic() - begin))
     yield from _evaluated(ready, seed, task, folder, timeout, watch)
 
 
@@ -65,23 +78,21 @@ def _ended(
 
 
 def _evaluated(
-    ready: Sequence[tuple[Cell, Files, float]], seed: int, task: Evaluation, folder: Path,
+    ready: Sequence[_Ready], seed: int, task: Evaluation, folder: Path,
     timeout: float, watch: Callable[[Seen], None],
 ) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
     if not ready:
         return
-    trained = {cell.key: (cell, kept, seconds) for cell, kept, seconds in ready}
-    cells = [_with_weights(cell, kept.last) for cell, kept, _ in ready]
+    trained = {one.cell.key: one for one in ready}
+    cells = [_with_weights(one.cell, one.weights) for one in ready]
     home = predictions.home(folder, task.seeds.index(seed))
     home.mkdir(parents=True, exist_ok=True)
     for cell, outcome in evaluations.execute(cells, task, home, timeout, watch):
-        untrained, kept, seconds = trained[cell.key]
-        details = {
-            **outcome.details,
-            "weights": kept.last.relative_to(folder).as_posix(),
-            "training": files.read_told(kept.told),
-        }
-        yield untrained, replace(outcome, details=details, elapsed=outcome.elapsed + seconds)
+        one = trained[cell.key]
+        weights = one.weights.relative_to(folder).as_posix()
+        details = {**outcome.details, "weights": weights, "training": one.told}
+        elapsed = outcome.elapsed + one.seconds
+        yield one.cell, replace(outcome, details=details, elapsed=elapsed)
 
 
 def _with_weights(cell: Cell, path: Path) -> Cell:

@@ -91,6 +91,11 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
+def logits_of(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """What a model in training gives for its classes: distilled ones give a teacher's as well."""
+    return output[0] if isinstance(output, tuple) else output
+
+
 def memory_format(setting: Setting) -> torch.memory_format:
     """What torch calls the setting's layout."""
     return torch.channels_last if setting.layout == "nhwc" else torch.contiguous_format

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures.forward import AUTOCAST, images, make_ready, place
+from cmx_bench.measures.forward import AUTOCAST, images, logits_of, make_ready, place
 from cmx_bench.models.building import build
 
 PHASES = ("forward", "backward", "optimizer")
@@ -61,8 +61,7 @@ def prepare(model: Model, setting: Setting) -> Step:
 
     def forward() -> Tensor:
         with torch.autocast(setting.kind, reduced, enabled=mixed):
-            output = module(batch)
-            logits = output[0] if isinstance(output, tuple) else output  # distilled ones give two
+            logits = logits_of(module(batch))
             # A user's model may have another number of classes than the suite.
             return nn.functional.cross_entropy(logits, labels % logits.shape[-1])
 

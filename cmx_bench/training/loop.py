@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cmx_bench.cell import Model
 from cmx_bench.errors import ModelError
+from cmx_bench.measures.forward import logits_of
 from cmx_bench.models.building import build
 from cmx_bench.recipe import Optimizer, Recipe
 from cmx_bench.training import derived, schedule
@@ -137,8 +138,7 @@ class Training:
             images, targets = self._mix(images, labels)
         torch.manual_seed(derived(self.seed, "step", step, self.part.rank))  # for dropout
         with torch.autocast(self._kind, torch.float16, enabled=self._mixed_precision):
-            output = self._call(images)
-            logits = output[0] if isinstance(output, tuple) else output  # distilled ones give two
+            logits = logits_of(self._call(images))
         smoothing = 0.0 if self._mix is not None else self.recipe.label_smoothing
         loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
