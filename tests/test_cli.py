@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import cli, planning, records, report, suite
+from cmx_bench import planning, records, report, suite
+from cmx_bench.cli import runs
 from cmx_bench.execute import rounds
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import MEASURES
@@ -99,7 +100,7 @@ def test_the_suites_budget_and_what_stayed_wide(
     assert err.splitlines()[-1].startswith(f"{cells} no interval, net/throughput/")
     assert cells in Path("out/report.md").read_text().replace("\\", "")
     assert " at least " in cmx("plan", suite)[1].splitlines()[-1]
-    assert cmx("run", suite, "--out", "out", "--budget", "20s")[0] == 0
+    assert cmx("run", suite, "--out", "out", "--budget", "5s")[0] == 0
     assert len(records.read(Path("out"))) >= 4 + 2
 
 
@@ -216,7 +217,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, cpu: dict[str, Any]) -> StandIn:
 
     executor = StandIn(answer)
     monkeypatch.setattr(rounds, "execute", executor)
-    monkeypatch.setattr(cli, "_plan", lambda path, *_: planning.make(suite.load(path), cpu))
+    monkeypatch.setattr(runs, "plan_of", lambda path, *_: planning.make(suite.load(path), cpu))
     return executor
 
 

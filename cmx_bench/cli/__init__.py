@@ -1,0 +1,68 @@
+"""The commands: the only room that prints. Results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Annotated, NoReturn
+
+import typer
+
+from cmx_bench import __version__
+from cmx_bench.cli import gates, models, runs
+from cmx_bench.cli.telling import BAD_INPUT, INTERRUPTED, OK, note
+from cmx_bench.errors import CmxError
+
+app = typer.Typer(
+    help="Benchmarks ConvMixer beside other vision backbones and renders the paper's table.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich's help takes four times as long to start
+    pretty_exceptions_enable=False,
+)
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "run": runs.run,
+    "plan": runs.plan,
+    "report": runs.report,
+    "check": gates.check,
+    "ab": gates.ab,
+    "selftest": gates.selftest,
+    "verify": runs.verify,
+    "cite": runs.cite,
+    "match": models.match,
+    "list": models.list_,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
+
+
+def _version(show: bool) -> None:
+    if show:
+        print(f"cmx-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> NoReturn:
+    """Runs the command line and exits with the contract's code."""
+    try:
+        app(standalone_mode=True)
+    except CmxError as error:
+        note(f"cmx-bench: {error}")
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception:  # a mistake of ours: Python's own exit code would say "regression"
+        traceback.print_exc()
+        sys.exit(BAD_INPUT)
+    sys.exit(OK)

@@ -1,0 +1,185 @@
+"""Commands that judge: a run by another, one Python by another, this machine by itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cmx_bench.cli.options import (
+    AllowImport,
+    AnyThreshold,
+    Device,
+    Only,
+    Suite,
+    Threshold,
+    seconds_of,
+    share_of,
+)
+from cmx_bench.cli.planned import plan_of
+from cmx_bench.cli.telling import (
+    INCONCLUSIVE,
+    INTERRUPTED,
+    OK,
+    REGRESSION,
+    command_line,
+    note,
+)
+from cmx_bench.errors import CmxError
+
+if TYPE_CHECKING:
+    from cmx_bench.gate.history import History
+    from cmx_bench.gate.pairs import Pair
+    from cmx_bench.gate.verdict import Comparison, Verdict
+
+
+def check(
+    run: Annotated[Path, typer.Argument(help="The folder of the run to judge.")],
+    baseline: Annotated[Path, typer.Option(help="The folder of the run to hold it against.")],
+    threshold: Threshold = "5%",
+    anchor: Annotated[
+        Path | None,
+        typer.Option(help="A run that stays fixed, so that small losses cannot add up unseen."),
+    ] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="A folder of past runs: shows their trend.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the verdict's files.")] = None,
+    any_threshold: AnyThreshold = False,
+) -> None:
+    """Judge a run against a baseline: exact metrics equal, sampled ones not slower."""
+    from cmx_bench.gate import check as checks
+    from cmx_bench.gate import floor
+    from cmx_bench.gate import history as histories
+
+    share = share_of("--threshold", threshold)
+    others = {"baseline": baseline} | ({} if anchor is None else {"anchor": anchor})
+    head, verdict = checks.verdict(run, others, share)
+    shown = floor.note(share, head.run.machine, any_threshold)
+    past = None if history is None else histories.read(history, head.run)
+    _conclude(replace(verdict, notes=(shown,)), out, past)
+
+
+def ab(
+    suite: Suite,
+    base: Annotated[str, typer.Option(help="A Python, virtual environment or checkout.")],
+    head: Annotated[
+        str, typer.Option(help="The same, to be judged.", show_default="this Python")
+    ] = sys.executable,
+    threshold: Threshold = "5%",
+    anchor: Annotated[
+        str | None,
+        typer.Option(help="A base that stays fixed, so that small losses cannot add up unseen."),
+    ] = None,
+    device: Device = "auto",
+    only: Only = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Stop after this time, for each base.", show_default="2m a model"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the pairs and the verdict.",
+                                  show_default="reports/ab-SUITE/TIME")
+    ] = None,
+    allow_import: AllowImport = False,
+    any_threshold: AnyThreshold = False,
+) -> None:  # fmt: skip
+    """Measure two Pythons or checkouts in turns on this machine, and judge head against base."""
+    from cmx_bench.execute import servers
+    from cmx_bench.gate import ab as gate
+    from cmx_bench.gate import floor, kept
+    from cmx_bench.gate.outputs import terminal
+
+    share, seconds = share_of("--threshold", threshold), seconds_of(budget)
+    bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
+    for name, path in (bases | {"head": head}).items():
+        try:
+            servers.refuse_unusable(path)
+        except CmxError as error:
+            raise CmxError(f"--{name} {error}") from None
+    made = plan_of(suite, device, only, allow_import)
+    shown = floor.note(share, made.machine, any_threshold, gate.seconds_a_model(made, seconds))
+    about = {"sides": bases | {"head": head}, "threshold": share, "command": command_line()}
+    folder = kept.open_folder(made, out, "ab", about)
+
+    def watch(pair: Pair, so_far: Comparison) -> None:
+        kept.append(folder, pair, against=so_far.against)
+        note(terminal.pair_line(pair, so_far))
+
+    with _keeping(folder):
+        verdict = gate.verdict(made, bases, head, share, folder / "log.txt", watch, seconds)
+    _conclude(replace(verdict, notes=(shown, *verdict.notes)), folder, None)
+
+
+def selftest(
+    suite: Annotated[str, typer.Argument(help="A suite's YAML file, or its name.")] = "ci",
+    threshold: Threshold = "5%",
+    device: Device = "auto",
+    only: Only = None,
+    budget: Annotated[str, typer.Option(help="About how long to measure.")] = "15m",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the pairs.",
+                                  show_default="reports/selftest-SUITE/TIME")
+    ] = None,
+    allow_import: AllowImport = False,
+) -> None:  # fmt: skip
+    """Measure this machine's false alarms, misses and smallest detectable change."""
+    from cmx_bench.gate import floor, kept
+    from cmx_bench.gate import selftest as tests
+    from cmx_bench.gate.outputs import terminal
+
+    share, seconds = share_of("--threshold", threshold), seconds_of(budget) or 0.0
+    made = plan_of(suite, device, only, allow_import)
+    about = {"threshold": share, "command": command_line()}
+    folder = kept.open_folder(made, out, "selftest", about)
+
+    def watch(kind: str, pair: Pair) -> None:
+        kept.append(folder, pair, kind=kind)
+        note(terminal.trial_line(kind, pair))
+
+    with _keeping(folder):
+        found = tests.run(made, share, seconds, folder / "log.txt", watch)
+    for line in tests.lines(found):
+        print(line)
+    for file in (folder / "selftest.json", floor.path(made.machine)):
+        floor.write(found, file)
+        print(file)
+
+
+def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
+    """Shows a verdict, here and where CI looks for it, and exits with its code."""
+    from cmx_bench.gate import history as histories
+    from cmx_bench.gate import outputs
+    from cmx_bench.gate.outputs import github, terminal
+
+    verdict = replace(verdict, command=command_line())
+    print(terminal.text(verdict, shutil.get_terminal_size((160, 24)).columns), end="")
+    tables = [histories.table(past)] if past else []
+    for table in tables:
+        print(*histories.lines(table), sep="\n")
+    if out is not None:
+        drawings = histories.drawings(past) if past else []
+        outputs.write(verdict, out, drawings, tables)
+        print(out / "verdict.html")
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        github.append_summary(verdict, Path(summary))
+        for line in github.workflow_commands(verdict):
+            print(line)
+    raise typer.Exit({"PASS": OK, "FAIL": REGRESSION}.get(verdict.state, INCONCLUSIVE))
+
+
+@contextmanager
+def _keeping(folder: Path) -> Iterator[None]:
+    """Says where the pairs are when they are interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(f"interrupted; the pairs so far are in {folder / 'pairs.jsonl'}")
+        raise typer.Exit(INTERRUPTED) from None

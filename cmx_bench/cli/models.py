@@ -1,0 +1,92 @@
+"""Commands on models: matched, listed."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cmx_bench.cli.options import looked_up, share_of
+from cmx_bench.errors import CmxError
+
+if TYPE_CHECKING:
+    from cmx_bench.cell import Family
+    from cmx_bench.matching.search import Quantity
+
+
+def match(
+    params: Annotated[
+        str | None, typer.Option(help="Parameters: a number such as 21.1M, or a model's.")
+    ] = None,
+    macs: Annotated[
+        str | None, typer.Option(help="MACs for one image: a number such as 4G, or a model's.")
+    ] = None,
+    families: Annotated[
+        str, typer.Option(help="Families, between commas; there is convmixer as well.")
+    ] = "resnet,deit,resmlp,mixer",
+    classes: Annotated[int, typer.Option(min=1, help="Classes that the head tells apart.")] = 1000,
+    image_size: Annotated[int, typer.Option(min=1, help="Side of the images, in pixels.")] = 224,
+    patch_size: Annotated[
+        int | None, typer.Option(min=1, help="Side of the patches, for smaller images.")
+    ] = None,
+    within: Annotated[
+        str, typer.Option(help="How far from the target is accepted.", metavar="PERCENT")
+    ] = "1%",
+    format: Annotated[
+        str, typer.Option(help="table, csv, or yaml to paste into a suite.")
+    ] = "table",
+) -> None:
+    """Find the member of each family that has as many parameters or MACs."""
+    from cmx_bench.designs import FAMILIES
+    from cmx_bench.matching import search
+    from cmx_bench.matching.formats import FORMATS
+
+    render = looked_up("--format", "format", format, FORMATS)
+    names: dict[str, Family] = {family: family for family in FAMILIES}
+    words = map(str.strip, families.split(","))
+    chosen = [looked_up("--families", "family", word, names) for word in words]
+    asked: dict[search.Quantity, str | None] = {"params": params, "macs": macs}
+    amounts = {
+        quantity: _amount(quantity, text, classes, image_size)
+        for quantity, text in asked.items()
+        if text is not None
+    }
+    if not amounts:
+        raise CmxError("match: nothing to match; give --params or --macs a number or a model")
+    target = search.Target(amounts, classes, image_size)
+    share = share_of("--within", within)
+    matches = [search.find(family, target, share, patch_size) for family in chosen]
+    print(render(matches, shutil.get_terminal_size((160, 24)).columns), end="")
+
+
+def list_(
+    what: Annotated[
+        Literal["models", "measures", "metrics", "datasets", "suites"],
+        typer.Argument(help="What to list."),
+    ],
+    pattern: Annotated[str, typer.Argument(help="For models: a glob such as 'resnet*'.")] = "*",
+) -> None:
+    """List models, measures, metrics, data sets or suites."""
+    from cmx_bench import listing
+
+    for line in listing.LISTS[what](pattern):
+        print(line)
+
+
+def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int:
+    """A number as it is; of a published member of a family by closed form, of others by torch."""
+    from cmx_bench import designs, units
+    from cmx_bench.execute import local
+    from cmx_bench.matching import search
+
+    try:
+        return units.count(text)
+    except ValueError:
+        pass
+    design = designs.published(text)
+    if design is not None and image_size >= design.least_image_size:
+        return search.count(quantity, design, search.Target({}, classes, image_size))
+    counter = "cmx_bench.planning.resolving:amount"
+    amount: int = local.call(counter, quantity, text, {}, classes, image_size)
+    return amount

@@ -1,0 +1,74 @@
+"""Options and arguments that several commands share, and the values that their words stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from cmx_bench import units
+from cmx_bench.errors import CmxError, nearest
+
+Suite = Annotated[str, typer.Argument(help="A suite's YAML file, or the name of a shipped suite.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(help="Measure only cells whose key or model matches GLOB; may be repeated.",
+                 metavar="GLOB"),
+]  # fmt: skip
+Data = Annotated[
+    list[str] | None,
+    typer.Option(help="Where the images of a data set lie.", metavar="NAME=PATH"),
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(help="A model's checkpoint, or a folder with files called like models.",
+                 metavar="MODEL=FILE|FOLDER"),
+]  # fmt: skip
+AllowMissing = Annotated[
+    int, typer.Option(min=0, help="Evaluate although so many images are broken.", metavar="N")
+]
+Cache = Annotated[bool, typer.Option("--cache", help="Keep preprocessed images for later runs.")]
+Processes = Annotated[
+    int,
+    typer.Option(min=1, help="Processes, and GPUs, that train a model together.", metavar="N"),
+]
+AllowImport = Annotated[
+    bool, typer.Option("--allow-import", help="Let `python:` models of the suite import code.")
+]
+Threshold = Annotated[
+    str, typer.Option(help="The slowdown that must not pass, such as 5%.", metavar="PERCENT")
+]
+Rendered = Annotated[Path, typer.Argument(help="The folder of a run, or its report.html.")]
+AnyThreshold = Annotated[
+    bool,
+    typer.Option("--any-threshold", help="Allow one below what the self-test found detectable."),
+]
+
+
+def share_of(option: str, text: str) -> float:
+    try:
+        return units.share(text)
+    except ValueError as error:
+        raise CmxError(f"{option} {text}: {error}") from None
+
+
+def seconds_of(budget: str | None) -> float | None:
+    try:
+        return None if budget is None else units.seconds(budget)
+    except ValueError as error:
+        raise CmxError(f"--budget {budget}: {error}") from None
+
+
+_Value = TypeVar("_Value")
+
+
+def looked_up(option: str, what: str, word: str, known: Mapping[str, _Value]) -> _Value:
+    """What a word of an option stands for."""
+    if word not in known:
+        raise CmxError(
+            f"{option} {word}: unknown {what}{nearest(word, known)} (known: {', '.join(known)})"
+        )
+    return known[word]

@@ -1,0 +1,55 @@
+"""From the options of a command to a plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cmx_bench.plan import Plan
+
+
+def plan_of(
+    suite: str,
+    device: str,
+    only: list[str] | None,
+    allow_import: bool,
+    data: list[str] | None = None,
+    weights: list[str] | None = None,
+    allow_missing: int = 0,
+    cache: bool = False,
+    processes: int = 1,
+) -> Plan:
+    """The plan of a suite for this machine, made by another process.
+
+    The suite is read first, without torch: a typo is answered at once.
+    """
+    from cmx_bench import accuracy, datasets
+    from cmx_bench import suite as suites
+    from cmx_bench.execute import local
+
+    suite_file = suites.load(suite)
+    asked = suite_file.suite
+    dataset = asked.accuracy.dataset if "accuracy" in asked.measures else None
+    paths = datasets.parse(data or [], dataset)
+    evaluation = accuracy.Evaluation(
+        asked.accuracy,
+        suite_file.document.path.resolve().parent,
+        paths.get(asked.accuracy.dataset),
+        allow_missing,
+        accuracy.cache_folder() if cache else None,
+        processes,
+    )
+    given = accuracy.weights_given(
+        weights or [], asked.named if len(asked.named) == len(asked.models) else ()
+    )
+    local.call("cmx_bench.execute.machine:check_installation")
+    made: Plan = local.call(
+        "cmx_bench.execute.worker:make_plan",
+        suite_file,
+        device,
+        tuple(only or ()),
+        allow_import,
+        evaluation,
+        given,
+    )
+    return made

@@ -1,0 +1,197 @@
+"""Commands on runs: measured, planned, rendered again, verified, cited."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cmx_bench.cli.options import (
+    AllowImport,
+    AllowMissing,
+    Cache,
+    Data,
+    Device,
+    Only,
+    Processes,
+    Rendered,
+    Suite,
+    Weights,
+    looked_up,
+    seconds_of,
+)
+from cmx_bench.cli.planned import plan_of
+from cmx_bench.cli.telling import (
+    BAD_INPUT,
+    INCONCLUSIVE,
+    INTERRUPTED,
+    OK,
+    REGRESSION,
+    SOME_FAILED,
+    command_line,
+    give,
+    note,
+)
+from cmx_bench.errors import CmxError
+
+if TYPE_CHECKING:
+    from cmx_bench.report.summary import Report
+
+
+def run(
+    suite: Suite,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run.", show_default="reports/SUITE/TIME")
+    ] = None,
+    device: Device = "auto",
+    only: Only = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Stop repeating after this time, such as 90s, 10m or 1h.")
+    ] = None,
+    data: Data = None,
+    weights: Weights = None,
+    allow_missing: AllowMissing = 0,
+    cache: Cache = False,
+    processes: Processes = 1,
+    allow_import: AllowImport = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew instead of finishing an earlier run.")
+    ] = False,
+    gate_claims: Annotated[
+        bool,
+        typer.Option("--gate-claims", help="Exit with 1 where a claim of the suite fails, with 3 "
+                                           "where one stays undecided."),
+    ] = False,
+) -> None:  # fmt: skip
+    """Measure a suite and render its report."""
+    from cmx_bench import progress, records, report
+    from cmx_bench.execute import rounds, runner
+    from cmx_bench.report import headline
+
+    seconds = seconds_of(budget)
+    plan = plan_of(
+        suite, device, only, allow_import, data, weights, allow_missing, cache, processes
+    )
+    if gate_claims and not plan.suite_file.suite.claims:
+        raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
+    if seconds is None:
+        seconds = plan.suite_file.suite.budget
+    folder = runner.open_folder(plan, Path("reports"), out, fresh, command_line())
+    found = records.read(folder)
+    if found:
+        note(f"continuing in {folder}: {len(found)} executions are there already")
+    try:
+        with progress.watching(plan, found, seconds) as watch:
+            runner.run(plan, folder, rounds.execute, watch, seconds)
+    except KeyboardInterrupt:
+        note(f"interrupted; what was measured is in {folder}, the same command goes on from there")
+        raise typer.Exit(INTERRUPTED) from None
+    made = report.read(folder)
+    page = report.save(made, folder, copies=True)
+    print(report.overview(made, shutil.get_terminal_size((160, 24)).columns))
+    print(page)
+    if wide := headline.too_wide(made):
+        note(wide)
+    _exit_unless_fine(made, gate_claims)
+
+
+def _exit_unless_fine(made: Report, gate_claims: bool) -> None:
+    """Exits with the code for what failed, if anything did."""
+    from cmx_bench.report import claims
+
+    if not made.progress.ok:
+        skipped = "nothing was measured; the report says why"
+        note(skipped if made.progress.skipped else "every cell failed")
+        raise typer.Exit(BAD_INPUT)
+    if gate_claims:
+        counts = claims.counts(claims.judged(made))
+        note(f"claims: {claims.counted(counts)}")
+        if counts["FAILS"]:
+            raise typer.Exit(REGRESSION)
+    if made.progress.failed:
+        note(f"{made.progress.failed} of {len(made.run.cells)} cells failed; the report says why")
+        raise typer.Exit(SOME_FAILED)
+    if gate_claims and counts["UNDECIDED"]:
+        raise typer.Exit(INCONCLUSIVE)
+
+
+def plan(
+    suite: Suite, device: Device = "auto", only: Only = None, allow_import: AllowImport = False
+) -> None:
+    """List the cells of a suite, with an estimate of the time."""
+    from cmx_bench.units import duration
+
+    made = plan_of(suite, device, only, allow_import)
+    for cell in made.cells:
+        times = made.replicates(cell)
+        print(f"{cell.key}  {times} × {made.estimates[cell.key]:.1f} s")
+    about = "about" if made.suite_file.suite.precision is None else "at least"
+    print(f"{len(made.cells)} cells on {made.machine['device_name']}, "
+          f"{about} {duration(made.seconds)}")  # fmt: skip
+
+
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of runs; several stand side by side.",
+                                   metavar="RUN...")
+    ],
+    format: Annotated[
+        str | None, typer.Option("--format", help="One format, to stdout unless -o is given.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
+    figures: Annotated[bool, typer.Option("--figures", help="Figures as PNG and PDF too.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for several runs side by side.",
+                                  show_default="reports/SUITE/comparison-HASH")
+    ] = None,
+) -> None:  # fmt: skip
+    """Render a run again from its records, or several runs side by side."""
+    from cmx_bench import report as reports
+    from cmx_bench.report import compared, comparison
+
+    everything = format is None and output is None
+    if out is not None and (len(runs) == 1 or not everything):
+        raise CmxError("--out: is for all files of several runs; -o names a file of one format")
+    if figures and (len(runs) > 1 or not everything):
+        raise CmxError("--figures: goes with all files of one run")
+    if len(runs) == 1:
+        if everything:
+            print(reports.write(runs[0], figures))
+        else:
+            give(reports.render(runs[0], _format(format, output, reports.RENDERERS)), output)
+        return
+    found = comparison.compare(runs, [reports.read(run) for run in runs])
+    if everything:
+        print(compared.save(found, out))
+    else:
+        give(compared.RENDERERS[_format(format, output, compared.RENDERERS)](found), output)
+
+
+def verify(path: Rendered) -> None:
+    """Recompute every number shown from the raw samples, and name each that differs."""
+    from cmx_bench.report import verify as verifying
+
+    found = verifying.verify(path)
+    for line in verifying.lines(found):
+        print(line)
+    raise typer.Exit(REGRESSION if found.differences else OK)
+
+
+def cite(path: Rendered) -> None:
+    """Print a run as BibTeX, with its content hash, device and date."""
+    from cmx_bench import report
+    from cmx_bench.report import cite as citing
+
+    print(citing.bibtex(report.read(path)), end="")
+
+
+def _format(format: str | None, output: Path | None, known: Mapping[str, object]) -> str:
+    from cmx_bench.report import SUFFIXES
+
+    suffix = output.suffix.removeprefix(".") if output else ""
+    name = format or SUFFIXES.get(suffix, suffix)
+    looked_up("--format", "format", name or "(none)", known)
+    return name
