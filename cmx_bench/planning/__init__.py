@@ -1,0 +1,186 @@
+"""A suite turned into cells for one machine.
+
+`resolving` entries → models · `costs` models → MACs and seconds · here what comes of both.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from cmx_bench import datasets
+from cmx_bench.accuracy import Evaluation
+from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.document import Location
+from cmx_bench.errors import PlanError
+from cmx_bench.measures import MEASURES
+from cmx_bench.plan import Plan
+from cmx_bench.planning import costs, resolving
+from cmx_bench.planning.costs import Cost
+from cmx_bench.records import Environment
+from cmx_bench.suite import CpuSetting, CudaSetting, SuiteFile
+
+
+def make(
+    suite_file: SuiteFile,
+    machine: Environment,
+    only: Sequence[str] = (),
+    allow_import: bool = False,
+    evaluation: Evaluation | None = None,
+    given: Mapping[str, Path] | None = None,
+) -> Plan:
+    """The plan for `machine`, which `machine.capture` describes.
+
+    Args:
+        only: globs over cell keys or model names; empty for all.
+        allow_import: whether `python:` models may be imported.
+        evaluation: on which images models are evaluated.
+        given: files of weights by the model's name, which win over the suite's.
+
+    Raises:
+        SuiteError: a model or setting of the suite cannot be measured, with its place in the file.
+        DataError: the images given are none.
+        PlanError: there is nothing to measure.
+    """
+    suite = suite_file.suite
+    kind = str(machine["device"]).partition(":")[0]
+    entries: Sequence[CpuSetting | CudaSetting] = getattr(suite.settings, kind)
+    if not entries:
+        raise suite_file.document.error(
+            ("settings", "<key>"), f"no settings for {kind}; add one under {kind}: or use --device"
+        )
+    placed = resolving.models(suite_file, allow_import, given or {})
+    for index, entry in enumerate(entries):
+        _refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
+    sizes = sorted({entry.image_size for entry in entries})
+    found = {
+        (model.name, size): costs.cost(suite_file, index, size, model)
+        for index, model in placed
+        for size in sizes
+    }
+    models = tuple(replace(m, **found[m.name, sizes[0]].traits) for _, m in placed)  # type: ignore[arg-type]
+    settings = tuple(_setting(entry, machine, found) for entry in entries)
+    _refuse_repeats(suite_file, kind, settings)
+    cells = _cells(models, suite.measures, settings, only)
+    skipped = {cell.key: why for cell in cells if (why := _lack(cell, evaluation))}
+    if evaluation is not None and evaluation.asked.train is not None:
+        _refuse_weights(suite_file, models)
+    return Plan(
+        suite_file,
+        machine,
+        models,
+        settings,
+        cells,
+        costs.estimates(cells, found, machine, evaluation, skipped),
+        _unavailable(suite_file, kind),
+        tuple(only),
+        evaluation,
+        skipped,
+    )
+
+
+def _setting(
+    entry: CpuSetting | CudaSetting, machine: Environment, found: Mapping[tuple[str, int], Cost]
+) -> Setting:
+    batch = entry.batch_size
+    if batch == "auto":
+        threads = getattr(entry, "threads", None) or machine["threads"]
+        heaviest = max(one.macs for (_, size), one in found.items() if size == entry.image_size)
+        batch = costs.auto_batch(heaviest, threads)
+    rest = entry.model_dump(exclude={"batch_size"})
+    return Setting(device=str(machine["device"]), batch_size=batch, **rest)
+
+
+def _refuse_repeats(suite_file: SuiteFile, kind: str, settings: Sequence[Setting]) -> None:
+    keys = [setting.key for setting in settings]
+    for index, key in enumerate(keys):
+        if key in keys[:index]:
+            raise suite_file.document.error(
+                ("settings", kind, index), f"comes to the same as another setting ({key}); keep one"
+            )
+
+
+def _refuse_weights(suite_file: SuiteFile, models: Sequence[Model]) -> None:
+    for model in models:
+        if model.weights is not None:
+            raise suite_file.document.error(
+                ("accuracy", "train"),
+                f"train: {model.name} has weights ({model.weights}), and models are trained from "
+                f"initial ones; leave either out",
+            )
+
+
+def _lack(cell: Cell, evaluation: Evaluation | None) -> str | None:
+    """What a cell that evaluates lacks, with the option that gives it; None for any other."""
+    if not MEASURES[cell.measure].together or evaluation is None:
+        return None
+    if cell.model.weights is None and evaluation.asked.train is None:
+        return (f"no weights, and an untrained model guesses: name some under weights, or add "
+                f"--weights {cell.model.name}=FILE")  # fmt: skip
+    paths = {} if evaluation.path is None else {evaluation.asked.dataset: evaluation.path}
+    return datasets.missing(evaluation.asked.dataset, paths)
+
+
+def _cells(
+    models: Sequence[Model], measures: Sequence[str], settings: Sequence[Setting],
+    only: Sequence[str],
+) -> tuple[Cell, ...]:  # fmt: skip
+    """Every combination once: settings of one image size share the cells of exact measures."""
+    cells = {
+        cell.key: cell
+        for measure in measures
+        for setting in settings
+        for model in models
+        if (cell := Cell(model, measure, setting, MEASURES[measure].scope))
+    }
+    chosen = tuple(
+        cell
+        for cell in cells.values()
+        if not only or any(_chosen(cell, pattern) for pattern in only)
+    )
+    if not chosen:
+        raise PlanError(
+            f"--only {' '.join(only)}: no cell matches; cells look like {next(iter(cells))}"
+        )
+    return chosen
+
+
+def _chosen(cell: Cell, pattern: str) -> bool:
+    return fnmatchcase(cell.key, pattern) or fnmatchcase(cell.model.name, pattern)
+
+
+def _refuse_impossible(
+    suite_file: SuiteFile, location: Location, entry: CpuSetting | CudaSetting,
+    machine: Environment,
+) -> None:  # fmt: skip
+    """What the types allow and this device cannot do."""
+    capability = float(machine.get("compute_capability", "inf"))
+    if entry.precision in ("bf16", "tf32") and capability < 8:
+        raise suite_file.document.error(
+            (*location, "precision"),
+            f"{entry.precision} needs a GPU of compute capability 8.0, "
+            f"{machine['device_name']} has {capability}; use fp16",
+        )
+    if entry.compile != "none" and not machine["cxx"]:
+        raise suite_file.document.error(
+            (*location, "compile"),
+            "compiling needs a C++ compiler; install g++, or set compile: none",
+        )
+    threads = getattr(entry, "threads", None)
+    if threads is not None and threads > machine["cores"]:
+        raise suite_file.document.error(
+            (*location, "threads"), f"{threads} threads, but {machine['cores']} cores are usable"
+        )
+
+
+def _unavailable(suite_file: SuiteFile, kind: str) -> dict[str, str]:
+    other = {"cpu": "cuda", "cuda": "cpu"}[kind]
+    command = f"python -m cmx_bench run {shlex.quote(suite_file.argument)}"
+    return {
+        f"{other}/{setting.name}": f"measured on a {other.upper()} device by: "
+        f"{command} --device {other}"
+        for setting in getattr(suite_file.suite.settings, other)
+    }

@@ -1,0 +1,174 @@
+"""The models that a suite's entries stand for: names that timm knows, members matched, weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import timm
+
+from cmx_bench.cell import Model
+from cmx_bench.designs.convmixer import PUBLISHED
+from cmx_bench.errors import CmxError, MatchError, ModelError, PlanError, nearest
+from cmx_bench.matching import formats, search
+from cmx_bench.measures import counting
+from cmx_bench.models import families, weights
+from cmx_bench.models.building import build, build_on_meta
+from cmx_bench.schema import NAME
+from cmx_bench.suite import CpuSetting, CudaSetting, MatchEntry, ModelEntry, SuiteFile
+
+
+def models(
+    suite_file: SuiteFile, allow_import: bool, given: Mapping[str, Path]
+) -> list[tuple[int, Model]]:
+    """All models in the suite's order, each with the number of the entry that it comes from.
+
+    Args:
+        given: files of weights by the model's name, which win over the suite's.
+
+    Raises:
+        SuiteError: an entry stands for no model, with its place in the file.
+        PlanError: files are given, and none is called like a model.
+    """
+    named: dict[int, Model] = {}
+    matches: dict[int, MatchEntry] = {}
+    for index, entry in enumerate(suite_file.suite.models):
+        if isinstance(entry, MatchEntry):
+            matches[index] = entry
+        else:
+            named[index] = _resolve(suite_file, index, entry, allow_import, given)
+    known = {model.name: model for model in named.values()}
+    placed = list(named.items())
+    for index, entry in matches.items():
+        for model in _matched(suite_file, index, entry, known):
+            if any(model.name == other.name for _, other in placed):
+                raise suite_file.document.error(
+                    ("models", index), f"{model.name!r} is there already; keep one of the two"
+                )
+            own = given.get(model.name)
+            placed.append((index, replace(model, weights=None if own is None else str(own))))
+    if given and not given.keys() & {model.name for _, model in placed}:
+        raise PlanError(
+            f"--weights: no file is called like a model of the suite, such as {placed[0][1].name}"
+        )
+    return sorted(placed, key=lambda one: one[0])
+
+
+def _matched(
+    suite_file: SuiteFile, index: int, entry: MatchEntry, known: Mapping[str, Model]
+) -> Iterator[Model]:
+    """The members of other families that a `match:` entry stands for.
+
+    Args:
+        known: the suite's other models, by name.
+    """
+    suite, error, location = suite_file.suite, suite_file.document.error, ("models", index)
+    settings: list[CudaSetting | CpuSetting] = [*suite.settings.cuda, *suite.settings.cpu]
+    sizes = sorted({setting.image_size for setting in settings})
+    if entry.image_size is None and len(sizes) > 1:
+        listed = " and ".join(map(str, sizes))
+        raise error(location, f"image_size is missing: the settings have images of {listed} px")
+    size = entry.image_size or sizes[0]
+
+    def wanted(quantity: search.Quantity) -> int:
+        return amount(quantity, str(entry.match), known, suite.num_classes, size)
+
+    try:
+        amounts = {quantity: entry.number or wanted(quantity) for quantity in entry.quantities}
+    except CmxError as problem:
+        raise error((*location, "match"), str(problem)) from None
+    target = search.Target(amounts, suite.num_classes, size)
+    for place, family in enumerate(entry.families):
+        try:
+            match = search.find(family, target, entry.within, entry.patch_size)
+        except MatchError as problem:
+            raise error((*location, "families", place), str(problem)) from None
+        yield _source(ModelEntry(**formats.entry(match)), suite.num_classes, allow_import=False)
+
+
+def amount(
+    quantity: search.Quantity,
+    name: str,
+    known: Mapping[str, Model],
+    num_classes: int,
+    image_size: int,
+) -> int:
+    """Parameters, or MACs for one image, of one of the `known` models or of another by its name.
+
+    Raises:
+        CmxError: nobody knows a model of that name, or it cannot be built or counted.
+    """
+    if name not in known and not re.fullmatch(NAME, name):
+        raise ModelError(f"{name!r}: expected a model or a number such as 21.1M")
+    model = known.get(name) or _source(ModelEntry(name=name), num_classes, allow_import=False)
+    if quantity == "macs":
+        return counting.count(lambda: build(model, image_size), image_size).macs
+    module = build_on_meta(lambda: build(model, image_size))
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _resolve(
+    suite_file: SuiteFile,
+    index: int,
+    entry: ModelEntry,
+    allow_import: bool,
+    given: Mapping[str, Path],
+) -> Model:
+    """The model of one entry, its name known to timm, its weights there."""
+    suite, location = suite_file.suite, ("models", index)
+    try:
+        model = _source(entry, suite.num_classes, allow_import)
+        named = given.get(model.name) or _weights(model, suite_file.document.path.parent)
+        return replace(model, weights=None if named is None else str(named))
+    except (ModelError, PlanError) as error:
+        raise suite_file.document.error(location, str(error)) from None
+
+
+def _source(entry: ModelEntry, num_classes: int, allow_import: bool) -> Model:
+    label = entry.label or entry.name
+    if entry.python is not None:
+        if not allow_import:
+            raise PlanError(
+                f"{entry.name}: python: {entry.python!r} would run code; "
+                f"add --allow-import if you trust this suite"
+            )
+        return Model(entry.name, label, entry.family or entry.name, "python", entry.python,
+                     entry.args, entry.weights, num_classes)  # fmt: skip
+    if entry.design is not None:
+        family, arguments = entry.design
+        return Model(entry.name, label, entry.family or family, family, "",
+                     arguments, entry.weights, num_classes)  # fmt: skip
+    architecture, _, tag = (entry.timm or entry.name).partition(".")
+    weights_named = entry.weights or tag or None
+    recipe = tag or ("" if weights.is_file(entry.weights or "") else entry.weights or "")
+    if entry.timm is None and architecture in PUBLISHED and not entry.args:
+        return Model(entry.name, label, entry.family or "convmixer", "convmixer", architecture,
+                     PUBLISHED[architecture].arguments, weights_named, num_classes,
+                     recipe=recipe)  # fmt: skip
+    if not timm.is_model(architecture):
+        raise ModelError(
+            f"unknown model {architecture!r}{nearest(architecture, timm.list_models())} "
+            f"(see: cmx-bench list models)"
+        )
+    return Model(entry.name, label, entry.family or families.family(architecture), "timm",
+                 architecture, entry.args, weights_named, num_classes, recipe=recipe)  # fmt: skip
+
+
+def _weights(model: Model, folder: Path) -> str | None:
+    """A tag that timm knows, or the path of a file that is there; paths start at the suite."""
+    if model.weights is None:
+        return None
+    if not weights.is_file(model.weights):
+        tags = weights.tags(model)
+        if model.weights not in tags:
+            raise ModelError(
+                f"{model.name}: timm has no weights {model.weights!r} for it"
+                f"{nearest(model.weights, tags)} (known: {', '.join(tags) or 'none'})"
+            )
+        return model.weights
+    path = folder / model.weights
+    if not path.is_file():
+        raise ModelError(f"{model.name}: no weights at {path}; give the path of a checkpoint")
+    return str(path)

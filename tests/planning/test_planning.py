@@ -1,0 +1,125 @@
+"""Plans: which cells, which batch, what is refused on which machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench import planning, suite
+from cmx_bench.errors import PlanError, SuiteError
+from cmx_bench.plan import Plan
+from cmx_bench.suite import SuiteFile
+
+from ..conftest import TINY
+
+Write = Callable[[str], Path]
+
+
+def made(path: Path, machine: dict[str, Any], **options: Any) -> Plan:
+    return planning.make(suite.load(str(path)), machine, **options)
+
+
+def test_every_combination_once(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
+    keys = [cell.key for cell in planning.make(tiny, cpu).cells]
+    assert keys == [
+        "mixer/params/r56",
+        "net/params/r56",
+        "mixer/throughput/cpu-fp32-nchw-eager-b2-r56",
+        "net/throughput/cpu-fp32-nchw-eager-b2-r56",
+    ]
+
+
+def test_settings_of_one_size_share_exact_cells(write_suite: Write, cpu: dict[str, Any]) -> None:
+    text = TINY.replace(
+        "image_size: 56}", "image_size: 56}, {name: b, layout: nhwc, image_size: 56}"
+    )
+    cells = made(write_suite(text), cpu).cells
+    assert [cell.measure for cell in cells].count("params") == 2
+    assert [cell.measure for cell in cells].count("throughput") == 4
+
+
+def test_only(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
+    assert len(planning.make(tiny, cpu, only=["net"]).cells) == 2
+    assert len(planning.make(tiny, cpu, only=["*/params/*", "net"]).cells) == 3
+    with pytest.raises(PlanError, match="--only nothing: no cell matches; cells look like mixer/"):
+        planning.make(tiny, cpu, only=["nothing"])
+
+
+def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str, Any]) -> None:
+    path = write_suite(TINY + "  cuda: [{name: big}]\n")
+    assert made(path, cpu).unavailable == {
+        "cuda/big": f"measured on a CUDA device by: python -m cmx_bench run {path} --device cuda"
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("timm: resnet10t", "timm: resnet51", "4:5: unknown model 'resnet51', did you mean"),
+        ("timm: resnet10t", "python: 'os:mkdir'", "add --allow-import if you trust this suite"),
+        (
+            "timm: resnet10t",
+            "timm: resnet10t, args: {widht: 3}",
+            "4:5: net: cannot be built: TypeError",
+        ),
+        (
+            "timm: resnet10t",
+            "timm: resnet10t, weights: c4_in1k",
+            "no weights 'c4_in1k' for it, did",
+        ),
+        ("timm: resnet10t", "timm: resnet10t, weights: w.pth", "4:5: net: no weights at "),
+        ("batch_size: 2", "threads: 3", "8:30: 3 threads, but 2 cores are usable"),
+        ("image_size: 56", "image_size: 3", "3:5: mixer: does not run on 3 px images"),
+    ],
+)
+def test_what_is_refused_on_a_cpu(
+    write_suite: Write, cpu: dict[str, Any], old: str, new: str, message: str
+) -> None:
+    assert old in TINY
+    path = write_suite(TINY.replace(old, new))
+    with pytest.raises(SuiteError) as error:
+        made(path, cpu)
+    assert message in str(error.value)
+    assert str(error.value).startswith(f"{path}:")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "change", "message"),
+    [
+        (
+            "precision: bf16",
+            {"compute_capability": "7.5"},
+            "bf16 needs a GPU of compute capability 8.0, A GPU has 7.5",
+        ),
+        ("precision: tf32", {"compute_capability": "7.5"}, "tf32 needs"),
+        ("compile: default", {"cxx": False}, "needs a C++ compiler"),
+    ],
+)
+def test_what_is_refused_on_a_gpu(
+    write_suite: Write, gpu: dict[str, Any], setting: str, change: dict[str, Any], message: str
+) -> None:
+    path = write_suite(
+        TINY.replace("cpu: [{name: cpu, batch_size: 2", "cuda: [{name: x, " + setting)
+    )
+    assert made(path, gpu).settings[0].device == "cuda:0"
+    with pytest.raises(SuiteError, match="8:") as error:
+        made(path, gpu | change)
+    assert message in str(error.value)
+
+
+def test_settings_that_come_to_the_same(write_suite: Write, cpu: dict[str, Any]) -> None:
+    text = TINY.replace("image_size: 56}", "image_size: 56}, {name: b, image_size: 56}")
+    path = write_suite(text.replace("batch_size: 2", "batch_size: 64"))
+    with pytest.raises(SuiteError, match=r"8:\d+: comes to the same as another setting"):
+        made(path, cpu)
+
+
+def test_no_setting_for_this_device(tiny: SuiteFile, gpu: dict[str, Any]) -> None:
+    with pytest.raises(
+        SuiteError, match="no settings for cuda; add one under cuda: or use --device"
+    ):
+        planning.make(tiny, gpu)
