@@ -8,7 +8,8 @@ from typing import Any
 
 from cmx_bench import records
 from cmx_bench.report.claims import Judged, judged
-from cmx_bench.report.summary import Counterparts, Report, Result
+from cmx_bench.report.counterparts import Counterparts
+from cmx_bench.report.summary import Report, Result
 
 SCHEMA = 1
 

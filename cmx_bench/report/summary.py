@@ -7,27 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
-from cmx_bench import disturbance, environment, published, stats
+from cmx_bench import disturbance, environment, stats
 from cmx_bench.agreement import NO_VOTES, Votes
-from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import MEASURES, conditions
 from cmx_bench.metrics import METRICS, Metric, first_of
-from cmx_bench.published import Published
 from cmx_bench.records import Record, Run
+from cmx_bench.report.counterparts import Counterparts, counterparts
+from cmx_bench.report.gaps import Gap, gaps
 from cmx_bench.stats import Estimate
 
 Status: TypeAlias = Literal["ok", "failed", "skipped", "not measured"]
-
-# The data set that a head of so many classes belongs to, for published figures.
-_DATASETS = {1000: "ImageNet-1k", 10: "CIFAR-10"}
-
 
 _IMAGENET = re.compile(r"(.*/)?(imagenet|ilsvrc2012)([-_]?1k)?([-_]wds)?([-_]val(idation)?)?")
 
@@ -126,32 +122,6 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """Something that was not measured: for which models, why not, and what measures it."""
-
-    what: str
-    models: tuple[str, ...]
-    reason: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Counterparts:
-    """What is published about one model: by quantity, from the paper and from timm.
-
-    `counts` are its MACs as timm's benchmarks list them, which count differently by torch version.
-    """
-
-    paper: Mapping[str, Published]
-    timm: Mapping[str, Published]
-    counts: tuple[Published, ...] = ()
-
-    @property
-    def figures(self) -> tuple[Published, ...]:
-        return (*self.paper.values(), *self.timm.values(), *self.counts)
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """Cells by how they ended, and the seconds that measuring took."""
 
@@ -246,11 +216,11 @@ def summarise(run: Run, records: Sequence[Record], unfinished: bool = False) -> 
         run=run,
         records=tuple(records),
         results=results,
-        published={model.name: _counterparts(model) for model in run.models},
+        published={model.name: counterparts(model) for model in run.models},
         environments=majority,
         failures=failures,
         left_out=(*_strangers(records, planned), *left_out),
-        gaps=tuple(_gaps(run, counted)),
+        gaps=tuple(gaps(run, counted)),
         progress=_progress(run, counted, failures, records),
         blocks=_blocks(run, counted),
         unfinished=unfinished,
@@ -413,41 +383,6 @@ def _judged(
     return ("failed" if failed else "ok"), estimate, failed
 
 
-def _counterparts(model: Model) -> Counterparts:
-    """Published figures, where the model is the published one and not a variation of it."""
-    name = _published_name(model)
-    dataset = _DATASETS.get(model.num_classes)
-    if name is None:
-        return Counterparts({}, {})
-    fitting = [one for one in published.of(name) if one.dataset in ("", dataset)]
-    tag = model.recipe or model.weights or published.REFERENCE_TAGS.get(name)
-    return Counterparts(
-        {one.quantity: one for one in fitting if not one.tag and not one.variant},
-        {one.quantity: one for one in fitting if one.tag == tag and one.image_size == 224},
-        tuple(one for one in fitting if one.quantity == "macs"),
-    )
-
-
-def _published_name(model: Model) -> str | None:
-    """The name under which figures about exactly this architecture are published, if any."""
-    if model.source == "timm":
-        return None if model.args else model.target.partition(".")[0]
-    if model.source != "convmixer":
-        return None
-    # A user's own ConvMixer may be called like the paper's and be another.
-    args, name = model.args, model.target or model.name
-    own = f"convmixer_{args.get('dim')}_{args.get('depth')}"
-    if args.get("norm", "batch") != "batch" or args.get("residual", "depthwise") != "depthwise":
-        return None
-    if name != own and not name.startswith(f"{own}_"):
-        return None
-    for quantity in ("patch_size", "kernel_size", "activation"):
-        theirs, mine = published.find(name, quantity), args.get(quantity)
-        if theirs is not None and mine is not None and theirs.printed.lower() != str(mine).lower():
-            return None
-    return name
-
-
 def _progress(
     run: Run, counted: Iterable[Record], failures: Iterable[Failure], records: Iterable[Record]
 ) -> Progress:
@@ -480,64 +415,3 @@ def _conditions(record: Record) -> Iterator[dict[str, float]]:
     """The conditions of each block taken."""
     for values in zip(*record.covariates.values(), strict=False):
         yield dict(zip(record.covariates, values, strict=True))
-
-
-def _gaps(run: Run, counted: Iterable[Record]) -> Iterator[Gap]:
-    """What was not measured, grouped so that a thousand missing cells stay readable."""
-    have = {record.cell for record in counted}
-    for what, names in _by_setting(key for key in run.cells if key not in have):
-        yield Gap(what, names, "planned, but no record counts yet", _resume(run))
-    yield from _skipped(counted)
-    for what, names in _by_setting(_not_chosen(run)):
-        yield Gap(what, names, "not chosen by --only", _again(run, what, names))
-    for name, advice in run.unavailable.items():
-        yield Gap(f"setting {name}", (), "needs another device", advice)
-    for measure in MEASURES:
-        if measure not in run.measures:
-            yield Gap(measure, (), "not among the suite's measures",
-                      f"add {measure!r} to the measures in {run.suite_path}")  # fmt: skip
-
-
-def _skipped(counted: Iterable[Record]) -> Iterator[Gap]:
-    """Cells that lacked something, by what they lacked and the option that gives it."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for record in counted:
-        if record.status == "skipped":
-            what = record.cell.split("/", 1)[1]
-            groups.setdefault((what, record.reason), []).append(record.model)
-    for (what, reason), names in groups.items():
-        lack, _, remedy = reason.partition(": ")
-        yield Gap(what, tuple(names), lack, remedy)
-
-
-def _by_setting(cells: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Cells as measure and setting, with the models that they are of."""
-    groups: dict[str, list[str]] = {}
-    for key in cells:
-        name, what = key.split("/", 1)
-        groups.setdefault(what, []).append(name)
-    for what, names in groups.items():
-        yield what, tuple(names)
-
-
-def _not_chosen(run: Run) -> list[str]:
-    planned = set(run.cells)
-    every = dict.fromkeys(
-        Cell(model, measure, setting, MEASURES[measure].scope).key
-        for measure in run.measures
-        if measure in MEASURES
-        for setting in run.settings
-        for model in run.models
-    )
-    return [key for key in every if key not in planned] if run.only else []
-
-
-def _resume(run: Run) -> str:
-    """The run's own command, which goes on where it stopped."""
-    return run.command.replace(" --fresh", "")
-
-
-def _again(run: Run, what: str, names: Sequence[str]) -> str:
-    pattern = f"{names[0] if len(names) == 1 else '*'}/{what}"
-    return shlex.join(["python", "-m", "cmx_bench", "run", run.suite_path,
-                       "--device", run.device, "--only", pattern])  # fmt: skip

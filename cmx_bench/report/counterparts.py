@@ -1,0 +1,64 @@
+"""The published figures of a model, where it is the published one and not a variation of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cmx_bench import published
+from cmx_bench.cell import Model
+from cmx_bench.published import Published
+
+# The data set that a head of so many classes belongs to, for published figures.
+_DATASETS = {1000: "ImageNet-1k", 10: "CIFAR-10"}
+
+
+@dataclass(frozen=True, slots=True)
+class Counterparts:
+    """What is published about one model: by quantity, from the paper and from timm.
+
+    `counts` are its MACs as timm's benchmarks list them, which count differently by torch version.
+    """
+
+    paper: Mapping[str, Published]
+    timm: Mapping[str, Published]
+    counts: tuple[Published, ...] = ()
+
+    @property
+    def figures(self) -> tuple[Published, ...]:
+        return (*self.paper.values(), *self.timm.values(), *self.counts)
+
+
+def counterparts(model: Model) -> Counterparts:
+    """Published figures, where the model is the published one and not a variation of it."""
+    name = _published_name(model)
+    dataset = _DATASETS.get(model.num_classes)
+    if name is None:
+        return Counterparts({}, {})
+    fitting = [one for one in published.of(name) if one.dataset in ("", dataset)]
+    tag = model.recipe or model.weights or published.REFERENCE_TAGS.get(name)
+    return Counterparts(
+        {one.quantity: one for one in fitting if not one.tag and not one.variant},
+        {one.quantity: one for one in fitting if one.tag == tag and one.image_size == 224},
+        tuple(one for one in fitting if one.quantity == "macs"),
+    )
+
+
+def _published_name(model: Model) -> str | None:
+    """The name under which figures about exactly this architecture are published, if any."""
+    if model.source == "timm":
+        return None if model.args else model.target.partition(".")[0]
+    if model.source != "convmixer":
+        return None
+    # A user's own ConvMixer may be called like the paper's and be another.
+    args, name = model.args, model.target or model.name
+    own = f"convmixer_{args.get('dim')}_{args.get('depth')}"
+    if args.get("norm", "batch") != "batch" or args.get("residual", "depthwise") != "depthwise":
+        return None
+    if name != own and not name.startswith(f"{own}_"):
+        return None
+    for quantity in ("patch_size", "kernel_size", "activation"):
+        theirs, mine = published.find(name, quantity), args.get(quantity)
+        if theirs is not None and mine is not None and theirs.printed.lower() != str(mine).lower():
+            return None
+    return name
