@@ -12,6 +12,7 @@ import math
 import random
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +27,7 @@ from cmx_bench.execute.servers import Server
 from cmx_bench.gate import check, pairs, rule
 from cmx_bench.gate.pairs import Pair, PairError, Worker
 from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.measures import conditions
 from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.plan import Plan
 from cmx_bench.records import Environment
@@ -53,15 +55,29 @@ def verdict(
     """
     comparisons: list[Comparison] = []
     sides: dict[str, str] = {}
+    every: list[Pair] = []
+
+    def keep(pair: Pair, so_far: Comparison) -> None:
+        every.append(pair)
+        watch(pair, so_far)
+
     for name, path in bases.items():
         paths = {name: path, "head": head}
-        found, seen = compare(plan, paths, threshold, log, watch, budget)
+        found, seen = compare(plan, paths, threshold, log, keep, budget)
         comparisons += found
         sides |= {
             side: f"{paths[side]}: {environment.described(one)}" for side, one in seen.items()
         }
     title = f"{plan.suite_file.suite.name}: head against {' and '.join(bases)}"
-    return Verdict(title, threshold, tuple(sides.items()), tuple(comparisons))
+    return Verdict(
+        title, threshold, tuple(sides.items()), tuple(comparisons), (_disturbances(every),)
+    )
+
+
+def seconds_a_model(plan: Plan, budget: float | None) -> float:
+    """How long a timed cell is measured at the most: its share of a budget, if there is one."""
+    timed = sum(cell.measure == TIMED for cell in plan.cells)
+    return SECONDS_A_MODEL if budget is None or not timed else budget / timed
 
 
 def compare(
@@ -76,7 +92,7 @@ def compare(
         paths: of the two sides by their names, head last: interpreters, virtual environments or
             checkouts.
         threshold: the slowdown that must not pass, as a share.
-        budget: None for `SECONDS_A_MODEL` for each timed cell.
+        budget: None for `SECONDS_A_MODEL` a timed cell.
         extra_layers: makes head's models slower, by their names, to test the gate itself.
 
     Raises:
@@ -84,10 +100,11 @@ def compare(
     """
     against = next(iter(paths))
     timed = [cell for cell in plan.cells if cell.measure == TIMED]
-    budget = SECONDS_A_MODEL * len(timed) if budget is None else budget
+    allowed = seconds_a_model(plan, budget) * len(timed)
     timeout = plan.suite_file.suite.timeout
     exact: list[Comparison] = []
     found: dict[str, Comparison] = {}
+    lost: set[str] = set()
     measured: dict[str, list[Pair]] = {cell.key: [] for cell in timed}
     begin = time.monotonic()
     rng = random.Random()
@@ -97,12 +114,16 @@ def compare(
             if number == 0:
                 exact = [one for cell in plan.cells for one in _untimed(cell, base, head, timeout)]
                 begin = time.monotonic()
+            again: list[Cell] = []
             for cell in rng.sample(waiting, len(waiting)):
                 try:
                     layers = extra_layers.get(cell.model.name, 0)
                     pair = pairs.measure(cell, base, head, rng, timeout, layers)
                 except PairError as error:
                     found[cell.key] = _failed(_empty(cell, METRICS[TIMED], against), error)
+                    if error.lost and cell.key not in lost:  # a second try in the next round
+                        lost.add(cell.key)
+                        again.append(cell)
                     continue
                 measured[cell.key].append(pair)
                 found[cell.key] = judge(cell, measured[cell.key], threshold, against)
@@ -110,12 +131,15 @@ def compare(
         waiting = [
             cell
             for cell in timed
-            if found[cell.key].state == "INCONCLUSIVE" and len(measured[cell.key]) < rule.LOOKS[-1]
-        ]
-        if not waiting or time.monotonic() - begin > budget:
+            if cell in again
+            or (found[cell.key].state == "INCONCLUSIVE"
+                and len(measured[cell.key]) < rule.LOOKS[-1])
+        ]  # fmt: skip
+        if not waiting or time.monotonic() - begin > allowed:
             break
     for cell in waiting:  # a last look, wherever it stands
-        found[cell.key] = judge(cell, measured[cell.key], threshold, against, last=True)
+        if found[cell.key].state == "INCONCLUSIVE":
+            found[cell.key] = judge(cell, measured[cell.key], threshold, against, last=True)
     last = next((group[-1] for group in measured.values() if group), None)
     environments = dict(zip(paths, last.environments, strict=True)) if last else {}
     return [*exact, *found.values()], environments
@@ -165,7 +189,10 @@ def _exact(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[C
     old, new = found[base.name], found[head.name]
     for name in dict.fromkeys((*old, *new)):
         if name not in METRICS:
-            continue  # of a newer version on either side
+            unknown = Metric(name, cell.measure, name, "", "lower", "none", "")
+            reason = "a metric that this version of cmx-bench does not know"
+            yield replace(_empty(cell, unknown, base.name), state="INCOMPARABLE", reason=reason)
+            continue
         empty = replace(_empty(cell, METRICS[name], base.name), n=(1, 1))
         if name not in old:
             yield replace(empty, state="NEW", reason=f"not measured in the {base.name}")
@@ -198,6 +225,13 @@ def judge(
     if n in rule.LOOKS or last or seen.state == "INCONCLUSIVE":
         return seen
     return replace(seen, state=until.state, seconds_more=until.seconds_more)
+
+
+def _disturbances(seen: Sequence[Pair]) -> str:
+    """In how many pairs there was something that would discard a block of `run`."""
+    found = Counter(reason for pair in seen for reason in conditions.reasons(pair.covariates))
+    told = ", ".join(f"{reason} in {times}" for reason, times in found.most_common())
+    return f"of {len(seen)} pairs {told or 'none was disturbed'}; none is discarded for that"
 
 
 def _empty(cell: Cell, metric: Metric, against: str) -> Comparison:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,14 +44,24 @@ class Floor:
     detectable: Mapping[str, float | None]
     schema: int = SCHEMA
 
-    @property
-    def least(self) -> float | None:
-        """The smallest slowdown that this machine shows at all, whatever the time."""
-        return min((one for one in self.detectable.values() if one is not None), default=None)
+    def least(self, seconds: float = math.inf) -> float | None:
+        """The smallest slowdown that this machine shows in so many seconds of measuring a model.
+
+        None where it shows none, or where no time so short was tried.
+        """
+        tried = ((float(budget), one) for budget, one in self.detectable.items())
+        return min(
+            (one for budget, one in tried if one is not None and budget <= seconds), default=None
+        )
 
 
-def note(threshold: float, machine: Mapping[str, Any], any_threshold: bool) -> str:
+def note(
+    threshold: float, machine: Mapping[str, Any], any_threshold: bool, seconds: float = math.inf
+) -> str:
     """What a reader must know of the machine's self-test, or that there was none.
+
+    Args:
+        seconds: how long a model is measured at the most.
 
     Raises:
         PlanError: the threshold, a share, is below what the machine can show, and not any will do.
@@ -58,16 +69,19 @@ def note(threshold: float, machine: Mapping[str, Any], any_threshold: bool) -> s
     found = read(machine)
     if found is None:
         return "no self-test of this machine: `selftest` measures how small a change it can show"
-    if found.least is None:
-        shows = f"the self-test of {found.created} found no change that this machine shows"
+    least = found.least(seconds)
+    within = "" if math.isinf(seconds) else f" in {seconds:.0f} s of measuring a model"
+    if least is None:
+        shows = f"the self-test of {found.created} found no change that this machine shows{within}"
     else:
         shows = (
             f"the self-test of {found.created} found that this machine shows a slowdown of "
-            f"{100 * found.least:g} % at the least"
+            f"{100 * least:g} % at the least{within}"
         )
-    if (found.least is None or threshold < found.least) and not any_threshold:
+    if (least is None or threshold < least) and not any_threshold:
         given = f"--threshold {100 * threshold:g}%"
-        raise PlanError(f"{given}: {shows}; give a larger one, or add --any-threshold")
+        more = "" if math.isinf(seconds) else ", a longer --budget"
+        raise PlanError(f"{given}: {shows}; give a larger one{more}, or add --any-threshold")
     alarms = f"{100 * found.false_alarms:.2g} % false alarms at {100 * found.threshold:g} %"
     return f"{shows}; {alarms}"
 

@@ -35,6 +35,7 @@ LOOK = "look"  # asks a worker for the conditions, see measures/conditions.py
 TURN_SECONDS = {"cpu": 0.02, "cuda": 0.1}
 PAIR_SECONDS = 2.0
 FEWEST_BLOCKS = 3
+_OF_HEAD = ("foreign_load", "idle_cores", "gpu_foreign_processes")  # what it is to base
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ class Pair:
 
     `cores` are those that both were held on, None where they had all; `environments` are those of
     base and head; `elapsed` the seconds that it all took. `covariates` are the conditions of the
-    whole pair, as base saw them (head's time is foreign load to it). They discard nothing: turns so
-    short share what happens, and the median leaves out the blocks in which they did not.
+    whole pair, but for the load of others, of which head is one to base. They discard nothing:
+    turns so short share what happens, and the median leaves out the blocks that did not.
     """
 
     cell: str
@@ -86,11 +87,15 @@ class Pair:
 
 
 class PairError(CmxError):
-    """A cell that failed on one side or both; `reasons` says why, by the name of the side."""
+    """A cell that failed on one side or both; `reasons` says why, by the name of the side.
 
-    def __init__(self, reasons: Mapping[str, str]) -> None:
+    `lost` says that a process died or hung, which need not happen again; what a model raised does.
+    """
+
+    def __init__(self, reasons: Mapping[str, str], lost: bool = False) -> None:
         super().__init__("; ".join(f"{side}: {reason}" for side, reason in reasons.items()))
         self.reasons = reasons
+        self.lost = lost
 
 
 def described(cell: Cell) -> dict[str, Any]:
@@ -129,7 +134,8 @@ def measure(
         passes = max(1, round(TURN_SECONDS[cell.setting.kind] / seconds))
         before = ask(one, LOOK)
         blocks = tuple(_blocks(one, other, passes, rng))
-        [seen] = conditions.covariates([before, ask(one, LOOK)])
+        [found] = conditions.covariates([before, ask(one, LOOK)])
+        seen = {name: value for name, value in found.items() if name not in _OF_HEAD}
     environments = (ready[base.name]["environment"], ready[head.name]["environment"])
     took = time.monotonic() - begin
     return Pair(cell.key, passes, cores, blocks, environments, took, seen)
@@ -155,7 +161,7 @@ def ask(worker: Worker, order: object) -> Any:
     try:
         found = servers.receive(worker.side, worker.pipe, worker.timeout)
     except ProcessError as error:
-        raise PairError({worker.side.name: f"the process {error}"}) from None
+        raise PairError({worker.side.name: f"the process {error}"}, lost=True) from None
     if isinstance(found, dict) and "reason" in found:
         raise PairError({worker.side.name: found["reason"]})
     return found
@@ -165,14 +171,15 @@ def _prepared(orders: Sequence[tuple[Worker, object]]) -> dict[str, Any]:
     """The first answer of each worker by its side, one after the other: on one core they would
     disturb each other's warm-up."""
     found: dict[str, Any] = {}
-    reasons: dict[str, str] = {}
+    failures: list[PairError] = []
     for worker, order in orders:
         try:
             found[worker.side.name] = ask(worker, order)
         except PairError as error:
-            reasons |= error.reasons
-    if reasons:
-        raise PairError(dict(sorted(reasons.items())))  # whoever was first
+            failures.append(error)
+    if failures:
+        reasons = [one for error in failures for one in error.reasons.items()]
+        raise PairError(dict(sorted(reasons)), all(error.lost for error in failures))
     return found
 
 

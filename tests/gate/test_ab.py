@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -101,6 +102,23 @@ def test_a_side_that_fails(
     assert seen == ["|", "a"]  # no second try
 
 
+@pytest.mark.parametrize(("times", "state", "n"), [(1, "PASS", 4), (2, "FAIL", 0)])
+def test_a_lost_process_gets_a_second_try(
+    stand_in_pairs: Callable[..., list[str]], times: int, state: str, n: int
+) -> None:
+    left = [PairError({"head": "the process was killed"}, lost=True)] * times
+
+    def answer(name: str, layers: int) -> float:
+        if left:
+            raise left.pop()
+        return 0.0
+
+    seen = stand_in_pairs(answer)
+    [found], _ = ab.compare(plan_of("a"), PATHS, 0.05, Path("log"), lambda *_: None)
+    assert (found.state, found.n[0]) == (state, n)
+    assert seen.count("a") == (1 + n if times == 1 else 2)
+
+
 def exact(**of: dict[str, list[float]]) -> Callable[..., dict[str, Any]]:
     """A stand-in for asking a worker: what each side measures."""
 
@@ -125,7 +143,11 @@ def exact(**of: dict[str, list[float]]) -> Callable[..., dict[str, Any]]:
             {"params": [8.0]},
             {"params": "PASS", "buffers": "FAIL"},
         ),
-        ({"params": [8.0], "of_later": [1.0]}, {"params": [8.0]}, {"params": "PASS"}),
+        (
+            {"params": [8.0], "of_later": [1.0]},
+            {"params": [8.0]},
+            {"params": "PASS", "of_later": "INCOMPARABLE"},
+        ),
     ],
 )
 def test_exact_metrics_of_both_sides(
@@ -162,3 +184,26 @@ def test_each_base_in_turn(stand_in_pairs: Callable[..., list[str]]) -> None:
     assert [one.against for one in verdict.comparisons] == ["base", "anchor"]
     assert [name for name, _ in verdict.sides] == ["base", "head", "anchor"]
     assert verdict.state == "PASS"
+    assert verdict.notes == ("of 8 pairs none was disturbed; none is discarded for that",)
+
+
+def test_disturbed_pairs_are_counted(
+    stand_in_pairs: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steal = iter([0.0, 0.2, 0.3, 0.0])
+    stand_in_pairs(lambda name, layers: 0.0)
+    measure = pairs.measure
+    monkeypatch.setattr(
+        pairs,
+        "measure",
+        lambda *given: replace(measure(*given), covariates={"steal": next(steal)}),
+    )
+    verdict = ab.verdict(plan_of("a"), {"base": "old"}, "new", 0.05, Path("log"), lambda *_: None)
+    assert verdict.notes == ("of 4 pairs steal in 2; none is discarded for that",)
+
+
+def test_a_budget_is_shared_by_the_timed_models() -> None:
+    plan = plan_of("a", "b")
+    plan.cells = (*plan.cells, cell_of("a", "params"))
+    assert ab.seconds_a_model(plan, 90) == 45
+    assert ab.seconds_a_model(plan, None) == ab.SECONDS_A_MODEL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,7 +53,7 @@ def test_what_a_self_test_finds(found: Floor) -> None:
     assert found.misses <= 0.05
     assert found.detectable["300"] is not None
     assert found.detectable["300"] <= 0.04
-    assert found.least == min(one for one in found.detectable.values() if one is not None)
+    assert found.least() == min(one for one in found.detectable.values() if one is not None)
 
 
 def test_the_first_rounds_only_choose_the_layers(
@@ -102,6 +103,17 @@ def test_a_threshold_below_the_floor_is_refused(found: Floor) -> None:
         floor.note(0.001, MACHINE, any_threshold=False)
     assert "at the least" in floor.note(0.001, MACHINE, any_threshold=True)
     assert "false alarms" in floor.note(0.3, MACHINE, any_threshold=False)
+
+
+def test_a_budget_too_short_for_the_threshold_is_refused(found: Floor) -> None:
+    known = replace(found, detectable={"30": 0.1, "60": 0.05, "90": 0.05})
+    assert (known.least(), known.least(59), known.least(29)) == (0.05, 0.1, None)
+    floor.write(known, floor.path(MACHINE))
+    assert "5 % at the least" in floor.note(0.05, MACHINE, any_threshold=False, seconds=60)
+    with pytest.raises(PlanError, match=r"10 % at the least in 45 s .* a longer --budget"):
+        floor.note(0.05, MACHINE, any_threshold=False, seconds=45)
+    with pytest.raises(PlanError, match="no change that this machine shows in 10 s"):
+        floor.note(0.05, MACHINE, any_threshold=False, seconds=10)
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", '{"pairs": 3}'])
