@@ -8,7 +8,7 @@ from dataclasses import replace
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.report.plot import Axis, Plot, Point, Scatter, short_label
-from cmx_bench.report.plots.cost import THROUGHPUT, bars
+from cmx_bench.report.plots.cost import THROUGHPUT, bars, left_out
 from cmx_bench.report.summary import Report
 
 FEWEST = 3  # sizes that make a curve
@@ -30,13 +30,15 @@ def _plot(report: Report, settings: Sequence[Setting]) -> Plot:
     sizes = tuple(setting.batch_size for setting in settings)
     shared = settings[0].key.replace(f"-b{settings[0].batch_size}-", "-")
     points = tuple(point for curve in curves.values() for point in curve)
-    caption = (
+    there = [name for name, curve in curves.items() if curve]
+    sentences = [
         f"Throughput on {shared} by batch size. A ring marks the knee: the smallest batch that "
         f"reaches {units.percent(KNEE)} of the model's highest throughput; where none is ringed, "
-        f"the largest batch is the first to do so. {bars(points)}"
-    )
+        f"the largest batch is the first to do so. {bars(points)}",
+        *left_out(report.run.models, there, f"throughput at {FEWEST} batch sizes"),
+    ]
     return Plot(
-        f"batches-{shared}", "Throughput against batch size", caption,
+        f"batches-{shared}", "Throughput against batch size", " ".join(sentences),
         _alt([curve for curve in curves.values() if curve]),
         Scatter(Axis("Batch size", logarithmic=True, ticks=sizes), THROUGHPUT.axis, points),
     )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from cmx_bench.cell import Setting
+from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.report.plot import Axis, Plot, Point, Scatter, short_label, spoken
 from cmx_bench.report.summary import Report
@@ -28,32 +28,45 @@ MEMORY = Quantity("peak_memory", 2.0**20, Axis("Peak memory (MiB)", logarithmic=
 
 def plot(report: Report, setting: Setting, cost: Quantity, size: Quantity) -> Plot:
     """A sampled metric of every model against an exact one."""
-    points = tuple(_points(report, setting, cost, size))
+    models = report.run.models
+    found = {one.name: _point(report, setting, cost, size, one) for one in models}
+    points = tuple(point for point in found.values() if point is not None)
+    there = [name for name, point in found.items() if point is not None]
     title = METRICS[cost.metric].title
     against = METRICS[size.metric].title if size is MACS else METRICS[size.metric].title.lower()
     name = cost.metric.replace("_", "-") + ("-macs" if size is MACS else "")
     return Plot(
         f"{name}-{setting.key}", f"{title} against {against} · {setting.name}",
-        f"{title} on {setting.key}. {bars(points)}",
+        " ".join([f"{title} on {setting.key}.", bars(points),
+                  *left_out(models, there, f"{title.lower()} or {against}")]),
         spoken(f"{cost.axis.label} against {size.axis.label}", points),
         Scatter(size.axis, cost.axis, points),
     )  # fmt: skip
 
 
-def _points(report: Report, setting: Setting, cost: Quantity, size: Quantity) -> Iterator[Point]:
-    for model in report.run.models:
-        large, costly = (
-            report.estimate(model, setting, quantity.metric) for quantity in (size, cost)
-        )
-        if large is None or costly is None or costly.value <= 0:
-            continue
-        low, high = (
-            None if edge is None else edge / cost.unit for edge in (costly.low, costly.high)
-        )
-        yield Point(
-            short_label(model.label), model.family,
-            large.value / size.unit, costly.value / cost.unit, low, high,
-        )  # fmt: skip
+def _point(
+    report: Report, setting: Setting, cost: Quantity, size: Quantity, model: Model
+) -> Point | None:
+    large, costly = (report.estimate(model, setting, quantity.metric) for quantity in (size, cost))
+    if large is None or costly is None or costly.value <= 0:
+        return None
+    low, high = (None if edge is None else edge / cost.unit for edge in (costly.low, costly.high))
+    return Point(
+        short_label(model.label), model.family,
+        large.value / size.unit, costly.value / cost.unit, low, high,
+    )  # fmt: skip
+
+
+def left_out(models: Sequence[Model], there: Collection[str], lack: str) -> list[str]:
+    """What a caption says of the models that are not in its figure, for they `lack` something."""
+    missing = [short_label(one.label) for one in models if one.name not in there]
+    if not missing:
+        return []
+    more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+    return [f"Without {lack}, and left out: {', '.join(missing[:_MOST_NAMED])}{more}."]
+
+
+_MOST_NAMED = 5
 
 
 def bars(points: Sequence[Point]) -> str:

@@ -8,33 +8,41 @@ from cmx_bench import published
 from cmx_bench.cell import Model
 from cmx_bench.published import Published
 from cmx_bench.report.plot import Axis, Plot, Point, Scatter, short_label, spoken
-from cmx_bench.report.plots.cost import PARAMS
+from cmx_bench.report.plots.cost import PARAMS, left_out
 from cmx_bench.report.summary import Report, Result
 from cmx_bench.report.table import plain
 
 
 def plot(report: Report) -> Plot:
     """The paper's Figure 1; of another data set than ImageNet only what was measured."""
-    points = tuple(point for model in report.run.models for point in _points(report, model))
+    models = report.run.models
+    found = {model.name: tuple(_points(report, model)) for model in models}
+    points = tuple(point for some in found.values() for point in some)
     ours = tuple(one for one in points if not one.published)
     if ours and not report.on_imagenet:
         evaluated = plain(str(report.run.accuracy.get("dataset", "an unknown data set")))
-        return Plot(
-            "figure1", "Figure 1 · Accuracy against parameters",
+        there = [name for name, some in found.items() if any(not one.published for one in some)]
+        sentences = [
             f"Top-1 on {evaluated} against parameters, all measured in this run. Bars are Wilson's "
             "95 % intervals over the images.",
+            *left_out(models, there, "top-1 or parameters"),
+        ]
+        return Plot(
+            "figure1", "Figure 1 · Accuracy against parameters", " ".join(sentences),
             spoken(f"{evaluated} top-1 in percent against millions of parameters", ours),
             Scatter(PARAMS.axis, Axis(f"{evaluated} top-1 (%)"), ours),
         )  # fmt: skip
-    caption = (
+    sentences = [
         "ImageNet top-1 against parameters, as in the paper's Figure 1. Filled markers are "
         "measured in this run; hollow ones are published: the paper's figure or, where the paper "
         "has none, timm's for the weights named."
-    )
-    marked = any(point.label.endswith("†") for point in points)
+    ]
+    if any(point.label.endswith("†") for point in points):
+        sentences.append(DOUBT)
+    there = [name for name, some in found.items() if some]
+    sentences += left_out(models, there, "top-1 or parameters")
     return Plot(
-        "figure1", "Figure 1 · Accuracy against parameters",
-        f"{caption} {DOUBT}" if marked else caption,
+        "figure1", "Figure 1 · Accuracy against parameters", " ".join(sentences),
         spoken("ImageNet top-1 in percent against millions of parameters", points),
         Scatter(Axis(PARAMS.axis.label, (0, 120)), Axis("ImageNet top-1 (%)", (72, 82)), points),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from cmx_bench import stats
 from cmx_bench.cell import Model, Setting
 from cmx_bench.report import pareto
 from cmx_bench.report.plot import Axis, Curve, Plot, Point, Scatter, short_label, spoken
-from cmx_bench.report.plots.cost import THROUGHPUT
+from cmx_bench.report.plots.cost import THROUGHPUT, left_out
 from cmx_bench.report.plots.figure_one import DOUBT, published_top1
 from cmx_bench.report.summary import Report, Result
 from cmx_bench.report.table import plain
@@ -147,16 +147,10 @@ def _caption(
     ]
     if any(one.label.endswith("†") for one in contenders):
         sentences.append(DOUBT)
-    there = {one.model.name for one in contenders}
-    missing = [short_label(one.label) for one in report.run.models if one.name not in there]
-    if missing:
-        more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
-        named = ", ".join(missing[:_MOST_NAMED])
-        sentences.append(f"Without throughput or top-1, and left out: {named}{more}.")
-    return " ".join(sentences)
+    there = [one.model.name for one in contenders]
+    return " ".join([*sentences, *left_out(report.run.models, there, "throughput or top-1")])
 
 
-_MOST_NAMED = 5
 _UNSURE = "Probabilities of being on it need two processes of every model."
 
 

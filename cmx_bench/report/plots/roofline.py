@@ -18,12 +18,14 @@ from cmx_bench.report.plot import (
     short_label,
     spoken,
 )
+from cmx_bench.report.plots.cost import left_out
 from cmx_bench.report.summary import Report
 from cmx_bench.report.work import MEASURED, Roofs, by_model, described, roofs
 from cmx_bench.work import KINDS, Work
 
 # Beyond so many the bars cannot be read, nor drawn quickly.
 _MOST_STACKS = 16
+_WORK = "work measured by kind"
 _LEAST_SHARE = 0.01  # of a model's time: a classifier's layer explains nothing
 
 
@@ -39,12 +41,15 @@ def roofline(report: Report, setting: Setting) -> Plot:
     caption = (
         f"The work of each model on {setting.key}, by kind, and what the device allows: below the "
         "slope memory is the limit, below the flat roof arithmetic. Kinds that take less than "
-        f"{units.percent(_LEAST_SHARE)} of a model's time are left out. "
+        f"{units.percent(_LEAST_SHARE)} of a model's time are left out."
     )
+    if above:
+        caption += f" {described(above)} {MEASURED}"
+    caption = " ".join([caption, *left_out(report.run.models, found, _WORK)])
     spelt = [replace(one, label=f"{one.label}, {KINDS[one.kind].lower()}") for one in points]
     return Plot(
         f"roofline-{setting.key}", f"Roofline · {setting.name}",
-        caption + (f"{described(above)} {MEASURED}" if above else ""),
+        caption,
         spoken("MACs a byte and billions of MACs a second", spelt),
         Scatter(
             Axis("MACs a byte moved (1 MAC = 2 FLOPs)", logarithmic=True),
@@ -88,6 +93,7 @@ def shares(report: Report, setting: Setting) -> Plot:
     )
     if len(models) > _MOST_STACKS:
         caption += f" The first {_MOST_STACKS} of {len(models)} models are shown."
+    caption = " ".join([caption, *left_out(report.run.models, found, _WORK)])
     return Plot(
         f"work-{setting.key}", f"Where work and time go · {setting.name}", caption,
         f"The kind of work that takes most of the time: {'; '.join(map(_told, stacks))}.",

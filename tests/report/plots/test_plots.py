@@ -44,6 +44,29 @@ def test_figure_one_marks_what_is_published(figure_one: Plot) -> None:
 
 def test_a_model_without_any_accuracy_is_not_in_figure_one(figure_one: Plot) -> None:
     assert not any(point.label.startswith("Mixer-S") for point in figure_one.shape.points)
+    assert figure_one.caption.endswith("and left out: Mixer-S/16.")
+
+
+@pytest.mark.parametrize("what", ["throughput", "throughput-macs", "peak-memory"])
+def test_a_figure_names_the_models_that_it_has_no_value_of(
+    run: Run, found: list[Record], what: str
+) -> None:
+    whole = named(run, found, f"{what}-{FP16.key}")
+    assert "left out" not in whole.caption
+    rest = [one for one in found if one.model != "convmixer_1536_20"]
+    plot = named(run, rest, f"{what}-{FP16.key}")
+    assert len(plot.shape.points) == len(whole.shape.points) - 1
+    assert plot.caption.endswith("and left out: ConvMixer-1536/20.")
+
+
+def test_of_many_that_are_left_out_some_are_named() -> None:
+    models = tuple(
+        dataclasses.replace(PAPER[0], name=f"m{place}", label=f"M {place}") for place in range(9)
+    )
+    run = make_run(models=models, measures=("params", "throughput"))
+    some = [one for one in make_records(run) if one.model in ("m0", "m8")]
+    plot = named(run, some, f"throughput-{FP16.key}")
+    assert plot.caption.endswith("left out: M 1, M 2, M 3, M 4, M 5 and 2 more.")
 
 
 def test_throughput_has_the_interval(run: Run, found: list[Record]) -> None:
