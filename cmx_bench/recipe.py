@@ -99,7 +99,9 @@ class Recipe(Strict):
     `batch_size` is that of all processes together; images that do not fill a last batch are left
     out of that epoch. `mixup` and `cutmix` are the alphas of their distributions; with both, each
     batch draws one of the two. `clip_grad_norm` is the largest norm of all gradients together.
-    With `amp` CUDA computes in fp16 with a scaled loss, a CPU as without.
+    With `amp` CUDA computes in fp16 with a scaled loss, a CPU as without. `channels_last` says how
+    weights and images lie in memory, which is faster for some models and changes results by
+    rounding.
     """
 
     name: Name
@@ -114,6 +116,7 @@ class Recipe(Strict):
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     clip_grad_norm: Above | None = None
     amp: bool = False
+    channels_last: bool = False
 
     @model_validator(mode="after")
     def _pairs(self) -> Recipe:

@@ -67,7 +67,8 @@ class Training:
 
     def __post_init__(self) -> None:
         torch.manual_seed(derived(self.seed, "weights"))
-        self.module = build(self.model, self.image_size).train().to(self.device)
+        built = build(self.model, self.image_size).train()
+        self.module = built.to(self.device, memory_format=self._layout)  # type: ignore[call-overload]
         self._call = _shared(self.module, self.model.name, self.device, self.part)
         self._optimizer = _optimizer(self.module, self.recipe.optimizer)
         self._scaler = torch.amp.GradScaler(self._kind, enabled=self._mixed_precision)
@@ -76,6 +77,10 @@ class Training:
     @property
     def _kind(self) -> str:
         return self.device.partition(":")[0]
+
+    @property
+    def _layout(self) -> torch.memory_format:
+        return torch.channels_last if self.recipe.channels_last else torch.preserve_format
 
     @property
     def _mixed_precision(self) -> bool:
@@ -138,7 +143,7 @@ class Training:
             images, targets = self._mix(images, labels)
         torch.manual_seed(derived(self.seed, "step", step, self.part.rank))  # for dropout
         with torch.autocast(self._kind, torch.float16, enabled=self._mixed_precision):
-            logits = logits_of(self._call(images))
+            logits = logits_of(self._call(images.to(memory_format=self._layout)))
         smoothing = 0.0 if self._mix is not None else self.recipe.label_smoothing
         loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -189,6 +194,7 @@ def _optimizer(module: nn.Module, asked: Optimizer) -> torch.optim.Optimizer:
         lr=asked.lr,
         weight_decay=asked.weight_decay,
         filter_bias_and_bn=asked.decay == "weights",
+        fused=True,  # one pass over all parameters: a fifth of a small model's step on a CPU
         **rest,
     )
     return made

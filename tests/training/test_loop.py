@@ -85,19 +85,35 @@ def test_the_same_seed_gives_the_same_weights_and_another_others() -> None:
     assert same(weights(one), weights(twin)) and not same(weights(one), weights(other))
 
 
-def test_a_training_that_goes_on_ends_as_one_that_never_stopped(tmp_path: Path) -> None:
-    whole = training(recipe(**HARD))
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_training_that_goes_on_ends_as_one_that_never_stopped(
+    tmp_path: Path, channels_last: bool
+) -> None:
+    asked = recipe(**HARD, channels_last=channels_last)
+    whole = training(asked)
     curve = trained(whole)
-    broken_off = training(recipe(**HARD))
+    broken_off = training(asked)
     first = next(broken_off.epochs(lambda images: None))
     checkpoints.write_state(tmp_path / "state.pt", broken_off.state_dict())
     state = checkpoints.read_state(tmp_path / "state.pt")
     assert state is not None
-    resumed = training(recipe(**HARD), seed=0)
+    resumed = training(asked, seed=0)
     resumed.load_state_dict(state)
     rest = trained(resumed)
     assert [first.loss, *(epoch.loss for epoch in rest)] == [epoch.loss for epoch in curve]
     assert same(weights(resumed), weights(whole))
+
+
+def test_channels_last_changes_rounding_alone() -> None:
+    plain, turned = (training(recipe(**HARD, channels_last=asked)) for asked in (False, True))
+    first = next(one for one in turned.module.parameters() if one.ndim == 4)
+    assert first.is_contiguous(memory_format=torch.channels_last) and not first.is_contiguous()
+    trained(plain)
+    trained(turned)
+    ours, theirs = weights(plain), weights(turned)
+    assert not same(ours, theirs)
+    for name, value in ours.items():
+        torch.testing.assert_close(theirs[name], value, atol=1e-4, rtol=1e-4)
 
 
 def test_the_rate_follows_the_schedule_and_every_image_is_counted() -> None:
