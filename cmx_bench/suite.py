@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from cmx_bench import claims, document, recipe, units
-from cmx_bench.cell import Argument, CompileMode, Family, Layout, Precision
+from cmx_bench.cell import Argument, CompileMode, Family, Layout, Precision, Setting
 from cmx_bench.designs import FAMILIES
 from cmx_bench.document import Document, Location
 from cmx_bench.errors import SuiteError, nearest
@@ -250,6 +250,10 @@ class Accuracy(Strict):
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("a seed is given twice; keep one")
         return self
+
+    def shared_size(self, setting: Setting) -> int:
+        """The side, in pixels, of what all models see in a setting."""
+        return self.image_size or setting.image_size
 
 
 class ClaimEntry(Strict):

@@ -67,7 +67,7 @@ def of(model: Model, setting: Setting, asked: Accuracy) -> Preprocessing:
     """
     if asked.preprocessing == "shared":
         shared = asked.shared
-        size = asked.image_size or setting.image_size
+        size = asked.shared_size(setting)
         geometry = Geometry(size, shared.crop_pct, "center", shared.interpolation)
         return Preprocessing(geometry, tuple(shared.mean), tuple(shared.std))
     arguments = {"in_chans": 3, "img_size": asked.image_size}

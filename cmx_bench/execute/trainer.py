@@ -39,21 +39,22 @@ _SIGN_OF_LIFE = 1.0  # seconds
 
 
 def train(
-    pipe: Connection, cell: Cell, seed: int, task: Evaluation, folder: Path, log: Path
+    pipe: Connection, cell: Cell, seed: int, task: Evaluation, files: Files, log: Path
 ) -> None:
     """Trains the model of `cell`; says how it goes on `pipe`, at last a `Trained`.
 
     Args:
-        folder: the run's, which keeps the weights.
+        files: what it leaves.
         log: the file for what is printed.
     """
     print_to(log, f"training {cell.model.name} with seed {seed}")
     setting = _setting(cell, task)
-    others = _start_others(cell, seed, task, folder)
+    files.folder.mkdir(exist_ok=True)
+    others = _start_others(cell, seed, task, files)
     try:
         apply_flags(setting)
         seen = machine.capture(setting.device)
-        told = _train(pipe, cell, seed, task, folder)
+        told = _train(pipe, cell, seed, task, files)
         pipe.send(Trained(told, "", seen))
     except Exception as error:  # whatever a model or an image does fails this training alone
         traceback.print_exc()
@@ -63,6 +64,7 @@ def train(
             other.kill()
         if others:
             torch.distributed.destroy_process_group()
+            files.meeting.unlink(missing_ok=True)
 
 
 def _setting(cell: Cell, task: Evaluation, rank: int = 0) -> Setting:
@@ -73,7 +75,7 @@ def _setting(cell: Cell, task: Evaluation, rank: int = 0) -> Setting:
         device = f"cuda:{int(device.rpartition(':')[2]) + rank}"
     else:
         threads = max(1, machine.usable_cores() // task.processes - 1)  # one prepares images
-    size = task.asked.image_size or cell.setting.image_size
+    size = task.asked.shared_size(cell.setting)
     return Setting(
         "training", device, "fp32", "nchw", "none", recipe.batch_size, size, threads
     )  # fmt: skip
@@ -84,13 +86,12 @@ class _Lesson:
     """A training in its surroundings."""
 
     training: Training
-    files: Files
     preprocessing: Preprocessing
     setting: Setting
     validation: Dataset
 
 
-def _lesson(cell: Cell, seed: int, task: Evaluation, folder: Path, part: Part) -> _Lesson:
+def _lesson(cell: Cell, seed: int, task: Evaluation, part: Part) -> _Lesson:
     asked = task.asked
     recipe = asked.train
     assert recipe is not None
@@ -102,23 +103,20 @@ def _lesson(cell: Cell, seed: int, task: Evaluation, folder: Path, part: Part) -
     change = augment(recipe.augmentation, seen)
     images = Images(dataset, change, classes, seed)
     workers = 1 if setting.kind == "cpu" else machine.usable_cores() // part.count
-    size = setting.image_size
     training = Training(
-        cell.model, recipe, images, size, seed, setting.device, workers, part
-    )  # fmt: skip
-    files = trained_files.of(folder, cell.model.name, size, seed)
-    return _Lesson(training, files, seen, setting, validation)
+        cell.model, recipe, images, setting.image_size, seed, setting.device, workers, part
+    )
+    return _Lesson(training, seen, setting, validation)
 
 
 def _train(
-    pipe: Connection, cell: Cell, seed: int, task: Evaluation, folder: Path
+    pipe: Connection, cell: Cell, seed: int, task: Evaluation, files: Files
 ) -> dict[str, Any]:
     """The training of one model by this process, and by the others that it has started."""
     part = Part(0, task.processes)
-    _join(part, _store(folder), cell.setting.kind)
-    lesson = _lesson(cell, seed, task, folder, part)
-    training, files = lesson.training, lesson.files
-    files.folder.mkdir(exist_ok=True)
+    _join(part, files.meeting, cell.setting.kind)
+    lesson = _lesson(cell, seed, task, part)
+    training = lesson.training
     curve = _resume(training, files)
     size = len(training.images) // training.recipe.batch_size * training.recipe.batch_size
     tell = _sometimes(pipe, size * training.recipe.epochs, f"training {cell.model.name}")
@@ -196,27 +194,21 @@ def _top1(lesson: _Lesson) -> float:
     return right / count
 
 
-def _store(folder: Path) -> Path:
-    return (folder / "trained" / "processes").absolute()
-
-
-def _join(part: Part, store: Path, kind: str) -> None:
+def _join(part: Part, meeting: Path, kind: str) -> None:
     """Meets the other processes of a training."""
     if part.count > 1:
         torch.distributed.init_process_group(
-            "gloo" if kind == "cpu" else "nccl", f"file://{store}", timedelta(hours=1),
+            "gloo" if kind == "cpu" else "nccl", f"file://{meeting.absolute()}", timedelta(hours=1),
             world_size=part.count, rank=part.rank,
         )  # fmt: skip
 
 
-def _start_others(cell: Cell, seed: int, task: Evaluation, folder: Path) -> list[ForkProcess]:
+def _start_others(cell: Cell, seed: int, task: Evaluation, files: Files) -> list[ForkProcess]:
     """The processes that train with this one; forked before any of them touches a GPU."""
-    if task.processes > 1:
-        _store(folder).parent.mkdir(exist_ok=True)
-        _store(folder).unlink(missing_ok=True)
+    files.meeting.unlink(missing_ok=True)
     context = multiprocessing.get_context("fork")
     others = [
-        context.Process(target=_follow, args=(cell, seed, task, folder, rank))
+        context.Process(target=_follow, args=(cell, seed, task, files, rank))
         for rank in range(1, task.processes)
     ]
     for other in others:
@@ -224,12 +216,12 @@ def _start_others(cell: Cell, seed: int, task: Evaluation, folder: Path) -> list
     return others
 
 
-def _follow(cell: Cell, seed: int, task: Evaluation, folder: Path, rank: int) -> None:
+def _follow(cell: Cell, seed: int, task: Evaluation, files: Files, rank: int) -> None:
     """The part of another process than the first: it trains, and keeps nothing."""
     part = Part(rank, task.processes)
     apply_flags(_setting(cell, task, rank))
-    _join(part, _store(folder), cell.setting.kind)
-    lesson = _lesson(cell, seed, task, folder, part)
-    _resume(lesson.training, lesson.files)
+    _join(part, files.meeting, cell.setting.kind)
+    lesson = _lesson(cell, seed, task, part)
+    _resume(lesson.training, files)
     for _ in lesson.training.epochs(lambda images: None):
         pass

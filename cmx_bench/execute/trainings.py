@@ -43,10 +43,10 @@ def execute(
     ready: list[_Ready] = []
     for cell in cells:
         begin = time.monotonic()
-        kept = _files(cell, seed, task, folder)
+        kept = files.of(folder, cell.model.name, task.asked.shared_size(cell.setting), seed)
         told: Mapping[str, Any] | None = files.read_told(kept.told)
         if told is None:
-            ended = _ended(cell, seed, task, folder, timeout, watch)
+            ended = _ended(cell, seed, task, kept, folder / "log.txt", timeout, watch)
             if ended.told is None:
                 seconds = time.monotonic() - begin
                 yield cell, Outcome({}, ended.reason, ended.environment, elapsed=seconds)
@@ -56,18 +56,13 @@ def execute(
     yield from _evaluated(ready, seed, task, folder, timeout, watch)
 
 
-def _files(cell: Cell, seed: int, task: Evaluation, folder: Path) -> Files:
-    image_size = task.asked.image_size or cell.setting.image_size
-    return files.of(folder, cell.model.name, image_size, seed)
-
-
 def _ended(
-    cell: Cell, seed: int, task: Evaluation, folder: Path, timeout: float,
+    cell: Cell, seed: int, task: Evaluation, kept: Files, log: Path, timeout: float,
     watch: Callable[[Seen], None],
 ) -> Trained:  # fmt: skip
     """How a training ended, by a process of its own."""
     try:
-        with local.process(_TARGET, cell, seed, task, folder, folder / "log.txt") as child:
+        with local.process(_TARGET, cell, seed, task, kept, log) as child:
             while True:
                 said: Seen | Trained = local.receive(child, timeout)
                 if isinstance(said, Trained):

@@ -39,6 +39,11 @@ class Files:
         """Of an unfinished one all that it needs to go on."""
         return self.folder / f"{self.name}.state.pt"
 
+    @property
+    def meeting(self) -> Path:
+        """Where processes that train together find each other."""
+        return self.folder / f"{self.name}.processes"
+
 
 def of(run: Path, model: str, image_size: int, seed: int) -> Files:
     """Those of a model, in the folder of a run."""

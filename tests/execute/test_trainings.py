@@ -22,6 +22,7 @@ from cmx_bench.execute import local, runner
 from cmx_bench.execute.job import Job, Seen, Trained
 from cmx_bench.report import verify
 from cmx_bench.suite import Accuracy, SharedPreprocessing
+from cmx_bench.training import files
 
 from ..conftest import CPU, StandIn
 from ..training.test_batches import recipe
@@ -55,7 +56,7 @@ def trained(
     task = Evaluation(ASKED, Path(), few, processes=processes)
     ours, theirs = Pipe()
     process = local.start("cmx_bench.execute.trainer:train", theirs, cell(family), 0, task,
-                          folder, folder / "log.txt")  # fmt: skip
+                          files.of(folder, "m", 16, 0), folder / "log.txt")  # fmt: skip
     theirs.close()
     try:
         while True:
