@@ -82,9 +82,12 @@ def main(count: int) -> None:
     for (name, kind), ratios in sorted(found.items()):
         spread = statistics.stdev(ratios)
         error = spread / math.sqrt(2 * (len(ratios) - 1))
+        middle = statistics.median(ratios)
+        robust = 1.4826 * statistics.median(abs(one - middle) for one in ratios)
         print(
-            f"{name:24} {kind:20} sd of a pair {100 * spread:.2f} ± {100 * error:.2f} %, mean "
-            f"{100 * statistics.fmean(ratios):+.2f} %, {statistics.fmean(took[kind]):.1f} s a pair"
+            f"{name:24} {kind:20} sd of a pair {100 * spread:.2f} ± {100 * error:.2f} %, by the "
+            f"median deviation {100 * robust:.2f} %, mean {100 * statistics.fmean(ratios):+.2f} %, "
+            f"{statistics.fmean(took[kind]):.1f} s a pair"
         )
 
 
