@@ -17,6 +17,8 @@ from cmx_bench.accuracy import cache
 from cmx_bench.accuracy.preprocessing import Geometry, Transform, transform
 from cmx_bench.datasets import Dataset, Item, held, rgb
 
+_AHEAD = 1  # on two cores that predict as well a twentieth of the time is gained, on a GPU more
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -34,11 +36,11 @@ class Chunk:
 
 def chunks(
     dataset: Dataset, geometries: Sequence[Geometry], size: int, start: int,
-    threads: int, ahead: int, folder: Path | None,
+    threads: int, folder: Path | None,
 ) -> Iterator[Chunk]:  # fmt: skip
     """All images, in chunks of `size`; those before number `start` are passed over.
 
-    Memory is bounded by the chunks on their way: the one given and `ahead` more, which are
+    Memory is bounded by the two chunks on their way: the one given, and the next, which is
     prepared while the caller works.
 
     Args:
@@ -54,7 +56,7 @@ def chunks(
             wanted = {} if passed else transforms
             under_way.append(front.submit(_chunk, first, chunk, wanted, pool, folder))
             first += len(chunk)
-            if len(under_way) > ahead:
+            if len(under_way) > _AHEAD:
                 yield under_way.popleft().result()
         while under_way:
             yield under_way.popleft().result()

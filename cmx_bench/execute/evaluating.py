@@ -199,14 +199,12 @@ def _chunks(
 ) -> Iterator[Chunk]:
     geometries = list(dict.fromkeys(entrant.preprocessing.geometry for entrant in entrants))
     start = min(len(entrant.before) for entrant in entrants)
-    # A CPU decodes with all cores, and then predicts with all; a GPU predicts meanwhile.
-    ahead = 0 if entrants[0].cell.setting.kind == "cpu" else 1
     if task.cache is not None:
         try:
             task.cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"{task.cache}: cannot be written: {error.strerror}") from error
-    return chunks(dataset, geometries, size, start, machine.usable_cores(), ahead, task.cache)
+    return chunks(dataset, geometries, size, start, machine.usable_cores(), task.cache)
 
 
 def _go_on(entrant: _Entrant, chunk: Chunk, sums: NDArray[np.uint32]) -> None:

@@ -180,7 +180,7 @@ def _top1(lesson: _Lesson) -> float:
         module.eval(), lesson.training.model, lesson.setting, lesson.preprocessing
     )
     right = count = 0
-    for chunk in chunks(lesson.validation, [geometry], _CHUNK, 0, machine.usable_cores(), 0, None):
+    for chunk in chunks(lesson.validation, [geometry], _CHUNK, 0, machine.usable_cores(), None):
         labels = torch.tensor(
             [item.label for place, item in enumerate(chunk.items) if place not in chunk.broken]
         )

@@ -22,14 +22,13 @@ BORDERED = Geometry(40, 0.875, "border", "bicubic", (0.5, 0.2, 0.1))
 
 
 def decoded(images: Path, *geometries: Geometry, **options: Any) -> list[Chunk]:
-    settings = {"size": 4, "start": 0, "threads": 2, "ahead": 0, "folder": None} | options
+    settings = {"size": 4, "start": 0, "threads": 2, "folder": None} | options
     return list(chunks(open_dataset("photos", images), geometries, **settings))
 
 
-@pytest.mark.parametrize("ahead", [0, 1, 3])
-def test_pixels_are_timms(tmp_path: Path, ahead: int) -> None:
+def test_pixels_are_timms(tmp_path: Path) -> None:
     write(tmp_path, 10)
-    found = decoded(tmp_path, SMALL, SQUASHED, BORDERED, ahead=ahead)
+    found = decoded(tmp_path, SMALL, SQUASHED, BORDERED)
     assert [(chunk.first, len(chunk.items)) for chunk in found] == [(0, 4), (4, 4), (8, 2)]
     for one in (SMALL, SQUASHED, BORDERED):
         transform = create_transform(
@@ -136,6 +135,6 @@ def test_another_library_is_another_entry(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_images_without_files_are_not_cached(tmp_path: Path) -> None:
     dataset = open_dataset("digits", None)
-    found = next(chunks(dataset, [SMALL], 16, 0, 2, 0, tmp_path))
+    found = next(chunks(dataset, [SMALL], 16, 0, 2, tmp_path))
     assert found.pixels[SMALL].shape == (16, 3, 32, 32)
     assert not list(tmp_path.iterdir())
