@@ -23,10 +23,15 @@ from typing import Any
 from cmx_bench.errors import CmxError
 
 _GOODBYE_SECONDS = 10.0
-# Threads of OpenMP that wait for each other sleep at once. By default they spin for milliseconds,
-# half of what an evaluation takes of the CPU, and all the more where others want it too. Timings
-# are taken under interpreters of their own (see `servers`), which spin as users' do.
-_PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+# For what is not timed; timings are taken under interpreters of their own (see `servers`), which
+# are as users' are. Threads of OpenMP that wait for each other sleep at once: by default they spin
+# for milliseconds, half of what an evaluation takes of the CPU. And glibc keeps what a forward pass
+# frees for the next one: to fetch it anew, page by page, was a tenth of the CPU time.
+_UNTIMED = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # the largest that it takes
+    "MALLOC_TRIM_THRESHOLD_": str(2**31),
+}
 
 
 class ProcessError(CmxError):
@@ -63,7 +68,7 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
     ends with this process.
     """
     ours, theirs = multiprocessing.Pipe()
-    with _environment(_PATIENT | os.environ):
+    with _environment(_UNTIMED | os.environ):
         child = Child(start(f"{__name__}:bound", theirs, target, arguments), ours)
     theirs.close()
     try:
