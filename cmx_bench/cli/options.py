@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -49,17 +49,20 @@ AnyThreshold = Annotated[
 
 
 def share_of(option: str, text: str) -> float:
-    try:
-        return units.share(text)
-    except ValueError as error:
-        raise CmxError(f"{option} {text}: {error}") from None
+    """A percentage as a share."""
+    return _number(option, text, units.share)
 
 
 def seconds_of(budget: str | None) -> float | None:
+    """The seconds of a --budget, where one is given."""
+    return None if budget is None else _number("--budget", budget, units.seconds)
+
+
+def _number(option: str, text: str, read: Callable[[str], float]) -> float:
     try:
-        return None if budget is None else units.seconds(budget)
+        return read(text)
     except ValueError as error:
-        raise CmxError(f"--budget {budget}: {error}") from None
+        raise CmxError(f"{option} {text}: {error}") from None
 
 
 _Value = TypeVar("_Value")

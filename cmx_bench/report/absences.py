@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cmx_bench.report import entries
 from cmx_bench.report.summary import Report
-from cmx_bench.report.table import Column, Entry, Table, plain
+from cmx_bench.report.table import Column, Entry, Table, first_few, plain
 
 
 def failures(report: Report) -> Table:
@@ -67,7 +67,4 @@ def gaps(report: Report) -> Table:
 
 
 def _names(names: Sequence[str]) -> Entry:
-    shown = plain(", ".join(names[:_MANY]))
-    if len(names) <= _MANY:
-        return Entry(shown or "all")
-    return Entry(f"{shown} and {len(names) - _MANY} more")
+    return Entry(plain(first_few(names, _MANY)) or "all")

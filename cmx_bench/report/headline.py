@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cmx_bench import records, units
 from cmx_bench.report import claims
 from cmx_bench.report.summary import Report, Result
-from cmx_bench.report.table import plain
+from cmx_bench.report.table import first_few, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,9 @@ def too_wide(report: Report) -> str:
     found = [_too_wide(result) for result in report.results.values() if result.wide]
     if not found or report.run.precision is None:
         return ""
-    more = f" and {len(found) - _MANY} more" if len(found) > _MANY else ""
     wanted = units.percent(report.run.precision)
-    cells = ", ".join(found[:_MANY])
-    return f"{_count(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}{more}"
+    cells = first_few(found, _MANY)
+    return f"{_count(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
 
 
 def _too_wide(result: Result) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -121,6 +121,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 def plain(text: str) -> str:
     """`text` without control characters and lone surrogates, which no format can carry."""
     return _CONTROL.sub("�", text)
+
+
+def first_few(texts: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: as many as may be named, and how many there are beside them."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 def grouped(columns: Iterable[Column]) -> Iterator[tuple[str, int]]:

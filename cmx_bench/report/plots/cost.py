@@ -9,6 +9,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.report.plot import Axis, Plot, Point, Scatter, short_label, spoken
 from cmx_bench.report.summary import Report
+from cmx_bench.report.table import first_few
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,7 @@ def left_out(models: Sequence[Model], there: Collection[str], lack: str) -> list
     missing = [short_label(one.label) for one in models if one.name not in there]
     if not missing:
         return []
-    more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
-    return [f"Without {lack}, and left out: {', '.join(missing[:_MOST_NAMED])}{more}."]
+    return [f"Without {lack}, and left out: {first_few(missing, _MOST_NAMED)}."]
 
 
 _MOST_NAMED = 5

@@ -38,18 +38,17 @@ def roofline(report: Report, setting: Setting) -> Plot:
         for one in _considerable(found.get(model.name, ()))
         if one.intensity is not None
     )
-    caption = (
+    sentences = [
         f"The work of each model on {setting.key}, by kind, and what the device allows: below the "
         "slope memory is the limit, below the flat roof arithmetic. Kinds that take less than "
-        f"{units.percent(_LEAST_SHARE)} of a model's time are left out."
-    )
-    if above:
-        caption += f" {described(above)} {MEASURED}"
-    caption = " ".join([caption, *left_out(report.run.models, found, _WORK)])
+        f"{units.percent(_LEAST_SHARE)} of a model's time are left out.",
+        *([described(above), MEASURED] if above else []),
+        *left_out(report.run.models, found, _WORK),
+    ]
     spelt = [replace(one, label=f"{one.label}, {KINDS[one.kind].lower()}") for one in points]
     return Plot(
         f"roofline-{setting.key}", f"Roofline · {setting.name}",
-        caption,
+        " ".join(sentences),
         spoken("MACs a byte and billions of MACs a second", spelt),
         Scatter(
             Axis("MACs a byte moved (1 MAC = 2 FLOPs)", logarithmic=True),
@@ -86,16 +85,16 @@ def shares(report: Report, setting: Setting) -> Plot:
     stacks = tuple(
         _stack(short_label(model.label), found[model.name]) for model in models[:_MOST_STACKS]
     )
-    caption = (
+    sentences = [
         f"Shares of the MACs, of the bytes that operators must move and of the time of a forward "
         f"pass on {setting.key}, by kind of work. A kind that takes a far larger share of the time "
         f"than of the MACs is why a model is slower than its MACs say. {MEASURED}"
-    )
+    ]
     if len(models) > _MOST_STACKS:
-        caption += f" The first {_MOST_STACKS} of {len(models)} models are shown."
-    caption = " ".join([caption, *left_out(report.run.models, found, _WORK)])
+        sentences.append(f"The first {_MOST_STACKS} of {len(models)} models are shown.")
+    sentences += left_out(report.run.models, found, _WORK)
     return Plot(
-        f"work-{setting.key}", f"Where work and time go · {setting.name}", caption,
+        f"work-{setting.key}", f"Where work and time go · {setting.name}", " ".join(sentences),
         f"The kind of work that takes most of the time: {'; '.join(map(_told, stacks))}.",
         Stacks(Axis("Share of the model's total (%)"), tuple(KINDS), stacks),
     )  # fmt: skip
