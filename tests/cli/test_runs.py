@@ -1,4 +1,4 @@
-"""The commands as a user types them: exit codes, what is printed where, what survives a kill."""
+"""`run` and `plan` as a user types them: exit codes, what is printed where, what a kill leaves."""
 
 from __future__ import annotations
 
@@ -16,24 +16,28 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning, records, report, suite
+from cmx_bench import planning, records, suite
 from cmx_bench.cli import runs
 from cmx_bench.execute import rounds
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 
-from .conftest import TINY, Cli, StandIn, interruptible
-from .report.synthetic import PAPER, make_records, make_run, write_folder
+from ..conftest import TINY, Cli, StandIn, interruptible
 
 ALL = TINY.replace("[params, throughput]", f"[{', '.join(MEASURES)}]").replace("tes: 3", "tes: 1")
 # Six executions of a tenth of a second each.
+
+
 BRIEF = TINY.replace("throughput]", "load_time]").replace("tes: 3", "tes: 2")
 
 # Its forward pass holds an operator that no counter has a rule for.
+
+
 FOURIER = """\
 import torch
 from torch import nn
+
 
 class Fourier(nn.Module):
     def __init__(self):
@@ -118,83 +122,11 @@ def test_the_exit_code_and_the_page_agree_on_a_contradiction(
     assert "1 measured, 1 failed, of 2" in Path("out/report.md").read_text()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["run", "nothing.yaml"], "cmx-bench: nothing.yaml: no such file"),
-        (["run", "suite.yaml", "--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
-        (["run", "suite.yaml", "--device", "cuda:99"], "CUDA devices; try cpu"),
-        (["run", "suite.yaml", "--budget", "soon"], "--budget soon: expected a time such as 90s"),
-        (["run", "suite.yaml", "--only", "x"], "--only x: no cell matches"),
-        (["run", "suite.yaml", "--out", "suite.yaml"], "cannot be written"),
-        (["plan", "wrong.yaml"], "wrong.yaml:5:11: measures: expected a list"),
-        (["report", "."], "holds no run"),
-        (["report", ".", "--format", "htm"], "unknown format, did you mean 'html'?"),
-        (["report", ".", "-o", "x.pdf"], "--format pdf: unknown format"),
-        (["report", ".", "--out", "x"], "--out: is for all files of several runs"),
-        (["report", ".", "..", "--out", "x", "--format", "md"], "--out: is for all files of sev"),
-        (["report", ".", ".."], "holds no run"),
-        (["verify", "."], "holds no run"),
-        (["verify", "suite.yaml"], "holds no raw samples"),
-        (["cite", "nowhere"], "holds no run"),
-        (["list", "models", "nothing*"], "no model of timm matches 'nothing*'"),
-        (["match"], "nothing to match; give --params or --macs a number or a model"),
-        (["match", "--params", "resnet51"], "unknown model 'resnet51', did you mean 'resnet"),
-        (
-            ["match", "--params", "5M", "--families", "diet"],
-            "--families diet: unknown family, did you",
-        ),
-        (
-            ["match", "--params", "5M", "--format", "xml"],
-            "unknown format (known: table, csv, yaml)",
-        ),
-        (["match", "--params", "5M", "--within", "1"], "--within 1: expected a percentage such as"),
-        (["match", "--params", "5"], "resnet: no member is within 1.0 % of 5 parameters"),
-    ],
-)
-def test_bad_input_is_one_line_and_exit_code_2(
-    cmx: Cli, write_suite: Callable[[str], Path], arguments: list[str], message: str
-) -> None:
-    Path("wrong.yaml").write_text(TINY.replace("[params, throughput]", "3"))
-    write_suite(TINY)
-    code, out, err = cmx(*arguments)
-    assert (code, out) == (2, "")
-    assert message in err
-    assert len(err.splitlines()) == 1
-
-
-@pytest.mark.parametrize("arguments", [["rum"], ["run"], ["run", "a", "--fast"], ["list", "x"]])
-def test_wrong_use_is_exit_code_2(cmx: Cli, arguments: list[str]) -> None:
-    code, out, err = cmx(*arguments)
-    assert (code, out) == (2, "")
-    assert "Error: " in err
-
-
-def test_plan_and_list(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
+def test_plan(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
     code, out, _ = cmx("plan", write_suite(TINY))
     assert code == 0
     assert out.splitlines()[2].startswith("mixer/throughput/cpu-fp32-nchw-eager-b2-r56  3 × ")
     assert re.fullmatch(r"4 cells on .+, about \d+ s", out.splitlines()[-1])
-    assert cmx("list", "models", "convmixer*")[1].splitlines() == [
-        "convmixer_768_32", "convmixer_1024_20_ks9_p14", "convmixer_1536_20",
-    ]  # fmt: skip
-    assert [line.split()[0] for line in cmx("list", "measures")[1].splitlines()] == list(MEASURES)
-    assert [line.split()[0] for line in cmx("list", "metrics")[1].splitlines()] == list(METRICS)
-    assert {"paper", "appendix"} <= {
-        line.split()[0] for line in cmx("list", "suites")[1].splitlines()
-    }
-
-
-def test_report_in_one_format(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
-    cmx("run", write_suite(TINY), "--out", "out", "--only", "*/params/*")
-    code, out, _ = cmx("report", "out", "--format", "csv")
-    assert code == 0
-    assert out == Path("out/results.csv").read_text()
-    assert cmx("report", "out", "-o", "page.html")[:2] == (0, "page.html\n")
-    assert Path("page.html").read_text() == Path("out/report.html").read_text()
-    assert cmx("report", "out", "-o", "none/page.html")[0] == 2
-    assert cmx("report", "out", "-o", "report.tex")[0] == 0
-    assert Path("report.tex").read_text() == cmx("report", "out", "--format", "latex")[1]
 
 
 CLAIMS = (
@@ -259,106 +191,6 @@ def test_a_suite_without_claims_has_nothing_to_gate(
     assert err.endswith("suite.yaml:1:1: --gate-claims: the suite makes no claims\n")
 
 
-@pytest.fixture
-def rendered(tmp_path: Path) -> Path:
-    """A run of one model's parameters, rendered."""
-    made = make_run(models=PAPER[:1], measures=("params",))
-    folder = write_folder(tmp_path / "out", made, make_records(made))
-    report.write(folder)
-    return folder
-
-
-@pytest.fixture
-def another(tmp_path: Path) -> Path:
-    """The same on another device."""
-    made = make_run(models=PAPER[:1], measures=("params",))
-    made = replace(made, machine=made.machine | {"device_name": "Another GPU"})
-    return write_folder(tmp_path / "another", made, make_records(made))
-
-
-def test_runs_side_by_side(cmx: Cli, rendered: Path, another: Path) -> None:
-    code, out, err = cmx("report", "out", "another", "--out", "both")
-    assert (code, out, err) == (0, "both/comparison.html\n", "")
-    code, out, _ = cmx("report", "out", "another", "--format", "md")
-    assert (code, out) == (0, Path("both/comparison.md").read_text())
-    assert "Synthetic GPU 1" in out and "Another GPU" in out
-    assert cmx("report", "out", "another", "-o", "both.csv")[:2] == (0, "both.csv\n")
-    assert Path("both.csv").read_text() == Path("both/comparison.csv").read_text()
-    code, out, _ = cmx("report", "another", "out")
-    assert re.fullmatch(r"reports/paper/comparison-[0-9a-f]{12}/comparison.html\n", out)
-    for arguments, message in (
-        (["--format", "json"], "--format json: unknown format (known: html, md, latex, csv)"),
-        (["out"], "out: is given twice"),
-    ):
-        code, out, err = cmx("report", "out", "another", *arguments)
-        assert (code, out, err) == (2, "", f"cmx-bench: {message}\n")
-
-
-def test_verify_and_cite(cmx: Cli, rendered: Path) -> None:
-    code, out, err = cmx("verify", "out")
-    assert (code, err) == (0, "")
-    digest = out.split()[-1]
-    assert cmx("verify", "out/report.html")[1].split()[-1] == digest
-    code, cited, _ = cmx("cite", "out")
-    assert code == 0
-    assert digest in cited and cited == cmx("cite", "out/report.html")[1]
-    text = Path("out/report.md").read_text()
-    assert digest in text
-    Path("out/report.md").write_text(text.replace("1 measured", "2 measured"))
-    code, out, _ = cmx("verify", "out")
-    assert code == 1
-    assert out.startswith("report.md: line 4: shows '- **Cells:** 2 measured, of 1', the raw")
-
-
-def test_match(cmx: Cli) -> None:
-    code, out, err = cmx("match", "--params", "convmixer_768_32", "--format", "csv")
-    assert (code, err) == (0, "")
-    rows = list(csv.DictReader(out.splitlines()))
-    assert [row["family"] for row in rows] == ["resnet", "deit", "resmlp", "mixer"]
-    for row in rows:
-        assert row["target"] == "21110248"
-        assert abs(float(row["residual"])) <= 0.01
-    assert cmx("match", "--params", "21110248", "--format", "csv")[1] == out
-    options = ("--classes", 10, "--image-size", 64, "--families", "convmixer,resnet")
-    code, out, _ = cmx("match", "--params", "resnet10t", *options)  # of no family: torch counts it
-    assert code == 0
-    assert out.startswith("4,927,618 parameters; 10 classes, images of 64 px\n")
-    assert re.search(r"^ convmixer_\w+ .+ \+?-?0\.\d+ % ", out, re.MULTILINE)
-
-
-QUICK = [
-    ["--help"], ["--version"], ["list", "measures"], ["list", "metrics"], ["list", "suites"],
-    ["match", "--params", "21.1M", "--macs", "convmixer_768_32", "--families", "convmixer"],
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        *QUICK,
-        ["report", "out"],
-        ["report", "out", "another", "--out", "both"],
-        ["verify", "out"],
-        ["cite", "out"],
-    ],
-    ids=" ".join,
-)
-def test_quick_commands_load_no_torch(
-    rendered: Path, another: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
-) -> None:
-    monkeypatch.chdir(rendered.parent)
-    code = (
-        "import sys; from cmx_bench import cli\n"
-        "try: cli.main()\n"
-        "finally: print(sorted({'torch', 'timm', 'fvcore'} & sys.modules.keys()))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_killed_goes_on(
     cmx: Cli, write_suite: Callable[[str], Path], number: signal.Signals
@@ -383,22 +215,6 @@ def test_a_run_that_is_killed_goes_on(
     after = records.read(Path("out"))
     assert after[: len(before)] == before
     assert len(after) == 2 + 2 * 2
-
-
-def test_files_in_the_working_folder_are_not_imported(
-    tmp_path: Path, write_suite: Callable[[str], Path]
-) -> None:
-    (tmp_path / "timm.py").write_text("raise SystemExit('imported from the working folder')\n")
-    script = Path(sys.executable).with_name("cmx-bench")
-    done = subprocess.run(
-        [script, "plan", write_suite(TINY)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "4 cells" in done.stdout
 
 
 def test_the_terminal_shows_a_live_bar(tmp_path: Path, write_suite: Callable[[str], Path]) -> None:

@@ -20,8 +20,8 @@ from cmx_bench.gate import ab, floor, selftest
 from cmx_bench.gate.outputs import OUTPUTS
 
 from ..conftest import Cli, interruptible
+from ..gate.test_check import NAMES, RECORDS, RUN, scaled, write_folder_anew
 from ..report.synthetic import PAPER, make_records, make_run
-from .test_check import NAMES, RECORDS, RUN, scaled, write_folder_anew
 
 SUITE = """\
 name: tiny

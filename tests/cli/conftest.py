@@ -1,0 +1,29 @@
+"""Rendered runs for commands to read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import report
+
+from ..report.synthetic import PAPER, make_records, make_run, write_folder
+
+
+@pytest.fixture
+def rendered(tmp_path: Path) -> Path:
+    """A run of one model's parameters, rendered."""
+    made = make_run(models=PAPER[:1], measures=("params",))
+    folder = write_folder(tmp_path / "out", made, make_records(made))
+    report.write(folder)
+    return folder
+
+
+@pytest.fixture
+def another(tmp_path: Path) -> Path:
+    """The same on another device."""
+    made = make_run(models=PAPER[:1], measures=("params",))
+    made = replace(made, machine=made.machine | {"device_name": "Another GPU"})
+    return write_folder(tmp_path / "another", made, make_records(made))

@@ -1,0 +1,113 @@
+"""Every command: what it refuses, what it loads, where it imports from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ..conftest import TINY, Cli
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nothing.yaml"], "cmx-bench: nothing.yaml: no such file"),
+        (["run", "suite.yaml", "--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
+        (["run", "suite.yaml", "--device", "cuda:99"], "CUDA devices; try cpu"),
+        (["run", "suite.yaml", "--budget", "soon"], "--budget soon: expected a time such as 90s"),
+        (["run", "suite.yaml", "--only", "x"], "--only x: no cell matches"),
+        (["run", "suite.yaml", "--out", "suite.yaml"], "cannot be written"),
+        (["plan", "wrong.yaml"], "wrong.yaml:5:11: measures: expected a list"),
+        (["report", "."], "holds no run"),
+        (["report", ".", "--format", "htm"], "unknown format, did you mean 'html'?"),
+        (["report", ".", "-o", "x.pdf"], "--format pdf: unknown format"),
+        (["report", ".", "--out", "x"], "--out: is for all files of several runs"),
+        (["report", ".", "..", "--out", "x", "--format", "md"], "--out: is for all files of sev"),
+        (["report", ".", ".."], "holds no run"),
+        (["verify", "."], "holds no run"),
+        (["verify", "suite.yaml"], "holds no raw samples"),
+        (["cite", "nowhere"], "holds no run"),
+        (["list", "models", "nothing*"], "no model of timm matches 'nothing*'"),
+        (["match"], "nothing to match; give --params or --macs a number or a model"),
+        (["match", "--params", "resnet51"], "unknown model 'resnet51', did you mean 'resnet"),
+        (
+            ["match", "--params", "5M", "--families", "diet"],
+            "--families diet: unknown family, did you",
+        ),
+        (
+            ["match", "--params", "5M", "--format", "xml"],
+            "unknown format (known: table, csv, yaml)",
+        ),
+        (["match", "--params", "5M", "--within", "1"], "--within 1: expected a percentage such as"),
+        (["match", "--params", "5"], "resnet: no member is within 1.0 % of 5 parameters"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    cmx: Cli, write_suite: Callable[[str], Path], arguments: list[str], message: str
+) -> None:
+    Path("wrong.yaml").write_text(TINY.replace("[params, throughput]", "3"))
+    write_suite(TINY)
+    code, out, err = cmx(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["rum"], ["run"], ["run", "a", "--fast"], ["list", "x"]])
+def test_wrong_use_is_exit_code_2(cmx: Cli, arguments: list[str]) -> None:
+    code, out, err = cmx(*arguments)
+    assert (code, out) == (2, "")
+    assert "Error: " in err
+
+
+QUICK = [
+    ["--help"], ["--version"], ["list", "measures"], ["list", "metrics"], ["list", "suites"],
+    ["match", "--params", "21.1M", "--macs", "convmixer_768_32", "--families", "convmixer"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *QUICK,
+        ["report", "out"],
+        ["report", "out", "another", "--out", "both"],
+        ["verify", "out"],
+        ["cite", "out"],
+    ],
+    ids=" ".join,
+)
+def test_quick_commands_load_no_torch(
+    rendered: Path, another: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(rendered.parent)
+    code = (
+        "import sys; from cmx_bench import cli\n"
+        "try: cli.main()\n"
+        "finally: print(sorted({'torch', 'timm', 'fvcore'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_files_in_the_working_folder_are_not_imported(
+    tmp_path: Path, write_suite: Callable[[str], Path]
+) -> None:
+    (tmp_path / "timm.py").write_text("raise SystemExit('imported from the working folder')\n")
+    script = Path(sys.executable).with_name("cmx-bench")
+    done = subprocess.run(
+        [script, "plan", write_suite(TINY)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "4 cells" in done.stdout

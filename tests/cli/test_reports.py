@@ -1,0 +1,55 @@
+"""`report`, `verify` and `cite` as a user types them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ..conftest import TINY, Cli
+
+
+def test_report_in_one_format(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
+    cmx("run", write_suite(TINY), "--out", "out", "--only", "*/params/*")
+    code, out, _ = cmx("report", "out", "--format", "csv")
+    assert code == 0
+    assert out == Path("out/results.csv").read_text()
+    assert cmx("report", "out", "-o", "page.html")[:2] == (0, "page.html\n")
+    assert Path("page.html").read_text() == Path("out/report.html").read_text()
+    assert cmx("report", "out", "-o", "none/page.html")[0] == 2
+    assert cmx("report", "out", "-o", "report.tex")[0] == 0
+    assert Path("report.tex").read_text() == cmx("report", "out", "--format", "latex")[1]
+
+
+def test_runs_side_by_side(cmx: Cli, rendered: Path, another: Path) -> None:
+    code, out, err = cmx("report", "out", "another", "--out", "both")
+    assert (code, out, err) == (0, "both/comparison.html\n", "")
+    code, out, _ = cmx("report", "out", "another", "--format", "md")
+    assert (code, out) == (0, Path("both/comparison.md").read_text())
+    assert "Synthetic GPU 1" in out and "Another GPU" in out
+    assert cmx("report", "out", "another", "-o", "both.csv")[:2] == (0, "both.csv\n")
+    assert Path("both.csv").read_text() == Path("both/comparison.csv").read_text()
+    code, out, _ = cmx("report", "another", "out")
+    assert re.fullmatch(r"reports/paper/comparison-[0-9a-f]{12}/comparison.html\n", out)
+    for arguments, message in (
+        (["--format", "json"], "--format json: unknown format (known: html, md, latex, csv)"),
+        (["out"], "out: is given twice"),
+    ):
+        code, out, err = cmx("report", "out", "another", *arguments)
+        assert (code, out, err) == (2, "", f"cmx-bench: {message}\n")
+
+
+def test_verify_and_cite(cmx: Cli, rendered: Path) -> None:
+    code, out, err = cmx("verify", "out")
+    assert (code, err) == (0, "")
+    digest = out.split()[-1]
+    assert cmx("verify", "out/report.html")[1].split()[-1] == digest
+    code, cited, _ = cmx("cite", "out")
+    assert code == 0
+    assert digest in cited and cited == cmx("cite", "out/report.html")[1]
+    text = Path("out/report.md").read_text()
+    assert digest in text
+    Path("out/report.md").write_text(text.replace("1 measured", "2 measured"))
+    code, out, _ = cmx("verify", "out")
+    assert code == 1
+    assert out.startswith("report.md: line 4: shows '- **Cells:** 2 measured, of 1', the raw")
