@@ -67,7 +67,7 @@ _ROWS = (
     ),
     Metric(
         "compile_time", "throughput", "Compile time", "s", "lower", "process",
-        "the first forward pass of a compiled model",
+        "the first forward pass of a compiled model, in the first process: others find it compiled",
     ),
     Metric(
         "latency_p50", "latency", "Latency p50", "s", "lower", "process",

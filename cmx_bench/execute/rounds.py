@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -23,7 +23,7 @@ from cmx_bench.execute import local, servers
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.execute.local import ProcessError
 from cmx_bench.execute.servers import Server
-from cmx_bench.measures import MEASURES
+from cmx_bench.measures import MEASURES, compiled
 
 _TARGET = "cmx_bench.execute.worker:execute"
 
@@ -36,11 +36,13 @@ def execute(jobs: Iterable[Job], timeout: float) -> Iterator[tuple[Job, Outcome]
 
     A process that dies, or lives longer than `timeout` seconds, gives a failed outcome.
     """
-    for (_, repeated), group in groupby(jobs, key=_round):
-        first = next(group)
-        with _interpreter(first.log) if repeated else nullcontext(_call) as call:
-            for job in chain([first], group):
-                yield job, _outcome(call, job, timeout)
+    with compiled.folder() as shared:
+        variables = compiled.variables(shared)
+        for (_, repeated), group in groupby(jobs, key=_round):
+            first = next(group)
+            with _interpreter(first.log, variables) if repeated else nullcontext(_call) as call:
+                for job in chain([first], group):
+                    yield job, _outcome(call, job, timeout)
 
 
 def _round(job: Job) -> tuple[int, bool]:
@@ -64,9 +66,9 @@ def _call(job: Job, timeout: float) -> Outcome:
 
 
 @contextmanager
-def _interpreter(log: Path) -> Iterator[_Call]:
+def _interpreter(log: Path, variables: Mapping[str, str]) -> Iterator[_Call]:
     """A fresh interpreter, and how to execute jobs in its processes."""
-    with servers.opened(sys.executable, sys.executable, log) as server:
+    with servers.opened(sys.executable, sys.executable, log, variables) as server:
         servers.await_ready(server)
         yield partial(_call_of, server)
 

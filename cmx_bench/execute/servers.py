@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -20,6 +20,7 @@ from cmx_bench.execute.local import ProcessError
 from cmx_bench.execute.server import END, READY, START
 
 _MODULE = "cmx_bench.execute.server"
+NO_VARIABLES: Mapping[str, str] = {}
 _GOODBYE_SECONDS = 20.0  # a server that is still loading torch ends when it has
 # What fails in a moment where it will not do; loading torch takes six seconds.
 _NEEDS = (
@@ -42,7 +43,9 @@ class Server:
 
 
 @contextmanager
-def opened(name: str, path: str, log: Path) -> Iterator[Server]:
+def opened(
+    name: str, path: str, log: Path, variables: Mapping[str, str] = NO_VARIABLES
+) -> Iterator[Server]:
     """A server under an interpreter; it loads torch while the caller goes on to `await_ready`.
 
     Args:
@@ -50,6 +53,7 @@ def opened(name: str, path: str, log: Path) -> Iterator[Server]:
         path: a Python interpreter, a virtual environment, or a checkout: a folder whose packages
             (in it, or in its `src`) are imported by this interpreter.
         log: the file for what the server and its processes print.
+        variables: of its environment, beside those of this process.
 
     Raises:
         ServerError: there is no such interpreter or checkout.
@@ -60,7 +64,7 @@ def opened(name: str, path: str, log: Path) -> Iterator[Server]:
         command = [str(python), "-m", _MODULE, str(theirs.fileno())]
         try:
             server = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], env=environment,
+                command, pass_fds=[theirs.fileno()], env={**environment, **variables},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         except OSError as error:

@@ -15,7 +15,7 @@ from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError, SkipError
 from cmx_bench.execute import machine
 from cmx_bench.execute.job import Job, Outcome
-from cmx_bench.measures import Watched
+from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.plan import Plan
 from cmx_bench.records import Environment
@@ -46,6 +46,7 @@ def _outcome(job: Job) -> Outcome:
     reason = ""
     try:
         apply_flags(cell.setting)
+        compiled.share(cell.key)
         seen = machine.capture(cell.setting.device)  # before a model can break the device
         taken = measures.function(cell.measure)(cell.model, cell.setting)
         found = taken if isinstance(taken, Watched) else Watched(taken)

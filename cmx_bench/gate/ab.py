@@ -27,7 +27,7 @@ from cmx_bench.execute.servers import Server
 from cmx_bench.gate import check, pairs, rule
 from cmx_bench.gate.pairs import Pair, PairError, Worker
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.measures import conditions
+from cmx_bench.measures import compiled, conditions
 from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.plan import Plan
 from cmx_bench.records import Environment
@@ -109,34 +109,32 @@ def compare(
     begin = time.monotonic()
     rng = random.Random()
     waiting = timed
-    for number in count():
-        with both(paths, log) as (base, head):
-            if number == 0:
-                exact = [one for cell in plan.cells for one in _untimed(cell, base, head, timeout)]
-                begin = time.monotonic()
-            again: list[Cell] = []
-            for cell in rng.sample(waiting, len(waiting)):
-                try:
-                    layers = extra_layers.get(cell.model.name, 0)
-                    pair = pairs.measure(cell, base, head, rng, timeout, layers)
-                except PairError as error:
-                    found[cell.key] = _failed(_empty(cell, METRICS[TIMED], against), error)
-                    if error.lost and cell.key not in lost:  # a second try in the next round
+    with compiled.folder() as shared:
+        for number in count():
+            with both(paths, log, shared) as sides:
+                if number == 0:
+                    exact = [one for cell in plan.cells for one in _untimed(cell, *sides, timeout)]
+                    begin = time.monotonic()
+                again: list[Cell] = []
+                for cell, got in _round(waiting, *sides, rng, timeout, extra_layers):
+                    if isinstance(got, Pair):
+                        measured[cell.key].append(got)
+                        found[cell.key] = judge(cell, measured[cell.key], threshold, against)
+                        watch(got, found[cell.key])
+                        continue
+                    found[cell.key] = _failed(_empty(cell, METRICS[TIMED], against), got)
+                    if got.lost and cell.key not in lost:  # a second try in the next round
                         lost.add(cell.key)
                         again.append(cell)
-                    continue
-                measured[cell.key].append(pair)
-                found[cell.key] = judge(cell, measured[cell.key], threshold, against)
-                watch(pair, found[cell.key])
-        waiting = [
-            cell
-            for cell in timed
-            if cell in again
-            or (found[cell.key].state == "INCONCLUSIVE"
-                and len(measured[cell.key]) < rule.LOOKS[-1])
-        ]  # fmt: skip
-        if not waiting or time.monotonic() - begin > allowed:
-            break
+            waiting = [
+                cell
+                for cell in timed
+                if cell in again
+                or (found[cell.key].state == "INCONCLUSIVE"
+                    and len(measured[cell.key]) < rule.LOOKS[-1])
+            ]  # fmt: skip
+            if not waiting or time.monotonic() - begin > allowed:
+                break
     for cell in waiting:  # a last look, wherever it stands
         if found[cell.key].state == "INCONCLUSIVE":
             found[cell.key] = judge(cell, measured[cell.key], threshold, against, last=True)
@@ -145,13 +143,32 @@ def compare(
     return [*exact, *found.values()], environments
 
 
+def _round(
+    cells: Sequence[Cell], base: Server, head: Server, rng: random.Random, timeout: float,
+    extra_layers: Mapping[str, int],
+) -> Iterator[tuple[Cell, Pair | PairError]]:  # fmt: skip
+    """A pair of each cell, or why there is none, in random order."""
+    for cell in rng.sample(cells, len(cells)):
+        layers = extra_layers.get(cell.model.name, 0)
+        try:
+            yield cell, pairs.measure(cell, base, head, rng, timeout, layers)
+        except PairError as error:
+            yield cell, error
+
+
 @contextmanager
-def both(paths: Mapping[str, str], log: Path) -> Iterator[tuple[Server, Server]]:
-    """Fresh servers of both sides; they load torch at the same time."""
+def both(
+    paths: Mapping[str, str], log: Path, shared: Path | None = None
+) -> Iterator[tuple[Server, Server]]:
+    """Fresh servers of both sides; they load torch at the same time.
+
+    Args:
+        shared: a folder in which each side keeps what it compiles for its next round.
+    """
     (base, base_path), (head, head_path) = paths.items()
     with (
-        servers.opened(base, base_path, log) as one,
-        servers.opened(head, head_path, log) as other,
+        servers.opened(base, base_path, log, compiled.variables(shared, base)) as one,
+        servers.opened(head, head_path, log, compiled.variables(shared, head)) as other,
     ):
         servers.await_ready(one)
         servers.await_ready(other)

@@ -21,6 +21,7 @@ from cmx_bench.errors import PlanError
 from cmx_bench.gate import ab, pairs, rule, simulate
 from cmx_bench.gate.floor import Floor
 from cmx_bench.gate.pairs import Pair
+from cmx_bench.measures import compiled
 from cmx_bench.plan import Plan
 
 Kind: TypeAlias = Literal["trial", "same", "slower"]
@@ -56,10 +57,11 @@ def run(plan: Plan, threshold: float, budget: float, log: Path, watch: Watch) ->
     rng = random.Random()
     took: list[float] = []
 
-    def one_round(kinds: Sequence[Kind], layers: Mapping[str, int]) -> None:
+    def one_round(shared: Path, kinds: Sequence[Kind], layers: Mapping[str, int]) -> None:
         jobs = [(cell, kind) for cell in cells for kind in kinds]
         begin = time.monotonic()
-        with ab.both({"base": sys.executable, "head": sys.executable}, log) as (base, head):
+        paths = {"base": sys.executable, "head": sys.executable}
+        with ab.both(paths, log, shared) as (base, head):
             for cell, kind in rng.sample(jobs, len(jobs)):
                 extra = 0 if kind == "same" else layers[cell.model.name]
                 timeout = plan.suite_file.suite.timeout
@@ -69,13 +71,14 @@ def run(plan: Plan, threshold: float, budget: float, log: Path, watch: Watch) ->
         took.append((time.monotonic() - begin) / len(jobs))
 
     begin = time.monotonic()
-    for _ in range(_TRIAL_ROUNDS):
-        one_round(["trial"], {cell.model.name: _TRIAL_LAYERS for cell in cells})
-    layers = {name: _layers(ratios, threshold) for name, ratios in found["trial"].items()}
-    rounds = 0
-    while rounds < FEWEST_ROUNDS or time.monotonic() - begin < budget:
-        one_round(["same", "slower"], layers)
-        rounds += 1
+    with compiled.folder() as shared:
+        for _ in range(_TRIAL_ROUNDS):
+            one_round(shared, ["trial"], {cell.model.name: _TRIAL_LAYERS for cell in cells})
+        layers = {name: _layers(ratios, threshold) for name, ratios in found["trial"].items()}
+        rounds = 0
+        while rounds < FEWEST_ROUNDS or time.monotonic() - begin < budget:
+            one_round(shared, ["same", "slower"], layers)
+            rounds += 1
     return _floor(plan, threshold, found["same"], found["slower"], statistics.fmean(took))
 
 

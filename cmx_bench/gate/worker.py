@@ -16,6 +16,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.execute import machine
 from cmx_bench.execute.worker import reason_of
 from cmx_bench.gate.pairs import LOOK
+from cmx_bench.measures import compiled
 from cmx_bench.measures import forward as forwards
 from cmx_bench.measures.conditions import look_for
 from cmx_bench.measures.timing import elapsed, warm_up
@@ -59,6 +60,7 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
     environment = machine.capture(setting.device)
     if order["cores"] is not None:
         os.sched_setaffinity(0, order["cores"])
+    compiled.share(f"{model.name}/{setting.key}")
     built = with_extra_layers(build(model, setting.image_size), order["extra_layers"])
     forward = forwards.forward_of(forwards.place(built, setting), setting)
     look = look_for(setting)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
+from cmx_bench.measures import compiled
 from cmx_bench.models.building import build
 
 Forward: TypeAlias = Callable[[], Tensor]
@@ -51,8 +52,8 @@ def make_ready(module: nn.Module, setting: Setting) -> None:
     """Sets the setting's switches, and compiles a placed module where the setting says so."""
     apply_flags(setting)  # again: a user's module may have set its own while it was imported
     if setting.compile != "none":
-        # From the cache of an earlier process, compiling would take no time at all.
-        torch.compiler.config.force_disable_caches = True
+        # What earlier runs left in torch's own cache would make compiling take no time at all.
+        torch.compiler.config.force_disable_caches = not compiled.is_shared(setting)
         module.compile(mode=setting.compile)
 
 

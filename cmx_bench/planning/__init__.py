@@ -74,7 +74,7 @@ def make(
         models,
         settings,
         cells,
-        costs.estimates(cells, found, machine, evaluation, skipped),
+        costs.estimates(cells, found, machine, suite.replicates, evaluation, skipped),
         _unavailable(suite_file, kind),
         tuple(only),
         evaluation,

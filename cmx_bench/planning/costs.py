@@ -13,7 +13,7 @@ from cmx_bench import datasets
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model
 from cmx_bench.errors import ModelError
-from cmx_bench.measures import MEASURES
+from cmx_bench.measures import MEASURES, compiled
 from cmx_bench.models import families
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.records import Environment
@@ -23,7 +23,8 @@ from cmx_bench.suite import SuiteFile
 # token models reach; CUDA: a third of what a data-centre GPU of 2020 reaches, by input type.
 _CPU_RATE = 2.0e10
 _CUDA_RATE = {"fp32": 3e12, "tf32": 1e13, "fp16": 3e13, "bf16": 3e13, "autocast": 2e13}
-_COMPILE_SECONDS = 60.0
+# Compiling a model, and taking what another process of the cell compiled.
+_COMPILE_SECONDS, _COMPILED_SECONDS = 60.0, 10.0
 # An image of 500 × 375 pixels, read, decoded and resized by one core; one of 32 × 32, in memory.
 _PHOTOGRAPH_SECONDS, _SMALL_SECONDS = 0.01, 0.001
 _TRAINING_PASSES = 3  # a step takes about as long as three forward passes
@@ -117,12 +118,13 @@ def _images(
 
 def estimates(
     cells: Sequence[Cell], found: Mapping[tuple[str, int], Cost], machine: Environment,
-    evaluation: Evaluation | None, skipped: Mapping[str, str],
+    replicates: int, evaluation: Evaluation | None, skipped: Mapping[str, str],
 ) -> dict[str, float]:  # fmt: skip
     """The seconds of one execution of each cell, by its key.
 
     Args:
         found: costs by the names of models and image sizes.
+        replicates: the processes of a cell that is repeated; compiling is spread over them.
         skipped: cells that are not executed, by their keys.
     """
     images = _images(evaluation, cells, skipped)
@@ -132,21 +134,31 @@ def estimates(
         cell.key: 0.0
         if cell.key in skipped
         else _estimate(
-            cell, found[cell.model.name, cell.setting.image_size], machine, images, reading
+            cell,
+            found[cell.model.name, cell.setting.image_size],
+            machine,
+            replicates,
+            images,
+            reading,
         )
         for cell in cells
     }
 
 
-def _estimate(cell: Cell, cost: Cost, machine: Environment, images: int, reading: float) -> float:
+def _estimate(
+    cell: Cell, cost: Cost, machine: Environment, replicates: int, images: int, reading: float
+) -> float:
     """Seconds of one execution; a cell that evaluates sees so many images, read in that time."""
     info, setting = MEASURES[cell.measure], cell.setting
     if info.scope == "resolution":
         return info.seconds
     threads = setting.threads or machine["threads"]
     rate = _CPU_RATE * threads if setting.kind == "cpu" else _CUDA_RATE[setting.precision]
-    compiles = setting.compile != "none" and info.forwards > 0
-    compiling = _COMPILE_SECONDS if compiles else 0.0
+    compiling = 0.0
+    if setting.compile != "none" and info.forwards > 0:
+        compiling = _COMPILE_SECONDS
+        if info.repeated and compiled.may_share(setting):
+            compiling = _COMPILED_SECONDS + (compiling - _COMPILED_SECONDS) / replicates
     passes = images if info.together else info.forwards * setting.batch_size
     forwards = passes * cost.macs / rate
     forwards += reading if info.together else 0.0

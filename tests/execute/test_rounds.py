@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import chdir
+from contextlib import chdir, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import rounds
 from cmx_bench.execute.job import Job
+from cmx_bench.measures import compiled
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 28)
 MIXER = Model(
@@ -80,3 +81,25 @@ def test_each_round_has_an_interpreter_of_its_own(reasons: list[str]) -> None:
 
 def test_out_of_memory_names_the_batch(reasons: list[str]) -> None:
     assert reasons[1] == "out of memory at batch 1000000000 on cpu"
+
+
+def test_a_cell_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the first of its processes, which says how long that took; the next finds it done."""
+    monkeypatch.setattr(compiled, "folder", lambda: nullcontext(tmp_path / "shared"))
+    model = Model("m", "M", "m", "python", "torch.nn:Softsign")
+    cell = Cell(model, "throughput", replace(SETTING, compile="default"))
+    jobs = iter([Job(cell, 0, tmp_path / "log.txt")] * 2)
+
+    def built() -> list[tuple[Path, int]]:
+        found = (tmp_path / "shared").rglob("*.so")
+        return sorted((path, path.stat().st_mtime_ns) for path in found)
+
+    found = rounds.execute(jobs, 300)
+    first = next(found)[1]
+    assert first.reason == ""
+    assert set(first.values) == {"throughput", "compile_time"}
+    there = built()
+    assert there
+    second = next(found)[1]
+    assert (second.reason, set(second.values)) == ("", {"throughput"})
+    assert built() == there

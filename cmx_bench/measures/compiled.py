@@ -1,0 +1,61 @@
+"""What is compiled once for all processes of a cell: each would get the same code from the same
+model, half a minute later.
+
+A mode that picks kernels by timing them may get other code in every process, which replicates have
+to show: there each compiles for itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cmx_bench.cell import Setting
+
+_SHARED = "CMX_COMPILED"
+_INDUCTOR = "TORCHINDUCTOR_CACHE_DIR"
+_TRITON = "TRITON_CACHE_DIR"
+_TIMED_MODES = ("max-autotune",)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder for what processes compile, gone when the context ends."""
+    with TemporaryDirectory(prefix="cmx-bench-compiled-") as made:
+        yield Path(made)
+
+
+def variables(shared: Path | None, side: str = "") -> Mapping[str, str]:
+    """The environment of servers whose processes may share what they compile.
+
+    Args:
+        shared: the folder for it; None where each compiles for itself.
+        side: keeps servers apart that have other versions of torch.
+    """
+    return {} if shared is None else {_SHARED: str(shared / side)}
+
+
+def share(key: str) -> None:
+    """Lets this process take what earlier ones of the cell `key` compiled, where it may."""
+    if _SHARED in os.environ:
+        home = Path(os.environ[_SHARED]) / hashlib.sha256(key.encode()).hexdigest()[:16]
+        os.environ |= {_INDUCTOR: str(home), _TRITON: str(home / "triton")}
+
+
+def may_share(setting: Setting) -> bool:
+    """Whether every process would compile the same code."""
+    return setting.compile not in _TIMED_MODES
+
+
+def is_shared(setting: Setting) -> bool:
+    """Whether what this process compiles may come from another, and go to one."""
+    return _SHARED in os.environ and may_share(setting)
+
+
+def is_there(setting: Setting) -> bool:
+    """Whether an earlier process has compiled what this one needs."""
+    return is_shared(setting) and Path(os.environ[_INDUCTOR]).exists()

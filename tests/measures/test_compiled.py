@@ -1,0 +1,58 @@
+"""Where processes of a cell keep what was compiled for it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cmx_bench.cell import Setting
+from cmx_bench.measures import compiled
+
+SETTING = Setting("cpu", "cpu", "fp32", "nchw", "default", 2, 56)
+SEARCHES = replace(SETTING, compile="max-autotune")
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test sets of the environment is gone afterwards."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+
+
+def test_without_a_folder_each_process_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "TORCHINDUCTOR_CACHE_DIR", str(Path.cwd()))
+    compiled.share("cell")
+    assert not compiled.is_shared(SETTING)
+    assert not compiled.is_there(SETTING)
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(Path.cwd())
+    assert compiled.variables(None) == {}
+
+
+def test_processes_of_a_cell_share(tmp_path: Path) -> None:
+    os.environ |= compiled.variables(tmp_path, "base")
+    homes = {}
+    for key in ("one", "other", "one"):
+        compiled.share(key)
+        homes[key] = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+        assert compiled.is_there(SETTING) == (len(homes) == 2 and key == "one")
+        homes[key].mkdir(parents=True, exist_ok=True)
+    assert homes["one"] != homes["other"]
+    assert homes["one"].parent == tmp_path / "base"
+    assert Path(os.environ["TRITON_CACHE_DIR"]).is_relative_to(homes["one"])
+
+
+def test_a_mode_that_times_kernels_compiles_anew(tmp_path: Path) -> None:
+    os.environ |= compiled.variables(tmp_path)
+    compiled.share("cell")
+    Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).mkdir()
+    assert compiled.is_there(SETTING)
+    assert not compiled.is_shared(SEARCHES)
+    assert not compiled.is_there(SEARCHES)
+
+
+def test_the_folder_goes() -> None:
+    with compiled.folder() as made:
+        (made / "kernel.so").touch()
+    assert not made.exists()
