@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.measures import Samples
 from cmx_bench.records import Environment
+from cmx_bench.training.files import Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,18 @@ class Evaluated:
     key: str
     outcome: Outcome
     again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """One training: of the model of `cell`, with `seed`. It leaves `files`; `at_once` is how many
+    are under way on the machine at the same time."""
+
+    cell: Cell
+    seed: int
+    task: Evaluation
+    files: Files
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)

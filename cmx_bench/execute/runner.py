@@ -251,9 +251,12 @@ def _evaluations(
     for (_, replicate), cells in groups.items():
         job = Job(cells[0], replicate, log)
         watch(job, None)
-        seed, rest = task.seeds[replicate], (task, folder, timeout, partial(_tell, watch, job))
+        seed, tell = task.seeds[replicate], partial(_tell, watch, job)
+        cores = plan.machine["cores"]
         outcomes = (
-            evaluator(cells, *rest) if seed is None else trainings.execute(cells, seed, *rest)
+            evaluator(cells, task, folder, timeout, tell)
+            if seed is None
+            else trainings.execute(cells, seed, task, cores, folder, timeout, tell)
         )
         for cell, outcome in outcomes:
             yield Job(cell, replicate, log), outcome

@@ -6,9 +6,10 @@ from __future__ import annotations
 import multiprocessing
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -17,15 +18,14 @@ from typing import Any
 import torch
 import torch.distributed
 
-from cmx_bench.accuracy import Evaluation
-from cmx_bench.accuracy.decoding import chunks
+from cmx_bench.accuracy.decoding import Chunk, chunks
 from cmx_bench.accuracy.predicting import predict_with
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
-from cmx_bench.cell import Cell, Setting
-from cmx_bench.datasets import Dataset, numbered_for, open_dataset
+from cmx_bench.cell import Setting
+from cmx_bench.datasets import is_small, numbered_for, open_dataset
 from cmx_bench.errors import DataError
 from cmx_bench.execute import machine
-from cmx_bench.execute.job import Seen, Trained
+from cmx_bench.execute.job import Seen, Trained, TrainingJob
 from cmx_bench.execute.worker import print_to, reason_of
 from cmx_bench.measures.forward import apply_flags
 from cmx_bench.training import checkpoints
@@ -38,23 +38,20 @@ _CHUNK = 64  # images that are decoded at a time to evaluate
 _SIGN_OF_LIFE = 1.0  # seconds
 
 
-def train(
-    pipe: Connection, cell: Cell, seed: int, task: Evaluation, files: Files, log: Path
-) -> None:
-    """Trains the model of `cell`; says how it goes on `pipe`, at last a `Trained`.
+def train(pipe: Connection, job: TrainingJob, log: Path) -> None:
+    """Trains a model; says how it goes on `pipe`, at last a `Trained`.
 
     Args:
-        files: what it leaves.
         log: the file for what is printed.
     """
-    print_to(log, f"training {cell.model.name} with seed {seed}")
-    setting = _setting(cell, task)
-    files.folder.mkdir(exist_ok=True)
-    others = _start_others(cell, seed, task, files)
+    print_to(log, f"training {job.cell.model.name} with seed {job.seed}")
+    setting = _setting(job)
+    job.files.folder.mkdir(exist_ok=True)
+    others = _start_others(job)
     try:
         apply_flags(setting)
         seen = machine.capture(setting.device)
-        told = _train(pipe, cell, seed, task, files)
+        told = _train(pipe, job)
         pipe.send(Trained(told, "", seen))
     except Exception as error:  # whatever a model or an image does fails this training alone
         traceback.print_exc()
@@ -64,18 +61,20 @@ def train(
             other.kill()
         if others:
             torch.distributed.destroy_process_group()
-            files.meeting.unlink(missing_ok=True)
+            job.files.meeting.unlink(missing_ok=True)
 
 
-def _setting(cell: Cell, task: Evaluation, rank: int = 0) -> Setting:
+def _setting(job: TrainingJob, rank: int = 0) -> Setting:
     """How the recipe trains, whatever the settings are that models are evaluated in afterwards."""
-    recipe, device, threads = task.asked.train, cell.setting.device, None
+    asked, device, threads = job.task.asked, job.cell.setting.device, None
+    recipe = asked.train
     assert recipe is not None
     if device != "cpu":
         device = f"cuda:{int(device.rpartition(':')[2]) + rank}"
     else:
-        threads = max(1, machine.usable_cores() // task.processes - 1)  # one prepares images
-    size = task.asked.shared_size(cell.setting)
+        mine = machine.usable_cores() // (job.at_once * job.task.processes)
+        threads = max(1, mine - 1)  # one prepares images
+    size = asked.shared_size(job.cell.setting)
     return Setting(
         "training", device, "fp32", "nchw", "none", recipe.batch_size, size, threads
     )  # fmt: skip
@@ -88,38 +87,39 @@ class _Lesson:
     training: Training
     preprocessing: Preprocessing
     setting: Setting
-    validation: Dataset
+    decoded: Callable[[], Iterator[Chunk]]  # the images to evaluate on; kept where they are small
 
 
-def _lesson(cell: Cell, seed: int, task: Evaluation, part: Part) -> _Lesson:
-    asked = task.asked
+def _lesson(job: TrainingJob, part: Part) -> _Lesson:
+    model, asked, path = job.cell.model, job.task.asked, job.task.path
     recipe = asked.train
     assert recipe is not None
-    setting = _setting(cell, task, part.rank)
-    seen = of(cell.model, setting, asked)
-    classes = cell.model.num_classes
-    dataset = numbered_for(open_dataset(asked.dataset, task.path, "train"), classes)
-    validation = numbered_for(open_dataset(asked.dataset, task.path), classes)
+    setting = _setting(job, part.rank)
+    seen = of(model, setting, asked)
+    classes = model.num_classes
+    dataset = numbered_for(open_dataset(asked.dataset, path, "train"), classes)
+    validation = numbered_for(open_dataset(asked.dataset, path), classes)
     change = augment(recipe.augmentation, seen)
-    images = Images(dataset, change, classes, seed)
+    images = Images(dataset, change, classes, job.seed)
     workers = 1 if setting.kind == "cpu" else machine.usable_cores() // part.count
     training = Training(
-        cell.model, recipe, images, setting.image_size, seed, setting.device, workers, part
+        model, recipe, images, setting.image_size, job.seed, setting.device, workers, part
     )
-    return _Lesson(training, seen, setting, validation)
+    decoded = partial(chunks, validation, [seen.geometry], _CHUNK, 0, machine.usable_cores(), None)
+    if is_small(asked.dataset):
+        decoded = partial(iter, tuple(decoded()))
+    return _Lesson(training, seen, setting, decoded)
 
 
-def _train(
-    pipe: Connection, cell: Cell, seed: int, task: Evaluation, files: Files
-) -> dict[str, Any]:
+def _train(pipe: Connection, job: TrainingJob) -> dict[str, Any]:
     """The training of one model by this process, and by the others that it has started."""
-    part = Part(0, task.processes)
-    _join(part, files.meeting, cell.setting.kind)
-    lesson = _lesson(cell, seed, task, part)
+    part, files = Part(0, job.task.processes), job.files
+    _join(part, files.meeting, job.cell.setting.kind)
+    lesson = _lesson(job, part)
     training = lesson.training
     curve = _resume(training, files)
     size = len(training.images) // training.recipe.batch_size * training.recipe.batch_size
-    tell = _sometimes(pipe, size * training.recipe.epochs, f"training {cell.model.name}")
+    tell = _sometimes(pipe, size * training.recipe.epochs, f"training {job.cell.model.name}")
     for epoch in training.epochs(tell):
         top1 = _top1(lesson)
         curve.append({**asdict(epoch), "top1": top1})
@@ -127,7 +127,7 @@ def _train(
             checkpoints.write_weights(files.best, training.module.state_dict())
         checkpoints.write_state(files.state, {"curve": curve, **training.state_dict()})
     checkpoints.write_weights(files.last, training.module.state_dict())
-    told = _told(lesson, curve, seed)
+    told = _told(lesson, curve, job)
     trained_files.write_told(files.told, told)
     files.state.unlink()
     return told
@@ -143,16 +143,17 @@ def _resume(training: Training, files: Files) -> list[dict[str, Any]]:
     return list(state["curve"])
 
 
-def _told(lesson: _Lesson, curve: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+def _told(lesson: _Lesson, curve: list[dict[str, Any]], job: TrainingJob) -> dict[str, Any]:
     """What the records keep of a training: `seconds` are those of the steps, without evaluation."""
     seconds = sum(point["seconds"] for point in curve)
     best = max(curve, key=lambda point: point["top1"])
     return {
         "recipe": lesson.training.recipe.name,
-        "seed": seed,
+        "seed": job.seed,
         "epochs": len(curve),
         "images": len(lesson.training.images),
         "processes": lesson.training.part.count,
+        "at_once": job.at_once,
         "seconds": seconds,
         "images_per_second": sum(point["images"] for point in curve) / seconds,
         "best": {"epoch": best["number"], "top1": best["top1"]},
@@ -180,7 +181,7 @@ def _top1(lesson: _Lesson) -> float:
         module.eval(), lesson.training.model, lesson.setting, lesson.preprocessing
     )
     right = count = 0
-    for chunk in chunks(lesson.validation, [geometry], _CHUNK, 0, machine.usable_cores(), None):
+    for chunk in lesson.decoded():
         labels = torch.tensor(
             [item.label for place, item in enumerate(chunk.items) if place not in chunk.broken]
         )
@@ -190,7 +191,7 @@ def _top1(lesson: _Lesson) -> float:
             count += len(labels)
     module.train()
     if count == 0:
-        raise DataError(f"{lesson.validation.name}: no image to evaluate on can be read")
+        raise DataError("no image to evaluate on can be read")
     return right / count
 
 
@@ -203,25 +204,24 @@ def _join(part: Part, meeting: Path, kind: str) -> None:
         )  # fmt: skip
 
 
-def _start_others(cell: Cell, seed: int, task: Evaluation, files: Files) -> list[ForkProcess]:
+def _start_others(job: TrainingJob) -> list[ForkProcess]:
     """The processes that train with this one; forked before any of them touches a GPU."""
-    files.meeting.unlink(missing_ok=True)
+    job.files.meeting.unlink(missing_ok=True)
     context = multiprocessing.get_context("fork")
     others = [
-        context.Process(target=_follow, args=(cell, seed, task, files, rank))
-        for rank in range(1, task.processes)
+        context.Process(target=_follow, args=(job, rank)) for rank in range(1, job.task.processes)
     ]
     for other in others:
         other.start()
     return others
 
 
-def _follow(cell: Cell, seed: int, task: Evaluation, files: Files, rank: int) -> None:
+def _follow(job: TrainingJob, rank: int) -> None:
     """The part of another process than the first: it trains, and keeps nothing."""
-    part = Part(rank, task.processes)
-    apply_flags(_setting(cell, task, rank))
-    _join(part, files.meeting, cell.setting.kind)
-    lesson = _lesson(cell, seed, task, part)
-    _resume(lesson.training, files)
+    part = Part(rank, job.task.processes)
+    apply_flags(_setting(job, rank))
+    _join(part, job.files.meeting, job.cell.setting.kind)
+    lesson = _lesson(job, part)
+    _resume(lesson.training, job.files)
     for _ in lesson.training.epochs(lambda images: None):
         pass

@@ -1,11 +1,18 @@
-"""Trains models on this machine, one after another in fresh processes, and then evaluates them as
-if their weights had been there."""
+"""Trains models on this machine, each in a fresh process, and then evaluates them as if their
+weights had been there.
+
+On a CPU as many are trained side by side as there are cores: a second core makes the small steps
+of small models hardly shorter. A GPU has one at a time.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +20,8 @@ from cmx_bench import predictions
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.execute import evaluations, local
-from cmx_bench.execute.job import Outcome, Seen, Trained
-from cmx_bench.execute.local import ProcessError
+from cmx_bench.execute.job import Outcome, Seen, Trained, TrainingJob
+from cmx_bench.execute.local import Child, ProcessError
 from cmx_bench.training import files
 from cmx_bench.training.files import Files
 
@@ -31,8 +38,20 @@ class _Ready:
     seconds: float
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    """A training that has begun: its process, which `closing` ends, and when it last spoke."""
+
+    job: TrainingJob
+    child: Child
+    closing: ExitStack
+    begin: float
+    heard: float
+    seen: Seen | None = None
+
+
 def execute(
-    cells: Sequence[Cell], seed: int, task: Evaluation, folder: Path, timeout: float,
+    cells: Sequence[Cell], seed: int, task: Evaluation, cores: int, folder: Path, timeout: float,
     watch: Callable[[Seen], None],
 ) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
     """Each cell of one setting with its outcome, its model trained with `seed`.
@@ -41,35 +60,85 @@ def execute(
     what was broken off goes on.
     """
     ready: list[_Ready] = []
+    left: list[tuple[Cell, Files]] = []
     for cell in cells:
-        begin = time.monotonic()
         kept = files.of(folder, cell.model.name, task.asked.shared_size(cell.setting), seed)
-        told: Mapping[str, Any] | None = files.read_told(kept.told)
-        if told is None:
-            ended = _ended(cell, seed, task, kept, folder / "log.txt", timeout, watch)
-            if ended.told is None:
-                seconds = time.monotonic() - begin
-                yield cell, Outcome({}, ended.reason, ended.environment, elapsed=seconds)
-                continue
-            told = ended.told
-        ready.append(_Ready(cell, kept.last, told, time.monotonic() - begin))
+        if (told := files.read_told(kept.told)) is None:
+            left.append((cell, kept))
+        else:
+            ready.append(_Ready(cell, kept.last, told, 0.0))
+    on_cpu = all(cell.setting.kind == "cpu" for cell in cells)
+    at_once = max(1, min(len(left), cores // task.processes)) if on_cpu else 1
+    jobs = [TrainingJob(cell, seed, task, kept, at_once) for cell, kept in left]
+    for job, trained, seconds in _trained(jobs, folder / "log.txt", timeout, watch):
+        if trained.told is None:
+            outcome = Outcome({}, trained.reason, trained.environment, elapsed=seconds)
+            yield job.cell, outcome
+        else:
+            ready.append(_Ready(job.cell, job.files.last, trained.told, seconds))
+    ready.sort(key=lambda one: cells.index(one.cell))
     yield from _evaluated(ready, seed, task, folder, timeout, watch)
 
 
-def _ended(
-    cell: Cell, seed: int, task: Evaluation, kept: Files, log: Path, timeout: float,
-    watch: Callable[[Seen], None],
-) -> Trained:  # fmt: skip
-    """How a training ended, by a process of its own."""
+def _trained(
+    jobs: Sequence[TrainingJob], log: Path, timeout: float, watch: Callable[[Seen], None]
+) -> Iterator[tuple[TrainingJob, Trained, float]]:
+    """Each training as it ends, with the seconds that it took."""
+    waiting = deque(jobs)
+    under_way: dict[Connection, _UnderWay] = {}
+    with ExitStack() as closing:
+        while waiting or under_way:
+            while waiting and len(under_way) < waiting[0].at_once:
+                one = _begun(waiting.popleft(), log, closing.enter_context(ExitStack()))
+                under_way[one.child.pipe] = one
+            for one in _heard(under_way.values(), timeout):
+                ended = _said(one, timeout)
+                if ended is None:
+                    _tell(under_way.values(), watch)
+                    continue
+                del under_way[one.child.pipe]
+                if ended.told is None:
+                    one.child.process.kill()  # it may hang
+                one.closing.close()
+                yield one.job, ended, time.monotonic() - one.begin
+
+
+def _begun(job: TrainingJob, log: Path, closing: ExitStack) -> _UnderWay:
+    child = closing.enter_context(local.process(_TARGET, job, log))
+    now = time.monotonic()
+    return _UnderWay(job, child, closing, now, now)
+
+
+def _heard(under_way: Collection[_UnderWay], timeout: float) -> list[_UnderWay]:
+    """Those that have something to say, or have been silent for too long."""
+    now = time.monotonic()
+    patience = min(one.heard for one in under_way) + timeout - now
+    spoke = wait([one.child.pipe for one in under_way], max(0.0, patience))
+    now = time.monotonic()
+    return [one for one in under_way if one.child.pipe in spoke or now - one.heard >= timeout]
+
+
+def _said(one: _UnderWay, timeout: float) -> Trained | None:
+    """How a training ended; None where it goes on."""
+    if not one.child.pipe.poll():
+        return Trained(None, f"the process took longer than {timeout:g} s", {})
+    one.heard = time.monotonic()
     try:
-        with local.process(_TARGET, cell, seed, task, kept, log) as child:
-            while True:
-                said: Seen | Trained = local.receive(child, timeout)
-                if isinstance(said, Trained):
-                    return said
-                watch(said)
+        said: Seen | Trained = local.receive(one.child, None)
     except ProcessError as error:
         return Trained(None, f"the process {error}", {})
+    if isinstance(said, Trained):
+        return said
+    one.seen = said
+    return None
+
+
+def _tell(under_way: Collection[_UnderWay], watch: Callable[[Seen], None]) -> None:
+    """How far all are that have spoken."""
+    seen = [one.seen for one in under_way if one.seen is not None]
+    sizes = [one.size for one in seen if one.size is not None]
+    doing = f"training {' and '.join(one.job.cell.model.name for one in under_way)}"
+    watch(Seen(sum(one.images for one in seen), sum(sizes), doing))
 
 
 def _evaluated(

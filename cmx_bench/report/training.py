@@ -82,7 +82,11 @@ def _duration(seconds: float) -> Entry:
 def _remarks(report: Report) -> list[str]:
     recipe = report.run.accuracy.get("train") or {}
     told = f"Recipe {recipe.get('name')}" + (f": {recipe['about']}" if recipe.get("about") else "")
-    return [
+    remarks = [
         plain(f"{told}. It is the same for every model, and stands whole in run.json."),
         "Every model begins with weights drawn from the seed. Accuracy is that of the last epoch.",
     ]
+    found = [one for model in report.run.models for one in trainings(report, model)]
+    if (at_once := max((one.get("at_once", 1) for one in found), default=1)) > 1:
+        remarks.append(f"Times are of up to {at_once} trainings side by side on the machine.")
+    return remarks

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -18,8 +21,8 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.datasets import open_dataset, rgb
 from cmx_bench.errors import SuiteError
-from cmx_bench.execute import local, runner
-from cmx_bench.execute.job import Job, Seen, Trained
+from cmx_bench.execute import local, runner, trainings
+from cmx_bench.execute.job import Job, Seen, Trained, TrainingJob
 from cmx_bench.report import verify
 from cmx_bench.suite import Accuracy, SharedPreprocessing
 from cmx_bench.training import files
@@ -55,8 +58,8 @@ def trained(
     """How a training ends, in a process of its own; None where it is killed after an epoch."""
     task = Evaluation(ASKED, Path(), few, processes=processes)
     ours, theirs = Pipe()
-    process = local.start("cmx_bench.execute.trainer:train", theirs, cell(family), 0, task,
-                          files.of(folder, "m", 16, 0), folder / "log.txt")  # fmt: skip
+    job = TrainingJob(cell(family), 0, task, files.of(folder, "m", 16, 0))
+    process = local.start("cmx_bench.execute.trainer:train", theirs, job, folder / "log.txt")
     theirs.close()
     try:
         while True:
@@ -111,6 +114,63 @@ def test_two_processes_train_as_one_does(tmp_path: Path, few: Path) -> None:
 def test_batchnorm_is_not_shared_on_a_cpu(tmp_path: Path, few: Path) -> None:
     ended = trained(tmp_path, few, "convmixer", processes=2)
     assert ended is not None and "has BatchNorm" in ended.reason
+
+
+# --- side by side ---------------------------------------------------------------------------------
+
+
+def pretend(pipe: Connection, job: TrainingJob, log: Path) -> None:
+    """In the place of a training: does what its model is called, once the others have begun."""
+    (log.parent / job.cell.model.name).touch()
+    while len(list(log.parent.iterdir())) < job.at_once:
+        time.sleep(0.01)
+    if job.cell.model.name == "dies":
+        os.abort()
+    pipe.send(Seen(3, 10))
+    if job.cell.model.name == "hangs":
+        time.sleep(600)
+    pipe.send(Trained({"at_once": job.at_once}, "", {}))
+
+
+def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All three are under way at once: the one that dies and the one that hangs harm no other."""
+    monkeypatch.setattr(trainings, "_TARGET", f"{__name__}:pretend")
+    cells = [
+        replace(cell("mixer"), model=replace(model("mixer"), name=name))
+        for name in ("hangs", "dies", "learns")
+    ]
+    jobs = [
+        TrainingJob(one, 0, Evaluation(ASKED, Path()), files.of(tmp_path, "m", 16, 0), 3)
+        for one in cells
+    ]
+    told: list[Seen] = []
+    found = trainings._trained(jobs, tmp_path / "log.txt", 2.0, told.append)
+    ended = {job.cell.model.name: one for job, one, _ in found}
+    assert ended["learns"].told == {"at_once": 3}
+    assert ended["dies"].reason == "the process was killed by SIGABRT"
+    assert ended["hangs"].reason == "the process took longer than 2 s"
+    assert list(ended)[-1] == "hangs"
+    assert told[-1].size in (10, 20) and "training hangs" in told[-1].doing
+
+
+@pytest.mark.parametrize(
+    ("kind", "cores", "processes", "at_once"),
+    [("cpu", 2, 1, 2), ("cpu", 64, 1, 3), ("cpu", 1, 1, 1), ("cpu", 8, 4, 2), ("cuda:0", 64, 1, 1)],
+)
+def test_how_many_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, cores: int, processes: int,
+    at_once: int,
+) -> None:  # fmt: skip
+    asked: list[TrainingJob] = []
+    monkeypatch.setattr(trainings, "_trained", lambda jobs, *_: asked.extend(jobs) or [])
+    cells = [
+        replace(cell("mixer"), model=replace(model("mixer"), name=name),
+                setting=replace(SETTING, device=kind))
+        for name in "abc"
+    ]  # fmt: skip
+    task = Evaluation(ASKED, Path(), processes=processes)
+    list(trainings.execute(cells, 0, task, cores, tmp_path, 1.0, lambda seen: None))
+    assert [job.at_once for job in asked] == [at_once] * 3
 
 
 # --- a whole run ----------------------------------------------------------------------------------
