@@ -248,15 +248,15 @@ def _evaluations(
                     yield Job(cell, replicate, log), skipped
                 continue
             groups[cell.setting_key, replicate].append(cell)
+    side_by_side = trainings.at_once(plan, task)
     for (_, replicate), cells in groups.items():
         job = Job(cells[0], replicate, log)
         watch(job, None)
         seed, tell = task.seeds[replicate], partial(_tell, watch, job)
-        cores = plan.machine["cores"]
         outcomes = (
             evaluator(cells, task, folder, timeout, tell)
             if seed is None
-            else trainings.execute(cells, seed, task, cores, folder, timeout, tell)
+            else trainings.execute(cells, seed, task, side_by_side, folder, timeout, tell)
         )
         for cell, outcome in outcomes:
             yield Job(cell, replicate, log), outcome

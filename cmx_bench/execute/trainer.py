@@ -106,7 +106,7 @@ def _lesson(job: TrainingJob, part: Part) -> _Lesson:
         model, recipe, images, setting.image_size, job.seed, setting.device, workers, part
     )
     decoded = partial(chunks, validation, [seen.geometry], _CHUNK, 0, machine.usable_cores(), None)
-    if is_small(asked.dataset):
+    if is_small(asked.dataset) and part.rank == 0:  # the one that evaluates
         decoded = partial(iter, tuple(decoded()))
     return _Lesson(training, seen, setting, decoded)
 

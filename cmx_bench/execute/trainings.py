@@ -22,8 +22,9 @@ from cmx_bench.cell import Cell
 from cmx_bench.execute import evaluations, local
 from cmx_bench.execute.job import Outcome, Seen, Trained, TrainingJob
 from cmx_bench.execute.local import Child, ProcessError
+from cmx_bench.measures import MEASURES
+from cmx_bench.plan import Plan
 from cmx_bench.training import files
-from cmx_bench.training.files import Files
 
 _TARGET = "cmx_bench.execute.trainer:train"
 
@@ -50,26 +51,35 @@ class _UnderWay:
     seen: Seen | None = None
 
 
+def at_once(plan: Plan, task: Evaluation) -> int:
+    """How many models of a plan are trained side by side, and the same when it is resumed: from
+    this follows with how many threads, on which the last bits of the weights depend."""
+    if not str(plan.machine["device"]).startswith("cpu"):
+        return 1
+    models = {cell.model.name for cell in plan.cells if MEASURES[cell.measure].together}
+    return max(1, min(len(models), int(plan.machine["cores"]) // task.processes))
+
+
 def execute(
-    cells: Sequence[Cell], seed: int, task: Evaluation, cores: int, folder: Path, timeout: float,
+    cells: Sequence[Cell], seed: int, task: Evaluation, at_once: int, folder: Path, timeout: float,
     watch: Callable[[Seen], None],
 ) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
     """Each cell of one setting with its outcome, its model trained with `seed`.
 
     Settings of one image size share the weights: what has been trained is not trained again, and
     what was broken off goes on.
+
+    Args:
+        at_once: how many models to train side by side.
     """
     ready: list[_Ready] = []
-    left: list[tuple[Cell, Files]] = []
+    jobs: list[TrainingJob] = []
     for cell in cells:
         kept = files.of(folder, cell.model.name, task.asked.shared_size(cell.setting), seed)
         if (told := files.read_told(kept.told)) is None:
-            left.append((cell, kept))
+            jobs.append(TrainingJob(cell, seed, task, kept, at_once))
         else:
             ready.append(_Ready(cell, kept.last, told, 0.0))
-    on_cpu = all(cell.setting.kind == "cpu" for cell in cells)
-    at_once = max(1, min(len(left), cores // task.processes)) if on_cpu else 1
-    jobs = [TrainingJob(cell, seed, task, kept, at_once) for cell, kept in left]
     for job, trained, seconds in _trained(jobs, folder / "log.txt", timeout, watch):
         if trained.told is None:
             outcome = Outcome({}, trained.reason, trained.environment, elapsed=seconds)

@@ -154,23 +154,17 @@ def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("kind", "cores", "processes", "at_once"),
-    [("cpu", 2, 1, 2), ("cpu", 64, 1, 3), ("cpu", 1, 1, 1), ("cpu", 8, 4, 2), ("cuda:0", 64, 1, 1)],
+    ("device", "cores", "processes", "at_once"),
+    [("cpu", 2, 1, 2), ("cpu", 64, 1, 2), ("cpu", 1, 1, 1), ("cpu", 3, 2, 1), ("cuda:0", 64, 1, 1)],
 )
 def test_how_many_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, cores: int, processes: int,
-    at_once: int,
-) -> None:  # fmt: skip
-    asked: list[TrainingJob] = []
-    monkeypatch.setattr(trainings, "_trained", lambda jobs, *_: asked.extend(jobs) or [])
-    cells = [
-        replace(cell("mixer"), model=replace(model("mixer"), name=name),
-                setting=replace(SETTING, device=kind))
-        for name in "abc"
-    ]  # fmt: skip
-    task = Evaluation(ASKED, Path(), processes=processes)
-    list(trainings.execute(cells, 0, task, cores, tmp_path, 1.0, lambda seen: None))
-    assert [job.at_once for job in asked] == [at_once] * 3
+    folder: Path, few: Path, device: str, cores: int, processes: int, at_once: int
+) -> None:
+    suite_file = suite.load(str(folder / "suite.yaml"))
+    task = Evaluation(suite_file.suite.accuracy, folder, few, processes=processes)
+    plan = planning.make(suite_file, CPU, evaluation=task)
+    plan = replace(plan, machine=CPU | {"device": device, "cores": cores})
+    assert trainings.at_once(plan, task) == at_once
 
 
 # --- a whole run ----------------------------------------------------------------------------------
