@@ -154,11 +154,10 @@ def _collector_paused() -> Iterator[None]:
 
 def overview(report: Report, width: int) -> str:
     """Table 1 of each setting, the claims and fairness for a terminal of `width` columns."""
-    from cmx_bench.report import claims, fairness, terminal
-    from cmx_bench.report.table_one import table_one
+    from cmx_bench.report import claims, fairness, table_one, terminal
 
     shown = [
-        *(table_one(report, setting) for setting in report.run.settings),
+        *table_one.tables(report),
         claims.table(report),
         *fairness.tables(report),
     ]

@@ -12,6 +12,14 @@ from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table, plain
 
 
+def tables(report: Report) -> list[Table]:
+    """Table 1 of each setting that `--only` left something of; of all where it left only what
+    settings share."""
+    chosen = {key.rpartition("/")[2] for key in report.run.cells}
+    left = [setting for setting in report.run.settings if setting.key in chosen]
+    return [table_one(report, setting) for setting in left or report.run.settings]
+
+
 def table_one(report: Report, setting: Setting) -> Table:
     """The paper's Table 1 with this device's figures beside the published ones."""
     top1 = any(

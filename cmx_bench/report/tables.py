@@ -16,18 +16,18 @@ from cmx_bench.report import (
     fairness,
     fidelity,
     provenance,
+    table_one,
     training,
     work,
 )
 from cmx_bench.report.summary import Report
 from cmx_bench.report.table import Column, Entry, Table
-from cmx_bench.report.table_one import table_one
 
 
 def tables(report: Report) -> list[Table]:
     """Every table that has something to say, the paper's Table 1 first."""
     made = [
-        *(table_one(report, setting) for setting in report.run.settings),
+        *table_one.tables(report),
         claims.table(report),
         *fairness.tables(report),
         fidelity.table(report),

@@ -48,7 +48,7 @@ def stand_in_pairs(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
             return pair_of(cell.model.name, answer(cell.model.name, layers))
 
         @contextmanager
-        def both(paths: Mapping[str, str], log: Path) -> Iterator[tuple[None, None]]:
+        def both(paths: Mapping[str, str], log: Path, shared: Path) -> Iterator[tuple[None, None]]:
             seen.append("|")
             yield None, None
 

@@ -158,7 +158,7 @@ def test_exact_metrics_of_both_sides(
     states: dict[str, str],
 ) -> None:
     @contextmanager
-    def both(paths: Any, log: Path) -> Iterator[tuple[Server, Server]]:
+    def both(paths: Any, log: Path, shared: Path) -> Iterator[tuple[Server, Server]]:
         yield tuple(Server(name, socket.socket(), log) for name in paths)  # type: ignore[misc]
 
     @contextmanager

@@ -106,6 +106,19 @@ def test_each_setting_has_its_table() -> None:
     assert [table.key for table in made[:2]] == [f"table1-{FP32.key}", f"table1-{BF16.key}"]
 
 
+def test_a_setting_that_only_left_nothing_of_has_no_table() -> None:
+    run = make_run(settings=(FP16, FP32))
+    found = make_records(run)
+
+    def keys(*parts: str) -> list[str]:
+        left = tuple(key for key in run.cells if any(part in key for part in parts))
+        made = tables(summarise(dataclasses.replace(run, cells=left), found))
+        return [table.key for table in made if table.key.startswith("table1-")]
+
+    assert keys(FP16.key, "/params/") == [f"table1-{FP16.key}"]
+    assert keys("/params/") == [f"table1-{FP16.key}", f"table1-{FP32.key}"]
+
+
 def test_every_metric_is_shown() -> None:
     run = make_run(measures=("params", "latency", "load_time"))
     table = metrics(summarise(run, make_records(run)))
