@@ -19,14 +19,20 @@ from cmx_bench.records import Record
 
 
 @contextmanager
-def watching(plan: Plan, found: list[Record], budget: float | None = None) -> Iterator[Watch]:
-    """A watch for a run that begins now with the records `found`, and a budget in seconds."""
+def watching(
+    plan: Plan, found: list[Record], budget: float | None = None, spread: float = 0.0
+) -> Iterator[Watch]:
+    """A watch for a run that begins now with the records `found`; `budget` and `spread` are the
+    seconds that the runner is given."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     so_far, begin = by_cell(found), time.monotonic()
 
     def left() -> float:
-        rest = None if budget is None else budget - (time.monotonic() - begin)
-        return seconds_left(plan, so_far, rest)
+        gone = time.monotonic() - begin
+        rest = None if budget is None else budget - gone
+        replicates = plan.suite_file.suite.replicates
+        last = spread * (replicates - 1) / replicates - gone  # until the last round begins
+        return max(seconds_left(plan, so_far, rest), last)
 
     def line(job: Job, record: Record) -> str:
         """Keeps the record, and says what it gave."""

@@ -97,7 +97,7 @@ def ab(
     from cmx_bench.gate import floor, kept
     from cmx_bench.gate.outputs import terminal
 
-    share, seconds = share_of("--threshold", threshold), seconds_of(budget)
+    share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     for name, path in (bases | {"head": head}).items():
         try:
@@ -135,7 +135,7 @@ def selftest(
     from cmx_bench.gate import selftest as tests
     from cmx_bench.gate.outputs import terminal
 
-    share, seconds = share_of("--threshold", threshold), seconds_of(budget) or 0.0
+    share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget) or 0.0
     made = plan_of(suite, device, only, allow_import)
     about = {"threshold": share, "command": command_line()}
     folder = kept.open_folder(made, out, "selftest", about)

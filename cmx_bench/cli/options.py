@@ -53,9 +53,9 @@ def share_of(option: str, text: str) -> float:
     return _number(option, text, units.share)
 
 
-def seconds_of(budget: str | None) -> float | None:
-    """The seconds of a --budget, where one is given."""
-    return None if budget is None else _number("--budget", budget, units.seconds)
+def seconds_of(option: str, text: str | None) -> float | None:
+    """The seconds of a time, where one is given."""
+    return None if text is None else _number(option, text, units.seconds)
 
 
 def _number(option: str, text: str, read: Callable[[str], float]) -> float:

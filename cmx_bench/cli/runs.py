@@ -51,6 +51,10 @@ def run(
     budget: Annotated[
         str | None, typer.Option(help="Stop repeating after this time, such as 90s, 10m or 1h.")
     ] = None,
+    spread: Annotated[
+        str, typer.Option(help="Let the rounds begin evenly over this time: intervals then hold "
+                               "where a machine's speed drifts.")
+    ] = "0s",
     data: Data = None,
     weights: Weights = None,
     allow_missing: AllowMissing = 0,
@@ -71,7 +75,7 @@ def run(
     from cmx_bench.execute import rounds, runner
     from cmx_bench.report import headline
 
-    seconds = seconds_of(budget)
+    seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
     plan = plan_of(
         suite, device, only, allow_import, data, weights, allow_missing, cache, processes
     )
@@ -84,8 +88,8 @@ def run(
     if found:
         note(f"continuing in {folder}: {len(found)} executions are there already")
     try:
-        with progress.watching(plan, found, seconds) as watch:
-            runner.run(plan, folder, rounds.execute, watch, seconds)
+        with progress.watching(plan, found, seconds, apart) as watch:
+            runner.run(plan, folder, rounds.execute, watch, seconds, spread=apart)
     except KeyboardInterrupt:
         note(f"interrupted; what was measured is in {folder}, the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None

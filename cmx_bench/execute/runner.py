@@ -149,18 +149,21 @@ def run(
     watch: Watch,
     budget: float | None = None,
     evaluator: Evaluator = evaluations.execute,
+    spread: float = 0.0,
 ) -> list[Record]:
     """Measures what the folder's records lack and returns all of them.
 
     Each record is on the disk before the next cell starts. Where the suite wants a precision,
     rounds go on for the cells that have not reached it, up to `MOST_PROCESSES`. With a `budget` in
-    seconds, nothing is repeated any more once it is spent. Evaluations come last.
+    seconds, nothing is repeated any more once it is spent. The suite's rounds begin evenly over
+    `spread` seconds: processes that follow at once agree with each other, and not with those of ten
+    minutes later, on a machine whose speed drifts. Evaluations come last.
 
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
     """
     with records.locked(folder):
-        return _run(plan, folder, executor, watch, budget, evaluator)
+        return _run(plan, folder, executor, watch, budget, evaluator, spread)
 
 
 def _run(
@@ -170,6 +173,7 @@ def _run(
     watch: Watch,
     budget: float | None,
     evaluator: Evaluator,
+    spread: float,
 ) -> list[Record]:
     # Weights and images may be given to a run that lacked them, claims to one that made none.
     before = records.read_run(folder)
@@ -183,7 +187,7 @@ def _run(
     environments = dict(known.environments)
     found = records.read(folder)
     cells = disturbance.by_cell(found)
-    jobs = _jobs(plan, cells, folder / "log.txt", watch, budget)
+    jobs = _jobs(plan, cells, folder / "log.txt", watch, budget, spread)
     measured = executor(jobs, plan.suite_file.suite.timeout)
     for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
         name = environment.digest(outcome.environment)
@@ -288,14 +292,25 @@ def _jobs(
     log: Path,
     watch: Watch,
     budget: float | None,
+    spread: float,
 ) -> Iterator[Job]:
     """The executions that are still missing, asked for one by one: `found` grows meanwhile."""
-    begin = time.monotonic()
+    due = begin = time.monotonic()
+
+    def is_spent() -> bool:
+        return budget is not None and time.monotonic() - begin > budget
+
     for replicate in range(max(_most_processes(plan, cell) for cell in plan.cells)):
-        for cell in _round(plan, replicate, found):
-            if any(record.replicate == replicate for record in found.get(cell.key, ())):
-                continue
-            if replicate and budget is not None and time.monotonic() - begin > budget:
+        missing = [
+            cell
+            for cell in _round(plan, replicate, found)
+            if all(record.replicate != replicate for record in found.get(cell.key, ()))
+        ]
+        if missing and not (replicate and is_spent()):
+            time.sleep(max(0.0, due - time.monotonic()))
+            due = time.monotonic() + spread / plan.suite_file.suite.replicates
+        for cell in missing:
+            if replicate and is_spent():
                 return  # in the rounds behind the first, every cell has a process
             job = Job(cell, replicate, log)
             watch(job, None)

@@ -1,10 +1,10 @@
 """How often the interval of a throughput holds the value of a long reference run.
 
 ``python tests/bench/coverage.py record FILE ROUNDS`` measures the models of suites/ci.yaml in
-rounds as `run` does, and appends its records. ``… rates FILE [PROCESSES]`` takes rounds in a row
-for one repeat, as many as `run` would have taken until each model has so many processes that were
-not disturbed, and all other rounds for its reference, which so lasted as long as all repeats and
-was measured beside them.
+rounds as `run` does, and appends its records. ``… rates FILE [PROCESSES [APART …]]`` takes rounds
+in a row for one repeat, or every second, third, … as `run --spread` would, as many as `run` would
+have taken until each model has so many processes that were not disturbed, and all other rounds for
+its reference, which so lasted as long as all repeats and was measured beside them.
 """
 
 from __future__ import annotations
@@ -76,11 +76,19 @@ def repeats(found: Sequence[Record], n: int) -> Iterator[list[Record]]:
             some = []
 
 
+def apart(found: Sequence[Record], step: int) -> list[Record]:
+    """The records with their rounds numbered anew, so that those `step` apart are in a row."""
+    numbers = sorted({one.replicate for one in found})
+    order = [number for first in range(step) for number in numbers[first::step]]
+    return [dataclasses.replace(one, replicate=order.index(one.replicate)) for one in found]
+
+
 def calm(one: Record) -> bool:
     return not disturbance.disturbed(one)
 
 
-def rates(found: Sequence[Record], n: int) -> None:
+def rates(found: Sequence[Record], n: int) -> tuple[int, int]:
+    """Prints how many intervals held, by model; gives how many did, of how many."""
     held: dict[str, list[bool]] = {}
     widths: list[float] = []
     used: list[int] = []
@@ -113,6 +121,7 @@ def rates(found: Sequence[Record], n: int) -> None:
         f"reference; half their width is {100 * statistics.median(widths):.1f} % in the median, "
         f"{statistics.fmean(used):.1f} rounds a repeat"
     )
+    return sum(every), len(every)
 
 
 if __name__ == "__main__":
@@ -120,4 +129,10 @@ if __name__ == "__main__":
     if command == "record":
         record(Path(path), int(rest[0]))
     else:
-        rates(read(Path(path)), int(rest[0]) if rest else 5)
+        n, *steps = map(int, rest or ["5"])
+        held, of = 0, 0
+        for step in steps or [1]:
+            print(f"\nrounds {step} apart")
+            some = rates(apart(read(Path(path)), step), n)
+            held, of = held + some[0], of + some[1]
+        print(f"\n{held} of {of} in all ({100 * held / of:.0f} %)")

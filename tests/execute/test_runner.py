@@ -108,6 +108,32 @@ def test_a_spent_budget_leaves_each_cell_one_process(tiny_plan: Plan, tmp_path: 
     assert {record.replicate for record in found} == {0}
 
 
+def test_rounds_are_spread_over_a_time(
+    tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three rounds over a minute: each begins 20 s after the one before, or when that is done."""
+    now, slept = 0.0, []
+
+    def answer(job: Job) -> Outcome:
+        nonlocal now
+        now += 18.0 if job.replicate == 1 else 2.0  # two cells: 36 s and 4 s a round
+        return samples(100.0)
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        slept.append(seconds)
+        now += seconds
+
+    monkeypatch.setattr(runner.time, "monotonic", lambda: now)
+    monkeypatch.setattr(runner.time, "sleep", sleep)
+    folder, executor = opened(tiny_plan, tmp_path), StandIn(answer)
+    runner.run(tiny_plan, folder, executor, silent, spread=60.0)
+    once = 2 * 2.0  # cells of the first round that are executed once
+    assert slept == [0.0, 20.0 - 4.0 - once, 0.0]
+    runner.run(tiny_plan, folder, executor, silent, spread=60.0)
+    assert len(slept) == 3  # nothing is missing, nothing is waited for
+
+
 def test_environments_are_kept_once(tiny_plan: Plan, tmp_path: Path) -> None:
     def answer(job: Job) -> Outcome:
         return Outcome({"throughput": [1.0]}, "", CPU | {"threads": job.replicate})
