@@ -19,6 +19,7 @@ from ..conftest import TINY, Cli
         (["run", "suite.yaml", "--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
         (["run", "suite.yaml", "--device", "cuda:99"], "CUDA devices; try cpu"),
         (["run", "suite.yaml", "--budget", "soon"], "--budget soon: expected a time such as 90s"),
+        (["run", "suite.yaml", "--spread", "-1m"], "--spread -1m: expected a time such as 90s"),
         (["run", "suite.yaml", "--only", "x"], "--only x: no cell matches"),
         (["run", "suite.yaml", "--out", "suite.yaml"], "cannot be written"),
         (["plan", "wrong.yaml"], "wrong.yaml:5:11: measures: expected a list"),

@@ -20,8 +20,8 @@ from cmx_bench.gate import ab, floor, selftest
 from cmx_bench.gate.outputs import OUTPUTS
 
 from ..conftest import Cli, interruptible
-from ..gate.test_check import NAMES, RECORDS, RUN, scaled, write_folder_anew
 from ..report.synthetic import PAPER, make_records, make_run
+from .test_check import NAMES, RECORDS, RUN, scaled, write_folder_anew
 
 SUITE = """\
 name: tiny
@@ -144,9 +144,9 @@ def one_pair_of_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     start, running = ab.both, list[tuple[Server, Server]]()
 
     @contextmanager
-    def both(paths: Mapping[str, str], log: Path) -> Iterator[tuple[Server, Server]]:
+    def both(paths: Mapping[str, str], log: Path, shared: Path) -> Iterator[tuple[Server, Server]]:
         if not running:
-            running.append(stack.enter_context(start(paths, log)))
+            running.append(stack.enter_context(start(paths, log, shared)))
         yield running[0]
 
     monkeypatch.setattr(ab, "both", both)
