@@ -119,7 +119,7 @@ def _train(pipe: Connection, job: TrainingJob) -> dict[str, Any]:
     training = lesson.training
     curve = _resume(training, files)
     size = len(training.images) // training.recipe.batch_size * training.recipe.batch_size
-    tell = _sometimes(pipe, size * training.recipe.epochs, f"training {job.cell.model.name}")
+    tell = _sometimes(pipe, size * training.recipe.epochs)
     for epoch in training.epochs(tell):
         top1 = _top1(lesson)
         curve.append({**asdict(epoch), "top1": top1})
@@ -161,7 +161,7 @@ def _told(lesson: _Lesson, curve: list[dict[str, Any]], job: TrainingJob) -> dic
     }
 
 
-def _sometimes(pipe: Connection, total: int, doing: str) -> Callable[[int], None]:
+def _sometimes(pipe: Connection, total: int) -> Callable[[int], None]:
     """Says how many images have been seen, now and then."""
     last = time.monotonic()
 
@@ -169,7 +169,7 @@ def _sometimes(pipe: Connection, total: int, doing: str) -> Callable[[int], None
         nonlocal last
         if (now := time.monotonic()) - last >= _SIGN_OF_LIFE:
             last = now
-            pipe.send(Seen(images, total, doing))
+            pipe.send(Seen(images, total))
 
     return tell
 
