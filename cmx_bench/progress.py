@@ -28,11 +28,8 @@ def watching(
     so_far, begin = by_cell(found), time.monotonic()
 
     def left() -> float:
-        gone = time.monotonic() - begin
-        rest = None if budget is None else budget - gone
-        replicates = plan.suite_file.suite.replicates
-        last = spread * (replicates - 1) / replicates - gone  # until the last round begins
-        return max(seconds_left(plan, so_far, rest), last)
+        rest = None if budget is None else budget - (time.monotonic() - begin)
+        return seconds_left(plan, so_far, rest, spread)
 
     def line(job: Job, record: Record) -> str:
         """Keeps the record, and says what it gave."""

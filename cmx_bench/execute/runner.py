@@ -306,15 +306,22 @@ def _jobs(
             for cell in _round(plan, replicate, found)
             if all(record.replicate != replicate for record in found.get(cell.key, ()))
         ]
-        if missing and not (replicate and is_spent()):
+        if replicate and is_spent():
+            return
+        if missing:
             time.sleep(max(0.0, due - time.monotonic()))
-            due = time.monotonic() + spread / plan.suite_file.suite.replicates
+            due = time.monotonic() + _apart(plan, spread)
         for cell in missing:
             if replicate and is_spent():
                 return  # in the rounds behind the first, every cell has a process
             job = Job(cell, replicate, log)
             watch(job, None)
             yield job
+
+
+def _apart(plan: Plan, spread: float) -> float:
+    """The seconds from the beginning of a round to that of the next, at least."""
+    return spread / plan.suite_file.suite.replicates
 
 
 def _round(plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]) -> list[Cell]:
@@ -386,7 +393,10 @@ def all_processes_left(plan: Plan, found: Mapping[str, Sequence[Record]]) -> dic
 
 
 def seconds_left(
-    plan: Plan, found: Mapping[str, Sequence[Record]], budget: float | None = None
+    plan: Plan,
+    found: Mapping[str, Sequence[Record]],
+    budget: float | None = None,
+    spread: float = 0.0,
 ) -> float:
     """The time that the missing executions will take.
 
@@ -396,6 +406,7 @@ def seconds_left(
     Args:
         found: all records, by cell.
         budget: the seconds left in which cells are repeated.
+        spread: as for `run`.
     """
     took = {key: mine[-1].elapsed for key, mine in found.items() if mine}
     spent: defaultdict[str, float] = defaultdict(float)
@@ -414,4 +425,5 @@ def seconds_left(
     rounds = max((left[one.key] for one in plan.cells if MEASURES[one.measure].repeated), default=0)
     every = INTERPRETER_SECONDS * rounds
     every += sum(left[cell.key] * expected(cell) for cell in plan.cells)
+    every = max(every, (rounds - 1) * _apart(plan, spread))
     return every if budget is None else min(every, max(first, budget))

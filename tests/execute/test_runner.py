@@ -212,6 +212,13 @@ def test_a_budget_bounds_the_time_left(tiny_plan: Plan) -> None:
         assert seconds_left(tiny_plan, [], budget) == pytest.approx(left)
 
 
+def test_a_spread_run_takes_until_its_last_round_begins(tiny_plan: Plan, tmp_path: Path) -> None:
+    """Two rounds of three begin a third of an hour after the one before; with none left it is 0."""
+    assert runner.seconds_left(tiny_plan, {}, spread=3600.0) == 2 * 1200.0
+    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), StandIn(), silent)
+    assert runner.seconds_left(tiny_plan, disturbance.by_cell(found), spread=3600.0) == 0
+
+
 def test_two_processes_never_share_a_folder(tiny_plan: Plan, tmp_path: Path) -> None:
     folder = opened(tiny_plan, tmp_path)
 
