@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import signal
 import subprocess
 import sys
@@ -62,6 +64,7 @@ def cmx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             cli.main()
+        atexit.unregister(gc.freeze)  # `report` expects its process to end
         return int(end.value.code or 0), *capsys.readouterr()
 
     monkeypatch.chdir(tmp_path)
