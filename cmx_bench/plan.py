@@ -38,6 +38,11 @@ class Plan:
         return self.suite_file.suite.replicates if MEASURES[cell.measure].repeated else 1
 
     @property
+    def evaluated(self) -> tuple[Cell, ...]:
+        """The cells that rest on images; those of a setting are executed together."""
+        return tuple(cell for cell in self.cells if MEASURES[cell.measure].together)
+
+    @property
     def seconds(self) -> float:
         """The estimate for the whole plan, with no more processes than these."""
         repeated = [cell for cell in self.cells if MEASURES[cell.measure].repeated]

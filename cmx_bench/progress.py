@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from cmx_bench import stats, units
 from cmx_bench.disturbance import by_cell
 from cmx_bench.execute.job import Job
-from cmx_bench.execute.runner import Watch, all_processes_left, seconds_left
+from cmx_bench.execute.remaining import all_processes_left, seconds_left
+from cmx_bench.execute.runner import Watch
 from cmx_bench.metrics import METRICS
 from cmx_bench.plan import Plan
 from cmx_bench.records import Record

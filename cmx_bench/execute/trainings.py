@@ -22,7 +22,6 @@ from cmx_bench.cell import Cell
 from cmx_bench.execute import evaluations, local
 from cmx_bench.execute.job import Outcome, Seen, Trained, TrainingJob
 from cmx_bench.execute.local import Child, ProcessError
-from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Plan
 from cmx_bench.training import files
 
@@ -56,7 +55,7 @@ def at_once(plan: Plan, task: Evaluation) -> int:
     this follows with how many threads, on which the last bits of the weights depend."""
     if not str(plan.machine["device"]).startswith("cpu"):
         return 1
-    models = {cell.model.name for cell in plan.cells if MEASURES[cell.measure].together}
+    models = {cell.model.name for cell in plan.evaluated}
     return max(1, min(len(models), int(plan.machine["cores"]) // task.processes))
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cmx_bench import disturbance, stats, suite
-from cmx_bench.execute import local, rounds, runner
+from cmx_bench.execute import local, remaining, rounds
 from cmx_bench.execute.job import Job
 from cmx_bench.records import Record
 from cmx_bench.stats import Estimate
@@ -69,7 +69,7 @@ def repeats(found: Sequence[Record], n: int) -> Iterator[list[Record]]:
         some += [one for one in found if one.replicate == number]
         cells = disturbance.by_cell(disturbance.judged_together(some))
         if all(
-            len(mine) == runner.MOST_REPEATS * n or sum(map(calm, mine)) >= n
+            len(mine) == remaining.MOST_REPEATS * n or sum(map(calm, mine)) >= n
             for mine in cells.values()
         ):
             yield some

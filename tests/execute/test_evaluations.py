@@ -20,7 +20,7 @@ import pytest
 from cmx_bench import planning, records, report, suite
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import evaluations, local, runner
+from cmx_bench.execute import evaluations, folders, local, runner
 from cmx_bench.execute.job import Evaluated, Job, Outcome, Seen
 from cmx_bench.execute.local import Child
 from cmx_bench.plan import Plan
@@ -194,7 +194,7 @@ def made(tmp_path: Path) -> Callable[..., Plan]:
 
 
 def run_once(plan: Plan, folder: Path, evaluator: Evaluator) -> dict[str, str]:
-    out = runner.open_folder(plan, folder, folder / "run", False, "the command")
+    out = folders.opened(plan, folder, folder / "run", False, "the command")
     params = StandIn(lambda job: Outcome({"params": [1], "trainable_params": [1], "buffers": [0]},
                                          "", CPU))  # fmt: skip
     found = runner.run(plan, out, params, watched, evaluator=evaluator)

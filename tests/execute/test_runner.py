@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cmx_bench import disturbance, planning, records, stats, suite
+from cmx_bench import planning, records, stats, suite
 from cmx_bench.errors import RecordsError
-from cmx_bench.execute import runner
+from cmx_bench.execute import remaining, runner
 from cmx_bench.execute.job import Job, Outcome
-from cmx_bench.plan import INTERPRETER_SECONDS, Plan
+from cmx_bench.plan import Plan
 from cmx_bench.records import Record
 from cmx_bench.report.summary import summarise
-from cmx_bench.suite import SuiteFile
 
 from ..conftest import CPU, TINY, StandIn, samples
-
-
-@pytest.fixture
-def tiny_plan(tiny: SuiteFile, cpu: dict[str, Any]) -> Plan:
-    return planning.make(tiny, cpu)
-
-
-def silent(job: Job, record: Record | None) -> None:
-    pass
-
-
-def seconds_left(made: Plan, found: list[Record], budget: float | None = None) -> float:
-    return runner.seconds_left(made, disturbance.by_cell(found), budget)
-
-
-def opened(made: Plan, tmp_path: Path, out: Path | None = None, fresh: bool = False) -> Path:
-    return runner.open_folder(made, tmp_path / "reports", out, fresh, "the command")
+from .conftest import opened, silent
 
 
 def test_exact_cells_once_then_rounds(tiny_plan: Plan, tmp_path: Path) -> None:
@@ -145,80 +126,6 @@ def test_environments_are_kept_once(tiny_plan: Plan, tmp_path: Path) -> None:
     assert all(environments[r.environment]["threads"] == r.replicate for r in found)
 
 
-def test_an_unfinished_run_is_found_again(tiny_plan: Plan, tmp_path: Path) -> None:
-    folder = opened(tiny_plan, tmp_path)
-    assert folder.parent == tmp_path / "reports" / "tiny"
-    assert folder.name.endswith("Z-a-cpu")
-    assert opened(tiny_plan, tmp_path) == folder
-    records.write_run(folder, replace(records.read_run(folder), finished="now", created="before"))
-    (folder / "run.json").rename(tmp_path / "kept.json")
-    folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
-    assert opened(tiny_plan, tmp_path) != folder.with_name("20200101T000000Z-a-cpu")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"only": ["net"]}, "of other cells"),
-        ({"machine": CPU | {"torch": "2.11"}}, "torch was 2.15, is 2.11"),
-        ({"machine": CPU | {"device_uuid": "2"}}, "device_uuid was None, is 2"),
-    ],
-)
-def test_another_run_in_the_folder_is_left_alone(
-    tiny: SuiteFile, tiny_plan: Plan, tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
-    out = opened(tiny_plan, tmp_path, tmp_path / "out")
-    before = (out / "run.json").read_bytes()
-    other = planning.make(tiny, **{"machine": CPU, **change})
-    with pytest.raises(RecordsError, match="holds another run") as error:
-        opened(other, tmp_path, out)
-    assert message in str(error.value)
-    with pytest.raises(RecordsError, match="already holds a run"):
-        opened(tiny_plan, tmp_path, out, fresh=True)
-    assert (out / "run.json").read_bytes() == before
-
-
-def test_another_suite_in_the_folder(
-    tiny_plan: Plan, tmp_path: Path, write_suite: Callable[[str], Path], cpu: dict[str, Any]
-) -> None:
-    out = opened(tiny_plan, tmp_path, tmp_path / "out")
-    other = planning.make(suite.load(str(write_suite(TINY.replace("depth: 2", "depth: 1")))), cpu)
-    with pytest.raises(RecordsError, match="holds another run \\(of the suite tiny as it was then"):
-        opened(other, tmp_path, out)
-
-
-def test_a_folder_that_cannot_be_written(tiny_plan: Plan, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RecordsError, match="cannot be written"):
-        opened(tiny_plan, tmp_path, tmp_path / "file")
-
-
-def test_the_time_left_follows_what_was_seen(tiny_plan: Plan) -> None:
-    cells = [cell for cell in tiny_plan.cells if cell.measure == "throughput"]
-    assert runner.seconds_left(tiny_plan, {}) == pytest.approx(tiny_plan.seconds)
-    seen = Record(
-        cells[0].key, "mixer", "throughput", "k", 0, "ok", {}, "", "e", "", elapsed=10.0
-    )  # fmt: skip
-    scale = 10.0 / tiny_plan.estimates[cells[0].key]
-    rest = 1.0 + scale * 3 * tiny_plan.estimates[cells[1].key]  # two params cells of 0.5 s
-    rest += 3 * INTERPRETER_SECONDS
-    assert seconds_left(tiny_plan, [seen]) == pytest.approx(20.0 + rest)
-    assert seconds_left(tiny_plan, [replace(seen, status="failed")]) == pytest.approx(rest)
-
-
-def test_a_budget_bounds_the_time_left(tiny_plan: Plan) -> None:
-    once = sum(tiny_plan.estimates.values())
-    for budget, left in ((-1.0, once), (once + 0.5, once + 0.5), (1e6, tiny_plan.seconds)):
-        assert seconds_left(tiny_plan, [], budget) == pytest.approx(left)
-
-
-def test_a_spread_run_takes_until_its_last_round_begins(tiny_plan: Plan, tmp_path: Path) -> None:
-    """Two rounds of three begin a third of an hour after the one before; with none left it is 0."""
-    assert runner.seconds_left(tiny_plan, {}, spread=3600.0) == 2 * 1200.0
-    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), StandIn(), silent)
-    assert runner.seconds_left(tiny_plan, disturbance.by_cell(found), spread=3600.0) == 0
-
-
 def test_two_processes_never_share_a_folder(tiny_plan: Plan, tmp_path: Path) -> None:
     folder = opened(tiny_plan, tmp_path)
 
@@ -234,26 +141,7 @@ def test_two_processes_never_share_a_folder(tiny_plan: Plan, tmp_path: Path) -> 
     runner.run(tiny_plan, folder, StandIn(), silent)
 
 
-def test_a_folder_that_is_measured_into_is_not_continued(tiny_plan: Plan, tmp_path: Path) -> None:
-    folder = opened(tiny_plan, tmp_path)
-    folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
-    folder = folder.with_name("20200101T000000Z-a-cpu")
-    with records.locked(folder):
-        assert opened(tiny_plan, tmp_path) != folder
-
-
 # --- rounds that stop by precision ----------------------------------------------------------------
-
-
-@pytest.fixture
-def precise(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Callable[..., Plan]:
-    """A plan of TINY that wants a precision; the timings are those of `noisy`."""
-
-    def make(precision: str, replicates: int = 3) -> Plan:
-        text = TINY.replace("replicates: 3", f"replicates: {replicates}\nprecision: {precision}")
-        return planning.make(suite.load(str(write_suite(text))), cpu)
-
-    return make
 
 
 def noisy(job: Job) -> Outcome:
@@ -273,9 +161,9 @@ def test_only_wide_cells_get_more_processes(precise: Callable[..., Plan], tmp_pa
     folder = opened(made, tmp_path)
     found = runner.run(made, folder, executor, silent)
     counts = processes(executor)
-    least = runner.FEWEST_FOR_PRECISION
+    least = remaining.FEWEST_FOR_PRECISION
     assert counts["mixer"] == least
-    assert least < counts["net"] < runner.MOST_PROCESSES
+    assert least < counts["net"] < remaining.MOST_PROCESSES
     nets = [one.values["throughput"] for one in found if one.cell.startswith("net/throughput/")]
     sizes = range(least, len(nets) + 1)
     widths = [stats.estimate(nets[:n]).relative_half_width or 1.0 for n in sizes]
@@ -290,7 +178,7 @@ def test_a_cell_that_stays_wide_ends_and_the_report_knows(
     made, executor = precise("0.1%"), StandIn(noisy)
     folder = opened(made, tmp_path)
     found = runner.run(made, folder, executor, silent)
-    assert processes(executor) == {"mixer": 5, "net": runner.MOST_PROCESSES}
+    assert processes(executor) == {"mixer": 5, "net": remaining.MOST_PROCESSES}
     results = summarise(records.read_run(folder), found).results.values()
     assert [one.model.name for one in results if one.wide] == ["net"]
 
@@ -333,24 +221,6 @@ def test_rounds_by_precision_go_on_after_any_record(
             records.append(out, record)
         runner.run(made, out, rest, silent)
         assert whole.seen[:number] + rest.seen == whole.seen
-
-
-def test_the_time_left_foresees_more_processes(precise: Callable[..., Plan]) -> None:
-    made = precise("1%")
-    cell = next(one for one in made.cells if one.key.startswith("net/throughput/"))
-    seen = [
-        Record(cell.key, "net", "throughput", "k", n, "ok", {"throughput": [value]}, "", "e", "", 2)
-        for n, value in enumerate((100.0, 102.0, 101.0, 103.0, 99.0))
-    ]
-    width = stats.estimate([one.values["throughput"] for one in seen]).relative_half_width or 0
-    needed = math.ceil(5 * (width / 0.01) ** 2)
-    assert 10 < needed < runner.MOST_PROCESSES
-    assert runner.processes_left(made, cell, seen) == needed - 5
-    others = sum(made.estimates[one.key] for one in made.cells if one.measure == "params")
-    scale = 2 / made.estimates[cell.key]
-    mixer = next(key for key in made.estimates if key.startswith("mixer/throughput/"))
-    others += 5 * scale * made.estimates[mixer] + INTERPRETER_SECONDS * (needed - 5)
-    assert seconds_left(made, seen) == pytest.approx(2 * (needed - 5) + others)
 
 
 def test_a_process_that_stayed_disturbed_is_repeated_within_bounds(

@@ -21,7 +21,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.datasets import open_dataset, rgb
 from cmx_bench.errors import SuiteError
-from cmx_bench.execute import local, runner, trainings
+from cmx_bench.execute import folders, local, runner, trainings
 from cmx_bench.execute.job import Job, Seen, Trained, TrainingJob
 from cmx_bench.report import verify
 from cmx_bench.suite import Accuracy, SharedPreprocessing
@@ -202,7 +202,7 @@ def run(folder: Path, few: Path, said: list[str]) -> Path:
     task = Evaluation(suite_file.suite.accuracy, folder, few)
     plan = planning.make(suite_file, CPU, evaluation=task)
     out = folder / "run"
-    runner.open_folder(plan, folder, out, False, "command")
+    folders.opened(plan, folder, out, False, "command")
 
     def watch(job: Job, record: records.Record | None) -> None:
         if record is not None:

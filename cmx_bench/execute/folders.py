@@ -1,0 +1,116 @@
+"""The folder that a run is measured into: a new one, or that of an unfinished run of its plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cmx_bench import environment, records
+from cmx_bench.claims import Claim
+from cmx_bench.errors import RecordsError
+from cmx_bench.plan import Plan
+from cmx_bench.records import Run
+
+# What must stay, beside what timings are compared by, for two halves to be one run: two GPUs of
+# one model differ by 8 % on average.
+_SAME_RUN = ("device_uuid", "cmx_bench", "git_commit")
+
+
+def opened(plan: Plan, reports: Path, out: Path | None, fresh: bool, command: str) -> Path:
+    """The folder to measure into: that of an unfinished run of the same plan, or a new one.
+
+    Args:
+        reports: holds a folder for each suite, which holds one for each run.
+        out: the folder asked for, instead.
+        fresh: measure anew whatever lies there.
+
+    Raises:
+        RecordsError: `out` holds another run, or nothing can be written.
+    """
+    now = datetime.now(UTC)
+    if out is not None:
+        if not (out / "run.json").exists():
+            return _new_run(plan, out, command, now)
+        _refuse_other(plan, out, fresh)
+        return out
+    suite = reports / plan.suite_file.suite.name
+    if not fresh:
+        for folder in sorted(suite.glob("*/"), reverse=True):
+            if _unfinished(plan, folder) and not records.is_locked(folder):
+                return folder
+    return _new_run(plan, suite / records.name_of_new(plan.machine, now), command, now)
+
+
+def _refuse_other(plan: Plan, out: Path, fresh: bool) -> None:
+    run = records.read_run(out)
+    if fresh:
+        raise RecordsError(f"{out}: already holds a run, which --fresh would mix with a new one; "
+                           f"give another --out")  # fmt: skip
+    if (reason := _difference(plan, run)) is not None:
+        raise RecordsError(f"{out}: holds another run ({reason}); give another --out")
+
+
+def _unfinished(plan: Plan, folder: Path) -> bool:
+    if not (folder / "run.json").exists():
+        return False
+    run = records.read_run(folder)
+    return not run.finished and _difference(plan, run) is None
+
+
+def _difference(plan: Plan, run: Run) -> str | None:
+    """Why records of `run` would not do for `plan`; None where they would."""
+    if run.suite_hash != plan.suite_file.suite.hash:
+        return f"of the suite {run.suite} as it was then"
+    if run.cells != tuple(cell.key for cell in plan.cells):
+        return "of other cells"
+    for name, (then, now) in environment.differences(run.machine, plan.machine, _SAME_RUN).items():
+        return f"{name} was {then}, is {now}"
+    return None
+
+
+def _new_run(plan: Plan, folder: Path, command: str, now: datetime) -> Path:
+    suite = plan.suite_file.suite
+    run = Run(
+        suite=suite.name,
+        title=suite.title or suite.name,
+        suite_hash=suite.hash,
+        suite_path=plan.suite_file.argument,
+        device=str(plan.machine["device"]),
+        models=plan.models,
+        settings=plan.settings,
+        measures=tuple(suite.measures),
+        cells=tuple(cell.key for cell in plan.cells),
+        replicates=suite.replicates,
+        only=plan.only,
+        unavailable=plan.unavailable,
+        command=command,
+        created=now.isoformat(timespec="seconds"),
+        machine=plan.machine,
+        precision=suite.precision,
+        accuracy=_accuracy(plan),
+        claims=_claims(plan),
+    )
+    records.write_run(folder, run)
+    return folder
+
+
+def continued(plan: Plan, run: Run) -> Run:
+    """The run with what may be given to one that lacked it: weights, images, claims."""
+    given = {name: value for name, value in _accuracy(plan).items() if value is not None}
+    accuracy = {**run.accuracy, **given}
+    return dataclasses.replace(run, models=plan.models, accuracy=accuracy, claims=_claims(plan))
+
+
+def _accuracy(plan: Plan) -> dict[str, Any]:
+    """What models are evaluated on, for run.json; empty where none is."""
+    task = plan.evaluation
+    if task is None or not plan.evaluated:
+        return {}
+    path = None if task.path is None else str(task.path)
+    return {**task.asked.model_dump(), "path": path, "allow_missing": task.allow_missing}
+
+
+def _claims(plan: Plan) -> tuple[Claim, ...]:
+    return tuple(Claim(one.say, one.check) for one in plan.suite_file.suite.claims)

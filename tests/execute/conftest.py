@@ -1,0 +1,42 @@
+"""Plans that are quickly run, and a watch that says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench import planning, suite
+from cmx_bench.execute import folders
+from cmx_bench.execute.job import Job
+from cmx_bench.plan import Plan
+from cmx_bench.records import Record
+from cmx_bench.suite import SuiteFile
+
+from ..conftest import TINY
+
+
+@pytest.fixture
+def tiny_plan(tiny: SuiteFile, cpu: dict[str, Any]) -> Plan:
+    return planning.make(tiny, cpu)
+
+
+def silent(job: Job, record: Record | None) -> None:
+    pass
+
+
+def opened(made: Plan, tmp_path: Path, out: Path | None = None, fresh: bool = False) -> Path:
+    return folders.opened(made, tmp_path / "reports", out, fresh, "the command")
+
+
+@pytest.fixture
+def precise(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Callable[..., Plan]:
+    """A plan of TINY that wants a precision; the timings are those of `noisy`."""
+
+    def make(precision: str, replicates: int = 3) -> Plan:
+        text = TINY.replace("replicates: 3", f"replicates: {replicates}\nprecision: {precision}")
+        return planning.make(suite.load(str(write_suite(text))), cpu)
+
+    return make

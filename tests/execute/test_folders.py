@@ -1,0 +1,74 @@
+"""Runs that are found again, and those that are left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench import planning, records, suite
+from cmx_bench.errors import RecordsError
+from cmx_bench.plan import Plan
+from cmx_bench.suite import SuiteFile
+
+from ..conftest import CPU, TINY
+from .conftest import opened
+
+
+def test_an_unfinished_run_is_found_again(tiny_plan: Plan, tmp_path: Path) -> None:
+    folder = opened(tiny_plan, tmp_path)
+    assert folder.parent == tmp_path / "reports" / "tiny"
+    assert folder.name.endswith("Z-a-cpu")
+    assert opened(tiny_plan, tmp_path) == folder
+    records.write_run(folder, replace(records.read_run(folder), finished="now", created="before"))
+    (folder / "run.json").rename(tmp_path / "kept.json")
+    folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
+    assert opened(tiny_plan, tmp_path) != folder.with_name("20200101T000000Z-a-cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"only": ["net"]}, "of other cells"),
+        ({"machine": CPU | {"torch": "2.11"}}, "torch was 2.15, is 2.11"),
+        ({"machine": CPU | {"device_uuid": "2"}}, "device_uuid was None, is 2"),
+    ],
+)
+def test_another_run_in_the_folder_is_left_alone(
+    tiny: SuiteFile, tiny_plan: Plan, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    out = opened(tiny_plan, tmp_path, tmp_path / "out")
+    before = (out / "run.json").read_bytes()
+    other = planning.make(tiny, **{"machine": CPU, **change})
+    with pytest.raises(RecordsError, match="holds another run") as error:
+        opened(other, tmp_path, out)
+    assert message in str(error.value)
+    with pytest.raises(RecordsError, match="already holds a run"):
+        opened(tiny_plan, tmp_path, out, fresh=True)
+    assert (out / "run.json").read_bytes() == before
+
+
+def test_another_suite_in_the_folder(
+    tiny_plan: Plan, tmp_path: Path, write_suite: Callable[[str], Path], cpu: dict[str, Any]
+) -> None:
+    out = opened(tiny_plan, tmp_path, tmp_path / "out")
+    other = planning.make(suite.load(str(write_suite(TINY.replace("depth: 2", "depth: 1")))), cpu)
+    with pytest.raises(RecordsError, match="holds another run \\(of the suite tiny as it was then"):
+        opened(other, tmp_path, out)
+
+
+def test_a_folder_that_cannot_be_written(tiny_plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordsError, match="cannot be written"):
+        opened(tiny_plan, tmp_path, tmp_path / "file")
+
+
+def test_a_folder_that_is_measured_into_is_not_continued(tiny_plan: Plan, tmp_path: Path) -> None:
+    folder = opened(tiny_plan, tmp_path)
+    folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
+    folder = folder.with_name("20200101T000000Z-a-cpu")
+    with records.locked(folder):
+        assert opened(tiny_plan, tmp_path) != folder

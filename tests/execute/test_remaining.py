@@ -1,0 +1,66 @@
+"""The time and the processes that are left, by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import disturbance, stats
+from cmx_bench.execute import remaining, runner
+from cmx_bench.plan import INTERPRETER_SECONDS, Plan
+from cmx_bench.records import Record
+
+from ..conftest import StandIn
+from .conftest import opened, silent
+
+
+def seconds_left(made: Plan, found: list[Record], budget: float | None = None) -> float:
+    return remaining.seconds_left(made, disturbance.by_cell(found), budget)
+
+
+def test_the_time_left_follows_what_was_seen(tiny_plan: Plan) -> None:
+    cells = [cell for cell in tiny_plan.cells if cell.measure == "throughput"]
+    assert remaining.seconds_left(tiny_plan, {}) == pytest.approx(tiny_plan.seconds)
+    seen = Record(
+        cells[0].key, "mixer", "throughput", "k", 0, "ok", {}, "", "e", "", elapsed=10.0
+    )  # fmt: skip
+    scale = 10.0 / tiny_plan.estimates[cells[0].key]
+    rest = 1.0 + scale * 3 * tiny_plan.estimates[cells[1].key]  # two params cells of 0.5 s
+    rest += 3 * INTERPRETER_SECONDS
+    assert seconds_left(tiny_plan, [seen]) == pytest.approx(20.0 + rest)
+    assert seconds_left(tiny_plan, [replace(seen, status="failed")]) == pytest.approx(rest)
+
+
+def test_a_budget_bounds_the_time_left(tiny_plan: Plan) -> None:
+    once = sum(tiny_plan.estimates.values())
+    for budget, left in ((-1.0, once), (once + 0.5, once + 0.5), (1e6, tiny_plan.seconds)):
+        assert seconds_left(tiny_plan, [], budget) == pytest.approx(left)
+
+
+def test_a_spread_run_takes_until_its_last_round_begins(tiny_plan: Plan, tmp_path: Path) -> None:
+    """Two rounds of three begin a third of an hour after the one before; with none left it is 0."""
+    assert remaining.seconds_left(tiny_plan, {}, spread=3600.0) == 2 * 1200.0
+    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), StandIn(), silent)
+    assert remaining.seconds_left(tiny_plan, disturbance.by_cell(found), spread=3600.0) == 0
+
+
+def test_the_time_left_foresees_more_processes(precise: Callable[..., Plan]) -> None:
+    made = precise("1%")
+    cell = next(one for one in made.cells if one.key.startswith("net/throughput/"))
+    seen = [
+        Record(cell.key, "net", "throughput", "k", n, "ok", {"throughput": [value]}, "", "e", "", 2)
+        for n, value in enumerate((100.0, 102.0, 101.0, 103.0, 99.0))
+    ]
+    width = stats.estimate([one.values["throughput"] for one in seen]).relative_half_width or 0
+    needed = math.ceil(5 * (width / 0.01) ** 2)
+    assert 10 < needed < remaining.MOST_PROCESSES
+    assert remaining.processes_left(made, cell, seen) == needed - 5
+    others = sum(made.estimates[one.key] for one in made.cells if one.measure == "params")
+    scale = 2 / made.estimates[cell.key]
+    mixer = next(key for key in made.estimates if key.startswith("mixer/throughput/"))
+    others += 5 * scale * made.estimates[mixer] + INTERPRETER_SECONDS * (needed - 5)
+    assert seconds_left(made, seen) == pytest.approx(2 * (needed - 5) + others)
