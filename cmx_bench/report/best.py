@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cmx_bench import agreement
+from cmx_bench import agreement, units
 from cmx_bench.cell import Setting
 from cmx_bench.report.summary import Report, Result
 
 REMARK = (
     "Bold is the best measured value of a column, together with those that cannot be told from it, "
-    "for their 95 % intervals overlap with its own; top-1 are told apart on the same images. "
-    "Nothing is bold where all are alike, or where a sampled value has no interval."
+    "for their 95 % intervals overlap with its own or exact values read alike; top-1 are told "
+    "apart on the same images. Nothing is bold where all are alike, or where a sampled value has "
+    "no interval."
 )
 
 
@@ -31,9 +32,12 @@ def tied(found: Sequence[Result]) -> frozenset[str]:
     spans = {one.model.name: span for one in found if (span := _span(one)) is not None}
     if len(spans) < len(found) or not spans:
         return frozenset()
-    low, high = spans[first(found).model.name]
-    alike = frozenset(name for name, (start, end) in spans.items() if start <= high and low <= end)
-    return alike if len(alike) < len(spans) else frozenset()
+    best = first(found)
+    low, high = spans[best.model.name]
+    alike = {name for name, (start, end) in spans.items() if start <= high and low <= end}
+    if best.metric.exact:  # matched networks have 21.1 M parameters each: one in bold is a riddle
+        alike |= {one.model.name for one in found if _shown(one) == _shown(best)}
+    return frozenset(alike) if len(alike) < len(spans) else frozenset()
 
 
 def first(found: Sequence[Result]) -> Result:
@@ -54,6 +58,11 @@ def _first_on_the_same_images(
 def _value(result: Result) -> float:
     assert result.estimate is not None
     return result.estimate.value
+
+
+def _shown(result: Result) -> str:
+    """An exact value as tables show it."""
+    return units.scaled(_value(result), result.metric.unit)
 
 
 def _span(result: Result) -> tuple[float, float] | None:
