@@ -11,7 +11,7 @@ import yaml
 
 from cmx_bench import cli, report, suite
 from cmx_bench.report import embedded
-from cmx_bench.report.summary import Report
+from cmx_bench.report.results import Report
 from cmx_bench.report.table_one import table_one
 
 ROOT = Path(__file__).parent.parent

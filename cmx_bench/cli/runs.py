@@ -40,7 +40,7 @@ from cmx_bench.cli.telling import (
 from cmx_bench.errors import CmxError
 
 if TYPE_CHECKING:
-    from cmx_bench.report.summary import Report
+    from cmx_bench.report.results import Report
 
 
 def run(

@@ -12,7 +12,7 @@ from cmx_bench import environment, report, stats
 from cmx_bench.gate import rule
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.records import Environment
-from cmx_bench.report.summary import Report, Result
+from cmx_bench.report.results import Report, Result
 from cmx_bench.stats import Change
 
 # Two processes a side have t quantiles that no real change clears.

@@ -19,7 +19,8 @@ from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.records import Environment, Run
 from cmx_bench.report.plot import Axis, Mark, Plot, Timeline, short_label
 from cmx_bench.report.plot import Point as Spot
-from cmx_bench.report.summary import Report, Result, summarise
+from cmx_bench.report.results import Report, Result
+from cmx_bench.report.summary import summarise
 from cmx_bench.report.table import Column, Entry, Table
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cmx_bench import agreement, records
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 
 Renderer: TypeAlias = Callable[[Report], str]
 

@@ -10,7 +10,7 @@ from cmx_bench import agreement, stats, units
 from cmx_bench.agreement import Pair, Voter
 from cmx_bench.cell import Model, Setting
 from cmx_bench.report import caveats, entries
-from cmx_bench.report.summary import Report, Result
+from cmx_bench.report.results import Report, Result
 from cmx_bench.report.table import Column, Entry, Picture, Table, plain
 
 _MANY_PAIRS = 15

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cmx_bench import agreement, units
 from cmx_bench.cell import Setting
-from cmx_bench.report.summary import Report, Result
+from cmx_bench.report.results import Report, Result
 
 REMARK = (
     "Bold is the best measured value of a column, together with those that cannot be told from it, "

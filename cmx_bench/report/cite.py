@@ -7,7 +7,7 @@ from datetime import datetime
 from cmx_bench import records
 from cmx_bench.report.headline import code, device
 from cmx_bench.report.latex import escaped
-from cmx_bench.report.summary import Report
+from cmx_bench.report.results import Report
 from cmx_bench.report.table import plain
 
 # strftime's names follow the user's language.

@@ -23,7 +23,7 @@ from cmx_bench.claims import (
 )
 from cmx_bench.report import caveats, quantities
 from cmx_bench.report.quantities import Span, UnknownError
-from cmx_bench.report.summary import Report
+from cmx_bench.report.results import Report
 from cmx_bench.report.table import Column, Entry, Table, plain
 
 State: TypeAlias = Literal["HOLDS", "FAILS", "UNDECIDED"]

@@ -14,7 +14,7 @@ from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.records import Environment
 from cmx_bench.report import best, entries, provenance
 from cmx_bench.report.headline import Fact, code
-from cmx_bench.report.summary import Report
+from cmx_bench.report.results import Report
 from cmx_bench.report.table import Column, Entry, Table, plain
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from cmx_bench import records
 from cmx_bench.report.claims import Judged, judged
 from cmx_bench.report.counterparts import Counterparts
-from cmx_bench.report.summary import Report, Result
+from cmx_bench.report.results import Report, Result
 
 SCHEMA = 1
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from cmx_bench import __version__, agreement, records
 from cmx_bench.errors import RecordsError
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 
 # Data, which no browser runs.
 _BLOCK = re.compile(

@@ -9,7 +9,7 @@ from cmx_bench import published, units
 from cmx_bench.cell import Model
 from cmx_bench.published import Published
 from cmx_bench.report.quantities import Span
-from cmx_bench.report.summary import Result
+from cmx_bench.report.results import Result
 from cmx_bench.report.table import Entry, Note, Origin, plain
 from cmx_bench.stats import Estimate
 

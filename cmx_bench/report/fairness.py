@@ -28,7 +28,7 @@ from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.report import best, entries, quantities
 from cmx_bench.report.quantities import Span
-from cmx_bench.report.summary import Report, Result
+from cmx_bench.report.results import Report, Result
 from cmx_bench.report.table import Column, Entry, Table, plain
 
 _MANY = 30

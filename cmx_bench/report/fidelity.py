@@ -13,7 +13,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.published import Published
 from cmx_bench.report import caveats, entries, quantities
 from cmx_bench.report.quantities import Span, UnknownError
-from cmx_bench.report.summary import Report, Result
+from cmx_bench.report.results import Report, Result
 from cmx_bench.report.table import Column, Entry, Table, plain
 
 # The image size of the published figures.

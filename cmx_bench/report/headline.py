@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cmx_bench import records, units
 from cmx_bench.report import claims
-from cmx_bench.report.summary import Report, Result
+from cmx_bench.report.results import Report, Result
 from cmx_bench.report.table import first_few, plain
 
 

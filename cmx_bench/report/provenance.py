@@ -10,7 +10,7 @@ from cmx_bench.measures import conditions
 from cmx_bench.metrics import Metric
 from cmx_bench.records import Environment
 from cmx_bench.report import entries
-from cmx_bench.report.summary import Process, Report, Result
+from cmx_bench.report.results import Process, Report, Result
 from cmx_bench.report.table import Column, Entry, Table, plain
 
 

@@ -15,7 +15,7 @@ from cmx_bench import predictions, records, report
 from cmx_bench.report import embedded, places
 from cmx_bench.report.embedded import Embedded
 from cmx_bench.report.places import Places
-from cmx_bench.report.summary import Report
+from cmx_bench.report.results import Report
 
 _PAGE = "report.html"  # whatever a single one is called
 _NOTHING = "(nothing)"

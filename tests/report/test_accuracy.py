@@ -13,7 +13,7 @@ from cmx_bench.claims import Claim
 from cmx_bench.predictions import PREDICTED, ROW, Images
 from cmx_bench.records import Record
 from cmx_bench.report import RENDERERS, claims, entries, verify
-from cmx_bench.report.summary import Report
+from cmx_bench.report.results import Report
 from cmx_bench.report.table import Table
 from cmx_bench.report.tables import tables
 

@@ -15,7 +15,8 @@ import pytest
 from cmx_bench.claims import Claim
 from cmx_bench.records import Record, Run
 from cmx_bench.report import RENDERERS, latex, markdown, terminal
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 from cmx_bench.report.table import plain
 from cmx_bench.report.table_one import table_one
 

@@ -10,7 +10,8 @@ import pytest
 from cmx_bench.claims import Claim
 from cmx_bench.records import Record, Run
 from cmx_bench.report import RENDERERS, caveats, latex, terminal, tidy
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 from cmx_bench.report.table import Column, Entry, Note, Table, in_order
 from cmx_bench.report.table_one import table_one
 from cmx_bench.report.tables import tables

@@ -14,7 +14,8 @@ from cmx_bench.report import claims, quantities
 from cmx_bench.report.claims import Judged
 from cmx_bench.report.headline import facts
 from cmx_bench.report.quantities import Span
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import tables
 from cmx_bench.stats import Estimate
 

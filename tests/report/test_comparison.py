@@ -17,7 +17,8 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.records import Environment
 from cmx_bench.report import compared, comparison, verify
 from cmx_bench.report.comparison import Comparison
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 from cmx_bench.report.table import Table
 
 from .synthetic import ENVIRONMENT, FP16, PAPER, make_records, make_run

@@ -15,7 +15,8 @@ from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.report import RENDERERS, fairness, terminal
 from cmx_bench.report.fairness import Standing
-from cmx_bench.report.summary import Process, Report, Result, summarise
+from cmx_bench.report.results import Process, Report, Result
+from cmx_bench.report.summary import summarise
 from cmx_bench.report.table import Table
 from cmx_bench.report.tables import tables
 

@@ -9,7 +9,8 @@ import pytest
 from cmx_bench.metrics import METRICS
 from cmx_bench.records import Record
 from cmx_bench.report import fidelity
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 from cmx_bench.report.table import Entry
 from cmx_bench.stats import Estimate
 

@@ -26,7 +26,8 @@ from cmx_bench.cell import Model
 from cmx_bench.records import Record, Run
 from cmx_bench.report import RENDERERS, tidy
 from cmx_bench.report.markdown import escaped
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import tables
 
 from .synthetic import BF16, ENVIRONMENT, FP16, failed, make_records, make_run, model, watched

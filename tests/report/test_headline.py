@@ -6,7 +6,8 @@ import dataclasses
 
 from cmx_bench.records import Record, Run
 from cmx_bench.report.headline import Fact, facts, too_wide
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 
 from .synthetic import FP16, watched
 

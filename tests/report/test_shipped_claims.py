@@ -15,7 +15,8 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.predictions import Images
 from cmx_bench.records import Record
 from cmx_bench.report import claims
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 
 from .synthetic import FP16, make_run, model
 

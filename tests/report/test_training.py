@@ -11,7 +11,8 @@ from cmx_bench.records import Record
 from cmx_bench.report import training
 from cmx_bench.report.plot import Scatter
 from cmx_bench.report.plots import curves
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 from cmx_bench.report.table_one import table_one
 from cmx_bench.report.tables import tables
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cmx_bench.report.plot import Plot
 from cmx_bench.report.plots import batches, cost, curves, figure_one, front, roofline, samples
-from cmx_bench.report.summary import Report
+from cmx_bench.report.results import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from cmx_bench.report import pareto
 from cmx_bench.report.plot import Axis, Curve, Plot, Point, Scatter, short_label, spoken
 from cmx_bench.report.plots.cost import THROUGHPUT, left_out
 from cmx_bench.report.plots.figure_one import DOUBT, published_top1
-from cmx_bench.report.summary import Report, Result
+from cmx_bench.report.results import Report, Result
 from cmx_bench.report.table import plain
 from cmx_bench.stats import Estimate
 

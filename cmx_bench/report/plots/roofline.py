@@ -19,7 +19,7 @@ from cmx_bench.report.plot import (
     spoken,
 )
 from cmx_bench.report.plots.cost import left_out
-from cmx_bench.report.summary import Report
+from cmx_bench.report.results import Report
 from cmx_bench.report.work import MEASURED, Roofs, by_model, described, roofs
 from cmx_bench.work import KINDS, Work
 

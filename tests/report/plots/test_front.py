@@ -12,7 +12,8 @@ from cmx_bench import agreement
 from cmx_bench.predictions import Images
 from cmx_bench.records import Record, Run
 from cmx_bench.report.plots import front
-from cmx_bench.report.summary import Report, summarise
+from cmx_bench.report.results import Report
+from cmx_bench.report.summary import summarise
 
 from ..synthetic import FP16, PAPER, failed, make_records, make_run
 
