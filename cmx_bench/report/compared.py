@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from markupsafe import Markup
+
 from cmx_bench import records
 from cmx_bench.report.comparison import Comparison
 from cmx_bench.report.table import plain
@@ -15,10 +17,14 @@ Renderer: TypeAlias = Callable[[Comparison], str]
 
 
 def _html(found: Comparison) -> str:
-    from cmx_bench.report import page  # jinja2 is slow to import
+    from cmx_bench.report import embedded, page  # jinja2 is slow to import
 
-    made = page.template("comparison.html.j2")
-    return made.render(title=plain(found.title), facts=found.facts, tables=found.tables)
+    return page.template("comparison.html.j2").render(
+        title=plain(found.title),
+        facts=found.facts,
+        tables=found.tables,
+        data=[Markup(embedded.pack(side.report, str(side.path))) for side in found.sides],
+    )
 
 
 def _markdown(found: Comparison) -> str:
@@ -39,6 +45,7 @@ def _csv(found: Comparison) -> str:
     return tidy.side_by_side({side.label: side.report for side in found.sides})
 
 
+PAGE = "comparison.html"
 RENDERERS: dict[str, Renderer] = {"html": _html, "md": _markdown, "latex": _latex, "csv": _csv}
 
 
@@ -48,23 +55,32 @@ def save(found: Comparison, folder: Path | None) -> Path:
     Raises:
         RecordsError: the folder cannot be made or written.
     """
+    folder = folder or _folder(found)
+    records.write_rendered(folder, ("tables",), files(found))
+    return folder / PAGE
+
+
+def files(found: Comparison) -> dict[str, str | bytes]:
+    """Everything that is written, by its path in the folder."""
     from cmx_bench.report import latex, tidy
 
-    folder = folder or _folder(found)
-    files: dict[str, str | bytes] = {
+    return {
         "comparison.md": _markdown(found),
         "comparison.csv": _csv(found),
         **{f"tables/{table.key}.csv": tidy.table(table) for table in found.tables},
         **{f"tables/{table.key}.tex": latex.table(table) for table in found.tables},
-        "comparison.html": _html(found),
+        PAGE: _html(found),
     }
-    records.write_rendered(folder, ("tables",), files)
-    return folder / "comparison.html"
+
+
+def content_hash(found: Comparison) -> str:
+    """SHA-256 of the content hashes of its runs, in their order."""
+    reports = [side.report for side in found.sides]
+    hashes = "".join(records.content_hash(one.run, one.records) for one in reports)
+    return hashlib.sha256(hashes.encode()).hexdigest()
 
 
 def _folder(found: Comparison) -> Path:
     """Beside the suite's runs, the same for the same runs."""
-    reports = [side.report for side in found.sides]
-    hashes = "".join(records.content_hash(one.run, one.records) for one in reports)
-    digest = hashlib.sha256(hashes.encode()).hexdigest()
-    return Path("reports") / reports[0].run.suite / f"comparison-{digest[:12]}"
+    name = f"comparison-{content_hash(found)[:12]}"
+    return Path("reports") / found.sides[0].report.run.suite / name

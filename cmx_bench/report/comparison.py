@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 
@@ -174,7 +174,10 @@ def _value(place: _Place, model: Model, metric: Metric, leads: bool) -> Entry:
     report = place.side.report
     built_alike = any(_built(one) == _built(model) for one in report.run.models)
     result = report.results.get((model.name, place.key, metric.name)) if built_alike else None
-    return entries.measured(result, best=leads)
+    entry = entries.measured(result, best=leads)
+    if entry.origin is None:
+        return entry
+    return replace(entry, origin=replace(entry.origin, run=place.side.number))
 
 
 def _models(sides: Sequence[Side]) -> list[Model]:

@@ -18,21 +18,23 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.report.results import Report
 from cmx_bench.report.summary import summarise
 
-# Data, which no browser runs.
+# Data, which no browser runs; numbered where a page holds several runs.
 _BLOCK = re.compile(
-    r'<script type="application/json" id="cmx-bench-data">\n(.*?)\n</script>', re.DOTALL
+    r'<script type="application/json" id="cmx-bench-data(?:-\d+)?">\n(.*?)\n</script>', re.DOTALL
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """What a page holds: the report that its raw samples make, and what it was rendered with."""
+    """What a page holds of a run: the report that its raw samples make, and what it was rendered
+    with. Beside others it has the `path` that the run was given by."""
 
     report: Report
     rendered_with: dict[str, str]
+    path: str = ""
 
 
-def pack(report: Report) -> str:
+def pack(report: Report, path: str = "") -> str:
     """JSON with the run and its records, compressed: the same text for the same records."""
     names = [one.name for one in dataclasses.fields(records.Record)]
     raw = {
@@ -44,6 +46,7 @@ def pack(report: Report) -> str:
         "thumbnails": {
             place: base64.b64encode(jpeg).decode() for place, jpeg in report.thumbnails.items()
         },
+        **({"path": path} if path else {}),
     }
     packed = zlib.compress(json.dumps(raw, separators=(",", ":")).encode(), 9)
     block = {
@@ -60,19 +63,34 @@ def renderers() -> dict[str, str]:
 
 
 def unpack(page: str, where: str) -> Embedded:
-    """What the text of a page holds.
+    """What the text of a run's page holds.
+
+    Raises:
+        RecordsError: nothing, or what cannot be read, or several runs; `where` is the page's name.
+    """
+    found = unpack_all(page, where)
+    if len(found) > 1:
+        raise RecordsError(f"{where}: holds {len(found)} runs; expected the page of one")
+    return found[0]
+
+
+def unpack_all(page: str, where: str) -> tuple[Embedded, ...]:
+    """What the text of a page holds, run by run.
 
     Raises:
         RecordsError: nothing, or what cannot be read; `where` is the page's name.
     """
-    found = _BLOCK.search(page)
-    if found is None:
+    if not (blocks := _BLOCK.findall(page)):
         raise RecordsError(
-            f"{where}: holds no raw samples: no report.html of a run, or an earlier cmx-bench "
-            "rendered it; verify each run of a comparison, or render it again: cmx-bench report RUN"
+            f"{where}: holds no raw samples: no page of a report, or an earlier cmx-bench "
+            "rendered it; render it again: cmx-bench report RUN..."
         )
+    return tuple(_unpacked(block, where) for block in blocks)
+
+
+def _unpacked(text: str, where: str) -> Embedded:
     try:
-        block = json.loads(found[1])
+        block = json.loads(text)
         raw: dict[str, Any] = json.loads(zlib.decompress(base64.urlsafe_b64decode(block["data"])))
         run = records.run_of(raw["run"], where)
         read = [records.record_of(one, where) for one in raw["records"]]
@@ -83,16 +101,16 @@ def unpack(page: str, where: str) -> Embedded:
                 int(place): base64.b64decode(jpeg) for place, jpeg in raw["thumbnails"].items()
             },
         )
-        return Embedded(made, dict(block["rendered_with"]))
+        return Embedded(made, dict(block["rendered_with"]), str(raw.get("path", "")))
     except (binascii.Error, zlib.error, ValueError, KeyError, TypeError) as error:
         raise RecordsError(f"{where}: its raw samples cannot be read: {error}") from error
 
 
 def read(page: Path) -> Embedded:
-    """What a page holds.
+    """What a run's page holds.
 
     Raises:
-        RecordsError: the file cannot be read, or holds nothing that can.
+        RecordsError: the file cannot be read, or holds nothing that can, or several runs.
     """
     return unpack(records.text_of(page), str(page))
 

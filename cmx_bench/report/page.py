@@ -34,7 +34,6 @@ def render(content: Content, drawings: Sequence[Drawing]) -> str:
         drawings=inlined(drawings),
         omitted=content.plots.omitted,
         data=Markup(embedded.pack(content.report)),
-        script=_file("report.js"),
     )
 
 
@@ -49,7 +48,11 @@ def template(name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals.update(
-        anchored=_anchored, grouped=grouped, policy=_policy, style=_file("report.css")
+        anchored=_anchored,
+        grouped=grouped,
+        policy=_policy,
+        style=_file("report.css"),
+        script=_file("report.js"),
     )
     environment.filters["data_url"] = _data_url
     return environment.get_template(name)

@@ -45,11 +45,15 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The records that a value was made from: those of a cell, by its key, in base units."""
+    """The records that a value was made from: those of a cell, by its key, in base units.
+
+    `run` is the number of the run that has them, where several stand side by side.
+    """
 
     cell: str
     metric: str
     unit: str
+    run: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmx_bench import predictions, records, report
-from cmx_bench.report import embedded, places
+from cmx_bench.report import compared, comparison, embedded, places
 from cmx_bench.report.embedded import Embedded
 from cmx_bench.report.places import Places
 from cmx_bench.report.results import Report
@@ -43,44 +43,74 @@ class Verification:
 
 
 def verify(path: Path) -> Verification:
-    """A run's folder or a page compared with what its raw samples give.
+    """The folder or the page of a run, or of runs side by side, compared with what the raw samples
+    give.
 
     Raises:
-        RecordsError: the path is neither, or its raw samples cannot be read.
+        RecordsError: the path is none of these, or its raw samples cannot be read.
     """
-    return _folder(path) if path.is_dir() else _page(path)
-
-
-def _page(path: Path) -> Verification:
+    if path.is_dir():
+        page = path / compared.PAGE
+        alone = (path / "run.json").exists() or not page.exists()
+        return _folder(path) if alone else _comparison(page, path)
     text = records.text_of(path)
-    found = embedded.unpack(text, str(path))
-    made = {_PAGE: report.RENDERERS["html"](found.report)}
-    notes, drawn_alike = _renderers(found)
-    return _compared(found.report, {_PAGE: text}, made, notes, drawn_alike)
+    inside = embedded.unpack_all(text, str(path))
+    return _comparison(path) if inside[0].path else _page(text, inside[0])
+
+
+def _page(text: str, inside: Embedded) -> Verification:
+    made = {_PAGE: report.RENDERERS["html"](inside.report)}
+    notes, drawn_alike = _versions(inside), _drawn_alike(inside)
+    return _compared(_hash(inside.report), {_PAGE: text}, made, notes, drawn_alike)
 
 
 def _folder(folder: Path) -> Verification:
     found = report.read(folder)
     made = report.files(found, _copies(folder))
-    shown = {
-        name: path.read_bytes() if isinstance(content, bytes) else records.text_of(path)
-        for name, content in made.items()
-        if (path := folder / name).exists()
-    }
+    shown = _shown(folder, made)
     notes: tuple[str, ...] = ()
     drawn_alike, others = True, list[Difference]()
     page = shown.get(_PAGE)
     others += _predictions(folder, found)
     if isinstance(page, str):
         inside = embedded.unpack(page, str(folder / _PAGE))
-        notes, drawn_alike = _renderers(inside)
+        notes, drawn_alike = _versions(inside), _drawn_alike(inside)
         others += _raw(found, inside.report)
-    stale = tuple(
-        f"{name} is of an earlier rendering, and was not compared"
-        for name in _rendered(folder)
-        if name not in made
-    )
-    return _compared(found, shown, made, (*notes, *stale), drawn_alike, others)
+    notes = (*notes, *_stale(folder, made))
+    return _compared(_hash(found), shown, made, notes, drawn_alike, others)
+
+
+def _comparison(page: Path, folder: Path | None = None) -> Verification:
+    """Runs side by side: the page alone, or with all that lies in its folder."""
+    text = records.text_of(page)
+    inside = embedded.unpack_all(text, str(page))
+    paths, reports = [Path(one.path) for one in inside], [one.report for one in inside]
+    found = comparison.compare(paths, reports)
+    digest, notes = compared.content_hash(found), _versions(inside[0])
+    if folder is None:
+        made = {compared.PAGE: compared.RENDERERS["html"](found)}
+        return _compared(digest, {compared.PAGE: text}, made, notes)
+    files = compared.files(found)
+    return _compared(digest, _shown(folder, files), files, (*notes, *_stale(folder, files)))
+
+
+def _hash(found: Report) -> str:
+    return records.content_hash(found.run, found.records)
+
+
+def _shown(folder: Path, made: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
+    """What the folder has of the files that are made."""
+    return {
+        name: path.read_bytes() if isinstance(content, bytes) else records.text_of(path)
+        for name, content in made.items()
+        if (path := folder / name).exists()
+    }
+
+
+def _stale(folder: Path, made: Mapping[str, str | bytes]) -> Iterator[str]:
+    for name in _rendered(folder):
+        if name not in made:
+            yield f"{name} is of an earlier rendering, and was not compared"
 
 
 def _copies(folder: Path) -> list[str]:
@@ -96,22 +126,23 @@ def _rendered(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
-def _renderers(page: Embedded) -> tuple[tuple[str, ...], bool]:
-    """What to say about the versions that rendered, and whether they draw as these do."""
+def _versions(page: Embedded) -> tuple[str, ...]:
     now = embedded.renderers()
-    notes = [
-        f"{_PAGE} was rendered with {package} {then}, recomputed with {now.get(package)}"
+    return tuple(
+        f"the page was rendered with {package} {then}, recomputed with {now.get(package)}"
         for package, then in page.rendered_with.items()
         if then != now.get(package)
-    ]
-    drawn_alike = page.rendered_with.get("matplotlib") == now["matplotlib"]
-    notes += [] if drawn_alike else ["drawings were not compared: matplotlib's versions differ"]
-    return tuple(notes), drawn_alike
+    )
+
+
+def _drawn_alike(page: Embedded) -> bool:
+    """Whether drawings can be compared byte by byte."""
+    return page.rendered_with.get("matplotlib") == embedded.renderers()["matplotlib"]
 
 
 def _raw(found: Report, inside: Report) -> Iterator[Difference]:
     """The raw samples in the page are those of the folder."""
-    mine, theirs = (records.content_hash(one.run, one.records) for one in (found, inside))
+    mine, theirs = _hash(found), _hash(inside)
     if mine != theirs:
         yield Difference(_PAGE, "content hash of the raw samples in it", theirs, mine)
 
@@ -139,14 +170,16 @@ def _count(where: str, what: str, said: int, those: NDArray[np.bool_]) -> Iterat
 
 
 def _compared(
-    found: Report,
+    content_hash: str,
     shown: Mapping[str, str | bytes],
     made: Mapping[str, str | bytes],
     notes: tuple[str, ...],
-    drawn_alike: bool,
+    drawn_alike: bool = True,
     others: Sequence[Difference] = (),
 ) -> Verification:
     count, differences = 0, list(others)
+    if not drawn_alike:
+        notes = (*notes, "drawings were not compared: matplotlib's versions differ")
     for name, recomputed in made.items():
         if not drawn_alike and name.startswith("figures/"):
             continue
@@ -162,7 +195,6 @@ def _compared(
             ours, theirs = read(recomputed), read(given)
             count += len(ours.entries) + len(ours.lines)
             differences += _differences(name, theirs, ours, drawn_alike)
-    content_hash = records.content_hash(found.run, found.records)
     return Verification(content_hash, len(made), count, tuple(differences), notes)
 
 

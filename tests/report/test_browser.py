@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.report import RENDERERS
+from cmx_bench.report import RENDERERS, compared
 
 from .synthetic import BF16, FP16, FP32
 from .test_caveats import evaluated
+from .test_comparison import NEWER, beside
+from .test_comparison import made as run
 from .test_formats import AWKWARD, awkward, mixed
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -45,7 +47,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {"mixed": mixed(), "awkward": awkward(), "evaluated": evaluated(0.875, 0.96)}
     for name, report in made.items():
         (folder / f"{name}.html").write_text(RENDERERS["html"](report), encoding="utf-8")
-    return {name: folder / f"{name}.html" for name in made}
+    both = beside(run(), run(NEWER, times=2))
+    (folder / "beside.html").write_text(compared.RENDERERS["html"](both), encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in (*made, "beside")}
 
 
 @pytest.fixture
@@ -220,6 +224,16 @@ def test_a_number_shows_what_it_was_made_from(show: Open) -> None:
     assert "gluon_in1k: named by the suite, no file hashed" in text
 
 
+def test_runs_side_by_side_have_samples_of_their_own(show: Open) -> None:
+    page = show("beside")
+    dialog = page.get_by_role("dialog")
+    for number, sample in ((1, "101.796"), (2, "203.592")):
+        page.locator(f'td[data-metric="throughput"][data-run="{number}"] button').first.click()
+        dialog.locator("tbody tr").first.wait_for()
+        assert sample in dialog.inner_text()
+        page.keyboard.press("Escape")
+
+
 def test_the_keyboard_opens_and_closes_it(show: Open) -> None:
     page = show()
     button = page.locator(f"{THROUGHPUT} button").first
@@ -283,6 +297,7 @@ def test_a_point_under_the_pointer_says_what_it_is(show: Open) -> None:
         ("mixed", 1400, "dark"),
         ("awkward", 400, "dark"),
         ("awkward", 1400, "light"),
+        ("beside", 400, "light"),
     ],
 )
 def test_axe_finds_nothing_serious(show: Open, name: str, width: int, scheme: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cmx_bench import records
+from cmx_bench import records, report
 from cmx_bench.cell import Setting
 from cmx_bench.errors import RecordsError
 from cmx_bench.metrics import METRICS
@@ -257,6 +258,49 @@ def test_a_folder_is_named_by_what_is_in_it(
     assert compared.save(beside(made(), made(NEWER, times=2)), None) != one
 
 
-def test_verify_refers_to_the_runs(written: Path) -> None:
-    with pytest.raises(RecordsError, match="holds no raw samples.*verify each run of a comparison"):
-        verify.verify(written / "comparison.html")
+# --- verified -------------------------------------------------------------------------------------
+
+
+def test_what_was_written_is_verified(written: Path) -> None:
+    whole, page = verify.verify(written), verify.verify(written / "comparison.html")
+    assert (whole.differences, page.differences) == ((), ())
+    assert whole.content_hash == page.content_hash
+    assert (page.files, whole.files) == (
+        1,
+        len([one for one in written.rglob("*") if one.is_file()]),
+    )
+    assert page.places > 30
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("comparison.html", "200 images/s"),
+        ("comparison.md", "200 images/s"),
+        ("comparison.csv", "51625960"),
+        ("tables/runs-throughput.tex", "200 images/s"),
+    ],
+)
+def test_a_number_that_was_changed_is_named(written: Path, name: str, shown: str) -> None:
+    path = written / name
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(shown, f"9{shown}", 1), encoding="utf-8")
+    found = verify.verify(written).differences
+    path.write_text(text, encoding="utf-8")
+    assert [one.file for one in found] == [name]
+    assert f"9{shown}" in found[0].shown and f"9{shown}" not in found[0].recomputed
+
+
+def test_the_page_of_several_runs_is_not_that_of_one(written: Path) -> None:
+    with pytest.raises(
+        RecordsError, match=r"comparison\.html: holds 2 runs; expected the page of one"
+    ):
+        report.read(written / "comparison.html")
+
+
+def test_numbers_know_which_run_they_are_of(written: Path) -> None:
+    """For the raw samples behind them."""
+    text = (written / "comparison.html").read_text(encoding="utf-8")
+    place = f'data-cell="{PAPER[0].name}/throughput/{FP16.key}" data-metric="throughput"'
+    assert re.findall(rf'{place} data-unit="images/s" data-run="(\d)"', text) == ["1", "2"]
+    assert re.findall(r'id="cmx-bench-data-(\d)"', text) == ["1", "2"]

@@ -88,18 +88,22 @@ function reveal() {
 
 // --- the raw samples behind a number -------------------------------------------------------------
 
-let unpacked;
+// A run and its records: JSON, compressed by zlib, in URL-safe base64.
+async function unpacked(id) {
+  const block = JSON.parse(document.getElementById(id).textContent);
+  const base64 = block.data.replaceAll("-", "+").replaceAll("_", "/");
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).json();
+}
 
-// The run and its records: JSON, compressed by zlib, in URL-safe base64.
-function raw() {
-  unpacked ??= (async () => {
-    const block = JSON.parse(document.getElementById("cmx-bench-data").textContent);
-    const base64 = block.data.replaceAll("-", "+").replaceAll("_", "/");
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Response(stream).json();
-  })();
-  return unpacked;
+const raws = new Map();
+
+// What a cell was made from; runs that stand side by side have numbers.
+function raw({ run }) {
+  const id = run ? `cmx-bench-data-${run}` : "cmx-bench-data";
+  if (!raws.has(id)) raws.set(id, unpacked(id));
+  return raws.get(id);
 }
 
 function facts(pairs) {
@@ -127,7 +131,7 @@ function weights(model, records) {
 }
 
 async function behind(cell) {
-  const { run, records } = await raw();
+  const { run, records } = await raw(cell.dataset);
   const mine = records.filter((one) => one.cell === cell.dataset.cell);
   const [name, , setting] = cell.dataset.cell.split("/");
   const shown = [...cell.childNodes].map((node) => node.textContent).join(" ");
