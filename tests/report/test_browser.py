@@ -112,6 +112,8 @@ def test_paper_is_white_and_has_no_controls(show: Open) -> None:
     page.emulate_media(media="print")
     assert page.evaluate("document.documentElement.scrollWidth") <= 1046
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    hue = "getComputedStyle(document.documentElement).getPropertyValue('--hue-d55e00')"
+    assert page.evaluate(hue) == "#ba5100"  # that of a light page
     assert page.locator(".filter:visible, nav:visible, .skip:visible").count() == 0
     assert column(page, 1)[0].startswith("ConvMixer-1536/20")
     assert page.pdf().startswith(b"%PDF")
