@@ -42,6 +42,8 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     """
     if any(record.status == "failed" for record in found):
         return 0
+    if MEASURES[cell.measure].together:
+        return max(0, _seeds(plan) - len(found))
     precision = plan.suite_file.suite.precision if MEASURES[cell.measure].precise else None
     least = plan.replicates(cell)
     least = least if precision is None else max(least, FEWEST_FOR_PRECISION)
@@ -82,7 +84,8 @@ def seconds_left(
     """The time that the missing executions will take.
 
     A cell takes as long as it took before; one not tried yet as long as planned, scaled by how
-    the cells of its measure compare with their plan so far.
+    the cells of its measure compare with their plan so far. Models that are evaluated end
+    together: where one is there, the others of its setting and seed are about to come.
 
     Args:
         found: all records, by cell.
@@ -92,7 +95,8 @@ def seconds_left(
     took = {key: mine[-1].elapsed for key, mine in found.items() if mine}
     spent: defaultdict[str, float] = defaultdict(float)
     planned: defaultdict[str, float] = defaultdict(float)
-    for cell in plan.cells:
+    sampled = [cell for cell in plan.cells if not MEASURES[cell.measure].together]
+    for cell in sampled:
         if cell.key in took:
             spent[cell.measure] += took[cell.key]
             planned[cell.measure] += plan.estimates[cell.key]
@@ -101,13 +105,30 @@ def seconds_left(
         scale = spent[cell.measure] / planned[cell.measure] if planned[cell.measure] else 1.0
         return took.get(cell.key, plan.estimates[cell.key] * scale)
 
-    first = sum(expected(cell) for cell in plan.cells if cell.key not in took)
+    first = sum(expected(cell) for cell in sampled if cell.key not in took)
     left = all_processes_left(plan, found)
     rounds = max((left[one.key] for one in plan.cells if MEASURES[one.measure].repeated), default=0)
     every = INTERPRETER_SECONDS * rounds
-    every += sum(left[cell.key] * expected(cell) for cell in plan.cells)
+    every += sum(left[cell.key] * expected(cell) for cell in sampled)
     every = max(every, (rounds - 1) * apart(plan, spread))
-    return every if budget is None else min(every, max(first, budget))
+    every = every if budget is None else min(every, max(first, budget))
+    return every + _evaluations_left(plan, found)
+
+
+def _evaluations_left(plan: Plan, found: Mapping[str, Sequence[Record]]) -> float:
+    """The seconds for the seeds of each setting that no model has been evaluated with."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    there: defaultdict[str, int] = defaultdict(int)
+    for cell in plan.evaluated:
+        seconds[cell.setting_key] += plan.estimates[cell.key]
+        mine = sum(record.status == "ok" for record in found.get(cell.key, ()))
+        there[cell.setting_key] = max(there[cell.setting_key], mine)
+    seeds = _seeds(plan)
+    return sum(each * max(0, seeds - there[key]) / seeds for key, each in seconds.items())
+
+
+def _seeds(plan: Plan) -> int:
+    return 1 if plan.evaluation is None else len(plan.evaluation.seeds)
 
 
 def apart(plan: Plan, spread: float) -> float:

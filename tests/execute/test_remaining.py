@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cmx_bench import disturbance, stats
+from cmx_bench import disturbance, planning, stats, suite
+from cmx_bench.accuracy import Evaluation
 from cmx_bench.execute import remaining, runner
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan
 from cmx_bench.records import Record
@@ -64,3 +66,40 @@ def test_the_time_left_foresees_more_processes(precise: Callable[..., Plan]) -> 
     mixer = next(key for key in made.estimates if key.startswith("mixer/throughput/"))
     others += 5 * scale * made.estimates[mixer] + INTERPRETER_SECONDS * (needed - 5)
     assert seconds_left(made, seen) == pytest.approx(2 * (needed - 5) + others)
+
+
+TRAINED = """\
+name: trained
+num_classes: 10
+models:
+  - {name: one, mixer: {dim: 16, depth: 1, patch_size: 4}}
+  - {name: other, mixer: {dim: 24, depth: 1, patch_size: 4}}
+measures: [accuracy]
+accuracy:
+  dataset: digits
+  preprocessing: shared
+  train: {name: short, epochs: 1, batch_size: 16, optimizer: {lr: 0.01}}
+  seeds: [0, 7]
+settings:
+  cpu: [{name: cpu, batch_size: 64, image_size: 16}]
+"""
+
+
+def test_models_that_are_evaluated_end_together(
+    write_suite: Callable[[str], Path], cpu: dict[str, Any]
+) -> None:
+    """The estimate is of both seeds; what one process took says nothing of those beside it."""
+    file = suite.load(str(write_suite(TRAINED)))
+    made = planning.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
+    whole = sum(made.estimates.values())
+    one, other = (cell.key for cell in made.cells)
+    seen = [
+        Record(key, key.split("/")[0], "accuracy", "k", seed, "ok", {}, "", "e", "", 500.0)
+        for seed in (0, 1)
+        for key in (one, other)
+    ]
+    assert [seconds_left(made, seen[:n]) for n in range(5)] == pytest.approx(
+        [whole, whole / 2, whole / 2, 0.0, 0.0]
+    )
+    left = remaining.all_processes_left(made, disturbance.by_cell(seen[:3]))
+    assert left == {one: 0, other: 1}
