@@ -42,6 +42,11 @@ Threshold = Annotated[
     str, typer.Option(help="The slowdown that must not pass, such as 5%.", metavar="PERCENT")
 ]
 Rendered = Annotated[Path, typer.Argument(help="The folder of a run, or its report.html.")]
+Verifiable = Annotated[
+    Path,
+    typer.Argument(help="The folder or the page of a run, or of runs side by side.",
+                   metavar="RUN|PAGE"),
+]  # fmt: skip
 AnyThreshold = Annotated[
     bool,
     typer.Option("--any-threshold", help="Allow one below what the self-test found detectable."),

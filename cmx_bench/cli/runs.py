@@ -21,6 +21,7 @@ from cmx_bench.cli.options import (
     Processes,
     Rendered,
     Suite,
+    Verifiable,
     Weights,
     looked_up,
     seconds_of,
@@ -177,7 +178,7 @@ def report(
         give(compared.RENDERERS[_format(format, output, compared.RENDERERS)](found), output)
 
 
-def verify(path: Rendered) -> None:
+def verify(path: Verifiable) -> None:
     """Recompute every number shown from the raw samples, and name each that differs."""
     from cmx_bench.report import verify as verifying
 
