@@ -30,6 +30,18 @@ def pair_of(name: str, log_ratio: float, seconds: float = 0.02) -> Pair:
     return Pair(cell_of(name).key, 1, [0], (block,) * 3, ENVIRONMENTS, 3.0)
 
 
+def normal(mean: Callable[[str, int], float], spread: float) -> Callable[[str, int], float]:
+    """Log-ratios for `stand_in_pairs`. Each model and number of layers has a sequence of its own,
+    for gates draw the order of pairs by lot."""
+    lots: dict[tuple[str, int], random.Random] = {}
+
+    def answer(name: str, layers: int) -> float:
+        rng = lots.setdefault((name, layers), random.Random(f"{name}/{layers}"))
+        return rng.gauss(mean(name, layers), spread)
+
+    return answer
+
+
 @pytest.fixture
 def stand_in_pairs(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Puts a function of model and extra layers in the place of measuring.

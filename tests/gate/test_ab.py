@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,8 @@ from cmx_bench.execute.servers import Server
 from cmx_bench.gate import ab, pairs, rule
 from cmx_bench.gate.pairs import PairError
 from cmx_bench.gate.verdict import Comparison
-from tests.gate.conftest import cell_of, pair_of
+
+from .conftest import cell_of, normal, pair_of
 
 PATHS = {"base": "old", "head": "new"}
 
@@ -34,9 +34,8 @@ def by_model(found: list[Comparison]) -> dict[str, Comparison]:
 
 
 def test_each_model_until_it_is_decided(stand_in_pairs: Callable[..., list[str]]) -> None:
-    rng = random.Random(2)
     means = {"even": 0.0, "slower": 0.06, "faster": -0.1}
-    stand_in_pairs(lambda name, layers: rng.gauss(means[name], 0.005))
+    stand_in_pairs(normal(lambda name, layers: means[name], 0.005))
     found, environments = ab.compare(plan_of(*means), PATHS, 0.05, Path("log"), lambda *_: None)
     assert {name: one.state for name, one in by_model(found).items()} == {
         "even": "PASS", "slower": "FAIL", "faster": "PASS",

@@ -16,7 +16,7 @@ from cmx_bench.errors import PlanError, RecordsError
 from cmx_bench.gate import floor, selftest
 from cmx_bench.gate.floor import Floor
 
-from .conftest import cell_of
+from .conftest import cell_of, normal
 
 MACHINE = {"device_name": "A CPU", "cores": 2, "torch": "2.15"}
 
@@ -39,8 +39,7 @@ def plan_of(*names: str) -> Any:
 @pytest.fixture
 def found(stand_in_pairs: Callable[..., list[str]]) -> Floor:
     """A machine whose pairs spread by 1 %, and on which a layer costs 0.5 %."""
-    rng = random.Random(1)
-    stand_in_pairs(lambda name, layers: rng.gauss(0.005 * layers, 0.01))
+    stand_in_pairs(normal(lambda name, layers: 0.005 * layers, 0.01))
     return selftest.run(plan_of("a", "b"), 0.05, 0, Path("log"), lambda *_: None)
 
 
