@@ -14,13 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
-from cmx_bench import (
-    agreement,
-    disturbance,
-    environment,
-    predictions,
-    records,
-)
+from cmx_bench import agreement, disturbance, environment, predictions, records
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError

@@ -49,13 +49,13 @@ def verify(path: Path) -> Verification:
     Raises:
         RecordsError: the path is none of these, or its raw samples cannot be read.
     """
-    if path.is_dir():
-        page = path / compared.PAGE
-        alone = (path / "run.json").exists() or not page.exists()
-        return _folder(path) if alone else _comparison(page, path)
-    text = records.text_of(path)
-    inside = embedded.unpack_all(text, str(path))
-    return _comparison(path) if inside[0].path else _page(text, inside[0])
+    beside = path / compared.PAGE
+    if path.is_dir() and ((path / "run.json").exists() or not beside.exists()):
+        return _folder(path)
+    folder, page = (path, beside) if path.is_dir() else (None, path)
+    text = records.text_of(page)
+    inside = embedded.unpack_all(text, str(page))
+    return _comparison(text, inside, folder) if inside[0].path else _page(text, inside[0])
 
 
 def _page(text: str, inside: Embedded) -> Verification:
@@ -80,10 +80,8 @@ def _folder(folder: Path) -> Verification:
     return _compared(_hash(found), shown, made, notes, drawn_alike, others)
 
 
-def _comparison(page: Path, folder: Path | None = None) -> Verification:
+def _comparison(text: str, inside: Sequence[Embedded], folder: Path | None) -> Verification:
     """Runs side by side: the page alone, or with all that lies in its folder."""
-    text = records.text_of(page)
-    inside = embedded.unpack_all(text, str(page))
     paths, reports = [Path(one.path) for one in inside], [one.report for one in inside]
     found = comparison.compare(paths, reports)
     digest, notes = compared.content_hash(found), _versions(inside[0])
