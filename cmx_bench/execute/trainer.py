@@ -76,8 +76,17 @@ def _setting(job: TrainingJob, rank: int = 0) -> Setting:
         threads = max(1, mine - 1)  # one prepares images
     size = asked.shared_size(job.cell.setting)
     return Setting(
-        "training", device, "fp32", "nchw", "none", recipe.batch_size, size, threads
-    )  # fmt: skip
+        "training",
+        device,
+        "fp32",
+        # To evaluate in another layout would move the weights from beside AdamW's moments, and its
+        # fused step goes through the memory of both in order.
+        "nhwc" if recipe.channels_last else "nchw",
+        "none",
+        recipe.batch_size,
+        size,
+        threads,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,12 @@ def cell(family: str) -> Cell:
 
 
 def trained(
-    folder: Path, few: Path, family: str = "mixer", processes: int = 1, stop: bool = False
-) -> Trained | None:
+    folder: Path, few: Path, family: str = "mixer", processes: int = 1, stop: bool = False,
+    channels_last: bool = False,
+) -> Trained | None:  # fmt: skip
     """How a training ends, in a process of its own; None where it is killed after an epoch."""
-    task = Evaluation(ASKED, Path(), few, processes=processes)
+    asked = ASKED.model_copy(update={"train": recipe(**HARD, channels_last=channels_last)})
+    task = Evaluation(asked, Path(), few, processes=processes)
     ours, theirs = Pipe()
     job = TrainingJob(cell(family), 0, task, files.of(folder, "m", 16, 0))
     process = local.start("cmx_bench.execute.trainer:train", theirs, job, folder / "log.txt")
@@ -78,16 +80,17 @@ def last(folder: Path) -> dict[str, Tensor]:
     return load_file(folder / "trained" / "m.r16.seed0.safetensors")
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
 def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_been(
-    tmp_path: Path, few: Path
+    tmp_path: Path, few: Path, channels_last: bool
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):
         folder.mkdir()
-    ended = trained(whole, few, "convmixer")
+    ended = trained(whole, few, "convmixer", channels_last=channels_last)
     assert ended is not None and ended.told is not None
-    assert trained(killed, few, "convmixer", stop=True) is None
-    resumed = trained(killed, few, "convmixer")
+    assert trained(killed, few, "convmixer", stop=True, channels_last=channels_last) is None
+    resumed = trained(killed, few, "convmixer", channels_last=channels_last)
     assert resumed is not None and resumed.told is not None
     assert "going on" in (killed / "log.txt").read_text()
     for name, value in last(whole).items():
