@@ -3,20 +3,76 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cmx_bench import stats, units
 from cmx_bench.disturbance import by_cell
-from cmx_bench.execute.job import Job
+from cmx_bench.execute.job import Job, Seen
 from cmx_bench.execute.remaining import all_processes_left, seconds_left
 from cmx_bench.execute.runner import Watch
 from cmx_bench.metrics import METRICS
 from cmx_bench.plan import Plan
 from cmx_bench.records import Record
+
+# Where nothing is kept for longer than this, a plain line says how far a training has come.
+_SILENCE = 60.0
+
+
+@dataclass(slots=True)
+class _Pace:
+    """Models that are trained or evaluated together: when they were first heard of, and how far
+    they had come then."""
+
+    setting_key: str
+    since: float
+    first: int
+    last: Seen
+
+    def seconds_left(self) -> float | None:
+        """As fast as so far; None where it cannot be known yet."""
+        passed, images = time.monotonic() - self.since, self.last.images - self.first
+        if self.last.size is None or images <= 0:
+            return None
+        return passed * (self.last.size - self.last.images) / images
+
+
+@dataclass(slots=True)
+class _Forecast:
+    """What is there of a run that goes on, and by that how long the rest takes."""
+
+    plan: Plan
+    found: Mapping[str, list[Record]]
+    budget: float | None
+    spread: float
+    begin: float
+    pace: _Pace | None = None
+
+    def hear(self, job: Job, record: Record | None) -> None:
+        """Keeps what the runner tells."""
+        if record is not None:
+            self.found[record.cell].append(record)
+            self.pace = None
+        elif job.seen is not None:
+            if self.pace is None or job.seen.images < self.pace.last.images:
+                key, images = job.cell.setting_key, job.seen.images
+                self.pace = _Pace(key, time.monotonic(), images, job.seen)
+            self.pace.last = job.seen
+
+    def passed(self) -> float:
+        """The seconds since the run began, or goes on."""
+        return time.monotonic() - self.begin
+
+    def left(self) -> float:
+        """The seconds that are left."""
+        rest = None if self.budget is None else self.budget - self.passed()
+        seconds = None if self.pace is None else self.pace.seconds_left()
+        under_way = {} if self.pace is None or seconds is None else {self.pace.setting_key: seconds}
+        return seconds_left(self.plan, self.found, rest, self.spread, under_way)
 
 
 @contextmanager
@@ -26,40 +82,36 @@ def watching(
     """A watch for a run that begins now with the records `found`; `budget` and `spread` are the
     seconds that the runner is given."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    so_far, begin = by_cell(found), time.monotonic()
-
-    def left() -> float:
-        rest = None if budget is None else budget - (time.monotonic() - begin)
-        return seconds_left(plan, so_far, rest, spread)
-
-    def line(job: Job, record: Record) -> str:
-        """Keeps the record, and says what it gave."""
-        so_far[record.cell].append(record)
-        return _line(plan, job, so_far, left())
-
+    forecast = _Forecast(plan, by_cell(found), budget, spread, time.monotonic())
     if console.is_terminal:
-        with _live(console, plan, sum(record.elapsed for record in found), left, line) as watch:
+        with _live(console, forecast, sum(record.elapsed for record in found)) as watch:
             yield watch
     else:
-        yield _plain(console, line)
+        yield _plain(console, forecast)
 
 
-def _plain(console: Console, line: Callable[[Job, Record], str]) -> Watch:
+def _plain(console: Console, forecast: _Forecast) -> Watch:
+    spoke = forecast.begin
+
     def watch(job: Job, record: Record | None) -> None:
+        nonlocal spoke
+        forecast.hear(job, record)
+        now = time.monotonic()
         if record is not None:
-            console.print(line(job, record), markup=False)
+            line = _line(forecast, job)
+        elif job.seen is not None and now - spoke >= _SILENCE:
+            line = f"{_under_way(job)}  [{units.duration(forecast.left())} left]"
+        else:
+            return
+        spoke = now
+        console.print(line, markup=False)
 
     return watch
 
 
 @contextmanager
-def _live(
-    console: Console,
-    plan: Plan,
-    spent: float,
-    left: Callable[[], float],
-    line: Callable[[Job, Record], str],
-) -> Iterator[Watch]:
+def _live(console: Console, forecast: _Forecast, before: float) -> Iterator[Watch]:
+    """A bar of the time; `before` are the seconds that an earlier run into the folder took."""
     columns = (
         BarColumn(bar_width=24),
         TextColumn("{task.percentage:>3.0f} %"),
@@ -67,14 +119,14 @@ def _live(
         TextColumn("{task.description}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=plan.seconds, left=units.duration(left()))
+        rest = forecast.left()
+        task = bar.add_task("starting", total=before + rest, left=units.duration(rest))
 
         def watch(job: Job, record: Record | None) -> None:
-            nonlocal spent
+            forecast.hear(job, record)
             if record is not None:
-                spent += record.elapsed
-                console.print(line(job, record), markup=False)
-            rest = left()
+                console.print(_line(forecast, job), markup=False)
+            rest, spent = forecast.left(), before + forecast.passed()
             bar.update(
                 task,
                 completed=spent,
@@ -93,15 +145,15 @@ def _under_way(job: Job) -> str:
     return f"{job.seen.doing}: {job.seen.images:,}{size} images"
 
 
-def _line(plan: Plan, job: Job, found: Mapping[str, Sequence[Record]], left: float) -> str:
+def _line(forecast: _Forecast, job: Job) -> str:
     """One finished execution: how far the run is, what it gave, the estimate so far."""
-    cell = job.cell
+    plan, found, cell = forecast.plan, forecast.found, job.cell
     mine = found[cell.key]
     record = mine[-1]
     result = _result(mine) if record.status == "ok" else f"{record.status}: {record.reason}"
     return (
         f"{_done(plan, found)} {cell.key}{_times(plan, job)}: {result}  "
-        f"[{record.elapsed:.1f} s, {units.duration(left)} left]"
+        f"[{record.elapsed:.1f} s, {units.duration(forecast.left())} left]"
     )
 
 

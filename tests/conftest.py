@@ -32,6 +32,23 @@ settings:
   cpu: [{name: cpu, batch_size: 2, image_size: 56}]
 """
 
+# Models to be trained and evaluated together, with two seeds.
+TRAINED = """\
+name: trained
+num_classes: 10
+models:
+  - {name: one, mixer: {dim: 16, depth: 1, patch_size: 4}}
+  - {name: other, mixer: {dim: 24, depth: 1, patch_size: 4}}
+measures: [accuracy]
+accuracy:
+  dataset: digits
+  preprocessing: shared
+  train: {name: short, epochs: 1, batch_size: 16, optimizer: {lr: 0.01}}
+  seeds: [0, 7]
+settings:
+  cpu: [{name: cpu, batch_size: 64, image_size: 16}]
+"""
+
 CPU: dict[str, Any] = {
     "device": "cpu", "device_name": "A CPU", "cores": 2, "threads": 2, "cxx": True, "torch": "2.15",
 }  # fmt: skip

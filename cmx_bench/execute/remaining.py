@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from cmx_bench import disturbance, metrics, stats
 from cmx_bench.cell import Cell
@@ -80,6 +81,7 @@ def seconds_left(
     found: Mapping[str, Sequence[Record]],
     budget: float | None = None,
     spread: float = 0.0,
+    under_way: Mapping[str, float] = MappingProxyType({}),
 ) -> float:
     """The time that the missing executions will take.
 
@@ -91,6 +93,8 @@ def seconds_left(
         found: all records, by cell.
         budget: the seconds left in which cells are repeated.
         spread: the seconds over which rounds begin.
+        under_way: of the setting whose models are trained or evaluated now, by its key, the seconds
+            that this still takes.
     """
     took = {key: mine[-1].elapsed for key, mine in found.items() if mine}
     spent: defaultdict[str, float] = defaultdict(float)
@@ -112,10 +116,12 @@ def seconds_left(
     every += sum(left[cell.key] * expected(cell) for cell in sampled)
     every = max(every, (rounds - 1) * apart(plan, spread))
     every = every if budget is None else min(every, max(first, budget))
-    return every + _evaluations_left(plan, found)
+    return every + _evaluations_left(plan, found, under_way)
 
 
-def _evaluations_left(plan: Plan, found: Mapping[str, Sequence[Record]]) -> float:
+def _evaluations_left(
+    plan: Plan, found: Mapping[str, Sequence[Record]], under_way: Mapping[str, float]
+) -> float:
     """The seconds for the seeds of each setting that no model has been evaluated with."""
     seconds: defaultdict[str, float] = defaultdict(float)
     there: defaultdict[str, int] = defaultdict(int)
@@ -124,7 +130,12 @@ def _evaluations_left(plan: Plan, found: Mapping[str, Sequence[Record]]) -> floa
         mine = sum(record.status == "ok" for record in found.get(cell.key, ()))
         there[cell.setting_key] = max(there[cell.setting_key], mine)
     seeds = _seeds(plan)
-    return sum(each * max(0, seeds - there[key]) / seeds for key, each in seconds.items())
+
+    def missing(key: str) -> int:
+        return max(0, seeds - there[key] - (key in under_way))
+
+    planned = sum(each * missing(key) / seeds for key, each in seconds.items())
+    return planned + sum(under_way.values())
 
 
 def _seeds(plan: Plan) -> int:

@@ -102,14 +102,13 @@ def _trained(
                 under_way[one.child.pipe] = one
             for one in _heard(under_way.values(), timeout):
                 ended = _said(one, timeout)
-                if ended is None:
-                    _tell(under_way.values(), watch)
-                    continue
-                del under_way[one.child.pipe]
-                if ended.told is None:
-                    one.child.process.kill()  # it may hang
-                one.closing.close()
-                yield one.job, ended, time.monotonic() - one.begin
+                if ended is not None:
+                    del under_way[one.child.pipe]
+                    if ended.told is None:
+                        one.child.process.kill()  # it may hang
+                    one.closing.close()
+                    yield one.job, ended, time.monotonic() - one.begin
+                _tell(under_way.values(), len(jobs), len(waiting), watch)
 
 
 def _begun(job: TrainingJob, log: Path, closing: ExitStack) -> _UnderWay:
@@ -142,12 +141,19 @@ def _said(one: _UnderWay, timeout: float) -> Trained | None:
     return None
 
 
-def _tell(under_way: Collection[_UnderWay], watch: Callable[[Seen], None]) -> None:
-    """How far all are that have spoken."""
+def _tell(
+    under_way: Collection[_UnderWay], jobs: int, waiting: int, watch: Callable[[Seen], None]
+) -> None:
+    """How far all trainings have come together; nothing before each under way has spoken, for one
+    that goes on is not at its beginning."""
     seen = [one.seen for one in under_way if one.seen is not None]
-    sizes = [one.size for one in seen if one.size is not None]
+    if not seen or len(seen) < len(under_way):
+        return
+    size = seen[0].size  # of all the same: one data set, one recipe
+    assert size is not None  # where images are drawn at random their number is known
+    ended = (jobs - waiting - len(under_way)) * size
     doing = f"training {' and '.join(one.job.cell.model.name for one in under_way)}"
-    watch(Seen(sum(one.images for one in seen), sum(sizes), doing))
+    watch(Seen(ended + sum(one.images for one in seen), jobs * size, doing))
 
 
 def _evaluated(

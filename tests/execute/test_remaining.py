@@ -16,7 +16,7 @@ from cmx_bench.execute import remaining, runner
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan
 from cmx_bench.records import Record
 
-from ..conftest import StandIn
+from ..conftest import TRAINED, StandIn
 from .conftest import opened, silent
 
 
@@ -66,23 +66,6 @@ def test_the_time_left_foresees_more_processes(precise: Callable[..., Plan]) -> 
     mixer = next(key for key in made.estimates if key.startswith("mixer/throughput/"))
     others += 5 * scale * made.estimates[mixer] + INTERPRETER_SECONDS * (needed - 5)
     assert seconds_left(made, seen) == pytest.approx(2 * (needed - 5) + others)
-
-
-TRAINED = """\
-name: trained
-num_classes: 10
-models:
-  - {name: one, mixer: {dim: 16, depth: 1, patch_size: 4}}
-  - {name: other, mixer: {dim: 24, depth: 1, patch_size: 4}}
-measures: [accuracy]
-accuracy:
-  dataset: digits
-  preprocessing: shared
-  train: {name: short, epochs: 1, batch_size: 16, optimizer: {lr: 0.01}}
-  seeds: [0, 7]
-settings:
-  cpu: [{name: cpu, batch_size: 64, image_size: 16}]
-"""
 
 
 def test_models_that_are_evaluated_end_together(

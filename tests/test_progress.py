@@ -1,0 +1,120 @@
+"""What a run says of itself, and how it foresees the end of what takes long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cmx_bench import planning, progress, suite
+from cmx_bench.accuracy import Evaluation
+from cmx_bench.execute.job import Job, Seen
+from cmx_bench.plan import Plan
+from cmx_bench.records import Record
+
+from .conftest import TRAINED
+
+
+class Clock:
+    """In the place of the time: it stands still until it is moved."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=made))
+    return made
+
+
+@pytest.fixture
+def trained(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Plan:
+    """Two models that are trained and evaluated together, with two seeds."""
+    file = suite.load(str(write_suite(TRAINED)))
+    return planning.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
+
+
+def kept(job: Job) -> Record:
+    details = {"images": 360}
+    return Record(
+        job.cell.key, job.cell.model.name, "accuracy", "k", job.replicate, "ok", {"top1": [0.5]},
+        "", "e", "", 60.0, details=details,
+    )  # fmt: skip
+
+
+def test_trainings_are_foreseen_by_their_pace(
+    trained: Plan, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half of the images of the first seed take 60 s: 60 are left of it, and another seed as
+    planned. A line comes when a minute has been silent."""
+    job = Job(trained.cells[0], 0, Path("log"))
+    other = sum(trained.estimates.values()) / 2
+    with progress.watching(trained, []) as watch:
+        watch(job, None)
+        for images, passed in ((0, 0.0), (400, 59.0), (500, 1.0), (600, 12.0)):
+            clock.now += passed
+            watch(replace(job, seen=Seen(images, 1000, "training one and other")), None)
+        said = capsys.readouterr().err
+        left = progress.units.duration(60.0 + other)
+        assert said == f"training one and other: 500 of 1,000 images  [{left} left]\n"
+        for cell in trained.cells:
+            record = kept(replace(job, cell=cell))
+            watch(replace(job, cell=cell), record)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"[1/4] {trained.cells[0].key}: Top-1 50.0 % of 360 images")
+    assert second.startswith("[2/4] ")
+    # The pace was that of the first seed: what is left is as planned.
+    assert all(line.endswith(f"[60.0 s, {progress.units.duration(other)} left]")
+               for line in (first, second))  # fmt: skip
+
+
+def test_what_goes_on_is_foreseen_by_what_is_new(trained: Plan, clock: Clock) -> None:
+    """A training that was broken off begins at 800 of 1,000: 50 images in 5 s leave 15 s."""
+    job, found = Job(trained.cells[0], 0, Path("log")), progress.by_cell([])
+    forecast = progress._Forecast(trained, found, None, 0.0, clock())
+    whole = forecast.left()
+    forecast.hear(replace(job, seen=Seen(800, 1000)), None)
+    assert forecast.left() == whole  # as planned: the pace is not known yet
+    clock.now += 5
+    forecast.hear(replace(job, seen=Seen(850, 1000)), None)
+    assert forecast.left() == pytest.approx(15 + whole / 2)
+    clock.now += 1
+    forecast.hear(replace(job, seen=Seen(0, 360)), None)  # trained, and evaluated now
+    clock.now += 1
+    forecast.hear(replace(job, seen=Seen(90, 360)), None)
+    assert forecast.left() == pytest.approx(3 + whole / 2)
+
+
+def test_a_stream_of_unknown_length_is_foreseen_as_planned(trained: Plan, clock: Clock) -> None:
+    forecast = progress._Forecast(trained, progress.by_cell([]), None, 0.0, clock())
+    whole = forecast.left()
+    for images in (0, 64):
+        clock.now += 1
+        job = Job(trained.cells[0], 0, Path("log"), Seen(images, None))
+        forecast.hear(job, None)
+    assert forecast.left() == whole
+    assert progress._under_way(job) == "accuracy: 64 images"
+
+
+def test_the_bar_moves_while_models_train(
+    trained: Plan, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the first of two seeds in the time that was planned for it: a quarter."""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr(progress.Progress, "update",
+                        lambda self, task, **fields: shown.append(fields))  # fmt: skip
+    job, seed = Job(trained.cells[0], 0, Path("log")), sum(trained.estimates.values()) / 2
+    with progress.watching(trained, []) as watch:
+        watch(replace(job, seen=Seen(0, 10)), None)
+        clock.now += seed / 2
+        watch(replace(job, seen=Seen(5, 10)), None)
+    assert shown[-1]["completed"] / shown[-1]["total"] == pytest.approx(1 / 4)
