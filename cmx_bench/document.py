@@ -110,7 +110,7 @@ def read(path: Path) -> Document:
     except yaml.YAMLError as error:
         raise SuiteError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if root is None:
-        raise SuiteError(f"{path}:1:1: the file is empty; expected keys such as name and models")
+        raise SuiteError(f"{path}:1:1: the file is empty; expected keys and values")
     marks: dict[Location, tuple[int, int]] = {}
     return Document(path, _value(root, (), marks, path), marks, tuple(text.splitlines()))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from cmx_bench import document
 from cmx_bench.errors import SuiteError, nearest
@@ -15,7 +16,7 @@ from cmx_bench.schema import (
     Label,
     Name,
     NotNegative,
-    Number,
+    PartOfOne,
     Positive,
     Share,
     Strict,
@@ -23,6 +24,33 @@ from cmx_bench.schema import (
 )
 
 _Range: TypeAlias = Annotated[list[Above], Field(min_length=2, max_length=2)]
+
+# A part of timm's words for RandAugment: its key, and what may follow it.
+_SECTION = re.compile(
+    r"(mstd)\d+(?:\.\d+)?|(mmax)[1-9]\d*|(inc)[01]|(m)\d+|(n)[1-9]\d*"
+    r"|(p)(?:0\.\d+|[01](?:\.0+)?)|(t)(?:weights|3aw?)"
+)
+
+
+def _rand_augment(words: str) -> str:
+    """What timm understands whole: it passes over some mistakes, and fails at others later."""
+    first, *sections = words.split("-")
+    given: dict[str, str] = {}
+    for section in sections:
+        match = _SECTION.fullmatch(section)
+        if match is None:
+            raise ValueError(f"{section!r} in {words!r} is none of timm's parts, such as m9, n2, "
+                             f"p0.5, mstd0.5, mmax10, inc1 and tweights")  # fmt: skip
+        key = match[match.lastindex or 0]
+        if key in given:
+            raise ValueError(f"{words!r} gives {key} twice")
+        given[key] = section.removeprefix(key)
+    if first != "rand":
+        raise ValueError(f"expected timm's words, such as rand-m9-mstd0.5-inc1, got {words!r}")
+    if int(given.get("m", 0)) > int(given.get("mmax", 10)):
+        raise ValueError(f"timm cuts the magnitude in {words!r} off at {given.get('mmax', 10)}; "
+                         f"lower it, or add mmax{given['m']}")  # fmt: skip
+    return words
 
 
 class Optimizer(Strict):
@@ -37,9 +65,17 @@ class Optimizer(Strict):
     lr: Above
     weight_decay: NotNegative = 0.0
     decay: Literal["weights", "all"] = "weights"
-    betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    betas: Annotated[list[PartOfOne], Field(min_length=2, max_length=2)] = [0.9, 0.999]
     eps: Above = 1e-8
-    momentum: Share = 0.9
+    momentum: PartOfOne = 0.9
+
+    @model_validator(mode="after")
+    def _its_own(self) -> Optimizer:
+        others = {"adamw": ("momentum",), "sgd": ("betas", "eps")}[self.name]
+        for other in others:
+            if other in self.model_fields_set:
+                raise ValueError(f"{self.name} has no {other}; leave it out")
+        return self
 
 
 class Schedule(Strict):
@@ -75,15 +111,15 @@ class Crop(Strict):
 class Augmentation(Strict):
     """What is done to each image, in timm's words. Nothing is by default: every part is named.
 
-    Without a `crop` the shorter side is resized and the middle taken. `flip` is the probability of
-    a mirror image, `random_erasing` that of a rectangle of noise, `color_jitter` the largest change
-    of brightness, contrast and saturation; `rand_augment` such as `rand-m9-mstd0.5-inc1`.
+    Without a `crop` an image is resized and cut as it is to be evaluated. `flip` is the probability
+    of a mirror image, `random_erasing` that of a rectangle of noise, `color_jitter` the largest
+    change of brightness, contrast and saturation; `rand_augment` such as `rand-m9-mstd0.5-inc1`.
     """
 
     crop: Crop | None = None
     flip: Share = 0.0
     color_jitter: NotNegative = 0.0
-    rand_augment: Annotated[str, Field(pattern=r"^rand(-[a-z]+[0-9.]+)*$")] | None = None
+    rand_augment: Annotated[str, AfterValidator(_rand_augment)] | None = None
     random_erasing: Share = 0.0
 
     @model_validator(mode="after")
@@ -113,7 +149,7 @@ class Recipe(Strict):
     augmentation: Augmentation = Augmentation()
     mixup: NotNegative = 0.0
     cutmix: NotNegative = 0.0
-    label_smoothing: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    label_smoothing: PartOfOne = 0.0
     clip_grad_norm: Above | None = None
     amp: bool = False
     channels_last: bool = False

@@ -24,6 +24,7 @@ def _with_point(value: object) -> object:
 
 Number = Annotated[float, BeforeValidator(_with_point)]
 Share = Annotated[Number, Field(ge=0, le=1)]
+PartOfOne = Annotated[Number, Field(ge=0, lt=1)]
 Above = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 
@@ -115,6 +116,13 @@ def _explain(model: type[Strict], source: Document, error: ValidationError) -> S
         words = re.findall(r"'(.*?)'", expected)
         hint = nearest(got, words) if isinstance(got, str) else ""
         return source.error(location, f"{name}: expected {expected}, got {shown(got)}{hint}")
+    if problem in ("too_short", "too_long"):
+        bound = (
+            f"at least {context['min_length']}"
+            if problem == "too_short"
+            else (f"at most {context['max_length']}")
+        )
+        return source.error(location, f"{name}: expected {bound} items, got {len(got)}")
     if problem == "value_error":
         return source.error(location, f"{name}: {context['error']}")
     expected = _EXPECTED.get(problem) or first["msg"].removeprefix("Input ").strip()

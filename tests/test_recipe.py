@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from timm.data.auto_augment import rand_augment_transform
 
 from cmx_bench import recipe, suite
 from cmx_bench.errors import SuiteError
@@ -27,6 +28,10 @@ MISTAKES = {
         "4:19: name: expected 'adamw' or 'sgd', got text 'adam'",
     ),
     "name: mine\n": ("", "1:1: the key 'name' is missing"),
+    "lr: 0.01": ("lr: 0.01, betas: [0.9]", "4:30: betas: expected at least 2 items, got 1"),
+    "0.01": ("0.01, betas: [0.9, 1]", "4:36: betas: should be less than 1, got a number 1"),
+    " {lr": (" {momentum: 0.9, lr", "4:12: optimizer: adamw has no momentum; leave it out"),
+    " {lr: ": (" {name: sgd, eps: 1.0e-3, lr: ", "optimizer: sgd has no eps; leave it out"),
     "lr: 0.01}\n": (
         "lr: 0.01}\nmixup: 0.2\nbatch_size: 63\n",
         "the key 'batch_size' is given twice",
@@ -36,7 +41,14 @@ PARTS = {
     "schedule: {name: one-cycle, warmup: 0.1}": "5:11: schedule: one-cycle begins with a warm-up",
     "augmentation: {crop: {scale: [0.9, 0.5]}}": "5:22: crop: scale goes from 0.9 down to 0.5",
     "augmentation: {crop: {scale: [0.5, 1.5]}}": "5:22: crop: scale is a share of the image's area",
-    "augmentation: {rand_augment: random-9}": "5:30: rand_augment: expected a name",
+    "augmentation: {rand_augment: random-m9}": "5:30: rand_augment: expected timm's words, such",
+    "augmentation: {rand_augment: augmix-m5}": "such as rand-m9-mstd0.5-inc1, got 'augmix-m5'",
+    "augmentation: {rand_augment: rand-x3}": "'x3' in 'rand-x3' is none of timm's parts, such",
+    "augmentation: {rand_augment: rand-m9.5}": "'m9.5' in 'rand-m9.5' is none of timm's parts",
+    "augmentation: {rand_augment: rand-p.5}": "'p.5' in 'rand-p.5' is none of timm's parts",
+    "augmentation: {rand_augment: rand-p1.5}": "'p1.5' in 'rand-p1.5' is none of timm's parts",
+    "augmentation: {rand_augment: rand-m9-m4}": "'rand-m9-m4' gives m twice",
+    "augmentation: {rand_augment: rand-m12}": "off at 10; lower it, or add mmax12",
     "augmentation: {rand_augment: rand-m9, color_jitter: 0.4}": "timm leaves color_jitter out",
     "augmentation: {flip: 1.5}": "5:22: flip: should be less than or equal to 1",
     "label_smoothing: 1": "5:18: label_smoothing: should be less than 1",
@@ -72,6 +84,16 @@ def test_parts_that_do_not_fit_are_refused(part: str, tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as error:
         recipe.load(write(tmp_path, RECIPE + part + "\n"))
     assert PARTS[part].lower() in str(error.value).lower()
+
+
+@pytest.mark.parametrize(
+    "words", ["rand", "rand-m9-mstd0.5-inc1", "rand-n2-m4-p1.0", "rand-m12-mmax30", "rand-p0.5-t3a",
+              "rand-m4-n2-tweights"],
+)  # fmt: skip
+def test_what_is_accepted_of_rand_augment_timm_accepts_too(words: str, tmp_path: Path) -> None:
+    loaded = recipe.load(write(tmp_path, RECIPE + f"augmentation: {{rand_augment: {words}}}\n"))
+    assert loaded.augmentation.rand_augment == words
+    assert rand_augment_transform(words).num_layers == 2  # type: ignore[no-untyped-call]
 
 
 def test_an_odd_batch_cannot_be_mixed(tmp_path: Path) -> None:
