@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cmx_bench.accuracy import cache
 from cmx_bench.accuracy.preprocessing import Geometry, Transform, transform
-from cmx_bench.datasets import Dataset, Item, held, rgb
+from cmx_bench.datasets import Dataset, Item, held, rgb, why_broken
 
 _AHEAD = 1  # on two cores that predict as well a twentieth of the time is gained, on a GPU more
 
@@ -98,9 +98,8 @@ def _prepared(item: Item, transforms: Mapping[Geometry, Transform]) -> dict[Geom
     try:
         image = rgb(item)
         return {geometry: one(image) for geometry, one in transforms.items()}
-    except Exception as error:  # Pillow and file systems raise anything for a broken file
-        first_line = (str(error).splitlines() or ["no message"])[0]
-        return f"{type(error).__name__}: {first_line}"
+    except Exception as error:
+        return why_broken(error)
 
 
 def _stacked(pixels: Sequence[Tensor], geometry: Geometry) -> Tensor:

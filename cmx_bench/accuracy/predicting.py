@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cmx_bench.accuracy.preprocessing import Preprocessing
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError
-from cmx_bench.measures.forward import DTYPES, call_of, memory_format, place
+from cmx_bench.measures.forward import DTYPES, call_of, memory_format, place, refuse_misfit
 from cmx_bench.models.building import build
 from cmx_bench.models.weights import load
 
@@ -73,10 +73,6 @@ def predict_with(
 
 
 def _refuse_strange(logits: Tensor, model: Model, count: int) -> None:
-    if logits.shape != (count, model.num_classes):
-        raise ModelError(
-            f"{model.name}: gives {tuple(logits.shape)} for {count} images, expected "
-            f"{(count, model.num_classes)}; set num_classes"
-        )
+    refuse_misfit(logits, model, count)
     if not logits.isfinite().all():
         raise ModelError(f"{model.name}: gives values that are not finite")

@@ -45,6 +45,17 @@ def rgb(item: Item) -> Image:
     return image.convert("RGB")
 
 
+def why_broken(error: Exception) -> str:
+    """Why an image cannot be used, in a line; `error` is anything that Pillow, timm's transforms or
+    a file system raise."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):  # its text is the address of our buffer
+        return "not a kind of image that Pillow knows"
+    first_line = (str(error).splitlines() or ["no message"])[0]
+    return f"{type(error).__name__}: {first_line}"
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """Images in a fixed order, however often they are asked for.

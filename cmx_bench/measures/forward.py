@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import ModelError
 from cmx_bench.measures import compiled
 from cmx_bench.models.building import build
 
@@ -95,6 +96,15 @@ def out_of_memory(error: BaseException) -> bool:
 def logits_of(output: Tensor | tuple[Tensor, ...]) -> Tensor:
     """What a model in training gives for its classes: distilled ones give a teacher's as well."""
     return output[0] if isinstance(output, tuple) else output
+
+
+def refuse_misfit(logits: Tensor, model: Model, count: int) -> None:
+    """Raises a ModelError for `logits` that are not `(count, num_classes)`."""
+    if logits.shape != (count, model.num_classes):
+        raise ModelError(
+            f"{model.name}: gives {tuple(logits.shape)} for {count} images, expected "
+            f"{(count, model.num_classes)}; set num_classes"
+        )
 
 
 def memory_format(setting: Setting) -> torch.memory_format:

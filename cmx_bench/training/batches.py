@@ -14,9 +14,10 @@ from timm.data import auto_augment
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
 from torch.utils import data
+from torchvision.transforms.functional import to_pil_image
 
-from cmx_bench.accuracy.preprocessing import Preprocessing
-from cmx_bench.datasets import Dataset, rgb
+from cmx_bench.accuracy.preprocessing import Preprocessing, transform
+from cmx_bench.datasets import Dataset, rgb, why_broken
 from cmx_bench.errors import DataError
 from cmx_bench.recipe import Augmentation, Recipe
 from cmx_bench.training import derived
@@ -56,7 +57,10 @@ def _posterize(image: Image, bits: int, **rest: object) -> Image:
 
 
 def augment(asked: Augmentation, preprocessing: Preprocessing) -> Augment:
-    """timm's transform: from an image to normalised values `(3, image_size, image_size)`."""
+    """timm's transform: from an image to normalised values `(3, image_size, image_size)`.
+
+    Without a crop it starts from the pixels that are evaluated.
+    """
     auto_augment.NAME_TO_OP.update(dict.fromkeys(_POSTERIZING, _posterize))
     geometry, crop = preprocessing.geometry, asked.crop
     made: Augment = create_transform(
@@ -73,12 +77,14 @@ def augment(asked: Augmentation, preprocessing: Preprocessing) -> Augment:
         std=preprocessing.std,
         re_prob=asked.random_erasing,
         re_mode="pixel",
-        crop_pct=geometry.crop_pct,
     )
-    return made
+    if crop:
+        return made
+    evaluated = transform(geometry)
+    return lambda image: made(to_pil_image(torch.as_tensor(evaluated(image))))
 
 
-class Images(data.Dataset[tuple[Tensor, int]]):
+class Images(data.Dataset[tuple[Tensor, int] | DataError]):
     """The images of a data set, changed as the seed and the epoch want it."""
 
     def __init__(self, dataset: Dataset, change: Augment, classes: int, seed: int) -> None:
@@ -91,7 +97,15 @@ class Images(data.Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return self.size
 
-    def __getitem__(self, place: Place) -> tuple[Tensor, int]:
+    def __getitem__(self, place: Place) -> tuple[Tensor, int] | DataError:
+        """What `at` gives or raises: out of a process of torch's loader, an error that is raised
+        comes as the text of a traceback."""
+        try:
+            return self.at(place)
+        except DataError as error:
+            return error
+
+    def at(self, place: Place) -> tuple[Tensor, int]:
         """The normalised values of an image, and its class.
 
         Raises:
@@ -105,8 +119,8 @@ class Images(data.Dataset[tuple[Tensor, int]]):
                             f"{self._classes} classes; set num_classes")  # fmt: skip
         try:
             return self._change(rgb(item)), item.label
-        except Exception as error:  # Pillow and file systems raise anything for a broken file
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        except Exception as error:
+            reason = why_broken(error)
             raise DataError(f"{self._name}: {item.key} cannot be read ({reason})") from error
 
 
@@ -144,14 +158,31 @@ class Batches(data.Sampler[list[Place]]):
                 yield self._part.of([(epoch, number) for number in chosen])
 
 
-def loader(images: Images, batches: Batches, workers: int, kind: str) -> data.DataLoader[object]:
+def loaded(images: Images, batches: Batches, workers: int, kind: str) -> Iterator[list[Tensor]]:
     """Batches `(n, 3, H, W)` with their classes `(n,)`, prepared by so many processes beside this
-    one, forked from it; by this one where there are none."""
-    return data.DataLoader(
+    one, forked from it; by this one where there are none.
+
+    Raises:
+        DataError: an image cannot be learned from.
+    """
+    loader: data.DataLoader[object] = data.DataLoader(
         images,
+        collate_fn=_collated,
         batch_sampler=batches,
         num_workers=workers,
         multiprocessing_context="fork" if workers else None,
         pin_memory=kind == "cuda",
         persistent_workers=workers > 0,
     )
+    for batch in loader:
+        if isinstance(batch, DataError):
+            raise batch
+        yield batch
+
+
+def _collated(items: list[tuple[Tensor, int] | DataError]) -> list[Tensor] | DataError:
+    broken = next((item for item in items if isinstance(item, DataError)), None)
+    if broken is not None:
+        return broken
+    batch: list[Tensor] = data.default_collate(items)
+    return batch

@@ -15,20 +15,17 @@ from cmx_bench.errors import WeightsError
 
 
 def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
-    """Writes a `.safetensors` file."""
+    """Writes a `.safetensors` file; it is on the disk when this returns."""
     draft = _draft(path)
     save_file({name: one.cpu().contiguous() for name, one in state_dict.items()}, draft)
-    draft.replace(path)
+    _keep(draft, path)
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """Keeps the state of a training; it is on the disk when this returns."""
     draft = _draft(path)
-    with draft.open("wb") as file:
-        torch.save(dict(state), file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    torch.save(dict(state), draft)
+    _keep(draft, path)
 
 
 def read_state(path: Path) -> dict[str, Any] | None:
@@ -49,3 +46,9 @@ def read_state(path: Path) -> dict[str, Any] | None:
 
 def _draft(path: Path) -> Path:
     return path.with_name(path.name + ".part")
+
+
+def _keep(draft: Path, path: Path) -> None:
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    draft.replace(path)

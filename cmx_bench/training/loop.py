@@ -19,11 +19,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cmx_bench.cell import Model
 from cmx_bench.errors import ModelError
-from cmx_bench.measures.forward import logits_of
+from cmx_bench.measures.forward import logits_of, refuse_misfit
 from cmx_bench.models.building import build
 from cmx_bench.recipe import Optimizer, Recipe
 from cmx_bench.training import derived, schedule
-from cmx_bench.training.batches import Batches, Images, Part, loader
+from cmx_bench.training.batches import Batches, Images, Part, loaded
 
 # After so many steps the loss is looked at, for which a GPU has to be waited for.
 _LOOK = 50
@@ -114,12 +114,12 @@ class Training:
         """
         size, recipe = len(self.images), self.recipe
         batches = Batches(size, recipe, self.seed, self.part, self.done)
-        loaded = iter(loader(self.images, batches, self.workers, self._kind))
+        coming = loaded(self.images, batches, self.workers, self._kind)
         for epoch in range(self.done, recipe.epochs):
             begin = time.monotonic()
             total = torch.zeros((), device=self.device)
             for step in range(epoch * batches.steps, (epoch + 1) * batches.steps):
-                images, labels = next(loaded)
+                images, labels = next(coming)
                 progress = (step + 1) / (batches.steps * recipe.epochs)
                 lr = recipe.optimizer.lr * schedule.share(recipe.schedule, progress)
                 batch = (one.to(self.device, non_blocking=True) for one in (images, labels))
@@ -144,6 +144,7 @@ class Training:
         torch.manual_seed(derived(self.seed, "step", step, self.part.rank))  # for dropout
         with torch.autocast(self._kind, torch.float16, enabled=self._mixed_precision):
             logits = logits_of(self._call(images.to(memory_format=self._layout)))
+        refuse_misfit(logits, self.model, len(images))
         smoothing = 0.0 if self._mix is not None else self.recipe.label_smoothing
         loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]

@@ -251,7 +251,7 @@ def test_a_broken_image_is_named_and_counted(
     (outcome,) = evaluate([cell], lenient, tmp_path / "run").values()
     assert outcome.details["images"] == 40
     assert len(outcome.details["broken"]) == 2
-    assert "cannot identify" in str(outcome.details["broken"])
+    assert "not a kind of image that Pillow knows" in str(outcome.details["broken"])
 
 
 def test_what_a_model_does_fails_its_own_cell(weights: Path, images: Path, tmp_path: Path) -> None:

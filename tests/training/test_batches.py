@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -12,8 +13,8 @@ import torch
 from PIL import Image
 from timm.data.mixup import Mixup
 
-from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing
-from cmx_bench.datasets import Dataset, Item, of_places, open_dataset
+from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing, transform
+from cmx_bench.datasets import Dataset, Item, of_places, open_dataset, rgb
 from cmx_bench.errors import DataError
 from cmx_bench.recipe import Augmentation, Crop, Optimizer, Recipe
 from cmx_bench.training.batches import Batches, Images, Part, augment
@@ -36,8 +37,11 @@ def few() -> Dataset:
     return of_places("few", digits.at, 48, 10)
 
 
-def images(asked: Augmentation = STRONG, seed: int = 0, dataset: Dataset | None = None) -> Images:
-    return Images(dataset or few(), augment(asked, SEEN), 10, seed)
+def images(
+    asked: Augmentation = STRONG, seed: int = 0, dataset: Dataset | None = None,
+    seen: Preprocessing = SEEN,
+) -> Images:  # fmt: skip
+    return Images(dataset or few(), augment(asked, seen), 10, seed)
 
 
 def test_each_epoch_draws_every_image_once_in_another_order() -> None:
@@ -94,21 +98,23 @@ def test_batches_that_cannot_be_made_are_refused(
 
 def test_an_image_is_changed_as_its_seed_and_epoch_want_it() -> None:
     one, same, other = images(), images(), images(seed=1)
-    value, label = one[0, 5]
+    value, label = one.at((0, 5))
     assert value.shape == (3, 16, 16) and 0 <= label < 10
-    one[1, 7]  # what was drawn before does not matter
-    assert torch.equal(same[0, 5][0], value) and torch.equal(one[0, 5][0], value)
-    assert not torch.equal(one[1, 5][0], value) and not torch.equal(other[0, 5][0], value)
+    one.at((1, 7))  # what was drawn before does not matter
+    assert torch.equal(same.at((0, 5))[0], value) and torch.equal(one.at((0, 5))[0], value)
+    assert not torch.equal(one.at((1, 5))[0], value) and not torch.equal(other.at((0, 5))[0], value)
 
 
-def test_without_augmentation_an_image_is_what_is_evaluated() -> None:
-    from cmx_bench.accuracy.preprocessing import transform
-    from cmx_bench.datasets import rgb
-
+@pytest.mark.parametrize(
+    ("crop_pct", "mode"), [(1.0, "center"), (0.875, "center"), (0.9, "squash"), (0.9, "border")]
+)
+def test_without_augmentation_an_image_is_what_is_evaluated(crop_pct: float, mode: str) -> None:
     dataset = open_dataset("digits", None, "train")
     assert dataset.at is not None
-    value, _ = images(Augmentation())[0, 5]
-    evaluated = transform(SEEN.geometry)(rgb(dataset.at(5)))
+    fill = (0.5, 0.5, 0.5) if mode == "border" else None
+    seen = replace(SEEN, geometry=Geometry(16, crop_pct, mode, "bicubic", fill))
+    value, _ = images(Augmentation(), seen=seen).at((0, 5))
+    evaluated = transform(seen.geometry)(rgb(dataset.at(5)))
     assert torch.allclose(value, (torch.as_tensor(evaluated) / 255 - 0.5) / 0.5, atol=1e-6)
 
 
@@ -123,9 +129,9 @@ def odd(label: int, broken: bool) -> Dataset:
 
 def test_images_that_cannot_be_learned_from_are_named() -> None:
     with pytest.raises(DataError, match=r"odd: i3 cannot be read \(OSError: cut off\)"):
-        images(dataset=odd(1, broken=True))[0, 3]
+        images(dataset=odd(1, broken=True)).at((0, 3))
     with pytest.raises(DataError, match="i3 has the label 10, the model 10 classes; set num_cl"):
-        images(dataset=odd(10, broken=False))[0, 3]
+        images(dataset=odd(10, broken=False)).at((0, 3))
     with pytest.raises(DataError, match="comes as a stream"):
         images(dataset=Dataset("stream", lambda: iter(()), None, None))
 
