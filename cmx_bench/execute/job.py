@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.measures import Samples
+from cmx_bench.recipe import Recipe
 from cmx_bench.records import Environment
 from cmx_bench.training.files import Files
 
@@ -73,6 +74,12 @@ class TrainingJob:
     task: Evaluation
     files: Files
     at_once: int = 1
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it trains with."""
+        assert self.task.asked.train is not None
+        return self.task.asked.train
 
 
 @dataclass(frozen=True, slots=True)

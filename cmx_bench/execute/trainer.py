@@ -3,29 +3,32 @@ an earlier one stopped."""
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkProcess
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import torch.distributed
 
+from cmx_bench.accuracy import labels
 from cmx_bench.accuracy.decoding import Chunk, chunks
+from cmx_bench.accuracy.labels import Labels
 from cmx_bench.accuracy.predicting import predict_with
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Setting
 from cmx_bench.datasets import is_small, numbered_for, open_dataset
 from cmx_bench.errors import DataError
-from cmx_bench.execute import machine
+from cmx_bench.execute import local, machine
 from cmx_bench.execute.job import Seen, Trained, TrainingJob
+from cmx_bench.execute.local import Child, ProcessError
 from cmx_bench.execute.worker import print_to, reason_of
 from cmx_bench.measures.forward import apply_flags
 from cmx_bench.training import checkpoints
@@ -36,6 +39,7 @@ from cmx_bench.training.loop import Training
 
 _CHUNK = 64  # images that are decoded at a time to evaluate
 _SIGN_OF_LIFE = 1.0  # seconds
+_LAST_WORDS = 1.0  # seconds, of processes that train with one that failed
 
 
 def train(pipe: Connection, job: TrainingJob, log: Path) -> None:
@@ -54,21 +58,41 @@ def train(pipe: Connection, job: TrainingJob, log: Path) -> None:
         told = _train(pipe, job)
         pipe.send(Trained(told, "", seen))
     except Exception as error:  # whatever a model or an image does fails this training alone
-        traceback.print_exc()
-        pipe.send(Trained(None, reason_of(error, setting), {}))
+        pipe.send(Trained(None, _why(_failure(error, setting), others), {}))
     finally:
         for other in others:
-            other.kill()
+            other.process.kill()
         if others:
             torch.distributed.destroy_process_group()
             job.files.meeting.unlink(missing_ok=True)
 
 
+# When a process failed, and why.
+_Failure: TypeAlias = tuple[float, str]
+
+
+def _failure(error: Exception, setting: Setting) -> _Failure:
+    now = time.monotonic()
+    traceback.print_exc()
+    return now, reason_of(error, setting)
+
+
+def _why(mine: _Failure, others: Sequence[Child]) -> str:
+    """The reason of the process that failed first; the rest then fail at having lost it."""
+    failures = [mine]
+    spoke = wait([other.pipe for other in others], _LAST_WORDS)
+    for other in others:
+        if other.pipe in spoke:
+            try:
+                failures.append(local.receive(other, None))
+            except ProcessError as error:
+                failures.append((0.0, f"a process that trained with it {error}"))
+    return min(failures)[1]
+
+
 def _setting(job: TrainingJob, rank: int = 0) -> Setting:
     """How the recipe trains, whatever the settings are that models are evaluated in afterwards."""
     asked, device, threads = job.task.asked, job.cell.setting.device, None
-    recipe = asked.train
-    assert recipe is not None
     if device != "cpu":
         device = f"cuda:{int(device.rpartition(':')[2]) + rank}"
     else:
@@ -81,9 +105,9 @@ def _setting(job: TrainingJob, rank: int = 0) -> Setting:
         "fp32",
         # To evaluate in another layout would move the weights from beside AdamW's moments, and its
         # fused step goes through the memory of both in order.
-        "nhwc" if recipe.channels_last else "nchw",
+        "nhwc" if job.recipe.channels_last else "nchw",
         "none",
-        recipe.batch_size,
+        job.recipe.batch_size,
         size,
         threads,
     )
@@ -97,12 +121,12 @@ class _Lesson:
     preprocessing: Preprocessing
     setting: Setting
     decoded: Callable[[], Iterator[Chunk]]  # the images to evaluate on; kept where they are small
+    label: Labels
+    valid: Sequence[int] | None
 
 
 def _lesson(job: TrainingJob, part: Part) -> _Lesson:
-    model, asked, path = job.cell.model, job.task.asked, job.task.path
-    recipe = asked.train
-    assert recipe is not None
+    model, asked, path, recipe = job.cell.model, job.task.asked, job.task.path, job.recipe
     setting = _setting(job, part.rank)
     seen = of(model, setting, asked)
     classes = model.num_classes
@@ -117,7 +141,8 @@ def _lesson(job: TrainingJob, part: Part) -> _Lesson:
     decoded = partial(chunks, validation, [seen.geometry], _CHUNK, 0, machine.usable_cores(), None)
     if is_small(asked.dataset) and part.rank == 0:  # the one that evaluates
         decoded = partial(iter, tuple(decoded()))
-    return _Lesson(training, seen, setting, decoded)
+    label, valid = labels.reader(job.task), labels.valid(job.task)
+    return _Lesson(training, seen, setting, decoded, label, valid)
 
 
 def _train(pipe: Connection, job: TrainingJob) -> dict[str, Any]:
@@ -130,10 +155,10 @@ def _train(pipe: Connection, job: TrainingJob) -> dict[str, Any]:
     size = len(training.images) // training.recipe.batch_size * training.recipe.batch_size
     tell = _sometimes(pipe, size * training.recipe.epochs)
     for epoch in training.epochs(tell):
-        top1 = _top1(lesson)
-        curve.append({**asdict(epoch), "top1": top1})
-        if top1 == max(point["top1"] for point in curve):
+        top1 = _top1(lesson, partial(tell, epoch.number * size))
+        if top1 > max((point["top1"] for point in curve), default=-1.0):
             checkpoints.write_weights(files.best, training.module.state_dict())
+        curve.append({**asdict(epoch), "top1": top1})
         checkpoints.write_state(files.state, {"curve": curve, **training.state_dict()})
     checkpoints.write_weights(files.last, training.module.state_dict())
     told = _told(lesson, curve, job)
@@ -183,21 +208,27 @@ def _sometimes(pipe: Connection, total: int) -> Callable[[int], None]:
     return tell
 
 
-def _top1(lesson: _Lesson) -> float:
-    """The share of the images to evaluate on that the model, as it is now, has right."""
+def _top1(lesson: _Lesson, alive: Callable[[], None]) -> float:
+    """The share of the images to evaluate on that the model, as it is now, has right.
+
+    Args:
+        alive: called now and then.
+    """
     module, geometry = lesson.training.module, lesson.preprocessing.geometry
     predict = predict_with(
-        module.eval(), lesson.training.model, lesson.setting, lesson.preprocessing
+        module.eval(), lesson.training.model, lesson.setting, lesson.preprocessing, lesson.valid
     )
     right = count = 0
     for chunk in lesson.decoded():
-        labels = torch.tensor(
-            [item.label for place, item in enumerate(chunk.items) if place not in chunk.broken]
-        )
-        if len(labels):
-            classes, _ = predict(chunk.pixels[geometry])
-            right += int((classes[:, 0] == labels).sum())
-            count += len(labels)
+        alive()
+        whole = [item for place, item in enumerate(chunk.items) if place not in chunk.broken]
+        if not whole:
+            continue
+        classes, _ = predict(chunk.pixels[geometry])
+        for item, predicted in zip(whole, classes[:, 0].tolist(), strict=True):
+            of_it = lesson.label(item.key, item.label)
+            right += predicted in of_it
+            count += len(of_it) > 0
     module.train()
     if count == 0:
         raise DataError("no image to evaluate on can be read")
@@ -213,24 +244,31 @@ def _join(part: Part, meeting: Path, kind: str) -> None:
         )  # fmt: skip
 
 
-def _start_others(job: TrainingJob) -> list[ForkProcess]:
+def _start_others(job: TrainingJob) -> list[Child]:
     """The processes that train with this one; forked before any of them touches a GPU."""
     job.files.meeting.unlink(missing_ok=True)
     context = multiprocessing.get_context("fork")
-    others = [
-        context.Process(target=_follow, args=(job, rank)) for rank in range(1, job.task.processes)
-    ]
-    for other in others:
-        other.start()
+    others = []
+    for rank in range(1, job.task.processes):
+        ours, theirs = context.Pipe()
+        other = Child(context.Process(target=_follow, args=(theirs, job, rank)), ours)
+        other.process.start()
+        theirs.close()
+        others.append(other)
     return others
 
 
-def _follow(job: TrainingJob, rank: int) -> None:
-    """The part of another process than the first: it trains, and keeps nothing."""
-    part = Part(rank, job.task.processes)
-    apply_flags(_setting(job, rank))
-    _join(part, job.files.meeting, job.cell.setting.kind)
-    lesson = _lesson(job, part)
-    _resume(lesson.training, job.files)
-    for _ in lesson.training.epochs(lambda images: None):
-        pass
+def _follow(pipe: Connection, job: TrainingJob, rank: int) -> None:
+    """The part of another process than the first: it trains, keeps nothing, and says on `pipe`
+    when it failed, and why."""
+    part, setting = Part(rank, job.task.processes), _setting(job, rank)
+    try:
+        apply_flags(setting)
+        _join(part, job.files.meeting, setting.kind)
+        lesson = _lesson(job, part)
+        _resume(lesson.training, job.files)
+        for _ in lesson.training.epochs(lambda images: None):
+            pass
+        pipe.send((math.inf, ""))
+    except Exception as error:  # the first process is to tell of it
+        pipe.send(_failure(error, setting))

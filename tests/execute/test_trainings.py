@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,11 +22,12 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.datasets import open_dataset, rgb
 from cmx_bench.errors import SuiteError
-from cmx_bench.execute import folders, local, runner, trainings
+from cmx_bench.execute import folders, local, runner, trainer, trainings
 from cmx_bench.execute.job import Job, Seen, Trained, TrainingJob
 from cmx_bench.report import verify
 from cmx_bench.suite import Accuracy, SharedPreprocessing
 from cmx_bench.training import files
+from cmx_bench.training.batches import Batches, Part
 
 from ..conftest import CPU, StandIn
 from ..training.test_batches import recipe
@@ -33,7 +35,12 @@ from ..training.test_loop import HARD, model
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 64, 16)
 HALVES = SharedPreprocessing(crop_pct=1.0, mean=[0.5] * 3, std=[0.5] * 3)
-ASKED = Accuracy(dataset="few", preprocessing="shared", shared=HALVES, train=recipe(**HARD))
+
+
+def asked(**parts: object) -> Accuracy:
+    """Training with a hard recipe, or with other parts."""
+    train = recipe(**HARD | parts)
+    return Accuracy(dataset="few", preprocessing="shared", shared=HALVES, train=train)
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +61,10 @@ def cell(family: str) -> Cell:
 
 def trained(
     folder: Path, few: Path, family: str = "mixer", processes: int = 1, stop: bool = False,
-    channels_last: bool = False,
+    **parts: object,
 ) -> Trained | None:  # fmt: skip
     """How a training ends, in a process of its own; None where it is killed after an epoch."""
-    asked = ASKED.model_copy(update={"train": recipe(**HARD, channels_last=channels_last)})
-    task = Evaluation(asked, Path(), few, processes=processes)
+    task = Evaluation(asked(**parts), Path(), few, processes=processes)
     ours, theirs = Pipe()
     job = TrainingJob(cell(family), 0, task, files.of(folder, "m", 16, 0))
     process = local.start("cmx_bench.execute.trainer:train", theirs, job, folder / "log.txt")
@@ -114,6 +120,45 @@ def test_two_processes_train_as_one_does(tmp_path: Path, few: Path) -> None:
         assert torch.allclose(value, last(together)[name], atol=1e-4), name
 
 
+@pytest.mark.parametrize(("processes", "rank"), [(1, 0), (2, 0), (2, 1)])
+def test_a_broken_image_is_named_whichever_process_finds_it(
+    tmp_path: Path, few: Path, processes: int, rank: int
+) -> None:
+    data = shutil.copytree(few, tmp_path / "data")
+    images = open_dataset("few", data, "train")
+    _, number = next(iter(Batches(48, recipe(**HARD), 0, Part(rank, processes))))[0]
+    key = next(islice(images.items(), number, None)).key
+    (data / "train" / key).write_bytes(b"broken")
+    ended = trained(tmp_path, data, processes=processes)
+    assert ended is not None
+    reason = f"few: {key} cannot be read (not a kind of image that Pillow knows)"
+    assert ended.reason == reason
+
+
+def test_of_epochs_that_are_as_good_the_first_is_kept(tmp_path: Path, few: Path) -> None:
+    """With a rate of almost nothing no epoch is better than the first; its weights are those told
+    of."""
+    ended = trained(tmp_path, few, optimizer={"lr": 1e-12}, mixup=0.0, cutmix=0.0)
+    assert ended is not None and ended.told is not None
+    assert len({point["top1"] for point in ended.told["curve"]}) == 1
+    assert ended.told["best"]["epoch"] == 1
+    best = load_file(tmp_path / "trained" / "m.r16.seed0.best.safetensors")
+    assert any(not torch.equal(value, last(tmp_path)[name]) for name, value in best.items())
+
+
+def test_the_curve_counts_as_the_evaluation_does(tmp_path: Path, few: Path) -> None:
+    """Where a model chooses among two classes, it has no image of another right."""
+    (tmp_path / "two.txt").write_text("0\n1\n")
+    items = list(open_dataset("few", few).items())
+    two = asked().model_copy(update={"valid_labels": "two.txt"})
+    task = Evaluation(two, tmp_path, few)
+    job = TrainingJob(cell("mixer"), 0, task, files.of(tmp_path, "m", 16, 0))
+    heard: list[None] = []
+    top1 = trainer._top1(trainer._lesson(job, Part()), lambda: heard.append(None))
+    assert 0 < top1 <= sum(item.label in (0, 1) for item in items) / len(items) < 0.5
+    assert heard  # a sign of life
+
+
 def test_batchnorm_is_not_shared_on_a_cpu(tmp_path: Path, few: Path) -> None:
     ended = trained(tmp_path, few, "convmixer", processes=2)
     assert ended is not None and "has BatchNorm" in ended.reason
@@ -143,7 +188,7 @@ def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for name in ("hangs", "dies", "learns")
     ]
     jobs = [
-        TrainingJob(one, 0, Evaluation(ASKED, Path()), files.of(tmp_path, "m", 16, 0), 3)
+        TrainingJob(one, 0, Evaluation(asked(), Path()), files.of(tmp_path, "m", 16, 0), 3)
         for one in cells
     ]
     told: list[Seen] = []
