@@ -131,6 +131,10 @@ class ModelEntry(Strict):
 def _target(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"expected a model or a number such as 21.1M, got {shown(value)}")
+    try:
+        units.count(str(value))
+    except ValueError as error:
+        raise ValueError(f"{error}, or a model; got {shown(value)}") from None
     return value
 
 
@@ -158,10 +162,7 @@ class MatchEntry(Strict):
     @property
     def number(self) -> int | None:
         """What `match` says, if that is a number."""
-        try:
-            return units.count(str(self.match))
-        except ValueError:
-            return None
+        return units.count(str(self.match))
 
     @property
     def quantities(self) -> tuple[search.Quantity, ...]:

@@ -97,13 +97,17 @@ def share(text: str) -> float:
     return float(match[1]) / 100
 
 
-def count(text: str) -> int:
-    """The whole number that `21110248`, `21.1M`, `4G` or `512k` means.
+def count(text: str) -> int | None:
+    """The whole number that `21110248`, `21.1M`, `4G` or `512k` means; None for a word.
 
     Raises:
-        ValueError: it is none; the text says what was expected.
+        ValueError: it looks like a number, and is none or 0; the text says what was expected.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", text)
-    if match is None or float(match[1]) == 0:
-        raise ValueError("expected a number such as 21110248, 21.1M or 4G")
-    return round(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]])
+    number = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", text)
+    if number is not None:
+        found = round(float(number[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[number[2]])
+        if found:
+            return found
+    elif not re.fullmatch(r"([-+]?[\d.,_ ]+(e[-+]?\d*)?[A-Za-z]?)?", text):
+        return None
+    raise ValueError("expected a number such as 21110248, 21.1M or 4G")

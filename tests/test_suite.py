@@ -157,6 +157,11 @@ MISTAKES = [
     (NET, "{match: mixer, families: []}", "4:30: families: "),
     (
         NET,
+        '{match: "0.4", families: [deit]}',
+        "4:13: match: expected a number such as 21110248, 21.1M or 4G, or a model; got text '0.4'",
+    ),
+    (
+        NET,
         "{match: 1.5, families: [deit]}",
         "4:13: match: expected a model or a number such as 21.1M",
     ),

@@ -91,13 +91,16 @@ def test_what_is_no_time(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("21110248", 21_110_248), ("21.1M", 21_100_000), ("4G", 4 * 10**9), ("0.5k", 500)],
-)
-def test_count(text: str, number: int) -> None:
+    [("21110248", 21_110_248), ("21.1M", 21_100_000), ("4G", 4 * 10**9), ("0.5k", 500),
+     ("resnet50", None), ("2x2_mixer", None), ("deit", None)],
+)  # fmt: skip
+def test_count(text: str, number: int | None) -> None:
     assert units.count(text) == number
 
 
-@pytest.mark.parametrize("text", ["", "0", "0M", "-3", "21,1M", "1e6", "4 G", "21.1m", "resnet50"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "0M", "-3", "21,1M", "1e6", "4 G", "21.1m", "0.4", "0.0001k"]
+)
 def test_what_is_no_count(text: str) -> None:
     with pytest.raises(ValueError, match="expected a number such as 21110248, 21.1M or 4G"):
         units.count(text)

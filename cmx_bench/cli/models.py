@@ -44,8 +44,10 @@ def match(
 
     render = looked_up("--format", "format", format, FORMATS)
     names: dict[str, Family] = {family: family for family in FAMILIES}
-    words = map(str.strip, families.split(","))
+    words = dict.fromkeys(word.strip() for word in families.split(",") if word.strip())
     chosen = [looked_up("--families", "family", word, names) for word in words]
+    if not chosen:
+        raise CmxError(f"--families: names none (known: {', '.join(names)})")
     asked: dict[search.Quantity, str | None] = {"params": params, "macs": macs}
     amounts = {
         quantity: _amount(quantity, text, classes, image_size)
@@ -81,9 +83,11 @@ def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int
     from cmx_bench.matching import search
 
     try:
-        return units.count(text)
-    except ValueError:
-        pass
+        number = units.count(text)
+    except ValueError as error:
+        raise CmxError(f"--{quantity} {text}: {error}, or a model") from None
+    if number is not None:
+        return number
     design = designs.published(text)
     if design is not None and image_size >= design.least_image_size:
         return search.count(quantity, design, search.Target({}, classes, image_size))

@@ -48,6 +48,8 @@ def as_table(matches: Sequence[Match], width: int) -> str:
     console = rich.console.Console(file=io.StringIO(), width=width, color_system=None)
     with console.capture() as captured:
         sizes = f"{target.classes} classes, images of {target.image_size} px"
+        if cut := matches[0].patch_size:
+            sizes += f", all with patches of {cut} px where the family has patches"
         console.print(Text(f"{target.text}; {sizes}"))
         console.print(drawn)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"

@@ -49,6 +49,7 @@ class Match:
 
     `base` is the published member that it departs from, `nearest` the one that costs about as
     much. A residual is a share of the target; where two amounts are wanted, that of the worse.
+    With a `patch_size` all are counted with patches of that size, published ones too.
     """
 
     target: Target
@@ -58,6 +59,7 @@ class Match:
     residual: float
     nearest: str
     nearest_residual: float
+    patch_size: int | None = None
 
     @property
     def name(self) -> str:
@@ -100,7 +102,7 @@ def find(
     best = _best(every, within)
     nearest = min(bases, key=lambda name: abs(_residual(bases[name], target)))
     match = Match(target, family, best.base, best.design, best.residual, nearest,
-                  _residual(bases[nearest], target))  # fmt: skip
+                  _residual(bases[nearest], target), patch_size)  # fmt: skip
     if abs(match.residual) > within:
         raise MatchError(
             f"{family}: no member is within {units.percent(within)} of {target.text}; the nearest, "
@@ -131,6 +133,7 @@ def _best(candidates: Sequence[_Candidate], within: float) -> _Candidate:
 
 
 def _candidates(name: str, base: Design, target: Target) -> Iterator[_Candidate]:
+    yield _Candidate(name, base, _residual(base, target), _cost(base, base))
     for row in base.rows():
         for step in _beside(row, target):
             design = row.make(step)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import re
 
+import pytest
+
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 
@@ -36,3 +38,28 @@ def test_match(cmx: Cli) -> None:
     assert code == 0
     assert out.startswith("4,927,618 parameters; 10 classes, images of 64 px\n")
     assert re.search(r"^ convmixer_\w+ .+ \+?-?0\.\d+ % ", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--params", "0.0001k"), "--params 0.0001k: expected a number such as 21110248, 21.1M"),
+        (
+            ("--macs", "0.3"),
+            "--macs 0.3: expected a number such as 21110248, 21.1M or 4G, or a mod",
+        ),
+        (("--params", "1M", "--families", ","), "--families: names none (known: resnet, deit, "),
+        (("--params", "1M", "--families", "resnet,diet"), "unknown family, did you mean 'deit'?"),
+    ],
+)
+def test_what_cannot_be_matched(cmx: Cli, options: tuple[str, ...], expected: str) -> None:
+    code, _, err = cmx("match", *options)
+    assert code == 2 and expected in err
+
+
+def test_a_family_that_is_named_twice_is_matched_once(cmx: Cli) -> None:
+    options = ("--params", "21.1M", "--format", "csv", "--families")
+    assert (
+        cmx("match", *options, "resnet, deit,resnet,")[1]
+        == cmx("match", *options, "resnet,deit")[1]
+    )
