@@ -43,7 +43,7 @@ def make(
     Raises:
         SuiteError: a model or setting of the suite cannot be measured, with its place in the file.
         DataError: the images given are none.
-        PlanError: there is nothing to measure.
+        PlanError: there is nothing to measure, or so many processes cannot train together.
     """
     suite = suite_file.suite
     kind = str(machine["device"]).partition(":")[0]
@@ -66,8 +66,10 @@ def make(
     _refuse_repeats(suite_file, kind, settings)
     cells = _cells(models, suite.measures, settings, only)
     skipped = {cell.key: why for cell in cells if (why := _lack(cell, evaluation))}
-    if evaluation is not None and evaluation.asked.train is not None:
-        _refuse_weights(suite_file, models)
+    if evaluation is not None:
+        _refuse_processes(evaluation)
+        if evaluation.asked.train is not None:
+            _refuse_weights(suite_file, models)
     return Plan(
         suite_file,
         machine,
@@ -111,6 +113,17 @@ def _refuse_weights(suite_file: SuiteFile, models: Sequence[Model]) -> None:
                 f"train: {model.name} has weights ({model.weights}), and models are trained from "
                 f"initial ones; leave either out",
             )
+
+
+def _refuse_processes(evaluation: Evaluation) -> None:
+    recipe, count = evaluation.asked.train, evaluation.processes
+    if count == 1:
+        return
+    if recipe is None:
+        raise PlanError(f"--processes {count}: the suite trains no models; leave it out")
+    if recipe.batch_size % (2 * count):  # mixup pairs two images
+        raise PlanError(f"--processes {count}: the recipe's batch_size of {recipe.batch_size} "
+                        f"cannot be shared equally, in pairs; use fewer")  # fmt: skip
 
 
 def _lack(cell: Cell, evaluation: Evaluation | None) -> str | None:

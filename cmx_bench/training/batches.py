@@ -135,10 +135,6 @@ class Batches(data.Sampler[list[Place]]):
     """Which images make each batch of one epoch after another, of one process's part."""
 
     def __init__(self, size: int, recipe: Recipe, seed: int, part: Part, first: int = 0) -> None:
-        each = 2 * part.count if part.count > 1 else 1
-        if recipe.batch_size % each:
-            raise DataError(f"the recipe's batch_size of {recipe.batch_size} cannot be shared "
-                            f"equally by {part.count} processes; use fewer")  # fmt: skip
         if size < recipe.batch_size:
             raise DataError(f"the recipe's batch_size is {recipe.batch_size}, and there are "
                             f"{size} images to learn from; make it smaller")  # fmt: skip

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from cmx_bench import planning, suite
+from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import PlanError, SuiteError
 from cmx_bench.plan import Plan
 from cmx_bench.suite import SuiteFile
 
-from ..conftest import TINY
+from ..conftest import TINY, TRAINED
 
 Write = Callable[[str], Path]
 
@@ -123,3 +124,22 @@ def test_no_setting_for_this_device(tiny: SuiteFile, gpu: dict[str, Any]) -> Non
         SuiteError, match="no settings for cuda; add one under cuda: or use --device"
     ):
         planning.make(tiny, gpu)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "processes", "expected"),
+    [
+        (16, 3, "--processes 3: the recipe's batch_size of 16 cannot be shared equally, in pairs;"),
+        (6, 2, "--processes 2: the recipe's batch_size of 6 cannot be shared equally, in pairs; u"),
+        (None, 2, "--processes 2: the suite trains no models; leave it out"),
+    ],
+)
+def test_processes_that_cannot_train_together_are_refused(
+    write_suite: Write, cpu: dict[str, Any], batch_size: int | None, processes: int, expected: str
+) -> None:
+    trains = TRAINED.replace("batch_size: 16,", f"batch_size: {batch_size},")
+    path = write_suite(TINY if batch_size is None else trains)
+    asked = suite.load(str(path)).suite.accuracy
+    with pytest.raises(PlanError, match=expected):
+        made(path, cpu, evaluation=Evaluation(asked, Path(), processes=processes))
+    made(path, cpu, evaluation=Evaluation(asked, Path()))
