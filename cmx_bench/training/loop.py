@@ -13,6 +13,7 @@ import timm.optim
 import torch
 import torch.distributed
 from timm.data.mixup import Mixup
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
@@ -179,8 +180,15 @@ def _shared(module: nn.Module, name: str, device: str, part: Part) -> nn.Module:
         if device == "cpu":
             raise ModelError(f"{name}: has BatchNorm, which torch shares between processes on "
                              f"GPUs only; train it with --processes 1")  # fmt: skip
-        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        module = synchronised(module)
     return DistributedDataParallel(module, None if device == "cpu" else [device])
+
+
+def synchronised(module: nn.Module) -> nn.Module:
+    """`module` with BatchNorm over the images of all processes, by timm: torch's own conversion
+    drops the activation that timm's `BatchNormAct2d` has within it."""
+    made: nn.Module = convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+    return made
 
 
 def _optimizer(module: nn.Module, asked: Optimizer) -> torch.optim.Optimizer:

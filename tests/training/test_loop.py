@@ -11,9 +11,10 @@ from torch import Tensor
 
 from cmx_bench.cell import Model
 from cmx_bench.errors import ModelError, WeightsError
+from cmx_bench.models.building import build
 from cmx_bench.recipe import Recipe
 from cmx_bench.training import checkpoints
-from cmx_bench.training.loop import Epoch, Training
+from cmx_bench.training.loop import Epoch, Training, synchronised
 
 from .test_batches import STRONG, images, recipe
 
@@ -158,3 +159,15 @@ def test_a_damaged_state_is_answered_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot be read as the state of a training"):
         checkpoints.read_state(tmp_path / "state.pt")
     assert checkpoints.read_state(tmp_path / "none.pt") is None
+
+
+@pytest.mark.parametrize("name", ["convmixer", "resnet10t", "efficientnet_b0"])
+def test_shared_batchnorm_computes_what_the_models_does(name: str) -> None:
+    """EfficientNet's has its activation within it."""
+    asked = model(name) if name in FAMILIES else Model(name, name, "other", "timm", name)
+    ours, theirs = (build(asked, 32).eval() for _ in range(2))
+    ours.load_state_dict(theirs.state_dict())
+    shared = synchronised(ours).eval()
+    assert any(isinstance(one, torch.nn.SyncBatchNorm) for one in shared.modules())
+    values = torch.randn(2, 3, 32, 32)
+    assert torch.equal(shared(values), theirs(values))
