@@ -23,8 +23,8 @@ from cmx_bench.errors import DataError
 LABEL_FILES = ("labels.txt", "labels.csv")
 _SYNSET = re.compile(r"n\d{8}")
 
-# From an image's key and timm's label for it to the index of its class.
-_Labels: TypeAlias = Callable[[str, int], int]
+# From an image's key and timm's label for it to the name of its class.
+_Classes: TypeAlias = Callable[[str, int], str]
 
 
 def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
@@ -32,13 +32,13 @@ def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
     `validation`, the images in there. Images to learn from lie in `train` of a folder.
 
     Classes are folders, numbered in timm's order or, where all have names of ImageNet-1k's, as
-    there: a folder of ten of its classes is evaluated like the whole (but see `numbered_for`). A
-    file `labels.txt` or
+    there: a folder of ten of its classes is evaluated like the whole (but see `numbered_for`).
+    Beside a `train` the numbers are those of the classes in there. A file `labels.txt` or
     `labels.csv` beside the images, with a line `FILE CLASS` or `FILE,CLASS` for each, decides
-    instead where there is one; its classes are numbers or names.
+    instead of folders where there is one; its classes are numbers or names.
 
     Raises:
-        DataError: there are no images, or an image has no class.
+        DataError: there are no images, or an image has no class, or one that is not in `train`.
     """
     assert path is not None
     if split == "train" and not (path / "train").is_dir():
@@ -46,16 +46,23 @@ def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
             f"{path}: no images to learn from; expected a folder that holds train and val, each "
             f"with a folder for each class"
         )
-    try:
-        reader = create_dataset("", str(path), split=split).reader
-    # ValueError: a tar without images
-    except (RuntimeError, OSError, ValueError, tarfile.TarError) as error:
-        raise DataError(
-            f"{path}: no images found in it; expected a folder or a .tar of images ({error})"
-        ) from error
-    root = Path(reader.root)
-    file = _label_file(root if root.is_dir() else root.parent)
-    indices, labels = _by_folder(reader, path) if file is None else _by_file(file, reader)
+    reader = _reader(path, split)
+    if split == "validation" and Path(reader.root) == path and _is_part(path / "train"):
+        raise DataError(f"{path}: has train, but no images to evaluate on; put them into val")
+    names, of = _classes(reader, path)
+    indices = _fixed(names, in_file=_labels_of(reader) is not None)
+    if indices is None:
+        learned = names
+        if split == "validation" and Path(reader.root) != path and _is_part(path / "train"):
+            learned, _ = _classes(_reader(path, "train"), path)
+        if strange := min(names - learned, default=None):
+            raise DataError(f"{reader.root}: has images of {strange!r}, and train has none of "
+                            f"them; call the classes the same in both")  # fmt: skip
+        indices = {one: index for index, one in enumerate(sorted(learned, key=natural_key))}
+
+    def labels(key: str, label: int) -> int:
+        return indices[of(key, label)]
+
     classes = max(indices.values()) + 1
     chosen = tuple(indices.values()) if all(map(_SYNSET.fullmatch, indices)) else ()
     if isinstance(reader, ReaderImageFolder):
@@ -65,15 +72,39 @@ def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
     return replace(found, chosen=chosen)
 
 
-def _file(reader: ReaderImageFolder, labels: _Labels, place: int) -> Item:
+def _reader(path: Path, split: Split) -> Any:
+    """timm's, of one part where the folder has parts."""
+    try:
+        return create_dataset("", str(path), split=split).reader
+    # ValueError: a tar without images
+    except (RuntimeError, OSError, ValueError, tarfile.TarError) as error:
+        raise DataError(
+            f"{path}: no images found in it; expected a folder or a .tar of images ({error})"
+        ) from error
+
+
+def _is_part(folder: Path) -> bool:
+    """Whether a folder is a part of a data set, and not the class of its name: one for trains."""
+    return folder.is_dir() and (
+        _label_file(folder) is not None or any(one.is_dir() for one in folder.iterdir())
+    )
+
+
+def _file(reader: ReaderImageFolder, labels: Callable[[str, int], int], place: int) -> Item:
     """Files of a folder can be read by any thread, in any order."""
     path, label = reader.samples[place]
     key = reader.filename(place)  # type: ignore[no-untyped-call]
     return Item(key, labels(key, label), Path(path).read_bytes)
 
 
-def _by_folder(reader: Any, path: Path) -> tuple[dict[str, int], _Labels]:
-    """The classes' numbers by name, and the class of each image by the folder that it lies in."""
+def _classes(reader: Any, path: Path) -> tuple[set[str], _Classes]:
+    """The classes' names, and that of each image."""
+    file = _labels_of(reader)
+    return _by_folder(reader, path) if file is None else _by_file(file, reader)
+
+
+def _by_folder(reader: Any, path: Path) -> tuple[set[str], _Classes]:
+    """An image's class is the folder that it lies in."""
     folders = reader.class_to_idx if hasattr(reader, "class_to_idx") else reader.class_name_to_idx
     if set(folders) <= {"", "."}:
         raise DataError(
@@ -86,13 +117,12 @@ def _by_folder(reader: Any, path: Path) -> tuple[dict[str, int], _Labels]:
             f"{path}: beside folders called like ImageNet's synsets there are images in "
             f"{strangers[0] or 'no folder'!r}; take them away, or rename all"
         )
-    indices = _indices(folders)
-    known = {label: indices[folder] for folder, label in folders.items()}
-    return indices, lambda key, label: known[label]
+    names = {label: folder for folder, label in folders.items()}
+    return set(folders), lambda key, label: names[label]
 
 
-def _by_file(file: Path, reader: Any) -> tuple[dict[str, int], _Labels]:
-    """The classes' numbers by name, and the class of each image by its line in a file of labels.
+def _by_file(file: Path, reader: Any) -> tuple[set[str], _Classes]:
+    """An image's class is in its line of a file of labels.
 
     Lines about other files, a heading among them, count for nothing.
     """
@@ -107,10 +137,7 @@ def _by_file(file: Path, reader: Any) -> tuple[dict[str, int], _Labels]:
     named = {key: words.get(key) or words.get(Path(key).name) for key in keys}
     if missing := min((key for key, word in named.items() if word is None), default=None):
         raise DataError(f"{file}: has no line for {missing}; add one, or take the image away")
-    found = {word for word in named.values() if word is not None}
-    numbers = all(word.isdecimal() for word in found)
-    indices = {word: int(word) for word in found} if numbers else _indices(found)
-    return indices, lambda key, _: indices[str(named[key])]
+    return {str(word) for word in named.values()}, lambda key, _: str(named[key])
 
 
 def _lines(file: Path) -> Iterator[tuple[str, str]]:
@@ -128,15 +155,22 @@ def _lines(file: Path) -> Iterator[tuple[str, str]]:
         yield name.strip(), word
 
 
+def _labels_of(reader: Any) -> Path | None:
+    root = Path(reader.root)
+    return _label_file(root if root.is_dir() else root.parent)
+
+
 def _label_file(folder: Path) -> Path | None:
     return next((folder / name for name in LABEL_FILES if (folder / name).is_file()), None)
 
 
-def _indices(names: Collection[str]) -> dict[str, int]:
-    """The index of each class: a synset of ImageNet-1k has its place there, other names are
-    numbered in timm's order."""
+def _fixed(names: Collection[str], in_file: bool) -> dict[str, int] | None:
+    """The index of each class where its name says it: a number in a file of labels is one, and a
+    synset of ImageNet-1k has its place there. None where names are to be numbered."""
+    if in_file and all(name.isdecimal() for name in names):
+        return {name: int(name) for name in names}
     if all(_SYNSET.fullmatch(name) for name in names):
         known = {name: index for index, name in enumerate(ImageNetInfo().label_names())}  # type: ignore[no-untyped-call]
         if set(names) <= set(known):
             return {name: known[name] for name in names}
-    return {name: index for index, name in enumerate(sorted(names, key=natural_key))}
+    return None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from timm.data import ImageNetInfo, create_dataset
 
-from cmx_bench.datasets import Dataset, open_dataset
+from cmx_bench.datasets import Dataset, Split, open_dataset
 from cmx_bench.errors import DataError
 
 from ..photographs import CLASSES, write
@@ -47,6 +47,56 @@ def test_a_split_in_the_folder_is_found(tmp_path: Path) -> None:
     write(tmp_path / "train", 7)
     write(tmp_path / "val", 6)
     assert opened(tmp_path).size == 6
+
+
+def in_classes(root: Path, part: str, classes: str) -> None:
+    """A folder for each class of a part, with two images."""
+    for name in classes.split():
+        target = root / part / name
+        target.mkdir(parents=True)
+        for file in write(root / "all", 2):
+            file.rename(target / file.name)
+
+
+def labels(root: Path, split: Split = "validation") -> dict[str, int]:
+    items = open_dataset("mine", root, split).items()
+    return {Path(item.key).parent.name: item.label for item in items}
+
+
+def test_a_class_has_the_same_number_in_both_parts(tmp_path: Path) -> None:
+    """Of the classes 9 to 12 the part to evaluate on lacks 10: the numbers stay."""
+    in_classes(tmp_path, "train", "9 10 11 12")
+    in_classes(tmp_path, "val", "9 11 12")
+    assert labels(tmp_path, "train") == {"9": 0, "10": 1, "11": 2, "12": 3}
+    assert labels(tmp_path) == {"9": 0, "11": 2, "12": 3}
+    assert open_dataset("mine", tmp_path).classes == 4
+
+
+def test_a_class_that_cannot_be_learned_is_refused(tmp_path: Path) -> None:
+    in_classes(tmp_path, "train", "cat dog")
+    in_classes(tmp_path, "val", "cat zebra")
+    with pytest.raises(DataError, match="val: has images of 'zebra', and train has none of them"):
+        open_dataset("mine", tmp_path)
+
+
+def test_words_of_label_files_have_the_same_number_in_both_parts(tmp_path: Path) -> None:
+    for part, words in (("train", "cat dog cat dog zebra dog"), ("val", "dog zebra " * 3)):
+        files = flat(tmp_path / part, 6)
+        lines = [f"{file.name} {word}" for file, word in zip(files, words.split(), strict=True)]
+        (tmp_path / part / "labels.txt").write_text("\n".join(lines))
+    assert [item.label for item in open_dataset("mine", tmp_path).items()] == [1, 2] * 3
+
+
+def test_images_to_learn_from_are_not_evaluated_on(tmp_path: Path) -> None:
+    in_classes(tmp_path, "train", "cat dog")
+    in_classes(tmp_path, "test", "cat dog")
+    with pytest.raises(DataError, match="has train, but no images to evaluate on; put them into v"):
+        open_dataset("mine", tmp_path)
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    in_classes(tmp_path, ".", "plane train")
+    assert labels(tmp_path) == {"plane": 0, "train": 1}
 
 
 @pytest.mark.parametrize("separator", [" ", ", ", ","])
