@@ -73,24 +73,32 @@ def proportion(right: int, n: int, level: float = 0.95) -> Estimate:
     """
     if n == 0:
         raise ValueError("a share needs at least one image")
-    z, share = normal((1 + level) / 2), right / n
+    return Estimate(right / n, *_wilson(right / n, n, level), n)
+
+
+def _wilson(share: float, n: int, level: float) -> tuple[float, float]:
+    z = normal((1 + level) / 2)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half), n)
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def over_seeds(values: Sequence[float], level: float = 0.95) -> Estimate:
-    """The mean of a share over trainings that differ in their seed alone, on the same images, with
-    Student's t interval; the images are not drawn anew in it.
+def over_seeds(values: Sequence[float], images: int, level: float = 0.95) -> Estimate:
+    """The mean of a share of so many images over trainings that differ in their seed alone.
+
+    The interval reaches as far as Student's t over the trainings and as Wilson's over the images:
+    two trainings that happen to agree do not make it narrow.
 
     Raises:
         ValueError: fewer than two trainings.
     """
     if len(values) < 2:
         raise ValueError("a spread over seeds needs at least two of them")
-    plain = _student(values, level)
-    assert plain.low is not None and plain.high is not None
-    return Estimate(plain.value, max(0.0, plain.low), min(1.0, plain.high), plain.n)
+    mean = _student(values, level)
+    drawn = _wilson(mean.value, images, level)
+    assert mean.low is not None and mean.high is not None
+    low, high = min(mean.low, drawn[0]), max(mean.high, drawn[1])
+    return Estimate(mean.value, max(0.0, low), min(1.0, high), mean.n)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,23 @@ from pathlib import Path, PurePosixPath
 from cmx_bench import agreement, stats, units
 from cmx_bench.agreement import Pair, Voter
 from cmx_bench.cell import Model, Setting
-from cmx_bench.report import caveats, entries
+from cmx_bench.report import best, caveats, entries
 from cmx_bench.report.results import Report, Result
 from cmx_bench.report.table import Column, Entry, Picture, Table, plain
 
 _MANY_PAIRS = 15
-_INTERVAL = "With its 95 % interval over the images (Wilson's) or over the seeds (Student's t)"
+_OF_THE_FIRST_SEED = "Pairs of models on the same images are those of the first seed"
+_INTERVAL = (
+    "With its 95 % interval over the images (Wilson's); of several seeds their mean, and what they "
+    "leave open (Student's t) where that is more"
+)
 
 
 def tables(report: Report) -> Iterator[Table]:
     """Those of each setting, then what the settings cost against the first of them."""
     for setting in report.run.settings:
         pairs = agreement.pairs(report.votes, setting.key)
-        yield ranks(report, setting, pairs)
+        yield ranks(report, setting)
         if pairs:
             yield compared(report, setting, pairs)
             yield divided(report, setting, pairs)
@@ -29,7 +33,7 @@ def tables(report: Report) -> Iterator[Table]:
     yield costs(report)
 
 
-def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
+def ranks(report: Report, setting: Setting) -> Table:
     """Top-1 and top-5 with what they rest on; ranks that the images cannot tell apart are ties."""
     found = {
         model.name: result
@@ -37,7 +41,10 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         if (result := report.results.get((model.name, setting.key, "top1"))) is not None
         and result.estimate is not None
     }
-    placed = _ranks(list(found), setting, pairs)
+    placed = {
+        name: Entry(str(first) if first == last else f"{first}–{last}", sort=first)
+        for name, (first, last) in best.ranks(report, setting, list(found.values())).items()
+    }
     columns = (
         Column("network", "Network"),
         Column("top1", "Top-1 (%)", "right", _INTERVAL),
@@ -64,7 +71,10 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         for name, result in found.items()
     )  # fmt: skip
     remarks = [
-        "Models are told apart by McNemar's exact test on the same images, p adjusted for all "
+        "Models are told apart by their intervals over the seeds; where these overlap they share "
+        f"ranks. {_OF_THE_FIRST_SEED}, and so are the weights."
+        if report.over_seeds
+        else "Models are told apart by McNemar's exact test on the same images, p adjusted for all "
         f"pairs by Holm's method, at {units.percent(agreement.LEVEL, 1)}; what is not told apart "
         "shares its ranks."
     ]
@@ -72,15 +82,6 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         remarks.append("Preprocessing differs between rows: each model has its own.")
     title = f"Accuracy on {_dataset(report)} · {setting.name} ({setting.key})"
     return Table(f"accuracy-{setting.key}", plain(title), columns, rows, tuple(remarks))
-
-
-def _ranks(names: Sequence[str], setting: Setting, pairs: Sequence[Pair]) -> dict[str, Entry]:
-    """`2` or, where others cannot be told apart from it, `2–4`."""
-    placed = agreement.ranks([(name, setting.key) for name in names], pairs)
-    return {
-        name: Entry(str(best) if best == last else f"{best}–{last}", sort=best)
-        for (name, _), (best, last) in placed.items()
-    }
 
 
 def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
@@ -109,7 +110,10 @@ def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         for pair, p in agreement.adjusted(pairs)
     )
     title = f"Pairs of models on the same images · {setting.name}"
-    return Table(f"pairs-{setting.key}", title, columns, rows, folded=len(rows) > _MANY_PAIRS)
+    remarks = (f"{_OF_THE_FIRST_SEED}.",) if report.over_seeds else ()
+    return Table(
+        f"pairs-{setting.key}", title, columns, rows, remarks, folded=len(rows) > _MANY_PAIRS
+    )
 
 
 def divided(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:

@@ -10,9 +10,9 @@ from cmx_bench.report.results import Report, Result
 
 REMARK = (
     "Bold is the best measured value of a column, together with those that cannot be told from it, "
-    "for their 95 % intervals overlap with its own or exact values read alike; top-1 are told "
-    "apart on the same images. Nothing is bold where all are alike, or where a sampled value has "
-    "no interval."
+    "for their 95 % intervals overlap with its own or exact values read alike; top-1 of a single "
+    "seed are told apart on the same images. Nothing is bold where all are alike, or where a "
+    "sampled value has no interval."
 )
 
 
@@ -22,9 +22,30 @@ def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
         report.result(model, setting.key, setting.image_size, metric) for model in report.run.models
     )
     measured = [one for one in found if one is not None and one.estimate is not None]
-    if metric == "top1" and report.votes.classes:
-        return _first_on_the_same_images(report, setting, measured)
+    if metric == "top1" and (report.votes.classes or report.over_seeds):
+        placed = ranks(report, setting, measured)
+        first = frozenset(name for name, (best, _) in placed.items() if best == 1)
+        return first if len(first) < len(measured) else frozenset()
     return tied(measured)
+
+
+def ranks(
+    report: Report, setting: Setting, measured: Sequence[Result]
+) -> dict[str, tuple[int, int]]:
+    """The best and the worst place by top-1 of each model that is not ruled out: on the same images
+    or, where there are several seeds, by the intervals over them."""
+    if not report.over_seeds:
+        pairs = agreement.pairs(report.votes, setting.key)
+        voters = [(one.model.name, setting.key) for one in measured]
+        return {name: places for (name, _), places in agreement.ranks(voters, pairs).items()}
+    spans = {one.model.name: span for one in measured if (span := _span(one)) is not None}
+    return {
+        name: (
+            1 + sum(start > high for start, _ in spans.values()),
+            len(spans) - sum(end < low for _, end in spans.values()),
+        )
+        for name, (low, high) in spans.items()
+    }
 
 
 def tied(found: Sequence[Result]) -> frozenset[str]:
@@ -44,15 +65,6 @@ def first(found: Sequence[Result]) -> Result:
     """The result with the best value, all of them having one, of one metric."""
     choose = max if found[0].metric.better == "higher" else min
     return choose(found, key=_value)
-
-
-def _first_on_the_same_images(
-    report: Report, setting: Setting, measured: Sequence[Result]
-) -> frozenset[str]:
-    pairs = agreement.pairs(report.votes, setting.key)
-    ranked = agreement.ranks([(one.model.name, setting.key) for one in measured], pairs)
-    first = frozenset(name for (name, _), (best, _) in ranked.items() if best == 1)
-    return first if len(first) < len(measured) else frozenset()
 
 
 def _value(result: Result) -> float:

@@ -91,9 +91,11 @@ def _has_logarithm(result: Result) -> bool:
 
 
 def _paired(quantity: Operation, report: Report, setting: Setting) -> Span | None:
-    """A difference of two top-1 on the same images; None for any other."""
+    """A difference of two top-1 of one training each on the same images; None for any other."""
     sides = (quantity.left, quantity.right)
     if not all(isinstance(one, Value) and one.metric == "top1" for one in sides):
+        return None
+    if report.over_seeds:
         return None
     left, right = ((one.model, setting.key) for one in sides if isinstance(one, Value))
     if not {left, right} <= report.votes.classes.keys():

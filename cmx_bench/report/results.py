@@ -165,6 +165,11 @@ class Report:
     votes: Votes = NO_VOTES
     thumbnails: Mapping[int, bytes] = field(default_factory=dict)
 
+    @property
+    def over_seeds(self) -> bool:
+        """Whether each top-1 is a mean over several trainings; `votes` are of the first of them."""
+        return len(self.run.seeds) > 1
+
     def result(self, model: Model, setting_key: str, image_size: int, metric: str) -> Result | None:
         """The result of a setting, or the one that all settings of its image size share."""
         shared = self.results.get((model.name, f"r{image_size}", metric))

@@ -212,7 +212,8 @@ def _judged(
         details = processes[0].details
         estimate = stats.proportion(details["correct"][metric.name], details["images"])
     elif metric.noise == "image":
-        estimate = stats.over_seeds([one.samples[0] for one in processes])
+        shares = [one.samples[0] for one in processes]
+        estimate = stats.over_seeds(shares, processes[0].details["images"])
     else:
         estimate = stats.estimate([one.samples for one in processes if one.counts])
     return ("failed" if failed else "ok"), estimate, failed

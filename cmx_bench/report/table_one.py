@@ -20,6 +20,12 @@ def tables(report: Report) -> list[Table]:
     return [table_one(report, setting) for setting in left or report.run.settings]
 
 
+_OVER_SEEDS = (
+    "Top-1 is the mean over the seeds, n their number; ± reaches as far as Student's t over them "
+    "and Wilson's interval over the images."
+)
+
+
 def table_one(report: Report, setting: Setting) -> Table:
     """The paper's Table 1 with this device's figures beside the published ones."""
     top1 = any(
@@ -61,6 +67,7 @@ def table_one(report: Report, setting: Setting) -> Table:
         "The paper's throughput is of another device (one RTX 8000, batch 64, half precision): "
         "it is no counterpart to the measured one.",
         "A value without ± is exact, or of one process.",
+        *([_OVER_SEEDS] if top1 and report.over_seeds else []),
         *([best.REMARK] if any(leaders.values()) else []),
         "Below a network stand its name and the tag of the weights whose top-1 timm publishes. "
         "Speed and memory are those of the architecture with initial weights.",

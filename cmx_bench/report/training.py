@@ -35,12 +35,11 @@ def table(report: Report) -> Table:
         Column("network", "Network"),
         Column("seeds", "Seeds", "right"),
         Column("last", "Top-1 after the last epoch (%)", "right",
-               "Mean over the seeds; ± their standard deviation"),
-        Column("best", "Top-1 of the best epoch (%)", "right",
-               "Chosen by the very images it is told of, so that it flatters"),
-        Column("epoch", "Best epoch", "right"),
+               "Mean over the seeds, with their standard deviation (SD)"),
+        Column("best", "Top-1 of the best epoch (%)", "right"),
+        Column("epoch", "Best epoch", "right", "Of each seed"),
         Column("loss", "Loss of the last epoch", "right", "With augmented images and soft targets"),
-        Column("time", "Time", "right", "Of the steps of one training, without evaluation"),
+        Column("time", "Time", "right", "Of the steps of one training (mean), without evaluation"),
         Column("speed", "Training (images/s)", "right", "With loading and augmenting the images"),
     )  # fmt: skip
     rows = tuple(
@@ -53,14 +52,13 @@ def table(report: Report) -> Table:
 
 def _row(model: Model, found: Sequence[Mapping[str, Any]]) -> tuple[Entry, ...]:
     last = [one["curve"][-1] for one in found]
+    best = [one["best"]["epoch"] for one in found]
     return (
         entries.network(model),
         Entry(str(len(found)), ", ".join(str(one["seed"]) for one in found), len(found)),
         _over_seeds([100 * point["top1"] for point in last]),
         _over_seeds([100 * one["best"]["top1"] for one in found]),
-        entries.number(found[0]["best"]["epoch"])
-        if len(found) == 1
-        else _over_seeds([one["best"]["epoch"] for one in found]),
+        Entry(", ".join(map(str, best)), sort=statistics.fmean(best)),
         _over_seeds([point["loss"] for point in last]),
         _duration(statistics.fmean(one["seconds"] for one in found)),
         _over_seeds([one["images_per_second"] for one in found]),
@@ -72,7 +70,7 @@ def _over_seeds(values: Sequence[float]) -> Entry:
     if len(values) == 1:
         return Entry(units.significant(mean, 4), sort=mean)
     spread = statistics.stdev(values)
-    return Entry(units.significant(mean, 4), f"± {units.significant(spread, 2)}", mean)
+    return Entry(units.significant(mean, 4), f"SD {units.significant(spread, 2)}", mean)
 
 
 def _duration(seconds: float) -> Entry:
@@ -84,9 +82,12 @@ def _remarks(report: Report) -> list[str]:
     told = f"Recipe {recipe.get('name')}" + (f": {recipe['about']}" if recipe.get("about") else "")
     remarks = [
         plain(f"{told}. It is the same for every model, and stands whole in run.json."),
-        "Every model begins with weights drawn from the seed. Accuracy is that of the last epoch.",
+        "Every model begins with weights drawn from the seed. Accuracy is that of the last epoch. "
+        "The best epoch was chosen by the very images that it is told of, and flatters.",
     ]
     found = [one for model in report.run.models for one in trainings(report, model)]
+    if report.over_seeds:
+        remarks.append("Values are means over the seeds, with their standard deviation (SD).")
     if (at_once := max((one.get("at_once", 1) for one in found), default=1)) > 1:
         remarks.append(f"Times are of up to {at_once} trainings side by side on the machine.")
     return remarks

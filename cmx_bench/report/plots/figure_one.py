@@ -23,8 +23,10 @@ def plot(report: Report) -> Plot:
         evaluated = plain(str(report.run.accuracy.get("dataset", "an unknown data set")))
         there = [name for name, some in found.items() if any(not one.published for one in some)]
         sentences = [
-            f"Top-1 on {evaluated} against parameters, all measured in this run. Bars are Wilson's "
-            "95 % intervals over the images.",
+            f"Top-1 on {evaluated} against parameters, all measured in this run.",
+            "Means over the seeds; bars are 95 % intervals over seeds and images."
+            if report.over_seeds
+            else "Bars are Wilson's 95 % intervals over the images.",
             *left_out(models, there, "top-1 or parameters"),
         ]
         return Plot(

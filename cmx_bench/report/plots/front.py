@@ -89,8 +89,12 @@ def _chances(
 def _covariance(
     report: Report, setting: Setting, contenders: Sequence[_Contender]
 ) -> NDArray[np.float64] | None:
-    """That over the images that count for all; None where predictions are not at hand."""
+    """That over the images that count for all, or of the intervals over several seeds; None where
+    predictions are not at hand."""
     voters = [(one.model.name, setting.key) for one in contenders]
+    if report.over_seeds:
+        halves = [one.top1.half_width or 0.0 for one in contenders]
+        return np.diag(np.square(halves) / stats.normal(0.975) ** 2)
     if not set(voters) <= report.votes.right.keys():
         return None
     both = np.logical_and.reduce([report.votes.counted[one] for one in voters])
@@ -141,8 +145,8 @@ def _caption(
     source = "measured in this run" if measured else "published, as in Figure 1"
     sentences = [
         f"Top-1, {source}, against throughput on {setting.key}. Bars are 95 % intervals over fresh "
-        "processes and over the images. The line is the Pareto front: no model is both faster and "
-        "more accurate than one on it.",
+        f"processes and over {'seeds and ' * report.over_seeds}the images. The line is the Pareto "
+        "front: no model is both faster and more accurate than one on it.",
         _sure(len(contenders)) if sure else _UNSURE,
     ]
     if any(one.label.endswith("†") for one in contenders):
