@@ -45,6 +45,11 @@ def percent(share: float, digits: int = 2) -> str:
     return f"{significant(share * 100, digits)} %"
 
 
+def signed_percent(share: float) -> str:
+    """A difference as a percentage: `+0.84 %`."""
+    return f"{'+' if share > 0 else ''}{percent(share)}"
+
+
 def exact(value: float) -> str:
     """`value` unrounded: `51,625,960`, and Python's shortest text for what is no whole number."""
     return f"{int(value):,}" if value == int(value) else repr(value)
@@ -108,6 +113,6 @@ def count(text: str) -> int | None:
         found = round(float(number[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[number[2]])
         if found:
             return found
-    elif not re.fullmatch(r"([-+]?[\d.,_ ]+(e[-+]?\d*)?[A-Za-z]?)?", text):
+    elif not re.fullmatch(r"([-+]?[\d.,_ ]+(e[-+]?\d*)?[A-Za-z]{0,2})?", text):
         return None
     raise ValueError("expected a number such as 21110248, 21.1M or 4G")

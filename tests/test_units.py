@@ -99,7 +99,7 @@ def test_count(text: str, number: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "0M", "-3", "21,1M", "1e6", "4 G", "21.1m", "0.4", "0.0001k"]
+    "text", ["", "0", "0M", "-3", "21,1M", "1e6", "4 G", "21.1m", "0.4", "0.0001k", "21.1MB"]
 )
 def test_what_is_no_count(text: str) -> None:
     with pytest.raises(ValueError, match="expected a number such as 21110248, 21.1M or 4G"):

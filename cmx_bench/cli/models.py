@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cmx_bench.cli.options import looked_up, share_of
-from cmx_bench.errors import CmxError
+from cmx_bench.errors import CmxError, MatchError
 
 if TYPE_CHECKING:
     from cmx_bench.cell import Family
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def match(
     params: Annotated[
-        str | None, typer.Option(help="Parameters: a number such as 21.1M, or a model's.")
+        str | None, typer.Option(help="Parameters: a number such as 21.1M (k, M, G), or a model's.")
     ] = None,
     macs: Annotated[
         str | None, typer.Option(help="MACs for one image: a number such as 4G, or a model's.")
@@ -58,8 +58,16 @@ def match(
         raise CmxError("match: nothing to match; give --params or --macs a number or a model")
     target = search.Target(amounts, classes, image_size)
     share = share_of("--within", within)
-    matches = [search.find(family, target, share, patch_size) for family in chosen]
-    print(render(matches, shutil.get_terminal_size((160, 24)).columns), end="")
+    matches, refused = [], []
+    for family in chosen:
+        try:
+            matches.append(search.find(family, target, share, patch_size))
+        except MatchError as error:
+            refused.append(str(error))
+    if matches:
+        print(render(matches, shutil.get_terminal_size((160, 24)).columns), end="")
+    if refused:
+        raise MatchError("\n".join(refused))
 
 
 def list_(

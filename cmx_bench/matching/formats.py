@@ -26,6 +26,18 @@ def entry(match: Match) -> dict[str, Any]:
     return named | {match.family: match.design.arguments}
 
 
+def told(match: Match, target: str) -> dict[str, str | float]:
+    """What a run keeps of a match to `target`, the word of the suite."""
+    return {
+        "target": target,
+        "amounts": match.target.text,
+        "residual": match.residual,
+        "departure": _departure(match),
+        "nearest": match.nearest,
+        "nearest_residual": match.nearest_residual,
+    }
+
+
 def as_table(matches: Sequence[Match], width: int) -> str:
     """One row a match in at most `width` columns, for people."""
     import rich.box
@@ -41,9 +53,9 @@ def as_table(matches: Sequence[Match], width: int) -> str:
             Text(heading), justify="right" if number else "left", overflow="fold", no_wrap=number
         )
     for match in matches:
-        nearest = f"{match.nearest} ({_off(match.nearest_residual)})"
+        nearest = f"{match.nearest} ({units.signed_percent(match.nearest_residual)})"
         cells = (match.name, units.exact(match.params), units.scaled(match.macs, "", 4),
-                 _off(match.residual), _departure(match), nearest)  # fmt: skip
+                 _residuals(match), _departure(match), nearest)  # fmt: skip
         drawn.add_row(*map(Text, cells))
     console = rich.console.Console(file=io.StringIO(), width=width, color_system=None)
     with console.capture() as captured:
@@ -74,18 +86,20 @@ def as_yaml(matches: Sequence[Match], width: int) -> str:
         text = yaml.safe_dump(
             entry(match), default_flow_style=True, sort_keys=False, width=float("inf")
         )
-        costs = f"{match.params:,} parameters, {match.macs:,} MACs, {_off(match.residual)}"
+        off = units.signed_percent(match.residual)
+        costs = f"{match.params:,} parameters, {match.macs:,} MACs, {off}"
         lines += [f"  # {costs}; {_departure(match)}", f"  - {text.strip()}"]
     return "\n".join(lines) + "\n"
+
+
+def _residuals(match: Match) -> str:
+    """`-0.17 %`; of two targets both, parameters first."""
+    return ", ".join(map(units.signed_percent, match.residuals.values()))
 
 
 def _departure(match: Match) -> str:
     """`resnet50: width 64 → 60, layers 3-4-6-3 → 3-4-7-3`, or that it is as published."""
     return f"{match.base}: {', '.join(match.changes) or 'as published'}"
-
-
-def _off(residual: float) -> str:
-    return f"{'+' if residual > 0 else ''}{units.percent(residual)}"
 
 
 FORMATS: dict[str, Format] = {"table": as_table, "csv": as_csv, "yaml": as_yaml}

@@ -48,7 +48,7 @@ class Match:
     """A member that costs about as much as `target`.
 
     `base` is the published member that it departs from, `nearest` the one that costs about as
-    much. A residual is a share of the target; where two amounts are wanted, that of the worse.
+    much. A residual is a share of the target.
     With a `patch_size` all are counted with patches of that size, published ones too.
     """
 
@@ -56,7 +56,6 @@ class Match:
     family: Family
     base: str
     design: Design
-    residual: float
     nearest: str
     nearest_residual: float
     patch_size: int | None = None
@@ -71,6 +70,16 @@ class Match:
         ours, theirs = self.design.axes, FAMILIES[self.family][self.base].axes
         changed = _changed(ours, theirs)
         return [f"{what} {theirs[what].text} → {ours[what].text}" for what in changed]
+
+    @property
+    def residuals(self) -> dict[Quantity, float]:
+        """Of each amount that is wanted."""
+        return _residuals(self.design, self.target)
+
+    @property
+    def residual(self) -> float:
+        """Of the worse."""
+        return _residual(self.design, self.target)
 
     @property
     def params(self) -> int:
@@ -97,11 +106,14 @@ def find(
     cut = {name: base.cut(patch_size) if patch_size else base for name, base in published.items()}
     bases = {name: base for name, base in cut.items() if base.least_image_size <= target.image_size}
     if not bases:
-        raise MatchError(f"{family}: images of {target.image_size} px are smaller than its patches")
+        raise MatchError(
+            f"{family}: images of {target.image_size} px are smaller than its patches; "
+            f"give a patch size"
+        )
     every = [one for name, base in bases.items() for one in _candidates(name, base, target)]
     best = _best(every, within)
     nearest = min(bases, key=lambda name: abs(_residual(bases[name], target)))
-    match = Match(target, family, best.base, best.design, best.residual, nearest,
+    match = Match(target, family, best.base, best.design, nearest,
                   _residual(bases[nearest], target), patch_size)  # fmt: skip
     if abs(match.residual) > within:
         raise MatchError(
@@ -149,11 +161,15 @@ def _beside(row: Row, target: Target) -> Sequence[int]:
     return row.steps[max(0, min(places) - 1) : max(places) + 1]
 
 
+def _residuals(design: Design, target: Target) -> dict[Quantity, float]:
+    return {
+        quantity: count(quantity, design, target) / amount - 1
+        for quantity, amount in target.amounts.items()
+    }
+
+
 def _residual(design: Design, target: Target) -> float:
-    residuals = [
-        count(quantity, design, target) / amount - 1 for quantity, amount in target.amounts.items()
-    ]
-    return max(residuals, key=abs)
+    return max(_residuals(design, target).values(), key=abs)
 
 
 def _cost(base: Design, design: Design) -> float:

@@ -85,7 +85,8 @@ def _matched(
             match = search.find(family, target, entry.within, entry.patch_size)
         except MatchError as problem:
             raise error((*location, "families", place), str(problem)) from None
-        yield _source(ModelEntry(**formats.entry(match)), suite.num_classes, allow_import=False)
+        model = _source(ModelEntry(**formats.entry(match)), suite.num_classes, allow_import=False)
+        yield replace(model, matched=formats.told(match, str(entry.match)))
 
 
 def amount(

@@ -57,6 +57,13 @@ def test_what_cannot_be_matched(cmx: Cli, options: tuple[str, ...], expected: st
     assert code == 2 and expected in err
 
 
+def test_families_that_cannot_be_matched_hide_no_others(cmx: Cli) -> None:
+    code, out, err = cmx("match", "--params", "resnet50", "--macs", "resnet50")
+    assert code == 2
+    assert "resnet50: as published" in out and "0 %, 0 %" in out
+    assert "deit: no member is within 1.0 %" in err and "mixer: no member" in err
+
+
 def test_a_family_that_is_named_twice_is_matched_once(cmx: Cli) -> None:
     options = ("--params", "21.1M", "--format", "csv", "--families")
     assert (

@@ -56,7 +56,9 @@ def test_a_match_becomes_models(write_suite: Write, cpu: dict[str, Any], target:
     assert [model.patch_size for model in matched] == [16, None]
     known = {model.name: model for model in plan.models}
     wanted = 5_000_000 if target == "5M" else resolving.amount("params", target, known, 10, 56)
+    assert not mixer.matched
     for model in matched:
+        assert model.matched["target"] == target and abs(model.matched["residual"]) <= 0.02  # type: ignore[arg-type]
         params = resolving.amount("params", model.name, known, 10, 56)
         assert abs(params / wanted - 1) <= 0.02
     assert mixer.label == "Small ConvMixer"
