@@ -146,6 +146,8 @@ def _keys_at(root: type[BaseModel], value: Any, location: Location) -> list[str]
         value = value[part]
         if isinstance(part, str):
             possible = list(_models_in(model.model_fields[part].annotation)) or [model]
+            # One that knows the key did not refuse it.
+            possible = [one for one in possible if location[-1] not in one.model_fields] or possible
         if isinstance(value, dict):
             model = _most_alike(possible, value)
     return list(model.model_fields)

@@ -248,6 +248,8 @@ class Accuracy(Strict):
         if self.train is not None and self.preprocessing != "shared":
             raise ValueError("models that are trained here all see the same pixels; "
                              "add preprocessing: shared")  # fmt: skip
+        if self.train is None and "seeds" in self.model_fields_set:
+            raise ValueError("seeds are of trainings; add train: RECIPE, or leave seeds out")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("a seed is given twice; keep one")
         return self

@@ -156,3 +156,8 @@ def test_what_a_suite_says_of_training_is_checked(
 ) -> None:
     with pytest.raises(SuiteError, match=expected):
         suite.load(str(write_suite(TINY + f"accuracy: {asked}\n")))
+
+
+def test_seeds_without_a_training_are_refused(write_suite: Callable[[str], Path]) -> None:
+    with pytest.raises(SuiteError, match="accuracy: seeds are of trainings; add train: RECIPE"):
+        suite.load(str(write_suite(TINY + "accuracy: {seeds: [0, 1]}\n")))

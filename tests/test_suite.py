@@ -157,6 +157,16 @@ MISTAKES = [
     (NET, "{match: mixer, families: []}", "4:30: families: "),
     (
         NET,
+        "{match: mixer, families: [deit], label: X}",
+        "4:38: unknown key 'label' (known: match, families, by, within, image_size, patch_size)",
+    ),
+    (
+        NET,
+        "{match: mixer, families: [deit], label: X, name: y}",
+        "unknown key 'label' (known: match, families, by, within, image_size, patch_size)",
+    ),
+    (
+        NET,
         '{match: "0.4", families: [deit]}',
         "4:13: match: expected a number such as 21110248, 21.1M or 4G, or a model; got text '0.4'",
     ),

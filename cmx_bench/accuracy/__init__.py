@@ -8,6 +8,7 @@ this file loads torch.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ def weights_given(options: Sequence[str], models: Collection[str]) -> dict[str, 
                                f"{nearest(name, models)}")  # fmt: skip
         if separator and not path.is_file():
             raise WeightsError(f"--weights {option}: there is no file at {path}")
-        files = {name: path} if separator else _in_folder(path)
+        files = {name: path} if separator else _in_folder(path, option)
         if not files:
             raise WeightsError(
                 f"--weights {option}: expected MODEL=FILE, or a folder with files called like "
@@ -67,13 +68,27 @@ def weights_given(options: Sequence[str], models: Collection[str]) -> dict[str, 
     return found
 
 
-def _in_folder(folder: Path) -> dict[str, Path]:
-    """The checkpoints in a folder, by their names without the ending."""
-    return {
-        file.name.removesuffix(suffix): file
-        for suffix in reversed(SUFFIXES)
-        for file in folder.glob(f"*{suffix}")
-    }
+# What trainings leave in a run's folder, `MODEL.rSIZE.seedN`; the best epoch's is no model's name.
+_TRAINED = re.compile(r"(.+)\.r\d+\.seed\d+(\.best)?")
+
+
+def _in_folder(folder: Path, option: str) -> dict[str, Path]:
+    """The checkpoints in a folder, by their names without the ending, or without what trainings
+    append."""
+    found: dict[str, Path] = {}
+    for suffix in reversed(SUFFIXES):
+        for file in sorted(folder.glob(f"*{suffix}")):
+            name = file.name.removesuffix(suffix)
+            trained = _TRAINED.fullmatch(name)
+            if trained is None:
+                found[name] = file
+            elif trained[2] is None:
+                if trained[1] in found:
+                    raise WeightsError(f"--weights {option}: {found[trained[1]].name} and "
+                                       f"{file.name} are both of {trained[1]}; choose with "
+                                       f"--weights {trained[1]}=FILE")  # fmt: skip
+                found[trained[1]] = file
+    return found
 
 
 def cache_folder() -> Path:

@@ -159,7 +159,7 @@ def missing(name: str, paths: Mapping[str, Path]) -> str | None:
     """
     if name in paths or source(name).path != "needed":
         return None
-    return f"no images of {name!r}: add --data {name}=PATH"
+    return f"no images of {name!r}{nearest(name, SOURCES)}: add --data {name}=PATH"
 
 
 def parse(options: list[str], known: str | None) -> dict[str, Path]:

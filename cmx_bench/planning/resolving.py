@@ -103,7 +103,12 @@ def amount(
     """
     if name not in known and not re.fullmatch(NAME, name):
         raise ModelError(f"{name!r}: expected a model or a number such as 21.1M")
-    model = known.get(name) or _source(ModelEntry(name=name), num_classes, allow_import=False)
+    try:
+        model = known.get(name) or _source(ModelEntry(name=name), num_classes, allow_import=False)
+    except ModelError:
+        if hint := nearest(name, known):
+            raise ModelError(f"unknown model {name!r}{hint} of this suite") from None
+        raise
     if quantity == "macs":
         return counting.count(lambda: build(model, image_size), image_size).macs
     module = build_on_meta(lambda: build(model, image_size))

@@ -61,6 +61,20 @@ def test_weights_by_model_and_by_folder(tmp_path: Path) -> None:
     }
 
 
+def test_weights_of_a_run_that_trained(tmp_path: Path) -> None:
+    """The last epoch's; where there are those of two seeds, somebody has to choose."""
+    for name in ("net.r24.seed0", "net.r24.seed0.best", "mixer_1.5.r24.seed0"):
+        (tmp_path / f"{name}.safetensors").touch()
+    assert weights_given([str(tmp_path)], ["net"]) == {
+        "net": tmp_path / "net.r24.seed0.safetensors",
+        "mixer_1.5": tmp_path / "mixer_1.5.r24.seed0.safetensors",
+    }
+    (tmp_path / "net.r24.seed1.safetensors").touch()
+    said = "net.r24.seed0.safetensors and net.r24.seed1.safetensors are both of net; choose with"
+    with pytest.raises(WeightsError, match=said):
+        weights_given([str(tmp_path)], ["net"])
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [

@@ -27,6 +27,7 @@ def test_a_path_that_is_missing_is_asked_for() -> None:
         "no images of 'imagenet-val': add --data imagenet-val=PATH"
     )
     assert datasets.missing("imagenet-val", {"imagenet-val": Path("x")}) is None
+    assert "'digitz', did you mean 'digits'?: add --data" in (datasets.missing("digitz", {}) or "")
     assert datasets.missing("digits", {}) is None
     assert datasets.missing("hfds/cifar10", {}) is None
     assert datasets.missing("torch/cifar10", {}) is not None

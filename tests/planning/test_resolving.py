@@ -79,6 +79,7 @@ def test_matches_keep_the_suites_order(write_suite: Write, cpu: dict[str, Any]) 
     ("old", "new", "message"),
     [
         ("match: X", "match: resnet51", "4:13: unknown model 'resnet51', did you mean"),
+        ("match: X", "match: mixr", "4:13: unknown model 'mixr', did you mean 'mixer'? of this su"),
         ("match: X", "match: a b", "4:13: 'a b': expected a model or a number such as 21.1M"),
         ("match: X", "match: 900", "4:29: deit: no member is within 2.0 % of 900 parameters"),
         ("match: X", "match: 900G", "4:30: deit: no member is within 2.0 % of 900,000,000,000"),
