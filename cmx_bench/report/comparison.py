@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
+from typing import Any
 
 from cmx_bench import records
 from cmx_bench.cell import Model, Setting
@@ -46,10 +47,10 @@ def compare(paths: Sequence[Path], found: Sequence[Report]) -> Comparison:
     """
     _refuse_strangers(paths, found)
     sides = tuple(map(Side, count(1), _labels(found), paths, found))
-    unlike = differences(sides)
-    tables = (*(_values(sides, metric) for metric in _metrics(sides)), runs(sides), unlike)
-    shown = tuple(table for table in tables if table.rows)
-    return Comparison(sides, found[0].run.title, tuple(_facts(sides, unlike)), shown)
+    unlike, otherwise = differences(sides), evaluated(sides)
+    values = [_values(sides, metric) for metric in _metrics(sides)]
+    shown = tuple(table for table in (*values, runs(sides), otherwise, unlike) if table.rows)
+    return Comparison(sides, found[0].run.title, tuple(_facts(sides, unlike, otherwise)), shown)
 
 
 def _refuse_strangers(paths: Sequence[Path], found: Sequence[Report]) -> None:
@@ -84,7 +85,7 @@ def _moment(iso: str) -> str:
     return plain(iso.replace("T", " ")[:19])
 
 
-def _facts(sides: Sequence[Side], unlike: Table) -> Iterator[Fact]:
+def _facts(sides: Sequence[Side], unlike: Table, otherwise: Table) -> Iterator[Fact]:
     run = sides[0].report.run
     yield Fact("Suite", plain(run.suite))
     for side in sides:
@@ -93,6 +94,9 @@ def _facts(sides: Sequence[Side], unlike: Table) -> Iterator[Fact]:
     if matter:
         text = f"environments differ in {', '.join(matter)}; values may differ for that alone"
         yield Fact("Beware", text, warning=True)
+    if otherwise.rows:
+        parts = ", ".join(row[0].text for row in otherwise.rows)
+        yield Fact("Beware", f"accuracies were come by in different ways: {parts}", warning=True)
     if len({side.report.run.suite_hash for side in sides}) > 1:
         yield Fact("Beware", "the suite was changed between the runs: its hash differs", True)
 
@@ -235,6 +239,42 @@ def _run(side: Side) -> tuple[Entry, ...]:
         Entry(plain(str(run.accuracy["dataset"]))) if run.accuracy else entries.DASH,
         Entry(records.content_hash(run, report.records)),
     )
+
+
+def evaluated(sides: Sequence[Side]) -> Table:
+    """The parts in which the runs differ of how accuracy was come by: the images, how they were
+    prepared, the recipe by which models were trained."""
+    columns = (
+        Column("part", "Part"),
+        *(Column(str(side.number), side.label) for side in sides),
+    )
+    found = [dict(_parts(side.report.run.accuracy)) | _images(side) for side in sides]
+    told = [one for one in found if one]
+    rows = tuple(
+        (Entry(plain(part)), *(Entry(plain(one.get(part, ""))) for one in found))
+        for part in dict.fromkeys(chain.from_iterable(told))
+        if len({one.get(part) for one in told}) > 1
+    )
+    return Table("evaluated", "In what the accuracies differ", columns, rows)
+
+
+def _parts(told: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """`train.optimizer.lr` and what it is; without what is not given, and the images' path."""
+    for key, value in told.items():
+        if key == "path":
+            continue
+        if isinstance(value, Mapping):
+            yield from _parts(value, f"{before}{key}.")
+        elif value is not None:
+            yield f"{before}{key}", str(value)
+
+
+def _images(side: Side) -> dict[str, str]:
+    """How many images top-1 rests on; several numbers where settings or models differ."""
+    counts = sorted(
+        {one.details["images"] for one in side.report.results.values() if "images" in one.details}
+    )
+    return {"images": ", ".join(f"{number:,}" for number in counts)} if counts else {}
 
 
 def differences(sides: Sequence[Side]) -> Table:

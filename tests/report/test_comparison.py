@@ -167,6 +167,20 @@ def test_a_changed_suite_is_said() -> None:
     assert [row[4] for row in rows(found, "runs")] == ["0123456789ab", "another"]
 
 
+def test_other_recipes_are_said() -> None:
+    """Images may lie elsewhere; a run that measured no accuracy differs in nothing."""
+    said = {"dataset": "digits", "train": {"epochs": 2, "mixup": None, "optimizer": {"lr": 0.03}}}
+    longer = said | {"train": {"epochs": 4, "mixup": 0.2, "optimizer": {"lr": 0.03}}, "path": "x"}
+    found = beside(made(accuracy=said), made(NEWER, accuracy=longer), made(created="2026-01-02"))
+    assert rows(found, "evaluated") == [
+        ["train.epochs", "2", "4", ""],
+        ["train.mixup", "", "0.2", ""],
+    ]
+    warnings = [one.text for one in found.facts if one.warning]
+    assert "accuracies were come by in different ways: train.epochs, train.mixup" in warnings
+    assert all(one.key != "evaluated" for one in beside(made(), made(NEWER)).tables)
+
+
 def test_each_run_is_described() -> None:
     found = beside(made(), made(NEWER, finished=""))
     digests = [records.content_hash(side.report.run, side.report.records) for side in found.sides]
