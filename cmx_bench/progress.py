@@ -142,7 +142,7 @@ def _under_way(job: Job) -> str:
     if job.seen is None:
         return f"{job.cell.measure} of {job.cell.model.label}"
     size = "" if job.seen.size is None else f" of {job.seen.size:,}"
-    return f"{job.seen.doing}: {job.seen.images:,}{size} images"
+    return f"{job.seen.images:,}{size} images, {job.seen.doing}"
 
 
 def _line(forecast: _Forecast, job: Job) -> str:

@@ -64,7 +64,7 @@ def test_trainings_are_foreseen_by_their_pace(
             watch(replace(job, seen=Seen(images, 1000, "training one and other")), None)
         said = capsys.readouterr().err
         left = progress.units.duration(60.0 + other)
-        assert said == f"training one and other: 500 of 1,000 images  [{left} left]\n"
+        assert said == f"500 of 1,000 images, training one and other  [{left} left]\n"
         for cell in trained.cells:
             record = kept(replace(job, cell=cell))
             watch(replace(job, cell=cell), record)
@@ -101,7 +101,7 @@ def test_a_stream_of_unknown_length_is_foreseen_as_planned(trained: Plan, clock:
         job = Job(trained.cells[0], 0, Path("log"), Seen(images, None))
         forecast.hear(job, None)
     assert forecast.left() == whole
-    assert progress._under_way(job) == "accuracy: 64 images"
+    assert progress._under_way(job) == "64 images, accuracy"
 
 
 def test_the_bar_moves_while_models_train(

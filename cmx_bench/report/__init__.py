@@ -154,11 +154,18 @@ def _collector_paused() -> Iterator[None]:
 
 
 def overview(report: Report, width: int) -> str:
-    """Table 1 of each setting, the claims and fairness for a terminal of `width` columns."""
-    from cmx_bench.report import claims, fairness, table_one, terminal
+    """Table 1 of each setting, the claims and fairness for a terminal of `width` columns; in place
+    of Table 1 all metrics, where none of its sampled ones was measured."""
+    from cmx_bench.report import claims, fairness, table_one, tables, terminal
 
+    sampled = {metric.name for metric in report.metrics() if not metric.exact}
+    main = (
+        [tables.metrics(report)]
+        if sampled and not sampled & {"throughput", "peak_memory", "top1"}
+        else table_one.tables(report)
+    )
     shown = [
-        *table_one.tables(report),
+        *main,
         claims.table(report),
         *fairness.tables(report),
     ]

@@ -1,4 +1,4 @@
-"""Table 1, the claims and fairness for a terminal, or for plain lines where there is none."""
+"""Tables for a terminal, or for plain lines where there is none."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from cmx_bench.report.table import Column, Entry, Table, in_order
 
 # A terminal has room for these; the page beside it has the others.
 _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_paper",
+            "train_throughput", "train_memory", "latency_p50", "load_time", "compile_time",
             "claim", "setting", "verdict", "best", "best_setting",
             "first", "second", "ahead_by", "ahead_in", "behind_by", "behind_in")  # fmt: skip
 
 
 def text(table: Table, width: int) -> str:
-    """The main columns of a table in at most `width` columns; no colours, no markup."""
+    """The main columns of a table that say something, in at most `width` columns; no colours, no
+    markup."""
     import rich.box
     import rich.console
     import rich.table
@@ -22,7 +24,11 @@ def text(table: Table, width: int) -> str:
     drawn = rich.table.Table(
         title=Text(table.title), title_justify="left", box=rich.box.SIMPLE_HEAVY, padding=(0, 1)
     )
-    shown = [place for place, column in enumerate(table.columns) if column.key in _COLUMNS]
+    shown = [
+        place
+        for place, column in enumerate(table.columns)
+        if column.key in _COLUMNS and not all(row[place].quiet for row in table.rows)
+    ]
     for column in (table.columns[place] for place in shown):
         drawn.add_column(Text(_heading(column)), justify=column.align, overflow="fold",
                          no_wrap=column.key in ("network", "throughput"))  # fmt: skip
