@@ -80,7 +80,7 @@ def _failure(error: Exception, setting: Setting) -> _Failure:
 def _why(mine: _Failure, others: Sequence[Child]) -> str:
     """The reason of the process that failed first; the rest then fail at having lost it."""
     failures = [mine]
-    spoke = wait([other.pipe for other in others], _LAST_WORDS)
+    spoke = wait([other.pipe for other in others], _LAST_WORDS) if others else []
     for other in others:
         if other.pipe in spoke:
             try:
