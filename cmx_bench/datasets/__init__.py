@@ -115,7 +115,10 @@ Opener: TypeAlias = Callable[[str, Path | None, Split], Dataset]
 
 SOURCES: dict[str, SourceInfo] = {
     "digits": SourceInfo(
-        "digits", "none", "handwritten digits of scikit-learn, 8 × 8: 1,437 and 360 (no download)"
+        "digits", "none", "scikit-learn's handwritten digits, 8 × 8: 1,437, and 360 of other hands"
+    ),
+    "digits-random": SourceInfo(
+        "digits", "none", "the same digits, of which 360 are drawn at random: an easier contest"
     ),
     "cifar10": SourceInfo(
         "cifar10", "needed", "CIFAR-10 in its standard files: 50,000 images and 10,000"

@@ -16,10 +16,12 @@ from sklearn.datasets import load_digits
 from torchvision.datasets import CIFAR10
 
 from cmx_bench import datasets
-from cmx_bench.datasets import factory, open_dataset
+from cmx_bench.datasets import Split, factory, open_dataset
 from cmx_bench.errors import DataError
 
 from ..photographs import write
+
+SPLITS: tuple[Split, ...] = ("train", "validation")
 
 
 def test_a_path_that_is_missing_is_asked_for() -> None:
@@ -72,6 +74,20 @@ def test_digits_are_real_and_in_order() -> None:
     assert isinstance(image, Image.Image)
     theirs = load_digits().images[1437]
     assert np.array_equal(np.asarray(image), np.round(theirs * 255 / 16))
+
+
+def test_random_digits_are_the_same_images_otherwise_divided() -> None:
+    parts = {
+        name: [{one.key for one in open_dataset(name, None, split).items()} for split in SPLITS]
+        for name in ("digits", "digits-random")
+    }
+    for learned, evaluated in parts.values():
+        assert (len(learned), len(evaluated)) == (1437, 360) and not learned & evaluated
+    ours, theirs = parts["digits-random"], parts["digits"]
+    assert ours[0] | ours[1] == theirs[0] | theirs[1]
+    assert 40 < len(ours[1] & theirs[1]) < 110  # a fifth of 360, give or take
+    [first, *_] = open_dataset("digits-random", None).items()
+    assert first.label == load_digits().target[int(first.key.removeprefix("digit-"))]
 
 
 @pytest.fixture
