@@ -58,16 +58,18 @@ def match(
         raise CmxError("match: nothing to match; give --params or --macs a number or a model")
     target = search.Target(amounts, classes, image_size)
     share = share_of("--within", within)
-    matches, refused = [], []
+    matches, refused = [], dict[str, str]()
     for family in chosen:
         try:
             matches.append(search.find(family, target, share, patch_size))
         except MatchError as error:
-            refused.append(str(error))
+            refused[family] = str(error)
     if matches:
         print(render(matches, shutil.get_terminal_size((160, 24)).columns), end="")
     if refused:
-        raise MatchError("\n".join(refused))
+        first, *others = refused
+        more = f"; nor is there one of {', '.join(others)}" if others else ""
+        raise MatchError(f"{refused[first]}{more}")
 
 
 def list_(
