@@ -25,7 +25,7 @@ def tables(report: Report) -> Iterator[Table]:
     """Those of each setting, then what the settings cost against the first of them."""
     for setting in report.run.settings:
         pairs = agreement.pairs(report.votes, setting.key)
-        yield ranks(report, setting)
+        yield ranks(report, setting, pairs)
         if pairs:
             yield compared(report, setting, pairs)
             yield divided(report, setting, pairs)
@@ -33,7 +33,7 @@ def tables(report: Report) -> Iterator[Table]:
     yield costs(report)
 
 
-def ranks(report: Report, setting: Setting) -> Table:
+def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     """Top-1 and top-5 with what they rest on; ranks that the images cannot tell apart are ties."""
     found = {
         model.name: result
@@ -41,9 +41,10 @@ def ranks(report: Report, setting: Setting) -> Table:
         if (result := report.results.get((model.name, setting.key, "top1"))) is not None
         and result.estimate is not None
     }
+    places = best.ranks(report, setting, list(found.values()), pairs)
     placed = {
         name: Entry(str(first) if first == last else f"{first}–{last}", sort=first)
-        for name, (first, last) in best.ranks(report, setting, list(found.values())).items()
+        for name, (first, last) in places.items()
     }
     columns = (
         Column("network", "Network"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cmx_bench import agreement, units
+from cmx_bench.agreement import Pair
 from cmx_bench.cell import Setting
 from cmx_bench.report.results import Report, Result
 
@@ -23,19 +24,19 @@ def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
     )
     measured = [one for one in found if one is not None and one.estimate is not None]
     if metric == "top1" and (report.votes.classes or report.over_seeds):
-        placed = ranks(report, setting, measured)
+        pairs = [] if report.over_seeds else agreement.pairs(report.votes, setting.key)
+        placed = ranks(report, setting, measured, pairs)
         first = frozenset(name for name, (best, _) in placed.items() if best == 1)
         return first if len(first) < len(measured) else frozenset()
     return tied(measured)
 
 
 def ranks(
-    report: Report, setting: Setting, measured: Sequence[Result]
+    report: Report, setting: Setting, measured: Sequence[Result], pairs: Sequence[Pair]
 ) -> dict[str, tuple[int, int]]:
-    """The best and the worst place by top-1 of each model that is not ruled out: on the same images
-    or, where there are several seeds, by the intervals over them."""
+    """The best and the worst place by top-1 of each model that is not ruled out: by the `pairs` of
+    the setting on the same images or, where there are several seeds, by the intervals over them."""
     if not report.over_seeds:
-        pairs = agreement.pairs(report.votes, setting.key)
         voters = [(one.model.name, setting.key) for one in measured]
         return {name: places for (name, _), places in agreement.ranks(voters, pairs).items()}
     spans = {one.model.name: span for one in measured if (span := _span(one)) is not None}
