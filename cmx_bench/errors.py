@@ -50,6 +50,11 @@ class RecordsError(CmxError):
     """A run's folder that cannot be read or written."""
 
 
+def first_line(error: Exception) -> str:
+    """What anybody's error says, in a line."""
+    return (str(error).strip().splitlines() or ["no message"])[0]
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`", did you mean 'x'?"` for the known words nearest to `word`, or an empty string."""
     close = get_close_matches(word, list(known), n=3, cutoff=0.6)

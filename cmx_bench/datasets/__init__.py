@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from cmx_bench.errors import DataError, nearest
+from cmx_bench.errors import DataError, first_line, nearest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,8 +52,7 @@ def why_broken(error: Exception) -> str:
 
     if isinstance(error, UnidentifiedImageError):  # its text is the address of our buffer
         return "not a kind of image that Pillow knows"
-    first_line = (str(error).splitlines() or ["no message"])[0]
-    return f"{type(error).__name__}: {first_line}"
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 @dataclass(frozen=True, slots=True)

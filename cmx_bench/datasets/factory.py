@@ -13,7 +13,7 @@ from timm.data.dataset import ImageDataset, IterableImageDataset
 from timm.data.dataset_factory import create_dataset
 
 from cmx_bench.datasets import Dataset, Item, Split, held, of_places
-from cmx_bench.errors import DataError
+from cmx_bench.errors import DataError, first_line
 
 
 def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
@@ -29,7 +29,7 @@ def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
     try:
         found = create_dataset(name, root, split=split)
     except Exception as error:  # packages that are missing, hubs that are away, names unknown
-        reason = f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         where = "" if path else f"; if it needs files, add --data {name}=PATH"
         raise DataError(f"{name}: timm cannot read this data set ({reason}){where}") from error
     if isinstance(found, ImageDataset):
@@ -76,8 +76,7 @@ def _stream(name: str, pairs: IterableImageDataset) -> Iterator[Item]:
         except StopIteration:
             return
         except Exception as error:  # a source that streams cannot go on behind a broken image
-            first_line = (str(error).splitlines() or ["no message"])[0]
-            raise DataError(f"{name}: image {index} cannot be read: {first_line}") from error
+            raise DataError(f"{name}: image {index} cannot be read: {first_line(error)}") from error
         yield Item(f"{index:06d}", _number(label), held(image))
         index += 1
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from cmx_bench import measures, planning
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Setting
-from cmx_bench.errors import CmxError, SkipError
+from cmx_bench.errors import CmxError, SkipError, first_line
 from cmx_bench.execute import machine
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import Watched, compiled
@@ -64,8 +64,8 @@ def reason_of(error: Exception, setting: Setting) -> str:
     """Why a cell failed, in a line."""
     if out_of_memory(error):
         return f"out of memory at batch {setting.batch_size} on {setting.device}"
-    first_line = (str(error).strip().splitlines() or ["no message"])[0]
-    return first_line if isinstance(error, CmxError) else f"{type(error).__name__}: {first_line}"
+    told = first_line(error)
+    return told if isinstance(error, CmxError) else f"{type(error).__name__}: {told}"
 
 
 def make_plan(
