@@ -117,11 +117,8 @@ def _explain(model: type[Strict], source: Document, error: ValidationError) -> S
         hint = nearest(got, words) if isinstance(got, str) else ""
         return source.error(location, f"{name}: expected {expected}, got {shown(got)}{hint}")
     if problem in ("too_short", "too_long"):
-        bound = (
-            f"at least {context['min_length']}"
-            if problem == "too_short"
-            else (f"at most {context['max_length']}")
-        )
+        least, most = context.get("min_length"), context.get("max_length")
+        bound = f"at least {least}" if problem == "too_short" else f"at most {most}"
         return source.error(location, f"{name}: expected {bound} items, got {len(got)}")
     if problem == "value_error":
         return source.error(location, f"{name}: {context['error']}")

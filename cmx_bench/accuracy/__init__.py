@@ -80,14 +80,15 @@ def _in_folder(folder: Path, option: str) -> dict[str, Path]:
         for file in sorted(folder.glob(f"*{suffix}")):
             name = file.name.removesuffix(suffix)
             trained = _TRAINED.fullmatch(name)
-            if trained is None:
-                found[name] = file
-            elif trained[2] is None:
-                if trained[1] in found:
-                    raise WeightsError(f"--weights {option}: {found[trained[1]].name} and "
-                                       f"{file.name} are both of {trained[1]}; choose with "
-                                       f"--weights {trained[1]}=FILE")  # fmt: skip
-                found[trained[1]] = file
+            if trained and trained[2]:
+                continue
+            model = trained[1] if trained else name
+            if trained and model in found:
+                raise WeightsError(
+                    f"--weights {option}: {found[model].name} and {file.name} are both of {model}; "
+                    f"choose with --weights {model}=FILE"
+                )
+            found[model] = file
     return found
 
 

@@ -47,14 +47,13 @@ def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
             f"with a folder for each class"
         )
     reader = _reader(path, split)
-    if split == "validation" and Path(reader.root) == path and _is_part(path / "train"):
+    beside_train = split == "validation" and _is_part(path / "train")
+    if beside_train and Path(reader.root) == path:
         raise DataError(f"{path}: has train, but no images to evaluate on; put them into val")
     names, of = _classes(reader, path)
     indices = _fixed(names, in_file=_labels_of(reader) is not None)
     if indices is None:
-        learned = names
-        if split == "validation" and Path(reader.root) != path and _is_part(path / "train"):
-            learned, _ = _classes(_reader(path, "train"), path)
+        learned = _classes(_reader(path, "train"), path)[0] if beside_train else names
         if strange := min(names - learned, default=None):
             raise DataError(f"{reader.root}: has images of {strange!r}, and train has none of "
                             f"them; call the classes the same in both")  # fmt: skip
