@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
-from cmx_bench import datasets, suite
+from cmx_bench import datasets
 from cmx_bench.errors import PlanError
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
+from cmx_bench.spec import suite
 
 
 def models(pattern: str) -> Iterator[str]:

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias, TypeVar
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.claims import Claim
 from cmx_bench.errors import RecordsError
+from cmx_bench.spec.claims import Claim
 
 # 1 had no covariates, no discarded samples, no precision; 2 no details, no accuracy, no claims.
 SCHEMA = 3

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench import recipe, suite
+from cmx_bench.spec import recipe, suite
 
 DOCS = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCS}

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cmx_bench import cli, report, suite
+from cmx_bench import cli, report
 from cmx_bench.report import embedded
 from cmx_bench.report.results import Report
 from cmx_bench.report.table_one import table_one
+from cmx_bench.spec import suite
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

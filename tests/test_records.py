@@ -10,9 +10,9 @@ import pytest
 
 from cmx_bench import records
 from cmx_bench.cell import Model, Setting
-from cmx_bench.claims import Claim
 from cmx_bench.errors import RecordsError
 from cmx_bench.records import Record, Run
+from cmx_bench.spec.claims import Claim
 
 RECORD = Record(
     "a/throughput/k", "a", "throughput", "k", 0, "ok", {"throughput": [1.0, 0.1 + 0.2]}, "", "e",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cmx_bench.errors import WeightsError, nearest
 from cmx_bench.models import SUFFIXES
-from cmx_bench.suite import Accuracy
+from cmx_bench.spec.suite import Accuracy
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError
 from cmx_bench.models import weights
 from cmx_bench.models.building import build, build_on_meta
-from cmx_bench.suite import Accuracy
+from cmx_bench.spec.suite import Accuracy
 
 Transform: TypeAlias = Callable[[Image], Tensor]
 

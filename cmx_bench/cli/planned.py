@@ -24,8 +24,8 @@ def plan_of(
     The suite is read first, without torch: a typo is answered at once.
     """
     from cmx_bench import accuracy, datasets
-    from cmx_bench import suite as suites
     from cmx_bench.execute import local
+    from cmx_bench.spec import suite as suites
 
     suite_file = suites.load(suite)
     asked = suite_file.suite

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cmx_bench import environment, records
-from cmx_bench.claims import Claim
 from cmx_bench.errors import RecordsError
 from cmx_bench.plan import Plan
 from cmx_bench.records import Run
+from cmx_bench.spec.claims import Claim
 
 # What must stay, beside what timings are compared by, for two halves to be one run: two GPUs of
 # one model differ by 8 % on average.

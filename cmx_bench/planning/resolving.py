@@ -16,8 +16,8 @@ from cmx_bench.matching import formats, search
 from cmx_bench.measures import counting
 from cmx_bench.models import families, weights
 from cmx_bench.models.building import build, build_on_meta
-from cmx_bench.schema import NAME
-from cmx_bench.suite import CpuSetting, CudaSetting, MatchEntry, ModelEntry, SuiteFile
+from cmx_bench.spec.schema import NAME
+from cmx_bench.spec.suite import CpuSetting, CudaSetting, MatchEntry, ModelEntry, SuiteFile
 
 
 def models(

@@ -9,7 +9,11 @@ from typing import Literal, TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
-from cmx_bench.claims import (
+from cmx_bench.report import caveats, quantities
+from cmx_bench.report.quantities import Span, UnknownError
+from cmx_bench.report.results import Report
+from cmx_bench.report.table import Column, Entry, Table, plain
+from cmx_bench.spec.claims import (
     CheckError,
     Claim,
     Comparison,
@@ -21,10 +25,6 @@ from cmx_bench.claims import (
     parse,
     words,
 )
-from cmx_bench.report import caveats, quantities
-from cmx_bench.report.quantities import Span, UnknownError
-from cmx_bench.report.results import Report
-from cmx_bench.report.table import Column, Entry, Table, plain
 
 State: TypeAlias = Literal["HOLDS", "FAILS", "UNDECIDED"]
 STATES: tuple[State, ...] = ("HOLDS", "FAILS", "UNDECIDED")

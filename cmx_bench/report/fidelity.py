@@ -8,13 +8,13 @@ from itertools import combinations
 
 from cmx_bench import published, stats, units
 from cmx_bench.cell import Model, Setting
-from cmx_bench.claims import Operation, Value
 from cmx_bench.metrics import METRICS
 from cmx_bench.published import Published
 from cmx_bench.report import caveats, entries, quantities
 from cmx_bench.report.quantities import Span, UnknownError
 from cmx_bench.report.results import Report, Result
 from cmx_bench.report.table import Column, Entry, Table, plain
+from cmx_bench.spec.claims import Operation, Value
 
 # The image size of the published figures.
 _PUBLISHED_SIZE = 224

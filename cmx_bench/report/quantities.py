@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 from cmx_bench import agreement, stats
 from cmx_bench.cell import Setting
-from cmx_bench.claims import Number, Operation, Quantity, Value
 from cmx_bench.metrics import METRICS
 from cmx_bench.report.results import Report, Result
+from cmx_bench.spec.claims import Number, Operation, Quantity, Value
 from cmx_bench.stats import Change
 
 

@@ -19,7 +19,7 @@ from torchvision.transforms.functional import to_pil_image
 from cmx_bench.accuracy.preprocessing import Preprocessing, transform
 from cmx_bench.datasets import Dataset, rgb, why_broken
 from cmx_bench.errors import DataError
-from cmx_bench.recipe import Augmentation, Recipe
+from cmx_bench.spec.recipe import Augmentation, Recipe
 from cmx_bench.training import derived
 
 # The epoch, and the place of an image in its data set.

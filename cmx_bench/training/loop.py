@@ -22,7 +22,7 @@ from cmx_bench.cell import Model
 from cmx_bench.errors import ModelError
 from cmx_bench.measures.forward import logits_of, refuse_misfit
 from cmx_bench.models.building import build
-from cmx_bench.recipe import Optimizer, Recipe
+from cmx_bench.spec.recipe import Optimizer, Recipe
 from cmx_bench.training import derived, schedule
 from cmx_bench.training.batches import Batches, Images, Part, loaded
 

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from itertools import pairwise
 
-from cmx_bench.recipe import Schedule
+from cmx_bench.spec.recipe import Schedule
 
 # (progress, share): straight lines between them, as in the authors' code.
 _ONE_CYCLE = ((0.0, 0.0), (2 / 5, 1.0), (4 / 5, 1 / 20), (1.0, 0.0))

@@ -10,7 +10,7 @@ import pytest
 
 from cmx_bench.accuracy import Evaluation, labels, weights_given
 from cmx_bench.errors import DataError, WeightsError
-from cmx_bench.suite import Accuracy
+from cmx_bench.spec.suite import Accuracy
 
 
 def task(folder: Path, **asked: Any) -> Evaluation:

@@ -10,7 +10,7 @@ from timm.data import resolve_data_config
 
 from cmx_bench.accuracy import preprocessing
 from cmx_bench.cell import Model, Setting
-from cmx_bench.suite import Accuracy, SharedPreprocessing
+from cmx_bench.spec.suite import Accuracy, SharedPreprocessing
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 1, 96)
 

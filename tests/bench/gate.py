@@ -26,10 +26,10 @@ from typing import Any
 
 from scipy.stats import mannwhitneyu
 
-from cmx_bench import suite
 from cmx_bench.execute import local
 from cmx_bench.gate import ab, pairs, selftest, simulate
 from cmx_bench.gate.pairs import Block, Pair
+from cmx_bench.spec import suite
 
 THRESHOLD = 0.05
 TIMEOUT = 120.0

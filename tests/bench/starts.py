@@ -21,11 +21,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest.mock import patch
 
-from cmx_bench import suite
 from cmx_bench.execute import local, servers
 from cmx_bench.execute.servers import Server
 from cmx_bench.gate import ab, pairs
 from cmx_bench.gate.worker import serve
+from cmx_bench.spec import suite
 
 MODELS = ("convmixer_256_16", "deit_tiny_patch16_224")
 PATHS = {"base": sys.executable, "head": sys.executable}

@@ -24,7 +24,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import DataError
 from cmx_bench.execute import evaluating
 from cmx_bench.execute.job import Evaluated, Outcome, Seen
-from cmx_bench.suite import Accuracy
+from cmx_bench.spec.suite import Accuracy
 
 from ..photographs import CLASSES, write, write_odd
 from ..teaching import teach

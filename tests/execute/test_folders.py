@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning, records, suite
+from cmx_bench import planning, records
 from cmx_bench.errors import RecordsError
 from cmx_bench.plan import Plan
-from cmx_bench.suite import SuiteFile
+from cmx_bench.spec import suite
+from cmx_bench.spec.suite import SuiteFile
 
 from ..conftest import CPU, TINY
 from .conftest import opened

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from cmx_bench import planning, suite
+from cmx_bench import planning
 from cmx_bench.errors import SuiteError
 from cmx_bench.plan import Plan
 from cmx_bench.planning import costs
+from cmx_bench.spec import suite
 
 from ..conftest import TINY
 from .test_planning import Write, made

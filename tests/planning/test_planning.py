@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning, suite
+from cmx_bench import planning
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import PlanError, SuiteError
 from cmx_bench.plan import Plan
-from cmx_bench.suite import SuiteFile
+from cmx_bench.spec import suite
+from cmx_bench.spec.suite import SuiteFile
 
 from ..conftest import TINY, TRAINED
 

@@ -10,7 +10,7 @@ import pytest
 from cmx_bench import planning
 from cmx_bench.errors import PlanError, SuiteError
 from cmx_bench.planning import resolving
-from cmx_bench.suite import SuiteFile
+from cmx_bench.spec.suite import SuiteFile
 
 from ..conftest import TINY
 from .test_planning import Write, made

@@ -7,7 +7,6 @@ import math
 
 import pytest
 
-from cmx_bench.claims import Claim, parse
 from cmx_bench.metrics import METRICS
 from cmx_bench.records import Record
 from cmx_bench.report import claims, quantities
@@ -17,6 +16,7 @@ from cmx_bench.report.quantities import Span
 from cmx_bench.report.results import Report
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import tables
+from cmx_bench.spec.claims import Claim, parse
 from cmx_bench.stats import Estimate
 
 from .synthetic import FP16, FP32, PAPER, failed, make_records, make_run

@@ -16,7 +16,7 @@ from timm.data.mixup import Mixup
 from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing, transform
 from cmx_bench.datasets import Dataset, Item, of_places, open_dataset, rgb
 from cmx_bench.errors import DataError
-from cmx_bench.recipe import Augmentation, Crop, Optimizer, Recipe
+from cmx_bench.spec.recipe import Augmentation, Crop, Optimizer, Recipe
 from cmx_bench.training.batches import Batches, Images, Part, augment
 
 SEEN = Preprocessing(Geometry(16, 1.0, "center", "bicubic"), (0.5,) * 3, (0.5,) * 3)

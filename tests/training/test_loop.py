@@ -12,7 +12,7 @@ from torch import Tensor
 from cmx_bench.cell import Model
 from cmx_bench.errors import ModelError, WeightsError
 from cmx_bench.models.building import build
-from cmx_bench.recipe import Recipe
+from cmx_bench.spec.recipe import Recipe
 from cmx_bench.training import checkpoints
 from cmx_bench.training.loop import Epoch, Training, synchronised
 

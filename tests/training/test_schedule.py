@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cmx_bench.recipe import Schedule
+from cmx_bench.spec.recipe import Schedule
 from cmx_bench.training.schedule import share
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench import suite
 from cmx_bench.errors import SuiteError
+from cmx_bench.spec import suite
 
-from .conftest import TINY
+from ..conftest import TINY
 
 
 def test_a_bare_name_is_short_for_a_model(write_suite: Callable[[str], Path]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench import document
 from cmx_bench.errors import SuiteError
+from cmx_bench.spec import document
 
 
 def read(tmp_path: Path, text: str | bytes) -> document.Document:

@@ -9,9 +9,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cmx_bench import document
 from cmx_bench.errors import SuiteError, nearest
-from cmx_bench.schema import (
+from cmx_bench.spec import document
+from cmx_bench.spec.schema import (
     Above,
     Label,
     Name,

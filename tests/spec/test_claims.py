@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cmx_bench.claims import (
+from cmx_bench.spec.claims import (
     MOST_TOKENS,
     CheckError,
     Comparison,

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from timm.data.auto_augment import rand_augment_transform
 
-from cmx_bench import recipe, suite
 from cmx_bench.errors import SuiteError
+from cmx_bench.spec import recipe, suite
 
-from .conftest import TINY
+from ..conftest import TINY
 
 RECIPE = """\
 name: mine

@@ -20,15 +20,16 @@ from pydantic import (
     model_validator,
 )
 
-from cmx_bench import claims, document, recipe, units
+from cmx_bench import units
 from cmx_bench.cell import Argument, CompileMode, Family, Layout, Precision, Setting
 from cmx_bench.designs import FAMILIES
-from cmx_bench.document import Document, Location
 from cmx_bench.errors import SuiteError, nearest
 from cmx_bench.matching import search
 from cmx_bench.measures import MEASURES
-from cmx_bench.recipe import Recipe
-from cmx_bench.schema import (
+from cmx_bench.spec import claims, document, recipe
+from cmx_bench.spec.document import Document, Location
+from cmx_bench.spec.recipe import Recipe
+from cmx_bench.spec.schema import (
     Above,
     Label,
     Name,
@@ -322,7 +323,7 @@ class SuiteFile:
 
 def folders() -> list[Path]:
     """Where the suites that come with the package lie: in the wheel, or in a checkout beside it."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parent.parent
     return [folder for folder in (here / "suites", here.parent / "suites") if folder.is_dir()]
 
 
