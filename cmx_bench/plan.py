@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.measures import MEASURES
-from cmx_bench.records import Environment
+from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
 
 INTERPRETER_SECONDS = 7.0  # each round waits until an interpreter has loaded torch and timm

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from cmx_bench import stats, units
-from cmx_bench.disturbance import by_cell
+from cmx_bench import units
 from cmx_bench.execute.job import Job, Seen
 from cmx_bench.execute.remaining import all_processes_left, seconds_left
 from cmx_bench.execute.runner import Watch
 from cmx_bench.metrics import METRICS
 from cmx_bench.plan import Plan
-from cmx_bench.records import Record
+from cmx_bench.results import stats
+from cmx_bench.results.disturbance import by_cell
+from cmx_bench.results.records import Record
 
 # Where nothing is kept for longer than this, a plain line says how far a training has come.
 _SILENCE = 60.0

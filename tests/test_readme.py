@@ -11,7 +11,7 @@ import yaml
 
 from cmx_bench import cli, report
 from cmx_bench.report import embedded
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.table_one import table_one
 from cmx_bench.spec import suite
 

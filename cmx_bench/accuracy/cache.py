@@ -17,7 +17,7 @@ from torch import Tensor
 
 import cmx_bench
 from cmx_bench.accuracy.preprocessing import Geometry
-from cmx_bench.predictions import UNREADABLE
+from cmx_bench.results.predictions import UNREADABLE
 
 
 def digest(content: bytes) -> bytes:

@@ -41,7 +41,7 @@ from cmx_bench.cli.telling import (
 from cmx_bench.errors import CmxError
 
 if TYPE_CHECKING:
-    from cmx_bench.report.results import Report
+    from cmx_bench.report.nouns import Report
 
 
 def run(
@@ -74,9 +74,10 @@ def run(
     ] = False,
 ) -> None:  # fmt: skip
     """Measure a suite and render its report."""
-    from cmx_bench import progress, records, report
+    from cmx_bench import progress, report
     from cmx_bench.execute import folders, rounds, runner
     from cmx_bench.report import headline
+    from cmx_bench.results import records
 
     seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
     plan = plan_of(

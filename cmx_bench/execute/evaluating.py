@@ -15,7 +15,6 @@ import numpy as np
 import torch._dynamo
 from numpy.typing import NDArray
 
-from cmx_bench import predictions
 from cmx_bench.accuracy import Evaluation, labels
 from cmx_bench.accuracy.decoding import Chunk, chunks
 from cmx_bench.accuracy.labels import Labels
@@ -29,8 +28,9 @@ from cmx_bench.execute.job import Evaluated, Outcome, Seen
 from cmx_bench.execute.worker import print_to, reason_of
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.models import weights
-from cmx_bench.predictions import BROKEN, PREDICTED, ROW, Images
-from cmx_bench.records import Environment
+from cmx_bench.results import predictions
+from cmx_bench.results.predictions import BROKEN, PREDICTED, ROW, Images
+from cmx_bench.results.records import Environment
 
 # Images that are decoded, predicted and kept at a time: 10 MB for each preprocessing at 224 × 224,
 # beside the files or, where a source has none, the whole images.

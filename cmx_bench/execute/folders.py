@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cmx_bench import environment, records
 from cmx_bench.errors import RecordsError
 from cmx_bench.plan import Plan
-from cmx_bench.records import Run
+from cmx_bench.results import environment, records
+from cmx_bench.results.records import Run
 from cmx_bench.spec.claims import Claim
 
 # What must stay, beside what timings are compared by, for two halves to be one run: two GPUs of

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.measures import Samples
-from cmx_bench.records import Environment
+from cmx_bench.results.records import Environment
 from cmx_bench.spec.recipe import Recipe
 from cmx_bench.training.files import Files
 

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 
 import cmx_bench
 from cmx_bench.errors import InstallError, PlanError
-from cmx_bench.records import Environment
+from cmx_bench.results.records import Environment
 
 
 def check_installation() -> None:

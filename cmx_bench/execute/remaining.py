@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from cmx_bench import disturbance, metrics, stats
+from cmx_bench import metrics
 from cmx_bench.cell import Cell
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan
-from cmx_bench.records import Record
+from cmx_bench.results import disturbance, stats
+from cmx_bench.results.records import Record
 
 # With a precision asked for, a cell gets at most so many processes. An interval half as wide costs
 # four times as many: a cell that is far from narrow by then needs a calmer machine.

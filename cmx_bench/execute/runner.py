@@ -14,7 +14,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
-from cmx_bench import agreement, disturbance, environment, predictions, records
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError
@@ -23,7 +22,8 @@ from cmx_bench.execute.evaluations import Evaluator
 from cmx_bench.execute.job import Executor, Job, Outcome, Seen
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Plan
-from cmx_bench.records import Record
+from cmx_bench.results import agreement, disturbance, environment, predictions, records
+from cmx_bench.results.records import Record
 
 # Called with a job when it starts, and again with its record when it is kept.
 Watch: TypeAlias = Callable[[Job, Record | None], None]

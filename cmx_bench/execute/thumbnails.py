@@ -7,9 +7,9 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from cmx_bench import agreement
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.datasets import open_dataset, rgb
+from cmx_bench.results import agreement
 
 _SIDE = 80  # pixels; some 2 kB a copy, so that a page of a hundred stays small
 

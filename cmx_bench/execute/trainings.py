@@ -16,13 +16,13 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from cmx_bench import predictions
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.execute import evaluations, local
 from cmx_bench.execute.job import Outcome, Seen, Trained, TrainingJob
 from cmx_bench.execute.local import Child, ProcessError
 from cmx_bench.plan import Plan
+from cmx_bench.results import predictions
 from cmx_bench.training import files
 
 _TARGET = "cmx_bench.execute.trainer:train"

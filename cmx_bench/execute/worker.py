@@ -18,7 +18,7 @@ from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.plan import Plan
-from cmx_bench.records import Environment
+from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
 
 

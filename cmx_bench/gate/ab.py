@@ -20,7 +20,6 @@ from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
-from cmx_bench import environment, stats
 from cmx_bench.cell import Cell
 from cmx_bench.execute import servers
 from cmx_bench.execute.servers import Server
@@ -30,7 +29,8 @@ from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.measures import compiled, conditions
 from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.plan import Plan
-from cmx_bench.records import Environment
+from cmx_bench.results import environment, stats
+from cmx_bench.results.records import Environment
 
 TIMED = "throughput"
 SECONDS_A_MODEL = 120.0  # of measuring, before an undecided model is left inconclusive

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cmx_bench import environment, report, stats
+from cmx_bench import report
 from cmx_bench.gate import rule
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.records import Environment
-from cmx_bench.report.results import Report, Result
-from cmx_bench.stats import Change
+from cmx_bench.report.nouns import Report, Result
+from cmx_bench.results import environment, stats
+from cmx_bench.results.records import Environment
+from cmx_bench.results.stats import Change
 
 # Two processes a side have t quantiles that no real change clears.
 _FEWEST_PROCESSES = 3

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx_bench.errors import PlanError, RecordsError
-from cmx_bench.records import write_atomically
+from cmx_bench.results.records import write_atomically
 
 SCHEMA = 1
 

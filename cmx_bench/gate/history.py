@@ -11,17 +11,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cmx_bench import environment, records, units
+from cmx_bench import units
 from cmx_bench.cell import Model
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.outputs.headline import one_line, worded
 from cmx_bench.metrics import METRICS, Metric
-from cmx_bench.records import Environment, Run
+from cmx_bench.report.nouns import Report, Result
 from cmx_bench.report.plot import Axis, Mark, Plot, Timeline, short_label
 from cmx_bench.report.plot import Point as Spot
-from cmx_bench.report.results import Report, Result
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.table import Column, Entry, Table
+from cmx_bench.results import environment, records
+from cmx_bench.results.records import Environment, Run
 
 if TYPE_CHECKING:
     from cmx_bench.report.figures import Drawing

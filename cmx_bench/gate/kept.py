@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cmx_bench import environment
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.plan import Plan
-from cmx_bench.records import name_of_new, write_atomically
+from cmx_bench.results import environment
+from cmx_bench.results.records import name_of_new, write_atomically
 
 SCHEMA = 1
 

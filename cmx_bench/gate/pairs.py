@@ -26,7 +26,7 @@ from cmx_bench.execute import servers
 from cmx_bench.execute.local import ProcessError
 from cmx_bench.execute.servers import Server
 from cmx_bench.measures import conditions
-from cmx_bench.records import Environment
+from cmx_bench.results.records import Environment
 
 WORKER = "cmx_bench.gate.worker:serve"
 LOOK = "look"  # asks a worker for the conditions, see measures/conditions.py

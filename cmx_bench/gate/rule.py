@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from cmx_bench.gate.verdict import State
-from cmx_bench.stats import Change, noncentrality, quantile
+from cmx_bench.results.stats import Change, noncentrality, quantile
 
 FAIL_LEVEL = 0.0025
 PASS_LEVEL = 0.01

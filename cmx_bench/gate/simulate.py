@@ -7,9 +7,9 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cmx_bench import stats
 from cmx_bench.gate import rule
 from cmx_bench.gate.verdict import State
+from cmx_bench.results import stats
 
 
 @dataclass(frozen=True, slots=True)

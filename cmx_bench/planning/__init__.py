@@ -19,7 +19,7 @@ from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Plan
 from cmx_bench.planning import costs, resolving
 from cmx_bench.planning.costs import Cost
-from cmx_bench.records import Environment
+from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
 from cmx_bench.spec.suite import CpuSetting, CudaSetting, SuiteFile
 

@@ -16,7 +16,7 @@ from cmx_bench.errors import ModelError
 from cmx_bench.measures import MEASURES, compiled
 from cmx_bench.models import families
 from cmx_bench.models.building import build, build_on_meta
-from cmx_bench.records import Environment
+from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
 
 # Multiply-accumulates a second, for estimates only. CPU: one core, between what ConvMixer and the

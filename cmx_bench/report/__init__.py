@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from cmx_bench import agreement, records
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
+from cmx_bench.results import agreement, records
 
 Renderer: TypeAlias = Callable[[Report], str]
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from cmx_bench import agreement, stats, units
-from cmx_bench.agreement import Pair, Voter
+from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.report import best, caveats, entries
-from cmx_bench.report.results import Report, Result
+from cmx_bench.report.nouns import Report, Result
 from cmx_bench.report.table import Column, Entry, Picture, Table, plain
+from cmx_bench.results import agreement, stats
+from cmx_bench.results.agreement import Pair, Voter
 
 _MANY_PAIRS = 15
 _OF_THE_FIRST_SEED = "Pairs of models on the same images are those of the first seed"

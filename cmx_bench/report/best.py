@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cmx_bench import agreement, units
-from cmx_bench.agreement import Pair
+from cmx_bench import units
 from cmx_bench.cell import Setting
-from cmx_bench.report.results import Report, Result
+from cmx_bench.report.nouns import Report, Result
+from cmx_bench.results import agreement
+from cmx_bench.results.agreement import Pair
 
 REMARK = (
     "Bold is the best measured value of a column, together with those that cannot be told from it, "

@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 from markupsafe import Markup
 
-from cmx_bench import records
 from cmx_bench.report.comparison import Comparison
 from cmx_bench.report.table import plain
+from cmx_bench.results import records
 
 Renderer: TypeAlias = Callable[[Comparison], str]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.plots import Plots, plots
-from cmx_bench.report.results import Report
 from cmx_bench.report.table import Table
 from cmx_bench.report.tables import tables
 

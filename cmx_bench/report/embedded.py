@@ -13,10 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cmx_bench import __version__, agreement, records
+from cmx_bench import __version__
 from cmx_bench.errors import RecordsError
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
+from cmx_bench.results import agreement, records
 
 # Data, which no browser runs; numbered where a page holds several runs.
 _BLOCK = re.compile(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cmx_bench.cell import Cell
 from cmx_bench.measures import MEASURES
-from cmx_bench.records import Record, Run
+from cmx_bench.results.records import Record, Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmx_bench import records, units
+from cmx_bench import units
 from cmx_bench.report import claims
-from cmx_bench.report.results import Report, Result
+from cmx_bench.report.nouns import Report, Result
 from cmx_bench.report.table import first_few, plain
+from cmx_bench.results import records
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cmx_bench import units
 from cmx_bench.report import entries
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.table import Column, Entry, Table, plain
 
 

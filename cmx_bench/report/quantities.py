@@ -14,12 +14,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cmx_bench import agreement, stats
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
-from cmx_bench.report.results import Report, Result
+from cmx_bench.report.nouns import Report, Result
+from cmx_bench.results import agreement, stats
+from cmx_bench.results.stats import Change
 from cmx_bench.spec.claims import Number, Operation, Quantity, Value
-from cmx_bench.stats import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from cmx_bench import disturbance, environment, stats
 from cmx_bench.cell import Model
 from cmx_bench.measures import MEASURES, conditions
 from cmx_bench.metrics import METRICS, Metric, first_of
-from cmx_bench.records import Record, Run
 from cmx_bench.report.counterparts import counterparts
 from cmx_bench.report.gaps import gaps
-from cmx_bench.report.results import (
+from cmx_bench.report.nouns import (
     Blocks,
     Failure,
     LeftOut,
@@ -28,7 +26,9 @@ from cmx_bench.report.results import (
     Result,
     Status,
 )
-from cmx_bench.stats import Estimate
+from cmx_bench.results import disturbance, environment, stats
+from cmx_bench.results.records import Record, Run
+from cmx_bench.results.stats import Estimate
 
 
 def summarise(run: Run, records: Sequence[Record], unfinished: bool = False) -> Report:

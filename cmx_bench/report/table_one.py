@@ -8,7 +8,7 @@ from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.report import best, caveats, entries, training
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.table import Column, Entry, Table, plain
 
 

@@ -21,7 +21,7 @@ from cmx_bench.report import (
     training,
     work,
 )
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.table import Column, Entry, Table
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from cmx_bench import units
 from cmx_bench.cell import Model
 from cmx_bench.report import entries
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.table import Column, Entry, Table, plain
 
 

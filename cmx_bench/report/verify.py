@@ -11,11 +11,12 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from cmx_bench import predictions, records, report
+from cmx_bench import report
 from cmx_bench.report import compared, comparison, embedded, places
 from cmx_bench.report.embedded import Embedded
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.places import Places
-from cmx_bench.report.results import Report
+from cmx_bench.results import predictions, records
 
 _PAGE = "report.html"  # whatever a single one is called
 _NOTHING = "(nothing)"

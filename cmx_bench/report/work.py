@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cmx_bench import units, work
 from cmx_bench.cell import Model, Setting
 from cmx_bench.report import entries
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.table import Column, Entry, Table
 from cmx_bench.work import Work
 

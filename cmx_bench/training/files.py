@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cmx_bench.records import write_atomically
+from cmx_bench.results.records import write_atomically
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cmx_bench import disturbance, stats
 from cmx_bench.execute import local, remaining, rounds
 from cmx_bench.execute.job import Job
-from cmx_bench.records import Record
+from cmx_bench.results import disturbance, stats
+from cmx_bench.results.records import Record
+from cmx_bench.results.stats import Estimate
 from cmx_bench.spec import suite
-from cmx_bench.stats import Estimate
 
 
 def record(file: Path, count: int) -> None:

@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning, records
+from cmx_bench import planning
 from cmx_bench.cli import runs
 from cmx_bench.execute import rounds
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
+from cmx_bench.results import records
 from cmx_bench.spec import suite
 
 from ..conftest import TINY, Cli, StandIn, interruptible

@@ -12,7 +12,7 @@ from cmx_bench import planning
 from cmx_bench.execute import folders
 from cmx_bench.execute.job import Job
 from cmx_bench.plan import Plan
-from cmx_bench.records import Record
+from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 

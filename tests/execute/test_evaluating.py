@@ -18,12 +18,12 @@ import timm
 import torch
 from timm.data import create_dataset, create_loader, resolve_data_config
 
-from cmx_bench import predictions
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import DataError
 from cmx_bench.execute import evaluating
 from cmx_bench.execute.job import Evaluated, Outcome, Seen
+from cmx_bench.results import predictions
 from cmx_bench.spec.suite import Accuracy
 
 from ..photographs import CLASSES, write, write_odd

@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning, records, report
+from cmx_bench import planning, report
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import evaluations, folders, local, runner
 from cmx_bench.execute.job import Evaluated, Job, Outcome, Seen
 from cmx_bench.execute.local import Child
 from cmx_bench.plan import Plan
+from cmx_bench.results import records
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import Accuracy
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning, records
+from cmx_bench import planning
 from cmx_bench.errors import RecordsError
 from cmx_bench.plan import Plan
+from cmx_bench.results import records
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 

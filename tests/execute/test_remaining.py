@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import disturbance, planning, stats
+from cmx_bench import planning
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.execute import remaining, runner
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan
-from cmx_bench.records import Record
+from cmx_bench.results import disturbance, stats
+from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 
 from ..conftest import TRAINED, StandIn

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning, records, stats
+from cmx_bench import planning
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import remaining, runner
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.plan import Plan
-from cmx_bench.records import Record
 from cmx_bench.report.summary import summarise
+from cmx_bench.results import records, stats
+from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 
 from ..conftest import CPU, TINY, StandIn, samples

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cmx_bench import planning, records, report
+from cmx_bench import planning, report
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.datasets import open_dataset, rgb
@@ -25,6 +25,7 @@ from cmx_bench.errors import SuiteError
 from cmx_bench.execute import folders, local, runner, trainer, trainings
 from cmx_bench.execute.job import Job, Seen, Trained, TrainingJob
 from cmx_bench.report import verify
+from cmx_bench.results import records
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import Accuracy, SharedPreprocessing
 from cmx_bench.training import files

@@ -11,7 +11,7 @@ import pytest
 from cmx_bench.gate import check
 from cmx_bench.gate.outputs.headline import headline
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.records import Record, Run
+from cmx_bench.results.records import Record, Run
 
 from ..report.synthetic import ENVIRONMENT, PAPER, failed, make_records, make_run, write_folder
 

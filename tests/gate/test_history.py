@@ -17,7 +17,7 @@ from cmx_bench.gate import history
 from cmx_bench.gate.history import History, Point, Series, change_points, changes, drawings, read
 from cmx_bench.gate.outputs import write
 from cmx_bench.metrics import METRICS
-from cmx_bench.records import Environment, Record, Run
+from cmx_bench.results.records import Environment, Record, Run
 
 from ..report.synthetic import ENVIRONMENT, FP16, PAPER, make_records, make_run, model, write_folder
 from .test_outputs import AWKWARD, mixed

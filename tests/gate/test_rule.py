@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench import stats
 from cmx_bench.gate import rule, selftest, simulate
 from cmx_bench.gate.pairs import Block
-from cmx_bench.stats import Change
+from cmx_bench.results import stats
+from cmx_bench.results.stats import Change
 
 BANK = Path(__file__).parents[1] / "bench/gate_bank.jsonl.gz"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench.records import Record, Run
+from cmx_bench.results.records import Record, Run
 
 from .synthetic import make_records, make_run, write_folder
 

@@ -6,10 +6,10 @@ import dataclasses
 import json
 from pathlib import Path
 
-from cmx_bench import records
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.measures import MEASURES
-from cmx_bench.records import Record, Run
+from cmx_bench.results import records
+from cmx_bench.results.records import Record, Run
 
 PARAMS = {
     "convmixer_1536_20": 51_625_960, "convmixer_768_32": 21_110_248, "resnet152": 60_192_808,

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmx_bench import agreement, predictions, records, report, stats
-from cmx_bench.predictions import PREDICTED, ROW, Images
-from cmx_bench.records import Record
+from cmx_bench import report
 from cmx_bench.report import RENDERERS, claims, entries, verify
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.table import Table
 from cmx_bench.report.tables import tables
+from cmx_bench.results import agreement, predictions, records, stats
+from cmx_bench.results.predictions import PREDICTED, ROW, Images
+from cmx_bench.results.records import Record
 from cmx_bench.spec.claims import Claim
 
 from .synthetic import BF16, FP32, PAPER, make_records, make_run

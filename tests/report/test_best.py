@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from cmx_bench.records import Record, Run
 from cmx_bench.report import best
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.table_one import table_one
+from cmx_bench.results.records import Record, Run
 
 from .synthetic import FP16, PAPER, make_records, make_run
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from cmx_bench.records import Record, Run
 from cmx_bench.report import RENDERERS, caveats, latex, terminal, tidy
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.table import Column, Entry, Note, Table, in_order
 from cmx_bench.report.table_one import table_one
 from cmx_bench.report.tables import tables
+from cmx_bench.results.records import Record, Run
 from cmx_bench.spec.claims import Claim
 
 from .synthetic import BF16, ENVIRONMENT, FP16, FP32, PAPER, make_records, make_run

@@ -8,16 +8,16 @@ import math
 import pytest
 
 from cmx_bench.metrics import METRICS
-from cmx_bench.records import Record
 from cmx_bench.report import claims, quantities
 from cmx_bench.report.claims import Judged
 from cmx_bench.report.headline import facts
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.quantities import Span
-from cmx_bench.report.results import Report
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import tables
+from cmx_bench.results.records import Record
+from cmx_bench.results.stats import Estimate
 from cmx_bench.spec.claims import Claim, parse
-from cmx_bench.stats import Estimate
 
 from .synthetic import FP16, FP32, PAPER, failed, make_records, make_run
 

@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import records, report
+from cmx_bench import report
 from cmx_bench.cell import Setting
 from cmx_bench.errors import RecordsError
 from cmx_bench.metrics import METRICS
-from cmx_bench.records import Environment
 from cmx_bench.report import compared, comparison, verify
 from cmx_bench.report.comparison import Comparison
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.table import Table
+from cmx_bench.results import records
+from cmx_bench.results.records import Environment
 
 from .synthetic import ENVIRONMENT, FP16, PAPER, make_records, make_run
 

@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 
 from cmx_bench.metrics import METRICS
-from cmx_bench.records import Record
 from cmx_bench.report import fidelity
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.table import Entry
-from cmx_bench.stats import Estimate
+from cmx_bench.results.records import Record
+from cmx_bench.results.stats import Estimate
 
 from .synthetic import FP16, PAPER, make_records, make_run
 

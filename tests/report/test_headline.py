@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from cmx_bench.records import Record, Run
 from cmx_bench.report.headline import Fact, facts, too_wide
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
+from cmx_bench.results.records import Record, Run
 
 from .synthetic import FP16, watched
 

@@ -11,7 +11,7 @@ import pytest
 
 from cmx_bench.report import RENDERERS, latex
 from cmx_bench.report.latex import escaped
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.table import Column, Entry, Note, Table
 from cmx_bench.report.tables import tables
 

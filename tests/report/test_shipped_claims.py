@@ -9,13 +9,13 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from cmx_bench import agreement
 from cmx_bench.metrics import METRICS
-from cmx_bench.predictions import Images
-from cmx_bench.records import Record
 from cmx_bench.report import claims
-from cmx_bench.report.results import Report
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
+from cmx_bench.results import agreement
+from cmx_bench.results.predictions import Images
+from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.claims import Claim
 

@@ -7,9 +7,9 @@ import math
 
 import pytest
 
-from cmx_bench.records import Record, Run
 from cmx_bench.report.summary import summarise
-from cmx_bench.stats import Estimate
+from cmx_bench.results.records import Record, Run
+from cmx_bench.results.stats import Estimate
 
 from .synthetic import (
     BF16,

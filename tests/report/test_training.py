@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.records import Record
 from cmx_bench.report import best, training
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.plot import Scatter
 from cmx_bench.report.plots import curves, figure_one
-from cmx_bench.report.results import Report
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.table_one import table_one
 from cmx_bench.report.tables import tables
+from cmx_bench.results.records import Record
 
 from .synthetic import FP32, PAPER, make_run
 from .test_accuracy import details

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench import records, report
+from cmx_bench import report
 from cmx_bench.errors import RecordsError
 from cmx_bench.report import embedded, places, verify
 from cmx_bench.report.cite import bibtex
 from cmx_bench.report.verify import Difference
+from cmx_bench.results import records
 from cmx_bench.spec.claims import Claim
 
 from .synthetic import PAPER, failed, make_records, make_run, write_folder

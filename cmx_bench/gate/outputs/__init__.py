@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from cmx_bench.gate.verdict import Verdict
-from cmx_bench.records import write_rendered
 from cmx_bench.report.table import Table
+from cmx_bench.results.records import write_rendered
 
 if TYPE_CHECKING:
     from cmx_bench.report.figures import Drawing

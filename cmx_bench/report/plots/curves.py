@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterator
 
 from cmx_bench.cell import Model
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.plot import Axis, Plot, Point, Scatter, short_label, spoken
-from cmx_bench.report.results import Report
 from cmx_bench.report.table import plain
 from cmx_bench.report.training import trainings
 

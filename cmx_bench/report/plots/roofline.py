@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.plot import (
     Axis,
     Curve,
@@ -19,7 +20,6 @@ from cmx_bench.report.plot import (
     spoken,
 )
 from cmx_bench.report.plots.cost import left_out
-from cmx_bench.report.results import Report
 from cmx_bench.report.work import MEASURED, Roofs, by_model, described, roofs
 from cmx_bench.work import KINDS, Work
 

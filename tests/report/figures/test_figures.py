@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cmx_bench.records import Record, Run
 from cmx_bench.report.figures import COPIES, draw, inline
 from cmx_bench.report.plot import Plot, Point
 from cmx_bench.report.plots import plots
 from cmx_bench.report.summary import summarise
+from cmx_bench.results.records import Record, Run
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from cmx_bench.records import Record, Run
 from cmx_bench.report.figures import draw
 from cmx_bench.report.plots import batches, plots
 from cmx_bench.report.summary import summarise
+from cmx_bench.results.records import Record, Run
 
 from ..synthetic import BF16, FP16, PAPER, failed, make_records, make_run
 

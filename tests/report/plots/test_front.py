@@ -8,12 +8,12 @@ import re
 import numpy as np
 import pytest
 
-from cmx_bench import agreement
-from cmx_bench.predictions import Images
-from cmx_bench.records import Record, Run
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.plots import front
-from cmx_bench.report.results import Report
 from cmx_bench.report.summary import summarise
+from cmx_bench.results import agreement
+from cmx_bench.results.predictions import Images
+from cmx_bench.results.records import Record, Run
 
 from ..synthetic import FP16, PAPER, failed, make_records, make_run
 

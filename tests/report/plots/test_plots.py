@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from cmx_bench.records import Record, Run
 from cmx_bench.report.plot import Plot
 from cmx_bench.report.plots import plots
 from cmx_bench.report.summary import summarise
+from cmx_bench.results.records import Record, Run
 
 from ..synthetic import BF16, FP16, FP32, PAPER, make_records, make_run
 

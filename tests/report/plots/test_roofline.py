@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from cmx_bench.report.figures import draw
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.plots import plots, roofline
-from cmx_bench.report.results import Report
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.work import Roofs, by_model, roofs, table
 

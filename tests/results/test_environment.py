@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import environment
+from cmx_bench.results import environment
 
 
 def test_what_changes_a_timing_is_named(cpu: dict[str, Any]) -> None:

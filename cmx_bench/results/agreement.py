@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cmx_bench import predictions, stats
-from cmx_bench.predictions import Images
-from cmx_bench.stats import Difference
+from cmx_bench.results import predictions, stats
+from cmx_bench.results.predictions import Images
+from cmx_bench.results.stats import Difference
 
 # A model in a setting, by their names in cell keys.
 Voter: TypeAlias = tuple[str, str]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from cmx_bench import disturbance
 from cmx_bench.measures import conditions
-from cmx_bench.records import Record
+from cmx_bench.results import disturbance
+from cmx_bench.results.records import Record
 
 FAST, SLOW = 200e-6, 400e-6
 

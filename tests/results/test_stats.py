@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from cmx_bench import stats
+from cmx_bench.results import stats
 
 
 def test_hand_arithmetic() -> None:

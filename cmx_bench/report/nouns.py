@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from cmx_bench.agreement import NO_VOTES, Votes
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS, Metric
-from cmx_bench.records import Record, Run
 from cmx_bench.report.counterparts import Counterparts
 from cmx_bench.report.gaps import Gap
-from cmx_bench.stats import Estimate
+from cmx_bench.results.agreement import NO_VOTES, Votes
+from cmx_bench.results.records import Record, Run
+from cmx_bench.results.stats import Estimate
 
 Status: TypeAlias = Literal["ok", "failed", "skipped", "not measured"]
 

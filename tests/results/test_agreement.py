@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmx_bench import agreement, predictions
-from cmx_bench.agreement import Voter
-from cmx_bench.predictions import BROKEN, PREDICTED, ROW, Images
+from cmx_bench.results import agreement, predictions
+from cmx_bench.results.agreement import Voter
+from cmx_bench.results.predictions import BROKEN, PREDICTED, ROW, Images
 
 LABELS = (0, 1, 2, 3, 4, 5)
 A, B, C = ("a", "s"), ("b", "s"), ("c", "s")

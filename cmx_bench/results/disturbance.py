@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from cmx_bench.measures import Watched, conditions
 from cmx_bench.metrics import first_of
-from cmx_bench.records import Record
+from cmx_bench.results.records import Record
 
 # With fewer undisturbed processes, the disturbed count too: an interval needs three.
 FEWEST_UNDISTURBED = 3

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.records import Record, write_atomically
+from cmx_bench.results.records import Record, write_atomically
 
 # What numpy raises for a file that is missing, damaged, or of other arrays.
 UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile)

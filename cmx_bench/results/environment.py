@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from cmx_bench.records import Environment
+from cmx_bench.results.records import Environment
 
 # Two timings may be compared only where all of these are equal.
 COMPARABLE = (

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench import records
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import RecordsError
-from cmx_bench.records import Record, Run
+from cmx_bench.results import records
+from cmx_bench.results.records import Record, Run
 from cmx_bench.spec.claims import Claim
 
 RECORD = Record(

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmx_bench import predictions
 from cmx_bench.errors import RecordsError
-from cmx_bench.predictions import BROKEN, PREDICTED, ROW, Images
-from cmx_bench.records import Record
+from cmx_bench.results import predictions
+from cmx_bench.results.predictions import BROKEN, PREDICTED, ROW, Images
+from cmx_bench.results.records import Record
 
 
 def rows(count: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""What was measured: records, which of them count, and what they come to."""
