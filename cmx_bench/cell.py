@@ -25,7 +25,7 @@ class Model:
     path of a checkpoint, `recipe` the tag by which these are preprocessed for and compared with
     what is published. `patch_size`, `kernel_size` and `activation` are read off the built model;
     None where it has none. `matched` says of one that was made to order to what, how far off it is
-    and what it departs from (`matching.formats.told`); it is empty for others.
+    and what it departs from (`designs.matches.told`); it is empty for others.
     """
 
     name: str

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cmx_bench import __version__
-from cmx_bench.cli import gates, models, runs
+from cmx_bench.cli import catalogue, judging, runs
 from cmx_bench.cli.telling import BAD_INPUT, INTERRUPTED, OK, note
 from cmx_bench.errors import CmxError
 
@@ -26,13 +26,13 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "run": runs.run,
     "plan": runs.plan,
     "report": runs.report,
-    "check": gates.check,
-    "ab": gates.ab,
-    "selftest": gates.selftest,
+    "check": judging.check,
+    "ab": judging.ab,
+    "selftest": judging.selftest,
     "verify": runs.verify,
     "cite": runs.cite,
-    "match": models.match,
-    "list": models.list_,
+    "match": catalogue.match,
+    "list": catalogue.list_,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)

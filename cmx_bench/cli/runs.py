@@ -26,7 +26,7 @@ from cmx_bench.cli.options import (
     looked_up,
     seconds_of,
 )
-from cmx_bench.cli.planned import plan_of
+from cmx_bench.cli.requests import plan_of
 from cmx_bench.cli.telling import (
     BAD_INPUT,
     INCONCLUSIVE,
@@ -74,7 +74,8 @@ def run(
     ] = False,
 ) -> None:  # fmt: skip
     """Measure a suite and render its report."""
-    from cmx_bench import progress, report
+    from cmx_bench import report
+    from cmx_bench.cli import progress
     from cmx_bench.execute import folders, rounds, runner
     from cmx_bench.report import headline
     from cmx_bench.results import records

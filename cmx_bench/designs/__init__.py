@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cmx_bench.cell import Family
-from cmx_bench.designs import convmixer, deit, mlp, resnet
+from cmx_bench.designs import deit, depthwise, mlp, resnet
 from cmx_bench.designs.design import Design
 
 # By family, the published members by their names, which are timm's where timm has them.
@@ -17,7 +17,7 @@ FAMILIES: dict[Family, Mapping[str, Design]] = {
     "deit": deit.PUBLISHED,
     "resmlp": mlp.RESMLPS,
     "mixer": mlp.MIXERS,
-    "convmixer": convmixer.PUBLISHED,
+    "convmixer": depthwise.PUBLISHED,
 }
 
 

@@ -26,8 +26,8 @@ from cmx_bench.measures import Watched
 from cmx_bench.measures.calls import Call, Calls, macs_by_kind
 from cmx_bench.measures.forward import AUTOCAST, DTYPES, Forward, forward_of, place
 from cmx_bench.measures.timing import elapsed
+from cmx_bench.measures.work import OTHER
 from cmx_bench.models.building import build
-from cmx_bench.work import OTHER
 
 PASSES = 3
 # By kind of device. Passes that a GPU still has to do when the timed one is launched: while it is

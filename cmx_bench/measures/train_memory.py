@@ -12,7 +12,7 @@ import torch
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Samples
 from cmx_bench.measures.memory import forget_peak, peak_resident
-from cmx_bench.measures.training import PHASES, prepare
+from cmx_bench.measures.training_step import PHASES, prepare
 
 
 def measure(model: Model, setting: Setting) -> Samples:

@@ -6,7 +6,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Watched
 from cmx_bench.measures.conditions import judged
 from cmx_bench.measures.throughput import take
-from cmx_bench.measures.training import PHASES, prepare, split
+from cmx_bench.measures.training_step import PHASES, prepare, split
 
 
 def measure(model: Model, setting: Setting) -> Watched:

@@ -10,9 +10,9 @@ from pathlib import Path
 import timm
 
 from cmx_bench.cell import Model
-from cmx_bench.designs.convmixer import PUBLISHED
+from cmx_bench.designs import matches, search
+from cmx_bench.designs.depthwise import PUBLISHED
 from cmx_bench.errors import CmxError, MatchError, ModelError, PlanError, nearest
-from cmx_bench.matching import formats, search
 from cmx_bench.measures import counting
 from cmx_bench.models import families, weights
 from cmx_bench.models.building import build, build_on_meta
@@ -85,8 +85,8 @@ def _matched(
             match = search.find(family, target, entry.within, entry.patch_size)
         except MatchError as problem:
             raise error((*location, "families", place), str(problem)) from None
-        model = _source(ModelEntry(**formats.entry(match)), suite.num_classes, allow_import=False)
-        yield replace(model, matched=formats.told(match, str(entry.match)))
+        model = _source(ModelEntry(**matches.entry(match)), suite.num_classes, allow_import=False)
+        yield replace(model, matched=matches.told(match, str(entry.match)))
 
 
 def amount(

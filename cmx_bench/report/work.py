@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from cmx_bench import units, work
+from cmx_bench import units
 from cmx_bench.cell import Model, Setting
+from cmx_bench.measures import work
+from cmx_bench.measures.work import Work
 from cmx_bench.report import entries
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.table import Column, Entry, Table
-from cmx_bench.work import Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,8 @@ from pydantic import (
 
 from cmx_bench import units
 from cmx_bench.cell import Argument, CompileMode, Family, Layout, Precision, Setting
-from cmx_bench.designs import FAMILIES
+from cmx_bench.designs import FAMILIES, search
 from cmx_bench.errors import SuiteError, nearest
-from cmx_bench.matching import search
 from cmx_bench.measures import MEASURES
 from cmx_bench.spec import claims, document, recipe
 from cmx_bench.spec.document import Document, Location

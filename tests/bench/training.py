@@ -23,7 +23,7 @@ import torch
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import rounds
 from cmx_bench.execute.job import Job
-from cmx_bench.measures.training import PHASES
+from cmx_bench.measures.training_step import PHASES
 from cmx_bench.results import stats
 
 MODELS = ("resnet18", "deit_tiny_patch16_224", "mixer_s32_224")

@@ -9,7 +9,7 @@ import timm
 import torch
 from torch import nn
 
-from cmx_bench.designs.convmixer import PUBLISHED
+from cmx_bench.designs.depthwise import PUBLISHED
 from cmx_bench.models import convmixer
 from cmx_bench.models.convmixer import ConvMixer
 

@@ -13,6 +13,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from cmx_bench.measures.work import KINDS
 from cmx_bench.report import hover
 from cmx_bench.report.figures.labels import label_points
 from cmx_bench.report.figures.points import heights, marker_size, paint_points, widths
@@ -27,7 +28,6 @@ from cmx_bench.report.figures.style import (
     styles_of,
 )
 from cmx_bench.report.plot import Axis, Point, Scatter
-from cmx_bench.work import KINDS
 
 _HEIGHT, _LEFT = 4.6, 0.8  # inches
 _LEGEND_LINE, _COLUMNS = 0.2, 7  # inches; entries in a line of it

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
+from cmx_bench.measures.work import KINDS, Work
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.plot import (
     Axis,
@@ -21,7 +22,6 @@ from cmx_bench.report.plot import (
 )
 from cmx_bench.report.plots.cost import left_out
 from cmx_bench.report.work import MEASURED, Roofs, by_model, described, roofs
-from cmx_bench.work import KINDS, Work
 
 # Beyond so many the bars cannot be read, nor drawn quickly.
 _MOST_STACKS = 16

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from cmx_bench import units
-from cmx_bench.matching.search import Match
+from cmx_bench.designs.search import Match
 
 Format: TypeAlias = Callable[[Sequence[Match], int], str]
 

@@ -23,7 +23,7 @@ from cmx_bench.cli.options import (
     seconds_of,
     share_of,
 )
-from cmx_bench.cli.planned import plan_of
+from cmx_bench.cli.requests import plan_of
 from cmx_bench.cli.telling import (
     INCONCLUSIVE,
     INTERRUPTED,

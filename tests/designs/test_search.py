@@ -7,11 +7,10 @@ import random
 import pytest
 
 from cmx_bench.cell import Family
-from cmx_bench.designs import FAMILIES, published
+from cmx_bench.designs import FAMILIES, published, search
 from cmx_bench.designs.mlp import MLP
+from cmx_bench.designs.search import Target, find
 from cmx_bench.errors import MatchError
-from cmx_bench.matching import search
-from cmx_bench.matching.search import Target, find
 
 RIVALS: tuple[Family, ...] = ("resnet", "deit", "resmlp", "mixer")
 

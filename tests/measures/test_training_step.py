@@ -18,10 +18,10 @@ from cmx_bench.measures import (
     timing,
     train_memory,
     train_throughput,
-    training,
+    training_step,
 )
 from cmx_bench.measures.forward import apply_flags, images
-from cmx_bench.measures.training import Step, prepare, split
+from cmx_bench.measures.training_step import Step, prepare, split
 from cmx_bench.models.building import build
 
 from .test_measures import measured
@@ -43,14 +43,14 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
         modules.append(build(model, image_size))
         return modules[-1]
 
-    monkeypatch.setattr(training, "build", seeded)
+    monkeypatch.setattr(training_step, "build", seeded)
     return modules
 
 
 def test_two_steps_are_those_of_a_loop_as_anyone_would_write_it(built: list[nn.Module]) -> None:
     step = prepare(MODEL, CPU)
     losses = [step().item() for _ in range(2)]
-    theirs = training.build(MODEL, 28).train()
+    theirs = training_step.build(MODEL, 28).train()
     optimizer = torch.optim.AdamW(theirs.parameters(), lr=1e-4, foreach=False)
     labels = torch.randint(10, (2,), generator=torch.Generator().manual_seed(0))
     for ours in losses:
@@ -115,7 +115,7 @@ def test_a_users_model_may_have_other_classes_and_give_two_outputs(
             logits = self.head(x.mean((2, 3)))
             return logits, logits
 
-    monkeypatch.setattr(training, "build", lambda model, image_size: Two())
+    monkeypatch.setattr(training_step, "build", lambda model, image_size: Two())
     assert prepare(replace(MODEL, num_classes=1000), replace(CPU, batch_size=64))() > 0
 
 
@@ -131,7 +131,7 @@ def noting(asked: list[str]) -> Step:
 
 def test_phases_are_split_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([0.0, 1.0, 3.0, 7.0, 8.0, 10.0, 14.5])  # 1, 2, 4 and 1, 2, 4.5 seconds
-    monkeypatch.setattr(training.time, "perf_counter", lambda: next(moments))
+    monkeypatch.setattr(training_step.time, "perf_counter", lambda: next(moments))
     asked: list[str] = []
     assert split(noting(asked), 2, "cpu") == (2.0, 4.0, 8.5)
     assert asked == ["forward", "backward", "optimizer"] * 2
@@ -198,7 +198,7 @@ def test_phases_add_up_to_the_step() -> None:
     apply_flags(CPU)
     found = train_throughput.measure(MODEL, CPU)
     assert isinstance(found, Watched)
-    phases = (found.values[f"train_{phase}_time"] for phase in training.PHASES)
+    phases = (found.values[f"train_{phase}_time"] for phase in training_step.PHASES)
     for rate, *seconds in zip(found.values["train_throughput"], *phases, strict=True):
         assert min(seconds) > 0
         assert sum(seconds) == pytest.approx(CPU.batch_size / rate)
@@ -210,7 +210,7 @@ def test_memory_holds_weights_gradients_and_both_moments() -> None:
     wide = replace(MODEL, args={"dim": 2048, "depth": 2, "kernel_size": 3, "patch_size": 7})
     weights = 4 * (2048 * (2 * (9 + 2048 + 6) + 147 + 10 + 3) + 10)
     found = {metric: value for metric, [value] in measured("train_memory", wide, CPU).items()}
-    by_phase = [found[f"train_{phase}_memory"] for phase in training.PHASES]
+    by_phase = [found[f"train_{phase}_memory"] for phase in training_step.PHASES]
     assert found["train_memory"] == max(by_phase)
     assert 0.9 * 4 * weights < found["train_optimizer_memory"]
     assert found["train_memory"] < 12 * weights
@@ -238,6 +238,6 @@ def test_each_phase_has_its_own_peak_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -
     }
     phase = ["reset_peak_memory_stats", "{}", "synchronize", "peak"]
     assert asked == [
-        *training.PHASES, "synchronize", "empty_cache",
-        *(step.format(name) for name in training.PHASES for step in phase),
+        *training_step.PHASES, "synchronize", "empty_cache",
+        *(step.format(name) for name in training_step.PHASES for step in phase),
     ]  # fmt: skip

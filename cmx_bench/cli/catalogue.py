@@ -12,7 +12,7 @@ from cmx_bench.errors import CmxError, MatchError
 
 if TYPE_CHECKING:
     from cmx_bench.cell import Family
-    from cmx_bench.matching.search import Quantity
+    from cmx_bench.designs.search import Quantity
 
 
 def match(
@@ -38,9 +38,8 @@ def match(
     ] = "table",
 ) -> None:
     """Find the member of each family that has as many parameters or MACs."""
-    from cmx_bench.designs import FAMILIES
-    from cmx_bench.matching import search
-    from cmx_bench.matching.formats import FORMATS
+    from cmx_bench.designs import FAMILIES, search
+    from cmx_bench.designs.matches import FORMATS
 
     render = looked_up("--format", "format", format, FORMATS)
     names: dict[str, Family] = {family: family for family in FAMILIES}
@@ -80,7 +79,7 @@ def list_(
     pattern: Annotated[str, typer.Argument(help="For models: a glob such as 'resnet*'.")] = "*",
 ) -> None:
     """List models, measures, metrics, data sets or suites."""
-    from cmx_bench import listing
+    from cmx_bench.cli import listing
 
     for line in listing.LISTS[what](pattern):
         print(line)
@@ -89,8 +88,8 @@ def list_(
 def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int:
     """A number as it is; of a published member of a family by closed form, of others by torch."""
     from cmx_bench import designs, units
+    from cmx_bench.designs import search
     from cmx_bench.execute import local
-    from cmx_bench.matching import search
 
     try:
         number = units.count(text)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.designs import FAMILIES
-from cmx_bench.matching.formats import FORMATS
-from cmx_bench.matching.search import Match, Target, find
+from cmx_bench.designs.matches import FORMATS
+from cmx_bench.designs.search import Match, Target, find
 from cmx_bench.spec import suite
 
 from ..conftest import TINY

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning, progress
+from cmx_bench import planning
 from cmx_bench.accuracy import Evaluation
+from cmx_bench.cli import progress
 from cmx_bench.execute.job import Job, Seen
 from cmx_bench.plan import Plan
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 
-from .conftest import TRAINED
+from ..conftest import TRAINED
 
 
 class Clock:
