@@ -100,6 +100,6 @@ def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int
     design = designs.published(text)
     if design is not None and image_size >= design.least_image_size:
         return search.count(quantity, design, search.Target({}, classes, image_size))
-    counter = "cmx_bench.planning.resolving:amount"
+    counter = "cmx_bench.plan.resolving:amount"
     amount: int = local.call(counter, quantity, text, {}, classes, image_size)
     return amount

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-from cmx_bench import measures, planning
+from cmx_bench import measures
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError, SkipError, first_line
@@ -17,7 +17,7 @@ from cmx_bench.execute import machine
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.forward import apply_flags, out_of_memory
-from cmx_bench.plan import Plan
+from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
 
@@ -87,4 +87,4 @@ def make_plan(
     seen |= {"git_commit": machine.git_commit()}  # of the run, not of each process
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about operators that models use
-        return planning.make(suite_file, seen, only, allow_import, evaluation, given)
+        return making.make(suite_file, seen, only, allow_import, evaluation, given)

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cli import progress
 from cmx_bench.execute.job import Job, Seen
-from cmx_bench.plan import Plan
+from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 
@@ -41,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def trained(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Plan:
     """Two models that are trained and evaluated together, with two seeds."""
     file = suite.load(str(write_suite(TRAINED)))
-    return planning.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
+    return making.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
 
 
 def kept(job: Job) -> Record:

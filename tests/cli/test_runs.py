@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning
 from cmx_bench.cli import runs
 from cmx_bench.execute import rounds
 from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
+from cmx_bench.plan import making
 from cmx_bench.results import records
 from cmx_bench.spec import suite
 
@@ -151,7 +151,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, cpu: dict[str, Any]) -> StandIn:
 
     executor = StandIn(answer)
     monkeypatch.setattr(rounds, "execute", executor)
-    monkeypatch.setattr(runs, "plan_of", lambda path, *_: planning.make(suite.load(path), cpu))
+    monkeypatch.setattr(runs, "plan_of", lambda path, *_: making.make(suite.load(path), cpu))
     return executor
 
 

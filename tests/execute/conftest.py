@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning
 from cmx_bench.execute import folders
 from cmx_bench.execute.job import Job
-from cmx_bench.plan import Plan
+from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
@@ -21,7 +20,7 @@ from ..conftest import TINY
 
 @pytest.fixture
 def tiny_plan(tiny: SuiteFile, cpu: dict[str, Any]) -> Plan:
-    return planning.make(tiny, cpu)
+    return making.make(tiny, cpu)
 
 
 def silent(job: Job, record: Record | None) -> None:
@@ -38,6 +37,6 @@ def precise(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Callable
 
     def make(precision: str, replicates: int = 3) -> Plan:
         text = TINY.replace("replicates: 3", f"replicates: {replicates}\nprecision: {precision}")
-        return planning.make(suite.load(str(write_suite(text))), cpu)
+        return making.make(suite.load(str(write_suite(text))), cpu)
 
     return make

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning, report
+from cmx_bench import report
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import evaluations, folders, local, runner
 from cmx_bench.execute.job import Evaluated, Job, Outcome, Seen
 from cmx_bench.execute.local import Child
-from cmx_bench.plan import Plan
+from cmx_bench.plan import Plan, making
 from cmx_bench.results import records
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import Accuracy
@@ -190,7 +190,7 @@ def made(tmp_path: Path) -> Callable[..., Plan]:
         file.write_text(SUITE.replace("NAME", dataset))
         suite_file = suite.load(str(file))
         task = Evaluation(suite_file.suite.accuracy, tmp_path, path)
-        return planning.make(suite_file, CPU, evaluation=task)
+        return making.make(suite_file, CPU, evaluation=task)
 
     return make
 

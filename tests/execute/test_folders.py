@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning
 from cmx_bench.errors import RecordsError
-from cmx_bench.plan import Plan
+from cmx_bench.plan import Plan, making
 from cmx_bench.results import records
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
@@ -44,7 +43,7 @@ def test_another_run_in_the_folder_is_left_alone(
 ) -> None:
     out = opened(tiny_plan, tmp_path, tmp_path / "out")
     before = (out / "run.json").read_bytes()
-    other = planning.make(tiny, **{"machine": CPU, **change})
+    other = making.make(tiny, **{"machine": CPU, **change})
     with pytest.raises(RecordsError, match="holds another run") as error:
         opened(other, tmp_path, out)
     assert message in str(error.value)
@@ -57,7 +56,7 @@ def test_another_suite_in_the_folder(
     tiny_plan: Plan, tmp_path: Path, write_suite: Callable[[str], Path], cpu: dict[str, Any]
 ) -> None:
     out = opened(tiny_plan, tmp_path, tmp_path / "out")
-    other = planning.make(suite.load(str(write_suite(TINY.replace("depth: 2", "depth: 1")))), cpu)
+    other = making.make(suite.load(str(write_suite(TINY.replace("depth: 2", "depth: 1")))), cpu)
     with pytest.raises(RecordsError, match="holds another run \\(of the suite tiny as it was then"):
         opened(other, tmp_path, out)
 

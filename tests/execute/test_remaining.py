@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.execute import remaining, runner
-from cmx_bench.plan import INTERPRETER_SECONDS, Plan
+from cmx_bench.plan import INTERPRETER_SECONDS, Plan, making
 from cmx_bench.results import disturbance, stats
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
@@ -75,7 +74,7 @@ def test_models_that_are_evaluated_end_together(
 ) -> None:
     """The estimate is of both seeds; what one process took says nothing of those beside it."""
     file = suite.load(str(write_suite(TRAINED)))
-    made = planning.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
+    made = making.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
     whole = sum(made.estimates.values())
     one, other = (cell.key for cell in made.cells)
     seen = [

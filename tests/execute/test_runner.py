@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import remaining, runner
 from cmx_bench.execute.job import Job, Outcome
-from cmx_bench.plan import Plan
+from cmx_bench.plan import Plan, making
 from cmx_bench.report.summary import summarise
 from cmx_bench.results import records, stats
 from cmx_bench.results.records import Record
@@ -40,7 +39,7 @@ def test_the_order_of_models_changes_between_rounds(
     write_suite: Callable[[str], Path], cpu: dict[str, Any], tmp_path: Path
 ) -> None:
     text = TINY.replace("replicates: 3", "replicates: 20")
-    made = planning.make(suite.load(str(write_suite(text))), cpu, only=["*/throughput/*"])
+    made = making.make(suite.load(str(write_suite(text))), cpu, only=["*/throughput/*"])
     executor = StandIn()
     runner.run(made, opened(made, tmp_path), executor, silent)
     firsts = [key.partition("/")[0] for key, _ in executor.seen[::2]]

@@ -17,13 +17,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cmx_bench import planning, report
+from cmx_bench import report
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.datasets import open_dataset, rgb
 from cmx_bench.errors import SuiteError
 from cmx_bench.execute import folders, local, runner, trainer, trainings
 from cmx_bench.execute.job import Job, Seen, Trained, TrainingJob
+from cmx_bench.plan import making
 from cmx_bench.report import verify
 from cmx_bench.results import records
 from cmx_bench.spec import suite
@@ -212,7 +213,7 @@ def test_how_many_at_once(
 ) -> None:
     suite_file = suite.load(str(folder / "suite.yaml"))
     task = Evaluation(suite_file.suite.accuracy, folder, few, processes=processes)
-    plan = planning.make(suite_file, CPU, evaluation=task)
+    plan = making.make(suite_file, CPU, evaluation=task)
     plan = replace(plan, machine=CPU | {"device": device, "cores": cores})
     assert trainings.at_once(plan, task) == at_once
 
@@ -250,7 +251,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(folder: Path, few: Path, said: list[str]) -> Path:
     suite_file = suite.load(str(folder / "suite.yaml"))
     task = Evaluation(suite_file.suite.accuracy, folder, few)
-    plan = planning.make(suite_file, CPU, evaluation=task)
+    plan = making.make(suite_file, CPU, evaluation=task)
     out = folder / "run"
     folders.opened(plan, folder, out, False, "command")
 
@@ -298,7 +299,7 @@ def test_weights_and_training_are_one_too_many(write_suite: Callable[[str], Path
     (path.parent / "w.pt").touch()
     suite_file = suite.load(str(path))
     with pytest.raises(SuiteError, match="mixer has weights .* leave either out"):
-        planning.make(suite_file, CPU, evaluation=Evaluation(suite_file.suite.accuracy, Path()))
+        making.make(suite_file, CPU, evaluation=Evaluation(suite_file.suite.accuracy, Path()))
 
 
 def test_a_training_that_fails_fails_its_cells_alone(tmp_path: Path, few: Path) -> None:
@@ -313,9 +314,9 @@ def test_a_training_that_fails_fails_its_cells_alone(tmp_path: Path, few: Path) 
 def test_estimates_count_the_training(folder: Path, few: Path) -> None:
     suite_file = suite.load(str(folder / "suite.yaml"))
     task = Evaluation(suite_file.suite.accuracy, folder, few)
-    short = planning.make(suite_file, CPU, evaluation=task)
+    short = making.make(suite_file, CPU, evaluation=task)
     assert suite_file.suite.accuracy.train is not None
     longer = suite_file.suite.accuracy.train.model_copy(update={"epochs": 10_000})
     asked = task.asked.model_copy(update={"train": longer})
-    long = planning.make(suite_file, CPU, evaluation=replace(task, asked=asked))
+    long = making.make(suite_file, CPU, evaluation=replace(task, asked=asked))
     assert long.seconds > 2 * short.seconds

@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from cmx_bench import planning
 from cmx_bench.errors import SuiteError
-from cmx_bench.plan import Plan
-from cmx_bench.planning import costs
+from cmx_bench.plan import Plan, costs, making
 from cmx_bench.spec import suite
 
 from ..conftest import TINY
-from .test_planning import Write, made
+from .test_making import Write, made
 
 
 @pytest.mark.parametrize(
@@ -28,7 +26,7 @@ def test_auto_batch_by_arithmetic(macs: int, threads: int, batch: int) -> None:
 
 
 def test_auto_is_one_batch_for_all_models(cpu: dict[str, Any]) -> None:
-    settings = planning.make(suite.load("paper"), cpu).settings
+    settings = making.make(suite.load("paper"), cpu).settings
     assert [setting.batch_size for setting in settings] == [1]
 
 
@@ -73,7 +71,7 @@ def test_models_that_meta_tensors_cannot_run(
 
 def test_planning_allocates_no_weights(cpu: dict[str, Any]) -> None:
     before = torch.get_default_device()
-    estimates = planning.make(suite.load("paper"), cpu).estimates
+    estimates = making.make(suite.load("paper"), cpu).estimates
     assert torch.get_default_device() == before
     # The heaviest model is planned to take longest.
     throughput = {key: value for key, value in estimates.items() if "/throughput/" in key}

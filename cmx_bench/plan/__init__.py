@@ -1,4 +1,4 @@
-"""What a run is to measure: the noun that `planning` makes and everybody else reads."""
+"""What a run is to measure: the noun that `making` makes and everybody else reads."""
 
 from __future__ import annotations
 

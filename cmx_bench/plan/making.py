@@ -16,9 +16,8 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import PlanError
 from cmx_bench.measures import MEASURES
-from cmx_bench.plan import Plan
-from cmx_bench.planning import costs, resolving
-from cmx_bench.planning.costs import Cost
+from cmx_bench.plan import Plan, costs, resolving
+from cmx_bench.plan.costs import Cost
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
 from cmx_bench.spec.suite import CpuSetting, CudaSetting, SuiteFile

@@ -7,17 +7,16 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning
 from cmx_bench.errors import PlanError, SuiteError
-from cmx_bench.planning import resolving
+from cmx_bench.plan import making, resolving
 from cmx_bench.spec.suite import SuiteFile
 
 from ..conftest import TINY
-from .test_planning import Write, made
+from .test_making import Write, made
 
 
 def test_what_is_read_off_the_models(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
-    mixer, net = planning.make(tiny, cpu).models
+    mixer, net = making.make(tiny, cpu).models
     assert (mixer.family, mixer.patch_size, mixer.kernel_size, mixer.activation) == (
         "convmixer",
         7,

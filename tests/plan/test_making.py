@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import planning
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import PlanError, SuiteError
-from cmx_bench.plan import Plan
+from cmx_bench.plan import Plan, making
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 
@@ -21,11 +20,11 @@ Write = Callable[[str], Path]
 
 
 def made(path: Path, machine: dict[str, Any], **options: Any) -> Plan:
-    return planning.make(suite.load(str(path)), machine, **options)
+    return making.make(suite.load(str(path)), machine, **options)
 
 
 def test_every_combination_once(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
-    keys = [cell.key for cell in planning.make(tiny, cpu).cells]
+    keys = [cell.key for cell in making.make(tiny, cpu).cells]
     assert keys == [
         "mixer/params/r56",
         "net/params/r56",
@@ -44,10 +43,10 @@ def test_settings_of_one_size_share_exact_cells(write_suite: Write, cpu: dict[st
 
 
 def test_only(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
-    assert len(planning.make(tiny, cpu, only=["net"]).cells) == 2
-    assert len(planning.make(tiny, cpu, only=["*/params/*", "net"]).cells) == 3
+    assert len(making.make(tiny, cpu, only=["net"]).cells) == 2
+    assert len(making.make(tiny, cpu, only=["*/params/*", "net"]).cells) == 3
     with pytest.raises(PlanError, match="--only nothing: no cell matches; cells look like mixer/"):
-        planning.make(tiny, cpu, only=["nothing"])
+        making.make(tiny, cpu, only=["nothing"])
 
 
 def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str, Any]) -> None:
@@ -124,7 +123,7 @@ def test_no_setting_for_this_device(tiny: SuiteFile, gpu: dict[str, Any]) -> Non
     with pytest.raises(
         SuiteError, match="no settings for cuda; add one under cuda: or use --device"
     ):
-        planning.make(tiny, gpu)
+        making.make(tiny, gpu)
 
 
 @pytest.mark.parametrize(
