@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 import pytest
 
 from cmx_bench import cli
-from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
+from cmx_bench.worker.job import Job, Outcome
 
 # Exit code, stdout and stderr of a command line.
 Cli: TypeAlias = Callable[..., tuple[int, str, str]]

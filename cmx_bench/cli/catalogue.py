@@ -89,7 +89,7 @@ def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int
     """A number as it is; of a published member of a family by closed form, of others by torch."""
     from cmx_bench import designs, units
     from cmx_bench.designs import search
-    from cmx_bench.execute import local
+    from cmx_bench.worker import local
 
     try:
         number = units.count(text)

@@ -92,7 +92,7 @@ def ab(
     any_threshold: AnyThreshold = False,
 ) -> None:  # fmt: skip
     """Measure two Pythons or checkouts in turns on this machine, and judge head against base."""
-    from cmx_bench.execute import servers
+    from cmx_bench.execute import interpreters
     from cmx_bench.gate import ab as gate
     from cmx_bench.gate import floor, kept
     from cmx_bench.gate.outputs import terminal
@@ -101,7 +101,7 @@ def ab(
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     for name, path in (bases | {"head": head}).items():
         try:
-            servers.refuse_unusable(path)
+            interpreters.refuse_unusable(path)
         except CmxError as error:
             raise CmxError(f"--{name} {error}") from None
     made = plan_of(suite, device, only, allow_import)

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cmx_bench import units
-from cmx_bench.execute.job import Job, Seen
 from cmx_bench.execute.remaining import all_processes_left, seconds_left
 from cmx_bench.execute.runner import Watch
 from cmx_bench.metrics import METRICS
@@ -19,6 +18,7 @@ from cmx_bench.plan import Plan
 from cmx_bench.results import stats
 from cmx_bench.results.disturbance import by_cell
 from cmx_bench.results.records import Record
+from cmx_bench.worker.job import Job, Seen
 
 # Where nothing is kept for longer than this, a plain line says how far a training has come.
 _SILENCE = 60.0

@@ -24,8 +24,8 @@ def plan_of(
     The suite is read first, without torch: a typo is answered at once.
     """
     from cmx_bench import accuracy, datasets
-    from cmx_bench.execute import local
     from cmx_bench.spec import suite as suites
+    from cmx_bench.worker import local
 
     suite_file = suites.load(suite)
     asked = suite_file.suite
@@ -42,9 +42,9 @@ def plan_of(
     given = accuracy.weights_given(
         weights or [], asked.named if len(asked.named) == len(asked.models) else ()
     )
-    local.call("cmx_bench.execute.machine:check_installation")
+    local.call("cmx_bench.worker.machine:check_installation")
     made: Plan = local.call(
-        "cmx_bench.execute.worker:make_plan",
+        "cmx_bench.worker.sampling:make_plan",
         suite_file,
         device,
         tuple(only or ()),

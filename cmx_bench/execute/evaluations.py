@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
-from cmx_bench.execute import local
-from cmx_bench.execute.job import Evaluated, Outcome, Seen
-from cmx_bench.execute.local import ProcessError
+from cmx_bench.worker import local
+from cmx_bench.worker.job import Evaluated, Outcome, Seen
+from cmx_bench.worker.local import ProcessError
 
-_TARGET = "cmx_bench.execute.evaluating:evaluate"
+_TARGET = "cmx_bench.worker.scoring:evaluate"
 
 # Cells of one setting, the run's folder, the longest time without a word, and whom to tell how far
 # it is; each cell with its outcome as it comes.

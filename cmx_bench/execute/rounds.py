@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cmx_bench.errors import CmxError
-from cmx_bench.execute import local, servers
-from cmx_bench.execute.job import Job, Outcome
-from cmx_bench.execute.local import ProcessError
-from cmx_bench.execute.servers import Server
+from cmx_bench.execute import interpreters
+from cmx_bench.execute.interpreters import Server
 from cmx_bench.measures import MEASURES, compiled
+from cmx_bench.worker import local
+from cmx_bench.worker.job import Job, Outcome
+from cmx_bench.worker.local import ProcessError
 
-_TARGET = "cmx_bench.execute.worker:execute"
+_TARGET = "cmx_bench.worker.sampling:execute"
 
 # Executes a job in a fresh process, which may take so many seconds.
 _Call: TypeAlias = Callable[[Job, float], Outcome]
@@ -68,14 +69,14 @@ def _call(job: Job, timeout: float) -> Outcome:
 @contextmanager
 def _interpreter(log: Path, variables: Mapping[str, str]) -> Iterator[_Call]:
     """A fresh interpreter, and how to execute jobs in its processes."""
-    with servers.opened(sys.executable, sys.executable, log, variables) as server:
-        servers.await_ready(server)
+    with interpreters.opened(sys.executable, sys.executable, log, variables) as server:
+        interpreters.await_ready(server)
         yield partial(_call_of, server)
 
 
 def _call_of(server: Server, job: Job, timeout: float) -> Outcome:
-    with servers.process(server, "cmx_bench.execute.local:answer", _TARGET, (job,)) as pipe:
-        outcome = servers.receive(server, pipe, timeout)
+    with interpreters.process(server, "cmx_bench.worker.local:answer", _TARGET, (job,)) as pipe:
+        outcome = interpreters.receive(server, pipe, timeout)
     if isinstance(outcome, CmxError):
         raise outcome
     assert isinstance(outcome, Outcome)

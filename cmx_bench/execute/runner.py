@@ -17,13 +17,14 @@ from typing import TypeAlias
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError
-from cmx_bench.execute import evaluations, folders, local, remaining, trainings
+from cmx_bench.execute import evaluations, folders, remaining, trainings
 from cmx_bench.execute.evaluations import Evaluator
-from cmx_bench.execute.job import Executor, Job, Outcome, Seen
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Plan
 from cmx_bench.results import agreement, disturbance, environment, predictions, records
 from cmx_bench.results.records import Record
+from cmx_bench.worker import local
+from cmx_bench.worker.job import Executor, Job, Outcome, Seen
 
 # Called with a job when it starts, and again with its record when it is kept.
 Watch: TypeAlias = Callable[[Job, Record | None], None]
@@ -158,7 +159,7 @@ def _keep_thumbnails(plan: Plan, folder: Path) -> None:
     left = {place for place in telling if not agreement.thumbnail(folder, place).exists()}
     if left:
         with suppress(CmxError):  # the images are out of reach by now: they are named instead
-            local.call("cmx_bench.execute.thumbnails:make", plan.evaluation, folder, left)
+            local.call("cmx_bench.worker.thumbnails:make", plan.evaluation, folder, left)
 
 
 def _tell(watch: Watch, job: Job, seen: Seen) -> None:

@@ -18,14 +18,15 @@ from typing import Any
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
-from cmx_bench.execute import evaluations, local
-from cmx_bench.execute.job import Outcome, Seen, Trained, TrainingJob
-from cmx_bench.execute.local import Child, ProcessError
+from cmx_bench.execute import evaluations
 from cmx_bench.plan import Plan
 from cmx_bench.results import predictions
 from cmx_bench.training import files
+from cmx_bench.worker import local
+from cmx_bench.worker.job import Outcome, Seen, Trained, TrainingJob
+from cmx_bench.worker.local import Child, ProcessError
 
-_TARGET = "cmx_bench.execute.trainer:train"
+_TARGET = "cmx_bench.worker.fitting:train"
 
 
 @dataclass(frozen=True, slots=True)

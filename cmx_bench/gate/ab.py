@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cmx_bench.cell import Cell
-from cmx_bench.execute import servers
-from cmx_bench.execute.servers import Server
+from cmx_bench.execute import interpreters
+from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import check, pairs, rule
 from cmx_bench.gate.pairs import Pair, PairError, Worker
 from cmx_bench.gate.verdict import Comparison, Verdict
@@ -167,11 +167,11 @@ def both(
     """
     (base, base_path), (head, head_path) = paths.items()
     with (
-        servers.opened(base, base_path, log, compiled.variables(shared, base)) as one,
-        servers.opened(head, head_path, log, compiled.variables(shared, head)) as other,
+        interpreters.opened(base, base_path, log, compiled.variables(shared, base)) as one,
+        interpreters.opened(head, head_path, log, compiled.variables(shared, head)) as other,
     ):
-        servers.await_ready(one)
-        servers.await_ready(other)
+        interpreters.await_ready(one)
+        interpreters.await_ready(other)
         yield one, other
 
 
@@ -194,7 +194,7 @@ def _exact(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[C
     found: dict[str, dict[str, list[float]]] = {}
     reasons: dict[str, str] = {}
     for side in (base, head):
-        with servers.process(side, pairs.WORKER) as pipe:
+        with interpreters.process(side, pairs.WORKER) as pipe:
             try:
                 found[side.name] = pairs.ask(Worker(side, pipe, timeout), order)["values"]
             except PairError as error:

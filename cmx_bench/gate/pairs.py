@@ -22,13 +22,13 @@ from typing import Any, Literal
 
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.errors import CmxError
-from cmx_bench.execute import servers
-from cmx_bench.execute.local import ProcessError
-from cmx_bench.execute.servers import Server
+from cmx_bench.execute import interpreters
+from cmx_bench.execute.interpreters import Server
 from cmx_bench.measures import conditions
 from cmx_bench.results.records import Environment
+from cmx_bench.worker.local import ProcessError
 
-WORKER = "cmx_bench.gate.worker:serve"
+WORKER = "cmx_bench.worker.turns:serve"
 LOOK = "look"  # asks a worker for the conditions, see measures/conditions.py
 
 # A turn is at least this long, by kind of device; a GPU's clock and launches need longer ones.
@@ -122,7 +122,10 @@ def measure(
     begin = time.monotonic()
     cores = _cores(cell.setting, rng)
     order = {**described(cell), "cores": cores}
-    with servers.process(base, WORKER) as base_pipe, servers.process(head, WORKER) as head_pipe:
+    with (
+        interpreters.process(base, WORKER) as base_pipe,
+        interpreters.process(head, WORKER) as head_pipe,
+    ):
         one, other = Worker(base, base_pipe, timeout), Worker(head, head_pipe, timeout)
         orders = [
             (one, order | {"extra_layers": 0}),
@@ -159,7 +162,7 @@ def ask(worker: Worker, order: object) -> Any:
     with suppress(BrokenPipeError):  # of a worker that died: `receive` says how
         worker.pipe.send(order)
     try:
-        found = servers.receive(worker.side, worker.pipe, worker.timeout)
+        found = interpreters.receive(worker.side, worker.pipe, worker.timeout)
     except ProcessError as error:
         raise PairError({worker.side.name: f"the process {error}"}, lost=True) from None
     if isinstance(found, dict) and "reason" in found:

@@ -43,7 +43,7 @@ class MeasureInfo:
     roughly how many forward passes, and how long beside them, one process takes: the plan's time
     estimate is made of them. Rounds go on for a `precise` one until its first metric is as narrow
     as a suite's precision wants it. Cells of one setting that are measured `together` share a
-    process, which has no function here: see `execute.evaluating`.
+    process, which has no function here: see `worker.scoring`.
     """
 
     scope: Scope

@@ -19,16 +19,17 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cmx_bench.execute import local, remaining, rounds
-from cmx_bench.execute.job import Job
+from cmx_bench.execute import remaining, rounds
 from cmx_bench.results import disturbance, stats
 from cmx_bench.results.records import Record
 from cmx_bench.results.stats import Estimate
 from cmx_bench.spec import suite
+from cmx_bench.worker import local
+from cmx_bench.worker.job import Job
 
 
 def record(file: Path, count: int) -> None:
-    plan = local.call("cmx_bench.execute.worker:make_plan", suite.load("ci"), "cpu", (), False)
+    plan = local.call("cmx_bench.worker.sampling:make_plan", suite.load("ci"), "cpu", (), False)
     cells = [cell for cell in plan.cells if cell.measure == "throughput"]
     for number in range(count):
         begin = time.time()

@@ -26,10 +26,10 @@ from typing import Any
 
 from scipy.stats import mannwhitneyu
 
-from cmx_bench.execute import local
 from cmx_bench.gate import ab, pairs, selftest, simulate
 from cmx_bench.gate.pairs import Block, Pair
 from cmx_bench.spec import suite
+from cmx_bench.worker import local
 
 THRESHOLD = 0.05
 TIMEOUT = 120.0
@@ -48,7 +48,7 @@ LAYERS = {
 
 
 def ci_plan() -> Any:
-    return local.call("cmx_bench.execute.worker:make_plan", suite.load("ci"), "cpu", (), False)
+    return local.call("cmx_bench.worker.sampling:make_plan", suite.load("ci"), "cpu", (), False)
 
 
 # --- recording ------------------------------------------------------------------------------------

@@ -21,11 +21,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest.mock import patch
 
-from cmx_bench.execute import local, servers
-from cmx_bench.execute.servers import Server
+from cmx_bench.execute import interpreters
+from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, pairs
-from cmx_bench.gate.worker import serve
 from cmx_bench.spec import suite
+from cmx_bench.worker import local
+from cmx_bench.worker.turns import serve
 
 MODELS = ("convmixer_256_16", "deit_tiny_patch16_224")
 PATHS = {"base": sys.executable, "head": sys.executable}
@@ -60,7 +61,7 @@ NOBODY = tuple(Server(name, socket.socket(), Path("/dev/null")) for name in ("ba
 
 
 def main(count: int) -> None:
-    plan = local.call("cmx_bench.execute.worker:make_plan", suite.load("ci"), "cpu", (), False)
+    plan = local.call("cmx_bench.worker.sampling:make_plan", suite.load("ci"), "cpu", (), False)
     cells = [c for c in plan.cells if c.measure == ab.TIMED and c.model.name in MODELS]
     found: dict[tuple[str, str], list[float]] = {}
     took: dict[str, list[float]] = {}
@@ -73,7 +74,7 @@ def main(count: int) -> None:
                 sides = ab.both(PATHS, log) if start is None else nullcontext(NOBODY)
                 with (
                     sides as (base, head),
-                    patch.object(servers, "process", start or servers.process),
+                    patch.object(interpreters, "process", start or interpreters.process),
                 ):
                     pair = pairs.measure(cell, base, head, rng, 120)
                 found.setdefault((cell.model.name, kind), []).append(pair.log_ratio)

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import local
 from cmx_bench.results import records
 from cmx_bench.results.records import Record, Run
+from cmx_bench.worker import local
 
 REPEATS = 5
 TARGETS = {"--help": 0.4, "report": 4.0}

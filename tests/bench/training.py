@@ -22,9 +22,9 @@ import torch
 
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import rounds
-from cmx_bench.execute.job import Job
 from cmx_bench.measures.training_step import PHASES
 from cmx_bench.results import stats
+from cmx_bench.worker.job import Job
 
 MODELS = ("resnet18", "deit_tiny_patch16_224", "mixer_s32_224")
 CPU = Setting("cpu", "cpu", "fp32", "nchw", "none", 4, 224)

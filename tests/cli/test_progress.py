@@ -12,10 +12,10 @@ import pytest
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cli import progress
-from cmx_bench.execute.job import Job, Seen
 from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
+from cmx_bench.worker.job import Job, Seen
 
 from ..conftest import TRAINED
 

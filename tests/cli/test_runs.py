@@ -18,12 +18,12 @@ import pytest
 
 from cmx_bench.cli import runs
 from cmx_bench.execute import rounds
-from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 from cmx_bench.plan import making
 from cmx_bench.results import records
 from cmx_bench.spec import suite
+from cmx_bench.worker.job import Job, Outcome
 
 from ..conftest import TINY, Cli, StandIn, interruptible
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from cmx_bench.execute import folders
-from cmx_bench.execute.job import Job
 from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
+from cmx_bench.worker.job import Job
 
 from ..conftest import TINY
 

@@ -20,13 +20,14 @@ import pytest
 from cmx_bench import report
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import evaluations, folders, local, runner
-from cmx_bench.execute.job import Evaluated, Job, Outcome, Seen
-from cmx_bench.execute.local import Child
+from cmx_bench.execute import evaluations, folders, runner
 from cmx_bench.plan import Plan, making
 from cmx_bench.results import records
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import Accuracy
+from cmx_bench.worker import local
+from cmx_bench.worker.job import Evaluated, Job, Outcome, Seen
+from cmx_bench.worker.local import Child
 
 from ..conftest import CPU, StandIn
 

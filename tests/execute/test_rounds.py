@@ -10,8 +10,8 @@ import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import rounds
-from cmx_bench.execute.job import Job
 from cmx_bench.measures import compiled
+from cmx_bench.worker.job import Job
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 28)
 MIXER = Model(

@@ -10,12 +10,12 @@ import pytest
 
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import remaining, runner
-from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.plan import Plan, making
 from cmx_bench.report.summary import summarise
 from cmx_bench.results import records, stats
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
+from cmx_bench.worker.job import Job, Outcome
 
 from ..conftest import CPU, TINY, StandIn, samples
 from .conftest import opened, silent

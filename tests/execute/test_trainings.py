@@ -22,8 +22,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.datasets import open_dataset, rgb
 from cmx_bench.errors import SuiteError
-from cmx_bench.execute import folders, local, runner, trainer, trainings
-from cmx_bench.execute.job import Job, Seen, Trained, TrainingJob
+from cmx_bench.execute import folders, runner, trainings
 from cmx_bench.plan import making
 from cmx_bench.report import verify
 from cmx_bench.results import records
@@ -31,6 +30,8 @@ from cmx_bench.spec import suite
 from cmx_bench.spec.suite import Accuracy, SharedPreprocessing
 from cmx_bench.training import files
 from cmx_bench.training.batches import Batches, Part
+from cmx_bench.worker import fitting, local
+from cmx_bench.worker.job import Job, Seen, Trained, TrainingJob
 
 from ..conftest import CPU, StandIn
 from ..training.test_batches import recipe
@@ -70,7 +71,7 @@ def trained(
     task = Evaluation(asked(**parts), Path(), few, processes=processes)
     ours, theirs = Pipe()
     job = TrainingJob(cell(family), 0, task, files.of(folder, "m", 16, 0))
-    process = local.start("cmx_bench.execute.trainer:train", theirs, job, folder / "log.txt")
+    process = local.start("cmx_bench.worker.fitting:train", theirs, job, folder / "log.txt")
     theirs.close()
     try:
         while True:
@@ -157,7 +158,7 @@ def test_the_curve_counts_as_the_evaluation_does(tmp_path: Path, few: Path) -> N
     task = Evaluation(two, tmp_path, few)
     job = TrainingJob(cell("mixer"), 0, task, files.of(tmp_path, "m", 16, 0))
     heard: list[None] = []
-    top1 = trainer._top1(trainer._lesson(job, Part()), lambda: heard.append(None))
+    top1 = fitting._top1(fitting._lesson(job, Part()), lambda: heard.append(None))
     assert 0 < top1 <= sum(item.label in (0, 1) for item in items) / len(items) < 0.5
     assert heard  # a sign of life
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.execute import servers
-from cmx_bench.execute.servers import Server
+from cmx_bench.execute import interpreters
+from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, pairs, rule
 from cmx_bench.gate.pairs import PairError
 from cmx_bench.gate.verdict import Comparison
@@ -165,7 +165,7 @@ def test_exact_metrics_of_both_sides(
         yield None
 
     monkeypatch.setattr(ab, "both", both)
-    monkeypatch.setattr(servers, "process", process)
+    monkeypatch.setattr(interpreters, "process", process)
     monkeypatch.setattr(pairs, "ask", exact(base=base, head=head))
     plan = plan_of()
     plan.cells = (cell_of("a", "params"), cell_of("a", "latency"))

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
-from cmx_bench.execute.servers import Server
+from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, floor, selftest
 from cmx_bench.gate.outputs import OUTPUTS
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import servers
-from cmx_bench.execute.servers import Server, ServerError
+from cmx_bench.execute import interpreters
+from cmx_bench.execute.interpreters import Server, ServerError
 from cmx_bench.gate import pairs
 from cmx_bench.gate.pairs import Block, PairError, Worker
 from cmx_bench.models.building import build
@@ -28,11 +28,11 @@ CELL = Cell(MODEL, "throughput", Setting("ci", "cpu", "fp32", "nchw", "none", 1,
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
     log = tmp_path_factory.mktemp("sides") / "log.txt"
     with (
-        servers.opened("base", sys.executable, log) as base,
-        servers.opened("head", sys.prefix, log) as head,  # a virtual environment, or /usr
+        interpreters.opened("base", sys.executable, log) as base,
+        interpreters.opened("head", sys.prefix, log) as head,  # a virtual environment, or /usr
     ):
-        servers.await_ready(base)
-        servers.await_ready(head)
+        interpreters.await_ready(base)
+        interpreters.await_ready(head)
         yield base, head
 
 
@@ -69,13 +69,16 @@ def test_a_worker_that_dies_says_how(
 ) -> None:
     deadly = dataclasses.replace(MODEL, source="python", target=target, args=args)
     order = pairs.described(dataclasses.replace(CELL, model=deadly)) | {"measure": "params"}
-    with servers.process(both[0], pairs.WORKER) as pipe, pytest.raises(PairError, match=message):
+    with (
+        interpreters.process(both[0], pairs.WORKER) as pipe,
+        pytest.raises(PairError, match=message),
+    ):
         pairs.ask(Worker(both[0], pipe, 120), order)
 
 
 def test_an_exact_measure(both: tuple[Server, Server]) -> None:
     for side in both:
-        with servers.process(side, pairs.WORKER) as pipe:
+        with interpreters.process(side, pairs.WORKER) as pipe:
             order = pairs.described(CELL) | {"measure": "params"}
             found = pairs.ask(Worker(side, pipe, 120), order)["values"]
         parameters = build(MODEL, 56).parameters()
@@ -92,7 +95,7 @@ def test_a_model_that_fails_says_why_for_each_side(both: tuple[Server, Server]) 
 
 def test_too_slow_an_answer(both: tuple[Server, Server]) -> None:
     with (
-        servers.process(both[0], pairs.WORKER) as pipe,
+        interpreters.process(both[0], pairs.WORKER) as pipe,
         pytest.raises(PairError, match="longer than 0 s"),
     ):
         pairs.ask(Worker(both[0], pipe, 0), pairs.described(CELL) | {"measure": "macs"})
@@ -116,7 +119,10 @@ def test_no_such_side(
     path: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ServerError, match=message), servers.opened("base", path, tmp_path / "log"):
+    with (
+        pytest.raises(ServerError, match=message),
+        interpreters.opened("base", path, tmp_path / "log"),
+    ):
         pass
 
 
@@ -125,12 +131,12 @@ def test_an_interpreter_without_the_package(tmp_path: Path) -> None:
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -P -S -E "$@"\n')
     python.chmod(0o755)
     with pytest.raises(ServerError, match=r"cannot serve \(ModuleNotFoundError: .*install this"):
-        servers.refuse_unusable(str(python))
+        interpreters.refuse_unusable(str(python))
     with (
-        servers.opened("base", str(python), tmp_path / "log") as server,
+        interpreters.opened("base", str(python), tmp_path / "log") as server,
         pytest.raises(ServerError, match="base: the interpreter could not be started"),
     ):
-        servers.await_ready(server)
+        interpreters.await_ready(server)
 
 
 @pytest.mark.parametrize("inside", [".", "src"])
@@ -142,8 +148,8 @@ def test_a_checkout_comes_before_what_is_installed(tmp_path: Path, inside: str) 
     log = tmp_path / "log"
     order = pairs.described(CELL) | {"measure": "params"}
     with (
-        servers.opened("head", str(tmp_path), log) as head,
-        servers.process(head, pairs.WORKER) as pipe,
+        interpreters.opened("head", str(tmp_path), log) as head,
+        interpreters.process(head, pairs.WORKER) as pipe,
         pytest.raises(PairError),
     ):
         pairs.ask(Worker(head, pipe, 120), order)
@@ -158,5 +164,5 @@ def test_the_working_folder_is_the_last_place_to_import_from(
     (tmp_path / "packaging" / "__init__.py").write_text("raise RuntimeError('this one')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    python, environment = servers._interpreter(Path(sys.executable))
+    python, environment = interpreters._interpreter(Path(sys.executable))
     subprocess.run([python, "-c", "import packaging"], env=environment, check=True)

@@ -11,11 +11,11 @@ import torch
 
 from cmx_bench import measures
 from cmx_bench.cell import Layout, Model, Precision, Setting
-from cmx_bench.execute import local
 from cmx_bench.measures import MEASURES, forward, memory, throughput
 from cmx_bench.measures.forward import Forward
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.models.building import build
+from cmx_bench.worker import local
 
 MODEL = Model(
     "m", "M", "convmixer", "convmixer", "",

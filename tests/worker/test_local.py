@@ -9,7 +9,7 @@ import time
 import pytest
 
 from cmx_bench.errors import CmxError, PlanError
-from cmx_bench.execute import local
+from cmx_bench.worker import local
 
 
 def test_each_call_has_its_own_process() -> None:
@@ -26,7 +26,7 @@ def test_threads_of_such_a_process_do_not_spin() -> None:
 
 def test_an_error_for_the_user_comes_through() -> None:
     with pytest.raises(PlanError, match="--device tpu: expected auto, cpu, cuda or cuda:N"):
-        local.call("cmx_bench.execute.machine:resolve_device", "tpu")
+        local.call("cmx_bench.worker.machine:resolve_device", "tpu")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_target_that_is_no_cmx_error_ends_the_process() -> None:
 
 
 def test_a_process_ends_with_the_one_that_started_it() -> None:
-    with local.process("cmx_bench.execute.local:answer", "time:sleep", (600,)) as child:
+    with local.process("cmx_bench.worker.local:answer", "time:sleep", (600,)) as child:
         child.pipe.close()  # as a killed process leaves it
         child.process.join(300)
         assert child.process.exitcode == 1

@@ -17,7 +17,7 @@ with warnings.catch_warnings():
     except (ImportError, OSError, RuntimeError):
         pass  # a broken installation: the first worker says what is wrong, the server must live
     else:
-        for name in ("cmx_bench.execute.worker", "cmx_bench.gate.worker"):
+        for name in ("cmx_bench.worker.sampling", "cmx_bench.worker.turns"):
             importlib.import_module(name)
         for name in MEASURES:
             function(name)

@@ -100,7 +100,7 @@ def start(target: str, *arguments: object) -> BaseProcess:
     start_methods = multiprocessing.get_all_start_methods()
     method = "forkserver" if "forkserver" in start_methods else "spawn"
     context = multiprocessing.get_context(method)
-    context.set_forkserver_preload(["cmx_bench.execute.preload"])
+    context.set_forkserver_preload(["cmx_bench.worker.preload"])
     process: BaseProcess = context.Process(target=_run, args=(target, arguments))  # type: ignore[attr-defined]
     with _environment(_import_path_of_this_process()):
         process.start()

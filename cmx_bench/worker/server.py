@@ -1,6 +1,6 @@
 """Runs under an interpreter, loads torch once, and forks a fresh process for each order.
 
-`python -m cmx_bench.execute.server FD` says READY on the socket FD when it has loaded, and obeys:
+`python -m cmx_bench.worker.server FD` says READY on the socket FD when it has loaded, and obeys:
 START carries the process's end of a pipe, on which it finds what to run; END asks how the last
 process ended, answered with one line.
 """
@@ -13,7 +13,7 @@ import sys
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from cmx_bench.execute import local
+from cmx_bench.worker import local
 
 READY, START, END = b"r", b"s", b"e"
 _GOODBYE_SECONDS = 10.0
@@ -41,7 +41,7 @@ def main(orders: socket.socket) -> None:
             return
         if order == START:
             pipe = Connection(descriptors[0])
-            process = local.start("cmx_bench.execute.server:obey", pipe)
+            process = local.start("cmx_bench.worker.server:obey", pipe)
             pipe.close()
 
 

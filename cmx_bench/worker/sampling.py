@@ -13,13 +13,13 @@ from cmx_bench import measures
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError, SkipError, first_line
-from cmx_bench.execute import machine
-from cmx_bench.execute.job import Job, Outcome
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
+from cmx_bench.worker import machine
+from cmx_bench.worker.job import Job, Outcome
 
 
 def execute(job: Job) -> Outcome:

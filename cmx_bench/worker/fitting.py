@@ -26,16 +26,16 @@ from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Setting
 from cmx_bench.datasets import is_small, numbered_for, open_dataset
 from cmx_bench.errors import DataError
-from cmx_bench.execute import local, machine
-from cmx_bench.execute.job import Seen, Trained, TrainingJob
-from cmx_bench.execute.local import Child, ProcessError
-from cmx_bench.execute.worker import print_to, reason_of
 from cmx_bench.measures.forward import apply_flags
 from cmx_bench.training import checkpoints
 from cmx_bench.training import files as trained_files
 from cmx_bench.training.batches import Images, Part, augment
 from cmx_bench.training.files import Files
 from cmx_bench.training.loop import Training
+from cmx_bench.worker import local, machine
+from cmx_bench.worker.job import Seen, Trained, TrainingJob
+from cmx_bench.worker.local import Child, ProcessError
+from cmx_bench.worker.sampling import print_to, reason_of
 
 _CHUNK = 64  # images that are decoded at a time to evaluate
 _SIGN_OF_LIFE = 1.0  # seconds

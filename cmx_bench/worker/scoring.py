@@ -23,14 +23,14 @@ from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Cell
 from cmx_bench.datasets import Dataset, numbered_for, open_dataset
 from cmx_bench.errors import CmxError, DataError, ModelError
-from cmx_bench.execute import machine
-from cmx_bench.execute.job import Evaluated, Outcome, Seen
-from cmx_bench.execute.worker import print_to, reason_of
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.models import weights
 from cmx_bench.results import predictions
 from cmx_bench.results.predictions import BROKEN, PREDICTED, ROW, Images
 from cmx_bench.results.records import Environment
+from cmx_bench.worker import machine
+from cmx_bench.worker.job import Evaluated, Outcome, Seen
+from cmx_bench.worker.sampling import print_to, reason_of
 
 # Images that are decoded, predicted and kept at a time: 10 MB for each preprocessing at 224 × 224,
 # beside the files or, where a source has none, the whole images.

@@ -21,10 +21,10 @@ from timm.data import create_dataset, create_loader, resolve_data_config
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import DataError
-from cmx_bench.execute import evaluating
-from cmx_bench.execute.job import Evaluated, Outcome, Seen
 from cmx_bench.results import predictions
 from cmx_bench.spec.suite import Accuracy
+from cmx_bench.worker import scoring
+from cmx_bench.worker.job import Evaluated, Outcome, Seen
 
 from ..photographs import CLASSES, write, write_odd
 from ..teaching import teach
@@ -67,7 +67,7 @@ def task(images: Path, asked: Accuracy = FOLDER, **more: Any) -> Evaluation:
 
 def evaluate(these: Sequence[Cell], task: Evaluation, folder: Path) -> dict[str, Outcome]:
     folder.mkdir(exist_ok=True)
-    said = evaluating.steps(these, task, folder, {})
+    said = scoring.steps(these, task, folder, {})
     return {one.key: one.outcome for one in said if isinstance(one, Evaluated)}
 
 
@@ -174,11 +174,11 @@ def test_cached_images_change_nothing(weights: Path, images: Path, tmp_path: Pat
 def test_an_interrupted_evaluation_goes_on_where_it_was(
     weights: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluating, "_CHUNK", 16)
+    monkeypatch.setattr(scoring, "_CHUNK", 16)
     these = cells(weights)
     whole = evaluate(these, task(images), tmp_path / "whole")
     (tmp_path / "half").mkdir()
-    half = evaluating.steps(these, task(images), tmp_path / "half", {})
+    half = scoring.steps(these, task(images), tmp_path / "half", {})
     said = [next(half) for _ in range(2 * len(these))]  # a word after each model
     assert said == [Seen(16, 42)] * 3 + [Seen(32, 42)] * 3
     half.close()
@@ -187,7 +187,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(
     parts[0].write_bytes(parts[0].read_bytes()[:-10])  # killed within a row
 
     read: list[int] = []
-    monkeypatch.setattr(evaluating, "_go_on", counting(evaluating._go_on, read))
+    monkeypatch.setattr(scoring, "_go_on", counting(scoring._go_on, read))
     rest = evaluate(these, task(images), tmp_path / "half")
     assert {key: one.values for key, one in rest.items()} == {
         key: one.values for key, one in whole.items()
@@ -213,10 +213,10 @@ def counting(go_on: Any, read: list[int]) -> Any:
 def test_images_that_changed_meanwhile_are_refused(
     weights: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluating, "_CHUNK", 16)
+    monkeypatch.setattr(scoring, "_CHUNK", 16)
     shutil.copytree(images, tmp_path / "images")
     (cell,) = cells(weights, names=["test_vit"])
-    half = evaluating.steps([cell], task(tmp_path / "images"), tmp_path, {})
+    half = scoring.steps([cell], task(tmp_path / "images"), tmp_path, {})
     next(half)
     half.close()
     first = min((tmp_path / "images").rglob("*.jpg"))
@@ -241,7 +241,7 @@ def test_a_broken_image_is_named_and_counted(
     )
     original = images / broken[1].relative_to(tmp_path / "images")
     with monkeypatch.context() as changed:
-        changed.setattr(evaluating, "_CHUNK", 8)  # whole chunks of the first time are kept
+        changed.setattr(scoring, "_CHUNK", 8)  # whole chunks of the first time are kept
         evaluate([cell], task(tmp_path / "images"), tmp_path / "mended")
         shutil.copy(original, broken[1])
         (one,) = evaluate([cell], task(tmp_path / "images"), tmp_path / "mended").values()

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from cmx_bench.errors import CmxError
-from cmx_bench.execute.local import ProcessError
-from cmx_bench.execute.server import END, READY, START
+from cmx_bench.worker.local import ProcessError
+from cmx_bench.worker.server import END, READY, START
 
-_MODULE = "cmx_bench.execute.server"
+_MODULE = "cmx_bench.worker.server"
 NO_VARIABLES: Mapping[str, str] = {}
 _GOODBYE_SECONDS = 20.0  # a server that is still loading torch ends when it has
 # What fails in a moment where it will not do; loading torch takes six seconds.

@@ -1,0 +1,1 @@
+"""What runs in fresh processes: cells sampled, models scored and fitted, pairs timed in turns."""
