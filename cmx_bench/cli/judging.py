@@ -95,7 +95,7 @@ def ab(
     from cmx_bench.execute import interpreters
     from cmx_bench.gate import ab as gate
     from cmx_bench.gate import floor, kept
-    from cmx_bench.gate.outputs import terminal
+    from cmx_bench.gate.outputs import console
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
@@ -111,7 +111,7 @@ def ab(
 
     def watch(pair: Pair, so_far: Comparison) -> None:
         kept.append(folder, pair, against=so_far.against)
-        note(terminal.pair_line(pair, so_far))
+        note(console.pair_line(pair, so_far))
 
     with _keeping(folder):
         verdict = gate.verdict(made, bases, head, share, folder / "log.txt", watch, seconds)
@@ -133,7 +133,7 @@ def selftest(
     """Measure this machine's false alarms, misses and smallest detectable change."""
     from cmx_bench.gate import floor, kept
     from cmx_bench.gate import selftest as tests
-    from cmx_bench.gate.outputs import terminal
+    from cmx_bench.gate.outputs import console
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget) or 0.0
     made = plan_of(suite, device, only, allow_import)
@@ -142,7 +142,7 @@ def selftest(
 
     def watch(kind: str, pair: Pair) -> None:
         kept.append(folder, pair, kind=kind)
-        note(terminal.trial_line(kind, pair))
+        note(console.trial_line(kind, pair))
 
     with _keeping(folder):
         found = tests.run(made, share, seconds, folder / "log.txt", watch)
@@ -157,10 +157,10 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
     """Shows a verdict, here and where CI looks for it, and exits with its code."""
     from cmx_bench.gate import history as histories
     from cmx_bench.gate import outputs
-    from cmx_bench.gate.outputs import github, terminal
+    from cmx_bench.gate.outputs import console, github
 
     verdict = replace(verdict, command=command_line())
-    print(terminal.text(verdict, shutil.get_terminal_size((160, 24)).columns), end="")
+    print(console.text(verdict, shutil.get_terminal_size((160, 24)).columns), end="")
     tables = [histories.table(past)] if past else []
     for table in tables:
         print(*histories.lines(table), sep="\n")

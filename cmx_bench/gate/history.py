@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 from cmx_bench import units
 from cmx_bench.cell import Model
 from cmx_bench.errors import RecordsError
-from cmx_bench.gate.outputs.headline import one_line, worded
+from cmx_bench.gate.outputs.sentences import one_line, worded
 from cmx_bench.metrics import METRICS, Metric
+from cmx_bench.present.content import Column, Entry, Table
+from cmx_bench.present.plot import Axis, Mark, Plot, Timeline, short_label
+from cmx_bench.present.plot import Point as Spot
 from cmx_bench.report.nouns import Report, Result
-from cmx_bench.report.plot import Axis, Mark, Plot, Timeline, short_label
-from cmx_bench.report.plot import Point as Spot
 from cmx_bench.report.summary import summarise
-from cmx_bench.report.table import Column, Entry, Table
 from cmx_bench.results import environment, records
 from cmx_bench.results.records import Environment, Run
 
 if TYPE_CHECKING:
-    from cmx_bench.report.figures import Drawing
+    from cmx_bench.present.drawing import Drawing
 
 FEWEST_RUNS = 6
 _RUPTURES = importlib.util.find_spec("ruptures") is not None  # has no release for Python 3.14 yet
@@ -302,9 +302,9 @@ def drawings(history: History) -> list[Drawing]:
 
     Series of one run, and those with values that are not above zero, have no line.
     """
-    from cmx_bench.report import figures  # matplotlib takes a while to import
+    from cmx_bench.present import drawing  # matplotlib takes a while to import
 
-    return list(figures.draw(plots(history), ["png"]))
+    return list(drawing.draw(plots(history), ["png"]))
 
 
 def plots(history: History) -> list[Plot]:

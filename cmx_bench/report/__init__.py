@@ -20,11 +20,12 @@ Renderer: TypeAlias = Callable[[Report], str]
 
 
 def _html(report: Report) -> str:
-    from cmx_bench.report import figures, page
+    from cmx_bench.present import drawing
+    from cmx_bench.report import page
     from cmx_bench.report.content import content
 
     shown = content(report)
-    return page.render(shown, figures.draw(shown.plots.drawn))
+    return page.render(shown, drawing.draw(shown.plots.drawn))
 
 
 def _markdown(report: Report) -> str:
@@ -111,9 +112,9 @@ def save(report: Report, folder: Path, copies: bool = False) -> Path:
         RecordsError: the folder cannot be written.
     """
     with _collector_paused():
-        from cmx_bench.report import figures
+        from cmx_bench.present import drawing
 
-        made = files(report, figures.COPIES if copies else ())
+        made = files(report, drawing.COPIES if copies else ())
     records.write_rendered(folder, ("tables", "figures"), made)
     return folder / "report.html"
 
@@ -124,11 +125,12 @@ def files(report: Report, copies: Collection[str] = ()) -> dict[str, str | bytes
     Args:
         copies: formats of `figures.COPIES`.
     """
-    from cmx_bench.report import figures, latex, markdown, page, tidy
+    from cmx_bench.present import drawing
+    from cmx_bench.report import latex, markdown, page, tidy
     from cmx_bench.report.content import content
 
     shown = content(report)
-    drawings = figures.draw(shown.plots.drawn, copies)
+    drawings = drawing.draw(shown.plots.drawn, copies)
     made = (*shown.first, *shown.rest)
     return {
         "report.md": markdown.render(shown),

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
+from cmx_bench.present.content import Column, Entry, Picture, Table, plain
 from cmx_bench.report import best, caveats, entries
 from cmx_bench.report.nouns import Report, Result
-from cmx_bench.report.table import Column, Entry, Picture, Table, plain
 from cmx_bench.results import agreement, stats
 from cmx_bench.results.agreement import Pair, Voter
 

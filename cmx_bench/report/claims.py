@@ -9,10 +9,10 @@ from typing import Literal, TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
+from cmx_bench.present.content import Column, Entry, Table, plain
 from cmx_bench.report import caveats, quantities
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.quantities import Span, UnknownError
-from cmx_bench.report.table import Column, Entry, Table, plain
 from cmx_bench.spec.claims import (
     CheckError,
     Claim,

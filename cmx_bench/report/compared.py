@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from markupsafe import Markup
 
+from cmx_bench.present.content import plain
 from cmx_bench.report.comparison import Comparison
-from cmx_bench.report.table import plain
 from cmx_bench.results import records
 
 Renderer: TypeAlias = Callable[[Comparison], str]

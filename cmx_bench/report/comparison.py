@@ -11,10 +11,10 @@ from typing import Any
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import RecordsError
 from cmx_bench.metrics import METRICS, Metric
+from cmx_bench.present.content import Column, Entry, Table, plain
 from cmx_bench.report import best, entries, provenance
 from cmx_bench.report.headline import Fact, code
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.table import Column, Entry, Table, plain
 from cmx_bench.results import records
 from cmx_bench.results.records import Environment
 

@@ -26,10 +26,10 @@ from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, Metric, first_of
+from cmx_bench.present.content import Column, Entry, Table, plain
 from cmx_bench.report import best, entries, quantities
 from cmx_bench.report.nouns import Report, Result
 from cmx_bench.report.quantities import Span
-from cmx_bench.report.table import Column, Entry, Table, plain
 from cmx_bench.results import stats
 
 _MANY = 30

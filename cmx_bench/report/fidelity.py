@@ -9,11 +9,11 @@ from itertools import combinations
 from cmx_bench import published, units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import Column, Entry, Table, plain
 from cmx_bench.published import Published
 from cmx_bench.report import caveats, entries, quantities
 from cmx_bench.report.nouns import Report, Result
 from cmx_bench.report.quantities import Span, UnknownError
-from cmx_bench.report.table import Column, Entry, Table, plain
 from cmx_bench.results import stats
 from cmx_bench.spec.claims import Operation, Value
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmx_bench import units
+from cmx_bench.present.content import first_few, plain
 from cmx_bench.report import claims
 from cmx_bench.report.nouns import Report, Result
-from cmx_bench.report.table import first_few, plain
 from cmx_bench.results import records
 
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
+from cmx_bench.present.content import Entry, Picture, Table, grouped, plain
+from cmx_bench.present.plot import Plot
 from cmx_bench.report import embedded
 from cmx_bench.report.content import Content
 from cmx_bench.report.headline import facts
-from cmx_bench.report.plot import Plot
-from cmx_bench.report.table import Entry, Picture, Table, grouped, plain
 
 if TYPE_CHECKING:
-    from cmx_bench.report.figures import Drawing
+    from cmx_bench.present.drawing import Drawing
 
 
 def render(content: Content, drawings: Sequence[Drawing]) -> str:
@@ -100,9 +100,9 @@ def inlined(drawings: Sequence[Drawing]) -> list[tuple[Plot, Markup]]:
     """Figures as a page's template wants them: our own SVG, whose texts matplotlib has escaped."""
     if not drawings:
         return []
-    from cmx_bench.report import figures  # matplotlib takes a while to import
+    from cmx_bench.present import drawing  # matplotlib takes a while to import
 
-    return [(one.plot, Markup(_styleless(figures.inline(one)))) for one in drawings]
+    return [(one.plot, Markup(_styleless(drawing.inline(one)))) for one in drawings]
 
 
 _SHEET = re.compile("<style.*?</style>", re.DOTALL)

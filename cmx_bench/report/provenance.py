@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from cmx_bench import published, units
 from cmx_bench.measures import conditions
 from cmx_bench.metrics import Metric
+from cmx_bench.present.content import Column, Entry, Table, plain
 from cmx_bench.report import entries
 from cmx_bench.report.nouns import Process, Report, Result
-from cmx_bench.report.table import Column, Entry, Table, plain
 from cmx_bench.results.environment import COMPARABLE
 from cmx_bench.results.records import Environment
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import Column, Entry, Table, plain
 from cmx_bench.report import best, caveats, entries, training
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.table import Column, Entry, Table, plain
 
 
 def tables(report: Report) -> list[Table]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import Metric
+from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import (
     absences,
     accuracy,
@@ -22,7 +23,6 @@ from cmx_bench.report import (
     work,
 )
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.table import Column, Entry, Table
 
 
 def tables(report: Report) -> list[Table]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from cmx_bench.report.table import Column, Entry, Table, in_order
+from cmx_bench.present.content import Column, Entry, Table, in_order
 
 # A terminal has room for these; the page beside it has the others.
 _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_paper",

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cmx_bench.cell import Model
 from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import Table, plain
 from cmx_bench.published import Published
 from cmx_bench.report.nouns import Report, Result
-from cmx_bench.report.table import Table, plain
 
 COLUMNS = (
     "model", "label", "family", "setting", "metric", "value", "unit", "low", "high", "n", "status",

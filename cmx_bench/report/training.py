@@ -9,9 +9,9 @@ from typing import Any
 
 from cmx_bench import units
 from cmx_bench.cell import Model
+from cmx_bench.present.content import Column, Entry, Table, plain
 from cmx_bench.report import entries
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.table import Column, Entry, Table, plain
 
 
 def trainings(report: Report, model: Model) -> Sequence[Mapping[str, Any]]:

@@ -114,9 +114,9 @@ def _stale(folder: Path, made: Mapping[str, str | bytes]) -> Iterator[str]:
 
 def _copies(folder: Path) -> list[str]:
     """The formats beside SVG that the folder has figures in."""
-    from cmx_bench.report import figures  # matplotlib takes a while to import
+    from cmx_bench.present import drawing  # matplotlib takes a while to import
 
-    return [one for one in figures.COPIES if any((folder / "figures").glob(f"*.{one}"))]
+    return [one for one in drawing.COPIES if any((folder / "figures").glob(f"*.{one}"))]
 
 
 def _rendered(folder: Path) -> list[str]:

@@ -9,9 +9,9 @@ from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import work
 from cmx_bench.measures.work import Work
+from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.table import Column, Entry, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.gate import check
-from cmx_bench.gate.outputs.headline import headline
+from cmx_bench.gate.outputs.sentences import headline
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.results.records import Record, Run
 

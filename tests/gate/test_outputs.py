@@ -19,9 +19,9 @@ from xml.etree import ElementTree
 import pytest
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.gate.outputs import OUTPUTS, github, terminal, write
-from cmx_bench.gate.outputs.headline import headline, why, worded
-from cmx_bench.gate.outputs.table import table
+from cmx_bench.gate.outputs import OUTPUTS, console, github, write
+from cmx_bench.gate.outputs.comparisons import table
+from cmx_bench.gate.outputs.sentences import headline, why, worded
 from cmx_bench.gate.verdict import Comparison, State, Verdict
 from cmx_bench.metrics import METRICS
 
@@ -109,7 +109,7 @@ def awkward() -> Verdict:
 
 @pytest.mark.parametrize("name", [*OUTPUTS, "terminal.txt"])
 def test_golden(name: str) -> None:
-    text = terminal.text(mixed(), 100) if name == "terminal.txt" else OUTPUTS[name](mixed())
+    text = console.text(mixed(), 100) if name == "terminal.txt" else OUTPUTS[name](mixed())
     # The report's style and its hash, in any case.
     text = re.sub(r"<style>.*?</style>\n|'sha256-.*?'", "", text, flags=re.DOTALL)
     if os.environ.get("CMX_GOLDEN"):
@@ -215,7 +215,7 @@ def test_the_other_side_is_a_column_only_where_there_are_several() -> None:
 
 def test_every_output_shows_the_sides_and_the_notes() -> None:
     texts = [output(mixed()) for name, output in OUTPUTS.items() if name != "benchmark.json"]
-    for text in (*texts, terminal.text(mixed(), 200)):
+    for text in (*texts, console.text(mixed(), 200)):
         assert "commit 1234567, torch 2.14" in text
         assert "One thread on a shared machine." in text
 
@@ -278,8 +278,8 @@ def test_charts_get_what_is_better_higher_each_once() -> None:
 
 def test_the_terminal_keeps_to_its_width() -> None:
     for width in (60, 80, 120):
-        assert max(map(len, terminal.text(mixed(), width).splitlines())) <= width
-    assert "\x1b" not in terminal.text(awkward(), 80)
+        assert max(map(len, console.text(mixed(), width).splitlines())) <= width
+    assert "\x1b" not in console.text(awkward(), 80)
 
 
 # --- GitHub ---------------------------------------------------------------------------------------

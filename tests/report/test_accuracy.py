@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from cmx_bench import report
+from cmx_bench.present.content import Table
 from cmx_bench.report import RENDERERS, claims, entries, verify
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.table import Table
 from cmx_bench.report.tables import tables
 from cmx_bench.results import agreement, predictions, records, stats
 from cmx_bench.results.predictions import PREDICTED, ROW, Images

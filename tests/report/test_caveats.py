@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import pytest
 
+from cmx_bench.present.content import Column, Entry, Note, Table, in_order
 from cmx_bench.report import RENDERERS, caveats, latex, terminal, tidy
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
-from cmx_bench.report.table import Column, Entry, Note, Table, in_order
 from cmx_bench.report.table_one import table_one
 from cmx_bench.report.tables import tables
 from cmx_bench.results.records import Record, Run

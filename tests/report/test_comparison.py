@@ -15,11 +15,11 @@ from cmx_bench import report
 from cmx_bench.cell import Setting
 from cmx_bench.errors import RecordsError
 from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import Table
 from cmx_bench.report import compared, comparison, verify
 from cmx_bench.report.comparison import Comparison
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
-from cmx_bench.report.table import Table
 from cmx_bench.results import records
 from cmx_bench.results.records import Environment
 

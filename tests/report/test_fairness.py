@@ -12,11 +12,11 @@ import pytest
 from cmx_bench import report as reports
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import Table
 from cmx_bench.report import RENDERERS, fairness, terminal
 from cmx_bench.report.fairness import Standing
 from cmx_bench.report.nouns import Process, Report, Result
 from cmx_bench.report.summary import summarise
-from cmx_bench.report.table import Table
 from cmx_bench.report.tables import tables
 from cmx_bench.results import stats
 

@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 
 from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import Entry
 from cmx_bench.report import fidelity
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
-from cmx_bench.report.table import Entry
 from cmx_bench.results.records import Record
 from cmx_bench.results.stats import Estimate
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from cmx_bench.report import figures, page
-from cmx_bench.report.plot import Axis, Plot, Point, Scatter
-from cmx_bench.report.table import Column, Entry, Table
+from cmx_bench.present import drawing
+from cmx_bench.present.content import Column, Entry, Table
+from cmx_bench.present.plot import Axis, Plot, Point, Scatter
+from cmx_bench.report import page
 
 COLUMNS = (Column("a", "A"), Column("b", "B"))
 
@@ -33,7 +34,7 @@ def test_rows_of_one_name_are_counted() -> None:
 def test_drawings_have_no_styles() -> None:
     point = Point("DeiT-S", "deit", 22.1, 79.8)
     shape = Scatter(Axis("x"), Axis("y"), (point,))
-    drawings = figures.draw([Plot("p", "P", "", "", shape)])
+    drawings = drawing.draw([Plot("p", "P", "", "", shape)])
     [(_, svg)] = page.inlined(drawings)
     assert "style" not in svg
     assert re.search(r'<use [^>]*fill="var\(--hue-0072b2\)"', svg)

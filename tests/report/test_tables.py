@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from cmx_bench.measures.conditions import REASONS
+from cmx_bench.present.content import Entry, Table, grouped
 from cmx_bench.report import terminal
 from cmx_bench.report.provenance import environments
 from cmx_bench.report.summary import summarise
-from cmx_bench.report.table import Entry, Table, grouped
 from cmx_bench.report.table_one import table_one
 from cmx_bench.report.tables import metrics, tables
 from cmx_bench.results.records import Record, Run

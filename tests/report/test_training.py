@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from cmx_bench.present.plot import Scatter
 from cmx_bench.report import best, training
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.plot import Scatter
 from cmx_bench.report.plots import curves, figure_one
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.table_one import table_one

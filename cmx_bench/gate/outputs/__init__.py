@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from cmx_bench.gate.verdict import Verdict
-from cmx_bench.report.table import Table
+from cmx_bench.present.content import Table
 from cmx_bench.results.records import write_rendered
 
 if TYPE_CHECKING:
-    from cmx_bench.report.figures import Drawing
+    from cmx_bench.present.drawing import Drawing
 
 # A verdict as text, with the drawings and the tables of a history where the form shows them.
 Output: TypeAlias = "Callable[[Verdict, Sequence[Drawing], Sequence[Table]], str]"
@@ -20,15 +20,15 @@ Output: TypeAlias = "Callable[[Verdict, Sequence[Drawing], Sequence[Table]], str
 def _markdown(
     verdict: Verdict, drawings: Sequence[Drawing] = (), tables: Sequence[Table] = ()
 ) -> str:
-    from cmx_bench.gate.outputs import markdown
+    from cmx_bench.gate.outputs import job_summary
 
-    return markdown.render(verdict, drawings, tables)
+    return job_summary.render(verdict, drawings, tables)
 
 
 def _html(verdict: Verdict, drawings: Sequence[Drawing] = (), tables: Sequence[Table] = ()) -> str:
-    from cmx_bench.gate.outputs import page  # jinja2 is slow to import
+    from cmx_bench.gate.outputs import verdict_page  # jinja2 is slow to import
 
-    return page.render(verdict, drawings, tables)
+    return verdict_page.render(verdict, drawings, tables)
 
 
 def _junit(verdict: Verdict, *_: object) -> str:

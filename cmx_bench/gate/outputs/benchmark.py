@@ -6,7 +6,7 @@ import json
 import math
 
 from cmx_bench import units
-from cmx_bench.gate.outputs.headline import one_line
+from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.gate.verdict import Comparison, Verdict
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from cmx_bench.gate.outputs.headline import headline, one_line, several_sides, told
-from cmx_bench.gate.outputs.table import ordered
+from cmx_bench.gate.outputs.comparisons import ordered
+from cmx_bench.gate.outputs.sentences import headline, one_line, several_sides, told
 from cmx_bench.gate.verdict import Comparison, State, Verdict
 
 # How a state is told, and as which type; what passed has no element.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cmx_bench.present.plot import Plot
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.plot import Plot
 from cmx_bench.report.plots import batches, cost, curves, figure_one, front, roofline, samples
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
+from cmx_bench.present.plot import Axis, Plot, Point, Scatter, short_label
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.plot import Axis, Plot, Point, Scatter, short_label
 from cmx_bench.report.plots.cost import THROUGHPUT, bars, left_out
 
 FEWEST = 3  # sizes that make a curve

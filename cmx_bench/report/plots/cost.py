@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import first_few
+from cmx_bench.present.plot import Axis, Plot, Point, Scatter, short_label, spoken
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.plot import Axis, Plot, Point, Scatter, short_label, spoken
-from cmx_bench.report.table import first_few
 
 
 @dataclass(frozen=True, slots=True)

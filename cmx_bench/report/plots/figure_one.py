@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from cmx_bench import published
 from cmx_bench.cell import Model
+from cmx_bench.present.content import plain
+from cmx_bench.present.plot import Axis, Plot, Point, Scatter, short_label, spoken
 from cmx_bench.published import Published
 from cmx_bench.report.nouns import Report, Result
-from cmx_bench.report.plot import Axis, Plot, Point, Scatter, short_label, spoken
 from cmx_bench.report.plots.cost import PARAMS, left_out
-from cmx_bench.report.table import plain
 
 
 def plot(report: Report) -> Plot:

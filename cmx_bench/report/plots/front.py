@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmx_bench.cell import Model, Setting
+from cmx_bench.present.content import plain
+from cmx_bench.present.plot import Axis, Curve, Plot, Point, Scatter, short_label, spoken
 from cmx_bench.report import pareto
 from cmx_bench.report.nouns import Report, Result
-from cmx_bench.report.plot import Axis, Curve, Plot, Point, Scatter, short_label, spoken
 from cmx_bench.report.plots.cost import THROUGHPUT, left_out
 from cmx_bench.report.plots.figure_one import DOUBT, published_top1
-from cmx_bench.report.table import plain
 from cmx_bench.results import stats
 from cmx_bench.results.stats import Estimate
 

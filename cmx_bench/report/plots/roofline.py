@@ -8,8 +8,7 @@ from dataclasses import replace
 from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.measures.work import KINDS, Work
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.plot import (
+from cmx_bench.present.plot import (
     Axis,
     Curve,
     Plot,
@@ -20,6 +19,7 @@ from cmx_bench.report.plot import (
     short_label,
     spoken,
 )
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.plots.cost import left_out
 from cmx_bench.report.work import MEASURED, Roofs, by_model, described, roofs
 

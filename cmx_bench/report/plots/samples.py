@@ -6,8 +6,8 @@ import statistics
 
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
+from cmx_bench.present.plot import Axis, Plot, Strip, Strips, short_label
 from cmx_bench.report.nouns import Report, Result
-from cmx_bench.report.plot import Axis, Plot, Strip, Strips, short_label
 
 # Beyond so many rows a strip plot cannot be read, nor drawn quickly.
 _MOST_STRIPS = 16

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from cmx_bench.report.plot import Plot
+from cmx_bench.present.plot import Plot
 from cmx_bench.report.plots import plots
 from cmx_bench.report.summary import summarise
 from cmx_bench.results.records import Record, Run

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from cmx_bench.report.figures import draw
+from cmx_bench.present.drawing import draw
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.plots import plots, roofline
 from cmx_bench.report.summary import summarise

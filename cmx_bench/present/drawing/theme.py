@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from matplotlib.axes import Axes
 
-from cmx_bench.report.plot import Point
+from cmx_bench.present.plot import Point
 
 INK, LEADER, GRID, PAGE = "#1b1f24", "#8c959f", "#d5dade", "#ffffff"
 

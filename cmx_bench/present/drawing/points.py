@@ -7,8 +7,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from cmx_bench.report.figures.style import INK, PAGE, Style
-from cmx_bench.report.plot import Point
+from cmx_bench.present.drawing.theme import INK, PAGE, Style
+from cmx_bench.present.plot import Point
 
 _MARKER, _RING = 7.0, 14.0
 

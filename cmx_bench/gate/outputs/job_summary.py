@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cmx_bench.gate.outputs.headline import facts, headline, one_line
-from cmx_bench.gate.outputs.table import table
+from cmx_bench.gate.outputs.comparisons import table
+from cmx_bench.gate.outputs.sentences import facts, headline, one_line
 from cmx_bench.gate.verdict import Verdict
+from cmx_bench.present.content import Table
 from cmx_bench.report.markdown import escaped, figure_of, table_of
-from cmx_bench.report.table import Table
 
 if TYPE_CHECKING:
-    from cmx_bench.report.figures import Drawing
+    from cmx_bench.present.drawing import Drawing
 
 # Longer tables are folded away; what failed must be seen, and stands first.
 _LONG = 100

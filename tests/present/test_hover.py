@@ -8,17 +8,8 @@ from html import unescape
 
 import pytest
 
-from cmx_bench.report import figures, hover
-from cmx_bench.report.plot import (
-    Axis,
-    Plot,
-    Point,
-    Scatter,
-    Shape,
-    Strip,
-    Strips,
-    Timeline,
-)
+from cmx_bench.present import drawing, hover
+from cmx_bench.present.plot import Axis, Plot, Point, Scatter, Shape, Strip, Strips, Timeline
 
 POINTS = (
     Point("ResNet-50", "resnet", 25.6, 80.0, 79.0, 81.0),
@@ -31,8 +22,8 @@ X, Y = Axis("Parameters"), Axis("Top-1 (%)")
 
 
 def drawn(shape: Shape) -> str:
-    [drawing] = figures.draw([Plot("p", "P", "", "", shape)])
-    return drawing.svg
+    [figure] = drawing.draw([Plot("p", "P", "", "", shape)])
+    return figure.svg
 
 
 def titles(svg: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cmx_bench import units
-from cmx_bench.gate.outputs.headline import (
+from cmx_bench.gate.outputs.sentences import (
     ORDER,
     exact,
     interval,
@@ -15,7 +15,7 @@ from cmx_bench.gate.outputs.headline import (
     worded,
 )
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.report.table import Column, Entry, Table
+from cmx_bench.present.content import Column, Entry, Table
 
 _DASH = Entry("–", quiet=True)
 

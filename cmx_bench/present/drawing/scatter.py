@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from cmx_bench.measures.work import KINDS
-from cmx_bench.report import hover
-from cmx_bench.report.figures.labels import label_points
-from cmx_bench.report.figures.points import heights, marker_size, paint_points, widths
-from cmx_bench.report.figures.style import (
+from cmx_bench.present import hover
+from cmx_bench.present.drawing.placement import label_points
+from cmx_bench.present.drawing.points import heights, marker_size, paint_points, widths
+from cmx_bench.present.drawing.theme import (
     ABOVE,
     INK,
     KIND_COLOURS,
@@ -27,7 +27,7 @@ from cmx_bench.report.figures.style import (
     size,
     styles_of,
 )
-from cmx_bench.report.plot import Axis, Point, Scatter
+from cmx_bench.present.plot import Axis, Point, Scatter
 
 _HEIGHT, _LEFT = 4.6, 0.8  # inches
 _LEGEND_LINE, _COLUMNS = 0.2, 7  # inches; entries in a line of it

@@ -12,10 +12,10 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from cmx_bench.report import hover
-from cmx_bench.report.figures import scatter, stacks, strips, timeline
-from cmx_bench.report.figures.style import BELOW, CSS_COLOURS, RC, WIDTH, Frame
-from cmx_bench.report.plot import Plot, Scatter, Shape, Stacks, Strips, Timeline
+from cmx_bench.present import hover
+from cmx_bench.present.drawing import scatter, stacks, strips, timeline
+from cmx_bench.present.drawing.theme import BELOW, CSS_COLOURS, RC, WIDTH, Frame
+from cmx_bench.present.plot import Plot, Scatter, Shape, Stacks, Strips, Timeline
 
 
 @dataclass(frozen=True, slots=True)

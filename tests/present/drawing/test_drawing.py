@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cmx_bench.report.figures import COPIES, draw, inline
-from cmx_bench.report.plot import Plot, Point
+from cmx_bench.present.drawing import COPIES, draw, inline
+from cmx_bench.present.plot import Plot, Point
 from cmx_bench.report.plots import plots
 from cmx_bench.report.summary import summarise
 from cmx_bench.results.records import Record, Run

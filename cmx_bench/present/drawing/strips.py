@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
 
-from cmx_bench.report import hover
-from cmx_bench.report.figures.style import ABOVE, BELOW, GRID, INK, LETTER, SHADES, Frame
-from cmx_bench.report.plot import Strip, Strips
+from cmx_bench.present import hover
+from cmx_bench.present.drawing.theme import ABOVE, BELOW, GRID, INK, LETTER, SHADES, Frame
+from cmx_bench.present.plot import Strip, Strips
 
 _ROW = 0.36  # inches
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cmx_bench.gate.outputs.headline import facts, headline, one_line
-from cmx_bench.gate.outputs.table import table
+from cmx_bench.gate.outputs.comparisons import table
+from cmx_bench.gate.outputs.sentences import facts, headline, one_line
 from cmx_bench.gate.verdict import Verdict
+from cmx_bench.present.content import Table
 from cmx_bench.report import page
 from cmx_bench.report.headline import Fact
-from cmx_bench.report.table import Table
 
 if TYPE_CHECKING:
-    from cmx_bench.report.figures import Drawing
+    from cmx_bench.present.drawing import Drawing
 
 
 def render(verdict: Verdict, drawings: Sequence[Drawing] = (), tables: Sequence[Table] = ()) -> str:

@@ -10,8 +10,8 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from cmx_bench.measures.work import KINDS
-from cmx_bench.report.figures.style import BELOW, FONT_SIZE, KIND_COLOURS, LETTER, PAGE, Frame
-from cmx_bench.report.plot import Stack, Stacks
+from cmx_bench.present.drawing.theme import BELOW, FONT_SIZE, KIND_COLOURS, LETTER, PAGE, Frame
+from cmx_bench.present.plot import Stack, Stacks
 
 _BAR, _FREE, _GAP = 0.13, 0.02, 0.12  # inches: a bar, what is free below it, and below a stack
 _ABOVE = 0.55  # inches, for two lines of the legend

@@ -7,10 +7,10 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from cmx_bench.report import hover
-from cmx_bench.report.figures.labels import Box, box, overlap
-from cmx_bench.report.figures.points import heights, paint_points
-from cmx_bench.report.figures.style import (
+from cmx_bench.present import hover
+from cmx_bench.present.drawing.placement import Box, box, overlap
+from cmx_bench.present.drawing.points import heights, paint_points
+from cmx_bench.present.drawing.theme import (
     FONT_SIZE,
     INK,
     LEADER,
@@ -20,7 +20,7 @@ from cmx_bench.report.figures.style import (
     size,
     styles_of,
 )
-from cmx_bench.report.plot import Mark, Point, Timeline
+from cmx_bench.present.plot import Mark, Point, Timeline
 
 _MOST_TICKS = 6
 _LINE = 9.0  # points from one line of small text to the next

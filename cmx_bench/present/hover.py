@@ -12,7 +12,7 @@ from html import escape
 from urllib.parse import quote, unquote
 
 from cmx_bench import units
-from cmx_bench.report.plot import Axis, Point, Strip
+from cmx_bench.present.plot import Axis, Point, Strip
 
 _GROUPS = re.compile('(?=<g id=")')  # only groups of a whole artist have an id
 _GID = re.compile(r'<g id="hover:([^"]*)">')

@@ -8,14 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cmx_bench import units
-from cmx_bench.gate.outputs.headline import (
-    because,
-    facts,
-    headline,
-    interval,
-    several_settings,
-)
-from cmx_bench.gate.outputs.table import ordered, table
+from cmx_bench.gate.outputs.comparisons import ordered, table
+from cmx_bench.gate.outputs.sentences import because, facts, headline, interval, several_settings
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.gate.verdict import Comparison, Verdict
 

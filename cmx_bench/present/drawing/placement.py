@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 from matplotlib.axes import Axes
 
-from cmx_bench.report.figures.points import heights, widths
-from cmx_bench.report.figures.style import FONT_SIZE, LEADER, size
-from cmx_bench.report.plot import Point
+from cmx_bench.present.drawing.points import heights, widths
+from cmx_bench.present.drawing.theme import FONT_SIZE, LEADER, size
+from cmx_bench.present.plot import Point
 
 # Left, lower, right and upper edge, in points from the lower left corner of the axes.
 Box: TypeAlias = tuple[float, float, float, float]

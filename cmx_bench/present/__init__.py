@@ -1,0 +1,1 @@
+"""What a report and a verdict share: tables, figures, formats, pages."""
