@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from cmx_bench import cli, report
-from cmx_bench.report import embedded
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.table_one import table_one
+from cmx_bench.report.tables.table_one import table_one
+from cmx_bench.report.verify import embedded
 from cmx_bench.spec import suite
 
 ROOT = Path(__file__).parent.parent

@@ -109,15 +109,15 @@ def run(
 
 def _exit_unless_fine(made: Report, gate_claims: bool) -> None:
     """Exits with the code for what failed, if anything did."""
-    from cmx_bench.report import claims
+    from cmx_bench.report.tables import judgements
 
     if not made.progress.ok:
         skipped = "nothing was measured; the report says why"
         note(skipped if made.progress.skipped else "every cell failed")
         raise typer.Exit(BAD_INPUT)
     if gate_claims:
-        counts = claims.counts(claims.judged(made))
-        note(f"claims: {claims.counted(counts)}")
+        counts = judgements.counts(judgements.judged(made))
+        note(f"claims: {judgements.counted(counts)}")
         if counts["FAILS"]:
             raise typer.Exit(REGRESSION)
     if made.progress.failed:
@@ -159,7 +159,8 @@ def report(
 ) -> None:  # fmt: skip
     """Render a run again from its records, or several runs side by side."""
     from cmx_bench import report as reports
-    from cmx_bench.report import compared, comparison
+    from cmx_bench.report import several
+    from cmx_bench.report.tables import side_by_side
 
     atexit.register(gc.freeze)  # an exit searches all that is left for garbage: a tenth of the time
     everything = format is None and output is None
@@ -173,11 +174,11 @@ def report(
         else:
             give(reports.render(runs[0], _format(format, output, reports.RENDERERS)), output)
         return
-    found = comparison.compare(runs, [reports.read(run) for run in runs])
+    found = side_by_side.compare(runs, [reports.read(run) for run in runs])
     if everything:
-        print(compared.save(found, out))
+        print(several.save(found, out))
     else:
-        give(compared.RENDERERS[_format(format, output, compared.RENDERERS)](found), output)
+        give(several.RENDERERS[_format(format, output, several.RENDERERS)](found), output)
 
 
 def verify(path: Verifiable) -> None:

@@ -72,7 +72,7 @@ def read(folder: Path) -> Report:
         RecordsError: the folder is no run, or cannot be read.
     """
     if folder.is_file():
-        from cmx_bench.report import embedded
+        from cmx_bench.report.verify import embedded
 
         return embedded.read(folder).report
     made = summarise(records.read_run(folder), records.read(folder), records.unfinished(folder))
@@ -158,7 +158,8 @@ def _collector_paused() -> Iterator[None]:
 def overview(report: Report, width: int) -> str:
     """Table 1 of each setting, the claims and fairness for a terminal of `width` columns; in place
     of Table 1 all metrics, where none of its sampled ones was measured."""
-    from cmx_bench.report import claims, fairness, table_one, tables, terminal
+    from cmx_bench.report import tables, terminal
+    from cmx_bench.report.tables import fairness, judgements, table_one
 
     sampled = {metric.name for metric in report.metrics() if not metric.exact}
     main = (
@@ -168,7 +169,7 @@ def overview(report: Report, width: int) -> str:
     )
     shown = [
         *main,
-        claims.table(report),
+        judgements.table(report),
         *fairness.tables(report),
     ]
     return "\n".join(terminal.text(table, width) for table in shown if table.rows)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmx_bench.present.content import Table
+from cmx_bench.report.figures import Plots, plots
 from cmx_bench.report.nouns import Report
-from cmx_bench.report.plots import Plots, plots
 from cmx_bench.report.tables import tables
 
 

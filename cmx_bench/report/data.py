@@ -6,9 +6,9 @@ import dataclasses
 import json
 from typing import Any
 
-from cmx_bench.report.claims import Judged, judged
 from cmx_bench.report.counterparts import Counterparts
 from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.tables.judgements import Judged, judged
 from cmx_bench.results import records
 
 SCHEMA = 1

@@ -10,7 +10,7 @@ from cmx_bench.cell import Model
 from cmx_bench.present.content import Entry, Note, Origin, plain
 from cmx_bench.published import Published
 from cmx_bench.report.nouns import Result
-from cmx_bench.report.quantities import Span
+from cmx_bench.report.tables.quantities import Span
 from cmx_bench.results.stats import Estimate
 
 DASH = Entry("–", quiet=True)

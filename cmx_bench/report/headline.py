@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from cmx_bench import units
 from cmx_bench.present.content import first_few, plain
-from cmx_bench.report import claims
 from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.tables import judgements
 from cmx_bench.results import records
 
 
@@ -59,10 +59,10 @@ def _blocks(report: Report) -> list[Fact]:
 
 def _claims(report: Report) -> list[Fact]:
     """How many claims hold; nothing where none was made."""
-    counted = claims.counts(claims.judged(report))
+    counted = judgements.counts(judgements.judged(report))
     if not sum(counted.values()):
         return []
-    return [Fact("Claims", claims.counted(counted), warning=counted["FAILS"] > 0)]
+    return [Fact("Claims", judgements.counted(counted), warning=counted["FAILS"] > 0)]
 
 
 def _time(iso: str) -> str:

@@ -16,7 +16,7 @@ from cmx_bench.present.content import plain
 from cmx_bench.report import RENDERERS, latex, markdown, terminal
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
-from cmx_bench.report.table_one import table_one
+from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.records import Record, Run
 from cmx_bench.spec.claims import Claim
 

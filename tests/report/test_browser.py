@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.report import RENDERERS, compared
+from cmx_bench.report import RENDERERS, several
 
 from .synthetic import BF16, FP16, FP32
-from .test_caveats import evaluated
-from .test_comparison import NEWER, beside
-from .test_comparison import made as run
+from .tables.test_caveats import evaluated
+from .tables.test_side_by_side import NEWER, beside
+from .tables.test_side_by_side import made as run
 from .test_formats import AWKWARD, awkward, mixed
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -48,7 +48,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, report in made.items():
         (folder / f"{name}.html").write_text(RENDERERS["html"](report), encoding="utf-8")
     both = beside(run(), run(NEWER, times=2))
-    (folder / "beside.html").write_text(compared.RENDERERS["html"](both), encoding="utf-8")
+    (folder / "beside.html").write_text(several.RENDERERS["html"](both), encoding="utf-8")
     return {name: folder / f"{name}.html" for name in (*made, "beside")}
 
 

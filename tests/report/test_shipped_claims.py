@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cmx_bench.metrics import METRICS
-from cmx_bench.report import claims
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
+from cmx_bench.report.tables import judgements
 from cmx_bench.results import agreement
 from cmx_bench.results.predictions import Images
 from cmx_bench.results.records import Record
@@ -82,13 +82,13 @@ def record(
 
 @pytest.mark.parametrize("name", CLAIMING)
 def test_they_hold_where_the_paper_is_right(name: str) -> None:
-    judged = claims.judged(measured(name, RIGHT))
+    judged = judgements.judged(measured(name, RIGHT))
     assert [(one.claim.say, one.state) for one in judged if one.state != "HOLDS"] == []
 
 
 @pytest.mark.parametrize("name", CLAIMING)
 def test_they_fail_where_the_paper_is_wrong(name: str) -> None:
-    judged = claims.judged(measured(name, WRONG))
+    judged = judgements.judged(measured(name, WRONG))
     assert [(one.claim.say, one.state) for one in judged if one.state != "FAILS"] == []
 
 

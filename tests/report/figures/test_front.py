@@ -1,0 +1,131 @@
+"""Accuracy against throughput: whose figures, the line of the front, the probabilities."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from cmx_bench.report.figures import front
+from cmx_bench.report.nouns import Report
+from cmx_bench.report.summary import summarise
+from cmx_bench.results import agreement
+from cmx_bench.results.predictions import Images
+from cmx_bench.results.records import Record, Run
+
+from ..synthetic import FP16, PAPER, failed, make_records, make_run
+
+# Throughput is 100, 200 and so on, in the order of the models.
+SLOW, MIDDLE, FAST = PAPER[0], PAPER[2], PAPER[8]
+COUNT = 1000
+
+
+def measured(right: dict[str, int]) -> Report:
+    """Models that are right on the first so many of 1000 images."""
+    run = make_run((SLOW, MIDDLE, FAST), measures=("throughput", "accuracy"))
+    run = dataclasses.replace(run, accuracy={"dataset": "imagenet-val"})
+    found = make_records(dataclasses.replace(run, cells=run.cells[:3]))
+    for model in run.models:
+        values = {"top1": [right[model.name] / COUNT]}
+        found.append(
+            Record(f"{model.name}/accuracy/{FP16.key}", model.name, "accuracy", FP16.key, 0, "ok",
+                   values, "", "e1", "2026-01-01T00:00:00.000+00:00", 2.0,
+                   details={"images": COUNT, "correct": {"top1": right[model.name]}})
+        )  # fmt: skip
+    images = Images(tuple(map(str, range(COUNT))), ((0,),) * COUNT)
+    classes = {
+        (name, FP16.key): np.where(np.arange(COUNT) < number, 0, 1).astype(np.int32)
+        for name, number in right.items()
+    }
+    return dataclasses.replace(summarise(run, found), votes=agreement.votes(images, classes))
+
+
+RIGHT = {SLOW.name: 900, MIDDLE.name: 500, FAST.name: 800}
+
+
+def test_measured_accuracy_is_shown_alone() -> None:
+    plot = front.plot(measured(RIGHT), FP16)
+    assert [(one.label, one.y) for one in plot.shape.points] == [
+        ("ConvMixer-1536/20 · 100 %", 90), ("ResNet-152 · 0 %", 50), ("ResNet-50 · 100 %", 80),
+    ]  # fmt: skip
+    assert not any(one.published for one in plot.shape.points)
+    assert plot.shape.y.label == "imagenet-val top-1 (%)"
+    assert "measured in this run" in plot.caption and "†" not in plot.caption
+
+
+def test_both_intervals_are_drawn() -> None:
+    report = measured(RIGHT)
+    point = front.plot(report, FP16).shape.points[0]
+    speed, top1 = (report.estimate(SLOW, FP16, one) for one in ("throughput", "top1"))
+    assert speed is not None and top1 is not None and top1.low is not None
+    assert (point.left, point.right) == (speed.low, speed.high)
+    assert point.low == 100 * top1.low
+
+
+def test_the_front_goes_down_in_steps() -> None:
+    """A model between two of the front is beaten where the line falls to the next."""
+    shape = front.plot(measured(RIGHT), FP16).shape
+    slow, fast = ((shape.points[place].x, shape.points[place].y) for place in (0, 2))
+    [curve] = shape.curves
+    assert curve.spots == (slow, (slow[0], fast[1]), fast)
+
+
+def test_one_model_alone_is_no_line() -> None:
+    assert front.plot(measured(RIGHT | {FAST.name: 950}), FP16).shape.curves == ()
+
+
+def test_the_same_images_decide_more() -> None:
+    """Four images of a thousand more are a certain lead where all others are judged alike."""
+    report = measured({SLOW.name: 804, MIDDLE.name: 500, FAST.name: 800})
+    apart = dataclasses.replace(report, votes=agreement.NO_VOTES)
+    together, alone = (
+        int(re.search(r"(\d+) %", front.plot(one, FP16).shape.points[0].label)[1])  # type: ignore[index]
+        for one in (report, apart)
+    )
+    assert together == pytest.approx(98, abs=1)
+    assert alone == pytest.approx(59, abs=2)
+
+
+def test_published_accuracy_where_none_was_measured(run: Run, found: list[Record]) -> None:
+    plot = front.plot(summarise(run, found), FP16)
+    labels = [one.label for one in plot.shape.points]
+    assert all(one.published for one in plot.shape.points)
+    assert any(re.fullmatch(r"ResNet-152† · \d+ %", label) for label in labels)
+    assert "published" in plot.caption and "† marks" in plot.caption
+    assert "left out: Mixer-S/16." in plot.caption
+
+
+def test_the_fastest_model_is_on_the_front(run: Run, found: list[Record]) -> None:
+    labels = [one.label for one in front.plot(summarise(run, found), FP16).shape.points]
+    assert labels[-1] == "Mixer-B/16† · > 99 %"
+
+
+def test_one_process_has_no_probability(run: Run, found: list[Record]) -> None:
+    alone = [
+        failed(one, "broke") if one.cell.startswith("resnet50/thr") and one.replicate else one
+        for one in found
+    ]
+    plot = front.plot(summarise(run, alone), FP16)
+    assert not any("·" in one.label for one in plot.shape.points)
+    assert "two processes of every model" in plot.caption
+
+
+@pytest.mark.parametrize(
+    ("chance", "text"),
+    [(0.0, "0 %"), (0.0004, "< 1 %"), (0.124, "12 %"), (0.9949, "99 %"), (0.9999, "> 99 %"),
+     (1.0, "100 %")],
+)  # fmt: skip
+def test_nothing_uncertain_is_certain(chance: float, text: str) -> None:
+    assert front._percent(chance) == text
+
+
+def test_a_process_that_stood_still_has_no_probability(run: Run, found: list[Record]) -> None:
+    still = [
+        dataclasses.replace(one, values={"throughput": [0.0]})
+        if one.cell.startswith("resnet50/thr") and one.replicate == 1
+        else one
+        for one in found
+    ]
+    assert "two processes" in front.plot(summarise(run, still), FP16).caption

@@ -1,0 +1,89 @@
+"""What is bold: the best value where the data separate it, and never more than they say."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from cmx_bench.report.summary import summarise
+from cmx_bench.report.tables import best
+from cmx_bench.report.tables.table_one import table_one
+from cmx_bench.results.records import Record, Run
+
+from ..synthetic import FP16, PAPER, make_records, make_run
+
+RUN = make_run(models=PAPER[:3])
+FIRST, SECOND, THIRD = (one.name for one in RUN.models)
+
+
+def leaders(metric: str, medians: dict[str, list[float]], run: Run = RUN) -> frozenset[str]:
+    """With a process for each median given; the other values are the synthetic ones."""
+    found = [one for one in make_records(run) if one.measure != metric]
+    found += [
+        record(name, metric, place, value)
+        for name, values in medians.items()
+        for place, value in enumerate(values)
+    ]
+    return best.leaders(summarise(run, found), FP16, metric)
+
+
+def record(name: str, metric: str, replicate: int, value: float) -> Record:
+    some = next(one for one in make_records(RUN) if one.cell == f"{name}/{metric}/{FP16.key}")
+    return dataclasses.replace(some, replicate=replicate, values={metric: [value]})
+
+
+SEPARATE = {FIRST: [100, 101, 102], SECOND: [200, 201, 202], THIRD: [300, 301, 302]}
+NOISY = [150.0, 300.0, 450.0]
+
+
+@pytest.mark.parametrize(
+    ("medians", "expected"),
+    [
+        (SEPARATE, {THIRD}),
+        (SEPARATE | {SECOND: [299, 301, 303]}, {SECOND, THIRD}),
+        (SEPARATE | {SECOND: NOISY}, {SECOND, THIRD}),  # its interval reaches beyond the best
+        (SEPARATE | {FIRST: NOISY, SECOND: NOISY}, set()),  # nothing is told apart
+        (SEPARATE | {FIRST: [100]}, set()),  # one process: nobody knows how far it is off
+        ({THIRD: [300, 301, 302]}, set()),  # nothing to be better than
+    ],
+)
+def test_the_best_is_bold_where_intervals_separate_it(
+    medians: dict[str, list[float]], expected: set[str]
+) -> None:
+    assert leaders("throughput", medians) == expected
+
+
+@pytest.mark.parametrize(("params", "ties"), [(21_110_249, True), (21_160_000, False)])
+def test_exact_values_tie_where_they_read_alike(params: int, ties: bool) -> None:
+    report = summarise(RUN, make_records(RUN))
+    assert best.leaders(report, FP16, "params") == {SECOND}
+    twins = make_run(models=(*PAPER[:2], dataclasses.replace(PAPER[1], name="twin")))
+    found = [
+        dataclasses.replace(one, values=one.values | {"params": [params]})
+        if one.cell == "twin/params/r224"
+        else one
+        for one in make_records(twins)
+    ]
+    assert best.leaders(summarise(twins, found), FP16, "params") == (
+        {SECOND, "twin"} if ties else {SECOND}
+    )
+
+
+def test_one_process_each_decides_nothing() -> None:
+    """Peak memory on a GPU, whose interval nobody knows."""
+    assert best.leaders(summarise(RUN, make_records(RUN)), FP16, "peak_memory") == frozenset()
+
+
+def test_table_one_marks_measured_values_only(run: Run, found: list[Record]) -> None:
+    table = table_one(summarise(run, found), FP16)
+    bold = {
+        (row[0].text, column.key)
+        for row in table.rows
+        for column, entry in zip(table.columns, row, strict=True)
+        if entry.best
+    }
+    assert bold == {
+        ("ResMLP-S12", "params"), ("ResMLP-S12", "macs"), ("Mixer-S/16", "throughput"),
+    }  # fmt: skip
+    assert best.REMARK in table.remarks

@@ -1,0 +1,184 @@
+"""What rows differ in and do not show is told in footnotes, in every format."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import pytest
+
+from cmx_bench.present.content import Column, Entry, Note, Table, in_order
+from cmx_bench.report import RENDERERS, latex, terminal, tidy
+from cmx_bench.report.nouns import Report
+from cmx_bench.report.summary import summarise
+from cmx_bench.report.tables import caveats, tables
+from cmx_bench.report.tables.table_one import table_one
+from cmx_bench.results.records import Record, Run
+from cmx_bench.spec.claims import Claim
+
+from ..synthetic import BF16, ENVIRONMENT, FP16, FP32, PAPER, make_records, make_run
+
+COLUMNS = (Column("name", "Name"), Column("value", "Value"))
+
+
+def small(*hidden: caveats.Hidden) -> Table:
+    rows = tuple((Entry(str(place)), Entry("1")) for place in range(len(hidden)))
+    return caveats.told_apart(Table("t", "T", COLUMNS, rows), "made", {"value": hidden})
+
+
+def marks(table: Table, key: str = "value") -> list[str]:
+    place = [column.key for column in table.columns].index(key)
+    return [row[place].marks for row in table.rows]
+
+
+def notes(table: Table) -> dict[str, str]:
+    return {note.mark: note.text for note in table.notes}
+
+
+def test_rows_that_differ_have_a_letter_for_what_they_differ_in() -> None:
+    table = small(
+        {"crop": "crop 0.9", "size": "224 px"},
+        {"crop": "crop 1.0", "size": "224 px"},
+        {"crop": "crop 0.9", "size": "224 px"},
+        {},
+    )
+    assert marks(table) == ["a", "b", "a", ""]
+    assert notes(table) == {"a": "made with crop 0.9", "b": "made with crop 1.0"}
+
+
+@pytest.mark.parametrize("hidden", [[], [{}], [{"crop": "0.9"}] * 3, [{"crop": "0.9"}, {}]])
+def test_rows_that_do_not_differ_have_none(hidden: list[caveats.Hidden]) -> None:
+    assert small(*hidden).notes == ()
+
+
+def test_what_only_some_rows_rest_on_is_a_difference() -> None:
+    assert marks(small({"a": "x"}, {"a": "x", "b": "y"})) == ["", "a"]
+
+
+def test_letters_go_on_after_z() -> None:
+    table = small(*({"number": f"no. {number}"} for number in range(30)))
+    assert marks(table)[24:29] == ["y", "z", "aa", "ab", "ac"]
+    assert [note.mark for note in table.notes][-5:] == ["z", "aa", "ab", "ac", "ad"]
+
+
+def test_letters_stand_before_other_marks() -> None:
+    found = in_order(Note(mark, "") for mark in ("‡", "aa", "†C", "b", "†C"))
+    assert [note.mark for note in found] == ["b", "aa", "†C", "‡"]
+
+
+def test_published_top1_of_differing_crops_are_told_apart(run: Run, found: list[Record]) -> None:
+    table = table_one(summarise(run, found), FP16)
+    assert marks(table, "top1_timm")[:3] == ["a", "a", "b"]
+    assert notes(table)["a"] == "evaluated with crop 0.960, bicubic"
+
+
+def evaluated(*crops: float) -> Report:
+    """Models evaluated with these crops; the second one's weights were distilled."""
+    models = tuple(
+        dataclasses.replace(one, recipe="fb_distilled_in1k" * place)
+        for place, one in enumerate(PAPER[: len(crops)])
+    )
+    run = make_run(models, (FP32,), ("params",))
+    cells = {one.name: f"{one.name}/accuracy/{FP32.key}" for one in models}
+    run = dataclasses.replace(run, measures=("params", "accuracy"), cells=tuple(cells.values()))
+    run = dataclasses.replace(run, accuracy={"dataset": "imagenet-val"})
+    return summarise(run, [_accuracy(cells[one.name], one.name, crop)
+                           for one, crop in zip(models, crops, strict=True)])  # fmt: skip
+
+
+def _accuracy(cell: str, name: str, crop: float) -> Record:
+    geometry = {"image_size": 224, "crop_pct": crop, "crop_mode": "center",
+                "interpolation": "bicubic"}  # fmt: skip
+    details = {
+        "images": 1000, "broken": {}, "weights_sha256": "ab" * 32,
+        "correct": {"top1": 800, "top5": 900},
+        "preprocessing": {"geometry": geometry, "mean": [0.5] * 3, "std": [0.5] * 3},
+    }  # fmt: skip
+    return Record(cell, name, "accuracy", FP32.key, 0, "ok", {"top1": [0.8], "top5": [0.9]}, "",
+                  "e1", "2026-01-01T00:00:00.000+00:00", 2.0, details=details)  # fmt: skip
+
+
+def test_measured_top1_of_differing_crops_are_told_apart() -> None:
+    table = table_one(evaluated(0.875, 0.96), FP32)
+    assert marks(table, "top1") == ["a", "b, §"]
+    assert notes(table)["a"] == "evaluated with crop 0.875 center"
+    assert notes(table)["§"] == "weights distilled from a teacher, as their name says"
+    assert marks(table_one(evaluated(0.96, 0.96), FP32), "top1") == ["", "§"]
+
+
+def test_every_table_with_measured_accuracies_tells_them_apart() -> None:
+    metrics = next(one for one in tables(evaluated(0.875, 0.96)) if one.key == "metrics")
+    assert [marks(metrics, key) for key in ("top1", "top5")] == [["a", "b, §"]] * 2
+
+
+def test_letters_of_several_kinds_differ() -> None:
+    table = caveats.told_apart(small({"x": "1"}, {"x": "2"}), "told", {"name": [{"y": "3"}, {}]})
+    assert notes(caveats.told_apart(table, "told", {"name": [{"y": "3"}, {"y": "4"}]})) == {
+        "a": "made with 1", "b": "made with 2", "c": "told with 3", "d": "told with 4",
+    }  # fmt: skip
+
+
+def test_fidelity_names_images_that_were_prepared_in_another_way() -> None:
+    report = evaluated(0.96, 0.875)
+    table = next(one for one in tables(report) if one.key == "fidelity")
+    first = [row[-1].text for row in table.rows if row[0].text == PAPER[0].label]
+    assert first == ["within the 95 % interval"] * 2  # the paper's, and timm's, with that crop
+    other = table_rows(evaluated(0.875, 0.96), PAPER[0].label)
+    assert other[1].endswith("; measured with 224 px, crop 0.875, bicubic, "
+                             "published with 224 px, crop 0.960, bicubic")  # fmt: skip
+
+
+def table_rows(report: Report, label: str) -> list[str]:
+    table = next(one for one in tables(report) if one.key == "fidelity")
+    return [row[-1].text for row in table.rows if row[0].text == label]
+
+
+def settings(**differing: object) -> Report:
+    """Two settings, the second with another environment."""
+    claim = Claim("Fast", "throughput(resnet50) > 1")
+    run = dataclasses.replace(
+        make_run(settings=(FP32, BF16)), claims=(claim,),
+        environments={"e1": ENVIRONMENT, "e2": ENVIRONMENT | differing},
+    )  # fmt: skip
+    found = [
+        dataclasses.replace(one, environment="e2") if one.setting == BF16.key else one
+        for one in make_records(run)
+    ]
+    return summarise(run, found)
+
+
+@pytest.fixture
+def made() -> Mapping[str, Table]:
+    report = settings(fp32_precision_matmul="tf32", fused_attention=False)
+    return {table.key: table for table in tables(report)}
+
+
+def test_settings_tell_what_their_keys_do_not(made: Mapping[str, Table]) -> None:
+    assert set(marks(made["metrics"], "setting")) == {"a", "b"}
+    assert notes(made["metrics"]) == {
+        "a": "measured with fp32_precision_matmul ieee, fused_attention True",
+        "b": "measured with fp32_precision_matmul tf32, fused_attention False",
+    }
+
+
+@pytest.mark.parametrize("key", ["claims", "fidelity"])
+def test_where_only_a_name_stands_the_key_is_told(made: Mapping[str, Table], key: str) -> None:
+    assert notes(made[key])["a"].startswith(f"measured with {FP32.key}, fp32_precision_matmul ieee")
+    assert notes(made[key])["b"].startswith(f"measured with {BF16.key}, fp32_precision_matmul tf32")
+
+
+def test_like_settings_have_no_footnotes() -> None:
+    table = next(one for one in tables(settings()) if one.key == "metrics")
+    assert set(marks(table, "setting")) == {""}
+
+
+def test_every_format_has_the_footnotes() -> None:
+    report = settings(fused_attention=False)
+    for format in ("html", "md", "latex"):
+        text = RENDERERS[format](report).replace("\\", "")
+        assert text.count("fused_attention True") >= 2
+    table = next(one for one in tables(report) if one.key == "claims")
+    assert "b  measured with cuda-bf16" in terminal.text(table, 200)
+    assert "a: measured with cuda-fp32" in tidy.table(
+        table
+    ) and r"\textsuperscript{a}" in latex.table(table)

@@ -1,0 +1,217 @@
+"""The tables of accuracy: ranks with ties, pairs, pictures, what a setting costs."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmx_bench import report
+from cmx_bench.present.content import Table
+from cmx_bench.report import RENDERERS, entries, verify
+from cmx_bench.report.nouns import Report
+from cmx_bench.report.tables import judgements, tables
+from cmx_bench.results import agreement, predictions, records, stats
+from cmx_bench.results.predictions import PREDICTED, ROW, Images
+from cmx_bench.results.records import Record
+from cmx_bench.spec.claims import Claim
+
+from ..synthetic import BF16, FP32, PAPER, make_records, make_run
+
+COUNT = 400
+# Of 400 images the models have right: all but those from a number on; the last two differ by two.
+RIGHT = {"convmixer_1536_20": 360, "resnet152": 240, "resmlp_12_224": 238}
+MODELS = tuple(one for one in PAPER if one.name in RIGHT)
+
+
+def rows(right: int, shift: int) -> np.ndarray:
+    """Class 0 for the first `right` images and 1 for others; `shift` of the wrong say 2."""
+    made = np.zeros(COUNT, ROW)
+    made["state"] = PREDICTED
+    made["top5"][:, 0] = np.where(np.arange(COUNT) < right, 0, 1)
+    if shift:
+        made["top5"][-shift:, 0] = 2
+    return made
+
+
+def details(right: int, broken: int = 0) -> dict[str, object]:
+    return {
+        "dataset": "imagenet-val", "images": COUNT, "correct": {"top1": right, "top5": COUNT},
+        "broken": {f"{number}.jpg": "OSError: truncated" for number in range(broken)},
+        "preprocessing": {
+            "geometry": {"image_size": 224, "crop_pct": 0.875, "crop_mode": "center",
+                         "interpolation": "bicubic"},
+            "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225],
+        },
+        "weights_sha256": "0123456789abcdef" * 4,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Report:
+    run = make_run(MODELS, (FP32, BF16), ("params", "throughput", "accuracy"))
+    run = dataclasses.replace(run, accuracy={"dataset": "imagenet-val"})
+    records.write_run(tmp_path, run)
+    predictions.folder_of(tmp_path).mkdir()
+    keys = tuple(f"n01440764/{number}.jpg" for number in range(COUNT))
+    predictions.write_images(tmp_path, Images(keys, tuple((0,) for _ in keys)))
+    measured = dataclasses.replace(run, cells=tuple(c for c in run.cells if "/acc" not in c))
+    for record in make_records(measured):
+        records.append(tmp_path, record)
+    for setting in run.settings:
+        for model in MODELS:
+            right = RIGHT[model.name] - (setting == BF16)
+            found = rows(right, 3 if setting == BF16 else 0)
+            predictions.finish(found, predictions.path(tmp_path, model.name, setting.key))
+            cell = f"{model.name}/accuracy/{setting.key}"
+            values = {"top1": [right / COUNT], "top5": [1.0]}
+            records.append(tmp_path, Record(
+                cell, model.name, "accuracy", setting.key, 0, "ok", values, "", "e1",
+                "2026-01-01T00:00:00.000+00:00", 2.0, details=details(right),
+            ))  # fmt: skip
+    thumbnail = agreement.thumbnail(tmp_path, 240)
+    thumbnail.parent.mkdir()
+    thumbnail.write_bytes(b"jpeg bytes")
+    return report.read(tmp_path)
+
+
+def table(made: Report, key: str) -> Table:
+    return next(one for one in tables(made) if one.key == key)
+
+
+def column(found: Table, key: str) -> list[str]:
+    place = [one.key for one in found.columns].index(key)
+    return [row[place].flat for row in found.rows]
+
+
+def test_table_one_has_what_was_measured_beside_what_is_published(made: Report) -> None:
+    found = table(made, f"table1-{FP32.key}")
+    assert column(found, "top1")[0] == "90 (± 3.0, n = 400 images)"
+    assert column(found, "top1_paper")[0] == "81.37"
+    assert column(found, "throughput")[0].startswith("100 ")
+
+
+def test_models_that_images_cannot_tell_apart_share_ranks(made: Report) -> None:
+    found = table(made, f"accuracy-{FP32.key}")
+    assert column(found, "rank") == ["1", "2–3", "2–3"]
+    assert column(found, "weights") == ["0123456789ab"] * 3
+    assert column(found, "broken") == ["0"] * 3
+    assert (
+        column(found, "preprocessing")[0]
+        == "224 px, crop 0.875 center, bicubic, mean 0.485/0.456/0.406"
+    )
+
+
+def test_pairs_on_the_same_images(made: Report) -> None:
+    found = table(made, f"pairs-{FP32.key}")
+    assert column(found, "lost") == ["120", "122", "2"]
+    assert column(found, "gained") == ["0", "0", "0"]
+    assert column(found, "verdict") == ["yes", "yes", "tie"]
+    assert column(found, "p") == ["< 0.0001", "< 0.0001", "0.5000"]
+    assert column(found, "difference")[2] == "-0.50 (-1.34 to +0.35)"
+
+
+def test_agreement_counts_wrong_answers_too(made: Report) -> None:
+    found = table(made, f"agreement-{FP32.key}")
+    assert [[entry.flat for entry in row[1:]] for row in found.rows] == [
+        ["–", "70.0", "69.5"], ["70.0", "–", "99.5"], ["69.5", "99.5", "–"],
+    ]  # fmt: skip
+
+
+def test_images_that_only_one_has_right_are_shown(made: Report) -> None:
+    found = table(made, f"divided-{FP32.key}")
+    first, _, last = found.rows
+    assert [one.file for one in first[1].pictures] == ["predictions/thumbnails/240.jpg"]
+    assert "n01440764/240.jpg: 0, not 1" in first[1].flat
+    assert (last[1].text, last[2].flat) == ("239.jpg, 238.jpg", "")
+    page = RENDERERS["html"](made)
+    assert 'src="data:image/jpeg;base64,anBlZyBieXRlcw=="' in page
+    assert "](predictions/thumbnails/240.jpg)" in RENDERERS["md"](made)
+
+
+def test_what_a_setting_costs_and_gains(made: Report) -> None:
+    found = table(made, "settings")
+    assert found.title.endswith(f"against fp32 ({FP32.key})")
+    assert column(found, "flips") == ["4 (1.0 %)"] * 3
+    assert column(found, "lost") == ["1"] * 3
+    assert column(found, "gained") == ["0"] * 3
+    assert column(found, "speed")[0].startswith("1.0")
+
+
+def test_claims_about_two_models_are_decided_on_the_same_images(made: Report) -> None:
+    """Their own intervals overlap; that of the images which only one has right does not hold 0."""
+    right = {"resnet152": 240, "resmlp_12_224": 225}
+    said = {(name, FP32.key): rows(count, 0)["top5"][:, 0] for name, count in right.items()}
+    results = dict(made.results)
+    for name, count in right.items():
+        key = (name, FP32.key, "top1")
+        results[key] = dataclasses.replace(results[key], estimate=stats.proportion(count, COUNT))
+    claim = Claim("one is better", "top1(resnet152) > top1(resmlp_12_224)")
+    run = dataclasses.replace(made.run, claims=(claim,), settings=(FP32,))
+    votes = agreement.votes(made.votes.images, said)
+    [judged] = judgements.judged(dataclasses.replace(made, run=run, results=results, votes=votes))
+    assert judged.state == "HOLDS"
+    [apart] = judgements.judged(
+        dataclasses.replace(made, run=run, results=results, votes=agreement.NO_VOTES)
+    )
+    assert apart.state == "UNDECIDED"
+
+
+def test_verify_recomputes_what_rests_on_predictions(made: Report, tmp_path: Path) -> None:
+    page = report.write(tmp_path)
+    assert verify.verify(tmp_path).differences == ()
+    assert verify.verify(page).differences == ()
+    page.write_text(page.read_text().replace("2–3", "1–3", 1))
+    [found] = verify.verify(page).differences
+    assert (found.shown, found.recomputed) == ("1–3", "2–3")
+    report.write(tmp_path)
+    key = ("resnet152", FP32.key)
+    changed = rows(239, 0)
+    predictions.finish(changed, predictions.path(tmp_path, *key))
+    named = {(one.file, one.shown, one.recomputed) for one in verify.verify(tmp_path).differences}
+    assert (f"predictions/{'.'.join(key)}.npz", "240", "239") in named
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        (slice(5), 7, {("right by top-5", "400", "399")}),
+        (0, -1, {("images", "400", "399"), ("right by top-5", "400", "399")}),
+    ],
+)
+def test_verify_recomputes_top_5_and_the_images_that_count(
+    made: Report, tmp_path: Path, column: int | slice, value: int, expected: set[tuple[str, ...]]
+) -> None:
+    """Of an image that top-1 has wrong, which `report` does not show."""
+    path = predictions.path(tmp_path, "resnet152", FP32.key)
+    changed = rows(RIGHT["resnet152"], 0)
+    changed["top5"][-1, column] = value
+    predictions.finish(changed, path)
+    report.write(tmp_path)
+    differences = verify.verify(tmp_path).differences
+    assert {(one.place, one.shown, one.recomputed) for one in differences} == expected
+    assert {one.file for one in differences} == {f"predictions/{path.name}"}
+
+
+def test_a_run_without_accuracy_has_none_of_these(tmp_path: Path) -> None:
+    records.write_run(tmp_path, make_run(MODELS))
+    keys = {one.key.partition("-")[0] for one in tables(report.read(tmp_path))}
+    assert not keys & {"accuracy", "pairs", "agreement", "divided", "settings"}
+
+
+@pytest.mark.parametrize(
+    ("right", "expected"), [(0, "0 to 0.95, n"), (200, "± 4.9, n"), (400, "99 to 100, n")]
+)
+def test_an_interval_that_ends_at_all_or_nothing_is_shown_by_its_ends(
+    made: Report, right: int, expected: str
+) -> None:
+    result = made.results["resnet152", FP32.key, "top1"]
+    found = dataclasses.replace(result, estimate=stats.proportion(right, COUNT))
+    assert entries.measured(found, 0.01).detail.startswith(expected)
+
+
+def test_of_a_file_of_weights_the_name_is_shown_and_no_folder() -> None:
+    model = dataclasses.replace(MODELS[0], weights="/home/me/w/net.pth")
+    assert entries.network(model).detail == f"{model.name}, weights net.pth"

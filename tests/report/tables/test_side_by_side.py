@@ -1,0 +1,322 @@
+"""Runs side by side: a column for each, what differs said, what cannot stand there refused."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench import report
+from cmx_bench.cell import Setting
+from cmx_bench.errors import RecordsError
+from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import Table
+from cmx_bench.report import several, verify
+from cmx_bench.report.nouns import Report
+from cmx_bench.report.summary import summarise
+from cmx_bench.report.tables import side_by_side
+from cmx_bench.report.tables.side_by_side import Comparison
+from cmx_bench.results import records
+from cmx_bench.results.records import Environment
+
+from ..synthetic import ENVIRONMENT, FP16, PAPER, make_records, make_run
+
+NEWER = ENVIRONMENT | {"device_name": "Synthetic GPU 2", "driver": "580.2", "os": "Another OS"}
+CPU = Setting("cpu", "cpu", "fp32", "nchw", "none", 1, 224)
+
+
+def made(environment: Environment = ENVIRONMENT, times: float = 1.0, **changes: Any) -> Report:
+    """A run with `times` the synthetic throughput."""
+    run = make_run(**{"models": PAPER[:3]} | {
+        name: changes.pop(name) for name in ("models", "settings") if name in changes
+    })  # fmt: skip
+    run = dataclasses.replace(run, machine=environment, environments={"e1": environment}, **changes)
+    return summarise(run, [
+        dataclasses.replace(
+            one, values={"throughput": [times * value for value in one.values["throughput"]]}
+        )
+        if one.measure == "throughput" else one
+        for one in make_records(run)
+    ])  # fmt: skip
+
+
+def beside(*reports: Report) -> Comparison:
+    return side_by_side.compare([Path(f"run{n}") for n in range(len(reports))], reports)
+
+
+def table(found: Comparison, key: str) -> Table:
+    return next(one for one in found.tables if one.key == key)
+
+
+def rows(found: Comparison, key: str) -> list[list[str]]:
+    return [[entry.text for entry in row] for row in table(found, key).rows]
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def test_each_run_has_its_column() -> None:
+    found = beside(made(), made(NEWER, times=2), made(NEWER, times=3, created="2026-02-01T00:00"))
+    throughput = table(found, "runs-throughput")
+    assert [one.full_heading for one in throughput.columns] == [
+        "Network",
+        "paper (cuda-fp16-nchw-eager-b64-r224): Synthetic GPU 1, 2026-01-01",
+        "paper (cuda-fp16-nchw-eager-b64-r224): Synthetic GPU 2, 2026-01-01",
+        "paper (cuda-fp16-nchw-eager-b64-r224): Synthetic GPU 2, 2026-02-01",
+    ]
+    assert [row[1:] for row in rows(found, "runs-throughput")] == [
+        ["100 images/s", "200 images/s", "300 images/s"],
+        ["200 images/s", "400 images/s", "600 images/s"],
+        ["300 images/s", "600 images/s", "900 images/s"],
+    ]
+    # The best of each run by itself.
+    assert [[one.best for one in row] for row in throughput.rows] == [
+        [False] * 4, [False] * 4, [False, True, True, True],
+    ]  # fmt: skip
+
+
+def test_other_kinds_of_devices_stand_beside_each_other() -> None:
+    found = beside(made(), made(NEWER | {"device_name": "A CPU"}, settings=(CPU,)))
+    headings = [one.full_heading for one in table(found, "runs-throughput").columns]
+    assert headings[1:] == [
+        "paper (cuda-fp16-nchw-eager-b64-r224): Synthetic GPU 1",
+        "cpu (cpu-fp32-nchw-eager-b1-r224): A CPU",
+    ]
+    assert [one.full_heading for one in table(found, "runs-params").columns][1:] == [
+        "224 × 224: Synthetic GPU 1", "224 × 224: A CPU",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("created", "labels"),
+    [
+        (("2026-01-01T10:00:00", "2026-01-02T10:00:00"), ["2026-01-01", "2026-01-02"]),
+        (("2026-01-01T10:00:00", "2026-01-01T11:00:00"),
+         ["2026-01-01 10:00:00", "2026-01-01 11:00:00"]),
+    ],
+)  # fmt: skip
+def test_runs_of_one_device_are_told_apart_by_date(
+    created: tuple[str, str], labels: list[str]
+) -> None:
+    found = beside(*(made(created=one) for one in created))
+    assert [one.label for one in found.sides] == [f"Synthetic GPU 1, {one}" for one in labels]
+
+
+def test_networks_that_one_run_lacks_are_shown() -> None:
+    found = beside(made(), made(NEWER, models=PAPER[2:4]))
+    assert [(row[0], row[-1]) for row in rows(found, "runs-throughput")] == [
+        ("ConvMixer-1536/20", "–"),
+        ("ConvMixer-768/32", "–"),
+        ("ResNet-152", "100 images/s"),
+        ("DeiT-B", "200 images/s"),
+    ]
+
+
+def test_another_network_of_the_same_name_has_its_own_row() -> None:
+    other = dataclasses.replace(PAPER[0], args={"depth": 3}, label="Mine")
+    found = beside(made(), made(NEWER, models=(other, *PAPER[1:3])))
+    assert [row[1:] for row in rows(found, "runs-params")] == [
+        ["51.6 M", "–"], ["21.1 M", "21.1 M"], ["60.2 M", "60.2 M"], ["–", "51.6 M"],
+    ]  # fmt: skip
+
+
+# --- what differs ---------------------------------------------------------------------------------
+
+
+def test_what_differs_in_the_environments_is_listed() -> None:
+    found = beside(made(), made(NEWER))
+    assert rows(found, "differences") == [
+        ["device_name", "yes", "Synthetic GPU 1", "Synthetic GPU 2"],
+        ["driver", "yes", "570.1", "580.2"],
+        ["os", "", "Synthetic OS", "Another OS"],
+    ]
+    [beware] = [one.text for one in found.facts if one.warning]
+    assert beware.startswith("environments differ in device_name, driver;")
+
+
+def test_runs_of_one_environment_differ_in_nothing() -> None:
+    found = beside(made(), made(created="2026-02-01T00:00:00"))
+    assert "differences" not in [one.key for one in found.tables]
+    assert not [one for one in found.facts if one.warning]
+
+
+def test_settings_with_environments_of_their_own_have_columns_of_their_own() -> None:
+    fast = dataclasses.replace(FP16, name="compiled", compile="default")
+    report = made(settings=(FP16, fast))
+    moved = [
+        dataclasses.replace(one, environment="e2") if one.setting == fast.key else one
+        for one in report.records
+    ]
+    tuned = ENVIRONMENT | {"cudnn_benchmark": False}
+    run = dataclasses.replace(report.run, environments={"e1": ENVIRONMENT, "e2": tuned})
+    found = beside(summarise(run, moved), made(created="2026-02-01T00:00:00"))
+    assert [one.heading for one in table(found, "differences").columns][2:] == [
+        "Synthetic GPU 1, 2026-01-01: paper",
+        "Synthetic GPU 1, 2026-01-01: compiled",
+        "Synthetic GPU 1, 2026-02-01",
+    ]
+    assert rows(found, "differences") == [["cudnn_benchmark", "yes", "True", "False", "True"]]
+
+
+def test_a_changed_suite_is_said() -> None:
+    found = beside(made(), made(NEWER, suite_hash="another"))
+    assert "its hash differs" in [one.text for one in found.facts if one.warning][-1]
+    assert [row[4] for row in rows(found, "runs")] == ["0123456789ab", "another"]
+
+
+def test_other_recipes_are_said() -> None:
+    """Images may lie elsewhere; a run that measured no accuracy differs in nothing."""
+    said = {"dataset": "digits", "train": {"epochs": 2, "mixup": None, "optimizer": {"lr": 0.03}}}
+    longer = said | {"train": {"epochs": 4, "mixup": 0.2, "optimizer": {"lr": 0.03}}, "path": "x"}
+    found = beside(made(accuracy=said), made(NEWER, accuracy=longer), made(created="2026-01-02"))
+    assert rows(found, "evaluated") == [
+        ["train.epochs", "2", "4", ""],
+        ["train.mixup", "", "0.2", ""],
+    ]
+    warnings = [one.text for one in found.facts if one.warning]
+    assert "accuracies were come by in different ways: train.epochs, train.mixup" in warnings
+    assert all(one.key != "evaluated" for one in beside(made(), made(NEWER)).tables)
+
+
+def test_each_run_is_described() -> None:
+    found = beside(made(), made(NEWER, finished=""))
+    digests = [records.content_hash(side.report.run, side.report.records) for side in found.sides]
+    assert rows(found, "runs") == [
+        ["Synthetic GPU 1", "2026-01-01 00:00:00", "2026-01-01 01:00:00", "cmx-bench 0.0",
+         "0123456789ab", "12 of 12", "–", digests[0]],
+        ["Synthetic GPU 2", "2026-01-01 00:00:00", "not finished", "cmx-bench 0.0",
+         "0123456789ab", "12 of 12", "–", digests[1]],
+    ]  # fmt: skip
+
+
+def test_other_weights_are_said() -> None:
+    sides = []
+    for digest in ("aa", "bb"):
+        report = made(created=f"2026-01-01T10:00:0{len(sides)}")
+        found = {
+            (PAPER[0].name, FP16.key, "top1"): dataclasses.replace(
+                report.results[PAPER[0].name, FP16.key, "throughput"],
+                metric=METRICS["top1"], details={"weights_sha256": digest},
+            )
+        }  # fmt: skip
+        sides.append(dataclasses.replace(report, results={**report.results, **found}))
+    remark = "The runs have other weights of convmixer_1536_20."
+    assert remark in table(beside(*sides), "runs-top1").remarks
+    assert remark not in table(beside(*sides), "runs-throughput").remarks
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"suite": "ci"}, "^run1: is of the suite 'ci', run0 of 'paper'; only runs of one suite"),
+        ({"models": PAPER[5:7]}, "^run0, run1: these runs have no model in common$"),
+    ],
+)
+def test_what_cannot_stand_side_by_side_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecordsError, match=message):
+        beside(made(), made(**changes))
+
+
+def test_a_run_is_not_compared_with_itself() -> None:
+    with pytest.raises(RecordsError, match="^run: is given twice$"):
+        side_by_side.compare([Path("run")] * 2, [made()] * 2)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return several.save(beside(made(), made(NEWER)), tmp_path_factory.mktemp("out")).parent
+
+
+def test_a_folder_gets_every_format(written: Path) -> None:
+    keys = ("runs-throughput", "runs-peak_memory", "runs-params", "runs", "differences")
+    names = {path.relative_to(written).as_posix() for path in written.rglob("*.*")}
+    assert {"comparison.html", "comparison.md", "comparison.csv"} <= names
+    assert {f"tables/{key}.{kind}" for key in keys for kind in ("csv", "tex")} <= names
+    for name in ("comparison.html", "comparison.md"):
+        text = (written / name).read_text(encoding="utf-8").replace("\\", "")
+        assert text.index("Synthetic GPU 1") < text.index("Synthetic GPU 2")
+        assert "In what the environments differ" in text
+
+
+def test_the_rows_of_each_run_stand_behind_its_label(written: Path) -> None:
+    text = (written / "comparison.csv").read_text(encoding="utf-8")
+    found = list(csv.DictReader(io.StringIO(text)))
+    assert {one["run"] for one in found} == {"Synthetic GPU 1", "Synthetic GPU 2"}
+    assert len([one for one in found if one["metric"] == "throughput"]) == 2 * 3
+
+
+def test_awkward_names_stay_text() -> None:
+    awkward = "<script>alert(1)</script>|_x_ 100 % & 🤖" + "x" * 200
+    found = beside(made(), made(NEWER | {"device_name": awkward}, title=awkward))
+    assert "<script>alert" not in several.RENDERERS["html"](found)
+    assert "<script>" not in several.RENDERERS["md"](found)
+    assert "<script>" not in several.RENDERERS["latex"](found)
+
+
+def test_a_folder_is_named_by_what_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = several.save(beside(made(), made(NEWER)), None)
+    assert one.parent.parent == Path("reports/paper")
+    assert several.save(beside(made(), made(NEWER)), None) == one
+    assert several.save(beside(made(), made(NEWER, times=2)), None) != one
+
+
+# --- verified -------------------------------------------------------------------------------------
+
+
+def test_what_was_written_is_verified(written: Path) -> None:
+    whole, page = verify.verify(written), verify.verify(written / "comparison.html")
+    assert (whole.differences, page.differences) == ((), ())
+    assert whole.content_hash == page.content_hash
+    assert (page.files, whole.files) == (
+        1,
+        len([one for one in written.rglob("*") if one.is_file()]),
+    )
+    assert page.places > 30
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("comparison.html", "200 images/s"),
+        ("comparison.md", "200 images/s"),
+        ("comparison.csv", "51625960"),
+        ("tables/runs-throughput.tex", "200 images/s"),
+    ],
+)
+def test_a_number_that_was_changed_is_named(written: Path, name: str, shown: str) -> None:
+    path = written / name
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(shown, f"9{shown}", 1), encoding="utf-8")
+    found = verify.verify(written).differences
+    path.write_text(text, encoding="utf-8")
+    assert [one.file for one in found] == [name]
+    assert f"9{shown}" in found[0].shown and f"9{shown}" not in found[0].recomputed
+
+
+def test_the_page_of_several_runs_is_not_that_of_one(written: Path) -> None:
+    with pytest.raises(
+        RecordsError, match=r"comparison\.html: holds 2 runs; expected the page of one"
+    ):
+        report.read(written / "comparison.html")
+
+
+def test_numbers_know_which_run_they_are_of(written: Path) -> None:
+    """For the raw samples behind them."""
+    text = (written / "comparison.html").read_text(encoding="utf-8")
+    place = f'data-cell="{PAPER[0].name}/throughput/{FP16.key}" data-metric="throughput"'
+    assert re.findall(rf'{place} data-unit="images/s" data-run="(\d)"', text) == ["1", "2"]
+    assert re.findall(r'id="cmx-bench-data-(\d)"', text) == ["1", "2"]

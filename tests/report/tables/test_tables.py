@@ -1,0 +1,204 @@
+"""The one table model that every format writes down."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cmx_bench.measures.conditions import REASONS
+from cmx_bench.present.content import Entry, Table, grouped
+from cmx_bench.report import terminal
+from cmx_bench.report.summary import summarise
+from cmx_bench.report.tables import metrics, tables
+from cmx_bench.report.tables.provenance import environments
+from cmx_bench.report.tables.table_one import table_one
+from cmx_bench.results.records import Record, Run
+
+from ..synthetic import BF16, FP16, FP32, failed, make_records, make_run, model, watched
+
+
+def column(table: Table, key: str) -> list[Entry]:
+    place = [one.key for one in table.columns].index(key)
+    return [row[place] for row in table.rows]
+
+
+def test_table_one_has_the_papers_columns(run: Run, found: list[Record]) -> None:
+    table = table_one(summarise(run, found), FP16)
+    assert [one.full_heading for one in table.columns] == [
+        "Network", "Patch", "Kernel", "# Params (×10⁶): measured", "# Params (×10⁶): paper",
+        "MACs (×10⁹)", "Throughput (images/s): measured", "Throughput (images/s): paper, RTX 8000",
+        "Peak memory (MiB)", "Activation", "Epochs, paper",
+        "ImageNet-1k top-1 (%), published: paper",
+        "ImageNet-1k top-1 (%), published: timm",
+    ]  # fmt: skip
+    assert [entry.flat for entry in table.rows[0]] == [
+        "ConvMixer-1536/20 (convmixer_1536_20.in1k)", "7", "9", "51.6", "51.6 †C", "5.16",
+        "100 (± 2.0 %, n = 5)", "134 †C", "297", "GELU", "150 †C", "81.37",
+        "81.382 a",
+    ]  # fmt: skip
+
+
+def test_models_stand_in_the_order_of_the_suite(run: Run, found: list[Record]) -> None:
+    table = table_one(summarise(run, found[::-1]), FP16)
+    assert [entry.text for entry in column(table, "network")] == [one.label for one in run.models]
+
+
+def test_doubtful_figures_are_marked_with_their_grade(run: Run, found: list[Record]) -> None:
+    table = table_one(summarise(run, found), FP16)
+    marks = {entry.marks for key in ("params_paper", "top1_paper") for entry in column(table, key)}
+    assert marks == {"†C", "†F", "†M", ""}
+    assert [note.mark for note in table.notes] == ["a", "b", "c", "†C", "†F", "†M", "‡"]
+    assert "from memory" in table.notes[5].text
+
+
+def test_extra_training_is_marked(run: Run, found: list[Record]) -> None:
+    timm = column(table_one(summarise(run, found), FP16), "top1_timm")
+    assert timm[9].flat == "76.616 b, ‡ (goog_in21k_ft_in1k)"
+    assert timm[10].flat == ""  # timm has no weights for mixer_s16_224
+
+
+def test_what_is_not_there_says_so(run: Run, found: list[Record]) -> None:
+    key = f"throughput/{FP16.key}"
+    some = [one for one in found if one.cell != f"resnet50/{key}"]
+    some = [failed(one, "boom") if one.cell == f"resnet152/{key}" else one for one in some]
+    measured = column(table_one(summarise(run, some), FP16), "throughput")
+    assert (measured[8].text, measured[8].quiet) == ("not measured", True)
+    assert (measured[2].text, measured[2].title) == ("failed", "boom")
+
+
+def test_fewer_processes_than_asked_for_are_counted(run: Run, found: list[Record]) -> None:
+    """As after a budget ran out."""
+    few = [one for one in found if one.replicate < 3]
+    measured = column(table_one(summarise(run, few), FP16), "throughput")
+    assert measured[0].detail.endswith("n = 3 of 5")
+
+
+def test_more_processes_than_asked_for_are_counted(run: Run, found: list[Record]) -> None:
+    """One was asked for, and a precision."""
+    run = dataclasses.replace(run, replicates=1, precision=0.03)
+    measured = column(table_one(summarise(run, found), FP16), "throughput")
+    assert measured[0].detail == "± 2.0 %, n = 5"
+    few = [one for one in found if one.replicate == 0]
+    assert column(table_one(summarise(run, few), FP16), "throughput")[0].detail == ""
+
+
+def test_a_partly_failed_cell_is_marked(run: Run, found: list[Record]) -> None:
+    some = [failed(one, "boom") if one.replicate == 4 else one for one in found]
+    measured = column(table_one(summarise(run, some), FP16), "throughput")
+    assert measured[0].flat == "99 ✗ (± 2.1 %, n = 4 of 5)"
+
+
+def test_digits_follow_the_interval(run: Run, found: list[Record]) -> None:
+    """Half widths of about 2 %: 1100 becomes 1,100 ± 22, so that four digits stand."""
+    measured = column(table_one(summarise(run, found), FP16), "throughput")
+    assert measured[10].text == "1,100"
+    steady = [
+        dataclasses.replace(one, values={"throughput": [1234.567 + one.replicate / 1000]})
+        if one.measure == "throughput"
+        else one
+        for one in found
+    ]
+    assert column(table_one(summarise(run, steady), FP16), "throughput")[0].text == "1,234.6"
+
+
+def test_each_setting_has_its_table() -> None:
+    run = make_run(settings=(FP32, BF16))
+    made = tables(summarise(run, make_records(run)))
+    assert [table.key for table in made[:2]] == [f"table1-{FP32.key}", f"table1-{BF16.key}"]
+
+
+def test_a_setting_that_only_left_nothing_of_has_no_table() -> None:
+    run = make_run(settings=(FP16, FP32))
+    found = make_records(run)
+
+    def keys(*parts: str) -> list[str]:
+        left = tuple(key for key in run.cells if any(part in key for part in parts))
+        made = tables(summarise(dataclasses.replace(run, cells=left), found))
+        return [table.key for table in made if table.key.startswith("table1-")]
+
+    assert keys(FP16.key, "/params/") == [f"table1-{FP16.key}"]
+    assert keys("/params/") == [f"table1-{FP16.key}", f"table1-{FP32.key}"]
+
+
+def test_every_metric_is_shown() -> None:
+    run = make_run(measures=("params", "latency", "load_time"))
+    table = metrics(summarise(run, make_records(run)))
+    assert [one.key for one in table.columns[2:]] == [
+        "params", "trainable_params", "buffers", "latency_p50", "latency_p90", "latency_p99",
+        "load_time",
+    ]  # fmt: skip
+    assert column(table, "latency_p50")[0].flat == "10.0 ms (± 2.0 %, n = 5)"
+
+
+def test_samples_stand_process_by_process(run: Run, found: list[Record]) -> None:
+    table = next(one for one in tables(summarise(run, found)) if one.key == "samples")
+    first = next(row for row in table.rows if row[2].text.startswith("Throughput"))
+    assert first[3].text.splitlines()[1] == "1: 98.80 · 98.90 · 99.00 · 99.10 · 99.20"
+
+
+def test_samples_name_what_was_discarded(run: Run, found: list[Record]) -> None:
+    key = f"resnet50/throughput/{FP16.key}"
+    blocks = ("..x...", "xdddd.x", ".d...", ".....", ".....")
+    some = [watched(one, blocks[one.replicate]) if one.cell == key else one for one in found]
+    table = next(one for one in tables(summarise(run, some)) if one.key == "samples")
+    row = next(row for row in table.rows
+               if (row[0].text, row[2].text[:10]) == ("ResNet-50", "Throughput"))  # fmt: skip
+    ends = [line.partition(" (")[2] for line in row[3].text.splitlines()]
+    assert ends == [
+        "1 discarded)",
+        "2 discarded, disturbed, does not count)",
+        "disturbed, does not count)",
+        "",
+        "",
+    ]
+    assert all(reason in table.remarks[0] for reason in REASONS)
+    assert next(one for one in tables(summarise(run, found)) if one.key == "samples").remarks == ()
+
+
+def test_a_value_that_stayed_wide_is_marked(run: Run, found: list[Record]) -> None:
+    """Its ± stands beside it, the ± that was wanted in the note."""
+    run = dataclasses.replace(run, precision=0.01, replicates=3)
+    table = table_one(summarise(run, found), FP16)
+    assert column(table, "throughput")[0].flat == "100 ↔ (± 2.0 %, n = 5)"
+    assert "the interval stayed wider than the ± 1.0 % wanted" in [one.text for one in table.notes]
+    assert column(table, "params")[0].marks == column(table, "memory")[0].marks == ""
+    assert any("wider than 1.0 %, more than 3 processes were" in one for one in table.remarks)
+    easy = dataclasses.replace(run, precision=0.03)
+    assert column(table_one(summarise(easy, found), FP16), "throughput")[0].marks == ""
+
+
+def test_environments_stand_side_by_side(run: Run, found: list[Record]) -> None:
+    table = environments(summarise(run, found))
+    assert [entry.text for entry in table.rows[0]] == ["device_name", "yes", "Synthetic GPU 1"]
+    assert table.rows[-1][-1].text == FP16.key
+
+
+def test_empty_tables_are_left_out(run: Run, found: list[Record]) -> None:
+    keys = [table.key for table in tables(summarise(run, found))]
+    assert keys == [
+        f"table1-{FP16.key}", "fidelity", "order", "metrics", "not-measured", "samples",
+        "published", "environments",
+    ]  # fmt: skip
+
+
+def test_groups_of_columns_add_up(run: Run, found: list[Record]) -> None:
+    table = table_one(summarise(run, found), FP16)
+    groups = list(grouped(table.columns))
+    assert sum(count for _, count in groups) == len(table.columns)
+    assert ("# Params (×10⁶)", 2) in groups
+
+
+def test_the_terminal_shows_the_same_table(run: Run, found: list[Record]) -> None:
+    table = table_one(summarise(run, found), FP16)
+    text = terminal.text(table, 240)
+    assert "± 2.0 %, n = 5" in text
+    assert "†C  a third party's transcription" in text
+    assert max(len(line) for line in text.splitlines()) <= 240
+    assert "ConvMixer-1536/20" in terminal.text(table, 80)
+
+
+def test_the_heading_names_the_data_set() -> None:
+    small = model("resnet50", "ResNet-50", "resnet")
+    run = make_run(models=(dataclasses.replace(small, num_classes=10),))
+    table = table_one(summarise(run, make_records(run)), FP16)
+    assert [one.group for one in table.columns][-1] == "Top-1 (%), published"
+    assert column(table, "top1_paper")[0].text == ""

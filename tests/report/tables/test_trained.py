@@ -1,0 +1,146 @@
+"""What a report says of trainings: the table, the curves, the mean over the seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from cmx_bench.present.plot import Scatter
+from cmx_bench.report.figures import curves, figure_one
+from cmx_bench.report.nouns import Report
+from cmx_bench.report.summary import summarise
+from cmx_bench.report.tables import best, tables, trained
+from cmx_bench.report.tables.table_one import table_one
+from cmx_bench.results.records import Record
+
+from ..synthetic import FP32, PAPER, make_run
+from .test_rankings import details
+
+MODEL = PAPER[0]
+SHARES = {0: 0.90, 5: 0.94}
+
+
+def told(seed: int, last: float, epochs: int = 3) -> dict[str, Any]:
+    shares = [last + 0.02 * (number == 2) for number in range(1, epochs + 1)]
+    return {
+        "recipe": "short", "seed": seed, "epochs": epochs, "images": 100, "processes": 1,
+        "seconds": 60.0 + seed, "images_per_second": 5.0 + seed,
+        "best": {"epoch": 2, "top1": shares[1]},
+        "curve": [
+            {"number": number, "loss": 2.0 / number, "lr": 0.1, "seconds": 20.0, "images": 100,
+             "top1": share}
+            for number, share in enumerate(shares, 1)
+        ],
+    }  # fmt: skip
+
+
+def made(seeds: tuple[int, ...] = (0, 5), epochs: int = 3) -> Report:
+    run = make_run((MODEL, PAPER[1]), (FP32,), ("accuracy",))
+    recipe = {"name": "short", "about": "a <try>"}
+    asked = {"dataset": "digits", "train": recipe, "seeds": list(seeds)}
+    cell = f"{MODEL.name}/accuracy/{FP32.key}"
+    found = [
+        Record(
+            cell, MODEL.name, "accuracy", FP32.key, replicate, "ok",
+            {"top1": [SHARES[seed]], "top5": [1.0]}, "", "e1", "2026-01-01T00:00:00.000+00:00", 2.0,
+            details=details(360) | {"training": told(seed, SHARES[seed], epochs)},
+        )
+        for replicate, seed in enumerate(seeds)
+    ]  # fmt: skip
+    return summarise(dataclasses.replace(run, accuracy=asked), found)
+
+
+def cells(report: Report) -> dict[str, str]:
+    table = trained.table(report)
+    [row] = table.rows  # of the model that was trained
+    names = (column.key for column in table.columns)
+    return {
+        name: f"{entry.text} {entry.detail}".strip() for name, entry in zip(names, row, strict=True)
+    }
+
+
+def test_a_row_has_the_mean_and_the_spread_over_the_seeds() -> None:
+    assert cells(made()) == {
+        "network": f"{MODEL.label} {MODEL.name}.{MODEL.weights}",
+        "seeds": "2 0, 5",
+        "last": "92.00 SD 2.8",
+        "best": "94.00 SD 2.8",
+        "epoch": "2, 2",
+        "loss": "0.6667 SD 0",
+        "time": "1 min 02 s",
+        "speed": "7.500 SD 3.5",
+    }
+
+
+def test_one_seed_has_no_spread() -> None:
+    found = cells(made((5,)))
+    assert (found["last"], found["best"], found["epoch"]) == ("94.00", "96.00", "2")
+
+
+def test_models_are_ranked_by_the_intervals_over_the_seeds() -> None:
+    """90 and 94 % leave 67 to 100 % open, 60 and 61 % 54 to 67 %: with two seeds Student's t is
+    wide. Twice the same share has the interval of the images."""
+    shares = {PAPER[0].name: (0.90, 0.94), PAPER[1].name: (0.60, 0.61), PAPER[2].name: (0.2, 0.2)}
+    run = dataclasses.replace(
+        make_run(PAPER[:3], (FP32,), ("accuracy",)),
+        accuracy={"dataset": "digits", "train": {"name": "short"}, "seeds": [0, 1]},
+    )
+    found = [
+        Record(
+            f"{name}/accuracy/{FP32.key}", name, "accuracy", FP32.key, replicate, "ok",
+            {"top1": [share], "top5": [1.0]}, "", "e1", "2026-01-01T00:00:00.000+00:00", 2.0,
+            details=details(round(400 * share)) | {"training": told(replicate, share)},
+        )
+        for name, pair in shares.items()
+        for replicate, share in enumerate(pair)
+    ]  # fmt: skip
+    report = summarise(run, found)
+    table = next(one for one in tables(report) if one.key == f"accuracy-{FP32.key}")
+    place = [column.key for column in table.columns].index("rank")
+    assert [row[place].text for row in table.rows] == ["1–2", "1–2", "3"]
+    assert "overlap they share ranks" in table.remarks[0]
+    assert "those of the first seed" in table.remarks[0]
+    narrow = report.results[PAPER[2].name, FP32.key, "top1"].estimate
+    assert narrow is not None and narrow.low == pytest.approx(0.1637, abs=1e-4)  # Wilson, n = 400
+    assert best.leaders(report, FP32, "top1") == {PAPER[0].name, PAPER[1].name}
+    assert any("mean over the seeds" in one for one in table_one(report, FP32).remarks)
+    assert "Means over the seeds" in figure_one.plot(report).caption
+
+
+def test_top1_is_the_mean_over_the_seeds_and_over_the_images_of_one() -> None:
+    [both] = [one for one in made().results.values() if one.metric.name == "top1" and one.estimate]
+    assert both.estimate is not None and both.estimate.value == pytest.approx(0.92)
+    assert (both.over, both.estimate.n, both.planned) == ("seeds", 2, 2)
+    [alone] = [
+        one for one in made((0,)).results.values() if one.metric.name == "top1" and one.estimate
+    ]
+    assert alone.estimate is not None and (alone.over, alone.estimate.n) == ("images", 400)
+
+
+def test_table_one_says_for_how_many_epochs() -> None:
+    table = table_one(made(), FP32)
+    place = [column.key for column in table.columns].index("epochs_here")
+    assert [row[place].text for row in table.rows] == ["3", "–"]
+    untrained = summarise(make_run((MODEL,), (FP32,), ("accuracy",)), [])
+    assert "epochs_here" not in [column.key for column in table_one(untrained, FP32).columns]
+    assert "training" not in [one.key for one in tables(untrained)]
+
+
+def test_curves_are_means_with_the_range_over_the_seeds() -> None:
+    plot = curves.plot(made())
+    assert isinstance(plot.shape, Scatter)
+    by_epoch = {point.x: point for point in plot.shape.points}
+    assert by_epoch.keys() == {1, 2, 3}
+    assert (by_epoch[2].y, by_epoch[2].low, by_epoch[2].high) == pytest.approx((94, 92, 96))
+    assert [by_epoch[epoch].label for epoch in (1, 2, 3)] == ["", "", MODEL.label]
+    assert "lowest to the highest" in plot.caption and MODEL.label in plot.alt
+    alone = curves.plot(made((0,)))
+    assert isinstance(alone.shape, Scatter) and alone.shape.points[0].low is None
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
+    shape = curves.plot(made((0,), epochs=150)).shape
+    assert isinstance(shape, Scatter)
+    assert len(shape.points) == 30 and max(point.x for point in shape.points) == 150

@@ -1,0 +1,259 @@
+"""Every number of a report recomputed: what was changed is named, and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import report
+from cmx_bench.errors import RecordsError
+from cmx_bench.report import verify
+from cmx_bench.report.cite import bibtex
+from cmx_bench.report.verify import Difference, embedded, places
+from cmx_bench.results import records
+from cmx_bench.spec.claims import Claim
+
+from ..synthetic import PAPER, failed, make_records, make_run, write_folder
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run with every kind of table, rendered."""
+    run = make_run(models=PAPER[:3], measures=("params", "macs", "throughput"), replicates=3)
+    run = dataclasses.replace(
+        run, claims=(Claim("Small", "params(convmixer_768_32) < params(resnet152)"),)
+    )
+    found = make_records(run)
+    found[-1] = failed(found[-1], "out of memory at batch 64")
+    stray = dataclasses.replace(found[0], cell="vgg11/params/r224", model="vgg11")
+    folder = write_folder(tmp_path_factory.mktemp("run"), run, [*found, stray])
+    report.write(folder, copies=True)
+    return folder
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(written, tmp_path / "run")
+
+
+def edit(path: Path, change: Callable[[str], str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    changed = change(text)
+    assert changed != text
+    path.write_text(changed, encoding="utf-8")
+
+
+def other_digit(text: str) -> str:
+    """`text` with its last digit changed."""
+    head, digit, tail = re.fullmatch(r"(.*)(\d)(\D*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    return f"{head}{(int(digit) + 1) % 10}{tail}"
+
+
+def test_what_was_rendered_is_verified(folder: Path) -> None:
+    for path in (folder, folder / "report.html"):
+        found = verify.verify(path)
+        assert (found.differences, found.notes) == ((), ())
+        assert found.content_hash == records.content_hash(
+            records.read_run(folder), records.read(folder)
+        )
+        assert list(verify.lines(found))[-1].endswith(f"SHA-256 {found.content_hash}")
+
+
+def test_a_digit_changed_in_each_table_of_the_page_is_named(folder: Path) -> None:
+    changed = {}
+
+    def change(table: re.Match[str]) -> str:
+        """Changes the first figure that can be read in the table's body."""
+        cells = list(re.finditer(r"<t([hd])([^>]*)>(.*?)</t\1>", table[3], re.DOTALL))
+        for cell in cells:
+            if number := re.match(r"(?:<strong>)?[\d.,]*\d", cell[3]):
+                changed[table[2]] = number[0].removeprefix("<strong>")
+                start, end = cell.start(3), cell.start(3) + number.end()
+                return table[1] + table[3][:start] + other_digit(number[0]) + table[3][end:]
+        return table[0]
+
+    page = folder / "report.html"
+    edit(page, lambda text: places._TABLE.sub(change, text))
+    found = verify.verify(page)
+    assert set(changed) == {
+        "table1-cuda-fp16-nchw-eager-b64-r224", "fidelity", "order", "metrics", "failures",
+        "left-out", "samples", "published", "environments",
+    }  # fmt: skip
+    named = {re.match(r"table ([^,]+), row \d+ \(.*\), column \w+$", one.place)[1]: one  # type: ignore[index]
+             for one in found.differences}  # fmt: skip
+    assert set(named) == set(changed)
+    assert len(found.differences) == len(changed)
+    for key, one in named.items():
+        assert one.recomputed.startswith(changed[key])
+        assert not one.shown.startswith(changed[key])
+
+
+def test_the_rest_of_the_page_is_verified_too(folder: Path) -> None:
+    page = folder / "report.html"
+    edit(page, lambda text: text.replace("HOLDS</td>", "FAILS</td>", 1))
+    edit(page, lambda text: text.replace("of 9</dd>", "of 8</dd>"))
+    edit(
+        page,
+        lambda text: re.sub(r'title="95 % interval \d', 'title="95 % interval 1', text, count=1),
+    )
+    edit(page, lambda text: re.sub(r'(<path d="M )\d', r"\g<1>9", text, count=1))
+    found = verify.verify(page).differences
+    ends = [one.place.rpartition(", ")[2] for one in found]
+    assert sorted(re.sub(r"\d+", "N", end) for end in ends) == [
+        "column verdict", "drawing", "line N", "tooltip",
+    ]  # fmt: skip
+    line = next(one for one in found if one.place.startswith("line"))
+    assert "of 8" in line.shown and "of 9" in line.recomputed
+
+
+def test_an_entry_that_is_hidden_is_no_entry_shown(folder: Path) -> None:
+    """It reads the same, and nobody sees it."""
+    page = folder / "report.html"
+    edit(page, lambda text: text.replace(">51.6<", "><b hidden>51.6</b><", 1))
+    [found] = verify.verify(page).differences
+    assert found.place == "the markup"
+    assert "<b hidden>" in next(verify.lines(verify.verify(page)))
+
+
+def test_a_row_taken_out_is_named(folder: Path) -> None:
+    page = folder / "report.html"
+    row = r'<tr [^>]*>\n<th scope="row"[^\n]*ResNet-152.*?</tr>\n'
+    edit(page, lambda text: re.sub(row, "", text, count=1, flags=re.DOTALL))
+    found = verify.verify(page).differences
+    assert {one.shown for one in found} == {"(nothing)"}
+    assert all("row 3 (ResNet-152" in one.place for one in found)
+
+
+def test_a_sample_changed_in_the_page_changes_what_is_recomputed(folder: Path) -> None:
+    """And the content hash, in the facts, by which a run is cited."""
+    page = folder / "report.html"
+    inside = embedded.read(page).report
+    first = next(one for one in inside.records if one.measure == "throughput")
+    forged = dataclasses.replace(first, values={"throughput": [1000.0]})
+    other = dataclasses.replace(
+        inside, records=tuple(forged if one is first else one for one in inside.records)
+    )
+    edit(page, lambda text: text.replace(embedded.pack(inside), embedded.pack(other)))
+    found = verify.verify(page).differences
+    assert any("column throughput" in one.place for one in found)
+    assert any("SHA-256" in one.shown and "SHA-256" in one.recomputed for one in found)
+
+
+def test_each_file_of_a_folder_is_verified(folder: Path) -> None:
+    table = "tables/table1-cuda-fp16-nchw-eager-b64-r224"
+    edit(folder / "report.md", lambda text: text.replace("| 51.6 |", "| 51.7 |", 1))
+    edit(folder / f"{table}.tex", lambda text: text.replace("& 51.6 &", "& 51.7 &"))
+    edit(folder / f"{table}.csv", lambda text: text.replace(",51.6,", ",51.7,", 1))
+    edit(folder / "results.csv", lambda text: text.replace(",51625960,", ",51625961,"))
+    (folder / "figures/figure1.png").write_bytes(b"")
+    (folder / "figures/figure1.pdf").unlink()
+    (folder / "tables/metrics.csv").unlink()
+    (folder / "tables/old.csv").write_text("a\n")
+    found = verify.verify(folder)
+    assert {one.file for one in found.differences} == {
+        "report.md", f"{table}.tex", f"{table}.csv", "results.csv", "figures/figure1.png",
+        "figures/figure1.pdf", "tables/metrics.csv",
+    }  # fmt: skip
+    results = next(one for one in found.differences if one.file == "results.csv")
+    assert results == Difference(
+        "results.csv", "row 1 (convmixer_1536_20), column value", "51625961", "51625960"
+    )
+    markdown = next(one for one in found.differences if one.file == "report.md")
+    assert markdown.place.endswith(r"column \# Params (×10⁶): measured")
+    assert found.notes == ("tables/old.csv is of an earlier rendering, and was not compared",)
+
+
+def test_a_page_of_another_run_is_no_page_of_this_folder(folder: Path) -> None:
+    edit(folder / "records.jsonl", lambda text: text.replace("51625960", "51625970"))
+    report.write(folder)
+    shutil.copy(folder / "report.html", folder / "other.html")
+    edit(folder / "records.jsonl", lambda text: text.replace("51625970", "51625960"))
+    report.write(folder)
+    shutil.copy(folder / "other.html", folder / "report.html")
+    found = verify.verify(folder)
+    assert found.differences[0].place == "content hash of the raw samples in it"
+    assert verify.verify(folder / "other.html").differences == ()
+
+
+def test_drawings_of_another_matplotlib_are_not_compared(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = embedded.renderers() | {"matplotlib": "0.1"}
+    monkeypatch.setattr(embedded, "renderers", lambda: now)
+    page = folder / "report.html"
+    edit(page, lambda text: re.sub(r'(<path d="M )\d', r"\g<1>9", text, count=1))
+    found = verify.verify(page)
+    assert found.differences == ()
+    assert found.notes[1] == "drawings were not compared: matplotlib's versions differ"
+
+
+def test_what_cannot_be_verified_is_refused(tmp_path: Path, folder: Path) -> None:
+    plain = tmp_path / "plain.html"
+    plain.write_text("<html></html>")
+    with pytest.raises(RecordsError, match="holds no raw samples"):
+        verify.verify(plain)
+    with pytest.raises(RecordsError, match="holds no run"):
+        verify.verify(tmp_path)
+    with pytest.raises(RecordsError, match="cannot be read"):
+        verify.verify(tmp_path / "nowhere.html")
+    page = folder / "report.html"
+    edit(page, lambda text: re.sub(r'"data": "....', '"data": "', text))
+    with pytest.raises(RecordsError, match="its raw samples cannot be read"):
+        verify.verify(page)
+
+
+def test_a_page_is_as_good_as_its_folder(folder: Path) -> None:
+    for format in ("csv", "md", "latex", "json"):
+        assert report.render(folder / "report.html", format) == report.render(folder, format)
+
+
+def test_long_texts_are_shown_where_they_differ() -> None:
+    one, other = "x" * 500 + "1" + "y" * 500, "x" * 500 + "2" + "y" * 500
+    found = verify.Verification("h", 1, 1, (Difference("f", "p", one, other),), ())
+    line = next(verify.lines(found))
+    assert "x1y" in line and "x2y" in line
+    assert len(line) < 400
+
+
+def test_entries_are_read_as_a_reader_sees_them() -> None:
+    page = (
+        '<caption id="t-caption"><span>T</span></caption>\n<col data-column="a">\n'
+        '<col data-column="b">\n<tbody>\n<tr>\n<th scope="row" title="&lt;x&gt;">N &amp; M</th>\n'
+        '<td data-sort="1.5"><strong>1</strong><sup>†</sup><span class="detail">± 2</span></td>\n'
+        "</tr>\n</tbody>"
+    )
+    assert places.of_page(page).entries == {
+        "table t, row 1 (N & M), column a": "N & M",
+        "table t, row 1 (N & M), column a, tooltip": "<x>",
+        "table t, row 1 (N & M), column b": "1 † ± 2",
+        "table t, row 1 (N & M), column b, value to sort by": "1.5",
+    }
+
+
+def test_a_citation_has_hash_device_and_date(folder: Path) -> None:
+    found = report.read(folder)
+    text = bibtex(found)
+    digest = records.content_hash(found.run, found.records)
+    assert text.startswith(f"@misc{{cmx-bench-paper-{digest[:12]},\n")
+    assert digest in text and "Synthetic GPU 1" in text and "2026-01-01" in text
+    assert "  year = 2026,\n  month = jan,\n" in text
+    assert text.count("{") == text.count("}")
+
+
+def test_a_citation_escapes_the_title(folder: Path) -> None:
+    found = report.read(folder)
+    awkward = dataclasses.replace(found, run=dataclasses.replace(found.run, title="a_b & 50 % 🤖"))
+    assert r"title = {a\_b \& 50 \% \texttt{U+1F916}}," in bibtex(awkward)
+
+
+def test_csv_places_know_their_columns(folder: Path) -> None:
+    text = (folder / "results.csv").read_text(encoding="utf-8")
+    rows = list(csv.reader(io.StringIO(text)))
+    assert len(places.of_csv(text).entries) == sum(map(len, rows[1:])) + 1
