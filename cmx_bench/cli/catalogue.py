@@ -90,6 +90,7 @@ def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int
     from cmx_bench import designs, units
     from cmx_bench.designs import search
     from cmx_bench.worker import local
+    from cmx_bench.worker.targets import Target
 
     try:
         number = units.count(text)
@@ -100,6 +101,5 @@ def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int
     design = designs.published(text)
     if design is not None and image_size >= design.least_image_size:
         return search.count(quantity, design, search.Target({}, classes, image_size))
-    counter = "cmx_bench.plan.resolving:amount"
-    amount: int = local.call(counter, quantity, text, {}, classes, image_size)
+    amount: int = local.call(Target.COUNT, quantity, text, {}, classes, image_size)
     return amount

@@ -26,6 +26,7 @@ def plan_of(
     from cmx_bench import accuracy, datasets
     from cmx_bench.spec import suite as suites
     from cmx_bench.worker import local
+    from cmx_bench.worker.targets import Target
 
     suite_file = suites.load(suite)
     asked = suite_file.suite
@@ -42,9 +43,9 @@ def plan_of(
     given = accuracy.weights_given(
         weights or [], asked.named if len(asked.named) == len(asked.models) else ()
     )
-    local.call("cmx_bench.worker.machine:check_installation")
+    local.call(Target.CHECK_INSTALLATION)
     made: Plan = local.call(
-        "cmx_bench.worker.sampling:make_plan",
+        Target.MAKE_PLAN,
         suite_file,
         device,
         tuple(only or ()),

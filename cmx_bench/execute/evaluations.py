@@ -12,8 +12,7 @@ from cmx_bench.cell import Cell
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Evaluated, Outcome, Seen
 from cmx_bench.worker.local import ProcessError
-
-_TARGET = "cmx_bench.worker.scoring:evaluate"
+from cmx_bench.worker.targets import Target
 
 # Cells of one setting, the run's folder, the longest time without a word, and whom to tell how far
 # it is; each cell with its outcome as it comes.
@@ -52,7 +51,7 @@ def _said(
 ) -> Iterator[Seen | Evaluated]:
     """What the process says, until it has spoken of every cell."""
     waiting = len(cells)
-    with local.process(_TARGET, tuple(cells), task, folder, folder / "log.txt") as child:
+    with local.process(Target.SCORE, tuple(cells), task, folder, folder / "log.txt") as child:
         while waiting:
             said: Seen | Evaluated = local.receive(child, timeout)
             waiting -= isinstance(said, Evaluated)

@@ -24,7 +24,7 @@ NO_VARIABLES: Mapping[str, str] = {}
 _GOODBYE_SECONDS = 20.0  # a server that is still loading torch ends when it has
 # What fails in a moment where it will not do; loading torch takes six seconds.
 _NEEDS = (
-    f"import {_MODULE}, cmx_bench.gate.pairs, importlib.metadata as installed\n"
+    f"import {_MODULE}, cmx_bench.worker.job, importlib.metadata as installed\n"
     "for name in ('torch', 'torchvision', 'timm'): installed.version(name)"
 )
 

@@ -25,8 +25,7 @@ from cmx_bench.measures import MEASURES, compiled
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Job, Outcome
 from cmx_bench.worker.local import ProcessError
-
-_TARGET = "cmx_bench.worker.sampling:execute"
+from cmx_bench.worker.targets import Target
 
 # Executes a job in a fresh process, which may take so many seconds.
 _Call: TypeAlias = Callable[[Job, float], Outcome]
@@ -62,7 +61,7 @@ def _outcome(call: _Call, job: Job, timeout: float) -> Outcome:
 
 def _call(job: Job, timeout: float) -> Outcome:
     """In a process of the interpreter that made the plan."""
-    outcome: Outcome = local.call(_TARGET, job, timeout=timeout)
+    outcome: Outcome = local.call(Target.SAMPLE, job, timeout=timeout)
     return outcome
 
 
@@ -75,7 +74,7 @@ def _interpreter(log: Path, variables: Mapping[str, str]) -> Iterator[_Call]:
 
 
 def _call_of(server: Server, job: Job, timeout: float) -> Outcome:
-    with interpreters.process(server, "cmx_bench.worker.local:answer", _TARGET, (job,)) as pipe:
+    with interpreters.process(server, Target.ANSWER, Target.SAMPLE, (job,)) as pipe:
         outcome = interpreters.receive(server, pipe, timeout)
     if isinstance(outcome, CmxError):
         raise outcome

@@ -25,6 +25,7 @@ from cmx_bench.results import agreement, disturbance, environment, predictions, 
 from cmx_bench.results.records import Record
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Executor, Job, Outcome, Seen
+from cmx_bench.worker.targets import Target
 
 # Called with a job when it starts, and again with its record when it is kept.
 Watch: TypeAlias = Callable[[Job, Record | None], None]
@@ -159,7 +160,7 @@ def _keep_thumbnails(plan: Plan, folder: Path) -> None:
     left = {place for place in telling if not agreement.thumbnail(folder, place).exists()}
     if left:
         with suppress(CmxError):  # the images are out of reach by now: they are named instead
-            local.call("cmx_bench.worker.thumbnails:make", plan.evaluation, folder, left)
+            local.call(Target.MAKE_THUMBNAILS, plan.evaluation, folder, left)
 
 
 def _tell(watch: Watch, job: Job, seen: Seen) -> None:

@@ -25,8 +25,9 @@ from cmx_bench.training import files
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Outcome, Seen, Trained, TrainingJob
 from cmx_bench.worker.local import Child, ProcessError
+from cmx_bench.worker.targets import Target
 
-_TARGET = "cmx_bench.worker.fitting:train"
+_TARGET: str = Target.FIT
 
 
 @dataclass(frozen=True, slots=True)

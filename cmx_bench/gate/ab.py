@@ -31,6 +31,7 @@ from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.plan import Plan
 from cmx_bench.results import environment, stats
 from cmx_bench.results.records import Environment
+from cmx_bench.worker.targets import Target
 
 TIMED = "throughput"
 SECONDS_A_MODEL = 120.0  # of measuring, before an undecided model is left inconclusive
@@ -194,7 +195,7 @@ def _exact(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[C
     found: dict[str, dict[str, list[float]]] = {}
     reasons: dict[str, str] = {}
     for side in (base, head):
-        with interpreters.process(side, pairs.WORKER) as pipe:
+        with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
             try:
                 found[side.name] = pairs.ask(Worker(side, pipe, timeout), order)["values"]
             except PairError as error:

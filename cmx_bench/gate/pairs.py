@@ -26,10 +26,9 @@ from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.measures import conditions
 from cmx_bench.results.records import Environment
+from cmx_bench.worker.job import LOOK
 from cmx_bench.worker.local import ProcessError
-
-WORKER = "cmx_bench.worker.turns:serve"
-LOOK = "look"  # asks a worker for the conditions, see measures/conditions.py
+from cmx_bench.worker.targets import Target
 
 # A turn is at least this long, by kind of device; a GPU's clock and launches need longer ones.
 TURN_SECONDS = {"cpu": 0.02, "cuda": 0.1}
@@ -123,8 +122,8 @@ def measure(
     cores = _cores(cell.setting, rng)
     order = {**described(cell), "cores": cores}
     with (
-        interpreters.process(base, WORKER) as base_pipe,
-        interpreters.process(head, WORKER) as head_pipe,
+        interpreters.process(base, Target.TIME_IN_TURNS) as base_pipe,
+        interpreters.process(head, Target.TIME_IN_TURNS) as head_pipe,
     ):
         one, other = Worker(base, base_pipe, timeout), Worker(head, head_pipe, timeout)
         orders = [

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -21,6 +22,29 @@ from cmx_bench.plan.costs import Cost
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
 from cmx_bench.spec.suite import CpuSetting, CudaSetting, SuiteFile
+from cmx_bench.worker.machine import capture, git_commit, resolve_device
+
+
+def make_plan(
+    suite_file: SuiteFile,
+    device: str,
+    only: tuple[str, ...] = (),
+    allow_import: bool = False,
+    evaluation: Evaluation | None = None,
+    given: Mapping[str, Path] | None = None,
+) -> Plan:
+    """The plan of a suite for "auto", "cpu", "cuda" or "cuda:N" of this machine.
+
+    Raises:
+        DataError: the images given are none.
+        PlanError: there is no such device, or nothing to measure.
+        SuiteError: the suite asks for what cannot be done.
+    """
+    seen = capture(resolve_device(device))
+    seen |= {"git_commit": git_commit()}  # of the run, not of each process
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's about operators that models use
+        return make(suite_file, seen, only, allow_import, evaluation, given)
 
 
 def make(
@@ -31,7 +55,7 @@ def make(
     evaluation: Evaluation | None = None,
     given: Mapping[str, Path] | None = None,
 ) -> Plan:
-    """The plan for `machine`, which `machine.capture` describes.
+    """The plan for `machine`, which `worker.machine.capture` describes.
 
     Args:
         only: globs over cell keys or model names; empty for all.

@@ -14,6 +14,8 @@ from cmx_bench.results.records import Environment
 from cmx_bench.spec.recipe import Recipe
 from cmx_bench.training.files import Files
 
+LOOK = "look"  # asks a process that times in turns for the conditions: see measures/conditions.py
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:

@@ -21,6 +21,7 @@ from threading import Thread
 from typing import Any
 
 from cmx_bench.errors import CmxError
+from cmx_bench.worker.targets import Target
 
 _GOODBYE_SECONDS = 10.0
 # For what is not timed; timings are taken under interpreters of their own (see `servers`), which
@@ -53,7 +54,7 @@ def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
         CmxError: the function raised it.
         ProcessError: the process died, or took longer than `timeout` seconds.
     """
-    with process(f"{__name__}:answer", target, arguments) as child:
+    with process(Target.ANSWER, target, arguments) as child:
         answer = receive(child, timeout)
     if isinstance(answer, CmxError):
         raise answer
@@ -69,7 +70,7 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
     """
     ours, theirs = multiprocessing.Pipe()
     with _environment(_UNTIMED | os.environ):
-        child = Child(start(f"{__name__}:bound", theirs, target, arguments), ours)
+        child = Child(start(Target.BOUND, theirs, target, arguments), ours)
     theirs.close()
     try:
         yield child

@@ -9,6 +9,8 @@ import importlib
 import warnings
 
 from cmx_bench.measures import MEASURES, function
+from cmx_bench.worker import local
+from cmx_bench.worker.targets import Target
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -17,7 +19,8 @@ with warnings.catch_warnings():
     except (ImportError, OSError, RuntimeError):
         pass  # a broken installation: the first worker says what is wrong, the server must live
     else:
-        for name in ("cmx_bench.worker.sampling", "cmx_bench.worker.turns"):
-            importlib.import_module(name)
-        for name in MEASURES:
-            function(name)
+        for target in (Target.SAMPLE, Target.MAKE_PLAN, Target.TIME_IN_TURNS):
+            local.function(target)
+        for name, info in MEASURES.items():
+            if not info.together:  # those are no function of one model
+                function(name)

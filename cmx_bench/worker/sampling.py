@@ -1,23 +1,18 @@
-"""What a fresh process does: execute one cell, or make a plan for the machine it finds."""
+"""What a fresh process does: execute one cell."""
 
 from __future__ import annotations
 
 import os
 import sys
 import traceback
-import warnings
-from collections.abc import Mapping
 from pathlib import Path
 
 from cmx_bench import measures
-from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError, SkipError, first_line
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.forward import apply_flags, out_of_memory
-from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Environment
-from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker import machine
 from cmx_bench.worker.job import Job, Outcome
 
@@ -66,25 +61,3 @@ def reason_of(error: Exception, setting: Setting) -> str:
         return f"out of memory at batch {setting.batch_size} on {setting.device}"
     told = first_line(error)
     return told if isinstance(error, CmxError) else f"{type(error).__name__}: {told}"
-
-
-def make_plan(
-    suite_file: SuiteFile,
-    device: str,
-    only: tuple[str, ...] = (),
-    allow_import: bool = False,
-    evaluation: Evaluation | None = None,
-    given: Mapping[str, Path] | None = None,
-) -> Plan:
-    """The plan of a suite for "auto", "cpu", "cuda" or "cuda:N" of this machine.
-
-    Raises:
-        DataError: the images given are none.
-        PlanError: there is no such device, or nothing to measure.
-        SuiteError: the suite asks for what cannot be done.
-    """
-    seen = machine.capture(machine.resolve_device(device))
-    seen |= {"git_commit": machine.git_commit()}  # of the run, not of each process
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's about operators that models use
-        return making.make(suite_file, seen, only, allow_import, evaluation, given)

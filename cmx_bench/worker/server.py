@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from cmx_bench.worker import local
+from cmx_bench.worker.targets import Target
 
 READY, START, END = b"r", b"s", b"e"
 _GOODBYE_SECONDS = 10.0
@@ -41,7 +42,7 @@ def main(orders: socket.socket) -> None:
             return
         if order == START:
             pipe = Connection(descriptors[0])
-            process = local.start("cmx_bench.worker.server:obey", pipe)
+            process = local.start(Target.OBEY, pipe)
             pipe.close()
 
 

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
-from cmx_bench.gate.pairs import LOOK
 from cmx_bench.measures import compiled
 from cmx_bench.measures import forward as forwards
 from cmx_bench.measures.conditions import look_for
 from cmx_bench.measures.timing import elapsed, warm_up
 from cmx_bench.models.building import build
 from cmx_bench.worker import machine
+from cmx_bench.worker.job import LOOK
 from cmx_bench.worker.sampling import reason_of
 
 # Shorter than for a throughput: turns are compared with each other, and both sides are as warm.

@@ -26,10 +26,11 @@ from cmx_bench.results.stats import Estimate
 from cmx_bench.spec import suite
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Job
+from cmx_bench.worker.targets import Target
 
 
 def record(file: Path, count: int) -> None:
-    plan = local.call("cmx_bench.worker.sampling:make_plan", suite.load("ci"), "cpu", (), False)
+    plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu", (), False)
     cells = [cell for cell in plan.cells if cell.measure == "throughput"]
     for number in range(count):
         begin = time.time()

@@ -30,6 +30,7 @@ from cmx_bench.gate import ab, pairs, selftest, simulate
 from cmx_bench.gate.pairs import Block, Pair
 from cmx_bench.spec import suite
 from cmx_bench.worker import local
+from cmx_bench.worker.targets import Target
 
 THRESHOLD = 0.05
 TIMEOUT = 120.0
@@ -48,7 +49,7 @@ LAYERS = {
 
 
 def ci_plan() -> Any:
-    return local.call("cmx_bench.worker.sampling:make_plan", suite.load("ci"), "cpu", (), False)
+    return local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu", (), False)
 
 
 # --- recording ------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, pairs
 from cmx_bench.spec import suite
 from cmx_bench.worker import local
+from cmx_bench.worker.targets import Target
 from cmx_bench.worker.turns import serve
 
 MODELS = ("convmixer_256_16", "deit_tiny_patch16_224")
@@ -61,7 +62,7 @@ NOBODY = tuple(Server(name, socket.socket(), Path("/dev/null")) for name in ("ba
 
 
 def main(count: int) -> None:
-    plan = local.call("cmx_bench.worker.sampling:make_plan", suite.load("ci"), "cpu", (), False)
+    plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu", (), False)
     cells = [c for c in plan.cells if c.measure == ab.TIMED and c.model.name in MODELS]
     found: dict[tuple[str, str], list[float]] = {}
     took: dict[str, list[float]] = {}

@@ -32,6 +32,7 @@ from cmx_bench.training import files
 from cmx_bench.training.batches import Batches, Part
 from cmx_bench.worker import fitting, local
 from cmx_bench.worker.job import Job, Seen, Trained, TrainingJob
+from cmx_bench.worker.targets import Target
 
 from ..conftest import CPU, StandIn
 from ..training.test_batches import recipe
@@ -71,7 +72,7 @@ def trained(
     task = Evaluation(asked(**parts), Path(), few, processes=processes)
     ours, theirs = Pipe()
     job = TrainingJob(cell(family), 0, task, files.of(folder, "m", 16, 0))
-    process = local.start("cmx_bench.worker.fitting:train", theirs, job, folder / "log.txt")
+    process = local.start(Target.FIT, theirs, job, folder / "log.txt")
     theirs.close()
     try:
         while True:

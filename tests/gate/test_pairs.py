@@ -18,6 +18,7 @@ from cmx_bench.execute.interpreters import Server, ServerError
 from cmx_bench.gate import pairs
 from cmx_bench.gate.pairs import Block, PairError, Worker
 from cmx_bench.models.building import build
+from cmx_bench.worker.targets import Target
 
 TINY = {"dim": 16, "depth": 2, "kernel_size": 3, "patch_size": 7}
 MODEL = Model("tiny", "Tiny", "convmixer", "convmixer", "", TINY)
@@ -70,7 +71,7 @@ def test_a_worker_that_dies_says_how(
     deadly = dataclasses.replace(MODEL, source="python", target=target, args=args)
     order = pairs.described(dataclasses.replace(CELL, model=deadly)) | {"measure": "params"}
     with (
-        interpreters.process(both[0], pairs.WORKER) as pipe,
+        interpreters.process(both[0], Target.TIME_IN_TURNS) as pipe,
         pytest.raises(PairError, match=message),
     ):
         pairs.ask(Worker(both[0], pipe, 120), order)
@@ -78,7 +79,7 @@ def test_a_worker_that_dies_says_how(
 
 def test_an_exact_measure(both: tuple[Server, Server]) -> None:
     for side in both:
-        with interpreters.process(side, pairs.WORKER) as pipe:
+        with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
             order = pairs.described(CELL) | {"measure": "params"}
             found = pairs.ask(Worker(side, pipe, 120), order)["values"]
         parameters = build(MODEL, 56).parameters()
@@ -95,7 +96,7 @@ def test_a_model_that_fails_says_why_for_each_side(both: tuple[Server, Server]) 
 
 def test_too_slow_an_answer(both: tuple[Server, Server]) -> None:
     with (
-        interpreters.process(both[0], pairs.WORKER) as pipe,
+        interpreters.process(both[0], Target.TIME_IN_TURNS) as pipe,
         pytest.raises(PairError, match="longer than 0 s"),
     ):
         pairs.ask(Worker(both[0], pipe, 0), pairs.described(CELL) | {"measure": "macs"})
@@ -149,7 +150,7 @@ def test_a_checkout_comes_before_what_is_installed(tmp_path: Path, inside: str) 
     order = pairs.described(CELL) | {"measure": "params"}
     with (
         interpreters.opened("head", str(tmp_path), log) as head,
-        interpreters.process(head, pairs.WORKER) as pipe,
+        interpreters.process(head, Target.TIME_IN_TURNS) as pipe,
         pytest.raises(PairError),
     ):
         pairs.ask(Worker(head, pipe, 120), order)

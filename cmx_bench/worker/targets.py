@@ -1,0 +1,21 @@
+"""The functions that fresh processes are started with, named without importing them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Target(StrEnum):
+    """A function as `module:name`: whoever starts a process with it loads no torch for that."""
+
+    ANSWER = "cmx_bench.worker.local:answer"
+    BOUND = "cmx_bench.worker.local:bound"
+    OBEY = "cmx_bench.worker.server:obey"
+    CHECK_INSTALLATION = "cmx_bench.worker.machine:check_installation"
+    MAKE_PLAN = "cmx_bench.plan.making:make_plan"
+    COUNT = "cmx_bench.plan.resolving:amount"
+    SAMPLE = "cmx_bench.worker.sampling:execute"
+    SCORE = "cmx_bench.worker.scoring:evaluate"
+    FIT = "cmx_bench.worker.fitting:train"
+    MAKE_THUMBNAILS = "cmx_bench.worker.thumbnails:make"
+    TIME_IN_TURNS = "cmx_bench.worker.turns:serve"
