@@ -116,3 +116,11 @@ def count(text: str) -> int | None:
     elif not re.fullmatch(r"([-+]?[\d.,_ ]+(e[-+]?\d*)?[A-Za-z]{0,2})?", text):
         return None
     raise ValueError("expected a number such as 21110248, 21.1M or 4G")
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def plain(text: str) -> str:
+    """`text` without control characters and lone surrogates, which no format can carry."""
+    return _CONTROL.sub("�", text)

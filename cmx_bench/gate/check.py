@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +10,11 @@ from pathlib import Path
 from cmx_bench import report
 from cmx_bench.gate import rule
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.results import environment, stats
 from cmx_bench.results.records import Environment
 from cmx_bench.results.stats import Change
+from cmx_bench.results.summary import Result
 
 # Two processes a side have t quantiles that no real change clears.
 _FEWEST_PROCESSES = 3
@@ -68,8 +68,8 @@ def _compared(
     some = new or old
     assert some is not None
     empty = Comparison(
-        some.model.name, some.model.label, some.setting, some.metric, against, "PASS",
-        base=_value(old), head=_value(new), n=(_count(old), _count(new)),
+        some.model, some.label, some.setting, some.about, against, "PASS",
+        base=_value(old), head=_value(new), n=(_count(base, old), _count(head, new)),
     )  # fmt: skip
     if old is not None and new is not None and old.status == new.status == "failed":
         return replace(empty, state="INCOMPARABLE", reason=f"failed in both: {new.reason}")
@@ -79,11 +79,12 @@ def _compared(
         return replace(empty, state="NEW", reason=reason)
     if new is None or new.estimate is None or new.status != "ok":
         return _absent(empty, base, head, old, new)
-    if some.metric.exact:
+    if some.about.exact:
         return exact(empty, old.estimate.value, new.estimate.value)
     if differences := _differences(base, head, some.setting):
         return replace(empty, state="INCOMPARABLE", reason=f"measured elsewhere: {differences}")
-    return _sampled(empty, old, new, threshold)
+    seconds = base.seconds_a_process(old) + head.seconds_a_process(new)
+    return _sampled(empty, old, new, threshold, seconds)
 
 
 def _absent(
@@ -95,7 +96,7 @@ def _absent(
     if differences := _elsewhere(base, head, old.setting):
         return replace(empty, state="INCOMPARABLE", reason=f"measured elsewhere: {differences}")
     known = {model.name for model in head.run.models}
-    reason = "not measured" if old.model.name in known else "the model is missing"
+    reason = "not measured" if old.model in known else "the model is missing"
     return replace(empty, state="FAIL", reason=reason)
 
 
@@ -117,18 +118,19 @@ def exact(empty: Comparison, old: float, new: float) -> Comparison:
     return replace(empty, state="FAIL", slowdown=slowdown, reason="an exact metric changed")
 
 
-def _sampled(empty: Comparison, old: Result, new: Result, threshold: float) -> Comparison:
-    samples = [[one.samples for one in side.counting] for side in (old, new)]
-    if min(map(len, samples)) < _FEWEST_PROCESSES:
+def _sampled(
+    empty: Comparison, old: Result, new: Result, threshold: float, seconds: float
+) -> Comparison:
+    medians = [list(result.medians.values()) for result in (old, new)]
+    if min(map(len, medians)) < _FEWEST_PROCESSES:
         reason = f"fewer than {_FEWEST_PROCESSES} processes on a side show no spread"
         return replace(empty, state="INCOMPARABLE", reason=reason)
-    if min(sample for side in samples for process in side for sample in process) <= 0:
+    if min(map(min, medians)) <= 0:
         return replace(empty, state="INCOMPARABLE", reason="values of zero have no ratio")
-    change = stats.unpaired(*samples)
+    change = stats.unpaired(*([[median] for median in side] for side in medians))
     if empty.metric.better == "higher":  # positive is worse
         change = replace(change, value=-change.value)
-    took = sum(statistics.fmean(one.elapsed for one in side.processes) for side in (old, new))
-    return judged(empty, change, threshold, min(map(len, samples)), took)
+    return judged(empty, change, threshold, min(map(len, medians)), seconds)
 
 
 def judged(
@@ -173,5 +175,5 @@ def _value(result: Result | None) -> float | None:
     return None if result is None or result.estimate is None else result.estimate.value
 
 
-def _count(result: Result | None) -> int:
-    return 0 if result is None else len(result.processes)
+def _count(report: Report, result: Result | None) -> int:
+    return 0 if result is None else len(report.details(result))

@@ -19,10 +19,11 @@ from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.present.plot import Axis, Mark, Plot, Timeline, short_label
 from cmx_bench.present.plot import Point as Spot
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
 from cmx_bench.results import environment, records
 from cmx_bench.results.records import Environment, Run
+from cmx_bench.results.summary import Result
 
 if TYPE_CHECKING:
     from cmx_bench.present.drawing import Drawing
@@ -117,16 +118,17 @@ def _series(reports: Iterable[Report]) -> Iterator[Series]:
     groups: dict[tuple[str, str, str], list[tuple[Report, Result]]] = {}
     for report in reports:
         for key, result in report.results.items():
-            if result.estimate is not None and not result.metric.exact:
+            if result.estimate is not None and not result.about.exact:
                 groups.setdefault(key, []).append((report, result))
     order = ["throughput", *METRICS]
     for key in sorted(groups, key=lambda key: order.index(key[2])):
-        last = groups[key][-1][1]
-        yield Series(last.model, last.setting, last.metric, tuple(_points(groups[key])))
+        report, last = groups[key][-1]
+        model = report.models[last.model]
+        yield Series(model, last.setting, last.about, tuple(_points(groups[key])))
 
 
 def _points(found: Sequence[tuple[Report, Result]]) -> Iterator[Point]:
-    before: tuple[Environment, Result] | None = None
+    before: tuple[Environment, Model] | None = None
     for report, result in found:
         if result.estimate is None:
             continue
@@ -136,18 +138,17 @@ def _points(found: Sequence[tuple[Report, Result]]) -> Iterator[Point]:
         commit, torch, timm = (
             str(seen.get(name) or "") for name in ("git_commit", "torch", "timm")
         )
-        changed = "" if before is None else "; ".join(_changes(before, (seen, result)))
+        now = (seen, report.models[result.model])
+        changed = "" if before is None else "; ".join(_changes(before, now))
         yield Point(run.created, estimate.value, estimate.low, estimate.high,
                     commit, torch, timm, changed)  # fmt: skip
-        before = (seen, result)
+        before = now
 
 
-def _changes(
-    before: tuple[Environment, Result], after: tuple[Environment, Result]
-) -> Iterator[str]:
+def _changes(before: tuple[Environment, Model], after: tuple[Environment, Model]) -> Iterator[str]:
     for name, (old, new) in environment.differences(before[0], after[0]).items():
         yield one_line(f"{name} {old} → {new}")
-    if _description(before[1].model) != _description(after[1].model):
+    if _description(before[1]) != _description(after[1]):
         yield "another model of this name"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -117,14 +116,6 @@ def in_order(notes: Iterable[Note]) -> tuple[Note, ...]:
 def _place(note: Note) -> tuple[bool, int, str]:
     letters = note.mark.isalpha()
     return not letters, len(note.mark) if letters else 0, note.mark
-
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-
-
-def plain(text: str) -> str:
-    """`text` without control characters and lone surrogates, which no format can carry."""
-    return _CONTROL.sub("�", text)
 
 
 def first_few(texts: Sequence[str], most: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from cmx_bench import units
-from cmx_bench.present.content import plain
+from cmx_bench.units import plain
 
 
 @dataclass(frozen=True, slots=True)

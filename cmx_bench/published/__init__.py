@@ -9,6 +9,8 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib import resources
 
+from cmx_bench.cell import Model
+
 GRADES: Mapping[str, str] = {
     "A": "the authors' own words, outside the PDF",
     "C": "a third party's transcription of the paper, not checked against the PDF",
@@ -148,6 +150,26 @@ def find(model: str, quantity: str, tag: str = "", image_size: int = 224) -> Pub
         if same and figure.image_size in (None, image_size):
             return figure
     return None
+
+
+def name_of(model: Model) -> str:
+    """The name under which figures of exactly this model are published, or an empty one."""
+    if model.source == "timm":
+        return "" if model.args else model.target.partition(".")[0]
+    if model.source != "convmixer":
+        return ""
+    # A user's own ConvMixer may be called like the paper's and be another.
+    args, name = model.args, model.target or model.name
+    own = f"convmixer_{args.get('dim')}_{args.get('depth')}"
+    if args.get("norm", "batch") != "batch" or args.get("residual", "depthwise") != "depthwise":
+        return ""
+    if name != own and not name.startswith(f"{own}_"):
+        return ""
+    for quantity in ("patch_size", "kernel_size", "activation"):
+        figure, argument = find(name, quantity), args.get(quantity)
+        if figure and argument is not None and figure.printed.lower() != str(argument).lower():
+            return ""
+    return name
 
 
 # How parts of timm's tags begin that name more data than ImageNet-1k, and those that name a teacher

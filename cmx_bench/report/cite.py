@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cmx_bench.present.content import plain
 from cmx_bench.report.headline import code, device
 from cmx_bench.report.latex import escaped
 from cmx_bench.report.nouns import Report
 from cmx_bench.results import records
+from cmx_bench.units import plain
 
 # strftime's names follow the user's language.
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

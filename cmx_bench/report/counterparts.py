@@ -31,9 +31,9 @@ class Counterparts:
 
 def counterparts(model: Model) -> Counterparts:
     """Published figures, where the model is the published one and not a variation of it."""
-    name = _published_name(model)
+    name = published.name_of(model)
     dataset = _DATASETS.get(model.num_classes)
-    if name is None:
+    if not name:
         return Counterparts({}, {})
     fitting = [one for one in published.of(name) if one.dataset in ("", dataset)]
     tag = model.recipe or model.weights or published.REFERENCE_TAGS.get(name)
@@ -42,23 +42,3 @@ def counterparts(model: Model) -> Counterparts:
         {one.quantity: one for one in fitting if one.tag == tag and one.image_size == 224},
         tuple(one for one in fitting if one.quantity == "macs"),
     )
-
-
-def _published_name(model: Model) -> str | None:
-    """The name under which figures about exactly this architecture are published, if any."""
-    if model.source == "timm":
-        return None if model.args else model.target.partition(".")[0]
-    if model.source != "convmixer":
-        return None
-    # A user's own ConvMixer may be called like the paper's and be another.
-    args, name = model.args, model.target or model.name
-    own = f"convmixer_{args.get('dim')}_{args.get('depth')}"
-    if args.get("norm", "batch") != "batch" or args.get("residual", "depthwise") != "depthwise":
-        return None
-    if name != own and not name.startswith(f"{own}_"):
-        return None
-    for quantity in ("patch_size", "kernel_size", "activation"):
-        theirs, mine = published.find(name, quantity), args.get(quantity)
-        if theirs is not None and mine is not None and theirs.printed.lower() != str(mine).lower():
-            return None
-    return name

@@ -6,10 +6,13 @@ import dataclasses
 import json
 from typing import Any
 
+from pandas import DataFrame
+
 from cmx_bench.report.counterparts import Counterparts
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables.judgements import Judged, judged
-from cmx_bench.results import records
+from cmx_bench.results import frame, records
+from cmx_bench.results.summary import Result
 
 SCHEMA = 1
 
@@ -23,7 +26,7 @@ def render(report: Report) -> str:
         "progress": dataclasses.asdict(report.progress),
         "blocks": dataclasses.asdict(report.blocks),
         "claims": [_judged(one) for one in judged(report)],
-        "results": [_result(result) for result in report.results.values()],
+        "results": [_result(report, result) for result in report.results.values()],
         "published": {name: _published(known) for name, known in report.published.items()},
         "counted_environments": dict(report.environments),
         "failures": [dataclasses.asdict(one) for one in report.failures],
@@ -44,20 +47,40 @@ def _judged(one: Judged) -> dict[str, Any]:
     }
 
 
-def _result(result: Result) -> dict[str, Any]:
+def _result(report: Report, result: Result) -> dict[str, Any]:
     """The model and the metric by name: the run and `list metrics` describe them."""
+    samples = report.samples_of(result)
+    ended = samples[samples["status"] == "ok"]
     return {
-        "model": result.model.name,
+        "model": result.model,
         "setting": result.setting,
-        "metric": result.metric.name,
-        "unit": result.metric.unit,
+        "metric": result.metric,
+        "unit": result.unit,
         "status": result.status,
         "reason": result.reason,
         "estimate": None if result.estimate is None else dataclasses.asdict(result.estimate),
         "planned_processes": result.planned,
-        "precision": result.precision,
+        "precision": result.wanted,
         "wide": result.wide,
-        "processes": [dataclasses.asdict(process) for process in result.processes],
+        "processes": [_process(process) for _, process in ended.groupby("record")],
+    }
+
+
+def _process(rows: DataFrame) -> dict[str, Any]:
+    """The samples of one fresh process, and the conditions of all that it took, in order."""
+    first = rows.iloc[0]
+    conditions = rows[[name for name in rows.columns if name not in frame.COLUMNS]]
+    watched = conditions.dropna(axis="columns", how="all")
+    return {
+        "replicate": int(first["replicate"]),
+        "samples": rows.loc[~rows["discarded"], "value"].tolist(),
+        "environment": first["environment"],
+        "elapsed": first["elapsed"],
+        "discarded": rows.loc[rows["discarded"], "value"].tolist(),
+        "disturbed": bool(first["disturbed"]),
+        "covariates": watched.to_dict("list"),
+        "counts": bool(rows["counts"].any()),
+        "details": first["details"],
     }
 
 

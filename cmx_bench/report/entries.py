@@ -7,11 +7,12 @@ from pathlib import PurePath
 
 from cmx_bench import published, units
 from cmx_bench.cell import Model
-from cmx_bench.present.content import Entry, Note, Origin, plain
+from cmx_bench.present.content import Entry, Note, Origin
 from cmx_bench.published import Published
-from cmx_bench.report.nouns import Result
 from cmx_bench.report.tables.quantities import Span
 from cmx_bench.results.stats import Estimate
+from cmx_bench.results.summary import Result
+from cmx_bench.units import plain
 
 DASH = Entry("–", quiet=True)
 NOT_MEASURED = Entry("not measured", quiet=True)
@@ -65,7 +66,7 @@ def measured(result: Result | None, unit: float | None = None, best: bool = Fals
     """A measured value with its spread; in multiples of `unit`, or with a prefix where None."""
     if result is None:
         return DASH
-    origin = Origin(result.cell, result.metric.name, result.metric.unit)
+    origin = Origin(result.cell, result.metric, result.unit)
     if result.estimate is None:
         if result.status == "failed":
             return Entry("failed", title=plain(result.reason), origin=origin)
@@ -75,7 +76,7 @@ def measured(result: Result | None, unit: float | None = None, best: bool = Fals
     value = result.estimate.value
     digits = digits_of(result)
     if unit is None:
-        text = units.scaled(value, result.metric.unit, digits)
+        text = units.scaled(value, result.unit, digits)
     else:
         text = units.significant(value / unit, digits)
     notes = tuple(_doubts(result))
@@ -92,11 +93,11 @@ def ratio(span: Span) -> Entry:
 def _doubts(result: Result) -> Iterator[Note]:
     if result.status == "failed":
         yield _SOME_FAILED
-    if result.wide and result.precision is not None:
-        wanted = units.percent(result.precision)
+    if result.wide and result.wanted is not None:
+        wanted = units.percent(result.wanted)
         yield Note(_WIDE, f"the interval stayed wider than the ± {wanted} wanted")
-    if result.metric.noise == "image":
-        yield from _training(result.model.target, result.model.recipe)
+    if result.about.noise == "image":
+        yield from _training(result.architecture, result.recipe)
 
 
 def digits_of(result: Result) -> int:
@@ -110,10 +111,10 @@ def digits_of(result: Result) -> int:
 def _spread(result: Result) -> str:
     """`± 0.84 %, n = 5`: how far to trust a sampled value; nothing where one process is all."""
     estimate = result.estimate
-    alone = result.metric.noise == "process" and result.planned == 1
-    if estimate is None or result.metric.exact or (alone and estimate.n == 1):
+    alone = result.about.noise == "process" and result.planned == 1
+    if estimate is None or result.about.exact or (alone and estimate.n == 1):
         return ""
-    if result.metric.noise == "image" and estimate.low is not None and estimate.high is not None:
+    if result.about.noise == "image" and estimate.low is not None and estimate.high is not None:
         return f"{_points(estimate)}, n = {estimate.n:,} {result.over}"
     many = f"n = {estimate.n}"
     if estimate.n < result.planned:
@@ -122,7 +123,7 @@ def _spread(result: Result) -> str:
         return f"{many}, no interval"
     if (relative := estimate.relative_half_width) is not None:
         return f"± {units.percent(relative)}, {many}"
-    half = units.scaled((estimate.high - estimate.low) / 2, result.metric.unit, 2)
+    half = units.scaled((estimate.high - estimate.low) / 2, result.unit, 2)
     return f"± {half}, {many}"
 
 
@@ -135,10 +136,10 @@ def _points(estimate: Estimate) -> str:
 
 
 def _interval(result: Result) -> str:
-    estimate, unit = result.estimate, result.metric.unit
+    estimate, unit = result.estimate, result.unit
     if estimate is None:
         return ""
-    if result.metric.exact:
+    if result.about.exact:
         return f"exactly {units.exact(estimate.value)} {unit}".rstrip()
     if estimate.low is None or estimate.high is None:
         return "one process: no interval"

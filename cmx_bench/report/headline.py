@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmx_bench import units
-from cmx_bench.present.content import first_few, plain
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.present.content import first_few
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import judgements
 from cmx_bench.results import records
+from cmx_bench.results.summary import Result
+from cmx_bench.units import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def too_wide(report: Report) -> str:
 def _too_wide(result: Result) -> str:
     width = None if result.estimate is None else result.estimate.relative_half_width
     spread = "no interval" if width is None else f"± {units.percent(width)}"
-    return f"{result.model.name}/{result.metric.measure}/{result.setting} {spread}"
+    return f"{result.cell} {spread}"
 
 
 def _count(number: int, what: str, plural: str = "s") -> str:

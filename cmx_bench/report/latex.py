@@ -6,9 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from cmx_bench.present.content import Column, Entry, Table, grouped, plain
+from cmx_bench.present.content import Column, Entry, Table, grouped
 from cmx_bench.report.content import Content
 from cmx_bench.report.headline import Fact, facts
+from cmx_bench.units import plain
 
 # A left column with longer lines is broken; centimetres that a letter of \scriptsize takes.
 _LONGEST_LINE, _LETTER = 28, 0.14

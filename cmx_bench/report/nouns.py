@@ -1,93 +1,31 @@
-"""What can be said of a run: the nouns that `summary` makes and every table and figure reads."""
+"""What can be said of a run: the noun that `summary` makes and every table and figure reads."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pandas import DataFrame
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.report.counterparts import Counterparts
 from cmx_bench.report.gaps import Gap
+from cmx_bench.results import summary
 from cmx_bench.results.agreement import NO_VOTES, Votes
 from cmx_bench.results.records import Record, Run
 from cmx_bench.results.stats import Estimate
-
-Status: TypeAlias = Literal["ok", "failed", "skipped", "not measured"]
+from cmx_bench.results.summary import Result
 
 _IMAGENET = re.compile(r"(.*/)?(imagenet|ilsvrc2012)([-_]?1k)?([-_]wds)?([-_]val(idation)?)?")
 
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """The raw samples, in base units, of one metric in one fresh process.
-
-    `discarded` are those that do not count, taken under disturbed conditions. Where the process is
-    `disturbed`, so were some of those that count: there were too few others; unless it `counts`,
-    there are enough processes that were not. `elapsed` are the
-    seconds that the process took; `covariates` the conditions of every sample taken, in order: see
-    `measures.conditions`. Conditions are those of a measure's first metric. `details` are what else
-    its record holds.
-    """
-
-    replicate: int
-    samples: tuple[float, ...]
-    environment: str
-    elapsed: float
-    discarded: tuple[float, ...] = ()
-    disturbed: bool = False
-    covariates: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    counts: bool = True
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One metric of one model in one setting.
-
-    `setting` is the cell's setting key: `r224` for what does not depend on more than the image
-    size. `estimate` may be there although `status` is "failed": then some processes failed.
-    `planned` is the number of processes asked for, the least where a `precision` is wanted too (a
-    share of the value, for the first metric of a precise measure); `reason` says why a result
-    failed, or what a skipped one lacks. `details` are the last record's.
-    """
-
-    model: Model
-    setting: str
-    metric: Metric
-    status: Status
-    estimate: Estimate | None
-    processes: tuple[Process, ...]
-    planned: int
-    reason: str
-    precision: float | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def cell(self) -> str:
-        """The key of the cell that it comes from."""
-        return f"{self.model.name}/{self.metric.measure}/{self.setting}"
-
-    @property
-    def counting(self) -> tuple[Process, ...]:
-        """The processes that the estimate rests on."""
-        return tuple(one for one in self.processes if one.counts)
-
-    @property
-    def over(self) -> str:
-        """What its interval is over."""
-        if self.metric.noise != "image":
-            return "processes"
-        return "seeds" if len(self.processes) > 1 else "images"
-
-    @property
-    def wide(self) -> bool:
-        """Whether the interval is wider than wanted, or there is none."""
-        if self.precision is None or self.estimate is None:
-            return False
-        return not self.estimate.within(self.precision)
+# What names a result of a run: a model, the key of a setting, a metric.
+Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +79,21 @@ class Blocks:
     without_gpu_conditions: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
-    """All that a run has to say. `results` are keyed by model name, setting key and metric name.
+    """All that a run has to say.
 
-    `environments` maps each setting key to the environment that its counted records share.
-    `records` are the raw ones it was made from; the last may have been written by half, and be
-    `unfinished`: then it is not among them. `votes` are what models said of each image,
-    `thumbnails` small copies of some, by number, as JPEG.
+    `samples` are the frame that its `records` make, `results` the rows of its summary, by model
+    name, setting key and metric name. `environments` maps each setting key to the environment that
+    its counted records share. The last record may have been written by half, and be `unfinished`:
+    then it is not among them. `votes` are what models said of each image, `thumbnails` small
+    copies of some, by number, as JPEG.
     """
 
     run: Run
     records: tuple[Record, ...]
-    results: Mapping[tuple[str, str, str], Result]
+    samples: DataFrame
+    results: Mapping[Key, Result]
     published: Mapping[str, Counterparts]
     environments: Mapping[str, str]
     failures: tuple[Failure, ...]
@@ -170,6 +110,11 @@ class Report:
         """Whether each top-1 is a mean over several trainings; `votes` are of the first of them."""
         return len(self.run.seeds) > 1
 
+    @cached_property
+    def models(self) -> Mapping[str, Model]:
+        """The models of the run by their names."""
+        return {model.name: model for model in self.run.models}
+
     def result(self, model: Model, setting_key: str, image_size: int, metric: str) -> Result | None:
         """The result of a setting, or the one that all settings of its image size share."""
         shared = self.results.get((model.name, f"r{image_size}", metric))
@@ -180,6 +125,28 @@ class Report:
         result = self.result(model, setting.key, setting.image_size, metric)
         return None if result is None else result.estimate
 
+    @cached_property
+    def _places(self) -> Mapping[Key, NDArray[np.int64]]:
+        groups = self.samples[~self.samples["why"].isin(summary.ASIDE)].groupby(
+            summary.KEYS[1:], observed=True, sort=False
+        )
+        return {cast(Key, key): rows.to_numpy() for key, rows in groups.groups.items()}
+
+    def samples_of(self, result: Result) -> DataFrame:
+        """The rows of the samples that a result was made from."""
+        return self.samples.loc[self._places[result.model, result.setting, result.metric]]
+
+    def details(self, result: Result) -> Sequence[Mapping[str, Any]]:
+        """What the records of a result hold besides its values, one for each process."""
+        rows = self.samples_of(result)
+        return list(rows.loc[rows["status"] == "ok"].drop_duplicates("record")["details"])
+
+    def seconds_a_process(self, result: Result) -> float:
+        """How long a process of a result took, on average."""
+        samples = self.samples_of(result)
+        ended = samples[samples["status"] == "ok"].drop_duplicates("record")
+        return float(ended["elapsed"].mean())
+
     @property
     def on_imagenet(self) -> bool:
         """Whether top-1 was measured on what published figures are of, by the data set's name."""
@@ -189,5 +156,5 @@ class Report:
 
     def metrics(self) -> list[Metric]:
         """The metrics that the run has results of, in the order of `METRICS`."""
-        found = {metric for _, _, metric in self.results}
-        return [metric for name, metric in METRICS.items() if name in found]
+        present = {metric for _, _, metric in self.results}
+        return [metric for name, metric in METRICS.items() if name in present]

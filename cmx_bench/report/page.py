@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
-from cmx_bench.present.content import Entry, Picture, Table, grouped, plain
+from cmx_bench.present.content import Entry, Picture, Table, grouped
 from cmx_bench.present.plot import Plot
 from cmx_bench.report.content import Content
 from cmx_bench.report.headline import facts
 from cmx_bench.report.verify import embedded
+from cmx_bench.units import plain
 
 if TYPE_CHECKING:
     from cmx_bench.present.drawing import Drawing

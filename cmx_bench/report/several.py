@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 from markupsafe import Markup
 
-from cmx_bench.present.content import plain
 from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import records
+from cmx_bench.units import plain
 
 Renderer: TypeAlias = Callable[[Comparison], str]
 

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cmx_bench.cell import Model
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import Table, plain
+from cmx_bench.present.content import Table
 from cmx_bench.published import Published
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
+from cmx_bench.results.summary import Result
+from cmx_bench.units import plain
 
 COLUMNS = (
     "model", "label", "family", "setting", "metric", "value", "unit", "low", "high", "n", "status",
@@ -41,13 +43,13 @@ def side_by_side(reports: Mapping[str, Report]) -> str:
 
 
 def _measured(result: Result) -> list[str]:
-    estimate, model, metric = result.estimate, result.model, result.metric
+    estimate = result.estimate
     figures = [None, None, None] if estimate is None else [
         estimate.value, estimate.low, estimate.high]  # fmt: skip
     value, low, high = (_number(figure) for figure in figures)
     count = "0" if estimate is None else str(estimate.n)
-    return [model.name, plain(model.label), model.family, result.setting, metric.name, value,
-            metric.unit, low, high, count, result.status, "measured"]  # fmt: skip
+    return [result.model, plain(result.label), result.family, result.setting, result.metric, value,
+            result.unit, low, high, count, result.status, "measured"]  # fmt: skip
 
 
 def _published(report: Report, model: Model) -> Iterator[list[str]]:

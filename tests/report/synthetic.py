@@ -130,9 +130,11 @@ def failed(record: Record, reason: str) -> Record:
 
 def watched(record: Record, blocks: str) -> Record:
     """The record with conditions, a letter a block: `.` is fine, `x` discarded, `d` disturbed and
-    kept. Every discarded block measured 50."""
+    kept. Every discarded block measured 50; as many samples are left as blocks are kept."""
+    kept = len(blocks) - blocks.count("x")
     return dataclasses.replace(
         record,
+        values={name: samples[:kept] for name, samples in record.values.items()},
         covariates={
             "gpu_clock_reasons": [4.0 if one == "." else 68.0 for one in blocks],
             "gpu_foreign_processes": [float(one == "x") for one in blocks],

@@ -12,13 +12,13 @@ from html import unescape
 
 import pytest
 
-from cmx_bench.present.content import plain
 from cmx_bench.report import RENDERERS, latex, markdown, terminal
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.records import Record, Run
 from cmx_bench.spec.claims import Claim
+from cmx_bench.units import plain
 
 from .synthetic import FP16, PAPER, failed, make_records, make_run
 from .test_formats import AWKWARD, awkward

@@ -228,7 +228,7 @@ def test_zero_is_a_value(run: Run, found: list[Record]) -> None:
 def test_a_precision_is_for_the_first_metric_of_a_precise_measure() -> None:
     run = make_run(measures=("params", "throughput", "latency", "load_time"))
     report = summarise(dataclasses.replace(run, precision=0.01), make_records(run))
-    wanted = {key[2] for key, one in report.results.items() if one.precision is not None}
+    wanted = {key[2] for key, one in report.results.items() if one.wanted is not None}
     assert wanted == {"throughput", "latency_p50"}
     assert {key[2] for key, one in report.results.items() if one.wide} == wanted
 
@@ -248,20 +248,28 @@ def test_wide_is_an_interval_not_within_the_precision(
 ) -> None:
     report = summarise(dataclasses.replace(run, precision=0.03), found)
     result = report.results["resnet50", KEY, "throughput"]
-    assert dataclasses.replace(result, estimate=estimate).wide is wide
+    value, low, high, n = (
+        (None, None, None, 0) if estimate is None else dataclasses.astuple(estimate)
+    )
+    assert result._replace(value=value, low=low, high=high, n=n).wide is wide
     assert estimate is None or estimate.within(0.03) is not wide
 
 
 def test_conditions_are_those_of_the_first_metric(run: Run, found: list[Record]) -> None:
     """A compile time is no block."""
     compiled = [
-        dataclasses.replace(watched(one, "dddxx"), values={**one.values, "compile_time": [3.0]})
+        dataclasses.replace(one, values={**one.values, "compile_time": [3.0]})
         if one.cell == THROUGHPUT
         else one
         for one in found
     ]
-    results = summarise(run, compiled).results
-    rate = results["convmixer_1536_20", KEY, "throughput"].processes[0]
-    compile_time = results["convmixer_1536_20", KEY, "compile_time"].processes[0]
-    assert rate.disturbed and rate.covariates["discarded"] == [0, 0, 0, 1, 1]
-    assert not compile_time.disturbed and compile_time.covariates == {}
+    watching = [watched(one, "dddxx") if one.cell == THROUGHPUT else one for one in compiled]
+    samples = summarise(run, watching).samples
+    first = samples[(samples["model"] == "convmixer_1536_20") & (samples["replicate"] == 0)]
+    rate = first[first["metric"] == "throughput"]
+    compile_time = first[first["metric"] == "compile_time"]
+    assert rate["disturbed"].all()
+    assert rate["discarded"].tolist() == [False, False, False, True, True]
+    assert rate["gpu_clock_reasons"].tolist() == [68.0] * 5
+    assert not compile_time["disturbed"].any()
+    assert compile_time["gpu_clock_reasons"].isna().all()

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from cmx_bench import published
 from cmx_bench.cell import Model
-from cmx_bench.present.content import plain
 from cmx_bench.present.plot import Axis, Plot, Point, Scatter, short_label, spoken
 from cmx_bench.published import Published
 from cmx_bench.report.figures.cost import PARAMS, left_out
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
+from cmx_bench.results.summary import Result
+from cmx_bench.units import plain
 
 
 def plot(report: Report) -> Plot:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.present.content import plain
 from cmx_bench.present.plot import Axis, Curve, Plot, Point, Scatter, short_label, spoken
 from cmx_bench.report.figures import pareto
 from cmx_bench.report.figures.cost import THROUGHPUT, left_out
 from cmx_bench.report.figures.figure_one import DOUBT, published_top1
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.results import stats
 from cmx_bench.results.stats import Estimate
+from cmx_bench.results.summary import Result
+from cmx_bench.units import plain
 
 _VALIDATION_IMAGES = 50_000  # of ImageNet, on which the published figures were counted
 
@@ -73,10 +73,7 @@ def _chances(
     report: Report, setting: Setting, contenders: Sequence[_Contender], measured: bool
 ) -> list[float | None]:
     """The probabilities; none where a model has one process only, or one that stood still."""
-    processes = [
-        [statistics.median(one.samples) for one in contender.speed.counting]
-        for contender in contenders
-    ]
+    processes = [list(contender.speed.medians.values()) for contender in contenders]
     if not processes or min(map(len, processes)) < 2 or min(map(min, processes)) <= 0:
         return [None] * len(contenders)
     top1 = [one.top1.value for one in contenders]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
-
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.plot import Axis, Plot, Strip, Strips, short_label
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
+from cmx_bench.results.summary import Result
 
 # Beyond so many rows a strip plot cannot be read, nor drawn quickly.
 _MOST_STRIPS = 16
@@ -19,9 +18,9 @@ def plot(report: Report, setting: Setting, metric: str) -> Plot:
         result
         for model in report.run.models
         if (result := report.result(model, setting.key, setting.image_size, metric)) is not None
-        and result.processes
+        and result.medians
     ]
-    strips = tuple(_strip(result) for result in results[:_MOST_STRIPS])
+    strips = tuple(_strip(report, result) for result in results[:_MOST_STRIPS])
     caption = (
         f"Every counted sample of {METRICS[metric].title.lower()} on {setting.key}, relative to "
         "the median of its model. Each row of a model is one fresh process: where the rows stand "
@@ -36,12 +35,14 @@ def plot(report: Report, setting: Setting, metric: str) -> Plot:
     )  # fmt: skip
 
 
-def _strip(result: Result) -> Strip:
-    median = statistics.median(one for process in result.processes for one in process.samples)
+def _strip(report: Report, result: Result) -> Strip:
+    samples = report.samples_of(result)
+    kept = samples[(samples["status"] == "ok") & ~samples["discarded"]]
+    median = kept["value"].median()
     return Strip(
-        short_label(result.model.label),
+        short_label(result.label),
         tuple(
-            tuple(100 * (sample / median - 1) if median else 0.0 for sample in process.samples)
-            for process in result.processes
+            tuple(100 * (value / median - 1) if median else 0.0 for value in process["value"])
+            for _, process in kept.groupby("record")
         ),
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cmx_bench.present.content import Column, Entry, Table, first_few, plain
+from cmx_bench.present.content import Column, Entry, Table, first_few
 from cmx_bench.report import entries
 from cmx_bench.report.nouns import Report
+from cmx_bench.units import plain
 
 
 def failures(report: Report) -> Table:

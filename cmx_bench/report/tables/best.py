@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.results import agreement
 from cmx_bench.results.agreement import Pair
+from cmx_bench.results.summary import Result
 
 REMARK = (
     "Bold is the best measured value of a column, together with those that cannot be told from it, "
@@ -38,9 +39,9 @@ def ranks(
     """The best and the worst place by top-1 of each model that is not ruled out: by the `pairs` of
     the setting on the same images or, where there are several seeds, by the intervals over them."""
     if not report.over_seeds:
-        voters = [(one.model.name, setting.key) for one in measured]
+        voters = [(one.model, setting.key) for one in measured]
         return {name: places for (name, _), places in agreement.ranks(voters, pairs).items()}
-    spans = {one.model.name: span for one in measured if (span := _span(one)) is not None}
+    spans = {one.model: span for one in measured if (span := _span(one)) is not None}
     return {
         name: (
             1 + sum(start > high for start, _ in spans.values()),
@@ -52,20 +53,20 @@ def ranks(
 
 def tied(found: Sequence[Result]) -> frozenset[str]:
     """The models of those results of one metric that cannot be told from the best of them."""
-    spans = {one.model.name: span for one in found if (span := _span(one)) is not None}
+    spans = {one.model: span for one in found if (span := _span(one)) is not None}
     if len(spans) < len(found) or not spans:
         return frozenset()
     best = first(found)
-    low, high = spans[best.model.name]
+    low, high = spans[best.model]
     alike = {name for name, (start, end) in spans.items() if start <= high and low <= end}
-    if best.metric.exact:  # matched networks have 21.1 M parameters each: one in bold is a riddle
-        alike |= {one.model.name for one in found if _shown(one) == _shown(best)}
+    if best.about.exact:  # matched networks have 21.1 M parameters each: one in bold is a riddle
+        alike |= {one.model for one in found if _shown(one) == _shown(best)}
     return frozenset(alike) if len(alike) < len(spans) else frozenset()
 
 
 def first(found: Sequence[Result]) -> Result:
     """The result with the best value, all of them having one, of one metric."""
-    choose = max if found[0].metric.better == "higher" else min
+    choose = max if found[0].about.better == "higher" else min
     return choose(found, key=_value)
 
 
@@ -76,14 +77,14 @@ def _value(result: Result) -> float:
 
 def _shown(result: Result) -> str:
     """An exact value as tables show it."""
-    return units.scaled(_value(result), result.metric.unit)
+    return units.scaled(_value(result), result.unit)
 
 
 def _span(result: Result) -> tuple[float, float] | None:
     estimate = result.estimate
     if estimate is None:
         return None
-    if result.metric.exact:
+    if result.about.exact:
         return estimate.value, estimate.value
     if estimate.low is None or estimate.high is None:
         return None

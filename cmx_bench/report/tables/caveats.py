@@ -13,10 +13,12 @@ from string import ascii_lowercase
 from typing import Any, TypeAlias
 
 from cmx_bench.cell import Setting
-from cmx_bench.present.content import Entry, Note, Table, plain
+from cmx_bench.present.content import Entry, Note, Table
 from cmx_bench.published import Published
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.results.environment import COMPARABLE
+from cmx_bench.results.summary import Result
+from cmx_bench.units import plain
 
 # What an entry rests on and does not show, in words, by aspect; empty where nothing is known.
 Hidden: TypeAlias = Mapping[str, str]

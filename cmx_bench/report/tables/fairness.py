@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal, TypeAlias
 
@@ -26,12 +26,14 @@ from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, Metric, first_of
-from cmx_bench.present.content import Column, Entry, Table, plain
+from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import best, quantities
 from cmx_bench.report.tables.quantities import Span
 from cmx_bench.results import stats
+from cmx_bench.results.summary import Result
+from cmx_bench.units import plain
 
 _MANY = 30
 _SPEEDS = tuple(METRICS[first_of(name)] for name, info in MEASURES.items() if info.precise)
@@ -113,7 +115,7 @@ def _results(report: Report, setting: Setting, metric: Metric) -> dict[str, Resu
     """Those of cells of which no process failed."""
     found = (report.results.get((one.name, setting.key, metric.name)) for one in report.run.models)
     return {
-        one.model.name: one
+        one.model: one
         for one in found
         if one is not None and one.status == "ok" and one.estimate and one.estimate.value > 0
     }
@@ -130,8 +132,8 @@ def at_best(same: Sequence[Standing]) -> Standing:
 
 
 def _chosen(result: Result, level: float) -> Result:
-    processes = [one.samples for one in result.counting]
-    return replace(result, estimate=stats.estimate(processes, level), precision=None)
+    estimate = stats.estimate([[median] for median in result.medians.values()], level)
+    return result._replace(low=estimate.low, high=estimate.high, wanted=None)
 
 
 def _level(same: Sequence[Standing]) -> float:
@@ -179,7 +181,7 @@ def _leads(first: str, second: str, settings: Iterable[Standing], level: float) 
 def _ordered(standing: Standing, first: str, second: str) -> tuple[Result, Result]:
     """What is to be divided by what: of times, the second's by the first's."""
     one, other = standing.results[first], standing.results[second]
-    return (one, other) if one.metric.better == "higher" else (other, one)
+    return (one, other) if one.about.better == "higher" else (other, one)
 
 
 def _apart(one: Result, other: Result, level: float) -> Span | None:

@@ -9,14 +9,16 @@ from itertools import combinations
 from cmx_bench import published, units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import Column, Entry, Table, plain
+from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.published import Published
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import caveats, quantities
 from cmx_bench.report.tables.quantities import Span, UnknownError
 from cmx_bench.results import stats
+from cmx_bench.results.summary import Result
 from cmx_bench.spec.claims import Operation, Value
+from cmx_bench.units import plain
 
 # The image size of the published figures.
 _PUBLISHED_SIZE = 224

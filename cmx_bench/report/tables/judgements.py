@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
-from cmx_bench.present.content import Column, Entry, Table, plain
+from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import caveats, quantities
 from cmx_bench.report.tables.quantities import Span, UnknownError
@@ -25,6 +25,7 @@ from cmx_bench.spec.claims import (
     parse,
     words,
 )
+from cmx_bench.units import plain
 
 State: TypeAlias = Literal["HOLDS", "FAILS", "UNDECIDED"]
 STATES: tuple[State, ...] = ("HOLDS", "FAILS", "UNDECIDED")

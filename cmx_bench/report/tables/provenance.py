@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pandas import DataFrame
+
 from cmx_bench import published, units
 from cmx_bench.measures import conditions
 from cmx_bench.metrics import Metric
-from cmx_bench.present.content import Column, Entry, Table, plain
+from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Process, Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.results.environment import COMPARABLE
 from cmx_bench.results.records import Environment
+from cmx_bench.results.summary import Result
+from cmx_bench.units import plain
 
 
 def samples(report: Report) -> Table:
@@ -24,17 +28,11 @@ def samples(report: Report) -> Table:
                title="In the order in which they were taken"),
         Column("environment", "Environment"),
     )  # fmt: skip
-    sampled = [one for one in report.results.values() if one.processes and not one.metric.exact]
-    order = {model.name: place for place, model in enumerate(report.run.models)}
+    sampled = [row for row in report.results.values() if row.medians and not row.about.exact]
+    order = list(report.models)
     rows = tuple(
-        (
-            Entry(plain(result.model.label)),
-            Entry(result.setting),
-            Entry(_with_unit(result.metric)),
-            Entry("\n".join(_line(process, result) for process in result.processes)),
-            Entry(", ".join(dict.fromkeys(one.environment for one in result.processes))),
-        )
-        for result in sorted(sampled, key=lambda one: order[one.model.name])
+        _sampled(result, report.samples_of(result))
+        for result in sorted(sampled, key=lambda row: order.index(row.model))
     )
     remarks = (_DISCARDED,) if report.blocks.taken else ()
     return Table("samples", "Samples of each process", columns, rows, remarks, True, naming=3)
@@ -50,18 +48,33 @@ def _with_unit(metric: Metric) -> str:
     return f"{metric.title} ({metric.unit})"
 
 
-def _line(process: Process, result: Result) -> str:
+def _sampled(result: Result, samples: DataFrame) -> tuple[Entry, ...]:
+    """A row with a line for each process."""
+    ended = samples[samples["status"] == "ok"]
+    lines = [_line(process, result) for _, process in ended.groupby("record", sort=False)]
+    return (
+        Entry(plain(result.label)),
+        Entry(result.setting),
+        Entry(_with_unit(result.about)),
+        Entry("\n".join(lines)),
+        Entry(", ".join(ended["environment"].unique())),
+    )
+
+
+def _line(process: DataFrame, result: Result) -> str:
     """At least four digits, so that neighbours can be told apart."""
     digits = max(4, entries.digits_of(result))
-    values = " · ".join(units.significant(value, digits) for value in process.samples)
-    return f"{process.replicate}: {values}{_conditions(process)}"
+    kept = process.loc[~process["discarded"], "value"]
+    values = " · ".join(units.significant(value, digits) for value in kept)
+    return f"{process['replicate'].iloc[0]}: {values}{_conditions(process)}"
 
 
-def _conditions(process: Process) -> str:
-    """` (3 discarded)`: what there was beside the samples that count."""
-    parts = [f"{len(process.discarded)} discarded"] if process.discarded else []
-    parts += ["disturbed"] if process.disturbed else []
-    parts += ["does not count"] if not process.counts else []
+def _conditions(process: DataFrame) -> str:
+    """` (3 discarded)`: what there was besides the samples that count."""
+    discarded = int(process["discarded"].sum())
+    parts = [f"{discarded} discarded"] if discarded else []
+    parts += ["disturbed"] if process["disturbed"].any() else []
+    parts += [] if process["counts"].any() else ["does not count"]
     return f" ({', '.join(parts)})" if parts else ""
 
 

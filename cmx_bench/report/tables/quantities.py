@@ -10,15 +10,15 @@ of the models has right: a paired interval, far narrower.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.results import agreement, stats
 from cmx_bench.results.stats import Change
+from cmx_bench.results.summary import Result
 from cmx_bench.spec.claims import Number, Operation, Quantity, Value
 
 
@@ -75,7 +75,7 @@ def _measured(value: Value, report: Report, setting: Setting) -> _Product | Span
     result = _found(value, report, setting)
     assert result.estimate is not None
     estimate = result.estimate
-    if result.metric.exact:
+    if result.about.exact:
         return _Product(estimate.value)
     if estimate.n > 1 and _has_logarithm(result):
         return _Product(1.0, {(value.metric, value.model): (result, 1)})
@@ -86,8 +86,8 @@ def _measured(value: Value, report: Report, setting: Setting) -> _Product | Span
 
 def _has_logarithm(result: Result) -> bool:
     """Whether it was sampled over processes, all of them positive."""
-    positive = all(statistics.median(one.samples) > 0 for one in result.counting)
-    return result.metric.noise == "process" and positive
+    positive = all(median > 0 for median in result.medians.values())
+    return result.about.noise == "process" and positive
 
 
 def _paired(quantity: Operation, report: Report, setting: Setting) -> Span | None:
@@ -165,16 +165,15 @@ def _exponential(factor: float, change: Change, level: float = 0.95) -> Span:
 
 def _logarithm(sides: Sequence[tuple[Result, int]]) -> Change:
     """That of the powers: paired by round where all were measured in the same ones."""
-    rounds = [[one.replicate for one in result.counting] for result, _ in sides]
-    if all(sorted(one) == sorted(set(rounds[0])) for one in rounds):
+    rounds = list(sides[0][0].medians)
+    if all(result.medians.keys() == set(rounds) for result, _ in sides):
         logs = [
-            {one.replicate: power * math.log(statistics.median(one.samples))
-             for one in result.counting}
+            {replicate: power * math.log(median) for replicate, median in result.medians.items()}
             for result, power in sides
-        ]  # fmt: skip
-        return stats.paired([sum(side[place] for side in logs) for place in rounds[0]])
+        ]
+        return stats.paired([sum(side[replicate] for side in logs) for replicate in rounds])
     return stats.product(
-        [([one.samples for one in result.counting], power) for result, power in sides]
+        [([[median] for median in result.medians.values()], power) for result, power in sides]
     )
 
 
@@ -185,7 +184,7 @@ def _sum(left: Span, right: Span, sign: int) -> Span:
 
 def quotient(one: Result, other: Result, level: float = 0.95) -> Span | None:
     """One result over another of the same run, with its interval; None where either has none."""
-    if not all(len(side.counting) > 1 and _has_logarithm(side) for side in (one, other)):
+    if not all(len(side.medians) > 1 and _has_logarithm(side) for side in (one, other)):
         return None
     return _exponential(1.0, _logarithm([(one, 1), (other, -1)]), level)
 

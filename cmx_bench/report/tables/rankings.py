@@ -8,12 +8,14 @@ from pathlib import Path, PurePosixPath
 
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
-from cmx_bench.present.content import Column, Entry, Picture, Table, plain
+from cmx_bench.present.content import Column, Entry, Picture, Table
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import best, caveats
 from cmx_bench.results import agreement, stats
 from cmx_bench.results.agreement import Pair, Voter
+from cmx_bench.results.summary import Result
+from cmx_bench.units import plain
 
 _MANY_PAIRS = 15
 _OF_THE_FIRST_SEED = "Pairs of models on the same images are those of the first seed"
@@ -61,7 +63,7 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     )  # fmt: skip
     rows = tuple(
         (
-            entries.network(result.model),
+            entries.network(report.models[result.model]),
             entries.measured(result, 0.01),
             entries.measured(report.results.get((name, setting.key, "top5")), 0.01),
             placed[name],
@@ -238,7 +240,7 @@ def _speed(report: Report, one: Voter, other: Voter) -> Entry:
     """How many times as fast the other setting is, where both throughputs are there."""
     pair = [report.results.get((*voter, "throughput")) for voter in (one, other)]
     sides = [
-        [process.samples for process in found.counting]
+        [[median] for median in found.medians.values()]
         for found in pair
         if found is not None and found.estimate is not None
     ]

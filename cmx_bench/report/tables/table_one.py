@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import Column, Entry, Table, plain
+from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import best, caveats, trained
+from cmx_bench.units import plain
 
 
 def tables(report: Report) -> list[Table]:

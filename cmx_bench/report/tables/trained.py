@@ -9,18 +9,18 @@ from typing import Any
 
 from cmx_bench import units
 from cmx_bench.cell import Model
-from cmx_bench.present.content import Column, Entry, Table, plain
+from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.report.nouns import Report
+from cmx_bench.units import plain
 
 
 def trainings(report: Report, model: Model) -> Sequence[Mapping[str, Any]]:
     """What is told of a model's trainings, one for each seed; settings share them."""
     for setting in report.run.settings:
         result = report.results.get((model.name, setting.key, "top1"))
-        if result is not None and result.processes:
-            told = (process.details.get("training") for process in result.processes)
-            return [one for one in told if one]
+        if result is not None and (details := report.details(result)):
+            return [one["training"] for one in details if one.get("training")]
     return []
 
 

@@ -152,10 +152,12 @@ def _predictions(folder: Path, found: Report) -> Iterator[Difference]:
     """The accuracies of the records are those of the predictions kept image by image."""
     votes = found.votes
     for voter in votes.counted:
-        for process in found.results[(*voter, "top1")].processes:
-            path = predictions.path(predictions.home(folder, process.replicate), *voter)
+        samples = found.samples_of(found.results[(*voter, "top1")])
+        ended = samples[samples["status"] == "ok"]
+        for replicate, said in zip(ended["replicate"], ended["details"], strict=True):
+            path = predictions.path(predictions.home(folder, replicate), *voter)
             where = path.relative_to(folder).as_posix()
-            rows, said = predictions.read(path), process.details
+            rows = predictions.read(path)
             counted = rows["top5"][:, 0] >= 0  # but for broken images
             counted &= predictions.labelled(votes.images.labels)
             yield from _count(where, "images", said["images"], counted)

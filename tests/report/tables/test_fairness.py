@@ -11,14 +11,14 @@ import pytest
 
 from cmx_bench import report as reports
 from cmx_bench.cell import Setting
-from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Table
 from cmx_bench.report import RENDERERS, terminal
-from cmx_bench.report.nouns import Process, Report, Result
+from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import fairness, tables
 from cmx_bench.report.tables.fairness import Standing
 from cmx_bench.results import stats
+from cmx_bench.results.summary import Result
 
 from ..synthetic import ENVIRONMENT, FP16, PAPER, failed, make_records, make_run, values
 
@@ -88,8 +88,8 @@ def test_values_stand_in_every_setting_and_at_their_best() -> None:
 def test_the_best_value_has_an_interval_for_one_chosen_among_three() -> None:
     report = made()
     shown = found(report, "fairness-").rows[0][-2]
-    samples = [one.samples for one in report.results[A, NHWC.key, "throughput"].counting]
-    wider = stats.estimate(samples, 1 - 0.05 / 3)
+    medians = report.results[A, NHWC.key, "throughput"].medians.values()
+    wider = stats.estimate([[median] for median in medians], 1 - 0.05 / 3)
     assert shown.title == (
         f"95 % interval {wider.low:.2f} images/s to {wider.high:.2f} images/s over 5 processes"
     )
@@ -231,11 +231,15 @@ def test_every_format_shows_it() -> None:
 # --- statistics -----------------------------------------------------------------------------------
 
 
+_WHOLE = made().results[A, NHWC.key, "throughput"]
+
+
 def result(name: str, setting: str, medians: Sequence[float]) -> Result:
-    model = next(one for one in MODELS if one.name == name)
-    processes = tuple(Process(place, (one,), "e1", 1.0) for place, one in enumerate(medians))
-    estimate = stats.estimate([[one] for one in medians])
-    return Result(model, setting, METRICS["throughput"], "ok", estimate, processes, 5, "")
+    estimate = stats.estimate([[median] for median in medians])
+    return _WHOLE._replace(
+        model=name, setting=setting, value=estimate.value, low=estimate.low, high=estimate.high,
+        medians=dict(enumerate(medians)),
+    )  # fmt: skip
 
 
 def drawn(rng: random.Random, name: str, truth: Sequence[float]) -> list[Result]:

@@ -6,13 +6,11 @@ import dataclasses
 
 import pytest
 
-from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Entry
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import fidelity
 from cmx_bench.results.records import Record
-from cmx_bench.results.stats import Estimate
 
 from ..synthetic import FP16, PAPER, make_records, make_run
 
@@ -121,9 +119,7 @@ def test_accuracy_is_compared_where_it_is_measured(
     remark = "ImageNet top-1 is not measured here."
     assert remark in fidelity.table(report).remarks
     some = report.results["resnet152", FP16.key, "throughput"]
-    result = dataclasses.replace(
-        some, metric=METRICS["top1"], estimate=Estimate(0.797, 0.793, 0.8, 50_000)
-    )
+    result = some._replace(metric="top1", value=0.797, low=0.793, high=0.8, n=50_000)
     with_top1 = dataclasses.replace(
         report,
         run=dataclasses.replace(report.run, accuracy={"dataset": "imagenet-val"}),

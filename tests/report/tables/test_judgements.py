@@ -7,7 +7,6 @@ import math
 
 import pytest
 
-from cmx_bench.metrics import METRICS
 from cmx_bench.report.headline import facts
 from cmx_bench.report.nouns import Report
 from cmx_bench.report.summary import summarise
@@ -15,7 +14,6 @@ from cmx_bench.report.tables import judgements, quantities, tables
 from cmx_bench.report.tables.judgements import Judged
 from cmx_bench.report.tables.quantities import Span
 from cmx_bench.results.records import Record
-from cmx_bench.results.stats import Estimate
 from cmx_bench.spec.claims import Claim, parse
 
 from ..synthetic import FP16, FP32, PAPER, failed, make_records, make_run
@@ -191,8 +189,8 @@ def test_an_interval_over_images_counts_as_it_is() -> None:
     results = dict(report.results)
     for name in (A, B):
         key = (name, FP16.key, "throughput")
-        estimate = Estimate(0.8, 0.79, 0.81, 50_000)
-        results[key] = dataclasses.replace(results[key], estimate=estimate, metric=METRICS["top1"])
+        interval = {"value": 0.8, "low": 0.79, "high": 0.81, "n": 50_000}
+        results[key] = results[key]._replace(metric="top1", **interval)
     [judged] = judgements.judged(dataclasses.replace(report, results=results))
     assert judged.state == "HOLDS"
     assert "(95 % interval 0.9753 to 1.025)" in judged.found[0]

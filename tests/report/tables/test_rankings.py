@@ -147,7 +147,7 @@ def test_claims_about_two_models_are_decided_on_the_same_images(made: Report) ->
     results = dict(made.results)
     for name, count in right.items():
         key = (name, FP32.key, "top1")
-        results[key] = dataclasses.replace(results[key], estimate=stats.proportion(count, COUNT))
+        results[key] = results[key]._replace(**dataclasses.asdict(stats.proportion(count, COUNT)))
     claim = Claim("one is better", "top1(resnet152) > top1(resmlp_12_224)")
     run = dataclasses.replace(made.run, claims=(claim,), settings=(FP32,))
     votes = agreement.votes(made.votes.images, said)
@@ -208,7 +208,7 @@ def test_an_interval_that_ends_at_all_or_nothing_is_shown_by_its_ends(
     made: Report, right: int, expected: str
 ) -> None:
     result = made.results["resnet152", FP32.key, "top1"]
-    found = dataclasses.replace(result, estimate=stats.proportion(right, COUNT))
+    found = result._replace(**dataclasses.asdict(stats.proportion(right, COUNT)))
     assert entries.measured(found, 0.01).detail.startswith(expected)
 
 

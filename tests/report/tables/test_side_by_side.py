@@ -14,7 +14,6 @@ import pytest
 from cmx_bench import report
 from cmx_bench.cell import Setting
 from cmx_bench.errors import RecordsError
-from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Table
 from cmx_bench.report import several, verify
 from cmx_bench.report.nouns import Report
@@ -199,11 +198,10 @@ def test_other_weights_are_said() -> None:
     for digest in ("aa", "bb"):
         report = made(created=f"2026-01-01T10:00:0{len(sides)}")
         found = {
-            (PAPER[0].name, FP16.key, "top1"): dataclasses.replace(
-                report.results[PAPER[0].name, FP16.key, "throughput"],
-                metric=METRICS["top1"], details={"weights_sha256": digest},
-            )
-        }  # fmt: skip
+            (PAPER[0].name, FP16.key, "top1"): report.results[
+                PAPER[0].name, FP16.key, "throughput"
+            ]._replace(metric="top1", details={"weights_sha256": digest})
+        }
         sides.append(dataclasses.replace(report, results={**report.results, **found}))
     remark = "The runs have other weights of convmixer_1536_20."
     assert remark in table(beside(*sides), "runs-top1").remarks

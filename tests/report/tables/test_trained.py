@@ -110,12 +110,10 @@ def test_models_are_ranked_by_the_intervals_over_the_seeds() -> None:
 
 
 def test_top1_is_the_mean_over_the_seeds_and_over_the_images_of_one() -> None:
-    [both] = [one for one in made().results.values() if one.metric.name == "top1" and one.estimate]
+    [both] = [one for one in made().results.values() if one.metric == "top1" and one.estimate]
     assert both.estimate is not None and both.estimate.value == pytest.approx(0.92)
     assert (both.over, both.estimate.n, both.planned) == ("seeds", 2, 2)
-    [alone] = [
-        one for one in made((0,)).results.values() if one.metric.name == "top1" and one.estimate
-    ]
+    [alone] = [one for one in made((0,)).results.values() if one.metric == "top1" and one.estimate]
     assert alone.estimate is not None and (alone.over, alone.estimate.n) == ("images", 400)
 
 

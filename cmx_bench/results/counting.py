@@ -1,0 +1,89 @@
+"""Which records of a run count: the last try of each execution, in the environment of the most."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, TypeAlias
+
+from cmx_bench.metrics import METRICS
+from cmx_bench.results import disturbance, environment
+from cmx_bench.results.records import Record, Run
+
+# Why a record counts for nothing; empty for one that counts.
+Why: TypeAlias = Literal["", "tried again", "not planned", "other environment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A record with its blocks judged beside those of the other processes of its setting.
+
+    `why` says why it counts for nothing. `differences` maps each field in which its environment is
+    unlike that of the majority to this record's value and the majority's.
+    """
+
+    record: Record
+    why: Why = ""
+    differences: Mapping[str, tuple[Any, Any]] | None = None
+
+
+def executions(run: Run, records: Sequence[Record]) -> list[Execution]:
+    """Every record of a run, in the order in which they were measured."""
+    planned, last = set(run.cells), _last_tries(records)
+    sorted_out: dict[int, Execution] = {}
+    for place, record in enumerate(records):
+        if record.cell not in planned:
+            sorted_out[place] = Execution(record, "not planned")
+        elif record.status != "ok" and last[record.cell, record.replicate] != place:
+            sorted_out[place] = Execution(record, "tried again")
+    left = {place: record for place, record in enumerate(records) if place not in sorted_out}
+    majority = majorities(run, left.values())
+    for place, record in left.items():
+        if differences := _differences(run, record, majority):
+            sorted_out[place] = Execution(record, "other environment", differences)
+    counting = [place for place in left if place not in sorted_out]
+    judged = disturbance.judged_together([records[place] for place in counting])
+    sorted_out |= {place: Execution(record) for place, record in zip(counting, judged, strict=True)}
+    return [sorted_out[place] for place in range(len(records))]
+
+
+def _last_tries(records: Sequence[Record]) -> dict[tuple[str, int], int]:
+    return {(record.cell, record.replicate): place for place, record in enumerate(records)}
+
+
+def majorities(run: Run, records: Iterable[Record]) -> dict[str, str]:
+    """For each setting the environment, among comparable ones the first, of most ok records."""
+    counts: dict[str, Counter[str]] = {}
+    first: dict[str, str] = {}
+    for record in records:
+        if record.status == "ok" and not _exact_only(record.measure):
+            shape = _comparable(run, record.environment)
+            counts.setdefault(record.setting, Counter())[shape] += 1
+            first.setdefault(shape, record.environment)
+    return {key: first[counter.most_common(1)[0][0]] for key, counter in counts.items()}
+
+
+def _comparable(run: Run, digest: str) -> str:
+    fields = run.environments.get(digest, {})
+    return json.dumps([fields.get(name) for name in environment.COMPARABLE], default=str)
+
+
+@cache
+def _exact_only(measure: str) -> bool:
+    """Whether a measure gives the same on every machine, so that environments do not matter."""
+    exact = [metric.exact for metric in METRICS.values() if metric.measure == measure]
+    return bool(exact) and all(exact)
+
+
+def _differences(
+    run: Run, record: Record, majority: Mapping[str, str]
+) -> dict[str, tuple[Any, Any]]:
+    if record.status != "ok" or _exact_only(record.measure):
+        return {}
+    own, most = record.environment, majority[record.setting]
+    if own == most:
+        return {}
+    return environment.differences(run.environments.get(own, {}), run.environments.get(most, {}))

@@ -1,0 +1,290 @@
+"""A run's records as one tidy DataFrame: a row for each sample, and a word on what has none.
+
+The rows of a cell that gave no sample of a metric (it failed, was skipped, was not measured) have
+no `value`, so that nothing that was planned is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, TypedDict
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame
+
+from cmx_bench import published
+from cmx_bench.cell import Model, Setting
+from cmx_bench.measures import MEASURES
+from cmx_bench.metrics import METRICS, first_of
+from cmx_bench.results import disturbance
+from cmx_bench.results.counting import Execution
+from cmx_bench.results.records import Record, Run
+from cmx_bench.units import plain
+
+# What each column holds. Conditions follow, a column for each that was watched: see
+# `measures.conditions`.
+COLUMNS: Mapping[str, str] = {
+    "run": "name of the run",
+    "model": "name of the model in the suite",
+    "label": "what reports call it",
+    "family": "family of architectures",
+    "architecture": "timm name of the architecture, or `module:callable`",
+    "recipe": "tag of the recipe of the weights, empty where there is none",
+    "published_as": "timm name under which figures of exactly this model are published, or empty",
+    "classes": "classes that the model tells apart",
+    "setting": "key of the setting; `r224` for what depends on the image size alone",
+    "setting_name": "name of the setting in the suite",
+    "device": "`cpu` or `cuda:N`",
+    "precision": "fp32, tf32, fp16, bf16 or autocast",
+    "layout": "nchw or nhwc",
+    "compile": "mode of torch.compile, or none",
+    "batch_size": "images in a batch",
+    "image_size": "side of an image in pixels",
+    "measure": "what was executed",
+    "metric": "what was measured by it",
+    "unit": "base unit of the value",
+    "status": "ok, failed, skipped or not measured",
+    "record": "place of the record in records.jsonl, from 0",
+    "replicate": "number of the fresh process, from 0",
+    "sample": "place of the sample in its process, from 0",
+    "value": "the sample in base units; missing where there is none",
+    "discarded": "whether the block was discarded for its conditions",
+    "disturbed": "whether the process stayed disturbed",
+    "counts": "whether reported values rest on this sample",
+    "why": "why it does not count; empty where it does",
+    "reason": "why a process failed, or what a skipped one lacks",
+    "environment": "key of the environment in run.json",
+    "started": "UTC, ISO 8601",
+    "elapsed": "seconds that the process took",
+    "planned": "processes asked for; the least number where a precision is wanted",
+    "wanted": "half-width of the interval that the suite wants, as a share of the value",
+    "details": "what else the record holds of its values",
+}
+_OF_MODEL = ("label", "family", "architecture", "recipe", "published_as", "classes")
+_OF_SETTING = ("setting_name", "device", "precision", "layout", "compile", "batch_size")
+_TEXTS = [
+    "run", "model", "label", "family", "architecture", "recipe", "published_as", "setting",
+    "setting_name", "device", "precision", "layout", "compile", "measure", "metric", "unit",
+    "status", "why", "reason", "environment",
+]  # fmt: skip
+_NO_VALUE = "the measure gave no value"
+
+
+class _Row(TypedDict):
+    """One metric of one execution; `values` and `thrown` have an entry for each sample taken."""
+
+    model: str
+    setting: str
+    measure: str
+    metric: str
+    status: str
+    record: int | None
+    replicate: int | None
+    disturbed: bool
+    process_counts: bool
+    why: str
+    reason: str
+    environment: str
+    started: str
+    elapsed: float
+    details: Mapping[str, Any]
+    values: Sequence[float]
+    thrown: Sequence[bool]
+    conditions: Mapping[str, Sequence[float]]
+
+
+def samples(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
+    """The samples of runs, by the names of these, with the columns of `COLUMNS`.
+
+    Rows stand in the order of the plan; what counts for nothing stands last. Texts are
+    categoricals whose categories have the order of the suite.
+    """
+    frames = [_of_run(name, run, tries) for name, (run, tries) in runs.items()]
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    models = [model for run, _ in runs.values() for model in run.models]
+    order = {
+        "model": [model.name for model in models],
+        "label": [model.label for model in models],
+        "metric": list(METRICS),
+    }
+    for column in _TEXTS:
+        present = dict.fromkeys(frame[column])
+        known = [text for text in dict.fromkeys(order.get(column, ())) if text in present]
+        frame[column] = pd.Categorical(frame[column], list(dict.fromkeys([*known, *present])))
+    return frame
+
+
+def of_setting(frame: DataFrame, setting: Setting | str) -> DataFrame:
+    """The rows of a setting, and those that all settings of its image size share."""
+    key = setting if isinstance(setting, str) else setting.key
+    sizes = frame.loc[frame["setting"] == key, "image_size"]
+    shared = [f"r{size}" for size in sizes.unique()]
+    return frame[frame["setting"].isin([key, *shared])]
+
+
+def unknown_metrics(frame: DataFrame) -> list[tuple[str, str]]:
+    """The key of the cell and the name of each metric that no table has."""
+    rows = frame[~frame["metric"].isin(list(METRICS)) & (frame["why"] == "")]
+    keys = rows[["model", "measure", "setting", "metric"]].drop_duplicates()
+    return [("/".join(cell), metric) for *cell, metric in keys.itertuples(index=False)]
+
+
+def _of_run(name: str, run: Run, tries: Sequence[Execution]) -> DataFrame:
+    rows = list(_rows(run, tries))
+    sizes = np.array([max(1, len(row["values"])) for row in rows], dtype=np.int64)
+    plain = [key for key in _Row.__annotations__ if key not in ("values", "thrown", "conditions")]
+    frame = DataFrame([{key: row[key] for key in plain} for row in rows], columns=plain)  # type: ignore[literal-required]
+    frame = frame.assign(run=name, **_constants(run, frame))
+    frame = frame.merge(_models(run.models), on="model", how="left")
+    frame = frame.merge(_settings(run.settings), on="setting", how="left")
+    frame = frame.loc[frame.index.repeat(sizes)].reset_index(drop=True)
+    for column in ("record", "replicate", "classes", "batch_size", "image_size"):
+        frame[column] = frame[column].astype("Int64")
+    frame["label"] = frame["label"].fillna(frame["model"])
+    for column in (*_OF_MODEL[1:-1], *_OF_SETTING[:5]):
+        frame[column] = frame[column].fillna("")
+    frame["sample"] = np.concatenate([np.arange(size) for size in sizes]) if rows else []
+    frame["value"] = np.array(_chained(row["values"] or [np.nan] for row in rows), np.float64)
+    frame["discarded"] = np.array(_chained(row["thrown"] or [False] for row in rows), np.bool_)
+    valued = (frame["why"] == "") & (frame["status"] == "ok")
+    frame["counts"] = valued & frame["process_counts"] & ~frame["discarded"]
+    frame.loc[valued & ~frame["process_counts"], "why"] = "disturbed process"
+    frame.loc[valued & frame["discarded"], "why"] = "disturbed block"
+    return frame[list(COLUMNS)].join(_conditions(rows, sizes))
+
+
+def _chained(parts: Iterable[Sequence[Any]]) -> list[Any]:
+    return list(chain.from_iterable(parts))
+
+
+def _models(models: Sequence[Model]) -> DataFrame:
+    return DataFrame(
+        [
+            (one.name, plain(one.label), one.family, one.target or one.name, one.recipe,
+             published.name_of(one), one.num_classes)
+            for one in models
+        ],
+        columns=["model", *_OF_MODEL],
+    )  # fmt: skip
+
+
+def _settings(settings: Sequence[Setting]) -> DataFrame:
+    """What each setting's key stands for; of what settings share the image size alone is known."""
+    named = [
+        (one.key, one.name, one.device, one.precision, one.layout, one.compile, one.batch_size,
+         one.image_size)
+        for one in settings
+    ]  # fmt: skip
+    sizes = dict.fromkeys(setting.image_size for setting in settings)
+    shared = [(f"r{size}", "", "", "", "", "", None, size) for size in sizes]
+    columns = ["setting", *_OF_SETTING, "image_size"]
+    return DataFrame([*named, *shared], columns=columns).drop_duplicates("setting")
+
+
+def _constants(run: Run, frame: DataFrame) -> dict[str, Any]:
+    """What follows from the measure or the metric alone."""
+    infos = {name: MEASURES[name] for name in frame["measure"].unique() if name in MEASURES}
+    planned = {
+        name: run.replicates if info.repeated else len(run.seeds) if info.together else 1
+        for name, info in infos.items()
+    }
+    wanted = {first_of(name): run.precision for name, info in infos.items() if info.precise}
+    units = {name: metric.unit for name, metric in METRICS.items()}
+    return {
+        "planned": frame["measure"].map(planned).fillna(1).astype("int64"),
+        "wanted": frame["metric"].map(wanted).astype("float64"),
+        "unit": frame["metric"].map(units).fillna(""),
+    }
+
+
+def _conditions(rows: Sequence[_Row], sizes: np.ndarray[Any, Any]) -> DataFrame:
+    """A column for each condition that any process watched; missing where it was not watched."""
+    names = dict.fromkeys(name for row in rows for name in row["conditions"])
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    columns = {name: np.full(starts[-1], np.nan) for name in names}
+    for row, start in zip(rows, starts[:-1], strict=True):
+        for name, taken in row["conditions"].items():
+            columns[name][start : start + len(taken)] = taken
+    return DataFrame(columns, index=range(starts[-1]))
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def _rows(run: Run, tries: Sequence[Execution]) -> Iterator[_Row]:
+    counted: dict[str, list[tuple[int, Record]]] = {key: [] for key in run.cells}
+    metrics: dict[tuple[str, str], dict[str, None]] = {}
+    for place, execution in enumerate(tries):
+        record = execution.record
+        if not execution.why:
+            counted[record.cell].append((place, record))
+            names = metrics.setdefault((record.measure, record.setting), {})
+            names.update(dict.fromkeys(record.values))
+    for key, records in counted.items():
+        model, measure, setting = key.split("/")
+        for metric in metrics.get((measure, setting), {}) or _possible(measure)[:1]:
+            yield from _of_metric(model, measure, setting, metric, records)
+    for place, execution in enumerate(tries):
+        if execution.why:
+            record = execution.record
+            for metric in record.values or _possible(record.measure)[:1]:
+                yield _row(place, record, metric, True, execution.why)
+
+
+def _possible(measure: str) -> list[str]:
+    return [metric.name for metric in METRICS.values() if metric.measure == measure]
+
+
+def _of_metric(
+    model: str, measure: str, setting: str, metric: str, records: Sequence[tuple[int, Record]]
+) -> Iterator[_Row]:
+    """The rows of one metric of a planned cell: one at least."""
+    measured = [one for _, one in records if one.status == "ok" and one.values.get(metric)]
+    counting = {id(record) for record in disturbance.counting(measured)}
+    rows = [
+        _row(place, record, metric, id(record) in counting)
+        for place, record in records
+        if record.status != "ok" or record.values.get(metric)
+    ]
+    yield from rows
+    if rows:
+        return
+    status, reason = ("failed", _NO_VALUE) if records else ("not measured", "")
+    yield _Row(
+        model=model, setting=setting, measure=measure, metric=metric, status=status,
+        record=None, replicate=None, disturbed=False, process_counts=False, why=status,
+        reason=reason, environment="", started="", elapsed=np.nan, details={}, values=(), thrown=(),
+        conditions={},
+    )  # fmt: skip
+
+
+def _row(place: int, record: Record, metric: str, process_counts: bool, why: str = "") -> _Row:
+    first = metric in METRICS and metric == first_of(record.measure)
+    conditions = dict(record.covariates) if first else {}
+    values, thrown = _in_order(record, metric, conditions.pop("discarded", ()))
+    conditions.pop("disturbed", None)
+    unsaid = "no reason given" if record.status == "failed" else ""
+    return _Row(
+        model=record.model, setting=record.setting, measure=record.measure, metric=metric,
+        status=record.status, record=place, replicate=record.replicate,
+        disturbed=first and disturbance.disturbed(record), process_counts=process_counts,
+        why=why or ("" if record.status == "ok" else record.status),
+        reason=plain(record.reason) or unsaid,
+        environment=record.environment, started=record.started, elapsed=record.elapsed,
+        details=record.details, values=values, thrown=thrown,
+        conditions={name: taken for name, taken in conditions.items() if len(taken) == len(values)},
+    )  # fmt: skip
+
+
+def _in_order(
+    record: Record, metric: str, discarded: Sequence[float]
+) -> tuple[list[float], list[bool]]:
+    """All samples in the order in which they were taken, and which of them were discarded."""
+    kept, thrown = list(record.values.get(metric, ())), list(record.discarded.get(metric, ()))
+    if len(discarded) != len(kept) + len(thrown):
+        return [*kept, *thrown], [False] * len(kept) + [True] * len(thrown)
+    left = {False: iter(kept), True: iter(thrown)}
+    flags = [bool(flag) for flag in discarded]
+    return [next(left[flag]) for flag in flags], flags

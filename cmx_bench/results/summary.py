@@ -1,0 +1,207 @@
+"""What samples come to: a value with its interval for each metric of each cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import pandas as pd
+from pandas import DataFrame
+
+from cmx_bench.metrics import METRICS, Metric
+from cmx_bench.results import stats
+from cmx_bench.results.stats import Estimate
+
+Status: TypeAlias = Literal["ok", "failed", "skipped", "not measured"]
+
+KEYS = ["run", "model", "setting", "metric"]
+# Rows that count for nothing for these reasons say nothing of a cell either.
+ASIDE = ("tried again", "not planned", "other environment")
+
+
+class Result(NamedTuple):
+    """One row of a summary: one metric of one model in one setting.
+
+    `value`, `low` and `high` are in base units; there is no interval over a single process, and
+    none of an exact metric. `value` may be there although `status` is "failed": then some processes
+    failed. `n` counts what the interval is `over`: processes, images or seeds. `planned` and
+    `wanted` are those of the samples. `medians` are of the processes that it rests on, by their
+    number; `details` are those of the last process.
+    """
+
+    run: str
+    model: str
+    label: str
+    family: str
+    setting: str
+    measure: str
+    metric: str
+    value: float | None
+    unit: str
+    low: float | None
+    high: float | None
+    n: int
+    status: Status
+    reason: str
+    over: str
+    planned: int
+    wanted: float | None
+    medians: Mapping[int, float]
+    details: Mapping[str, Any]
+    architecture: str
+    recipe: str
+
+    @property
+    def about(self) -> Metric:
+        """What the metric means."""
+        return METRICS[self.metric]
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """Value and interval, where there is a value."""
+        return None if self.value is None else Estimate(self.value, self.low, self.high, self.n)
+
+    @property
+    def cell(self) -> str:
+        """The key of the cell that it comes from."""
+        return f"{self.model}/{self.measure}/{self.setting}"
+
+    @property
+    def wide(self) -> bool:
+        """Whether the interval is wider than wanted, or there is none."""
+        if self.wanted is None or self.estimate is None:
+            return False
+        return not self.estimate.within(self.wanted)
+
+
+def summary(samples: DataFrame) -> DataFrame:
+    """A row for each metric of each cell that was planned, with the columns of `Result`.
+
+    Args:
+        samples: as `frame.samples` gives them, or a part of them.
+    """
+    return to_frame(results(samples))
+
+
+def results(samples: DataFrame) -> list[Result]:
+    """The rows of the summary, in the order of the plan."""
+    known = samples[~samples["why"].isin(ASIDE) & samples["metric"].isin(list(METRICS))]
+    if known.empty:
+        return []
+    return [_result(cell) for cell in _cells(known)]
+
+
+def to_frame(rows: list[Result]) -> DataFrame:
+    """Results as a DataFrame, in their order; texts are categoricals."""
+    frame = DataFrame(rows, columns=Result._fields).drop(columns=["medians", "details"])
+    for column in ("run", "model", "label", "family", "setting", "measure", "metric", "unit"):
+        frame[column] = pd.Categorical(frame[column], list(dict.fromkeys(frame[column])))
+    return frame.astype({"value": "float64", "low": "float64", "high": "float64"})
+
+
+def processes(samples: DataFrame) -> DataFrame:
+    """The median of each process that counts: columns of `KEYS`, record, replicate and value."""
+    counting = samples[samples["counts"]]
+    groups = counting.groupby([*KEYS, "record", "replicate"], observed=True, sort=False)
+    return groups["value"].median().reset_index()
+
+
+class _Cell(NamedTuple):
+    """What the rows of one metric of a cell have in common, and the lists in which they differ.
+
+    `counting` are the processes that count, with their `medians`; `values`, `details` and
+    `records` are of all samples of processes that ended well; `failures` are the reasons of the
+    others.
+    """
+
+    run: str
+    model: str
+    setting: str
+    metric: str
+    label: str
+    family: str
+    architecture: str
+    recipe: str
+    measure: str
+    unit: str
+    planned: int
+    wanted: float
+    status: Status
+    reason: str
+    failures: list[str]
+    values: list[float]
+    details: list[Mapping[str, Any]]
+    records: list[int]
+    counting: list[int]
+    medians: list[float]
+
+
+_SHARED = ("label", "family", "architecture", "recipe", "measure", "unit", "planned", "wanted")
+
+
+def _cells(known: DataFrame) -> Iterator[_Cell]:
+    def grouped(rows: DataFrame) -> Any:
+        return rows.groupby(KEYS, observed=True, sort=False)
+
+    cells = grouped(known).agg(
+        **{name: (name, "first") for name in _SHARED},
+        status=("status", "last"),
+        reason=("reason", "last"),
+    )
+    measured = grouped(known[known["status"] == "ok"])
+    counting = grouped(processes(known))
+    lists = {
+        "failures": grouped(known[known["status"] == "failed"])["reason"].agg(list),
+        "values": measured["value"].agg(list),
+        "details": measured["details"].agg(list),
+        "records": measured["record"].agg(list),
+        "counting": counting["replicate"].agg(list),
+        "medians": counting["value"].agg(list),
+    }
+    for name, column in lists.items():
+        texts = column.reindex(cells.index)
+        cells[name] = [entry if isinstance(entry, list) else [] for entry in texts]
+    return map(_Cell._make, cells.reset_index().itertuples(index=False, name=None))
+
+
+def _result(cell: _Cell) -> Result:
+    metric = METRICS[cell.metric]
+    estimate, status, reason = _judged(metric, cell)
+    value, low, high, n = (
+        (None, None, None, 0) if estimate is None
+        else (estimate.value, estimate.low, estimate.high, estimate.n)
+    )  # fmt: skip
+    over = "processes"
+    if metric.noise == "image":
+        over = "seeds" if len(set(cell.records)) > 1 else "images"
+    return Result(
+        cell.run, cell.model, cell.label, cell.family, cell.setting, cell.measure, cell.metric,
+        value, cell.unit, low, high, n, status, reason, over, cell.planned,
+        None if math.isnan(cell.wanted) else cell.wanted,
+        dict(zip(cell.counting, cell.medians, strict=True)),
+        cell.details[-1] if cell.details else {}, cell.architecture, cell.recipe,
+    )  # fmt: skip
+
+
+def _judged(metric: Metric, cell: _Cell) -> tuple[Estimate | None, Status, str]:
+    if cell.status in ("not measured", "skipped"):
+        return None, cell.status, cell.reason
+    reason = "; ".join(dict.fromkeys(cell.failures))
+    if not cell.values:
+        return None, "failed", reason
+    if metric.exact and len(set(cell.values)) > 1:
+        listed = ", ".join(f"{value:.17g}" for value in sorted(set(cell.values)))
+        return None, "failed", f"an exact metric came out differently: {listed}"
+    return _estimate(metric, cell), "failed" if reason else "ok", reason
+
+
+def _estimate(metric: Metric, cell: _Cell) -> Estimate:
+    if metric.exact:
+        return Estimate(cell.values[0], None, None, len(set(cell.records)))
+    if metric.noise == "image":
+        details = cell.details[0]
+        if len(cell.values) == 1:
+            return stats.proportion(details["correct"][metric.name], details["images"])
+        return stats.over_seeds(cell.values, details["images"])
+    return stats.estimate([[median] for median in cell.medians])

@@ -1,0 +1,138 @@
+"""Samples as a DataFrame: a row for each, in the order in which they were taken."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import pytest
+from pandas import DataFrame
+
+from cmx_bench.results import frame, stats, summary
+from cmx_bench.results.counting import executions
+from cmx_bench.results.records import Record, Run
+
+from ..report.synthetic import ENVIRONMENT, FP16, PAPER, failed, make_records, make_run, watched
+
+NAME, KEY = PAPER[0].name, FP16.key
+
+
+def of(run: Run, records: Sequence[Record]) -> DataFrame:
+    return frame.samples({"mine": (run, executions(run, records))})
+
+
+@pytest.fixture
+def run() -> Run:
+    return make_run(PAPER[:3])
+
+
+def test_a_row_for_each_sample(run: Run) -> None:
+    records = make_records(run)
+    samples = of(run, records)
+    assert len(samples) == sum(len(taken) for one in records for taken in one.values.values())
+    rate = samples[(samples["metric"] == "throughput") & (samples["model"] == NAME)]
+    assert rate["value"].tolist()[:5] == pytest.approx([97.804, 97.902, 98.0, 98.098, 98.196])
+    assert rate["replicate"].tolist() == [place for place in range(5) for _ in range(5)]
+    assert rate["sample"].tolist() == list(range(5)) * 5
+    assert rate["counts"].all()
+    first = rate.iloc[0]
+    assert (first["label"], first["setting_name"], first["precision"], first["batch_size"]) == (
+        PAPER[0].label, FP16.name, "fp16", 64,
+    )  # fmt: skip
+    assert (first["unit"], first["environment"], first["published_as"]) == ("images/s", "e1", NAME)
+
+
+def test_the_columns_are_those_that_are_described(run: Run) -> None:
+    assert list(of(run, make_records(run)).columns) == list(frame.COLUMNS)
+
+
+def test_texts_have_the_order_of_the_suite(run: Run) -> None:
+    backwards = list(reversed(make_records(run)))
+    assert list(of(run, backwards)["model"].cat.categories) == [model.name for model in PAPER[:3]]
+
+
+def test_discarded_samples_stand_where_they_were_taken(run: Run) -> None:
+    records = [
+        watched(one, "x..x...") if one.measure == "throughput" else one for one in make_records(run)
+    ]
+    samples = of(run, records)
+    process = samples[(samples["model"] == NAME) & (samples["replicate"] == 0)]
+    rate = process[process["metric"] == "throughput"]
+    assert rate["discarded"].tolist() == [letter == "x" for letter in "x..x..."]
+    assert rate.loc[rate["discarded"], "value"].tolist() == [50, 50]
+    assert set(rate["why"]) == {"", "disturbed block"}
+    assert rate["counts"].tolist() == [letter != "x" for letter in "x..x..."]
+    assert rate["gpu_clock_reasons"].tolist() == [68, 4, 4, 68, 4, 4, 4]
+
+
+def test_disturbed_processes_count_only_where_too_few_are_not(run: Run) -> None:
+    def disturbed(numbers: set[int]) -> DataFrame:
+        records = [
+            watched(one, "d.d.." if one.replicate in numbers else ".....")
+            if one.measure == "throughput"
+            else one
+            for one in make_records(run)
+        ]
+        samples = of(run, records)
+        return samples[(samples["metric"] == "throughput") & (samples["model"] == NAME)]
+
+    calm = disturbed({0, 4})
+    assert set(calm.loc[calm["counts"], "replicate"]) == {1, 2, 3}
+    assert set(calm.loc[~calm["counts"], "why"]) == {"disturbed process"}
+    assert set(calm.loc[calm["disturbed"], "replicate"]) == {0, 4}
+    assert disturbed({0, 3, 4})["counts"].all()
+
+
+def test_what_has_no_value_has_a_row(run: Run) -> None:
+    records = make_records(run)
+    kept = [one for one in records if (one.model, one.measure) != (NAME, "throughput")]
+    lost = failed(next(one for one in kept if one.measure == "macs"), "out of memory")
+    samples = of(run, [lost if one.cell == lost.cell else one for one in kept])
+    absent = samples[samples["value"].isna()]
+    rows = absent[["model", "metric", "status", "why", "reason"]].itertuples(index=False, name=None)
+    assert list(rows) == [
+        (lost.model, "macs", "failed", "failed", "out of memory"),
+        (lost.model, "activations", "failed", "failed", "out of memory"),
+        (NAME, "throughput", "not measured", "not measured", ""),
+    ]
+
+
+def test_other_environments_and_earlier_tries_count_for_nothing(run: Run) -> None:
+    run = dataclasses.replace(
+        run, environments={"e1": ENVIRONMENT, "e2": ENVIRONMENT | {"threads": 4}}
+    )
+    records = make_records(run)
+    place = next(i for i, one in enumerate(records) if one.cell == f"{NAME}/throughput/{KEY}")
+    records[place] = dataclasses.replace(records[place], environment="e2")
+    stranger = dataclasses.replace(records[-1], cell=f"{NAME}/memory/elsewhere")
+    samples = of(run, [failed(records[0], "boom"), *records, stranger])
+    aside = samples[samples["why"].isin(summary.ASIDE)]
+    reasons = aside.drop_duplicates("why").set_index("why")["replicate"].to_dict()
+    assert reasons == {"tried again": 0, "other environment": 0, "not planned": 0}
+    assert not aside["counts"].any()
+
+
+def test_a_setting_has_what_its_image_size_shares(run: Run) -> None:
+    two = make_run(PAPER[:3], (FP16, dataclasses.replace(FP16, name="large", batch_size=128)))
+    mine = frame.of_setting(of(two, make_records(two)), FP16)
+    assert set(mine["setting"]) == {KEY, "r224"}
+
+
+def test_the_summary_is_of_the_processes_that_count(run: Run) -> None:
+    records = make_records(run)
+    row = summary.summary(of(run, records)).set_index(["model", "metric"]).loc[(NAME, "throughput")]
+    medians = [[100.0 * (1 + 0.01 * (place - 2))] for place in range(5)]
+    estimate = stats.estimate(medians)
+    assert row["value"] == pytest.approx(estimate.value, rel=1e-12)
+    assert (row["low"], row["high"]) == pytest.approx((estimate.low, estimate.high), rel=1e-12)
+    assert (row["n"], row["status"], row["over"]) == (5, "ok", "processes")
+    assert list(summary.summary(of(run, records)).columns) == [
+        name for name in summary.Result._fields if name not in ("medians", "details")
+    ]
+
+
+def test_a_part_of_the_samples_can_be_summarised(run: Run) -> None:
+    samples = of(run, make_records(run))
+    two = samples[(samples["replicate"] < 2) & (samples["metric"] == "throughput")]
+    assert summary.summary(two)["n"].tolist() == [2, 2, 2]
+    assert summary.summary(samples[:0]).empty
