@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from cmx_bench import cli, report
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables.table_one import table_one
-from cmx_bench.report.verify import embedded
+from cmx_bench.results import embedded
+from cmx_bench.results.nouns import Report
 from cmx_bench.spec import suite
 
 ROOT = Path(__file__).parent.parent

@@ -41,7 +41,7 @@ from cmx_bench.cli.telling import (
 from cmx_bench.errors import CmxError
 
 if TYPE_CHECKING:
-    from cmx_bench.report.nouns import Report
+    from cmx_bench.results.nouns import Report
 
 
 def run(

@@ -10,8 +10,8 @@ from pathlib import Path
 from cmx_bench import report
 from cmx_bench.gate import rule
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.report.nouns import Report
 from cmx_bench.results import environment, stats
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Environment
 from cmx_bench.results.stats import Change
 from cmx_bench.results.summary import Result

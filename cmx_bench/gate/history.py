@@ -19,9 +19,9 @@ from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.present.plot import Axis, Mark, Plot, Timeline, short_label
 from cmx_bench.present.plot import Point as Spot
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.results import environment, records
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Environment, Run
 from cmx_bench.results.summary import Result
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.results import agreement, records
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 
 Renderer: TypeAlias = Callable[[Report], str]
 
@@ -72,7 +72,7 @@ def read(folder: Path) -> Report:
         RecordsError: the folder is no run, or cannot be read.
     """
     if folder.is_file():
-        from cmx_bench.report.verify import embedded
+        from cmx_bench.results import embedded
 
         return embedded.read(folder).report
     made = summarise(records.read_run(folder), records.read(folder), records.unfinished(folder))

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from cmx_bench.report.headline import code, device
 from cmx_bench.report.latex import escaped
-from cmx_bench.report.nouns import Report
 from cmx_bench.results import records
+from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
 
 # strftime's names follow the user's language.

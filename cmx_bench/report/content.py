@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from cmx_bench.present.content import Table
 from cmx_bench.report.figures import Plots, plots
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import tables
+from cmx_bench.results.nouns import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 from pandas import DataFrame
 
-from cmx_bench.report.counterparts import Counterparts
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables.judgements import Judged, judged
 from cmx_bench.results import frame, records
+from cmx_bench.results.counterparts import Counterparts
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 
 SCHEMA = 1

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from cmx_bench import units
 from cmx_bench.present.content import first_few
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import judgements
 from cmx_bench.results import records
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 

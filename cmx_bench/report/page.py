@@ -18,7 +18,7 @@ from cmx_bench.present.content import Entry, Picture, Table, grouped
 from cmx_bench.present.plot import Plot
 from cmx_bench.report.content import Content
 from cmx_bench.report.headline import facts
-from cmx_bench.report.verify import embedded
+from cmx_bench.results import embedded
 from cmx_bench.units import plain
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ Renderer: TypeAlias = Callable[[Comparison], str]
 
 def _html(found: Comparison) -> str:
     from cmx_bench.report import page  # jinja2 is slow to import
-    from cmx_bench.report.verify import embedded
+    from cmx_bench.results import embedded
 
     return page.template("comparison.html.j2").render(
         title=plain(found.title),

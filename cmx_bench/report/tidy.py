@@ -10,7 +10,7 @@ from cmx_bench.cell import Model
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Table
 from cmx_bench.published import Published
-from cmx_bench.report.nouns import Report
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 

@@ -19,7 +19,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.results import disturbance
-from cmx_bench.results.counting import Execution
+from cmx_bench.results.executions import Execution
 from cmx_bench.results.records import Record, Run
 from cmx_bench.units import plain
 

@@ -11,8 +11,8 @@ import pytest
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import remaining, runner
 from cmx_bench.plan import Plan, making
-from cmx_bench.report.summary import summarise
 from cmx_bench.results import records, stats
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.worker.job import Job, Outcome

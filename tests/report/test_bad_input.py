@@ -13,9 +13,9 @@ from html import unescape
 import pytest
 
 from cmx_bench.report import RENDERERS, latex, markdown, terminal
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables.table_one import table_one
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 from cmx_bench.spec.claims import Claim
 from cmx_bench.units import plain

@@ -25,9 +25,9 @@ import pytest
 from cmx_bench.cell import Model
 from cmx_bench.report import RENDERERS, tidy
 from cmx_bench.report.markdown import escaped
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import tables
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 from .synthetic import BF16, ENVIRONMENT, FP16, failed, make_records, make_run, model, watched

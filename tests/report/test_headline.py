@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from cmx_bench.report.headline import Fact, facts, too_wide
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 from .synthetic import FP16, watched

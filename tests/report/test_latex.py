@@ -12,8 +12,8 @@ import pytest
 from cmx_bench.present.content import Column, Entry, Note, Table
 from cmx_bench.report import RENDERERS, latex
 from cmx_bench.report.latex import escaped
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import tables
+from cmx_bench.results.nouns import Report
 
 from .test_formats import awkward, mixed
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from cmx_bench.metrics import METRICS
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import judgements
 from cmx_bench.results import agreement
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.predictions import Images
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.claims import Claim

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cmx_bench import report
-from cmx_bench.report.summary import summarise
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 
 from .synthetic import FP32, PAPER, make_records, make_run

@@ -9,7 +9,7 @@ import pytest
 from pandas import DataFrame
 
 from cmx_bench.results import frame, stats, summary
-from cmx_bench.results.counting import executions
+from cmx_bench.results.executions import executions
 from cmx_bench.results.records import Record, Run
 
 from ..report.synthetic import ENVIRONMENT, FP16, PAPER, failed, make_records, make_run, watched

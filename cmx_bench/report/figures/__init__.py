@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cmx_bench.present.plot import Plot
 from cmx_bench.report.figures import batch_sizes, cost, curves, figure_one, front, roofs, samples
-from cmx_bench.report.nouns import Report
+from cmx_bench.results.nouns import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.present.plot import Axis, Plot, Point, Scatter, short_label
 from cmx_bench.report.figures.cost import THROUGHPUT, bars, left_out
-from cmx_bench.report.nouns import Report
+from cmx_bench.results.nouns import Report
 
 FEWEST = 3  # sizes that make a curve
 KNEE = 0.95  # of the highest throughput

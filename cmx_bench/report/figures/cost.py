@@ -9,7 +9,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import first_few
 from cmx_bench.present.plot import Axis, Plot, Point, Scatter, short_label, spoken
-from cmx_bench.report.nouns import Report
+from cmx_bench.results.nouns import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from cmx_bench.cell import Model
 from cmx_bench.present.plot import Axis, Plot, Point, Scatter, short_label, spoken
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables.trained import trainings
+from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
 
 _MOST_POINTS = 30  # of a model, so that markers do not hide the line

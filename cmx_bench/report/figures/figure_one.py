@@ -9,7 +9,7 @@ from cmx_bench.cell import Model
 from cmx_bench.present.plot import Axis, Plot, Point, Scatter, short_label, spoken
 from cmx_bench.published import Published
 from cmx_bench.report.figures.cost import PARAMS, left_out
-from cmx_bench.report.nouns import Report
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 

@@ -14,8 +14,8 @@ from cmx_bench.present.plot import Axis, Curve, Plot, Point, Scatter, short_labe
 from cmx_bench.report.figures import pareto
 from cmx_bench.report.figures.cost import THROUGHPUT, left_out
 from cmx_bench.report.figures.figure_one import DOUBT, published_top1
-from cmx_bench.report.nouns import Report
 from cmx_bench.results import stats
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.stats import Estimate
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain

@@ -20,8 +20,8 @@ from cmx_bench.present.plot import (
     spoken,
 )
 from cmx_bench.report.figures.cost import left_out
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables.kinds import MEASURED, Roofs, by_model, described, roofs
+from cmx_bench.results.nouns import Report
 
 # Beyond so many the bars cannot be read, nor drawn quickly.
 _MOST_STACKS = 16

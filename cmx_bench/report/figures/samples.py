@@ -5,7 +5,7 @@ from __future__ import annotations
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.plot import Axis, Plot, Strip, Strips, short_label
-from cmx_bench.report.nouns import Report
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 
 # Beyond so many rows a strip plot cannot be read, nor drawn quickly.

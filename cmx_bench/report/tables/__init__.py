@@ -8,7 +8,6 @@ from cmx_bench.cell import Setting
 from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import (
     absences,
     best,
@@ -23,6 +22,7 @@ from cmx_bench.report.tables import (
     table_one,
     trained,
 )
+from cmx_bench.results.nouns import Report
 
 
 def tables(report: Report) -> list[Table]:

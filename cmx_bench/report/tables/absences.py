@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cmx_bench.present.content import Column, Entry, Table, first_few
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report
+from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
 
 

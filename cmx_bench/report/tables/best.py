@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
-from cmx_bench.report.nouns import Report
 from cmx_bench.results import agreement
 from cmx_bench.results.agreement import Pair
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 
 REMARK = (

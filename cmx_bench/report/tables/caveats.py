@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from cmx_bench.cell import Setting
 from cmx_bench.present.content import Entry, Note, Table
 from cmx_bench.published import Published
-from cmx_bench.report.nouns import Report
 from cmx_bench.results.environment import COMPARABLE
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 

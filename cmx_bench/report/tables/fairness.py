@@ -28,10 +28,10 @@ from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import best, quantities
 from cmx_bench.report.tables.quantities import Span
 from cmx_bench.results import stats
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 

@@ -12,10 +12,10 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.published import Published
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import caveats, quantities
 from cmx_bench.report.tables.quantities import Span, UnknownError
 from cmx_bench.results import stats
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.spec.claims import Operation, Value
 from cmx_bench.units import plain

@@ -10,9 +10,9 @@ from typing import Literal, TypeAlias
 from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.present.content import Column, Entry, Table
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import caveats, quantities
 from cmx_bench.report.tables.quantities import Span, UnknownError
+from cmx_bench.results.nouns import Report
 from cmx_bench.spec.claims import (
     CheckError,
     Claim,

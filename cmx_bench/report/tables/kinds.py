@@ -11,7 +11,7 @@ from cmx_bench.measures import work
 from cmx_bench.measures.work import Work
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report
+from cmx_bench.results.nouns import Report
 
 
 @dataclass(frozen=True, slots=True)

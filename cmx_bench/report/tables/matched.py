@@ -5,7 +5,7 @@ from __future__ import annotations
 from cmx_bench import units
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report
+from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
 
 

@@ -11,8 +11,8 @@ from cmx_bench.measures import conditions
 from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report
 from cmx_bench.results.environment import COMPARABLE
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Environment
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain

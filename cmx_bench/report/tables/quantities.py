@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
-from cmx_bench.report.nouns import Report
 from cmx_bench.results import agreement, stats
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.stats import Change
 from cmx_bench.results.summary import Result
 from cmx_bench.spec.claims import Number, Operation, Quantity, Value

@@ -10,10 +10,10 @@ from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.present.content import Column, Entry, Picture, Table
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import best, caveats
 from cmx_bench.results import agreement, stats
 from cmx_bench.results.agreement import Pair, Voter
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 

@@ -14,9 +14,9 @@ from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.report.headline import Fact, code
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import best, provenance
 from cmx_bench.results import records
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Environment
 from cmx_bench.units import plain
 

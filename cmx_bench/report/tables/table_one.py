@@ -9,8 +9,8 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import best, caveats, trained
+from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
 
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from cmx_bench import report
 from cmx_bench.report import several
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import side_by_side
-from cmx_bench.report.verify import embedded, places
-from cmx_bench.report.verify.embedded import Embedded
+from cmx_bench.report.verify import places
 from cmx_bench.report.verify.places import Places
-from cmx_bench.results import predictions, records
+from cmx_bench.results import embedded, predictions, records
+from cmx_bench.results.embedded import Embedded
+from cmx_bench.results.nouns import Report
 
 _PAGE = "report.html"  # whatever a single one is called
 _NOTHING = "(nothing)"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html import unescape
 
-from cmx_bench.report.verify import embedded
+from cmx_bench.results import embedded
 
 
 @dataclass(frozen=True, slots=True)

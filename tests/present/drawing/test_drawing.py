@@ -10,7 +10,7 @@ import pytest
 from cmx_bench.present.drawing import COPIES, draw, inline
 from cmx_bench.present.plot import Plot, Point
 from cmx_bench.report.figures import plots
-from cmx_bench.report.summary import summarise
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cmx_bench.present.drawing import draw
 from cmx_bench.report.figures import batch_sizes, plots
-from cmx_bench.report.summary import summarise
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 from ..synthetic import BF16, FP16, PAPER, failed, make_records, make_run

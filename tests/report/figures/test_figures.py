@@ -8,7 +8,7 @@ import pytest
 
 from cmx_bench.present.plot import Plot
 from cmx_bench.report.figures import plots
-from cmx_bench.report.summary import summarise
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 from ..synthetic import BF16, FP16, FP32, PAPER, make_records, make_run

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from cmx_bench.report.figures import front
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.results import agreement
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.predictions import Images
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 from ..synthetic import FP16, PAPER, failed, make_records, make_run

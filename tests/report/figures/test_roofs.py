@@ -8,10 +8,10 @@ import pytest
 
 from cmx_bench.present.drawing import draw
 from cmx_bench.report.figures import plots, roofs
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables.kinds import Roofs, by_model, table
 from cmx_bench.report.tables.kinds import roofs as measured_roofs
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 
 from ..synthetic import FP16, PAPER, WORK, make_records, make_run
 

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import best
 from cmx_bench.report.tables.table_one import table_one
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 from ..synthetic import FP16, PAPER, make_records, make_run

@@ -9,10 +9,10 @@ import pytest
 
 from cmx_bench.present.content import Column, Entry, Note, Table, in_order
 from cmx_bench.report import RENDERERS, latex, terminal, tidy
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import caveats, tables
 from cmx_bench.report.tables.table_one import table_one
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 from cmx_bench.spec.claims import Claim
 

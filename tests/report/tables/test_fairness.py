@@ -13,11 +13,11 @@ from cmx_bench import report as reports
 from cmx_bench.cell import Setting
 from cmx_bench.present.content import Table
 from cmx_bench.report import RENDERERS, terminal
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import fairness, tables
 from cmx_bench.report.tables.fairness import Standing
 from cmx_bench.results import stats
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.summary import Result
 
 from ..synthetic import ENVIRONMENT, FP16, PAPER, failed, make_records, make_run, values

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from cmx_bench.present.content import Entry
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import fidelity
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 
 from ..synthetic import FP16, PAPER, make_records, make_run

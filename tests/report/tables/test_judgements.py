@@ -8,11 +8,11 @@ import math
 import pytest
 
 from cmx_bench.report.headline import facts
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import judgements, quantities, tables
 from cmx_bench.report.tables.judgements import Judged
 from cmx_bench.report.tables.quantities import Span
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 from cmx_bench.spec.claims import Claim, parse
 

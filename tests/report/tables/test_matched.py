@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from cmx_bench.designs import matches, search
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import tables
 from cmx_bench.report.tables.matched import table
+from cmx_bench.results.reading import summarise
 
 from ..synthetic import FP32, PAPER, make_run
 

@@ -11,9 +11,9 @@ import pytest
 from cmx_bench import report
 from cmx_bench.present.content import Table
 from cmx_bench.report import RENDERERS, entries, verify
-from cmx_bench.report.nouns import Report
 from cmx_bench.report.tables import judgements, tables
 from cmx_bench.results import agreement, predictions, records, stats
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.predictions import PREDICTED, ROW, Images
 from cmx_bench.results.records import Record
 from cmx_bench.spec.claims import Claim

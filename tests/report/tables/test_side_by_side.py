@@ -16,11 +16,11 @@ from cmx_bench.cell import Setting
 from cmx_bench.errors import RecordsError
 from cmx_bench.present.content import Table
 from cmx_bench.report import several, verify
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import side_by_side
 from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import records
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Environment
 
 from ..synthetic import ENVIRONMENT, FP16, PAPER, make_records, make_run

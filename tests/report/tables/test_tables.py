@@ -7,10 +7,10 @@ import dataclasses
 from cmx_bench.measures.conditions import REASONS
 from cmx_bench.present.content import Entry, Table, grouped
 from cmx_bench.report import terminal
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import metrics, tables
 from cmx_bench.report.tables.provenance import environments
 from cmx_bench.report.tables.table_one import table_one
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 from ..synthetic import BF16, FP16, FP32, failed, make_records, make_run, model, watched

@@ -9,10 +9,10 @@ import pytest
 
 from cmx_bench.present.plot import Scatter
 from cmx_bench.report.figures import curves, figure_one
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.report.tables import best, tables, trained
 from cmx_bench.report.tables.table_one import table_one
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 
 from ..synthetic import FP32, PAPER, make_run

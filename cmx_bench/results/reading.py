@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pandas import DataFrame
 
 from cmx_bench.measures import conditions
-from cmx_bench.report.counterparts import counterparts
-from cmx_bench.report.gaps import gaps
-from cmx_bench.report.nouns import Blocks, Failure, Key, LeftOut, Progress, Report
 from cmx_bench.results import disturbance, frame, summary
-from cmx_bench.results.counting import Execution, executions, majorities
+from cmx_bench.results.counterparts import counterparts
+from cmx_bench.results.executions import Execution, executions, majorities
+from cmx_bench.results.gaps import gaps
+from cmx_bench.results.nouns import Blocks, Failure, Key, LeftOut, Progress, Report
 from cmx_bench.results.records import Record, Run
 from cmx_bench.results.summary import Result
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from cmx_bench import __version__
 from cmx_bench.errors import RecordsError
-from cmx_bench.report.nouns import Report
-from cmx_bench.report.summary import summarise
 from cmx_bench.results import agreement, records
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 
 # Data, which no browser runs; numbered where a page holds several runs.
 _BLOCK = re.compile(

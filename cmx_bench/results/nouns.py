@@ -1,4 +1,4 @@
-"""What can be said of a run: the noun that `summary` makes and every table and figure reads."""
+"""What can be said of a run: the noun that `reading` makes and every table and figure reads."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pandas import DataFrame
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS, Metric
-from cmx_bench.report.counterparts import Counterparts
-from cmx_bench.report.gaps import Gap
 from cmx_bench.results import summary
 from cmx_bench.results.agreement import NO_VOTES, Votes
+from cmx_bench.results.counterparts import Counterparts
+from cmx_bench.results.gaps import Gap
 from cmx_bench.results.records import Record, Run
 from cmx_bench.results.stats import Estimate
 from cmx_bench.results.summary import Result

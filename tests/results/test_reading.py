@@ -7,11 +7,11 @@ import math
 
 import pytest
 
-from cmx_bench.report.summary import summarise
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 from cmx_bench.results.stats import Estimate
 
-from .synthetic import (
+from ..report.synthetic import (
     BF16,
     ENVIRONMENT,
     FP16,
