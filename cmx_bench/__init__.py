@@ -1,3 +1,36 @@
-"""A comparative benchmark suite around ConvMixer: one YAML suite in, the paper's table out."""
+"""A comparative benchmark suite for vision backbones around ConvMixer.
 
+From Python, `load` gives what a run measured as a DataFrame with a row a sample, `summary` what the
+report shows of it, and `plot` has a function for each figure of the report.
+"""
+
+from __future__ import annotations
+
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cmx_bench.report import figures as plot
+    from cmx_bench.report.loading import load
+    from cmx_bench.results.summary import summary
+
+__all__ = ["__version__", "load", "plot", "summary"]
 __version__ = "0.1.0"
+
+# Imported when they are asked for (PEP 562): the command line and the processes that measure pay
+# for neither pandas nor seaborn.
+_LAZY = {
+    "load": "cmx_bench.report.loading:load",
+    "plot": "cmx_bench.report.figures",
+    "summary": "cmx_bench.results.summary:summary",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return resolve_name(_LAZY[name])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,0 +1,56 @@
+"""Runs from their folders or pages, as a DataFrame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pandas import DataFrame
+
+from cmx_bench.errors import RecordsError
+from cmx_bench.report.verify import embedded
+from cmx_bench.results import frame, records
+from cmx_bench.results.counting import executions
+from cmx_bench.results.records import Record, Run
+
+
+def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> DataFrame:
+    """The samples of one run or of several: a row a sample, in base units.
+
+    `results.frame.COLUMNS` says what each column holds. Reported values rest on the rows where
+    `counts` is true; `why` says why the others do not. The column `run` has the name of each run's
+    folder, or its path where two runs have the same name.
+
+    Args:
+        path: the folder of a run or its report.html, or several of them.
+
+    Raises:
+        RecordsError: a path is no run, cannot be read, or is given twice.
+    """
+    paths = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(one) for one in path]
+    if not paths:
+        raise RecordsError("no runs to load; give the folder of a run or several")
+    return frame.samples(
+        {
+            name: (run, executions(run, measured))
+            for name, (run, measured) in zip(_names(paths), map(_read, paths), strict=True)
+        }
+    )
+
+
+def _read(path: Path) -> tuple[Run, Sequence[Record]]:
+    if path.is_file():
+        report = embedded.read(path).report
+        return report.run, report.records
+    return records.read_run(path), records.read(path)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The shortest names that tell the runs apart."""
+    folders = [path.absolute().parent if path.is_file() else path.absolute() for path in paths]
+    for names in ([folder.name for folder in folders], [str(path) for path in paths]):
+        if len(set(names)) == len(names):
+            return names
+    repeated = next(path for place, path in enumerate(paths) if path in paths[:place])
+    raise RecordsError(f"{repeated}: is given twice")

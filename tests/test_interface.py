@@ -1,0 +1,66 @@
+"""What there is from Python: runs as frames, and nothing heavy before they are asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cmx_bench
+from cmx_bench import report
+from cmx_bench.errors import RecordsError
+
+from .report.synthetic import PAPER, make_records, make_run, write_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    run = make_run(PAPER[:3])
+    return write_folder(tmp_path / "mine", run, make_records(run))
+
+
+def test_a_folder_and_its_page_are_the_same(folder: Path) -> None:
+    page = report.write(folder)
+    assert cmx_bench.load(folder).equals(cmx_bench.load(str(page)))
+
+
+def test_the_summary_is_what_the_report_has(folder: Path) -> None:
+    summary = cmx_bench.summary(cmx_bench.load(folder))
+    assert [tuple(row) for row in summary[["model", "setting", "metric"]].to_numpy()] == list(
+        report.read(folder).results
+    )
+    assert summary["status"].eq("ok").all()
+
+
+def test_several_runs_are_told_apart_by_their_folders(tmp_path: Path, folder: Path) -> None:
+    run = make_run(PAPER[:3])
+    other = write_folder(tmp_path / "other", run, make_records(run))
+    samples = cmx_bench.load([folder, other])
+    assert list(samples["run"].cat.categories) == ["mine", "other"]
+    assert samples["run"].value_counts().tolist() == [len(samples) // 2] * 2
+    same_name = write_folder(tmp_path / "deeper" / "mine", run, make_records(run))
+    assert list(cmx_bench.load([folder, same_name])["run"].unique()) == [
+        str(folder), str(same_name),
+    ]  # fmt: skip
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(RecordsError, match="holds no run"):
+        cmx_bench.load(tmp_path)
+    with pytest.raises(RecordsError, match="is given twice"):
+        cmx_bench.load([folder, folder])
+    with pytest.raises(RecordsError, match="no runs to load"):
+        cmx_bench.load([])
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import cmx_bench, sys; print({'pandas', 'numpy', 'torch', 'seaborn'} & {*sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout == "set()\n"
+    assert {"load", "plot", "summary"} <= set(dir(cmx_bench))
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        _ = cmx_bench.lode  # type: ignore[attr-defined]
