@@ -9,9 +9,8 @@ from pathlib import Path
 from pandas import DataFrame
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.report.verify import embedded
-from cmx_bench.results import frame, records
-from cmx_bench.results.counting import executions
+from cmx_bench.results import embedded, frame, records
+from cmx_bench.results.executions import executions
 from cmx_bench.results.records import Record, Run
 
 
