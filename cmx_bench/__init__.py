@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cmx_bench.report import figures as plot
-    from cmx_bench.report.loading import load
+    from cmx_bench.results.loading import load
     from cmx_bench.results.summary import summary
 
 __all__ = ["__version__", "load", "plot", "summary"]
@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 # Imported when they are asked for (PEP 562): the command line and the processes that measure pay
 # for neither pandas nor seaborn.
 _LAZY = {
-    "load": "cmx_bench.report.loading:load",
+    "load": "cmx_bench.results.loading:load",
     "plot": "cmx_bench.report.figures",
     "summary": "cmx_bench.results.summary:summary",
 }
