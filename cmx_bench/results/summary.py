@@ -159,9 +159,10 @@ def _cells(known: DataFrame) -> Iterator[_Cell]:
         "counting": counting["replicate"].agg(list),
         "medians": counting["value"].agg(list),
     }
+    # Not by reindex: pandas 3.1 fails on categories of an index that has more than 127 of them.
     for name, column in lists.items():
-        texts = column.reindex(cells.index)
-        cells[name] = [entry if isinstance(entry, list) else [] for entry in texts]
+        present = column.to_dict()
+        cells[name] = [present.get(key, []) for key in cells.index]
     return map(_Cell._make, cells.reset_index().itertuples(index=False, name=None))
 
 

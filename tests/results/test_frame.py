@@ -136,3 +136,12 @@ def test_a_part_of_the_samples_can_be_summarised(run: Run) -> None:
     two = samples[(samples["replicate"] < 2) & (samples["metric"] == "throughput")]
     assert summary.summary(two)["n"].tolist() == [2, 2, 2]
     assert summary.summary(samples[:0]).empty
+
+
+def test_a_run_may_have_more_models_than_a_byte_counts() -> None:
+    models = tuple(dataclasses.replace(PAPER[0], name=f"m{place}") for place in range(200))
+    run = make_run(models, measures=("throughput",), replicates=3)
+    tries = executions(run, make_records(run))
+    rows = summary.results(frame.samples({"run": (run, tries)}))
+    assert [row.model for row in rows] == [model.name for model in models]
+    assert {row.n for row in rows} == {3}
