@@ -1,4 +1,4 @@
-"""The one table model: what HTML, Markdown, LaTeX, CSV and the terminal only write down."""
+"""What stands in a document, as plain data that HTML, Markdown, LaTeX and CSV only write down."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Align: TypeAlias = Literal["left", "right"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A term and what there is to say about it; a `warning` asks for the reader's attention."""
+
+    term: str
+    text: str
+    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cmx_bench import units
-from cmx_bench.present.content import first_few
+from cmx_bench.present.content import Fact, first_few
 from cmx_bench.report.tables import judgements
 from cmx_bench.results import records
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A term and what there is to say about it; a `warning` asks for the reader's attention."""
-
-    term: str
-    text: str
-    warning: bool = False
 
 
 def facts(report: Report) -> list[Fact]:

@@ -6,9 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from cmx_bench.present.content import Column, Entry, Table, grouped
+from cmx_bench.present.content import Column, Entry, Fact, Table, grouped
 from cmx_bench.report.content import Content
-from cmx_bench.report.headline import Fact, facts
+from cmx_bench.report.headline import facts
 from cmx_bench.units import plain
 
 # A left column with longer lines is broken; centimetres that a letter of \scriptsize takes.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cmx_bench.present.content import Entry, Table
+from cmx_bench.present.content import Entry, Fact, Table
 from cmx_bench.present.plot import Plot
 from cmx_bench.report.content import Content
-from cmx_bench.report.headline import Fact, facts
+from cmx_bench.report.headline import facts
 from cmx_bench.units import plain
 
 # Longer tables are folded away.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from cmx_bench.report.headline import Fact, facts, too_wide
+from cmx_bench.present.content import Fact
+from cmx_bench.report.headline import facts, too_wide
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cmx_bench import units
 from cmx_bench.gate.verdict import Comparison, State, Verdict
 from cmx_bench.metrics import Metric
-from cmx_bench.report.headline import Fact
+from cmx_bench.present.content import Fact
 from cmx_bench.units import plain
 
 # In every output the comparisons stand in this order.

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from cmx_bench.gate.outputs.comparisons import table
 from cmx_bench.gate.outputs.sentences import facts, headline, one_line
 from cmx_bench.gate.verdict import Verdict
-from cmx_bench.present.content import Table
+from cmx_bench.present.content import Fact, Table
 from cmx_bench.report import page
-from cmx_bench.report.headline import Fact
 
 if TYPE_CHECKING:
     from cmx_bench.present.drawing import Drawing

@@ -11,9 +11,9 @@ from typing import Any
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import RecordsError
 from cmx_bench.metrics import METRICS, Metric
-from cmx_bench.present.content import Column, Entry, Table
+from cmx_bench.present.content import Column, Entry, Fact, Table
 from cmx_bench.report import entries
-from cmx_bench.report.headline import Fact, code
+from cmx_bench.report.headline import code
 from cmx_bench.report.tables import best, provenance
 from cmx_bench.results import records
 from cmx_bench.results.nouns import Report
