@@ -55,6 +55,11 @@ def exact(value: float) -> str:
     return f"{int(value):,}" if value == int(value) else repr(value)
 
 
+def read_back(value: float) -> str:
+    """The shortest text that programs read back as `value`: `51625960`, `0.1`, `1e-05`."""
+    return str(int(value)) if value == int(value) else repr(value)
+
+
 def digits_for(value: float, half_width: float | None) -> int:
     """Significant digits of `value` that its interval supports: its half width shown to one digit.
 

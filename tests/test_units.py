@@ -104,3 +104,13 @@ def test_count(text: str, number: int | None) -> None:
 def test_what_is_no_count(text: str) -> None:
     with pytest.raises(ValueError, match="expected a number such as 21110248, 21.1M or 4G"):
         units.count(text)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_what_programs_are_told_reads_back(value: float) -> None:
+    assert float(units.read_back(value)) == value
+
+
+def test_what_programs_are_told_is_short() -> None:
+    values = (51_625_960.0, 0.1, 1e-05, -2.0, 7)
+    assert [*map(units.read_back, values)] == ["51625960", "0.1", "1e-05", "-2", "7"]

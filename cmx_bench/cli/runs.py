@@ -74,10 +74,8 @@ def run(
     ] = False,
 ) -> None:  # fmt: skip
     """Measure a suite and render its report."""
-    from cmx_bench import report
     from cmx_bench.cli import progress
     from cmx_bench.execute import folders, rounds, runner
-    from cmx_bench.report import headline
     from cmx_bench.results import records
 
     seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
@@ -98,30 +96,40 @@ def run(
     except KeyboardInterrupt:
         note(f"interrupted; what was measured is in {folder}, the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
-    made = report.read(folder)
-    page = report.save(made, folder, copies=True)
-    print(report.overview(made, shutil.get_terminal_size((160, 24)).columns))
+    _show(folder, gate_claims)
+
+
+def _show(folder: Path, gate_claims: bool) -> None:
+    """Renders what was measured, and exits with the code for what failed, if anything did."""
+    # Imported after measuring, for pandas takes 100 MB and a second.
+    from cmx_bench import report
+    from cmx_bench.report import headline
+    from cmx_bench.report.overview import overview
+
+    measured = report.read(folder)
+    page = report.save(measured, folder, copies=True)
+    print(overview(measured, shutil.get_terminal_size((160, 24)).columns))
     print(page)
-    if wide := headline.too_wide(made):
+    if wide := headline.too_wide(measured):
         note(wide)
-    _exit_unless_fine(made, gate_claims)
+    _exit_unless_fine(measured, gate_claims)
 
 
-def _exit_unless_fine(made: Report, gate_claims: bool) -> None:
-    """Exits with the code for what failed, if anything did."""
+def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:
     from cmx_bench.report.tables import judgements
 
-    if not made.progress.ok:
+    progress = measured.progress
+    if not progress.ok:
         skipped = "nothing was measured; the report says why"
-        note(skipped if made.progress.skipped else "every cell failed")
+        note(skipped if progress.skipped else "every cell failed")
         raise typer.Exit(BAD_INPUT)
     if gate_claims:
-        counts = judgements.counts(judgements.judged(made))
+        counts = judgements.counts(judgements.judged(measured))
         note(f"claims: {judgements.counted(counts)}")
         if counts["FAILS"]:
             raise typer.Exit(REGRESSION)
-    if made.progress.failed:
-        note(f"{made.progress.failed} of {len(made.run.cells)} cells failed; the report says why")
+    if progress.failed:
+        note(f"{progress.failed} of {len(measured.run.cells)} cells failed; the report says why")
         raise typer.Exit(SOME_FAILED)
     if gate_claims and counts["UNDECIDED"]:
         raise typer.Exit(INCONCLUSIVE)
@@ -159,7 +167,7 @@ def report(
 ) -> None:  # fmt: skip
     """Render a run again from its records, or several runs side by side."""
     from cmx_bench import report as reports
-    from cmx_bench.report import several
+    from cmx_bench.report import formats
     from cmx_bench.report.tables import side_by_side
 
     atexit.register(gc.freeze)  # an exit searches all that is left for garbage: a tenth of the time
@@ -174,11 +182,12 @@ def report(
         else:
             give(reports.render(runs[0], _format(format, output, reports.RENDERERS)), output)
         return
-    found = side_by_side.compare(runs, [reports.read(run) for run in runs])
+    comparison = side_by_side.compare(runs, [reports.read(run) for run in runs])
     if everything:
-        print(several.save(found, out))
+        print(reports.save(comparison, out or formats.folder(comparison)))
     else:
-        give(several.RENDERERS[_format(format, output, several.RENDERERS)](found), output)
+        render = formats.SIDE_BY_SIDE[_format(format, output, formats.SIDE_BY_SIDE)]
+        give(render(comparison), output)
 
 
 def verify(path: Verifiable) -> None:
@@ -200,7 +209,7 @@ def cite(path: Rendered) -> None:
 
 
 def _format(format: str | None, output: Path | None, known: Mapping[str, object]) -> str:
-    from cmx_bench.report import SUFFIXES
+    from cmx_bench.report.formats import SUFFIXES
 
     suffix = output.suffix.removeprefix(".") if output else ""
     name = format or SUFFIXES.get(suffix, suffix)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cmx_bench import report
 from cmx_bench.gate import rule
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.results import environment, stats
+from cmx_bench.results.loading import read
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Environment
 from cmx_bench.results.stats import Change
@@ -30,11 +30,11 @@ def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Re
     Raises:
         RecordsError: a folder is no run, or cannot be read.
     """
-    head = report.read(run)
+    head = read(run)
     sides = [("run", _described(run, head))]
     comparisons: list[Comparison] = []
     for against, folder in others.items():
-        base = report.read(folder)
+        base = read(folder)
         sides.append((against, _described(folder, base)))
         comparisons += compare(base, head, threshold, against)
     title = f"{head.run.title}: {' and '.join(others)}"

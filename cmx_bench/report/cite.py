@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from cmx_bench.present.latex import escaped
 from cmx_bench.report.headline import code, device
-from cmx_bench.report.latex import escaped
 from cmx_bench.results import records
 from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain

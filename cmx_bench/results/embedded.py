@@ -19,9 +19,10 @@ from cmx_bench.results import agreement, records
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 
-# Data, which no browser runs; numbered where a page holds several runs.
+# Data, which no browser runs; numbered where a page holds several runs. It has no "<", so that
+# nothing that a browser shows passes for data.
 _BLOCK = re.compile(
-    r'<script type="application/json" id="cmx-bench-data(?:-\d+)?">\n(.*?)\n</script>', re.DOTALL
+    r'(<script type="application/json" id="cmx-bench-data(?:-\d+)?">\n)([^<]*)(\n</script>)'
 )
 
 
@@ -33,6 +34,16 @@ class Embedded:
     report: Report
     rendered_with: dict[str, str]
     path: str = ""
+
+    @property
+    def versions_apart(self) -> dict[str, tuple[str, str | None]]:
+        """The packages that it was rendered with in other versions than there are now: those."""
+        now = renderers()
+        return {
+            package: (then, now.get(package))
+            for package, then in self.rendered_with.items()
+            if then != now.get(package)
+        }
 
 
 def pack(report: Report, path: str = "") -> str:
@@ -63,25 +74,13 @@ def renderers() -> dict[str, str]:
     return {"cmx-bench": __version__, "matplotlib": version("matplotlib")}
 
 
-def unpack(page: str, where: str) -> Embedded:
-    """What the text of a run's page holds.
-
-    Raises:
-        RecordsError: nothing, or what cannot be read, or several runs; `where` is the page's name.
-    """
-    found = unpack_all(page, where)
-    if len(found) > 1:
-        raise RecordsError(f"{where}: holds {len(found)} runs; expected the page of one")
-    return found[0]
-
-
-def unpack_all(page: str, where: str) -> tuple[Embedded, ...]:
+def unpack(page: str, where: str) -> tuple[Embedded, ...]:
     """What the text of a page holds, run by run.
 
     Raises:
         RecordsError: nothing, or what cannot be read; `where` is the page's name.
     """
-    if not (blocks := _BLOCK.findall(page)):
+    if not (blocks := [data for _, data, _ in _BLOCK.findall(page)]):
         raise RecordsError(
             f"{where}: holds no raw samples: no page of a report, or an earlier cmx-bench "
             "rendered it; render it again: cmx-bench report RUN..."
@@ -113,9 +112,12 @@ def read(page: Path) -> Embedded:
     Raises:
         RecordsError: the file cannot be read, or holds nothing that can, or several runs.
     """
-    return unpack(records.text_of(page), str(page))
+    runs = unpack(records.text_of(page), str(page))
+    if len(runs) > 1:
+        raise RecordsError(f"{page}: holds {len(runs)} runs; expected the page of one")
+    return runs[0]
 
 
 def without(page: str) -> str:
-    """The page's text without the data in it."""
-    return _BLOCK.sub("", page)
+    """The page's text with nothing in the blocks that hold data."""
+    return _BLOCK.sub(r"\1\3", page)

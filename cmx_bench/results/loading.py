@@ -1,17 +1,34 @@
-"""Runs from their folders or pages, as a DataFrame."""
+"""Runs read from their folders or pages: as a DataFrame, or with all that can be said of them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pandas import DataFrame
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import embedded, frame, records
+from cmx_bench.results import agreement, embedded, frame, records
 from cmx_bench.results.executions import executions
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
+
+
+def read(path: Path) -> Report:
+    """What a run's folder has to say, or the raw samples inside its page.
+
+    Raises:
+        RecordsError: the path is no run, or cannot be read.
+    """
+    if path.is_file():
+        return embedded.read(path).report
+    report = summarise(*_recorded(path), records.unfinished(path))
+    voters = [(model, key) for model, key, metric in report.results if metric == "top1"]
+    votes = agreement.read(path, voters)
+    return replace(report, votes=votes, thumbnails=agreement.thumbnails(path))
 
 
 def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> DataFrame:
@@ -33,12 +50,12 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
     return frame.samples(
         {
             name: (run, executions(run, measured))
-            for name, (run, measured) in zip(_names(paths), map(_read, paths), strict=True)
+            for name, (run, measured) in zip(_names(paths), map(_recorded, paths), strict=True)
         }
     )
 
 
-def _read(path: Path) -> tuple[Run, Sequence[Record]]:
+def _recorded(path: Path) -> tuple[Run, Sequence[Record]]:
     if path.is_file():
         report = embedded.read(path).report
         return report.run, report.records

@@ -134,7 +134,11 @@ class Report:
 
     def samples_of(self, result: Result) -> DataFrame:
         """The rows of the samples that a result was made from."""
-        return self.samples.loc[self._places[result.model, result.setting, result.metric]]
+        places = self._places[result.model, result.setting, result.metric]
+        start, end = places[0], places[-1] + 1
+        if len(places) == end - start:  # a slice copies nothing: 0.1 ms instead of 3
+            return self.samples.iloc[start:end]
+        return self.samples.iloc[places]
 
     def details(self, result: Result) -> Sequence[Mapping[str, Any]]:
         """What the records of a result hold besides its values, one for each process."""

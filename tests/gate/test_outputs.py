@@ -319,7 +319,7 @@ def test_a_summary_is_cut_by_whole_rows(tmp_path: Path, monkeypatch: pytest.Monk
     text = path.read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert 2**13 - 300 < len(text.encode()) <= 2**13
-    assert f"{203 - len(rows)} more rows are left out here" in text
+    assert f"There is no room for {203 - len(rows)} more rows here" in text
     assert not github.append_summary(found, path)  # no room is left
     assert path.read_text(encoding="utf-8") == text
 

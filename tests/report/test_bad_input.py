@@ -12,7 +12,8 @@ from html import unescape
 
 import pytest
 
-from cmx_bench.report import RENDERERS, latex, markdown, terminal
+from cmx_bench.present import latex, markdown
+from cmx_bench.report import RENDERERS, overview
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
@@ -64,13 +65,13 @@ def test_programs_are_told_too(broken: Report) -> None:
 
 
 def test_the_terminal_keeps_its_row(broken: Report) -> None:
-    [row] = [line for line in terminal.text(table_one(broken, FP16), 200).splitlines()
+    [row] = [line for line in overview.text(table_one(broken, FP16), 200).splitlines()
              if BROKEN.label in line]  # fmt: skip
     assert row.split()[1:5] == ["failed"] * 4
 
 
 def test_the_terminal_shows_awkward_names_as_they_are() -> None:
-    text = terminal.text(table_one(awkward(), FP16), 600)
+    text = overview.text(table_one(awkward(), FP16), 600)
     for label in AWKWARD:
         for line in plain(label).splitlines():
             assert line in text

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.report import RENDERERS, several
+from cmx_bench.report.formats import RENDERERS, SIDE_BY_SIDE
 
 from .synthetic import BF16, FP16, FP32
 from .tables.test_caveats import evaluated
@@ -48,7 +48,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, report in made.items():
         (folder / f"{name}.html").write_text(RENDERERS["html"](report), encoding="utf-8")
     both = beside(run(), run(NEWER, times=2))
-    (folder / "beside.html").write_text(several.RENDERERS["html"](both), encoding="utf-8")
+    (folder / "beside.html").write_text(SIDE_BY_SIDE["html"](both), encoding="utf-8")
     return {name: folder / f"{name}.html" for name in (*made, "beside")}
 
 

@@ -20,11 +20,12 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import pandas
 import pytest
 
 from cmx_bench.cell import Model
-from cmx_bench.report import RENDERERS, tidy
-from cmx_bench.report.markdown import escaped
+from cmx_bench.present.markdown import escaped
+from cmx_bench.report import RENDERERS, exports
 from cmx_bench.report.tables import tables
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
@@ -157,9 +158,25 @@ def test_csv_carries_awkward_names() -> None:
 
 def test_tables_as_csv_are_rectangular() -> None:
     for table in tables(mixed()):
-        lines = list(csv.reader(io.StringIO(tidy.table(table))))
+        lines = list(csv.reader(io.StringIO(exports.table(table))))
         assert {len(line) for line in lines} == {len(table.columns) + 1}
         assert len(lines) == len(table.rows) + 1
+
+
+def test_the_samples_read_back_as_the_frame() -> None:
+    report = mixed()
+    packed = exports.samples(report)
+    assert packed == exports.samples(mixed())
+    assert packed[3:8] == bytes(5)  # neither a file's name nor a time
+    found = pandas.read_csv(io.BytesIO(packed), compression="gzip", keep_default_na=False)
+    assert list(found.columns) == list(report.samples.columns)
+    assert list(found["label"]) == list(report.samples["label"])
+    for name in ("value", "elapsed", "gpu_clock_reasons"):
+        given = report.samples[name].tolist()
+        assert [float(text or "nan") for text in found[name]] == pytest.approx(
+            given, nan_ok=True, rel=0
+        )
+    assert list(map(json.loads, found["details"])) == list(report.samples["details"])
 
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -199,12 +216,17 @@ def test_json_holds_what_was_discarded_and_what_stayed_wide() -> None:
     assert [one["covariates"]["gpu_clock_reasons"] for one in watched["processes"]] == [
         [68, 4, 4, 68, 4, 4, 4], [4, 4, 4, 4, 4], [68, 68, 68, 68, 4, 68],
     ]  # fmt: skip
-    assert (watched["precision"], watched["wide"]) == (0.03, False)
+    assert [one["covariates"]["discarded"] for one in watched["processes"]] == [
+        [True, False, False, True, False, False, False], [False] * 5,
+        [True, True, False, False, False, False],
+    ]  # fmt: skip
+    assert (watched["wanted"], watched["wide"]) == (0.03, False)
     assert [one["model"] for one in content["results"] if one["wide"]] == ["resnet50"]
 
 
 def test_json_carries_awkward_names() -> None:
-    content = json.loads(RENDERERS["json"](awkward()))
+    text = RENDERERS["json"](awkward())
+    content = json.loads(text, parse_constant=pytest.fail)  # NaN is no JSON
     assert [one["label"] for one in content["run"]["models"]] == list(AWKWARD)
 
 

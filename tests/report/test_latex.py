@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from cmx_bench.present import latex
 from cmx_bench.present.content import Column, Entry, Note, Table
-from cmx_bench.report import RENDERERS, latex
-from cmx_bench.report.latex import escaped
+from cmx_bench.present.latex import escaped
+from cmx_bench.report import RENDERERS
 from cmx_bench.report.tables import tables
 from cmx_bench.results.nouns import Report
 

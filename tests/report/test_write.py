@@ -141,11 +141,12 @@ def test_two_processes_write_the_same_bytes(folder: Path) -> None:
     """But for drawings, which have a test of their own and take seconds."""
     code = (
         "import sys, pathlib, hashlib; from cmx_bench import report; "
-        "from cmx_bench.report import content, page; "
+        "from cmx_bench.report import exports, formats; "
         "found = report.read(pathlib.Path(sys.argv[1])); "
         "texts = [report.RENDERERS[one](found) for one in ('md', 'latex', 'csv', 'json')]; "
-        "texts.append(page.render(content.content(found), ())); "
-        "print([hashlib.sha256(text.encode()).hexdigest() for text in texts])"
+        "texts.append(formats._page(found, formats.content(found), ())); "
+        "files = [*map(str.encode, texts), exports.samples(found)]; "
+        "print([hashlib.sha256(file).hexdigest() for file in files])"
     )
     assert python(code, str(folder), seed="1") == python(code, str(folder), seed="2")
 
@@ -161,8 +162,9 @@ def test_reports_never_load_torch(folder: Path) -> None:
 
 def test_tables_load_nothing_heavy(folder: Path) -> None:
     code = (
-        "import sys, pathlib; from cmx_bench import report; from cmx_bench.report import tables; "
-        "[report.render(pathlib.Path(sys.argv[1]), one) for one in ('md', 'latex', 'csv')]; "
-        "print({'seaborn', 'matplotlib', 'jinja2', 'rich'} & set(sys.modules))"
+        "import sys, pathlib; from cmx_bench import report; "
+        "formats = ('md', 'latex', 'csv', 'json'); "
+        "[report.render(pathlib.Path(sys.argv[1]), format) for format in formats]; "
+        "print({'seaborn', 'matplotlib', 'jinja2', 'lxml', 'rich'} & set(sys.modules))"
     )
     assert python(code, str(folder)) == "set()\n"

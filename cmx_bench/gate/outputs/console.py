@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,41 +11,38 @@ from cmx_bench.gate.outputs.comparisons import ordered, table
 from cmx_bench.gate.outputs.sentences import because, facts, headline, interval, several_settings
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.present import terminal
+from cmx_bench.present.content import Entry
+from cmx_bench.present.terminal import Grid
 
 # A terminal has room for these; the page has the others.
 _COLUMNS = ("verdict", "network", "against", "metric", "slowdown", "detectable", "n")
 
 
 def text(verdict: Verdict, width: int) -> str:
-    """Headline, notes, table, reasons and sides in at most `width` columns; no colours."""
-    import rich.box
-    import rich.console
-    import rich.table
-    from rich.text import Text
-
+    """Headline, table, reasons and sides in at most `width` columns; no colours."""
     equal = [one for one in verdict.comparisons if one.metric.exact and one.state == "PASS"]
-    rest = [one for one in verdict.comparisons if one not in equal]
-    whole = table(replace(verdict, comparisons=tuple(rest)))
+    rest = tuple(one for one in verdict.comparisons if one not in equal)
+    return terminal.text(
+        [
+            headline(verdict),
+            *([_grid(replace(verdict, comparisons=rest))] if rest else []),
+            *([f"equal, as they must be: {_exact(equal)}"] if equal else []),
+            *_reasons(verdict),
+            *(f"{fact.term}: {fact.text}" for fact in facts(verdict)),
+        ],
+        width,
+    )
+
+
+def _grid(verdict: Verdict) -> Grid:
+    whole = table(verdict)
     keys = [*_COLUMNS[:2], *(["setting"] * several_settings(verdict)), *_COLUMNS[2:]]
     places = {column.key: place for place, column in enumerate(whole.columns)}
-    shown = [places[key] for key in keys if key in places]
-    drawn = rich.table.Table(box=rich.box.SIMPLE_HEAVY, padding=(0, 1), pad_edge=False)
-    for column in (whole.columns[place] for place in shown):
-        drawn.add_column(Text(column.heading), justify=column.align, overflow="fold",
-                         no_wrap=column.key in ("verdict", "slowdown"))  # fmt: skip
-    for row in whole.rows:
-        drawn.add_row(*(Text(_cell(whole.columns[at].key, row[at].text, row[at].detail))
-                        for at in shown))  # fmt: skip
-    console = rich.console.Console(file=io.StringIO(), width=width, color_system=None)
-    with console.capture() as captured:
-        console.print(Text(headline(verdict)))
-        if drawn.rows:
-            console.print(drawn)
-        if equal:
-            console.print(Text(f"equal, as they must be: {_exact(equal)}"))
-        for line in (*_reasons(verdict), *(f"{one.term}: {one.text}" for one in facts(verdict))):
-            console.print(Text(line))
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+    columns = [whole.columns[places[key]] for key in keys if key in places]
+    rows = [[_cell(column.key, row[places[column.key]]) for column in columns]
+            for row in whole.rows]  # fmt: skip
+    return Grid(columns, rows, unbroken=("verdict", "slowdown"))
 
 
 def _exact(equal: Sequence[Comparison]) -> str:
@@ -56,8 +52,8 @@ def _exact(equal: Sequence[Comparison]) -> str:
     return f"{titles} of {models} {'model' if models == 1 else 'models'}"
 
 
-def _cell(key: str, text: str, detail: str) -> str:
-    return f"{text} ({detail})" if key == "slowdown" and detail else text
+def _cell(key: str, entry: Entry) -> str:
+    return entry.flat if key == "slowdown" else entry.text
 
 
 def _reasons(verdict: Verdict) -> Iterator[str]:

@@ -6,8 +6,8 @@ from bisect import bisect_left
 from pathlib import Path
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.gate.outputs import job_summary
 from cmx_bench.gate.outputs.comparisons import ordered
+from cmx_bench.gate.outputs.readable import in_markdown
 from cmx_bench.gate.outputs.sentences import headline, named, told
 from cmx_bench.gate.verdict import State, Verdict
 
@@ -60,11 +60,11 @@ def append_summary(verdict: Verdict, path: Path) -> bool:
         if cut > rows:
             return False
         with path.open("a", encoding="utf-8") as file:
-            file.write(job_summary.render(verdict, cut=cut))
+            file.write(in_markdown(verdict, cut=cut))
     except OSError as error:
         raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
     return True
 
 
 def _size(verdict: Verdict, cut: int) -> int:
-    return len(job_summary.render(verdict, cut=cut).encode())
+    return len(in_markdown(verdict, cut=cut).encode())

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+import gzip
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmx_bench import report
-from cmx_bench.report import several
+from cmx_bench.report import formats
+from cmx_bench.report.formats import Subject
 from cmx_bench.report.tables import side_by_side
-from cmx_bench.report.verify import places
-from cmx_bench.report.verify.places import Places
+from cmx_bench.report.verify.places import PLACES, Places
 from cmx_bench.results import embedded, predictions, records
 from cmx_bench.results.embedded import Embedded
 from cmx_bench.results.nouns import Report
 
-_PAGE = "report.html"  # whatever a single one is called
+_PAGE = "report.html"
 _NOTHING = "(nothing)"
 
 
@@ -52,51 +55,41 @@ def verify(path: Path) -> Verification:
     Raises:
         RecordsError: the path is none of these, or its raw samples cannot be read.
     """
-    beside = path / several.PAGE
+    beside = path / "comparison.html"
     if path.is_dir() and ((path / "run.json").exists() or not beside.exists()):
-        return _folder(path)
-    folder, page = (path, beside) if path.is_dir() else (None, path)
+        return _run(path)
+    page = beside if path.is_dir() else path
     text = records.text_of(page)
-    inside = embedded.unpack_all(text, str(page))
-    return _comparison(text, inside, folder) if inside[0].path else _page(text, inside[0])
+    inside = embedded.unpack(text, str(page))
+    subject = _subject(inside)
+    if path.is_dir():
+        made = formats.files(subject)
+        return _compared(subject, _shown(path, made), made, inside[0], _stale(path, made))
+    name = f"{formats.stem(subject)}.html"
+    return _compared(subject, {name: text}, {name: formats.html(subject)}, inside[0])
 
 
-def _page(text: str, inside: Embedded) -> Verification:
-    made = {_PAGE: report.RENDERERS["html"](inside.report)}
-    notes, drawn_alike = _versions(inside), _drawn_alike(inside)
-    return _compared(_hash(inside.report), {_PAGE: text}, made, notes, drawn_alike)
-
-
-def _folder(folder: Path) -> Verification:
+def _run(folder: Path) -> Verification:
+    """A run's folder, whose records are held against those in its page too."""
     found = report.read(folder)
-    made = report.files(found, _copies(folder))
+    made = formats.files(found, _copies(folder))
     shown = _shown(folder, made)
-    notes: tuple[str, ...] = ()
-    drawn_alike, others = True, list[Difference]()
-    page = shown.get(_PAGE)
-    others += _predictions(folder, found)
-    if isinstance(page, str):
-        inside = embedded.unpack(page, str(folder / _PAGE))
-        notes, drawn_alike = _versions(inside), _drawn_alike(inside)
-        others += _raw(found, inside.report)
-    notes = (*notes, *_stale(folder, made))
-    return _compared(_hash(found), shown, made, notes, drawn_alike, others)
+    others = list(_predictions(folder, found))
+    inside = embedded.read(folder / _PAGE) if _PAGE in shown else None
+    if inside is not None:
+        mine, theirs = (formats.content_hash(one) for one in (found, inside.report))
+        if mine != theirs:
+            place = "content hash of the raw samples in it"
+            others.append(Difference(_PAGE, place, theirs, mine))
+    return _compared(found, shown, made, inside, _stale(folder, made), others)
 
 
-def _comparison(text: str, inside: Sequence[Embedded], folder: Path | None) -> Verification:
-    """Runs side by side: the page alone, or with all that lies in its folder."""
-    paths, reports = [Path(one.path) for one in inside], [one.report for one in inside]
-    found = side_by_side.compare(paths, reports)
-    digest, notes = several.content_hash(found), _versions(inside[0])
-    if folder is None:
-        made = {several.PAGE: several.RENDERERS["html"](found)}
-        return _compared(digest, {several.PAGE: text}, made, notes)
-    files = several.files(found)
-    return _compared(digest, _shown(folder, files), files, (*notes, *_stale(folder, files)))
-
-
-def _hash(found: Report) -> str:
-    return records.content_hash(found.run, found.records)
+def _subject(inside: Sequence[Embedded]) -> Subject:
+    """What a page is of: of runs side by side each has the path that it was given by."""
+    if not inside[0].path:
+        return inside[0].report
+    paths = [Path(run.path) for run in inside]
+    return side_by_side.compare(paths, [run.report for run in inside])
 
 
 def _shown(folder: Path, made: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
@@ -109,43 +102,18 @@ def _shown(folder: Path, made: Mapping[str, str | bytes]) -> dict[str, str | byt
 
 
 def _stale(folder: Path, made: Mapping[str, str | bytes]) -> Iterator[str]:
-    for name in _rendered(folder):
+    """A note on each table and figure that lies in the folder and is not made any more."""
+    paths = (path for name in ("tables", "figures") for path in (folder / name).glob("*.*"))
+    for name in sorted(path.relative_to(folder).as_posix() for path in paths):
         if name not in made:
             yield f"{name} is of an earlier rendering, and was not compared"
 
 
 def _copies(folder: Path) -> list[str]:
-    """The formats beside SVG that the folder has figures in."""
+    """The formats besides SVG that the folder has figures in."""
     from cmx_bench.present import drawing  # matplotlib takes a while to import
 
-    return [one for one in drawing.COPIES if any((folder / "figures").glob(f"*.{one}"))]
-
-
-def _rendered(folder: Path) -> list[str]:
-    """The tables and figures that lie in a run's folder."""
-    found = (path for name in ("tables", "figures") for path in (folder / name).glob("*.*"))
-    return sorted(path.relative_to(folder).as_posix() for path in found)
-
-
-def _versions(page: Embedded) -> tuple[str, ...]:
-    now = embedded.renderers()
-    return tuple(
-        f"the page was rendered with {package} {then}, recomputed with {now.get(package)}"
-        for package, then in page.rendered_with.items()
-        if then != now.get(package)
-    )
-
-
-def _drawn_alike(page: Embedded) -> bool:
-    """Whether drawings can be compared byte by byte."""
-    return page.rendered_with.get("matplotlib") == embedded.renderers()["matplotlib"]
-
-
-def _raw(found: Report, inside: Report) -> Iterator[Difference]:
-    """The raw samples in the page are those of the folder."""
-    mine, theirs = _hash(found), _hash(inside)
-    if mine != theirs:
-        yield Difference(_PAGE, "content hash of the raw samples in it", theirs, mine)
+    return [kind for kind in drawing.COPIES if any((folder / "figures").glob(f"*.{kind}"))]
 
 
 def _predictions(folder: Path, found: Report) -> Iterator[Difference]:
@@ -172,58 +140,105 @@ def _count(where: str, what: str, said: int, those: NDArray[np.bool_]) -> Iterat
         yield Difference(where, what, f"{said:,}", f"{count:,}")
 
 
+# --- comparing ------------------------------------------------------------------------------------
+
+
 def _compared(
-    content_hash: str,
+    subject: Subject,
     shown: Mapping[str, str | bytes],
     made: Mapping[str, str | bytes],
-    notes: tuple[str, ...],
-    drawn_alike: bool = True,
-    others: Sequence[Difference] = (),
+    inside: Embedded | None,
+    stale: Iterable[str] = (),
+    others: Iterable[Difference] = (),
 ) -> Verification:
+    """Every file that is made held against the one that is shown.
+
+    Args:
+        inside: what the page holds, where there is one.
+        stale: notes on files that are not made any more.
+        others: differences that were found elsewhere.
+    """
+    apart = {} if inside is None else inside.versions_apart
+    notes = [
+        f"the page was rendered with {package} {then}, recomputed with {now}"
+        for package, (then, now) in apart.items()
+    ]
+    drawing = [package for package in apart if package != "cmx-bench"]
+    if drawing:
+        notes.append(f"drawings were not compared: versions of {', '.join(drawing)} differ")
     count, differences = 0, list(others)
-    if not drawn_alike:
-        notes = (*notes, "drawings were not compared: matplotlib's versions differ")
     for name, recomputed in made.items():
-        if not drawn_alike and name.startswith("figures/"):
+        if drawing and name.startswith("figures/"):
             continue
         given = shown.get(name)
         if given is None:
             differences.append(Difference(name, "the file", _NOTHING, "a file"))
-        elif isinstance(given, bytes) or isinstance(recomputed, bytes):
+        elif isinstance(recomputed, bytes):
+            assert isinstance(given, bytes)
             count += 1
-            if given != recomputed:
-                differences.append(Difference(name, "the drawing", "another", "this one"))
+            differences += _in_bytes(name, given, recomputed)
         else:
-            read = places.PLACES[PurePath(name).suffix]
-            ours, theirs = read(recomputed), read(given)
-            count += len(ours.entries) + len(ours.lines)
-            differences += _differences(name, theirs, ours, drawn_alike)
-    return Verification(content_hash, len(made), count, tuple(differences), notes)
+            assert isinstance(given, str)
+            places, named = _in_text(name, given, recomputed, drawn_alike=not drawing)
+            count += places
+            differences += named
+    digest = formats.content_hash(subject)
+    return Verification(digest, len(made), count, tuple(differences), (*notes, *stale))
 
 
-def _differences(
-    name: str, shown: Places, recomputed: Places, drawn_alike: bool
-) -> list[Difference]:
-    """Each place that differs; where none does, what may hide one."""
-    named = list(_named(name, shown, recomputed, drawn_alike))
-    if not named and shown.markup != recomputed.markup:
-        return [Difference(name, "the markup", shown.markup, recomputed.markup)]
-    return named
+def _in_bytes(name: str, shown: bytes, recomputed: bytes) -> list[Difference]:
+    if shown == recomputed:
+        return []
+    if not name.endswith(".gz"):
+        return [Difference(name, "the drawing", "another", "this one")]
+    try:  # another zlib writes other bytes for the same text
+        given, ours = (gzip.decompress(packed).decode() for packed in (shown, recomputed))
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        return [Difference(name, "the file", f"what cannot be read: {error}", "a table")]
+    return _in_text(name, given, ours)[1]
 
 
-def _named(name: str, shown: Places, recomputed: Places, drawn_alike: bool) -> Iterator[Difference]:
-    for place in dict.fromkeys((*recomputed.entries, *shown.entries)):
-        given, ours = (one.entries.get(place, _NOTHING) for one in (shown, recomputed))
-        if given != ours and (drawn_alike or not place.endswith(places.DRAWING)):
-            yield Difference(name, place, given, ours)
+_DRAWING = re.compile(r'(<figure id="[^"]*">.*?)<svg.*?</svg>', re.DOTALL)
+
+
+def _in_text(
+    name: str, shown: str, recomputed: str, drawn_alike: bool = True
+) -> tuple[int, list[Difference]]:
+    """How many places a text has, and each that differs; where none does, what may hide one."""
+    if name.endswith(".html"):
+        shown, recomputed = embedded.without(shown), embedded.without(recomputed)
+        if not drawn_alike:
+            shown, recomputed = (_DRAWING.sub(r"\1", text) for text in (shown, recomputed))
+    read = PLACES[PurePath(name).suffix]
+    ours = read(recomputed)
+    if shown == recomputed:
+        return ours.count, []
+    named = [Difference(name, *apart) for apart in _apart(read(shown), ours)]
+    return ours.count, named or [Difference(name, "the markup", shown, recomputed)]
+
+
+def _apart(shown: Places, recomputed: Places) -> Iterator[tuple[str, str, str]]:
+    """Each place that differs, what it shows and what was recomputed."""
+    for table in dict.fromkeys((*recomputed.tables, *shown.tables)):
+        theirs, ours = (places.tables.get(table, []) for places in (shown, recomputed))
+        heading = (ours or theirs)[0]
+        empty: list[str] = []
+        for number, (given, made) in enumerate(zip_longest(theirs, ours, fillvalue=empty)):
+            row = f"row {number} ({(made or given or [''])[0]})" if number else "heading"
+            for place, (one, other) in enumerate(zip_longest(given, made, fillvalue="")):
+                if one != other:
+                    column = heading[place] if place < len(heading) else place + 1
+                    yield f"{table}{row}, column {column}", one or _NOTHING, other or _NOTHING
+    for name in dict.fromkeys((*recomputed.drawings, *shown.drawings)):
+        one, other = (places.drawings.get(name, _NOTHING) for places in (shown, recomputed))
+        if one != other:
+            yield f"figure {name}, drawing", one, other
     matcher = difflib.SequenceMatcher(None, shown.lines, recomputed.lines, autojunk=False)
     for kind, start, end, first, last in matcher.get_opcodes():
-        if kind == "equal":
-            continue
-        for at in range(max(end - start, last - first)):
-            given = shown.lines[start + at] if start + at < end else _NOTHING
-            ours = recomputed.lines[first + at] if first + at < last else _NOTHING
-            yield Difference(name, f"line {start + at + 1}", given, ours)
+        if kind != "equal":
+            lines = zip_longest(shown.lines[start:end], recomputed.lines[first:last])
+            for number, (one, other) in enumerate(lines, start + 1):
+                yield f"line {number}", one or _NOTHING, other or _NOTHING
 
 
 _ROOM = 120

@@ -1,68 +1,40 @@
-"""The places of a rendered file and what stands in each: what `verify` compares, by format."""
+"""The places of a rendered file and what stands in each: what `verify` names, by format."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from html import unescape
 
-from cmx_bench.results import embedded
+from lxml import etree, html
+from lxml.html import HtmlElement
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """`entries` are named: those of tables, and drawings; `lines` are all the others, in order.
+    """`tables` are rows of texts by name, the first a heading; `lines` are all else, in order."""
 
-    `markup` is the whole text but its drawings: what hides an entry differs in it alone.
-    """
-
-    markup: str
-    entries: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, list[list[str]]] = field(default_factory=dict)
+    drawings: dict[str, str] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
 
-
-_TABLE = re.compile(r'(<caption id="([^"]*)-caption">.*?<tbody>)(.*?)(?=</tbody>)', re.DOTALL)
-_COLUMN = re.compile(r'<col data-column="([^"]*)">')
-_ROW = re.compile("<tr[^>]*>")
-_CELL = re.compile(r"<(t[hd])([^>]*)>(.*?)</\1>", re.DOTALL)
-_HIDDEN = re.compile(r'(data-sort|title)="([^"]*)"')
-_DRAWING = re.compile(r'(<figure id="([^"]*)">.*?)(<svg.*?</svg>)', re.DOTALL)
-DRAWING = ", drawing"
-_WORDS = {"title": "tooltip", "data-sort": "value to sort by"}
+    @property
+    def count(self) -> int:
+        """How many there are in which something stands."""
+        rows = (row for table in self.tables.values() for row in table)
+        entries = sum(bool(text) for row in rows for text in row)
+        return entries + len(self.drawings) + len(self.lines)
 
 
-def of_page(text: str) -> Places:
-    """report.html, without the data in it."""
-    text = embedded.without(text)
-    entries: dict[str, str] = {}
-    for table in _TABLE.finditer(text):
-        entries.update(_entries(table))
-    for figure in _DRAWING.finditer(text):
-        entries[f"figure {figure[2]}{DRAWING}"] = figure[3]
-    markup = _DRAWING.sub(r"\1", text)
-    return Places(markup, entries, tuple(_TABLE.sub(r"\1", markup).splitlines()))
-
-
-def _entries(table: re.Match[str]) -> Iterator[tuple[str, str]]:
-    """Each entry of a table of the page with what only shows on demand."""
-    columns = _COLUMN.findall(table[1])
-    for row, cells in enumerate(_ROW.split(table[3])[1:], 1):
-        found = _CELL.findall(cells)
-        label = _read(found[0][2]) if found else ""
-        for place, (_, attributes, content) in enumerate(found):
-            name = columns[place] if place < len(columns) else str(place + 1)
-            where = f"table {table[2]}, row {row} ({label}), column {name}"
-            yield where, _read(content)
-            for kind, value in _HIDDEN.findall(attributes):
-                yield f"{where}, {_WORDS[kind]}", unescape(value)
-
-
-def _read(content: str) -> str:
-    """What a reader sees of an entry, on one line."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", content)).split())
+# Not by pandas, here and below: it refuses what somebody changed so that rows differ in length.
+def of_csv(text: str) -> Places:
+    """results.csv, the samples and the tables."""
+    try:
+        return Places({"": list(csv.reader(io.StringIO(text)))})
+    except csv.Error:  # a field is too long
+        return of_lines(text)
 
 
 _SEPARATOR = re.compile(r"(?<!\\)\|")
@@ -70,41 +42,66 @@ _SEPARATOR = re.compile(r"(?<!\\)\|")
 
 def of_markdown(text: str) -> Places:
     """report.md."""
-    entries, lines, title, columns, row = {}, [], "", [""], 0
+    tables: dict[str, list[list[str]]] = {}
+    lines, title = [], ""
     for line in text.splitlines():
-        if not line.startswith("| "):
+        if line.startswith("| "):
+            row = [cell.strip() for cell in _SEPARATOR.split(line)[1:-1]]
+            if not row[0].startswith(":--"):  # that says how columns are aligned
+                tables.setdefault(f"{title}, ", []).append(row)
+        else:
             lines.append(line)
-            title, row = (line.lstrip("# "), 0) if line.startswith("#") else (title, row)
-            continue
-        cells = [cell.strip() for cell in _SEPARATOR.split(line)[1:-1]]
-        columns = cells if not row else columns
-        for place, cell in enumerate(cells):
-            name = columns[place] if place < len(columns) else str(place + 1)
-            entries[f"{title}, row {row - 1} ({cells[0]}), column {name}"] = cell
-        row += 1
-    return Places(text, entries, tuple(lines))
-
-
-def of_csv(text: str) -> Places:
-    """results.csv and the tables."""
-    heading, *rows = list(csv.reader(io.StringIO(text))) or [[]]
-    entries = {"heading": ", ".join(heading)}
-    for number, row in enumerate(rows, 1):
-        for place, cell in enumerate(row):
-            name = heading[place] if place < len(heading) else str(place + 1)
-            entries[f"row {number} ({row[0]}), column {name}"] = cell
-    return Places(text, entries)
+            title = line.lstrip("# ") if line.startswith("#") else title
+    return Places(tables, lines=tuple(lines))
 
 
 def of_lines(text: str) -> Places:
     """Any other text."""
-    return Places(text, lines=tuple(text.splitlines()))
+    return Places(lines=tuple(text.splitlines()))
 
 
-PLACES: dict[str, Callable[[str], Places]] = {
+# What an entry of the page has besides its text, and how it is called.
+_HIDDEN = {"title": "tooltip", "data-sort": "value to sort by"}
+
+
+def of_page(text: str) -> Places:
+    """A page without the data in it."""
+    # Bytes, and a first tag: a text that names an encoding, or is empty, raises.
+    parser = html.HTMLParser(encoding="utf-8", huge_tree=True)
+    page = html.document_fromstring(f"<!DOCTYPE html><html>{text}".encode(), parser)
+    tables: dict[str, list[list[str]]] = {}
+    for table in page.iterfind(".//table[caption]"):
+        name = table.find("caption").get("id", "").removesuffix("-caption")
+        tables[f"table {name}, "] = list(_rows(table))
+    drawings = {}
+    for svg in page.iterfind(".//figure//svg"):
+        name = next(svg.iterancestors("figure")).get("id", "")
+        drawings[name] = etree.tostring(svg, encoding="unicode")
+        svg.clear()
+    lines = etree.tostring(page, encoding="unicode").splitlines()
+    return Places(tables, drawings, tuple(lines))
+
+
+def _rows(table: HtmlElement) -> Iterator[list[str]]:
+    """A table's rows, each entry followed by what only shows on demand; leaves its body empty."""
+    names = [column.get("data-column", "") for column in table.iter("col")]
+    yield [text for name in names for text in (name, *(f"{name}, {a}" for a in _HIDDEN.values()))]
+    for body in table.iterfind("tbody"):
+        for row in body.iterchildren("tr"):
+            yield [text for cell in row.iterchildren("th", "td") for text in _texts(cell)]
+        body.clear(keep_tail=True)
+
+
+def _texts(cell: HtmlElement) -> tuple[str, ...]:
+    seen = " ".join(" ".join(cell.itertext()).split())
+    return seen, *(cell.get(attribute, "") for attribute in _HIDDEN)
+
+
+PLACES: Mapping[str, Callable[[str], Places]] = {
     ".html": of_page,
     ".md": of_markdown,
     ".csv": of_csv,
+    ".gz": of_csv,
     ".tex": of_lines,
     ".svg": of_lines,
 }

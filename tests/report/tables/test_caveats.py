@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from cmx_bench.present import latex
 from cmx_bench.present.content import Column, Entry, Note, Table, in_order
-from cmx_bench.report import RENDERERS, latex, terminal, tidy
+from cmx_bench.report import RENDERERS, exports, overview
 from cmx_bench.report.tables import caveats, tables
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.nouns import Report
@@ -178,7 +179,7 @@ def test_every_format_has_the_footnotes() -> None:
         text = RENDERERS[format](report).replace("\\", "")
         assert text.count("fused_attention True") >= 2
     table = next(one for one in tables(report) if one.key == "claims")
-    assert "b  measured with cuda-bf16" in terminal.text(table, 200)
-    assert "a: measured with cuda-fp32" in tidy.table(
+    assert "b  measured with cuda-bf16" in overview.text(table, 200)
+    assert "a: measured with cuda-fp32" in exports.table(
         table
     ) and r"\textsuperscript{a}" in latex.table(table)

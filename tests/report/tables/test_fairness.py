@@ -12,7 +12,7 @@ import pytest
 from cmx_bench import report as reports
 from cmx_bench.cell import Setting
 from cmx_bench.present.content import Table
-from cmx_bench.report import RENDERERS, terminal
+from cmx_bench.report import RENDERERS, overview
 from cmx_bench.report.tables import fairness, tables
 from cmx_bench.report.tables.fairness import Standing
 from cmx_bench.results import stats
@@ -224,7 +224,7 @@ def test_every_format_shows_it() -> None:
     shown = reports.overview(report, 160)
     assert "Each at its best" in shown
     assert "Where it is behind" in shown
-    widest = max(len(line) for line in terminal.text(found(report, "flips-"), 80).splitlines())
+    widest = max(len(line) for line in overview.text(found(report, "flips-"), 80).splitlines())
     assert widest <= 80
 
 

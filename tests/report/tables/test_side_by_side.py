@@ -15,7 +15,7 @@ from cmx_bench import report
 from cmx_bench.cell import Setting
 from cmx_bench.errors import RecordsError
 from cmx_bench.present.content import Table
-from cmx_bench.report import several, verify
+from cmx_bench.report import formats, verify
 from cmx_bench.report.tables import side_by_side
 from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import records
@@ -233,7 +233,7 @@ def test_a_run_is_not_compared_with_itself() -> None:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return several.save(beside(made(), made(NEWER)), tmp_path_factory.mktemp("out")).parent
+    return report.save(beside(made(), made(NEWER)), tmp_path_factory.mktemp("out")).parent
 
 
 def test_a_folder_gets_every_format(written: Path) -> None:
@@ -257,19 +257,16 @@ def test_the_rows_of_each_run_stand_behind_its_label(written: Path) -> None:
 def test_awkward_names_stay_text() -> None:
     awkward = "<script>alert(1)</script>|_x_ 100 % & 🤖" + "x" * 200
     found = beside(made(), made(NEWER | {"device_name": awkward}, title=awkward))
-    assert "<script>alert" not in several.RENDERERS["html"](found)
-    assert "<script>" not in several.RENDERERS["md"](found)
-    assert "<script>" not in several.RENDERERS["latex"](found)
+    assert "<script>alert" not in formats.SIDE_BY_SIDE["html"](found)
+    assert "<script>" not in formats.SIDE_BY_SIDE["md"](found)
+    assert "<script>" not in formats.SIDE_BY_SIDE["latex"](found)
 
 
-def test_a_folder_is_named_by_what_is_in_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    one = several.save(beside(made(), made(NEWER)), None)
-    assert one.parent.parent == Path("reports/paper")
-    assert several.save(beside(made(), made(NEWER)), None) == one
-    assert several.save(beside(made(), made(NEWER, times=2)), None) != one
+def test_a_folder_is_named_by_what_is_in_it() -> None:
+    name = formats.folder(beside(made(), made(NEWER)))
+    assert name.parent == Path("reports/paper")
+    assert formats.folder(beside(made(), made(NEWER))) == name
+    assert formats.folder(beside(made(), made(NEWER, times=2))) != name
 
 
 # --- verified -------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import dataclasses
 
 from cmx_bench.measures.conditions import REASONS
 from cmx_bench.present.content import Entry, Table, grouped
-from cmx_bench.report import terminal
+from cmx_bench.report import overview
 from cmx_bench.report.tables import metrics, tables
 from cmx_bench.report.tables.provenance import environments
 from cmx_bench.report.tables.table_one import table_one
@@ -189,11 +189,11 @@ def test_groups_of_columns_add_up(run: Run, found: list[Record]) -> None:
 
 def test_the_terminal_shows_the_same_table(run: Run, found: list[Record]) -> None:
     table = table_one(summarise(run, found), FP16)
-    text = terminal.text(table, 240)
+    text = overview.text(table, 240)
     assert "± 2.0 %, n = 5" in text
     assert "†C  a third party's transcription" in text
     assert max(len(line) for line in text.splitlines()) <= 240
-    assert "ConvMixer-1536/20" in terminal.text(table, 80)
+    assert "ConvMixer-1536/20" in overview.text(table, 80)
 
 
 def test_the_heading_names_the_data_set() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import gzip
 import io
+import random
 import re
 import shutil
+import string
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,7 +83,8 @@ def test_a_digit_changed_in_each_table_of_the_page_is_named(folder: Path) -> Non
         return table[0]
 
     page = folder / "report.html"
-    edit(page, lambda text: places._TABLE.sub(change, text))
+    table = r'(<caption id="([^"]*)-caption">.*?<tbody>)(.*?)(?=</tbody>)'
+    edit(page, lambda text: re.sub(table, change, text, flags=re.DOTALL))
     found = verify.verify(page)
     assert set(changed) == {
         "table1-cuda-fp16-nchw-eager-b64-r224", "fidelity", "order", "metrics", "failures",
@@ -120,6 +124,58 @@ def test_an_entry_that_is_hidden_is_no_entry_shown(folder: Path) -> None:
     [found] = verify.verify(page).differences
     assert found.place == "the markup"
     assert "<b hidden>" in next(verify.lines(verify.verify(page)))
+
+
+def test_a_byte_changed_anywhere_in_the_page_is_a_difference(written: Path) -> None:
+    page = (written / "report.html").read_text(encoding="utf-8")
+    data = re.search(r'"cmx-bench-data">\n(.*?)\n</script>', page, re.DOTALL)
+    assert data is not None
+    lots = random.Random(16)
+    outside = [place for place in range(len(page)) if not data.start(1) <= place < data.end(1)]
+    for place in lots.sample(outside, 200):
+        other = lots.choice(string.printable.replace(page[place], ""))
+        changed = page[:place] + other + page[place + 1 :]
+        assert verify._in_text("report.html", changed, page)[1], page[place - 20 : place + 20]
+
+
+def test_what_a_browser_shows_is_no_data(folder: Path) -> None:
+    """A tag ends the block for a browser, whatever string of JSON it stands in."""
+    page = folder / "report.html"
+    end = "</script><h1>Fastest of all</h1>"
+    edit(page, lambda text: text.replace('"encoding": "', f'"x": "{end}",\n"encoding": "'))
+    with pytest.raises(RecordsError, match="holds no raw samples"):
+        verify.verify(page)
+
+
+def test_a_second_block_of_data_is_a_difference(folder: Path) -> None:
+    page = folder / "report.html"
+    data = embedded.pack(embedded.read(page).report)
+    block = f'<script type="application/json" id="cmx-bench-data-2">\n{data}\n</script>\n'
+    edit(page, lambda text: text.replace("</body>", f"{block}</body>"))
+    assert len(verify.verify(page).differences) > 0
+    with pytest.raises(RecordsError, match="holds 2 runs"):
+        verify.verify(folder)
+
+
+def test_a_sample_changed_beside_the_page_is_named(folder: Path) -> None:
+    path = folder / "samples.csv.gz"
+    rows = gzip.decompress(path.read_bytes()).decode().splitlines()
+    assert rows[1].count(",51625960,") == 1
+    rows[1] = rows[1].replace(",51625960,", ",51625961,")
+    path.write_bytes(gzip.compress("\n".join(rows).encode()))
+    [found] = verify.verify(folder).differences
+    assert found == Difference(
+        "samples.csv.gz", "row 1 (paper), column value", "51625961", "51625960"
+    )
+    path.write_bytes(path.read_bytes()[:-9])
+    [found] = verify.verify(folder).differences
+    assert found.place == "the file" and "cannot be read" in found.shown
+
+
+def test_samples_packed_by_another_zlib_are_the_same(folder: Path) -> None:
+    path = folder / "samples.csv.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1))
+    assert verify.verify(folder).differences == ()
 
 
 def test_a_row_taken_out_is_named(folder: Path) -> None:
@@ -191,7 +247,7 @@ def test_drawings_of_another_matplotlib_are_not_compared(
     edit(page, lambda text: re.sub(r'(<path d="M )\d', r"\g<1>9", text, count=1))
     found = verify.verify(page)
     assert found.differences == ()
-    assert found.notes[1] == "drawings were not compared: matplotlib's versions differ"
+    assert found.notes[1] == "drawings were not compared: versions of matplotlib differ"
 
 
 def test_what_cannot_be_verified_is_refused(tmp_path: Path, folder: Path) -> None:
@@ -224,17 +280,25 @@ def test_long_texts_are_shown_where_they_differ() -> None:
 
 def test_entries_are_read_as_a_reader_sees_them() -> None:
     page = (
-        '<caption id="t-caption"><span>T</span></caption>\n<col data-column="a">\n'
-        '<col data-column="b">\n<tbody>\n<tr>\n<th scope="row" title="&lt;x&gt;">N &amp; M</th>\n'
+        '<table><caption id="t-caption"><span>T</span></caption>\n<colgroup>\n'
+        '<col data-column="a">\n<col data-column="b">\n</colgroup>\n<tbody>\n<tr>\n'
+        '<th scope="row" title="&lt;x&gt;">N &amp; M</th>\n'
         '<td data-sort="1.5"><strong>1</strong><sup>†</sup><span class="detail">± 2</span></td>\n'
-        "</tr>\n</tbody>"
+        "</tr>\n</tbody></table>"
     )
-    assert places.of_page(page).entries == {
-        "table t, row 1 (N & M), column a": "N & M",
-        "table t, row 1 (N & M), column a, tooltip": "<x>",
-        "table t, row 1 (N & M), column b": "1 † ± 2",
-        "table t, row 1 (N & M), column b, value to sort by": "1.5",
+    assert places.of_page(page).tables == {
+        "table t, ": [
+            ["a", "a, tooltip", "a, value to sort by", "b", "b, tooltip", "b, value to sort by"],
+            ["N & M", "<x>", "", "1 † ± 2", "", "1.5"],
+        ]
     }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\0", '<?xml version="1.0" encoding="latin-1"?>', "<svg>", "<"]
+)
+def test_a_page_that_is_none_has_places_too(text: str) -> None:
+    assert places.of_page(text).tables == {}
 
 
 def test_a_citation_has_hash_device_and_date(folder: Path) -> None:
@@ -253,7 +317,7 @@ def test_a_citation_escapes_the_title(folder: Path) -> None:
     assert r"title = {a\_b \& 50 \% \texttt{U+1F916}}," in bibtex(awkward)
 
 
-def test_csv_places_know_their_columns(folder: Path) -> None:
+def test_every_value_of_a_csv_file_is_a_place(folder: Path) -> None:
     text = (folder / "results.csv").read_text(encoding="utf-8")
     rows = list(csv.reader(io.StringIO(text)))
-    assert len(places.of_csv(text).entries) == sum(map(len, rows[1:])) + 1
+    assert places.of_csv(text).count == sum(bool(cell) for row in rows for cell in row)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from cmx_bench.present.content import Column, Entry, Fact, Table, grouped
-from cmx_bench.report.content import Content
-from cmx_bench.report.headline import facts
 from cmx_bench.units import plain
 
 # A left column with longer lines is broken; centimetres that a letter of \scriptsize takes.
@@ -21,24 +20,19 @@ _DOCUMENT = r"""\documentclass{article}
 \usepackage[paperwidth=%.0fcm,paperheight=29.7cm,margin=1.5cm]{geometry}
 \usepackage{array,booktabs,longtable}
 \setlength{\parindent}{0pt}
-\begin{document}
-"""
+\begin{document}"""
 
 
-def render(content: Content) -> str:
-    """The whole report but its figures as a document that compiles as it is."""
-    report = content.report
-    return document(report.run.title, facts(report), (*content.first, *content.rest))
-
-
-def document(title: str, facts: Iterable[Fact], tables: Sequence[Table]) -> str:
+def document(title: str, facts: Iterable[Fact], tables: Iterable[Table]) -> str:
     """Tables below a title and facts, as a document that compiles as it is."""
+    laid_out = [(table, _layouts(table)) for table in tables]
     lines = [
-        _DOCUMENT % _paper(tables) + rf"\section*{{{escaped(plain(title))}}}",
+        _DOCUMENT % _paper(layouts for _, layouts in laid_out),
+        rf"\section*{{{escaped(plain(title))}}}",
         r"\begin{description}\raggedright",
         *(rf"\item[{escaped(fact.term)}] {escaped(fact.text)}" for fact in facts),
         r"\end{description}",
-        *(part for table in tables for part in (_table(table), r"\clearpage")),
+        *(line for parts in laid_out for line in (*_lines(*parts), r"\clearpage")),
         r"\end{document}",
     ]
     return "\n".join(lines) + "\n"
@@ -46,58 +40,73 @@ def document(title: str, facts: Iterable[Fact], tables: Sequence[Table]) -> str:
 
 def table(table: Table) -> str:
     r"""One table: a document by itself, and without its frame where booktabs is loaded already."""
-    frame = _DOCUMENT.rstrip() % _paper([table])
+    layouts = _layouts(table)
     lines = [
         r"% Compiles as it is; \input it where array, booktabs and longtable are loaded.",
         r"\ifdefined\toprule\else",
-        frame,
+        _DOCUMENT % _paper([layouts]),
         r"\def\cmxbenchalone{}",
         r"\fi",
-        _table(table),
+        *_lines(table, layouts),
         r"\ifdefined\cmxbenchalone\expandafter\enddocument\fi",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _table(table: Table) -> str:
-    broken = [_is_broken(table, place) for place in range(len(table.columns))]
-    body = [_row(row, broken) for row in table.rows]
-    title, label = escaped(table.title), table.key.replace("_", "-")
-    spec = "".join(_spec(table, place, one) for place, one in enumerate(broken))
-    caption = rf"\caption{{{title}}}\label{{tab:{label}}}"
-    head = [*_groups(table.columns), _headings(table.columns)]
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How a column is set: `width` is in centimetres, roughly; figures are never `broken`."""
+
+    spec: str
+    width: float
+    broken: bool
+
+
+def _layouts(table: Table) -> list[_Layout]:
+    columns = zip(*table.rows, strict=True) if table.rows else ((),) * len(table.columns)
+    return list(map(_layout, table.columns, columns))
+
+
+def _layout(column: Column, entries: Sequence[Entry]) -> _Layout:
+    flat = [len(entry.flat) for entry in entries]
+    several = any("\n" in entry.text for entry in entries)
+    if column.align == "right" or not (several or max(flat, default=0) > _LONGEST_LINE):
+        return _Layout(column.align[0], _LETTER * max(len(column.heading), *flat, 0), False)
+    longest = max(len(line) for entry in entries for line in _texts(entry))
+    width = _LETTER * min(longest, _WIDEST_BROKEN)
+    return _Layout(rf">{{\raggedright\arraybackslash}}p{{{width:.1f}cm}}", width, True)
+
+
+def _paper(tables: Iterable[Sequence[_Layout]]) -> float:
+    """Centimetres of a page on which the widest table fits, with gaps between its columns."""
+    widths = (sum(layout.width + 0.45 for layout in layouts) for layouts in tables)
+    return max(21.0, 4 + max(widths, default=0.0))
+
+
+# Not by pandas' Styler: it has no rules below grouped headings, no footnotes, and imports jinja2.
+def _lines(table: Table, layouts: Sequence[_Layout]) -> Iterator[str]:
+    columns = f"{{@{{}}{''.join(layout.spec for layout in layouts)}@{{}}}}"
+    caption = rf"\caption{{{escaped(table.title)}}}\label{{tab:{table.key.replace('_', '-')}}}"
+    headings = _row(escaped(column.heading) for column in table.columns)
+    head = [r"\toprule", *_groups(table.columns), headings, r"\midrule"]
+    rows = [_row(map(_cell, row, layouts)) for row in table.rows]
     below = [rf"\par {line}" for line in _below(table)]
-    if sum(_height(row, broken) for row in table.rows) > _MOST_LINES:
-        parts = [
-            r"\begingroup\scriptsize\raggedright",
-            rf"\begin{{longtable}}{{@{{}}{spec}@{{}}}}",
-            rf"{caption}\\",
-            *(r"\toprule", *head, r"\midrule", r"\endfirsthead"),
-            *(r"\toprule", *head, r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"),
-            *body,
-            r"\end{longtable}",
-            *below,
-            r"\par\endgroup",
-        ]
+    if sum(max(map(_height, row, layouts), default=1) for row in table.rows) > _MOST_LINES:
+        yield from (r"\begingroup\scriptsize\raggedright", rf"\begin{{longtable}}{columns}")
+        yield from (rf"{caption}\\", *head, r"\endfirsthead", *head, r"\endhead")
+        yield from (r"\bottomrule", r"\endfoot", *rows, r"\end{longtable}", *below)
+        yield r"\par\endgroup"
     else:
-        parts = [
-            r"\begin{table}[htbp]",
-            r"\centering\scriptsize",
-            caption,
-            rf"\begin{{tabular}}{{@{{}}{spec}@{{}}}}",
-            *(r"\toprule", *head, r"\midrule", *body, r"\bottomrule"),
-            r"\end{tabular}",
-            *([r"\par\medskip\raggedright"] if below else []),
-            *below,
-            r"\end{table}",
-        ]
-    return "\n".join(parts)
+        yield from (r"\begin{table}[htbp]", r"\centering\scriptsize", caption)
+        yield from (rf"\begin{{tabular}}{columns}", *head, *rows, r"\bottomrule", r"\end{tabular}")
+        yield from ([r"\par\medskip\raggedright"] if below else [])
+        yield from (*below, r"\end{table}")
 
 
 def _below(table: Table) -> Iterator[str]:
     for note in table.notes:
         yield rf"\textsuperscript{{{escaped(note.mark)}}} {escaped(note.text)}"
-    yield from (escaped(remark) for remark in table.remarks)
+    yield from map(escaped, table.remarks)
 
 
 def _groups(columns: Iterable[Column]) -> Iterator[str]:
@@ -108,74 +117,33 @@ def _groups(columns: Iterable[Column]) -> Iterator[str]:
         rules += [rf"\cmidrule(lr){{{place}-{place + count - 1}}}"] if group else []
         place += count
     if rules:
-        yield rf"{' & '.join(cells)} \\"
-        yield "".join(rules)
+        yield from (_row(cells), "".join(rules))
 
 
-def _headings(columns: Iterable[Column]) -> str:
-    return rf"{' & '.join(escaped(column.heading) for column in columns)} \\"
-
-
-def _row(row: Iterable[Entry], broken: Iterable[bool]) -> str:
-    cells = (_cell(entry, one) for entry, one in zip(row, broken, strict=True))
+def _row(cells: Iterable[str]) -> str:
     return rf"{' & '.join(cells)} \\"
 
 
-def _cell(entry: Entry, broken: bool) -> str:
-    write = _breakable if broken else escaped
-    text = r"\newline ".join(write(line) for line in entry.text.splitlines())
+def _cell(entry: Entry, layout: _Layout) -> str:
+    write = _breakable if layout.broken else escaped
+    text = r"\newline ".join(map(write, entry.text.splitlines()))
     text = rf"\textbf{{{text}}}" if entry.best else text
     text += rf"\textsuperscript{{{escaped(entry.marks)}}}" if entry.notes else ""
     if not entry.detail:
         return text
     detail = rf"{{\tiny {write(entry.detail)}}}"
-    return rf"{text}\newline {detail}" if broken else f"{text} {detail}"
+    return rf"{text}\newline {detail}" if layout.broken else f"{text} {detail}"
 
 
-# --- sizes ----------------------------------------------------------------------------------------
-
-
-def _lines(entry: Entry) -> list[str]:
+def _texts(entry: Entry) -> list[str]:
     return [*entry.text.splitlines(), *([entry.detail] if entry.detail else [])]
 
 
-def _is_broken(table: Table, place: int) -> bool:
-    """Whether a column's lines must be broken: figures never are."""
-    if table.columns[place].align == "right":
-        return False
-    found = [row[place] for row in table.rows]
-    return any("\n" in one.text or len(one.flat) > _LONGEST_LINE for one in found)
-
-
-def _width(table: Table, place: int) -> float:
-    """Centimetres that a column takes, roughly."""
-    found = [row[place] for row in table.rows]
-    if _is_broken(table, place):
-        longest = max((len(line) for entry in found for line in _lines(entry)), default=0)
-        return _LETTER * min(longest, _WIDEST_BROKEN)
-    cells = [len(table.columns[place].heading), *(len(entry.flat) for entry in found)]
-    return _LETTER * max(cells)
-
-
-def _height(row: Iterable[Entry], broken: Sequence[bool]) -> int:
-    """The lines that a row takes."""
-    return max(
-        sum(1 + len(line) // _WIDEST_BROKEN for line in _lines(entry)) if one else 1
-        for entry, one in zip(row, broken, strict=True)
-    )
-
-
-def _spec(table: Table, place: int, broken: bool) -> str:
-    if broken:
-        return rf">{{\raggedright\arraybackslash}}p{{{_width(table, place):.1f}cm}}"
-    return "r" if table.columns[place].align == "right" else "l"
-
-
-def _paper(tables: Iterable[Table]) -> float:
-    """Centimetres of a page on which the widest table fits."""
-    gap = 0.45  # between two columns
-    widths = (sum(_width(one, place) + gap for place in range(len(one.columns))) for one in tables)
-    return max(21.0, 4 + max(widths, default=0.0))
+def _height(entry: Entry, layout: _Layout) -> int:
+    """The lines that an entry takes."""
+    if not layout.broken:
+        return 1
+    return sum(1 + len(line) // _WIDEST_BROKEN for line in _texts(entry))
 
 
 # --- characters -----------------------------------------------------------------------------------

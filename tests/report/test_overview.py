@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cmx_bench import report
+from cmx_bench.report.overview import overview
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 
@@ -20,7 +20,7 @@ def test_a_run_of_training_alone_shows_training() -> None:
         for model, speed in zip(PAPER[:2], (12.5, 25.0), strict=True)
     ]  # fmt: skip
     counted = make_records(make_run(PAPER[:2], (FP32,), ("params",)))
-    shown = report.overview(summarise(run, [*counted, *trained]), 120)
+    shown = overview(summarise(run, [*counted, *trained]), 120)
     assert shown.startswith("All metrics") and "Table 1" not in shown
     assert "12.5 images/s" in shown and "25.0 images/s" in shown
     assert "forward" not in shown  # the page has it
@@ -28,5 +28,5 @@ def test_a_run_of_training_alone_shows_training() -> None:
 
 def test_a_column_that_says_nothing_is_left_out() -> None:
     run = make_run(PAPER[:2], (FP32,), ("params", "throughput"))
-    shown = report.overview(summarise(run, make_records(run)), 120)
+    shown = overview(summarise(run, make_records(run)), 120)
     assert "Throughput (images/s)" in shown and "MACs" not in shown and "Peak memory" not in shown

@@ -1,4 +1,4 @@
-"""report.html: one file that needs no network, and can be read without its script."""
+"""Pages: one file that needs no network, and can be read without its script."""
 
 from __future__ import annotations
 
@@ -14,56 +14,35 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
+from cmx_bench import units
 from cmx_bench.present.content import Entry, Picture, Table, grouped
 from cmx_bench.present.plot import Plot
-from cmx_bench.report.content import Content
-from cmx_bench.report.headline import facts
-from cmx_bench.results import embedded
-from cmx_bench.units import plain
 
 if TYPE_CHECKING:
     from cmx_bench.present.drawing import Drawing
 
 
-def render(content: Content, drawings: Sequence[Drawing]) -> str:
-    """The whole page; `drawings` are those of the content's plots."""
-    return template("report.html.j2").render(
-        title=plain(content.report.run.title),
-        facts=facts(content.report),
-        first=content.first,
-        rest=content.rest,
-        drawings=inlined(drawings),
-        omitted=content.plots.omitted,
-        data=Markup(embedded.pack(content.report)),
-    )
-
-
 @cache
-def template(name: str) -> jinja2.Template:
-    """A page's template; `parts.html.j2` has what pages share."""
+def template(room: str, name: str) -> jinja2.Template:
+    """A page's template out of a room's `templates`; `parts.html.j2` has what all pages share."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cmx_bench.report"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(room), jinja2.PackageLoader(__package__)]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
     environment.globals.update(
-        anchored=_anchored,
-        grouped=grouped,
-        policy=_policy,
-        style=_file("report.css"),
-        script=_file("report.js"),
+        anchored=anchored, grouped=grouped, policy=_policy, style=file(__package__, "report.css")
     )
-    environment.filters["data_url"] = _data_url
+    environment.filters.update(data_url=_data_url, read_back=units.read_back)
     return environment.get_template(name)
 
 
 @cache
-def _file(name: str) -> Markup:
-    """One of our own files, as it stands in a page."""
-    text = (resources.files("cmx_bench.report") / "templates" / name).read_text(encoding="utf-8")
-    return Markup(text)
+def file(room: str, name: str) -> Markup:
+    """One of the files in a room's `templates`, as it stands in a page."""
+    return Markup((resources.files(room) / "templates" / name).read_text(encoding="utf-8"))
 
 
 def _policy(style: str, script: str) -> Markup:
@@ -77,13 +56,13 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _anchored(table: Table) -> Iterator[tuple[str, tuple[Entry, ...]]]:
+def anchored(table: Table) -> Iterator[tuple[str, tuple[Entry, ...]]]:
     """Each row with the id that links lead to: made of what names it, not of where it stands."""
-    seen: Counter[str] = Counter()
+    times: Counter[str] = Counter()
     for row in table.rows:
         name = ".".join((table.key, *(_slug(entry.text) for entry in row[: table.naming])))
-        seen[name] += 1
-        yield (f"{name}.{seen[name]}" if seen[name] > 1 else name), row
+        times[name] += 1
+        yield (f"{name}.{times[name]}" if times[name] > 1 else name), row
 
 
 _LONGEST_SLUG = 60
@@ -103,7 +82,7 @@ def inlined(drawings: Sequence[Drawing]) -> list[tuple[Plot, Markup]]:
         return []
     from cmx_bench.present import drawing  # matplotlib takes a while to import
 
-    return [(one.plot, Markup(_styleless(drawing.inline(one)))) for one in drawings]
+    return [(drawn.plot, Markup(_styleless(drawing.inline(drawn)))) for drawn in drawings]
 
 
 _SHEET = re.compile("<style.*?</style>", re.DOTALL)
@@ -115,15 +94,9 @@ def _styleless(svg: str) -> str:
     return _STYLE.sub(lambda style: _attributes(style[1]), _SHEET.sub("", svg))
 
 
-_FONT = re.compile(r"(?:(?P<weight>\d+|bold) )?(?P<size>[\d.]+px) .*")
-
-
 @cache
 def _attributes(style: str) -> str:
     """The same as attributes; without the font's name, which the page decides."""
-    pairs = (part.partition(":")[::2] for part in style.split(";") if part.strip())
-    found = {name.strip(): value.strip() for name, value in pairs}
-    found.pop("font-family", None)
-    if (font := _FONT.fullmatch(found.pop("font", ""))) is not None:  # as matplotlib 3.9 writes it
-        found |= {f"font-{name}": value for name, value in font.groupdict().items() if value}
-    return "".join(f' {name}="{value}"' for name, value in found.items())
+    parts = (part.partition(":") for part in style.split(";") if part.strip())
+    pairs = ((name.strip(), value.strip()) for name, _, value in parts)
+    return "".join(f' {name}="{value}"' for name, value in pairs if name != "font-family")

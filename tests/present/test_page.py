@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from cmx_bench.present import drawing
+from cmx_bench.present import drawing, page
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.present.plot import Axis, Plot, Point, Scatter
-from cmx_bench.report import page
 
 COLUMNS = (Column("a", "A"), Column("b", "B"))
 
@@ -15,7 +14,7 @@ COLUMNS = (Column("a", "A"), Column("b", "B"))
 def ids(*rows: tuple[str, str], naming: int = 1) -> list[str]:
     made = tuple((Entry(one), Entry(other)) for one, other in rows)
     table = Table("t", "T", COLUMNS, made, naming=naming)
-    return [id for id, _ in page._anchored(table)]
+    return [id for id, _ in page.anchored(table)]
 
 
 def test_a_row_is_named_by_what_it_is_about() -> None:
@@ -39,8 +38,3 @@ def test_drawings_have_no_styles() -> None:
     assert "style" not in svg
     assert re.search(r'<use [^>]*fill="var\(--hue-0072b2\)"', svg)
     assert 'font-size="9px"' in svg and 'text-anchor="middle"' in svg
-
-
-def test_fonts_are_read_as_older_matplotlibs_write_them() -> None:
-    style = "font: 700 7.5px 'DejaVu Sans', sans-serif; text-anchor: end"
-    assert page._attributes(style) == ' text-anchor="end" font-weight="700" font-size="7.5px"'

@@ -1,0 +1,65 @@
+"""A verdict for people: verdict.md, which is also a job's summary, and verdict.html."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cmx_bench.gate.outputs.comparisons import table
+from cmx_bench.gate.outputs.sentences import facts, headline, one_line
+from cmx_bench.gate.verdict import Verdict
+from cmx_bench.present import markdown
+from cmx_bench.present.content import Fact, Table
+
+if TYPE_CHECKING:
+    from cmx_bench.present.drawing import Drawing
+
+# Longer tables are folded away; what failed must be seen, and stands first.
+_LONG = 100
+
+
+def in_markdown(
+    verdict: Verdict,
+    drawings: Sequence[Drawing] = (),
+    tables: Sequence[Table] = (),
+    cut: int = 0,
+) -> str:
+    """The verdict as GitHub-flavoured Markdown; figures are linked as `figures/NAME.svg`.
+
+    Args:
+        drawings: the figures of the history.
+        tables: what follows the figures.
+        cut: how many of the last comparisons to leave out, and say so.
+    """
+    blocks = [
+        markdown.table(_shortened(table(verdict), cut), _LONG),
+        *(markdown.figure(drawing.plot) for drawing in drawings),
+        *map(markdown.table, tables),
+    ]
+    title = one_line(verdict.title)
+    return markdown.document(title, facts(verdict), blocks, headline(verdict))
+
+
+def _shortened(whole: Table, cut: int) -> Table:
+    if not cut:
+        return whole
+    remark = f"There is no room for {cut} more rows here; verdict.md has them all."
+    rows = whole.rows[: len(whole.rows) - cut]
+    return replace(whole, rows=rows, remarks=(remark, *whole.remarks))
+
+
+def in_html(
+    verdict: Verdict, drawings: Sequence[Drawing] = (), tables: Sequence[Table] = ()
+) -> str:
+    """The verdict as a page: one file that needs no network and no script."""
+    from cmx_bench.present import page  # jinja2 is slow to import
+
+    decided = Fact("Verdict", headline(verdict), warning=verdict.state != "PASS")
+    return page.template("cmx_bench.gate", "verdict.html.j2").render(
+        title=one_line(verdict.title),
+        facts=[decided, *facts(verdict)],
+        comparisons=table(verdict),
+        drawings=page.inlined(drawings),
+        tables=tables,
+    )

@@ -1,0 +1,66 @@
+"""Markdown for GitHub: tables and figures in a document that also reads well as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from cmx_bench.present.content import Entry, Fact, Table
+from cmx_bench.present.plot import Plot
+from cmx_bench.units import plain
+
+# Longer tables are folded away.
+_LONG = 30
+
+
+def document(title: str, facts: Iterable[Fact], blocks: Iterable[str], lead: str = "") -> str:
+    """Blocks of Markdown below a title, a sentence in bold and a list of facts."""
+    listed = "\n".join(f"- **{escaped(fact.term)}:** {escaped(fact.text)}" for fact in facts)
+    bold = [f"**{escaped(lead)}**"] if lead else []
+    return "\n\n".join([f"# {escaped(plain(title))}", *bold, listed, *blocks]) + "\n"
+
+
+def figure(plot: Plot) -> str:
+    """A figure with its title and caption, linked as `figures/NAME.svg`."""
+    title = f"### {escaped(plot.title)}"
+    return f"{title}\n\n![{escaped(plot.alt)}](figures/{plot.name}.svg)\n\n{escaped(plot.caption)}"
+
+
+def table(table: Table, longest: int = _LONG) -> str:
+    """A table with its title, footnotes and remarks; folded away beyond `longest` rows."""
+    notes = [f"<sup>{escaped(note.mark)}</sup> {escaped(note.text)}" for note in table.notes]
+    parts = ["\n".join(_lines(table)), "<br>\n".join(notes), *map(escaped, table.remarks)]
+    body = "\n\n".join(filter(None, parts))
+    if table.folded or len(table.rows) > longest:
+        body = f"<details>\n<summary>{len(table.rows)} rows</summary>\n\n{body}\n\n</details>"
+    return f"## {escaped(table.title)}\n\n{body}"
+
+
+# Not by tabulate: it pads columns to a width that depends on whether wcwidth is installed.
+def _lines(table: Table) -> Iterator[str]:
+    yield _row(escaped(column.full_heading) for column in table.columns)
+    yield _row("--:" if column.align == "right" else ":--" for column in table.columns)
+    yield from (_row(map(_entry, row)) for row in table.rows)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _entry(entry: Entry) -> str:
+    text = "<br>".join(map(escaped, entry.text.splitlines()))
+    text = f"**{text}**" if entry.best else text
+    pictures = (f"![{escaped(picture.title)}]({picture.file}) " for picture in entry.pictures)
+    text = "".join(pictures) + text
+    text += f" <sup>{escaped(entry.marks)}</sup>" if entry.notes else ""
+    return f"{text}<br><sub>{escaped(entry.detail)}</sub>" if entry.detail else text
+
+
+_MARKUP = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "\n": " ", "\r": " "}
+    | {character: f"\\{character}" for character in "\\`*_[]|~#$"}
+)
+
+
+def escaped(text: str) -> str:
+    """`text` so that GitHub shows it as it is: no markup, no HTML, no mentions, on one line."""
+    return text.translate(_MARKUP)

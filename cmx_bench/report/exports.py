@@ -1,0 +1,171 @@
+"""What a run measured for other programs: results and samples as CSV, everything as JSON."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import compress, pairwise
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame, Series
+
+from cmx_bench import units
+from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import Table
+from cmx_bench.report.tables.judgements import Judged, judged
+from cmx_bench.report.tables.side_by_side import Comparison
+from cmx_bench.results import frame, records, summary
+from cmx_bench.results.nouns import Key, Report
+from cmx_bench.units import plain
+
+RESULTS = (
+    "model", "label", "family", "setting", "metric", "value", "unit", "low", "high", "n", "status",
+    "source",
+)  # fmt: skip
+_PUBLISHED = ("params", "macs", "throughput", "top1", "top5")
+SCHEMA = 2
+_INNER = ("medians", "details")  # of a result: what its processes tell anyway
+
+
+# --- CSV ------------------------------------------------------------------------------------------
+
+
+def results(subject: Report | Comparison) -> str:
+    """results.csv: what was measured, failed or is missing, then what is published. Of runs side by
+    side what was measured alone, each row behind the label of its run.
+
+    A published row's `setting` holds the conditions it was taken under, its `status` the grade of
+    its source: neither can be taken for a measurement of this run.
+    """
+    if isinstance(subject, Report):
+        rows = [*_measured(subject), *_published(subject)]
+        return _csv(DataFrame(rows, columns=RESULTS))
+    rows = [(side.label, *row) for side in subject.sides for row in _measured(side.report)]
+    return _csv(DataFrame(rows, columns=["run", *RESULTS]))
+
+
+def samples(report: Report) -> bytes:
+    """samples.csv.gz: the frame of samples, with `details` as JSON; the same bytes every time."""
+    details = report.samples["details"]
+    texts = {id(one): json.dumps(one, allow_nan=False) for one in details}
+    rows = report.samples.assign(details=[texts[id(one)] for one in details])
+    return gzip.compress(_csv(rows).encode(), mtime=0)
+
+
+def table(table: Table) -> str:
+    """A table with its text as every format shows it; a row's footnotes stand in a last column."""
+    footnotes = (
+        dict.fromkeys(f"{note.mark}: {note.text}" for entry in row for note in entry.notes)
+        for row in table.rows
+    )
+    rows = [
+        (*(entry.flat for entry in row), "; ".join(notes))
+        for row, notes in zip(table.rows, footnotes, strict=True)
+    ]
+    columns = [*(column.key for column in table.columns), "footnotes"]
+    return _csv(DataFrame(rows, columns=columns, dtype=object))
+
+
+def _measured(report: Report) -> Iterator[tuple[object, ...]]:
+    for result in report.results.values():
+        yield (*(getattr(result, name) for name in RESULTS[:-1]), "measured")
+
+
+def _published(report: Report) -> Iterator[tuple[object, ...]]:
+    for model in report.run.models:
+        for figure in report.published[model.name].figures:
+            if (metric := figure.quantity) in _PUBLISHED:
+                conditions = figure.tag, figure.dataset, figure.conditions, figure.variant
+                unit = METRICS[metric].unit if metric in METRICS else figure.unit
+                yield (
+                    model.name, plain(model.label), model.family,
+                    ", ".join(filter(None, conditions)), metric, figure.value, unit, None, None,
+                    None, f"grade {figure.grade}", f"published:{figure.source}",
+                )  # fmt: skip
+
+
+def _csv(rows: DataFrame) -> str:
+    """pandas formats no number that is not whole."""
+    numbers = {str(name): _texts(column) for name, column in rows.select_dtypes("float64").items()}
+    text: str = rows.assign(**numbers).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def _texts(numbers: Series[float]) -> list[str]:
+    """Each number as a text that reads back as the same; empty where there is none."""
+    places, unique = pd.factorize(numbers)
+    texts = [*map(units.read_back, unique.tolist()), ""]  # the place of a missing one is -1
+    return [texts[place] for place in places]
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def json_of(report: Report) -> str:
+    """Results with raw samples in base units, published figures, failures and gaps."""
+    processes = _processes(report.samples)
+    content = {
+        "schema": SCHEMA,
+        "content_hash": records.content_hash(report.run, report.records),
+        "run": asdict(report.run),
+        "progress": asdict(report.progress),
+        "blocks": asdict(report.blocks),
+        "claims": list(map(_claim, judged(report))),
+        "results": [
+            {name: value for name, value in result._asdict().items() if name not in _INNER}
+            | {"wide": result.wide, "processes": processes.get(key, [])}
+            for key, result in report.results.items()
+        ],
+        "published": {
+            name: list(map(asdict, known.figures)) for name, known in report.published.items()
+        },
+        "counted_environments": report.environments,
+        "failures": list(map(asdict, report.failures)),
+        "left_out": list(map(asdict, report.left_out)),
+        "not_measured": list(map(asdict, report.gaps)),
+        "last_record_unfinished": report.unfinished,
+    }
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _claim(judged: Judged) -> dict[str, object]:
+    claim = judged.claim
+    named = {"say": claim.say, "check": claim.check, "setting": judged.setting.key}
+    return {**named, "state": judged.state, "found": judged.found}
+
+
+def _processes(samples: DataFrame) -> dict[Key, list[dict[str, Any]]]:
+    """What each fresh process gave, by the key of its result."""
+    rows = samples[(samples["status"] == "ok") & ~samples["why"].isin(summary.ASIDE)]
+    columns = {name: rows[name].tolist() for name in rows.columns}
+    conditions = [name for name in columns if name not in frame.COLUMNS]
+    starts = [place for place, sample in enumerate(columns["sample"]) if sample == 0]
+    processes: dict[Key, list[dict[str, Any]]] = {}
+    for start, end in pairwise([*starts, len(rows)]):
+        taken = {name: column[start:end] for name, column in columns.items()}
+        key = columns["model"][start], columns["setting"][start], columns["metric"][start]
+        processes.setdefault(key, []).append(_process(taken, conditions))
+    return processes
+
+
+def _process(taken: Mapping[str, list[Any]], conditions: Sequence[str]) -> dict[str, Any]:
+    """The samples of one process, and the conditions of all that it took, in order.
+
+    Args:
+        taken: what each of its samples has in each column.
+    """
+    thrown = taken["discarded"]
+    watched = {name: taken[name] for name in conditions if not math.isnan(taken[name][0])}
+    same = ("replicate", "environment", "elapsed", "disturbed", "details")
+    return {
+        **{name: taken[name][0] for name in same},
+        "samples": list(compress(taken["value"], map(operator.not_, thrown))),
+        "discarded": list(compress(taken["value"], thrown)),
+        "covariates": watched | ({"discarded": thrown} if watched else {}),
+        "counts": any(taken["counts"]),
+    }

@@ -1,0 +1,149 @@
+"""What a run, or runs side by side, look like in each format, and all that is written of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from cmx_bench.present import latex, markdown
+from cmx_bench.present.content import Fact, Table
+from cmx_bench.report import exports
+from cmx_bench.report.figures import Plots, plots
+from cmx_bench.report.headline import facts
+from cmx_bench.report.tables import tables
+from cmx_bench.report.tables.side_by_side import Comparison
+from cmx_bench.results import embedded, records
+from cmx_bench.results.nouns import Report
+from cmx_bench.units import plain
+
+if TYPE_CHECKING:
+    from cmx_bench.present.drawing import Drawing
+
+Subject: TypeAlias = Report | Comparison
+_NO_PLOTS = Plots((), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What every readable format shows: made once, however many formats are written.
+
+    Above the figures stand the `first` tables, Table 1 of each setting, below them the `rest`.
+    """
+
+    title: str
+    facts: Sequence[Fact]
+    first: Sequence[Table]
+    rest: Sequence[Table]
+    plots: Plots = _NO_PLOTS
+
+    @property
+    def tables(self) -> list[Table]:
+        return [*self.first, *self.rest]
+
+
+def content(subject: Subject) -> Content:
+    if isinstance(subject, Comparison):
+        return Content(subject.title, subject.facts, (), subject.tables)
+    every = tables(subject)
+    first = [table for table in every if table.key.startswith("table1-")]
+    return Content(subject.run.title, facts(subject), first, every[len(first) :], plots(subject))
+
+
+def _markdown(shown: Content) -> str:
+    omitted = [f"{markdown.escaped(sentence)}." for sentence in shown.plots.omitted]
+    figures = [*map(markdown.figure, shown.plots.drawn), *omitted]
+    above = [*map(markdown.table, shown.first), *(["## Figures"] if figures else []), *figures]
+    return markdown.document(shown.title, shown.facts, [*above, *map(markdown.table, shown.rest)])
+
+
+def _latex(shown: Content) -> str:
+    return latex.document(shown.title, shown.facts, shown.tables)
+
+
+def _page(subject: Subject, shown: Content, drawings: Sequence[Drawing]) -> str:
+    from markupsafe import Markup
+
+    from cmx_bench.present import page  # jinja2 is slow to import
+
+    data = (
+        [Markup(embedded.pack(side.report, str(side.path))) for side in subject.sides]
+        if isinstance(subject, Comparison)
+        else Markup(embedded.pack(subject))
+    )
+    return page.template(__package__, f"{stem(subject)}.html.j2").render(
+        title=plain(shown.title),
+        facts=shown.facts,
+        first=shown.first,
+        rest=shown.rest,
+        drawings=page.inlined(drawings),
+        omitted=shown.plots.omitted,
+        data=data,
+        script=page.file(__package__, "report.js"),
+    )
+
+
+def _drawn(shown: Content, copies: Collection[str] = ()) -> Sequence[Drawing]:
+    if not shown.plots.drawn:
+        return ()
+    from cmx_bench.present import drawing  # matplotlib is slow to import
+
+    return drawing.draw(shown.plots.drawn, copies)
+
+
+def html(subject: Subject) -> str:
+    """The page alone."""
+    shown = content(subject)
+    return _page(subject, shown, _drawn(shown))
+
+
+SIDE_BY_SIDE: Mapping[str, Callable[[Subject], str]] = {
+    "html": html,
+    "md": lambda subject: _markdown(content(subject)),
+    "latex": lambda subject: _latex(content(subject)),
+    "csv": exports.results,
+}
+RENDERERS: Mapping[str, Callable[[Report], str]] = {**SIDE_BY_SIDE, "json": exports.json_of}
+# Where a file's name does not end in the name of its format.
+SUFFIXES: Mapping[str, str] = {"tex": "latex"}
+
+
+def files(subject: Subject, copies: Collection[str] = ()) -> dict[str, str | bytes]:
+    """Everything that is written, by its path in the folder; the page stands last, so that where it
+    is there, all that it goes with is there too.
+
+    Args:
+        copies: formats of `drawing.COPIES`, in which figures are written besides SVG.
+    """
+    shown, name = content(subject), stem(subject)
+    drawings = _drawn(shown, copies)
+    return {
+        f"{name}.md": _markdown(shown),
+        f"{'results' if name == 'report' else name}.csv": exports.results(subject),
+        **({"samples.csv.gz": exports.samples(subject)} if isinstance(subject, Report) else {}),
+        **{f"tables/{table.key}.csv": exports.table(table) for table in shown.tables},
+        **{f"tables/{table.key}.tex": latex.table(table) for table in shown.tables},
+        **{path: file for drawing in drawings for path, file in drawing.files.items()},
+        f"{name}.html": _page(subject, shown, drawings),
+    }
+
+
+def stem(subject: Subject) -> str:
+    """What the page and the Markdown of a subject are called, without what a name ends in."""
+    return "comparison" if isinstance(subject, Comparison) else "report"
+
+
+def folder(comparison: Comparison) -> Path:
+    """Where runs side by side are written: the same folder for the same runs."""
+    suite = comparison.sides[0].report.run.suite
+    return Path("reports") / suite / f"comparison-{content_hash(comparison)[:12]}"
+
+
+def content_hash(subject: Subject) -> str:
+    """SHA-256 of what was measured: of several runs, that of their hashes in their order."""
+    if isinstance(subject, Report):
+        return records.content_hash(subject.run, subject.records)
+    hashes = "".join(content_hash(side.report) for side in subject.sides)
+    return hashlib.sha256(hashes.encode()).hexdigest()
