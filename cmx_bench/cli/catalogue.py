@@ -38,8 +38,8 @@ def match(
     ] = "table",
 ) -> None:
     """Find the member of each family that has as many parameters or MACs."""
+    from cmx_bench.cli.matching import FORMATS
     from cmx_bench.designs import FAMILIES, search
-    from cmx_bench.designs.matches import FORMATS
 
     render = looked_up("--format", "format", format, FORMATS)
     names: dict[str, Family] = {family: family for family in FAMILIES}

@@ -1,4 +1,4 @@
-"""Matches as text: what CSV says is counted again, what YAML says is a suite's."""
+"""What `match` prints: what CSV says is counted again, what YAML says is a suite's."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cmx_bench.cli.matching import FORMATS
 from cmx_bench.designs import FAMILIES
-from cmx_bench.designs.matches import FORMATS
 from cmx_bench.designs.search import Match, Target, find
 from cmx_bench.spec import suite
 
