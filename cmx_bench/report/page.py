@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from cmx_bench.present.content import Entry, Picture, Table, grouped, plain
 from cmx_bench.present.plot import Plot
+from cmx_bench.report import explorer
 from cmx_bench.report.content import Content
 from cmx_bench.report.headline import facts
 from cmx_bench.report.verify import embedded
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 def render(content: Content, drawings: Sequence[Drawing]) -> str:
     """The whole page; `drawings` are those of the content's plots."""
+    rows = {
+        table.key.removeprefix("table1-"): [id for id, _ in _anchored(table)]
+        for table in content.first
+    }
     return template("report.html.j2").render(
         title=plain(content.report.run.title),
         facts=facts(content.report),
@@ -33,6 +38,7 @@ def render(content: Content, drawings: Sequence[Drawing]) -> str:
         rest=content.rest,
         drawings=inlined(drawings),
         omitted=content.plots.omitted,
+        explorer=Markup(explorer.block(content.report, rows)),
         data=Markup(embedded.pack(content.report)),
     )
 
@@ -53,6 +59,9 @@ def template(name: str) -> jinja2.Template:
         policy=_policy,
         style=_file("report.css"),
         script=_file("report.js"),
+        drawing=[_file(f"vendor/{name}") for name in ("d3.min.js", "plot.umd.min.js")],
+        exploring=_file("explorer.js"),
+        licenses=_file("vendor/LICENSES.txt"),
     )
     environment.filters["data_url"] = _data_url
     return environment.get_template(name)
@@ -65,10 +74,12 @@ def _file(name: str) -> Markup:
     return Markup(text)
 
 
-def _policy(style: str, script: str) -> Markup:
-    """What a browser lets a page do: show its own style and images, run its own script or none."""
+def _policy(style: str, *scripts: str) -> Markup:
+    """What a browser lets a page do: show its own style and images, run its own scripts or none."""
     allowed = f"default-src 'none'; style-src {_hash(style)}; img-src data:"
-    return Markup(f"{allowed}; script-src {_hash(script)}" if script else allowed)
+    return Markup(
+        " ".join([f"{allowed}; script-src", *map(_hash, scripts)]) if scripts else allowed
+    )
 
 
 def _hash(text: str) -> str:
