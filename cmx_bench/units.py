@@ -25,11 +25,24 @@ def scaled(value: float, unit: str, digits: int = 3) -> str:
     """
     if unit == "fraction":
         return percent(value, digits)
+    factor, prefixed = step(value, unit)
+    return f"{significant(value / factor, digits)} {prefixed}".rstrip()
+
+
+def step(value: float, unit: str) -> tuple[float, str]:
+    """The unit with the prefix that suits `value`, and its size in base units: `1e9, "GMAC"`."""
+    if unit == "fraction":
+        return 0.01, "%"
     if unit == "images/s":
-        return f"{significant(value, digits)} {unit}"
+        return 1.0, unit
     steps = _BINARY if unit == "B" else _SI
-    factor, prefix = next((step for step in steps if abs(value) >= step[0]), (1.0, ""))
-    return f"{significant(value / factor, digits)} {prefix}{unit}".rstrip()
+    factor, prefix = next((pair for pair in steps if abs(value) >= pair[0]), (1.0, ""))
+    return factor, f"{prefix}{unit}"
+
+
+def rounded(value: float, digits: int) -> float:
+    """`value` to so many significant digits, as a number: `25557.0` for 25557.03 and 5."""
+    return float(f"{value:.{digits}g}")
 
 
 def significant(value: float, digits: int = 3) -> str:

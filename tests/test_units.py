@@ -114,3 +114,31 @@ def test_what_programs_are_told_reads_back(value: float) -> None:
 def test_what_programs_are_told_is_short() -> None:
     values = (51_625_960.0, 0.1, 1e-05, -2.0, 7)
     assert [*map(units.read_back, values)] == ["51625960", "0.1", "1e-05", "-2", "7"]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (25_557_032, "", (1e6, "M")),
+        (0.0042, "s", (1e-3, "ms")),
+        (3 * 2.0**20, "B", (2.0**20, "MiB")),
+        (0.8, "fraction", (0.01, "%")),
+        (12_000, "images/s", (1.0, "images/s")),
+        (0, "", (1.0, "")),
+    ],
+)
+def test_step(value: float, unit: str, expected: tuple[float, str]) -> None:
+    assert units.step(value, unit) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "expected"),
+    [
+        (25.557032, 6, 25.557),
+        (0.000123456789, 6, 0.000123457),
+        (1_234_567, 3, 1_230_000),
+        (0, 6, 0),
+    ],
+)
+def test_rounded(value: float, digits: int, expected: float) -> None:
+    assert units.rounded(value, digits) == expected

@@ -45,10 +45,12 @@ def file(room: str, name: str) -> Markup:
     return Markup((resources.files(room) / "templates" / name).read_text(encoding="utf-8"))
 
 
-def _policy(style: str, script: str) -> Markup:
-    """What a browser lets a page do: show its own style and images, run its own script or none."""
+def _policy(style: str, *scripts: str) -> Markup:
+    """What a browser lets a page do: show its own style and images, run its own scripts or none."""
     allowed = f"default-src 'none'; style-src {_hash(style)}; img-src data:"
-    return Markup(f"{allowed}; script-src {_hash(script)}" if script else allowed)
+    return Markup(
+        " ".join([f"{allowed}; script-src", *map(_hash, scripts)]) if scripts else allowed
+    )
 
 
 def _hash(text: str) -> str:

@@ -68,11 +68,15 @@ def _page(subject: Subject, shown: Content, drawings: Sequence[Drawing]) -> str:
 
     from cmx_bench.present import page  # jinja2 is slow to import
 
-    data = (
-        [Markup(embedded.pack(side.report, str(side.path))) for side in subject.sides]
-        if isinstance(subject, Comparison)
-        else Markup(embedded.pack(subject))
-    )
+    explorer, libraries, exploring = "", list[str](), list[str]()
+    if isinstance(subject, Comparison):
+        data = [embedded.pack(side.report, str(side.path)) for side in subject.sides]
+    else:
+        data = [embedded.pack(subject)]
+        explorer = _explorer(subject, shown)
+    if explorer:
+        libraries = [page.file(__package__, f"vendor/{name}") for name in _LIBRARIES]
+        exploring = [page.file(__package__, "explorer.js")]
     return page.template(__package__, f"{stem(subject)}.html.j2").render(
         title=plain(shown.title),
         facts=shown.facts,
@@ -80,9 +84,27 @@ def _page(subject: Subject, shown: Content, drawings: Sequence[Drawing]) -> str:
         rest=shown.rest,
         drawings=page.inlined(drawings),
         omitted=shown.plots.omitted,
-        data=data,
-        script=page.file(__package__, "report.js"),
+        data=list(map(Markup, data)),
+        explorer=Markup(explorer),
+        licenses=page.file(__package__, "vendor/LICENSES.txt"),
+        scripts=[*libraries, page.file(__package__, "report.js"), *exploring],
     )
+
+
+# What the explorer draws with, in the order in which a page runs them.
+_LIBRARIES = ("d3.min.js", "plot.umd.min.js")
+
+
+def _explorer(report: Report, shown: Content) -> str:
+    """The explorer's data, each point with the id of its row in Table 1; empty without a point."""
+    from cmx_bench.present import page
+    from cmx_bench.report import explorer
+
+    rows = {
+        table.key.removeprefix("table1-"): [row_id for row_id, _ in page.anchored(table)]
+        for table in shown.first
+    }
+    return explorer.block(report, rows)
 
 
 def _drawn(shown: Content, copies: Collection[str] = ()) -> Sequence[Drawing]:

@@ -25,7 +25,7 @@ import pytest
 
 from cmx_bench.cell import Model
 from cmx_bench.present.markdown import escaped
-from cmx_bench.report import RENDERERS, exports
+from cmx_bench.report import RENDERERS, exports, formats
 from cmx_bench.report.tables import tables
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
@@ -34,6 +34,7 @@ from cmx_bench.results.records import Record, Run
 from .synthetic import BF16, ENVIRONMENT, FP16, failed, make_records, make_run, model, watched
 
 GOLDEN = Path(__file__).parent / "golden"
+VENDOR = Path(formats.__file__).parent / "templates" / "vendor"
 AWKWARD = (
     "<script>alert(1)</script>",
     "a|b|c",
@@ -322,10 +323,14 @@ def pages() -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize("name", ["mixed", "awkward"])
-def test_the_page_is_balanced_and_runs_its_script_only(pages: Mapping[str, str], name: str) -> None:
+def test_the_page_is_balanced_and_runs_its_scripts_only(
+    pages: Mapping[str, str], name: str
+) -> None:
     found = parsed(pages[name])
-    data, script = re.findall(r"<script([^>]*)>", pages[name])
-    assert (data, script) == (' type="application/json" id="cmx-bench-data"', "")
+    data, points, *scripts = re.findall(r"<script([^>]*)>", pages[name])
+    assert data == ' type="application/json" id="cmx-bench-data"'
+    assert points == ' type="application/json" id="explorer-data"'
+    assert scripts == [""] * 4
     assert not found.tags & {"iframe", "link", "img", "object", "base", "form"}
     assert not [key for key, _ in found.attributes if key.startswith("on") or key == "style"]
     assert len(found.ids) == len(set(found.ids))
@@ -333,7 +338,12 @@ def test_the_page_is_balanced_and_runs_its_script_only(pages: Mapping[str, str],
 
 @pytest.mark.parametrize("name", ["mixed", "awkward"])
 def test_the_page_needs_no_network(pages: Mapping[str, str], name: str) -> None:
-    assert not re.search(r"https?:|//\w", pages[name])
+    ours = pages[name]
+    for vendored in ("d3.min.js", "plot.umd.min.js", "LICENSES.txt"):
+        text = (VENDOR / vendored).read_text(encoding="utf-8")
+        assert text in ours
+        ours = ours.replace(text, "")
+    assert not re.search(r"https?:|//\w", ours)
     targets = [value for key, value in parsed(pages[name]).attributes if key in ("href", "src")]
     assert all(target.startswith("#") for target in targets)
     ids = set(parsed(pages[name]).ids)
@@ -345,12 +355,12 @@ def test_the_policy_allows_the_pages_own_style_and_script(
     pages: Mapping[str, str], name: str
 ) -> None:
     [style] = re.findall(r"<style>(.*?)</style>", pages[name], re.DOTALL)
-    [script] = re.findall(r"<script>(.*?)</script>", pages[name], re.DOTALL)
-    hashes = [
+    scripts = re.findall(r"<script>(.*?)</script>", pages[name], re.DOTALL)
+    sheet, *hashes = [
         f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-        for text in (style, script)
+        for text in (style, *scripts)
     ]
-    policy = "default-src 'none'; style-src {}; img-src data:; script-src {}".format(*hashes)
+    policy = f"default-src 'none'; style-src {sheet}; img-src data:; script-src {' '.join(hashes)}"
     assert ("content", policy) in parsed(pages[name]).attributes
 
 

@@ -1,0 +1,201 @@
+"""The data of the page's explorer: a point for each model in each setting, with every metric."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from cmx_bench import units
+from cmx_bench.cell import Model, Setting
+from cmx_bench.published import Published
+from cmx_bench.report import entries
+from cmx_bench.results.nouns import Report
+from cmx_bench.units import plain
+
+_DIGITS = 6  # of the numbers that place a point
+# What the axes begin with, x before y, where the run has it.
+_FIRST = ("throughput", "top1", "top1_paper", "top1_timm", "params", "macs")
+# D3's symbols by matplotlib's markers.
+_SYMBOLS = {
+    "o": "Circle", "s": "Square", "*": "Star", "D": "Diamond", "^": "Triangle", "v": "Wye",
+    "P": "Cross", "X": "Cross", "p": "Wye", "h": "Star", "<": "Triangle", ">": "Diamond",
+}  # fmt: skip
+
+
+class Shown(NamedTuple):
+    """A value in base units, the ends of its interval if it has one, and its text in tables."""
+
+    value: float
+    low: float | None
+    high: float | None
+    text: str
+
+    def over(self, factor: float) -> tuple[float | str | None, ...]:
+        """The same in a unit of `factor` base units, rounded to six significant digits."""
+        numbers = (self.value, self.low, self.high)
+        scaled = (
+            None if number is None else units.rounded(number / factor, _DIGITS)
+            for number in numbers
+        )
+        return (*scaled, self.text)
+
+
+class Axis(NamedTuple):
+    """What can stand along an axis: its values, by model and setting key, and what they mean.
+
+    `unit` is the unit that suits the middle one of the values, `factor` its size in base units.
+    """
+
+    key: str
+    title: str
+    about: str
+    published: bool
+    factor: float
+    unit: str
+    values: Mapping[tuple[str, str], Shown]
+
+
+def block(report: Report, rows: Mapping[str, Sequence[str]]) -> str:
+    """`points` as JSON for a page, a point a line; nothing where there is no point."""
+    content = points(report, rows)
+    if not content["points"]:
+        return ""
+    parts = []
+    for name, values in content.items():
+        lines = ",\n".join(json.dumps(value) for value in values)
+        parts.append(f'"{name}": [\n{lines}\n]')
+    # A label must not end the script that holds it.
+    return f"{{{', '.join(parts)}}}".replace("<", "\\u003c")
+
+
+def points(report: Report, rows: Mapping[str, Sequence[str]]) -> dict[str, list[object]]:
+    """The axes to choose from and the two to begin with, the families and settings to filter by,
+    and a point for each model and setting: its row in Table 1, and its values by axis.
+
+    Args:
+        rows: the ids of Table 1's rows by setting key, in the order of the run's models.
+    """
+    settings = [setting for setting in report.run.settings if setting.key in rows]
+    axes = [axis for axis in _axes(report, settings) if axis.values]
+    keys = [axis.key for axis in axes]
+    first: list[object] = [key for key in dict.fromkeys((*_FIRST, *keys)) if key in keys]
+    placed = [
+        (model, setting, row, values)
+        for setting in settings
+        for model, row in zip(report.run.models, rows[setting.key], strict=True)
+        if (values := _values(axes, model, setting))
+    ]
+    return {
+        "axes": [
+            {
+                "key": axis.key,
+                "title": axis.title,
+                "unit": axis.unit,
+                "about": axis.about,
+                "published": axis.published,
+            }
+            for axis in axes
+        ],
+        "begin": [*first, *first][:2],
+        "families": _families(list(dict.fromkeys(model.family for model, *_ in placed))),
+        "settings": [{"key": setting.key, "label": setting.name} for setting in settings],
+        "points": [
+            {
+                "model": plain(model.name),
+                "label": " ".join(plain(model.label).split()),
+                "family": model.family,
+                "setting": setting.key,
+                "row": row,
+                "values": values,
+            }
+            for model, setting, row, values in placed
+        ],
+    }
+
+
+def _values(axes: Sequence[Axis], model: Model, setting: Setting) -> dict[str, object]:
+    place = (model.name, setting.key)
+    return {axis.key: axis.values[place].over(axis.factor) for axis in axes if place in axis.values}
+
+
+def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
+    places = [(model, setting) for setting in settings for model in report.run.models]
+    for metric in report.metrics():
+        about = f"{metric.title}: {metric.definition}; {metric.better} is better."
+        measured = [_measured(report, *place, metric.name) for place in places]
+        yield _axis(metric.name, metric.title, about, metric.unit, places, measured)
+    for source, name in (("paper", "the paper"), ("timm", "timm")):
+        title = f"Top-1, published by {name}"
+        figures = {model.name: _published(report, model, source) for model in report.run.models}
+        data = ", ".join(sorted({figure.dataset for figure in figures.values() if figure}))
+        about = f"{title}: on {data}, not measured here, marked as in Table 1; higher is better."
+        printed = [_printed(figures[model.name], model) for model, _ in places]
+        yield _axis(f"top1_{source}", title, about, "fraction", places, printed, published=True)
+
+
+def _axis(
+    key: str,
+    title: str,
+    about: str,
+    unit: str,
+    places: Sequence[tuple[Model, Setting]],
+    shown_there: Sequence[Shown | None],
+    published: bool = False,
+) -> Axis:
+    values = {
+        (model.name, setting.key): shown
+        for (model, setting), shown in zip(places, shown_there, strict=True)
+        if shown is not None
+    }
+    middle = statistics.median_low([shown.value for shown in values.values()] or [0.0])
+    return Axis(key, title, about, published, *units.step(middle, unit), values)
+
+
+def _measured(report: Report, model: Model, setting: Setting, metric: str) -> Shown | None:
+    """A measured value: nothing else here knows how a report keeps its results."""
+    result = report.result(model, setting.key, setting.image_size, metric)
+    if result is None or result.estimate is None:
+        return None
+    estimate = result.estimate
+    if not math.isfinite(estimate.value):  # which no axis can show, nor JSON hold
+        return None
+    low, high = (
+        end if end is not None and math.isfinite(end) else None
+        for end in (estimate.low, estimate.high)
+    )
+    return Shown(estimate.value, low, high, entries.measured(result).flat)
+
+
+def _published(report: Report, model: Model, source: str) -> Published | None:
+    counterparts = report.published[model.name]
+    return (counterparts.paper if source == "paper" else counterparts.timm).get("top1")
+
+
+def _printed(figure: Published | None, model: Model) -> Shown | None:
+    """A published value with the marks that it has in Table 1."""
+    if figure is None or figure.value is None:
+        return None
+    entry = entries.printed(figure, known_tag=model.recipe or model.weights)
+    percent = replace(entry, text=f"{entry.text} {figure.printed_unit}")
+    return Shown(figure.value, None, None, percent.flat)
+
+
+def _families(names: Sequence[str]) -> list[object]:
+    """The families in the figures' colours, with symbols that resemble the figures' markers."""
+    from cmx_bench.present.drawing import theme  # matplotlib takes a while to import
+    from cmx_bench.present.plot import Point
+
+    styles = theme.styles_of([Point("", name, 0, 0) for name in names])
+    return [
+        {
+            "key": name,
+            "label": style.label,
+            "colour": theme.CSS_COLOURS[style.colour],
+            "symbol": _SYMBOLS[style.marker],
+        }
+        for name, style in styles.items()
+    ]
