@@ -156,10 +156,11 @@ def _collector_paused() -> Iterator[None]:
 
 
 def overview(report: Report, width: int) -> str:
-    """Table 1 of each setting, the claims and fairness for a terminal of `width` columns; in place
-    of Table 1 all metrics, where none of its sampled ones was measured."""
+    """What was found, Table 1 of each setting, the claims and fairness for a terminal of `width`
+    columns; in place of Table 1 all metrics, where none of its sampled ones was measured."""
     from cmx_bench.report import tables, terminal
-    from cmx_bench.report.tables import fairness, judgements, table_one
+    from cmx_bench.report.findings import findings
+    from cmx_bench.report.tables import fairness, fidelity, judgements, table_one
 
     sampled = {metric.name for metric in report.metrics() if not metric.exact}
     main = (
@@ -167,9 +168,8 @@ def overview(report: Report, width: int) -> str:
         if sampled and not sampled & {"throughput", "peak_memory", "top1"}
         else table_one.tables(report)
     )
-    shown = [
-        *main,
-        judgements.table(report),
-        *fairness.tables(report),
-    ]
-    return "\n".join(terminal.text(table, width) for table in shown if table.rows)
+    shown = [*main, judgements.table(report), *fairness.tables(report)]
+    found = findings(report, [*shown, fidelity.order(report)])
+    lines = [*(f"{one.topic}: {one.text}" for one in found.items), found.note]
+    above = "".join(f"{terminal.wrapped(line, width)}\n" for line in lines if line)
+    return "\n".join([above, *(terminal.text(table, width) for table in shown if table.rows)])

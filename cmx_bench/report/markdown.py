@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from cmx_bench.present.content import Entry, Table
 from cmx_bench.present.plot import Plot
+from cmx_bench.report import headline
 from cmx_bench.report.content import Content
-from cmx_bench.report.headline import Fact, facts
+from cmx_bench.report.findings import Findings
+from cmx_bench.report.headline import Fact
 from cmx_bench.units import plain
 
 # Longer tables are folded away.
@@ -17,20 +19,40 @@ _LONG = 30
 def render(content: Content) -> str:
     """The report as GitHub-flavoured Markdown; figures are linked as `figures/NAME.svg`."""
     report = content.report
+    origins = facts_of(headline.origins(report))
     blocks = [
-        *(table_of(table) for table in content.first),
+        escaped(headline.status(report).text),
+        findings_of(content.findings),
+        facts_of(headline.warnings(report)),
+        *(table_of(table) for table in content.first[:1]),
         "## Figures",
         *(figure_of(plot) for plot in content.plots.drawn),
         *(f"{escaped(sentence)}." for sentence in content.plots.omitted),
-        *(table_of(table) for table in content.rest),
+        *(table_of(table) for table in (*content.first[1:], *content.rest)),
+        f"## How this was measured\n\n{folded(f'{len(report.records)} records', origins)}",
     ]
-    return document(report.run.title, facts(report), blocks)
+    return document(report.run.title, blocks)
 
 
-def document(title: str, facts: Iterable[Fact], blocks: Iterable[str]) -> str:
-    """Blocks of Markdown below a title and facts."""
-    listed = "\n".join(f"- **{escaped(fact.term)}:** {escaped(fact.text)}" for fact in facts)
-    return "\n\n".join([f"# {escaped(plain(title))}", listed, *blocks]) + "\n"
+def document(title: str, blocks: Iterable[str]) -> str:
+    """Blocks of Markdown, but for empty ones, below a title."""
+    return "\n\n".join([f"# {escaped(plain(title))}", *filter(None, blocks)]) + "\n"
+
+
+def findings_of(found: Findings) -> str:
+    """A list of findings, and below it how to read them."""
+    items = "\n".join(f"- **{escaped(one.topic)}.** {escaped(one.text)}" for one in found.items)
+    return f"{items}\n\n{escaped(found.note)}".rstrip()
+
+
+def facts_of(facts: Iterable[Fact]) -> str:
+    """A list of terms and what there is to say about each."""
+    return "\n".join(f"- **{escaped(fact.term)}:** {escaped(fact.text)}" for fact in facts)
+
+
+def folded(summary: str, body: str) -> str:
+    """A body that is shown on demand."""
+    return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
 
 
 def figure_of(plot: Plot) -> str:
@@ -46,7 +68,7 @@ def table_of(table: Table, longest: int = _LONG) -> str:
     remarks = [escaped(remark) for remark in table.remarks]
     body = "\n\n".join(part for part in (lines, "<br>\n".join(notes), *remarks) if part)
     if table.folded or len(table.rows) > longest:
-        body = f"<details>\n<summary>{len(table.rows)} rows</summary>\n\n{body}\n\n</details>"
+        body = folded(f"{len(table.rows)} rows", body)
     return f"## {escaped(table.title)}\n\n{body}"
 
 

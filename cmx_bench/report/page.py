@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -16,8 +16,10 @@ from markupsafe import Markup
 
 from cmx_bench.present.content import Entry, Picture, Table, grouped
 from cmx_bench.present.plot import Plot
+from cmx_bench.report import headline
 from cmx_bench.report.content import Content
-from cmx_bench.report.headline import facts
+from cmx_bench.report.findings import Finding, Findings
+from cmx_bench.report.findings.wording import unbroken
 from cmx_bench.report.verify import embedded
 from cmx_bench.units import plain
 
@@ -27,15 +29,34 @@ if TYPE_CHECKING:
 
 def render(content: Content, drawings: Sequence[Drawing]) -> str:
     """The whole page; `drawings` are those of the content's plots."""
+    report = content.report
     return template("report.html.j2").render(
-        title=plain(content.report.run.title),
-        facts=facts(content.report),
+        title=plain(report.run.title),
+        status=headline.status(report),
+        findings=linked(content.findings, (*content.first, *content.rest)),
+        note=content.findings.note,
+        warnings=headline.warnings(report),
+        origins=headline.origins(report),
         first=content.first,
         rest=content.rest,
         drawings=inlined(drawings),
         omitted=content.plots.omitted,
-        data=Markup(embedded.pack(content.report)),
+        data=Markup(embedded.pack(report)),
     )
+
+
+def linked(found: Findings, tables: Sequence[Table]) -> list[tuple[Finding, str, str]]:
+    """Each finding with the id of the row or the table that proves it, and the table's name."""
+    ids = {id for table in tables for id, _ in _anchored(table)}
+    names = {table.key: table.title.partition(" · ")[0] for table in tables}
+    return [
+        (
+            one,
+            row if (row := _anchor(one.table, one.row)) in ids else one.table,
+            names.get(one.table, ""),
+        )
+        for one in found.items
+    ]
 
 
 @cache
@@ -55,7 +76,7 @@ def template(name: str) -> jinja2.Template:
         style=_file("report.css"),
         script=_file("report.js"),
     )
-    environment.filters["data_url"] = _data_url
+    environment.filters.update(data_url=_data_url, unbroken=unbroken)
     return environment.get_template(name)
 
 
@@ -81,9 +102,13 @@ def _anchored(table: Table) -> Iterator[tuple[str, tuple[Entry, ...]]]:
     """Each row with the id that links lead to: made of what names it, not of where it stands."""
     seen: Counter[str] = Counter()
     for row in table.rows:
-        name = ".".join((table.key, *(_slug(entry.text) for entry in row[: table.naming])))
+        name = _anchor(table.key, [entry.text for entry in row[: table.naming]])
         seen[name] += 1
         yield (f"{name}.{seen[name]}" if seen[name] > 1 else name), row
+
+
+def _anchor(table: str, names: Iterable[str]) -> str:
+    return ".".join((table, *map(_slug, names)))
 
 
 _LONGEST_SLUG = 60

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from markupsafe import Markup
 
+from cmx_bench.report.findings.contrasts import contrasts
 from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import records
 from cmx_bench.units import plain
@@ -20,8 +21,11 @@ def _html(found: Comparison) -> str:
     from cmx_bench.report import page  # jinja2 is slow to import
     from cmx_bench.report.verify import embedded
 
+    seen = contrasts(found.sides)
     return page.template("comparison.html.j2").render(
         title=plain(found.title),
+        findings=page.linked(seen, found.tables),
+        note=seen.note,
         facts=found.facts,
         tables=found.tables,
         data=[Markup(embedded.pack(side.report, str(side.path))) for side in found.sides],
@@ -31,7 +35,8 @@ def _html(found: Comparison) -> str:
 def _markdown(found: Comparison) -> str:
     from cmx_bench.report import markdown
 
-    return markdown.document(found.title, found.facts, map(markdown.table_of, found.tables))
+    above = [markdown.findings_of(contrasts(found.sides)), markdown.facts_of(found.facts)]
+    return markdown.document(found.title, [*above, *map(markdown.table_of, found.tables)])
 
 
 def _latex(found: Comparison) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import textwrap
 
 from cmx_bench.present.content import Column, Entry, Table, in_order
+from cmx_bench.report.findings.wording import unbroken
 
 # A terminal has room for these; the page beside it has the others.
 _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_paper",
@@ -41,6 +43,14 @@ def text(table: Table, width: int) -> str:
         for note in in_order(notes):
             console.print(Text(f"{note.mark}  {note.text}"))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def wrapped(sentences: str, width: int) -> str:
+    """Sentences on lines of at most `width` columns; no name is broken at its hyphen."""
+    lines = textwrap.fill(
+        unbroken(sentences), width, subsequent_indent="  ", break_on_hyphens=False
+    )
+    return lines.replace("\xa0", " ")
 
 
 def _heading(column: Column) -> str:
