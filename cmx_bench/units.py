@@ -142,3 +142,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 def plain(text: str) -> str:
     """`text` without control characters and lone surrogates, which no format can carry."""
     return _CONTROL.sub("�", text)
+
+
+def unbroken(text: str) -> str:
+    """`text` with spaces that lines do not break at beside % and ±."""
+    return text.replace(" %", "\xa0%").replace("± ", "±\xa0")

@@ -117,6 +117,27 @@ class Table:
         return in_order(note for row in self.rows for entry in row for note in entry.notes)
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found about a topic, in a sentence or two.
+
+    `table` is the key of the table that proves it, `row` the texts that name its row there.
+    """
+
+    topic: str
+    text: str
+    table: str
+    row: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Up to six findings, in the order in which they are read; `note` says how to read them."""
+
+    items: tuple[Finding, ...]
+    note: str = ""
+
+
 def in_order(notes: Iterable[Note]) -> tuple[Note, ...]:
     """Each note once: letters as they are counted (a to z, aa), then other marks."""
     return tuple(sorted(dict.fromkeys(notes), key=_place))

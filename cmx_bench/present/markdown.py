@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cmx_bench.present.content import Entry, Fact, Table
+from cmx_bench.present.content import Entry, Fact, Findings, Table
 from cmx_bench.present.plot import Plot
 from cmx_bench.units import plain
 
@@ -12,11 +12,27 @@ from cmx_bench.units import plain
 _LONG = 30
 
 
-def document(title: str, facts: Iterable[Fact], blocks: Iterable[str], lead: str = "") -> str:
-    """Blocks of Markdown below a title, a sentence in bold and a list of facts."""
-    listed = "\n".join(f"- **{escaped(fact.term)}:** {escaped(fact.text)}" for fact in facts)
-    bold = [f"**{escaped(lead)}**"] if lead else []
-    return "\n\n".join([f"# {escaped(plain(title))}", *bold, listed, *blocks]) + "\n"
+def document(title: str, blocks: Iterable[str]) -> str:
+    """Blocks of Markdown, but for empty ones, below a title."""
+    return "\n\n".join([f"# {escaped(plain(title))}", *filter(None, blocks)]) + "\n"
+
+
+def findings_list(findings: Findings) -> str:
+    """A list of findings, and below it how to read them."""
+    items = "\n".join(
+        f"- **{escaped(finding.topic)}.** {escaped(finding.text)}" for finding in findings.items
+    )
+    return f"{items}\n\n{escaped(findings.note)}".strip()
+
+
+def facts_list(facts: Iterable[Fact]) -> str:
+    """A list of terms and what there is to say about each."""
+    return "\n".join(f"- **{escaped(fact.term)}:** {escaped(fact.text)}" for fact in facts)
+
+
+def folded(summary: str, body: str) -> str:
+    """A body that is shown on demand."""
+    return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
 
 
 def figure(plot: Plot) -> str:
@@ -31,7 +47,7 @@ def table(table: Table, longest: int = _LONG) -> str:
     parts = ["\n".join(_lines(table)), "<br>\n".join(notes), *map(escaped, table.remarks)]
     body = "\n\n".join(filter(None, parts))
     if table.folded or len(table.rows) > longest:
-        body = f"<details>\n<summary>{len(table.rows)} rows</summary>\n\n{body}\n\n</details>"
+        body = folded(f"{len(table.rows)} rows", body)
     return f"## {escaped(table.title)}\n\n{body}"
 
 

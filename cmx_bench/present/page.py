@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from cmx_bench import units
-from cmx_bench.present.content import Entry, Picture, Table, grouped
+from cmx_bench.present.content import Entry, Finding, Findings, Picture, Table, grouped
 from cmx_bench.present.plot import Plot
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ def template(room: str, name: str) -> jinja2.Template:
     environment.globals.update(
         anchored=anchored, grouped=grouped, policy=_policy, style=file(__package__, "report.css")
     )
-    environment.filters.update(data_url=_data_url, read_back=units.read_back)
+    environment.filters.update(
+        data_url=_data_url, read_back=units.read_back, unbroken=units.unbroken
+    )
     return environment.get_template(name)
 
 
@@ -62,9 +64,27 @@ def anchored(table: Table) -> Iterator[tuple[str, tuple[Entry, ...]]]:
     """Each row with the id that links lead to: made of what names it, not of where it stands."""
     times: Counter[str] = Counter()
     for row in table.rows:
-        name = ".".join((table.key, *(_slug(entry.text) for entry in row[: table.naming])))
+        name = _anchor(table.key, [entry.text for entry in row[: table.naming]])
         times[name] += 1
         yield (f"{name}.{times[name]}" if times[name] > 1 else name), row
+
+
+def _anchor(table: str, names: Iterable[str]) -> str:
+    return ".".join((table, *map(_slug, names)))
+
+
+def linked(findings: Findings, tables: Sequence[Table]) -> list[tuple[Finding, str, str]]:
+    """Each finding with the id of the row or the table that proves it, and the table's name."""
+    ids = {row_id for table in tables for row_id, _ in anchored(table)}
+    names = {table.key: table.title.partition(" · ")[0] for table in tables}
+    return [
+        (
+            finding,
+            row if (row := _anchor(finding.table, finding.row)) in ids else finding.table,
+            names.get(finding.table, ""),
+        )
+        for finding in findings.items
+    ]
 
 
 _LONGEST_SLUG = 60

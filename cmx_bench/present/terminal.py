@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import rich.console
 import rich.table
 from rich.text import Text
 
+from cmx_bench import units
 from cmx_bench.present.content import Column
 
 
@@ -31,6 +33,14 @@ def text(parts: Iterable[str | Grid], width: int) -> str:
         for part in parts:
             console.print(Text(part) if isinstance(part, str) else _drawn(part))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def wrapped(sentences: str, width: int) -> str:
+    """Sentences on lines of at most `width` columns; no name is broken at its hyphen."""
+    lines = textwrap.fill(
+        units.unbroken(sentences), width, subsequent_indent="  ", break_on_hyphens=False
+    )
+    return lines.replace("\xa0", " ")
 
 
 def _drawn(grid: Grid) -> rich.table.Table:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from cmx_bench.present import latex, markdown
-from cmx_bench.present.content import Fact, Table
-from cmx_bench.report import exports
+from cmx_bench.present.content import Fact, Findings, Table
+from cmx_bench.report import exports, headline
 from cmx_bench.report.figures import Plots, plots
-from cmx_bench.report.headline import facts
+from cmx_bench.report.findings import findings
+from cmx_bench.report.findings.contrasts import contrasts
 from cmx_bench.report.tables import tables
 from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import embedded, records
@@ -30,13 +31,18 @@ _NO_PLOTS = Plots((), ())
 class Content:
     """What every readable format shows: made once, however many formats are written.
 
-    Above the figures stand the `first` tables, Table 1 of each setting, below them the `rest`.
+    The `status` is one line on where and how far the run came; `warnings` are always seen, the
+    `origins` of the numbers on demand. Above the figures stands the first of the `first` tables,
+    Table 1 of each setting, below them the `rest`.
     """
 
     title: str
-    facts: Sequence[Fact]
+    findings: Findings
+    warnings: Sequence[Fact]
     first: Sequence[Table]
     rest: Sequence[Table]
+    status: Fact | None = None
+    origins: Sequence[Fact] = ()
     plots: Plots = _NO_PLOTS
 
     @property
@@ -46,21 +52,42 @@ class Content:
 
 def content(subject: Subject) -> Content:
     if isinstance(subject, Comparison):
-        return Content(subject.title, subject.facts, (), subject.tables)
+        return Content(subject.title, contrasts(subject.sides), subject.facts, (), subject.tables)
     every = tables(subject)
     first = [table for table in every if table.key.startswith("table1-")]
-    return Content(subject.run.title, facts(subject), first, every[len(first) :], plots(subject))
+    return Content(
+        subject.run.title,
+        findings(subject, every),
+        headline.warnings(subject),
+        first,
+        every[len(first) :],
+        headline.status(subject),
+        headline.origins(subject),
+        plots(subject),
+    )
 
 
 def _markdown(shown: Content) -> str:
     omitted = [f"{markdown.escaped(sentence)}." for sentence in shown.plots.omitted]
     figures = [*map(markdown.figure, shown.plots.drawn), *omitted]
-    above = [*map(markdown.table, shown.first), *(["## Figures"] if figures else []), *figures]
-    return markdown.document(shown.title, shown.facts, [*above, *map(markdown.table, shown.rest)])
+    above = [
+        "" if shown.status is None else markdown.escaped(shown.status.text),
+        markdown.findings_list(shown.findings),
+        markdown.facts_list(shown.warnings),
+        *map(markdown.table, shown.first[:1]),
+    ]
+    below = [*map(markdown.table, (*shown.first[1:], *shown.rest))]
+    if shown.origins:
+        origins = markdown.folded(
+            "Device, versions, command, hash", markdown.facts_list(shown.origins)
+        )
+        below.append(f"## How this was measured\n\n{origins}")
+    middle = ["## Figures", *figures] if figures else []
+    return markdown.document(shown.title, [*above, *middle, *below])
 
 
 def _latex(shown: Content) -> str:
-    return latex.document(shown.title, shown.facts, shown.tables)
+    return latex.document(shown.title, [*shown.origins, *shown.warnings], shown.tables)
 
 
 def _page(subject: Subject, shown: Content, drawings: Sequence[Drawing]) -> str:
@@ -79,7 +106,11 @@ def _page(subject: Subject, shown: Content, drawings: Sequence[Drawing]) -> str:
         exploring = [page.file(__package__, "explorer.js")]
     return page.template(__package__, f"{stem(subject)}.html.j2").render(
         title=plain(shown.title),
-        facts=shown.facts,
+        status=shown.status,
+        findings=page.linked(shown.findings, shown.tables),
+        note=shown.findings.note,
+        warnings=shown.warnings,
+        origins=shown.origins,
         first=shown.first,
         rest=shown.rest,
         drawings=page.inlined(drawings),

@@ -1,4 +1,4 @@
-"""What stands above the tables: how far the run came, on what, and what to beware of."""
+"""What a report says of its run: on what, how far it came, how, and what to beware of."""
 
 from __future__ import annotations
 
@@ -11,8 +11,28 @@ from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
 
+def status(report: Report) -> Fact:
+    """Where the run was measured and how far it came, in a line."""
+    run, progress = report.run, report.progress
+    measured = [f"{progress.ok} of {len(run.cells)} cells measured", *_unmeasured(report)]
+    settings = [one.key for one in run.settings]
+    parts = [
+        device(report),
+        ", ".join(measured),
+        settings[0] if len(settings) == 1 else f"{len(settings)} settings",
+        *([] if run.finished else ["not finished"]),
+    ]
+    beware = progress.failed + progress.missing > 0 or not run.finished
+    return Fact("Run", plain(" · ".join(parts)), warning=beware)
+
+
 def facts(report: Report) -> list[Fact]:
     """The run in a few lines, warnings included."""
+    return [*origins(report), *_claims(report), *warnings(report)]
+
+
+def origins(report: Report) -> list[Fact]:
+    """What the run was and how it was measured, for whoever wants to repeat or cite it."""
     run, progress = report.run, report.progress
     ended = f"finished {_time(run.finished)}" if run.finished else "not finished"
     return [
@@ -20,13 +40,11 @@ def facts(report: Report) -> list[Fact]:
         Fact("Cells", _cells(report), warning=progress.failed + progress.missing > 0),
         Fact("Measuring time", units.duration(progress.seconds)),
         *_blocks(report),
-        *_claims(report),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
         Fact("Code", plain(code(report))),
         Fact("Suite", plain(f"{run.suite} ({run.suite_path}, hash {run.suite_hash})")),
         Fact("Command", plain(run.command)),
         Fact("Content", f"SHA-256 {records.content_hash(run, report.records)}"),
-        *_warnings(report),
     ]
 
 
@@ -36,16 +54,13 @@ def _blocks(report: Report) -> list[Fact]:
     blocks = report.blocks
     if not blocks.taken:
         return []
-    text = f"{blocks.discarded} of {blocks.taken} discarded, taken under disturbed conditions"
+    text = f"{blocks.discarded} of {blocks.taken} discarded for disturbed conditions"
     if blocks.reasons:
         text += f" ({', '.join(f'{why}: {count}' for why, count in blocks.reasons.items())})"
     if blocks.disturbed_processes:
         processes = _count(blocks.processes, "process", "es")
         text += f"; {blocks.disturbed_processes} of {processes} stayed disturbed"
-    if blocks.without_gpu_conditions:
-        text += "; the GPU's clock and company were not watched (install cmx-bench[nvidia])"
-    beware = blocks.disturbed_processes + blocks.without_gpu_conditions > 0
-    return [Fact("Blocks", text, warning=beware)]
+    return [Fact("Blocks", text, warning=blocks.disturbed_processes > 0)]
 
 
 def _claims(report: Report) -> list[Fact]:
@@ -61,12 +76,14 @@ def _time(iso: str) -> str:
 
 
 def _cells(report: Report) -> str:
-    progress = report.progress
-    parts = [f"{progress.ok} measured"]
-    parts += [f"{progress.failed} failed"] if progress.failed else []
-    parts += [f"{progress.skipped} skipped"] if progress.skipped else []
-    parts += [f"{progress.missing} missing"] if progress.missing else []
+    parts = [f"{report.progress.ok} measured", *_unmeasured(report)]
     return f"{', '.join(parts)}, of {len(report.run.cells)}"
+
+
+def _unmeasured(report: Report) -> list[str]:
+    progress = report.progress
+    counts = {"failed": progress.failed, "skipped": progress.skipped, "missing": progress.missing}
+    return [f"{count} {what}" for what, count in counts.items() if count]
 
 
 def device(report: Report) -> str:
@@ -85,10 +102,14 @@ def code(report: Report) -> str:
     return f"cmx-bench {machine.get('cmx_bench', '?')}" + (f", commit {commit}" if commit else "")
 
 
-def _warnings(report: Report) -> list[Fact]:
+def warnings(report: Report) -> list[Fact]:
+    """What a reader must know before using any number."""
     warnings = []
     if wide := too_wide(report):
         warnings.append(wide)
+    if report.blocks.without_gpu_conditions:
+        warnings.append("the GPU's clock and its other processes were not watched "
+                        "(install cmx-bench[nvidia])")  # fmt: skip
     if report.unfinished:
         warnings.append("the last record was written by half, by a run that was killed, and counts "
                         "for nothing")  # fmt: skip

@@ -6,7 +6,8 @@ from cmx_bench.present import terminal
 from cmx_bench.present.content import Column, Entry, Table, in_order
 from cmx_bench.present.terminal import Grid
 from cmx_bench.report import tables
-from cmx_bench.report.tables import fairness, judgements, table_one
+from cmx_bench.report.findings import findings
+from cmx_bench.report.tables import fairness, fidelity, judgements, table_one
 from cmx_bench.results.nouns import Report
 
 # A terminal has room for these; the page beside it has the others.
@@ -17,8 +18,8 @@ _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_p
 
 
 def overview(report: Report, width: int) -> str:
-    """Table 1 of each setting, the claims and fairness for a terminal of `width` columns; in place
-    of Table 1 all metrics, where none of its sampled ones was measured."""
+    """What was found, Table 1 of each setting, the claims and fairness for a terminal of `width`
+    columns; in place of Table 1 all metrics, where none of its sampled ones was measured."""
     sampled = {metric.name for metric in report.metrics() if not metric.exact}
     main = (
         [tables.metrics(report)]
@@ -26,7 +27,10 @@ def overview(report: Report, width: int) -> str:
         else table_one.tables(report)
     )
     shown = [*main, judgements.table(report), *fairness.tables(report)]
-    return "\n".join(text(table, width) for table in shown if table.rows)
+    found = findings(report, [*shown, fidelity.order(report)])
+    lines = [*(f"{finding.topic}: {finding.text}" for finding in found.items), found.note]
+    above = "".join(f"{terminal.wrapped(line, width)}\n" for line in lines if line)
+    return "\n".join([above, *(text(table, width) for table in shown if table.rows)])
 
 
 def text(table: Table, width: int) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 from cmx_bench.present.content import Fact
-from cmx_bench.report.headline import facts, too_wide
+from cmx_bench.report.headline import facts, origins, status, too_wide, warnings
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
-from .synthetic import FP16, watched
+from .synthetic import BF16, FP16, failed, watched
 
 
 def fact(report: Report, term: str) -> Fact | None:
@@ -26,7 +26,7 @@ def test_discarded_blocks_are_counted(run: Run, found: list[Record]) -> None:
     some = [watched(one, ".x..x..") if one.measure == "throughput" else one for one in found]
     assert fact(summarise(run, some), "Blocks") == Fact(
         "Blocks",
-        "110 of 385 discarded, taken under disturbed conditions "
+        "110 of 385 discarded for disturbed conditions "
         "(a GPU held back: 110, foreign GPU processes: 110)",
     )
 
@@ -59,12 +59,37 @@ def test_a_gpu_that_nobody_watched_is_a_warning(run: Run, found: list[Record]) -
         return dataclasses.replace(record, covariates=seen)
 
     some = [without(one) if one.measure == "throughput" else one for one in found]
-    blocks = fact(summarise(run, some), "Blocks")
-    assert blocks is not None and blocks.warning
-    assert blocks.text.endswith("; the GPU's clock and company were not watched "
-                                "(install cmx-bench[nvidia])")  # fmt: skip
-    on_a_cpu = fact(summarise(dataclasses.replace(run, device="cpu"), some), "Blocks")
-    assert on_a_cpu == Fact("Blocks", "0 of 220 discarded, taken under disturbed conditions")
+    beware = Fact("Beware", "the GPU's clock and its other processes were not watched "
+                            "(install cmx-bench[nvidia])", warning=True)  # fmt: skip
+    assert beware in warnings(summarise(run, some))
+    on_a_cpu = summarise(dataclasses.replace(run, device="cpu"), some)
+    assert warnings(on_a_cpu) == []
+    blocks = Fact("Blocks", "0 of 220 discarded for disturbed conditions")
+    assert fact(on_a_cpu, "Blocks") == blocks
+
+
+def test_a_line_says_where_it_was_measured_and_how_far_it_came(
+    run: Run, found: list[Record]
+) -> None:
+    where = "Synthetic GPU 1 (cuda:0), torch 2.15.0, timm 1.0.31, cuda 12.8"
+    line = f"{where} · 44 of 44 cells measured · {FP16.key}"
+    assert status(summarise(run, found)) == Fact("Run", line)
+    begun = dataclasses.replace(run, finished="", settings=(FP16, BF16))
+    some = [failed(found[0], "out of memory"), *found[1:-1]]
+    assert status(summarise(begun, some)) == Fact(
+        "Run",
+        f"{where} · 42 of 44 cells measured, 1 failed, 1 missing · 2 settings · not finished",
+        warning=True,
+    )
+
+
+def test_what_must_be_known_is_not_among_what_is_folded_away(run: Run, found: list[Record]) -> None:
+    report = summarise(run, [failed(found[0], "out of memory"), *found[1:]])
+    beware = Fact("Beware", "1 failure, with reasons below", warning=True)
+    assert warnings(report) == [beware] and beware in facts(report)
+    terms = [one.term for one in origins(report)]
+    assert terms == ["Device", "Cells", "Measuring time", "Begun", "Code", "Suite", "Command",
+                     "Content"]  # fmt: skip
 
 
 def test_cells_that_stayed_wide_are_a_warning(run: Run, found: list[Record]) -> None:

@@ -33,12 +33,13 @@ def in_markdown(
         cut: how many of the last comparisons to leave out, and say so.
     """
     blocks = [
+        f"**{markdown.escaped(headline(verdict))}**",
+        markdown.facts_list(facts(verdict)),
         markdown.table(_shortened(table(verdict), cut), _LONG),
         *(markdown.figure(drawing.plot) for drawing in drawings),
         *map(markdown.table, tables),
     ]
-    title = one_line(verdict.title)
-    return markdown.document(title, facts(verdict), blocks, headline(verdict))
+    return markdown.document(one_line(verdict.title), blocks)
 
 
 def _shortened(whole: Table, cut: int) -> Table:

@@ -221,7 +221,7 @@ def test_every_format_shows_it() -> None:
         text = RENDERERS[format](report)
         assert "Pairs whose order flips with the setting" in text
         assert "each at its best" in text
-    shown = reports.overview(report, 160)
+    shown = overview.overview(report, 160)
     assert "Each at its best" in shown
     assert "Where it is behind" in shown
     widest = max(len(line) for line in overview.text(found(report, "flips-"), 80).splitlines())

@@ -1,0 +1,65 @@
+"""What runs side by side found: how much faster the same models are in one than in another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from cmx_bench.cell import Model
+from cmx_bench.present.content import Finding, Findings
+from cmx_bench.report.findings import INTERVALS
+from cmx_bench.report.findings.view import View, view
+from cmx_bench.report.findings.wording import are, listed, margin, name, times, told_apart
+from cmx_bench.report.tables.quantities import Span
+from cmx_bench.report.tables.side_by_side import Side
+from cmx_bench.results import stats
+from cmx_bench.units import plain
+
+
+def contrasts(sides: Sequence[Side]) -> Findings:
+    """Each run held against the first, where both timed the same models in the same setting."""
+    seen = view(sides[0].report, {})
+    if seen is None:
+        return Findings(())
+    found = [
+        _contrast(seen, sides[0].label, other.label, spans)
+        for other in sides[1:]
+        if (spans := dict(_times_as_fast(seen, other)))
+    ]
+    return Findings(tuple(found), INTERVALS if found else "")
+
+
+def _times_as_fast(seen: View, other: Side) -> Iterator[tuple[str, Span]]:
+    """By model, how many times as fast as in the first run it is in the other one."""
+    for model, ours in seen.speeds.items():
+        theirs = other.report.results.get((model, seen.setting.key, seen.metric))
+        if theirs is None or theirs.status != "ok":
+            continue
+        if _built(seen.report.models[model]) != _built(other.report.models[model]):
+            continue
+        pair = (ours, theirs) if ours.about.better == "higher" else (theirs, ours)
+        ratio = stats.ratio(*([[one] for one in side.medians.values()] for side in pair))
+        if ratio.low is not None and ratio.high is not None:
+            yield model, Span(ratio.value, ratio.low, ratio.high)
+
+
+def _built(model: Model) -> tuple[object, ...]:
+    return model.source, model.target, dict(model.args), model.num_classes
+
+
+def _contrast(seen: View, base: str, other: str, spans: Mapping[str, Span]) -> Finding:
+    model = seen.subject.name if seen.subject.name in spans else next(iter(spans))
+    apart = [span.value > 1 for span in spans.values() if told_apart(span)]
+    faster, slower, alike = apart.count(True), apart.count(False), len(spans) - len(apart)
+    counts = {"faster": faster, "slower": slower, "undecided": alike}
+    counted = listed([f"{count} {are(count)} {what}" for what, count in counts.items() if count])
+    subject = seen.report.models[model]
+    text = f"Against {base}, {name(subject)} is {_speed(spans[model])} on {other}"
+    text += f"; of {len(spans)} models {counted} there." if len(spans) > 1 else "."
+    return Finding("Speed", text, f"runs-{seen.metric}", (plain(subject.label),))
+
+
+def _speed(span: Span) -> str:
+    if not told_apart(span):
+        return f"equally fast, as far as these runs can tell (within {margin(span)}),"
+    shown, interval = times(span)
+    return f"{shown} times {'as fast' if span.value > 1 else 'slower'} ({interval})"

@@ -1,0 +1,215 @@
+"""What a run found about accuracy, and how far it is to be trusted: the paper, claims, doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cmx_bench import units
+from cmx_bench.present.content import Finding
+from cmx_bench.report import entries
+from cmx_bench.report.findings.view import View, doubt, over
+from cmx_bench.report.findings.wording import are, listed, name
+from cmx_bench.report.tables import best, judgements, quantities
+from cmx_bench.report.tables.judgements import State
+from cmx_bench.report.tables.quantities import UnknownError
+from cmx_bench.results.disturbance import FEWEST_UNDISTURBED
+from cmx_bench.results.summary import Result
+from cmx_bench.spec.claims import Operation, Value
+from cmx_bench.units import plain
+
+_WIDE = 0.1  # of a value: a wider interval is worth a word
+_MANY_DISTURBED = 0.1  # of the processes that timed
+
+
+def accuracy(view: View) -> Finding | None:
+    """Who is most accurate on what was evaluated here, and how far the subject is behind."""
+    results = sorted(view.results("top1").values(), key=lambda one: -(one.value or 0))
+    if not results:
+        return None
+    table, rests = f"accuracy-{view.setting.key}", _evaluated(view, results)
+    first = best.leaders(view.report, view.setting, "top1")
+    ahead = [one for one in results if one.model in first]
+    shown = [f"{view.name(one.model)} ({_share(one)})" for one in ahead]
+    if len(results) == 1:
+        text = f"{view.name(results[0].model)} has a top-1 of {_share(results[0])} on {rests}."
+    elif not ahead:
+        text = (
+            f"The {len(results)} models cannot be told apart by top-1 on {rests}: "
+            f"{_share(results[-1])} to {_share(results[0])}."
+        )
+    elif len(ahead) > 1:
+        text = f"Most accurate are {listed(shown)}, which top-1 on {rests} cannot tell apart."
+    else:
+        second = next(one for one in results if one is not ahead[0])
+        lead = f"{_points(view, ahead[0], second)} ahead of {view.name(second.model)}"
+        text = f"Most accurate by top-1 on {rests} is {shown[0]}, {lead}."
+    return Finding("Accuracy", text + _behind(view, ahead, results), table)
+
+
+def _behind(view: View, ahead: Sequence[Result], results: Sequence[Result]) -> str:
+    """How far the subject is behind, where that is not said yet."""
+    place = next((n for n, one in enumerate(results) if one.model == view.subject.name), 0)
+    if not ahead or results[place] in ahead or (len(ahead) == 1 and place == 1):
+        return ""
+    points = _points(view, ahead[0], results[place])
+    return f" {name(view.subject)} is {points} behind {view.name(ahead[0].model)}."
+
+
+def _points(view: View, first: Result, second: Result) -> str:
+    """`1.2 points (0.5 to 1.9)`: by the same images, where one seed was evaluated on them."""
+    difference = Operation("-", Value("top1", first.model), Value("top1", second.model))
+    try:
+        span = quantities.span(difference, view.report, view.setting)
+    except UnknownError:  # some seeds of a model failed
+        return f"{units.significant(100 * ((first.value or 0) - (second.value or 0)), 2)} points"
+    value, low, high = (100 * one for one in (span.value, span.low, span.high))
+    digits = units.digits_for(value, (high - low) / 2)
+    shown, least, most = (units.significant(one, digits) for one in (value, low, high))
+    return f"{shown} points ({least} to {most})"
+
+
+def _share(result: Result) -> str:
+    return f"{entries.measured(result, 0.01).text} %"
+
+
+def _evaluated(view: View, results: Sequence[Result]) -> str:
+    """`360 images of digits`, and of how many trainings each top-1 is the mean."""
+    counts = sorted({one.details["images"] for one in results})
+    images = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+    data = plain(str(view.report.run.accuracy.get("dataset", "an unknown data set")))
+    seeds = max((one.n for one in results if one.over == "seeds"), default=1)
+    return f"{images} images of {data}" + f" (mean of {seeds} trainings)" * (seeds > 1)
+
+
+# --- the paper ------------------------------------------------------------------------------------
+
+
+def paper(view: View) -> Finding | None:
+    """Whether the order, the ratios and the accuracies are the paper's."""
+    order = _order(view)
+    text = " ".join(filter(None, (order, _ratios(view), _top1(view))))
+    return Finding("Paper", text, "order" if order else "fidelity") if text else None
+
+
+def _order(view: View) -> str:
+    """From the table, which has judged every pair; nothing where it could tell none apart."""
+    table = view.tables.get("order")
+    keys = [column.key for column in table.columns] if table else []
+    for row in table.rows if table else ():
+        order = dict(zip(keys, row, strict=True))
+        same, other, unsure = (int(order[key].sort or 0) for key in _PAIRS)
+        if order["setting"].text == view.setting.name and same + other:
+            rest = f", {other} in the other" * (other > 0) + f", {unsure} undecided" * (unsure > 0)
+            return (
+                f"{same} of {same + other + unsure} pairs of models stand in the paper's order by "
+                f"throughput{rest} (Spearman's ρ {order['rho'].text})."
+            )
+    return ""
+
+
+_PAIRS = ("same", "other", "undecided")
+
+
+def _ratios(view: View) -> str:
+    """The throughputs over that of the first model that has both, as the table of fidelity has."""
+    figures = view.printed("throughput", view.speeds if view.metric == "throughput" else ())
+    first = next(iter(figures), "")
+    inside = []
+    for model in list(figures)[1:]:
+        quotient = Operation("/", Value("throughput", model), Value("throughput", first))
+        try:
+            span = quantities.span(quotient, view.report, view.setting)
+        except UnknownError:
+            continue
+        inside.append(span.low <= over(figures, model, first) <= span.high)
+    if not inside:
+        return ""
+    return (
+        f"{sum(inside)} of {len(inside)} throughput ratios to {view.name(first)} "
+        f"{'agrees' if sum(inside) == 1 else 'agree'} with the paper's"
+        f"{doubt(*figures.values())} within the interval (RTX 8000)."
+    )
+
+
+def _top1(view: View) -> str:
+    """How many published accuracies lie within the interval of the measured one."""
+    results = view.results("top1") if view.report.on_imagenet else {}
+    figures = view.printed("top1", results)
+    inside = [
+        (results[model].low or 0) <= (figure.sort or 0) <= (results[model].high or 0)
+        for model, figure in figures.items()
+    ]
+    text = (
+        f"{sum(inside)} of {len(inside)} published top-1{doubt(*figures.values())} "
+        f"{are(sum(inside))} within the 95 % interval of the measured one."
+    )
+    return text if inside else ""
+
+
+# --- claims and doubts ----------------------------------------------------------------------------
+
+_VERBS: dict[State, tuple[str, str]] = {
+    "HOLDS": ("holds", "hold"),
+    "FAILS": ("fails", "fail"),
+    "UNDECIDED": ("is undecided", "are undecided"),
+}
+
+
+def claims(view: View) -> Finding | None:
+    """How many hold, and the first that fails."""
+    judged, settings = judgements.judged(view.report), len(view.report.run.settings)
+    if not judged:
+        return None
+    counts = judgements.counts(judged).items()
+    parts = [f"{count} {_VERBS[state][count > 1]}" for state, count in counts if count]
+    claimed = len(judged) // settings
+    what = f"{claimed} claim{'s' * (claimed > 1)}"
+    what = what if settings == 1 else f"{len(judged)} verdicts ({what} in {settings} settings)"
+    text = f"Of {what} {listed(parts)}."
+    failing = [one for one in judged if one.state == "FAILS"]
+    if not failing:
+        return Finding("Claims", text, "claims")
+    said, setting = plain(failing[0].claim.say), plain(failing[0].setting.name)
+    where = f" (in {setting})" if settings > 1 else ""
+    which = "The first that fails" if len(failing) > 1 else "What fails"
+    text += f" {which}: “{' '.join(said.split())}”{where}."
+    return Finding("Claims", text, "claims", (said, setting))
+
+
+def trust(view: View) -> Finding | None:
+    """What limits the conclusions: no intervals, wide ones, a machine that was never quiet."""
+    text = " ".join(filter(None, (_doubtful(view), _disturbed(view))))
+    table = "samples" if "samples" in view.tables else "metrics"
+    return Finding("Trust", text, table) if text else None
+
+
+def _doubtful(view: View) -> str:
+    """Nothing of what a warning says already: which cells stayed wider than the suite wants."""
+    speeds = view.speeds.values()
+    if speeds and all(one.low is None for one in speeds):
+        return "Each speed is of a single process: nothing tells how far another would be off."
+    widths = {
+        one.model: width
+        for one in speeds
+        if one.estimate and (width := one.estimate.relative_half_width or 0) > _WIDE
+    }
+    if not widths or view.report.run.precision is not None:
+        return ""
+    shown = [
+        f"{view.name(model)} (± {units.percent(widths[model])})"
+        for model in sorted(widths, key=widths.__getitem__, reverse=True)
+    ]
+    return (
+        f"Speed is uncertain by more than ± {units.percent(_WIDE)} for {len(widths)} of "
+        f"{len(speeds)} models: {listed(shown)}."
+    )
+
+
+def _disturbed(view: View) -> str:
+    disturbed, processes = view.report.blocks.disturbed_processes, view.report.blocks.processes
+    if disturbed < max(1, _MANY_DISTURBED * processes):
+        return ""
+    return (
+        f"{disturbed} of {processes} processes {'was' if disturbed == 1 else 'were'} disturbed to "
+        f"the end; where a model has {FEWEST_UNDISTURBED} calm ones or more, only those count."
+    )

@@ -1,0 +1,205 @@
+"""What a run found about speed: the subject against its rivals, the leaders, other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cmx_bench import units
+from cmx_bench.cell import Model
+from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import Finding
+from cmx_bench.report import entries
+from cmx_bench.report.findings.view import SPEEDS, View, doubt, over
+from cmx_bench.report.findings.wording import (
+    are,
+    listed,
+    margin,
+    more_or_fewer,
+    name,
+    times,
+    told_apart,
+)
+from cmx_bench.report.tables import best, quantities
+from cmx_bench.results.summary import Result
+from cmx_bench.units import plain
+
+
+def against_the_rival(view: View) -> Finding | None:
+    """`A is 4.3 times slower than B here (3.4 to 5.3), with 14 % fewer parameters.`"""
+    subject, row = name(view.subject), view.row(view.subject)
+    if not view.rivals:
+        return _alone(view) if view.speeds else None
+    rival = view.rivals[0]
+    sizes = [
+        more_or_fewer(ratio, what)
+        for metric, what in (("params", "parameters"), ("macs", "MACs"))
+        if (ratio := view.ratio(metric, rival)) is not None
+    ]
+    if view.speeds:
+        size = f", with {listed(sizes)}" if sizes else ""
+        text = f"{subject} {_predicate(view, rival)}{size}.{_in_the_paper(view, rival)}"
+        return Finding("Speed", text, *row)
+    text = f"Against {name(rival)}, {subject} has {listed(sizes)}. No speed was measured."
+    return Finding("Size", text, *row) if sizes else None
+
+
+def _alone(view: View) -> Finding:
+    shown = entries.measured(view.speeds[view.subject.name])
+    what = f"{METRICS[view.metric].title} of {name(view.subject)}"
+    text = f"{what} is {shown.text} ({shown.detail or 'one process'}); no other was measured."
+    return Finding("Speed", text, *view.row(view.subject))
+
+
+def _predicate(view: View, rival: Model) -> str:
+    where, other = SPEEDS[view.metric], name(rival)
+    value, span = view.times_as_fast(rival)
+    if span is not None and not told_apart(span):
+        return f"cannot be told from {other} in speed {where} (equal within {margin(span)})"
+    shown, interval = (
+        (units.significant(max(value, 1 / value), 2), "of single processes, without an interval")
+        if span is None
+        else times(span)
+    )
+    word = "slower than" if value < 1 else "as fast as"
+    return f"is {shown} times {word} {other} {where} ({interval})"
+
+
+def _in_the_paper(view: View, rival: Model) -> str:
+    figures = view.printed("throughput", (view.subject.name, rival.name))
+    if view.metric != "throughput" or len(figures) < 2:
+        return ""
+    ratio = over(figures, view.subject.name, rival.name)
+    shown = units.significant(max(ratio, 1 / ratio), 2) + doubt(*figures.values())
+    word = "slower" if ratio < 1 else "as fast"
+    return f" In the paper it is {shown} times {word}, on an RTX 8000."
+
+
+def against_the_families(view: View) -> Finding | None:
+    """The subject against one model of each family that is left."""
+    sides: dict[str, list[str]] = {"is slower than": [], "is faster than": [],
+                                   "cannot be told from": []}  # fmt: skip
+    for rival in view.rivals[1:] if view.speeds else ():
+        value, span = view.times_as_fast(rival)
+        if span is not None and told_apart(span):
+            shown, interval = times(span)
+            side = sides["is slower than" if value < 1 else "is faster than"]
+            side.append(f"{name(rival)} ({shown} times, {interval})")
+        elif span is not None:
+            sides["cannot be told from"].append(f"{name(rival)} (within {margin(span)})")
+    parts = [f"{words} {listed(names)}" for words, names in sides.items() if names]
+    text = f"{name(view.subject)} {listed(parts)}."
+    return Finding("Other families", text, *view.row(view.subject)) if parts else None
+
+
+# --- leaders --------------------------------------------------------------------------------------
+
+
+def leaders(view: View) -> Finding | None:
+    """Who is fastest and who needs the least memory, ties said as ties, and who is fastest among
+    those that are published to be as accurate as the subject."""
+    text = " ".join(filter(None, (_fastest(view), _least_memory(view), _as_accurate(view))))
+    return Finding("Best", text, view.row(view.subject)[0]) if text else None
+
+
+def _fastest(view: View) -> str:
+    results = view.results(view.metric).values()
+    first = _first(results)
+    if not first or len(results) < 2:
+        return ""
+    if len(first) == len(results):
+        return f"No model is the fastest beyond doubt: all {len(first)} may be as fast."
+    shown = listed([_shown(view, one) for one in first])
+    if len(first) > 1:
+        return f"The fastest are {shown}, which cannot be told apart."
+    return f"The fastest is {shown}, ahead of {_shown(view, _ordered(results)[1])}."
+
+
+def _first(results: Collection[Result]) -> list[Result]:
+    """Those that cannot be told from the best one; none where one has no interval to tell by."""
+    if any(one.low is None and not one.about.exact for one in results):
+        return []
+    alike = best.tied(list(results)) or {one.model for one in results}
+    return [one for one in _ordered(results) if one.model in alike]
+
+
+def _ordered(results: Collection[Result]) -> list[Result]:
+    """The best value first."""
+    falling = any(one.about.better == "higher" for one in results)
+    return sorted(results, key=lambda one: one.value or 0.0, reverse=falling)
+
+
+def _shown(view: View, result: Result) -> str:
+    return f"{view.name(result.model)} ({entries.measured(result).text})"
+
+
+def _least_memory(view: View) -> str:
+    for metric, by_plan in (("peak_memory", ""), ("planned_memory", " by plan")):
+        results = view.results(metric)
+        first = _first(results.values())
+        if first and len(first) < len(results):
+            shown = listed([_shown(view, one) for one in first])
+            return f"{shown} need{'s' * (len(first) == 1)} the least memory{by_plan}."
+    return ""
+
+
+def _as_accurate(view: View) -> str:
+    """Nothing where top-1 was measured: then a finding of its own says more."""
+    figures = view.printed("top1", view.speeds)
+    mine = figures.get(view.subject.name)
+    if mine is None or len(figures) < 2 or view.results("top1"):
+        return ""
+    subject = f"{name(view.subject)} ({mine.text} %{doubt(mine)})"
+    equals = [one for one, figure in figures.items() if (figure.sort or 0) >= (mine.sort or 0)]
+    if len(equals) == 1:
+        return f"No other model has a published top-1 as high as {subject}."
+    first = [
+        view.name(one.model) + doubt(figures[one.model])
+        for one in _first([view.speeds[model] for model in equals])
+    ]
+    text = f"Of the models with the published top-1 of {subject} or more, {listed(first)}"
+    return f"{text} {are(len(first))} the fastest." if first else ""
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def between_settings(view: View) -> Finding | None:
+    """What another setting changes: for the subject, and in the order of the models."""
+    values, flips = (
+        next((table for key, table in view.tables.items() if key.startswith(start)), None)
+        for start in (f"fairness-{view.metric}-", f"flips-{view.metric}-")
+    )
+    if values is None:
+        return None
+    if flips is None:
+        text = f"{_gain(view)}No two models change their order beyond doubt."
+        return Finding("Settings", text, values.key)
+    keys = [column.key for column in flips.columns]
+    pair = {key: entry.text for key, entry in zip(keys, flips.rows[0], strict=True)}
+    count = len(flips.rows)
+    changing = "1 pair changes its" if count == 1 else f"{count} pairs change their"
+    text = (
+        f"{_gain(view)}{changing} order with the setting: {pair['first']} is ahead of "
+        f"{pair['second']} in {pair['ahead_in']} and behind it in {pair['behind_in']}."
+    )
+    return Finding("Settings", text, flips.key)
+
+
+def _gain(view: View) -> str:
+    """How much faster than in the view's setting the subject is in its best one."""
+    names = {setting.key: plain(setting.name) for setting in view.report.run.settings}
+    keys = [(view.subject.name, key, view.metric) for key in names]
+    known = (view.report.results.get(key) for key in keys)
+    results = [one for one in known if one is not None and one.status == "ok" and one.value]
+    here, chosen = view.speeds[view.subject.name], best.first(results)
+    pair = (chosen, here) if chosen.about.better == "higher" else (here, chosen)
+    # One of several settings was chosen by the samples that it is judged by.
+    span = quantities.quotient(*pair, 1 - 0.05 / len(results))
+    if span is None:
+        return ""
+    subject, first = name(view.subject), names[here.setting]
+    if chosen is here or not told_apart(span):
+        return f"No other setting makes {subject} faster beyond doubt than {first} does. "
+    shown, interval = times(span)
+    best_one = names[chosen.setting]
+    return f"{subject} is {shown} times as fast in {best_one} as in {first} ({interval}). "

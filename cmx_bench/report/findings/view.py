@@ -1,0 +1,154 @@
+"""What the rules look at: a run in one setting, with one model held against others."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.present.content import Entry, Table
+from cmx_bench.report import entries
+from cmx_bench.report.findings.wording import name
+from cmx_bench.report.tables import quantities
+from cmx_bench.report.tables.quantities import Span, UnknownError
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.summary import Result
+from cmx_bench.spec.claims import Operation, Value
+from cmx_bench.units import plain
+
+# The metrics of speed in the order in which they are preferred, and how a sentence names each.
+SPEEDS = {
+    "throughput": "here",
+    "latency_p50": "here by median latency",
+    "train_throughput": "here in training",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A run as the rules look at it.
+
+    `speeds` are the results of one metric in one setting, by model, of cells of which no process
+    failed; they are empty, and the metric too, where no speed was measured. The `subject` is held
+    against the `rivals`, the most telling one first.
+    """
+
+    report: Report
+    tables: Mapping[str, Table]
+    setting: Setting
+    metric: str
+    speeds: Mapping[str, Result]
+    subject: Model
+    rivals: tuple[Model, ...] = ()
+
+    def name(self, model: str) -> str:
+        """The label of a model on one line."""
+        return name(self.report.models[model])
+
+    def results(self, metric: str) -> dict[str, Result]:
+        """The results of the setting that have a value, by model."""
+        return _results(self.report, self.setting, metric)
+
+    def ratio(self, metric: str, rival: Model) -> float | None:
+        """The subject's value over a rival's; None where one is not known."""
+        mine, theirs = (
+            self.report.estimate(model, self.setting, metric) for model in (self.subject, rival)
+        )
+        return mine.value / theirs.value if mine and theirs and theirs.value else None
+
+    def times_as_fast(self, rival: Model) -> tuple[float, Span | None]:
+        """How many times as fast as a rival the subject is, and the same with its interval."""
+        pair = (self.subject.name, rival.name)
+        above, below = pair if self.metric != "latency_p50" else pair[::-1]
+        quotient = Operation("/", Value(self.metric, above), Value(self.metric, below))
+        try:
+            span = quantities.span(quotient, self.report, self.setting)
+        except UnknownError:
+            ratio = self.ratio(self.metric, rival) or math.nan
+            return (ratio if above == self.subject.name else 1 / ratio), None
+        return span.value, span
+
+    def printed(self, quantity: str, models: Collection[str]) -> dict[str, Entry]:
+        """The paper's figures as tables show them, by model, in base units to sort by."""
+        papers = {model: self.report.published[model].paper.get(quantity) for model in models}
+        return {
+            model: entries.printed(figure)
+            for model, figure in papers.items()
+            if figure is not None and figure.value
+        }
+
+    def row(self, model: Model) -> tuple[str, tuple[str, ...]]:
+        """Where a model's speed is shown: the key of the table, and what names the row."""
+        table = f"table1-{self.setting.key}"
+        if self.metric == "throughput" and table in self.tables:
+            return table, (plain(model.label),)
+        return "metrics", (plain(model.label), plain(self.setting.name))
+
+
+def doubt(*figures: Entry) -> str:
+    """The mark of figures that nobody has checked, where one of them is such."""
+    return "†" if any("†" in one.marks for one in figures) else ""
+
+
+def over(figures: Mapping[str, Entry], model: str, other: str) -> float:
+    """One printed figure over another."""
+    return (figures[model].sort or 0.0) / (figures[other].sort or 1.0)
+
+
+def view(report: Report, tables: Mapping[str, Table]) -> View | None:
+    """The first setting that has a speed, with the first ConvMixer, or else the first model, in
+    front of the others; None where there is no setting or no model."""
+    setting, metric, speeds = _first_measured(report)
+    models = [one for one in report.run.models if not speeds or one.name in speeds]
+    if setting is None or not models:
+        return None
+    subject = next((one for one in models if one.family == "convmixer"), models[0])
+    alone = View(report, tables, setting, metric, speeds, subject)
+    others = [one for one in models if one is not subject]
+    strangers = [one for one in others if one.family != subject.family]
+    return replace(alone, rivals=tuple(_rivals(alone, strangers or others)))
+
+
+def _first_measured(report: Report) -> tuple[Setting | None, str, dict[str, Result]]:
+    """Of cells of which no process failed."""
+    for setting in report.run.settings:
+        for metric in SPEEDS:
+            results = _results(report, setting, metric)
+            if whole := {model: one for model, one in results.items() if _is_whole(one)}:
+                return setting, metric, whole
+    return next(iter(report.run.settings), None), "", {}
+
+
+def _results(report: Report, setting: Setting, metric: str) -> dict[str, Result]:
+    results = (
+        report.result(model, setting.key, setting.image_size, metric) for model in report.run.models
+    )
+    return {one.model: one for one in results if one is not None and one.value is not None}
+
+
+def _is_whole(result: Result) -> bool:
+    return result.status == "ok" and result.value is not None and result.value > 0
+
+
+def _rivals(view: View, others: Sequence[Model]) -> list[Model]:
+    """One of each family: whom a claim names with the subject, else who is nearest in size."""
+    claimed = list(dict.fromkeys(_claimed(view)))
+
+    def place(model: Model) -> tuple[int, float]:
+        rank = claimed.index(model.name) if model.name in claimed else len(claimed)
+        ratio = view.ratio("params", model)
+        return rank, abs(math.log(ratio)) if ratio else math.inf
+
+    first: dict[str, Model] = {}
+    for model in sorted(others, key=place):
+        first.setdefault(model.family, model)
+    return list(first.values())
+
+
+def _claimed(view: View) -> Iterator[str]:
+    """The models whose speed a claim names together with the subject's."""
+    for claim in view.report.run.claims if view.metric else ():
+        names = re.findall(rf"\b{view.metric}\s*\(\s*([\w.\-]+)\s*\)", claim.check)
+        yield from names if view.subject.name in names else ()

@@ -1,0 +1,70 @@
+"""Numbers put into words: how many times, how many more, which of several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cmx_bench import units
+from cmx_bench.cell import Model
+from cmx_bench.report.tables.quantities import Span
+from cmx_bench.units import plain
+
+_MOST_DIGITS = 3
+_MOST_NAMED = 3
+
+
+def name(model: Model) -> str:
+    """The label of a model on one line."""
+    return " ".join(plain(model.label).split())
+
+
+def listed(texts: Sequence[str]) -> str:
+    """`a, b and c`; of more than three `a, b, c and 2 more`."""
+    more = len(texts) - _MOST_NAMED
+    parts = [*texts[:_MOST_NAMED], f"{more} more"] if more > 0 else list(texts)
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def are(count: int) -> str:
+    """The verb behind a count."""
+    return "is" if count == 1 else "are"
+
+
+def told_apart(span: Span) -> bool:
+    """Whether a quotient is known to be no 1: its interval lies on one side of it."""
+    return span.low > 0 and not span.low <= 1 <= span.high
+
+
+def times(span: Span) -> tuple[str, str]:
+    """How many times larger the larger side is, and its interval: `4.3` and `3.4 to 5.3`.
+
+    There are as many digits as the interval supports, and as it takes to tell its end from 1.
+
+    Args:
+        span: a quotient that is `told_apart` from 1, in either direction.
+    """
+    value, low, high = span.value, span.low, span.high
+    if value < 1:
+        value, low, high = 1 / value, 1 / high, 1 / low
+    supported = min(_MOST_DIGITS, units.digits_for(value, (high - low) / 2))
+    digits = max(supported, units.digits_for(low, low - 1))
+    shown, least, most = (units.significant(one, digits) for one in (value, low, high))
+    return shown, f"{least} to {most}" if least != most else "to all digits shown"
+
+
+def margin(span: Span) -> str:
+    """How far from 1 a quotient may be: `± 12 %`, or `a factor of 3.2`."""
+    furthest = max(span.high, 1 / span.low) if span.low > 0 else math.inf
+    if furthest < 1.5:
+        return f"± {units.percent(furthest - 1)}"
+    return f"a factor of {units.significant(furthest, 2)}"
+
+
+def more_or_fewer(ratio: float, what: str) -> str:
+    """`14 % fewer parameters`, `23 % more MACs`, `4.4 times the MACs`, `as many parameters`."""
+    if abs(ratio - 1) < 0.005:
+        return f"as many {what}"
+    if ratio >= 2:
+        return f"{units.significant(ratio, 2)} times the {what}"
+    return f"{units.percent(abs(ratio - 1))} {'more' if ratio > 1 else 'fewer'} {what}"
