@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from cmx_bench import report as reports
 from cmx_bench.cell import Setting
 from cmx_bench.present.content import Table
 from cmx_bench.report import RENDERERS, overview
@@ -221,7 +220,7 @@ def test_every_format_shows_it() -> None:
         text = RENDERERS[format](report)
         assert "Pairs whose order flips with the setting" in text
         assert "each at its best" in text
-    shown = reports.overview(report, 160)
+    shown = overview.overview(report, 160)
     assert "Each at its best" in shown
     assert "Where it is behind" in shown
     widest = max(len(line) for line in overview.text(found(report, "flips-"), 80).splitlines())
