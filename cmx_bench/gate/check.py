@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cmx_bench.gate import rule
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.results import environment, stats
-from cmx_bench.results.loading import read
-from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Environment
 from cmx_bench.results.stats import Change
-from cmx_bench.results.summary import Result
+
+if TYPE_CHECKING:  # for pandas is slow to import, and `ab` needs but the rest of this
+    from cmx_bench.results.nouns import Key, Report
+    from cmx_bench.results.summary import Result
 
 # Two processes a side have t quantiles that no real change clears.
 _FEWEST_PROCESSES = 3
@@ -30,61 +32,71 @@ def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Re
     Raises:
         RecordsError: a folder is no run, or cannot be read.
     """
-    head = read(run)
+    from cmx_bench.results.loading import read
+
+    head = _side(read(run))
     sides = [("run", _described(run, head))]
     comparisons: list[Comparison] = []
     for against, folder in others.items():
-        base = read(folder)
+        base = _side(read(folder))
         sides.append((against, _described(folder, base)))
-        comparisons += compare(base, head, threshold, against)
-    title = f"{head.run.title}: {' and '.join(others)}"
-    return head, Verdict(title, threshold, tuple(sides), tuple(comparisons))
+        keys = dict.fromkeys((*base.report.results, *head.report.results))
+        comparisons += [_compared(base, head, key, threshold, against) for key in keys]
+    title = f"{head.report.run.title}: {' and '.join(others)}"
+    return head.report, Verdict(title, threshold, tuple(sides), tuple(comparisons))
 
 
-def _described(folder: Path, found: Report) -> str:
-    machine = found.run.machine
-    return f"{folder}, {found.run.created}: {environment.described(machine)}"
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A run, and of each result how many processes ended well, and the seconds that one took."""
+
+    report: Report
+    processes: Mapping[Key, tuple[int, float]]
 
 
-def compare(base: Report, head: Report, threshold: float, against: str) -> list[Comparison]:
-    """Every result of either run, judged where it can be.
+def _side(report: Report) -> _Side:
+    from cmx_bench.results.summary import ASIDE, KEYS
+
+    samples = report.samples
+    ended = samples[(samples["status"] == "ok") & ~samples["why"].isin(ASIDE)]
+    records = ended.drop_duplicates([*KEYS, "record"]).groupby(KEYS[1:], observed=True)
+    rows = records["elapsed"].agg(["size", "mean"]).itertuples(name=None)
+    return _Side(report, {key: (size, mean) for key, size, mean in rows})
+
+
+def _described(folder: Path, side: _Side) -> str:
+    run = side.report.run
+    return f"{folder}, {run.created}: {environment.described(run.machine)}"
+
+
+def _compared(base: _Side, head: _Side, key: Key, threshold: float, against: str) -> Comparison:
+    """One comparison, by the first thing that can be said about it.
 
     Args:
         threshold: the slowdown that must not pass, as a share.
         against: what the base is called in the verdict.
     """
-    keys = dict.fromkeys((*base.results, *head.results))
-    return [
-        _compared(base, head, base.results.get(key), head.results.get(key), threshold, against)
-        for key in keys
-    ]
-
-
-def _compared(
-    base: Report, head: Report, old: Result | None, new: Result | None, threshold: float,
-    against: str,
-) -> Comparison:  # fmt: skip
-    """One comparison, by the first thing that can be said about it."""
-    some = new or old
-    assert some is not None
+    old, new = (side.report.results.get(key) for side in (base, head))
+    (then, before), (now, after) = (side.processes.get(key, (0, 0.0)) for side in (base, head))
+    known = new or old
+    assert known is not None
     empty = Comparison(
-        some.model, some.label, some.setting, some.about, against, "PASS",
-        base=_value(old), head=_value(new), n=(_count(base, old), _count(head, new)),
+        known.model, known.label, known.setting, known.about, against, "PASS",
+        base=old and old.value, head=new and new.value, n=(then, now),
     )  # fmt: skip
     if old is not None and new is not None and old.status == new.status == "failed":
         return replace(empty, state="INCOMPARABLE", reason=f"failed in both: {new.reason}")
-    if old is None or old.estimate is None:
+    if old is None or old.value is None:
         failed = old is not None and old.status == "failed"
         reason = f"{'failed' if failed else 'not measured'} in the {against}"
         return replace(empty, state="NEW", reason=reason)
-    if new is None or new.estimate is None or new.status != "ok":
-        return _absent(empty, base, head, old, new)
-    if some.about.exact:
-        return exact(empty, old.estimate.value, new.estimate.value)
-    if differences := _differences(base, head, some.setting):
+    if new is None or new.value is None or new.status != "ok":
+        return _absent(empty, base.report, head.report, old, new)
+    if known.about.exact:
+        return exact(empty, old.value, new.value)
+    if differences := _differences(base.report, head.report, known.setting):
         return replace(empty, state="INCOMPARABLE", reason=f"measured elsewhere: {differences}")
-    seconds = base.seconds_a_process(old) + head.seconds_a_process(new)
-    return _sampled(empty, old, new, threshold, seconds)
+    return _sampled(empty, old, new, threshold, before + after)
 
 
 def _absent(
@@ -95,8 +107,8 @@ def _absent(
         return replace(empty, state="FAIL", reason=f"newly failed: {new.reason}")
     if differences := _elsewhere(base, head, old.setting):
         return replace(empty, state="INCOMPARABLE", reason=f"measured elsewhere: {differences}")
-    known = {model.name for model in head.run.models}
-    reason = "not measured" if old.model in known else "the model is missing"
+    missing = old.model not in head.models
+    reason = "the model is missing" if missing else "not measured"
     return replace(empty, state="FAIL", reason=reason)
 
 
@@ -169,11 +181,3 @@ def _listed(one: Environment, other: Environment) -> str:
 def _environment(report: Report, setting: str) -> Environment:
     """The one that the setting's counted records share."""
     return dict(report.run.environments.get(report.environments.get(setting, ""), {}))
-
-
-def _value(result: Result | None) -> float | None:
-    return None if result is None or result.estimate is None else result.estimate.value
-
-
-def _count(report: Report, result: Result | None) -> int:
-    return 0 if result is None else len(report.details(result))

@@ -145,12 +145,6 @@ class Report:
         rows = self.samples_of(result)
         return list(rows.loc[rows["status"] == "ok"].drop_duplicates("record")["details"])
 
-    def seconds_a_process(self, result: Result) -> float:
-        """How long a process of a result took, on average."""
-        samples = self.samples_of(result)
-        ended = samples[samples["status"] == "ok"].drop_duplicates("record")
-        return float(ended["elapsed"].mean())
-
     @property
     def on_imagenet(self) -> bool:
         """Whether top-1 was measured on what published figures are of, by the data set's name."""

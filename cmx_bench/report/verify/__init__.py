@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmx_bench import report
+from cmx_bench.errors import RecordsError
 from cmx_bench.report import formats
 from cmx_bench.report.formats import Subject
 from cmx_bench.report.tables import side_by_side
 from cmx_bench.report.verify.places import PLACES, Places
-from cmx_bench.results import embedded, predictions, records
+from cmx_bench.results import embedded, predictions
 from cmx_bench.results.embedded import Embedded
 from cmx_bench.results.nouns import Report
 
@@ -59,7 +60,7 @@ def verify(path: Path) -> Verification:
     if path.is_dir() and ((path / "run.json").exists() or not beside.exists()):
         return _run(path)
     page = beside if path.is_dir() else path
-    text = records.text_of(page)
+    text = _text_of(page)
     inside = embedded.unpack(text, str(page))
     subject = _subject(inside)
     if path.is_dir():
@@ -95,10 +96,18 @@ def _subject(inside: Sequence[Embedded]) -> Subject:
 def _shown(folder: Path, made: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
     """What the folder has of the files that are made."""
     return {
-        name: path.read_bytes() if isinstance(content, bytes) else records.text_of(path)
+        name: path.read_bytes() if isinstance(content, bytes) else _text_of(path)
         for name, content in made.items()
         if (path := folder / name).exists()
     }
+
+
+def _text_of(path: Path) -> str:
+    """Every character of a file: `read_text` gives one for each end of a line."""
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordsError(f"{path}: cannot be read: {error}") from error
 
 
 def _stale(folder: Path, made: Mapping[str, str | bytes]) -> Iterator[str]:

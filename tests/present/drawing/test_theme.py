@@ -44,7 +44,7 @@ def seen(colour: str, vision: str) -> np.ndarray:
 
 def themes() -> dict[str, dict[str, str]]:
     """What stands for each colour: itself in files, the style sheet's in light and dark pages."""
-    path = Path(cmx_bench.__file__).parent / "report/templates/report.css"
+    path = Path(cmx_bench.__file__).parent / "present/templates/report.css"
     light, dark = path.read_text(encoding="utf-8").split("@media", 2)[:2]
     sheets = {"light page": light, "dark page": dark}
     found = {"file": {colour: colour for colour in CSS_COLOURS}}

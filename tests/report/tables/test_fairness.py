@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from cmx_bench import report as reports
 from cmx_bench.cell import Setting
 from cmx_bench.present.content import Table
 from cmx_bench.report import RENDERERS, overview

@@ -138,6 +138,13 @@ def test_a_byte_changed_anywhere_in_the_page_is_a_difference(written: Path) -> N
         assert verify._in_text("report.html", changed, page)[1], page[place - 20 : place + 20]
 
 
+def test_ends_of_lines_are_compared_too(folder: Path) -> None:
+    page = folder / "report.html"
+    page.write_bytes(page.read_bytes().replace(b"</h1>\n", b"</h1>\r\n"))
+    [found] = verify.verify(page).differences
+    assert found.shown.count("\r") == 1 and "\r" not in found.recomputed
+
+
 def test_what_a_browser_shows_is_no_data(folder: Path) -> None:
     """A tag ends the block for a browser, whatever string of JSON it stands in."""
     page = folder / "report.html"
@@ -315,6 +322,10 @@ def test_a_citation_escapes_the_title(folder: Path) -> None:
     found = report.read(folder)
     awkward = dataclasses.replace(found, run=dataclasses.replace(found.run, title="a_b & 50 % 🤖"))
     assert r"title = {a\_b \& 50 \% \texttt{U+1F916}}," in bibtex(awkward)
+
+
+def test_a_csv_file_that_cannot_be_read_has_lines() -> None:
+    assert len(places.of_csv(f"a,b\n{'x' * 200_000}\n").lines) == 2
 
 
 def test_every_value_of_a_csv_file_is_a_place(folder: Path) -> None:
