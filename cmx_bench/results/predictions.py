@@ -23,7 +23,9 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.results.records import Record, write_atomically
 
 # What numpy raises for a file that is missing, damaged, or of other arrays.
-UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile)
+UNREADABLE = (
+    OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
 
 BROKEN, PREDICTED = 0, 1
 # `image` is `checksum`'s; classes are -1 where a model has fewer than five, and for a broken image.
@@ -106,7 +108,10 @@ def read(path: Path) -> NDArray[np.void]:
         with np.load(path) as file:
             rows = np.empty(len(file["state"]), ROW)
             for name in ROW.names or ():
-                rows[name] = file[name]
+                array = file[name]
+                if (array.shape, array.dtype) != (rows[name].shape, rows[name].dtype):
+                    raise ValueError(f"{name} has {array.dtype} of the shape {array.shape}")
+                rows[name] = array
             return rows
     except UNREADABLE as error:
         raise RecordsError(f"{path}: cannot be read as predictions: {error}") from error
@@ -137,7 +142,7 @@ def read_images(folder: Path) -> Images:
             _, *rows = csv.reader(file)
         labels = (tuple(map(int, words.split())) for _, words in rows)
         return Images(tuple(key for key, _ in rows), tuple(labels))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise RecordsError(f"{path}: cannot be read as a list of images: {error}") from error
 
 
