@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from cmx_bench.errors import PlanError, RecordsError
-from cmx_bench.results.records import write_atomically
+from cmx_bench.results.records import text_of, write_atomically
+from cmx_bench.results.validation import STRICT, DamageError, decoded
 
 SCHEMA = 1
 
@@ -29,6 +32,8 @@ class Floor:
     with this threshold catches with 95 % power at 1 % false alarms at most; None where even the
     largest tried is not. `spread` is the standard deviation of a pair's log-ratio, by model.
     """
+
+    __pydantic_config__ = STRICT
 
     machine: Mapping[str, Any]
     suite: str
@@ -120,6 +125,6 @@ def read(machine: Mapping[str, Any]) -> Floor | None:
     if not file.exists():
         return None
     try:
-        return Floor(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise RecordsError(f"{file}: is no self-test ({error}); run `selftest` again") from error
+        return decoded(TypeAdapter(Floor), text_of(file), SCHEMA)
+    except DamageError as error:
+        raise error.at(f"{file}: is no self-test; run `selftest` again") from error
