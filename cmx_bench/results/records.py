@@ -7,7 +7,6 @@ any moment and lose one cell at most.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
@@ -211,31 +210,28 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
     """
-    path = folder / "records.jsonl"
+    from filelock import FileLock  # brings asyncio along, and who reads locks nothing
+
+    path = folder / ".lock"  # not the records: who opens a lock empties its file
     try:
-        file = path.open("ab")
+        lock = FileLock(path).acquire(blocking=False)
+    except TimeoutError as error:
+        raise RecordsError(
+            f"{folder}: another process measures into it; wait for it or give another --out"
+        ) from error
     except OSError as error:
         raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
-    with file:
-        if not _lock(file):
-            raise RecordsError(
-                f"{folder}: another process measures into it; wait for it or give another --out"
-            )
+    with lock:
         yield
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process is measuring into a run's folder."""
-    with (folder / "records.jsonl").open("ab") as file:
-        return not _lock(file)
-
-
-def _lock(file: IO[bytes]) -> bool:
+    """Whether a process is measuring into a run's folder, or none can."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        with locked(folder):
+            return False
+    except RecordsError:
+        return True
 
 
 def write_run(folder: Path, run: Run) -> None:
