@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cmx_bench.errors import PlanError, RecordsError
-from cmx_bench.results.records import text_of, write_atomically
+from cmx_bench.results import atomic
+from cmx_bench.results.records import text_of
 from cmx_bench.results.validation import STRICT, DamageError, decoded
 
 SCHEMA = 1
@@ -110,7 +111,7 @@ def write(floor: Floor, file: Path) -> None:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(dataclasses.asdict(floor), indent=1) + "\n")
+        atomic.write(file, json.dumps(dataclasses.asdict(floor), indent=1) + "\n")
     except OSError as error:
         raise RecordsError(f"{file}: cannot be written: {error.strerror}") from error
 

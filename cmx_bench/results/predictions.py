@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.results.records import Record, write_atomically
+from cmx_bench.results import atomic
+from cmx_bench.results.records import Record
 
 # What numpy raises for a file that is missing, damaged, or of other arrays.
 UNREADABLE = (
@@ -84,10 +85,8 @@ def resume(part: Path, size: int) -> NDArray[np.void]:
 
 def finish(rows: NDArray[np.void], target: Path) -> None:
     """Writes the rows of a finished cell into its file, at once or not at all."""
-    draft = target.with_name(target.name + ".part")
-    with draft.open("wb") as file:
+    with atomic.replacing(target) as draft, draft.open("wb") as file:
         np.savez_compressed(file, **{name: rows[name] for name in ROW.names or ()})  # type: ignore[arg-type]
-    draft.replace(target)
 
 
 def forget_rows(folder: Path, record: Record) -> None:
@@ -127,7 +126,7 @@ def write_images(folder: Path, images: Images) -> None:
     text = io.StringIO()
     rows = zip(images.keys, (" ".join(map(str, labels)) for labels in images.labels), strict=True)
     csv.writer(text, lineterminator="\n").writerows([("key", "labels"), *rows])
-    write_atomically(images_path(folder), text.getvalue())
+    atomic.write(images_path(folder), text.getvalue())
 
 
 def read_images(folder: Path) -> Images:

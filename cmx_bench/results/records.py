@@ -22,6 +22,7 @@ from pydantic import Field, TypeAdapter
 
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError, SuiteError
+from cmx_bench.results import atomic
 from cmx_bench.results.contradictions import refuse_in_record, refuse_in_run
 from cmx_bench.results.details import AnyAccuracy, AnyDetails, Facts
 from cmx_bench.results.validation import (
@@ -243,20 +244,13 @@ def write_run(folder: Path, run: Run) -> None:
     path = folder / "run.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(dataclasses.asdict(run), indent=1) + "\n")
+        atomic.write(path, json.dumps(dataclasses.asdict(run), indent=1) + "\n")
     except OSError as error:
         raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replaces the file's text so that a reader sees the old one or the new one, never half."""
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
-
-
 def write_rendered(folder: Path, folders: Iterable[str], files: Mapping[str, str | bytes]) -> None:
-    """Writes files into a folder, in their order; of a text a reader sees all or nothing.
+    """Writes files into a folder, in their order, each at once or not at all.
 
     Args:
         folders: to be made inside first.
@@ -268,10 +262,7 @@ def write_rendered(folder: Path, folders: Iterable[str], files: Mapping[str, str
         for name in ("", *folders):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            if isinstance(content, bytes):
-                (folder / name).write_bytes(content)
-            else:
-                write_atomically(folder / name, content)
+            atomic.write(folder / name, content)
     except OSError as error:
         where = error.filename or folder
         raise RecordsError(f"{where}: cannot be written: {error.strerror}") from error

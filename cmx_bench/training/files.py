@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import details
-from cmx_bench.results.records import text_of, write_atomically
+from cmx_bench.results import atomic, details
+from cmx_bench.results.records import text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def of(run: Path, model: str, image_size: int, seed: int) -> Files:
 
 def write_told(path: Path, told: Mapping[str, Any]) -> None:
     """Writes what is to be told of a finished training."""
-    write_atomically(path, json.dumps(told, indent=1) + "\n")
+    atomic.write(path, json.dumps(told, indent=1) + "\n")
 
 
 def read_told(path: Path) -> dict[str, Any] | None:
