@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,10 +92,11 @@ def note(
 
 
 def path(machine: Mapping[str, Any]) -> Path:
-    """Where the self-test of a machine lies: under XDG_STATE_HOME, or ~/.local/state."""
+    """Where the self-test of a machine lies: in `~/.local/state/cmx-bench` on Linux."""
+    from platformdirs import user_state_path
+
     name = hashlib.sha256(json.dumps(_fields(machine)).encode()).hexdigest()[:12]
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
-    return state / "cmx-bench" / f"selftest-{name}.json"
+    return user_state_path("cmx-bench", appauthor=False) / f"selftest-{name}.json"
 
 
 def _fields(machine: Mapping[str, Any]) -> list[Any]:
