@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
+from pydantic import Field
+
+Positive: TypeAlias = Annotated[int, Field(ge=1)]
 Argument: TypeAlias = str | int | float | bool
 # Those whose members `designs` describes.
 Family: TypeAlias = Literal["resnet", "deit", "resmlp", "mixer", "convmixer"]
@@ -35,9 +38,9 @@ class Model:
     target: str
     args: Mapping[str, Argument] = field(default_factory=dict)
     weights: str | None = None
-    num_classes: int = 1000
-    patch_size: int | None = None
-    kernel_size: int | None = None
+    num_classes: Positive = 1000
+    patch_size: Positive | None = None
+    kernel_size: Positive | None = None
     activation: str | None = None
     recipe: str = ""
     matched: Mapping[str, str | float] = field(default_factory=dict)
@@ -52,9 +55,9 @@ class Setting:
     precision: Precision
     layout: Layout
     compile: CompileMode
-    batch_size: int
-    image_size: int
-    threads: int | None = None
+    batch_size: Positive
+    image_size: Positive
+    threads: Positive | None = None
     cudnn_benchmark: bool = True
 
     @property

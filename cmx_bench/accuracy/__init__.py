@@ -7,7 +7,6 @@ this file loads torch.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -93,6 +92,7 @@ def _in_folder(folder: Path, option: str) -> dict[str, Path]:
 
 
 def cache_folder() -> Path:
-    """Where preprocessed images are kept between runs: `$XDG_CACHE_HOME/cmx-bench/images`."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "cmx-bench" / "images"
+    """Where preprocessed images are kept between runs: `~/.cache/cmx-bench/images` on Linux."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("cmx-bench", appauthor=False) / "images"

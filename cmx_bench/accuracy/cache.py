@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 import cmx_bench
 from cmx_bench.accuracy.preprocessing import Geometry
+from cmx_bench.results import atomic
 from cmx_bench.results.predictions import UNREADABLE
 
 
@@ -49,10 +51,6 @@ def read(path: Path) -> Tensor | None:
 
 def write(path: Path, pixels: Tensor) -> None:
     """Keeps pixels, at once or not at all; several processes may do so. A full disk keeps none."""
-    draft = path.with_name(f"{path.stem}.{os.getpid()}.part")
-    try:
-        with draft.open("wb") as file:
-            np.savez(file, pixels=pixels.numpy())
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
+    replacing = atomic.replacing(path, f".{os.getpid()}")
+    with suppress(OSError), replacing as draft, draft.open("wb") as file:
+        np.savez(file, pixels=pixels.numpy())

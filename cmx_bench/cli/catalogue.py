@@ -34,7 +34,7 @@ def match(
         str, typer.Option(help="How far from the target is accepted.", metavar="PERCENT")
     ] = "1%",
     format: Annotated[
-        str, typer.Option(help="table, csv, or yaml to paste into a suite.")
+        str, typer.Option(help="yaml is to paste into a suite.", metavar="table|csv|yaml")
     ] = "table",
 ) -> None:
     """Find the member of each family that has as many parameters or MACs."""

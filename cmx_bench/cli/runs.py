@@ -156,7 +156,8 @@ def report(
                                    metavar="RUN...")
     ],
     format: Annotated[
-        str | None, typer.Option("--format", help="One format, to stdout unless -o is given.")
+        str | None, typer.Option(help="One format, to stdout unless -o is given.",
+                                 metavar="html|md|latex|csv|json")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
     figures: Annotated[bool, typer.Option("--figures", help="Figures as PNG and PDF too.")] = False,

@@ -6,14 +6,17 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from cmx_bench.errors import PlanError, RecordsError
-from cmx_bench.results.records import write_atomically
+from cmx_bench.results import atomic
+from cmx_bench.results.records import text_of
+from cmx_bench.results.validation import STRICT, DamageError, decoded
 
 SCHEMA = 1
 
@@ -29,6 +32,8 @@ class Floor:
     with this threshold catches with 95 % power at 1 % false alarms at most; None where even the
     largest tried is not. `spread` is the standard deviation of a pair's log-ratio, by model.
     """
+
+    __pydantic_config__ = STRICT
 
     machine: Mapping[str, Any]
     suite: str
@@ -87,10 +92,11 @@ def note(
 
 
 def path(machine: Mapping[str, Any]) -> Path:
-    """Where the self-test of a machine lies: under XDG_STATE_HOME, or ~/.local/state."""
+    """Where the self-test of a machine lies: in `~/.local/state/cmx-bench` on Linux."""
+    from platformdirs import user_state_path
+
     name = hashlib.sha256(json.dumps(_fields(machine)).encode()).hexdigest()[:12]
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
-    return state / "cmx-bench" / f"selftest-{name}.json"
+    return user_state_path("cmx-bench", appauthor=False) / f"selftest-{name}.json"
 
 
 def _fields(machine: Mapping[str, Any]) -> list[Any]:
@@ -105,7 +111,7 @@ def write(floor: Floor, file: Path) -> None:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(dataclasses.asdict(floor), indent=1) + "\n")
+        atomic.write(file, json.dumps(dataclasses.asdict(floor), indent=1) + "\n")
     except OSError as error:
         raise RecordsError(f"{file}: cannot be written: {error.strerror}") from error
 
@@ -120,6 +126,6 @@ def read(machine: Mapping[str, Any]) -> Floor | None:
     if not file.exists():
         return None
     try:
-        return Floor(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise RecordsError(f"{file}: is no self-test ({error}); run `selftest` again") from error
+        return decoded(TypeAdapter(Floor), text_of(file), SCHEMA)
+    except DamageError as error:
+        raise error.at(f"{file}: is no self-test; run `selftest` again") from error

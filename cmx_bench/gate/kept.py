@@ -12,8 +12,8 @@ from typing import Any
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.plan import Plan
-from cmx_bench.results import environment
-from cmx_bench.results.records import name_of_new, write_atomically
+from cmx_bench.results import atomic, environment
+from cmx_bench.results.records import name_of_new
 
 SCHEMA = 1
 
@@ -39,7 +39,7 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
     }  # fmt: skip
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "gate.json", json.dumps(text, indent=1) + "\n")
+        atomic.write(folder / "gate.json", json.dumps(text, indent=1) + "\n")
     except OSError as error:
         raise RecordsError(f"{folder}: cannot be written: {error.strerror}") from error
     return folder
@@ -66,4 +66,4 @@ def _keep_environments(path: Path, named: Mapping[str, Any]) -> None:
     text = json.loads(path.read_text(encoding="utf-8"))
     if named.keys() - text["environments"].keys():
         text["environments"] |= named
-        write_atomically(path, json.dumps(text, indent=1) + "\n")
+        atomic.write(path, json.dumps(text, indent=1) + "\n")

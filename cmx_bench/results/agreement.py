@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cmx_bench.errors import RecordsError
 from cmx_bench.results import predictions, stats
 from cmx_bench.results.predictions import Images
 from cmx_bench.results.stats import Difference
@@ -55,11 +56,19 @@ def read(folder: Path, voters: Iterable[Voter]) -> Votes:
     Raises:
         RecordsError: they cannot be read.
     """
-    files = {one: path for one in voters if (path := predictions.path(folder, *one)).exists()}
+    paths = {voter: predictions.path(folder, *voter) for voter in voters}
+    files = {voter: path for voter, path in paths.items() if path.exists()}
     if not files:
         return NO_VOTES
-    found = {one: predictions.read(path)["top5"][:, 0] for one, path in files.items()}
-    return votes(predictions.read_images(folder), found)
+    images = predictions.read_images(folder)
+    classes = {voter: predictions.read(path)["top5"][:, 0] for voter, path in files.items()}
+    for voter, path in files.items():
+        if len(classes[voter]) != len(images.keys):
+            raise RecordsError(
+                f"{path}: holds predictions of {len(classes[voter]):,} images; "
+                f"{predictions.images_path(folder).name} lists {len(images.keys):,}"
+            )
+    return votes(images, classes)
 
 
 def votes(images: Images, classes: Mapping[Voter, NDArray[np.int32]]) -> Votes:
@@ -172,4 +181,4 @@ def thumbnail(folder: Path, place: int) -> Path:
 def thumbnails(folder: Path) -> dict[int, bytes]:
     """The small copies that there are, as JPEG, by the number of the image."""
     files = sorted(thumbnail(folder, 0).parent.glob("*.jpg"))
-    return {int(file.stem): file.read_bytes() for file in files}
+    return {int(file.stem): file.read_bytes() for file in files if file.stem.isdecimal()}

@@ -20,10 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.results.records import Record, write_atomically
+from cmx_bench.results import atomic
+from cmx_bench.results.records import Record
 
 # What numpy raises for a file that is missing, damaged, or of other arrays.
-UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile)
+UNREADABLE = (
+    OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
 
 BROKEN, PREDICTED = 0, 1
 # `image` is `checksum`'s; classes are -1 where a model has fewer than five, and for a broken image.
@@ -82,10 +85,8 @@ def resume(part: Path, size: int) -> NDArray[np.void]:
 
 def finish(rows: NDArray[np.void], target: Path) -> None:
     """Writes the rows of a finished cell into its file, at once or not at all."""
-    draft = target.with_name(target.name + ".part")
-    with draft.open("wb") as file:
+    with atomic.replacing(target) as draft, draft.open("wb") as file:
         np.savez_compressed(file, **{name: rows[name] for name in ROW.names or ()})  # type: ignore[arg-type]
-    draft.replace(target)
 
 
 def forget_rows(folder: Path, record: Record) -> None:
@@ -106,7 +107,10 @@ def read(path: Path) -> NDArray[np.void]:
         with np.load(path) as file:
             rows = np.empty(len(file["state"]), ROW)
             for name in ROW.names or ():
-                rows[name] = file[name]
+                array = file[name]
+                if (array.shape, array.dtype) != (rows[name].shape, rows[name].dtype):
+                    raise ValueError(f"{name} has {array.dtype} of the shape {array.shape}")
+                rows[name] = array
             return rows
     except UNREADABLE as error:
         raise RecordsError(f"{path}: cannot be read as predictions: {error}") from error
@@ -122,7 +126,7 @@ def write_images(folder: Path, images: Images) -> None:
     text = io.StringIO()
     rows = zip(images.keys, (" ".join(map(str, labels)) for labels in images.labels), strict=True)
     csv.writer(text, lineterminator="\n").writerows([("key", "labels"), *rows])
-    write_atomically(images_path(folder), text.getvalue())
+    atomic.write(images_path(folder), text.getvalue())
 
 
 def read_images(folder: Path) -> Images:
@@ -137,7 +141,7 @@ def read_images(folder: Path) -> Images:
             _, *rows = csv.reader(file)
         labels = (tuple(map(int, words.split())) for _, words in rows)
         return Images(tuple(key for key, _ in rows), tuple(labels))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise RecordsError(f"{path}: cannot be read as a list of images: {error}") from error
 
 

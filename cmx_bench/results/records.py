@@ -7,7 +7,6 @@ any moment and lose one cell at most.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
@@ -17,15 +16,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias
 
-from cmx_bench.cell import Model, Setting
-from cmx_bench.errors import RecordsError
+from pydantic import Field, TypeAdapter
+
+from cmx_bench.cell import Model, Positive, Setting
+from cmx_bench.errors import RecordsError, SuiteError
+from cmx_bench.results import atomic
+from cmx_bench.results.contradictions import refuse_in_record, refuse_in_run
+from cmx_bench.results.details import AnyAccuracy, AnyDetails, Facts
+from cmx_bench.results.validation import (
+    STRICT,
+    DamageError,
+    Location,
+    Moment,
+    NotNegative,
+    Number,
+    decoded,
+)
+from cmx_bench.spec import document
 from cmx_bench.spec.claims import Claim
 
-# 1 had no covariates, no discarded samples, no precision; 2 no details, no accuracy, no claims.
 SCHEMA = 3
+# Larger files are refused before they are read: 4,000 cells of ten records make some 60 MB.
+LARGEST = 256 * 2**20  # bytes
 Environment: TypeAlias = dict[str, Any]
+Samples: TypeAlias = Mapping[str, list[Number]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +57,22 @@ class Record:
     until its execution is tried again.
     """
 
+    __pydantic_config__ = STRICT
+
     cell: str
     model: str
     measure: str
     setting: str
-    replicate: int
+    replicate: NotNegative
     status: Literal["ok", "failed", "skipped"]
-    values: Mapping[str, list[float]]
+    values: Samples
     reason: str
     environment: str
-    started: str
-    elapsed: float
-    covariates: Mapping[str, list[float]] = field(default_factory=dict)
-    discarded: Mapping[str, list[float]] = field(default_factory=dict)
-    details: Mapping[str, Any] = field(default_factory=dict)
+    started: Moment
+    elapsed: Annotated[Number, Field(ge=0)]
+    covariates: Samples = field(default_factory=dict)
+    discarded: Samples = field(default_factory=dict)
+    details: AnyDetails = field(default_factory=dict)
     schema: int = SCHEMA
 
 
@@ -70,6 +88,8 @@ class Run:
     is measured. `claims` are the suite's as it was last run.
     """
 
+    __pydantic_config__ = STRICT
+
     suite: str
     title: str
     suite_hash: str
@@ -79,16 +99,16 @@ class Run:
     settings: tuple[Setting, ...]
     measures: tuple[str, ...]
     cells: tuple[str, ...]
-    replicates: int
+    replicates: Positive
     only: tuple[str, ...]
     unavailable: Mapping[str, str]
     command: str
-    created: str
-    finished: str = ""
-    precision: float | None = None
-    accuracy: Mapping[str, Any] = field(default_factory=dict)
-    machine: Environment = field(default_factory=dict)
-    environments: Mapping[str, Environment] = field(default_factory=dict)
+    created: Moment
+    finished: Moment | Literal[""] = ""
+    precision: Number | None = None
+    accuracy: AnyAccuracy = field(default_factory=dict)
+    machine: Facts = field(default_factory=dict)
+    environments: Mapping[str, Facts] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     schema: int = SCHEMA
 
@@ -101,6 +121,9 @@ class Run:
     def seeds(self) -> tuple[int | None, ...]:
         """The seeds that models were trained with; one None where they were not."""
         return tuple(self.accuracy["seeds"]) if self.trains else (None,)
+
+
+_RECORD, _RUN = TypeAdapter(Record), TypeAdapter(Run)
 
 
 def append(folder: Path, record: Record) -> None:
@@ -140,33 +163,45 @@ def read(folder: Path) -> list[Record]:
     An unfinished last line is passed over: its cell counts as not measured.
 
     Raises:
-        RecordsError: a record cannot be read, or was written by a newer cmx-bench.
+        RecordsError: a record is damaged, repeats another, contradicts itself or the run beside it,
+            or is of another schema; the text names file, line and field.
     """
     path = folder / "records.jsonl"
     if not path.exists():
         return []
-    *lines, _unfinished = text_of(path).split("\n")
-    return [
-        record_of(_parsed(line, where), where)
-        for number, line in enumerate(lines, 1)
-        if (where := f"{path}:{number}")
-    ]
+    run = read_run(folder) if (folder / "run.json").exists() else None
+    lines: dict[bytes, int] = {}
+    records = []
+    for number, line in enumerate(_lines(path), 1):
+        where = f"{path}:{number}"
+        if (earlier := lines.setdefault(line, number)) != number:
+            raise RecordsError(f"{where}: is line {earlier} once more; remove it")
+        records.append(_record(line, where, run))
+    return records
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The finished lines of a file, without their ends."""
+    try:
+        _refuse_huge(path)
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line[:-1]
+    except OSError as error:
+        raise RecordsError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _refuse_huge(path: Path) -> None:
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise RecordsError(f"{path}: has {size:,} bytes; expected {LARGEST:,} at most")
 
 
 def unfinished(folder: Path) -> bool:
     """Whether the last record was written by half, and counts for nothing: after a kill."""
     path = folder / "records.jsonl"
     return path.exists() and _whole_lines(path) < path.stat().st_size
-
-
-def _parsed(text: str, where: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise RecordsError(f"{where}: is not valid JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise RecordsError(f"{where}: expected a JSON object")
-    return values
 
 
 @contextmanager
@@ -176,31 +211,28 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
     """
-    path = folder / "records.jsonl"
+    from filelock import FileLock  # brings asyncio along, and who reads locks nothing
+
+    path = folder / ".lock"  # not the records: who opens a lock empties its file
     try:
-        file = path.open("ab")
+        lock = FileLock(path).acquire(blocking=False)
+    except TimeoutError as error:
+        raise RecordsError(
+            f"{folder}: another process measures into it; wait for it or give another --out"
+        ) from error
     except OSError as error:
         raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
-    with file:
-        if not _lock(file):
-            raise RecordsError(
-                f"{folder}: another process measures into it; wait for it or give another --out"
-            )
+    with lock:
         yield
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process is measuring into a run's folder."""
-    with (folder / "records.jsonl").open("ab") as file:
-        return not _lock(file)
-
-
-def _lock(file: IO[bytes]) -> bool:
+    """Whether a process is measuring into a run's folder, or none can."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        with locked(folder):
+            return False
+    except RecordsError:
+        return True
 
 
 def write_run(folder: Path, run: Run) -> None:
@@ -212,20 +244,13 @@ def write_run(folder: Path, run: Run) -> None:
     path = folder / "run.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(dataclasses.asdict(run), indent=1) + "\n")
+        atomic.write(path, json.dumps(dataclasses.asdict(run), indent=1) + "\n")
     except OSError as error:
         raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replaces the file's text so that a reader sees the old one or the new one, never half."""
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
-
-
 def write_rendered(folder: Path, folders: Iterable[str], files: Mapping[str, str | bytes]) -> None:
-    """Writes files into a folder, in their order; of a text a reader sees all or nothing.
+    """Writes files into a folder, in their order, each at once or not at all.
 
     Args:
         folders: to be made inside first.
@@ -237,10 +262,7 @@ def write_rendered(folder: Path, folders: Iterable[str], files: Mapping[str, str
         for name in ("", *folders):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            if isinstance(content, bytes):
-                (folder / name).write_bytes(content)
-            else:
-                write_atomically(folder / name, content)
+            atomic.write(folder / name, content)
     except OSError as error:
         where = error.filename or folder
         raise RecordsError(f"{where}: cannot be written: {error.strerror}") from error
@@ -256,66 +278,81 @@ def read_run(folder: Path) -> Run:
     """The run in a folder.
 
     Raises:
-        RecordsError: there is none, it cannot be read, or a newer cmx-bench wrote it.
+        RecordsError: there is none, it is damaged, contradicts itself, or is of another schema; the
+            text names file, line and field.
     """
     path = folder / "run.json"
     if not path.exists():
         raise RecordsError(f"{folder}: holds no run (no run.json); give the folder of a run")
-    return run_of(_parsed(text_of(path), str(path)), str(path))
+    try:
+        return _run(text_of(path))
+    except DamageError as error:
+        raise error.at(f"{path}{_line_of(path, error.location)}") from error
+
+
+_LARGEST_LOCATED = 2**20  # bytes: YAML's reader takes a second for 200 kB
+
+
+def _line_of(path: Path, location: Location) -> str:
+    """`:12`, the line on which a value stands; empty where that is not known."""
+    if path.stat().st_size > _LARGEST_LOCATED:
+        return ""
+    try:
+        marks = document.read(path).marks  # JSON is YAML
+    except SuiteError:
+        return ""
+    while location not in marks:
+        location = location[:-1]
+    return f":{marks[location][0]}"
 
 
 def run_of(values: Mapping[str, Any], where: str) -> Run:
     """The run that was written as `values`.
 
     Raises:
-        RecordsError: they are none, or a newer cmx-bench wrote them; the text names `where`.
+        RecordsError: as `read_run`; the text names `where`.
     """
-    run = _decoded(Run, values, where)
-    return dataclasses.replace(
-        run,
-        models=tuple(_decoded(Model, model, where) for model in values["models"]),
-        settings=tuple(_decoded(Setting, setting, where) for setting in values["settings"]),
-        measures=tuple(run.measures),
-        cells=tuple(run.cells),
-        only=tuple(run.only),
-        claims=tuple(_decoded(Claim, claim, where) for claim in values.get("claims", ())),
-    )
+    try:
+        return _run(json.dumps(values))
+    except DamageError as error:
+        raise error.at(where) from error
 
 
-def record_of(values: Mapping[str, Any], where: str) -> Record:
-    """The record that was written as `values`.
+def _run(text: str) -> Run:
+    run = decoded(_RUN, text, SCHEMA)
+    refuse_in_run(run)
+    return run
+
+
+def record_of(values: Mapping[str, Any], where: str, run: Run | None = None) -> Record:
+    """The record that was written as `values`, of `run` where that is known.
 
     Raises:
-        RecordsError: they are none, or a newer cmx-bench wrote them; the text names `where`.
+        RecordsError: as `read`; the text names `where`.
     """
-    return _decoded(Record, values, where)
+    return _record(json.dumps(values), where, run)
+
+
+def _record(text: str | bytes, where: str, run: Run | None) -> Record:
+    try:
+        record = decoded(_RECORD, text, SCHEMA)
+        refuse_in_record(record, run)
+    except DamageError as error:
+        raise error.at(where) from error
+    return record
 
 
 def text_of(path: Path) -> str:
     """The text of a file.
 
     Raises:
-        RecordsError: it cannot be read, or is no UTF-8.
+        RecordsError: it cannot be read, has more than `LARGEST` bytes, or is no UTF-8.
     """
     try:
+        _refuse_huge(path)
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecordsError(f"{path}: cannot be read: {error}") from error
-
-
-_Noun = TypeVar("_Noun")
-
-
-def _decoded(noun: type[_Noun], values: Mapping[str, Any], where: str) -> _Noun:
-    if values.get("schema", SCHEMA) > SCHEMA:
-        raise RecordsError(
-            f"{where}: schema {values['schema']} was written by a newer cmx-bench; "
-            f"this one reads up to {SCHEMA}, upgrade it"
-        )
-    try:
-        return noun(**values)
-    except TypeError as error:
-        raise RecordsError(f"{where}: not a {noun.__name__.lower()}: {error}") from error
 
 
 def content_hash(run: Run, found: Iterable[Record]) -> str:

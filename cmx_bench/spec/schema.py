@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, TypeVar, get_args
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from cmx_bench.errors import SuiteError, nearest
 from cmx_bench.spec.document import Document, Location
@@ -34,6 +42,16 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: object) -> object:
+        """Refuses an unknown key with those that are known, which pydantic does not tell."""
+        for key in value if isinstance(value, dict) else ():
+            if key not in cls.model_fields:
+                known = list(cls.model_fields)
+                raise PydanticCustomError("unknown_key", "{key}", {"key": key, "known": known})
+        return value
+
 
 _Model = TypeVar("_Model", bound=Strict)
 
@@ -59,7 +77,7 @@ def validated(model: type[_Model], source: Document, value: object) -> _Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise _explain(model, source, error) from None
+        raise _explain(source, error) from None
 
 
 def shown(value: object) -> str:
@@ -87,11 +105,11 @@ _EXPECTED = {
 }
 
 
-def _explain(model: type[Strict], source: Document, error: ValidationError) -> SuiteError:
+def _explain(source: Document, error: ValidationError) -> SuiteError:
     """The first problem that pydantic found, in a user's words and at its place in the file."""
     found = error.errors(include_url=False)
     # A mistyped key is also a missing one: name the word that is there.
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    first = next((one for one in found if one["type"] == "unknown_key"), found[0])
     # A number or the word auto: of a wrong word, the words that would do are more help.
     others = [one for one in found if one["loc"][:-1] == first["loc"][:-1]]
     if first["type"] == "int_type" and isinstance(first["input"], str):
@@ -99,11 +117,10 @@ def _explain(model: type[Strict], source: Document, error: ValidationError) -> S
     location = _within(source, first["loc"])
     problem, context = first["type"], first.get("ctx", {})
     name = next((part for part in reversed(location) if isinstance(part, str)), "the file")
-    if problem == "extra_forbidden":
-        word = str(first["loc"][-1])
-        known = _keys_at(model, source.value, location)
+    if problem == "unknown_key":
+        word, known = context["key"], context["known"]
         return source.error(
-            (*location, "<key>"),
+            (*location, word, "<key>"),
             f"unknown key {word!r}{nearest(word, known)} (known: {', '.join(known)})",
         )
     if problem == "missing":
@@ -133,31 +150,3 @@ def _within(source: Document, loc: tuple[int | str, ...]) -> Location:
         if (*location, part) in source.marks:
             location = (*location, part)
     return location
-
-
-def _keys_at(root: type[BaseModel], value: Any, location: Location) -> list[str]:
-    """The valid keys of the mapping that holds the key at `location` of a plain value."""
-    model = root
-    possible = [model]
-    for part in location[:-1]:
-        value = value[part]
-        if isinstance(part, str):
-            possible = list(_models_in(model.model_fields[part].annotation)) or [model]
-            # One that knows the key did not refuse it.
-            possible = [one for one in possible if location[-1] not in one.model_fields] or possible
-        if isinstance(value, dict):
-            model = _most_alike(possible, value)
-    return list(model.model_fields)
-
-
-def _most_alike(models: Iterable[type[BaseModel]], value: Mapping[str, Any]) -> type[BaseModel]:
-    """The first of the models that have the most keys in common with `value`."""
-    return max(models, key=lambda model: len(model.model_fields.keys() & value.keys()))
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The pydantic models that a field's type mentions."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models_in(argument)

@@ -12,20 +12,21 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cmx_bench.errors import WeightsError
+from cmx_bench.results import atomic
 
 
 def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
     """Writes a `.safetensors` file; it is on the disk when this returns."""
-    draft = _draft(path)
-    save_file({name: one.cpu().contiguous() for name, one in state_dict.items()}, draft)
-    _keep(draft, path)
+    with atomic.replacing(path) as draft:
+        save_file({name: one.cpu().contiguous() for name, one in state_dict.items()}, draft)
+        _flush(draft)
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """Keeps the state of a training; it is on the disk when this returns."""
-    draft = _draft(path)
-    torch.save(dict(state), draft)
-    _keep(draft, path)
+    with atomic.replacing(path) as draft:
+        torch.save(dict(state), draft)
+        _flush(draft)
 
 
 def read_state(path: Path) -> dict[str, Any] | None:
@@ -44,11 +45,6 @@ def read_state(path: Path) -> dict[str, Any] | None:
     return state
 
 
-def _draft(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
-
-
-def _keep(draft: Path, path: Path) -> None:
-    with draft.open("rb") as file:
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
         os.fsync(file.fileno())
-    draft.replace(path)

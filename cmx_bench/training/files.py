@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cmx_bench.results.records import write_atomically
+from pydantic import TypeAdapter, ValidationError
+
+from cmx_bench.errors import RecordsError
+from cmx_bench.results import atomic, details
+from cmx_bench.results.records import text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,20 @@ def of(run: Path, model: str, image_size: int, seed: int) -> Files:
 
 def write_told(path: Path, told: Mapping[str, Any]) -> None:
     """Writes what is to be told of a finished training."""
-    write_atomically(path, json.dumps(told, indent=1) + "\n")
+    atomic.write(path, json.dumps(told, indent=1) + "\n")
 
 
 def read_told(path: Path) -> dict[str, Any] | None:
-    """What is to be told of a finished training; None where it is not finished."""
+    """What is to be told of a finished training; None where it is not finished.
+
+    Raises:
+        RecordsError: the file is damaged.
+    """
     if not path.exists():
         return None
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        TypeAdapter(details.Training).validate_json(text := text_of(path))
+    except ValidationError as error:
+        raise RecordsError(f"{path}: is no training that was finished; remove it") from error
+    told: dict[str, Any] = json.loads(text)
     return told

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from itertools import pairwise
+
+import numpy as np
 
 from cmx_bench.spec.recipe import Schedule
 
-# (progress, share): straight lines between them, as in the authors' code.
-_ONE_CYCLE = ((0.0, 0.0), (2 / 5, 1.0), (4 / 5, 1 / 20), (1.0, 0.0))
+# Straight lines between corners, as in the authors' code: progress, and the share there.
+_CORNERS = (0.0, 2 / 5, 4 / 5, 1.0), (0.0, 1.0, 1 / 20, 0.0)
 
 
 def share(schedule: Schedule, progress: float) -> float:
@@ -21,18 +21,10 @@ def share(schedule: Schedule, progress: float) -> float:
     warm-up: a straight line from 0 to 1.
     """
     if schedule.name == "one-cycle":
-        return _between(_ONE_CYCLE, progress)
+        return float(np.interp(progress, *_CORNERS))
     if progress < schedule.warmup:
         return progress / schedule.warmup
     if schedule.name == "constant" or schedule.warmup == 1:
         return 1.0
     passed = (progress - schedule.warmup) / (1 - schedule.warmup)
     return (1 + math.cos(math.pi * passed)) / 2
-
-
-def _between(knots: tuple[tuple[float, float], ...], place: float) -> float:
-    """Linear interpolation between the two knots around `place`."""
-    lines = list(pairwise(knots))
-    starts = [begin for (begin, _), _ in lines]
-    (x0, y0), (x1, y1) = lines[max(0, bisect_right(starts, place) - 1)]
-    return y0 + (y1 - y0) * (place - x0) / (x1 - x0)

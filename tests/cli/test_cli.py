@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+
+from cmx_bench.designs.matches import FORMATS
+from cmx_bench.report import RENDERERS
 
 from ..conftest import TINY, Cli
 
@@ -63,6 +66,11 @@ def test_wrong_use_is_exit_code_2(cmx: Cli, arguments: list[str]) -> None:
     code, out, err = cmx(*arguments)
     assert (code, out) == (2, "")
     assert "Error: " in err
+
+
+@pytest.mark.parametrize(("command", "known"), [("report", RENDERERS), ("match", FORMATS)])
+def test_help_shows_the_formats(cmx: Cli, command: str, known: Mapping[str, object]) -> None:
+    assert f"--format {'|'.join(known)}" in cmx(command, "--help")[1]
 
 
 QUICK = [

@@ -24,7 +24,9 @@ def test_an_unfinished_run_is_found_again(tiny_plan: Plan, tmp_path: Path) -> No
     assert folder.parent == tmp_path / "reports" / "tiny"
     assert folder.name.endswith("Z-a-cpu")
     assert opened(tiny_plan, tmp_path) == folder
-    records.write_run(folder, replace(records.read_run(folder), finished="now", created="before"))
+    records.write_run(
+        folder, replace(records.read_run(folder), finished="2026-01-02", created="2026-01-01")
+    )
     (folder / "run.json").rename(tmp_path / "kept.json")
     folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
     assert opened(tiny_plan, tmp_path) != folder.with_name("20200101T000000Z-a-cpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -216,8 +217,10 @@ def test_rounds_by_precision_go_on_after_any_record(
 ) -> None:
     made, whole = precise("5%"), StandIn(noisy)
     found = runner.run(made, opened(made, tmp_path, tmp_path / "whole"), whole, silent)
+    environments = records.read_run(tmp_path / "whole").environments
     for number in range(len(found) + 1):
         out, rest = opened(made, tmp_path, tmp_path / f"cut-{number}"), StandIn(noisy)
+        records.write_run(out, replace(records.read_run(out), environments=environments))
         for record in found[:number]:
             records.append(out, record)
         runner.run(made, out, rest, silent)

@@ -115,7 +115,7 @@ def test_a_budget_too_short_for_the_threshold_is_refused(found: Floor) -> None:
         floor.note(0.05, MACHINE, any_threshold=False, seconds=10)
 
 
-@pytest.mark.parametrize("text", ["", "{", "{}", '{"pairs": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "{}", '{"pairs": 3}', '{"schema": 9}', "[3]"])
 def test_a_broken_self_test_is_named(text: str) -> None:
     path = floor.path(MACHINE)
     path.parent.mkdir(parents=True)

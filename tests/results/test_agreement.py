@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cmx_bench.errors import RecordsError
 from cmx_bench.results import agreement, predictions
 from cmx_bench.results.agreement import Voter
 from cmx_bench.results.predictions import BROKEN, PREDICTED, ROW, Images
@@ -56,9 +57,17 @@ def test_who_has_not_voted_is_left_out(folder: Path) -> None:
     assert agreement.telling(agreement.NO_VOTES) == set()
 
 
+def test_predictions_of_other_images_are_refused(folder: Path) -> None:
+    predictions.write_images(folder, Images(("0.jpg",), ((0,),)))
+    message = r"a\.s\.npz: holds predictions of 6 images; images\.csv lists 1"
+    with pytest.raises(RecordsError, match=message):
+        agreement.read(folder, VOTES)
+
+
 def test_thumbnails_by_number(tmp_path: Path) -> None:
     file = agreement.thumbnail(tmp_path, 12)
     file.parent.mkdir(parents=True)
     file.write_bytes(b"jpeg")
+    file.with_name("cover.jpg").write_bytes(b"somebody's own")
     assert agreement.thumbnails(tmp_path) == {12: b"jpeg"}
     assert agreement.thumbnails(tmp_path / "none") == {}

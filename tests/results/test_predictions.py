@@ -83,6 +83,27 @@ def test_what_is_damaged_is_named(tmp_path: Path, content: bytes) -> None:
         predictions.read_images(tmp_path)
 
 
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6, 0.8])
+def test_a_damaged_byte_is_named(tmp_path: Path, share: float) -> None:
+    file = tmp_path / "one.npz"
+    predictions.finish(rows(40), file)
+    content = bytearray(file.read_bytes())
+    place = int(share * len(content))
+    content[place] ^= 0xFF
+    file.write_bytes(content)
+    with pytest.raises(RecordsError, match="one.npz: cannot be read as predictions"):
+        predictions.read(file)
+
+
+@pytest.mark.parametrize("top5", [np.zeros((4, 5)), np.zeros((4, 3), "<i4"), np.int32(1)])
+def test_arrays_of_another_kind_are_refused(tmp_path: Path, top5: np.ndarray) -> None:
+    file, found = tmp_path / "one.npz", rows(4)
+    np.savez_compressed(file, state=found["state"], score=found["score"], image=found["image"],
+                        top5=top5)  # fmt: skip
+    with pytest.raises(RecordsError, match="one.npz: cannot be read as predictions"):
+        predictions.read(file)
+
+
 def test_right_with_any_label_among_the_likeliest() -> None:
     said = np.zeros(4, ROW)
     said["top5"] = [[7, 1, 2, 3, 4], [1, 7, 2, 3, 4], [9, 8, 6, 5, 4], [-1] * 5]

@@ -1,0 +1,136 @@
+"""What a record, or a run, says of itself twice, and differently: the first such place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cmx_bench.measures.work import KINDS, OTHER
+from cmx_bench.metrics import METRICS, first_of
+from cmx_bench.results.validation import DamageError
+
+if TYPE_CHECKING:
+    from cmx_bench.results.records import Record, Run
+
+
+def refuse_in_run(run: Run) -> None:
+    """Refuses a run whose cells are not of its models, measures and settings, or are there twice.
+
+    Raises:
+        DamageError: it is such a run.
+    """
+    models = [model.name for model in run.models]
+    settings = [setting.key for setting in run.settings]
+    _refuse_repeated("models", models)
+    _refuse_repeated("settings", settings)
+    _refuse_repeated("measures", run.measures)
+    _refuse_repeated("cells", run.cells)
+    shared = {f"r{setting.image_size}" for setting in run.settings}
+    known = (set(models), set(run.measures), shared.union(settings))
+    for place, cell in enumerate(run.cells):
+        parts = cell.split("/")
+        if len(parts) != len(known):
+            raise DamageError(("cells", place), f"expected MODEL/MEASURE/SETTING, got {cell!r}")
+        for what, part, those in zip(("model", "measure", "setting"), parts, known, strict=True):
+            if part not in those:
+                raise DamageError(("cells", place), f"{cell!r}: the run has no {what} {part!r}")
+    if run.accuracy and "dataset" not in run.accuracy:
+        raise DamageError(("accuracy", "dataset"), "is missing")
+    if run.trains and "seeds" not in run.accuracy:
+        raise DamageError(("accuracy", "seeds"), "is missing, and models are trained")
+
+
+def _refuse_repeated(field: str, names: Sequence[str]) -> None:
+    known: set[str] = set()
+    for place, name in enumerate(names):
+        if name in known:
+            raise DamageError((field, place), f"{name!r} is there twice")
+        known.add(name)
+
+
+def refuse_in_record(record: Record, run: Run | None) -> None:
+    """Refuses a record of another cell than its parts name, with conditions of other samples than
+    it has, or without the details that its values rest on; of an environment that its run lacks,
+    where the run is known.
+
+    Raises:
+        DamageError: it is such a record.
+    """
+    cell = f"{record.model}/{record.measure}/{record.setting}"
+    if record.cell != cell:
+        raise DamageError(("cell",), f"is {record.cell!r}, and the rest of the record {cell!r}")
+    if run is not None and record.environment not in run.environments:
+        raise DamageError(("environment",), f"the run has no {record.environment!r}")
+    _refuse_impossible(record)
+    if record.covariates or record.discarded:
+        _refuse_other_samples(record)
+    if record.status == "ok":
+        _refuse_without_images(record)
+        _refuse_without_work(record)
+
+
+def _refuse_impossible(record: Record) -> None:
+    """Only memory may seem to shrink; what is exact is counted."""
+    for field, found in (("values", record.values), ("discarded", record.discarded)):
+        for name, samples in found.items():
+            metric = METRICS.get(name)
+            if metric is None or not samples:
+                continue
+            if metric.unit != "B" and min(samples) < 0:
+                raise DamageError((field, name), "expected nothing below 0")
+            if metric.exact and any(sample % 1 for sample in samples):
+                raise DamageError((field, name), "expected whole numbers")
+
+
+def _refuse_other_samples(record: Record) -> None:
+    """Every condition has a value for each sample of the measure's first metric."""
+    if all(metric.measure != record.measure for metric in METRICS.values()):
+        raise DamageError(("measure",), f"{record.measure!r} is unknown, and has conditions")
+    metric = first_of(record.measure)
+    kept, discarded = (found.get(metric, []) for found in (record.values, record.discarded))
+    taken = len(kept) + len(discarded)
+    for name in dict.fromkeys(("disturbed", "discarded", *record.covariates)):
+        if name not in record.covariates:
+            raise DamageError(("covariates", name), "is missing")
+        if (length := len(record.covariates[name])) != taken:
+            raise DamageError(("covariates", name), f"expected a value for each of {taken} samples "
+                                                    f"of {metric}, got {length}")  # fmt: skip
+    if (gone := sum(map(bool, record.covariates["discarded"]))) != len(discarded):
+        raise DamageError(("covariates", "discarded"), f"marks {gone} samples, and {metric} has "
+                                                       f"{len(discarded)} discarded")  # fmt: skip
+    if min(record.covariates.get("probe", [1])) <= 0:
+        raise DamageError(("covariates", "probe"), "expected seconds above 0")
+
+
+# What reports say of an evaluation beside its shares.
+_OF_IMAGES = ("images", "correct", "broken", "weights_sha256")
+
+
+def _refuse_without_images(record: Record) -> None:
+    """A share of images is the quotient of what its details count."""
+    for name, samples in record.values.items():
+        if name not in METRICS or METRICS[name].noise != "image":
+            continue
+        for key in _OF_IMAGES:
+            if key not in record.details:
+                raise DamageError(("details", key), f"is missing, and {name} rests on it")
+        images, correct = record.details["images"], record.details["correct"].get(name)
+        if correct is None or correct > images:
+            raise DamageError(("details", "correct", name), f"expected a part of {images} images")
+        if len(samples) != 1 or not math.isclose(samples[0], correct / images, abs_tol=1e-9):
+            raise DamageError(("values", name), f"expected {correct} of {images} images")
+
+
+def _refuse_without_work(record: Record) -> None:
+    """What `roofline` measured has the work that it measured, by kind."""
+    if "mac_rate" in record.values and "work" not in record.details:
+        raise DamageError(("details", "work"), "is missing, and mac_rate rests on it")
+    for kind, work in record.details.get("work", {}).items():
+        if kind not in KINDS:
+            raise DamageError(("details", "work", kind), f"unknown (known: {', '.join(KINDS)})")
+        for name, amount in {**work, "seconds": min(work["seconds"])}.items():
+            if kind != OTHER and amount <= 0:
+                raise DamageError(("details", "work", kind, name), "expected more than 0")
+            if kind == OTHER and name != "seconds" and amount != 0:
+                raise DamageError(("details", "work", kind, name), "expected 0")

@@ -1,0 +1,136 @@
+"""What belongs to the values of a record, and to a run that evaluates: the parts that are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, NotRequired, TypeAlias
+
+from pydantic import AfterValidator, ConfigDict, Field, GetPydanticSchema, with_config
+from typing_extensions import TypedDict
+
+from cmx_bench.cell import Positive
+from cmx_bench.results.validation import STRICT, NotNegative, Number
+
+# Measures may tell more than is read here.
+_OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+
+@with_config(STRICT)
+class Work(TypedDict):
+    """One kind of work of a batch: `seconds` of each pass, bytes moved at least."""
+
+    macs: Number
+    bytes: Number
+    seconds: Annotated[list[Number], Field(min_length=1)]
+
+
+@with_config(STRICT)
+class Geometry(TypedDict):
+    """The part of preprocessing that works on pixels; `fill` is the colour of a border."""
+
+    image_size: Positive
+    crop_pct: Number
+    crop_mode: str
+    interpolation: str
+    fill: NotRequired[list[Number] | None]
+
+
+@with_config(STRICT)
+class Preprocessing(TypedDict):
+    """How images were prepared; `mean` and `std` are of channels between 0 and 1."""
+
+    geometry: Geometry
+    mean: list[Number]
+    std: list[Number]
+
+
+@with_config(STRICT)
+class Epoch(TypedDict):
+    """One epoch of a learning curve."""
+
+    number: Positive
+    loss: Number
+    lr: Number
+    seconds: Number
+    images: NotNegative
+    top1: Number
+
+
+@with_config(STRICT)
+class Best(TypedDict):
+    """The epoch of the highest top-1."""
+
+    epoch: Positive
+    top1: Number
+
+
+@with_config(STRICT)
+class Training(TypedDict):
+    """How a model was trained before it was evaluated."""
+
+    recipe: str
+    seed: NotNegative
+    epochs: Positive
+    images: Positive
+    processes: Positive
+    at_once: Positive
+    seconds: Number
+    images_per_second: Number
+    best: Best
+    curve: Annotated[list[Epoch], Field(min_length=1)]
+
+
+@with_config(_OPEN)
+class Details(TypedDict, total=False):
+    """`correct` counts the images that are right by metric, of so many `images`."""
+
+    dataset: str
+    images: Positive
+    correct: dict[str, NotNegative]
+    unlabelled: NotNegative
+    broken: dict[str, str]
+    preprocessing: Preprocessing
+    weights: str | None
+    weights_sha256: str
+    training: Training
+    work: dict[str, Work]
+
+
+@with_config(_OPEN)
+class Recipe(TypedDict, total=False):
+    """What a report says of the recipe of a training."""
+
+    name: str
+    about: str | None
+
+
+@with_config(_OPEN)
+class Accuracy(TypedDict, total=False):
+    """What a suite asked of its evaluations, with the `path` of the images."""
+
+    dataset: str
+    real_labels: str | None
+    valid_labels: str | None
+    train: Recipe | None
+    seeds: Annotated[list[NotNegative], Field(min_length=1)]
+    path: str | None
+
+
+def _finite(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuses numbers that JSON does not have, also where nobody knows the key."""
+    json.dumps(told, allow_nan=False)
+    return told
+
+
+# What is known of a machine: names, versions, switches.
+Facts: TypeAlias = Annotated[
+    dict[str, Any], GetPydanticSchema(lambda _, of: of(dict[str, str | int | float | bool | None]))
+]
+# Mappings, as their makers know them; read as the schema beside them says.
+AnyDetails: TypeAlias = Annotated[
+    Mapping[str, Any], GetPydanticSchema(lambda _, of: of(Details)), AfterValidator(_finite)
+]
+AnyAccuracy: TypeAlias = Annotated[
+    Mapping[str, Any], GetPydanticSchema(lambda _, of: of(Accuracy)), AfterValidator(_finite)
+]

@@ -1,0 +1,184 @@
+"""JSON text read as the nouns it was written from; what differs is named by its place and field."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from cmx_bench.errors import RecordsError, nearest
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from pydantic_core import ErrorDetails
+
+# The place of a value in a JSON text: keys of objects, numbers of items.
+Location: TypeAlias = tuple[str | int, ...]
+_Noun = TypeVar("_Noun", bound="DataclassInstance")
+
+
+def _moment(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"expected a time such as 2026-01-31T12:00:00+00:00, got {_shown(text)}"
+        ) from None
+    return text
+
+
+# Of what is read: every key is known, no number is made of text, each is one.
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+# Whole numbers stay whole: 51625960 must not become 51625960.0, whose content hash is another.
+Number: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)] | float
+NotNegative: TypeAlias = Annotated[int, Field(ge=0)]
+Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
+
+
+class DamageError(Exception):
+    """What is wrong with a text, and where in it."""
+
+    def __init__(self, location: Location, message: str) -> None:
+        super().__init__(message)
+        self.location = location
+
+    def at(self, place: str) -> RecordsError:
+        """The error to raise; `place` is the file, or a line of it."""
+        field = ".".join(map(_key, self.location))
+        return RecordsError(": ".join(filter(None, (place, field, str(self)))))
+
+
+def _key(part: str | int) -> str:
+    """A key as it is, or quoted where it would break the line."""
+    return part if isinstance(part, str) and part.isprintable() else json.dumps(part)
+
+
+def decoded(adapter: TypeAdapter[_Noun], text: str | bytes, schema: int) -> _Noun:
+    """The dataclass that a JSON object was written from: every key there once, none unknown.
+
+    Raises:
+        DamageError: it was written from something else, or with another `schema`.
+    """
+    raw = _parsed(text)
+    written = raw.get("schema") if isinstance(raw, dict) else None
+    if type(written) is int and written != schema:
+        age, remedy = ("a newer", "upgrade it") if written > schema else ("an older", "run anew")
+        raise DamageError((), f"schema {written} was written by {age} cmx-bench; "
+                              f"this one reads {schema} alone, {remedy}")  # fmt: skip
+    try:
+        value = adapter.validate_json(text)
+    except ValidationError as error:
+        raise _explained(error.errors(include_url=False), raw) from None
+    _refuse_absent(value, raw, ())
+    return value
+
+
+def _parsed(text: str | bytes) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise DamageError((), "is not valid JSON: nested too deeply") from None
+    except json.JSONDecodeError as error:
+        what = f"{error.msg} (character {error.pos + 1})"
+        raise DamageError((), f"is not valid JSON: {what}") from None
+    except ValueError as error:  # no UTF-8, or more digits than Python converts
+        raise DamageError((), f"is not valid JSON: {error}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of a key that is there twice, readers of JSON take the last and say nothing."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise DamageError((), f"the key {twice!r} is given twice; keep one")
+    return values
+
+
+def _refuse_constant(text: str) -> None:
+    raise DamageError((), f"is not valid JSON: {text} is no number")
+
+
+def _refuse_absent(noun: DataclassInstance, raw: Mapping[str, Any], location: Location) -> None:
+    """Refuses objects without all keys of their nouns: a default is nothing that was written."""
+    for field in dataclasses.fields(noun):
+        if field.name not in raw:
+            raise DamageError((*location, field.name), "is missing")
+        if isinstance(value := getattr(noun, field.name), tuple):
+            for place, item in enumerate(value):
+                if dataclasses.is_dataclass(item) and not isinstance(item, type):
+                    inside = (*location, field.name, place)
+                    _refuse_absent(item, raw[field.name][place], inside)
+
+
+# --- the words of an error ------------------------------------------------------------------------
+
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "less_than": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "keys and values",
+    "dataclass_type": "keys and values",
+    "too_short": "at least one value",
+    "none_required": "null",
+}
+_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+
+
+def _explained(errors: Iterable[ErrorDetails], raw: Any) -> DamageError:
+    """The first of pydantic's errors, in a user's words; what else would do at its place too."""
+    found = [(_location(error["loc"], raw), error) for error in errors]
+    # A mistyped key is also a missing one: name the word that is there.
+    location, first = next((one for one in found if one[1]["type"] in _UNKNOWN), found[0])
+    kind, context = first["type"], first.get("ctx", {})
+    if kind in _UNKNOWN:
+        missing = (str(error["loc"][-1]) for _, error in found if error["type"] == "missing")
+        return DamageError(location, f"unknown key{nearest(str(location[-1]), missing)}")
+    if kind == "missing":
+        return DamageError(location, "is missing")
+    if kind == "json_invalid":  # jiter is stricter than Python: lone surrogates
+        return DamageError((), f"is not valid JSON: {context['error']}")
+    if kind == "value_error":
+        return DamageError(location, str(context["error"]))
+    expected = dict.fromkeys(_expected(error) for place, error in found if place == location)
+    if "a number" in expected or "a finite number" in expected:
+        expected.pop("a whole number", None)
+    return DamageError(location, f"expected {' or '.join(expected)}, got {_shown(first['input'])}")
+
+
+def _expected(error: ErrorDetails) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "literal_error":
+        return str(context["expected"])
+    if kind == "greater_than_equal":
+        return f"at least {context['ge']}"
+    return _EXPECTED.get(kind, error["msg"])
+
+
+def _location(path: tuple[int | str, ...], raw: Any) -> Location:
+    """Where an error is, without the members of unions that pydantic counts in."""
+    location: Location = ()
+    for part in path:
+        if isinstance(raw, Mapping):
+            location, raw = (*location, part), raw.get(str(part))
+        elif isinstance(raw, list) and isinstance(part, int):
+            location, raw = (*location, part), raw[part]
+        else:
+            break
+    return location
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping | list):
+        return "a list" if isinstance(value, list) else "keys and values"
+    text = repr(value) if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"

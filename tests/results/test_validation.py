@@ -1,0 +1,404 @@
+"""Damaged records and runs: each is refused in one line that names file, line and field."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import RecordsError
+from cmx_bench.results import records
+from cmx_bench.results.records import Record, Run
+from cmx_bench.spec.claims import Claim
+
+SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 224, 4, cudnn_benchmark=False)
+ENVIRONMENT = {"torch": "2", "cores": 8, "share": 0.5, "fused": True, "cuda": None}
+# Every field holds something.
+RUN = Run(
+    suite="s", title="S", suite_hash="h", suite_path="s.yaml", device="cpu",
+    models=(
+        Model("a", "A", "mine", "timm", "resnet18", {"k": 1, "rate": 0.5, "act": "gelu", "b": True},
+              "in1k", 1000, 16, 7, "GELU", "in1k", {"target": "21M", "residual": 0.01}),
+        Model("b", "B", "other", "convmixer", "b"),
+    ),
+    settings=(SETTING,), measures=("throughput", "accuracy", "roofline"),
+    cells=tuple(f"a/{one}/{SETTING.key}" for one in ("throughput", "accuracy", "roofline")),
+    replicates=5, only=("a/*",), unavailable={"cuda/x": "why"}, command="run s.yaml",
+    created="2026-01-01T00:00:00+00:00", finished="2026-01-01T01:00:00+00:00", precision=0.02,
+    accuracy={"dataset": "digits", "real_labels": None, "valid_labels": None,
+              "train": {"name": "short", "about": "a try"}, "seeds": [0, 5], "path": "/images"},
+    machine=ENVIRONMENT, environments={"e": ENVIRONMENT}, claims=(Claim("small", "params(a) < 1"),),
+)  # fmt: skip
+TIMED = Record(
+    RUN.cells[0], "a", "throughput", SETTING.key, 0, "ok", {"throughput": [9.5, 10, 10.5]}, "", "e",
+    "2026-01-01T00:00:00.000+00:00", 1.5,
+    {"probe": [0.1] * 4, "disturbed": [0.0, 0.0, 0.0, 1.0], "discarded": [0.0, 0.0, 0.0, 1.0]},
+    {"throughput": [7.5]},
+)  # fmt: skip
+EPOCH = {"number": 1, "loss": 0.5, "lr": 0.1, "seconds": 2.5, "images": 100, "top1": 0.9}
+EVALUATED = replace(
+    TIMED, cell=RUN.cells[1], measure="accuracy", values={"top1": [0.9]}, covariates={},
+    discarded={},
+    details={
+        "dataset": "digits", "images": 10, "correct": {"top1": 9}, "unlabelled": 1,
+        "broken": {"a.png": "cut off"}, "weights": "a.safetensors", "weights_sha256": "ab",
+        "preprocessing": {
+            "geometry": {"image_size": 8, "crop_pct": 0.875, "crop_mode": "center",
+                         "interpolation": "bicubic", "fill": [0.5]},
+            "mean": [0.5], "std": [0.25],
+        },
+        "training": {
+            "recipe": "short", "seed": 0, "epochs": 1, "images": 100, "processes": 1, "at_once": 1,
+            "seconds": 2.5, "images_per_second": 40.5, "best": {"epoch": 1, "top1": 0.9},
+            "curve": [EPOCH],
+        },
+    },
+)  # fmt: skip
+PASSED = replace(
+    EVALUATED, cell=RUN.cells[2], measure="roofline", values={"mac_rate": [5.5]},
+    details={"work": {"linear": {"macs": 100, "bytes": 50, "seconds": [0.5, 0.25]},
+                      "other": {"macs": 0, "bytes": 0, "seconds": [0.125]}}},
+)  # fmt: skip
+FILES: Mapping[str, Run | Record] = {
+    "run": RUN, "timed": TIMED, "evaluated": EVALUATED, "passed": PASSED,
+}  # fmt: skip
+
+Where = tuple[str, tuple[str | int, ...]]
+
+
+def plain(name: str) -> Any:
+    return json.loads(json.dumps(asdict(FILES[name])))
+
+
+def everywhere(value: Any, location: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Any]]:
+    """Every value inside a value, with its place."""
+    items = enumerate(value) if isinstance(value, list) else ()
+    for key, inner in value.items() if isinstance(value, dict) else items:
+        yield (*location, key), inner
+        yield from everywhere(inner, (*location, key))
+
+
+PLACES: list[tuple[Where, Any]] = [
+    ((name, location), value) for name in FILES for location, value in everywhere(plain(name))
+]
+# Texts, numbers and booleans are alike there.
+MIXED = re.compile(r"models\.\d\.(args|matched)\.|(machine|environments\.e)\.")
+NULLABLE = re.compile(
+    r"models\.\d\.(weights|patch_size|kernel_size|activation)|settings\.0\.threads|precision"
+    r"|(machine|environments\.e)\.\w+|accuracy\.(real_labels|valid_labels|train|path|train\.about)"
+    r"|details\.(weights|preprocessing\.geometry\.fill)"
+)
+
+
+def dotted(where: Where) -> str:
+    return ".".join(map(str, where[1]))
+
+
+def named(where: Where) -> str:
+    return f"{where[0]} {dotted(where)}"
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Any:
+    """Says why a folder with a damaged file is refused."""
+
+    def say(name: str, text: str) -> str:
+        texts = {one: json.dumps(plain(one)) for one in FILES} | {name: text}
+        (tmp_path / "run.json").write_text(texts.pop("run"))
+        (tmp_path / "records.jsonl").write_text("".join(f"{one}\n" for one in texts.values()))
+        with pytest.raises(RecordsError) as error:
+            records.read_run(tmp_path)
+            records.read(tmp_path)
+        message = str(error.value)
+        lines = {"run": r"run\.json(:1)?: "}
+        lines |= {one: rf"records\.jsonl:{n}: " for n, one in enumerate(texts, 1)}
+        found = re.fullmatch(re.escape(f"{tmp_path}/") + lines[name] + "(?P<rest>.*)", message)
+        assert found, message
+        return found["rest"]
+
+    return say
+
+
+def damaged(where: Where, replacement: Any) -> str:
+    name, location = where
+    value = inner = plain(name)
+    for key in location[:-1]:
+        inner = inner[key]
+    inner[location[-1]] = replacement
+    return json.dumps(value).replace('"1e999"', "1e999")
+
+
+def test_what_is_whole_is_read(tmp_path: Path) -> None:
+    records.write_run(tmp_path, RUN)
+    for record in (TIMED, EVALUATED, PASSED):
+        records.append(tmp_path, record)
+    assert records.read_run(tmp_path) == RUN
+    found = records.read(tmp_path)
+    assert found == [TIMED, EVALUATED, PASSED]
+    assert [type(sample) for sample in found[0].values["throughput"]] == [float, int, float]
+
+
+def test_every_field_holds_something() -> None:
+    """What is not there cannot be damaged below."""
+    for noun in (RUN, RUN.models[0], SETTING, RUN.claims[0], TIMED):
+        empty = {one.name for one in fields(noun) if getattr(noun, one.name) in ((), {}, None, "")}
+        assert empty <= {"reason", "details"}
+
+
+@pytest.mark.parametrize("where", [where for where, _ in PLACES], ids=named)
+def test_another_type(refused: Any, where: Where) -> None:
+    message = refused(where[0], damaged(where, [[]]))
+    assert message.startswith(dotted(where)) and "got a list" in message
+
+
+@pytest.mark.parametrize(
+    "where", [where for where, _ in PLACES if not NULLABLE.fullmatch(dotted(where))], ids=named
+)
+def test_null(refused: Any, where: Where) -> None:
+    message = refused(where[0], damaged(where, None))
+    assert message.startswith(f"{dotted(where)}: expected ") and message.endswith("got null")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [where for where, value in PLACES if is_number(value) and not MIXED.match(dotted(where))],
+    ids=named,
+)
+@pytest.mark.parametrize("text", ["fast", "3", True])
+def test_what_is_no_number(refused: Any, where: Where, text: object) -> None:
+    message = refused(where[0], damaged(where, text))
+    shown = "true" if text is True else repr(text)
+    assert re.fullmatch(
+        rf"{re.escape(dotted(where))}: expected a (whole )?number( or null)?, got {shown}", message
+    )
+
+
+@pytest.mark.parametrize("where", [where for where, value in PLACES if is_number(value)], ids=named)
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_json_does_not_have(refused: Any, where: Where, number: str) -> None:
+    message = refused(where[0], damaged(where, number).replace(f'"{number}"', number))
+    if number == "1e999":
+        assert message.startswith(f"{dotted(where)}: expected ")
+    else:
+        assert message == f"is not valid JSON: {number} is no number"
+
+
+def objects(name: str) -> Iterator[Where]:
+    """The places of the keys that a dataclass or a part of details has."""
+    closed = r"models\.\d|settings\.\d|claims\.\d|details\..*(geometry|best|curve\.0|linear|other)"
+    for location, value in everywhere(plain(name)):
+        if isinstance(value, dict) and re.fullmatch(closed, dotted((name, location))):
+            yield from ((name, (*location, key)) for key in value if key != "fill")
+    yield from ((name, (key,)) for key in plain(name))
+
+
+@pytest.mark.parametrize("where", [one for name in FILES for one in objects(name)], ids=named)
+def test_a_missing_key(refused: Any, where: Where) -> None:
+    name, location = where
+    value = inner = plain(name)
+    for key in location[:-1]:
+        inner = inner[key]
+    del inner[location[-1]]
+    assert refused(name, json.dumps(value)) == f"{dotted(where)}: is missing"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        where
+        for where, value in PLACES
+        if is_number(value)
+        and re.search(r"replicate|_size|images$|seed|epoch|elapsed|corr|^(val|dis)", dotted(where))
+    ],
+    ids=named,
+)
+def test_a_number_below_what_can_be(refused: Any, where: Where) -> None:
+    message = refused(where[0], damaged(where, -1))
+    assert message.startswith(dotted((where[0], where[1][:2])))
+    assert re.search(r"expected (at least [01]|nothing below 0)", message)
+
+
+@pytest.mark.parametrize(
+    ("where", "hint"),
+    [
+        (("run", ("title_",)), ""),
+        (("run", ("models", 0, "labels")), ""),
+        (("run", ("settings", 0, "colour")), ""),
+        (("run", ("claims", 0, "colour")), ""),
+        (("timed", ("colour",)), ""),
+        (("passed", ("details", "work", "linear", "colour")), ""),
+        (("evaluated", ("details", "training", "curve", 0, "colour")), ""),
+    ],
+    ids=str,
+)
+def test_an_unknown_key(refused: Any, where: Where, hint: str) -> None:
+    assert refused(where[0], damaged(where, 1)) == f"{dotted(where)}: unknown key{hint}"
+
+
+def test_a_mistyped_key_is_named_with_the_missing_one(refused: Any) -> None:
+    text = json.dumps(plain("timed")).replace('"reason"', '"raeson"')
+    assert refused("timed", text) == "raeson: unknown key, did you mean 'reason'?"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_key_that_is_given_twice(refused: Any, name: str) -> None:
+    text = json.dumps(plain(name))
+    key = next(iter(plain(name)))
+    assert f"the key {key!r} is given twice" in refused(name, f'{{"{key}": "x", {text[1:]}')
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not valid JSON: Expecting value"),
+        ("{]", "is not valid JSON: Expecting property name"),
+        ("[]", "expected keys and values, got a list"),
+        ("[" * 100_000, "is not valid JSON: nested too deeply"),
+        ('{"schema": ' + "1" * 5000 + "}", "is not valid JSON: Exceeds the limit"),
+        ('{"schema": 99}', "schema 99 was written by a newer cmx-bench; this one reads 3 alone"),
+        ('{"schema": 2}', "schema 2 was written by an older cmx-bench; this one reads 3 alone"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_is_neither(refused: Any, name: str, text: str, message: str) -> None:
+    if name == "run" or text:
+        assert message in refused(name, text)
+
+
+def test_a_lone_surrogate(refused: Any) -> None:
+    text = json.dumps(plain("timed")).replace('"reason": ""', r'"reason": "\ud800"')
+    assert refused("timed", text).startswith("is not valid JSON: ")
+
+
+def test_a_line_that_is_not_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "records.jsonl").write_bytes(json.dumps(plain("timed")).encode() + b'\n{"\xff\n')
+    with pytest.raises(RecordsError, match="jsonl:2: is not valid JSON: 'utf-8' codec"):
+        records.read(tmp_path)
+
+
+def test_a_key_never_breaks_the_line(refused: Any) -> None:
+    message = refused("timed", damaged(("timed", ("values", "a\nb")), ["fast"]))
+    assert message == r"""values."a\nb".0: expected a number, got 'fast'"""
+
+
+def test_the_line_of_a_long_run_is_named(tmp_path: Path) -> None:
+    value = plain("run")
+    value["models"][1]["label"] = None
+    text = json.dumps(value, indent=1)
+    (tmp_path / "run.json").write_text(text)
+    line = 1 + text[: text.index('"label": null')].count("\n")
+    with pytest.raises(RecordsError) as error:
+        records.read_run(tmp_path)
+    path = tmp_path / "run.json"
+    assert str(error.value) == f"{path}:{line}: models.1.label: expected text, got null"
+
+
+@pytest.mark.parametrize("name", ["run.json", "records.jsonl"])
+def test_a_huge_file_is_not_read(tmp_path: Path, name: str) -> None:
+    records.write_run(tmp_path, RUN)
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(records.LARGEST + 1)
+    with pytest.raises(
+        RecordsError, match=f"{name}: has 268,435,457 bytes; expected 268,435,456 at most"
+    ):
+        records.read_run(tmp_path)
+        records.read(tmp_path)
+
+
+CONTRADICTIONS: list[tuple[Where, Any, str]] = [
+    (("run", ("models", 1, "name")), "a", "models.1: 'a' is there twice"),
+    (("run", ("measures", 1)), "throughput", "measures.1: 'throughput' is there twice"),
+    (("run", ("cells", 1)), RUN.cells[0], f"cells.1: '{RUN.cells[0]}' is there twice"),
+    (("run", ("cells", 0)), "a/b", "cells.0: expected MODEL/MEASURE/SETTING, got 'a/b'"),
+    (("run", ("cells", 0)), f"c/throughput/{SETTING.key}", "the run has no model 'c'"),
+    (("run", ("cells", 0)), f"a/latency/{SETTING.key}", "the run has no measure 'latency'"),
+    (("run", ("settings", 0, "batch_size")), 4, f"the run has no setting '{SETTING.key}'"),
+    (("run", ("accuracy",)), {"path": None}, "accuracy.dataset: is missing"),
+    (("run", ("created",)), "now", "created: expected a time such as"),
+    (("run", ("finished",)), "then", "finished: expected a time such as"),
+    (("timed", ("started",)), "", "started: expected a time such as"),
+    (("timed", ("cell",)), RUN.cells[1], f"cell: is '{RUN.cells[1]}', and the rest of the record"),
+    (("timed", ("model",)), "b", "and the rest of the record 'b/throughput/"),
+    (("timed", ("status",)), "fine", "status: expected 'ok', 'failed' or 'skipped', got 'fine'"),
+    (("timed", ("environment",)), "f", "environment: the run has no 'f'"),
+    (("timed", ("values", "throughput")), [9.5],
+     "covariates.disturbed: expected a value for each of 2 samples of throughput, got 4"),
+    (("timed", ("covariates", "probe")), [0.1] * 3,
+     "covariates.probe: expected a value for each of 4 samples of throughput, got 3"),
+    (("timed", ("covariates", "probe", 1)), 0, "covariates.probe: expected seconds above 0"),
+    (("timed", ("covariates",)), {"probe": [0.1] * 4}, "covariates.disturbed: is missing"),
+    (("timed", ("covariates",)), {}, "covariates.disturbed: is missing"),
+    (("timed", ("covariates", "discarded", 3)), 0.0,
+     "covariates.discarded: marks 0 samples, and throughput has 1 discarded"),
+    (("timed", ("values",)), {"params": [1.5]}, "values.params: expected whole numbers"),
+    (("evaluated", ("details", "correct", "top1")), 11,
+     "details.correct.top1: expected a part of 10 images"),
+    (("evaluated", ("details", "correct")), {},
+     "details.correct.top1: expected a part of 10 images"),
+    (("evaluated", ("details",)), {}, "details.images: is missing, and top1 rests on it"),
+    (("evaluated", ("values", "top1")), [0.8], "values.top1: expected 9 of 10 images"),
+    (("evaluated", ("values", "top1")), [0.9, 0.9], "values.top1: expected 9 of 10 images"),
+    (("passed", ("details",)), {}, "details.work: is missing, and mac_rate rests on it"),
+    (("passed", ("details", "work", "linear", "bytes")), 0,
+     "details.work.linear.bytes: expected more than 0"),
+    (("passed", ("details", "work", "linear", "seconds", 0)), 0,
+     "details.work.linear.seconds: expected more than 0"),
+    (("passed", ("details", "work", "linear", "seconds")), [],
+     "details.work.linear.seconds: expected at least one value, got a list"),
+    (("passed", ("details", "work", "other", "macs")), 1,
+     "details.work.other.macs: expected 0"),
+    (("passed", ("details", "work", "magic")), {"macs": 1, "bytes": 1, "seconds": [1]},
+     "details.work.magic: unknown (known: depthwise,"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "value", "message"), CONTRADICTIONS, ids=str)
+def test_contradictions(refused: Any, where: Where, value: Any, message: str) -> None:
+    assert message in refused(where[0], damaged(where, value))
+
+
+def test_two_settings_of_one_key(refused: Any) -> None:
+    value = plain("run")
+    value["settings"].append(copy.deepcopy(value["settings"][0]) | {"name": "again"})
+    assert refused("run", json.dumps(value)) == f"settings.1: {SETTING.key!r} is there twice"
+
+
+def test_a_record_that_is_there_twice(tmp_path: Path) -> None:
+    for record in (TIMED, EVALUATED, TIMED):
+        records.append(tmp_path, record)
+    with pytest.raises(RecordsError, match="jsonl:3: is line 1 once more; remove it"):
+        records.read(tmp_path)
+
+
+def test_conditions_of_an_unknown_measure(refused: Any) -> None:
+    value = plain("timed") | {"measure": "speed", "cell": f"a/speed/{SETTING.key}"}
+    assert refused("timed", json.dumps(value)) == "measure: 'speed' is unknown, and has conditions"
+
+
+def test_what_measures_tell_beside_is_kept(tmp_path: Path) -> None:
+    record = replace(PASSED, details=PASSED.details | {"more": {"of": [1, 0.5, None, "x"]}})
+    records.append(tmp_path, record)
+    assert records.read(tmp_path) == [record]
+
+
+def test_values_in_a_page_are_refused_by_its_name() -> None:
+    with pytest.raises(RecordsError, match="page.html: models.0.label: expected text, got 3"):
+        value = plain("run")
+        value["models"][0]["label"] = 3
+        records.run_of(value, "page.html")
+    with pytest.raises(RecordsError, match="page.html: replicate: expected at least 0, got -1"):
+        records.record_of(plain("timed") | {"replicate": -1}, "page.html")
+    with pytest.raises(RecordsError, match="page.html: environment: the run has no 'f'"):
+        records.record_of(plain("timed") | {"environment": "f"}, "page.html", RUN)
