@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib import resources
+
+import pandas as pd
 
 from cmx_bench.cell import Model
 
@@ -23,26 +24,18 @@ DOUBTFUL = frozenset("CFM")
 
 # timm's weights nearest to the paper's training: ImageNet-1k alone and no teacher where there are
 # such, one recipe for all ResNets (gluon's resnet152 is nearest to the paper's 79.64 %).
+_NAMES_BY_TAG = {
+    "in1k": "convmixer_1536_20 convmixer_768_32 convmixer_1024_20_ks9_p14",
+    "gluon_in1k": "resnet50 resnet101 resnet152",
+    "fb_in1k": "deit_tiny_patch16_224 deit_small_patch16_224 deit_base_patch16_224 "
+               "resmlp_12_224 resmlp_24_224 resmlp_36_224 resmlp_big_24_224",
+    "augreg_in1k": "vit_base_patch16_224",
+    "goog_in21k_ft_in1k": "mixer_b16_224 mixer_l16_224",
+    "ms_in1k": "swin_tiny_patch4_window7_224 swin_small_patch4_window7_224 "
+               "swin_base_patch4_window7_224",
+}  # fmt: skip
 REFERENCE_TAGS: Mapping[str, str] = {
-    "convmixer_1536_20": "in1k",
-    "convmixer_768_32": "in1k",
-    "convmixer_1024_20_ks9_p14": "in1k",
-    "resnet50": "gluon_in1k",
-    "resnet101": "gluon_in1k",
-    "resnet152": "gluon_in1k",
-    "deit_tiny_patch16_224": "fb_in1k",
-    "deit_small_patch16_224": "fb_in1k",
-    "deit_base_patch16_224": "fb_in1k",
-    "resmlp_12_224": "fb_in1k",
-    "resmlp_24_224": "fb_in1k",
-    "resmlp_36_224": "fb_in1k",
-    "resmlp_big_24_224": "fb_in1k",
-    "vit_base_patch16_224": "augreg_in1k",
-    "mixer_b16_224": "goog_in21k_ft_in1k",
-    "mixer_l16_224": "goog_in21k_ft_in1k",
-    "swin_tiny_patch4_window7_224": "ms_in1k",
-    "swin_small_patch4_window7_224": "ms_in1k",
-    "swin_base_patch4_window7_224": "ms_in1k",
+    name: tag for tag, names in _NAMES_BY_TAG.items() for name in names.split()
 }
 
 # What fvcore's raw counts of MACs, which timm lists, get wrong: the variant of such a figure, and
@@ -91,27 +84,18 @@ class Published:
 @cache
 def figures() -> tuple[Published, ...]:
     """All published figures, in the order of the file."""
-    text = (resources.files(__name__) / "figures.csv").read_text(encoding="utf-8")
-    return tuple(_figure(row) for row in csv.DictReader(text.splitlines()))
+    with (resources.files(__name__) / "figures.csv").open(encoding="utf-8") as file:
+        frame = pd.read_csv(file, dtype=str, keep_default_na=False)
+    rows = frame.itertuples(index=False, name=None)
+    return tuple(_figure(dict(zip(frame.columns, row, strict=True))) for row in rows)
 
 
-def _figure(row: Mapping[str, str]) -> Published:
-    unit, power = _BASE_UNITS.get(row["unit"], (row["unit"], 0))
+def _figure(row: dict[str, str]) -> Published:
+    printed_unit, size = row.pop("unit"), row.pop("image_size")
+    unit, power = _BASE_UNITS.get(printed_unit, (printed_unit, 0))
+    value, image_size = _base_value(row["printed"], power), int(size) if size else None
     return Published(
-        model=row["model"],
-        tag=row["tag"],
-        label=row["label"],
-        variant=row["variant"],
-        quantity=row["quantity"],
-        printed=row["printed"],
-        printed_unit=row["unit"],
-        value=_base_value(row["printed"], power),
-        unit=unit,
-        dataset=row["dataset"],
-        image_size=int(row["image_size"]) if row["image_size"] else None,
-        conditions=row["conditions"],
-        source=row["source"],
-        grade=row["grade"],
+        **row, printed_unit=printed_unit, unit=unit, value=value, image_size=image_size
     )
 
 
@@ -124,16 +108,9 @@ def _base_value(printed: str, power: int) -> float | None:
 
 
 @cache
-def _by_model() -> Mapping[str, tuple[Published, ...]]:
-    found: dict[str, list[Published]] = {}
-    for figure in figures():
-        found.setdefault(figure.model, []).append(figure)
-    return {model: tuple(mine) for model, mine in found.items()}
-
-
 def of(model: str) -> tuple[Published, ...]:
     """Everything published about the architecture of this timm name."""
-    return _by_model().get(model, ())
+    return tuple(figure for figure in figures() if figure.model == model)
 
 
 def find(model: str, quantity: str, tag: str = "", image_size: int = 224) -> Published | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 from cmx_bench import published, units
-from cmx_bench.cell import Model
-from cmx_bench.present.content import Entry, Note, Origin
+from cmx_bench.cell import Model, Setting
+from cmx_bench.present.content import Column, Entry, Note, Origin, Table
 from cmx_bench.published import Published
 from cmx_bench.report.tables.quantities import Span
 from cmx_bench.results.stats import Estimate
@@ -17,9 +17,39 @@ from cmx_bench.units import plain
 DASH = Entry("–", quiet=True)
 NOT_MEASURED = Entry("not measured", quiet=True)
 _SOME_FAILED = Note("✗", "some processes of this cell failed; the failures are listed below")
-_WIDE = "↔"
-_EXTRA_DATA = Note("‡", "weights pre-trained on more than ImageNet-1k, as their name says")
-_TEACHER = Note("§", "weights distilled from a teacher, as their name says")
+_EXTRA_DATA = Note("‡", "weights trained on more data than ImageNet-1k, according to their name")
+_TEACHER = Note("§", "weights distilled from a teacher, according to their name")
+
+
+def table(
+    key: str,
+    title: str,
+    columns: Iterable[Column],
+    rows: Iterable[Iterable[object]],
+    remarks: Iterable[str] = (),
+    folded: bool = False,
+    naming: int = 1,
+) -> Table:
+    """A table from rows of entries, and of what has an entry of its own: see `entry`."""
+    written = tuple(tuple(map(entry, row)) for row in rows)
+    return Table(key, title, tuple(columns), written, tuple(remarks), folded, naming)
+
+
+def entry(value: object) -> Entry:
+    """How a value stands in a table where nothing more is said of it: an entry as it is."""
+    match value:
+        case Entry():
+            return value
+        case None:
+            return DASH
+        case Model():
+            return network(value)
+        case Setting():
+            return Entry(value.name, value.key)
+        case int():
+            return Entry(str(value), sort=value)
+        case _:
+            return Entry(plain(str(value)))
 
 
 def network(model: Model) -> Entry:
@@ -28,11 +58,6 @@ def network(model: Model) -> Entry:
     weights = PurePath(model.weights or "").name
     between = "." if weights.replace("_", "").isalnum() else ", weights " if weights else ""
     return Entry(plain(model.label), plain(f"{model.name}{between}{weights}"))
-
-
-def number(value: int | None) -> Entry:
-    """A whole number, or a dash where there is none."""
-    return DASH if value is None else Entry(str(value), sort=value)
 
 
 def printed(figure: Published | None, known_tag: str | None = None) -> Entry:
@@ -66,21 +91,19 @@ def measured(result: Result | None, unit: float | None = None, best: bool = Fals
     """A measured value with its spread; in multiples of `unit`, or with a prefix where None."""
     if result is None:
         return DASH
-    origin = Origin(result.cell, result.metric, result.unit)
-    if result.estimate is None:
-        if result.status == "failed":
-            return Entry("failed", title=plain(result.reason), origin=origin)
-        if result.status == "skipped":
-            return Entry("skipped", title=plain(result.reason), quiet=True, origin=origin)
+    estimate, origin = result.estimate, Origin(result.cell, result.metric, result.unit)
+    if estimate is None and result.status == "not measured":
         return NOT_MEASURED
-    value = result.estimate.value
-    digits = digits_of(result)
-    if unit is None:
-        text = units.scaled(value, result.unit, digits)
-    else:
-        text = units.significant(value / unit, digits)
-    notes = tuple(_doubts(result))
-    return Entry(text, _spread(result), value, _interval(result), notes, best=best, origin=origin)
+    if estimate is None:
+        skipped = result.status == "skipped"
+        return Entry(result.status, title=plain(result.reason), quiet=skipped, origin=origin)
+    value, digits = estimate.value, digits_of(result)
+    text = (
+        units.scaled(value, result.unit, digits) if unit is None
+        else units.significant(value / unit, digits)
+    )  # fmt: skip
+    spread, title, notes = _spread(result, estimate), _interval(result, estimate), _doubts(result)
+    return Entry(text, spread, value, title, tuple(notes), best=best, origin=origin)
 
 
 def ratio(span: Span) -> Entry:
@@ -95,7 +118,7 @@ def _doubts(result: Result) -> Iterator[Note]:
         yield _SOME_FAILED
     if result.wide and result.wanted is not None:
         wanted = units.percent(result.wanted)
-        yield Note(_WIDE, f"the interval stayed wider than the ± {wanted} wanted")
+        yield Note("↔", f"the interval stayed wider than the wanted ± {wanted}")
     if result.about.noise == "image":
         yield from _training(result.architecture, result.recipe)
 
@@ -103,45 +126,37 @@ def _doubts(result: Result) -> Iterator[Note]:
 def digits_of(result: Result) -> int:
     """The significant digits that a result's interval supports; 3 where it has none."""
     estimate = result.estimate
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return 3
-    return units.digits_for(estimate.value, (estimate.high - estimate.low) / 2)
+    return 3 if estimate is None else units.digits_for(estimate.value, estimate.half_width)
 
 
-def _spread(result: Result) -> str:
+def _spread(result: Result, estimate: Estimate) -> str:
     """`± 0.84 %, n = 5`: how far to trust a sampled value; nothing where one process is all."""
-    estimate = result.estimate
     alone = result.about.noise == "process" and result.planned == 1
-    if estimate is None or result.about.exact or (alone and estimate.n == 1):
+    if result.about.exact or (alone and estimate.n == 1):
         return ""
-    if result.about.noise == "image" and estimate.low is not None and estimate.high is not None:
-        return f"{_points(estimate)}, n = {estimate.n:,} {result.over}"
-    many = f"n = {estimate.n}"
-    if estimate.n < result.planned:
-        many += f" of {result.planned}"
-    if estimate.low is None or estimate.high is None:
+    half = estimate.half_width
+    if result.about.noise == "image" and half is not None:
+        return f"{_points(estimate, half)}, n = {estimate.n:,} {result.over}"
+    many = f"n = {estimate.n}" + f" of {result.planned}" * (estimate.n < result.planned)
+    if half is None:
         return f"{many}, no interval"
-    if (relative := estimate.relative_half_width) is not None:
-        return f"± {units.percent(relative)}, {many}"
-    half = units.scaled((estimate.high - estimate.low) / 2, result.unit, 2)
-    return f"± {half}, {many}"
+    relative = estimate.relative_half_width
+    shown = units.scaled(half, result.unit, 2) if relative is None else units.percent(relative)
+    return f"± {shown}, {many}"
 
 
-def _points(estimate: Estimate) -> str:
+def _points(estimate: Estimate, half: float) -> str:
     """`± 1.4`, in points; `0 to 24` where ± would go beyond 0 % or 100 %."""
-    low, half, high = estimate.low or 0.0, estimate.half_width or 0.0, estimate.high or 0.0
     if estimate.value - half >= 0 and estimate.value + half <= 1:
         return f"± {units.significant(100 * half, 2)}"
-    return f"{units.significant(100 * low, 2)} to {units.significant(100 * high, 2)}"
+    edges = (units.significant(100 * (edge or 0.0), 2) for edge in (estimate.low, estimate.high))
+    return " to ".join(edges)
 
 
-def _interval(result: Result) -> str:
-    estimate, unit = result.estimate, result.unit
-    if estimate is None:
-        return ""
+def _interval(result: Result, estimate: Estimate) -> str:
     if result.about.exact:
-        return f"exactly {units.exact(estimate.value)} {unit}".rstrip()
+        return f"exactly {units.exact(estimate.value)} {result.unit}".rstrip()
     if estimate.low is None or estimate.high is None:
-        return "one process: no interval"
-    low, high = (units.scaled(edge, unit, 5) for edge in (estimate.low, estimate.high))
+        return "one process, therefore no interval"
+    low, high = (units.scaled(edge, result.unit, 5) for edge in (estimate.low, estimate.high))
     return f"95 % interval {low} to {high} over {estimate.n:,} {result.over}"

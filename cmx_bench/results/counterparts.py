@@ -22,7 +22,7 @@ class Counterparts:
 
     paper: Mapping[str, Published]
     timm: Mapping[str, Published]
-    counts: tuple[Published, ...] = ()
+    counts: tuple[Published, ...]
 
     @property
     def figures(self) -> tuple[Published, ...]:
@@ -30,15 +30,17 @@ class Counterparts:
 
 
 def counterparts(model: Model) -> Counterparts:
-    """Published figures, where the model is the published one and not a variation of it."""
+    """What is published about exactly this model; nothing for a variation of a published one."""
     name = published.name_of(model)
-    dataset = _DATASETS.get(model.num_classes)
-    if not name:
-        return Counterparts({}, {})
-    fitting = [one for one in published.of(name) if one.dataset in ("", dataset)]
+    datasets = ("", _DATASETS.get(model.num_classes))
+    figures = [figure for figure in published.of(name) if figure.dataset in datasets]
     tag = model.recipe or model.weights or published.REFERENCE_TAGS.get(name)
     return Counterparts(
-        {one.quantity: one for one in fitting if not one.tag and not one.variant},
-        {one.quantity: one for one in fitting if one.tag == tag and one.image_size == 224},
-        tuple(one for one in fitting if one.quantity == "macs"),
+        {figure.quantity: figure for figure in figures if not figure.tag and not figure.variant},
+        {
+            figure.quantity: figure
+            for figure in figures
+            if figure.tag == tag and figure.image_size == 224
+        },
+        tuple(figure for figure in figures if figure.quantity == "macs"),
     )

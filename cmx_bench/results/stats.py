@@ -242,18 +242,3 @@ def noncentrality(power: float, t: float, freedom: float) -> float:
     from scipy.special import nctdtrinc
 
     return round(float(nctdtrinc(freedom, 1 - power, t)), 9)
-
-
-def spearman(one: Sequence[float], other: Sequence[float]) -> float:
-    """The correlation of two rankings (Spearman 1904), ties sharing the mean of their ranks; 0
-    where all of a side tie."""
-    try:
-        return statistics.correlation(_ranks(one), _ranks(other))
-    except statistics.StatisticsError:
-        return 0.0
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    return [
-        sum(other < value for other in values) + (values.count(value) + 1) / 2 for value in values
-    ]

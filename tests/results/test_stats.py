@@ -144,16 +144,3 @@ def test_ratio_of_two_settings() -> None:
     assert got.low is not None
     assert got.low < 2 < (got.high or 0)
     assert stats.ratio([[100]], [[50, 60, 40]]) == stats.Estimate(0.5, None, None, 1)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "rho"),
-    [
-        ([1, 2, 3], [10, 20, 30], 1),
-        ([1, 2, 3], [30, 20, 10], -1),
-        ([1, 2, 2, 3], [1, 2, 3, 4], 0.9486833),
-        ([1, 1, 1], [1, 2, 3], 0),
-    ],
-)
-def test_spearman(one: list[float], other: list[float], rho: float) -> None:
-    assert stats.spearman(one, other) == pytest.approx(rho)

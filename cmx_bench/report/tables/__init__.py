@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-from cmx_bench.cell import Setting
 from cmx_bench.metrics import Metric
-from cmx_bench.present.content import Column, Entry, Table
+from cmx_bench.present.content import Column, Table
 from cmx_bench.report import entries
 from cmx_bench.report.tables import (
     absences,
@@ -27,7 +24,7 @@ from cmx_bench.results.nouns import Report
 
 def tables(report: Report) -> list[Table]:
     """Every table that has something to say, the paper's Table 1 first."""
-    made = [
+    every = [
         *table_one.tables(report),
         judgements.table(report),
         *fairness.tables(report),
@@ -45,50 +42,43 @@ def tables(report: Report) -> list[Table]:
         provenance.figures_cited(report),
         provenance.environments(report),
     ]
-    return [table for table in made if table.rows]
+    return [table for table in every if table.rows]
 
 
 def metrics(report: Report) -> Table:
     """Every metric that the run has, whatever measure it comes from."""
-    found = report.metrics()
+    metrics, settings = report.metrics(), report.run.settings
     columns = (
         Column("network", "Network"),
         Column("setting", "Setting"),
-        *(Column(one.name, one.title, "right", _explained(one)) for one in found),
+        *(Column(metric.name, metric.title, "right", explained(metric)) for metric in metrics),
     )
-    rows = tuple(row for setting in report.run.settings for row in _rows(report, setting, found))
-    remarks = tuple(f"{one.title}: {_explained(one)}." for one in found)
-    if any(entry.best for row in rows for entry in row):
-        remarks = (best.REMARK, *remarks)
-    table = Table("metrics", "All metrics", columns, rows, remarks, naming=2)
+    rows = [
+        (model, setting, *values)
+        for setting in settings
+        for model, *values in zip(
+            report.run.models if metrics else (),
+            *(best.column(report, setting, metric.name) for metric in metrics),
+            strict=True,
+        )
+    ]
+    remarks = [
+        *best.remarks(rows),
+        *(f"{metric.title}: {explained(metric)}." for metric in metrics),
+    ]
+    table = entries.table("metrics", "All metrics", columns, rows, remarks, naming=2)
     accuracies = {
-        one.name: [
-            report.results.get((model.name, setting.key, one.name))
-            for setting in report.run.settings
+        metric.name: [
+            caveats.preprocessing(report.results.get((model.name, setting.key, metric.name)))
+            for setting in settings
             for model in report.run.models
         ]
-        for one in found
-        if one.noise == "image"
+        for metric in metrics
+        if metric.noise == "image"
     }
-    return caveats.by_preprocessing(caveats.by_setting(report, table), accuracies)
+    return caveats.told_apart(caveats.by_setting(report, table), "evaluated", accuracies)
 
 
-def _rows(report: Report, setting: Setting, found: Sequence[Metric]) -> Iterator[tuple[Entry, ...]]:
-    leaders = {one.name: best.leaders(report, setting, one.name) for one in found}
-    for model in report.run.models if found else ():
-        results = {
-            one.name: report.result(model, setting.key, setting.image_size, one.name)
-            for one in found
-        }
-        yield (
-            entries.network(model),
-            Entry(setting.name, setting.key),
-            *(
-                entries.measured(result, best=model.name in leaders[name])
-                for name, result in results.items()
-            ),
-        )
-
-
-def _explained(metric: Metric) -> str:
+def explained(metric: Metric) -> str:
+    """What a metric is, its noise and its better direction."""
     return f"{metric.definition}; {metric.kind}, {metric.better} is better"

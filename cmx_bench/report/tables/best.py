@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
+from cmx_bench.present.content import Entry
+from cmx_bench.report import entries
 from cmx_bench.results import agreement
 from cmx_bench.results.agreement import Pair
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 
 REMARK = (
-    "Bold is the best measured value of a column, together with those that cannot be told from it, "
-    "for their 95 % intervals overlap with its own or exact values read alike; top-1 of a single "
-    "seed are told apart on the same images. Nothing is bold where all are alike, or where a "
-    "sampled value has no interval."
+    "Bold marks the best measured value of a column. Values that cannot be told apart from it are "
+    "bold too: their 95 % interval overlaps its interval, or exact values read the same. Top-1 of "
+    "a single seed is compared on the same images. Nothing is bold where all values are alike, or "
+    "where a sampled value has no interval."
 )
+
+
+def remarks(rows: Iterable[Iterable[object]]) -> list[str]:
+    """What bold means, where anything is bold."""
+    every = (entry for row in rows for entry in row)
+    return [REMARK] if any(isinstance(entry, Entry) and entry.best for entry in every) else []
+
+
+def column(report: Report, setting: Setting, metric: str, unit: float | None = None) -> list[Entry]:
+    """A metric's value for each model of the run, the best in bold."""
+    results = _results(report, setting, metric)
+    return marked(results, leaders(report, setting, metric), unit)
+
+
+def marked(
+    results: Iterable[Result | None], leading: Collection[str], unit: float | None = None
+) -> list[Entry]:
+    """An entry for each result, in bold for the models that are leading."""
+    return [
+        entries.measured(result, unit, result is not None and result.model in leading)
+        for result in results
+    ]
 
 
 def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
     """The names of the models with the best value, ties together; empty where nothing decides."""
-    found = (
-        report.result(model, setting.key, setting.image_size, metric) for model in report.run.models
-    )
-    measured = [one for one in found if one is not None and one.estimate is not None]
-    if metric == "top1" and (report.votes.classes or report.over_seeds):
-        pairs = [] if report.over_seeds else agreement.pairs(report.votes, setting.key)
-        placed = ranks(report, setting, measured, pairs)
-        first = frozenset(name for name, (best, _) in placed.items() if best == 1)
-        return first if len(first) < len(measured) else frozenset()
-    return tied(measured)
+    results = _results(report, setting, metric)
+    measured = [result for result in results if result is not None and result.value is not None]
+    if metric != "top1" or not (report.votes.classes or report.over_seeds):
+        return tied(measured)
+    pairs = [] if report.over_seeds else agreement.pairs(report.votes, setting.key)
+    places = ranks(report, setting, measured, pairs)
+    return _unless_all({name for name, (place, _) in places.items() if place == 1}, measured)
 
 
 def ranks(
@@ -39,9 +60,9 @@ def ranks(
     """The best and the worst place by top-1 of each model that is not ruled out: by the `pairs` of
     the setting on the same images or, where there are several seeds, by the intervals over them."""
     if not report.over_seeds:
-        voters = [(one.model, setting.key) for one in measured]
+        voters = [(result.model, setting.key) for result in measured]
         return {name: places for (name, _), places in agreement.ranks(voters, pairs).items()}
-    spans = {one.model: span for one in measured if (span := _span(one)) is not None}
+    spans = _spans(measured)
     return {
         name: (
             1 + sum(start > high for start, _ in spans.values()),
@@ -51,41 +72,41 @@ def ranks(
     }
 
 
-def tied(found: Sequence[Result]) -> frozenset[str]:
+def tied(results: Sequence[Result]) -> frozenset[str]:
     """The models of those results of one metric that cannot be told from the best of them."""
-    spans = {one.model: span for one in found if (span := _span(one)) is not None}
-    if len(spans) < len(found) or not spans:
+    spans = _spans(results)
+    if len(spans) < len(results) or not spans:
         return frozenset()
-    best = first(found)
+    best = first(results)
     low, high = spans[best.model]
     alike = {name for name, (start, end) in spans.items() if start <= high and low <= end}
-    if best.about.exact:  # matched networks have 21.1 M parameters each: one in bold is a riddle
-        alike |= {one.model for one in found if _shown(one) == _shown(best)}
-    return frozenset(alike) if len(alike) < len(spans) else frozenset()
+    if best.about.exact:  # of matched networks, each with 21.1 M parameters, none is the smallest
+        shown = {result.model: units.scaled(result.value or 0.0, result.unit) for result in results}
+        alike |= {name for name, text in shown.items() if text == shown[best.model]}
+    return _unless_all(alike, results)
 
 
-def first(found: Sequence[Result]) -> Result:
-    """The result with the best value, all of them having one, of one metric."""
-    choose = max if found[0].about.better == "higher" else min
-    return choose(found, key=_value)
+def first(results: Sequence[Result]) -> Result:
+    """The result with the best value of those of one metric, each of which has a value."""
+    choose = max if results[0].about.better == "higher" else min
+    return choose(results, key=lambda result: result.value or 0.0)
 
 
-def _value(result: Result) -> float:
-    assert result.estimate is not None
-    return result.estimate.value
+def _results(report: Report, setting: Setting, metric: str) -> list[Result | None]:
+    key, size = setting.key, setting.image_size
+    return [report.result(model, key, size, metric) for model in report.run.models]
 
 
-def _shown(result: Result) -> str:
-    """An exact value as tables show it."""
-    return units.scaled(_value(result), result.unit)
+def _unless_all(names: Collection[str], results: Sequence[Result]) -> frozenset[str]:
+    return frozenset(names) if len(names) < len(results) else frozenset()
 
 
-def _span(result: Result) -> tuple[float, float] | None:
-    estimate = result.estimate
-    if estimate is None:
-        return None
-    if result.about.exact:
-        return estimate.value, estimate.value
-    if estimate.low is None or estimate.high is None:
-        return None
-    return estimate.low, estimate.high
+def _spans(results: Sequence[Result]) -> dict[str, tuple[float, float]]:
+    """The interval of each result that has one, by the model's name; of an exact one the value."""
+    spans = {}
+    for result in results:
+        exact = result.about.exact
+        low, high = (result.value, result.value) if exact else (result.low, result.high)
+        if low is not None and high is not None:
+            spans[result.model] = low, high
+    return spans

@@ -1,26 +1,27 @@
 """Whether networks keep their order when the setting changes: the same for all, each at its best.
 
-Settings of one device and image size are held against each other, by the first metric of every
-measure of speed. A network's best setting is that of its best value. Ratios of two networks are
-taken as claims take them: on logarithms, paired by round (`quantities`).
+Settings of one device and image size are compared, by the first metric of every measure of speed. A
+network's best setting is that of its best value. Ratios of two networks are computed as claims
+compute them: on logarithms, paired by round (`quantities`).
 
-A pair of networks flips where the first is faster beyond doubt in one setting and the second in
+A pair of networks flips if the first is faster beyond doubt in one setting and the second in
 another: the interval of their ratio lies wholly above 1 in the one, wholly below it in the other.
-With k settings these intervals have the level 1 − 5 %/k, so that all of a pair hold together with
-95 % (Bonferroni's inequality; Dunn 1961, doi 10.1080/01621459.1961.10482090), and of pairs that
-keep their order at most one in forty is taken for one that flips. A network's best is one of k
-values, chosen by the samples that it is made of: an interval of that level holds whichever it is.
-
-Spearman's ρ between settings is of the values as they are, without their doubt.
+With k settings these intervals have the level 1 − 5 %/k. All intervals of a pair then hold together
+with 95 % (Bonferroni's inequality; Dunn 1961, doi 10.1080/01621459.1961.10482090), and at most one
+in forty of the pairs that keep their order seems to flip. A network's best is one of k values and
+was chosen by the same samples: an interval of that level holds whichever it is.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Literal, TypeAlias
+from operator import itemgetter
+from typing import NamedTuple
+
+import numpy as np
+from pandas import DataFrame, MultiIndex
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
@@ -40,274 +41,227 @@ _SPEEDS = tuple(METRICS[first_of(name)] for name, info in MEASURES.items() if in
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Results by the network's name: in one setting, or each in its best."""
+class Standings:
+    """The results of one metric of speed, by the setting's key and the network's name; `settings`
+    are the names of the settings by their keys."""
 
-    key: str
-    name: str
-    results: Mapping[str, Result]
+    metric: Metric
+    settings: Mapping[str, str]
+    results: Mapping[str, Mapping[str, Result]]
+
+    @property
+    def level(self) -> float:
+        """Of each interval: one for every setting then hold together with 95 %."""
+        return 1 - 0.05 / len(self.settings)
+
+    def speeds(self, networks: Iterable[str]) -> DataFrame:
+        """A row for each network with any value, a column for each setting; of times one over
+        them."""
+        by_setting = {key: {name: result.value for name, result in results.items()}
+                      for key, results in self.results.items()}  # fmt: skip
+        values = DataFrame(by_setting, list(networks), dtype=float).dropna(how="all")
+        return values if self.metric.better == "higher" else 1 / values
+
+    def apart(self, first: Result, second: Result) -> Span | None:
+        """How many times as fast the first is, where it is beyond doubt that they differ."""
+        pair = (first, second) if self.metric.better == "higher" else (second, first)
+        ratio = quantities.quotient(*pair, self.level)
+        return None if ratio is None or ratio.low <= 1 <= ratio.high else ratio
 
 
-@dataclass(frozen=True, slots=True)
-class Lead:
+class Lead(NamedTuple):
     """How many times as fast as the second network the first is, and in which setting."""
 
-    setting: str
     ratio: Span
+    setting: str
 
 
-State: TypeAlias = Literal["keeps", "flips", "undecided"]
-
-
-@dataclass(frozen=True, slots=True)
-class Contest:
-    """Two networks by name: where the first is ahead, and where behind, most and beyond doubt.
-
-    The order "keeps" where all values have it; it is "undecided" where values change it that
-    cannot be told apart.
-    """
+class Contest(NamedTuple):
+    """Two networks by name, whose values change order: where the first is ahead, and where behind,
+    most and beyond doubt. The order flips where there are both."""
 
     first: str
     second: str
-    state: State
-    ahead: Lead | None = None
-    behind: Lead | None = None
+    ahead: Lead | None
+    behind: Lead | None
 
 
 def tables(report: Report) -> Iterator[Table]:
     """For each speed that several settings share: the values, their order, the pairs that flip."""
-    for settings in _alike(report):
+    alike: dict[tuple[object, int], list[Setting]] = {}
+    for setting in report.run.settings:
+        environment = report.run.environments.get(report.environments.get(setting.key, ""), {})
+        alike.setdefault((environment.get("device_name"), setting.image_size), []).append(setting)
+    for settings in alike.values():
         for metric in _SPEEDS:
-            same = in_settings(report, settings, metric)
-            if len(same) > 1:
-                yield from _compared(report, metric, same, f"{metric.name}-{same[0].key}")
+            standings = in_settings(report, settings, metric)
+            if len(standings.settings) > 1:
+                speeds = standings.speeds(report.models)
+                pairs, number = contests(standings, speeds)
+                key = f"{metric.name}-{speeds.columns[0]}"
+                yield _values(report, key, standings, speeds, _summed_up(pairs, number))
+                yield _correlations(key, standings, speeds)
+                yield _flips(report, key, metric, pairs)
 
 
-def _alike(report: Report) -> Iterable[list[Setting]]:
-    """The settings of each device and image size."""
-    groups: dict[tuple[object, int], list[Setting]] = {}
-    for one in report.run.settings:
-        environment = report.run.environments.get(report.environments.get(one.key, ""), {})
-        groups.setdefault((environment.get("device_name"), one.image_size), []).append(one)
-    return groups.values()
+# --- standings and pairs --------------------------------------------------------------------------
 
 
-def _compared(
-    report: Report, metric: Metric, same: Sequence[Standing], key: str
-) -> Iterator[Table]:
-    each = at_best(same)
-    pairs = contests([model.name for model in report.run.models], same)
-    yield _values(report, metric, same, each, pairs, key)
-    yield _correlations(metric, (*same, each), key)
-    yield _flips(report, metric, pairs, key)
+def in_settings(report: Report, settings: Sequence[Setting], metric: Metric) -> Standings:
+    """The networks in each setting that has values: of cells of which no process failed."""
+    results: dict[str, dict[str, Result]] = {}
+    for setting in settings:
+        for name in report.models:
+            result = report.results.get((name, setting.key, metric.name))
+            if result is not None and result.status == "ok" and (result.value or 0) > 0:
+                results.setdefault(setting.key, {})[name] = result
+    names = {setting.key: setting.name for setting in settings if setting.key in results}
+    return Standings(metric, names, results)
 
 
-# --- standings ------------------------------------------------------------------------------------
-
-
-def in_settings(report: Report, settings: Sequence[Setting], metric: Metric) -> list[Standing]:
-    """The networks in each setting that has values of a metric."""
-    found = [(setting, _results(report, setting, metric)) for setting in settings]
-    return [Standing(one.key, one.name, results) for one, results in found if results]
-
-
-def _results(report: Report, setting: Setting, metric: Metric) -> dict[str, Result]:
-    """Those of cells of which no process failed."""
-    found = (report.results.get((one.name, setting.key, metric.name)) for one in report.run.models)
-    return {
-        one.model: one
-        for one in found
-        if one is not None and one.status == "ok" and one.estimate and one.estimate.value > 0
-    }
-
-
-def at_best(same: Sequence[Standing]) -> Standing:
+def at_best(standings: Standings, speeds: DataFrame) -> dict[str, Result]:
     """Each network with the best of its values; its interval holds although samples chose it."""
-    found: dict[str, list[Result]] = {}
-    for standing in same:
-        for name, result in standing.results.items():
-            found.setdefault(name, []).append(result)
-    chosen = {name: _chosen(best.first(all_of), _level(same)) for name, all_of in found.items()}
-    return Standing("best", "each at its best", chosen)
+    chosen = {}
+    for name, key in zip(speeds.index, speeds.idxmax(axis="columns"), strict=True):
+        result = standings.results[str(key)][name]
+        wider = stats.estimate([[median] for median in result.medians.values()], standings.level)
+        chosen[result.model] = result._replace(low=wider.low, high=wider.high, wanted=None)
+    return chosen
 
 
-def _chosen(result: Result, level: float) -> Result:
-    estimate = stats.estimate([[median] for median in result.medians.values()], level)
-    return result._replace(low=estimate.low, high=estimate.high, wanted=None)
+def contests(standings: Standings, speeds: DataFrame) -> tuple[list[Contest], int]:
+    """The pairs whose values change order, and the number of all that two settings or more have
+    values of."""
+    left, right = np.triu_indices(len(speeds), 1)
+    pairs = MultiIndex.from_arrays([speeds.index[left], speeds.index[right]])
+    ratios = speeds.to_numpy()[left] / speeds.to_numpy()[right]
+    shared = DataFrame(ratios, pairs, speeds.columns).dropna(thresh=2)
+    changing = shared[(shared.min(axis="columns") < 1) & (shared.max(axis="columns") > 1)]
+    rows = zip(list(changing.index), changing.to_numpy().tolist(), strict=True)
+    return [_contest(standings, first, second, row) for (first, second), row in rows], len(shared)
 
 
-def _level(same: Sequence[Standing]) -> float:
-    """Of each interval, so that one for every setting hold together with 95 %."""
-    return 1 - 0.05 / len(same)
+def _contest(standings: Standings, first: str, second: str, ratios: Sequence[float]) -> Contest:
+    def lead(ranked: Iterable[tuple[float, str]], ahead: bool) -> Lead | None:
+        for _, key in ranked:  # one at a time, for each interval takes a while
+            results = standings.results[key]
+            ratio = standings.apart(results[first], results[second])
+            if ratio is not None and (ratio.value > 1) is ahead:
+                return Lead(ratio, standings.settings[key])
+        return None
 
-
-# --- pairs ----------------------------------------------------------------------------------------
-
-
-def contests(names: Sequence[str], same: Sequence[Standing]) -> list[Contest]:
-    """Every two networks that two or more settings have values of."""
-    shared = (
-        (pair, [one for one in same if one.results.keys() >= set(pair)])
-        for pair in combinations(names, 2)
-    )
-    level = _level(same)
-    return [_contest(*pair, settings, level) for pair, settings in shared if len(settings) > 1]
-
-
-def _contest(first: str, second: str, settings: Sequence[Standing], level: float) -> Contest:
-    ranked = sorted(settings, key=lambda one: _times(one, first, second))
-    least, most = (_times(one, first, second) for one in (ranked[0], ranked[-1]))
-    if least >= 1 or most <= 1:
-        return Contest(first, second, "keeps")
-    below = (one for one in _leads(first, second, ranked, level) if one.ratio.value < 1)
-    above = (one for one in _leads(first, second, reversed(ranked), level) if one.ratio.value > 1)
-    behind, ahead = next(below, None), next(above, None)
-    return Contest(first, second, "flips" if ahead and behind else "undecided", ahead, behind)
-
-
-def _times(standing: Standing, first: str, second: str) -> float:
-    """How many times as fast the first is, by their values."""
-    faster, slower = _ordered(standing, first, second)
-    return _value(faster) / _value(slower)
-
-
-def _leads(first: str, second: str, settings: Iterable[Standing], level: float) -> Iterator[Lead]:
-    """Those beyond doubt, in the order of the settings; one at a time, for each takes a while."""
-    for one in settings:
-        if ratio := _apart(*_ordered(one, first, second), level):
-            yield Lead(one.name, ratio)
-
-
-def _ordered(standing: Standing, first: str, second: str) -> tuple[Result, Result]:
-    """What is to be divided by what: of times, the second's by the first's."""
-    one, other = standing.results[first], standing.results[second]
-    return (one, other) if one.about.better == "higher" else (other, one)
-
-
-def _apart(one: Result, other: Result, level: float) -> Span | None:
-    """Their quotient, where it is beyond doubt that they differ."""
-    ratio = quantities.quotient(one, other, level)
-    return None if ratio is None or ratio.low <= 1 <= ratio.high else ratio
-
-
-def _value(result: Result) -> float:
-    assert result.estimate is not None
-    return result.estimate.value
+    known = [pair for pair in zip(ratios, standings.settings, strict=True) if pair[0] > 0]
+    ranked = sorted(known, key=itemgetter(0))
+    return Contest(first, second, lead(reversed(ranked), True), lead(ranked, False))
 
 
 # --- tables ---------------------------------------------------------------------------------------
 
 
 def _values(
-    report: Report,
-    metric: Metric,
-    same: Sequence[Standing],
-    each: Standing,
-    pairs: Sequence[Contest],
-    key: str,
+    report: Report, key: str, standings: Standings, speeds: DataFrame, summed_up: str
 ) -> Table:
+    metric, each = standings.metric, at_best(standings, speeds)
     one_for_all = f"{metric.title} ({metric.unit}), one setting for all"
     columns = (
         Column("network", "Network"),
-        *(Column(one.key, one.name, "right", one.key, one_for_all) for one in same),
-        Column("best", "value", "right", "In the setting that is best for it", "Each at its best"),
+        *(Column(key, name, "right", key, one_for_all)
+          for key, name in standings.settings.items()),
+        Column("best", "value", "right", "In the network's best setting", "Each at its best"),
         Column("best_setting", "setting", group="Each at its best",
-               title="Below it those that cannot be told from it"),
+               title="Below it: settings that the data cannot tell apart from it"),
     )  # fmt: skip
-    leaders = {one.key: best.tied(list(one.results.values())) for one in (*same, each)}
-    rows = []
-    for model in report.run.models:
-        found = [report.results.get((model.name, one.key, metric.name)) for one in same]
-        found.append(each.results.get(model.name))
-        leads = [model.name in names for names in leaders.values()]
-        values = (entries.measured(one, 1.0, lead) for one, lead in zip(found, leads, strict=True))
-        rows.append((Entry(plain(model.label)), *values, _best_setting(model.name, same, each)))
-    level = units.percent(_level(same), 4)
+    values = [
+        best.marked([report.results.get((name, setting, metric.name)) for name in report.models],
+                    best.tied(list(results.values())), 1.0)
+        for setting, results in standings.results.items()
+    ]  # fmt: skip
+    values += [best.marked(map(each.get, report.models), best.tied(list(each.values())), 1.0)]
+    rows = [
+        (model.label, *row, _best_setting(standings, each.get(model.name)))
+        for model, *row in zip(report.run.models, *values, strict=True)
+    ]
     remarks = (
-        _summed_up(pairs),
-        f"A network's best is one of {len(same)} values, chosen by the samples that it is made of: "
-        f"its interval is one of {level}, so that it holds with 95 %.",
-        *([best.REMARK] if any(leaders.values()) else []),
+        summed_up,
+        f"A network's best is the best of {len(standings.settings)} values, chosen by the same "
+        f"samples. Its interval has the level {units.percent(standings.level, 4)}: after this "
+        "choice it still holds with 95 % confidence.",
+        *best.remarks(rows),
     )
     title = f"One setting for all, and each network's best · {metric.title}"
-    return Table(f"fairness-{key}", title, columns, tuple(rows), remarks)
+    return entries.table(f"fairness-{key}", title, columns, rows, remarks)
 
 
-def _best_setting(name: str, same: Sequence[Standing], each: Standing) -> Entry:
-    if name not in each.results:
-        return entries.DASH
-    mine = each.results[name]
-    shown = next(one.name for one in same if one.key == mine.setting)
+def _best_setting(standings: Standings, mine: Result | None) -> Entry | None:
+    if mine is None:
+        return None
     alike = [
-        one.name
-        for one in same
-        if one.name != shown
-        and name in one.results
-        and not _apart(mine, one.results[name], _level(same))
+        standings.settings[key]
+        for key, results in standings.results.items()
+        if key != mine.setting and mine.model in results
+        if not standings.apart(mine, results[mine.model])
     ]
-    return Entry(plain(shown), plain(f"or {', '.join(alike)}") if alike else "")
+    names = f"or {', '.join(alike)}" if alike else ""
+    return Entry(plain(standings.settings[mine.setting]), plain(names))
 
 
-def _summed_up(pairs: Sequence[Contest]) -> str:
-    counts = Counter(one.state for one in pairs)
+def _summed_up(pairs: Sequence[Contest], number: int) -> str:
+    flips = sum(pair.ahead is not None and pair.behind is not None for pair in pairs)
     return (
-        f"Pairs of networks: {len(pairs)}; in one order whatever the setting: {counts['keeps']}; "
-        f"flipping: {counts['flips']}; undecided, for their values change order, but not beyond "
-        f"doubt: {counts['undecided']}."
+        f"Pairs of networks: {number}. Same order in every setting: {number - len(pairs)}. Order "
+        f"flips: {flips}. Undecided, because values change order but their intervals do not prove "
+        f"it: {len(pairs) - flips}."
     )
 
 
-def _correlations(metric: Metric, every: Sequence[Standing], key: str) -> Table:
+def _correlations(table: str, standings: Standings, speeds: DataFrame) -> Table:
+    names = {**standings.settings, "best": "each at its best"}
     columns = (
         Column("setting", "Setting"),
-        *(Column(one.key, one.name, "right", one.key) for one in every),
+        *(Column(key, name, "right", key) for key, name in names.items()),
     )
-    found = [[_correlation(one, other) for other in every] for one in every]
-    some = any(entry is not entries.DASH for row in found for entry in row)
-    rows = ((Entry(plain(one.name)), *row) for one, row in zip(every, found, strict=True) if some)
-    remark = "Spearman's ρ of the networks that both have values of, three or more."
-    title = f"Rank correlation between settings · {metric.title}"
-    return Table(f"rank-correlation-{key}", title, columns, tuple(rows), (remark,))
+    every = speeds.assign(best=speeds.max(axis="columns"))
+    there = every.notna().astype(int)
+    shared = there.T @ there
+    others = (shared > 2) & ~np.eye(len(names), dtype=bool)
+    rho = every.corr("spearman").fillna(0.0).where(others)  # 0 where all values of a side tie
+    rows = [
+        (name, *map(_rho, rho[key], shared[key]))
+        for key, name in names.items()
+        if others.any(axis=None)
+    ]
+    remark = "Spearman's ρ over the networks measured in both settings, if there are three or more."
+    title = f"Rank correlation between settings · {standings.metric.title}"
+    return entries.table(f"rank-correlation-{table}", title, columns, rows, [remark])
 
 
-def _correlation(one: Standing, other: Standing) -> Entry:
-    shared = sorted(one.results.keys() & other.results.keys())
-    if one is other or len(shared) < 3:
-        return entries.DASH
-    rho = stats.spearman(
-        *([_value(side.results[name]) for name in shared] for side in (one, other))
-    )
-    return Entry(f"{rho:.2f}", sort=rho, title=f"{len(shared)} networks")
+def _rho(value: float, networks: int) -> Entry | None:
+    if math.isnan(value):
+        return None
+    return Entry(f"{value:.2f}", sort=value, title=f"{networks} networks")
 
 
-def _flips(report: Report, metric: Metric, pairs: Sequence[Contest], key: str) -> Table:
+def _flips(report: Report, key: str, metric: Metric, pairs: Sequence[Contest]) -> Table:
+    ahead, behind = "Where the first is ahead", "Where it is behind"
     columns = (
         Column("first", "First"),
         Column("second", "Second"),
-        Column("ahead_by", "times as fast", "right", group="Where the first is ahead"),
-        Column("ahead_in", "setting", group="Where the first is ahead"),
-        Column("behind_by", "times as fast", "right", group="Where it is behind"),
-        Column("behind_in", "setting", group="Where it is behind"),
+        Column("ahead_by", "times as fast", "right", group=ahead),
+        Column("ahead_in", "setting", group=ahead),
+        Column("behind_by", "times as fast", "right", group=behind),
+        Column("behind_in", "setting", group=behind),
     )
-    labels = {model.name: plain(model.label) for model in report.run.models}
-    rows = tuple(
-        (
-            Entry(labels[one.first]),
-            Entry(labels[one.second]),
-            *_lead(one.ahead),
-            *_lead(one.behind),
-        )
-        for one in pairs
-        if one.ahead and one.behind
-    )
+    rows = [
+        (report.models[first].label, report.models[second].label,
+         entries.ratio(most.ratio), most.setting, entries.ratio(least.ratio), least.setting)
+        for first, second, most, least in pairs
+        if most is not None and least is not None
+    ]  # fmt: skip
     remark = (
-        "A pair flips where the first is faster beyond doubt in one setting and the second in "
-        "another; shown are the settings with the largest such leads. Intervals are as wide as it "
-        "takes for those of a pair to hold together with 95 %."
+        "A pair flips if the first network is faster beyond doubt in one setting and the second in "
+        "another. The table shows the settings with the largest such leads. The intervals are "
+        "wider than usual: all intervals of a pair hold together with 95 % confidence."
     )
     title = f"Pairs whose order flips with the setting · {metric.title}"
-    return Table(f"flips-{key}", title, columns, rows, (remark,), folded=len(rows) > _MANY)
-
-
-def _lead(lead: Lead) -> tuple[Entry, Entry]:
-    return entries.ratio(lead.ratio), Entry(plain(lead.setting))
+    folded = len(rows) > _MANY
+    return entries.table(f"flips-{key}", title, columns, rows, [remark], folded)

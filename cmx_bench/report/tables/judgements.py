@@ -10,21 +10,12 @@ from typing import Literal, TypeAlias
 from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.present.content import Column, Entry, Table
+from cmx_bench.report import entries
 from cmx_bench.report.tables import caveats, quantities
 from cmx_bench.report.tables.quantities import Span, UnknownError
 from cmx_bench.results.nouns import Report
-from cmx_bench.spec.claims import (
-    CheckError,
-    Claim,
-    Comparison,
-    Condition,
-    Joined,
-    Number,
-    Quantity,
-    Within,
-    parse,
-    words,
-)
+from cmx_bench.spec import claims
+from cmx_bench.spec.claims import Claim, Condition, Joined, Number, Quantity, Within
 from cmx_bench.units import plain
 
 State: TypeAlias = Literal["HOLDS", "FAILS", "UNDECIDED"]
@@ -54,46 +45,49 @@ def judged(report: Report) -> tuple[Judged, ...]:
     )
 
 
-def counts(found: Sequence[Judged]) -> dict[State, int]:
+def counts(judged: Sequence[Judged]) -> dict[State, int]:
     """How many claims came out in which way."""
-    counted = Counter(one.state for one in found)
-    return {state: counted[state] for state in STATES}
+    by_state = Counter(judgement.state for judgement in judged)
+    return {state: by_state[state] for state in STATES}
 
 
-def counted(found: Mapping[State, int]) -> str:
+def counted(counts: Mapping[State, int]) -> str:
     """`3 hold, 1 fails, 4 undecided`."""
     verbs = {"HOLDS": "hold", "FAILS": "fail"}
     return ", ".join(
         f"{count} {verbs[state] + 's' * (count == 1) if state in verbs else 'undecided'}"
-        for state, count in found.items()
+        for state, count in counts.items()
         if count
     )
 
 
 def _judge(claim: Claim, report: Report, setting: Setting) -> Judged:
     try:
-        condition = parse(claim.check, [model.name for model in report.run.models])
-    except CheckError as error:
+        condition = claims.parse(claim.check, list(report.models))
+    except claims.CheckError as error:
         return Judged(claim, setting, "UNDECIDED", (f"the check cannot be read: {error}",))
-    state, found = _decided(condition, report, setting)
-    return Judged(claim, setting, state, tuple(dict.fromkeys(found)))
+    state, lines = _decided(condition, report, setting)
+    return Judged(claim, setting, state, tuple(dict.fromkeys(lines)))
 
 
 def _decided(condition: Condition, report: Report, setting: Setting) -> tuple[State, list[str]]:
     if isinstance(condition, Joined):
         parts = [_decided(part, report, setting) for part in condition.parts]
-        return _joined(condition.word, {state for state, _ in parts}), [
-            line for _, lines in parts for line in lines
-        ]
+        lines = [line for _, some in parts for line in some]
+        return _joined(condition.word, {state for state, _ in parts}), lines
     try:
         if isinstance(condition, Within):
-            found = quantities.span(condition.quantity, report, setting)
+            span = quantities.span(condition.quantity, report, setting)
             low, high = condition.low, condition.high
-            wanted = f"in [{low.text}, {high.text}]"
-            return _within(found, low.value, high.value), [_line(condition.quantity, found, wanted)]
-        return _compared(condition, report, setting)
+            line = _line(condition.quantity, span, f"in [{low.text}, {high.text}]")
+            return _within(span, low.value, high.value), [line]
+        quantity, bound = quantities.held(condition.left, condition.right, report, setting)
+        span = quantities.span(quantity, report, setting)
     except UnknownError as error:
         return "UNDECIDED", [str(error)]
+    shown = condition.right.text if isinstance(condition.right, Number) else f"{bound:g}"
+    line = _line(quantity, span, f"{condition.sign} {shown}")
+    return _compared(span, condition.sign, bound), [line]
 
 
 def _joined(word: Literal["and", "or"], states: set[State]) -> State:
@@ -104,65 +98,60 @@ def _joined(word: Literal["and", "or"], states: set[State]) -> State:
     return "UNDECIDED" if "UNDECIDED" in states else states.pop()
 
 
-def _compared(condition: Comparison, report: Report, setting: Setting) -> tuple[State, list[str]]:
-    sign = condition.sign
-    quantity, bound = quantities.held(condition.left, condition.right, report, setting)
-    found = quantities.span(quantity, report, setting)
-    shown = condition.right.text if isinstance(condition.right, Number) else f"{bound:g}"
-    line = _line(quantity, found, f"{sign} {shown}")
-    if sign in ("<", "<="):  # mirrored, so that one rule does
-        found, bound = Span(-found.value, -found.high, -found.low), -bound
-    reached, missed = (
-        (found.low >= bound, found.high < bound) if "=" in sign
-        else (found.low > bound, found.high <= bound)
-    )  # fmt: skip
-    return ("HOLDS" if reached else "FAILS" if missed else "UNDECIDED"), [line]
-
-
-def _within(found: Span, low: float, high: float) -> State:
-    if low <= found.low and found.high <= high:
+def _compared(span: Span, sign: str, bound: float) -> State:
+    low, high = span.low, span.high
+    if sign in ("<", "<="):  # mirrored: one rule does for both
+        low, high, bound = -high, -low, -bound
+    if low > bound or ("=" in sign and low == bound):
         return "HOLDS"
-    return "FAILS" if found.high < low or high < found.low else "UNDECIDED"
+    return "FAILS" if high < bound or ("=" not in sign and high == bound) else "UNDECIDED"
 
 
-def _line(quantity: Quantity, found: Span, wanted: str) -> str:
+def _within(span: Span, low: float, high: float) -> State:
+    if low <= span.low and span.high <= high:
+        return "HOLDS"
+    return "FAILS" if span.high < low or high < span.low else "UNDECIDED"
+
+
+def _line(quantity: Quantity, span: Span, claimed: str) -> str:
     """`a / b = 0.284 (95 % interval 0.219 to 0.368), claimed < 1`."""
-    if found.exact:
-        digits, doubt = 5, "exact"
-    else:
-        digits = max(4, units.digits_for(found.value, (found.high - found.low) / 2))
-        low, high = (units.significant(edge, digits) for edge in (found.low, found.high))
+    digits, doubt = 5, "exact"
+    if not span.exact:
+        digits = max(4, units.digits_for(span.value, (span.high - span.low) / 2))
+        low, high = (units.significant(edge, digits) for edge in (span.low, span.high))
         doubt = f"95 % interval {low} to {high}"
-    value = units.significant(found.value, digits)
-    return f"{words(quantity)} = {value} ({doubt}), claimed {wanted}"
+    value = units.significant(span.value, digits)
+    return f"{claims.words(quantity)} = {value} ({doubt}), claimed {claimed}"
 
 
 def table(report: Report) -> Table:
     """Each claim in each setting, with what decided it."""
     columns = (
-        Column("claim", "Claim", title="In the suite's words, and as it was checked"),
+        Column("claim", "Claim", title="In the suite's words; below them the check"),
         Column("setting", "Setting"),
-        Column("verdict", "Verdict", title="From 95 % intervals of what was measured here"),
+        Column("verdict", "Verdict", title="From the 95 % intervals of what was measured here"),
         Column("found", "What was measured"),
     )
-    rows = tuple(
+    rows = (
         (
-            Entry(plain(one.claim.say), plain(one.claim.check)),
-            Entry(one.setting.name),
-            Entry(one.state, quiet=one.state == "UNDECIDED"),
-            Entry("\n".join(one.found)),
+            Entry(plain(judgement.claim.say), plain(judgement.claim.check)),
+            judgement.setting.name,
+            Entry(judgement.state, quiet=judgement.state == "UNDECIDED"),
+            Entry("\n".join(judgement.found)),
         )
-        for one in judged(report)
+        for judgement in judged(report)
     )
-    return caveats.by_setting(report, Table("claims", "Claims", columns, rows, _REMARKS, naming=2))
+    return caveats.by_setting(
+        report, entries.table("claims", "Claims", columns, rows, _REMARKS, naming=2)
+    )
 
 
 _REMARKS = (
-    "A claim HOLDS where its check is true on the whole of the 95 % interval, FAILS where it is "
-    "false on the whole of it, and is UNDECIDED in between and where a value is missing. "
-    "Published figures decide nothing.",
-    "Quotients and products are taken on logarithms, round by round where their values were "
-    "measured in the same rounds (Student's t), and else by Welch's t; differences of top-1 on the "
-    "same images, by those that only one model has right; other sums and differences add the half "
-    "intervals of their parts, which is wider than need be.",
+    "A claim HOLDS if its check is true on the whole 95 % interval. It FAILS if the check is false "
+    "on the whole interval. It is UNDECIDED in between, and where a value is missing. Published "
+    "figures decide nothing.",
+    "Quotients and products are computed on logarithms: round by round (Student's t) if their "
+    "values were measured in the same rounds, otherwise by Welch's t. Differences of top-1 are "
+    "computed on the same images, from the images that only one model has right. For other sums "
+    "and differences the half intervals of the parts are added: the result is wider than needed.",
 )

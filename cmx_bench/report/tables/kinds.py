@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cmx_bench import units
-from cmx_bench.cell import Model, Setting
+from cmx_bench.cell import Setting
 from cmx_bench.measures import work
 from cmx_bench.measures.work import Work
 from cmx_bench.present.content import Column, Entry, Table
@@ -35,25 +35,20 @@ class Roofs:
 def roofs(report: Report, setting: Setting) -> Roofs | None:
     """The best that any process of the setting reached: disturbances only lower a peak."""
     compute, bandwidth = (
-        [
-            found.value
-            for model in report.run.models
-            if (found := report.estimate(model, setting, metric)) is not None
-        ]
+        max((peak.value for model in report.run.models
+             if (peak := report.estimate(model, setting, metric)) is not None), default=None)
         for metric in ("compute_peak", "bandwidth_peak")
-    )
-    return Roofs(max(compute), max(bandwidth)) if compute and bandwidth else None
+    )  # fmt: skip
+    return None if compute is None or bandwidth is None else Roofs(compute, bandwidth)
 
 
 def by_model(report: Report, setting: Setting) -> Mapping[str, tuple[Work, ...]]:
     """The work of every model that was measured, by its name."""
-    found = {
-        model.name: report.result(model, setting.key, setting.image_size, "mac_rate")
-        for model in report.run.models
-    }
+    key, size = setting.key, setting.image_size
+    results = [report.result(model, key, size, "mac_rate") for model in report.run.models]
     return {
-        name: tuple(work.read(result.details, setting.batch_size))
-        for name, result in found.items()
+        result.model: tuple(work.read(result.details, setting.batch_size))
+        for result in results
         if result is not None and result.estimate is not None
     }
 
@@ -63,66 +58,63 @@ def table(report: Report, setting: Setting) -> Table:
     columns = (
         Column("network", "Network"),
         Column("kind", "Kind of work"),
-        Column("macs", "MACs (×10⁹)", "right", "Of one image"),
+        Column("macs", "MACs (×10⁹)", "right", "For one image"),
         Column("bytes", "Bytes (MiB)", "right", _BYTES),
-        Column("time", "Time (ms)", "right", "Of one image: median over the passes"),
-        Column("share", "Share of time (%)", "right", "Of a forward pass"),
-        Column("intensity", "MACs a byte", "right", "MACs over bytes"),
-        Column("rate", "Rate (GMAC/s)", "right", "MACs over time"),
+        Column("time", "Time (ms)", "right", "For one image: median over the passes"),
+        Column("share", "Share of time (%)", "right", "Share of a forward pass"),
+        Column("intensity", "MACs a byte", "right", "MACs divided by bytes"),
+        Column("rate", "Rate (GMAC/s)", "right", "MACs divided by time"),
         Column("roof", "Share of the roof (%)", "right", _ROOF),
     )
-    found, above = by_model(report, setting), roofs(report, setting)
-    rows = tuple(
-        _row(model, one, sum(each.seconds for each in found[model.name]), above)
-        for model in report.run.models
+    above = roofs(report, setting)
+    rows = (
+        (report.models[name], work.KINDS[part.kind], *map(_number, _figures(part, total, above)))
+        for name, parts in by_model(report, setting).items()
+        for total in [sum(part.seconds for part in parts)]
         if above is not None
-        for one in found.get(model.name, ())
+        for part in parts
     )
-    return Table(
-        f"work-{setting.key}", f"Work by kind · {setting.name} ({setting.key})", columns, rows,
-        tuple(_remarks(above)), folded=True,
+    remarks = () if above is None else (
+        f"{described(above)} {MEASURED}",
+        f"{_BYTES}. {_ROOF}. Caches can lift it above 100 %.",
     )  # fmt: skip
+    title = f"Work by kind · {setting.name} ({setting.key})"
+    return entries.table(f"work-{setting.key}", title, columns, rows, remarks, folded=True)
 
 
 _BYTES = (
-    "Of one image, at the setting's batch size: inputs and weights of the operators read once, "
-    "outputs written once"
+    "Bytes of one image at the setting's batch size: inputs and weights of the operators are read "
+    "once, outputs are written once"
 )
-_ROOF = "The rate over the highest that the device's peaks allow at so many MACs a byte"
+_ROOF = (
+    "Share of the roof: the rate divided by the highest rate that the device allows at so many "
+    "MACs a byte"
+)
 
 
-def _row(model: Model, one: Work, total: float, above: Roofs) -> tuple[Entry, ...]:
-    share = _number(100 * one.seconds / total)
-    head = (entries.network(model), Entry(work.KINDS[one.kind]))
-    if one.intensity is None:
-        return (*head, entries.DASH, entries.DASH, _number(1e3 * one.seconds), share,
-                entries.DASH, entries.DASH, entries.DASH)  # fmt: skip
-    return (
-        *head, _number(one.macs / 1e9), _number(one.bytes / 2**20), _number(1e3 * one.seconds),
-        share, _number(one.intensity), _number(one.rate / 1e9),
-        _number(100 * one.rate / above.at(one.intensity)),
-    )  # fmt: skip
+def _figures(part: Work, total: float, above: Roofs) -> tuple[float | None, ...]:
+    """MACs, bytes, time and its share, intensity, rate and its share of the roof, as the columns
+    have them; of everything else only the time is known."""
+    time, share = 1e3 * part.seconds, 100 * part.seconds / total
+    if part.intensity is None:
+        return None, None, time, share, None, None, None
+    rate, roof = part.rate / 1e9, 100 * part.rate / above.at(part.intensity)
+    return part.macs / 1e9, part.bytes / 2**20, time, share, part.intensity, rate, roof
 
 
-def _number(value: float) -> Entry:
-    return Entry(units.significant(value, 3), sort=value)
-
-
-def _remarks(above: Roofs | None) -> Iterator[str]:
-    if above is not None:
-        yield f"{described(above)} {MEASURED}"
-        yield f"{_BYTES}. {_ROOF}; caches may lift a rate above it."
+def _number(value: float | None) -> Entry:
+    return entries.DASH if value is None else Entry(units.significant(value, 3), sort=value)
 
 
 def described(above: Roofs) -> str:
     """The roofs in a sentence."""
     return (
-        f"The device's peaks as measured: {units.scaled(above.compute, 'MAC/s')} in a product of "
-        f"large matrices, {units.scaled(above.bandwidth, 'B/s')} in a large copy."
+        f"The measured peaks of the device are {units.scaled(above.compute, 'MAC/s')} in a product "
+        f"of large matrices and {units.scaled(above.bandwidth, 'B/s')} in a large copy."
     )
 
 
 MEASURED = (
-    "Each operator is timed by itself while the model runs eagerly; everything else is what is "
-    "left of the pass: norms, activation functions, additions, copies."
+    "Each operator is timed by itself while the model runs eagerly. Everything else is the rest of "
+    "the pass: norms, activation functions, additions, copies."
 )

@@ -14,24 +14,24 @@ def table(report: Report) -> Table:
     columns = (
         Column("network", "Network"),
         Column("target", "Matched to"),
-        Column("residual", "Off by", "right", "As a share of the target, of the worse of two"),
+        Column("residual", "Difference", "right", "Share of the target; of two targets the larger"),
         Column("departure", "Changed from the published design"),
-        Column("nearest", "Nearest published", title="And how far that one is off"),
+        Column("nearest", "Nearest published model", title="Below it: its difference"),
     )
-    rows = tuple(
+    rows = (
         (
-            entries.network(model),
-            Entry(plain(str(found["target"])), str(found["amounts"])),
-            _off(found["residual"]),
-            Entry(str(found["departure"])),
-            Entry(str(found["nearest"]), _off(found["nearest_residual"]).text),
+            model,
+            Entry(plain(str(order["target"])), str(order["amounts"])),
+            _difference(order["residual"]),
+            order["departure"],
+            Entry(str(order["nearest"]), _difference(order["nearest_residual"]).text),
         )
         for model in report.run.models
-        if (found := model.matched)
+        if (order := model.matched)
     )
-    return Table("matched", "Models made to order", columns, rows)
+    return entries.table("matched", "Models made to order", columns, rows)
 
 
-def _off(residual: str | float) -> Entry:
+def _difference(residual: str | float) -> Entry:
     share = float(residual)
     return Entry(units.signed_percent(share), sort=share)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-from pandas import DataFrame
+from collections.abc import Iterator, Mapping, Sequence
 
 from cmx_bench import published, units
 from cmx_bench.measures import conditions
-from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
+from cmx_bench.results import summary
 from cmx_bench.results.environment import COMPARABLE
-from cmx_bench.results.nouns import Report
+from cmx_bench.results.nouns import Key, Report
 from cmx_bench.results.records import Environment
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
+
+_DISCARDED = (
+    f"Blocks of passes were discarded because of their conditions ({', '.join(conditions.REASONS)})"
+    ", never because of their own time. A process that stayed disturbed shows its least disturbed "
+    "blocks."
+)
 
 
 def samples(report: Report) -> Table:
@@ -24,115 +28,120 @@ def samples(report: Report) -> Table:
         Column("network", "Network"),
         Column("setting", "Setting"),
         Column("metric", "Metric"),
-        Column("samples", "Samples, a line for each process",
-               title="In the order in which they were taken"),
+        Column("samples", "Samples, one line per process", title="In the order of measurement"),
         Column("environment", "Environment"),
-    )  # fmt: skip
-    sampled = [row for row in report.results.values() if row.medians and not row.about.exact]
-    order = list(report.models)
-    rows = tuple(
-        _sampled(result, report.samples_of(result))
-        for result in sorted(sampled, key=lambda row: order.index(row.model))
+    )
+    order = {name: place for place, name in enumerate(report.models)}
+    sampled = {
+        key: result
+        for key, result in report.results.items()
+        if result.medians and not result.about.exact
+    }
+    lines = _lines(report, sampled)
+    rows = (
+        (result.label, result.setting, f"{result.about.title} ({result.unit})", *lines[key])
+        for key, result in sorted(sampled.items(), key=lambda item: order[item[1].model])
     )
     remarks = (_DISCARDED,) if report.blocks.taken else ()
-    return Table("samples", "Samples of each process", columns, rows, remarks, True, naming=3)
-
-
-_DISCARDED = (
-    f"A block of passes was discarded for its conditions ({', '.join(conditions.REASONS)}) and "
-    "never for its own time. A process that stayed disturbed shows its least disturbed blocks."
-)
-
-
-def _with_unit(metric: Metric) -> str:
-    return f"{metric.title} ({metric.unit})"
-
-
-def _sampled(result: Result, samples: DataFrame) -> tuple[Entry, ...]:
-    """A row with a line for each process."""
-    ended = samples[samples["status"] == "ok"]
-    lines = [_line(process, result) for _, process in ended.groupby("record", sort=False)]
-    return (
-        Entry(plain(result.label)),
-        Entry(result.setting),
-        Entry(_with_unit(result.about)),
-        Entry("\n".join(lines)),
-        Entry(", ".join(ended["environment"].unique())),
+    return entries.table(
+        "samples", "Samples of each process", columns, rows, remarks, True, naming=3
     )
 
 
-def _line(process: DataFrame, result: Result) -> str:
-    """At least four digits, so that neighbours can be told apart."""
-    digits = max(4, entries.digits_of(result))
-    kept = process.loc[~process["discarded"], "value"]
-    values = " · ".join(units.significant(value, digits) for value in kept)
-    return f"{process['replicate'].iloc[0]}: {values}{_conditions(process)}"
+def _lines(report: Report, results: Mapping[Key, Result]) -> dict[Key, tuple[str, str]]:
+    """The samples of each result, a line for each process, and the environments of these.
+
+    At least four digits tell neighbours apart.
+    """
+    digits = {key: max(4, entries.digits_of(result)) for key, result in results.items()}
+    frame = report.samples
+    known = (frame["status"] == "ok") & ~frame["why"].isin(summary.ASIDE)
+    ended = frame[known & frame["metric"].isin({metric for _, _, metric in results})]
+    keys = zip(ended["model"], ended["setting"], ended["metric"], strict=True)
+    values = zip(keys, ended["value"], ended["discarded"], strict=True)
+    texts = ["" if discarded else f" · {units.significant(value, digits.get(key, 4))}"
+             for key, value, discarded in values]  # fmt: skip
+    by_process = [*summary.KEYS[1:], "record"]
+    processes = ended.assign(text=texts).groupby(by_process, observed=True, sort=False).agg(
+        environment=("environment", "first"), replicate=("replicate", "first"),
+        text=("text", "sum"), discarded=("discarded", "sum"), disturbed=("disturbed", "any"),
+        counts=("counts", "any"),
+    )  # fmt: skip
+    lines: dict[Key, list[str]] = {key: [] for key in results}
+    environments: dict[Key, dict[str, None]] = {key: {} for key in results}
+    rows = processes.reset_index().itertuples(index=False, name=None)
+    for model, setting, metric, _, environment, *process in rows:
+        if (key := (model, setting, metric)) in results:
+            lines[key].append(_line(*process))
+            environments[key][environment] = None
+    return {key: ("\n".join(lines[key]), ", ".join(environments[key])) for key in results}
 
 
-def _conditions(process: DataFrame) -> str:
-    """` (3 discarded)`: what there was besides the samples that count."""
-    discarded = int(process["discarded"].sum())
-    parts = [f"{discarded} discarded"] if discarded else []
-    parts += ["disturbed"] if process["disturbed"].any() else []
-    parts += [] if process["counts"].any() else ["does not count"]
-    return f" ({', '.join(parts)})" if parts else ""
+def _line(replicate: int, text: str, discarded: int, disturbed: bool, counts: bool) -> str:
+    """`1: 98.80 · 98.90 (3 discarded)`: its samples, and what else there was."""
+    asides = [f"{discarded} discarded"] * (discarded > 0)
+    asides += ["disturbed"] * disturbed + ["does not count"] * (not counts)
+    return f"{replicate}: {text.removeprefix(' · ')}" + f" ({', '.join(asides)})" * bool(asides)
 
 
 def figures_cited(report: Report) -> Table:
     """Each published figure that this report shows, with its source and grade."""
+    grades = [f"{grade}: {words}" for grade, words in published.GRADES.items()]
     columns = (
         Column("network", "Network"),
         Column("quantity", "Quantity"),
         Column("printed", "As printed", "right"),
         Column("conditions", "Conditions"),
         Column("source", "Source"),
-        Column("grade", "Grade", title="; ".join(f"{k}: {v}" for k, v in published.GRADES.items())),
+        Column("grade", "Grade", title="; ".join(grades)),
     )
-    rows = tuple(
+    rows = (
         (
             Entry(plain(model.label), figure.tag and f"{figure.model}.{figure.tag}"),
-            Entry(figure.quantity),
+            figure.quantity,
             Entry(f"{figure.printed} {figure.printed_unit}".rstrip(), sort=figure.value,
                   notes=entries.grade_notes(figure)),
-            Entry(", ".join(filter(None, (figure.dataset, figure.conditions, figure.variant)))),
-            Entry(figure.source),
+            ", ".join(filter(None, (figure.dataset, figure.conditions, figure.variant))),
+            figure.source,
             Entry(figure.grade, title=published.GRADES[figure.grade]),
         )
         for model in report.run.models
         for figure in report.published[model.name].figures
     )  # fmt: skip
-    remarks = tuple(f"Grade {grade}: {words}." for grade, words in published.GRADES.items())
-    return Table(
-        "published", "Published figures and their sources", columns, rows, remarks, True, naming=2
-    )
+    title, remarks = "Published figures and their sources", [f"Grade {grade}." for grade in grades]
+    return entries.table("published", title, columns, rows, remarks, True, naming=2)
 
 
 def environments(report: Report) -> Table:
     """The fields of every environment side by side."""
-    found = report.run.environments
-    used: dict[str, list[str]] = {digest: [] for digest in found}
-    for key, digest in report.environments.items():
-        used.setdefault(digest, []).append(key)
-    columns = (
-        Column("field", "Field"),
-        Column("must_match", "Must match", title="Where it differs, timings are not merged"),
-        *(Column(digest, digest) for digest in found),
-    )
-    rows = list(fields(list(found.values())))
+    digests = list(report.run.environments)
+    columns = (*FIELD, *(Column(digest, digest) for digest in digests))
+    rows = list(fields([report.run.environments[digest] for digest in digests]))
     if rows:
-        rows.append((Entry("counted for settings"), Entry(""),
-                     *(Entry(", ".join(used[digest])) for digest in found)))  # fmt: skip
-    return Table("environments", "Environments", columns, tuple(rows), folded=len(found) > 3)
+        used = [[key for key, of_key in report.environments.items() if of_key == digest]
+                for digest in digests]  # fmt: skip
+        rows.append(("used for settings", "", *map(", ".join, used)))
+    folded = len(digests) > 3
+    return entries.table("environments", "Environments", columns, rows, folded=folded)
 
 
-def fields(found: Sequence[Environment]) -> Iterator[tuple[Entry, ...]]:
+# What stands before the values of an environment's field.
+FIELD = (
+    Column("field", "Field"),
+    Column("must_match", "Must match", title="Timings are not merged where this field differs"),
+)
+
+
+def fields(environments: Sequence[Environment]) -> Iterator[tuple[object, ...]]:
     """A row for each field that one of them has: its name, whether it must match, its values."""
-    names = dict.fromkeys((*COMPARABLE, *sorted({name for one in found for name in one})))
+    names = dict.fromkeys(
+        (*COMPARABLE, *sorted({name for environment in environments for name in environment}))
+    )
     for name in names:
-        if any(one.get(name) is not None for one in found):
-            must_match = "yes" if name in COMPARABLE else ""
-            yield Entry(plain(name)), Entry(must_match), *(_value(one.get(name)) for one in found)
+        values = [environment.get(name) for environment in environments]
+        if any(value is not None for value in values):
+            shown = (_UNKNOWN if value is None else str(value) for value in values)
+            yield name, "yes" if name in COMPARABLE else "", *shown
 
 
-def _value(value: object) -> Entry:
-    return Entry("unknown", quiet=True) if value is None else Entry(plain(str(value)))
+_UNKNOWN = Entry("unknown", quiet=True)

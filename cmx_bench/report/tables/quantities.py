@@ -17,7 +17,6 @@ from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.results import agreement, stats
 from cmx_bench.results.nouns import Report
-from cmx_bench.results.stats import Change
 from cmx_bench.results.summary import Result
 from cmx_bench.spec.claims import Number, Operation, Quantity, Value
 
@@ -61,65 +60,51 @@ def _evaluated(quantity: Quantity, report: Report, setting: Setting) -> _Product
         return _Product(quantity.value)
     if isinstance(quantity, Value):
         return _measured(quantity, report, setting)
-    if quantity.sign == "-" and (same_images := _paired(quantity, report, setting)) is not None:
+    if (same_images := _paired(quantity, report, setting)) is not None:
         return same_images
-    left, right = (_evaluated(one, report, setting) for one in (quantity.left, quantity.right))
-    if quantity.sign == "*":
-        return _times(left, right)
-    if quantity.sign == "/":
-        return _times(left, _inverse(right))
-    return _sum(_span(left), _span(right), 1 if quantity.sign == "+" else -1)
+    left, right = (_evaluated(side, report, setting) for side in (quantity.left, quantity.right))
+    if quantity.sign in "*/":
+        return _times(left, right if quantity.sign == "*" else _inverse(right))
+    first, second, sign = _span(left), _span(right), 1 if quantity.sign == "+" else -1
+    low, high = sorted((sign * second.low, sign * second.high))
+    return Span(first.value + sign * second.value, first.low + low, first.high + high)
 
 
 def _measured(value: Value, report: Report, setting: Setting) -> _Product | Span:
-    result = _found(value, report, setting)
-    assert result.estimate is not None
-    estimate = result.estimate
+    """The result that a value names, if it is whole."""
+    name = f"{METRICS[value.metric].title} of {value.model}"
+    if all(metric != value.metric for _, _, metric in report.results):
+        raise UnknownError(f"{value.metric} is not measured here")
+    model = report.models[value.model]
+    result = report.result(model, setting.key, setting.image_size, value.metric)
+    if result is None or result.status in ("not measured", "skipped"):
+        why = f": {result.reason}" if result is not None and result.reason else ""
+        raise UnknownError(f"{name} is not measured here{why}")
+    if result.status == "failed" or result.value is None:
+        raise UnknownError(f"{name} failed: {result.reason}")
     if result.about.exact:
-        return _Product(estimate.value)
-    if estimate.n > 1 and _has_logarithm(result):
+        return _Product(result.value)
+    if result.n > 1 and _has_logarithm(result):
         return _Product(1.0, {(value.metric, value.model): (result, 1)})
-    if estimate.low is None or estimate.high is None:
-        raise UnknownError(f"{_named(value)} is of one process and has no interval")
-    return Span(estimate.value, estimate.low, estimate.high)
+    if result.low is None or result.high is None:
+        raise UnknownError(f"{name} comes from one process and has no interval")
+    return Span(result.value, result.low, result.high)
 
 
 def _has_logarithm(result: Result) -> bool:
     """Whether it was sampled over processes, all of them positive."""
-    positive = all(median > 0 for median in result.medians.values())
-    return result.about.noise == "process" and positive
+    return result.about.noise == "process" and min(result.medians.values(), default=1.0) > 0
 
 
 def _paired(quantity: Operation, report: Report, setting: Setting) -> Span | None:
     """A difference of two top-1 of one training each on the same images; None for any other."""
-    sides = (quantity.left, quantity.right)
-    if not all(isinstance(one, Value) and one.metric == "top1" for one in sides):
-        return None
-    if report.over_seeds:
-        return None
-    left, right = ((one.model, setting.key) for one in sides if isinstance(one, Value))
-    if not {left, right} <= report.votes.classes.keys():
-        return None
-    found = agreement.pair(report.votes, right, left).difference  # of the second from the first
-    return Span(found.value, found.low, found.high)
-
-
-def _found(value: Value, report: Report, setting: Setting) -> Result:
-    """The result that a value names, if it is whole."""
-    if all(metric != value.metric for _, _, metric in report.results):
-        raise UnknownError(f"{value.metric} is not measured here")
-    model = next(one for one in report.run.models if one.name == value.model)
-    result = report.result(model, setting.key, setting.image_size, value.metric)
-    if result is None or result.status in ("not measured", "skipped"):
-        why = f": {result.reason}" if result is not None and result.reason else ""
-        raise UnknownError(f"{_named(value)} is not measured here{why}")
-    if result.status == "failed" or result.estimate is None:
-        raise UnknownError(f"{_named(value)} failed: {result.reason}")
-    return result
-
-
-def _named(value: Value) -> str:
-    return f"{METRICS[value.metric].title} of {value.model}"
+    match quantity:
+        case Operation("-", Value("top1", first), Value("top1", second)) if not report.over_seeds:
+            voters = (second, setting.key), (first, setting.key)
+            if report.votes.classes.keys() >= set(voters):
+                difference = agreement.pair(report.votes, *voters).difference
+                return Span(difference.value, difference.low, difference.high)
+    return None
 
 
 # --- products -------------------------------------------------------------------------------------
@@ -130,11 +115,11 @@ def _times(left: _Product | Span, right: _Product | Span) -> _Product | Span:
         powers = dict(left.powers)
         for key, (result, power) in right.powers.items():
             powers[key] = (result, power + powers.get(key, (result, 0))[1])
-        kept = {key: one for key, one in powers.items() if one[1]}
+        kept = {key: power for key, power in powers.items() if power[1]}
         return _Product(left.factor * right.factor, kept)
-    one, other = _span(left), _span(right)
-    ends = [a * b for a in (one.low, one.high) for b in (other.low, other.high)]
-    return Span(one.value * other.value, min(ends), max(ends))
+    first, second = _span(left), _span(right)
+    ends = [a * b for a in (first.low, first.high) for b in (second.low, second.high)]
+    return Span(first.value * second.value, min(ends), max(ends))
 
 
 def _inverse(quantity: _Product | Span) -> _Product | Span:
@@ -151,42 +136,32 @@ def _inverse(quantity: _Product | Span) -> _Product | Span:
 def _span(quantity: _Product | Span) -> Span:
     if isinstance(quantity, Span):
         return quantity
-    factor = quantity.factor
     if not quantity.powers:
-        return Span(factor, factor, factor)
-    return _exponential(factor, _logarithm(list(quantity.powers.values())))
+        return Span(quantity.factor, quantity.factor, quantity.factor)
+    return _exponential(quantity.factor, list(quantity.powers.values()))
 
 
-def _exponential(factor: float, change: Change, level: float = 0.95) -> Span:
-    value = factor * math.exp(change.value)
-    ends = [factor * math.exp(change.bound((1 + side * level) / 2)) for side in (-1, 1)]
-    return Span(value, min(ends), max(ends))
-
-
-def _logarithm(sides: Sequence[tuple[Result, int]]) -> Change:
-    """That of the powers: paired by round where all were measured in the same ones."""
+def _exponential(factor: float, sides: Sequence[tuple[Result, int]], level: float = 0.95) -> Span:
+    """A factor times powers: paired by round where all were measured in the same ones."""
     rounds = list(sides[0][0].medians)
     if all(result.medians.keys() == set(rounds) for result, _ in sides):
-        logs = [
-            {replicate: power * math.log(median) for replicate, median in result.medians.items()}
-            for result, power in sides
+        logs = [[power * math.log(result.medians[replicate]) for replicate in rounds]
+                for result, power in sides]  # fmt: skip
+        change = stats.paired(list(map(sum, zip(*logs, strict=True))))
+    else:
+        medians = [
+            ([[value] for value in result.medians.values()], power) for result, power in sides
         ]
-        return stats.paired([sum(side[replicate] for side in logs) for replicate in rounds])
-    return stats.product(
-        [([[median] for median in result.medians.values()], power) for result, power in sides]
-    )
+        change = stats.product(medians)
+    ends = [factor * math.exp(change.bound((1 + side * level) / 2)) for side in (-1, 1)]
+    return Span(factor * math.exp(change.value), min(ends), max(ends))
 
 
-def _sum(left: Span, right: Span, sign: int) -> Span:
-    ends = sorted((sign * right.low, sign * right.high))
-    return Span(left.value + sign * right.value, left.low + ends[0], left.high + ends[1])
-
-
-def quotient(one: Result, other: Result, level: float = 0.95) -> Span | None:
+def quotient(first: Result, second: Result, level: float = 0.95) -> Span | None:
     """One result over another of the same run, with its interval; None where either has none."""
-    if not all(len(side.medians) > 1 and _has_logarithm(side) for side in (one, other)):
+    if not all(len(side.medians) > 1 and _has_logarithm(side) for side in (first, second)):
         return None
-    return _exponential(1.0, _logarithm([(one, 1), (other, -1)]), level)
+    return _exponential(1.0, [(first, 1), (second, -1)], level)
 
 
 # --- comparisons ----------------------------------------------------------------------------------
@@ -203,9 +178,9 @@ def held(
     Raises:
         UnknownError: a part of a side has no value, or no interval.
     """
-    one, other = (_evaluated(side, report, setting) for side in (left, right))
+    sides = [_evaluated(side, report, setting) for side in (left, right)]
     if isinstance(right, Number):
         return left, right.value
-    if all(isinstance(side, _Product) and side.factor > 0 for side in (one, other)):
+    if all(isinstance(side, _Product) and side.factor > 0 for side in sides):
         return Operation("/", left, right), 1.0
     return Operation("-", left, right), 0.0

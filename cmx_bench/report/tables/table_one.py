@@ -1,17 +1,20 @@
-"""The paper's Table 1 with this device's figures beside the published ones."""
+"""The paper's Table 1 with this device's figures next to the published ones."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from cmx_bench import units
-from cmx_bench.cell import Model, Setting
+from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import Column, Entry, Table
+from cmx_bench.present.content import Column, Table
 from cmx_bench.report import entries
 from cmx_bench.report.tables import best, caveats, trained
 from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
+
+_Cells: TypeAlias = tuple[Column, Iterable[object]]
 
 
 def tables(report: Report) -> list[Table]:
@@ -22,122 +25,104 @@ def tables(report: Report) -> list[Table]:
     return [table_one(report, setting) for setting in left or report.run.settings]
 
 
-_OVER_SEEDS = (
-    "Top-1 is the mean over the seeds, n their number; ± reaches as far as Student's t over them "
-    "and Wilson's interval over the images."
-)
-
-
 def table_one(report: Report, setting: Setting) -> Table:
-    """The paper's Table 1 with this device's figures beside the published ones."""
-    top1 = any(
-        metric == "top1" and result.status in ("ok", "failed")
-        for (_, _, metric), result in report.results.items()
-    )
-    top1_group = f"{_top1_of(report)} (%), published"
-    columns = (
-        Column("network", "Network", title="Its timm name and weights stand below the label"),
-        Column("patch", "Patch", "right", "Side of the patches of the built model, in pixels"),
-        Column("kernel", "Kernel", "right", "Side of its largest kernel behind the stem"),
-        Column("params", "measured", "right", METRICS["params"].definition, "# Params (×10⁶)"),
-        Column("params_paper", "paper", "right", "As the paper gives it", "# Params (×10⁶)"),
-        Column("macs", "MACs (×10⁹)", "right", METRICS["macs"].definition),
-        Column("throughput", "measured", "right", METRICS["throughput"].definition,
-               "Throughput (images/s)"),
-        Column("throughput_paper", "paper, RTX 8000", "right",
-               "Another device than this one: one RTX 8000, batch 64, half precision",
-               "Throughput (images/s)"),
-        Column("memory", "Peak memory (MiB)", "right", METRICS["peak_memory"].definition),
-        Column("activation", "Activation", title="The activation function of the built model"),
-        *([Column("epochs_here", "Epochs, here", "right", "Epochs of training in this run")]
-          if report.run.trains else []),
-        Column("epochs", "Epochs, paper", "right", "Epochs of training, as the paper gives them"),
-        *([Column("top1", "measured", "right", f"Measured here on {_evaluated(report)}",
-                  f"{_evaluated(report)} top-1 (%)")] if top1 else []),
-        Column("top1_paper", "paper", "right", "Published, not measured here", top1_group),
-        Column("top1_timm", "timm", "right",
-               "Published by timm for the weights named, at 224 × 224", top1_group),
-    )  # fmt: skip
-    leaders = {
-        metric: best.leaders(report, setting, metric)
-        for metric in ("params", "macs", "throughput", "peak_memory", *(["top1"] if top1 else []))
-    }
-    rows = tuple(_row_one(report, setting, model, leaders) for model in report.run.models)
-    remarks = [
-        f"{_described(setting)}. The value is the geometric mean over fresh processes, ± half its "
-        "95 % interval (Student's t), n the number of processes.",
-        "The paper's throughput is of another device (one RTX 8000, batch 64, half precision): "
-        "it is no counterpart to the measured one.",
-        "A value without ± is exact, or of one process.",
-        *([_OVER_SEEDS] if top1 and report.over_seeds else []),
-        *([best.REMARK] if any(leaders.values()) else []),
-        "Below a network stand its name and the tag of the weights whose top-1 timm publishes. "
-        "Speed and memory are those of the architecture with initial weights.",
-    ]
-    if report.run.precision is not None:
-        remarks.append(
-            f"Where ± was wider than {units.percent(report.run.precision)}, more than "
-            f"{report.run.replicates} processes were taken, up to a limit of number and time."
-        )
-    if not top1:
-        remarks.append("Top-1 was not measured in this run: both columns are published figures.")
-    title = f"Table 1 · {setting.name} ({setting.key})"
-    made = Table(f"table1-{setting.key}", title, columns, rows, tuple(remarks))
-    if top1:
-        names = [model.name for model in report.run.models]
-        found = [report.results.get((name, setting.key, "top1")) for name in names]
-        made = caveats.by_preprocessing(made, {"top1": found})
-    timm = [report.published[model.name].timm.get("top1") for model in report.run.models]
-    return caveats.by_conditions(made, {"top1_timm": timm})
+    """The paper's Table 1 with this device's figures next to the published ones."""
+    models = report.run.models
+    results = [report.results.get((model.name, setting.key, "top1")) for model in models]
+    timm = [report.published[model.name].timm.get("top1") for model in models]
+    tags = [model.recipe or model.weights for model in models]
+    dataset = plain(str(report.run.accuracy.get("dataset", "")))
+
+    def measured(metric: str, unit: float, key: str, heading: str, group: str = "") -> _Cells:
+        column = Column(key, heading, "right", METRICS[metric].definition, group)
+        return column, best.column(report, setting, metric, unit)
+
+    def paper(quantity: str, key: str, heading: str, title: str, group: str = "") -> _Cells:
+        figures = [report.published[model.name].paper.get(quantity) for model in models]
+        return Column(key, heading, "right", title, group), map(entries.printed, figures)
+
+    params, throughput = "# Params (×10⁶)", "Throughput (images/s)"
+    here, published = f"{dataset} top-1 (%)", _published_top1(report)
+    cells: dict[Column, Iterable[object]] = dict([
+        (Column("network", "Network", title="Below the label: its name and weights"), models),
+        (Column("patch", "Patch", "right", "Side of the patches of the built model, in pixels"),
+         [model.patch_size for model in models]),
+        (Column("kernel", "Kernel", "right", "Side of its largest kernel after the stem"),
+         [model.kernel_size for model in models]),
+        measured("params", 1e6, "params", "measured", params),
+        paper("params", "params_paper", "paper", "As the paper prints it", params),
+        measured("macs", 1e9, "macs", "MACs (×10⁹)"),
+        measured("throughput", 1.0, "throughput", "measured", throughput),
+        paper("throughput", "throughput_paper", "paper, RTX 8000",
+              "On another device: one RTX 8000, batch 64, half precision", throughput),
+        measured("peak_memory", 2.0**20, "memory", "Peak memory (MiB)"),
+        (Column("activation", "Activation", title="Activation function of the built model"),
+         [model.activation or None for model in models]),
+        (Column("epochs_here", "Epochs, here", "right", "Epochs of training in this run"),
+         [trained.epochs(report, model) for model in models]),
+        paper("epochs", "epochs", "Epochs, paper", "Epochs of training in the paper"),
+        (Column("top1", "measured", "right", f"Measured here on {dataset}", here),
+         best.column(report, setting, "top1", 0.01)),
+        paper("top1", "top1_paper", "paper", "Published, not measured here", published),
+        (Column("top1_timm", "timm", "right",
+                "Published by timm for the named weights at 224 × 224", published),
+         map(entries.printed, timm, tags)),
+    ])  # fmt: skip
+    absent = ["epochs_here"] * (not report.run.trains) + ["top1"] * (not _has_top1(report))
+    columns = [column for column in cells if column.key not in absent]
+    rows = list(zip(*(cells[column] for column in columns), strict=True))
+    title, remarks = f"Table 1 · {setting.name} ({setting.key})", _remarks(report, setting, rows)
+    table = entries.table(f"table1-{setting.key}", title, columns, rows, remarks)
+    prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
+    return caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
 
 
-def _row_one(
-    report: Report, setting: Setting, model: Model, leaders: Mapping[str, Collection[str]]
-) -> tuple[Entry, ...]:
-    paper, timm = report.published[model.name].paper, report.published[model.name].timm
-
-    def measured(metric: str, unit: float = 1.0) -> Entry:
-        result = report.result(model, setting.key, setting.image_size, metric)
-        return entries.measured(result, unit, best=model.name in leaders[metric])
-
-    return (
-        entries.network(model),
-        entries.number(model.patch_size),
-        entries.number(model.kernel_size),
-        measured("params", 1e6),
-        entries.printed(paper.get("params")),
-        measured("macs", 1e9),
-        measured("throughput"),
-        entries.printed(paper.get("throughput")),
-        measured("peak_memory", 2.0**20),
-        Entry(plain(model.activation)) if model.activation else entries.DASH,
-        *([entries.number(trained.epochs(report, model))] if report.run.trains else []),
-        entries.printed(paper.get("epochs")),
-        *([measured("top1", 0.01)] if "top1" in leaders else []),
-        entries.printed(paper.get("top1")),
-        entries.printed(timm.get("top1"), known_tag=model.recipe or model.weights),
-    )
-
-
-def _evaluated(report: Report) -> str:
-    return plain(str(report.run.accuracy.get("dataset", "")))
-
-
-def _top1_of(report: Report) -> str:
-    """ "ImageNet-1k top-1": with the data sets that the published figures are of."""
-    found = {
-        figures["top1"].dataset
-        for known in report.published.values()
-        for figures in (known.paper, known.timm)
-        if "top1" in figures
-    }
-    return f"{', '.join(sorted(found))} top-1" if found else "Top-1"
-
-
-def _described(setting: Setting) -> str:
+def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]]) -> Iterator[str]:
     compiled = "eager" if setting.compile == "none" else f"compiled ({setting.compile})"
     threads = f", {setting.threads} threads" if setting.threads else ""
-    return (
-        f"{setting.device}, {setting.precision}, {setting.layout}, {compiled}, "
-        f"batch {setting.batch_size}, {setting.image_size} × {setting.image_size}{threads}"
+    yield (
+        f"{setting.device}, {setting.precision}, {setting.layout}, {compiled}, batch "
+        f"{setting.batch_size}, {setting.image_size} × {setting.image_size}{threads}. A value is "
+        "the geometric mean over fresh processes, ± is half its 95 % interval (Student's t), and n "
+        "is the number of processes."
     )
+    yield (
+        "The paper measured throughput on another device (one RTX 8000, batch 64, half precision). "
+        "It cannot be compared with the throughput measured here."
+    )
+    yield "A value without ± is exact, or it comes from one process."
+    if _has_top1(report) and report.over_seeds:
+        yield (
+            "Top-1 is the mean over the seeds, and n is their number. ± covers both Student's t "
+            "over the seeds and Wilson's interval over the images."
+        )
+    yield from best.remarks(rows)
+    yield (
+        "Below a network stand its name and the tag of its weights. timm publishes top-1 for these "
+        "weights. Speed and memory are those of the architecture with initial weights."
+    )
+    if report.run.precision is not None:
+        yield (
+            f"Where ± was wider than {units.percent(report.run.precision)}, processes beyond the "
+            f"first {report.run.replicates} were measured, up to a limit of number and time."
+        )
+    if not _has_top1(report):
+        yield "Top-1 was not measured in this run. Both columns show published figures."
+
+
+def _has_top1(report: Report) -> bool:
+    return any(
+        metric == "top1" and result.status in ("ok", "failed")
+        for (*_, metric), result in report.results.items()
+    )
+
+
+def _published_top1(report: Report) -> str:
+    """`ImageNet-1k top-1 (%), published`: with the data sets that the published figures are of."""
+    figures = [
+        known.get("top1")
+        for figures in report.published.values()
+        for known in (figures.paper, figures.timm)
+    ]
+    datasets = sorted({figure.dataset for figure in figures if figure is not None})
+    return f"{', '.join(datasets)} top-1 (%), published" if datasets else "Top-1 (%), published"

@@ -4,7 +4,7 @@ recipe."""
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cmx_bench import units
@@ -20,13 +20,13 @@ def trainings(report: Report, model: Model) -> Sequence[Mapping[str, Any]]:
     for setting in report.run.settings:
         result = report.results.get((model.name, setting.key, "top1"))
         if result is not None and (details := report.details(result)):
-            return [one["training"] for one in details if one.get("training")]
+            return [record["training"] for record in details if record.get("training")]
     return []
 
 
 def epochs(report: Report, model: Model) -> int | None:
     """For how many epochs a model was trained here; None where it was not."""
-    return next((int(one["epochs"]) for one in trainings(report, model)), None)
+    return next((int(record["epochs"]) for record in trainings(report, model)), None)
 
 
 def table(report: Report) -> Table:
@@ -35,59 +35,53 @@ def table(report: Report) -> Table:
         Column("network", "Network"),
         Column("seeds", "Seeds", "right"),
         Column("last", "Top-1 after the last epoch (%)", "right",
-               "Mean over the seeds, with their standard deviation (SD)"),
+               "Mean over the seeds and its standard deviation (SD)"),
         Column("best", "Top-1 of the best epoch (%)", "right"),
         Column("epoch", "Best epoch", "right", "Of each seed"),
         Column("loss", "Loss of the last epoch", "right", "With augmented images and soft targets"),
-        Column("time", "Time", "right", "Of the steps of one training (mean), without evaluation"),
-        Column("speed", "Training (images/s)", "right", "With loading and augmenting the images"),
+        Column("time", "Time", "right", "Training steps of one seed (mean), without evaluation"),
+        Column("speed", "Training (images/s)", "right", "Includes loading and augmenting images"),
     )  # fmt: skip
-    rows = tuple(
-        _row(model, found)
-        for model in report.run.models
-        if (found := trainings(report, model))
-    )  # fmt: skip
-    return Table("training", "Training", columns, rows, tuple(_remarks(report)))
+    trained = [(model, seeds) for model in report.run.models if (seeds := trainings(report, model))]
+    at_once = max((seed.get("at_once", 1) for _, seeds in trained for seed in seeds), default=1)
+    rows = (_row(model, seeds) for model, seeds in trained)
+    return entries.table("training", "Training", columns, rows, _remarks(report, at_once))
 
 
-def _row(model: Model, found: Sequence[Mapping[str, Any]]) -> tuple[Entry, ...]:
-    last = [one["curve"][-1] for one in found]
-    best = [one["best"]["epoch"] for one in found]
+def _row(model: Model, seeds: Sequence[Mapping[str, Any]]) -> tuple[object, ...]:
+    last = [seed["curve"][-1] for seed in seeds]
+    best = [seed["best"]["epoch"] for seed in seeds]
+    seconds = statistics.fmean(seed["seconds"] for seed in seeds)
     return (
-        entries.network(model),
-        Entry(str(len(found)), ", ".join(str(one["seed"]) for one in found), len(found)),
+        model,
+        Entry(str(len(seeds)), ", ".join(str(seed["seed"]) for seed in seeds), len(seeds)),
         _over_seeds([100 * point["top1"] for point in last]),
-        _over_seeds([100 * one["best"]["top1"] for one in found]),
+        _over_seeds([100 * seed["best"]["top1"] for seed in seeds]),
         Entry(", ".join(map(str, best)), sort=statistics.fmean(best)),
         _over_seeds([point["loss"] for point in last]),
-        _duration(statistics.fmean(one["seconds"] for one in found)),
-        _over_seeds([one["images_per_second"] for one in found]),
+        Entry(units.duration(seconds), sort=seconds),
+        _over_seeds([seed["images_per_second"] for seed in seeds]),
     )
 
 
 def _over_seeds(values: Sequence[float]) -> Entry:
     mean = statistics.fmean(values)
-    if len(values) == 1:
-        return Entry(units.significant(mean, 4), sort=mean)
-    spread = statistics.stdev(values)
-    return Entry(units.significant(mean, 4), f"SD {units.significant(spread, 2)}", mean)
+    spread = f"SD {units.significant(statistics.stdev(values), 2)}" if len(values) > 1 else ""
+    return Entry(units.significant(mean, 4), spread, mean)
 
 
-def _duration(seconds: float) -> Entry:
-    return Entry(units.duration(seconds), sort=seconds)
-
-
-def _remarks(report: Report) -> list[str]:
+def _remarks(report: Report, at_once: int) -> Iterator[str]:
     recipe = report.run.accuracy.get("train") or {}
-    told = f"Recipe {recipe.get('name')}" + (f": {recipe['about']}" if recipe.get("about") else "")
-    remarks = [
-        plain(f"{told}. It is the same for every model, and stands whole in run.json."),
-        "Every model begins with weights drawn from the seed. Accuracy is that of the last epoch. "
-        "The best epoch was chosen by the very images that it is told of, and flatters.",
-    ]
-    found = [one for model in report.run.models for one in trainings(report, model)]
+    about = f": {recipe['about']}" if recipe.get("about") else ""
+    yield plain(
+        f"Recipe {recipe.get('name')}{about}. Every model was trained with it. run.json has all of "
+        "it."
+    )
+    yield (
+        "Every model starts with weights drawn from the seed. Accuracy is that of the last epoch. "
+        "The best epoch was chosen on the same images: its accuracy tends to be too high."
+    )
     if report.over_seeds:
-        remarks.append("Values are means over the seeds, with their standard deviation (SD).")
-    if (at_once := max((one.get("at_once", 1) for one in found), default=1)) > 1:
-        remarks.append(f"Times are of up to {at_once} trainings side by side on the machine.")
-    return remarks
+        yield "Values are means over the seeds, with their standard deviation (SD)."
+    if at_once > 1:
+        yield f"Times were taken while up to {at_once} trainings ran side by side on the machine."

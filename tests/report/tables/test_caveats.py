@@ -103,7 +103,7 @@ def test_measured_top1_of_differing_crops_are_told_apart() -> None:
     table = table_one(evaluated(0.875, 0.96), FP32)
     assert marks(table, "top1") == ["a", "b, §"]
     assert notes(table)["a"] == "evaluated with crop 0.875 center"
-    assert notes(table)["§"] == "weights distilled from a teacher, as their name says"
+    assert notes(table)["§"] == "weights distilled from a teacher, according to their name"
     assert marks(table_one(evaluated(0.96, 0.96), FP32), "top1") == ["", "§"]
 
 

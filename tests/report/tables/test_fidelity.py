@@ -47,11 +47,11 @@ def found(report: Report, label: str, quantity: str) -> list[list[str]]:
 
 def test_parameters_agree_to_the_digits_that_the_paper_prints(report: Report) -> None:
     assert found(report, "ConvMixer-1536/20", "Parameters") == [
-        ["51.626 M", "51.6 M †C", "+0.050 %", "agrees to the digits printed"],
+        ["51.626 M", "51.6 M †C", "+0.050 %", "agrees to the printed digits"],
     ]
     # Cut off, not rounded, or another model: that the last digit is off is said.
     assert found(report, "DeiT-B", "Parameters") == [
-        ["86.568 M", "86 M †C", "+0.66 %", "differs in the last digit printed"],
+        ["86.568 M", "86 M †C", "+0.66 %", "differs in the last printed digit"],
     ]
 
 
@@ -69,10 +69,10 @@ def test_another_model_differs() -> None:
 @pytest.mark.parametrize(
     ("label", "findings"),
     [
-        ("ConvMixer-1536/20", [("+5.0 %", "known: fvcore's raw count, which leaves out padding=")]),
-        ("ResNet-152", [("−0.40 %", "known: fvcore's raw count, which counts norms")]),
+        ("ConvMixer-1536/20", [("+5.0 %", "known error: fvcore's raw count leaves out padding=")]),
+        ("ResNet-152", [("−0.40 %", "known error: fvcore's raw count counts norms")]),
         ("DeiT-B", [("−0.092 %", "counts norms"), ("+4.1 %", "leaves out fused attention")]),
-        ("ResMLP-B24/8", [("+0.00074 %", "agrees to the digits printed")]),
+        ("ResMLP-B24/8", [("+0.00074 %", "agrees to the printed digits")]),
     ],
 )
 def test_what_published_macs_leave_out_is_named(
@@ -88,28 +88,30 @@ def test_what_published_macs_leave_out_is_named(
 def test_a_known_error_explains_no_other() -> None:
     """The synthetic counts are a tenth of the true ones."""
     [[*_, finding]] = found(summarise(RUN, make_records(RUN)), "ConvMixer-1536/20", "MACs")
-    assert finding.startswith("differs by what is not known of fvcore's raw count, which leaves")
+    assert finding.startswith(
+        "differs by more or less than the known error: fvcore's raw count leaves"
+    )
 
 
 def test_throughput_is_compared_as_a_ratio(report: Report) -> None:
     """Ours is twice ConvMixer's in every round; the paper's is 206 / 134."""
-    [row] = found(report, "ConvMixer-768/32", "Throughput over that of ConvMixer-1536/20")
+    [row] = found(report, "ConvMixer-768/32", "Throughput relative to ConvMixer-1536/20")
     assert row == [
         "2.0000 (2.00000 to 2.00000)",
         "1.54 †M, †C",
         "+30 %",
         "outside the 95 % interval",
     ]
-    assert not found(report, "ConvMixer-1536/20", "Throughput over that of ConvMixer-1536/20")
+    assert not found(report, "ConvMixer-1536/20", "Throughput relative to ConvMixer-1536/20")
 
 
 def test_a_ratio_that_cannot_be_taken_says_why() -> None:
     some = [one for one in make_records(RUN) if one.replicate == 0]
     [row] = found(
-        summarise(RUN, some), "ConvMixer-768/32", "Throughput over that of ConvMixer-1536/20"
+        summarise(RUN, some), "ConvMixer-768/32", "Throughput relative to ConvMixer-1536/20"
     )
     assert row[0] == "not measured"
-    assert row[-1] == "Throughput of convmixer_768_32 is of one process and has no interval"
+    assert row[-1] == "Throughput of convmixer_768_32 comes from one process and has no interval"
 
 
 def test_accuracy_is_compared_where_it_is_measured(

@@ -125,7 +125,7 @@ def test_a_cell_that_failed_in_part_is_not_taken_for_whole() -> None:
 def test_one_process_has_no_interval() -> None:
     judged = judge(f"memory({A}) > 1")
     assert judged.state == "UNDECIDED"
-    assert judged.found == (f"Peak memory of {A} is of one process and has no interval",)
+    assert judged.found == (f"Peak memory of {A} comes from one process and has no interval",)
 
 
 def test_a_division_by_zero_is_undecided() -> None:

@@ -133,7 +133,7 @@ def test_images_that_only_one_has_right_are_shown(made: Report) -> None:
 
 def test_what_a_setting_costs_and_gains(made: Report) -> None:
     found = table(made, "settings")
-    assert found.title.endswith(f"against fp32 ({FP32.key})")
+    assert found.title.endswith(f"compared with fp32 ({FP32.key})")
     assert column(found, "flips") == ["4 (1.0 %)"] * 3
     assert column(found, "lost") == ["1"] * 3
     assert column(found, "gained") == ["0"] * 3

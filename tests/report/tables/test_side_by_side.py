@@ -178,7 +178,7 @@ def test_other_recipes_are_said() -> None:
         ["train.mixup", "", "0.2", ""],
     ]
     warnings = [one.text for one in found.facts if one.warning]
-    assert "accuracies were come by in different ways: train.epochs, train.mixup" in warnings
+    assert "accuracy was measured in different ways: train.epochs, train.mixup" in warnings
     assert all(one.key != "evaluated" for one in beside(made(), made(NEWER)).tables)
 
 
@@ -203,7 +203,7 @@ def test_other_weights_are_said() -> None:
             ]._replace(metric="top1", details={"weights_sha256": digest})
         }
         sides.append(dataclasses.replace(report, results={**report.results, **found}))
-    remark = "The runs have other weights of convmixer_1536_20."
+    remark = "The runs used different weights of convmixer_1536_20."
     assert remark in table(beside(*sides), "runs-top1").remarks
     assert remark not in table(beside(*sides), "runs-throughput").remarks
 
@@ -244,7 +244,7 @@ def test_a_folder_gets_every_format(written: Path) -> None:
     for name in ("comparison.html", "comparison.md"):
         text = (written / name).read_text(encoding="utf-8").replace("\\", "")
         assert text.index("Synthetic GPU 1") < text.index("Synthetic GPU 2")
-        assert "In what the environments differ" in text
+        assert "Differences between the environments" in text
 
 
 def test_the_rows_of_each_run_stand_behind_its_label(written: Path) -> None:

@@ -100,7 +100,7 @@ def test_models_are_ranked_by_the_intervals_over_the_seeds() -> None:
     table = next(one for one in tables(report) if one.key == f"accuracy-{FP32.key}")
     place = [column.key for column in table.columns].index("rank")
     assert [row[place].text for row in table.rows] == ["1–2", "1–2", "3"]
-    assert "overlap they share ranks" in table.remarks[0]
+    assert "intervals overlap share ranks" in table.remarks[0]
     assert "those of the first seed" in table.remarks[0]
     narrow = report.results[PAPER[2].name, FP32.key, "top1"].estimate
     assert narrow is not None and narrow.low == pytest.approx(0.1637, abs=1e-4)  # Wilson, n = 400
