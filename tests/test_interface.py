@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import cmx_bench
@@ -34,16 +36,26 @@ def test_the_summary_is_what_the_report_has(folder: Path) -> None:
     assert summary["status"].eq("ok").all()
 
 
-def test_several_runs_are_told_apart_by_their_folders(tmp_path: Path, folder: Path) -> None:
+def test_several_runs_are_told_apart(tmp_path: Path, folder: Path) -> None:
     run = make_run(PAPER[:3])
-    other = write_folder(tmp_path / "other", run, make_records(run))
+    later = dataclasses.replace(run, created="2026-01-02T00:00:00+00:00")
+    other = write_folder(tmp_path / "other", later, make_records(run))
     samples = cmx_bench.load([folder, other])
-    assert list(samples["run"].cat.categories) == ["mine", "other"]
-    assert samples["run"].value_counts().tolist() == [len(samples) // 2] * 2
-    same_name = write_folder(tmp_path / "deeper" / "mine", run, make_records(run))
-    assert list(cmx_bench.load([folder, same_name])["run"].unique()) == [
-        str(folder), str(same_name),
+    assert list(samples["run"].cat.categories) == [
+        "paper 2026-01-01 00:00:00", "paper 2026-01-02 00:00:00",
     ]  # fmt: skip
+    assert samples["run"].value_counts().tolist() == [len(samples) // 2] * 2
+    alike = write_folder(tmp_path / "alike", run, make_records(run))
+    assert list(cmx_bench.load([folder, alike])["run"].unique()) == [str(folder), str(alike)]
+
+
+def test_the_file_of_samples_is_the_frame(folder: Path) -> None:
+    report.write(folder)
+    texts = pd.read_csv(folder / "samples.csv.gz", dtype=str, keep_default_na=False)
+    samples = cmx_bench.load(folder)
+    assert list(texts.columns) == list(samples.columns)
+    assert pd.to_numeric(texts["value"]).tolist() == samples["value"].tolist()
+    assert texts["run"].tolist() == samples["run"].tolist()
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path, folder: Path) -> None:

@@ -35,8 +35,8 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
     """The samples of one run or of several: a row a sample, in base units.
 
     `results.frame.COLUMNS` says what each column holds. Reported values rest on the rows where
-    `counts` is true; `why` says why the others do not. The column `run` has the name of each run's
-    folder, or its path where two runs have the same name.
+    `counts` is true; `why` says why the others do not. The column `run` has the suite of each run
+    and when it began, or its path where two runs have both in common.
 
     Args:
         path: the folder of a run or its report.html, or several of them.
@@ -47,10 +47,17 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
     paths = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(one) for one in path]
     if not paths:
         raise RecordsError("no runs to load; give the folder of a run or several")
+    for place, repeated in enumerate(paths):
+        if repeated in paths[:place]:
+            raise RecordsError(f"{repeated}: is given twice")
+    runs = list(map(_recorded, paths))
+    names = [run.name for run, _ in runs]
+    if len(set(names)) < len(names):
+        names = list(map(str, paths))
     return frame.samples(
         {
             name: (run, executions(run, measured))
-            for name, (run, measured) in zip(_names(paths), map(_recorded, paths), strict=True)
+            for name, (run, measured) in zip(names, runs, strict=True)
         }
     )
 
@@ -60,13 +67,3 @@ def _recorded(path: Path) -> tuple[Run, Sequence[Record]]:
         report = embedded.read(path).report
         return report.run, report.records
     return records.read_run(path), records.read(path)
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """The shortest names that tell the runs apart."""
-    folders = [path.absolute().parent if path.is_file() else path.absolute() for path in paths]
-    for names in ([folder.name for folder in folders], [str(path) for path in paths]):
-        if len(set(names)) == len(names):
-            return names
-    repeated = next(path for place, path in enumerate(paths) if path in paths[:place])
-    raise RecordsError(f"{repeated}: is given twice")

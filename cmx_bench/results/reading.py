@@ -21,7 +21,7 @@ def summarise(run: Run, records: Sequence[Record], unfinished: bool = False) -> 
     """What `records` say about the cells of `run`; a last one was `unfinished` when it was read."""
     tries = executions(run, records)
     counted = [one.record for one in tries if not one.why]
-    samples = frame.samples({run.suite: (run, tries)})
+    samples = frame.samples({run.name: (run, tries)})
     results = {(row.model, row.setting, row.metric): row for row in summary.results(samples)}
     failures = tuple(_failures(counted, results, samples))
     return Report(

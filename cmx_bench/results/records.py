@@ -113,6 +113,11 @@ class Run:
     schema: int = SCHEMA
 
     @property
+    def name(self) -> str:
+        """The suite and when the run began: `paper 2026-11-23 04:35:54`."""
+        return f"{self.suite} {self.created[:19].replace('T', ' ')}"
+
+    @property
     def trains(self) -> bool:
         """Whether models were trained here before they were evaluated."""
         return bool(self.accuracy.get("train"))

@@ -222,8 +222,8 @@ def test_what_no_rule_is_about_gives_no_finding(measure: str) -> None:
 def test_a_run_that_measured_nothing_says_why() -> None:
     run = make_run(PAPER[:2])
     assert [one.text for one in found(summarise(run, [])).items] == [
-        "Nothing was measured: 8 missing, of 8 cells. The first reason: planned, but no record "
-        "counts yet."
+        "Nothing was measured: 8 missing, of 8 cells. The first reason: planned, but not measured "
+        "yet."
     ]
     every = [failed(one, "out of\nmemory") for one in make_records(run)]
     [only] = found(summarise(run, every)).items
