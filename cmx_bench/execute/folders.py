@@ -55,7 +55,10 @@ def _refuse_other(plan: Plan, out: Path, fresh: bool) -> None:
 def _unfinished(plan: Plan, folder: Path) -> bool:
     if not (folder / "run.json").exists():
         return False
-    run = records.read_run(folder)
+    try:
+        run = records.read_run(folder)
+    except RecordsError:  # damaged, or of another version: it stays, and another is begun
+        return False
     return not run.finished and _difference(plan, run) is None
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cmx_bench.measures.work import KINDS, OTHER
+from cmx_bench.measures.work import KINDS
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.results.validation import DamageError
 
@@ -129,8 +129,7 @@ def _refuse_without_work(record: Record) -> None:
     for kind, work in record.details.get("work", {}).items():
         if kind not in KINDS:
             raise DamageError(("details", "work", kind), f"unknown (known: {', '.join(KINDS)})")
-        for name, amount in {**work, "seconds": min(work["seconds"])}.items():
-            if kind != OTHER and amount <= 0:
+        rates = {"macs": work["macs"], "seconds": min(work["seconds"])}
+        for name, amount in rates.items() if work["bytes"] else ():
+            if amount <= 0:
                 raise DamageError(("details", "work", kind, name), "expected more than 0")
-            if kind == OTHER and name != "seconds" and amount != 0:
-                raise DamageError(("details", "work", kind, name), "expected 0")

@@ -20,8 +20,8 @@ _OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 class Work(TypedDict):
     """One kind of work of a batch: `seconds` of each pass, bytes moved at least."""
 
-    macs: Number
-    bytes: Number
+    macs: Annotated[Number, Field(ge=0)]
+    bytes: Annotated[Number, Field(ge=0)]
     seconds: Annotated[list[Number], Field(min_length=1)]
 
 

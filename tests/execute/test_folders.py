@@ -63,6 +63,14 @@ def test_another_suite_in_the_folder(
         opened(other, tmp_path, out)
 
 
+def test_a_run_of_another_version_is_passed_over(tiny_plan: Plan, tmp_path: Path) -> None:
+    folder = opened(tiny_plan, tmp_path)
+    path = folder / "run.json"
+    path.write_text(path.read_text().replace('"schema": 3', '"schema": 2'))
+    folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
+    assert opened(tiny_plan, tmp_path) == folder
+
+
 def test_a_folder_that_cannot_be_written(tiny_plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordsError, match="cannot be written"):
