@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cmx_bench.report import figures as plot
+    from cmx_bench import plot
     from cmx_bench.results.loading import load
     from cmx_bench.results.summary import summary
 
@@ -21,7 +21,7 @@ __version__ = "0.1.0"
 # for neither pandas nor seaborn.
 _LAZY = {
     "load": "cmx_bench.results.loading:load",
-    "plot": "cmx_bench.report.figures",
+    "plot": "cmx_bench.plot",
     "summary": "cmx_bench.results.summary:summary",
 }
 

@@ -76,3 +76,33 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert {"load", "plot", "summary"} <= set(dir(cmx_bench))
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         _ = cmx_bench.lode  # type: ignore[attr-defined]
+
+
+def test_every_figure_can_be_drawn_from_the_samples(folder: Path) -> None:
+    from matplotlib import pyplot
+
+    samples = cmx_bench.load(folder)
+    drawn = ("figure_one", "front", "throughput", "throughput_by_macs", "memory", "samples")
+    assert {*drawn, "roofline", "work_shares", "batch_sizes", "learning_curves", "style"} == {
+        *dir(cmx_bench.plot)
+    }
+    for name in drawn:
+        _, ax = pyplot.subplots()
+        assert getattr(cmx_bench.plot, name)(samples, ax) is ax
+        assert ax.collections, name
+    with pytest.raises(ValueError, match="Roofline · paper: left out, because no model has"):
+        cmx_bench.plot.roofline(samples)
+    with pytest.raises(AttributeError, match="no figure 'fronts'; there are figure_one, front,"):
+        _ = cmx_bench.plot.fronts
+    pyplot.close("all")
+
+
+def test_a_new_figure_has_the_size_of_the_style(folder: Path) -> None:
+    from matplotlib import pyplot
+
+    samples = cmx_bench.load(folder)
+    with cmx_bench.plot.style("slides"):
+        ax = cmx_bench.plot.throughput(samples)
+    assert ax.figure.get_figwidth() == 10  # type: ignore[union-attr]
+    assert ax.xaxis.label.get_fontsize() == 16
+    pyplot.close("all")

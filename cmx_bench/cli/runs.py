@@ -39,6 +39,7 @@ from cmx_bench.cli.telling import (
     note,
 )
 from cmx_bench.errors import CmxError
+from cmx_bench.present.drawing.theme import StyleName
 
 if TYPE_CHECKING:
     from cmx_bench.results.nouns import Report
@@ -107,7 +108,7 @@ def _show(folder: Path, gate_claims: bool) -> None:
     from cmx_bench.report.overview import overview
 
     measured = report.read(folder)
-    page = report.save(measured, folder, copies=True)
+    page = report.save(measured, folder, "page")
     print(overview(measured, shutil.get_terminal_size((160, 24)).columns))
     print(page)
     if wide := headline.too_wide(measured):
@@ -161,6 +162,11 @@ def report(
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
     figures: Annotated[bool, typer.Option("--figures", help="Figures as PNG and PDF too.")] = False,
+    style: Annotated[
+        StyleName | None,
+        typer.Option(help="What these PNG and PDF are for: a page, a column of a two-column paper, "
+                          "slides.", show_default="page"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for several runs side by side.",
                                   show_default="reports/SUITE/comparison-HASH")
@@ -177,9 +183,11 @@ def report(
         raise CmxError("--out: is for all files of several runs; -o names a file of one format")
     if figures and (len(runs) > 1 or not everything):
         raise CmxError("--figures: goes with all files of one run")
+    if style is not None and not figures:
+        raise CmxError("--style: is that of the copies that --figures makes")
     if len(runs) == 1:
         if everything:
-            print(reports.write(runs[0], figures))
+            print(reports.write(runs[0], (style or "page") if figures else None))
         else:
             give(reports.render(runs[0], _format(format, output, reports.RENDERERS)), output)
         return

@@ -7,26 +7,28 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+from pandas import DataFrame
 
 from cmx_bench import units
 from cmx_bench.cell import Model
 from cmx_bench.errors import RecordsError
+from cmx_bench.gate import timeline
 from cmx_bench.gate.outputs.sentences import one_line, worded
+from cmx_bench.gate.timeline import Mark
 from cmx_bench.metrics import METRICS, Metric
+from cmx_bench.present import drawing
 from cmx_bench.present.content import Column, Entry, Table
-from cmx_bench.present.plot import Axis, Mark, Plot, Timeline, short_label
-from cmx_bench.present.plot import Point as Spot
+from cmx_bench.present.drawing import Drawing, Plot, short_label
 from cmx_bench.results import environment, records
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Environment, Run
 from cmx_bench.results.summary import Result
-
-if TYPE_CHECKING:
-    from cmx_bench.present.drawing import Drawing
 
 FEWEST_RUNS = 6
 _RUPTURES = importlib.util.find_spec("ruptures") is not None  # has no release for Python 3.14 yet
@@ -303,8 +305,6 @@ def drawings(history: History) -> list[Drawing]:
 
     Series of one run, and those with values that are not above zero, have no line.
     """
-    from cmx_bench.present import drawing  # matplotlib takes a while to import
-
     return list(drawing.draw(plots(history), ["png"]))
 
 
@@ -322,9 +322,8 @@ def _plot(found: Sequence[Series]) -> Plot:
     times = sorted({point.created for series in found for point in series.points})
     places = {time: place for place, time in enumerate(times)}
     what = f"{metric.title} relative to each model's first run (%)"
-    points = tuple(
-        spot for series in found for spot in _spots(series, places, _label(series, found))
-    )
+    points = DataFrame([spot for series in found for spot in _spots(series, places, found)])
+    ticks = _ticks(times)
     marks = (*_change_marks(found, places), *_environment_marks(found, places))
     caption = (
         f"{metric.title} on {setting} over {_runs(len(times))}; {metric.better} is better. Bars "
@@ -336,9 +335,9 @@ def _plot(found: Sequence[Series]) -> Plot:
     return Plot(
         f"history-{metric.name.replace('_', '-')}-{setting}",
         f"{metric.title} over time · {setting}", caption, _alt(what, found, marks),
-        Timeline(
-            Axis("Run"), Axis(f"{metric.title}, first run = 100"), points, _ticks(times), marks
-        ),
+        points.assign(tick=[ticks[place] for place in points["x"]]),
+        partial(timeline.paint, marks=marks, ticks=ticks, what=f"{metric.title}, first run = 100"),
+        lines=22,
     )  # fmt: skip
 
 
@@ -348,13 +347,16 @@ def _label(series: Series, found: Sequence[Series]) -> str:
     return short_label(series.model.label if len(alike) == 1 else series.model.name)
 
 
-def _spots(series: Series, places: dict[str, int], label: str) -> Iterator[Spot]:
-    scale = 100 / series.points[0].value
+def _spots(
+    series: Series, places: dict[str, int], found: Sequence[Series]
+) -> Iterator[dict[str, Any]]:
+    label, scale = _label(series, found), 100 / series.points[0].value
     for point in series.points:
-        low, high = (None if edge is None else edge * scale for edge in (point.low, point.high))
-        yield Spot(
-            label, series.model.family, places[point.created], point.value * scale, low, high
-        )
+        low, high = (math.nan if edge is None else edge * scale for edge in (point.low, point.high))
+        yield {
+            "label": label, "family": series.model.family, "x": places[point.created],
+            "y": point.value * scale, "low": low, "high": high, "line": label,
+        }  # fmt: skip
 
 
 def _change_marks(found: Sequence[Series], places: dict[str, int]) -> Iterator[Mark]:

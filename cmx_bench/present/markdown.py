@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cmx_bench.present.content import Entry, Fact, Findings, Table
-from cmx_bench.present.plot import Plot
+from cmx_bench.present.drawing import Plot
 from cmx_bench.units import plain
 
 # Longer tables are folded away.

@@ -9,17 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
 
 import jinja2
 from markupsafe import Markup
 
 from cmx_bench import units
+from cmx_bench.present import drawing
 from cmx_bench.present.content import Entry, Finding, Findings, Picture, Table, grouped
-from cmx_bench.present.plot import Plot
-
-if TYPE_CHECKING:
-    from cmx_bench.present.drawing import Drawing
+from cmx_bench.present.drawing import Drawing, Plot
 
 
 @cache
@@ -100,10 +97,6 @@ def _data_url(picture: Picture) -> str:
 
 def inlined(drawings: Sequence[Drawing]) -> list[tuple[Plot, Markup]]:
     """Figures as a page's template wants them: our own SVG, whose texts matplotlib has escaped."""
-    if not drawings:
-        return []
-    from cmx_bench.present import drawing  # matplotlib takes a while to import
-
     return [(drawn.plot, Markup(_styleless(drawing.inline(drawn)))) for drawn in drawings]
 
 

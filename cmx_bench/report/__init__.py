@@ -6,10 +6,12 @@ Nothing here imports torch, and what is slow to import is imported by the format
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cmx_bench.present import drawing
+from cmx_bench.present.drawing.theme import StyleName
 from cmx_bench.report.formats import RENDERERS as RENDERERS
 from cmx_bench.report.formats import Subject, files, stem
 from cmx_bench.results import records
@@ -25,11 +27,11 @@ def render(folder: Path, format: str) -> str:
     return RENDERERS[format](read(folder))
 
 
-def write(folder: Path, copies: bool = False) -> Path:
+def write(folder: Path, copies: StyleName | None = None) -> Path:
     """Renders a run into its own folder in every format; gives the path of report.html.
 
     Args:
-        copies: also figures in every format that there is.
+        copies: the style of copies of the figures as PNG and PDF; without it there are none.
 
     Raises:
         RecordsError: the folder is no run, or cannot be read or written.
@@ -37,26 +39,20 @@ def write(folder: Path, copies: bool = False) -> Path:
     return save(read(folder), folder, copies)
 
 
-def save(subject: Subject, folder: Path, copies: bool = False) -> Path:
+def save(subject: Subject, folder: Path, copies: StyleName | None = None) -> Path:
     """Writes a run, or runs side by side, in every format; gives the path of the page.
 
     Args:
-        copies: also figures in every format that there is.
+        copies: the style of copies of the figures as PNG and PDF; without it there are none.
 
     Raises:
         RecordsError: the folder cannot be made or written.
     """
     with _collector_paused():
-        rendered = files(subject, _every_kind() if copies else ())
+        rendered = files(subject, drawing.copies_in(copies))
     rooms = {name.partition("/")[0] for name in rendered if "/" in name}
     records.write_rendered(folder, sorted(rooms), rendered)
     return folder / f"{stem(subject)}.html"
-
-
-def _every_kind() -> Collection[str]:
-    from cmx_bench.present import drawing  # matplotlib is slow to import
-
-    return drawing.COPIES
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
+from cmx_bench.present.drawing import theme
 from cmx_bench.published import Published
 from cmx_bench.report import entries
 from cmx_bench.results.nouns import Report
@@ -186,10 +187,6 @@ def _printed(figure: Published | None, model: Model) -> Shown | None:
 
 def _families(names: Sequence[str]) -> list[object]:
     """The families in the figures' colours, with symbols that resemble the figures' markers."""
-    from cmx_bench.present.drawing import theme  # matplotlib takes a while to import
-    from cmx_bench.present.plot import Point
-
-    styles = theme.styles_of([Point("", name, 0, 0) for name in names])
     return [
         {
             "key": name,
@@ -197,5 +194,5 @@ def _families(names: Sequence[str]) -> list[object]:
             "colour": theme.CSS_COLOURS[style.colour],
             "symbol": _SYMBOLS[style.marker],
         }
-        for name, style in styles.items()
+        for name, style in theme.styles_of(names).items()
     ]

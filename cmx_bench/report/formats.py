@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from cmx_bench.present import latex, markdown
+from cmx_bench.present import drawing, latex, markdown
 from cmx_bench.present.content import Fact, Findings, Table
+from cmx_bench.present.drawing import Drawing
 from cmx_bench.report import exports, headline
 from cmx_bench.report.figures import Plots, plots
 from cmx_bench.report.findings import findings
@@ -19,9 +20,6 @@ from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import embedded, records
 from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
-
-if TYPE_CHECKING:
-    from cmx_bench.present.drawing import Drawing
 
 Subject: TypeAlias = Report | Comparison
 _NO_PLOTS = Plots((), ())
@@ -138,18 +136,10 @@ def _explorer(report: Report, shown: Content) -> str:
     return explorer.block(report, rows)
 
 
-def _drawn(shown: Content, copies: Collection[str] = ()) -> Sequence[Drawing]:
-    if not shown.plots.drawn:
-        return ()
-    from cmx_bench.present import drawing  # matplotlib is slow to import
-
-    return drawing.draw(shown.plots.drawn, copies)
-
-
 def html(subject: Subject) -> str:
     """The page alone."""
     shown = content(subject)
-    return _page(subject, shown, _drawn(shown))
+    return _page(subject, shown, drawing.draw(shown.plots.drawn))
 
 
 SIDE_BY_SIDE: Mapping[str, Callable[[Subject], str]] = {
@@ -168,17 +158,17 @@ def files(subject: Subject, copies: Collection[str] = ()) -> dict[str, str | byt
     is there, all that it goes with is there too.
 
     Args:
-        copies: formats of `drawing.COPIES`, in which figures are written besides SVG.
+        copies: names of `drawing.COPIES`, as which figures are written besides SVG.
     """
     shown, name = content(subject), stem(subject)
-    drawings = _drawn(shown, copies)
+    drawings = drawing.draw(shown.plots.drawn, copies)
     return {
         f"{name}.md": _markdown(shown),
         f"{'results' if name == 'report' else name}.csv": exports.results(subject),
         **({"samples.csv.gz": exports.samples(subject)} if isinstance(subject, Report) else {}),
         **{f"tables/{table.key}.csv": exports.table(table) for table in shown.tables},
         **{f"tables/{table.key}.tex": latex.table(table) for table in shown.tables},
-        **{path: file for drawing in drawings for path, file in drawing.files.items()},
+        **{path: file for drawn in drawings for path, file in drawn.files.items()},
         f"{name}.html": _page(subject, shown, drawings),
     }
 

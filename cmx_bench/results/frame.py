@@ -6,6 +6,7 @@ no `value`, so that nothing that was planned is absent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypedDict
@@ -31,6 +32,7 @@ COLUMNS: Mapping[str, str] = {
     "label": "what reports call it",
     "family": "family of architectures",
     "architecture": "timm name of the architecture, or `module:callable`",
+    "weights": "tag or file of the weights, empty where they were drawn at random",
     "recipe": "tag of the recipe of the weights, empty where there is none",
     "published_as": "timm name under which figures of exactly this model are published, or empty",
     "classes": "classes that the model tells apart",
@@ -42,6 +44,8 @@ COLUMNS: Mapping[str, str] = {
     "compile": "mode of torch.compile, or none",
     "batch_size": "images in a batch",
     "image_size": "side of an image in pixels",
+    "dataset": "data set that accuracy is of, empty where none was asked for",
+    "imagenet": "whether published accuracies are of the same images and labels, by its name",
     "measure": "what was executed",
     "metric": "what was measured by it",
     "unit": "base unit of the value",
@@ -62,12 +66,12 @@ COLUMNS: Mapping[str, str] = {
     "wanted": "half-width of the interval that the suite wants, as a share of the value",
     "details": "what else the record holds of its values",
 }
-_OF_MODEL = ("label", "family", "architecture", "recipe", "published_as", "classes")
+_OF_MODEL = ("label", "family", "architecture", "weights", "recipe", "published_as", "classes")
 _OF_SETTING = ("setting_name", "device", "precision", "layout", "compile", "batch_size")
 _TEXTS = [
-    "run", "model", "label", "family", "architecture", "recipe", "published_as", "setting",
-    "setting_name", "device", "precision", "layout", "compile", "measure", "metric", "unit",
-    "status", "why", "reason", "environment",
+    "run", "model", "label", "family", "architecture", "weights", "recipe", "published_as",
+    "setting", "setting_name", "device", "precision", "layout", "compile", "dataset", "measure",
+    "metric", "unit", "status", "why", "reason", "environment",
 ]  # fmt: skip
 _NO_VALUE = "the measure gave no value"
 
@@ -124,6 +128,16 @@ def of_setting(frame: DataFrame, setting: Setting | str) -> DataFrame:
     return frame[frame["setting"].isin([key, *shared])]
 
 
+_IMAGENET = re.compile(r"(.*/)?(imagenet|ilsvrc2012)([-_]?1k)?([-_]wds)?([-_]val(idation)?)?")
+
+
+def on_imagenet(run: Run) -> bool:
+    """Whether top-1 was measured on what published figures are of, by the data set's name."""
+    asked = run.accuracy
+    whole = not (asked.get("real_labels") or asked.get("valid_labels"))
+    return whole and bool(_IMAGENET.fullmatch(str(asked.get("dataset", "")).lower()))
+
+
 def unknown_metrics(frame: DataFrame) -> list[tuple[str, str]]:
     """The key of the cell and the name of each metric that no table has."""
     rows = frame[~frame["metric"].isin(list(METRICS)) & (frame["why"] == "")]
@@ -137,7 +151,7 @@ def _of_run(name: str, run: Run, tries: Sequence[Execution]) -> DataFrame:
     plain = [key for key in _Row.__annotations__ if key not in ("values", "thrown", "conditions")]
     frame = DataFrame([{key: row[key] for key in plain} for row in rows], columns=plain)  # type: ignore[literal-required]
     frame = frame.assign(run=name, **_constants(run, frame))
-    frame = frame.merge(_models(run.models), on="model", how="left")
+    frame = frame.merge(models(run.models), on="model", how="left")
     frame = frame.merge(_settings(run.settings), on="setting", how="left")
     frame = frame.loc[frame.index.repeat(sizes)].reset_index(drop=True)
     for column in ("record", "replicate", "classes", "batch_size", "image_size"):
@@ -159,11 +173,12 @@ def _chained(parts: Iterable[Sequence[Any]]) -> list[Any]:
     return list(chain.from_iterable(parts))
 
 
-def _models(models: Sequence[Model]) -> DataFrame:
+def models(models: Sequence[Model]) -> DataFrame:
+    """The columns of `COLUMNS` that tell of a model, a row each."""
     return DataFrame(
         [
-            (one.name, plain(one.label), one.family, one.target or one.name, one.recipe,
-             published.name_of(one), one.num_classes)
+            (one.name, plain(one.label), one.family, one.target or one.name, one.weights or "",
+             one.recipe, published.name_of(one), one.num_classes)
             for one in models
         ],
         columns=["model", *_OF_MODEL],
@@ -193,6 +208,8 @@ def _constants(run: Run, frame: DataFrame) -> dict[str, Any]:
     wanted = {first_of(name): run.precision for name, info in infos.items() if info.precise}
     units = {name: metric.unit for name, metric in METRICS.items()}
     return {
+        "dataset": plain(str(run.accuracy.get("dataset", ""))),
+        "imagenet": on_imagenet(run),
         "planned": frame["measure"].map(planned).fillna(1).astype("int64"),
         "wanted": frame["metric"].map(wanted).astype("float64"),
         "unit": frame["metric"].map(units).fillna(""),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,15 +13,13 @@ from pandas import DataFrame
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS, Metric
-from cmx_bench.results import summary
+from cmx_bench.results import frame, summary
 from cmx_bench.results.agreement import NO_VOTES, Votes
 from cmx_bench.results.counterparts import Counterparts
 from cmx_bench.results.gaps import Gap
 from cmx_bench.results.records import Record, Run
 from cmx_bench.results.stats import Estimate
 from cmx_bench.results.summary import Result
-
-_IMAGENET = re.compile(r"(.*/)?(imagenet|ilsvrc2012)([-_]?1k)?([-_]wds)?([-_]val(idation)?)?")
 
 # What names a result of a run: a model, the key of a setting, a metric.
 Key = tuple[str, str, str]
@@ -148,9 +145,7 @@ class Report:
     @property
     def on_imagenet(self) -> bool:
         """Whether top-1 was measured on what published figures are of, by the data set's name."""
-        asked = self.run.accuracy
-        whole = not (asked.get("real_labels") or asked.get("valid_labels"))
-        return whole and bool(_IMAGENET.fullmatch(str(asked.get("dataset", "")).lower()))
+        return frame.on_imagenet(self.run)
 
     def metrics(self) -> list[Metric]:
         """The metrics that the run has results of, in the order of `METRICS`."""

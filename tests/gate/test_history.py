@@ -174,11 +174,11 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 def test_a_figure_shows_lines_change_points_and_environments(past: tuple[Path, Run]) -> None:
     (plot,) = history.plots(read(*past))
     assert plot.name == f"history-throughput-{FP16.key}"
-    assert plot.shape.ticks == tuple(f"2026-01-0{day}" for day in range(1, 9))
-    line = [point for point in plot.shape.points if point.label == "ResNet-50"]
-    assert [point.x for point in line] == list(range(8))
-    assert [point.y for point in line] == pytest.approx([100] * 4 + [90] * 4)
-    change, around = plot.shape.marks
+    line = plot.data[plot.data["label"] == "ResNet-50"]
+    assert line["tick"].tolist() == [f"2026-01-0{day}" for day in range(1, 9)]
+    assert line["x"].tolist() == list(range(8))
+    assert line["y"].tolist() == pytest.approx([100] * 4 + [90] * 4)
+    change, around = plot.paint.keywords["marks"]  # type: ignore[attr-defined]
     assert (change.x, change.change) == (3.5, True)
     assert re.fullmatch(r"(.+ 11 % slower\n){2}and 9 more", change.text)
     assert (around.x, around.text, around.change) == (3.5, "torch 2.15.0 → 2.16", False)

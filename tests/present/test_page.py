@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
+from matplotlib.axes import Axes
+from pandas import DataFrame
+
 from cmx_bench.present import drawing, page
 from cmx_bench.present.content import Column, Entry, Table
-from cmx_bench.present.plot import Axis, Plot, Point, Scatter
+from cmx_bench.present.drawing import Plot
+from cmx_bench.present.drawing.points import draw_points
 
 COLUMNS = (Column("a", "A"), Column("b", "B"))
 
@@ -31,10 +35,13 @@ def test_rows_of_one_name_are_counted() -> None:
 
 
 def test_drawings_have_no_styles() -> None:
-    point = Point("DeiT-S", "deit", 22.1, 79.8)
-    shape = Scatter(Axis("x"), Axis("y"), (point,))
-    drawings = drawing.draw([Plot("p", "P", "", "", shape)])
+    def paint(points: DataFrame, ax: Axes) -> None:
+        ax.set(xlabel="x", ylabel="y")
+        draw_points(ax, points)
+
+    points = DataFrame([{"label": "DeiT-S", "family": "deit", "x": 22.1, "y": 79.8}])
+    drawings = drawing.draw([Plot("p", "P", "", "", points, paint)])
     [(_, svg)] = page.inlined(drawings)
     assert "style" not in svg
-    assert re.search(r'<use [^>]*fill="var\(--hue-0072b2\)"', svg)
+    assert re.search(r'<path [^>]*fill="var\(--hue-0072b2\)"', svg)
     assert 'font-size="9px"' in svg and 'text-anchor="middle"' in svg

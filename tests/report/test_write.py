@@ -13,6 +13,7 @@ import pytest
 
 from cmx_bench import report
 from cmx_bench.errors import RecordsError
+from cmx_bench.report.verify import verify
 
 from .synthetic import make_records, make_run, write_folder
 
@@ -54,10 +55,21 @@ def test_a_folder_gets_every_format(written: Path) -> None:
 def test_figures_are_copied_where_that_is_asked_for(tmp_path: Path) -> None:
     run = make_run(measures=("params",))
     folder = write_folder(tmp_path, run, make_records(run))
-    report.write(folder, copies=True)
-    assert {path.name for path in (folder / "figures").iterdir()} == {
-        "figure1.svg", "figure1.png", "figure1.pdf",
+    report.write(folder, "page")
+    assert figures_of(folder) == {"figure1.svg", "figure1.png", "figure1.pdf"}
+    (folder / "figures" / "figure1.pdf").unlink()
+    report.write(folder, "paper")
+    assert figures_of(folder) == {
+        "figure1.svg", "figure1.png", "figure1.paper.png", "figure1.paper.pdf",
     }  # fmt: skip
+    assert not verify(folder).differences
+    (folder / "figures" / "figure1.paper.png").write_bytes(b"")
+    [damaged] = verify(folder).differences
+    assert damaged.file == "figures/figure1.paper.png"
+
+
+def figures_of(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "figures").iterdir()}
 
 
 def test_markdown_links_figures_that_are_there(written: Path) -> None:

@@ -1,26 +1,47 @@
-"""Draws the figures: the same bytes every time, without pyplot's state."""
+"""Figures before they are drawn and after; matplotlib is loaded only where one is drawn."""
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-import matplotlib
-from matplotlib.figure import Figure
+from cmx_bench.present.drawing.theme import CSS_COLOURS, SIZES, StyleName
+from cmx_bench.units import plain
 
-from cmx_bench.present import hover
-from cmx_bench.present.drawing import scatter, stacks, strips, timeline
-from cmx_bench.present.drawing.theme import BELOW, CSS_COLOURS, RC, WIDTH, Frame
-from cmx_bench.present.plot import Plot, Scatter, Shape, Stacks, Strips, Timeline
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plot:
+    """A figure before it is drawn.
+
+    `alt` says in words what can be seen. `paint` paints `data` on axes. `lines` is the height of
+    the axes in lines of text, where it follows from what is shown.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    data: DataFrame
+    paint: Callable[[DataFrame, Axes], None]
+    lines: float | None = None
+
+
+class NothingToDrawError(ValueError):
+    """A figure has nothing to show; the text is its title."""
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}: left out, because no model has the values for it"
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A drawn figure: a standalone SVG on white, and copies of it by format."""
+    """A drawn figure: a standalone SVG on white, and copies of it by the names of `COPIES`."""
 
     plot: Plot
     svg: str
@@ -29,70 +50,56 @@ class Drawing:
     @property
     def files(self) -> dict[str, str | bytes]:
         """What is written, by its path in the folder of a report."""
-        copies = {f"figures/{self.plot.name}.{kind}": one for kind, one in self.copies.items()}
+        copies = {f"figures/{self.plot.name}.{name}": copy for name, copy in self.copies.items()}
         return {f"figures/{self.plot.name}.svg": self.svg, **copies}
 
 
-@dataclass(frozen=True, slots=True)
-class _Painter:
-    """What one shape of figure looks like: its size, and what is painted on its axes."""
-
-    frame: Callable[[Any], Frame]
-    paint: Callable[[Any, Any], None]
-
-
-_PAINTERS: Mapping[type[Shape], _Painter] = {
-    Scatter: _Painter(scatter.frame, scatter.paint),
-    Timeline: _Painter(timeline.frame, timeline.paint),
-    Strips: _Painter(strips.frame, strips.paint),
-    Stacks: _Painter(stacks.frame, stacks.paint),
+# The copies that a figure can have, by the end of their names, and the style and format of each.
+COPIES: Mapping[str, tuple[StyleName, str]] = {
+    kind if style == "page" else f"{style}.{kind}": (style, kind)
+    for style in SIZES
+    for kind in ("png", "pdf")
 }
-# The formats that a figure can be copied to, and how. Weak compression of a PNG: it takes half the
-# time of drawing otherwise, for a quarter of the size.
-COPIES: Mapping[str, Mapping[str, Any]] = {
-    "png": {"dpi": 120, "metadata": {"Software": None}, "pil_kwargs": {"compress_level": 2}},
-    "pdf": {"metadata": dict.fromkeys(("CreationDate", "Producer", "Creator"))},
-}
+
+
+def copies_in(style: StyleName | None) -> list[str]:
+    """The names of the copies in a style; of no style there are none."""
+    return [name for name, (mine, _) in COPIES.items() if mine == style]
 
 
 def draw(plots: Iterable[Plot], copies: Collection[str] = ()) -> tuple[Drawing, ...]:
-    """Draws each figure; the same plots give the same bytes.
+    """Draws each figure in the style of a page; the same plots give the same bytes.
 
     Args:
-        copies: formats of `COPIES`. A PNG takes as long again as the SVG, a PDF twice as long.
+        copies: names of `COPIES`. A PNG takes as long again as the SVG, a PDF twice as long.
     """
-    with matplotlib.rc_context(RC), warnings.catch_warnings():
-        # A user's label may hold an emoji that the font lacks: a box, not a warning on stderr.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        return tuple(_draw(plot, copies) for plot in plots)
+    from cmx_bench.present.drawing import canvas
+
+    styles = dict.fromkeys(COPIES[name][0] for name in copies)
+    drawings = []
+    for plot in plots:
+        page = canvas.saved(plot, "page", ["svg", *_kinds(copies, "page")])
+        others = {
+            style: canvas.saved(plot, style, _kinds(copies, style))
+            for style in styles
+            if style != "page"
+        }
+        files = {"page": page} | others
+        made = {name: files[style][kind] for name in copies for style, kind in [COPIES[name]]}
+        drawings.append(Drawing(plot, page["svg"].decode(), made))
+    return tuple(drawings)
 
 
-_SVG: Mapping[str, Any] = {"metadata": dict.fromkeys(("Date", "Creator", "Format", "Type"))}
+def _kinds(copies: Collection[str], style: StyleName) -> list[str]:
+    return [kind for name in copies for mine, kind in [COPIES[name]] if mine == style]
 
 
-def _draw(plot: Plot, copies: Collection[str]) -> Drawing:
-    figure = _painted(plot.shape)
-    svg = hover.titled(_saved(figure, "svg", _SVG).decode())
-    return Drawing(plot, svg, {one: _saved(figure, one, COPIES[one]) for one in copies})
+def on(plot: Plot, ax: Axes | None = None) -> Axes:
+    """Draws a figure on `ax`; without it on axes of a new figure of pyplot, of the size and in the
+    fonts that matplotlib is set to (see `theme.style`)."""
+    from cmx_bench.present.drawing import canvas
 
-
-def _saved(figure: Figure, format: str, options: Mapping[str, Any]) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format=format, **options)
-    return file.getvalue()
-
-
-def _painted(shape: Shape) -> Figure:
-    """The figure of a shape. Laid out by hand: matplotlib's layouts draw it twice."""
-    painter = _PAINTERS[type(shape)]
-    frame = painter.frame(shape)
-    figure = Figure((WIDTH, frame.height))
-    wide, high = WIDTH - frame.left - frame.right, frame.height - BELOW - frame.above
-    axes = figure.add_axes(
-        (frame.left / WIDTH, BELOW / frame.height, wide / WIDTH, high / frame.height)
-    )
-    painter.paint(axes, shape)
-    return figure
+    return canvas.shown(plot, ax)
 
 
 def inline(drawing: Drawing) -> str:
@@ -109,3 +116,12 @@ def inline(drawing: Drawing) -> str:
         return text.replace("xlink:href", "href")
 
     return re.sub(r"<[^>]+>", adapted, svg)
+
+
+_LONGEST_LABEL = 28
+
+
+def short_label(text: str) -> str:
+    """`text` as a figure can carry it: on one line, without control characters, cut if long."""
+    text = plain(text).replace("\n", " ")
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"

@@ -1,77 +1,144 @@
-"""Paints the points of one family: markers, bars, the line that joins them."""
+"""Points of models by seaborn: markers by family, bars, lines, rings, texts for the pointer.
+
+Points are a DataFrame with a row each: `label`, `family`, `x` and `y`. Where they have these too,
+`low` and `high` are the ends of an interval of y, `left` and `right` of x; points with the same
+`line` are joined; `published` ones are hollow; a `ring` stands around those that the caption speaks
+of; a `kind` of work colours a point instead of its family; `tick` says x in words.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import matplotlib
+import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
+from pandas import DataFrame, Series
 
-from cmx_bench.present.drawing.theme import INK, PAGE, Style
-from cmx_bench.present.plot import Point
+from cmx_bench import units
+from cmx_bench.present.drawing import canvas
+from cmx_bench.present.drawing.theme import INK, KIND_COLOURS, PAGE, styles_of
 
-_MARKER, _RING = 7.0, 14.0
-
-
-def marker_size(style: Style) -> float:
-    """Points; a star of the same width has far less to see."""
-    return _MARKER * (1.7 if style.marker == "*" else 1.0)
+_STAR = 1.7  # a star of the same width has far less to see
+_DASHES = {"-": "", "--": (4, 1.6), ":": (1, 1.6)}
 
 
-def paint_points(
-    axes: Axes, points: Sequence[Point], style: Style, gid: Callable[[Sequence[Point]], str],
-    joined: bool = False,
-) -> None:  # fmt: skip
-    """Published points hollow and apart from the others; `joined` ones from left to right.
+def draw_points(ax: Axes, points: DataFrame, interval: str = "95 % interval") -> None:
+    """Draws points; the labels of the axes are set already, for texts name what they show.
 
     Args:
-        gid: what is said of each of some points, for `hover.titled`.
+        interval: what the bars are, for a reader who points at a marker.
     """
-    for published in (False, True):
-        mine = sorted((p for p in points if p.published is published), key=lambda p: p.x)
-        if mine:
-            axes.plot(
-                [point.x for point in mine], [point.y for point in mine],
-                color=style.colour, marker=style.marker, markersize=marker_size(style),
-                markerfacecolor=PAGE if published else style.colour,
-                markeredgecolor=style.colour, markeredgewidth=1.2,
-                linestyle=style.line if joined else "none", linewidth=style.width, zorder=3,
-                gid=gid(mine),
-            )  # fmt: skip
-    _paint_bars(axes, points, style)
-    _paint_rings(axes, [point for point in points if point.ring])
+    _draw_lines(ax, points)
+    _draw_bars(ax, points)
+    styles, marker = styles_of(points["family"]), matplotlib.rcParams["lines.markersize"]
+    colour, palette = _colours(points)
+    sns.scatterplot(
+        points, x="x", y="y", hue=colour, palette=palette, style="family", size="family",
+        markers={family: style.marker for family, style in styles.items()},
+        sizes={family: (marker * marker_scale(style.marker)) ** 2
+               for family, style in styles.items()},
+        linewidth=line_width(), zorder=3, legend=False, ax=ax,
+    )  # fmt: skip
+    hollow(ax.collections[-1], points.get("published", False))
+    canvas.tell(ax.collections[-1], _texts(ax, points, interval))
+    if "ring" in points:
+        ringed = points[points["ring"]]
+        ax.scatter(ringed["x"], ringed["y"], (2 * marker) ** 2, "none", marker="o",
+                   edgecolors=INK, linewidths=line_width(), zorder=4)  # fmt: skip
 
 
-def _paint_bars(axes: Axes, points: Sequence[Point], style: Style) -> None:
-    look: dict[str, Any] = {
-        "fmt": "none", "color": style.colour, "ecolor": style.colour, "elinewidth": 1.2,
-        "capsize": 3, "zorder": 2,
-    }  # fmt: skip
-    high = [one for one in points if one.low is not None and one.high is not None]
-    if high:
-        below = [one.y - (one.low or 0) for one in high]
-        above = [(one.high or 0) - one.y for one in high]
-        axes.errorbar([p.x for p in high], [p.y for p in high], yerr=[below, above], **look)
-    wide = [one for one in points if one.left is not None and one.right is not None]
-    if wide:
-        left = [one.x - (one.left or 0) for one in wide]
-        right = [(one.right or 0) - one.x for one in wide]
-        axes.errorbar([p.x for p in wide], [p.y for p in wide], xerr=[left, right], **look)
+def hollow(markers: Any, which: Series[bool] | bool) -> None:
+    """Gives all markers an edge of their colour, and leaves only the edge of some."""
+    colours = markers.get_facecolor()
+    markers.set_edgecolor(colours)
+    markers.set_facecolor(np.where(np.c_[which], matplotlib.colors.to_rgba(PAGE), colours))
 
 
-def _paint_rings(axes: Axes, points: Sequence[Point]) -> None:
-    if points:
-        axes.plot(
-            [point.x for point in points], [point.y for point in points], linestyle="none",
-            marker="o", markersize=_RING, markerfacecolor="none", markeredgecolor=INK, zorder=4,
-        )  # fmt: skip
+def line_width() -> float:
+    """The width of lines of the style, in points."""
+    return float(matplotlib.rcParams["lines.linewidth"])
 
 
-def heights(point: Point) -> tuple[float, ...]:
-    """All of y that the point and its bar take up."""
-    return tuple(edge for edge in (point.y, point.low, point.high) if edge is not None)
+def marker_scale(marker: str) -> float:
+    """By how much a marker is larger than others."""
+    return _STAR if marker == "*" else 1.0
 
 
-def widths(point: Point) -> tuple[float, ...]:
-    """All of x that the point and its bar take up."""
-    return tuple(edge for edge in (point.x, point.left, point.right) if edge is not None)
+def _colours(points: DataFrame) -> tuple[str, dict[str, str]]:
+    """What colours points, and how."""
+    if "kind" in points:
+        return "kind", dict(KIND_COLOURS)
+    styles = styles_of(points["family"])
+    return "family", {family: style.colour for family, style in styles.items()}
+
+
+def _draw_lines(ax: Axes, points: DataFrame) -> None:
+    if "line" not in points:
+        return
+    styles = styles_of(points["family"])
+    published = points.get("published", False)
+    joined = points.assign(line=points["line"] + np.where(published, " published", ""))
+    colour, palette = _colours(points)
+    sns.lineplot(
+        joined, x="x", y="y", hue=colour, palette=palette, style="family", size="family",
+        dashes={family: _DASHES[style.line] for family, style in styles.items()},
+        sizes={family: style.width * line_width() for family, style in styles.items()},
+        units="line", estimator=None, errorbar=None, zorder=2.5, legend=False, ax=ax,
+    )  # fmt: skip
+
+
+def _draw_bars(ax: Axes, points: DataFrame) -> None:
+    if {"low", "high"} <= {*points}:
+        upright = points.dropna(subset=["low", "high"])
+        colours = _colour_of_each(upright)
+        ax.vlines(upright["x"], upright["low"], upright["high"], colours, lw=line_width(), zorder=2)
+        _draw_caps(
+            ax, "_", colours, (upright["x"], upright["low"]), (upright["x"], upright["high"])
+        )
+    if {"left", "right"} <= {*points}:
+        flat = points.dropna(subset=["left", "right"])
+        colours = _colour_of_each(flat)
+        ax.hlines(flat["y"], flat["left"], flat["right"], colours, lw=line_width(), zorder=2)
+        _draw_caps(ax, "|", colours, (flat["left"], flat["y"]), (flat["right"], flat["y"]))
+
+
+def _draw_caps(
+    ax: Axes, cap: str, colours: Sequence[str], *ends: tuple[Series[Any], Series[Any]]
+) -> None:
+    area = 0.7 * matplotlib.rcParams["lines.markersize"] ** 2
+    for x, y in ends:
+        ax.scatter(x, y, area, colours, marker=cap, linewidths=line_width(), zorder=2)
+
+
+def _colour_of_each(points: DataFrame) -> list[str]:
+    name, palette = _colours(points)
+    return [palette[key] for key in points[name]]
+
+
+def _texts(ax: Axes, points: DataFrame, interval: str) -> Iterator[str]:
+    """`ResNet-50 (published): Parameters (millions) 25.6, ImageNet top-1 (%) 76.32`."""
+    for point in points.to_dict("records"):
+        name = point["label"] or point["line"]
+        published = " (published)" if point.get("published") else ""
+        x = point.get("tick") or _value(ax.get_xlabel(), point["x"])
+        text = f"{name}{published}: {x}, {_value(ax.get_ylabel(), point['y'])}"
+        low, high = point.get("low", np.nan), point.get("high", np.nan)
+        if not np.isnan([low, high]).any():
+            text += f" ({interval} {units.significant(low, 4)} to {units.significant(high, 4)})"
+        yield text
+
+
+def _value(label: str, value: float) -> str:
+    return f"{label} {units.significant(value, 4)}"
+
+
+def draw_curve(ax: Axes, spots: Sequence[tuple[float, float]], label: str) -> None:
+    """A dashed line that no model's points make: a front, a roof."""
+    x, y = zip(*spots, strict=True)
+    sns.lineplot(
+        x=x, y=y, sort=False, estimator=None, errorbar=None, color=INK, linewidth=line_width(),
+        linestyle=(0, (4, 2)), zorder=1, label=label, legend=False, ax=ax,
+    )  # fmt: skip

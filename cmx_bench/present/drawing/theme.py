@@ -1,22 +1,21 @@
-"""How figures look: colours, markers, sizes."""
+"""How figures look: colours, markers and lines of families; sizes for a page, a paper, slides."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from itertools import cycle
-from typing import Any, Literal
-
-from matplotlib.axes import Axes
-
-from cmx_bench.present.plot import Point
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 INK, LEADER, GRID, PAGE = "#1b1f24", "#8c959f", "#d5dade", "#ffffff"
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a family is drawn."""
+    """How a family is drawn; `width` is that of its lines, in multiples of the style's."""
 
     label: str
     colour: str
@@ -28,13 +27,13 @@ class Style:
 # Okabe and Ito's colours, which colour-blind readers can tell apart; lines and markers as in the
 # paper's Figure 1.
 STYLES: Mapping[str, Style] = {
-    "convmixer": Style("ConvMixer", "#d55e00", "*", "-", 2.6),
-    "resmlp": Style("ResMLP", "#009e73", "s", "-", 1.2),
-    "deit": Style("DeiT", "#0072b2", "o", "-", 1.2),
-    "resnet": Style("ResNet", "#5f6b76", "D", "--", 1.2),
-    "mixer": Style("MLP-Mixer", "#cc79a7", "^", "-", 1.2),
-    "vit": Style("ViT", "#56b4e9", "v", "-", 1.2),
-    "swin": Style("Swin", "#e69f00", "P", "-", 1.2),
+    "convmixer": Style("ConvMixer", "#d55e00", "*", "-", 2.2),
+    "resmlp": Style("ResMLP", "#009e73", "s", "-", 1.0),
+    "deit": Style("DeiT", "#0072b2", "o", "-", 1.0),
+    "resnet": Style("ResNet", "#5f6b76", "D", "--", 1.0),
+    "mixer": Style("MLP-Mixer", "#cc79a7", "^", "-", 1.0),
+    "vit": Style("ViT", "#56b4e9", "v", "-", 1.0),
+    "swin": Style("Swin", "#e69f00", "P", "-", 1.0),
 }
 _OTHERS = (
     ("#8a6d3b", "X"), ("#6a51a3", "p"), ("#3b8a86", "h"), ("#a33b5a", "<"), ("#7a8a3b", ">"),
@@ -57,57 +56,79 @@ CSS_COLOURS: Mapping[str, str] = {
 } | {colour: f"var(--hue-{colour[1:]})" for colour in (
     *(style.colour for style in STYLES.values()), *(colour for colour, _ in _OTHERS))}  # fmt: skip
 
-RC: dict[Any, Any] = {
+LOOK: dict[Any, Any] = {
     "svg.hashsalt": "cmx-bench",
     "svg.fonttype": "none",
     "pdf.fonttype": 42,  # TrueType, which can be edited; some journals refuse Type 3
-    "font.family": "sans-serif",
-    "font.size": 9,
     "text.parse_math": False,
     "text.color": INK,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "axes.unicode_minus": True,
+    "axes.grid": True,
     "axes.formatter.use_mathtext": False,
     "grid.color": GRID,
-    "grid.linewidth": 0.6,
     "xtick.color": INK,
     "ytick.color": INK,
     "figure.facecolor": PAGE,
     "axes.facecolor": PAGE,
     "legend.frameon": False,
-    "legend.fontsize": 8,
 }
-WIDTH, BELOW, ABOVE, RIGHT = 7.2, 0.5, 0.35, 0.15  # inches
-FONT_SIZE = 7.5  # of labels, in points
-LETTER = 0.085  # inches that a letter of the axes' labels takes at most
+StyleName: TypeAlias = Literal["page", "paper", "slides"]
+# Inches and points. A column of a two-column paper is 3.35 inches wide, slides are 16 : 9.
+SIZES: Mapping[StyleName, dict[Any, Any]] = {
+    "page": {
+        "figure.figsize": (7.2, 4.6), "font.size": 9, "legend.fontsize": 8, "lines.markersize": 7,
+        "lines.linewidth": 1.2, "axes.linewidth": 0.8, "grid.linewidth": 0.6,
+    },
+    "paper": {
+        "figure.figsize": (3.35, 3.0), "font.size": 8, "legend.fontsize": 7, "lines.markersize": 5,
+        "lines.linewidth": 0.9, "axes.linewidth": 0.6, "grid.linewidth": 0.4,
+        "xtick.major.size": 2.5, "ytick.major.size": 2.5, "axes.labelpad": 2.5,
+    },
+    "slides": {
+        "figure.figsize": (10, 5.6), "font.size": 16, "legend.fontsize": 15,
+        "lines.markersize": 12, "lines.linewidth": 2.0, "axes.linewidth": 1.2,
+        "grid.linewidth": 0.9, "xtick.major.size": 5, "ytick.major.size": 5,
+    },
+}  # fmt: skip
+LABEL = 5 / 6  # of the size of the font: names beside markers and bars
+
+_colours: ContextVar[Mapping[str, str]] = ContextVar("_colours", default=MappingProxyType({}))
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """The height of a figure and the margins around its axes, in inches."""
+@contextmanager
+def style(name: StyleName = "page", colours: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Figures drawn within it have the sizes of a style, whatever matplotlib was told before.
 
-    height: float
-    left: float
-    right: float = RIGHT
-    above: float = ABOVE
+    Args:
+        name: one of `SIZES`.
+        colours: of families, instead of their own.
+    """
+    import matplotlib
+
+    token = _colours.set(colours or {})
+    try:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(LOOK | SIZES[name])
+            yield
+    finally:
+        _colours.reset(token)
 
 
-def size(axes: Axes) -> tuple[float, float]:
-    """Width and height of the axes, in points."""
-    scale = 72 / axes.figure.dpi
-    return scale * axes.bbox.width, scale * axes.bbox.height
-
-
-def styles_of(points: Sequence[Point]) -> dict[str, Style]:
+def styles_of(families: Iterable[str]) -> dict[str, Style]:
     """The families that are there, the known ones first."""
-    there = {point.family for point in points}
-    found = {family: style for family, style in STYLES.items() if family in there}
-    others = sorted(there - found.keys())
-    for family, (colour, marker) in zip(others, cycle(_OTHERS), strict=False):
-        found[family] = Style(family, colour, marker, ":", 1.0)
-    return found
+    there = set(families)
+    styles = {family: style for family, style in STYLES.items() if family in there}
+    for family, (colour, marker) in zip(
+        sorted(there - styles.keys()), cycle(_OTHERS), strict=False
+    ):
+        styles[family] = Style(family, colour, marker, ":", 0.8)
+    chosen = _colours.get()
+    return {
+        family: replace(style, colour=chosen.get(family, style.colour))
+        for family, style in styles.items()
+    }

@@ -1,13 +1,60 @@
-"""What each figure shows, as plain data: which figures there are, and in which order they stand."""
+"""The figures of a report: which there are, in the order in which they stand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
 
-from cmx_bench.present.plot import Plot
-from cmx_bench.report.figures import batch_sizes, cost, curves, figure_one, front, roofs, samples
+from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.report.figures import (
+    batch_sizes,
+    cost,
+    figure_one,
+    front,
+    learning_curves,
+    roofs,
+    samples,
+    shares,
+)
+from cmx_bench.report.figures.selection import (
+    Choices,
+    Selection,
+    each_batch_curve,
+    each_setting,
+    selections,
+    whole_run,
+)
 from cmx_bench.results.nouns import Report
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure: the function that draws it from samples, for users; what the report shows of each
+    part of a run that it can `choose`; the measures without which it is not spoken of."""
+
+    function: Callable[..., Axes]
+    plot: Callable[[Selection], Plot]
+    measures: tuple[str, ...] = ()
+    choose: Choices = each_setting
+
+
+FIGURES = (
+    Figure(figure_one.figure_one, figure_one.plot, choose=whole_run),
+    Figure(front.front, front.plot, ("throughput",)),
+    Figure(cost.throughput, cost.throughput_plot, ("throughput",)),
+    Figure(cost.throughput_by_macs, cost.throughput_by_macs_plot, ("throughput", "macs")),
+    Figure(roofs.roofline, roofs.plot, ("roofline",)),
+    Figure(shares.work_shares, shares.plot, ("roofline",)),
+    Figure(cost.memory, cost.memory_plot, ("memory",)),
+    Figure(samples.samples, samples.plot, ("throughput",)),
+    Figure(batch_sizes.batch_sizes, batch_sizes.plot, ("throughput",), each_batch_curve),
+    Figure(learning_curves.learning_curves, learning_curves.plot, ("training",), whole_run),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,31 +66,20 @@ class Plots:
 
 
 def plots(report: Report) -> Plots:
-    """Figure 1 of the paper, what each setting gave, what batch sizes did, how models learned."""
-    every = [figure_one.plot(report), *_per_setting(report), *batch_sizes.plots(report)]
-    if report.run.trains:
-        every.append(curves.plot(report))
-    drawn = tuple(plot for plot in every if not plot.shape.empty)
-    omitted = tuple(
-        f"{plot.title}: left out, for no model has the figures for it"
-        for plot in every
-        if plot.shape.empty
-    )
-    return Plots(drawn, omitted)
+    """The figures of a report: all of a setting stand together."""
+    drawn, omitted = [], []
+    for figure, selection in _shown(report):
+        try:
+            drawn.append(figure.plot(selection))
+        except NothingToDrawError as nothing:
+            omitted.append(str(nothing))
+    return Plots(tuple(drawn), tuple(omitted))
 
 
-def _per_setting(report: Report) -> Iterator[Plot]:
-    measures = report.run.measures
-    for setting in report.run.settings:
-        if "throughput" in measures:
-            yield front.plot(report, setting)
-            yield cost.plot(report, setting, cost.THROUGHPUT, cost.PARAMS)
-        if {"throughput", "macs"} <= set(measures):
-            yield cost.plot(report, setting, cost.THROUGHPUT, cost.MACS)
-        if "roofline" in measures:
-            yield roofs.roofline(report, setting)
-            yield roofs.shares(report, setting)
-        if "memory" in measures:
-            yield cost.plot(report, setting, cost.MEMORY, cost.PARAMS)
-        if "throughput" in measures:
-            yield samples.plot(report, setting, "throughput")
+def _shown(report: Report) -> Iterator[tuple[Figure, Selection]]:
+    measures = {*report.run.measures, *(("training",) if report.run.trains else ())}
+    figures = [figure for figure in FIGURES if measures >= set(figure.measures)]
+    for choose, neighbours in groupby(figures, lambda figure: figure.choose):
+        together = list(neighbours)
+        for selection in selections(report, choose):
+            yield from ((figure, selection) for figure in together)

@@ -2,66 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pandas import DataFrame
 
 from cmx_bench import units
-from cmx_bench.cell import Model, Setting
-from cmx_bench.present.plot import Axis, Plot, Point, Scatter, short_label
-from cmx_bench.report.figures.cost import THROUGHPUT, bars, left_out
-from cmx_bench.results.nouns import Report
+from cmx_bench.present import drawing
+from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.report.figures.cost import THROUGHPUT
+from cmx_bench.report.figures.selection import FEWEST, Selection, each_batch_curve, select
+from cmx_bench.report.figures.sentences import bars
 
-FEWEST = 3  # sizes that make a curve
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 KNEE = 0.95  # of the highest throughput
+_TITLE = "Throughput against batch size"
 
 
-def plots(report: Report) -> Iterator[Plot]:
-    """A figure for each group of settings that differ in nothing but the batch size."""
-    groups: dict[Setting, list[Setting]] = {}
-    for setting in report.run.settings:
-        groups.setdefault(replace(setting, name="", batch_size=0), []).append(setting)
-    for settings in groups.values():
-        if len(settings) >= FEWEST and "throughput" in report.run.measures:
-            yield _plot(report, sorted(settings, key=lambda one: one.batch_size))
+def batch_sizes(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
+    """Images a second against the batch size, over settings that differ in nothing else.
+
+    Args:
+        df: the samples of a run.
+        ax: axes to draw on, instead of new ones.
+        setting: what the keys of the settings have in common, where there are several groups:
+            `cuda-fp16-nchw-eager-r224`.
+
+    Raises:
+        ValueError: no model has throughput at three sizes, or it is not clear which group is meant.
+    """
+    return drawing.on(plot(select(df, each_batch_curve, setting)), ax)
 
 
-def _plot(report: Report, settings: Sequence[Setting]) -> Plot:
-    curves = {model.name: _curve(report, model, settings) for model in report.run.models}
-    sizes = tuple(setting.batch_size for setting in settings)
-    shared = settings[0].key.replace(f"-b{settings[0].batch_size}-", "-")
-    points = tuple(point for curve in curves.values() for point in curve)
-    there = [name for name, curve in curves.items() if curve]
+def plot(chosen: Selection) -> Plot:
+    """A curve for each model."""
+    points = _points(chosen)
+    if points.empty:
+        raise NothingToDrawError(_TITLE)
     sentences = [
-        f"Throughput on {shared} by batch size. A ring marks the knee: the smallest batch that "
+        f"Throughput on {chosen.key} by batch size. A ring marks the knee: the smallest batch that "
         f"reaches {units.percent(KNEE)} of the model's highest throughput; where none is ringed, "
         f"the largest batch is the first to do so. {bars(points)}",
-        *left_out(report.run.models, there, f"throughput at {FEWEST} batch sizes"),
+        *chosen.left_out(points, f"throughput at {FEWEST} batch sizes"),
     ]
+    told = [_told(curve) for _, curve in points.groupby(level=0, sort=False)]
     return Plot(
-        f"batches-{shared}", "Throughput against batch size", " ".join(sentences),
-        _alt([curve for curve in curves.values() if curve]),
-        Scatter(Axis("Batch size", logarithmic=True, ticks=sizes), THROUGHPUT.axis, points),
+        f"batches-{chosen.key}", _TITLE, " ".join(sentences),
+        f"Throughput by batch size: {'; '.join(told)}.", points, _paint,
     )  # fmt: skip
 
 
-def _curve(report: Report, model: Model, settings: Sequence[Setting]) -> list[Point]:
-    """A point for each size that the model was measured at; the last one carries the label."""
-    measured = [
-        (setting.batch_size, estimate)
-        for setting in settings
-        if (estimate := report.estimate(model, setting, "throughput")) is not None
-    ]
-    if len(measured) < FEWEST:
-        return []
-    turn = knee([(size, estimate.value) for size, estimate in measured])
-    largest = measured[-1][0]
-    return [
-        Point(
-            short_label(model.label) if size == largest else "", model.family, size,
-            estimate.value, estimate.low, estimate.high, line=model.name, ring=size == turn,
-        )
-        for size, estimate in measured
-    ]  # fmt: skip
+def _points(chosen: Selection) -> DataFrame:
+    """A point for each size that a model was measured at; the last one carries the label."""
+    sizes = chosen.samples.drop_duplicates("setting").set_index("setting")["batch_size"]
+    rows = DataFrame(
+        [
+            (row.model, int(sizes[row.setting]), row.value, row.low, row.high)
+            for row in chosen.results
+            if row.metric == "throughput" and row.value is not None
+        ],
+        columns=["model", "x", "y", "low", "high"],
+    ).astype({"low": float, "high": float})
+    rows = rows.join(chosen.models[["label", "family"]], "model").sort_values("x", kind="stable")
+    curves = [rows[rows["model"] == name] for name in chosen.models.index]
+    enough = [_curve(curve) for curve in curves if len(curve) >= FEWEST]
+    return DataFrame(columns=rows.columns) if not enough else _stacked(enough)
+
+
+def _stacked(curves: Iterable[DataFrame]) -> DataFrame:
+    from pandas import concat
+
+    return concat(curves).set_index("model")
+
+
+def _curve(curve: DataFrame) -> DataFrame:
+    last = curve["x"] == curve["x"].max()
+    turn = knee(list(zip(curve["x"], curve["y"], strict=True)))
+    return curve.assign(
+        line=curve["model"], name=curve["label"], label=curve["label"].where(last, ""),
+        ring=curve["x"] == turn,
+    )  # fmt: skip
 
 
 def knee(rates: Sequence[tuple[int, float]]) -> int | None:
@@ -77,11 +99,22 @@ def knee(rates: Sequence[tuple[int, float]]) -> int | None:
     return None if first == rates[-1][0] else first
 
 
-def _alt(curves: Sequence[Sequence[Point]]) -> str:
-    return f"Throughput by batch size: {'; '.join(map(_spoken, curves))}."
+def _told(curve: DataFrame) -> str:
+    ringed = curve.loc[curve["ring"], "x"]
+    turn = f"{ringed.iloc[0]}" if len(ringed) else "not reached"
+    return (
+        f"{curve['name'].iloc[0]} up to {units.significant(curve['y'].max())} images/s, knee {turn}"
+    )
 
 
-def _spoken(curve: Sequence[Point]) -> str:
-    turn = next((f"{point.x:g}" for point in curve if point.ring), "not reached")
-    best = units.significant(max(point.y for point in curve))
-    return f"{curve[-1].label} up to {best} images/s, knee {turn}"
+def _paint(points: DataFrame, ax: Axes) -> None:
+    from cmx_bench.present.drawing.placement import name_lines
+    from cmx_bench.present.drawing.points import draw_points
+    from cmx_bench.present.drawing.scales import extent, legend, logarithmic
+
+    ax.set(xlabel="Batch size", ylabel=THROUGHPUT.axis)
+    draw_points(ax, points)
+    logarithmic(ax, "x", points["x"], sorted(points["x"].unique()))
+    logarithmic(ax, "y", extent(points, "y"))
+    legend(ax, points)
+    name_lines(ax, points[points["label"] != ""])

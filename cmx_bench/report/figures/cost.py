@@ -1,15 +1,21 @@
-"""What a model costs on a device, throughput and memory, against its params and MACs."""
+"""What a model costs on a device, throughput and memory, against its parameters and MACs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
-from cmx_bench.cell import Model, Setting
+from pandas import DataFrame
+
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import first_few
-from cmx_bench.present.plot import Axis, Plot, Point, Scatter, short_label, spoken
-from cmx_bench.results.nouns import Report
+from cmx_bench.present import drawing
+from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.report.figures.selection import Selection, each_setting, select
+from cmx_bench.report.figures.sentences import bars, little, spoken
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,62 +24,81 @@ class Quantity:
 
     metric: str
     unit: float
-    axis: Axis
+    axis: str
 
 
-PARAMS = Quantity("params", 1e6, Axis("Parameters (millions)"))
-MACS = Quantity("macs", 1e9, Axis("MACs (billions)", logarithmic=True))
-THROUGHPUT = Quantity("throughput", 1.0, Axis("Throughput (images/s)", logarithmic=True))
-MEMORY = Quantity("peak_memory", 2.0**20, Axis("Peak memory (MiB)", logarithmic=True))
+PARAMS = Quantity("params", 1e6, "Parameters (millions)")
+MACS = Quantity("macs", 1e9, "MACs (billions)")
+THROUGHPUT = Quantity("throughput", 1.0, "Throughput (images/s)")
+MEMORY = Quantity("peak_memory", 2.0**20, "Peak memory (MiB)")
 
 
-def plot(report: Report, setting: Setting, cost: Quantity, size: Quantity) -> Plot:
+def throughput(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
+    """Images a second against millions of parameters.
+
+    Args:
+        df: the samples of a run.
+        ax: axes to draw on, instead of new ones.
+        setting: the key of a setting, where there are several.
+
+    Raises:
+        ValueError: no model has both, or it is not clear which setting is meant.
+    """
+    return drawing.on(throughput_plot(select(df, each_setting, setting)), ax)
+
+
+def throughput_by_macs(
+    df: DataFrame, ax: Axes | None = None, *, setting: str | None = None
+) -> Axes:
+    """Images a second against billions of MACs; see `throughput`."""
+    return drawing.on(throughput_by_macs_plot(select(df, each_setting, setting)), ax)
+
+
+def memory(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
+    """Peak memory in MiB against millions of parameters; see `throughput`."""
+    return drawing.on(memory_plot(select(df, each_setting, setting)), ax)
+
+
+def plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     """A sampled metric of every model against an exact one."""
-    models = report.run.models
-    found = {one.name: _point(report, setting, cost, size, one) for one in models}
-    points = tuple(point for point in found.values() if point is not None)
-    there = [name for name, point in found.items() if point is not None]
-    title = METRICS[cost.metric].title
-    against = METRICS[size.metric].title if size is MACS else METRICS[size.metric].title.lower()
-    name = cost.metric.replace("_", "-") + ("-macs" if size is MACS else "")
+    what, against = METRICS[cost.metric].title, METRICS[size.metric].title
+    against = against if size is MACS else against.lower()
+    title = f"{what} against {against} · {chosen.name}"
+    costly = chosen.values(cost.metric) / cost.unit
+    points = chosen.models.assign(
+        x=chosen.values(size.metric)["value"] / size.unit,
+        y=costly["value"], low=costly["low"], high=costly["high"],
+    ).dropna(subset=["x", "y"])  # fmt: skip
+    points = points[points["y"] > 0]
+    if points.empty:
+        raise NothingToDrawError(title)
+    sentences = [
+        f"{what} on {chosen.key}.", bars(points), *little(points, what.lower()),
+        *chosen.left_out(points, f"{what.lower()} or {against}"),
+    ]  # fmt: skip
     return Plot(
-        f"{name}-{setting.key}", f"{title} against {against} · {setting.name}",
-        " ".join([f"{title} on {setting.key}.", bars(points),
-                  *left_out(models, there, f"{title.lower()} or {against}")]),
-        spoken(f"{cost.axis.label} against {size.axis.label}", points),
-        Scatter(size.axis, cost.axis, points),
+        f"{cost.metric.replace('_', '-')}{'-macs' if size is MACS else ''}-{chosen.key}", title,
+        " ".join(sentences), spoken(f"{cost.axis} against {size.axis}", points),
+        points, partial(_paint, cost=cost, size=size),
     )  # fmt: skip
 
 
-def _point(
-    report: Report, setting: Setting, cost: Quantity, size: Quantity, model: Model
-) -> Point | None:
-    large, costly = (report.estimate(model, setting, quantity.metric) for quantity in (size, cost))
-    if large is None or costly is None or costly.value <= 0:
-        return None
-    low, high = (None if edge is None else edge / cost.unit for edge in (costly.low, costly.high))
-    return Point(
-        short_label(model.label), model.family,
-        large.value / size.unit, costly.value / cost.unit, low, high,
-    )  # fmt: skip
+throughput_plot = partial(plot, THROUGHPUT, PARAMS)
+throughput_by_macs_plot = partial(plot, THROUGHPUT, MACS)
+memory_plot = partial(plot, MEMORY, PARAMS)
 
 
-def left_out(models: Sequence[Model], there: Collection[str], lack: str) -> list[str]:
-    """What a caption says of the models that are not in its figure, for they `lack` something."""
-    missing = [short_label(one.label) for one in models if one.name not in there]
-    if not missing:
-        return []
-    return [f"Without {lack}, and left out: {first_few(missing, _MOST_NAMED)}."]
+def _paint(points: DataFrame, ax: Axes, *, cost: Quantity, size: Quantity) -> None:
+    from cmx_bench.present.drawing.placement import label_points
+    from cmx_bench.present.drawing.points import draw_points
+    from cmx_bench.present.drawing.scales import at_least, extent, legend, logarithmic
 
-
-_MOST_NAMED = 5
-
-
-def bars(points: Sequence[Point]) -> str:
-    """What a caption says of the intervals."""
-    if all(point.low is None for point in points):
-        return "One process each: there is no interval."
-    return (
-        "Bars are 95 % intervals over fresh processes; where none shows, it is narrower than the "
-        "marker."
-    )
+    ax.set(xlabel=size.axis, ylabel=cost.axis)
+    draw_points(ax, points)
+    if size is MACS:
+        logarithmic(ax, "x", extent(points, "x"))
+    else:
+        at_least(ax, "x", points)
+    logarithmic(ax, "y", extent(points, "y"))
+    legend(ax, points)
+    label_points(ax, points)

@@ -2,116 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pandas import DataFrame, concat
 
 from cmx_bench import published
-from cmx_bench.cell import Model
-from cmx_bench.present.plot import Axis, Plot, Point, Scatter, short_label, spoken
+from cmx_bench.present import drawing
+from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.published import Published
-from cmx_bench.report.figures.cost import PARAMS, left_out
-from cmx_bench.results.nouns import Report
-from cmx_bench.results.summary import Result
-from cmx_bench.units import plain
+from cmx_bench.report.figures.selection import Selection, select, whole_run
+from cmx_bench.report.figures.sentences import little, spoken
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-def plot(report: Report) -> Plot:
-    """The paper's Figure 1; of another data set than ImageNet only what was measured."""
-    models = report.run.models
-    found = {model.name: tuple(_points(report, model)) for model in models}
-    points = tuple(point for some in found.values() for point in some)
-    ours = tuple(one for one in points if not one.published)
-    if ours and not report.on_imagenet:
-        evaluated = plain(str(report.run.accuracy.get("dataset", "an unknown data set")))
-        there = [name for name, some in found.items() if any(not one.published for one in some)]
-        sentences = [
-            f"Top-1 on {evaluated} against parameters, all measured in this run.",
-            "Means over the seeds; bars are 95 % intervals over seeds and images."
-            if report.over_seeds
-            else "Bars are Wilson's 95 % intervals over the images.",
-            *left_out(models, there, "top-1 or parameters"),
-        ]
-        return Plot(
-            "figure1", "Figure 1 · Accuracy against parameters", " ".join(sentences),
-            spoken(f"{evaluated} top-1 in percent against millions of parameters", ours),
-            Scatter(PARAMS.axis, Axis(f"{evaluated} top-1 (%)"), ours),
-        )  # fmt: skip
-    sentences = [
-        "ImageNet top-1 against parameters, as in the paper's Figure 1. Filled markers are "
-        "measured in this run; hollow ones are published: the paper's figure or, where the paper "
-        "has none, timm's for the weights named."
-    ]
-    if any(point.label.endswith("†") for point in points):
-        sentences.append(DOUBT)
-    there = [name for name, some in found.items() if some]
-    sentences += left_out(models, there, "top-1 or parameters")
-    return Plot(
-        "figure1", "Figure 1 · Accuracy against parameters", " ".join(sentences),
-        spoken("ImageNet top-1 in percent against millions of parameters", points),
-        Scatter(Axis(PARAMS.axis.label, (0, 120)), Axis("ImageNet top-1 (%)", (72, 82)), points),
-    )  # fmt: skip
-
-
+_TITLE = "Figure 1 · Accuracy against parameters"
 DOUBT = (
     "† marks figures that nobody has checked against the paper's PDF; their grades stand "
     "under the published figures."
 )
 
 
-def _points(report: Report, model: Model) -> Iterator[Point]:
-    """A model's measured accuracy, its published one, or both."""
-    params = _params(report, model)
-    if params is None:
-        return
-    found = _any_setting(report, model, "top1")
-    if found is not None and found.estimate is not None:
-        value, low, high = (
-            None if one is None else 100 * one
-            for one in (found.estimate.value, found.estimate.low, found.estimate.high)
-        )
-        assert value is not None
-        yield Point(
-            short_label(model.label), model.family, params / 1e6, value, low, high,
-            line=model.family,
-        )  # fmt: skip
-    figure = published_top1(report, model)
-    if figure is not None and figure.value is not None:
-        yield Point(
-            published_label(model, figure), model.family, params / 1e6, 100 * figure.value,
-            published=True, line=model.family,
-        )  # fmt: skip
+def figure_one(df: DataFrame, ax: Axes | None = None) -> Axes:
+    """Top-1 in percent against millions of parameters, as measured and as published; of another
+    data set than ImageNet only what was measured.
+
+    Args:
+        df: the samples of a run.
+        ax: axes to draw on, instead of new ones.
+
+    Raises:
+        ValueError: no model has both, or there are several runs.
+    """
+    return drawing.on(plot(select(df, whole_run)), ax)
 
 
-def _params(report: Report, model: Model) -> float | None:
-    """Parameters as counted here, or else as the paper prints them."""
-    counted = _any_setting(report, model, "params")
-    if counted is not None and counted.estimate is not None:
-        return counted.estimate.value
-    printed = report.published[model.name].paper.get("params")
-    return None if printed is None else printed.value
+def plot(chosen: Selection) -> Plot:
+    """Figure 1 of a whole run."""
+    ours, theirs = _measured(chosen), _published(chosen)
+    if len(ours) and not chosen.imagenet:
+        return _of_another_dataset(chosen, ours)
+    points = concat([frame for frame in (ours, theirs) if len(frame)] or [theirs])
+    if points.empty:
+        raise NothingToDrawError(_TITLE)
+    places = {name: place for place, name in enumerate(chosen.models.index)}
+    points = points.sort_index(key=lambda names: names.map(places), kind="stable")
+    sentences = [
+        "ImageNet top-1 against parameters, as in the paper's Figure 1. Filled markers are "
+        "measured in this run; hollow ones are published: the paper's figure or, where the paper "
+        "has none, timm's for the weights named."
+    ]
+    if points["label"].str.endswith("†").any():
+        sentences.append(DOUBT)
+    sentences += [*little(points, "top-1"), *chosen.left_out(points, "top-1 or parameters")]
+    return Plot(
+        "figure1", _TITLE, " ".join(sentences),
+        spoken("ImageNet top-1 in percent against millions of parameters", points),
+        points, partial(_paint, dataset="ImageNet", x=(0, 120), y=(72, 82)),
+    )  # fmt: skip
 
 
-def _any_setting(report: Report, model: Model, metric: str) -> Result | None:
-    found = (
-        report.result(model, setting.key, setting.image_size, metric)
-        for setting in report.run.settings
+def _of_another_dataset(chosen: Selection, points: DataFrame) -> Plot:
+    sentences = [
+        f"Top-1 on {chosen.dataset} against parameters, all measured in this run.",
+        "Means over the seeds; bars are 95 % intervals over seeds and images."
+        if chosen.over_seeds
+        else "Bars are Wilson's 95 % intervals over the images.",
+        *little(points, "top-1"),
+        *chosen.left_out(points, "top-1 or parameters"),
+    ]
+    return Plot(
+        "figure1", _TITLE, " ".join(sentences),
+        spoken(f"{chosen.dataset} top-1 in percent against millions of parameters", points),
+        points, partial(_paint, dataset=chosen.dataset),
+    )  # fmt: skip
+
+
+def _measured(chosen: Selection) -> DataFrame:
+    top1 = 100 * chosen.values("top1")
+    points = chosen.models.assign(
+        x=_params(chosen), y=top1["value"], low=top1["low"], high=top1["high"], published=False
     )
-    return next((one for one in found if one is not None and one.estimate is not None), None)
+    return points.assign(line=points["family"]).dropna(subset=["x", "y"])
 
 
-def published_top1(report: Report, model: Model) -> Published | None:
-    """The paper's top-1 on ImageNet or, where it has none, timm's for the weights named."""
-    known = report.published[model.name]
-    figure = known.paper.get("top1") or known.timm.get("top1")
-    if figure is None or figure.value is None or figure.dataset != "ImageNet-1k":
-        return None
-    return figure
+def _published(chosen: Selection) -> DataFrame:
+    points = chosen.models.assign(x=_params(chosen), low=float("nan"), high=float("nan"))
+    figures = {row.Index: published_top1(row) for row in points.itertuples()}
+    points = points.loc[[name for name, figure in figures.items() if figure is not None]]
+    known = [figure for figure in figures.values() if figure is not None]
+    labels = [_label(*pair) for pair in zip(points["label"], known, strict=True)]
+    points = points.assign(
+        label=labels, y=[100 * (figure.value or 0) for figure in known], published=True,
+        line=points["family"],
+    )  # fmt: skip
+    return points.dropna(subset=["x"])
 
 
-def published_label(model: Model, figure: Published) -> str:
+def _params(chosen: Selection) -> Any:
+    """Millions of parameters as counted here, or else as the paper prints them, by model."""
+    printed = {
+        row.Index: figure.value
+        for row in chosen.models.itertuples()
+        if (figure := published.find(str(row.published_as), "params")) is not None
+    }
+    counted = chosen.values("params")["value"]
+    return (
+        counted.reindex(chosen.models.index).fillna(chosen.models.index.to_series().map(printed))
+        / 1e6
+    )
+
+
+def published_top1(model: Any) -> Published | None:
+    """The paper's top-1 on ImageNet or, where it has none, timm's for the weights named.
+
+    Args:
+        model: a row of the samples or of their models.
+    """
+    name, tag = str(model.published_as), str(model.recipe or model.weights)
+    paper = published.find(name, "top1")
+    figure = paper or published.find(name, "top1", tag or published.REFERENCE_TAGS.get(name, ""))
+    fits = figure is not None and figure.dataset == "ImageNet-1k" and model.classes == 1000
+    return figure if fits else None
+
+
+def _label(label: str, figure: Published) -> str:
     """The model's label with what a reader has to know of where a figure comes from."""
-    return short_label(model.label) + _tag(figure) + "†" * figure.doubtful
+    more = ", extra data or teacher" if published.extra_training(figure.tag) else ""
+    return label + f" (timm {figure.tag}{more})" * bool(figure.tag) + "†" * figure.doubtful
 
 
-def _tag(figure: Published) -> str:
-    seen_more = ", extra data or teacher" if published.extra_training(figure.tag) else ""
-    return f" (timm {figure.tag}{seen_more})" if figure.tag else ""
+def _paint(
+    points: DataFrame,
+    ax: Axes,
+    *,
+    dataset: str,
+    x: tuple[float, float] | None = None,
+    y: tuple[float, float] | None = None,
+) -> None:
+    from cmx_bench.present.drawing.placement import label_points
+    from cmx_bench.present.drawing.points import draw_points
+    from cmx_bench.present.drawing.scales import at_least, legend
+
+    ax.set(xlabel="Parameters (millions)", ylabel=f"{dataset} top-1 (%)")
+    draw_points(ax, points)
+    at_least(ax, "x", points, x)
+    at_least(ax, "y", points, y)
+    legend(ax, points)
+    label_points(ax, points)

@@ -2,111 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from pandas import DataFrame
 
-from cmx_bench.cell import Model, Setting
-from cmx_bench.present.plot import Axis, Curve, Plot, Point, Scatter, short_label, spoken
+from cmx_bench.present import drawing
+from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report.figures import pareto
-from cmx_bench.report.figures.cost import THROUGHPUT, left_out
+from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.figure_one import DOUBT, published_top1
+from cmx_bench.report.figures.selection import Selection, each_setting, select
+from cmx_bench.report.figures.sentences import little, spoken
 from cmx_bench.results import stats
-from cmx_bench.results.nouns import Report
-from cmx_bench.results.stats import Estimate
-from cmx_bench.results.summary import Result
-from cmx_bench.units import plain
+from cmx_bench.results.agreement import NO_VOTES, Votes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _VALIDATION_IMAGES = 50_000  # of ImageNet, on which the published figures were counted
 
 
-@dataclass(frozen=True, slots=True)
-class _Contender:
-    """A model of which both throughput and top-1 are known."""
+def front(
+    df: DataFrame, ax: Axes | None = None, *, setting: str | None = None, votes: Votes = NO_VOTES
+) -> Axes:
+    """Top-1 in percent against images a second, with the Pareto front and the probability of being
+    on it; top-1 as measured in this setting or, where no model's was, as published.
 
-    model: Model
-    label: str
-    speed: Result
-    top1: Estimate
+    Args:
+        df: the samples of a run.
+        ax: axes to draw on, instead of new ones.
+        setting: the key of a setting, where there are several.
+        votes: what models said of each image (`results.agreement.read`). Without them, models are
+            taken to be right or wrong independently of each other, and leads are less certain.
+
+    Raises:
+        ValueError: no model has both, or it is not clear which setting is meant.
+    """
+    return drawing.on(plot(select(df, each_setting, setting, votes)), ax)
 
 
-def plot(report: Report, setting: Setting) -> Plot:
-    """Top-1 as measured in this setting or, where no model's was, as published."""
-    measured = any(report.estimate(model, setting, "top1") for model in report.run.models)
-    contenders = [
-        one
-        for model in report.run.models
-        if (one := _contender(report, setting, model, measured)) is not None
-    ]
-    chances = _chances(report, setting, contenders, measured)
-    points = tuple(_point(*one, measured) for one in zip(contenders, chances, strict=True))
-    data = plain(str(report.run.accuracy.get("dataset"))) if measured else "ImageNet"
-    axis = Axis(f"{data} top-1 (%)", limits=_limits(points))
+def plot(chosen: Selection) -> Plot:
+    """The front of a setting."""
+    title = f"Accuracy against throughput · {chosen.name}"
+    top1 = chosen.values("top1")
+    measured = not top1.empty
+    points = _points(chosen, top1 if measured else _published(chosen))
+    if points.empty:
+        raise NothingToDrawError(title)
+    chances = _chances(chosen, points, measured)
+    marks = [f" · {_percent(chance)}" for chance in chances] or [""] * len(points)
+    points["label"] = points["label"] + points["doubt"] + marks
+    points["published"] = not measured
+    dataset = chosen.dataset if measured else "ImageNet"
     return Plot(
-        f"front-{setting.key}", f"Accuracy against throughput · {setting.name}",
-        _caption(report, setting, contenders, measured, sure=bool(chances) and None not in chances),
+        f"front-{chosen.key}", title, _caption(chosen, points, measured, sure=bool(chances)),
         spoken("Images a second and top-1 in percent, with the probability that a model is on the "
                "Pareto front", points),
-        Scatter(THROUGHPUT.axis, axis, points, _front(points)),
+        points, partial(_paint, dataset=dataset),
     )  # fmt: skip
 
 
-def _contender(report: Report, setting: Setting, model: Model, measured: bool) -> _Contender | None:
-    speed = report.result(model, setting.key, setting.image_size, "throughput")
-    if speed is None or speed.estimate is None or speed.estimate.value <= 0:
-        return None
-    if measured:
-        top1 = report.estimate(model, setting, "top1")
-        label = short_label(model.label)
-        return None if top1 is None else _Contender(model, label, speed, top1)
-    figure = published_top1(report, model)
-    if figure is None or figure.value is None:
-        return None
-    top1 = stats.proportion(round(figure.value * _VALIDATION_IMAGES), _VALIDATION_IMAGES)
-    return _Contender(model, short_label(model.label) + "†" * figure.doubtful, speed, top1)
+def _points(chosen: Selection, top1: DataFrame) -> DataFrame:
+    speed = chosen.values("throughput")
+    points = chosen.models.assign(
+        x=speed["value"], left=speed["low"], right=speed["high"], y=100 * top1["value"],
+        low=100 * top1["low"], high=100 * top1["high"], n=top1["n"],
+        doubt=top1.get("doubt", ""),
+    ).dropna(subset=["x", "y"])  # fmt: skip
+    return points[points["x"] > 0]
 
 
-def _chances(
-    report: Report, setting: Setting, contenders: Sequence[_Contender], measured: bool
-) -> list[float | None]:
+def _published(chosen: Selection) -> DataFrame:
+    """The published top-1 of models, with Wilson's interval over ImageNet's images."""
+    rows = {}
+    for model in chosen.models.itertuples():
+        figure = published_top1(model)
+        if figure is not None and figure.value is not None:
+            right = round(figure.value * _VALIDATION_IMAGES)
+            found = stats.proportion(right, _VALIDATION_IMAGES)
+            rows[model.Index] = (found.value, found.low, found.high, found.n, "†" * figure.doubtful)
+    return DataFrame.from_dict(rows, "index", columns=["value", "low", "high", "n", "doubt"])
+
+
+def _chances(chosen: Selection, points: DataFrame, measured: bool) -> list[float]:
     """The probabilities; none where a model has one process only, or one that stood still."""
-    processes = [list(contender.speed.medians.values()) for contender in contenders]
-    if not processes or min(map(len, processes)) < 2 or min(map(min, processes)) <= 0:
-        return [None] * len(contenders)
-    top1 = [one.top1.value for one in contenders]
-    covariance = _covariance(report, setting, contenders) if measured else None
+    medians = {row.model: row.medians for row in chosen.results if row.metric == "throughput"}
+    processes = [list(medians[name].values()) for name in points.index]
+    if min(map(len, processes)) < 2 or min(map(min, processes)) <= 0:
+        return []
+    top1 = list(points["y"] / 100)
+    covariance = _covariance(chosen, points) if measured else None
     if covariance is None:
-        covariance = pareto.other_images(top1, [one.top1.n for one in contenders])
-    return list(pareto.probabilities(processes, top1, covariance))
+        covariance = pareto.other_images(top1, list(points["n"]))
+    return pareto.probabilities(processes, top1, covariance)
 
 
-def _covariance(
-    report: Report, setting: Setting, contenders: Sequence[_Contender]
-) -> NDArray[np.float64] | None:
+def _covariance(chosen: Selection, points: DataFrame) -> NDArray[np.float64] | None:
     """That over the images that count for all, or of the intervals over several seeds; None where
     predictions are not at hand."""
-    voters = [(one.model.name, setting.key) for one in contenders]
-    if report.over_seeds:
-        halves = [one.top1.half_width or 0.0 for one in contenders]
+    voters, votes = [(name, chosen.key) for name in points.index], chosen.votes
+    if chosen.over_seeds:
+        halves = ((points["high"] - points["low"]) / 200).fillna(0.0).to_numpy(np.float64)
         return np.diag(np.square(halves) / stats.normal(0.975) ** 2)
-    if not set(voters) <= report.votes.right.keys():
+    if not set(voters) <= votes.right.keys():
         return None
-    both = np.logical_and.reduce([report.votes.counted[one] for one in voters])
-    return pareto.same_images([report.votes.right[one][both] for one in voters])
-
-
-def _point(contender: _Contender, chance: float | None, measured: bool) -> Point:
-    speed, top1 = contender.speed.estimate, contender.top1
-    assert speed is not None
-    low, high = (None if edge is None else 100 * edge for edge in (top1.low, top1.high))
-    label = contender.label if chance is None else f"{contender.label} · {_percent(chance)}"
-    return Point(
-        label, contender.model.family, speed.value, 100 * top1.value, low, high,
-        speed.low, speed.high, published=not measured,
-    )  # fmt: skip
+    both = np.logical_and.reduce([votes.counted[voter] for voter in voters])
+    return pareto.same_images([votes.right[voter][both] for voter in voters])
 
 
 def _percent(chance: float) -> str:
@@ -116,40 +121,42 @@ def _percent(chance: float) -> str:
     return "< 1 %" if 0 < chance < 0.005 else f"{round(100 * chance)} %"
 
 
-def _limits(points: Sequence[Point]) -> tuple[float, float] | None:
-    """Accuracies lie close together, far from zero."""
-    edges = [edge for one in points for edge in (one.low, one.high) if edge is not None]
-    if not edges:
-        return None
-    room = 0.06 * (max(edges) - min(edges))
-    return min(edges) - room, max(edges) + room
+def steps(points: DataFrame) -> list[tuple[float, float]]:
+    """The front as steps between the models on it: what is left of them and below is beaten. No
+    step where there is one model."""
+    first = points[pareto.on_front(points["x"].to_numpy(), points["y"].to_numpy())]
+    best = sorted(zip(first["x"], first["y"], strict=True))
+    down = [spot for (x, y), (_, below) in pairwise(best) for spot in ((x, y), (x, below))]
+    return [*down, best[-1]] if down else []
 
 
-def _front(points: Sequence[Point]) -> tuple[Curve, ...]:
-    """Steps between the models on the front: what is left of them and below is beaten."""
-    speeds, top1 = (np.array([getattr(one, axis) for one in points]) for axis in ("x", "y"))
-    found = pareto.on_front(speeds, top1)
-    best = sorted((one.x, one.y) for one, first in zip(points, found, strict=True) if first)
-    if len(best) < 2:
-        return ()
-    steps = [spot for (x, y), (_, below) in pairwise(best) for spot in ((x, y), (x, below))]
-    return (Curve("Pareto front", (*steps, best[-1])),)
+def _paint(points: DataFrame, ax: Axes, *, dataset: str) -> None:
+    from cmx_bench.present.drawing.placement import label_points
+    from cmx_bench.present.drawing.points import draw_curve, draw_points
+    from cmx_bench.present.drawing.scales import close_around, extent, legend, logarithmic
+
+    ax.set(xlabel=THROUGHPUT.axis, ylabel=f"{dataset} top-1 (%)")
+    if line := steps(points):
+        draw_curve(ax, line, "Pareto front")
+    draw_points(ax, points)
+    logarithmic(ax, "x", extent(points, "x"))
+    close_around(ax, "y", points)
+    legend(ax, points)
+    label_points(ax, points)
 
 
-def _caption(
-    report: Report, setting: Setting, contenders: Sequence[_Contender], measured: bool, sure: bool
-) -> str:
+def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -> str:
     source = "measured in this run" if measured else "published, as in Figure 1"
     sentences = [
-        f"Top-1, {source}, against throughput on {setting.key}. Bars are 95 % intervals over fresh "
-        f"processes and over {'seeds and ' * report.over_seeds}the images. The line is the Pareto "
+        f"Top-1, {source}, against throughput on {chosen.key}. Bars are 95 % intervals over fresh "
+        f"processes and over {'seeds and ' * chosen.over_seeds}the images. The line is the Pareto "
         "front: no model is both faster and more accurate than one on it.",
-        _sure(len(contenders)) if sure else _UNSURE,
+        _sure(len(points)) if sure else _UNSURE,
     ]
-    if any(one.label.endswith("†") for one in contenders):
+    if (points["doubt"] != "").any():
         sentences.append(DOUBT)
-    there = [one.model.name for one in contenders]
-    return " ".join([*sentences, *left_out(report.run.models, there, "throughput or top-1")])
+    sentences += little(points, "top-1")
+    return " ".join([*sentences, *chosen.left_out(points, "throughput or top-1")])
 
 
 _UNSURE = "Probabilities of being on it need two processes of every model."

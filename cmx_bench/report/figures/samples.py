@@ -2,47 +2,117 @@
 
 from __future__ import annotations
 
-from cmx_bench.cell import Setting
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pandas import DataFrame
+
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.plot import Axis, Plot, Strip, Strips, short_label
-from cmx_bench.results.nouns import Report
-from cmx_bench.results.summary import Result
+from cmx_bench.present import drawing
+from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.report.figures.selection import Selection, each_setting, select
+from cmx_bench.results.summary import ASIDE
 
-# Beyond so many rows a strip plot cannot be read, nor drawn quickly.
-_MOST_STRIPS = 16
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_MODELS = 16  # beyond so many a strip plot cannot be read, nor drawn quickly
+_TOLD = ("model", "process", "processes", "deviation")
+_HIGH = 0.8  # of the room of a model, which its processes share
 
 
-def plot(report: Report, setting: Setting, metric: str) -> Plot:
-    """A strip plot of the deviations in percent."""
-    results = [
-        result
-        for model in report.run.models
-        if (result := report.result(model, setting.key, setting.image_size, metric)) is not None
-        and result.medians
-    ]
-    strips = tuple(_strip(report, result) for result in results[:_MOST_STRIPS])
+def samples(
+    df: DataFrame, ax: Axes | None = None, *, setting: str | None = None, metric: str = "throughput"
+) -> Axes:
+    """Every counted sample, as its deviation in percent from the median of its model; a row of
+    points is one fresh process.
+
+    Args:
+        df: the samples of a run.
+        ax: axes to draw on, instead of new ones.
+        setting: the key of a setting, where there are several.
+        metric: a sampled metric.
+
+    Raises:
+        ValueError: no model has samples, or it is not clear which setting is meant.
+    """
+    return drawing.on(plot(select(df, each_setting, setting), metric), ax)
+
+
+def plot(chosen: Selection, metric: str = "throughput") -> Plot:
+    """A strip plot of a setting."""
+    title = f"Samples of every process · {chosen.name}"
+    models = [row.model for row in chosen.results if row.metric == metric and row.medians]
+    if not models:
+        raise NothingToDrawError(title)
+    shown = [name for name in chosen.models.index if name in models][:_MOST_MODELS]
+    strips = deviations(chosen.samples[chosen.samples["metric"] == metric], shown)
+    all_count = bool(strips["counts"].all())
     caption = (
-        f"Every counted sample of {METRICS[metric].title.lower()} on {setting.key}, relative to "
-        "the median of its model. Each row of a model is one fresh process: where the rows stand "
-        "apart, processes differ by more than the samples within them."
+        f"Every {'counted' if all_count else 'kept'} sample of {METRICS[metric].title.lower()} "
+        f"on {chosen.key}, relative to the median of its model. Each row of a model is one fresh "
+        "process: where the rows stand apart, processes differ by more than the samples within "
+        "them."
     )
-    if len(results) > _MOST_STRIPS:
-        caption += f" The first {_MOST_STRIPS} of {len(results)} models are shown."
+    if not all_count:
+        caption += " Hollow points are of disturbed processes, which do not count."
+    if not strips["deviation"].any():
+        caption += " All samples of each model are equal."
+    if len(models) > _MOST_MODELS:
+        caption += f" The first {_MOST_MODELS} of {len(models)} models are shown."
+    labels = list(chosen.models.loc[shown, "label"])
     return Plot(
-        f"samples-{metric}-{setting.key}", f"Samples of every process · {setting.name}", caption,
-        f"Deviation of each sample from its model's median, for {len(strips)} models.",
-        Strips(Axis("Deviation from the model's median (%)"), strips),
+        f"samples-{metric}-{chosen.key}", title, caption,
+        f"Deviation of each sample from its model's median, for {len(shown)} models.",
+        strips, partial(_paint, labels=labels), lines=2.9 * max(3, len(labels)),
     )  # fmt: skip
 
 
-def _strip(report: Report, result: Result) -> Strip:
-    samples = report.samples_of(result)
-    kept = samples[(samples["status"] == "ok") & ~samples["discarded"]]
-    median = kept["value"].median()
-    return Strip(
-        short_label(result.label),
-        tuple(
-            tuple(100 * (value / median - 1) if median else 0.0 for value in process["value"])
-            for _, process in kept.groupby("record")
-        ),
+def deviations(df: DataFrame, models: list[str]) -> DataFrame:
+    """A row a sample: the places of its `model` and of its `process` of so many `processes`, its
+    `deviation` in percent from the median of those that count, the `row` on which it stands."""
+    valued = (df["status"] == "ok") & ~df["why"].isin(ASIDE) & ~df["discarded"]
+    kept = df[valued & df["model"].isin(models)]
+    kept = kept.assign(counting=kept["value"].where(kept["counts"]))
+    by_model = kept.groupby("model", observed=True)
+    median = by_model["counting"].transform("median")
+    process = by_model["record"].rank("dense").astype(int) - 1
+    processes = by_model["record"].transform("nunique").astype(int)
+    place = kept["model"].map({name: place for place, name in enumerate(models)}).astype(int)
+    strips = DataFrame({
+        "model": place, "process": process, "processes": processes, "counts": kept["counts"],
+        "deviation": (100 * (kept["value"] / median - 1)).where(median != 0, 0.0),
+        "row": place + _HIGH * ((process + 0.5) / processes - 0.5),
+    })  # fmt: skip
+    return strips.sort_values(["model", "process"], kind="stable")
+
+
+def _paint(strips: DataFrame, ax: Axes, *, labels: list[str]) -> None:
+    import matplotlib
+    import seaborn as sns
+
+    from cmx_bench.present.drawing import canvas
+    from cmx_bench.present.drawing.points import hollow
+    from cmx_bench.present.drawing.theme import GRID, INK, SHADES
+
+    ax.set(xlabel="Deviation from the model's median (%)", ylabel=" ")
+    rc = matplotlib.rcParams
+    ax.axvline(0, color=INK, linewidth=rc["axes.linewidth"], zorder=1)
+    for place in range(1, len(labels)):
+        ax.axhline(place - 0.5, color=GRID, linewidth=rc["grid.linewidth"], zorder=0)
+    sns.scatterplot(
+        strips.assign(shade=strips["process"] % len(SHADES)), x="deviation", y="row", hue="shade",
+        palette=dict(enumerate(SHADES)), s=(0.4 * rc["lines.markersize"]) ** 2,
+        linewidth=0.7 * rc["lines.linewidth"], zorder=2, legend=False, ax=ax,
+    )  # fmt: skip
+    hollow(ax.collections[-1], ~strips["counts"])
+    places = zip(*(strips[name] for name in _TOLD), strict=True)
+    texts = (
+        f"{labels[model]}, process {process + 1} of {processes}: {deviation:+.2f} %"
+        for model, process, processes, deviation in places
     )
+    canvas.tell(ax.collections[-1], texts)
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set(ylim=(len(labels) - 0.5, -0.5), ylabel="")
+    ax.tick_params("y", length=0)
+    ax.grid(False, axis="y")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cmx_bench import units
@@ -12,6 +12,7 @@ from cmx_bench.measures.work import Work
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.results.nouns import Report
+from cmx_bench.results.summary import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +33,22 @@ class Roofs:
         return min(self.compute, self.bandwidth * intensity)
 
 
-def roofs(report: Report, setting: Setting) -> Roofs | None:
-    """The best that any process of the setting reached: disturbances only lower a peak."""
+def roofs(results: Iterable[Result]) -> Roofs | None:
+    """The best that any process of a setting reached: disturbances only lower a peak."""
+    peaks = [(row.metric, row.value) for row in results if row.value is not None]
     compute, bandwidth = (
-        max((peak.value for model in report.run.models
-             if (peak := report.estimate(model, setting, metric)) is not None), default=None)
+        max((value for name, value in peaks if name == metric), default=None)
         for metric in ("compute_peak", "bandwidth_peak")
-    )  # fmt: skip
+    )
     return None if compute is None or bandwidth is None else Roofs(compute, bandwidth)
 
 
-def by_model(report: Report, setting: Setting) -> Mapping[str, tuple[Work, ...]]:
-    """The work of every model that was measured, by its name."""
-    key, size = setting.key, setting.image_size
-    results = [report.result(model, key, size, "mac_rate") for model in report.run.models]
+def by_model(results: Iterable[Result], batch_size: int) -> Mapping[str, tuple[Work, ...]]:
+    """The work of every model that was measured in a setting, by its name."""
     return {
-        result.model: tuple(work.read(result.details, setting.batch_size))
-        for result in results
-        if result is not None and result.estimate is not None
+        row.model: tuple(work.read(row.details, batch_size))
+        for row in results
+        if row.metric == "mac_rate" and row.value is not None
     }
 
 
@@ -66,10 +65,11 @@ def table(report: Report, setting: Setting) -> Table:
         Column("rate", "Rate (GMAC/s)", "right", "MACs divided by time"),
         Column("roof", "Share of the roof (%)", "right", _ROOF),
     )
-    above = roofs(report, setting)
+    results = [row for row in report.results.values() if row.setting == setting.key]
+    above = roofs(results)
     rows = (
         (report.models[name], work.KINDS[part.kind], *map(_number, _figures(part, total, above)))
-        for name, parts in by_model(report, setting).items()
+        for name, parts in by_model(results, setting.batch_size).items()
         for total in [sum(part.seconds for part in parts)]
         if above is not None
         for part in parts

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cmx_bench import report
 from cmx_bench.errors import RecordsError
+from cmx_bench.present import drawing
 from cmx_bench.report import formats
 from cmx_bench.report.formats import Subject
 from cmx_bench.report.tables import side_by_side
@@ -120,9 +121,8 @@ def _stale(folder: Path, made: Mapping[str, str | bytes]) -> Iterator[str]:
 
 def _copies(folder: Path) -> list[str]:
     """The formats besides SVG that the folder has figures in."""
-    from cmx_bench.present import drawing  # matplotlib takes a while to import
-
-    return [kind for kind in drawing.COPIES if any((folder / "figures").glob(f"*.{kind}"))]
+    ends = {path.name.partition(".")[2] for path in (folder / "figures").glob("*.*")}
+    return [name for name in drawing.COPIES if name in ends]
 
 
 def _predictions(folder: Path, found: Report) -> Iterator[Difference]:
@@ -172,12 +172,12 @@ def _compared(
         f"the page was rendered with {package} {then}, recomputed with {now}"
         for package, (then, now) in apart.items()
     ]
-    drawing = [package for package in apart if package != "cmx-bench"]
-    if drawing:
-        notes.append(f"drawings were not compared: versions of {', '.join(drawing)} differ")
+    drawn_by = [package for package in apart if package != "cmx-bench"]
+    if drawn_by:
+        notes.append(f"drawings were not compared: versions of {', '.join(drawn_by)} differ")
     count, differences = 0, list(others)
     for name, recomputed in made.items():
-        if drawing and name.startswith("figures/"):
+        if drawn_by and name.startswith("figures/"):
             continue
         given = shown.get(name)
         if given is None:
@@ -188,7 +188,7 @@ def _compared(
             differences += _in_bytes(name, given, recomputed)
         else:
             assert isinstance(given, str)
-            places, named = _in_text(name, given, recomputed, drawn_alike=not drawing)
+            places, named = _in_text(name, given, recomputed, drawn_alike=not drawn_by)
             count += places
             differences += named
     digest = formats.content_hash(subject)

@@ -1,17 +1,29 @@
-"""What is drawn: the same bytes every time, text that is text, axes and styles."""
+"""What is drawn: the same bytes every time, text that is text, sizes, axes."""
 
 from __future__ import annotations
 
-import dataclasses
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
+import numpy
 import pytest
+from PIL import Image
 
-from cmx_bench.present.drawing import COPIES, draw, inline
-from cmx_bench.present.plot import Plot, Point
+from cmx_bench.present import drawing
+from cmx_bench.present.drawing import COPIES, Plot, draw, inline
+from cmx_bench.present.drawing.theme import CSS_COLOURS, SIZES
 from cmx_bench.report.figures import plots
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
+
+from ...report.synthetic import make_records, make_run, write_folder
 
 
 @pytest.fixture
@@ -19,49 +31,120 @@ def figure_one(run: Run, found: list[Record]) -> Plot:
     return plots(summarise(run, found)).drawn[0]
 
 
-def with_points(plot: Plot, points: tuple[Point, ...]) -> Plot:
-    return dataclasses.replace(plot, shape=dataclasses.replace(plot.shape, points=points))
+def with_point(plot: Plot, **values: Any) -> Plot:
+    """The figure with its first point alone, which has other values."""
+    return replace(plot, data=plot.data[:1].assign(**values))
 
 
 def test_the_same_bytes_every_time(figure_one: Plot) -> None:
     """On any day: in the copies nothing stands of when they were made."""
-    one, other = (draw([figure_one], copies=COPIES)[0] for _ in range(2))
-    assert one == other
-    assert set(one.copies) == {"png", "pdf"}
+    one, other = (draw([figure_one], ["png", "pdf"])[0] for _ in range(2))
+    assert (one.svg, one.copies) == (other.svg, other.copies)
     assert b"Date" not in one.copies["pdf"] and b"/Type /Page" in one.copies["pdf"]
     assert one.copies["png"].startswith(b"\x89PNG") and b"tIME" not in one.copies["png"]
 
 
+def test_the_same_bytes_in_another_process_on_another_machine(tmp_path: Path) -> None:
+    """Texts hash otherwise, and numpy's logarithms differ in their last bits."""
+    run = make_run(measures=("params", "macs", "throughput", "memory", "roofline"))
+    write_folder(tmp_path, run, make_records(run))
+    code = (
+        "import sys, hashlib; from pathlib import Path; from cmx_bench import report; "
+        "from cmx_bench.present import drawing; from cmx_bench.report.figures import plots; "
+        "found = plots(report.read(Path(sys.argv[1]))).drawn; "
+        "drawn = drawing.draw(found, ['paper.pdf']); "
+        "print([hashlib.sha256(one.svg.encode() + one.copies['paper.pdf']).hexdigest() "
+        "for one in drawn])"
+    )
+    extensions = numpy.show_config(mode="dicts")["SIMD Extensions"]  # type: ignore[index]
+    machines = (
+        {"PYTHONHASHSEED": "1"},
+        {"PYTHONHASHSEED": "2", "NPY_DISABLE_CPU_FEATURES": " ".join(extensions.get("found", []))},
+    )
+    one, other = (
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True,
+            cwd=Path(__file__).parents[3], env=os.environ | machine,
+        ).stdout
+        for machine in machines
+    )  # fmt: skip
+    assert one == other and one.count("'") == 2 * 8
+
+
 def test_the_svg_is_xml_with_real_text(figure_one: Plot) -> None:
-    drawing = draw([figure_one])[0]
-    root = ElementTree.fromstring(drawing.svg)
+    [drawn] = draw([figure_one])
+    root = ElementTree.fromstring(drawn.svg)
     texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"ConvMixer-1536/20", "Parameters (millions)", "MLP-Mixer"} <= texts
-    assert drawing.copies == {}
+    assert drawn.copies == {}
+
+
+def test_a_pdf_has_real_text_and_no_links(figure_one: Plot) -> None:
+    [drawn] = draw([figure_one], ["pdf"])
+    assert b"/FontFile2" in drawn.copies["pdf"] and b"/Type3" not in drawn.copies["pdf"]
+    assert b"/Annot " not in drawn.copies["pdf"] and b"hover" not in drawn.copies["pdf"]
+
+
+@pytest.mark.parametrize("style", SIZES)
+def test_a_copy_is_as_wide_as_its_style(figure_one: Plot, style: str) -> None:
+    name = "png" if style == "page" else f"{style}.png"
+    [drawn] = draw([figure_one], [name])
+    image = Image.open(BytesIO(drawn.copies[name]))
+    assert image.width == pytest.approx(200 * SIZES[style]["figure.figsize"][0], abs=1)  # type: ignore[index]
+    assert list(drawn.files) == ["figures/figure1.svg", f"figures/figure1.{name}"]
+
+
+def test_copies_are_named_by_their_style() -> None:
+    assert drawing.copies_in("page") == ["png", "pdf"]
+    assert drawing.copies_in("paper") == ["paper.png", "paper.pdf"]
+    assert drawing.copies_in(None) == []
+    assert len(COPIES) == 6
+
+
+def test_colours_are_those_of_the_theme_alone() -> None:
+    """Others would stay as they are in a dark page."""
+    run = make_run(measures=("params", "macs", "throughput", "memory", "roofline"))
+    found = plots(summarise(run, make_records(run))).drawn
+    assert len(found) == 8
+    for drawn in draw(found):
+        colours = set(re.findall(r"#[0-9a-f]{6}\b", drawn.svg))
+        assert colours <= set(CSS_COLOURS), drawn.plot.name
+        assert not re.search(r"#[0-9a-f]{6}\b", inline(drawn))
 
 
 def test_labels_cannot_become_markup_colours_or_formulas(figure_one: Plot) -> None:
-    label = '</text><script> $x_2$ #ffffff id="a"'
-    point = dataclasses.replace(figure_one.shape.points[0], label=label)
-    drawing = draw([with_points(figure_one, (point,))])[0]
-    svg = inline(drawing)
+    [drawn] = draw([with_point(figure_one, label='</text><script> $x_2$ #ffffff id="a"')])
+    svg = inline(drawn)
     assert "<script" not in svg
     assert '&lt;/text&gt;&lt;script&gt; $x_2$ #ffffff id="a"' in svg
 
 
+def test_a_label_may_hold_what_the_font_lacks(
+    figure_one: Plot, recwarn: pytest.WarningsRecorder
+) -> None:
+    [drawn] = draw([with_point(figure_one, label="漢 🤖 net")], ["png"])
+    assert "漢 🤖 net" in drawn.svg and not recwarn.list
+
+
 def test_axes_grow_only_for_a_point_beyond_them(figure_one: Plot) -> None:
-    within = tuple(point for point in figure_one.shape.points if point.x < 120)
-    ticks = draw([with_points(figure_one, within)])[0].svg
+    within = replace(figure_one, data=figure_one.data[figure_one.data["x"] < 120])
+    ticks = draw([within])[0].svg
     assert ">120<" in ticks and ">140<" not in ticks
-    low = dataclasses.replace(figure_one.shape.points[0], y=60.0)
-    assert ">60<" in draw([with_points(figure_one, (low,))])[0].svg
+    assert ">60<" in draw([with_point(figure_one, y=60.0)])[0].svg
 
 
 def test_unknown_families_have_a_style(figure_one: Plot) -> None:
-    points = tuple(
-        dataclasses.replace(
-            figure_one.shape.points[0], family=f"family{place}", x=float(place * 10)
-        )
-        for place in range(8)
-    )
-    assert "family7" in draw([with_points(figure_one, points)])[0].svg
+    families = [f"family{place}" for place in range(8)]
+    data = figure_one.data[:8].assign(family=families)
+    assert "family7" in draw([replace(figure_one, data=data)])[0].svg
+
+
+def test_a_figure_on_axes_of_a_user_leaves_the_rest_alone(figure_one: Plot) -> None:
+    from matplotlib import pyplot, rcParams
+
+    before = dict(rcParams)
+    _, (left, right) = pyplot.subplots(1, 2)
+    place = right.get_position().bounds
+    assert drawing.on(figure_one, right) is right
+    assert right.get_position().bounds == place and not left.collections
+    assert dict(rcParams) == before

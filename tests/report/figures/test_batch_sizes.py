@@ -6,8 +6,10 @@ import dataclasses
 
 import pytest
 
-from cmx_bench.present.drawing import draw
+from cmx_bench.present.drawing import Plot, draw
 from cmx_bench.report.figures import batch_sizes, plots
+from cmx_bench.report.figures.selection import each_batch_curve, selections
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
@@ -30,34 +32,38 @@ def curve_run(*sizes: int) -> tuple[Run, list[Record]]:
     return run, found
 
 
+def curves(report: Report) -> list[Plot]:
+    return [batch_sizes.plot(one) for one in selections(report, each_batch_curve)]
+
+
 def test_settings_that_differ_in_their_batch_make_a_curve() -> None:
     run, found = curve_run(1, 8, 64, 256)
-    [plot] = batch_sizes.plots(summarise(run, found))
+    [plot] = curves(summarise(run, found))
     assert plot.name == "batches-cuda-fp16-nchw-eager-r224"
-    first = plot.shape.points[:4]
-    assert [(one.x, one.y) for one in first] == [
-        (size, pytest.approx(rate)) for size, rate in RATES.items()
+    first = plot.data[:4]
+    assert first[["x", "y"]].to_numpy().tolist() == [
+        [size, pytest.approx(rate)] for size, rate in RATES.items()
     ]
-    assert {one.line for one in first} == {PAPER[0].name}
-    assert [one.label for one in first] == ["", "", "", PAPER[0].label]
-    assert [one.x for one in plot.shape.points if one.ring] == [64, 64]
+    assert set(first["line"]) == {PAPER[0].name}
+    assert first["label"].tolist() == ["", "", "", PAPER[0].label]
+    assert plot.data.loc[plot.data["ring"], "x"].tolist() == [64, 64]
     assert f"{PAPER[0].label} up to 1,000 images/s, knee 64" in plot.alt
     assert "reaches 95 %" in plot.caption
 
 
 def test_two_sizes_are_no_curve() -> None:
-    assert not list(batch_sizes.plots(summarise(*curve_run(1, 8))))
+    assert not curves(summarise(*curve_run(1, 8)))
 
 
 def test_a_size_that_failed_is_left_out() -> None:
     run, found = curve_run(1, 8, 64, 256)
     cell = f"{PAPER[0].name}/throughput/{SETTINGS[-1].key}"
     found = [failed(one, "out of memory") if one.cell == cell else one for one in found]
-    [plot] = batch_sizes.plots(summarise(run, found))
-    mine = [one for one in plot.shape.points if one.line == PAPER[0].name]
-    assert [one.x for one in mine] == [1, 8, 64]
-    assert mine[-1].label == PAPER[0].label
-    assert not any(one.ring for one in mine)
+    [plot] = curves(summarise(run, found))
+    mine = plot.data[plot.data["line"] == PAPER[0].name]
+    assert mine["x"].tolist() == [1, 8, 64]
+    assert mine["label"].iloc[-1] == PAPER[0].label
+    assert not mine["ring"].any()
 
 
 @pytest.mark.parametrize(

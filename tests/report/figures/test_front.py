@@ -7,8 +7,12 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
-from cmx_bench.report.figures import front
+from cmx_bench.present.drawing import Plot, draw
+from cmx_bench.report.figures import front as fronts
+from cmx_bench.report.figures.front import steps
+from cmx_bench.report.figures.selection import each_setting, selections
 from cmx_bench.results import agreement
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.predictions import Images
@@ -42,38 +46,60 @@ def measured(right: dict[str, int]) -> Report:
     return dataclasses.replace(summarise(run, found), votes=agreement.votes(images, classes))
 
 
+def front(report: Report) -> Plot:
+    [selection] = selections(report, each_setting)
+    return fronts.plot(selection)
+
+
 RIGHT = {SLOW.name: 900, MIDDLE.name: 500, FAST.name: 800}
 
 
 def test_measured_accuracy_is_shown_alone() -> None:
-    plot = front.plot(measured(RIGHT), FP16)
-    assert [(one.label, one.y) for one in plot.shape.points] == [
-        ("ConvMixer-1536/20 · 100 %", 90), ("ResNet-152 · 0 %", 50), ("ResNet-50 · 100 %", 80),
+    plot = front(measured(RIGHT))
+    assert plot.data[["label", "y"]].to_numpy().tolist() == [
+        ["ConvMixer-1536/20 · 100 %", 90], ["ResNet-152 · 0 %", 50], ["ResNet-50 · 100 %", 80],
     ]  # fmt: skip
-    assert not any(one.published for one in plot.shape.points)
-    assert plot.shape.y.label == "imagenet-val top-1 (%)"
+    assert not plot.data["published"].any()
+    assert ">imagenet-val top-1 (%)<" in draw([plot])[0].svg
     assert "measured in this run" in plot.caption and "†" not in plot.caption
 
 
 def test_both_intervals_are_drawn() -> None:
     report = measured(RIGHT)
-    point = front.plot(report, FP16).shape.points[0]
+    point = front(report).data.iloc[0]
     speed, top1 = (report.estimate(SLOW, FP16, one) for one in ("throughput", "top1"))
     assert speed is not None and top1 is not None and top1.low is not None
-    assert (point.left, point.right) == (speed.low, speed.high)
-    assert point.low == 100 * top1.low
+    assert (point["left"], point["right"]) == (speed.low, speed.high)
+    assert point["low"] == 100 * top1.low
 
 
 def test_the_front_goes_down_in_steps() -> None:
     """A model between two of the front is beaten where the line falls to the next."""
-    shape = front.plot(measured(RIGHT), FP16).shape
-    slow, fast = ((shape.points[place].x, shape.points[place].y) for place in (0, 2))
-    [curve] = shape.curves
-    assert curve.spots == (slow, (slow[0], fast[1]), fast)
+    plot = front(measured(RIGHT))
+    slow, _, fast = zip(plot.data["x"], plot.data["y"], strict=True)
+    assert steps(plot.data) == [slow, (slow[0], fast[1]), fast]
+    assert ">Pareto front<" in draw([plot])[0].svg
 
 
 def test_one_model_alone_is_no_line() -> None:
-    assert front.plot(measured(RIGHT | {FAST.name: 950}), FP16).shape.curves == ()
+    plot = front(measured(RIGHT | {FAST.name: 950}))
+    assert steps(plot.data) == []
+    assert ">Pareto front<" not in draw([plot])[0].svg
+
+
+def test_a_user_has_the_front_of_the_samples_with_and_without_votes() -> None:
+    report = measured({SLOW.name: 804, MIDDLE.name: 500, FAST.name: 800})
+    alone = texts(fronts.front(report.samples))
+    together = texts(fronts.front(report.samples, setting=FP16.key, votes=report.votes))
+    assert alone != together
+    assert together == set(front(report).data["label"])
+
+
+def texts(ax: Axes) -> set[str]:
+    from matplotlib import pyplot
+
+    pyplot.close(ax.figure)  # type: ignore[arg-type]
+    return {text.get_text() for text in ax.texts}
 
 
 def test_the_same_images_decide_more() -> None:
@@ -81,7 +107,7 @@ def test_the_same_images_decide_more() -> None:
     report = measured({SLOW.name: 804, MIDDLE.name: 500, FAST.name: 800})
     apart = dataclasses.replace(report, votes=agreement.NO_VOTES)
     together, alone = (
-        int(re.search(r"(\d+) %", front.plot(one, FP16).shape.points[0].label)[1])  # type: ignore[index]
+        int(re.search(r"(\d+) %", front(one).data["label"].iloc[0])[1])  # type: ignore[index]
         for one in (report, apart)
     )
     assert together == pytest.approx(98, abs=1)
@@ -89,17 +115,17 @@ def test_the_same_images_decide_more() -> None:
 
 
 def test_published_accuracy_where_none_was_measured(run: Run, found: list[Record]) -> None:
-    plot = front.plot(summarise(run, found), FP16)
-    labels = [one.label for one in plot.shape.points]
-    assert all(one.published for one in plot.shape.points)
+    plot = front(summarise(run, found))
+    labels = plot.data["label"].tolist()
+    assert plot.data["published"].all()
     assert any(re.fullmatch(r"ResNet-152† · \d+ %", label) for label in labels)
     assert "published" in plot.caption and "† marks" in plot.caption
-    assert "left out: Mixer-S/16." in plot.caption
+    assert "have no throughput or top-1: Mixer-S/16." in plot.caption
 
 
 def test_the_fastest_model_is_on_the_front(run: Run, found: list[Record]) -> None:
-    labels = [one.label for one in front.plot(summarise(run, found), FP16).shape.points]
-    assert labels[-1] == "Mixer-B/16† · > 99 %"
+    labels = front(summarise(run, found)).data["label"]
+    assert labels.iloc[-1] == "Mixer-B/16† · > 99 %"
 
 
 def test_one_process_has_no_probability(run: Run, found: list[Record]) -> None:
@@ -107,8 +133,8 @@ def test_one_process_has_no_probability(run: Run, found: list[Record]) -> None:
         failed(one, "broke") if one.cell.startswith("resnet50/thr") and one.replicate else one
         for one in found
     ]
-    plot = front.plot(summarise(run, alone), FP16)
-    assert not any("·" in one.label for one in plot.shape.points)
+    plot = front(summarise(run, alone))
+    assert not plot.data["label"].str.contains("·").any()
     assert "two processes of every model" in plot.caption
 
 
@@ -118,7 +144,7 @@ def test_one_process_has_no_probability(run: Run, found: list[Record]) -> None:
      (1.0, "100 %")],
 )  # fmt: skip
 def test_nothing_uncertain_is_certain(chance: float, text: str) -> None:
-    assert front._percent(chance) == text
+    assert fronts._percent(chance) == text
 
 
 def test_a_process_that_stood_still_has_no_probability(run: Run, found: list[Record]) -> None:
@@ -128,4 +154,4 @@ def test_a_process_that_stood_still_has_no_probability(run: Run, found: list[Rec
         else one
         for one in found
     ]
-    assert "two processes" in front.plot(summarise(run, still), FP16).caption
+    assert "two processes" in front(summarise(run, still)).caption

@@ -6,24 +6,46 @@ import dataclasses
 
 import pytest
 
-from cmx_bench.present.drawing import draw
-from cmx_bench.report.figures import plots, roofs
+from cmx_bench.cell import Model
+from cmx_bench.present.drawing import Plot, draw
+from cmx_bench.report.figures import plots, roofs, shares
+from cmx_bench.report.figures.selection import Selection, each_setting, selections
 from cmx_bench.report.tables.kinds import Roofs, by_model, table
 from cmx_bench.report.tables.kinds import roofs as measured_roofs
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
+from cmx_bench.results.records import Record, Run
 
 from ..synthetic import FP16, PAPER, WORK, make_records, make_run
 
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    run = make_run(PAPER[:3], measures=("roofline",))
-    return summarise(run, make_records(run))
+    return summarise(*run_of(PAPER[:3]))
+
+
+def run_of(models: tuple[Model, ...]) -> tuple[Run, list[Record]]:
+    run = make_run(models, measures=("roofline",))
+    return run, make_records(run)
+
+
+def selected(report: Report) -> Selection:
+    [selection] = selections(report, each_setting)
+    return selection
+
+
+@pytest.fixture(scope="module")
+def roofline(report: Report) -> Plot:
+    return roofs.plot(selected(report))
+
+
+@pytest.fixture(scope="module")
+def bars(report: Report) -> Plot:
+    return shares.plot(selected(report))
 
 
 def test_the_roofs_are_the_best_of_all_processes(report: Report) -> None:
-    assert measured_roofs(report, FP16) == Roofs(1e13 + 2, 1e12)
+    assert measured_roofs(report.results.values()) == Roofs(1e13 + 2, 1e12)
 
 
 def test_what_a_roof_allows() -> None:
@@ -32,28 +54,30 @@ def test_what_a_roof_allows() -> None:
     assert [above.at(intensity) for intensity in (1, 100, 1000)] == [10, 1000, 1000]
 
 
-def test_a_point_for_each_kind_of_work(report: Report) -> None:
-    points = roofs.roofline(report, FP16).shape.points[:3]
-    assert [(one.kind, one.x, one.y) for one in points] == [
-        ("depthwise", 10, pytest.approx(1000)),
-        ("convolution", 1000, pytest.approx(8000)),
-        ("attention", 50, pytest.approx(1000)),
+def test_a_point_for_each_kind_of_work(roofline: Plot) -> None:
+    assert roofline.data[["kind", "x", "y"]][:3].to_numpy().tolist() == [
+        ["depthwise", 10, pytest.approx(1000)],
+        ["convolution", 1000, pytest.approx(8000)],
+        ["attention", 50, pytest.approx(1000)],
     ]
 
 
-def test_the_roofs_meet_at_the_ridge(report: Report) -> None:
-    [curve] = roofs.roofline(report, FP16).shape.curves
-    assert curve.spots == (
+def test_the_roofs_meet_at_the_ridge(roofline: Plot) -> None:
+    assert roofs.curve(Roofs(1e13 + 2, 1e12), roofline.data) == [
         (pytest.approx(2.5), pytest.approx(2500)),  # a quarter of the ridge, for the slope to show
         (pytest.approx(10), pytest.approx(1e4)),
         (1000, pytest.approx(1e4)),
-    )
+    ]
 
 
-def test_shares_add_up(report: Report) -> None:
-    stack = roofs.shares(report, FP16).shape.stacks[0]
-    assert stack.label == "ConvMixer-1536/20"
-    shares = dict(stack.bars)
+def of_first(bars: Plot) -> dict[str, list[float]]:
+    """The shares of the first model by bar."""
+    first = bars.data[bars.data["model"] == 0]
+    return {bar: first.loc[first["bar"] == bar, "share"].tolist() for bar in first["bar"].unique()}
+
+
+def test_shares_add_up(bars: Plot) -> None:
+    shares = of_first(bars)
     assert {name: sum(values) for name, values in shares.items()} == {
         "MACs": pytest.approx(100), "bytes": pytest.approx(100), "time": pytest.approx(100),
     }  # fmt: skip
@@ -62,8 +86,15 @@ def test_shares_add_up(report: Report) -> None:
     assert shares["MACs"][0] == pytest.approx(100 * 64 / (64 + 1024 + 32))
 
 
-def test_the_most_of_the_time_is_told_in_words(report: Report) -> None:
-    alt = roofs.shares(report, FP16).alt
+def test_bars_reach_as_far_as_their_kinds_together(bars: Plot) -> None:
+    """Each is drawn whole, behind those of the kinds before it."""
+    ax = shares.work_shares(summarise(*run_of(PAPER[:1])).samples)
+    widths = sorted(round(patch.get_width(), 2) for patch in ax.patches if patch.get_y() > 1.4)
+    assert widths == [25.0, 75.0, 87.5, 100.0]
+
+
+def test_the_most_of_the_time_is_told_in_words(bars: Plot) -> None:
+    alt = bars.alt
     assert "ConvMixer-1536/20 pointwise and other convolutions, 50 % (91 % of the MACs)" in alt
 
 
@@ -81,15 +112,15 @@ def test_the_table_has_it_all(report: Report) -> None:
     assert len(rows) == 3 * 4
 
 
-def test_the_peaks_are_told(report: Report) -> None:
-    assert "10.0 TMAC/s" in roofs.roofline(report, FP16).caption
+def test_the_peaks_are_told(report: Report, roofline: Plot) -> None:
+    assert "10.0 TMAC/s" in roofline.caption
     assert "1.00 TB/s" in table(report, FP16).remarks[0]
 
 
 def test_a_run_without_it_has_neither_figure_nor_table() -> None:
     run = make_run(PAPER[:3], measures=("params",))
     report = summarise(run, make_records(run))
-    assert by_model(report, FP16) == {}
+    assert by_model(report.results.values(), 64) == {}
     assert table(report, FP16).rows == ()
     assert [one.name for one in plots(report).drawn] == ["figure1"]
 
@@ -101,20 +132,19 @@ def test_a_run_that_lacks_its_records_says_so() -> None:
     assert any("Where work and time go" in one for one in omitted)
 
 
-def test_both_are_drawn(report: Report) -> None:
-    lines, bars = draw([roofs.roofline(report, FP16), roofs.shares(report, FP16)])
+def test_both_are_drawn(roofline: Plot, bars: Plot) -> None:
+    lines, stacks = draw([roofline, bars])
     for text in (">Measured roofs<", ">Depthwise convolutions<", ">ResNet<", ">ConvMixer<"):
         assert text in lines.svg
     for text in (">MACs<", ">bytes<", ">time<", ">ResNet-152<", ">Everything else<"):
-        assert text in bars.svg
+        assert text in stacks.svg
 
 
 def test_a_model_without_macs_has_shares_of_time_alone() -> None:
-    run = make_run(PAPER[:1], measures=("roofline",))
-    [record] = make_records(run)
+    run, [record] = run_of(PAPER[:1])
     nothing = dataclasses.replace(record, details={"work": {"other": WORK["other"]}})
-    plot = roofs.shares(summarise(run, [nothing]), FP16)
-    assert dict(plot.shape.stacks[0].bars) == {
-        "MACs": (0, 0, 0, 0, 0), "bytes": (0, 0, 0, 0, 0), "time": (0, 0, 0, 0, 100),
+    plot = shares.plot(selected(summarise(run, [nothing])))
+    assert of_first(plot) == {
+        "MACs": [0, 0, 0, 0, 0], "bytes": [0, 0, 0, 0, 0], "time": [0, 0, 0, 0, 100],
     }  # fmt: skip
     assert draw([plot])[0].svg

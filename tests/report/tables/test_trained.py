@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.present.plot import Scatter
-from cmx_bench.report.figures import curves, figure_one
+from cmx_bench.present.drawing import Plot
+from cmx_bench.report.figures import figure_one, learning_curves
+from cmx_bench.report.figures.selection import selections, whole_run
 from cmx_bench.report.tables import best, tables, trained
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.nouns import Report
@@ -106,7 +107,8 @@ def test_models_are_ranked_by_the_intervals_over_the_seeds() -> None:
     assert narrow is not None and narrow.low == pytest.approx(0.1637, abs=1e-4)  # Wilson, n = 400
     assert best.leaders(report, FP32, "top1") == {PAPER[0].name, PAPER[1].name}
     assert any("mean over the seeds" in one for one in table_one(report, FP32).remarks)
-    assert "Means over the seeds" in figure_one.plot(report).caption
+    [whole] = selections(report, whole_run)
+    assert "Means over the seeds" in figure_one.plot(whole).caption
 
 
 def test_top1_is_the_mean_over_the_seeds_and_over_the_images_of_one() -> None:
@@ -126,19 +128,21 @@ def test_table_one_says_for_how_many_epochs() -> None:
     assert "training" not in [one.key for one in tables(untrained)]
 
 
+def curves(report: Report) -> Plot:
+    [whole] = selections(report, whole_run)
+    return learning_curves.plot(whole)
+
+
 def test_curves_are_means_with_the_range_over_the_seeds() -> None:
-    plot = curves.plot(made())
-    assert isinstance(plot.shape, Scatter)
-    by_epoch = {point.x: point for point in plot.shape.points}
-    assert by_epoch.keys() == {1, 2, 3}
-    assert (by_epoch[2].y, by_epoch[2].low, by_epoch[2].high) == pytest.approx((94, 92, 96))
-    assert [by_epoch[epoch].label for epoch in (1, 2, 3)] == ["", "", MODEL.label]
+    plot = curves(made())
+    points = plot.data.set_index("x")
+    assert set(points.index) == {1, 2, 3}
+    assert points.loc[2, ["y", "low", "high"]].tolist() == pytest.approx([94, 92, 96])
+    assert points.loc[[1, 2, 3], "label"].tolist() == ["", "", MODEL.label]
     assert "lowest to the highest" in plot.caption and MODEL.label in plot.alt
-    alone = curves.plot(made((0,)))
-    assert isinstance(alone.shape, Scatter) and alone.shape.points[0].low is None
+    assert curves(made((0,))).data["low"].isna().all()
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
-    shape = curves.plot(made((0,), epochs=150)).shape
-    assert isinstance(shape, Scatter)
-    assert len(shape.points) == 30 and max(point.x for point in shape.points) == 150
+    points = curves(made((0,), epochs=150)).data
+    assert len(points) == 30 and points["x"].max() == 150

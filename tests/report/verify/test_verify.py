@@ -37,7 +37,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found[-1] = failed(found[-1], "out of memory at batch 64")
     stray = dataclasses.replace(found[0], cell="vgg11/params/r224", model="vgg11")
     folder = write_folder(tmp_path_factory.mktemp("run"), run, [*found, stray])
-    report.write(folder, copies=True)
+    report.write(folder, "page")
     return folder
 
 

@@ -1,0 +1,157 @@
+"""Axes around points: limits, round ticks of a logarithmic axis, a legend above."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
+from pandas import DataFrame
+
+from cmx_bench.measures.work import KINDS
+from cmx_bench.present.drawing import canvas
+from cmx_bench.present.drawing.points import line_width, marker_scale
+from cmx_bench.present.drawing.theme import INK, KIND_COLOURS, PAGE, Style, styles_of
+
+_EDGES = {"x": ("x", "left", "right"), "y": ("y", "low", "high")}
+# Throughputs seldom span the decades that powers of ten need.
+_STEPS = ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 1.2, 1.4, 1.6, 1.8, *range(2, 10)))
+_FEWEST_TICKS = 3
+
+
+def extent(points: DataFrame, axis: Literal["x", "y"]) -> tuple[float, float]:
+    """From where to where points and their bars reach along an axis."""
+    edges = points[[column for column in _EDGES[axis] if column in points]].to_numpy("float64")
+    return float(np.nanmin(edges)), float(np.nanmax(edges))
+
+
+def at_least(
+    ax: Axes, axis: Literal["x", "y"], points: DataFrame, limits: tuple[float, float] | None = None
+) -> None:
+    """An axis with these limits, or from zero to beyond the last point; with room for points that
+    lie beyond the limits."""
+    least, most = extent(points, axis)
+    low, high = limits or (0, 1.14 * most if most > 0 else 1)
+    room = 0.05 * (high - low)
+    edges = (low if least >= low else least - room, high if most <= high else most + room)
+    ax.set(**{f"{axis}lim": edges})
+
+
+def close_around(ax: Axes, axis: Literal["x", "y"], points: DataFrame) -> None:
+    """An axis that shows no more than the points: they lie close together, far from zero."""
+    least, most = extent(points, axis)
+    room = 0.06 * (most - least) or 0.01 * most or 1
+    ax.set(**{f"{axis}lim": (least - room, most + room)})
+
+
+def logarithmic(
+    ax: Axes, axis: Literal["x", "y"], values: Iterable[float], ticks: Sequence[float] = ()
+) -> None:
+    """A logarithmic axis with room around these values, to be set when all is drawn: seaborn takes
+    logarithms of what it draws on one, whose last digits differ from machine to machine.
+
+    Args:
+        ticks: where ticks stand, instead of at round values.
+    """
+    known = list(values)
+    low, high = min(known) / 1.5, max(known) * 1.5
+    ax.set(**{f"{axis}lim": (low, high), f"{axis}scale": "log"})
+    scale = ax.xaxis if axis == "x" else ax.yaxis
+    steps = next(
+        (steps for steps in _STEPS if _ticks(low, high, steps) >= _FEWEST_TICKS), _STEPS[0]
+    )
+    scale.set_major_locator(FixedLocator(ticks) if len(ticks) else LogLocator(subs=steps))
+    scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    scale.set_minor_locator(NullLocator())
+
+
+def _ticks(low: float, high: float, steps: Sequence[float]) -> int:
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return sum(low <= step * 10.0**decade <= high for decade in decades for step in steps)
+
+
+# --- legend ---------------------------------------------------------------------------------------
+
+
+def legend(ax: Axes, points: DataFrame) -> None:
+    """Above the plot, for within it it would hide points: families, then what else has a label.
+    Kinds of work have a line of their own."""
+    canvas.fit(ax)
+    styles = styles_of(points["family"])
+    handles = [_family(points[points["family"] == name], style) for name, style in styles.items()]
+    handles += [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+    lines = _row(ax, handles)
+    if "kind" in points:
+        legend_of_kinds(ax, set(points["kind"]), above=lines)
+
+
+def _row(ax: Axes, handles: Sequence[Line2D], above: int = 0) -> int:
+    """A legend above the axes, as many lines above them as told; gives the lines that it takes."""
+    if (before := ax.get_legend()) is not None:
+        ax.add_artist(before)
+    room = canvas.size(ax)[0]
+    columns = next(
+        (number for number in range(len(handles), 1, -1) if _width(handles, number) <= room), 1
+    )
+    lines = [handles[start : start + columns] for start in range(0, len(handles), columns)]
+    out = max(0.0, _width(handles, columns) - room)  # it may begin left of the axes
+    shift = ScaledTranslation(-out / 72, above * 1.8 * _font() / 72, ax.figure.dpi_scale_trans)
+    ax.legend(
+        # matplotlib fills one column after the other.
+        handles=[line[place] for place in range(columns) for line in lines if place < len(line)],
+        loc="lower left", bbox_to_anchor=(0, 1), bbox_transform=ax.transAxes + shift,
+        ncols=columns, handletextpad=_PAD, columnspacing=_SPACE, handlelength=_HANDLE,
+        borderaxespad=0.2, borderpad=0.4, labelspacing=0.5,
+    )  # fmt: skip
+    canvas.reserve(ax, above=(above + len(lines)) * 1.8 * _font())
+    return len(lines)
+
+
+_PAD, _SPACE, _HANDLE = 0.4, 1.2, 2.0  # in the size of the legend's font
+
+
+def _font() -> float:
+    """The size of the legend's font in points, for which matplotlib has words too."""
+    return float(FontProperties(size=matplotlib.rcParams["legend.fontsize"]).get_size_in_points())
+
+
+def _width(handles: Sequence[Line2D], columns: int) -> float:
+    """The points that a legend takes."""
+    widths = [canvas.text_width(str(handle.get_label()), _font()) for handle in handles]
+    wide = [max(widths[start::columns]) for start in range(columns)]
+    return sum(wide) + columns * _font() * (_PAD + _HANDLE + _SPACE)
+
+
+def _family(points: DataFrame, style: Style) -> Line2D:
+    """The marker as it stands in the plot, hollow where all are published; in ink where kinds of
+    work are coloured."""
+    colour = INK if "kind" in points else style.colour
+    hollow = "published" in points and points["published"].all()
+    return Line2D(
+        [], [], label=style.label, color=colour, marker=style.marker,
+        markersize=matplotlib.rcParams["lines.markersize"] * marker_scale(style.marker),
+        markeredgewidth=line_width(), markeredgecolor=colour,
+        markerfacecolor=PAGE if hollow else colour,
+        linestyle=style.line if "line" in points else "none", linewidth=style.width * line_width(),
+    )  # fmt: skip
+
+
+def legend_of_kinds(ax: Axes, kinds: Collection[str], marker: str = "o", above: int = 0) -> None:
+    """The colours of kinds of work, as many lines of a legend above the axes as told."""
+    canvas.fit(ax)
+    _row(
+        ax,
+        [
+            Line2D([], [], label=title, color=KIND_COLOURS[kind], marker=marker, linestyle="none")
+            for kind, title in KINDS.items()
+            if kind in kinds
+        ],
+        above,
+    )

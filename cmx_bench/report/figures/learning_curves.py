@@ -1,0 +1,85 @@
+"""Learning curves: top-1 after each epoch of the trainings of a run."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pandas import DataFrame
+
+from cmx_bench.present import drawing
+from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.report.figures.selection import Selection, select, whole_run
+from cmx_bench.report.figures.sentences import spoken
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_POINTS = 30  # of a model, so that markers do not hide the line
+_COLUMNS = ["label", "family", "x", "y", "low", "high", "line"]
+
+
+def learning_curves(df: DataFrame, ax: Axes | None = None) -> Axes:
+    """Top-1 in percent after each epoch of training: one line a model, its mean over the seeds.
+
+    Args:
+        df: the samples of a run.
+        ax: axes to draw on, instead of new ones.
+
+    Raises:
+        ValueError: nothing was trained, or there are several runs.
+    """
+    return drawing.on(plot(select(df, whole_run)), ax)
+
+
+def plot(chosen: Selection) -> Plot:
+    """One line a model; bars reach from the worst seed to the best."""
+    rows = [row for name in chosen.models.index for row in _points(chosen, name)]
+    if not rows:
+        raise NothingToDrawError("Learning curves")
+    points = DataFrame(rows, columns=_COLUMNS).astype({"low": float, "high": float})
+    caption = f"Top-1 on {chosen.dataset} after each epoch of training."
+    if points["low"].notna().any():
+        caption += " The mean over the seeds; bars reach from the lowest to the highest of them."
+    return Plot(
+        "learning-curves", "Learning curves", caption,
+        spoken("Top-1 in percent after the last epoch", points[points["label"] != ""]),
+        points, partial(_paint, dataset=chosen.dataset),
+    )  # fmt: skip
+
+
+def _points(chosen: Selection, name: str) -> Iterator[tuple[Any, ...]]:
+    curves = _curves(chosen.samples, name)
+    epochs = min(map(len, curves), default=0)
+    label, family = chosen.models.loc[name, ["label", "family"]]
+    step = max(1, math.ceil(epochs / _MOST_POINTS))
+    for epoch in range(epochs, 0, -step):
+        values = [100 * curve[epoch - 1]["top1"] for curve in curves]
+        low, high = (min(values), max(values)) if len(values) > 1 else (None, None)
+        yield (label if epoch == epochs else "", family, epoch, statistics.fmean(values),
+               low, high, name)  # fmt: skip
+
+
+def _curves(samples: DataFrame, name: str) -> list[Any]:
+    """What a model reached after each epoch, a list for each training; settings share them."""
+    mine = samples[(samples["model"] == name) & (samples["metric"] == "top1")]
+    for _, rows in mine[mine["status"] == "ok"].groupby("setting", observed=True, sort=False):
+        details = rows.drop_duplicates("record")["details"]
+        return [detail["training"]["curve"] for detail in details if detail.get("training")]
+    return []
+
+
+def _paint(points: DataFrame, ax: Axes, *, dataset: str) -> None:
+    from cmx_bench.present.drawing.placement import name_lines
+    from cmx_bench.present.drawing.points import draw_points
+    from cmx_bench.present.drawing.scales import at_least, legend
+
+    ax.set(xlabel="Epoch", ylabel=f"{dataset} top-1 (%)")
+    draw_points(ax, points, "lowest and highest seed")
+    at_least(ax, "x", points, (0, 1.02 * points["x"].max()))
+    at_least(ax, "y", points, (0, 100))
+    legend(ax, points)
+    name_lines(ax, points[points["label"] != ""])

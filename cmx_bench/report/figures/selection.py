@@ -1,0 +1,148 @@
+"""What a figure is made of: the samples of a setting or of a whole run, and what they come to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pandas import DataFrame
+
+from cmx_bench.present.content import first_few
+from cmx_bench.present.drawing import short_label
+from cmx_bench.results import frame, summary
+from cmx_bench.results.agreement import NO_VOTES, Votes
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.summary import Result
+
+# The keys of settings whose rows make a figure, by the name of what it shows.
+Choices: TypeAlias = Callable[[DataFrame], Mapping[str, Sequence[str]]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The part of a run that a figure shows.
+
+    `key` names it, `name` is that of its setting. `models` has the columns of the samples that
+    tell of a model, with a row for each by its name. `votes` are what models said of each image.
+    """
+
+    key: str
+    name: str
+    samples: DataFrame
+    results: Sequence[Result]
+    models: DataFrame
+    votes: Votes = field(default=NO_VOTES, repr=False)
+
+    def values(self, metric: str) -> DataFrame:
+        """`value`, `low`, `high` and `n` of each model that has the metric, in base units, by its
+        name; of several settings the first that has it."""
+        columns = ["model", "value", "low", "high", "n"]
+        rows = [
+            (row.model, row.value, row.low, row.high, row.n)
+            for row in self.results
+            if row.metric == metric and row.value is not None
+        ]
+        known = DataFrame(rows, columns=columns).drop_duplicates("model").set_index("model")
+        return known.astype({"value": float, "low": float, "high": float})
+
+    @property
+    def batch_size(self) -> int:
+        """The images in a batch, of a single setting."""
+        return int(self.samples.loc[self.samples["setting"] == self.key, "batch_size"].iloc[0])
+
+    @property
+    def dataset(self) -> str:
+        """The data set that accuracy is of."""
+        return next(iter(self.samples["dataset"]), "")
+
+    @property
+    def imagenet(self) -> bool:
+        """Whether accuracy is of what published figures are of."""
+        return bool(self.samples["imagenet"].any())
+
+    @property
+    def over_seeds(self) -> bool:
+        """Whether accuracies are means over several trainings."""
+        return any(row.over == "seeds" for row in self.results if row.metric == "top1")
+
+    def left_out(self, shown: DataFrame, lack: str) -> list[str]:
+        """What a caption says of models without a row in `shown`, because they `lack` something."""
+        labels = list(self.models["label"][~self.models.index.isin(shown.index)])
+        if not labels:
+            return []
+        return [f"Not shown because they have no {lack}: {first_few(labels, _MOST_NAMED)}."]
+
+
+_MOST_NAMED = 5
+
+
+# --- what there is to choose from -----------------------------------------------------------------
+
+
+def each_setting(samples: DataFrame) -> dict[str, list[str]]:
+    """The settings, each with what all settings of its image size share."""
+    own = samples[samples["setting_name"] != ""].drop_duplicates("setting")
+    return {
+        str(key): [str(key), f"r{size}"]
+        for key, size in zip(own["setting"], own["image_size"], strict=True)
+    }
+
+
+def whole_run(samples: DataFrame) -> dict[str, list[str]]:
+    """All settings together."""
+    return {"": list(samples["setting"].unique())}
+
+
+def each_batch_curve(samples: DataFrame) -> dict[str, list[str]]:
+    """Settings that differ in nothing but the batch size, where there are `FEWEST` or more."""
+    groups: dict[str, list[str]] = {}
+    for key in each_setting(samples):
+        groups.setdefault(re.sub(r"-b\d+-", "-", key), []).append(key)
+    return {shared: keys for shared, keys in groups.items() if len(keys) >= FEWEST}
+
+
+FEWEST = 3  # batch sizes that make a curve
+
+
+def select(
+    samples: DataFrame, choices: Choices, setting: str | None = None, votes: Votes = NO_VOTES
+) -> Selection:
+    """The part of the samples that `setting` names, or else the only one.
+
+    Raises:
+        ValueError: there are several runs, or several settings of which none is named, or the one
+            that is named is not there.
+    """
+    known = choices(samples)
+    if len(runs := list(samples["run"].unique())) > 1:
+        raise ValueError(f"samples of several runs: {', '.join(runs)}; choose those of one")
+    if not known:
+        raise ValueError("the samples have no setting for this figure")
+    if setting is None and len(known) > 1:
+        raise ValueError(f"samples of several settings; give one as setting=…: {', '.join(known)}")
+    key = next(iter(known)) if setting is None else setting
+    if key not in known:
+        raise ValueError(f"no setting {key!r}; there are {', '.join(known)}")
+    part = samples[samples["setting"].isin(list(known[key]))]
+    models = samples.drop_duplicates("model").sort_values("model")
+    return _selection(key, part, summary.results(part), models, votes)
+
+
+def selections(report: Report, choices: Choices) -> Iterator[Selection]:
+    """Each part of a report's samples that makes a figure."""
+    models = frame.models(report.run.models)
+    for key, settings in choices(report.samples).items():
+        part = report.samples[report.samples["setting"].isin(list(settings))]
+        results = [row for row in report.results.values() if row.setting in settings]
+        yield _selection(key, part, results, models, report.votes)
+
+
+def _selection(
+    key: str, part: DataFrame, results: Sequence[Result], models: DataFrame, votes: Votes
+) -> Selection:
+    models = models.assign(label=models["label"].astype(str).map(short_label))
+    models["family"] = models["family"].astype(str)
+    names = part.loc[part["setting"] == key, "setting_name"]
+    return Selection(key, next(iter(names), ""), part, results, models.set_index("model"), votes)

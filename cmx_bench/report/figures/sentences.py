@@ -1,0 +1,38 @@
+"""What captions and alternative texts say of points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pandas import DataFrame
+
+from cmx_bench import units
+
+_SPOKEN = 12
+
+
+def spoken(what: str, points: DataFrame) -> str:
+    """Words for points: what they show, and the first of them."""
+    first = zip(*(points[name][:_SPOKEN] for name in ("label", "x", "y")), strict=True)
+    told = (
+        f"{label} {units.significant(x, 3)}, {units.significant(y, 4)}" for label, x, y in first
+    )
+    return f"{what}: {'; '.join(told)}."
+
+
+def bars(points: DataFrame) -> str:
+    """What a caption says of intervals."""
+    if points["low"].isna().all():
+        return "There is no interval: each value is from a single process."
+    return (
+        "Bars are 95 % intervals over fresh processes; where none shows, it is narrower than the "
+        "marker."
+    )
+
+
+def little(points: DataFrame, y: str) -> Iterator[str]:
+    """What a caption says where there is little to see: one point, or the same y everywhere."""
+    if len(points) == 1:
+        yield f"Only {points['label'].iloc[0]} is shown: no other model has the values."
+    elif points["y"].nunique() == 1:
+        yield f"All have the same {y}."

@@ -1,0 +1,120 @@
+"""Where work and time go: what share of a model's MACs, bytes and time each kind of work has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from pandas import DataFrame
+
+from cmx_bench import units
+from cmx_bench.measures.work import KINDS, Work
+from cmx_bench.present import drawing
+from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.report.figures.roofs import LACK
+from cmx_bench.report.figures.selection import Selection, each_setting, select
+from cmx_bench.report.tables.kinds import MEASURED, by_model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_MODELS = 16  # beyond so many the bars cannot be read, nor drawn quickly
+_BARS: Mapping[str, Callable[[Work], float]] = {
+    "MACs": lambda each: each.macs,
+    "bytes": lambda each: each.bytes,
+    "time": lambda each: each.seconds,
+}
+_GAP = 0.8  # between two models, in bars
+
+
+def work_shares(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
+    """Shares in percent of the MACs, bytes and time of each model, by kind of work.
+
+    Args:
+        df: the samples of a run.
+        ax: axes to draw on, instead of new ones.
+        setting: the key of a setting, where there are several.
+
+    Raises:
+        ValueError: no model has a roofline, or it is not clear which setting is meant.
+    """
+    return drawing.on(plot(select(df, each_setting, setting)), ax)
+
+
+def plot(chosen: Selection) -> Plot:
+    """Stacked bars of the models of a setting."""
+    kinds = by_model(chosen.results, chosen.batch_size)
+    title = f"Where work and time go · {chosen.name}"
+    if not kinds:
+        raise NothingToDrawError(title)
+    labels = [str(chosen.models.loc[name, "label"]) for name in kinds][:_MOST_MODELS]
+    rows = shares(list(kinds.values())[:_MOST_MODELS])
+    sentences = [
+        f"Shares of the MACs, of the bytes that operators must move and of the time of a forward "
+        f"pass on {chosen.key}, by kind of work. A kind that takes a far larger share of the time "
+        f"than of the MACs is why a model is slower than its MACs say. {MEASURED}"
+    ]
+    if len(kinds) > _MOST_MODELS:
+        sentences.append(f"The first {_MOST_MODELS} of {len(kinds)} models are shown.")
+    sentences += chosen.left_out(DataFrame(index=list(kinds)), LACK)
+    return Plot(
+        f"work-{chosen.key}", title, " ".join(sentences),
+        f"The kind of work that takes most of the time: {'; '.join(_told(labels, rows))}.",
+        rows, partial(_paint, labels=labels), lines=1.1 * (len(_BARS) + _GAP) * len(labels),
+    )  # fmt: skip
+
+
+def shares(models: Sequence[Sequence[Work]]) -> DataFrame:
+    """A row for each kind of work in each bar of each model: its `share` in percent, and its `end`
+    where the bars of a model's kinds stand one after the other."""
+    rows = []
+    for place, found in enumerate(models):
+        for number, (bar, value) in enumerate(_BARS.items()):
+            total = sum(map(value, found)) or 1.0  # there are models without MACs
+            parts = {each.kind: 100 * value(each) / total for each in found}
+            mine = [parts.get(kind, 0.0) for kind in KINDS]
+            for kind, share, end in zip(KINDS, mine, accumulate(mine), strict=True):
+                rows.append((place, bar, place * (len(_BARS) + _GAP) + number, kind, share, end))
+    return DataFrame(rows, columns=["model", "bar", "y", "kind", "share", "end"])
+
+
+def _told(labels: Sequence[str], rows: DataFrame) -> Iterator[str]:
+    """`ResNet-50 pointwise and other convolutions, 80 % (99 % of the MACs)`."""
+    table = rows.pivot(index=["model", "kind"], columns="bar", values="share")
+    for place, label in enumerate(labels):
+        mine = table.loc[place]
+        kind = str(mine["time"].idxmax())
+        time, macs = (units.significant(float(mine[bar][kind]), 2) for bar in ("time", "MACs"))
+        yield f"{label} {KINDS[kind].lower()}, {time} % ({macs} % of the MACs)"
+
+
+def _paint(rows: DataFrame, ax: Axes, *, labels: Sequence[str]) -> None:
+    import seaborn as sns
+
+    from cmx_bench.present.drawing import canvas
+    from cmx_bench.present.drawing.placement import font_size
+    from cmx_bench.present.drawing.scales import legend_of_kinds
+    from cmx_bench.present.drawing.theme import KIND_COLOURS, PAGE
+
+    ax.set(xlabel="Share of the model's total (%)", ylabel=" ")
+    # Whole bars one on the other, the longest first.
+    sns.barplot(
+        rows[rows["share"] > 0], x="end", y="y", hue="kind", hue_order=list(KINDS)[::-1],
+        palette=dict(KIND_COLOURS), dodge=False, native_scale=True, orient="h", width=0.87,
+        errorbar=None, saturation=1,
+        edgecolor=PAGE, linewidth=0.5, legend=False, ax=ax,
+    )  # fmt: skip
+    bars = rows.drop_duplicates("y")
+    ax.set_yticks(bars["y"], bars["bar"], fontsize=font_size())
+    ax.tick_params("y", length=0)
+    ax.set(xlim=(0, 100), ylim=(bars["y"].max() + 0.5 + _GAP / 2, -0.5 - _GAP / 2), ylabel="")
+    names = 4.2 * font_size()  # what those of bars take
+    canvas.reserve(ax, left=max(canvas.text_width(label, canvas.em()) for label in labels))
+    for place, label in enumerate(labels):
+        middle = place * (len(_BARS) + _GAP) + (len(_BARS) - 1) / 2
+        ax.annotate(label, (0, middle), (-names, 0), textcoords="offset points",
+                    xycoords=ax.get_yaxis_transform(), ha="right", va="center")  # fmt: skip
+    ax.grid(False)
+    legend_of_kinds(ax, KINDS, "s")

@@ -1,0 +1,91 @@
+"""Which part of samples a figure shows: chosen by a user, or one after the other by a report."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from pandas import DataFrame, concat
+
+from cmx_bench.report.figures import FIGURES
+from cmx_bench.report.figures.selection import (
+    each_batch_curve,
+    each_setting,
+    select,
+    selections,
+    whole_run,
+)
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
+
+from ..synthetic import FP16, FP32, PAPER, make_records, make_run
+
+
+def report(*settings: int) -> Report:
+    """A run with a setting for each batch size."""
+    run = make_run(
+        PAPER[:2],
+        tuple(dataclasses.replace(FP16, name=f"b{size}", batch_size=size) for size in settings),
+        ("params", "throughput"),
+    )
+    return summarise(run, make_records(run))
+
+
+def test_the_only_setting_needs_no_name() -> None:
+    chosen = select(report(64).samples, each_setting)
+    assert (chosen.key, chosen.name) == (FP16.key, "b64")
+    assert chosen.values("params")["value"].tolist() == [51_625_960, 21_110_248]
+    assert chosen.models["label"].tolist() == [model.label for model in PAPER[:2]]
+
+
+def test_of_several_settings_one_has_to_be_named() -> None:
+    samples = report(8, 64).samples
+    small, large = each_setting(samples)
+    with pytest.raises(
+        ValueError, match=f"several settings; give one as setting=…: {small}, {large}"
+    ):
+        select(samples, each_setting)
+    with pytest.raises(ValueError, match=f"no setting 'b8'; there are {small}, {large}"):
+        select(samples, each_setting, "b8")
+    assert select(samples, each_setting, small).name == "b8"
+
+
+def test_samples_of_several_runs_are_refused() -> None:
+    samples = report(64).samples.astype({"run": str})
+    both: DataFrame = concat([samples, samples.assign(run="other")])
+    with pytest.raises(ValueError, match=r"of several runs: paper .*, other; choose those of one"):
+        select(both, each_setting)
+
+
+def test_a_figure_without_any_setting_says_so() -> None:
+    with pytest.raises(ValueError, match="no setting for this figure"):
+        select(report(8, 64).samples, each_batch_curve)
+
+
+def test_a_whole_run_takes_the_first_setting_that_has_a_value() -> None:
+    run = make_run(PAPER[:1], (FP32, FP16), ("throughput",), replicates=1)
+    records = [
+        dataclasses.replace(one, values={"throughput": [1.0 if one.setting == FP32.key else 2.0]})
+        for one in make_records(run)
+    ]
+    both, half = (summarise(run, found).samples for found in (records, records[1:]))
+    assert select(both, whole_run).values("throughput")["value"].tolist() == [1.0]
+    assert select(half, whole_run).values("throughput")["value"].tolist() == [2.0]
+
+
+def test_a_report_and_a_user_choose_the_same() -> None:
+    made = report(1, 8, 64)
+    for choices in (each_setting, each_batch_curve, whole_run):
+        for theirs in selections(made, choices):
+            ours = select(made.samples, choices, theirs.key)
+            assert list(ours.results) == list(theirs.results)
+            assert ours.models["label"].tolist() == theirs.models["label"].tolist()
+            assert (ours.name, ours.dataset, ours.imagenet) == (
+                theirs.name, theirs.dataset, theirs.imagenet,
+            )  # fmt: skip
+
+
+def test_each_figure_has_a_function_that_says_what_it_shows() -> None:
+    names = [figure.function.__name__ for figure in FIGURES]
+    assert len(set(names)) == len(names) == 10
+    assert all((figure.function.__doc__ or "").strip() for figure in FIGURES)
