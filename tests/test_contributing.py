@@ -15,17 +15,46 @@ import pytest
 import cmx_bench
 
 from .conftest import TINY
+from .report.synthetic import PAPER, make_records, make_run, write_folder
 
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture
-def steps() -> list[str]:
-    """The code of the three steps, without the list's indentation."""
+def steps(hour: str) -> list[str]:
+    """The code of the steps below a heading, without the list's indentation."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    hour = text.partition("## A first hour")[2]
-    blocks = re.findall(r"^   ```python\n(.*?)^   ```$", hour, re.DOTALL | re.MULTILINE)
+    section = text.partition(f"## A {hour} hour")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^   ```python\n(.*?)^   ```$", section, re.DOTALL | re.MULTILINE)
     return [re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in blocks]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with a copy of the package."""
+    shutil.copytree(
+        Path(cmx_bench.__file__).parent,
+        tmp_path / "cmx_bench",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    return tmp_path
+
+
+def with_file(checkout: Path, text: str) -> None:
+    """Adds the file whose first line names it."""
+    named = re.match(r"# (\S+)\n", text)
+    assert named is not None
+    (checkout / named[1]).write_text(text)
+
+
+def run(checkout: Path, *arguments: str) -> str:
+    """What this Python prints when it runs the package of a checkout."""
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=checkout, env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def with_row(path: Path, table: str, row: str) -> None:
@@ -36,34 +65,35 @@ def with_row(path: Path, table: str, row: str) -> None:
     path.write_text(f"{head}{start}{body}    {row}{end}{tail}")
 
 
-def test_a_measure_is_one_file_and_two_lines(steps: list[str], tmp_path: Path) -> None:
-    file, measure_row, metric_row = steps
+def test_a_measure_is_one_file_and_two_lines(checkout: Path) -> None:
+    file, measure_row, metric_row = steps("first")
     assert len(measure_row.splitlines()) == len(metric_row.splitlines()) == 1
-    shutil.copytree(
-        Path(cmx_bench.__file__).parent,
-        tmp_path / "cmx_bench",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    named = re.match(r"# (\S+)\n", file)
-    assert named is not None
-    (tmp_path / named[1]).write_text(file)
-    with_row(tmp_path / "cmx_bench/measures/__init__.py", "MEASURES: dict", measure_row)
-    with_row(tmp_path / "cmx_bench/metrics.py", "_ROWS = (", metric_row)
-    (tmp_path / "suite.yaml").write_text(TINY.replace("[params, throughput]", "[layers]"))
-
-    def cmx(*arguments: str) -> str:
-        line = [sys.executable, "-m", "cmx_bench", *arguments]
-        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-        done = subprocess.run(
-            line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    assert "layers           leaf modules: layers" in cmx("list", "measures")
-    cmx("run", "suite.yaml", "--out", "out")
-    rows = list(csv.DictReader((tmp_path / "out/results.csv").open()))
+    with_file(checkout, file)
+    with_row(checkout / "cmx_bench/measures/__init__.py", "MEASURES: dict", measure_row)
+    with_row(checkout / "cmx_bench/metrics.py", "_ROWS = (", metric_row)
+    (checkout / "suite.yaml").write_text(TINY.replace("[params, throughput]", "[layers]"))
+    listed = run(checkout, "-m", "cmx_bench", "list", "measures")
+    assert "layers           leaf modules: layers" in listed
+    run(checkout, "-m", "cmx_bench", "run", "suite.yaml", "--out", "out")
+    rows = list(csv.DictReader((checkout / "out/results.csv").open()))
     values = {row["model"]: float(row["value"]) for row in rows if row["metric"] == "layers"}
     # stem 3; two blocks of 3 + 3; pooling, flattening, classifier
     assert values["mixer"] == 3 + 2 * 6 + 3
-    assert "Layers" in (tmp_path / "out/report.md").read_text()
+    assert "Layers" in (checkout / "out/report.md").read_text()
+
+
+def test_a_figure_is_one_file_an_import_and_a_line(checkout: Path) -> None:
+    file, row = steps("second")
+    assert len(file.splitlines()) < 60 and len(row.splitlines()) == 1
+    with_file(checkout, file)
+    table = checkout / "cmx_bench/report/figures/__init__.py"
+    table.write_text(table.read_text().replace("    roofs,\n", "    reuse,\n    roofs,\n"))
+    with_row(table, "FIGURES = (", row)
+    measured = make_run(PAPER, measures=("params", "macs"))
+    write_folder(checkout / "out", measured, make_records(measured))
+    run(checkout, "-m", "cmx_bench", "report", "out")
+    assert (checkout / "out/figures/reuse.svg").exists()
+    assert "MACs against parameters" in (checkout / "out/report.md").read_text()
+    run(checkout, "-m", "cmx_bench", "verify", "out")
+    code = "import cmx_bench; print(cmx_bench.plot.reuse(cmx_bench.load('out')).get_xlabel())"
+    assert run(checkout, "-c", code) == "Parameters (millions)\n"
