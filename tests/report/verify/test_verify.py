@@ -172,7 +172,7 @@ def test_a_sample_changed_beside_the_page_is_named(folder: Path) -> None:
     path.write_bytes(gzip.compress("\n".join(rows).encode()))
     [found] = verify.verify(folder).differences
     assert found == Difference(
-        "samples.csv.gz", "row 1 (paper), column value", "51625961", "51625960"
+        "samples.csv.gz", "row 1 (paper 2026-01-01 00:00:00), column value", "51625961", "51625960"
     )
     path.write_bytes(path.read_bytes()[:-9])
     [found] = verify.verify(folder).differences
