@@ -1,7 +1,13 @@
 """The figures of the report as functions: `plot.front(df)` draws one and gives its axes.
 
-Each takes the samples of one run and, as `ax`, axes to draw on. Within `style("slides")` new ones
-have the fonts and the size of slides, otherwise what matplotlib is set to.
+Each takes the samples of one run, as `cmx_bench.load` gives them, and these too:
+
+    ax: axes to draw on; without them it makes a figure of pyplot, as large and with such fonts as
+        matplotlib is set to, or as `style` says.
+    setting: the key of the setting to show, where there are several and a figure shows one.
+
+It raises ValueError where it is not clear what is to be shown, or there is nothing. Within `with
+style("slides"):` new figures have the size and the fonts of slides; `style` takes colours too.
 """
 
 from __future__ import annotations

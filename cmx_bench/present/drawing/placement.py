@@ -47,9 +47,8 @@ def label_points(ax: Axes, points: DataFrame) -> None:
     in another try.
     """
     canvas.fit(ax)
-    labelled = points[points["label"] != ""]
-    beyond = list(labelled["label"][_MOST:])
-    labelled = labelled[:_MOST].sort_values("x", ascending=False, kind="stable")
+    beyond = list(points["label"][_MOST:])
+    labelled = points[:_MOST].sort_values("x", ascending=False, kind="stable")
     data = labelled[["x", "y"]].to_numpy(np.float64)
     labels, spots, axes = list(labelled["label"]), _placed(ax, data), _OnAxes.of(ax)
     order, best, random = list(range(len(labels))), dict[int, _Place](), Random(0)

@@ -135,7 +135,7 @@ def _value(label: str, value: float) -> str:
     return f"{label} {units.significant(value, 4)}"
 
 
-def draw_curve(ax: Axes, spots: Sequence[tuple[float, float]], label: str) -> None:
+def draw_curve(ax: Axes, label: str, spots: Sequence[tuple[float, float]]) -> None:
     """A dashed line that no model's points make: a front, a roof."""
     x, y = zip(*spots, strict=True)
     sns.lineplot(

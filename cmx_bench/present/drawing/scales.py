@@ -18,6 +18,7 @@ from pandas import DataFrame
 from cmx_bench.measures.work import KINDS
 from cmx_bench.present.drawing import canvas
 from cmx_bench.present.drawing.points import line_width, marker_scale
+from cmx_bench.present.drawing.scatter import Scale
 from cmx_bench.present.drawing.theme import INK, KIND_COLOURS, PAGE, Style, styles_of
 
 _EDGES = {"x": ("x", "left", "right"), "y": ("y", "low", "high")}
@@ -32,36 +33,35 @@ def extent(points: DataFrame, axis: Literal["x", "y"]) -> tuple[float, float]:
     return float(np.nanmin(edges)), float(np.nanmax(edges))
 
 
-def at_least(
-    ax: Axes, axis: Literal["x", "y"], points: DataFrame, limits: tuple[float, float] | None = None
-) -> None:
-    """An axis with these limits, or from zero to beyond the last point; with room for points that
-    lie beyond the limits."""
-    least, most = extent(points, axis)
-    low, high = limits or (0, 1.14 * most if most > 0 else 1)
-    room = 0.05 * (high - low)
-    edges = (low if least >= low else least - room, high if most <= high else most + room)
-    ax.set(**{f"{axis}lim": edges})
-
-
-def close_around(ax: Axes, axis: Literal["x", "y"], points: DataFrame) -> None:
-    """An axis that shows no more than the points: they lie close together, far from zero."""
-    least, most = extent(points, axis)
-    room = 0.06 * (most - least) or 0.01 * most or 1
-    ax.set(**{f"{axis}lim": (least - room, most + room)})
-
-
-def logarithmic(
-    ax: Axes, axis: Literal["x", "y"], values: Iterable[float], ticks: Sequence[float] = ()
-) -> None:
-    """A logarithmic axis with room around these values, to be set when all is drawn: seaborn takes
-    logarithms of what it draws on one, whose last digits differ from machine to machine.
+def set_scale(
+    ax: Axes, axis: Literal["x", "y"], scale: Scale, points: DataFrame,
+    others: Iterable[float] = (), ticks: Sequence[float] = (),
+) -> None:  # fmt: skip
+    """Sets the limits of an axis, and its ticks where it is logarithmic. All is drawn before:
+    seaborn takes logarithms of what it draws on such an axis, and their last digits differ from
+    machine to machine.
 
     Args:
-        ticks: where ticks stand, instead of at round values.
+        others: values that are to be seen too.
     """
-    known = list(values)
-    low, high = min(known) / 1.5, max(known) * 1.5
+    least, most = extent(points, axis)
+    least, most = min(least, *others, most), max(most, *others, least)
+    if scale == "log":
+        _set_logarithmic(ax, axis, least / 1.5, most * 1.5, ticks)
+        return
+    if scale == "close":
+        room = 0.06 * (most - least) or 0.01 * most or 1
+        low, high = least - room, most + room
+    else:
+        low, high = scale or (0, 1.14 * most if most > 0 else 1)
+        room = 0.05 * (high - low)
+        low, high = low if least >= low else least - room, high if most <= high else most + room
+    ax.set(**{f"{axis}lim": (low, high)})
+
+
+def _set_logarithmic(
+    ax: Axes, axis: Literal["x", "y"], low: float, high: float, ticks: Sequence[float]
+) -> None:
     ax.set(**{f"{axis}lim": (low, high), f"{axis}scale": "log"})
     scale = ax.xaxis if axis == "x" else ax.yaxis
     steps = next(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pandas import DataFrame
+from pandas import DataFrame, concat
 
 from cmx_bench import units
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.selection import FEWEST, Selection, each_batch_curve, select
 from cmx_bench.report.figures.sentences import bars
@@ -22,17 +24,8 @@ _TITLE = "Throughput against batch size"
 
 
 def batch_sizes(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
-    """Images a second against the batch size, over settings that differ in nothing else.
-
-    Args:
-        df: the samples of a run.
-        ax: axes to draw on, instead of new ones.
-        setting: what the keys of the settings have in common, where there are several groups:
-            `cuda-fp16-nchw-eager-r224`.
-
-    Raises:
-        ValueError: no model has throughput at three sizes, or it is not clear which group is meant.
-    """
+    """Images a second against the batch size, over settings that differ in nothing else; `setting`
+    is what their keys have in common, such as `cuda-fp16-nchw-eager-r224`."""
     return drawing.on(plot(select(df, each_batch_curve, setting)), ax)
 
 
@@ -45,12 +38,14 @@ def plot(chosen: Selection) -> Plot:
         f"Throughput on {chosen.key} by batch size. A ring marks the knee: the smallest batch that "
         f"reaches {units.percent(KNEE)} of the model's highest throughput; where none is ringed, "
         f"the largest batch is the first to do so. {bars(points)}",
-        *chosen.left_out(points, f"throughput at {FEWEST} batch sizes"),
+        *chosen.left_out(points.index, f"throughput at {FEWEST} batch sizes"),
     ]
     told = [_told(curve) for _, curve in points.groupby(level=0, sort=False)]
     return Plot(
         f"batches-{chosen.key}", _TITLE, " ".join(sentences),
-        f"Throughput by batch size: {'; '.join(told)}.", points, _paint,
+        f"Throughput by batch size: {'; '.join(told)}.", points,
+        partial(scatter, labels=("Batch size", THROUGHPUT.axis), scales=("log", "log"),
+                ticks=sorted(points["x"].unique())),
     )  # fmt: skip
 
 
@@ -68,13 +63,7 @@ def _points(chosen: Selection) -> DataFrame:
     rows = rows.join(chosen.models[["label", "family"]], "model").sort_values("x", kind="stable")
     curves = [rows[rows["model"] == name] for name in chosen.models.index]
     enough = [_curve(curve) for curve in curves if len(curve) >= FEWEST]
-    return DataFrame(columns=rows.columns) if not enough else _stacked(enough)
-
-
-def _stacked(curves: Iterable[DataFrame]) -> DataFrame:
-    from pandas import concat
-
-    return concat(curves).set_index("model")
+    return concat([rows[:0], *enough]).set_index("model")
 
 
 def _curve(curve: DataFrame) -> DataFrame:
@@ -100,21 +89,6 @@ def knee(rates: Sequence[tuple[int, float]]) -> int | None:
 
 
 def _told(curve: DataFrame) -> str:
-    ringed = curve.loc[curve["ring"], "x"]
-    turn = f"{ringed.iloc[0]}" if len(ringed) else "not reached"
-    return (
-        f"{curve['name'].iloc[0]} up to {units.significant(curve['y'].max())} images/s, knee {turn}"
-    )
-
-
-def _paint(points: DataFrame, ax: Axes) -> None:
-    from cmx_bench.present.drawing.placement import name_lines
-    from cmx_bench.present.drawing.points import draw_points
-    from cmx_bench.present.drawing.scales import extent, legend, logarithmic
-
-    ax.set(xlabel="Batch size", ylabel=THROUGHPUT.axis)
-    draw_points(ax, points)
-    logarithmic(ax, "x", points["x"], sorted(points["x"].unique()))
-    logarithmic(ax, "y", extent(points, "y"))
-    legend(ax, points)
-    name_lines(ax, points[points["label"] != ""])
+    turn = next(iter(curve.loc[curve["ring"], "x"]), "not reached")
+    best = units.significant(curve["y"].max())
+    return f"{curve['name'].iloc[0]} up to {best} images/s, knee {turn}"

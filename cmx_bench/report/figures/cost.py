@@ -11,6 +11,7 @@ from pandas import DataFrame
 from cmx_bench.metrics import METRICS
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report.figures.selection import Selection, each_setting, select
 from cmx_bench.report.figures.sentences import bars, little, spoken
 
@@ -34,16 +35,7 @@ MEMORY = Quantity("peak_memory", 2.0**20, "Peak memory (MiB)")
 
 
 def throughput(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
-    """Images a second against millions of parameters.
-
-    Args:
-        df: the samples of a run.
-        ax: axes to draw on, instead of new ones.
-        setting: the key of a setting, where there are several.
-
-    Raises:
-        ValueError: no model has both, or it is not clear which setting is meant.
-    """
+    """Images a second against millions of parameters."""
     return drawing.on(throughput_plot(select(df, each_setting, setting)), ax)
 
 
@@ -74,31 +66,16 @@ def plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
         raise NothingToDrawError(title)
     sentences = [
         f"{what} on {chosen.key}.", bars(points), *little(points, what.lower()),
-        *chosen.left_out(points, f"{what.lower()} or {against}"),
+        *chosen.left_out(points.index, f"{what.lower()} or {against}"),
     ]  # fmt: skip
     return Plot(
         f"{cost.metric.replace('_', '-')}{'-macs' if size is MACS else ''}-{chosen.key}", title,
         " ".join(sentences), spoken(f"{cost.axis} against {size.axis}", points),
-        points, partial(_paint, cost=cost, size=size),
+        points, partial(scatter, labels=(size.axis, cost.axis),
+                        scales=("log" if size is MACS else None, "log")),
     )  # fmt: skip
 
 
 throughput_plot = partial(plot, THROUGHPUT, PARAMS)
 throughput_by_macs_plot = partial(plot, THROUGHPUT, MACS)
 memory_plot = partial(plot, MEMORY, PARAMS)
-
-
-def _paint(points: DataFrame, ax: Axes, *, cost: Quantity, size: Quantity) -> None:
-    from cmx_bench.present.drawing.placement import label_points
-    from cmx_bench.present.drawing.points import draw_points
-    from cmx_bench.present.drawing.scales import at_least, extent, legend, logarithmic
-
-    ax.set(xlabel=size.axis, ylabel=cost.axis)
-    draw_points(ax, points)
-    if size is MACS:
-        logarithmic(ax, "x", extent(points, "x"))
-    else:
-        at_least(ax, "x", points)
-    logarithmic(ax, "y", extent(points, "y"))
-    legend(ax, points)
-    label_points(ax, points)

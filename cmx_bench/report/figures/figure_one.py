@@ -10,7 +10,9 @@ from pandas import DataFrame, concat
 from cmx_bench import published
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.published import Published
+from cmx_bench.report.figures.cost import PARAMS
 from cmx_bench.report.figures.selection import Selection, select, whole_run
 from cmx_bench.report.figures.sentences import little, spoken
 
@@ -27,13 +29,6 @@ DOUBT = (
 def figure_one(df: DataFrame, ax: Axes | None = None) -> Axes:
     """Top-1 in percent against millions of parameters, as measured and as published; of another
     data set than ImageNet only what was measured.
-
-    Args:
-        df: the samples of a run.
-        ax: axes to draw on, instead of new ones.
-
-    Raises:
-        ValueError: no model has both, or there are several runs.
     """
     return drawing.on(plot(select(df, whole_run)), ax)
 
@@ -55,11 +50,12 @@ def plot(chosen: Selection) -> Plot:
     ]
     if points["label"].str.endswith("†").any():
         sentences.append(DOUBT)
-    sentences += [*little(points, "top-1"), *chosen.left_out(points, "top-1 or parameters")]
+    sentences += [*little(points, "top-1"), *chosen.left_out(points.index, "top-1 or parameters")]
     return Plot(
         "figure1", _TITLE, " ".join(sentences),
         spoken("ImageNet top-1 in percent against millions of parameters", points),
-        points, partial(_paint, dataset="ImageNet", x=(0, 120), y=(72, 82)),
+        points,
+        partial(scatter, labels=(PARAMS.axis, "ImageNet top-1 (%)"), scales=((0, 120), (72, 82))),
     )  # fmt: skip
 
 
@@ -70,12 +66,12 @@ def _of_another_dataset(chosen: Selection, points: DataFrame) -> Plot:
         if chosen.over_seeds
         else "Bars are Wilson's 95 % intervals over the images.",
         *little(points, "top-1"),
-        *chosen.left_out(points, "top-1 or parameters"),
+        *chosen.left_out(points.index, "top-1 or parameters"),
     ]
     return Plot(
         "figure1", _TITLE, " ".join(sentences),
         spoken(f"{chosen.dataset} top-1 in percent against millions of parameters", points),
-        points, partial(_paint, dataset=chosen.dataset),
+        points, partial(scatter, labels=(PARAMS.axis, f"{chosen.dataset} top-1 (%)")),
     )  # fmt: skip
 
 
@@ -102,16 +98,9 @@ def _published(chosen: Selection) -> DataFrame:
 
 def _params(chosen: Selection) -> Any:
     """Millions of parameters as counted here, or else as the paper prints them, by model."""
-    printed = {
-        row.Index: figure.value
-        for row in chosen.models.itertuples()
-        if (figure := published.find(str(row.published_as), "params")) is not None
-    }
-    counted = chosen.values("params")["value"]
-    return (
-        counted.reindex(chosen.models.index).fillna(chosen.models.index.to_series().map(printed))
-        / 1e6
-    )
+    printed = chosen.models["published_as"].map(lambda name: published.find(str(name), "params"))
+    known = printed.map(lambda figure: None if figure is None else figure.value).astype(float)
+    return chosen.values("params")["value"].reindex(known.index).fillna(known) / PARAMS.unit
 
 
 def published_top1(model: Any) -> Published | None:
@@ -131,23 +120,3 @@ def _label(label: str, figure: Published) -> str:
     """The model's label with what a reader has to know of where a figure comes from."""
     more = ", extra data or teacher" if published.extra_training(figure.tag) else ""
     return label + f" (timm {figure.tag}{more})" * bool(figure.tag) + "†" * figure.doubtful
-
-
-def _paint(
-    points: DataFrame,
-    ax: Axes,
-    *,
-    dataset: str,
-    x: tuple[float, float] | None = None,
-    y: tuple[float, float] | None = None,
-) -> None:
-    from cmx_bench.present.drawing.placement import label_points
-    from cmx_bench.present.drawing.points import draw_points
-    from cmx_bench.present.drawing.scales import at_least, legend
-
-    ax.set(xlabel="Parameters (millions)", ylabel=f"{dataset} top-1 (%)")
-    draw_points(ax, points)
-    at_least(ax, "x", points, x)
-    at_least(ax, "y", points, y)
-    legend(ax, points)
-    label_points(ax, points)

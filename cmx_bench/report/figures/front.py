@@ -12,6 +12,7 @@ from pandas import DataFrame
 
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report.figures import pareto
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.figure_one import DOUBT, published_top1
@@ -33,14 +34,8 @@ def front(
     on it; top-1 as measured in this setting or, where no model's was, as published.
 
     Args:
-        df: the samples of a run.
-        ax: axes to draw on, instead of new ones.
-        setting: the key of a setting, where there are several.
         votes: what models said of each image (`results.agreement.read`). Without them, models are
             taken to be right or wrong independently of each other, and leads are less certain.
-
-    Raises:
-        ValueError: no model has both, or it is not clear which setting is meant.
     """
     return drawing.on(plot(select(df, each_setting, setting, votes)), ax)
 
@@ -55,14 +50,15 @@ def plot(chosen: Selection) -> Plot:
         raise NothingToDrawError(title)
     chances = _chances(chosen, points, measured)
     marks = [f" · {_percent(chance)}" for chance in chances] or [""] * len(points)
-    points["label"] = points["label"] + points["doubt"] + marks
-    points["published"] = not measured
+    labels = points["label"] + points["doubt"] + marks
+    points = points.assign(label=labels, published=not measured)
     dataset = chosen.dataset if measured else "ImageNet"
     return Plot(
         f"front-{chosen.key}", title, _caption(chosen, points, measured, sure=bool(chances)),
         spoken("Images a second and top-1 in percent, with the probability that a model is on the "
                "Pareto front", points),
-        points, partial(_paint, dataset=dataset),
+        points, partial(scatter, labels=(THROUGHPUT.axis, f"{dataset} top-1 (%)"),
+                        scales=("log", "close"), curve=("Pareto front", steps(points))),
     )  # fmt: skip
 
 
@@ -130,21 +126,6 @@ def steps(points: DataFrame) -> list[tuple[float, float]]:
     return [*down, best[-1]] if down else []
 
 
-def _paint(points: DataFrame, ax: Axes, *, dataset: str) -> None:
-    from cmx_bench.present.drawing.placement import label_points
-    from cmx_bench.present.drawing.points import draw_curve, draw_points
-    from cmx_bench.present.drawing.scales import close_around, extent, legend, logarithmic
-
-    ax.set(xlabel=THROUGHPUT.axis, ylabel=f"{dataset} top-1 (%)")
-    if line := steps(points):
-        draw_curve(ax, line, "Pareto front")
-    draw_points(ax, points)
-    logarithmic(ax, "x", extent(points, "x"))
-    close_around(ax, "y", points)
-    legend(ax, points)
-    label_points(ax, points)
-
-
 def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -> str:
     source = "measured in this run" if measured else "published, as in Figure 1"
     sentences = [
@@ -156,7 +137,7 @@ def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -
     if (points["doubt"] != "").any():
         sentences.append(DOUBT)
     sentences += little(points, "top-1")
-    return " ".join([*sentences, *chosen.left_out(points, "throughput or top-1")])
+    return " ".join([*sentences, *chosen.left_out(points.index, "throughput or top-1")])
 
 
 _UNSURE = "Probabilities of being on it need two processes of every model."

@@ -12,6 +12,7 @@ from pandas import DataFrame
 
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report.figures.selection import Selection, select, whole_run
 from cmx_bench.report.figures.sentences import spoken
 
@@ -23,15 +24,7 @@ _COLUMNS = ["label", "family", "x", "y", "low", "high", "line"]
 
 
 def learning_curves(df: DataFrame, ax: Axes | None = None) -> Axes:
-    """Top-1 in percent after each epoch of training: one line a model, its mean over the seeds.
-
-    Args:
-        df: the samples of a run.
-        ax: axes to draw on, instead of new ones.
-
-    Raises:
-        ValueError: nothing was trained, or there are several runs.
-    """
+    """Top-1 in percent after each epoch of training: one line a model, its mean over the seeds."""
     return drawing.on(plot(select(df, whole_run)), ax)
 
 
@@ -47,7 +40,10 @@ def plot(chosen: Selection) -> Plot:
     return Plot(
         "learning-curves", "Learning curves", caption,
         spoken("Top-1 in percent after the last epoch", points[points["label"] != ""]),
-        points, partial(_paint, dataset=chosen.dataset),
+        points,
+        partial(scatter, labels=("Epoch", f"{chosen.dataset} top-1 (%)"),
+                scales=((0, 1.02 * points["x"].max()), (0, 100)),
+                interval="lowest and highest seed"),
     )  # fmt: skip
 
 
@@ -70,16 +66,3 @@ def _curves(samples: DataFrame, name: str) -> list[Any]:
         details = rows.drop_duplicates("record")["details"]
         return [detail["training"]["curve"] for detail in details if detail.get("training")]
     return []
-
-
-def _paint(points: DataFrame, ax: Axes, *, dataset: str) -> None:
-    from cmx_bench.present.drawing.placement import name_lines
-    from cmx_bench.present.drawing.points import draw_points
-    from cmx_bench.present.drawing.scales import at_least, legend
-
-    ax.set(xlabel="Epoch", ylabel=f"{dataset} top-1 (%)")
-    draw_points(ax, points, "lowest and highest seed")
-    at_least(ax, "x", points, (0, 1.02 * points["x"].max()))
-    at_least(ax, "y", points, (0, 100))
-    legend(ax, points)
-    name_lines(ax, points[points["label"] != ""])

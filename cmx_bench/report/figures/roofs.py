@@ -12,6 +12,7 @@ from cmx_bench import units
 from cmx_bench.measures.work import KINDS, Work
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report.figures.selection import Selection, each_setting, select
 from cmx_bench.report.figures.sentences import spoken
 from cmx_bench.report.tables.kinds import MEASURED, Roofs, by_model, described, roofs
@@ -20,20 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LACK = "work measured by kind"
+_AXES = ("MACs a byte moved (1 MAC = 2 FLOPs)", "Billions of MACs a second")
 _LEAST_SHARE = 0.01  # of a model's time: a classifier's layer explains nothing
 
 
 def roofline(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
-    """Billions of MACs a second against MACs a byte, a point for each kind of work of a model.
-
-    Args:
-        df: the samples of a run.
-        ax: axes to draw on, instead of new ones.
-        setting: the key of a setting, where there are several.
-
-    Raises:
-        ValueError: no model has a roofline, or it is not clear which setting is meant.
-    """
+    """Billions of MACs a second against MACs a byte, a point for each kind of work of a model."""
     return drawing.on(plot(select(df, each_setting, setting)), ax)
 
 
@@ -55,13 +48,15 @@ def plot(chosen: Selection) -> Plot:
         "slope memory is the limit, below the flat roof arithmetic. Kinds that take less than "
         f"{units.percent(_LEAST_SHARE)} of a model's time are left out.",
         *([described(above), MEASURED] if above else []),
-        *chosen.left_out(points, LACK),
+        *chosen.left_out(kinds, LACK),
     ]
     spelt = points.assign(label=points["label"] + ", " + points["kind"].map(KINDS).str.lower())
     return Plot(
         f"roofline-{chosen.key}", f"Roofline · {chosen.name}", " ".join(sentences),
         spoken("MACs a byte and billions of MACs a second", spelt),
-        points, partial(_paint, above=above),
+        points,
+        partial(scatter, labels=_AXES, scales=("log", "log"),
+                curve=("Measured roofs", curve(above, points))),
     )  # fmt: skip
 
 
@@ -70,23 +65,10 @@ def _considerable(found: Sequence[Work]) -> list[Work]:
     return [each for each in found if each.seconds >= _LEAST_SHARE * total]
 
 
-def curve(above: Roofs, points: DataFrame) -> list[tuple[float, float]]:
+def curve(above: Roofs | None, points: DataFrame) -> list[tuple[float, float]]:
     """The roofs over all points, with enough of the slope and of the flat to tell them apart."""
+    if above is None:
+        return []
     shown = (above.ridge / 4, *points["x"], above.ridge * 2)
     bends = (min(shown), above.ridge, max(shown))
     return [(bend, above.at(bend) / 1e9) for bend in bends]
-
-
-def _paint(points: DataFrame, ax: Axes, *, above: Roofs | None) -> None:
-    from cmx_bench.present.drawing.placement import label_points
-    from cmx_bench.present.drawing.points import draw_curve, draw_points
-    from cmx_bench.present.drawing.scales import legend, logarithmic
-
-    ax.set(xlabel="MACs a byte moved (1 MAC = 2 FLOPs)", ylabel="Billions of MACs a second")
-    if line := curve(above, points) if above else []:
-        draw_curve(ax, line, "Measured roofs")
-    draw_points(ax, points)
-    logarithmic(ax, "x", [*points["x"], *(x for x, _ in line)])
-    logarithmic(ax, "y", [*points["y"], *(y for _, y in line)])
-    legend(ax, points)
-    label_points(ax, points)

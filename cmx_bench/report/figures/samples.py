@@ -26,15 +26,6 @@ def samples(
 ) -> Axes:
     """Every counted sample, as its deviation in percent from the median of its model; a row of
     points is one fresh process.
-
-    Args:
-        df: the samples of a run.
-        ax: axes to draw on, instead of new ones.
-        setting: the key of a setting, where there are several.
-        metric: a sampled metric.
-
-    Raises:
-        ValueError: no model has samples, or it is not clear which setting is meant.
     """
     return drawing.on(plot(select(df, each_setting, setting), metric), ax)
 

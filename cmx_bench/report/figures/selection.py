@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -67,9 +67,9 @@ class Selection:
         """Whether accuracies are means over several trainings."""
         return any(row.over == "seeds" for row in self.results if row.metric == "top1")
 
-    def left_out(self, shown: DataFrame, lack: str) -> list[str]:
-        """What a caption says of models without a row in `shown`, because they `lack` something."""
-        labels = list(self.models["label"][~self.models.index.isin(shown.index)])
+    def left_out(self, shown: Iterable[str], lack: str) -> list[str]:
+        """What a caption says of models that are not `shown`, because they `lack` something."""
+        labels = list(self.models["label"][~self.models.index.isin(list(shown))])
         if not labels:
             return []
         return [f"Not shown because they have no {lack}: {first_few(labels, _MOST_NAMED)}."]

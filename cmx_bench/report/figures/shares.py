@@ -30,16 +30,7 @@ _GAP = 0.8  # between two models, in bars
 
 
 def work_shares(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
-    """Shares in percent of the MACs, bytes and time of each model, by kind of work.
-
-    Args:
-        df: the samples of a run.
-        ax: axes to draw on, instead of new ones.
-        setting: the key of a setting, where there are several.
-
-    Raises:
-        ValueError: no model has a roofline, or it is not clear which setting is meant.
-    """
+    """Shares in percent of the MACs, bytes and time of each model, by kind of work."""
     return drawing.on(plot(select(df, each_setting, setting)), ax)
 
 
@@ -58,7 +49,7 @@ def plot(chosen: Selection) -> Plot:
     ]
     if len(kinds) > _MOST_MODELS:
         sentences.append(f"The first {_MOST_MODELS} of {len(kinds)} models are shown.")
-    sentences += chosen.left_out(DataFrame(index=list(kinds)), LACK)
+    sentences += chosen.left_out(kinds, LACK)
     return Plot(
         f"work-{chosen.key}", title, " ".join(sentences),
         f"The kind of work that takes most of the time: {'; '.join(_told(labels, rows))}.",
@@ -103,8 +94,7 @@ def _paint(rows: DataFrame, ax: Axes, *, labels: Sequence[str]) -> None:
     sns.barplot(
         rows[rows["share"] > 0], x="end", y="y", hue="kind", hue_order=list(KINDS)[::-1],
         palette=dict(KIND_COLOURS), dodge=False, native_scale=True, orient="h", width=0.87,
-        errorbar=None, saturation=1,
-        edgecolor=PAGE, linewidth=0.5, legend=False, ax=ax,
+        errorbar=None, saturation=1, edgecolor=PAGE, linewidth=0.5, legend=False, ax=ax,
     )  # fmt: skip
     bars = rows.drop_duplicates("y")
     ax.set_yticks(bars["y"], bars["bar"], fontsize=font_size())
