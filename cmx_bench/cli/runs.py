@@ -76,7 +76,7 @@ def run(
 ) -> None:  # fmt: skip
     """Measure a suite and render its report."""
     from cmx_bench.cli import progress
-    from cmx_bench.execute import folders, rounds, runner
+    from cmx_bench.execute import opening, rounds, runner
     from cmx_bench.results import records
 
     seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
@@ -87,7 +87,7 @@ def run(
         raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
     if seconds is None:
         seconds = plan.suite_file.suite.budget
-    folder = folders.opened(plan, Path("reports"), out, fresh, command_line())
+    folder = opening.opened(plan, Path("reports"), out, fresh, command_line())
     found = records.read(folder)
     if found:
         note(f"continuing in {folder}: {len(found)} executions are there already")

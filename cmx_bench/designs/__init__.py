@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from cmx_bench.cell import Family
 from cmx_bench.designs import deit, depthwise, mlp, resnet
-from cmx_bench.designs.design import Design
+from cmx_bench.designs.anatomy import Design
 
 # By family, the published members by their names, which are timm's where timm has them.
 FAMILIES: dict[Family, Mapping[str, Design]] = {

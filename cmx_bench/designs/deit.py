@@ -8,7 +8,7 @@ from functools import partial
 
 from cmx_bench import units
 from cmx_bench.cell import Argument
-from cmx_bench.designs.design import Axis, Row, depths, tokens
+from cmx_bench.designs.anatomy import Axis, Row, depths, tokens
 
 _HEAD = 64
 _TINY_HEADS = 3  # Ti's

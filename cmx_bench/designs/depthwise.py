@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from cmx_bench.cell import Argument
-from cmx_bench.designs.design import WIDTHS, Axis, Row, depths, tokens
+from cmx_bench.designs.anatomy import WIDTHS, Axis, Row, depths, tokens
 
 
 @dataclass(frozen=True, slots=True)

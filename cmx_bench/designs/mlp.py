@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal
 
 from cmx_bench.cell import Argument
-from cmx_bench.designs.design import WIDTHS, Axis, Row, depths, tokens
+from cmx_bench.designs.anatomy import WIDTHS, Axis, Row, depths, tokens
 
 _LABELS = {"resmlp": "ResMLP", "mixer": "MLP-Mixer"}
 

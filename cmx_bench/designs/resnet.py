@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from cmx_bench.cell import Argument
-from cmx_bench.designs.design import Axis, Row, depths
+from cmx_bench.designs.anatomy import Axis, Row, depths
 
 STEM = 64  # timm's stem keeps its width, whatever that of the stages
 EXPANSION = {"basic": 1, "bottleneck": 4}

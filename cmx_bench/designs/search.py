@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from cmx_bench import units
 from cmx_bench.cell import Family
 from cmx_bench.designs import FAMILIES
-from cmx_bench.designs.design import Axis, Design, Row
+from cmx_bench.designs.anatomy import Axis, Design, Row
 from cmx_bench.errors import MatchError
 
 Quantity: TypeAlias = Literal["params", "macs"]

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError
-from cmx_bench.execute import evaluations, folders, remaining, trainings
+from cmx_bench.execute import evaluations, learners, opening, remaining
 from cmx_bench.execute.evaluations import Evaluator
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Plan
@@ -64,7 +64,7 @@ def _run(
     evaluator: Evaluator,
     spread: float,
 ) -> list[Record]:
-    known = folders.continued(plan, records.read_run(folder))
+    known = opening.continued(plan, records.read_run(folder))
     environments = dict(known.environments)
     found = records.read(folder)
     cells = disturbance.by_cell(found)
@@ -133,7 +133,7 @@ def _evaluations(
                     yield Job(cell, replicate, log), skipped
                 continue
             groups[cell.setting_key, replicate].append(cell)
-    side_by_side = trainings.at_once(plan, task)
+    side_by_side = learners.at_once(plan, task)
     for (_, replicate), cells in groups.items():
         job = Job(cells[0], replicate, log)
         watch(job, None)
@@ -141,7 +141,7 @@ def _evaluations(
         outcomes = (
             evaluator(cells, task, folder, timeout, tell)
             if seed is None
-            else trainings.execute(cells, seed, task, side_by_side, folder, timeout, tell)
+            else learners.execute(cells, seed, task, side_by_side, folder, timeout, tell)
         )
         for cell, outcome in outcomes:
             yield Job(cell, replicate, log), outcome

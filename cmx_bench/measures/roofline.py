@@ -26,7 +26,7 @@ from cmx_bench.measures import Watched
 from cmx_bench.measures.calls import Call, Calls, macs_by_kind
 from cmx_bench.measures.forward import AUTOCAST, DTYPES, Forward, forward_of, place
 from cmx_bench.measures.timing import elapsed
-from cmx_bench.measures.work import OTHER
+from cmx_bench.measures.workload import OTHER
 from cmx_bench.models.building import build
 
 PASSES = 3

@@ -1,6 +1,6 @@
 """A suite turned into cells for one machine.
 
-`resolving` entries → models · `costs` models → MACs and seconds · here what comes of both.
+`resolving` entries → models · `estimates` models → MACs and seconds · here what comes of both.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import PlanError
 from cmx_bench.measures import MEASURES
-from cmx_bench.plan import Plan, costs, resolving
-from cmx_bench.plan.costs import Cost
+from cmx_bench.plan import Plan, estimates, resolving
+from cmx_bench.plan.estimates import Cost
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
 from cmx_bench.spec.suite import CpuSetting, CudaSetting, SuiteFile
@@ -80,7 +80,7 @@ def make(
         _refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
     sizes = sorted({entry.image_size for entry in entries})
     found = {
-        (model.name, size): costs.cost(suite_file, index, size, model)
+        (model.name, size): estimates.cost(suite_file, index, size, model)
         for index, model in placed
         for size in sizes
     }
@@ -99,7 +99,7 @@ def make(
         models,
         settings,
         cells,
-        costs.estimates(cells, found, machine, suite.replicates, evaluation, skipped),
+        estimates.estimates(cells, found, machine, suite.replicates, evaluation, skipped),
         _unavailable(suite_file, kind),
         tuple(only),
         evaluation,
@@ -114,7 +114,7 @@ def _setting(
     if batch == "auto":
         threads = getattr(entry, "threads", None) or machine["threads"]
         heaviest = max(one.macs for (_, size), one in found.items() if size == entry.image_size)
-        batch = costs.auto_batch(heaviest, threads)
+        batch = estimates.auto_batch(heaviest, threads)
     rest = entry.model_dump(exclude={"batch_size"})
     return Setting(device=str(machine["device"]), batch_size=batch, **rest)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cmx_bench.measures.work import KINDS
+from cmx_bench.measures.workload import KINDS
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.results.validation import DamageError
 

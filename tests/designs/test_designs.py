@@ -12,9 +12,9 @@ import torch
 
 from cmx_bench.cell import Family, Model
 from cmx_bench.designs import FAMILIES, published
+from cmx_bench.designs.anatomy import Design
 from cmx_bench.designs.deit import DeiT
 from cmx_bench.designs.depthwise import ConvMixer
-from cmx_bench.designs.design import Design
 from cmx_bench.designs.mlp import MLP
 from cmx_bench.designs.resnet import ResNet, apportioned
 from cmx_bench.measures.counting import count

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.execute import folders
+from cmx_bench.execute import opening
 from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
@@ -28,7 +28,7 @@ def silent(job: Job, record: Record | None) -> None:
 
 
 def opened(made: Plan, tmp_path: Path, out: Path | None = None, fresh: bool = False) -> Path:
-    return folders.opened(made, tmp_path / "reports", out, fresh, "the command")
+    return opening.opened(made, tmp_path / "reports", out, fresh, "the command")
 
 
 @pytest.fixture

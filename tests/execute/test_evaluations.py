@@ -20,7 +20,7 @@ import pytest
 from cmx_bench import report
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import evaluations, folders, runner
+from cmx_bench.execute import evaluations, opening, runner
 from cmx_bench.plan import Plan, making
 from cmx_bench.results import records
 from cmx_bench.spec import suite
@@ -197,7 +197,7 @@ def made(tmp_path: Path) -> Callable[..., Plan]:
 
 
 def run_once(plan: Plan, folder: Path, evaluator: Evaluator) -> dict[str, str]:
-    out = folders.opened(plan, folder, folder / "run", False, "the command")
+    out = opening.opened(plan, folder, folder / "run", False, "the command")
     params = StandIn(lambda job: Outcome({"params": [1], "trainable_params": [1], "buffers": [0]},
                                          "", CPU))  # fmt: skip
     found = runner.run(plan, out, params, watched, evaluator=evaluator)

@@ -11,7 +11,7 @@ import torch
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import SkipError
 from cmx_bench.measures import Watched, roofline
-from cmx_bench.measures.work import KINDS, read
+from cmx_bench.measures.workload import KINDS, read
 
 MODEL = Model(
     "m", "M", "convmixer", "convmixer", "",

@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from matplotlib.transforms import ScaledTranslation
 from pandas import DataFrame
 
-from cmx_bench.measures.work import KINDS
+from cmx_bench.measures.workload import KINDS
 from cmx_bench.present.drawing import canvas
 from cmx_bench.present.drawing.points import line_width, marker_scale
 from cmx_bench.present.drawing.scatter import Scale

@@ -12,9 +12,9 @@ from cmx_bench import units
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.report.figures.captions import bars
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.selection import FEWEST, Selection, each_batch_curve, select
-from cmx_bench.report.figures.sentences import bars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

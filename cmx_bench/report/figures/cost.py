@@ -12,8 +12,8 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.report.figures.captions import bars, little, spoken
 from cmx_bench.report.figures.selection import Selection, each_setting, select
-from cmx_bench.report.figures.sentences import bars, little, spoken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,9 +12,9 @@ from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.published import Published
+from cmx_bench.report.figures.captions import little, spoken
 from cmx_bench.report.figures.cost import PARAMS
 from cmx_bench.report.figures.selection import Selection, select, whole_run
-from cmx_bench.report.figures.sentences import little, spoken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,10 +14,10 @@ from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report.figures import pareto
+from cmx_bench.report.figures.captions import little, spoken
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.figure_one import DOUBT, published_top1
 from cmx_bench.report.figures.selection import Selection, each_setting, select
-from cmx_bench.report.figures.sentences import little, spoken
 from cmx_bench.results import stats
 from cmx_bench.results.agreement import NO_VOTES, Votes
 

@@ -13,8 +13,8 @@ from pandas import DataFrame
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.report.figures.captions import spoken
 from cmx_bench.report.figures.selection import Selection, select, whole_run
-from cmx_bench.report.figures.sentences import spoken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from pandas import DataFrame
 
 from cmx_bench import units
-from cmx_bench.measures.work import KINDS, Work
+from cmx_bench.measures.workload import KINDS, Work
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.report.figures.captions import spoken
 from cmx_bench.report.figures.selection import Selection, each_setting, select
-from cmx_bench.report.figures.sentences import spoken
 from cmx_bench.report.tables.kinds import MEASURED, Roofs, by_model, described, roofs
 
 if TYPE_CHECKING:

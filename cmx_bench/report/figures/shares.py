@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pandas import DataFrame
 
 from cmx_bench import units
-from cmx_bench.measures.work import KINDS, Work
+from cmx_bench.measures.workload import KINDS, Work
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report.figures.roofs import LACK

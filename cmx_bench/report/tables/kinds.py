@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
-from cmx_bench.measures import work
-from cmx_bench.measures.work import Work
+from cmx_bench.measures import workload
+from cmx_bench.measures.workload import Work
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.results.nouns import Report
@@ -46,7 +46,7 @@ def roofs(results: Iterable[Result]) -> Roofs | None:
 def by_model(results: Iterable[Result], batch_size: int) -> Mapping[str, tuple[Work, ...]]:
     """The work of every model that was measured in a setting, by its name."""
     return {
-        row.model: tuple(work.read(row.details, batch_size))
+        row.model: tuple(workload.read(row.details, batch_size))
         for row in results
         if row.metric == "mac_rate" and row.value is not None
     }
@@ -68,7 +68,11 @@ def table(report: Report, setting: Setting) -> Table:
     results = [row for row in report.results.values() if row.setting == setting.key]
     above = roofs(results)
     rows = (
-        (report.models[name], work.KINDS[part.kind], *map(_number, _figures(part, total, above)))
+        (
+            report.models[name],
+            workload.KINDS[part.kind],
+            *map(_number, _figures(part, total, above)),
+        )
         for name, parts in by_model(results, setting.batch_size).items()
         for total in [sum(part.seconds for part in parts)]
         if above is not None

@@ -12,7 +12,7 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 import cmx_bench
-from cmx_bench.measures.work import KINDS
+from cmx_bench.measures.workload import KINDS
 from cmx_bench.present.drawing.theme import CSS_COLOURS, KIND_COLOURS, PAGE, SHADES, STYLES
 
 # Machado, Oliveira and Fernandes 2009 (doi 10.1109/TVCG.2009.113), severity 1, for linear RGB.

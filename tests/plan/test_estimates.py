@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cmx_bench.errors import SuiteError
-from cmx_bench.plan import Plan, costs, making
+from cmx_bench.plan import Plan, estimates, making
 from cmx_bench.spec import suite
 
 from ..conftest import TINY
@@ -22,7 +22,7 @@ from .test_making import Write, made
      (1_000, 64, 64), (100_230_739_968, 64, 8)],
 )  # fmt: skip
 def test_auto_batch_by_arithmetic(macs: int, threads: int, batch: int) -> None:
-    assert costs.auto_batch(macs, threads) == batch
+    assert estimates.auto_batch(macs, threads) == batch
 
 
 def test_auto_is_one_batch_for_all_models(cpu: dict[str, Any]) -> None:

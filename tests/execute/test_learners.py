@@ -22,7 +22,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.datasets import open_dataset, rgb
 from cmx_bench.errors import SuiteError
-from cmx_bench.execute import folders, runner, trainings
+from cmx_bench.execute import learners, opening, runner
 from cmx_bench.plan import making
 from cmx_bench.report import verify
 from cmx_bench.results import records
@@ -187,7 +187,7 @@ def pretend(pipe: Connection, job: TrainingJob, log: Path) -> None:
 
 def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All three are under way at once: the one that dies and the one that hangs harm no other."""
-    monkeypatch.setattr(trainings, "_TARGET", f"{__name__}:pretend")
+    monkeypatch.setattr(learners, "_TARGET", f"{__name__}:pretend")
     cells = [
         replace(cell("mixer"), model=replace(model("mixer"), name=name))
         for name in ("hangs", "dies", "learns")
@@ -197,7 +197,7 @@ def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for one in cells
     ]
     told: list[Seen] = []
-    found = trainings._trained(jobs, tmp_path / "log.txt", 2.0, told.append)
+    found = learners._trained(jobs, tmp_path / "log.txt", 2.0, told.append)
     ended = {job.cell.model.name: one for job, one, _ in found}
     assert ended["learns"].told == {"at_once": 3}
     assert ended["dies"].reason == "the process was killed by SIGABRT"
@@ -217,7 +217,7 @@ def test_how_many_at_once(
     task = Evaluation(suite_file.suite.accuracy, folder, few, processes=processes)
     plan = making.make(suite_file, CPU, evaluation=task)
     plan = replace(plan, machine=CPU | {"device": device, "cores": cores})
-    assert trainings.at_once(plan, task) == at_once
+    assert learners.at_once(plan, task) == at_once
 
 
 # --- a whole run ----------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ def run(folder: Path, few: Path, said: list[str]) -> Path:
     task = Evaluation(suite_file.suite.accuracy, folder, few)
     plan = making.make(suite_file, CPU, evaluation=task)
     out = folder / "run"
-    folders.opened(plan, folder, out, False, "command")
+    opening.opened(plan, folder, out, False, "command")
 
     def watch(job: Job, record: records.Record | None) -> None:
         if record is not None:
