@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NotRequired, TypeAlias
 
-from pydantic import AfterValidator, ConfigDict, Field, GetPydanticSchema, with_config
+from pydantic import ConfigDict, Field, GetPydanticSchema, WrapValidator, with_config
 from typing_extensions import TypedDict
 
 from cmx_bench.cell import Positive
@@ -117,8 +117,12 @@ class Accuracy(TypedDict, total=False):
     path: str | None
 
 
-def _finite(told: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Refuses numbers that JSON does not have, also where nobody knows the key."""
+def _as_written(told: Mapping[str, Any], check: Callable[[object], object]) -> Mapping[str, Any]:
+    """What was checked, its keys in their order: a page that is rendered again has the same bytes.
+
+    Numbers that JSON does not have are refused where nobody knows the key too.
+    """
+    check(told)
     json.dumps(told, allow_nan=False)
     return told
 
@@ -129,8 +133,8 @@ Facts: TypeAlias = Annotated[
 ]
 # Mappings, as their makers know them; read as the schema beside them says.
 AnyDetails: TypeAlias = Annotated[
-    Mapping[str, Any], GetPydanticSchema(lambda _, of: of(Details)), AfterValidator(_finite)
+    Mapping[str, Any], GetPydanticSchema(lambda _, of: of(Details)), WrapValidator(_as_written)
 ]
 AnyAccuracy: TypeAlias = Annotated[
-    Mapping[str, Any], GetPydanticSchema(lambda _, of: of(Accuracy)), AfterValidator(_finite)
+    Mapping[str, Any], GetPydanticSchema(lambda _, of: of(Accuracy)), WrapValidator(_as_written)
 ]

@@ -34,7 +34,6 @@ from cmx_bench.results.validation import (
     Number,
     decoded,
 )
-from cmx_bench.spec import document
 from cmx_bench.spec.claims import Claim
 
 SCHEMA = 3
@@ -300,6 +299,8 @@ _LARGEST_LOCATED = 2**20  # bytes: YAML's reader takes a second for 200 kB
 
 def _line_of(path: Path, location: Location) -> str:
     """`:12`, the line on which a value stands; empty where that is not known."""
+    from cmx_bench.spec import document  # brings yaml along
+
     if path.stat().st_size > _LARGEST_LOCATED:
         return ""
     try:

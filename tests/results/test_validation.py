@@ -389,6 +389,17 @@ def test_conditions_of_an_unknown_measure(refused: Any) -> None:
     assert refused("timed", json.dumps(value)) == "measure: 'speed' is unknown, and has conditions"
 
 
+def test_keys_stay_in_their_order(tmp_path: Path) -> None:
+    """A page holds the records; rendered again it has the same bytes."""
+    turned = replace(EVALUATED, details=dict(reversed(EVALUATED.details.items())))
+    run = replace(RUN, accuracy=dict(reversed(RUN.accuracy.items())))
+    records.write_run(tmp_path, run)
+    records.append(tmp_path, turned)
+    [found] = records.read(tmp_path)
+    assert list(found.details) == list(turned.details) != list(EVALUATED.details)
+    assert list(records.read_run(tmp_path).accuracy) == list(run.accuracy)
+
+
 def test_what_measures_tell_beside_is_kept(tmp_path: Path) -> None:
     record = replace(PASSED, details=PASSED.details | {"more": {"of": [1, 0.5, None, "x"]}})
     records.append(tmp_path, record)
