@@ -71,7 +71,8 @@ def pack(report: Report, path: str = "") -> str:
 
 def renderers() -> dict[str, str]:
     """The packages that a page's bytes depend on, with their versions."""
-    return {"cmx-bench": __version__, "matplotlib": version("matplotlib")}
+    drawing = ("matplotlib", "seaborn", "pandas", "numpy")
+    return {"cmx-bench": __version__} | {package: version(package) for package in drawing}
 
 
 def unpack(page: str, where: str) -> tuple[Embedded, ...]:
@@ -93,7 +94,7 @@ def _unpacked(text: str, where: str) -> Embedded:
         block = json.loads(text)
         raw: dict[str, Any] = json.loads(zlib.decompress(base64.urlsafe_b64decode(block["data"])))
         run = records.run_of(raw["run"], where)
-        read = [records.record_of(one, where) for one in raw["records"]]
+        read = [records.record_of(one, where, run) for one in raw["records"]]
         made = dataclasses.replace(
             summarise(run, read, raw["unfinished"]),
             votes=agreement.unpacked(raw["votes"]),

@@ -42,7 +42,7 @@ COLUMNS: Mapping[str, str] = {
     "precision": "fp32, tf32, fp16, bf16 or autocast",
     "layout": "nchw or nhwc",
     "compile": "mode of torch.compile, or none",
-    "batch_size": "images in a batch",
+    "batch_size": "images in a batch; 0 for what depends on the image size alone",
     "image_size": "side of an image in pixels",
     "dataset": "data set that accuracy is of, empty where none was asked for",
     "imagenet": "whether published accuracies are of the same images and labels, by its name",
@@ -50,8 +50,8 @@ COLUMNS: Mapping[str, str] = {
     "metric": "what was measured by it",
     "unit": "base unit of the value",
     "status": "ok, failed, skipped or not measured",
-    "record": "place of the record in records.jsonl, from 0",
-    "replicate": "number of the fresh process, from 0",
+    "record": "place of the record in records.jsonl, from 0; -1 without one",
+    "replicate": "number of the fresh process, from 0; -1 without one",
     "sample": "place of the sample in its process, from 0",
     "value": "the sample in base units; missing where there is none",
     "discarded": "whether the block was discarded for its conditions",
@@ -66,8 +66,10 @@ COLUMNS: Mapping[str, str] = {
     "wanted": "half-width of the interval that the suite wants, as a share of the value",
     "details": "what else the record holds of its values",
 }
-_OF_MODEL = ("label", "family", "architecture", "weights", "recipe", "published_as", "classes")
+OF_MODEL = ("label", "family", "architecture", "weights", "recipe", "published_as", "classes")
 _OF_SETTING = ("setting_name", "device", "precision", "layout", "compile", "batch_size")
+# Whole numbers, and what stands for one that there is not.
+_NUMBERS = {"record": -1, "replicate": -1, "classes": 0, "batch_size": 0, "image_size": 0}
 _TEXTS = [
     "run", "model", "label", "family", "architecture", "weights", "recipe", "published_as",
     "setting", "setting_name", "device", "precision", "layout", "compile", "dataset", "measure",
@@ -154,10 +156,11 @@ def _of_run(name: str, run: Run, tries: Sequence[Execution]) -> DataFrame:
     frame = frame.merge(models(run.models), on="model", how="left")
     frame = frame.merge(_settings(run.settings), on="setting", how="left")
     frame = frame.loc[frame.index.repeat(sizes)].reset_index(drop=True)
-    for column in ("record", "replicate", "classes", "batch_size", "image_size"):
-        frame[column] = frame[column].astype("Int64")
+    # Plain integers: seaborn 0.13 has no legend for pandas' own, which can be missing.
+    for column, missing in _NUMBERS.items():
+        frame[column] = frame[column].fillna(missing).astype("int64")
     frame["label"] = frame["label"].fillna(frame["model"])
-    for column in (*_OF_MODEL[1:-1], *_OF_SETTING[:5]):
+    for column in (*OF_MODEL[1:-1], *_OF_SETTING[:5]):
         frame[column] = frame[column].fillna("")
     frame["sample"] = np.concatenate([np.arange(size) for size in sizes]) if rows else []
     frame["value"] = np.array(_chained(row["values"] or [np.nan] for row in rows), np.float64)
@@ -181,7 +184,7 @@ def models(models: Sequence[Model]) -> DataFrame:
              one.recipe, published.name_of(one), one.num_classes)
             for one in models
         ],
-        columns=["model", *_OF_MODEL],
+        columns=["model", *OF_MODEL],
     )  # fmt: skip
 
 

@@ -39,6 +39,17 @@ def test_runs_side_by_side(cmx: Cli, rendered: Path, another: Path) -> None:
         assert (code, out, err) == (2, "", f"cmx-bench: {message}\n")
 
 
+def test_figures_for_a_paper(cmx: Cli, rendered: Path) -> None:
+    assert cmx("report", "out", "--figures", "--style", "paper")[:2] == (0, "out/report.html\n")
+    assert {path.name for path in Path("out/figures").glob("figure1.*")} == {
+        "figure1.svg", "figure1.paper.png", "figure1.paper.pdf",
+    }  # fmt: skip
+    code, _, err = cmx("report", "out", "--style", "paper")
+    assert (code, err) == (2, "cmx-bench: --style: is that of the copies that --figures makes\n")
+    code, _, err = cmx("report", "out", "--figures", "--style", "poster")
+    assert code == 2 and "'poster' is not one of 'page', 'paper', 'slides'" in err
+
+
 def test_verify_and_cite(cmx: Cli, rendered: Path) -> None:
     code, out, err = cmx("verify", "out")
     assert (code, err) == (0, "")

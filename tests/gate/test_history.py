@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -188,6 +190,17 @@ def test_throughput_is_drawn_first_and_single_runs_are_not() -> None:
     found = History("ci", "A CPU", 3, (series([1, 2], metric="latency_p50"), series([3])), (), 0)
     assert [plot.name for plot in history.plots(found)] == [f"history-latency-p50-{FP16.key}"]
     assert "need 6 runs" in history.plots(found)[0].caption
+
+
+def test_a_verdict_without_figures_loads_nothing_that_draws() -> None:
+    code = (
+        "import sys; from cmx_bench.gate import check, history, outputs; "
+        "print({'seaborn', 'matplotlib'} & {*sys.modules})"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout == "set()\n"
 
 
 def test_figures_carry_awkward_names_and_are_embedded(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from matplotlib.font_manager import FontProperties, findfont
 from matplotlib.ft2font import FT2Font
 
 from cmx_bench.present.drawing import Plot
-from cmx_bench.present.drawing.theme import LOOK, StyleName, style
+from cmx_bench.present.drawing.theme import LOOK, StyleName, settings, style
 
 
 class Sheet(Figure):
@@ -45,7 +45,7 @@ def shown(plot: Plot, ax: Axes | None = None) -> Axes:
     """`plot` on `ax`, or on axes of a new figure of pyplot."""
     from matplotlib import pyplot
 
-    with matplotlib.rc_context(LOOK):
+    with settings(LOOK):
         ax = _painted(plot, ax or _axes(pyplot.figure(FigureClass=Sheet), plot.lines))
     for markers in filter(told, ax.collections):
         markers.set_urls([None])  # only `saved` makes titles of them

@@ -27,16 +27,15 @@ Segments: TypeAlias = tuple[Spots, Spots]  # the ends of straight lines
 
 # Among more points a label no longer finds its point, and each costs milliseconds.
 _MOST = 40
-_FEW, _TRIES = 20, 12  # so often few labels may be tried again in another order
+_FEW, _TRIES = 20, 12  # more are tried once, on a coarser grid, less far away
 _NAMED = 3
 _STEP, _MARGIN = 2.0, 1.5  # points along a leader; around a label
+_WIDER = _MARGIN * np.array([-1, -1, 1, 1])
 _GAP = 0.45  # between a marker and its label, in the size of labels
 
 # On which side of its marker a label stands, the best first: right, centred or left, and above, in
 # the middle or below.
 _SIDES = np.array([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)])
-# Else as near as there is room, on a grid; all in the size of labels.
-_REACH, _GRID = 15, (1.0, 0.5)
 
 
 def label_points(ax: Axes, points: DataFrame) -> None:
@@ -81,7 +80,7 @@ def _places(
 ) -> dict[int, _Place]:
     """The place of each label that has one, by its number; earlier ones of `order` choose first."""
     solid, places = axes.markers, dict[int, _Place]()
-    reach = _REACH * font_size() / (1 if len(order) <= _FEW else 2)
+    reach, gap = (15.0, 1.0) if len(order) <= _FEW else (7.0, 1.5)  # in the size of labels
     for number in order:
         at, wide = spots[number], canvas.text_width(labels[number], font_size())
         radius, area = axes.radius(at), np.array([wide, _height()])
@@ -90,7 +89,7 @@ def _places(
             places[number] = _Place(near[free[0]], int(_SIDES[free[0], 0]), far=False)
             solid = np.vstack([solid, near[free[0]]])
             continue
-        around = _around(at, area, axes.size, reach)
+        around = _around(at, area, axes.size, reach * font_size(), gap * font_size())
         around = around[axes.free(around, solid)]
         leaders = _leaders(at, around, radius)
         if (clear := np.flatnonzero(~_crossing(leaders, solid).any(1))).size:
@@ -210,13 +209,11 @@ def _beside(at: Spots, area: Spots, radius: float) -> Boxes:
     return np.hstack([corners, corners + area])
 
 
-def _around(at: Spots, area: Spots, size: tuple[float, float], reach: float) -> Boxes:
+def _around(at: Spots, area: Spots, size: tuple[float, float], reach: float, gap: float) -> Boxes:
     """The boxes of a label on a grid within the axes around its point, the nearest first."""
     x, y = (
-        np.arange(max(_MARGIN, middle - reach - length), min(end - length, middle + reach), gap)
-        for middle, length, end, gap in zip(
-            at, area, size, np.array(_GRID) * font_size(), strict=True
-        )
+        np.arange(max(_MARGIN, middle - reach - length), min(end - length, middle + reach), step)
+        for middle, length, end, step in zip(at, area, size, (gap, gap / 2), strict=True)
     )
     corners = np.array(np.meshgrid(x, y)).reshape(2, -1).T
     boxes = np.hstack([corners, corners + area])
@@ -288,9 +285,15 @@ class _OnAxes:
         """Which boxes lie within the axes, and on nothing; `solid` is what else is taken."""
         inner = np.array(self.size) - _MARGIN
         free = np.logical_and((boxes[:, :2] >= _MARGIN).all(1), (boxes[:, 2:] <= inner).all(1))
-        free[free] = ~_overlap(boxes[free], np.vstack([solid, self.ends])).any(1)
-        wider = boxes[free] + _MARGIN * np.array([-1, -1, 1, 1])
-        free[free] = ~_crossing(self.lines, wider).any(0)
+        whole = np.append(boxes[:, :2].min(0, initial=np.inf), boxes[:, 2:].max(0, initial=0))
+        taken = np.vstack([solid, self.ends])
+        taken = taken[_overlap(taken, whole[None])[:, 0]]
+        free[free] = ~_overlap(boxes[free], taken).any(1)
+        starts, ends = self.lines
+        near = _overlap(
+            np.hstack([np.minimum(starts, ends), np.maximum(starts, ends)]) + _WIDER, whole[None]
+        )[:, 0]
+        free[free] = ~_crossing((starts[near], ends[near]), boxes[free] + _WIDER).any(0)
         return free
 
 

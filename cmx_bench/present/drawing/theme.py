@@ -100,6 +100,21 @@ _colours: ContextVar[Mapping[str, str]] = ContextVar("_colours", default=Mapping
 
 
 @contextmanager
+def settings(changed: Mapping[Any, Any]) -> Iterator[None]:
+    """matplotlib's settings, changed within it.
+
+    But for one: a notebook's backend, which is loaded with its first figure, turns `interactive` on
+    so that figures show, and that stays.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(dict(changed)):
+        yield
+        interactive = matplotlib.is_interactive()
+    matplotlib.interactive(interactive)
+
+
+@contextmanager
 def style(name: StyleName = "page", colours: Mapping[str, str] | None = None) -> Iterator[None]:
     """Figures drawn within it have the sizes of a style, whatever matplotlib was told before.
 
@@ -111,7 +126,7 @@ def style(name: StyleName = "page", colours: Mapping[str, str] | None = None) ->
 
     token = _colours.set(colours or {})
     try:
-        with matplotlib.rc_context():
+        with settings({}):
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(LOOK | SIZES[name])
             yield

@@ -126,7 +126,7 @@ def select(
     if key not in known:
         raise ValueError(f"no setting {key!r}; there are {', '.join(known)}")
     part = samples[samples["setting"].isin(list(known[key]))]
-    models = samples.drop_duplicates("model").sort_values("model")
+    models = samples.drop_duplicates("model").sort_values("model")[["model", *frame.OF_MODEL]]
     return _selection(key, part, summary.results(part), models, votes)
 
 

@@ -79,7 +79,7 @@ def test_a_report_and_a_user_choose_the_same() -> None:
         for theirs in selections(made, choices):
             ours = select(made.samples, choices, theirs.key)
             assert list(ours.results) == list(theirs.results)
-            assert ours.models["label"].tolist() == theirs.models["label"].tolist()
+            assert ours.models.astype(object).equals(theirs.models.astype(object))
             assert (ours.name, ours.dataset, ours.imagenet) == (
                 theirs.name, theirs.dataset, theirs.imagenet,
             )  # fmt: skip
