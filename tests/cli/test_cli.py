@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench.designs.matches import FORMATS
+from cmx_bench.cli.matching import FORMATS
 from cmx_bench.report import RENDERERS
 
 from ..conftest import TINY, Cli
