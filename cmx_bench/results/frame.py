@@ -122,14 +122,6 @@ def samples(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
     return frame
 
 
-def of_setting(frame: DataFrame, setting: Setting | str) -> DataFrame:
-    """The rows of a setting, and those that all settings of its image size share."""
-    key = setting if isinstance(setting, str) else setting.key
-    sizes = frame.loc[frame["setting"] == key, "image_size"]
-    shared = [f"r{size}" for size in sizes.unique()]
-    return frame[frame["setting"].isin([key, *shared])]
-
-
 _IMAGENET = re.compile(r"(.*/)?(imagenet|ilsvrc2012)([-_]?1k)?([-_]wds)?([-_]val(idation)?)?")
 
 

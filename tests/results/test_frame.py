@@ -112,12 +112,6 @@ def test_other_environments_and_earlier_tries_count_for_nothing(run: Run) -> Non
     assert not aside["counts"].any()
 
 
-def test_a_setting_has_what_its_image_size_shares(run: Run) -> None:
-    two = make_run(PAPER[:3], (FP16, dataclasses.replace(FP16, name="large", batch_size=128)))
-    mine = frame.of_setting(of(two, make_records(two)), FP16)
-    assert set(mine["setting"]) == {KEY, "r224"}
-
-
 def test_the_summary_is_of_the_processes_that_count(run: Run) -> None:
     records = make_records(run)
     row = summary.summary(of(run, records)).set_index(["model", "metric"]).loc[(NAME, "throughput")]
