@@ -182,7 +182,7 @@ def test_a_cell_that_stays_wide_ends_and_the_report_knows(
     found = runner.run(made, folder, executor, silent)
     assert processes(executor) == {"mixer": 5, "net": remaining.MOST_PROCESSES}
     results = summarise(records.read_run(folder), found).results.values()
-    assert [one.model.name for one in results if one.wide] == ["net"]
+    assert [one.model for one in results if one.wide] == ["net"]
 
 
 def test_a_few_that_agree_are_no_precision(precise: Callable[..., Plan], tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_spent_budget_ends_the_search_for_precision(
     found = runner.run(made, folder, executor, silent, budget=0)
     assert processes(executor) == {"mixer": 1, "net": 1}
     results = summarise(records.read_run(folder), found).results.values()
-    assert [one.model.name for one in results if one.wide] == ["mixer", "net"]
+    assert [one.model for one in results if one.wide] == ["mixer", "net"]
 
 
 def test_rounds_by_precision_go_on_after_any_record(
