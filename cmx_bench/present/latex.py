@@ -72,7 +72,7 @@ def _layout(column: Column, entries: Sequence[Entry]) -> _Layout:
     several = any("\n" in entry.text for entry in entries)
     if column.align == "right" or not (several or max(flat, default=0) > _LONGEST_LINE):
         return _Layout(column.align[0], _LETTER * max(len(column.heading), *flat, 0), False)
-    longest = max(len(line) for entry in entries for line in _texts(entry))
+    longest = max((len(line) for entry in entries for line in _texts(entry)), default=0)
     width = _LETTER * min(longest, _WIDEST_BROKEN)
     return _Layout(rf">{{\raggedright\arraybackslash}}p{{{width:.1f}cm}}", width, True)
 
