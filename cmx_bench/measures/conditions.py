@@ -20,17 +20,11 @@ What is recorded of each block, as far as the system tells; what cannot be read 
 
 from __future__ import annotations
 
-import importlib
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
-from types import ModuleType
 from typing import TypeAlias
 
-from cmx_bench.cell import Setting
 from cmx_bench.measures import Watched
 
 # What the system says at one moment, and what that makes of the block between two moments.
@@ -133,9 +127,6 @@ def bar(probes: Sequence[float]) -> float | None:
     return ordered[max(2, len(ordered) // 20)]
 
 
-# --- from readings to covariates ------------------------------------------------------------------
-
-
 def covariates(readings: Sequence[Reading]) -> list[Covariates]:
     """The conditions of each block, from the readings before, between and after the blocks.
 
@@ -168,156 +159,3 @@ def _between(before: Reading, after: Reading, best: float) -> Iterator[tuple[str
     if "gpu_foreign_processes" in both:
         name = "gpu_foreign_processes"
         yield name, max(before[name], after[name])
-
-
-# --- readings -------------------------------------------------------------------------------------
-
-
-def look_for(setting: Setting) -> Callable[[], Reading]:
-    """What reads the conditions of this process, to be called before and after each block."""
-    system = _system()
-    last = _gpu(setting.device) if setting.kind == "cuda" else _probe()
-
-    def look() -> Reading:
-        return {**system(), **last()}  # the probe last: the next block follows it at once
-
-    return look
-
-
-def _probe() -> Callable[[], Reading]:
-    """Times three products of 160 × 160 matrices: 0.2 ms on an undisturbed core."""
-    torch = _torch()
-    left, right, product = (
-        torch.ones(160, 160, dtype=torch.float32, device="cpu") for _ in range(3)
-    )
-
-    def multiply() -> None:
-        torch.mm(left, right, out=product)
-
-    def probe() -> Reading:
-        multiply()  # untimed: brings the matrices back into the cache that a block has filled
-        begin = time.perf_counter()
-        for _ in range(3):
-            multiply()
-        return {"probe": time.perf_counter() - begin}
-
-    return probe
-
-
-def _torch() -> ModuleType:
-    """Only for who measures: reports read the rule, and they load no torch."""
-    return importlib.import_module("torch")
-
-
-def _system(root: Path = Path("/")) -> Callable[[], Reading]:
-    """Reads the system's counters; which files there are is found out once."""
-    stat = root / "proc/stat"
-    limits = _limit_files(root)
-    heat = sorted(root.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count"))
-
-    def read() -> Reading:
-        clock = {"clock": time.monotonic(), "own_seconds": time.process_time()}
-        return {**clock, **_cores(_text(stat)), **_limits(limits), **_heat(heat)}
-
-    return read
-
-
-def _cores(stat: str) -> Reading:
-    """The first line of /proc/stat: user nice system idle iowait irq softirq steal, in jiffies."""
-    name, *fields = stat.partition("\n")[0].split()[:9] or [""]
-    if name != "cpu" or len(fields) < 8:
-        return {}
-    user, nice, system, idle, waiting, hard, soft, stolen = map(int, fields)
-    busy, unused = user + nice + system + hard + soft, idle + waiting
-    return {
-        "jiffies": busy + unused + stolen,
-        "busy_jiffies": busy,
-        "idle_jiffies": unused,
-        "stolen_jiffies": stolen,
-    }
-
-
-_LIMIT_UNITS = {"throttled_usec": 1e-6, "throttled_time": 1e-9}  # cgroup v2, v1
-
-
-def _limit_files(root: Path) -> list[Path]:
-    """cpu.stat of this process's control group and of those above it, whose limits hold as well.
-
-    In a container the group may be named as the host sees it, so that only the topmost is there.
-    """
-    files: list[Path] = []
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        controllers, _, group = line.partition(":")[2].partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        top = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
-        own = top / group.strip("/")
-        folders = (own, *own.parents)
-        files += [folder / "cpu.stat" for folder in folders if folder.is_relative_to(top)]
-    return [file for file in files if file.is_file()]
-
-
-def _limits(files: Sequence[Path]) -> Reading:
-    found = [
-        int(value) * _LIMIT_UNITS[name]
-        for file in files
-        for name, _, value in (line.partition(" ") for line in _text(file).splitlines())
-        if name in _LIMIT_UNITS
-    ]
-    return {"throttled": sum(found)} if found else {}
-
-
-def _heat(files: Sequence[Path]) -> Reading:
-    counts = [int(text) for file in files if (text := _text(file).strip())]
-    return {"thermal_throttles": sum(counts)} if counts else {}
-
-
-def _text(path: Path) -> str:
-    """A file's text; empty where there is no such file, or it may not be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
-
-
-def _gpu(device: str) -> Callable[[], Reading]:
-    """Reads a GPU's clock and company; nothing without nvidia-ml-py or with a silent driver."""
-    try:
-        nvml = importlib.import_module("pynvml")
-    except ImportError:
-        return dict
-    uuid = str(_torch().cuda.get_device_properties(device).uuid).removeprefix("GPU-")
-    try:
-        nvml.nvmlInit()
-        handle = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-    except nvml.NVMLError:
-        return dict
-    return lambda: gpu_reading(nvml, handle)
-
-
-# The driver's older name for the same; the newer one came with nvidia-ml-py 12.535.
-_CLOCK_REASONS = (
-    "nvmlDeviceGetCurrentClocksEventReasons",
-    "nvmlDeviceGetCurrentClocksThrottleReasons",
-)
-
-
-def gpu_reading(nvml: ModuleType, handle: object) -> Reading:
-    """What NVML tells of a GPU on which this process computes.
-
-    Processes are only counted: in a container NVML may give the host's process numbers, among which
-    ours is unknown, but one of those listed is this process. An empty list, which some containers
-    get, therefore tells nothing.
-    """
-    reading: dict[str, float] = {}
-    with suppress(nvml.NVMLError):
-        reading["gpu_sm_clock"] = 1e6 * nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)
-    for name in _CLOCK_REASONS:
-        with suppress(nvml.NVMLError, AttributeError):
-            reading["gpu_clock_reasons"] = getattr(nvml, name)(handle)
-            break
-    # The name without a version raises an error of another kind under an older driver.
-    with suppress(nvml.NVMLError, AttributeError):
-        if numbers := {one.pid for one in nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)}:
-            reading["gpu_foreign_processes"] = len(numbers) - 1
-    return reading

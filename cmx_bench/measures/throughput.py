@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Watched, compiled
-from cmx_bench.measures.conditions import Covariates, judged, look_for
+from cmx_bench.measures.conditions import Covariates, judged
 from cmx_bench.measures.forward import Forward, prepare
+from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.timing import (
     elapsed,
     most_blocks,

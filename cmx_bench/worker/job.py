@@ -14,7 +14,7 @@ from cmx_bench.results.records import Environment
 from cmx_bench.spec.recipe import Recipe
 from cmx_bench.training.files import Files
 
-LOOK = "look"  # asks a process that times in turns for the conditions: see measures/conditions.py
+LOOK = "look"  # asks a process that times in turns for the conditions: see measures/probes.py
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import compiled
 from cmx_bench.measures import forward as forwards
-from cmx_bench.measures.conditions import look_for
+from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.timing import elapsed, warm_up
 from cmx_bench.models.building import build
 from cmx_bench.worker import machine

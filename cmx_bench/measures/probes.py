@@ -1,0 +1,114 @@
+"""What the system tells at one moment: counters of cores, limits and heat, and a probe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from cmx_bench.cell import Setting
+from cmx_bench.measures import nvml
+from cmx_bench.measures.conditions import Reading
+
+
+def look_for(setting: Setting) -> Callable[[], Reading]:
+    """What reads the conditions of this process, to be called before and after each block."""
+    system = _system()
+    last = nvml.reader(setting.device) if setting.kind == "cuda" else _probe()
+
+    def look() -> Reading:
+        return {**system(), **last()}  # the probe last: the next block follows it at once
+
+    return look
+
+
+def _probe() -> Callable[[], Reading]:
+    """Times three products of 160 × 160 matrices: 0.2 ms on an undisturbed core."""
+    left, right, product = (
+        torch.ones(160, 160, dtype=torch.float32, device="cpu") for _ in range(3)
+    )
+
+    def multiply() -> None:
+        torch.mm(left, right, out=product)
+
+    def probe() -> Reading:
+        multiply()  # untimed: brings the matrices back into the cache that a block has filled
+        begin = time.perf_counter()
+        for _ in range(3):
+            multiply()
+        return {"probe": time.perf_counter() - begin}
+
+    return probe
+
+
+def _system(root: Path = Path("/")) -> Callable[[], Reading]:
+    """Reads the system's counters; which files there are is found out once."""
+    stat = root / "proc/stat"
+    limits = _limit_files(root)
+    heat = sorted(root.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count"))
+
+    def read() -> Reading:
+        clock = {"clock": time.monotonic(), "own_seconds": time.process_time()}
+        return {**clock, **_cores(_text(stat)), **_limits(limits), **_heat(heat)}
+
+    return read
+
+
+def _cores(stat: str) -> Reading:
+    """The first line of /proc/stat: user nice system idle iowait irq softirq steal, in jiffies."""
+    name, *fields = stat.partition("\n")[0].split()[:9] or [""]
+    if name != "cpu" or len(fields) < 8:
+        return {}
+    user, nice, system, idle, waiting, hard, soft, stolen = map(int, fields)
+    busy, unused = user + nice + system + hard + soft, idle + waiting
+    return {
+        "jiffies": busy + unused + stolen,
+        "busy_jiffies": busy,
+        "idle_jiffies": unused,
+        "stolen_jiffies": stolen,
+    }
+
+
+_LIMIT_UNITS = {"throttled_usec": 1e-6, "throttled_time": 1e-9}  # cgroup v2, v1
+
+
+def _limit_files(root: Path) -> list[Path]:
+    """cpu.stat of this process's control group and of those above it, whose limits hold as well.
+
+    In a container the group may be named as the host sees it, so that only the topmost is there.
+    """
+    files: list[Path] = []
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        controllers, _, group = line.partition(":")[2].partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        own = top / group.strip("/")
+        folders = (own, *own.parents)
+        files += [folder / "cpu.stat" for folder in folders if folder.is_relative_to(top)]
+    return [file for file in files if file.is_file()]
+
+
+def _limits(files: Sequence[Path]) -> Reading:
+    found = [
+        int(value) * _LIMIT_UNITS[name]
+        for file in files
+        for name, _, value in (line.partition(" ") for line in _text(file).splitlines())
+        if name in _LIMIT_UNITS
+    ]
+    return {"throttled": sum(found)} if found else {}
+
+
+def _heat(files: Sequence[Path]) -> Reading:
+    counts = [int(text) for file in files if (text := _text(file).strip())]
+    return {"thermal_throttles": sum(counts)} if counts else {}
+
+
+def _text(path: Path) -> str:
+    """A file's text; empty where there is no such file, or it may not be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""

@@ -1,0 +1,97 @@
+"""Probes of a made-up system, and of this one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cmx_bench.cell import Setting
+from cmx_bench.measures import conditions, probes
+
+JIFFY = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def written(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def test_cores_by_jiffies() -> None:
+    text = "cpu  100 20 30 1000 50 4 6 7 99 99\ncpu0 1 1 1 1 1 1 1 1 1 1\nintr 5\n"
+    assert probes._cores(text) == {
+        "jiffies": 1217, "busy_jiffies": 160, "idle_jiffies": 1050, "stolen_jiffies": 7,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "\n", "intr 5\n", "cpu  1 2 3\n"])
+def test_what_cannot_be_read_is_left_out(text: str) -> None:
+    assert probes._cores(text) == {}
+
+
+def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
+    assert probes._system(tmp_path)().keys() == {"clock", "own_seconds"}
+
+
+def test_a_systems_counters_become_covariates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heat = "sys/devices/system/cpu/cpu{}/thermal_throttle/core_throttle_count"
+    root = written(tmp_path, {
+        "proc/stat": "cpu 100 0 0 500 0 0 0 3\n",
+        "proc/self/cgroup": "0::/a/b\n",
+        "sys/fs/cgroup/a/b/cpu.stat": "usage_usec 9\nthrottled_usec 1000000\n",
+        "sys/fs/cgroup/a/cpu.stat": "usage_usec 9\nthrottled_usec 500000\n",
+        "sys/fs/cgroup/cpu.stat": "usage_usec 9\n",
+        heat.format(0): "4\n", heat.format(1): "5\n",
+    })  # fmt: skip
+    now = [0.0, 0.0]
+    monkeypatch.setattr(probes.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(probes.time, "process_time", lambda: now[1])
+    read = probes._system(root)
+    before = read()
+    written(root, {
+        "proc/stat": "cpu 300 0 0 680 0 0 0 23\n",
+        "sys/fs/cgroup/a/cpu.stat": "usage_usec 9\nthrottled_usec 750000\n",
+        heat.format(1): "6\n",
+    })  # fmt: skip
+    now[:] = [200 * JIFFY, 150 * JIFFY]
+    [block] = conditions.covariates([before, read()])
+    assert block == {
+        "steal": pytest.approx(20 / 400),
+        "foreign_load": pytest.approx(0.25),  # 200 jiffies busy, 150 by this process, of 200
+        "idle_cores": pytest.approx(0.9),  # 180 jiffies of 200
+        "throttled": pytest.approx(0.25),
+        "thermal_throttles": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "file", "text"),
+    [
+        ("2:cpu,cpuacct:/\n1:name=systemd:/\n", "cpu/cpu.stat", "throttled_time 2000000000"),
+        ("2:cpu:/x\n", "cpu/x/cpu.stat", "throttled_time 2000000000"),
+        ("0::/docker/as-the-host-sees-it\n", "cpu.stat", "throttled_usec 2000000"),
+    ],
+)
+def test_limits_of_either_kind_of_control_group(
+    tmp_path: Path, cgroup: str, file: str, text: str
+) -> None:
+    root = written(tmp_path, {"proc/self/cgroup": cgroup, f"sys/fs/cgroup/{file}": f"{text}\n"})
+    assert probes._limits(probes._limit_files(root)) == {"throttled": pytest.approx(2.0)}
+
+
+def test_a_control_group_without_limits_says_nothing(tmp_path: Path) -> None:
+    files = {"proc/self/cgroup": "0::/\n3:cpuset:/\n", "sys/fs/cgroup/cpu.stat": "usage_usec 1\n"}
+    root = written(tmp_path, files | {"sys/fs/cgroup/cpuset/cpu.stat": "throttled_usec 5\n"})
+    assert probes._limits(probes._limit_files(root)) == {}
+
+
+def test_this_process_can_be_read() -> None:
+    look = probes.look_for(Setting("cpu", "cpu", "fp32", "nchw", "none", 1, 32))
+    [block] = conditions.covariates([look(), look()])
+    assert block["probe"] > 0
+    assert 0 < block["core_speed"] <= 1
