@@ -1,28 +1,39 @@
-"""The conditions under which a block was timed, and the rule that discards blocks by them alone.
+"""What disturbed a block: who else was there, and whether the block was slower for it.
+
+A block is disturbed where both hold: its conditions name a cause, and it took longer than blocks
+without one. A cause alone moves no number: an idle neighbour, a clock that rises, a probe that hits
+an interrupt. Nor is a block discarded for its time alone: without a cause, slow blocks are the
+model's own.
 
 What is recorded of each block, as far as the system tells; what cannot be read is left out:
 
 - `steal`: share of all cores' time that the hypervisor gave to others
 - `foreign_load`: how many cores other processes kept busy, on average over the block
 - `idle_cores`: how many cores nobody used, on average over the block: while one is idle, others
-  need not take ours, and their load disturbs nobody
+  need not take ours
+- `waiting`: for what share of the block threads of this process were ready and had no core, summed
+  over the threads
 - `throttled`: seconds for which limits stopped the control group and those above it, summed: not
   only this process, but all that these groups hold
 - `thermal_throttles`: times that a core was throttled for its heat
-- `probe`: seconds of a small matrix product in the setting's threads, the slower of two, one
-  before and one after the block; on CPUs only
-- `core_speed`: the third fastest probe of the process over the block's, at most 1, which it is
-  where nothing slowed the cores; reports put that of all processes of the setting in its place
+- `probe`: seconds of a matrix product in the setting's threads, the slower of two, one before and
+  one after the block; on CPUs only
+- `core_speed`: a fast probe over the block's, at most 1, which it is where nothing slowed the
+  cores: a fast one of the process, or in reports of all processes of the setting
 - `gpu_sm_clock`: the GPU's clock at the end of the block, in Hz
 - `gpu_clock_reasons`: what held that clock back before or after, as NVML's bitmask
 - `gpu_foreign_processes`: processes that compute on the GPU beside this one
+- `slowdown`: the calm rate over the block's, where there is a calm rate: the median of the blocks
+  without a cause, of the process or, where it has too few, of the cell
 """
 
 from __future__ import annotations
 
+import math
 import os
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import TypeAlias
 
 from cmx_bench.measures import Watched
@@ -31,30 +42,35 @@ from cmx_bench.measures import Watched
 Reading: TypeAlias = Mapping[str, float]
 Covariates: TypeAlias = Mapping[str, float]
 
-# A hundredth of the time stolen makes a block about a hundredth longer, half of the ± 2 % that one
-# asks for. On up to ten cores a single jiffy of 10 ms in a block of 0.1 s is more.
+# Causes. A single jiffy of 10 ms in a block of 0.1 s on up to ten cores is more than this.
 MOST_STEAL = 0.01
-# A neighbour on the other half of a core makes the probe 1.6 to 2.4 times as long, and probes that
-# nobody disturbs agree within 2 %. Medians over passes between probes within 1.1 of the best
-# agreed between processes to 2 to 4 %, over all passes to 15 to 25 % (two shared cores).
-LEAST_CORE_SPEED = 1 / 1.1
+# A neighbour on the other half of a core makes the probe 1.6 to 2.4 times as long. Probes that
+# nobody disturbs agree within 2 %.
+LEAST_CORE_SPEED = 1 / 1.05
 # Counted in jiffies of 10 ms: over a block of 0.1 s it is a fifth of a core uncertain.
-MOST_FOREIGN_LOAD = 0.5
-# Somebody always uses half a core of a large host: that counts only where fewer cores are idle.
+MOST_FOREIGN_LOAD = 0.3
+# Somebody always uses a part of a large host: that counts only where fewer cores are idle.
 ENOUGH_IDLE_CORES = 1
+# On a quiet machine threads wait for a thousandth of a block; beside neighbours for a tenth.
+MOST_WAITING = 0.01
 # From nvml.h: hardware slowdown, thermal slowdown by software and by hardware, power brake. Not
 # among them are idling, set clocks and the power cap: so runs a healthy GPU at full load.
 HARMFUL_CLOCK_REASONS = 0x08 | 0x20 | 0x40 | 0x80
-# With fewer undisturbed blocks, the least disturbed fill up: a median needs three.
+# A block that is slower than this beside a cause is disturbed. Blocks that nobody disturbs differ
+# by 2 to 4 % within a process: with 1.05 twice as many were flagged that were none the slower.
+MOST_SLOWDOWN = 1.07
+# A median needs three: so many blocks make a calm rate, and with fewer undisturbed blocks the
+# least disturbed fill up.
 FEWEST_KEPT = 3
 
-# The rule: each reason to discard a block, in the words of the report, and when it holds.
+# Each cause, in the words of the report, and when it is there.
 REASONS: dict[str, Callable[[Covariates], bool]] = {
     "steal": lambda seen: seen.get("steal", 0) > MOST_STEAL,
     "foreign load": lambda seen: (
         seen.get("foreign_load", 0) > MOST_FOREIGN_LOAD
         and seen.get("idle_cores", 0) < ENOUGH_IDLE_CORES
     ),
+    "waiting for a core": lambda seen: seen.get("waiting", 0) > MOST_WAITING,
     "throttling": lambda seen: seen.get("throttled", 0) > 0,
     "heat": lambda seen: seen.get("thermal_throttles", 0) > 0,
     "a slowed core": lambda seen: seen.get("core_speed", 1) < LEAST_CORE_SPEED,
@@ -66,77 +82,110 @@ REASONS: dict[str, Callable[[Covariates], bool]] = {
 
 
 def reasons(covariates: Covariates) -> list[str]:
-    """Why a block is to be discarded: by its conditions, never by what it measured."""
+    """What could have slowed a block, by its conditions."""
     return [reason for reason, holds in REASONS.items() if holds(covariates)]
 
 
 def disturbed(covariates: Covariates) -> bool:
-    """Whether there is a reason to discard a block."""
-    return bool(reasons(covariates))
+    """Whether a block has a cause to be slow, and is: or nobody knows, for lack of calm blocks."""
+    return covariates.get("slowdown", math.inf) > MOST_SLOWDOWN and bool(reasons(covariates))
+
+
+def calm(rates: Sequence[float], blocks: Sequence[Covariates]) -> list[float]:
+    """The rates of the blocks that have no cause to be slow."""
+    return [rate for rate, block in zip(rates, blocks, strict=True) if not reasons(block)]
+
+
+def calm_rate(rates: Sequence[float]) -> float | None:
+    """What calm blocks agree on; None where they are too few."""
+    return statistics.median(rates) if len(rates) >= FEWEST_KEPT else None
+
+
+def compared(
+    rates: Sequence[float], blocks: Sequence[Covariates], others: float | None = None
+) -> list[Covariates]:
+    """The conditions of blocks, with the `slowdown` of each where there is a calm rate.
+
+    Args:
+        rates: images a second of each block, or anything else that falls where it is slowed.
+        others: the calm rate of the cell, for a process that has too few calm blocks.
+    """
+    calm_one = calm_rate(calm(rates, blocks)) or others
+    if calm_one is None:
+        return list(blocks)
+    return [
+        {**block, "slowdown": calm_one / rate} for rate, block in zip(rates, blocks, strict=True)
+    ]
 
 
 def kept(blocks: Sequence[Covariates]) -> list[bool]:
     """Which blocks count: the undisturbed, filled up with the least disturbed to `FEWEST_KEPT`.
 
     Those equally disturbed as the last that fills up count too: the first of them would be biased
-    in time. On a GPU, where there is no core speed, all disturbed blocks are equal.
+    in time.
     """
-    ranks = [(disturbed(block), -block.get("core_speed", 1)) for block in blocks]
+    ranks = [(disturbed(block), _severity(block)) for block in blocks]
     last = sorted(ranks)[min(FEWEST_KEPT, len(ranks)) - 1]
     return [rank <= last or not rank[0] for rank in ranks]
 
 
-def judged(metric: str, samples: Sequence[float], blocks: Sequence[Covariates]) -> Watched:
-    """The samples of a metric, one a block, split by `kept`; covariates that all blocks have.
+def _severity(block: Covariates) -> float:
+    """By how much a block was slowed; without a calm rate, as its conditions let expect."""
+    expected = (1 + block.get("waiting", 0)) / block.get("core_speed", 1)
+    return block.get("slowdown", expected)
+
+
+def judged(samples: Mapping[str, Sequence[float]], blocks: Sequence[Covariates]) -> Watched:
+    """The samples of each metric, one a block, split by `kept`; covariates that all blocks have.
 
     Beside them stand `disturbed`, the rule's judgement, and `discarded`, what followed: a process
     that had to keep disturbed blocks shows in the two.
+
+    Args:
+        samples: by metric, one value a block.
+        blocks: as `compared` gives them.
     """
     counts = kept(blocks)
     names = [name for name in blocks[0] if all(name in block for block in blocks)]
-    found = {name: [float(block[name]) for block in blocks] for name in names}
-    found["disturbed"] = [float(disturbed(block)) for block in blocks]
-    found["discarded"] = [float(not counted) for counted in counts]
-    values = [sample for sample, counted in zip(samples, counts, strict=True) if counted]
-    thrown = [sample for sample, counted in zip(samples, counts, strict=True) if not counted]
-    return Watched({metric: values}, found, {metric: thrown} if thrown else {})
+    conditions = {name: [float(block[name]) for block in blocks] for name in names}
+    conditions["disturbed"] = [float(disturbed(block)) for block in blocks]
+    conditions["discarded"] = [float(not counted) for counted in counts]
+    values = {name: list(compress(taken, counts)) for name, taken in samples.items()}
+    thrown = [not counted for counted in counts]
+    discarded = {name: list(compress(taken, thrown)) for name, taken in samples.items()}
+    return Watched(values, conditions, discarded if any(thrown) else {})
 
 
-def judged_by(
-    metric: str, samples: Sequence[float], seen: Mapping[str, Sequence[float]], bar: float
-) -> Watched:
-    """Blocks judged anew, by the `bar` that all processes of a setting set for the probe.
+def read_back(conditions: Mapping[str, Sequence[float]], fast: float | None) -> list[Covariates]:
+    """The conditions of each block as `judged` recorded them, before they are compared.
 
     Args:
-        seen: what `judged` said of the same samples.
+        fast: the fast probe of all processes of the setting, which core speeds are relative to.
     """
-    names = [name for name in seen if name not in ("disturbed", "discarded")]
-    rows = zip(*(seen[name] for name in names), strict=True)
-    blocks = [dict(zip(names, row, strict=True)) for row in rows]
-    return judged(
-        metric, samples, [one | {"core_speed": min(1.0, bar / one["probe"])} for one in blocks]
-    )
+    names = [name for name in conditions if name not in ("disturbed", "discarded", "slowdown")]
+    rows = zip(*(conditions[name] for name in names), strict=True)
+    blocks: list[Covariates] = [dict(zip(names, row, strict=True)) for row in rows]
+    if fast is None:
+        return blocks
+    return [{**block, "core_speed": min(1.0, fast / block["probe"])} for block in blocks]
 
 
-def bar(probes: Sequence[float]) -> float | None:
-    """A fast probe: one of twenty is faster, two at least, for these may be lucky or of a time at
-    which the clock was higher than later; the fastest of fewer than three."""
-    ordered = sorted(probes)
-    if len(ordered) < 3:
-        return next(iter(ordered), None)
-    return ordered[max(2, len(ordered) // 20)]
+def fast_probe(probes: Sequence[float]) -> float | None:
+    """A fast probe: one of four is faster. The fastest may be of a time at which the clock was
+    higher than before and after, and would condemn all others."""
+    return sorted(probes)[len(probes) // 4] if probes else None
 
 
 def covariates(readings: Sequence[Reading]) -> list[Covariates]:
     """The conditions of each block, from the readings before, between and after the blocks.
 
-    The best probes may come late, so that all blocks are judged anew by all probes.
+    Fast probes may come late, so that all blocks are held against all probes.
     """
-    best = bar([reading["probe"] for reading in readings if "probe" in reading]) or 0.0
-    return [dict(_between(before, after, best)) for before, after in pairwise(readings)]
+    fast = fast_probe([reading["probe"] for reading in readings if "probe" in reading]) or 0.0
+    return [dict(_between(before, after, fast)) for before, after in pairwise(readings)]
 
 
-def _between(before: Reading, after: Reading, best: float) -> Iterator[tuple[str, float]]:
+def _between(before: Reading, after: Reading, fast: float) -> Iterator[tuple[str, float]]:
     both = before.keys() & after.keys()
     passed = {name: after[name] - before[name] for name in both}
     if "stolen_jiffies" in both:
@@ -144,13 +193,15 @@ def _between(before: Reading, after: Reading, best: float) -> Iterator[tuple[str
         foreign = passed["busy_jiffies"] / os.sysconf("SC_CLK_TCK") - passed["own_seconds"]
         yield "foreign_load", max(0.0, foreign / passed["clock"])
         yield "idle_cores", passed["idle_jiffies"] / os.sysconf("SC_CLK_TCK") / passed["clock"]
+    if "waited" in both:
+        yield "waiting", passed["waited"] / passed["clock"]
     for name in ("throttled", "thermal_throttles"):
         if name in both:
             yield name, passed[name]
     if "probe" in both:
         slower = max(before["probe"], after["probe"])
         yield "probe", slower
-        yield "core_speed", min(1.0, best / slower)
+        yield "core_speed", min(1.0, fast / slower)
     if "gpu_sm_clock" in after:  # before the first block the GPU was idle
         yield "gpu_sm_clock", after["gpu_sm_clock"]
     if "gpu_clock_reasons" in both:

@@ -12,6 +12,11 @@ from cmx_bench.cell import Setting
 from cmx_bench.measures import nvml
 from cmx_bench.measures.conditions import Reading
 
+# Products of matrices that fit into a core's own cache, over and over for about so long. A probe of
+# 90 µs tells slow blocks from others little better than a coin: see tests/bench/README.md.
+PROBE_SIZE = 256
+PROBE_SECONDS = 0.01
+
 
 def look_for(setting: Setting) -> Callable[[], Reading]:
     """What reads the conditions of this process, to be called before and after each block."""
@@ -25,33 +30,33 @@ def look_for(setting: Setting) -> Callable[[], Reading]:
 
 
 def _probe() -> Callable[[], Reading]:
-    """Times three products of 160 × 160 matrices: 0.2 ms on an undisturbed core."""
+    """Times products of matrices in the setting's threads: about as long as some passes of a small
+    model, and long enough to meet what comes and goes within milliseconds."""
     left, right, product = (
-        torch.ones(160, 160, dtype=torch.float32, device="cpu") for _ in range(3)
+        torch.ones(PROBE_SIZE, PROBE_SIZE, dtype=torch.float32, device="cpu") for _ in range(3)
     )
 
-    def multiply() -> None:
-        torch.mm(left, right, out=product)
-
-    def probe() -> Reading:
-        multiply()  # untimed: brings the matrices back into the cache that a block has filled
+    def multiply(times: int) -> float:
         begin = time.perf_counter()
-        for _ in range(3):
-            multiply()
-        return {"probe": time.perf_counter() - begin}
+        for _ in range(times):
+            torch.mm(left, right, out=product)
+        return (time.perf_counter() - begin) / times
 
-    return probe
+    times = max(1, round(PROBE_SECONDS / min(multiply(1) for _ in range(5))))
+    return lambda: {"probe": multiply(times)}
 
 
 def _system(root: Path = Path("/")) -> Callable[[], Reading]:
     """Reads the system's counters; which files there are is found out once."""
-    stat = root / "proc/stat"
+    stat, threads = root / "proc/stat", root / "proc/self/task"
     limits = _limit_files(root)
     heat = sorted(root.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count"))
 
     def read() -> Reading:
         clock = {"clock": time.monotonic(), "own_seconds": time.process_time()}
-        return {**clock, **_cores(_text(stat)), **_limits(limits), **_heat(heat)}
+        return {
+            **clock, **_cores(_text(stat)), **_waited(threads), **_limits(limits), **_heat(heat)
+        }  # fmt: skip
 
     return read
 
@@ -69,6 +74,13 @@ def _cores(stat: str) -> Reading:
         "idle_jiffies": unused,
         "stolen_jiffies": stolen,
     }
+
+
+def _waited(threads: Path) -> Reading:
+    """Seconds that threads of this process were ready and had no core, from schedstat's second
+    number, in nanoseconds. A thread that ends in between takes its own along: never below zero."""
+    texts = [text for file in threads.glob("*/schedstat") if (text := _text(file))]
+    return {"waited": sum(int(text.split()[1]) for text in texts) * 1e-9} if texts else {}
 
 
 _LIMIT_UNITS = {"throttled_usec": 1e-6, "throttled_time": 1e-9}  # cgroup v2, v1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
@@ -19,6 +20,7 @@ BLOCK_SECONDS = {"cpu": 0.1, "cuda": 0.5}
 BLOCKS = 8
 EXTRA_BLOCKS = 16  # at most so many more in place of disturbed ones,
 EXTRA_SECONDS = 3.0  # lasting about so long in all, as the warm-up foretells
+MOST_TIMES = 5  # all blocks of a process last at most so many times as long as a quiet machine's
 STEADY = 0.05  # the last three warm-up passes agree within this share of their median
 WARM_UP_PASSES = 3
 WARM_UP_SECONDS = (0.5, 5.0)  # clocks rise within half a second; some machines never settle
@@ -77,9 +79,9 @@ def pass_seconds(passes: list[float]) -> float:
     return statistics.median(passes[-WARM_UP_PASSES:])
 
 
-def passes_a_block(passes: list[float], kind: str) -> int:
-    """How many forward passes, after this warm-up, last `BLOCK_SECONDS` of this kind of device."""
-    return max(1, round(BLOCK_SECONDS[kind] / pass_seconds(passes)))
+def passes_a_block(seconds: float, kind: str) -> int:
+    """How many forward passes of so many seconds last `BLOCK_SECONDS` of this kind of device."""
+    return max(1, round(BLOCK_SECONDS[kind] / seconds))
 
 
 def most_blocks(block_seconds: float) -> int:
@@ -88,18 +90,53 @@ def most_blocks(block_seconds: float) -> int:
     return BLOCKS + min(EXTRA_BLOCKS, int(EXTRA_SECONDS / block_seconds))
 
 
-def take_blocks(
-    block: Callable[[], float], look: Callable[[], Reading], most: int
-) -> tuple[list[float], list[Covariates]]:
-    """Times blocks until `BLOCKS` of them are undisturbed, or `most` are taken.
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Blocks in the order in which they were timed: how many passes each has, the seconds that
+    its parts took (the phases of a training step; of inference there is one), the conditions."""
 
-    Returns the seconds of every block taken, and the conditions it was taken under.
+    passes: list[int]
+    parts: list[tuple[float, ...]]
+    conditions: list[Covariates]
+
+    def rates(self) -> list[float]:
+        """Passes a second of each block."""
+        return [n / sum(parts) for n, parts in zip(self.passes, self.parts, strict=True)]
+
+
+def take_blocks(
+    block: Callable[[int], tuple[float, ...]],
+    look: Callable[[], Reading],
+    one_pass: float,
+    kind: str,
+) -> Blocks:
+    """Times blocks until `BLOCKS` of them are undisturbed, or as many are taken as may be.
+
+    The pace of a block decides how many passes the next one has: a neighbour may make a small
+    network a hundred times slower, in the warm-up as well. A block that turns out less than half as
+    long as it should be is not kept: what the probe before it left in the caches is too much of it.
+
+    Args:
+        block: the seconds of so many passes in a row, by their parts.
+        one_pass: the seconds of a pass, by the warm-up.
     """
-    seconds: list[float] = []
-    readings = [look()]
-    while True:
-        seconds.append(block())
-        readings.append(look())
-        seen = conditions.covariates(readings)
-        if sum(not conditions.disturbed(one) for one in seen) >= BLOCKS or len(seen) >= most:
-            return seconds, seen
+    count = passes_a_block(one_pass, kind)
+    most, longest = most_blocks(count * one_pass), MOST_TIMES * BLOCKS * count * one_pass
+    blocks, readings, spent = Blocks([], [], []), [look()], 0.0
+    for left in reversed(range(most)):
+        parts = block(count)
+        reading = look()
+        passes, count = count, passes_a_block(sum(parts) / count, kind)
+        if count > 2 * passes and left > conditions.FEWEST_KEPT:
+            readings[-1] = reading
+            continue
+        blocks.passes.append(passes)
+        blocks.parts.append(parts)
+        readings.append(reading)
+        blocks.conditions[:] = conditions.compared(blocks.rates(), conditions.covariates(readings))
+        spent += sum(parts)
+        undisturbed = sum(not conditions.disturbed(one) for one in blocks.conditions)
+        enough = len(blocks.passes) >= conditions.FEWEST_KEPT and spent > longest
+        if undisturbed >= BLOCKS or enough:
+            break
+    return blocks

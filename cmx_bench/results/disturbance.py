@@ -1,8 +1,8 @@
-"""Processes of a run judged by each other: a machine that was slow throughout one shows in the
-probes of the others.
+"""Processes of a run judged by each other: a machine that was slow throughout one shows beside the
+others.
 
-A process judges its blocks by its own fastest probes. Where a neighbour slowed it from beginning to
-end it finds nothing amiss; beside the other processes of the setting it does.
+A process judges its blocks by its own calm ones. Where a neighbour slowed it from beginning to end
+it has none, or finds nothing amiss; beside the other processes of the cell it does.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from cmx_bench.measures import Watched, conditions
+from cmx_bench.measures import conditions
 from cmx_bench.metrics import first_of
 from cmx_bench.results.records import Record
 
@@ -20,12 +21,21 @@ FEWEST_UNDISTURBED = 3
 
 
 def judged_together(records: Sequence[Record]) -> list[Record]:
-    """The records, the blocks of each judged anew by the fastest probes of its setting."""
+    """The records, the blocks of each judged anew: causes by the fast probes of its setting, times
+    by the calm blocks of its cell where it has too few of its own."""
     probes: defaultdict[str, list[float]] = defaultdict(list)
     for record in records:
         probes[record.setting] += record.covariates.get("probe", ())
-    bars = {setting: conditions.bar(found) for setting, found in probes.items()}
-    return [_judged(record, bars[record.setting]) for record in records]
+    fast = {setting: conditions.fast_probe(taken) for setting, taken in probes.items()}
+    blocks = [_blocks(record, fast[record.setting]) for record in records]
+    calm: defaultdict[str, list[float]] = defaultdict(list)
+    for record, taken in zip(records, blocks, strict=True):
+        if taken:
+            calm[record.cell] += conditions.calm(taken.rates, taken.conditions)
+    return [
+        _judged(record, taken, conditions.calm_rate(calm[record.cell])) if taken else record
+        for record, taken in zip(records, blocks, strict=True)
+    ]
 
 
 def by_cell(records: Sequence[Record]) -> defaultdict[str, list[Record]]:
@@ -53,16 +63,40 @@ def counting(records: Sequence[Record]) -> list[Record]:
     return calm if len(calm) >= FEWEST_UNDISTURBED else list(records)
 
 
-def _judged(record: Record, bar: float | None) -> Record:
-    metric = first_of(record.measure) if record.covariates.get("probe") else None
-    if metric is None or bar is None or metric not in record.values:
-        return record
-    kept, thrown = iter(record.values[metric]), iter(record.discarded.get(metric, ()))
-    samples = [next(thrown if gone else kept) for gone in record.covariates["discarded"]]
-    found: Watched = conditions.judged_by(metric, samples, record.covariates, bar)
+class _Blocks(NamedTuple):
+    """The blocks of a record, in the order in which they were taken."""
+
+    samples: Mapping[str, list[float]]
+    rates: list[float]
+    conditions: list[conditions.Covariates]
+
+
+def _blocks(record: Record, fast: float | None) -> _Blocks | None:
+    """What was measured in blocks; None where no probe stands between them, so that a process knows
+    as much as the run."""
+    metric = first_of(record.measure)
+    if not record.covariates.get("probe") or metric not in record.values:
+        return None
+    taken = {name: in_order(record, name) for name in record.values}
+    samples = {name: values for name, (values, flags) in taken.items() if flags == taken[metric][1]}
+    return _Blocks(samples, samples[metric], conditions.read_back(record.covariates, fast))
+
+
+def _judged(record: Record, blocks: _Blocks, calm: float | None) -> Record:
+    compared = conditions.compared(blocks.rates, blocks.conditions, calm)
+    anew = conditions.judged(blocks.samples, compared)
+    values = {**record.values, **anew.values}
     return dataclasses.replace(
-        record,
-        values={**record.values, **found.values},
-        covariates=found.covariates,
-        discarded=found.discarded,
+        record, values=values, covariates=anew.covariates, discarded=anew.discarded
     )
+
+
+def in_order(record: Record, metric: str) -> tuple[list[float], list[bool]]:
+    """All samples in the order in which they were taken, and which of them are discarded."""
+    kept, thrown = list(record.values.get(metric, ())), list(record.discarded.get(metric, ()))
+    discarded = record.covariates.get("discarded", ())
+    if len(discarded) != len(kept) + len(thrown):
+        return [*kept, *thrown], [False] * len(kept) + [True] * len(thrown)
+    left = {False: iter(kept), True: iter(thrown)}
+    flags = [bool(flag) for flag in discarded]
+    return [next(left[flag]) for flag in flags], flags

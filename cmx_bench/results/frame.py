@@ -275,8 +275,9 @@ def _of_metric(
 def _row(place: int, record: Record, metric: str, process_counts: bool, why: str = "") -> _Row:
     first = metric in METRICS and metric == first_of(record.measure)
     conditions = dict(record.covariates) if first else {}
-    values, thrown = _in_order(record, metric, conditions.pop("discarded", ()))
-    conditions.pop("disturbed", None)
+    values, thrown = disturbance.in_order(record, metric)
+    for judgement in ("discarded", "disturbed"):
+        conditions.pop(judgement, None)
     unsaid = "no reason given" if record.status == "failed" else ""
     return _Row(
         model=record.model, setting=record.setting, measure=record.measure, metric=metric,
@@ -288,15 +289,3 @@ def _row(place: int, record: Record, metric: str, process_counts: bool, why: str
         details=record.details, values=values, thrown=thrown,
         conditions={name: taken for name, taken in conditions.items() if len(taken) == len(values)},
     )  # fmt: skip
-
-
-def _in_order(
-    record: Record, metric: str, discarded: Sequence[float]
-) -> tuple[list[float], list[bool]]:
-    """All samples in the order in which they were taken, and which of them were discarded."""
-    kept, thrown = list(record.values.get(metric, ())), list(record.discarded.get(metric, ()))
-    if len(discarded) != len(kept) + len(thrown):
-        return [*kept, *thrown], [False] * len(kept) + [True] * len(thrown)
-    left = {False: iter(kept), True: iter(thrown)}
-    flags = [bool(flag) for flag in discarded]
-    return [next(left[flag]) for flag in flags], flags

@@ -1,10 +1,10 @@
-"""Conditions: judged by the rule, never by what a block took."""
+"""Conditions: a block is disturbed where they name a cause and it was slower for it."""
 
 from __future__ import annotations
 
 import pytest
 
-from cmx_bench.measures import conditions
+from cmx_bench.measures import Watched, conditions
 
 
 def test_a_gpus_covariates_are_those_of_both_ends() -> None:
@@ -23,11 +23,13 @@ def test_a_gpus_covariates_are_those_of_both_ends() -> None:
         ({"steal": 0.05}, ["steal"]),
         ({"throttled": 1e-6}, ["throttling"]),
         ({"thermal_throttles": 1}, ["heat"]),
-        ({"core_speed": 0.92}, []),
-        ({"core_speed": 0.90}, ["a slowed core"]),
-        ({"foreign_load": 0.4}, []),  # two jiffies more or less in a block of 0.1 s
+        ({"core_speed": 0.96}, []),
+        ({"core_speed": 0.95}, ["a slowed core"]),
+        ({"foreign_load": 0.2}, []),  # two jiffies more or less in a block of 0.1 s
         ({"foreign_load": 1.0}, ["foreign load"]),
         ({"foreign_load": 1.0, "idle_cores": 0.9}, ["foreign load"]),
+        ({"waiting": 0.005}, []),
+        ({"waiting": 0.2}, ["waiting for a core"]),
         ({"foreign_load": 30.0, "idle_cores": 1.0}, []),  # they have a core left
         ({"probe": 5.0, "gpu_sm_clock": 1.0}, []),
         ({"gpu_foreign_processes": 1}, ["foreign GPU processes"]),
@@ -39,44 +41,79 @@ def test_a_gpus_covariates_are_those_of_both_ends() -> None:
         ({"core_speed": 0.5, "steal": 0.1}, ["steal", "a slowed core"]),
     ],
 )
-def test_the_rule(covariates: dict[str, float], reasons: list[str]) -> None:
+def test_causes(covariates: dict[str, float], reasons: list[str]) -> None:
     assert conditions.reasons(covariates) == reasons
-    assert conditions.disturbed(covariates) is bool(reasons)
+
+
+@pytest.mark.parametrize(
+    ("block", "disturbed"),
+    [
+        ({"foreign_load": 1.0, "slowdown": 1.5}, True),
+        ({"foreign_load": 1.0, "slowdown": 1.0}, False),  # there, and nobody's loss
+        ({"foreign_load": 0.0, "slowdown": 1.5}, False),  # the model's own
+        ({"foreign_load": 1.0}, True),  # nobody knows what calm would be
+        ({"foreign_load": 0.0}, False),
+        ({"gpu_foreign_processes": 1.0, "slowdown": 1.0}, False),  # an idle notebook
+        ({"gpu_foreign_processes": 1.0, "slowdown": 1.2}, True),
+    ],
+)
+def test_disturbed_is_what_has_a_cause_and_is_slower(
+    block: dict[str, float], disturbed: bool
+) -> None:
+    assert conditions.disturbed(block) is disturbed
+
+
+BUSY = {"foreign_load": 1.0}
+
+
+def test_slowdowns_are_against_calm_blocks() -> None:
+    """Of the process itself where it has three, else of its cell."""
+    blocks = [{}, BUSY, {}, {}]
+    slowed = conditions.compared([10.0, 5.0, 12.0, 11.0], blocks, others=100.0)
+    assert [block["slowdown"] for block in slowed] == [1.1, 2.2, 11 / 12, 1.0]
+    slowed = conditions.compared([10.0, 5.0], [{}, BUSY], others=20.0)
+    assert [block["slowdown"] for block in slowed] == [2.0, 4.0]
+    assert conditions.compared([10.0, 5.0], [{}, BUSY]) == [{}, BUSY]
 
 
 def probed(*seconds: float) -> list[conditions.Covariates]:
-    return conditions.covariates([{"probe": one} for one in seconds])
+    return conditions.covariates([{"probe": probe} for probe in seconds])
 
 
 @pytest.mark.parametrize(
     ("probes", "speeds"),
     [
         ((4.0, 4.0, 2.0, 8.0, 2.0, 2.0), [0.5, 0.5, 0.25, 0.25, 1]),
-        ((4.0, 4.0, 2.0, 1.0, 4.0), [1, 1, 1, 1]),  # two lucky probes set no bar
+        ((4.0, 4.0, 4.0, 1.0, 4.0), [1, 1, 1, 1]),  # a lucky probe sets no bar
         ((4.0, 2.0), [0.5]),
     ],
 )
-def test_core_speed_is_of_the_slower_probe_against_the_third_best_of_all(
+def test_core_speed_is_of_the_slower_probe_against_a_fast_one(
     probes: tuple[float, ...], speeds: list[float]
 ) -> None:
     assert [block["core_speed"] for block in probed(*probes)] == speeds
 
 
 @pytest.mark.parametrize(
-    ("speeds", "counted"),
+    ("slowdowns", "counted"),
     [
-        ([1, 0.5, 1, 1, 0.9], "x-xx-"),
-        ([1, 0.5, 1, 0.8, 0.7], "x-xx-"),  # two undisturbed ones: the best of the others fills up
-        ([0.5, 0.6, 0.7, 0.8, 0.6], "-xxxx"),  # equals alike, whenever they were taken
-        ([0.5, 1], "xx"),
-        ([1, 1, 1, 1, 0.5], "xxxx-"),
+        ([1, 2, 1, 1, 1.2], "x-xx-"),
+        ([1, 2, 1, 1.2, 1.5], "x-xx-"),  # two undisturbed ones: the least slowed fills up
+        ([2, 1.6, 1.4, 1.2, 1.6], "-xxxx"),  # equals alike, whenever they were taken
+        ([2, 1], "xx"),
+        ([1, 1, 1, 1, 2], "xxxx-"),
     ],
 )
 def test_the_undisturbed_count_and_else_the_least_disturbed(
-    speeds: list[float], counted: str
+    slowdowns: list[float], counted: str
 ) -> None:
-    answer = conditions.kept([{"core_speed": speed} for speed in speeds])
-    assert "".join("x" if one else "-" for one in answer) == counted
+    answer = conditions.kept([{**BUSY, "slowdown": slowdown} for slowdown in slowdowns])
+    assert "".join("x" if keep else "-" for keep in answer) == counted
+
+
+def test_without_a_calm_rate_conditions_tell_the_least_disturbed() -> None:
+    blocks = [{"waiting": 1.0}, {"core_speed": 0.4}, {"waiting": 0.1}, {"core_speed": 0.8}]
+    assert conditions.kept(blocks) == [True, False, True, True]
 
 
 def test_blocks_that_are_equally_disturbed_all_count() -> None:
@@ -84,26 +121,47 @@ def test_blocks_that_are_equally_disturbed_all_count() -> None:
     assert conditions.kept([{"gpu_foreign_processes": 1.0}] * 8) == [True] * 8
 
 
+def judged(rates: list[float], blocks: list[conditions.Covariates]) -> Watched:
+    compared = conditions.compared(rates, blocks)
+    return conditions.judged({"throughput": rates, "time": [1 / rate for rate in rates]}, compared)
+
+
 def test_discarded_samples_and_their_conditions_are_kept_in_order() -> None:
-    blocks = [{"core_speed": speed, "steal": 0.0} for speed in (1, 0.5, 1, 1)]
+    blocks = [{"foreign_load": load, "steal": 0.0} for load in (0, 1, 0, 0)]
     del blocks[2]["steal"]
-    watched = conditions.judged("throughput", [10.0, 5.0, 11.0, 12.0], blocks)
-    assert watched.values == {"throughput": [10, 11, 12]}
-    assert watched.discarded == {"throughput": [5]}
+    watched = judged([10.0, 5.0, 8.0, 10.0], blocks)
+    assert watched.values == {"throughput": [10, 8, 10], "time": [0.1, 0.125, 0.1]}
+    assert watched.discarded == {"throughput": [5], "time": [0.2]}
     assert watched.covariates == {
-        "core_speed": [1, 0.5, 1, 1], "disturbed": [0, 1, 0, 0], "discarded": [0, 1, 0, 0],
+        "foreign_load": [0, 1, 0, 0], "slowdown": [1, 2, 1.25, 1],
+        "disturbed": [0, 1, 0, 0], "discarded": [0, 1, 0, 0],
     }  # fmt: skip
 
 
 def test_a_process_that_stays_disturbed_says_so() -> None:
-    blocks = [{"core_speed": speed} for speed in (1, 0.5, 0.4, 0.8)]
-    watched = conditions.judged("throughput", [1.0, 2.0, 3.0, 4.0], blocks)
-    assert watched.values == {"throughput": [1, 2, 4]}
-    assert watched.covariates["disturbed"] == [0, 1, 1, 1]
-    assert watched.covariates["discarded"] == [0, 0, 1, 0]
+    watched = judged([4.0, 2.0, 3.0, 1.0], [{}, BUSY, BUSY, BUSY])
+    assert watched.covariates["disturbed"] == [0, 1, 1, 1]  # one calm block is no calm rate
+    assert watched.covariates["discarded"] == [0, 0, 0, 0]  # and all look equally disturbed
 
 
-def test_the_judgement_is_blind_to_the_samples() -> None:
-    blocks = [{"core_speed": speed} for speed in (1, 0.5, 1, 1)]
-    for samples in ([1.0, 2, 3, 4], [9.0, 1, 9, 9], [1.0, 9, 1, 1]):
-        assert conditions.judged("x", samples, blocks).covariates["discarded"] == [0, 1, 0, 0]
+@pytest.mark.parametrize("load", [0.0, 0.29])
+def test_without_a_cause_the_judgement_is_blind_to_the_samples(load: float) -> None:
+    for rates in ([1.0, 2, 3, 4], [9.0, 1, 9, 9], [1.0, 9, 1, 1]):
+        watched = judged(rates, [{"foreign_load": load}] * 4)
+        assert watched.covariates["discarded"] == [0, 0, 0, 0]
+
+
+def test_conditions_are_read_back_as_they_were_taken() -> None:
+    blocks = [{"probe": 2.0, "steal": 0.5}, {"probe": 4.0, "steal": 0.0}]
+    watched = judged([2.0, 1.0], [{**block, "core_speed": 1.0} for block in blocks])
+    assert conditions.read_back(watched.covariates, fast=3.0) == [
+        {"probe": 2.0, "steal": 0.5, "core_speed": 1.0},
+        {"probe": 4.0, "steal": 0.0, "core_speed": 0.75},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("probes", "fast"), [([3, 1, 2, 5], 2), ([2, 1], 1), ([], None), ([*range(100, 0, -1)], 26)]
+)
+def test_a_few_fast_probes_set_no_bar(probes: list[float], fast: float | None) -> None:
+    assert conditions.fast_probe(probes) == fast

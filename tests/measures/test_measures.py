@@ -186,19 +186,6 @@ def test_the_first_look_is_before_the_warm_up(monkeypatch: pytest.MonkeyPatch) -
     assert asked[:4] == ["look for", "look", "warm up", "look"]
 
 
-@pytest.mark.usefixtures("steady")
-@pytest.mark.parametrize("seconds", [0.01, 0.1, 7.0])
-def test_the_most_blocks_follow_from_the_warm_up_alone(
-    monkeypatch: pytest.MonkeyPatch, seconds: float
-) -> None:
-    probes = chain([1.0] * 4, repeat(2.0))
-    passes = [3.0, 0.5, 0.5, 0.5]  # a block of half a second: six more
-    monkeypatch.setattr(throughput, "look_for", lambda setting: lambda: {"probe": next(probes)})
-    monkeypatch.setattr(throughput, "warm_up", lambda forward, device: passes)
-    monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: seconds)
-    assert len(throughput.measure(MODEL, CPU).covariates["discarded"]) == 8 + 6
-
-
 def test_real_throughput_and_latency_are_of_one_size() -> None:
     rate = measure("throughput")["throughput"]
     latency = measure("latency")

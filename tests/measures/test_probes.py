@@ -42,6 +42,8 @@ def test_a_systems_counters_become_covariates(
     heat = "sys/devices/system/cpu/cpu{}/thermal_throttle/core_throttle_count"
     root = written(tmp_path, {
         "proc/stat": "cpu 100 0 0 500 0 0 0 3\n",
+        "proc/self/task/7/schedstat": "9 1000000000 3\n",
+        "proc/self/task/8/schedstat": "9 500000000 3\n",
         "proc/self/cgroup": "0::/a/b\n",
         "sys/fs/cgroup/a/b/cpu.stat": "usage_usec 9\nthrottled_usec 1000000\n",
         "sys/fs/cgroup/a/cpu.stat": "usage_usec 9\nthrottled_usec 500000\n",
@@ -55,6 +57,7 @@ def test_a_systems_counters_become_covariates(
     before = read()
     written(root, {
         "proc/stat": "cpu 300 0 0 680 0 0 0 23\n",
+        "proc/self/task/8/schedstat": "9 600000000 4\n",
         "sys/fs/cgroup/a/cpu.stat": "usage_usec 9\nthrottled_usec 750000\n",
         heat.format(1): "6\n",
     })  # fmt: skip
@@ -64,6 +67,7 @@ def test_a_systems_counters_become_covariates(
         "steal": pytest.approx(20 / 400),
         "foreign_load": pytest.approx(0.25),  # 200 jiffies busy, 150 by this process, of 200
         "idle_cores": pytest.approx(0.9),  # 180 jiffies of 200
+        "waiting": pytest.approx(0.1 / (200 * JIFFY)),
         "throttled": pytest.approx(0.25),
         "thermal_throttles": 1,
     }

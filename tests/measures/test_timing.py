@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
-from itertools import chain, cycle, repeat
+from itertools import chain, repeat
 
 import pytest
 import torch
 
-from cmx_bench.measures import timing
+from cmx_bench.measures import conditions, timing
 
 
 @pytest.fixture
@@ -56,42 +56,51 @@ def test_warm_up_that_never_settles_ends_in_time(clock: list[float]) -> None:
     assert 5.0 < sum(passes) - 60.0 <= 7.0
 
 
-@pytest.mark.parametrize(
-    ("passes", "count", "on_a_gpu"),
-    [
-        ([9.0, 0.02, 0.02, 0.02], 5, 25),
-        ([9.0, 3.0, 3.0, 3.0], 1, 1),
-        ([9, 0.04, 0.038, 0.1], 2, 12),
-    ],
-)
+@pytest.mark.parametrize(("seconds", "count", "on_a_gpu"), [(0.02, 5, 25), (3.0, 1, 1)])
 def test_a_block_is_a_tenth_of_a_second_long_and_half_a_second_on_a_gpu(
-    passes: list[float], count: int, on_a_gpu: int
+    seconds: float, count: int, on_a_gpu: int
 ) -> None:
-    assert timing.passes_a_block(passes, "cpu") == count
-    assert timing.passes_a_block(passes, "cuda") == on_a_gpu
+    assert timing.passes_a_block(seconds, "cpu") == count
+    assert timing.passes_a_block(seconds, "cuda") == on_a_gpu
 
 
-def looks(probes: Iterator[float]) -> Callable[[], dict[str, float]]:
-    return lambda: {"probe": next(probes)}
+def take(
+    paces: Iterator[float], probes: Iterator[float], one_pass: float = 0.1
+) -> tuple[timing.Blocks, list[int]]:
+    """Blocks of a network whose passes last `paces`, and the number of passes asked for."""
+    asked: list[int] = []
+
+    def block(passes: int) -> tuple[float, ...]:
+        asked.append(passes)
+        return (passes * next(paces),)
+
+    return timing.take_blocks(block, lambda: {"probe": next(probes)}, one_pass, "cpu"), asked
 
 
 def test_undisturbed_blocks_are_enough() -> None:
-    seconds, seen = timing.take_blocks(lambda: 0.1, looks(repeat(1.0)), 24)
-    assert seconds == [0.1] * timing.BLOCKS
-    assert {one["core_speed"] for one in seen} == {1.0}
+    blocks, asked = take(repeat(0.02), repeat(1.0), one_pass=0.02)
+    assert asked == blocks.passes == [5] * timing.BLOCKS
+    assert blocks.rates() == [pytest.approx(50)] * timing.BLOCKS
+    assert {block["core_speed"] for block in blocks.conditions} == {1.0}
 
 
 def test_disturbed_blocks_are_repeated() -> None:
-    slow = (1.0, 1.0, 2.0, 2.0, 1.0)  # three of the blocks between these are disturbed
-    seconds, _ = timing.take_blocks(lambda: 0.1, looks(chain(slow, repeat(1.0))), 24)
-    assert len(seconds) == timing.BLOCKS + 3
+    paces = chain([0.1, 0.2, 0.2, 0.15], repeat(0.1))
+    slow = chain([1.0, 1.0, 2.0, 2.0, 1.0], repeat(1.0))
+    blocks, _ = take(paces, slow)
+    assert len(blocks.passes) == timing.BLOCKS + 3
 
 
-def test_the_best_probes_may_come_late() -> None:
-    """Six blocks look undisturbed until three probes have shown what the core can do."""
-    seconds, seen = timing.take_blocks(lambda: 0.1, looks(chain([2.0] * 6, repeat(1.0))), 24)
-    assert len(seconds) == 6 + timing.BLOCKS
-    assert [one["core_speed"] for one in seen] == [0.5] * 6 + [1.0] * timing.BLOCKS
+def test_a_cause_that_slows_nothing_costs_nothing() -> None:
+    blocks, _ = take(repeat(0.1), chain([1.0] * 4, repeat(2.0)))
+    assert len(blocks.passes) == timing.BLOCKS
+
+
+def test_fast_probes_may_come_late() -> None:
+    """Blocks look undisturbed until probes have shown what the core can do."""
+    blocks, _ = take(chain([0.2] * 6, repeat(0.1)), chain([2.0] * 6, repeat(1.0)))
+    assert len(blocks.passes) == 6 + timing.BLOCKS
+    assert [block["core_speed"] for block in blocks.conditions] == [0.5] * 6 + [1.0] * timing.BLOCKS
 
 
 @pytest.mark.parametrize(
@@ -101,14 +110,24 @@ def test_repeating_has_an_end(length: float, extra: int) -> None:
     assert timing.most_blocks(length) == timing.BLOCKS + extra
 
 
-@pytest.mark.parametrize("most", [8, 14])
-@pytest.mark.parametrize("lengths", [[0.1], [5.0], [0.1, 3.0, 0.01]])
-def test_how_many_blocks_are_taken_does_not_depend_on_their_times(
-    lengths: list[float], most: int
-) -> None:
-    probes, times = chain([1.0] * 3, repeat(2.0)), cycle(lengths)
-    seconds, _ = timing.take_blocks(lambda: next(times), looks(probes), most)
-    assert len(seconds) == most
+def test_a_network_that_a_neighbour_makes_thirty_times_slower_ends_in_time() -> None:
+    """A first block as long as planned for a calm machine, then as many passes as fit into one."""
+    blocks, asked = take(repeat(0.03), chain([1.0], repeat(2.0)), one_pass=0.001)
+    assert asked[:3] == [100, 3, 3]
+    assert sum(map(sum, blocks.parts)) < timing.MOST_TIMES * timing.BLOCKS * 0.1 + 0.1
+
+
+def test_a_warm_up_that_a_neighbour_slowed_decides_nothing() -> None:
+    """A single pass of a millisecond is no block: the next has a hundred."""
+    blocks, asked = take(repeat(0.001), repeat(1.0), one_pass=0.2)
+    assert asked == [1] + [100] * timing.BLOCKS
+    assert blocks.passes == [100] * timing.BLOCKS
+    assert len(blocks.conditions) == timing.BLOCKS
+
+
+def test_passes_that_stay_far_slower_than_foretold_end_after_a_few_blocks() -> None:
+    blocks, _ = take(repeat(9.0), chain([1.0], repeat(2.0)))
+    assert len(blocks.passes) == conditions.FEWEST_KEPT
 
 
 def test_cuda_blocks_are_timed_by_events_with_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import pytest
+from dataclasses import replace
 
 from cmx_bench.measures import conditions
 from cmx_bench.results import disturbance
 from cmx_bench.results.records import Record
 
-FAST, SLOW = 200e-6, 400e-6
+FAST, SLOW = 10e-3, 20e-3
 
 
 def process(replicate: int, probes: Sequence[float], setting: str = "s") -> Record:
-    """A record as a process makes it: judged by its own probes, two blocks each slower."""
-    readings = [{"probe": one} for one in (probes[0], *probes)]
-    samples = [40.0 if one == FAST else 25.0 for one in probes]
-    found = conditions.judged("throughput", samples, conditions.covariates(readings))
-    return Record(f"net/throughput/{setting}", "net", "throughput", setting, replicate, "ok",
-                  found.values, "", "e", "", 1.0, found.covariates, found.discarded)  # fmt: skip
+    """A record as a process makes it, judged by its own calm blocks; slow probes go with slow
+    blocks."""
+    readings = [{"probe": probe} for probe in (probes[0], *probes)]
+    rates = [40.0 if probe == FAST else 25.0 for probe in probes]
+    blocks = conditions.compared(rates, conditions.covariates(readings))
+    watched = conditions.judged({"throughput": rates}, blocks)
+    cell = f"net/throughput/{setting}"
+    return Record(cell, "net", "throughput", setting, replicate, "ok", watched.values, "", "e", "",
+                  1.0, watched.covariates, watched.discarded)  # fmt: skip
 
 
 def test_one_that_was_slow_throughout_finds_nothing_amiss_alone() -> None:
@@ -31,31 +33,57 @@ def test_one_that_was_slow_throughout_finds_nothing_amiss_alone() -> None:
 
 
 def test_beside_others_it_is_disturbed_and_does_not_count() -> None:
-    found = [process(number, [FAST] * 8) for number in range(3)] + [process(3, [SLOW] * 8)]
-    judged = disturbance.judged_together(found)
-    assert [disturbance.disturbed(one) for one in judged] == [False, False, False, True]
+    records = [process(number, [FAST] * 8) for number in range(3)] + [process(3, [SLOW] * 8)]
+    judged = disturbance.judged_together(records)
+    assert [disturbance.disturbed(record) for record in judged] == [False, False, False, True]
     assert disturbance.counting(judged) == judged[:3]
     assert judged[3].values == {"throughput": [25.0] * 8}  # what it measured stays
 
 
+def test_one_that_the_others_show_to_be_no_slower_counts() -> None:
+    """Its probes were slow, and its blocks as fast as theirs."""
+    slow_probes = process(3, [SLOW] * 8)
+    as_fast = replace(slow_probes, values={"throughput": [40.0] * 8})
+    judged = disturbance.judged_together([*(process(n, [FAST] * 8) for n in range(3)), as_fast])
+    assert disturbance.counting(judged) == judged
+
+
+def test_other_models_of_the_setting_tell_causes_and_not_times() -> None:
+    """Their probes show that it was slowed; what its calm blocks would take, nobody knows."""
+    others = [replace(process(n, [FAST] * 8), cell="other/throughput/s") for n in range(3)]
+    *_, judged = disturbance.judged_together([*others, process(3, [SLOW] * 8)])
+    assert "slowdown" not in judged.covariates
+    assert disturbance.disturbed(judged)
+
+
 def test_blocks_keep_their_samples_whoever_judges() -> None:
-    calm = [SLOW] * 4 + [FAST] * 5
-    half = process(0, calm)
+    half = process(0, [SLOW] * 4 + [FAST] * 5)
     judged, *_ = disturbance.judged_together([half, process(1, [FAST] * 8)])
-    assert judged.values["throughput"] == [40.0] * 4
-    assert judged.discarded["throughput"] == [25.0] * 4 + [40.0]  # its probe before was slow
+    assert judged.values["throughput"] == [40.0] * 5
+    assert judged.discarded["throughput"] == [25.0] * 4
     assert not disturbance.disturbed(judged)
 
 
-def test_settings_have_bars_of_their_own() -> None:
-    found = [process(n, [FAST] * 8) for n in range(3)]
-    found += [process(n, [SLOW] * 8, "two threads") for n in range(3)]
-    assert not any(map(disturbance.disturbed, disturbance.judged_together(found)))
+def test_all_metrics_of_a_block_are_judged_alike() -> None:
+    slow = process(3, [SLOW] * 4 + [FAST] * 4)
+    phases = {"train_forward_time": slow.values["throughput"], "compile_time": [9.0]}
+    discarded = {"train_forward_time": slow.discarded["throughput"]}
+    slow = replace(slow, values=slow.values | phases, discarded={**slow.discarded, **discarded})
+    judged = disturbance.judged_together([slow])[0]
+    assert judged.values["train_forward_time"] == judged.values["throughput"] == [40.0] * 4
+    assert judged.discarded["train_forward_time"] == [25.0] * 4
+    assert judged.values["compile_time"] == [9.0]
+
+
+def test_settings_have_probes_of_their_own() -> None:
+    records = [process(n, [FAST] * 8) for n in range(3)]
+    records += [process(n, [SLOW] * 8, "two threads") for n in range(3)]
+    assert not any(map(disturbance.disturbed, disturbance.judged_together(records)))
 
 
 def test_too_few_undisturbed_count_no_more_than_the_others() -> None:
-    found = [process(n, [FAST] * 8) for n in range(2)] + [process(2, [SLOW] * 8)]
-    judged = disturbance.judged_together(found)
+    records = [process(n, [FAST] * 8) for n in range(2)] + [process(2, [SLOW] * 8)]
+    judged = disturbance.judged_together(records)
     assert disturbance.counting(judged) == judged
 
 
@@ -63,10 +91,3 @@ def test_what_nobody_watched_stays_as_it_is() -> None:
     plain = Record("net/params/r8", "net", "params", "r8", 0, "ok", {"params": [3]}, "", "e", "", 1)
     failed = Record("net/latency/s", "net", "latency", "s", 0, "failed", {}, "died", "e", "", 1)
     assert disturbance.judged_together([plain, failed]) == [plain, failed]
-
-
-@pytest.mark.parametrize(
-    ("probes", "bar"), [([3, 1, 2, 5], 3), ([2, 1], 1), ([], None), ([*range(100, 0, -1)], 6)]
-)
-def test_a_few_fast_probes_set_no_bar(probes: list[float], bar: float | None) -> None:
-    assert conditions.bar(probes) == bar

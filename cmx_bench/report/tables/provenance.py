@@ -16,9 +16,9 @@ from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
 _DISCARDED = (
-    f"Blocks of passes were discarded because of their conditions ({', '.join(conditions.REASONS)})"
-    ", never because of their own time. A process that stayed disturbed shows its least disturbed "
-    "blocks."
+    f"A block of passes was discarded where there was a cause ({', '.join(conditions.REASONS)}) "
+    f"and it was more than {conditions.MOST_SLOWDOWN - 1:.0%} slower than blocks without one. A "
+    "process that stayed disturbed shows its least disturbed blocks."
 )
 
 
