@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,17 +20,38 @@ DTYPES = {
     "fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16,
     "autocast": torch.float32,
 }  # fmt: skip
+SDPA = ("flash", "mem_efficient", "math", "cudnn")  # implementations of attention
 AUTOCAST = {"cpu": torch.bfloat16, "cuda": torch.float16}
 
 
 def apply_flags(setting: Setting) -> None:
-    """Sets the switches of torch that a setting decides, so that none is left at a default."""
+    """Sets the switches of torch that a setting decides, so that none is left at a default, and
+    those that a user's module may have changed and no setting decides, to torch's defaults.
+
+    The setting's GPU becomes the current one: NCCL and the thread that pins memory take no other.
+    """
+    if setting.kind == "cuda":
+        torch.cuda.set_device(setting.device)
+    backends: Any = torch.backends
+    # What the newer names were set to wins over the older ones, until it is taken back.
+    for switch in (backends, backends.cudnn, backends.mkldnn, backends.mkldnn.conv,
+                   backends.mkldnn.matmul, backends.mkldnn.rnn):  # fmt: skip
+        switch.fp32_precision = "none"
     # By their older names, which set the newer ones too; setting only the newer ones makes every
     # reader of the older ones fail, Inductor among them (torch 2.11 to 2.15).
     tf32 = setting.precision == "tf32"
-    torch.backends.cuda.matmul.allow_tf32 = tf32
-    torch.backends.cudnn.allow_tf32 = tf32
-    torch.backends.cudnn.benchmark = setting.cudnn_benchmark
+    backends.cuda.matmul.allow_tf32 = tf32
+    backends.cudnn.allow_tf32 = tf32
+    backends.cudnn.benchmark = setting.cudnn_benchmark
+    backends.cudnn.benchmark_limit = 10
+    backends.cudnn.deterministic = False
+    torch.use_deterministic_algorithms(False)
+    backends.cuda.matmul.allow_fp16_reduced_precision_reduction = True
+    backends.cuda.matmul.allow_bf16_reduced_precision_reduction = True
+    backends.cuda.matmul.allow_fp16_accumulation = False
+    backends.cuda.preferred_blas_library("default")
+    for name in SDPA:
+        getattr(backends.cuda, f"enable_{name}_sdp")(True)
     if setting.threads is not None:
         torch.set_num_threads(setting.threads)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain, repeat
 
 import pytest
 import torch
+from torch._inductor.exc import InductorError
 
 from cmx_bench import measures
 from cmx_bench.cell import Layout, Model, Precision, Setting
@@ -108,6 +110,47 @@ def test_a_models_own_flags_do_not_last() -> None:
     torch.backends.cudnn.benchmark = False
     forward.forward_of(build(MODEL, 56), CPU)
     assert torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize("own", ["tf32", "ieee"])
+@pytest.mark.parametrize(
+    "where", ["", "cudnn", "cudnn.conv", "cudnn.rnn", "cuda.matmul", "mkldnn", "mkldnn.matmul"]
+)
+@pytest.mark.parametrize(("precision", "name"), [("tf32", "tf32"), ("fp32", "ieee")])
+def test_torchs_newer_switches_do_not_last(
+    where: str, own: str, precision: Precision, name: str
+) -> None:
+    """Set by a user's module, they won over the older ones: TF32 in a row that says fp32."""
+    operator.attrgetter(f"backends.{where}".rstrip("."))(torch).fp32_precision = own
+    forward.apply_flags(replace(CPU, precision=precision))
+    conv = torch.backends.cudnn.conv.fp32_precision
+    assert (conv == "tf32", torch.backends.cuda.matmul.fp32_precision) == (name == "tf32", name)
+    assert torch.backends.mkldnn.matmul.fp32_precision == "none"
+    # The older ones, which Inductor reads, raise an error where the newer ones say otherwise.
+    assert torch.backends.cudnn.allow_tf32 == (name == "tf32")
+    assert torch.get_float32_matmul_precision() == ("high" if name == "tf32" else "highest")
+
+
+def test_switches_that_no_setting_decides_are_torchs_defaults() -> None:
+    backends, matmul = torch.backends, torch.backends.cuda.matmul
+    matmul.allow_fp16_accumulation = backends.cudnn.deterministic = True
+    matmul.allow_bf16_reduced_precision_reduction = False
+    backends.cuda.enable_flash_sdp(False)
+    torch.use_deterministic_algorithms(True)
+    forward.apply_flags(CPU)
+    assert not matmul.allow_fp16_accumulation
+    assert not backends.cudnn.deterministic
+    assert matmul.allow_bf16_reduced_precision_reduction
+    assert backends.cuda.flash_sdp_enabled()
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_the_gpu_of_a_setting_is_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    current: list[str] = []
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    forward.apply_flags(replace(CPU, device="cuda:1"))
+    forward.apply_flags(CPU)
+    assert current == ["cuda:1"]
 
 
 @pytest.mark.parametrize(
