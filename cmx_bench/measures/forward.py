@@ -103,8 +103,13 @@ def prepare(model: Model, setting: Setting) -> Forward:
     return forward_of(place(build(model, setting.image_size), setting), setting)
 
 
-# Libraries that allocate beside torch's own allocator fail in their own words.
-_OUT_OF_MEMORY = ("DefaultCPUAllocator: ", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
+# Libraries that allocate beside torch's own allocator fail in their own words: cuBLAS also where
+# no memory is left for its handle, Triton's driver, cuDNN; Inductor wraps torch's own error.
+_OUT_OF_MEMORY = (
+    "DefaultCPUAllocator: ", "CUDA error: out of memory", "STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED", "Error [CUDA]: out of memory", "ALLOCATION_FAILED",
+    "OutOfMemoryError: ",
+)  # fmt: skip
 
 
 def out_of_memory(error: BaseException) -> bool:

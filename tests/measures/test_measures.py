@@ -161,6 +161,16 @@ def test_the_gpu_of_a_setting_is_the_current_one(monkeypatch: pytest.MonkeyPatch
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
         (RuntimeError("CUDA error: out of memory"), True),
         (MemoryError(), True),
+        (RuntimeError("Triton Error [CUDA]: out of memory"), True),
+        (
+            RuntimeError(
+                "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(h)`"
+            ),
+            True,
+        ),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), True),
+        (InductorError(torch.OutOfMemoryError("CUDA out of memory."), None), True),
+        (InductorError(ValueError("no such kernel"), None), False),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
         (ValueError("DefaultCPUAllocator: "), False),
     ],
