@@ -17,12 +17,16 @@ What is recorded of each block, as far as the system tells; what cannot be read 
   only this process, but all that these groups hold
 - `thermal_throttles`: times that a core was throttled for its heat
 - `probe`: seconds of a matrix product in the setting's threads, the slower of two, one before and
-  one after the block; on CPUs only
+  one after the block
 - `core_speed`: a fast probe over the block's, at most 1, which it is where nothing slowed the
-  cores: a fast one of the process, or in reports of all processes of the setting
-- `gpu_sm_clock`: the GPU's clock at the end of the block, in Hz
+  cores: a fast one of the process, or in reports of all processes of the setting, on a GPU
+  of the cell
+- `gpu_sm_clock`: the GPU's clock in Hz, by a kernel that spins for a known number of its cycles
+  right behind the block; on a GPU `probe` is the time of that kernel
 - `gpu_clock_reasons`: what held that clock back before or after, as NVML's bitmask
-- `gpu_foreign_processes`: processes that compute on the GPU beside this one
+- `gpu_power_capped`, `gpu_heat_capped`: seconds for which the power limit, or heat, held it down
+- `gpu_temperature`: degrees Celsius at the end of the block
+- `gpu_foreign_processes`: processes that computed on the GPU beside this one, as NVML sampled them
 - `slowdown`: the calm rate over the block's, where there is a calm rate: the median of the blocks
   without a cause, of the process or, where it has too few, of the cell
 """
@@ -53,9 +57,10 @@ MOST_FOREIGN_LOAD = 0.3
 ENOUGH_IDLE_CORES = 1
 # On a quiet machine threads wait for a thousandth of a block; beside neighbours for a tenth.
 MOST_WAITING = 0.01
-# From nvml.h: hardware slowdown, thermal slowdown by software and by hardware, power brake. Not
-# among them are idling, set clocks and the power cap: so runs a healthy GPU at full load.
-HARMFUL_CLOCK_REASONS = 0x08 | 0x20 | 0x40 | 0x80
+# From nvml.h: thermal slowdown by software and by hardware, power brake. Not among them are idling,
+# set clocks and the power cap: so runs a healthy GPU at full load. Nor is the hardware's slowdown
+# (0x08): NVML reports it when a clock merely changes too, and its real causes by the last two.
+HARMFUL_CLOCK_REASONS = 0x20 | 0x40 | 0x80
 # A block that is slower than this beside a cause is disturbed. Blocks that nobody disturbs differ
 # by 2 to 4 % within a process: with 1.05 twice as many were flagged that were none the slower.
 MOST_SLOWDOWN = 1.07
@@ -73,9 +78,13 @@ REASONS: dict[str, Callable[[Covariates], bool]] = {
     "waiting for a core": lambda seen: seen.get("waiting", 0) > MOST_WAITING,
     "throttling": lambda seen: seen.get("throttled", 0) > 0,
     "heat": lambda seen: seen.get("thermal_throttles", 0) > 0,
-    "a slowed core": lambda seen: seen.get("core_speed", 1) < LEAST_CORE_SPEED,
+    "a slowed core": lambda seen: (
+        seen.get("core_speed", 1) < LEAST_CORE_SPEED and "gpu_sm_clock" not in seen
+    ),
     "a GPU held back": lambda seen: (
         int(seen.get("gpu_clock_reasons", 0)) & HARMFUL_CLOCK_REASONS != 0
+        or seen.get("gpu_heat_capped", 0) > 0
+        or (seen.get("core_speed", 1) < LEAST_CORE_SPEED and "gpu_sm_clock" in seen)
     ),
     "foreign GPU processes": lambda seen: seen.get("gpu_foreign_processes", 0) > 0,
 }
@@ -202,11 +211,12 @@ def _between(before: Reading, after: Reading, fast: float) -> Iterator[tuple[str
         slower = max(before["probe"], after["probe"])
         yield "probe", slower
         yield "core_speed", min(1.0, fast / slower)
-    if "gpu_sm_clock" in after:  # before the first block the GPU was idle
-        yield "gpu_sm_clock", after["gpu_sm_clock"]
+    for name in ("gpu_power_capped", "gpu_heat_capped"):
+        if name in both:
+            yield name, passed[name]
+    for name in ("gpu_sm_clock", "gpu_temperature", "gpu_foreign_processes"):
+        if name in after:
+            yield name, after[name]
     if "gpu_clock_reasons" in both:
         name = "gpu_clock_reasons"
         yield name, int(before[name]) | int(after[name])
-    if "gpu_foreign_processes" in both:
-        name = "gpu_foreign_processes"
-        yield name, max(before[name], after[name])

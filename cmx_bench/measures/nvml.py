@@ -1,55 +1,129 @@
-"""What NVML tells of a GPU at one moment: its clock, what holds it back, and who else is there."""
+"""What NVML tells of a GPU: its set-up, what holds its clock back, who else computes on it."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import ModuleType
+from typing import Any, TypeAlias
 
 import torch
 
 from cmx_bench.measures.conditions import Reading
 
+# By name, what asks nvidia-ml-py about a GPU's handle.
+_Questions: TypeAlias = Mapping[str, Callable[[ModuleType, Any], Any]]
+
+_FACTS: _Questions = {
+    "driver": lambda nvml, _: str(nvml.nvmlSystemGetDriverVersion()),
+    "max_sm_clock_hz": lambda nvml, gpu: (
+        1_000_000 * nvml.nvmlDeviceGetMaxClockInfo(gpu, nvml.NVML_CLOCK_SM)
+    ),
+    "application_sm_clock_hz": lambda nvml, gpu: (
+        1_000_000 * nvml.nvmlDeviceGetApplicationsClock(gpu, nvml.NVML_CLOCK_SM)
+    ),
+    "power_limit_w": lambda nvml, gpu: nvml.nvmlDeviceGetEnforcedPowerLimit(gpu) / 1000,
+    "ecc": lambda nvml, gpu: bool(nvml.nvmlDeviceGetEccMode(gpu)[0]),
+    "mig": lambda nvml, gpu: bool(nvml.nvmlDeviceGetMigMode(gpu)[0]),
+    "persistence_mode": lambda nvml, gpu: bool(nvml.nvmlDeviceGetPersistenceMode(gpu)),
+    "compute_mode": lambda nvml, gpu: int(nvml.nvmlDeviceGetComputeMode(gpu)),
+}
+
+
+def _clock_reasons(nvml: ModuleType, gpu: Any) -> int:
+    """Since nvidia-ml-py 12.535 under a newer name, which older drivers do not know."""
+    with suppress(nvml.NVMLError, AttributeError):
+        return int(nvml.nvmlDeviceGetCurrentClocksEventReasons(gpu))
+    return int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(gpu))
+
+
+_HELD_BACK: _Questions = {
+    "gpu_clock_reasons": _clock_reasons,
+    # Counters of the time for which a limit held the clock down, in nanoseconds.
+    "gpu_power_capped": lambda nvml, gpu: (
+        nvml.nvmlDeviceGetViolationStatus(gpu, nvml.NVML_PERF_POLICY_POWER).violationTime / 1e9
+    ),
+    "gpu_heat_capped": lambda nvml, gpu: (
+        nvml.nvmlDeviceGetViolationStatus(gpu, nvml.NVML_PERF_POLICY_THERMAL).violationTime / 1e9
+    ),
+    "gpu_temperature": lambda nvml, gpu: nvml.nvmlDeviceGetTemperature(
+        gpu, nvml.NVML_TEMPERATURE_GPU
+    ),
+}
+
+
+def facts(device: str) -> dict[str, Any]:
+    """Driver, limits and modes of a GPU, as far as NVML tells; `compute_mode` is NVML's number.
+
+    No question of NVML is answered with a locked clock.
+    """
+    found = opened(device)
+    return {} if found is None else _answers(_FACTS, *found)
+
 
 def reader(device: str) -> Callable[[], Reading]:
-    """Reads a GPU's clock and company; nothing without nvidia-ml-py or with a silent driver."""
+    """Reads what holds a GPU back and its company; nothing where NVML is silent."""
+    if (found := opened(device)) is None:
+        return dict
+    nvml, gpu = found
+    newest = 0  # the time of the last sample of processes that was read, by the driver's clock
+
+    def read() -> Reading:
+        nonlocal newest
+        reading: dict[str, float] = _answers(_HELD_BACK, nvml, gpu)
+        with suppress(nvml.NVMLError, AttributeError):
+            samples = _samples(nvml, gpu, newest)
+            newest = max([newest, *(sample.timeStamp for sample in samples)])
+            reading["gpu_foreign_processes"] = foreign(samples)
+        return reading
+
+    return read
+
+
+def opened(device: str) -> tuple[ModuleType, Any] | None:
+    """nvidia-ml-py and the handle of a GPU, for a MIG instance that of the whole GPU.
+
+    None without nvidia-ml-py, or where the driver does not answer.
+    """
     try:
         nvml = importlib.import_module("pynvml")
     except ImportError:
-        return dict
-    uuid = str(torch.cuda.get_device_properties(device).uuid).removeprefix("GPU-")
-    try:
-        nvml.nvmlInit()
-        handle = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-    except nvml.NVMLError:
-        return dict
-    return lambda: gpu_reading(nvml, handle)
-
-
-# The driver's older name for the same; the newer one came with nvidia-ml-py 12.535.
-_CLOCK_REASONS = (
-    "nvmlDeviceGetCurrentClocksEventReasons",
-    "nvmlDeviceGetCurrentClocksThrottleReasons",
-)
-
-
-def gpu_reading(nvml: ModuleType, handle: object) -> Reading:
-    """What NVML tells of a GPU on which this process computes.
-
-    Processes are only counted: in a container NVML may give the host's process numbers, among which
-    ours is unknown, but one of those listed is this process. An empty list, which some containers
-    get, therefore tells nothing.
-    """
-    reading: dict[str, float] = {}
+        return None
+    uuid = str(torch.cuda.get_device_properties(device).uuid)
+    uuid = uuid.removeprefix("GPU-").removeprefix("MIG-")
     with suppress(nvml.NVMLError):
-        reading["gpu_sm_clock"] = 1e6 * nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)
-    for name in _CLOCK_REASONS:
+        nvml.nvmlInit()
+        with suppress(nvml.NVMLError):
+            return nvml, nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        instance = nvml.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")
+        return nvml, nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(instance)
+    return None
+
+
+def foreign(samples: Sequence[Any]) -> int:
+    """How many processes computed beside this one, by NVML's samples of processes.
+
+    They are only counted: in a container NVML gives the host's process numbers, among which ours is
+    unknown, but one of those that compute is this process. One that holds a context and computes
+    nothing disturbs nobody.
+    """
+    return max(0, len({sample.pid for sample in samples if sample.smUtil > 0}) - 1)
+
+
+def _answers(questions: _Questions, nvml: ModuleType, gpu: Any) -> dict[str, Any]:
+    """What a driver, or a nvidia-ml-py, does not know of is left out."""
+    found: dict[str, Any] = {}
+    for name, ask in questions.items():
         with suppress(nvml.NVMLError, AttributeError):
-            reading["gpu_clock_reasons"] = getattr(nvml, name)(handle)
-            break
-    # The name without a version raises an error of another kind under an older driver.
-    with suppress(nvml.NVMLError, AttributeError):
-        if numbers := {one.pid for one in nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)}:
-            reading["gpu_foreign_processes"] = len(numbers) - 1
-    return reading
+            found[name] = ask(nvml, gpu)
+    return found
+
+
+def _samples(nvml: ModuleType, gpu: Any, newest: int) -> Sequence[Any]:
+    """The samples of processes after the `newest`; none where no process has computed since."""
+    try:
+        samples: Sequence[Any] = nvml.nvmlDeviceGetProcessUtilization(gpu, newest)
+    except nvml.NVMLError_NotFound:
+        return []
+    return samples

@@ -11,6 +11,11 @@ import torch
 from cmx_bench.cell import Setting
 from cmx_bench.measures import nvml
 from cmx_bench.measures.conditions import Reading
+from cmx_bench.measures.timing import between, recorded, sleep
+
+# Spinning for about a millisecond: long beside an event's half microsecond. That a clock which the
+# block's power held down stays down so long was not tried on a GPU yet.
+_SPIN_CYCLES = 2_000_000
 
 # Products of matrices that fit into a core's own cache, over and over for about so long. A probe of
 # 90 µs tells slow blocks from others little better than a coin: see tests/bench/README.md.
@@ -21,12 +26,26 @@ PROBE_SECONDS = 0.01
 def look_for(setting: Setting) -> Callable[[], Reading]:
     """What reads the conditions of this process, to be called before and after each block."""
     system = _system()
-    last = nvml.reader(setting.device) if setting.kind == "cuda" else _probe()
+    if setting.kind == "cuda":
+        spin = _spin(nvml.reader(setting.device))
+        return lambda: {**spin(), **system()}  # the GPU first: once it idles its clock is another
+    probe = _probe()
+    return lambda: {**system(), **probe()}  # the probe last: the next block follows it at once
 
-    def look() -> Reading:
-        return {**system(), **last()}  # the probe last: the next block follows it at once
 
-    return look
+def _spin(read: Callable[[], Reading]) -> Callable[[], Reading]:
+    """Times a kernel that spins for so many cycles of the GPU's clock, and reads NVML meanwhile."""
+
+    def spin() -> Reading:
+        sleep(_SPIN_CYCLES // 10)  # behind it what is timed waits for no launch
+        begin = recorded()
+        sleep(_SPIN_CYCLES)
+        end = recorded()
+        reading = read()
+        seconds = between(begin, end)
+        return {**reading, "probe": seconds, "gpu_sm_clock": _SPIN_CYCLES / seconds}
+
+    return spin
 
 
 def _probe() -> Callable[[], Reading]:

@@ -15,7 +15,7 @@ from cmx_bench.measures.forward import Forward
 
 # By kind of device. A neighbour on the other half of a CPU's core comes and goes every 0.1 to 2 s:
 # a longer block would seldom be all disturbed or all undisturbed. A GPU has no such neighbours, but
-# NVML is asked between blocks, while it idles.
+# idles between blocks while NVML and the system are asked.
 BLOCK_SECONDS = {"cpu": 0.1, "cuda": 0.5}
 BLOCKS = 8
 EXTRA_BLOCKS = 16  # at most so many more in place of disturbed ones,
@@ -37,18 +37,29 @@ def elapsed(forward: Forward, passes: int, device: str) -> float:
         for _ in range(passes):
             forward()
         return time.perf_counter() - start
-    with torch.cuda.device(device):
-        begin, end = (
-            torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-            for _ in range(2)
-        )
-        torch.cuda.synchronize()
-        begin.record()
-        for _ in range(passes):
-            forward()
-        end.record()
-        end.synchronize()
+    torch.cuda.synchronize()
+    begin = recorded()
+    for _ in range(passes):
+        forward()
+    return between(begin, recorded())
+
+
+def recorded() -> torch.cuda.Event:
+    """An event in the current GPU's stream: that of the setting, see `forward.apply_flags`."""
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event.record()
+    return event
+
+
+def between(begin: torch.cuda.Event, end: torch.cuda.Event) -> float:
+    """Seconds from one event to another, once the GPU has come to it."""
+    end.synchronize()
     return float(begin.elapsed_time(end)) / 1000
+
+
+def sleep(cycles: int) -> None:
+    """Keeps the current GPU busy for so many cycles of its clock, with a kernel that only waits."""
+    torch.cuda._sleep(cycles)  # type: ignore[no-untyped-call]
 
 
 def warm_up(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures.forward import AUTOCAST, images, logits_of, make_ready, place
+from cmx_bench.measures.timing import recorded
 from cmx_bench.models.building import build
 
 PHASES = ("forward", "backward", "optimizer")
@@ -83,10 +84,9 @@ def split(step: Step, steps: int, device: str) -> tuple[float, float, float]:
     ahead of the GPU, a phase includes what the GPU waits.
     """
     if device.startswith("cuda"):
-        with torch.cuda.device(device):
-            torch.cuda.synchronize()
-            events = _marked(step, steps, _event)
-            events[-1].synchronize()
+        torch.cuda.synchronize()
+        events = _marked(step, steps, recorded)
+        events[-1].synchronize()
         seconds = [begin.elapsed_time(end) / 1000 for begin, end in pairwise(events)]
     else:
         times = _marked(step, steps, time.perf_counter)
@@ -108,9 +108,3 @@ def _marked(step: Step, steps: int, mark: Callable[[], _Mark]) -> list[_Mark]:
         step.optimize()
         marks.append(mark())
     return marks
-
-
-def _event() -> torch.cuda.Event:
-    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-    event.record()
-    return event

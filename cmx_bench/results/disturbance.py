@@ -22,12 +22,16 @@ FEWEST_UNDISTURBED = 3
 
 def judged_together(records: Sequence[Record]) -> list[Record]:
     """The records, the blocks of each judged anew: causes by the fast probes of its setting, times
-    by the calm blocks of its cell where it has too few of its own."""
+    by the calm blocks of its cell where it has too few of its own.
+
+    On a GPU the probes are those of its cell too: how high the clock is under a power limit depends
+    on what is computed.
+    """
     probes: defaultdict[str, list[float]] = defaultdict(list)
     for record in records:
-        probes[record.setting] += record.covariates.get("probe", ())
-    fast = {setting: conditions.fast_probe(taken) for setting, taken in probes.items()}
-    blocks = [_blocks(record, fast[record.setting]) for record in records]
+        probes[_peers(record)] += record.covariates.get("probe", ())
+    fast = {peers: conditions.fast_probe(taken) for peers, taken in probes.items()}
+    blocks = [_blocks(record, fast[_peers(record)]) for record in records]
     calm: defaultdict[str, list[float]] = defaultdict(list)
     for record, taken in zip(records, blocks, strict=True):
         if taken:
@@ -36,6 +40,10 @@ def judged_together(records: Sequence[Record]) -> list[Record]:
         _judged(record, taken, conditions.calm_rate(calm[record.cell])) if taken else record
         for record, taken in zip(records, blocks, strict=True)
     ]
+
+
+def _peers(record: Record) -> str:
+    return record.cell if "gpu_sm_clock" in record.covariates else record.setting
 
 
 def by_cell(records: Sequence[Record]) -> defaultdict[str, list[Record]]:

@@ -9,7 +9,6 @@ import platform
 import re
 import shutil
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -61,6 +60,8 @@ def capture(device: str) -> Environment:
     import torch
     from timm.layers.config import use_fused_attn
 
+    from cmx_bench.measures import nvml
+
     environment: Environment = {
         "cmx_bench": cmx_bench.__version__,
         "python": platform.python_version(),
@@ -89,7 +90,7 @@ def capture(device: str) -> Environment:
         "compute_capability": f"{properties.major}.{properties.minor}",
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
-        **_nvml(str(properties.uuid)),
+        **nvml.facts(device),
     }
 
 
@@ -141,23 +142,3 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def _nvml(uuid: str) -> Environment:
-    """Driver version, highest clock in Hz, power limit in watts of one GPU, as far as NVML tells.
-
-    Nothing where nvidia-ml-py is missing; what a virtual GPU does not support is left out.
-    """
-    try:
-        import pynvml
-    except ImportError:
-        return {}
-    found: Environment = {}
-    with suppress(pynvml.NVMLError):
-        pynvml.nvmlInit()
-        found["driver"] = str(pynvml.nvmlSystemGetDriverVersion())
-        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid.removeprefix('GPU-')}")
-        clock = pynvml.nvmlDeviceGetMaxClockInfo(handle, pynvml.NVML_CLOCK_SM)
-        found["max_sm_clock_hz"] = 1_000_000 * clock
-        found["power_limit_w"] = pynvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000
-    return found

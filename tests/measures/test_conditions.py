@@ -7,12 +7,16 @@ import pytest
 from cmx_bench.measures import Watched, conditions
 
 
-def test_a_gpus_covariates_are_those_of_both_ends() -> None:
-    before = {"gpu_sm_clock": 1e8, "gpu_clock_reasons": 0x41, "gpu_foreign_processes": 0}
-    after = {"gpu_sm_clock": 1e9, "gpu_clock_reasons": 0x04, "gpu_foreign_processes": 2}
+def test_a_gpus_covariates() -> None:
+    """Reasons of both ends, counters over the block; the rest as it is at its end."""
+    before = {"gpu_sm_clock": 1e8, "gpu_clock_reasons": 0x41, "gpu_foreign_processes": 3,
+              "gpu_power_capped": 5.0, "gpu_heat_capped": 2.0, "gpu_temperature": 50}  # fmt: skip
+    after = {"gpu_sm_clock": 1e9, "gpu_clock_reasons": 0x04, "gpu_foreign_processes": 2,
+             "gpu_power_capped": 5.25, "gpu_heat_capped": 2.0, "gpu_temperature": 60}  # fmt: skip
     assert conditions.covariates([before, after]) == [
-        {"gpu_sm_clock": 1e9, "gpu_clock_reasons": 0x45, "gpu_foreign_processes": 2}
-    ]
+        {"gpu_sm_clock": 1e9, "gpu_clock_reasons": 0x45, "gpu_foreign_processes": 2,
+         "gpu_power_capped": 0.25, "gpu_heat_capped": 0.0, "gpu_temperature": 60}
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -34,7 +38,11 @@ def test_a_gpus_covariates_are_those_of_both_ends() -> None:
         ({"probe": 5.0, "gpu_sm_clock": 1.0}, []),
         ({"gpu_foreign_processes": 1}, ["foreign GPU processes"]),
         ({"gpu_clock_reasons": 0x01 | 0x02 | 0x04 | 0x10 | 0x100}, []),
-        ({"gpu_clock_reasons": 0x08}, ["a GPU held back"]),  # hardware slowdown
+        ({"gpu_clock_reasons": 0x08}, []),  # a clock that merely changes
+        ({"gpu_power_capped": 0.5}, []),  # a healthy GPU at full load
+        ({"gpu_heat_capped": 0.001}, ["a GPU held back"]),
+        ({"gpu_sm_clock": 1e9, "core_speed": 0.92}, []),
+        ({"gpu_sm_clock": 1e9, "core_speed": 0.90}, ["a GPU held back"]),
         ({"gpu_clock_reasons": 0x20}, ["a GPU held back"]),  # too hot, says the driver
         ({"gpu_clock_reasons": 0x40 | 0x04}, ["a GPU held back"]),  # too hot, says the hardware
         ({"gpu_clock_reasons": 0x80}, ["a GPU held back"]),  # power brake

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from cmx_bench.cell import Setting
 from cmx_bench.measures import conditions, probes
@@ -99,3 +100,39 @@ def test_this_process_can_be_read() -> None:
     [block] = conditions.covariates([look(), look()])
     assert block["probe"] > 0
     assert 0 < block["core_speed"] <= 1
+
+
+def test_a_gpus_clock_is_timed_behind_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for torch.cuda writes down what is launched and read, in order."""
+    asked: list[object] = []
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            asked.append("record")
+
+        def synchronize(self) -> None:
+            asked.append("wait")
+
+        def elapsed_time(self, end: Event) -> float:
+            return 1.25
+
+    def read() -> dict[str, float]:
+        asked.append("NVML")
+        return {"gpu_temperature": 61}
+
+    def system() -> dict[str, float]:
+        asked.append("system")
+        return {"clock": 1.0}
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "_sleep", asked.append)
+    monkeypatch.setattr(probes.nvml, "reader", lambda device: read)
+    monkeypatch.setattr(probes, "_system", lambda: system)
+    look = probes.look_for(Setting("x", "cuda:0", "fp32", "nchw", "none", 1, 32))
+    assert look() == {
+        "gpu_temperature": 61, "probe": 0.00125, "gpu_sm_clock": 1.6e9, "clock": 1.0,
+    }  # fmt: skip
+    assert asked == [200_000, "record", 2_000_000, "record", "NVML", "wait", "system"]

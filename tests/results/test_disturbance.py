@@ -81,6 +81,22 @@ def test_settings_have_probes_of_their_own() -> None:
     assert not any(map(disturbance.disturbed, disturbance.judged_together(records)))
 
 
+def test_a_gpus_clock_is_that_of_its_cell() -> None:
+    """Under a power limit it follows from what is computed: a model that needs more is not slow."""
+
+    def on_gpu(model: str, seconds: float, replicate: int) -> Record:
+        record = process(replicate, [seconds] * 8)
+        clock = {"gpu_sm_clock": [1e9] * 8}
+        return replace(
+            record, cell=f"{model}/throughput/s", covariates={**record.covariates, **clock}
+        )
+
+    found = [on_gpu("light", FAST, n) for n in range(3)] + [on_gpu("net", SLOW, 3)]
+    assert not any(map(disturbance.disturbed, disturbance.judged_together(found)))
+    found = [on_gpu("net", FAST, n) for n in range(3)] + [on_gpu("net", SLOW, 3)]
+    assert disturbance.disturbed(disturbance.judged_together(found)[3])
+
+
 def test_too_few_undisturbed_count_no_more_than_the_others() -> None:
     records = [process(n, [FAST] * 8) for n in range(2)] + [process(2, [SLOW] * 8)]
     judged = disturbance.judged_together(records)
