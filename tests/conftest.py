@@ -54,7 +54,8 @@ CPU: dict[str, Any] = {
     "device": "cpu", "device_name": "A CPU", "cores": 2, "threads": 2, "cxx": True, "torch": "2.15",
 }  # fmt: skip
 GPU: dict[str, Any] = CPU | {
-    "device": "cuda:0", "device_name": "A GPU", "compute_capability": "9.0",
+    "device": "cuda:0", "device_name": "A GPU", "compute_capability": "9.0", "triton": "3.9",
+    "cc": True, "python_headers": True,
 }  # fmt: skip
 
 

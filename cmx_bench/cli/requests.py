@@ -24,6 +24,7 @@ def plan_of(
     The suite is read first, without torch: a typo is answered at once.
     """
     from cmx_bench import accuracy, datasets
+    from cmx_bench.cli.telling import note
     from cmx_bench.spec import suite as suites
     from cmx_bench.worker import local
     from cmx_bench.worker.targets import Target
@@ -53,4 +54,6 @@ def plan_of(
         evaluation,
         given,
     )
+    if why := made.machine.get("unused_gpu"):
+        note(f"a GPU is there and not used: {why}")
     return made

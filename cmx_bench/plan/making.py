@@ -22,7 +22,7 @@ from cmx_bench.plan.estimates import Cost
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
 from cmx_bench.spec.suite import CpuSetting, CudaSetting, SuiteFile
-from cmx_bench.worker.machine import capture, git_commit, resolve_device
+from cmx_bench.worker.machine import capture, git_commit, resolve_device, unused_gpu
 
 
 def make_plan(
@@ -42,6 +42,8 @@ def make_plan(
     """
     seen = capture(resolve_device(device))
     seen |= {"git_commit": git_commit()}  # of the run, not of each process
+    if device == "auto" and (why := unused_gpu()):
+        seen |= {"unused_gpu": why}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about operators that models use
         return make(suite_file, seen, only, allow_import, evaluation, given)
@@ -68,6 +70,9 @@ def make(
         DataError: the images given are none.
         PlanError: there is nothing to measure, or so many processes cannot train together.
     """
+    if machine.get("CUDA_LAUNCH_BLOCKING", "0") != "0":
+        raise PlanError("CUDA_LAUNCH_BLOCKING is set: the host waits for every kernel, and that "
+                        "would be measured; unset it")  # fmt: skip
     suite = suite_file.suite
     kind = str(machine["device"]).partition(":")[0]
     entries: Sequence[CpuSetting | CudaSetting] = getattr(suite.settings, kind)
@@ -200,16 +205,37 @@ def _refuse_impossible(
             f"{entry.precision} needs a GPU of compute capability 8.0, "
             f"{machine['device_name']} has {capability}; use fp16",
         )
-    if entry.compile != "none" and not machine["cxx"]:
+    override = str(machine.get("NVIDIA_TF32_OVERRIDE"))
+    if (entry.precision, override) in (("fp32", "1"), ("tf32", "0")):
         raise suite_file.document.error(
-            (*location, "compile"),
-            "compiling needs a C++ compiler; install g++, or set compile: none",
+            (*location, "precision"),
+            f"NVIDIA_TF32_OVERRIDE={override} makes {entry.precision} run as "
+            f"{'tf32' if override == '1' else 'fp32'}; unset it",
+        )
+    if entry.compile != "none" and (lack := _lack_for_compiling(machine)):
+        raise suite_file.document.error(
+            (*location, "compile"), f"compiling needs {lack}, or set compile: none"
         )
     threads = getattr(entry, "threads", None)
     if threads is not None and threads > machine["cores"]:
         raise suite_file.document.error(
             (*location, "threads"), f"{threads} threads, but {machine['cores']} cores are usable"
         )
+
+
+def _lack_for_compiling(machine: Environment) -> str:
+    """What Inductor needs and this machine has not, and what gives it: on a CPU it writes C++, on a
+    GPU Triton, whose own parts are compiled as C modules of Python."""
+    if machine["device"] == "cpu":
+        return "" if machine["cxx"] else "a C++ compiler; install g++"
+    if float(machine["compute_capability"]) < 7:
+        return (f"a GPU of compute capability 7.0, {machine['device_name']} has "
+                f"{machine['compute_capability']}; use another")  # fmt: skip
+    if not machine["triton"]:
+        return "Triton; install the package triton"
+    if not machine["cc"]:
+        return "a C compiler; install gcc"
+    return "" if machine["python_headers"] else "Python.h; install python3-dev"
 
 
 def _unavailable(suite_file: SuiteFile, kind: str) -> dict[str, str]:

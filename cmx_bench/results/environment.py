@@ -8,9 +8,20 @@ from typing import Any
 
 from cmx_bench.results.records import Environment
 
+# Variables of the environment that libraries of a GPU read: recorded where they are set.
+VARIABLES = (
+    "CUDA_LAUNCH_BLOCKING",
+    "CUDA_MODULE_LOADING",
+    "CUDA_DEVICE_MAX_CONNECTIONS",
+    "NVIDIA_TF32_OVERRIDE",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF",
+)
 # Two timings may be compared only where all of these are equal.
 COMPARABLE = (
     "device_name",
+    "cpu",  # of a GPU's machine too: it launches
     "cores",
     "threads",
     "python",
@@ -18,11 +29,20 @@ COMPARABLE = (
     "timm",
     "cuda",
     "cudnn",
+    "cublas",
+    "triton",
     "driver",
+    "power_limit_w",
+    "max_sm_clock_hz",
+    "application_sm_clock_hz",
+    "ecc",
+    "mig",
     "fp32_precision_matmul",
     "fp32_precision_conv",
     "cudnn_benchmark",
     "fused_attention",
+    "sdpa",
+    *VARIABLES,
 )
 
 

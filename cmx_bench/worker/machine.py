@@ -9,6 +9,11 @@ import platform
 import re
 import shutil
 import subprocess
+import sysconfig
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -16,6 +21,7 @@ from packaging.requirements import Requirement
 
 import cmx_bench
 from cmx_bench.errors import InstallError, PlanError
+from cmx_bench.results.environment import VARIABLES
 from cmx_bench.results.records import Environment
 
 
@@ -61,6 +67,7 @@ def capture(device: str) -> Environment:
     from timm.layers.config import use_fused_attn
 
     from cmx_bench.measures import nvml
+    from cmx_bench.measures.forward import SDPA
 
     environment: Environment = {
         "cmx_bench": cmx_bench.__version__,
@@ -82,6 +89,7 @@ def capture(device: str) -> Environment:
     if device == "cpu":
         return environment | {"device": device, "device_name": environment["cpu"]}
     properties = torch.cuda.get_device_properties(device)
+    backends = torch.backends.cuda
     return environment | {
         "device": device,
         "device_name": properties.name,
@@ -90,29 +98,105 @@ def capture(device: str) -> Environment:
         "compute_capability": f"{properties.major}.{properties.minor}",
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
+        "cublas": _version("nvidia-cublas", "nvidia-cublas-cu12"),
+        "nccl": _nccl(),
+        "triton": _version("triton"),
+        "cc": bool(os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")),
+        "python_headers": Path(sysconfig.get_path("include", "posix_prefix"), "Python.h").exists(),
+        "sdpa": ", ".join(name for name in SDPA if getattr(backends, f"{name}_sdp_enabled")()),
+        **{name: os.environ[name] for name in VARIABLES if name in os.environ},
         **nvml.facts(device),
     }
+
+
+def _nccl() -> str | None:
+    """The version that torch was built with; None where it was built without."""
+    import torch
+
+    if not torch.distributed.is_nccl_available():
+        return None
+    return ".".join(map(str, torch.cuda.nccl.version()))  # type: ignore[no-untyped-call]
+
+
+def _version(*names: str) -> str | None:
+    """The version of the first of these packages that is there."""
+    for name in names:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return None
 
 
 def resolve_device(device: str) -> str:
     """ "auto", "cpu", "cuda" or "cuda:N" as "cpu" or "cuda:N".
 
     Raises:
-        PlanError: this machine has no such device.
+        PlanError: this machine has no such device, or torch cannot use it.
     """
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device == "auto":
-        return "cuda:0" if count else "cpu"
     if device == "cpu":
         return device
+    if device == "auto":
+        return "cpu" if _obstacle(0) else "cuda:0"
     if not re.fullmatch(r"cuda(:\d+)?", device):
         raise PlanError(f"--device {device}: expected auto, cpu, cuda or cuda:N")
     index = int(device.partition(":")[2] or 0)
-    if index >= count:
-        raise PlanError(f"--device {device}: this machine has {count} CUDA devices; try cpu")
+    if obstacle := _obstacle(index):
+        raise PlanError(f"--device {device}: {obstacle}, or try --device cpu")
     return f"cuda:{index}"
+
+
+def unused_gpu() -> str:
+    """Why "auto" is no GPU although there is one; empty where there is none, or it is used."""
+    obstacle = _obstacle(0)
+    return obstacle if _DRIVER.exists() or _TOO_OLD in obstacle else ""
+
+
+_DRIVER = Path("/proc/driver/nvidia/version")
+_TOO_OLD = "driver on your system is too old"  # torch's words
+
+
+@cache
+def _obstacle(index: int) -> str:
+    """Why torch cannot use the GPU of this number and what to do, in a line; empty where it can."""
+    import torch
+
+    with warnings.catch_warnings(record=True) as caught:  # torch says it in this way, once
+        warnings.simplefilter("always")
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        return _why_none([str(one.message) for one in caught])
+    if index >= count:
+        return f"the last GPU of this machine is cuda:{count - 1}; choose it"
+    major, minor = torch.cuda.get_device_capability(index)
+    kernels = torch.cuda.get_arch_list()
+    if not any(_runs_on(kernel, major, minor) for kernel in kernels):
+        return (f"this torch has no kernels for {torch.cuda.get_device_name(index)} (sm_{major}"
+                f"{minor}), only for {', '.join(kernels)}; install another")  # fmt: skip
+    return ""
+
+
+def _why_none(said: Sequence[str]) -> str:
+    """Why there are no GPUs, from what torch warned of."""
+    import torch
+
+    if torch.version.cuda is None:
+        return "this torch was built without CUDA; install one from pytorch.org"
+    if not os.environ.get("CUDA_VISIBLE_DEVICES", "all"):
+        return "CUDA_VISIBLE_DEVICES is empty, which hides every GPU; unset it"
+    if said:
+        why = said[0].removeprefix("CUDA initialization: ").partition(". Please")[0]
+        return f"{why}; update the driver, install a torch for an older CUDA"
+    return "torch finds no GPU here; look at what nvidia-smi says"
+
+
+def _runs_on(kernel: str, major: int, minor: int) -> bool:
+    """Whether code for "sm_80" or "compute_80" runs on a GPU of this compute capability.
+
+    Machine code does so within a major version, PTX on all later ones (CUDA C++ Programming Guide,
+    "Binary Compatibility" and "PTX Compatibility").
+    """
+    kind, _, version = kernel.partition("_")
+    number = int(re.sub(r"\D", "", version))
+    return number <= 10 * major + minor and (kind == "compute" or number // 10 == major)
 
 
 def usable_cores() -> int:

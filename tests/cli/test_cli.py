@@ -20,7 +20,7 @@ from ..conftest import TINY, Cli
     [
         (["run", "nothing.yaml"], "cmx-bench: nothing.yaml: no such file"),
         (["run", "suite.yaml", "--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
-        (["run", "suite.yaml", "--device", "cuda:99"], "CUDA devices; try cpu"),
+        (["run", "suite.yaml", "--device", "cuda:99"], ", or try --device cpu"),
         (["run", "suite.yaml", "--budget", "soon"], "--budget soon: expected a time such as 90s"),
         (["run", "suite.yaml", "--spread", "-1m"], "--spread -1m: expected a time such as 90s"),
         (["run", "suite.yaml", "--only", "x"], "--only x: no cell matches"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,24 @@ def test_what_is_refused_on_a_cpu(
             "bf16 needs a GPU of compute capability 8.0, A GPU has 7.5",
         ),
         ("precision: tf32", {"compute_capability": "7.5"}, "tf32 needs"),
-        ("compile: default", {"cxx": False}, "needs a C++ compiler"),
+        (
+            "compile: default",
+            {"compute_capability": "6.1"},
+            "needs a GPU of compute capability 7.0, A GPU has 6.1; use another",
+        ),
+        ("compile: default", {"triton": None}, "needs Triton; install the package triton, or"),
+        ("compile: default", {"cc": False}, "needs a C compiler; install gcc, or"),
+        ("compile: default", {"python_headers": False}, "needs Python.h; install python3-dev, or"),
+        (
+            "precision: fp32",
+            {"NVIDIA_TF32_OVERRIDE": "1"},
+            "NVIDIA_TF32_OVERRIDE=1 makes fp32 run as tf32; unset it",
+        ),
+        (
+            "precision: tf32",
+            {"NVIDIA_TF32_OVERRIDE": "0"},
+            "NVIDIA_TF32_OVERRIDE=0 makes tf32 run as fp32; unset it",
+        ),
     ],
 )
 def test_what_is_refused_on_a_gpu(
@@ -110,6 +128,28 @@ def test_what_is_refused_on_a_gpu(
     with pytest.raises(SuiteError, match="8:") as error:
         made(path, gpu | change)
     assert message in str(error.value)
+
+
+def test_a_cpu_compiles_with_a_cpp_compiler(write_suite: Write, cpu: dict[str, Any]) -> None:
+    path = write_suite(TINY.replace("batch_size: 2", "compile: default"))
+    made(path, cpu)
+    with pytest.raises(SuiteError, match=r"needs a C\+\+ compiler; install g\+\+, or set compile:"):
+        made(path, cpu | {"cxx": False})
+
+
+def test_a_gpu_compiles_without_a_cpp_compiler(write_suite: Write, gpu: dict[str, Any]) -> None:
+    text = TINY.replace("cpu: [{name: cpu, batch_size: 2", "cuda: [{name: x, compile: default")
+    made(write_suite(text), gpu | {"cxx": False})
+
+
+@pytest.mark.parametrize(("value", "refused"), [("1", True), ("0", False)])
+def test_launches_that_are_waited_for_are_refused(
+    write_suite: Write, gpu: dict[str, Any], value: str, refused: bool
+) -> None:
+    path = write_suite(TINY.replace("cpu: [{name: cpu", "cuda: [{name: x"))
+    told = pytest.raises(PlanError, match="CUDA_LAUNCH_BLOCKING is set: .* unset it")
+    with told if refused else nullcontext():
+        made(path, gpu | {"CUDA_LAUNCH_BLOCKING": value})
 
 
 def test_settings_that_come_to_the_same(write_suite: Write, cpu: dict[str, Any]) -> None:
