@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,17 +21,17 @@ from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import SkipError
-from cmx_bench.measures import Watched
+from cmx_bench.measures import Watched, timing
 from cmx_bench.measures.calls import Call, Calls, macs_by_kind
 from cmx_bench.measures.forward import AUTOCAST, DTYPES, Forward, forward_of, place
-from cmx_bench.measures.timing import elapsed
+from cmx_bench.measures.timing import elapsed, sleep
 from cmx_bench.measures.workload import OTHER
 from cmx_bench.models.building import build
 
 PASSES = 3
-# By kind of device. Passes that a GPU still has to do when the timed one is launched: while it is
-# busy it waits for no launch, which would count as time of the kernel.
-AHEAD = {"cpu": 0, "cuda": 2}
+# For a tenth of a second or so a GPU only waits before a timed pass, which is launched meanwhile:
+# else the gaps between launches would count as time of the kernels.
+AHEAD_CYCLES = 200_000_000
 # The side of square matrices, the bytes of a copy, and how often either is done in a row: far more
 # than caches hold, and than a launch takes.
 SIDE = {"cpu": 2048, "cuda": 8192}
@@ -128,18 +127,17 @@ def _timed(forward: Forward, module: nn.Module, setting: Setting) -> _Pass:
         calls.append((call.kind, _bytes(call.operands, output), begin, end))
         return output
 
-    with _on(setting):
-        for _ in range(AHEAD[setting.kind]):
-            forward()
-        begin = mark()
-        with Calls(module, take):
-            forward()
-        end = mark()
-        seconds, moved = defaultdict[str, float](float), defaultdict[str, int](int)
-        total = between(begin, end)
-        for kind, size, first, last in calls:
-            seconds[kind] += between(first, last)
-            moved[kind] += size
+    if setting.kind == "cuda":
+        sleep(AHEAD_CYCLES)
+    begin = mark()
+    with Calls(module, take):
+        forward()
+    end = mark()
+    seconds, moved = defaultdict[str, float](float), defaultdict[str, int](int)
+    total = between(begin, end)
+    for kind, size, first, last in calls:
+        seconds[kind] += between(first, last)
+        moved[kind] += size
     return _Pass(total, seconds, moved)
 
 
@@ -150,25 +148,10 @@ def _bytes(operands: Sequence[Tensor], output: Any) -> int:
     return sum(one.numel() * one.element_size() for one in tensors)
 
 
-def _on(setting: Setting) -> AbstractContextManager[Any]:
-    return nullcontext() if setting.kind == "cpu" else torch.cuda.device(setting.device)
-
-
-def _event() -> torch.cuda.Event:
-    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-    event.record()
-    return event
-
-
-def _between(begin: torch.cuda.Event, end: torch.cuda.Event) -> float:
-    end.synchronize()
-    return float(begin.elapsed_time(end)) / 1000
-
-
 # What marks a moment, and the seconds between two.
 _CLOCKS: Mapping[str, tuple[Callable[[], Any], Callable[[Any, Any], float]]] = {
     "cpu": (time.perf_counter, lambda begin, end: end - begin),
-    "cuda": (_event, _between),
+    "cuda": (timing.recorded, timing.between),
 }
 
 

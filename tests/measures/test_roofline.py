@@ -86,6 +86,27 @@ def test_real_peaks_and_times(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(min(one["seconds"]) > 0 for one in found.details["work"].values())
 
 
+def test_a_gpu_waits_until_the_timed_pass_is_launched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the GPU writes down what is launched, in order."""
+    asked: list[object] = []
+
+    def mark() -> int:
+        asked.append("mark")
+        return len(asked)
+
+    monkeypatch.setattr(roofline, "sleep", asked.append)
+    monkeypatch.setitem(roofline._CLOCKS, "cuda", (mark, lambda begin, end: end - begin))
+    module = torch.nn.Linear(4, 4)
+
+    def forward() -> torch.Tensor:
+        asked.append("pass")
+        return module(torch.ones(1, 4))  # type: ignore[no-any-return]
+
+    taken = roofline._timed(forward, module, replace(CPU, device="cuda:0"))
+    assert asked == [roofline.AHEAD_CYCLES, "mark", "pass", "mark", "mark", "mark"]
+    assert taken.by_kind == {"linear": 1}
+
+
 def test_a_compiled_setting_is_skipped() -> None:
     with pytest.raises(SkipError, match="no operators one by one: a setting with compile: none"):
         roofline.measure(MODEL, replace(CPU, compile="default"))
