@@ -1,8 +1,9 @@
 """What is compiled once for all processes of a cell: each would get the same code from the same
 model, half a minute later.
 
-A mode that picks kernels by timing them may get other code in every process, which replicates have
-to show: there each compiles for itself.
+What is picked by timing may be another in every process, which replicates have to show. In a mode
+that times kernels while it compiles, each process compiles for itself; on a GPU the other modes
+time variants of a kernel when it first runs, and each process picks for itself.
 """
 
 from __future__ import annotations

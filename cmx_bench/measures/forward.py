@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch._inductor import config as inductor
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError
@@ -76,6 +77,9 @@ def make_ready(module: nn.Module, setting: Setting) -> None:
     if setting.compile != "none":
         # What earlier runs left in torch's own cache would make compiling take no time at all.
         torch.compiler.config.force_disable_caches = not compiled.is_shared(setting)
+        # Triton's kernels come in variants that are timed at their first run, in every mode: code
+        # is shared, and what a process picked is not.
+        inductor.autotune_local_cache = setting.kind == "cpu"
         module.compile(mode=setting.compile)
 
 
