@@ -19,8 +19,10 @@ What is recorded of each block, as far as the system tells; what cannot be read 
 - `probe`: seconds of a matrix product in the setting's threads, the slower of two, one before and
   one after the block
 - `core_speed`: a fast probe over the block's, at most 1, which it is where nothing slowed the
-  cores: a fast one of the process, or in reports of all processes of the setting, on a GPU
-  of the cell
+  cores: a fast one of the process, or in reports of all processes of the setting (on a GPU: of
+  the cell)
+- `launching`: the share of a block on a GPU that the host needs to launch it; near 1 the host is
+  what was measured
 - `gpu_sm_clock`: the GPU's clock in Hz, by a kernel that spins for a known number of its cycles
   right behind the block; on a GPU `probe` is the time of that kernel
 - `gpu_clock_reasons`: what held that clock back before or after, as NVML's bitmask
@@ -61,6 +63,9 @@ MOST_WAITING = 0.01
 # set clocks and the power cap: so runs a healthy GPU at full load. Nor is the hardware's slowdown
 # (0x08): NVML reports it when a clock merely changes too, and its real causes by the last two.
 HARMFUL_CLOCK_REASONS = 0x20 | 0x40 | 0x80
+# Beyond this share of launching the host is what was measured; it discards nothing, for the next
+# block would be no different.
+LAUNCH_BOUND = 0.9
 # A block that is slower than this beside a cause is disturbed. Blocks that nobody disturbs differ
 # by 2 to 4 % within a process: with 1.05 twice as many were flagged that were none the slower.
 MOST_SLOWDOWN = 1.07

@@ -13,6 +13,7 @@ from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.timing import (
     Blocks,
     elapsed,
+    launch_seconds,
     pass_seconds,
     take_blocks,
     warm_up,
@@ -48,4 +49,12 @@ def take(
     look = look_for(setting)
     look()  # what a first look costs is spent here: after the warm-up a GPU would idle meanwhile
     passes = warm_up(forward, setting.device)
-    return passes, take_blocks(block, look, pass_seconds(passes), setting.kind)
+    blocks = take_blocks(block, look, pass_seconds(passes), setting.kind)
+    if setting.kind == "cuda":
+        launching, taken = (
+            launch_seconds(forward),
+            zip(blocks.conditions, blocks.rates(), strict=True),
+        )
+        shares = [{**one, "launching": min(1.0, launching * rate)} for one, rate in taken]
+        blocks = dataclasses.replace(blocks, conditions=shares)
+    return passes, blocks

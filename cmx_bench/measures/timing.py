@@ -23,6 +23,7 @@ EXTRA_SECONDS = 3.0  # lasting about so long in all, as the warm-up foretells
 MOST_TIMES = 5  # all blocks of a process last at most so many times as long as a quiet machine's
 STEADY = 0.05  # the last three warm-up passes agree within this share of their median
 WARM_UP_PASSES = 3
+LAUNCHES = 5
 WARM_UP_SECONDS = (0.5, 5.0)  # clocks rise within half a second; some machines never settle
 
 
@@ -42,6 +43,21 @@ def elapsed(forward: Forward, passes: int, device: str) -> float:
     for _ in range(passes):
         forward()
     return between(begin, recorded())
+
+
+def launch_seconds(forward: Forward) -> float:
+    """Seconds of the host for launching a pass while the current GPU has nothing else to do.
+
+    In a block the host is soon so far ahead that launching waits for the GPU: there its time says
+    nothing.
+    """
+    seconds = []
+    for _ in range(LAUNCHES):
+        torch.cuda.synchronize()
+        begin = time.perf_counter()
+        forward()
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds)
 
 
 def recorded() -> torch.cuda.Event:

@@ -17,6 +17,11 @@ from cmx_bench.units import plain
 DASH = Entry("–", quiet=True)
 NOT_MEASURED = Entry("not measured", quiet=True)
 _SOME_FAILED = Note("✗", "some processes of this cell failed; the failures are listed below")
+_LAUNCH_BOUND = Note(
+    "¶",
+    "launch-bound: measures the host, which needs nearly all of the time to launch the kernels; a "
+    "larger batch, or compile: reduce-overhead, would measure the GPU",
+)
 _EXTRA_DATA = Note("‡", "weights trained on more data than ImageNet-1k, according to their name")
 _TEACHER = Note("§", "weights distilled from a teacher, according to their name")
 
@@ -116,6 +121,8 @@ def ratio(span: Span) -> Entry:
 def _doubts(result: Result) -> Iterator[Note]:
     if result.status == "failed":
         yield _SOME_FAILED
+    if result.launch_bound:
+        yield _LAUNCH_BOUND
     if result.wide and result.wanted is not None:
         wanted = units.percent(result.wanted)
         yield Note("↔", f"the interval stayed wider than the wanted ± {wanted}")

@@ -108,8 +108,8 @@ def warnings(report: Report) -> list[Fact]:
     if wide := too_wide(report):
         warnings.append(wide)
     if report.blocks.without_gpu_conditions:
-        warnings.append("the GPU's clock and its other processes were not watched "
-                        "(install cmx-bench[nvidia])")  # fmt: skip
+        warnings.append("what held the GPU back, and its other processes, were not "
+                        "watched (install cmx-bench[nvidia])")  # fmt: skip
     if report.unfinished:
         warnings.append("the last record was written by half, by a run that was killed, and counts "
                         "for nothing")  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import pandas as pd
 from pandas import DataFrame
 
+from cmx_bench.measures.conditions import LAUNCH_BOUND
 from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.results import stats
 from cmx_bench.results.stats import Estimate
@@ -27,7 +28,8 @@ class Result(NamedTuple):
     none of an exact metric. `value` may be there although `status` is "failed": then some processes
     failed. `n` counts what the interval is `over`: processes, images or seeds. `planned` and
     `wanted` are those of the samples. `medians` are of the processes that it rests on, by their
-    number; `details` are those of the last process.
+    number; `details` are those of the last process. `launching` is the share of the time that the
+    host of a GPU needed to launch, in the median block.
     """
 
     run: str
@@ -51,6 +53,7 @@ class Result(NamedTuple):
     details: Mapping[str, Any]
     architecture: str
     recipe: str
+    launching: float | None
 
     @property
     def about(self) -> Metric:
@@ -66,6 +69,11 @@ class Result(NamedTuple):
     def cell(self) -> str:
         """The key of the cell that it comes from."""
         return f"{self.model}/{self.measure}/{self.setting}"
+
+    @property
+    def launch_bound(self) -> bool:
+        """Whether the host was measured, which launches, and not the GPU."""
+        return self.launching is not None and self.launching > LAUNCH_BOUND
 
     @property
     def wide(self) -> bool:
@@ -94,7 +102,9 @@ def results(samples: DataFrame) -> list[Result]:
 
 def to_frame(rows: list[Result]) -> DataFrame:
     """Results as a DataFrame, in their order; texts are categoricals."""
-    frame = DataFrame(rows, columns=Result._fields).drop(columns=["medians", "details"])
+    frame = DataFrame(rows, columns=Result._fields).drop(
+        columns=["medians", "details", "launching"]
+    )
     for column in ("run", "model", "label", "family", "setting", "measure", "metric", "unit"):
         frame[column] = pd.Categorical(frame[column], list(dict.fromkeys(frame[column])))
     return frame.astype({"value": "float64", "low": "float64", "high": "float64"})
@@ -129,6 +139,7 @@ class _Cell(NamedTuple):
     wanted: float
     status: Status
     reason: str
+    launching: float
     failures: list[str]
     values: list[float]
     details: list[Mapping[str, Any]]
@@ -144,10 +155,11 @@ def _cells(known: DataFrame) -> Iterator[_Cell]:
     def grouped(rows: DataFrame) -> Any:
         return rows.groupby(KEYS, observed=True, sort=False)
 
-    cells = grouped(known).agg(
+    cells = grouped(known.assign(launching=known.get("launching", math.nan))).agg(
         **{name: (name, "first") for name in _SHARED},
         status=("status", "last"),
         reason=("reason", "last"),
+        launching=("launching", "median"),
     )
     measured = grouped(known[known["status"] == "ok"])
     counting = grouped(processes(known))
@@ -182,6 +194,7 @@ def _result(cell: _Cell) -> Result:
         None if math.isnan(cell.wanted) else cell.wanted,
         dict(zip(cell.counting, cell.medians, strict=True)),
         cell.details[-1] if cell.details else {}, cell.architecture, cell.recipe,
+        None if math.isnan(cell.launching) else cell.launching,
     )  # fmt: skip
 
 

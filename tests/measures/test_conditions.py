@@ -41,8 +41,8 @@ def test_a_gpus_covariates() -> None:
         ({"gpu_clock_reasons": 0x08}, []),  # a clock that merely changes
         ({"gpu_power_capped": 0.5}, []),  # a healthy GPU at full load
         ({"gpu_heat_capped": 0.001}, ["a GPU held back"]),
-        ({"gpu_sm_clock": 1e9, "core_speed": 0.92}, []),
-        ({"gpu_sm_clock": 1e9, "core_speed": 0.90}, ["a GPU held back"]),
+        ({"gpu_sm_clock": 1e9, "core_speed": 0.96}, []),
+        ({"gpu_sm_clock": 1e9, "core_speed": 0.95}, ["a GPU held back"]),
         ({"gpu_clock_reasons": 0x20}, ["a GPU held back"]),  # too hot, says the driver
         ({"gpu_clock_reasons": 0x40 | 0x04}, ["a GPU held back"]),  # too hot, says the hardware
         ({"gpu_clock_reasons": 0x80}, ["a GPU held back"]),  # power brake

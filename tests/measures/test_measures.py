@@ -189,6 +189,16 @@ def test_a_setting_is_compiled_in_its_mode(monkeypatch: pytest.MonkeyPatch) -> N
     assert torch.compiler.config.force_disable_caches
 
 
+@pytest.mark.parametrize(("device", "kept"), [("cpu", True), ("cuda:0", False)])
+def test_what_a_gpus_process_picked_by_timing_is_not_shared(
+    monkeypatch: pytest.MonkeyPatch, device: str, kept: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, mode: None)
+    forward.make_ready(build(MODEL, 56), replace(CPU, device=device, compile="default"))
+    assert torch._inductor.config.autotune_local_cache == kept
+
+
 def test_threads_are_set() -> None:
     before = torch.get_num_threads()
     try:
@@ -237,6 +247,19 @@ def test_the_first_look_is_before_the_warm_up(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(throughput, "warm_up", warm_up)
     throughput.measure(MODEL, CPU)
     assert asked[:4] == ["look for", "look", "warm up", "look"]
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_gpus_blocks_say_what_share_launching_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes of 0.1 s, in one block of 0.06 s, each launched in 0.07 s."""
+    seconds = chain([0.1, 0.06], repeat(0.1))
+    monkeypatch.setattr(throughput, "launch_seconds", lambda forward: 0.07)
+    on_gpu = replace(CPU, device="cuda:0")
+    _, blocks = throughput.take(torch.zeros, on_gpu, lambda count: (count * next(seconds),))
+    assert [one["launching"] for one in blocks.conditions] == [
+        pytest.approx(0.7), 1.0, *[pytest.approx(0.7)] * 6,
+    ]  # fmt: skip
+    assert "launching" not in throughput.measure(MODEL, CPU).covariates
 
 
 def test_real_throughput_and_latency_are_of_one_size() -> None:

@@ -129,6 +129,16 @@ def test_passes_that_stay_far_slower_than_foretold_end_after_a_few_blocks() -> N
     assert len(blocks.passes) == conditions.FEWEST_KEPT
 
 
+def test_launching_is_timed_on_a_gpu_that_idles(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of five passes is launched after the GPU has done the one before; the median counts."""
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: clock.__setitem__(0, clock[0] + 100))
+    forward = forward_lasting(clock, iter([9.0, 2.0, 3.0, 4.0, 2.0]))
+    assert timing.launch_seconds(forward) == 3.0
+    assert clock[0] == 500 + 20
+
+
 def test_cuda_blocks_are_timed_by_events_with_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for torch.cuda writes down what is asked of it, in order."""
     asked: list[str] = []

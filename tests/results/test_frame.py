@@ -104,7 +104,7 @@ def test_other_environments_and_earlier_tries_count_for_nothing(run: Run) -> Non
     records = make_records(run)
     place = next(i for i, one in enumerate(records) if one.cell == f"{NAME}/throughput/{KEY}")
     records[place] = dataclasses.replace(records[place], environment="e2")
-    stranger = dataclasses.replace(records[-1], cell=f"{NAME}/memory/elsewhere")
+    stranger = dataclasses.replace(records[-1], cell=f"{NAME}/memory/elsewhere", replicate=0)
     samples = of(run, [failed(records[0], "boom"), *records, stranger])
     aside = samples[samples["why"].isin(summary.ASIDE)]
     reasons = aside.drop_duplicates("why").set_index("why")["replicate"].to_dict()
@@ -121,7 +121,7 @@ def test_the_summary_is_of_the_processes_that_count(run: Run) -> None:
     assert (row["low"], row["high"]) == pytest.approx((estimate.low, estimate.high), rel=1e-12)
     assert (row["n"], row["status"], row["over"]) == (5, "ok", "processes")
     assert list(summary.summary(of(run, records)).columns) == [
-        name for name in summary.Result._fields if name not in ("medians", "details")
+        name for name in summary.Result._fields if name not in ("medians", "details", "launching")
     ]
 
 
