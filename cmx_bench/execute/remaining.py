@@ -112,7 +112,8 @@ def seconds_left(
 
     first = sum(expected(cell) for cell in sampled if cell.key not in took)
     left = all_processes_left(plan, found)
-    rounds = max((left[one.key] for one in plan.cells if MEASURES[one.measure].repeated), default=0)
+    repeated = [one for one in plan.cells if MEASURES[one.measure].repeats(one.setting.kind)]
+    rounds = max((left[one.key] for one in repeated), default=0)
     every = INTERPRETER_SECONDS * rounds
     every += sum(left[cell.key] * expected(cell) for cell in sampled)
     every = max(every, (rounds - 1) * apart(plan, spread))

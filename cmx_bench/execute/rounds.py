@@ -46,7 +46,7 @@ def execute(jobs: Iterable[Job], timeout: float) -> Iterator[tuple[Job, Outcome]
 
 
 def _round(job: Job) -> tuple[int, bool]:
-    return job.replicate, MEASURES[job.cell.measure].repeated
+    return job.replicate, MEASURES[job.cell.measure].repeats(job.cell.setting.kind)
 
 
 def _outcome(call: _Call, job: Job, timeout: float) -> Outcome:

@@ -207,8 +207,8 @@ def _round(plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]) ->
     out, so that a resumed run keeps it. Drift of the machine then falls on all models alike.
     """
     infos = [(cell, MEASURES[cell.measure]) for cell in plan.cells]
-    once = [cell for cell, info in infos if not info.repeated and not info.together]
-    repeated = [cell for cell, info in infos if info.repeated]
+    repeated = [cell for cell, info in infos if info.repeats(cell.setting.kind)]
+    once = [cell for cell, info in infos if not info.together and cell not in repeated]
     random.Random(f"{plan.suite_file.suite.hash}/{replicate}").shuffle(repeated)
     left = remaining.all_processes_left(plan, found)
     return [cell for cell in once + repeated if left[cell.key]]

@@ -39,11 +39,12 @@ Measure: TypeAlias = Callable[[Model, Setting], Samples | Watched]
 class MeasureInfo:
     """A row of the table.
 
-    `repeated` cells are measured anew in several fresh processes. `forwards` and `seconds` say
-    roughly how many forward passes, and how long beside them, one process takes: the plan's time
-    estimate is made of them. Rounds go on for a `precise` one until its first metric is as narrow
-    as a suite's precision wants it. Cells of one setting that are measured `together` share a
-    process, which has no function here: see `worker.scoring`.
+    `repeated` cells are measured anew in several fresh processes, those `repeated_on_cuda` there
+    alone: cuDNN may pick other algorithms, with other workspaces, in every process. `forwards` and
+    `seconds` say roughly how many forward passes, and how long beside them, one process takes: the
+    plan's time estimate is made of them. Rounds go on for a `precise` one until its first metric is
+    as narrow as a suite's precision wants it. Cells of one setting that are measured `together`
+    share a process, which has no function here: see `worker.scoring`.
     """
 
     scope: Scope
@@ -53,6 +54,11 @@ class MeasureInfo:
     about: str
     precise: bool = False
     together: bool = False
+    repeated_on_cuda: bool = False
+
+    def repeats(self, kind: str) -> bool:
+        """Whether cells are measured in several processes on this kind of device."""
+        return self.repeated or (self.repeated_on_cuda and kind == "cuda")
 
 
 MEASURES: dict[str, MeasureInfo] = {
@@ -62,7 +68,9 @@ MEASURES: dict[str, MeasureInfo] = {
     "latency": MeasureInfo(
         "setting", True, 55, 2.0, "time of one batch, percentiles", precise=True
     ),
-    "memory": MeasureInfo("setting", False, 2, 1.0, "peak memory as the device saw it"),
+    "memory": MeasureInfo(
+        "setting", False, 2, 1.0, "peak memory of a forward pass", repeated_on_cuda=True
+    ),
     "planned_memory": MeasureInfo("setting", False, 0, 1.5, "peak bytes of live tensors, exact"),
     "accuracy": MeasureInfo(
         "setting", False, 0, 2.0, "top-1 and top-5 on labelled images", together=True
@@ -73,7 +81,9 @@ MEASURES: dict[str, MeasureInfo] = {
     "train_throughput": MeasureInfo(
         "setting", True, 36, 2.0, "images a second of training, and its phases", precise=True
     ),
-    "train_memory": MeasureInfo("setting", False, 6, 1.0, "peak memory of a training step"),
+    "train_memory": MeasureInfo(
+        "setting", False, 6, 1.0, "peak memory of a training step", repeated_on_cuda=True
+    ),
 }
 
 

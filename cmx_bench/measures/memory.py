@@ -1,4 +1,4 @@
-"""Peak memory of a forward pass, as the device saw it."""
+"""Peak memory of a forward pass: what torch's allocator handed out, or what the process grew by."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ def measure(model: Model, setting: Setting) -> Samples:
 
 
 def _on_cuda(model: Model, setting: Setting) -> Samples:
-    """The allocator's own peaks: weights, input, activations and workspaces of a second pass."""
+    """The allocator's own peaks: weights, input, activations and workspaces of a second pass.
+
+    With CUDA graphs (reduce-overhead, max-autotune) that is the pass that is recorded: later ones
+    allocate nothing, in the memory that it reserved.
+    """
     forward = prepare(model, setting)
     forward()  # cuDNN tries its algorithms, with workspaces that later passes do not need
     torch.cuda.synchronize(setting.device)

@@ -1,4 +1,4 @@
-"""Peak memory of a training step, as the device saw it, by phase."""
+"""Peak memory of a training step by phase, as that of a forward pass is measured."""
 
 from __future__ import annotations
 

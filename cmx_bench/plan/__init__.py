@@ -35,7 +35,8 @@ class Plan:
 
     def replicates(self, cell: Cell) -> int:
         """How many fresh processes execute `cell`; where the suite wants a precision, at least."""
-        return self.suite_file.suite.replicates if MEASURES[cell.measure].repeated else 1
+        repeats = MEASURES[cell.measure].repeats(cell.setting.kind)
+        return self.suite_file.suite.replicates if repeats else 1
 
     @property
     def evaluated(self) -> tuple[Cell, ...]:
@@ -45,7 +46,7 @@ class Plan:
     @property
     def seconds(self) -> float:
         """The estimate for the whole plan, with no more processes than these."""
-        repeated = [cell for cell in self.cells if MEASURES[cell.measure].repeated]
+        repeated = [one for one in self.cells if MEASURES[one.measure].repeats(one.setting.kind)]
         rounds = max(map(self.replicates, repeated), default=0)
         cells = sum(self.estimates[cell.key] * self.replicates(cell) for cell in self.cells)
         return INTERPRETER_SECONDS * rounds + cells

@@ -13,7 +13,7 @@ from cmx_bench import datasets
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model
 from cmx_bench.errors import ModelError
-from cmx_bench.measures import MEASURES, compiled
+from cmx_bench.measures import MEASURES, compiled, timing
 from cmx_bench.models import families
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.results.records import Environment
@@ -25,6 +25,10 @@ _CPU_RATE = 2.0e10
 _CUDA_RATE = {"fp32": 3e12, "tf32": 1e13, "fp16": 3e13, "bf16": 3e13, "autocast": 2e13}
 # Compiling a model, and taking what another process of the cell compiled.
 _COMPILE_SECONDS, _COMPILED_SECONDS = 60.0, 10.0
+# On a GPU a mode that times kernels tries dozens for every layer. No run was timed yet.
+_MAX_AUTOTUNE_SECONDS = 300.0
+# A CUDA context, cuDNN and cuBLAS, in each process.
+_CONTEXT_SECONDS = 2.0
 # An image of 500 × 375 pixels, read, decoded and resized by one core; one of 32 × 32, in memory.
 _PHOTOGRAPH_SECONDS, _SMALL_SECONDS = 0.01, 0.001
 _TRAINING_PASSES = 3  # a step takes about as long as three forward passes
@@ -156,11 +160,21 @@ def _estimate(
     rate = _CPU_RATE * threads if setting.kind == "cpu" else _CUDA_RATE[setting.precision]
     compiling = 0.0
     if setting.compile != "none" and info.forwards > 0:
-        compiling = _COMPILE_SECONDS
-        if info.repeated and compiled.may_share(setting):
+        searches = setting.kind == "cuda" and setting.compile == "max-autotune"
+        compiling = _MAX_AUTOTUNE_SECONDS if searches else _COMPILE_SECONDS
+        if info.repeats(setting.kind) and compiled.may_share(setting):
             compiling = _COMPILED_SECONDS + (compiling - _COMPILED_SECONDS) / replicates
     passes = images if info.together else info.forwards * setting.batch_size
     forwards = passes * cost.macs / rate
     forwards += reading if info.together else 0.0
     building = cost.params * _SECONDS_A_PARAMETER
-    return info.seconds + building + forwards + compiling
+    return info.seconds + building + forwards + compiling + _more_on_a_gpu(cell)
+
+
+def _more_on_a_gpu(cell: Cell) -> float:
+    """What a process on a GPU takes longer than the table of measures says of CPUs."""
+    if cell.setting.kind == "cpu":
+        return 0.0
+    longer = timing.BLOCK_SECONDS["cuda"] - timing.BLOCK_SECONDS["cpu"]
+    in_blocks = cell.measure in ("throughput", "train_throughput")
+    return _CONTEXT_SECONDS + (timing.BLOCKS * longer if in_blocks else 0.0)

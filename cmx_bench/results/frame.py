@@ -196,8 +196,9 @@ def _settings(settings: Sequence[Setting]) -> DataFrame:
 def _constants(run: Run, frame: DataFrame) -> dict[str, Any]:
     """What follows from the measure or the metric alone."""
     infos = {name: MEASURES[name] for name in frame["measure"].unique() if name in MEASURES}
+    kind = run.device.partition(":")[0]
     planned = {
-        name: run.replicates if info.repeated else len(run.seeds) if info.together else 1
+        name: run.replicates if info.repeats(kind) else len(run.seeds) if info.together else 1
         for name, info in infos.items()
     }
     wanted = {first_of(name): run.precision for name, info in infos.items() if info.precise}

@@ -69,6 +69,17 @@ def test_models_that_meta_tensors_cannot_run(
         planned("Wrong")
 
 
+def test_a_gpus_blocks_and_context_take_time(gpu: dict[str, Any], write_suite: Write) -> None:
+    """Eight blocks of half a second, half a second of warm-up, and two for the context."""
+    text = TINY.replace("params, ", "memory, ").replace("cpu: [{name: cpu", "cuda: [{name: x")
+    plan = made(write_suite(text), gpu)
+    for key, seconds in plan.estimates.items():
+        assert seconds > (6.5 if "/throughput/" in key else 2.0), key
+        assert seconds < (8.5 if "/throughput/" in key else 3.5), key
+    searching = made(write_suite(text.replace("name: x", "name: x, compile: max-autotune")), gpu)
+    assert min(searching.estimates.values()) > 300
+
+
 def test_planning_allocates_no_weights(cpu: dict[str, Any]) -> None:
     before = torch.get_default_device()
     estimates = making.make(suite.load("paper"), cpu).estimates

@@ -120,7 +120,7 @@ def make_records(run: Run) -> list[Record]:
                details={"work": WORK} if measure == "roofline" else {})
         for key in run.cells
         for name, measure, setting in [key.split("/")]
-        for replicate in range(run.replicates if MEASURES[measure].repeated else 1)
+        for replicate in range(run.replicates if MEASURES[measure].repeats("cuda") else 1)
     ]  # fmt: skip
 
 

@@ -71,8 +71,8 @@ def test_exact_values_tie_where_they_read_alike(params: int, ties: bool) -> None
 
 
 def test_one_process_each_decides_nothing() -> None:
-    """Peak memory on a GPU, whose interval nobody knows."""
-    assert best.leaders(summarise(RUN, make_records(RUN)), FP16, "peak_memory") == frozenset()
+    first = [one for one in make_records(RUN) if one.replicate == 0]
+    assert best.leaders(summarise(RUN, first), FP16, "peak_memory") == frozenset()
 
 
 def test_table_one_marks_measured_values_only(run: Run, found: list[Record]) -> None:
@@ -85,5 +85,6 @@ def test_table_one_marks_measured_values_only(run: Run, found: list[Record]) -> 
     }
     assert bold == {
         ("ResMLP-S12", "params"), ("ResMLP-S12", "macs"), ("Mixer-S/16", "throughput"),
+        ("ResMLP-S12", "memory"),
     }  # fmt: skip
     assert best.REMARK in table.remarks

@@ -32,7 +32,7 @@ def test_table_one_has_the_papers_columns(run: Run, found: list[Record]) -> None
     ]  # fmt: skip
     assert [entry.flat for entry in table.rows[0]] == [
         "ConvMixer-1536/20 (convmixer_1536_20.in1k)", "7", "9", "51.6", "51.6 †C", "5.16",
-        "100 (± 2.0 %, n = 5)", "134 †C", "297", "GELU", "150 †C", "81.37",
+        "100 (± 2.0 %, n = 5)", "134 †C", "296.94 (± 0 %, n = 5)", "GELU", "150 †C", "81.37",
         "81.382 a",
     ]  # fmt: skip
 
@@ -164,6 +164,24 @@ def test_a_value_that_stayed_wide_is_marked(run: Run, found: list[Record]) -> No
     assert any("than 1.0 %, processes beyond the first 3 were" in one for one in table.remarks)
     easy = dataclasses.replace(run, precision=0.03)
     assert column(table_one(summarise(easy, found), FP16), "throughput")[0].marks == ""
+
+
+def test_a_value_that_measures_launching_is_marked(run: Run, found: list[Record]) -> None:
+    shares = {"convmixer_1536_20": 0.95, "convmixer_768_32": 0.6}
+    some = []
+    for one in found:
+        if one.measure == "throughput" and one.model in shares:
+            seen = watched(one, ".....")
+            launching = {"launching": [shares[one.model]] * 5}
+            some.append(dataclasses.replace(seen, covariates={**seen.covariates, **launching}))
+        else:
+            some.append(one)
+    table = table_one(summarise(run, some), FP16)
+    first, second, *others = column(table, "throughput")
+    assert [note.mark for note in first.notes] == ["¶"]
+    assert first.notes[0].text.startswith("launch-bound: measures the host")
+    assert not any(entry.notes for entry in (second, *others))
+    assert not any(entry.notes for entry in column(table, "memory"))
 
 
 def test_environments_stand_side_by_side(run: Run, found: list[Record]) -> None:
