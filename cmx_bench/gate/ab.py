@@ -225,15 +225,18 @@ def judge(
     cell: Cell, measured: Sequence[Pair], threshold: float, against: str = "base",
     last: bool = False,
 ) -> Comparison:  # fmt: skip
-    """What the pairs of a cell say so far; decided at one of `rule.LOOKS`, or at the `last`."""
-    base, head = (
-        math.exp(statistics.fmean(math.log(pair.seconds(side)) for pair in measured))
-        for side in ("base", "head")
+    """What the pairs of a cell say so far; decided at one of `rule.LOOKS`, or at the `last`.
+
+    What is judged are ratios within pairs, and the columns must not say otherwise: both sides'
+    typical time gives their level, the ratio how far each of them is from it.
+    """
+    n, ratio = len(measured), statistics.fmean(pair.log_ratio for pair in measured)
+    level = statistics.fmean(
+        math.log(pair.seconds(side)) for pair in measured for side in ("base", "head")
     )
-    n, batch = len(measured), cell.setting.batch_size
+    base, head = (cell.setting.batch_size / math.exp(level + one * ratio / 2) for one in (-1, 1))
     a_pair = statistics.fmean(pair.elapsed for pair in measured)
-    empty = _empty(cell, METRICS[TIMED], against)
-    empty = replace(empty, base=batch / base, head=batch / head, n=(n, n))
+    empty = replace(_empty(cell, METRICS[TIMED], against), base=base, head=head, n=(n, n))
     next_look = next((look for look in rule.LOOKS if look > n), n)
     until = replace(empty, state="INCONCLUSIVE", seconds_more=(next_look - n) * a_pair)
     if n < rule.LOOKS[0]:

@@ -139,7 +139,10 @@ def _sampled(
         return replace(empty, state="INCOMPARABLE", reason=reason)
     if min(map(min, medians)) <= 0:
         return replace(empty, state="INCOMPARABLE", reason="values of zero have no ratio")
-    change = stats.unpaired(*([[median] for median in side] for side in medians))
+    sides = [[[median] for median in side] for side in medians]
+    # A run shows top-1 over seeds as a plain mean; what is judged are geometric ones.
+    then, now = (stats.estimate(side).value for side in sides)
+    empty, change = replace(empty, base=then, head=now), stats.unpaired(*sides)
     if empty.metric.better == "higher":  # positive is worse
         change = replace(change, value=-change.value)
     return judged(empty, change, threshold, min(map(len, medians)), seconds)
