@@ -20,7 +20,7 @@ from cmx_bench.errors import CmxError
 from cmx_bench.execute import evaluations, learners, opening, remaining
 from cmx_bench.execute.evaluations import Evaluator
 from cmx_bench.measures import MEASURES
-from cmx_bench.plan import Plan
+from cmx_bench.plan import Plan, at_once
 from cmx_bench.results import agreement, disturbance, environment, predictions, records
 from cmx_bench.results.records import Record
 from cmx_bench.worker import local
@@ -133,7 +133,8 @@ def _evaluations(
                     yield Job(cell, replicate, log), skipped
                 continue
             groups[cell.setting_key, replicate].append(cell)
-    side_by_side = learners.at_once(plan, task)
+    models = len({cell.model.name for cell in plan.evaluated})
+    side_by_side = at_once(plan.machine, models, task.processes)
     for (_, replicate), cells in groups.items():
         job = Job(cells[0], replicate, log)
         watch(job, None)

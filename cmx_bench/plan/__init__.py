@@ -11,7 +11,18 @@ from cmx_bench.measures import MEASURES
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
 
-INTERPRETER_SECONDS = 7.0  # each round waits until an interpreter has loaded torch and timm
+INTERPRETER_SECONDS = 8.0  # each round waits until an interpreter has loaded torch and timm
+
+
+def at_once(machine: Environment, models: int, processes: int) -> int:
+    """How many of so many models are trained side by side, by so many processes each.
+
+    The same when a run is resumed: from this follows with how many threads, on which the last bits
+    of the weights depend.
+    """
+    if not str(machine["device"]).startswith("cpu"):
+        return 1
+    return max(1, min(models, int(machine["cores"]) // processes))
 
 
 @dataclass(frozen=True, slots=True)

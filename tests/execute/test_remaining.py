@@ -32,7 +32,8 @@ def test_the_time_left_follows_what_was_seen(tiny_plan: Plan) -> None:
         cells[0].key, "mixer", "throughput", "k", 0, "ok", {}, "", "e", "", elapsed=10.0
     )  # fmt: skip
     scale = 10.0 / tiny_plan.estimates[cells[0].key]
-    rest = 1.0 + scale * 3 * tiny_plan.estimates[cells[1].key]  # two params cells of 0.5 s
+    rest = 2 * tiny_plan.estimates["net/params/r56"]
+    rest += scale * 3 * tiny_plan.estimates[cells[1].key]
     rest += 3 * INTERPRETER_SECONDS
     assert seconds_left(tiny_plan, [seen]) == pytest.approx(20.0 + rest)
     assert seconds_left(tiny_plan, [replace(seen, status="failed")]) == pytest.approx(rest)
