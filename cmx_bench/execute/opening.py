@@ -99,11 +99,16 @@ def _new_run(plan: Plan, folder: Path, command: str, now: datetime) -> Path:
     return folder
 
 
-def continued(plan: Plan, run: Run) -> Run:
-    """The run with what may be given to one that lacked it: weights, images, claims."""
+def continued(plan: Plan, run: Run, budget: float | None) -> Run:
+    """The run with what may be given to one that lacked it: weights, images, claims, a budget."""
     given = {name: value for name, value in _accuracy(plan).items() if value is not None}
-    accuracy = {**run.accuracy, **given}
-    return dataclasses.replace(run, models=plan.models, accuracy=accuracy, claims=_claims(plan))
+    return dataclasses.replace(
+        run,
+        models=plan.models,
+        accuracy={**run.accuracy, **given},
+        claims=_claims(plan),
+        budget=budget,
+    )
 
 
 def _accuracy(plan: Plan) -> dict[str, Any]:

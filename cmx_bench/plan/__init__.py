@@ -52,11 +52,3 @@ class Plan:
     def evaluated(self) -> tuple[Cell, ...]:
         """The cells that rest on images; those of a setting are executed together."""
         return tuple(cell for cell in self.cells if MEASURES[cell.measure].together)
-
-    @property
-    def seconds(self) -> float:
-        """The estimate for the whole plan, with no more processes than these."""
-        repeated = [cell for cell in self.cells if MEASURES[cell.measure].repeated]
-        rounds = max(map(self.replicates, repeated), default=0)
-        cells = sum(self.estimates[cell.key] * self.replicates(cell) for cell in self.cells)
-        return INTERPRETER_SECONDS * rounds + cells

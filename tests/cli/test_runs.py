@@ -102,10 +102,15 @@ def test_the_suites_budget_and_what_stayed_wide(
     code, _, err = cmx("run", suite, "--out", "out")
     assert code == 0, err
     assert len(records.read(Path("out"))) == 4
+    assert "measuring each cell once takes about" in err
+    assert "the budget of 0 s was spent before 2 cells had as many processes as wanted: " in err
     cells = "2 cells stayed too wide (wanted ± 90 %): mixer/throughput/cpu-fp32-nchw-eager-b2-r56"
     assert err.splitlines()[-1].startswith(f"{cells} no interval, net/throughput/")
     assert cells in Path("out/report.md").read_text().replace("\\", "")
-    assert " at least " in cmx("plan", suite)[1].splitlines()[-1]
+    code, out, err = cmx("plan", suite)
+    assert re.search(r", at least \d+ s; without a budget (\d+ min )?\d+ s$", out.splitlines()[-1])
+    assert err.startswith("measuring each cell once takes about ")
+    assert " at least " in cmx("plan", suite, "--budget", "1h")[1].splitlines()[-1]
     assert cmx("run", suite, "--out", "out", "--budget", "60s")[0] == 0
     assert len(records.read(Path("out"))) >= 4 + 2
 
