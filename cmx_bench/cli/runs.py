@@ -77,21 +77,25 @@ def run(
 ) -> None:  # fmt: skip
     """Measure a suite and render its report."""
     from cmx_bench.cli import progress
-    from cmx_bench.execute import opening, remaining, rounds, runner
+    from cmx_bench.execute import looking, opening, remaining, rounds, runner
     from cmx_bench.results import disturbance, records
 
     seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
+    look = looking.watch()  # while the plan's process loads torch
     plan = plan_of(
         suite, device, only, allow_import, data, weights, allow_missing, cache, processes
     )
+    neighbours = look()
     if gate_claims and not plan.suite_file.suite.claims:
         raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
     if seconds is None:
         seconds = plan.suite_file.suite.budget
-    folder = opening.opened(plan, Path("reports"), out, fresh, command_line())
+    folder = opening.opened(plan, Path("reports"), out, fresh, command_line(), neighbours)
     found = records.read(folder)
     if found:
         note(f"continuing in {folder}: {len(found)} executions are there already")
+    if neighbours is not None:
+        note(str(neighbours))
     if warning := remaining.foretold(plan, disturbance.by_cell(found), seconds):
         note(warning)
     try:

@@ -41,6 +41,7 @@ def origins(report: Report) -> list[Fact]:
     return [
         Fact("Device", plain(device(report))),
         Fact("Cells", _cells(report), warning=progress.failed + progress.missing > 0),
+        *_beforehand(report),
         Fact("Measuring time", _measuring_time(report)),
         *_blocks(report),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
@@ -49,6 +50,12 @@ def origins(report: Report) -> list[Fact]:
         Fact("Command", plain(run.command)),
         Fact("Content", f"SHA-256 {records.content_hash(run, report.records)}"),
     ]
+
+
+def _beforehand(report: Report) -> list[Fact]:
+    """What others did to the machine just before; nothing where nobody looked."""
+    seen = report.run.neighbours
+    return [] if seen is None else [Fact("Load before", str(seen), warning=seen.disturbs)]
 
 
 def _measuring_time(report: Report) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 
 from cmx_bench.present.content import Fact
 from cmx_bench.report.headline import cut_off, facts, origins, status, too_wide, warnings
+from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
@@ -128,6 +129,13 @@ def test_what_a_budget_cut_off_is_named_the_widest_first(run: Run, found: list[R
     texts = {one.term: one.text for one in origins(report)}
     assert texts["Measuring time"].endswith(" with a budget of 40 s")
     assert cut_off(summarise(dataclasses.replace(run, budget=40.0), found)) == ""
+
+
+def test_what_others_did_before_is_told(run: Run, found: list[Record]) -> None:
+    for busy, warning in ((0.04, False), (1.3, True)):
+        seen = Neighbours(5.0, 2, 2, busy, 0.0)
+        report = summarise(dataclasses.replace(run, neighbours=seen), found)
+        assert Fact("Load before", str(seen), warning=warning) in origins(report)
 
 
 def test_many_cells_that_stayed_wide_stay_one_line(run: Run, found: list[Record]) -> None:
