@@ -53,7 +53,8 @@ def run(
     device: Device = "auto",
     only: Only = None,
     budget: Annotated[
-        str | None, typer.Option(help="Stop repeating after this time, such as 90s, 10m or 1h.")
+        str | None, typer.Option(help="Repeat no more than fits into this time, such as 90s, 10m "
+                                      "or 1h; each cell is measured once all the same.")
     ] = None,
     spread: Annotated[
         str, typer.Option(help="Let the rounds begin evenly over this time: intervals then hold "
@@ -76,21 +77,27 @@ def run(
 ) -> None:  # fmt: skip
     """Measure a suite and render its report."""
     from cmx_bench.cli import progress
-    from cmx_bench.execute import opening, rounds, runner
-    from cmx_bench.results import records
+    from cmx_bench.execute import looking, opening, remaining, rounds, runner
+    from cmx_bench.results import disturbance, records
 
     seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
+    look = looking.watch()  # while the plan's process loads torch
     plan = plan_of(
         suite, device, only, allow_import, data, weights, allow_missing, cache, processes
     )
+    neighbours = look()
     if gate_claims and not plan.suite_file.suite.claims:
         raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
     if seconds is None:
         seconds = plan.suite_file.suite.budget
-    folder = opening.opened(plan, Path("reports"), out, fresh, command_line())
+    folder = opening.opened(plan, Path("reports"), out, fresh, command_line(), neighbours)
     found = records.read(folder)
     if found:
         note(f"continuing in {folder}: {len(found)} executions are there already")
+    if neighbours is not None:
+        note(str(neighbours))
+    if warning := remaining.foretold(plan, disturbance.by_cell(found), seconds):
+        note(warning)
     try:
         with progress.watching(plan, found, seconds, apart) as watch:
             runner.run(plan, folder, rounds.execute, watch, seconds, spread=apart)
@@ -111,8 +118,9 @@ def _show(folder: Path, gate_claims: bool) -> None:
     page = report.save(measured, folder, "page")
     print(overview(measured, shutil.get_terminal_size((160, 24)).columns))
     print(page)
-    if wide := headline.too_wide(measured):
-        note(wide)
+    for beware in (headline.cut_off(measured), headline.too_wide(measured)):
+        if beware:
+            note(beware)
     _exit_unless_fine(measured, gate_claims)
 
 
@@ -137,18 +145,36 @@ def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:
 
 
 def plan(
-    suite: Suite, device: Device = "auto", only: Only = None, allow_import: AllowImport = False
+    suite: Suite,
+    device: Device = "auto",
+    only: Only = None,
+    budget: Annotated[
+        str | None, typer.Option(help="That of the run.", show_default="the suite's")
+    ] = None,
+    allow_import: AllowImport = False,
 ) -> None:
     """List the cells of a suite, with an estimate of the time."""
+    from cmx_bench.execute import remaining
+    from cmx_bench.plan import INTERPRETER_SECONDS
     from cmx_bench.units import duration
 
+    seconds = seconds_of("--budget", budget)
     made = plan_of(suite, device, only, allow_import)
+    if seconds is None:
+        seconds = made.suite_file.suite.budget
     for cell in made.cells:
         times = made.replicates(cell)
         print(f"{cell.key}  {times} × {made.estimates[cell.key]:.1f} s")
     about = "about" if made.suite_file.suite.precision is None else "at least"
+    # Making the plan takes as long as an interpreter of a round, and the report about as long.
+    whole, within = (
+        2 * INTERPRETER_SECONDS + remaining.seconds_left(made, {}, most) for most in (None, seconds)
+    )
+    cut = f"; without a budget {duration(whole)}" if within < whole else ""
+    if warning := remaining.foretold(made, {}, seconds):
+        note(warning)
     print(f"{len(made.cells)} cells on {made.machine['device_name']}, "
-          f"{about} {duration(made.seconds)}")  # fmt: skip
+          f"{about} {duration(within)}{cut}")  # fmt: skip
 
 
 def report(

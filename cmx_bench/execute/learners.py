@@ -19,7 +19,6 @@ from typing import Any
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.execute import evaluations
-from cmx_bench.plan import Plan
 from cmx_bench.results import predictions
 from cmx_bench.training import files
 from cmx_bench.worker import local
@@ -50,15 +49,6 @@ class _UnderWay:
     begin: float
     heard: float
     seen: Seen | None = None
-
-
-def at_once(plan: Plan, task: Evaluation) -> int:
-    """How many models of a plan are trained side by side, and the same when it is resumed: from
-    this follows with how many threads, on which the last bits of the weights depend."""
-    if not str(plan.machine["device"]).startswith("cpu"):
-        return 1
-    models = {cell.model.name for cell in plan.evaluated}
-    return max(1, min(len(models), int(plan.machine["cores"]) // task.processes))
 
 
 def execute(

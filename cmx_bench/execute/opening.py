@@ -10,6 +10,7 @@ from typing import Any
 from cmx_bench.errors import RecordsError
 from cmx_bench.plan import Plan
 from cmx_bench.results import environment, records
+from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.records import Run
 from cmx_bench.spec.claims import Claim
 
@@ -18,13 +19,17 @@ from cmx_bench.spec.claims import Claim
 _SAME_RUN = ("device_uuid", "cmx_bench", "git_commit")
 
 
-def opened(plan: Plan, reports: Path, out: Path | None, fresh: bool, command: str) -> Path:
+def opened(
+    plan: Plan, reports: Path, out: Path | None, fresh: bool, command: str,
+    neighbours: Neighbours | None = None,
+) -> Path:  # fmt: skip
     """The folder to measure into: that of an unfinished run of the same plan, or a new one.
 
     Args:
         reports: holds a folder for each suite, which holds one for each run.
         out: the folder asked for, instead.
         fresh: measure anew whatever lies there.
+        neighbours: what others do to the machine.
 
     Raises:
         RecordsError: `out` holds another run, or nothing can be written.
@@ -32,7 +37,7 @@ def opened(plan: Plan, reports: Path, out: Path | None, fresh: bool, command: st
     now = datetime.now(UTC)
     if out is not None:
         if not (out / "run.json").exists():
-            return _new_run(plan, out, command, now)
+            return _new_run(plan, out, command, now, neighbours)
         _refuse_other(plan, out, fresh)
         return out
     suite = reports / plan.suite_file.suite.name
@@ -40,7 +45,8 @@ def opened(plan: Plan, reports: Path, out: Path | None, fresh: bool, command: st
         for folder in sorted(suite.glob("*/"), reverse=True):
             if _unfinished(plan, folder) and not records.is_locked(folder):
                 return folder
-    return _new_run(plan, suite / records.name_of_new(plan.machine, now), command, now)
+    folder = suite / records.name_of_new(plan.machine, now)
+    return _new_run(plan, folder, command, now, neighbours)
 
 
 def _refuse_other(plan: Plan, out: Path, fresh: bool) -> None:
@@ -73,7 +79,9 @@ def _difference(plan: Plan, run: Run) -> str | None:
     return None
 
 
-def _new_run(plan: Plan, folder: Path, command: str, now: datetime) -> Path:
+def _new_run(
+    plan: Plan, folder: Path, command: str, now: datetime, neighbours: Neighbours | None
+) -> Path:
     suite = plan.suite_file.suite
     run = Run(
         suite=suite.name,
@@ -94,16 +102,22 @@ def _new_run(plan: Plan, folder: Path, command: str, now: datetime) -> Path:
         precision=suite.precision,
         accuracy=_accuracy(plan),
         claims=_claims(plan),
+        neighbours=neighbours,
     )
     records.write_run(folder, run)
     return folder
 
 
-def continued(plan: Plan, run: Run) -> Run:
-    """The run with what may be given to one that lacked it: weights, images, claims."""
+def continued(plan: Plan, run: Run, budget: float | None) -> Run:
+    """The run with what may be given to one that lacked it: weights, images, claims, a budget."""
     given = {name: value for name, value in _accuracy(plan).items() if value is not None}
-    accuracy = {**run.accuracy, **given}
-    return dataclasses.replace(run, models=plan.models, accuracy=accuracy, claims=_claims(plan))
+    return dataclasses.replace(
+        run,
+        models=plan.models,
+        accuracy={**run.accuracy, **given},
+        claims=_claims(plan),
+        budget=budget,
+    )
 
 
 def _accuracy(plan: Plan) -> dict[str, Any]:

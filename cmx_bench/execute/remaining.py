@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from cmx_bench import metrics
+from cmx_bench import metrics, units
 from cmx_bench.cell import Cell
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan
 from cmx_bench.results import disturbance, stats
 from cmx_bench.results.records import Record
+from cmx_bench.results.stats import Estimate
 
 # With a precision asked for, a cell gets at most so many processes. An interval half as wide costs
 # four times as many: a cell that is far from narrow by then needs a calmer machine.
 MOST_PROCESSES = 40
 # And at least so many: a few that happen to agree would stop it, and be wrong too often.
 FEWEST_FOR_PRECISION = 5
-# Without one, at most so many times the suite's number, in place of those that stayed disturbed.
+# In place of those that stayed disturbed there are so many times the suite's number at most, in so
+# many times the time that a calm machine takes for it.
 MOST_REPEATS = 2
+# Processes, the disturbed included, that agree as well as a calm machine's do are not repeated.
+_AGREED = 0.02
 
 
 def most_processes(plan: Plan, cell: Cell) -> int:
@@ -35,7 +39,7 @@ def most_processes(plan: Plan, cell: Cell) -> int:
 def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     """How many more processes a cell will get: known up to the plan's number, beyond it a guess.
 
-    Processes that stayed disturbed are repeated, `MOST_REPEATS` times the plan's number in all. 0
+    Processes that stayed disturbed are repeated where that narrows the interval: see `_repeats`. 0
     is certain: by the estimate over what counts the cell is narrow enough, or it has all that it
     may have, or it failed.
 
@@ -49,22 +53,46 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     precision = plan.suite_file.suite.precision if MEASURES[cell.measure].precise else None
     least = plan.replicates(cell)
     least = least if precision is None else max(least, FEWEST_FOR_PRECISION)
-    calm = sum(not disturbance.disturbed(record) for record in found)
-    missing = min(least - calm, MOST_REPEATS * least - len(found))
+    metric = metrics.first_of(cell.measure)
+    missing = least - len(found) if len(found) < least else _repeats(found, least, metric)
     if missing > 0:
         return min(missing, most_processes(plan, cell) - len(found))
-    metric = metrics.first_of(cell.measure)
-    counting = disturbance.counting(found)
-    samples = [record.values[metric] for record in counting if record.values.get(metric)]
-    if precision is None or not samples:
-        return 0
-    so_far = stats.estimate(samples)
-    if so_far.within(precision):
+    so_far = _estimate(disturbance.counting(found), metric)
+    if precision is None or so_far is None or so_far.within(precision):
         return 0
     n, width = so_far.n, so_far.relative_half_width
     # An interval shrinks with the square root of the processes it rests on.
     needed = n + 1 if width is None else math.ceil(n * (width / precision) ** 2)
     return max(0, min(max(needed, n + 1) - n, most_processes(plan, cell) - len(found)))
+
+
+def _repeats(found: Sequence[Record], least: int, metric: str) -> int:
+    """How many more processes a cell gets in place of those of its `least` that stayed disturbed.
+
+    None where all together agree, for then the disturbance moved nothing; and none where too few of
+    the next are expected to be calm, by how many of its own were, for the calm ones to count alone
+    or to be more. All are expected to take as long as the last, and end within the time that as
+    many take on a calm machine as may be repeated.
+    """
+    calm = [record for record in found if not disturbance.disturbed(record)]
+    missing = least - len(calm)
+    together = _estimate(found, metric)
+    if missing <= 0 or (together is not None and together.within(_AGREED)):
+        return 0
+    quiet = min(record.elapsed for record in calm or found)
+    spent = sum(record.elapsed for record in found[least:])
+    seconds = (MOST_REPEATS - 1) * least * quiet - spent
+    room = MOST_REPEATS * least - len(found)
+    if (each := found[-1].elapsed) > 0:
+        room = min(room, int(seconds / each))
+    expected = len(calm) + room * (len(calm) + 1) / (len(found) + 2)  # Laplace's rule of succession
+    enough = max(disturbance.FEWEST_UNDISTURBED, len(calm) + 1)
+    return min(missing, room) if round(expected) >= enough else 0
+
+
+def _estimate(found: Sequence[Record], metric: str) -> Estimate | None:
+    samples = [record.values[metric] for record in found if record.values.get(metric)]
+    return stats.estimate(samples) if samples else None
 
 
 def all_processes_left(plan: Plan, found: Mapping[str, Sequence[Record]]) -> dict[str, int]:
@@ -75,6 +103,13 @@ def all_processes_left(plan: Plan, found: Mapping[str, Sequence[Record]]) -> dic
     """
     judged = disturbance.cells_together(found)
     return {cell.key: processes_left(plan, cell, judged.get(cell.key, ())) for cell in plan.cells}
+
+
+def cut_off(plan: Plan, found: Mapping[str, Sequence[Record]]) -> dict[str, int]:
+    """How many more processes the repeated cells of a run that has ended would still have got."""
+    left = all_processes_left(plan, found)
+    repeated = [one for one in plan.cells if MEASURES[one.measure].repeats(one.setting.kind)]
+    return {cell.key: left[cell.key] for cell in repeated if left[cell.key]}
 
 
 def seconds_left(
@@ -92,7 +127,7 @@ def seconds_left(
 
     Args:
         found: all records, by cell.
-        budget: the seconds left in which cells are repeated.
+        budget: the seconds left in which cells are measured.
         spread: the seconds over which rounds begin.
         under_way: of the setting whose models are trained or evaluated now, by its key, the seconds
             that this still takes.
@@ -110,7 +145,7 @@ def seconds_left(
         scale = spent[cell.measure] / planned[cell.measure] if planned[cell.measure] else 1.0
         return took.get(cell.key, plan.estimates[cell.key] * scale)
 
-    first = sum(expected(cell) for cell in sampled if cell.key not in took)
+    first = first_round(plan, [cell for cell in sampled if cell.key not in took], expected)
     left = all_processes_left(plan, found)
     repeated = [one for one in plan.cells if MEASURES[one.measure].repeats(one.setting.kind)]
     rounds = max((left[one.key] for one in repeated), default=0)
@@ -119,6 +154,36 @@ def seconds_left(
     every = max(every, (rounds - 1) * apart(plan, spread))
     every = every if budget is None else min(every, max(first, budget))
     return every + _evaluations_left(plan, found, under_way)
+
+
+def first_round(
+    plan: Plan, cells: Sequence[Cell], expected: Callable[[Cell], float] | None = None
+) -> float:
+    """The seconds of measuring each of some cells once.
+
+    Args:
+        expected: the seconds of one execution, where more is known than the plan says.
+    """
+    repeated = any(MEASURES[cell.measure].repeats(cell.setting.kind) for cell in cells)
+    expected = expected or (lambda cell: plan.estimates[cell.key])
+    return INTERPRETER_SECONDS * repeated + sum(map(expected, cells))
+
+
+def foretold(plan: Plan, found: Mapping[str, Sequence[Record]], budget: float | None) -> str:
+    """What is known beforehand of a budget in seconds that does not hold what is measured once;
+    empty where it does, or there is none."""
+    cells = [
+        cell for cell in plan.cells
+        if not MEASURES[cell.measure].together and not found.get(cell.key)
+    ]  # fmt: skip
+    first = first_round(plan, cells)
+    if budget is None or first <= budget:
+        return ""
+    return (
+        f"measuring each cell once takes about {units.duration(first)}, more than the budget of "
+        f"{units.duration(budget)}: that is done all the same, and nothing is repeated; --only "
+        f"chooses fewer cells"
+    )
 
 
 def _evaluations_left(

@@ -20,7 +20,7 @@ from cmx_bench.errors import CmxError
 from cmx_bench.execute import evaluations, learners, opening, remaining
 from cmx_bench.execute.evaluations import Evaluator
 from cmx_bench.measures import MEASURES
-from cmx_bench.plan import Plan
+from cmx_bench.plan import INTERPRETER_SECONDS, Plan, at_once
 from cmx_bench.results import agreement, disturbance, environment, predictions, records
 from cmx_bench.results.records import Record
 from cmx_bench.worker import local
@@ -44,9 +44,10 @@ def run(
 
     Each record is on the disk before the next cell starts. Where the suite wants a precision,
     rounds go on for the cells that have not reached it, up to `MOST_PROCESSES`. With a `budget` in
-    seconds, nothing is repeated any more once it is spent. The suite's rounds begin evenly over
-    `spread` seconds: processes that follow at once agree with each other, and not with those of ten
-    minutes later, on a machine whose speed drifts. Evaluations come last.
+    seconds, nothing is repeated that would not end within it; each cell is measured once. The
+    suite's rounds begin evenly over `spread` seconds: processes that follow at once agree with each
+    other, and not with those of ten minutes later, on a machine whose speed drifts. Evaluations
+    come last.
 
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
@@ -64,7 +65,7 @@ def _run(
     evaluator: Evaluator,
     spread: float,
 ) -> list[Record]:
-    known = opening.continued(plan, records.read_run(folder))
+    known = opening.continued(plan, records.read_run(folder), budget)
     environments = dict(known.environments)
     found = records.read(folder)
     cells = disturbance.by_cell(found)
@@ -83,8 +84,9 @@ def _run(
         cells[record.cell].append(record)
         watch(job, record)
     _keep_thumbnails(plan, folder)
-    finished = datetime.now(UTC).isoformat(timespec="seconds")
-    records.write_run(folder, dataclasses.replace(known, finished=known.finished or finished))
+    finished = known.finished or datetime.now(UTC).isoformat(timespec="seconds")
+    cut_off = remaining.cut_off(plan, cells) if budget is not None else {}
+    records.write_run(folder, dataclasses.replace(known, finished=finished, cut_off=cut_off))
     return found
 
 
@@ -133,7 +135,8 @@ def _evaluations(
                     yield Job(cell, replicate, log), skipped
                 continue
             groups[cell.setting_key, replicate].append(cell)
-    side_by_side = learners.at_once(plan, task)
+    models = len({cell.model.name for cell in plan.evaluated})
+    side_by_side = at_once(plan.machine, models, task.processes)
     for (_, replicate), cells in groups.items():
         job = Job(cells[0], replicate, log)
         watch(job, None)
@@ -178,26 +181,28 @@ def _jobs(
     """The executions that are still missing, asked for one by one: `found` grows meanwhile."""
     due = begin = time.monotonic()
 
-    def is_spent() -> bool:
-        return budget is not None and time.monotonic() - begin > budget
+    def fits(cell: Cell, starting: float = 0.0) -> bool:
+        """Whether the next process of a cell may begin; its first always may."""
+        mine = found.get(cell.key)
+        if budget is None or not mine:
+            return True
+        return time.monotonic() - begin + starting + mine[-1].elapsed <= budget
 
     for replicate in range(max(remaining.most_processes(plan, cell) for cell in plan.cells)):
         missing = [
             cell
             for cell in _round(plan, replicate, found)
             if all(record.replicate != replicate for record in found.get(cell.key, ()))
+            and fits(cell, INTERPRETER_SECONDS)
         ]
-        if replicate and is_spent():
-            return
         if missing:
             time.sleep(max(0.0, due - time.monotonic()))
             due = time.monotonic() + remaining.apart(plan, spread)
         for cell in missing:
-            if replicate and is_spent():
-                return  # in the rounds behind the first, every cell has a process
-            job = Job(cell, replicate, log)
-            watch(job, None)
-            yield job
+            if fits(cell):
+                job = Job(cell, replicate, log)
+                watch(job, None)
+                yield job
 
 
 def _round(plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]) -> list[Cell]:

@@ -23,7 +23,7 @@ from typing import TypeAlias
 from cmx_bench.cell import Cell
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import check, pairs, rule
+from cmx_bench.gate import check, pairs, price, rule
 from cmx_bench.gate.pairs import Pair, PairError, Worker
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.measures import compiled, conditions
@@ -107,15 +107,17 @@ def compare(
     found: dict[str, Comparison] = {}
     lost: set[str] = set()
     measured: dict[str, list[Pair]] = {cell.key: [] for cell in timed}
-    begin = time.monotonic()
+    spent = 0.0  # by the wall, but for the exact metrics
     rng = random.Random()
     waiting = timed
     with compiled.folder() as shared:
-        for number in count():
+        for number in count(1):
+            begin = time.monotonic()
             with both(paths, log, shared) as sides:
-                if number == 0:
+                if number == 1:
+                    begin -= time.monotonic()
                     exact = [one for cell in plan.cells for one in _untimed(cell, *sides, timeout)]
-                    begin = time.monotonic()
+                    begin += time.monotonic()
                 again: list[Cell] = []
                 for cell, got in _round(waiting, *sides, rng, timeout, extra_layers):
                     if isinstance(got, Pair):
@@ -134,14 +136,22 @@ def compare(
                 or (found[cell.key].state == "INCONCLUSIVE"
                     and len(measured[cell.key]) < rule.LOOKS[-1])
             ]  # fmt: skip
-            if not waiting or time.monotonic() - begin > allowed:
+            spent += time.monotonic() - begin
+            if not waiting or spent > allowed:
                 break
     for cell in waiting:  # a last look, wherever it stands
         if found[cell.key].state == "INCONCLUSIVE":
             found[cell.key] = judge(cell, measured[cell.key], threshold, against, last=True)
-    last = next((group[-1] for group in measured.values() if group), None)
-    environments = dict(zip(paths, last.environments, strict=True)) if last else {}
-    return [*exact, *found.values()], environments
+    pairs_of = {(one.model, one.setting): measured[key] for key, one in found.items()}
+    every = [pair for group in measured.values() for pair in group]
+    start = max(0.0, spent - sum(pair.elapsed for pair in every)) / number
+
+    def seconds(comparison: Comparison) -> float:
+        group = pairs_of[comparison.model, comparison.setting]
+        return statistics.fmean(pair.elapsed for pair in group)
+
+    environments = dict(zip(paths, every[-1].environments, strict=True)) if every else {}
+    return [*exact, *price.priced([*found.values()], seconds, start)], environments
 
 
 def _round(
@@ -225,24 +235,26 @@ def judge(
     cell: Cell, measured: Sequence[Pair], threshold: float, against: str = "base",
     last: bool = False,
 ) -> Comparison:  # fmt: skip
-    """What the pairs of a cell say so far; decided at one of `rule.LOOKS`, or at the `last`."""
-    base, head = (
-        math.exp(statistics.fmean(math.log(pair.seconds(side)) for pair in measured))
-        for side in ("base", "head")
+    """What the pairs of a cell say so far; decided at one of `rule.LOOKS`, or at the `last`.
+
+    What is judged are ratios within pairs, and the columns must not say otherwise: both sides'
+    typical time gives their level, the ratio how far each of them is from it.
+    """
+    n, ratio = len(measured), statistics.fmean(pair.log_ratio for pair in measured)
+    level = statistics.fmean(
+        math.log(pair.seconds(side)) for pair in measured for side in ("base", "head")
     )
-    n, batch = len(measured), cell.setting.batch_size
-    a_pair = statistics.fmean(pair.elapsed for pair in measured)
-    empty = _empty(cell, METRICS[TIMED], against)
-    empty = replace(empty, base=batch / base, head=batch / head, n=(n, n))
-    next_look = next((look for look in rule.LOOKS if look > n), n)
-    until = replace(empty, state="INCONCLUSIVE", seconds_more=(next_look - n) * a_pair)
+    base, head = (cell.setting.batch_size / math.exp(level + one * ratio / 2) for one in (-1, 1))
+    empty = replace(_empty(cell, METRICS[TIMED], against), base=base, head=head, n=(n, n))
+    more = next((look for look in rule.LOOKS if look > n), n) - n
     if n < rule.LOOKS[0]:
-        return replace(until, reason=f"fewer than {rule.LOOKS[0]} pairs")
+        reason = f"fewer than {rule.LOOKS[0]} pairs"
+        return replace(empty, state="INCONCLUSIVE", reason=reason, more=more)
     change = stats.paired([pair.log_ratio for pair in measured])
-    seen = check.judged(empty, change, threshold, n, a_pair)
+    seen = check.judged(empty, change, threshold, n)
     if n in rule.LOOKS or last or seen.state == "INCONCLUSIVE":
         return seen
-    return replace(seen, state=until.state, seconds_more=until.seconds_more)
+    return replace(seen, state="INCONCLUSIVE", more=more)
 
 
 def _disturbances(seen: Sequence[Pair]) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cmx_bench.gate import rule
+from cmx_bench.gate import price, rule
 from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.plan import INTERPRETER_SECONDS
 from cmx_bench.results import environment, stats
 from cmx_bench.results.records import Environment
 from cmx_bench.results.stats import Change
@@ -41,7 +43,9 @@ def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Re
         base = _side(read(folder))
         sides.append((against, _described(folder, base)))
         keys = dict.fromkeys((*base.report.results, *head.report.results))
-        comparisons += [_compared(base, head, key, threshold, against) for key in keys]
+        compared = [_compared(base, head, key, threshold, against) for key in keys]
+        seconds = partial(_seconds, base, head)
+        comparisons += price.priced(compared, seconds, 2 * INTERPRETER_SECONDS)
     title = f"{head.report.run.title}: {' and '.join(others)}"
     return head.report, Verdict(title, threshold, tuple(sides), tuple(comparisons))
 
@@ -77,7 +81,7 @@ def _compared(base: _Side, head: _Side, key: Key, threshold: float, against: str
         against: what the base is called in the verdict.
     """
     old, new = (side.report.results.get(key) for side in (base, head))
-    (then, before), (now, after) = (side.processes.get(key, (0, 0.0)) for side in (base, head))
+    (then, _), (now, _) = (side.processes.get(key, (0, 0.0)) for side in (base, head))
     known = new or old
     assert known is not None
     empty = Comparison(
@@ -96,7 +100,13 @@ def _compared(base: _Side, head: _Side, key: Key, threshold: float, against: str
         return exact(empty, old.value, new.value)
     if differences := _differences(base.report, head.report, known.setting):
         return replace(empty, state="INCOMPARABLE", reason=f"measured elsewhere: {differences}")
-    return _sampled(empty, old, new, threshold, before + after)
+    return _sampled(empty, old, new, threshold)
+
+
+def _seconds(base: _Side, head: _Side, comparison: Comparison) -> float:
+    """Of one more process on each side."""
+    key = (comparison.model, comparison.setting, comparison.metric.name)
+    return sum(side.processes[key][1] for side in (base, head))
 
 
 def _absent(
@@ -130,29 +140,27 @@ def exact(empty: Comparison, old: float, new: float) -> Comparison:
     return replace(empty, state="FAIL", slowdown=slowdown, reason="an exact metric changed")
 
 
-def _sampled(
-    empty: Comparison, old: Result, new: Result, threshold: float, seconds: float
-) -> Comparison:
+def _sampled(empty: Comparison, old: Result, new: Result, threshold: float) -> Comparison:
     medians = [list(result.medians.values()) for result in (old, new)]
     if min(map(len, medians)) < _FEWEST_PROCESSES:
         reason = f"fewer than {_FEWEST_PROCESSES} processes on a side show no spread"
         return replace(empty, state="INCOMPARABLE", reason=reason)
     if min(map(min, medians)) <= 0:
         return replace(empty, state="INCOMPARABLE", reason="values of zero have no ratio")
-    change = stats.unpaired(*([[median] for median in side] for side in medians))
+    sides = [[[median] for median in side] for side in medians]
+    # A run shows top-1 over seeds as a plain mean; what is judged are geometric ones.
+    then, now = (stats.estimate(side).value for side in sides)
+    empty, change = replace(empty, base=then, head=now), stats.unpaired(*sides)
     if empty.metric.better == "higher":  # positive is worse
         change = replace(change, value=-change.value)
-    return judged(empty, change, threshold, min(map(len, medians)), seconds)
+    return judged(empty, change, threshold, min(map(len, medians)))
 
 
-def judged(
-    empty: Comparison, change: Change, threshold: float, n: int, seconds: float
-) -> Comparison:
+def judged(empty: Comparison, change: Change, threshold: float, n: int) -> Comparison:
     """`empty` with what `change`, positive for worse, says about it.
 
     Args:
         n: the pairs, or the processes a side, that it rests on.
-        seconds: what one more of them would take.
     """
     state = rule.judge(change, threshold)
     enough = rule.needed(change, n, threshold) if state == "INCONCLUSIVE" else None
@@ -163,7 +171,7 @@ def judged(
         low=math.expm1(change.bound(0.025)),
         high=math.expm1(change.bound(0.975)),
         detectable=rule.detectable(change, threshold),
-        seconds_more=None if enough is None else (enough - n) * seconds,
+        more=None if enough is None else enough - n,
     )
 
 

@@ -16,11 +16,12 @@ State: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE", "INCOMPARABLE", "NEW"
 class Comparison:
     """One metric of one model in one setting, on both sides.
 
-    `base` and `head` are typical values in base units. `slowdown` is how much worse head is, as a
-    share: 0.05 takes 5 % more time (or memory), negative is a gain; `low` and `high` are its 95 %
-    interval. `detectable` is the smallest slowdown that so many samples of this spread catch with
-    95 % power. `n` counts the fresh processes of each side. `seconds_more` is about how much more
-    measuring would decide an inconclusive one; None where nothing reasonable would.
+    `base` and `head` are typical values in base units, and where it is judged their ratio is what
+    `slowdown` says: how much worse head is, as a share. 0.05 takes 5 % more time (or memory),
+    negative is a gain; `low` and `high` are its 95 % interval. `detectable` is the smallest
+    slowdown that so many samples of this spread catch with 95 % power. `n` counts the fresh
+    processes of each side. `more` of them, and so many seconds, would decide an inconclusive one;
+    None where nothing reasonable would.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Comparison:
     high: float | None = None
     detectable: float | None = None
     n: tuple[int, int] = (0, 0)
+    more: int | None = None
     seconds_more: float | None = None
     reason: str = ""
 

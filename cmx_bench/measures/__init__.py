@@ -7,6 +7,7 @@ that listing the measures loads no torch.
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -40,11 +41,11 @@ class MeasureInfo:
     """A row of the table.
 
     `repeated` cells are measured anew in several fresh processes, those `repeated_on_cuda` there
-    alone: cuDNN may pick other algorithms, with other workspaces, in every process. `forwards` and
-    `seconds` say roughly how many forward passes, and how long beside them, one process takes: the
-    plan's time estimate is made of them. Rounds go on for a `precise` one until its first metric is
-    as narrow as a suite's precision wants it. Cells of one setting that are measured `together`
-    share a process, which has no function here: see `worker.scoring`.
+    alone: cuDNN may pick other algorithms, with other workspaces, in every process. The plan's time
+    estimate is made of roughly how many `forwards`, forward passes, one process takes, for how many
+    seconds at `least` and at `most`, and of the `seconds` beside them. Rounds go on for a `precise`
+    one until its first metric is as narrow as a suite's precision wants it. Cells of one setting
+    that are measured `together` share a process, which has no function here: see `worker.scoring`.
     """
 
     scope: Scope
@@ -54,6 +55,8 @@ class MeasureInfo:
     about: str
     precise: bool = False
     together: bool = False
+    least: float = 0.0
+    most: float = math.inf
     repeated_on_cuda: bool = False
 
     def repeats(self, kind: str) -> bool:
@@ -62,27 +65,34 @@ class MeasureInfo:
 
 
 MEASURES: dict[str, MeasureInfo] = {
-    "params": MeasureInfo("resolution", False, 0, 0.5, "parameters and buffers, exact"),
-    "macs": MeasureInfo("resolution", False, 0, 2.0, "MACs, counted twice, exact"),
-    "throughput": MeasureInfo("setting", True, 12, 2.0, "images a second", precise=True),
+    "params": MeasureInfo("resolution", False, 0, 0.2, "parameters and buffers, exact"),
+    "macs": MeasureInfo("resolution", False, 0, 0.6, "MACs, counted twice, exact"),
+    # Half a second of warm-up, four passes at least, and eight blocks of a tenth and some more.
+    "throughput": MeasureInfo("setting", True, 12, 0.3, "images a second", precise=True, least=2.0),
     "latency": MeasureInfo(
-        "setting", True, 55, 2.0, "time of one batch, percentiles", precise=True
+        "setting", True, 54, 0.3, "time of one batch, percentiles", precise=True, least=2.6, most=30
     ),
     "memory": MeasureInfo(
-        "setting", False, 2, 1.0, "peak memory of a forward pass", repeated_on_cuda=True
+        "setting", False, 2, 0.3, "peak memory of a forward pass", repeated_on_cuda=True
     ),
-    "planned_memory": MeasureInfo("setting", False, 0, 1.5, "peak bytes of live tensors, exact"),
+    "planned_memory": MeasureInfo("setting", False, 0, 0.5, "peak bytes of live tensors, exact"),
     "accuracy": MeasureInfo(
-        "setting", False, 0, 2.0, "top-1 and top-5 on labelled images", together=True
+        "setting", False, 0, 0.5, "top-1 and top-5 on labelled images", together=True
     ),
-    "roofline": MeasureInfo("setting", False, 4, 3.0, "work and time by kind of operator, peaks"),
-    "load_time": MeasureInfo("setting", True, 0, 1.0, "from a name to a ready model"),
+    "roofline": MeasureInfo("setting", False, 4, 2.0, "work and time by kind of operator, peaks"),
+    "load_time": MeasureInfo("setting", True, 0, 0.3, "from a name to a ready model"),
     # A step takes about as long as three forward passes.
     "train_throughput": MeasureInfo(
-        "setting", True, 36, 2.0, "images a second of training, and its phases", precise=True
+        "setting",
+        True,
+        36,
+        0.3,
+        "images a second of training, and its phases",
+        precise=True,
+        least=2.0,
     ),
     "train_memory": MeasureInfo(
-        "setting", False, 6, 1.0, "peak memory of a training step", repeated_on_cuda=True
+        "setting", False, 6, 0.4, "peak memory of a training step", repeated_on_cuda=True
     ),
 }
 

@@ -9,21 +9,28 @@ import torch
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Samples
 from cmx_bench.measures.forward import Forward, prepare
-from cmx_bench.measures.timing import warm_up
+from cmx_bench.measures.timing import pass_seconds, warm_up
 
+# As many calls as last two seconds, within these; but where so few would last longer than twenty
+# seconds, only those that do not, and ten in any case: of ten the slowest is the 90th percentile
+# and about the 99th.
 FEWEST, MOST = 50, 1000
 SECONDS = 2.0
+LONGEST, LEAST = 20.0, 10
+
+
+def calls(seconds: float) -> int:
+    """How many calls of about so many seconds each are timed."""
+    few = max(LEAST, min(FEWEST, int(LONGEST / seconds)))
+    return max(few, min(MOST, int(SECONDS / seconds)))
 
 
 def measure(model: Model, setting: Setting) -> Samples:
-    """Percentiles over at least `FEWEST` calls, and as many up to `MOST` as `SECONDS` hold."""
+    """Percentiles over so many `calls` as the warm-up foretells."""
     forward = prepare(model, setting)
-    warm_up(forward, setting.device)
-    calls: list[float] = []
-    begin = time.perf_counter()
-    while len(calls) < FEWEST or (len(calls) < MOST and time.perf_counter() - begin < SECONDS):
-        calls.append(_call(forward, setting.device))
-    quantiles = torch.tensor(calls, dtype=torch.float64).quantile(
+    count = calls(pass_seconds(warm_up(forward, setting.device)))
+    seconds = [_call(forward, setting.device) for _ in range(count)]
+    quantiles = torch.tensor(seconds, dtype=torch.float64).quantile(
         torch.tensor([0.5, 0.9, 0.99], dtype=torch.float64)
     )
     names = ("latency_p50", "latency_p90", "latency_p99")

@@ -51,10 +51,9 @@ def take(
     passes = warm_up(forward, setting.device)
     blocks = take_blocks(block, look, pass_seconds(passes), setting.kind)
     if setting.kind == "cuda":
-        launching, taken = (
-            launch_seconds(forward),
-            zip(blocks.conditions, blocks.rates(), strict=True),
-        )
-        shares = [{**one, "launching": min(1.0, launching * rate)} for one, rate in taken]
-        blocks = dataclasses.replace(blocks, conditions=shares)
+        launching = launch_seconds(forward)
+        pairs = zip(blocks.conditions, blocks.rates(), strict=True)
+        blocks.conditions[:] = [
+            {**block, "launching": min(1.0, launching * rate)} for block, rate in pairs
+        ]
     return passes, blocks

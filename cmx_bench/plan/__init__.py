@@ -11,7 +11,18 @@ from cmx_bench.measures import MEASURES
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
 
-INTERPRETER_SECONDS = 7.0  # each round waits until an interpreter has loaded torch and timm
+INTERPRETER_SECONDS = 8.0  # each round waits until an interpreter has loaded torch and timm
+
+
+def at_once(machine: Environment, models: int, processes: int) -> int:
+    """How many of so many models are trained side by side, by so many processes each.
+
+    The same when a run is resumed: from this follows with how many threads, on which the last bits
+    of the weights depend.
+    """
+    if not str(machine["device"]).startswith("cpu"):
+        return 1
+    return max(1, min(models, int(machine["cores"]) // processes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +53,3 @@ class Plan:
     def evaluated(self) -> tuple[Cell, ...]:
         """The cells that rest on images; those of a setting are executed together."""
         return tuple(cell for cell in self.cells if MEASURES[cell.measure].together)
-
-    @property
-    def seconds(self) -> float:
-        """The estimate for the whole plan, with no more processes than these."""
-        repeated = [one for one in self.cells if MEASURES[one.measure].repeats(one.setting.kind)]
-        rounds = max(map(self.replicates, repeated), default=0)
-        cells = sum(self.estimates[cell.key] * self.replicates(cell) for cell in self.cells)
-        return INTERPRETER_SECONDS * rounds + cells

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,17 +14,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cmx_bench import datasets
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.cell import Cell, Model
+from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import ModelError
 from cmx_bench.measures import MEASURES, compiled, timing
 from cmx_bench.models import families
 from cmx_bench.models.building import build, build_on_meta
+from cmx_bench.plan import at_once
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
 
-# Multiply-accumulates a second, for estimates only. CPU: one core, between what ConvMixer and the
-# token models reach; CUDA: a third of what a data-centre GPU of 2020 reaches, by input type.
-_CPU_RATE = 2.0e10
+# Multiply-accumulates a second, for estimates only. CPU: one core where nobody has measured one,
+# and the share of a matrix product's rate that ConvMixer reaches; the token models reach more.
+# CUDA: a third of what a data-centre GPU of 2020 reaches, by input type.
+CPU_RATE = 2.0e10
+_SHARE_OF_PRODUCT = 0.55
 _CUDA_RATE = {"fp32": 3e12, "tf32": 1e13, "fp16": 3e13, "bf16": 3e13, "autocast": 2e13}
 # Compiling a model, and taking what another process of the cell compiled.
 _COMPILE_SECONDS, _COMPILED_SECONDS = 60.0, 10.0
@@ -29,8 +35,10 @@ _COMPILE_SECONDS, _COMPILED_SECONDS = 60.0, 10.0
 _MAX_AUTOTUNE_SECONDS = 300.0
 # A CUDA context, cuDNN and cuBLAS, in each process.
 _CONTEXT_SECONDS = 2.0
+# What torch takes for a layer however small, one of a forward pass.
+_LAYER_SECONDS = 3e-5
 # An image of 500 × 375 pixels, read, decoded and resized by one core; one of 32 × 32, in memory.
-_PHOTOGRAPH_SECONDS, _SMALL_SECONDS = 0.01, 0.001
+_PHOTOGRAPH_SECONDS, _SMALL_SECONDS = 0.01, 0.0007
 _TRAINING_PASSES = 3  # a step takes about as long as three forward passes
 _SOME_IMAGES = 50_000  # where nobody says how many there are
 _SECONDS_A_PARAMETER = 1.5e-8  # drawing initial weights
@@ -47,6 +55,7 @@ class Cost:
 
     macs: int
     params: int
+    layers: int
     traits: Mapping[str, int | str | None]
 
 
@@ -62,6 +71,7 @@ def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> Co
     return Cost(
         macs,
         sum(parameter.numel() for parameter in module.parameters()),
+        sum(not list(part.children()) for part in module.modules()),
         {
             "patch_size": families.patch_size(module),
             "kernel_size": families.kernel_size(module),
@@ -101,28 +111,55 @@ def auto_batch(most_macs: int, threads: int) -> int:
     return batch
 
 
-def _images(
+def core_rate() -> float:
+    """The multiply-accumulates a second that models reach on a core of this machine, as busy as it
+    is now: by a product of matrices, in some 30 ms."""
+    size = 512
+    left = torch.ones(size, size)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    seconds = []
+    for _ in range(7):
+        begin = time.perf_counter()
+        torch.mm(left, left)
+        seconds.append(time.perf_counter() - begin)
+    torch.set_num_threads(threads)
+    return _SHARE_OF_PRODUCT * size**3 / statistics.median(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluated:
+    """What each of so many `models` of a setting is evaluated on, and `learned` from before: the
+    numbers of images, and the `seconds` of one core that one image takes."""
+
+    models: int
+    images: int
+    learned: int
+    seconds: float
+
+
+def _evaluated(
     evaluation: Evaluation | None, cells: Sequence[Cell], skipped: Mapping[str, str]
-) -> int:
-    """How many images a model sees, for estimates: those that it is evaluated on and, three times
-    as long, those that it is trained on. Counted where that takes no download."""
-    evaluated = any(MEASURES[one.measure].together and one.key not in skipped for one in cells)
-    if evaluation is None or not evaluated:
-        return 0
+) -> _Evaluated:
+    """Images are counted where that takes no download."""
+    names = {one.model.name for one in cells
+             if MEASURES[one.measure].together and one.key not in skipped}  # fmt: skip
+    if evaluation is None or not names:
+        return _Evaluated(0, 0, 0, 0.0)
     name = evaluation.asked.dataset
-    if datasets.is_remote(name) and evaluation.path is None:
-        return _SOME_IMAGES
-    images = datasets.open_dataset(name, evaluation.path).size or _SOME_IMAGES
-    if (recipe := evaluation.asked.train) is None:
-        return images
-    learned = datasets.open_dataset(name, evaluation.path, "train").size or _SOME_IMAGES
-    each = recipe.epochs * (images + _TRAINING_PASSES * learned)
-    return len(evaluation.seeds) * each
+    seconds = _SMALL_SECONDS if datasets.is_small(name) else _PHOTOGRAPH_SECONDS
+    images = learned = _SOME_IMAGES
+    if not datasets.is_remote(name) or evaluation.path is not None:
+        images = datasets.open_dataset(name, evaluation.path).size or images
+        if evaluation.asked.train is not None:
+            learned = datasets.open_dataset(name, evaluation.path, "train").size or learned
+    return _Evaluated(len(names), images, learned, seconds)
 
 
 def estimates(
     cells: Sequence[Cell], found: Mapping[tuple[str, int], Cost], machine: Environment,
     replicates: int, evaluation: Evaluation | None, skipped: Mapping[str, str],
+    core_rate: float = CPU_RATE,
 ) -> dict[str, float]:  # fmt: skip
     """The seconds of one execution of each cell, by its key.
 
@@ -130,45 +167,38 @@ def estimates(
         found: costs by the names of models and image sizes.
         replicates: the processes of a cell that is repeated; compiling is spread over them.
         skipped: cells that are not executed, by their keys.
+        core_rate: multiply-accumulates a second of one core.
     """
-    images = _images(evaluation, cells, skipped)
-    small = evaluation is not None and datasets.is_small(evaluation.asked.dataset)
-    reading = images * (_SMALL_SECONDS if small else _PHOTOGRAPH_SECONDS) / machine["cores"]
-    return {
-        cell.key: 0.0
-        if cell.key in skipped
-        else _estimate(
-            cell,
-            found[cell.model.name, cell.setting.image_size],
-            machine,
-            replicates,
-            images,
-            reading,
-        )
-        for cell in cells
-    }
+    seen = _evaluated(evaluation, cells, skipped)
+
+    def seconds(cell: Cell) -> float:
+        cost = found[cell.model.name, cell.setting.image_size]
+        if cell.key in skipped:
+            return 0.0
+        if MEASURES[cell.measure].together and evaluation is not None:
+            return _of_evaluation(cell, cost, machine, evaluation, seen, core_rate)
+        return _of_process(cell, cost, machine, replicates, core_rate)
+
+    return {cell.key: seconds(cell) for cell in cells}
 
 
-def _estimate(
-    cell: Cell, cost: Cost, machine: Environment, replicates: int, images: int, reading: float
+def _of_process(
+    cell: Cell, cost: Cost, machine: Environment, replicates: int, core_rate: float
 ) -> float:
-    """Seconds of one execution; a cell that evaluates sees so many images, read in that time."""
     info, setting = MEASURES[cell.measure], cell.setting
     if info.scope == "resolution":
         return info.seconds
-    threads = setting.threads or machine["threads"]
-    rate = _CPU_RATE * threads if setting.kind == "cpu" else _CUDA_RATE[setting.precision]
     compiling = 0.0
     if setting.compile != "none" and info.forwards > 0:
         searches = setting.kind == "cuda" and setting.compile == "max-autotune"
         compiling = _MAX_AUTOTUNE_SECONDS if searches else _COMPILE_SECONDS
         if info.repeats(setting.kind) and compiled.may_share(setting):
             compiling = _COMPILED_SECONDS + (compiling - _COMPILED_SECONDS) / replicates
-    passes = images if info.together else info.forwards * setting.batch_size
-    forwards = passes * cost.macs / rate
-    forwards += reading if info.together else 0.0
+    threads = setting.threads or int(machine["threads"])
+    forwards = info.forwards * _pass(cost, setting, setting.batch_size, threads * core_rate)
+    passes = min(max(info.least, forwards), info.most)
     building = cost.params * _SECONDS_A_PARAMETER
-    return info.seconds + building + forwards + compiling + _more_on_a_gpu(cell)
+    return info.seconds + building + passes + compiling + _more_on_a_gpu(cell)
 
 
 def _more_on_a_gpu(cell: Cell) -> float:
@@ -178,3 +208,33 @@ def _more_on_a_gpu(cell: Cell) -> float:
     longer = timing.BLOCK_SECONDS["cuda"] - timing.BLOCK_SECONDS["cpu"]
     in_blocks = cell.measure in ("throughput", "train_throughput")
     return _CONTEXT_SECONDS + (timing.BLOCKS * longer if in_blocks else 0.0)
+
+
+def _pass(cost: Cost, setting: Setting, images: int, cpu_rate: float) -> float:
+    """The seconds of one forward pass of so many images."""
+    rate = cpu_rate if setting.kind == "cpu" else _CUDA_RATE[setting.precision]
+    return images * cost.macs / rate + cost.layers * _LAYER_SECONDS
+
+
+def _of_evaluation(
+    cell: Cell, cost: Cost, machine: Environment, evaluation: Evaluation, seen: _Evaluated,
+    core_rate: float,
+) -> float:  # fmt: skip
+    """Of one model, trained before where that is asked: its part of the time of all."""
+    setting, cores = cell.setting, int(machine["cores"])
+    info, recipe = MEASURES[cell.measure], evaluation.asked.train
+    rate = (setting.threads or int(machine["threads"])) * core_rate
+    batches = seen.images / setting.batch_size
+    one_pass = _pass(cost, setting, setting.batch_size, rate)
+    # All models of a setting share the images that are read for it.
+    evaluating = batches * one_pass + seen.images * seen.seconds / cores / seen.models
+    seconds = info.seconds + cost.params * _SECONDS_A_PARAMETER + evaluating
+    if recipe is None:
+        return seconds
+    beside = at_once(machine, seen.models, evaluation.processes)
+    used = cores / beside
+    step = _TRAINING_PASSES * _pass(cost, setting, recipe.batch_size, used * core_rate)
+    an_epoch = seen.learned / recipe.batch_size * step + seen.learned * seen.seconds / used
+    an_epoch += batches * _pass(cost, setting, setting.batch_size, used * core_rate)
+    turns = math.ceil(seen.models / beside) / seen.models
+    return len(evaluation.seeds) * (seconds + turns * recipe.epochs * an_epoch)

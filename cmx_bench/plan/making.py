@@ -46,7 +46,8 @@ def make_plan(
         seen |= {"unused_gpu": why}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about operators that models use
-        return make(suite_file, seen, only, allow_import, evaluation, given)
+        rate = estimates.core_rate()
+        return make(suite_file, seen, only, allow_import, evaluation, given, rate)
 
 
 def make(
@@ -56,6 +57,7 @@ def make(
     allow_import: bool = False,
     evaluation: Evaluation | None = None,
     given: Mapping[str, Path] | None = None,
+    core_rate: float = estimates.CPU_RATE,
 ) -> Plan:
     """The plan for `machine`, which `worker.machine.capture` describes.
 
@@ -64,6 +66,7 @@ def make(
         allow_import: whether `python:` models may be imported.
         evaluation: on which images models are evaluated.
         given: files of weights by the model's name, which win over the suite's.
+        core_rate: multiply-accumulates a second of one core, for the estimate.
 
     Raises:
         SuiteError: a model or setting of the suite cannot be measured, with its place in the file.
@@ -104,7 +107,9 @@ def make(
         models,
         settings,
         cells,
-        estimates.estimates(cells, found, machine, suite.replicates, evaluation, skipped),
+        estimates.estimates(
+            cells, found, machine, suite.replicates, evaluation, skipped, core_rate
+        ),
         _unavailable(suite_file, kind),
         tuple(only),
         evaluation,

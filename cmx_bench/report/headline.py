@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from cmx_bench import units
+from cmx_bench.metrics import first_of
 from cmx_bench.present.content import Fact, first_few
 from cmx_bench.report.tables import judgements
 from cmx_bench.results import records
@@ -38,7 +41,8 @@ def origins(report: Report) -> list[Fact]:
     return [
         Fact("Device", plain(device(report))),
         Fact("Cells", _cells(report), warning=progress.failed + progress.missing > 0),
-        Fact("Measuring time", units.duration(progress.seconds)),
+        *_beforehand(report),
+        Fact("Measuring time", _measuring_time(report)),
         *_blocks(report),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
         Fact("Code", plain(code(report))),
@@ -46,6 +50,18 @@ def origins(report: Report) -> list[Fact]:
         Fact("Command", plain(run.command)),
         Fact("Content", f"SHA-256 {records.content_hash(run, report.records)}"),
     ]
+
+
+def _beforehand(report: Report) -> list[Fact]:
+    """What others did to the machine just before; nothing where nobody looked."""
+    seen = report.run.neighbours
+    return [] if seen is None else [Fact("Load before", str(seen), warning=seen.disturbs)]
+
+
+def _measuring_time(report: Report) -> str:
+    budget = report.run.budget
+    within = "" if budget is None else f", with a budget of {units.duration(budget)}"
+    return f"{units.duration(report.progress.seconds)}{within}"
 
 
 def _blocks(report: Report) -> list[Fact]:
@@ -104,9 +120,8 @@ def code(report: Report) -> str:
 
 def warnings(report: Report) -> list[Fact]:
     """What a reader must know before using any number."""
-    warnings = []
-    if wide := too_wide(report):
-        warnings.append(wide)
+    warnings: list[str] = []
+    warnings += filter(None, (cut_off(report), too_wide(report)))
     if report.blocks.without_gpu_conditions:
         warnings.append("what held the GPU back, and its other processes, were not "
                         "watched (install cmx-bench[nvidia])")  # fmt: skip
@@ -125,9 +140,22 @@ def warnings(report: Report) -> list[Fact]:
 _MANY = 5
 
 
+def cut_off(report: Report) -> str:
+    """The cells that a budget cut off, the widest first; empty where there is none."""
+    run = report.run
+    firsts = [one for one in report.results.values() if one.metric == first_of(one.measure)]
+    found = [result for result in firsts if result.cell in run.cut_off]
+    if not found or run.budget is None:
+        return ""
+    found.sort(key=_width, reverse=True)
+    cells = first_few([f"{_wide(result)} (n = {result.n})" for result in found], _MANY)
+    return (f"the budget of {units.duration(run.budget)} was spent before "
+            f"{_count(len(found), 'cell')} had as many processes as wanted: {cells}")  # fmt: skip
+
+
 def too_wide(report: Report) -> str:
     """The cells whose interval stayed wider than wanted; empty where there is none."""
-    found = [_too_wide(result) for result in report.results.values() if result.wide]
+    found = [_wide(result) for result in report.results.values() if result.wide]
     if not found or report.run.precision is None:
         return ""
     wanted = units.percent(report.run.precision)
@@ -135,10 +163,14 @@ def too_wide(report: Report) -> str:
     return f"{_count(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
 
 
-def _too_wide(result: Result) -> str:
+def _width(result: Result) -> float:
     width = None if result.estimate is None else result.estimate.relative_half_width
-    spread = "no interval" if width is None else f"± {units.percent(width)}"
-    return f"{result.cell} {spread}"
+    return math.inf if width is None else width
+
+
+def _wide(result: Result) -> str:
+    width = _width(result)
+    return f"{result.cell} {'no interval' if width == math.inf else f'± {units.percent(width)}'}"
 
 
 def _count(number: int, what: str, plural: str = "s") -> str:

@@ -35,6 +35,9 @@ def refuse_in_run(run: Run) -> None:
         for what, part, those in zip(("model", "measure", "setting"), parts, known, strict=True):
             if part not in those:
                 raise DamageError(("cells", place), f"{cell!r}: the run has no {what} {part!r}")
+    for cell in run.cut_off:
+        if cell not in run.cells:
+            raise DamageError(("cut_off", cell), f"the run has no cell {cell!r}")
     if run.accuracy and "dataset" not in run.accuracy:
         raise DamageError(("accuracy", "dataset"), "is missing")
     if run.trains and "seeds" not in run.accuracy:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from cmx_bench import units
 from cmx_bench.cell import Cell
 from cmx_bench.measures import MEASURES
 from cmx_bench.results.records import Record, Run
@@ -27,6 +28,13 @@ def gaps(run: Run, counted: Sequence[Record]) -> Iterator[Gap]:
     resume = run.command.replace(" --fresh", "")
     missing = [cell for cell in run.cells if cell not in have]
     yield from _grouped((cell, "planned, but not measured yet", resume) for cell in missing)
+    if run.budget is not None:
+        reason = f"the budget of {units.duration(run.budget)} was spent before {{}} more {{}}"
+        remedy = f"{resume} --out FOLDER-OF-THIS-RUN, with a longer --budget"
+        yield from _grouped(
+            (cell, reason.format(more, "process" if more == 1 else "processes"), remedy)
+            for cell, more in run.cut_off.items()
+        )
     skipped = [record for record in counted if record.status == "skipped"]
     yield from _grouped((record.cell, *record.reason.partition(": ")[::2]) for record in skipped)
     for gap in _grouped((cell, "not chosen by --only", "") for cell in _not_chosen(run)):

@@ -25,6 +25,7 @@ from cmx_bench.errors import RecordsError, SuiteError
 from cmx_bench.results import atomic
 from cmx_bench.results.contradictions import refuse_in_record, refuse_in_run
 from cmx_bench.results.details import AnyAccuracy, AnyDetails, Facts
+from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.validation import (
     STRICT,
     DamageError,
@@ -84,7 +85,9 @@ class Run:
     environment before any setting was applied. `finished` is empty until every planned cell was
     tried. With a `precision`, the share to which sampled values were wanted, `replicates` is the
     least number of processes. `accuracy` is the suite's, with the `path` of the images, where it
-    is measured. `claims` are the suite's as it was last run.
+    is measured. `claims` are the suite's as it was last run. `budget` are the seconds in which
+    cells were repeated, and `cut_off` how many more processes a cell would have got without it.
+    `neighbours` is what others did to the machine just before.
     """
 
     __pydantic_config__ = STRICT
@@ -109,6 +112,9 @@ class Run:
     machine: Facts = field(default_factory=dict)
     environments: Mapping[str, Facts] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
+    budget: Annotated[Number, Field(ge=0)] | None = None
+    cut_off: Mapping[str, Positive] = field(default_factory=dict)
+    neighbours: Neighbours | None = None
     schema: int = SCHEMA
 
     @property

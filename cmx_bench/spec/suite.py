@@ -271,7 +271,7 @@ class Suite(Strict):
 
     `replicates` is the number of fresh processes for each sampled cell. With a `precision`, a share
     ("2%" in the file), it is the least: more follow until half the interval is no wider than that.
-    `budget` are the seconds ("10m") after which nothing is repeated any more.
+    `budget` are the seconds ("10m") in which cells are measured; each is once, whatever it is.
     """
 
     name: Name
@@ -301,9 +301,10 @@ class Suite(Strict):
     def hash(self) -> str:
         """Twelve hexadecimal digits that are equal for suites that measure the same.
 
-        Claims are judged from what was measured: a new one must not measure all anew.
+        Claims are judged from what was measured, and a budget says only how much of it there is: a
+        new one must not measure all anew.
         """
-        told = self.model_dump(mode="json", exclude={"claims"}, exclude_defaults=True)
+        told = self.model_dump(mode="json", exclude={"claims", "budget"}, exclude_defaults=True)
         text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -102,10 +102,15 @@ def test_the_suites_budget_and_what_stayed_wide(
     code, _, err = cmx("run", suite, "--out", "out")
     assert code == 0, err
     assert len(records.read(Path("out"))) == 4
+    assert "measuring each cell once takes about" in err
+    assert "the budget of 0 s was spent before 2 cells had as many processes as wanted: " in err
     cells = "2 cells stayed too wide (wanted ± 90 %): mixer/throughput/cpu-fp32-nchw-eager-b2-r56"
     assert err.splitlines()[-1].startswith(f"{cells} no interval, net/throughput/")
     assert cells in Path("out/report.md").read_text().replace("\\", "")
-    assert " at least " in cmx("plan", suite)[1].splitlines()[-1]
+    code, out, err = cmx("plan", suite)
+    assert re.search(r", at least \d+ s; without a budget (\d+ min )?\d+ s$", out.splitlines()[-1])
+    assert err.startswith("measuring each cell once takes about ")
+    assert " at least " in cmx("plan", suite, "--budget", "1h")[1].splitlines()[-1]
     assert cmx("run", suite, "--out", "out", "--budget", "60s")[0] == 0
     assert len(records.read(Path("out"))) >= 4 + 2
 
@@ -201,7 +206,9 @@ def test_a_run_that_is_killed_goes_on(
     line = [sys.executable, "-m", "cmx_bench", "run", str(suite), "--out", "out"]
     with interruptible(line) as run:
         assert run.stderr is not None
-        printed = [run.stderr.readline() for _ in range(3)]  # two exact cells, one process
+        # What others do to the machine, two exact cells, one process.
+        printed = [run.stderr.readline() for _ in range(4)]
+        assert re.search(r"\d\.\d of \d+ cores busy", printed[0])
         assert "(1 of 2)" in printed[-1]
         os.killpg(run.pid, number)
         rest = run.stderr.read()

@@ -23,6 +23,12 @@ def tiny_plan(tiny: SuiteFile, cpu: dict[str, Any]) -> Plan:
     return making.make(tiny, cpu)
 
 
+@pytest.fixture
+def tiny_five(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Plan:
+    """TINY with five processes for each timing."""
+    return making.make(suite.load(str(write_suite(TINY.replace("cates: 3", "cates: 5")))), cpu)
+
+
 def silent(job: Job, record: Record | None) -> None:
     pass
 

@@ -206,20 +206,6 @@ def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert told[-1] == Seen(23, 30, "training hangs")  # two have ended
 
 
-@pytest.mark.parametrize(
-    ("device", "cores", "processes", "at_once"),
-    [("cpu", 2, 1, 2), ("cpu", 64, 1, 2), ("cpu", 1, 1, 1), ("cpu", 3, 2, 1), ("cuda:0", 64, 1, 1)],
-)
-def test_how_many_at_once(
-    folder: Path, few: Path, device: str, cores: int, processes: int, at_once: int
-) -> None:
-    suite_file = suite.load(str(folder / "suite.yaml"))
-    task = Evaluation(suite_file.suite.accuracy, folder, few, processes=processes)
-    plan = making.make(suite_file, CPU, evaluation=task)
-    plan = replace(plan, machine=CPU | {"device": device, "cores": cores})
-    assert learners.at_once(plan, task) == at_once
-
-
 # --- a whole run ----------------------------------------------------------------------------------
 
 SUITE = """\

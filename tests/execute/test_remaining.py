@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cmx_bench import units
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.execute import remaining, runner
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, making
@@ -25,23 +26,79 @@ def seconds_left(made: Plan, found: list[Record], budget: float | None = None) -
     return remaining.seconds_left(made, disturbance.by_cell(found), budget)
 
 
+def whole(made: Plan) -> float:
+    """The estimate of all: three rounds, of what is repeated."""
+    rounds = sum(made.estimates[cell.key] * made.replicates(cell) for cell in made.cells)
+    return 3 * INTERPRETER_SECONDS + rounds
+
+
+def timed(key: str, replicate: int, value: float = 100.0, calm: bool = True, elapsed: float = 2.0
+) -> Record:  # fmt: skip
+    """A process whose one block that counts was disturbed, unless it was `calm`."""
+    seen = {"disturbed": [float(not calm)], "discarded": [0.0]}
+    return Record(key, "net", "throughput", "k", replicate, "ok", {"throughput": [value]}, "", "e",
+                  "", elapsed, covariates=seen)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("processes", "elapsed", "more"),
+    [
+        ("ccccc", 2.0, 0),  # all were calm
+        ("cccdd", 2.0, 2),  # three in five are: two more of five are likely
+        ("ccddd", 2.0, 3),  # so that three may come, which count alone
+        ("cdddd", 2.0, 0),  # two in seven come to no three
+        ("ddddd", 2.0, 0),
+        ("cccdddd", 2.0, 2),
+        ("ccddddddd", 2.0, 0),  # one more is allowed, and unlikely
+        ("cccaa", 2.0, 0),  # disturbed, and they agree with the others: nothing was moved
+        ("cccdd", 6.0, 1),  # each takes what three calm ones took: there is time for one
+        ("cccddd", 6.0, 0),  # and that was it
+    ],
+)
+def test_what_stayed_disturbed_is_repeated_where_that_narrows(
+    tiny_five: Plan, processes: str, elapsed: float, more: int
+) -> None:
+    """`c` is calm, `d` disturbed and a third slower, `a` disturbed and as fast."""
+    cell = next(one for one in tiny_five.cells if one.key.startswith("net/throughput/"))
+    found = [
+        timed(cell.key, number, {"d": 70.0}.get(kind, 100.0), kind == "c",
+              elapsed if kind == "d" else 2.0)
+        for number, kind in enumerate(processes)
+    ]  # fmt: skip
+    assert remaining.processes_left(tiny_five, cell, found) == more
+
+
 def test_the_time_left_follows_what_was_seen(tiny_plan: Plan) -> None:
     cells = [cell for cell in tiny_plan.cells if cell.measure == "throughput"]
-    assert remaining.seconds_left(tiny_plan, {}) == pytest.approx(tiny_plan.seconds)
+    assert remaining.seconds_left(tiny_plan, {}) == pytest.approx(whole(tiny_plan))
     seen = Record(
         cells[0].key, "mixer", "throughput", "k", 0, "ok", {}, "", "e", "", elapsed=10.0
     )  # fmt: skip
     scale = 10.0 / tiny_plan.estimates[cells[0].key]
-    rest = 1.0 + scale * 3 * tiny_plan.estimates[cells[1].key]  # two params cells of 0.5 s
+    rest = 2 * tiny_plan.estimates["net/params/r56"]
+    rest += scale * 3 * tiny_plan.estimates[cells[1].key]
     rest += 3 * INTERPRETER_SECONDS
     assert seconds_left(tiny_plan, [seen]) == pytest.approx(20.0 + rest)
     assert seconds_left(tiny_plan, [replace(seen, status="failed")]) == pytest.approx(rest)
 
 
 def test_a_budget_bounds_the_time_left(tiny_plan: Plan) -> None:
-    once = sum(tiny_plan.estimates.values())
-    for budget, left in ((-1.0, once), (once + 0.5, once + 0.5), (1e6, tiny_plan.seconds)):
+    once = sum(tiny_plan.estimates.values()) + INTERPRETER_SECONDS
+    for budget, left in ((-1.0, once), (once + 0.5, once + 0.5), (1e6, whole(tiny_plan))):
         assert seconds_left(tiny_plan, [], budget) == pytest.approx(left)
+
+
+def test_a_budget_that_holds_not_even_a_round_is_foretold(tiny_plan: Plan) -> None:
+    once = sum(tiny_plan.estimates.values()) + INTERPRETER_SECONDS
+    said = remaining.foretold(tiny_plan, {}, once - 1)
+    assert said.startswith(
+        f"measuring each cell once takes about {units.duration(once)}, more than the budget of "
+        f"{units.duration(once - 1)}: that is done all the same, and nothing is repeated"
+    )
+    assert remaining.foretold(tiny_plan, {}, once + 1) == ""
+    assert remaining.foretold(tiny_plan, {}, None) == ""
+    there = {cell.key: [timed(cell.key, 0)] for cell in tiny_plan.cells}
+    assert remaining.foretold(tiny_plan, there, 1.0) == ""  # what is there is not measured again
 
 
 def test_a_spread_run_takes_until_its_last_round_begins(tiny_plan: Plan, tmp_path: Path) -> None:

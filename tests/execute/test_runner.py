@@ -91,6 +91,33 @@ def test_a_spent_budget_leaves_each_cell_one_process(tiny_plan: Plan, tmp_path: 
     assert {record.replicate for record in found} == {0}
 
 
+def test_a_budget_holds_what_fits_into_it(
+    tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once 32 s are gone, another process of 30 s does not fit into 60, one of 2 s does, twice."""
+    now = 0.0
+    takes = {"mixer": 2.0, "net": 30.0}
+
+    def answer(job: Job) -> Outcome:
+        nonlocal now
+        seconds = takes[job.cell.model.name] if job.cell.measure == "throughput" else 0.0
+        now += seconds
+        return replace(samples(100.0), elapsed=seconds)
+
+    monkeypatch.setattr(runner.time, "monotonic", lambda: now)
+    folder, executor = opened(tiny_plan, tmp_path), StandIn(answer)
+    runner.run(tiny_plan, folder, executor, silent, budget=60.0)
+    assert processes(executor) == {"mixer": 3, "net": 1}
+    assert now <= 60.0
+    run = records.read_run(folder)
+    cut_off = {f"net/throughput/{run.settings[0].key}": 2}
+    assert (run.budget, run.cut_off) == (60.0, cut_off)
+    runner.run(tiny_plan, folder, executor, silent)
+    assert processes(executor) == {"mixer": 3, "net": 3}
+    run = records.read_run(folder)
+    assert (run.budget, run.cut_off) == (None, {})
+
+
 def test_rounds_are_spread_over_a_time(
     tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,19 +254,20 @@ def test_rounds_by_precision_go_on_after_any_record(
         assert whole.seen[:number] + rest.seen == whole.seen
 
 
-def test_a_process_that_stayed_disturbed_is_repeated_within_bounds(
-    tiny_plan: Plan, tmp_path: Path
+@pytest.mark.parametrize(("slow_ones", "count"), [([0], 4), ([0, 2], 3)])
+def test_a_process_that_stayed_disturbed_is_repeated_where_others_are_calm(
+    tiny_plan: Plan, tmp_path: Path, slow_ones: list[int], count: int
 ) -> None:
     def answer(job: Job) -> Outcome:
-        slow = job.cell.model.name == "net" and job.replicate != 1
+        slow = job.cell.model.name == "net" and job.replicate in slow_ones
         probe = [400e-6 if slow else 200e-6] * 4
         calm = [0.0] * 4
         seen = {"probe": probe, "core_speed": [1.0] * 4, "disturbed": calm, "discarded": calm}
         if job.cell.measure == "params":
             return Outcome({"params": [1]}, "", CPU)
-        return Outcome({"throughput": [100.0] * 4}, "", CPU, seen)
+        return Outcome({"throughput": [50.0 if slow else 100.0] * 4}, "", CPU, seen)
 
     found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), StandIn(answer), silent)
     counts = {name: sum(one.model == name and one.measure == "throughput" for one in found)
               for name in ("mixer", "net")}  # fmt: skip
-    assert counts == {"mixer": 3, "net": 2 * 3}
+    assert counts == {"mixer": 3, "net": count}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import pytest
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, pairs, rule
-from cmx_bench.gate.pairs import PairError
+from cmx_bench.gate.pairs import Block, PairError
 from cmx_bench.gate.verdict import Comparison
 
 from .conftest import cell_of, normal, pair_of
@@ -69,8 +70,46 @@ def test_out_of_budget_is_inconclusive_and_says_what_would_decide(
     assert (found.state, found.n, found.reason) == ("INCONCLUSIVE", (1, 1), "fewer than 4 pairs")
     wide = ab.judge(cell_of("a"), [pair_of("a", one) for one in (0.1, -0.1, 0.08, -0.06)], 0.05)
     assert wide.state == "INCONCLUSIVE"
-    assert wide.seconds_more is not None
-    assert wide.seconds_more > 3
+    assert wide.more is not None
+    assert wide.more > 3
+
+
+def test_what_would_decide_is_priced_by_the_wall(
+    stand_in_pairs: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two interpreters take 24 s a round and each of two pairs 3 s, after exact metrics that took
+    100 s: three rounds more are 90 s, of which each model has half."""
+    now = 0.0
+
+    def pass_by(seconds: float, result: Any) -> Any:
+        nonlocal now
+        now += seconds
+        return result
+
+    stand_in_pairs(lambda name, layers: 0.1)
+    both, measure = ab.both, pairs.measure
+    monkeypatch.setattr(ab, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(ab, "both", lambda *given: pass_by(24.0, both(*given)))
+    monkeypatch.setattr(pairs, "measure", lambda *given: pass_by(3.0, measure(*given)))
+    monkeypatch.setattr(ab, "_untimed", lambda *_: pass_by(50.0, ()))
+    found, _ = ab.compare(plan_of("a", "b"), PATHS, 0.05, Path("log"), lambda *_: None, budget=29)
+    assert [(one.more, one.seconds_more) for one in found] == [(3, 45.0), (3, 45.0)]
+
+
+def test_the_columns_say_what_is_judged() -> None:
+    """Pairs whose sides' typical times say 0.14 % faster, and whose blocks say 2 % slower."""
+    ratio = math.log(1.02)
+    turns = [(0.018, 0.018 * 1.02), (0.01808, 0.01808 * 1.02), (0.0195, 0.01805)]
+    blocks = tuple(Block(True, (base, base), (head, head)) for base, head in turns)
+    pair = replace(pair_of("a", ratio), blocks=blocks)
+    assert pair.seconds("head") / pair.seconds("base") == pytest.approx(1.0, abs=0.02)
+    assert pair.log_ratio == pytest.approx(ratio)
+    found = ab.judge(cell_of("a"), [pair] * 4, 0.05)
+    assert found.base is not None and found.head is not None and found.slowdown is not None
+    assert found.base / found.head == pytest.approx(1.02)
+    assert found.slowdown == pytest.approx(0.02)
+    level = 2 / math.sqrt(pair.seconds("base") * pair.seconds("head"))
+    assert math.sqrt(found.base * found.head) == pytest.approx(level)
 
 
 def test_nothing_is_decided_between_looks() -> None:

@@ -11,6 +11,9 @@ import pytest
 from cmx_bench.gate import check
 from cmx_bench.gate.outputs.sentences import headline
 from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.metrics import METRICS
+from cmx_bench.plan import INTERPRETER_SECONDS
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 from ..report.synthetic import ENVIRONMENT, PAPER, failed, make_records, make_run, write_folder
@@ -93,8 +96,25 @@ def test_between_is_inconclusive_and_says_what_would_decide(judge: Callable[...,
     timed = of(verdict, NAMES[1], "throughput")
     assert (timed.state, verdict.state) == ("INCONCLUSIVE", "INCONCLUSIVE")
     # Five processes of 2 s a run have the spread of one per cent that `values` gives them.
-    assert timed.seconds_more is not None
-    assert 4 <= timed.seconds_more <= 60
+    assert timed.more is not None
+    assert 1 <= timed.more <= 15
+    assert timed.seconds_more == pytest.approx(timed.more * 2 * (2 + INTERPRETER_SECONDS))
+
+
+def test_the_columns_say_what_is_judged() -> None:
+    """Top-1 over seeds is shown as a plain mean, by which these sides are equal; what is judged are
+    ratios, by which they are not."""
+    report = summarise(RUN, RECORDS)
+    some = report.results[NAMES[0], RUN.settings[0].key, "throughput"]
+    old, new = (
+        some._replace(metric="top1", value=0.5, medians=dict(enumerate(medians)))
+        for medians in ([0.5, 0.5, 0.5], [0.3, 0.5, 0.7])
+    )
+    empty = Comparison("a", "A", "s", METRICS["top1"], "base", "PASS", base=0.5, head=0.5)
+    found = check._sampled(empty, old, new, 0.05)
+    assert found.base is not None and found.head is not None and found.slowdown is not None
+    assert found.base / found.head == pytest.approx(1 + found.slowdown)
+    assert found.slowdown == pytest.approx(0.5 / (0.3 * 0.5 * 0.7) ** (1 / 3) - 1)
 
 
 @pytest.mark.parametrize("factor", [1.01, 0.99])

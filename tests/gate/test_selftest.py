@@ -74,6 +74,27 @@ def test_the_first_rounds_only_choose_the_layers(
     assert set(asked[2:]) == {0, 5}  # ln 1.05 is 4.9 layers
 
 
+def test_a_pair_costs_what_it_costs_in_a_gate(
+    stand_in_pairs: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3 s, and of the 10 s that two interpreters take the half: a gate of two models has two pairs
+    a round to share them, while a self-test has four."""
+    now = 0.0
+
+    def pass_by(seconds: float, result: Any) -> Any:
+        nonlocal now
+        now += seconds
+        return result
+
+    stand_in_pairs(normal(lambda name, layers: 0.005 * layers, 0.01))
+    both, measure = selftest.ab.both, selftest.pairs.measure
+    monkeypatch.setattr(selftest, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(selftest.ab, "both", lambda *given: pass_by(10.0, both(*given)))
+    monkeypatch.setattr(selftest.pairs, "measure", lambda *given: pass_by(3.0, measure(*given)))
+    found = selftest.run(plan_of("a", "b"), 0.05, 0, Path("log"), lambda *_: None)
+    assert found.seconds_a_pair == pytest.approx(3.0 + 10.0 / 2)
+
+
 def test_a_suite_without_throughput_cannot_be_tested() -> None:
     empty = plan_of()
     with pytest.raises(PlanError, match="no throughput cell"):

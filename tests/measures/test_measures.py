@@ -13,7 +13,7 @@ from torch._inductor.exc import InductorError
 
 from cmx_bench import measures
 from cmx_bench.cell import Layout, Model, Precision, Setting
-from cmx_bench.measures import MEASURES, forward, memory, throughput
+from cmx_bench.measures import MEASURES, forward, latency, memory, throughput
 from cmx_bench.measures.forward import Forward
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.models.building import build
@@ -262,12 +262,21 @@ def test_a_gpus_blocks_say_what_share_launching_takes(monkeypatch: pytest.Monkey
     assert "launching" not in throughput.measure(MODEL, CPU).covariates
 
 
+@pytest.mark.parametrize(
+    ("seconds", "calls"),
+    [(1e-6, 1000), (0.01, 200), (0.1, 50), (0.4, 50), (0.8, 25), (3.0, 10), (60.0, 10)],
+)
+def test_slow_calls_are_fewer(seconds: float, calls: int) -> None:
+    """Two seconds of calls, 50 at least, but no longer than 20 s for more than 10 of them."""
+    assert latency.calls(seconds) == calls
+
+
 def test_real_throughput_and_latency_are_of_one_size() -> None:
     rate = measure("throughput")["throughput"]
-    latency = measure("latency")
+    calls = measure("latency")
     assert 3 <= len(rate) <= 8
     assert min(rate) > 0
-    assert 0 < latency["latency_p50"][0] <= latency["latency_p90"][0] <= latency["latency_p99"][0]
+    assert 0 < calls["latency_p50"][0] <= calls["latency_p90"][0] <= calls["latency_p99"][0]
 
 
 def test_load_time() -> None:

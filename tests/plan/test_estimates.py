@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 
+from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import SuiteError
-from cmx_bench.plan import Plan, estimates, making
+from cmx_bench.plan import Plan, at_once, estimates, making
 from cmx_bench.spec import suite
 
-from ..conftest import TINY
+from ..conftest import CPU, TINY, TRAINED
 from .test_making import Write, made
 
 
@@ -28,6 +29,46 @@ def test_auto_batch_by_arithmetic(macs: int, threads: int, batch: int) -> None:
 def test_auto_is_one_batch_for_all_models(cpu: dict[str, Any]) -> None:
     settings = making.make(suite.load("paper"), cpu).settings
     assert [setting.batch_size for setting in settings] == [1]
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "processes", "expected"),
+    [("cpu", 2, 1, 2), ("cpu", 64, 1, 2), ("cpu", 1, 1, 1), ("cpu", 3, 2, 1), ("cuda:0", 64, 1, 1)],
+)
+def test_how_many_are_trained_at_once(
+    device: str, cores: int, processes: int, expected: int
+) -> None:
+    assert at_once(CPU | {"device": device, "cores": cores}, 2, processes) == expected
+
+
+def test_a_process_takes_so_many_passes_and_no_less_than_a_time(cpu: dict[str, Any]) -> None:
+    """ConvMixer-768/32 has 20.7 GMACs and 21 million parameters: a second and a bit a pass at
+    10 GMACs a second and core; a small one's passes are over before its blocks are."""
+    plan = making.make(suite.load("paper"), cpu, core_rate=1e10)
+    [key] = [key for key in plan.estimates if key.startswith("convmixer_768_32/throughput/")]
+    layers, one_pass = 197, 20.7e9 / 2e10
+    expected = 0.3 + 21.1e6 * 1.5e-8 + 12 * (one_pass + layers * 3e-5)
+    assert plan.estimates[key] == pytest.approx(expected, rel=0.01)
+    plan = making.make(suite.load("paper"), cpu, core_rate=1e15)
+    assert plan.estimates[key] == pytest.approx(0.3 + 21.1e6 * 1.5e-8 + 2.0, rel=0.01)
+    assert estimates.core_rate() > 1e8
+
+
+def test_a_training_takes_its_steps(write_suite: Write, cpu: dict[str, Any]) -> None:
+    """Two models side by side, each on a core: an epoch of 1,437 digits in batches of 16, twice,
+    and as many evaluations of 360 in batches of 64."""
+    file = suite.load(str(write_suite(TRAINED)))
+    plan = making.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()), core_rate=1e9)
+    first, _ = plan.cells
+    cost = estimates.cost(file, 0, 16, plan.models[0])
+    assert cost.layers > 8
+
+    def passed(images: int) -> float:
+        return images * cost.macs / 1e9 + cost.layers * 3e-5
+
+    an_epoch = 1437 / 16 * 3 * passed(16) + 360 / 64 * passed(64) + 1437 * 0.0007
+    once = 0.5 + 360 / 64 * (64 * cost.macs / 2e9 + cost.layers * 3e-5) + 360 * 0.0007 / 2 / 2
+    assert plan.estimates[first.key] == pytest.approx(2 * (once + an_epoch / 2), rel=0.001)
 
 
 MODELS = """\

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from cmx_bench.present.content import Fact
-from cmx_bench.report.headline import facts, origins, status, too_wide, warnings
+from cmx_bench.report.headline import cut_off, facts, origins, status, too_wide, warnings
+from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
@@ -106,6 +107,36 @@ def test_cells_that_stayed_wide_are_a_warning(run: Run, found: list[Record]) -> 
     assert too_wide(report) == text
     assert Fact("Beware", text, warning=True) in facts(report)
     assert too_wide(summarise(run, noisy)) == ""
+
+
+def test_what_a_budget_cut_off_is_named_the_widest_first(run: Run, found: list[Record]) -> None:
+    """One cell has a single process, one two that differ by a tenth; the others have all."""
+    one, two = f"resnet50/throughput/{FP16.key}", f"resnet152/throughput/{FP16.key}"
+    few = [
+        dataclasses.replace(record, values={"throughput": [100.0 * 1.1**record.replicate]})
+        if record.cell == two
+        else record
+        for record in found
+        if record.replicate < {one: 1, two: 2}.get(record.cell, 5)
+    ]
+    cut = dataclasses.replace(run, budget=40.0, cut_off={two: 3, one: 4})
+    report = summarise(cut, few)
+    text = (
+        f"the budget of 40 s was spent before 2 cells had as many processes as wanted: {one} no "
+        f"interval (n = 1), {two} ± 83 % (n = 2)"
+    )
+    assert cut_off(report) == text
+    assert Fact("Beware", text, warning=True) in warnings(report)
+    texts = {one.term: one.text for one in origins(report)}
+    assert texts["Measuring time"].endswith(" with a budget of 40 s")
+    assert cut_off(summarise(dataclasses.replace(run, budget=40.0), found)) == ""
+
+
+def test_what_others_did_before_is_told(run: Run, found: list[Record]) -> None:
+    for busy, warning in ((0.04, False), (1.3, True)):
+        seen = Neighbours(5.0, 2, 2, busy, 0.0)
+        report = summarise(dataclasses.replace(run, neighbours=seen), found)
+        assert Fact("Load before", str(seen), warning=warning) in origins(report)
 
 
 def test_many_cells_that_stayed_wide_stay_one_line(run: Run, found: list[Record]) -> None:

@@ -101,6 +101,17 @@ def test_a_cell_without_records_is_missing(run: Run, found: list[Record]) -> Non
     assert (report.progress.ok, report.progress.missing) == (43, 1)
 
 
+def test_what_a_budget_cut_off_is_a_gap(run: Run, found: list[Record]) -> None:
+    """Apart from what was not measured at all, and with what measures it."""
+    few = [one for one in found if one.cell != THROUGHPUT or one.replicate < 2]
+    cut = dataclasses.replace(run, budget=40.0, cut_off={THROUGHPUT: 3})
+    [gap] = [one for one in summarise(cut, few).gaps if "budget" in one.reason]
+    assert (gap.what, gap.models) == (f"throughput/{KEY}", ("convmixer_1536_20",))
+    assert gap.reason == "the budget of 40 s was spent before 3 more processes"
+    assert gap.remedy.endswith("paper.yaml --out FOLDER-OF-THIS-RUN, with a longer --budget")
+    assert not any("budget" in one.reason for one in summarise(run, few).gaps)
+
+
 def test_a_run_without_records_has_a_result_for_each_cell(run: Run) -> None:
     report = summarise(run, [])
     assert {one.status for one in report.results.values()} == {"not measured"}

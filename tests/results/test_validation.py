@@ -15,6 +15,7 @@ import pytest
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import records
+from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.records import Record, Run
 from cmx_bench.spec.claims import Claim
 
@@ -35,6 +36,8 @@ RUN = Run(
     accuracy={"dataset": "digits", "real_labels": None, "valid_labels": None,
               "train": {"name": "short", "about": "a try"}, "seeds": [0, 5], "path": "/images"},
     machine=ENVIRONMENT, environments={"e": ENVIRONMENT}, claims=(Claim("small", "params(a) < 1"),),
+    budget=40.5, cut_off={f"a/throughput/{SETTING.key}": 2},
+    neighbours=Neighbours(5.5, 4, 2, 1.5, 0.25),
 )  # fmt: skip
 TIMED = Record(
     RUN.cells[0], "a", "throughput", SETTING.key, 0, "ok", {"throughput": [9.5, 10, 10.5]}, "", "e",
@@ -91,7 +94,8 @@ PLACES: list[tuple[Where, Any]] = [
 # Texts, numbers and booleans are alike there.
 MIXED = re.compile(r"models\.\d\.(args|matched)\.|(machine|environments\.e)\.")
 NULLABLE = re.compile(
-    r"models\.\d\.(weights|patch_size|kernel_size|activation)|settings\.0\.threads|precision"
+    r"models\.\d\.(weights|patch_size|kernel_size|activation)|settings\.0\.threads"
+    r"|precision|budget|neighbours"
     r"|(machine|environments\.e)\.\w+|accuracy\.(real_labels|valid_labels|train|path|train\.about)"
     r"|details\.(weights|preprocessing\.geometry\.fill)"
 )
@@ -325,6 +329,8 @@ CONTRADICTIONS: list[tuple[Where, Any, str]] = [
     (("run", ("cells", 0)), f"c/throughput/{SETTING.key}", "the run has no model 'c'"),
     (("run", ("cells", 0)), f"a/latency/{SETTING.key}", "the run has no measure 'latency'"),
     (("run", ("settings", 0, "batch_size")), 4, f"the run has no setting '{SETTING.key}'"),
+    (("run", ("cut_off",)), {"a/params/r224": 2}, "the run has no cell 'a/params/r224'"),
+    (("run", ("neighbours", "busy")), -1, "neighbours.busy: expected at least 0, got -1"),
     (("run", ("accuracy",)), {"path": None}, "accuracy.dataset: is missing"),
     (("run", ("created",)), "now", "created: expected a time such as"),
     (("run", ("finished",)), "then", "finished: expected a time such as"),

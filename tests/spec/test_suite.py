@@ -33,6 +33,8 @@ def test_precision_and_budget(write_suite: Callable[[str], Path]) -> None:
     assert (loaded.precision, loaded.budget) == (0.02, 600.0)
     same = suite.load(str(write_suite(TINY + "budget: 600s\nprecision: 2.0 %\n"))).suite
     assert same.hash == loaded.hash
+    # A budget, as `--budget`, says how much of it is measured, not what.
+    assert suite.load(str(write_suite(TINY + "precision: 2%\n"))).suite.hash == loaded.hash
 
 
 CLAIMS = """\

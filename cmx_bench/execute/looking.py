@@ -1,0 +1,59 @@
+"""Looks at the load of others and at the steal, while this process waits for something anyway."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import psutil
+
+from cmx_bench.results.neighbours import Neighbours
+
+# A shorter look would count jiffies of 10 ms.
+_FEWEST_SECONDS = 1.0
+_OURS = ("user", "system", "children_user", "children_system")
+
+
+def watch() -> Callable[[], Neighbours | None]:
+    """Begins a look; what is called later gives what was seen since, None for less than a second.
+
+    What this process, its children and theirs compute meanwhile is their own.
+    """
+    begin, before, ours_before = time.monotonic(), psutil.cpu_times(), _ours()
+
+    def look() -> Neighbours | None:
+        seconds, after = time.monotonic() - begin, psutil.cpu_times()
+        if seconds < _FEWEST_SECONDS:
+            return None
+        passed = {
+            name: getattr(after, name) - getattr(before, name)
+            for name in after._fields
+            if not name.startswith("guest")  # is part of user and nice
+        }
+        total = sum(passed.values())
+        stolen = passed.get("steal", 0.0)
+        idle = passed["idle"] + passed.get("iowait", 0.0)
+        others = total - idle - stolen - (_ours() - ours_before)
+        return Neighbours(
+            seconds=round(seconds, 3),
+            cores=psutil.cpu_count() or 1,
+            usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+            busy=round(max(0.0, others) / seconds, 3),
+            steal=round(max(0.0, stolen) / max(total, 1e-9), 5),
+        )
+
+    return look
+
+
+def _ours() -> float:
+    """Seconds of all cores that this process and those below it have computed, ended ones too."""
+    this = psutil.Process()
+    seconds = 0.0
+    for process in (this, *this.children(recursive=True)):
+        try:
+            times = process.cpu_times()
+        except psutil.Error:  # it has ended meanwhile: its time is that of its parent now
+            continue
+        seconds += sum(getattr(times, name, 0.0) for name in _OURS)
+    return seconds

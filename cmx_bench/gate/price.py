@@ -1,0 +1,39 @@
+"""What deciding the undecided would cost, by the wall."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from cmx_bench.gate.verdict import Comparison
+
+
+def priced(
+    comparisons: Sequence[Comparison], seconds: Callable[[Comparison], float], start: float
+) -> list[Comparison]:
+    """`comparisons`, the undecided with the seconds of measuring that would decide them.
+
+    Whatever is still undecided in a round shares the interpreters that the round begins with, and
+    the metrics of one cell share its processes: the sum over all is the time that all take.
+
+    Args:
+        seconds: of one more pair, or of one more process on each side, of a comparison's cell.
+        start: seconds of starting the interpreters of a round.
+    """
+
+    def share(comparison: Comparison, number: int) -> float:
+        """Of the round of this number, counted from 1."""
+        there = [_cell(other) for other in comparisons if (other.more or 0) >= number]
+        return start / len(there) + seconds(comparison) / there.count(_cell(comparison))
+
+    return [
+        replace(one, seconds_more=sum(share(one, number + 1) for number in range(one.more)))
+        if one.more
+        else one
+        for one in comparisons
+    ]
+
+
+def _cell(comparison: Comparison) -> tuple[str, ...]:
+    one = comparison
+    return (one.against, one.model, one.setting, one.metric.measure)

@@ -1,0 +1,52 @@
+"""A look at what others do, with stand-ins for the system's counters."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from cmx_bench.execute import looking
+from cmx_bench.results.neighbours import Neighbours
+
+Times = namedtuple("Times", "user nice system idle iowait irq softirq steal guest guest_nice")
+CALM = Times(100.0, 0.0, 50.0, 1000.0, 20.0, 1.0, 1.0, 10.0, 7.0, 0.0)
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def counters(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Two readings of the clock and the counters, and of what this process and its own computed."""
+
+    def install(seconds: float, after: Times, ours: float) -> None:
+        clock, times, own = iter([0.0, seconds]), iter([CALM, after]), iter([3.0, 3.0 + ours])
+        monkeypatch.setattr(looking, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+        monkeypatch.setattr(looking.psutil, "cpu_times", lambda: next(times))
+        monkeypatch.setattr(looking.psutil, "cpu_count", lambda: 2)
+        monkeypatch.setattr(looking, "_ours", lambda: next(own))
+        monkeypatch.setattr(looking.os, "sched_getaffinity", lambda _: {0, 1})
+
+    return install
+
+
+def test_what_others_compute_is_neither_ours_nor_idle(counters: Install) -> None:
+    """Of 10 s of two cores 4 were idle or waiting, 2 stolen, and 14 busy, of which 6 were ours; a
+    guest's time is in the user's already."""
+    after = CALM._replace(user=110.0, system=53.0, irq=2.0, idle=1003.0, iowait=21.0, steal=12.0,
+                          guest=12.0)  # fmt: skip
+    counters(10.0, after, 6.0)
+    assert looking.watch()() == Neighbours(10.0, 2, 2, busy=0.8, steal=0.1)
+
+
+def test_a_moment_tells_nothing(counters: Install) -> None:
+    counters(0.5, CALM._replace(user=101.0), 0.0)
+    assert looking.watch()() is None
+
+
+def test_what_children_compute_is_ours() -> None:
+    """This very process: it and all that it has waited for have computed something."""
+    before = looking._ours()
+    sum(range(10**6))
+    assert looking._ours() >= before > 0

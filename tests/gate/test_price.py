@@ -1,0 +1,32 @@
+"""What deciding would cost, by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from cmx_bench.gate.price import priced
+from cmx_bench.gate.verdict import Comparison
+from cmx_bench.metrics import METRICS
+
+
+def undecided(model: str, more: int | None, metric: str = "throughput") -> Comparison:
+    about = METRICS[metric]
+    return Comparison(model, model, "s", about, "base", "INCONCLUSIVE", more=more)
+
+
+def test_rounds_are_shared_by_what_is_left() -> None:
+    """Two rounds of both models, then two of one alone, which has the interpreters to itself."""
+    seconds = {"a": 3.0, "b": 5.0}
+    found = priced([undecided("a", 2), undecided("b", 4)], lambda one: seconds[one.model], 10.0)
+    assert [one.seconds_more for one in found] == [2 * (3 + 5), 2 * (5 + 5) + 2 * (5 + 10)]
+
+
+def test_metrics_of_a_cell_share_its_processes() -> None:
+    names = ("latency_p50", "latency_p90", "latency_p99")
+    found = priced([undecided("a", 2, name) for name in names], lambda _: 6.0, 3.0)
+    assert [one.seconds_more for one in found] == pytest.approx([2 * (6 + 3) / 3] * 3)
+
+
+def test_what_nothing_would_decide_costs_nothing() -> None:
+    found = priced([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0)
+    assert [one.seconds_more for one in found] == [None, 12.0]
