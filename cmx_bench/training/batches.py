@@ -22,6 +22,7 @@ from cmx_bench.errors import DataError
 from cmx_bench.spec.recipe import Augmentation, Recipe
 from cmx_bench.training import derived
 
+from cmx_bench.training.orphans import end_with_parent
 # The epoch, and the place of an image in its data set.
 Place: TypeAlias = tuple[int, int]
 Augment: TypeAlias = Callable[[Image], Tensor]
@@ -182,3 +183,4 @@ def _collated(items: list[tuple[Tensor, int] | DataError]) -> list[Tensor] | Dat
         return broken
     batch: list[Tensor] = data.default_collate(items)
     return batch
+        worker_init_fn=end_with_parent,

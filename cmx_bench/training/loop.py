@@ -49,6 +49,7 @@ class Training:
     Args:
         workers: the processes that prepare images beside this one.
         device: "cpu" or "cuda:N", of this process.
+        advance: called at points that every process of a training passes, in the same order.
     """
 
     model: Model
@@ -59,6 +60,7 @@ class Training:
     device: str
     workers: int = 0
     part: Part = field(default_factory=Part)
+    advance: Callable[[], None] = lambda: None
     done: int = field(default=0, init=False)
     module: nn.Module = field(init=False)
     _call: nn.Module = field(init=False)
@@ -70,7 +72,8 @@ class Training:
         torch.manual_seed(derived(self.seed, "weights"))
         built = build(self.model, self.image_size).train()
         self.module = built.to(self.device, memory_format=self._layout)  # type: ignore[call-overload]
-        self._call = _shared(self.module, self.model.name, self.device, self.part)
+        self.advance()
+        self._call = self._shared() if self.part.count > 1 else self.module
         self._optimizer = _optimizer(self.module, self.recipe.optimizer)
         self._scaler = torch.amp.GradScaler(self._kind, enabled=self._mixed_precision)
         self._mix = _mixup(self.recipe, self.model.num_classes)
@@ -121,12 +124,14 @@ class Training:
             total = torch.zeros((), device=self.device)
             for step in range(epoch * batches.steps, (epoch + 1) * batches.steps):
                 images, labels = next(coming)
+                self.advance()
                 progress = (step + 1) / (batches.steps * recipe.epochs)
                 lr = recipe.optimizer.lr * schedule.share(recipe.schedule, progress)
                 batch = (one.to(self.device, non_blocking=True) for one in (images, labels))
                 total += self._step(step, lr, *batch)
                 if (step + 1) % _LOOK == 0:
                     self._refuse_strange(total, epoch, lr)
+                self.advance()
                 tell((step + 1) * recipe.batch_size)
             self._refuse_strange(total, epoch, lr)
             self.done = epoch + 1
@@ -145,6 +150,7 @@ class Training:
         torch.manual_seed(derived(self.seed, "step", step, self.part.rank))  # for dropout
         with torch.autocast(self._kind, torch.float16, enabled=self._mixed_precision):
             logits = logits_of(self._call(images.to(memory_format=self._layout)))
+        self.advance()
         refuse_misfit(logits, self.model, len(images))
         smoothing = 0.0 if self._mix is not None else self.recipe.label_smoothing
         loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
@@ -170,24 +176,31 @@ class Training:
             torch.distributed.all_reduce(value := value.clone())
         return float(value) / self.part.count
 
+    def _shared(self) -> nn.Module:
+        """The module as several processes call it: gradients are the mean of all."""
+        norms = any(isinstance(one, _BatchNorm) for one in self.module.modules())
+        if norms:
+            if self._kind == "cpu":
+                raise ModelError(
+                    f"{self.model.name}: has BatchNorm, which torch shares between processes on "
+                    f"GPUs only; train it with --processes 1"
+                )
+            self.module = synchronised(self.module, self.advance)
+        devices = None if self._kind == "cpu" else [self.device]
+        return DistributedDataParallel(self.module, devices)
 
-def _shared(module: nn.Module, name: str, device: str, part: Part) -> nn.Module:
-    """`module` as it is called: by several processes with gradients that are all their mean, and
-    BatchNorm over the images of all."""
-    if part.count == 1:
-        return module
-    if any(isinstance(one, _BatchNorm) for one in module.modules()):
-        if device == "cpu":
-            raise ModelError(f"{name}: has BatchNorm, which torch shares between processes on "
-                             f"GPUs only; train it with --processes 1")  # fmt: skip
-        module = synchronised(module)
-    return DistributedDataParallel(module, None if device == "cpu" else [device])
 
-
-def synchronised(module: nn.Module) -> nn.Module:
+def synchronised(module: nn.Module, advance: Callable[[], None]) -> nn.Module:
     """`module` with BatchNorm over the images of all processes, by timm: torch's own conversion
-    drops the activation that timm's `BatchNormAct2d` has within it."""
+    drops the activation that timm's `BatchNormAct2d` has within it.
+
+    Args:
+        advance: called at each of them in training, where a process waits for the others.
+    """
     made: nn.Module = convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+    for one in made.modules():
+        if isinstance(one, nn.SyncBatchNorm):
+            one.register_forward_pre_hook(lambda norm, _: advance() if norm.training else None)
     return made
 
 

@@ -12,6 +12,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -113,6 +114,22 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_been(
 
 def test_two_processes_train_as_one_does(tmp_path: Path, few: Path) -> None:
     alone, together = tmp_path / "alone", tmp_path / "together"
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_killed_training_leaves_no_process(tmp_path: Path, few: Path, processes: int) -> None:
+    """Neither those that train with it nor those that prepare images."""
+    task = Evaluation(asked(epochs=10**6), Path(), few, processes=processes)
+    job = TrainingJob(cell("mixer"), 0, task, files.of(tmp_path, "m", 16, 0))
+    ours, theirs = Pipe()
+    process = local.start(Target.FIT, theirs, job, tmp_path / "log.txt")
+    assert isinstance(ours.recv(), Seen)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) == (1 if processes == 1 else 4)
+    process.kill()
+    process.join()
+    _, alive = psutil.wait_procs(children, 60)
+    assert not alive
+
+
     losses = []
     for folder, processes in ((alone, 1), (together, 2)):
         folder.mkdir()
@@ -159,7 +176,7 @@ def test_the_curve_counts_as_the_evaluation_does(tmp_path: Path, few: Path) -> N
     task = Evaluation(two, tmp_path, few)
     job = TrainingJob(cell("mixer"), 0, task, files.of(tmp_path, "m", 16, 0))
     heard: list[None] = []
-    top1 = fitting._top1(fitting._lesson(job, Part()), lambda: heard.append(None))
+    top1 = fitting._top1(fitting._lesson(job, Part(), lambda: None), lambda: heard.append(None))
     assert 0 < top1 <= sum(item.label in (0, 1) for item in items) / len(items) < 0.5
     assert heard  # a sign of life
 

@@ -167,7 +167,26 @@ def test_shared_batchnorm_computes_what_the_models_does(name: str) -> None:
     asked = model(name) if name in FAMILIES else Model(name, name, "other", "timm", name)
     ours, theirs = (build(asked, 32).eval() for _ in range(2))
     ours.load_state_dict(theirs.state_dict())
-    shared = synchronised(ours).eval()
+    shared = synchronised(ours, lambda: None).eval()
     assert any(isinstance(one, torch.nn.SyncBatchNorm) for one in shared.modules())
     values = torch.randn(2, 3, 32, 32)
     assert torch.equal(shared(values), theirs(values))
+def test_each_point_is_passed_once_a_step() -> None:
+    passed: list[None] = []
+    asked = recipe(batch_size=16, epochs=2)
+    one = Training(
+        model("mixer"), asked, images(), 16, 0, "cpu", advance=lambda: passed.append(None)
+    )
+    trained(one)
+    assert len(passed) == 1 + 3 * 6  # built; then a batch, its logits, its update
+
+
+def test_a_process_that_waits_in_shared_batchnorm_has_passed_a_point() -> None:
+    passed: list[None] = []
+    shared = synchronised(build(model("convmixer"), 16), lambda: passed.append(None))
+    shared.eval()(torch.zeros(2, 3, 16, 16))
+    assert not passed  # where the first process evaluates it waits for nobody
+    shared.train()(torch.zeros(2, 3, 16, 16))
+    assert len(passed) == 5  # the patches', and two in each of two layers
+
+
