@@ -135,9 +135,10 @@ class Recipe(Strict):
     `batch_size` is that of all processes together; images that do not fill a last batch are left
     out of that epoch. `mixup` and `cutmix` are the alphas of their distributions; with both, each
     batch draws one of the two. `clip_grad_norm` is the largest norm of all gradients together.
-    With `amp` CUDA computes in fp16 with a scaled loss, a CPU as without. `channels_last` says how
-    weights and images lie in memory, which is faster for some models and changes results by
-    rounding.
+    With `amp` CUDA computes in fp16 with a scaled loss, or in `bf16`; a CPU as without.
+    `channels_last` says how weights and images lie in memory, which is faster for some models and
+    changes results by rounding. `batch_norm` of several processes is over the images of all of
+    them (`shared`), or of each its `own`, as DistributedDataParallel has it.
     """
 
     name: Name
@@ -158,6 +159,7 @@ class Recipe(Strict):
     def _pairs(self) -> Recipe:
         if self.mixes and self.batch_size % 2:
             raise ValueError(f"mixup and cutmix mix pairs: batch_size {self.batch_size} is odd")
+    batch_norm: Literal["own", "shared"] = "shared"
         return self
 
     @property

@@ -14,6 +14,7 @@ import torch
 import torch.distributed
 from timm.data.mixup import Mixup
 from timm.layers.norm_act import convert_sync_batchnorm
+from timm.utils.distributed import distribute_bn
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
@@ -134,6 +135,9 @@ class Training:
                 self.advance()
                 tell((step + 1) * recipe.batch_size)
             self._refuse_strange(total, epoch, lr)
+            if self.part.count > 1 and recipe.batch_norm == "own":
+                # Running statistics are the mean of all, as in timm's train.py.
+                distribute_bn(self.module, self.part.count, reduce=True)  # type: ignore[no-untyped-call]
             self.done = epoch + 1
             seconds = time.monotonic() - begin
             yield Epoch(self.done, self._mean(total / batches.steps), lr, seconds,
@@ -179,11 +183,11 @@ class Training:
     def _shared(self) -> nn.Module:
         """The module as several processes call it: gradients are the mean of all."""
         norms = any(isinstance(one, _BatchNorm) for one in self.module.modules())
-        if norms:
+        if norms and self.recipe.batch_norm == "shared":
             if self._kind == "cpu":
                 raise ModelError(
                     f"{self.model.name}: has BatchNorm, which torch shares between processes on "
-                    f"GPUs only; train it with --processes 1"
+                    f"GPUs only; train it with --processes 1, or with batch_norm: own"
                 )
             self.module = synchronised(self.module, self.advance)
         devices = None if self._kind == "cpu" else [self.device]

@@ -53,6 +53,7 @@ PARTS = {
     "augmentation: {flip: 1.5}": "5:22: flip: should be less than or equal to 1",
     "label_smoothing: 1": "5:18: label_smoothing: should be less than 1",
     "clip_grad_norm: .inf": "5:17: clip_grad_norm: expected a number",
+    "batch_norm: synced": "5:13: batch_norm: expected 'own' or 'shared', got text 'synced'",
 }
 
 
