@@ -93,10 +93,15 @@ class Schedule(Strict):
 
 
 class Crop(Strict):
-    """A random crop: its area as a share of the image, and its width over its height."""
+    """A random crop: its area as a share of the image, and its width over its height.
+
+    It is resized by `interpolation`: `random` draws bilinear or bicubic for each image; without
+    one it is that of the evaluation.
+    """
 
     scale: _Range = [0.08, 1.0]
     ratio: _Range = [3 / 4, 4 / 3]
+    interpolation: Literal["bilinear", "bicubic", "random"] | None = None
 
     @model_validator(mode="after")
     def _ranges(self) -> Crop:

@@ -73,7 +73,7 @@ def augment(asked: Augmentation, preprocessing: Preprocessing) -> Augment:
         hflip=asked.flip,
         color_jitter=asked.color_jitter,
         auto_augment=asked.rand_augment,
-        interpolation=geometry.interpolation,
+        interpolation=(crop and crop.interpolation) or geometry.interpolation,
         mean=preprocessing.mean,
         std=preprocessing.std,
         re_prob=asked.random_erasing,

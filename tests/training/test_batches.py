@@ -100,6 +100,17 @@ def test_an_image_is_changed_as_its_seed_and_epoch_want_it() -> None:
 )
 def test_without_augmentation_an_image_is_what_is_evaluated(crop_pct: float, mode: str) -> None:
     dataset = open_dataset("digits", None, "train")
+@pytest.mark.parametrize(
+    ("asked", "drawn"),
+    [(None, {"bicubic"}), ("bilinear", {"bilinear"}), ("random", {"bilinear", "bicubic"})],
+)
+def test_how_a_crop_is_resized(asked: str | None, drawn: set[str]) -> None:
+    change = augment(Augmentation(crop=Crop.model_validate({"interpolation": asked})), SEEN)
+    kinds = change.transforms[0].interpolation  # type: ignore[attr-defined]
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    assert {kind.value for kind in kinds} == drawn
+
+
     assert dataset.at is not None
     fill = (0.5, 0.5, 0.5) if mode == "border" else None
     seen = replace(SEEN, geometry=Geometry(16, crop_pct, mode, "bicubic", fill))
