@@ -109,6 +109,16 @@ def test_recipes_that_come_along_can_be_read(path: Path) -> None:
 
 
 def training(named: str) -> str:
+def test_the_papers_recipe_is_the_authors_command() -> None:
+    """README.md of locuslab/convmixer: 10 GPUs, `-b 64`, no `--sync-bn`; their train.py draws
+    bilinear or bicubic (`--train-interpolation random`)."""
+    path = next(folder / "recipes/paper.yaml" for folder in suite.folders())
+    paper = recipe.load(path)
+    assert paper.batch_size / 10 == 64 and paper.batch_norm == "own"
+    crop = paper.augmentation.crop
+    assert crop is not None and crop.interpolation == "random"
+
+
     return TINY + f"accuracy: {{preprocessing: shared, train: {named}}}\n"
 
 
