@@ -34,13 +34,15 @@ _LOOK = 50
 @dataclass(frozen=True, slots=True)
 class Epoch:
     """An epoch that is done, counted from 1: the mean loss of its steps, the learning rate of its
-    last, and the seconds and images that it took."""
+    last, and the seconds and images that it took; `data_seconds` of them the process waited for
+    images to learn from."""
 
     number: int
     loss: float
     lr: float
     seconds: float
     images: int
+    data_seconds: float
 
 
 @dataclass(slots=True)
@@ -121,10 +123,12 @@ class Training:
         batches = Batches(size, recipe, self.seed, self.part, self.done)
         coming = loaded(self.images, batches, self.workers, self._kind)
         for epoch in range(self.done, recipe.epochs):
-            begin = time.monotonic()
+            begin, waited = time.monotonic(), 0.0
             total = torch.zeros((), device=self.device)
             for step in range(epoch * batches.steps, (epoch + 1) * batches.steps):
+                asked = time.monotonic()
                 images, labels = next(coming)
+                waited += time.monotonic() - asked
                 self.advance()
                 progress = (step + 1) / (batches.steps * recipe.epochs)
                 lr = recipe.optimizer.lr * schedule.share(recipe.schedule, progress)
@@ -141,7 +145,7 @@ class Training:
             self.done = epoch + 1
             seconds = time.monotonic() - begin
             yield Epoch(self.done, self._mean(total / batches.steps), lr, seconds,
-                        batches.steps * recipe.batch_size)  # fmt: skip
+                        batches.steps * recipe.batch_size, waited)  # fmt: skip
 
     def _step(self, step: int, lr: float, images: Tensor, labels: Tensor) -> Tensor:
         """One update; the loss before it, of this process's images."""

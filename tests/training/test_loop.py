@@ -123,6 +123,7 @@ def test_the_rate_follows_the_schedule_and_every_image_is_counted() -> None:
     epochs = list(training(asked).epochs(seen.append))
     assert [epoch.lr for epoch in epochs] == pytest.approx([0.005, 0.01, 0.00525, 0.0005, 0])
     assert [epoch.images for epoch in epochs] == [48] * 5
+    assert all(0 < epoch.data_seconds < epoch.seconds for epoch in epochs)
     assert seen[-1] == 240 and len(seen) == 15
 
 
