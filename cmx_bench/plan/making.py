@@ -93,6 +93,7 @@ def make(
         _refuse_processes(evaluation)
         if evaluation.asked.train is not None:
             _refuse_weights(suite_file, models)
+            _refuse_old(suite_file, ("accuracy", "train"), evaluation.asked.train.amp, machine)
     return Plan(
         suite_file,
         machine,
@@ -193,13 +194,7 @@ def _refuse_impossible(
     machine: Environment,
 ) -> None:  # fmt: skip
     """What the types allow and this device cannot do."""
-    capability = float(machine.get("compute_capability", "inf"))
-    if entry.precision in ("bf16", "tf32") and capability < 8:
-        raise suite_file.document.error(
-            (*location, "precision"),
-            f"{entry.precision} needs a GPU of compute capability 8.0, "
-            f"{machine['device_name']} has {capability}; use fp16",
-        )
+    _refuse_old(suite_file, (*location, "precision"), entry.precision, machine)
     if entry.compile != "none" and not machine["cxx"]:
         raise suite_file.document.error(
             (*location, "compile"),
@@ -220,3 +215,15 @@ def _unavailable(suite_file: SuiteFile, kind: str) -> dict[str, str]:
         f"{command} --device {other}"
         for setting in getattr(suite_file.suite.settings, other)
     }
+def _refuse_old(
+    suite_file: SuiteFile, location: Location, precision: object, machine: Environment
+) -> None:
+    capability = float(machine.get("compute_capability", "inf"))
+    if precision in ("bf16", "tf32") and capability < 8:
+        raise suite_file.document.error(
+            location,
+            f"{precision} needs a GPU of compute capability 8.0, "
+            f"{machine['device_name']} has {capability}; use fp16",
+        )
+
+

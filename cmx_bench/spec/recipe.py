@@ -157,14 +157,14 @@ class Recipe(Strict):
     cutmix: NotNegative = 0.0
     label_smoothing: PartOfOne = 0.0
     clip_grad_norm: Above | None = None
-    amp: bool = False
+    amp: Literal[False, True, "bf16"] = False
     channels_last: bool = False
+    batch_norm: Literal["own", "shared"] = "shared"
 
     @model_validator(mode="after")
     def _pairs(self) -> Recipe:
         if self.mixes and self.batch_size % 2:
             raise ValueError(f"mixup and cutmix mix pairs: batch_size {self.batch_size} is odd")
-    batch_norm: Literal["own", "shared"] = "shared"
         return self
 
     @property

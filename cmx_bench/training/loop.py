@@ -78,7 +78,8 @@ class Training:
         self.advance()
         self._call = self._shared() if self.part.count > 1 else self.module
         self._optimizer = _optimizer(self.module, self.recipe.optimizer)
-        self._scaler = torch.amp.GradScaler(self._kind, enabled=self._mixed_precision)
+        scaled = self._half == torch.float16
+        self._scaler = torch.amp.GradScaler(self._kind, enabled=scaled)
         self._mix = _mixup(self.recipe, self.model.num_classes)
 
     @property
@@ -90,8 +91,11 @@ class Training:
         return torch.channels_last if self.recipe.channels_last else torch.preserve_format
 
     @property
-    def _mixed_precision(self) -> bool:
-        return self.recipe.amp and self._kind == "cuda"
+    def _half(self) -> torch.dtype | None:
+        """What a GPU computes in where the recipe wants mixed precision."""
+        if self._kind != "cuda" or not self.recipe.amp:
+            return None
+        return torch.bfloat16 if self.recipe.amp == "bf16" else torch.float16
 
     def state_dict(self) -> dict[str, Any]:
         """All that `epochs` needs to go on as if it had never stopped."""
@@ -156,7 +160,7 @@ class Training:
         if self._mix is not None:
             images, targets = self._mix(images, labels)
         torch.manual_seed(derived(self.seed, "step", step, self.part.rank))  # for dropout
-        with torch.autocast(self._kind, torch.float16, enabled=self._mixed_precision):
+        with torch.autocast(self._kind, self._half, enabled=self._half is not None):
             logits = logits_of(self._call(images.to(memory_format=self._layout)))
         self.advance()
         refuse_misfit(logits, self.model, len(images))

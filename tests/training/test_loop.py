@@ -127,6 +127,21 @@ def test_the_rate_follows_the_schedule_and_every_image_is_counted() -> None:
     assert seen[-1] == 240 and len(seen) == 15
 
 
+@pytest.mark.parametrize(
+    ("amp", "device", "half"),
+    [
+        (True, "cuda:0", torch.float16),
+        ("bf16", "cuda:0", torch.bfloat16),
+        (False, "cuda:0", None),
+        ("bf16", "cpu", None),
+    ],
+)
+def test_in_what_a_gpu_computes(amp: object, device: str, half: torch.dtype | None) -> None:
+    one = training(recipe(amp=amp))
+    one.device = device
+    assert one._half == half
+
+
 def test_a_loss_that_is_not_finite_stops_with_its_place() -> None:
     asked = recipe(batch_size=16, optimizer={"lr": 1e30, "name": "sgd"}, epochs=2)
     with pytest.raises(ModelError, match="m: the loss became (nan|inf) in epoch 1, at a learning"):
@@ -162,16 +177,6 @@ def test_a_damaged_state_is_answered_in_a_line(tmp_path: Path) -> None:
     assert checkpoints.read_state(tmp_path / "none.pt") is None
 
 
-@pytest.mark.parametrize("name", ["convmixer", "resnet10t", "efficientnet_b0"])
-def test_shared_batchnorm_computes_what_the_models_does(name: str) -> None:
-    """EfficientNet's has its activation within it."""
-    asked = model(name) if name in FAMILIES else Model(name, name, "other", "timm", name)
-    ours, theirs = (build(asked, 32).eval() for _ in range(2))
-    ours.load_state_dict(theirs.state_dict())
-    shared = synchronised(ours, lambda: None).eval()
-    assert any(isinstance(one, torch.nn.SyncBatchNorm) for one in shared.modules())
-    values = torch.randn(2, 3, 32, 32)
-    assert torch.equal(shared(values), theirs(values))
 def test_each_point_is_passed_once_a_step() -> None:
     passed: list[None] = []
     asked = recipe(batch_size=16, epochs=2)
@@ -191,3 +196,13 @@ def test_a_process_that_waits_in_shared_batchnorm_has_passed_a_point() -> None:
     assert len(passed) == 5  # the patches', and two in each of two layers
 
 
+@pytest.mark.parametrize("name", ["convmixer", "resnet10t", "efficientnet_b0"])
+def test_shared_batchnorm_computes_what_the_models_does(name: str) -> None:
+    """EfficientNet's has its activation within it."""
+    asked = model(name) if name in FAMILIES else Model(name, name, "other", "timm", name)
+    ours, theirs = (build(asked, 32).eval() for _ in range(2))
+    ours.load_state_dict(theirs.state_dict())
+    shared = synchronised(ours, lambda: None).eval()
+    assert any(isinstance(one, torch.nn.SyncBatchNorm) for one in shared.modules())
+    values = torch.randn(2, 3, 32, 32)
+    assert torch.equal(shared(values), theirs(values))
