@@ -55,6 +55,7 @@ CPU: dict[str, Any] = {
 }  # fmt: skip
 GPU: dict[str, Any] = CPU | {
     "device": "cuda:0", "device_name": "A GPU", "compute_capability": "9.0",
+    "device_count": 4,
 }  # fmt: skip
 
 

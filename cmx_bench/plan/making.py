@@ -90,7 +90,7 @@ def make(
     cells = _cells(models, suite.measures, settings, only)
     skipped = {cell.key: why for cell in cells if (why := _lack(cell, evaluation))}
     if evaluation is not None:
-        _refuse_processes(evaluation)
+        _refuse_processes(evaluation, machine)
         if evaluation.asked.train is not None:
             _refuse_weights(suite_file, models)
             _refuse_old(suite_file, ("accuracy", "train"), evaluation.asked.train.amp, machine)
@@ -139,7 +139,7 @@ def _refuse_weights(suite_file: SuiteFile, models: Sequence[Model]) -> None:
             )
 
 
-def _refuse_processes(evaluation: Evaluation) -> None:
+def _refuse_processes(evaluation: Evaluation, machine: Environment) -> None:
     recipe, count = evaluation.asked.train, evaluation.processes
     if count == 1:
         return
@@ -148,6 +148,14 @@ def _refuse_processes(evaluation: Evaluation) -> None:
     if recipe.batch_size % (2 * count):  # mixup pairs two images
         raise PlanError(f"--processes {count}: the recipe's batch_size of {recipe.batch_size} "
                         f"cannot be shared equally, in pairs; use fewer")  # fmt: skip
+    kind, _, index = str(machine["device"]).partition(":")
+    if kind == "cpu":
+        most, each = machine["cores"], f"core of its own, and {machine['cores']} are usable"
+    else:
+        most = machine["device_count"] - int(index)
+        each = f"CUDA device of its own, and this machine has {most} from {kind}:{index} on"
+    if count > most:
+        raise PlanError(f"--processes {count}: each needs a {each}; use no more")
 
 
 def _lack(cell: Cell, evaluation: Evaluation | None) -> str | None:
@@ -207,14 +215,6 @@ def _refuse_impossible(
         )
 
 
-def _unavailable(suite_file: SuiteFile, kind: str) -> dict[str, str]:
-    other = {"cpu": "cuda", "cuda": "cpu"}[kind]
-    command = f"python -m cmx_bench run {shlex.quote(suite_file.argument)}"
-    return {
-        f"{other}/{setting.name}": f"measured on a {other.upper()} device by: "
-        f"{command} --device {other}"
-        for setting in getattr(suite_file.suite.settings, other)
-    }
 def _refuse_old(
     suite_file: SuiteFile, location: Location, precision: object, machine: Environment
 ) -> None:
@@ -227,3 +227,11 @@ def _refuse_old(
         )
 
 
+def _unavailable(suite_file: SuiteFile, kind: str) -> dict[str, str]:
+    other = {"cpu": "cuda", "cuda": "cpu"}[kind]
+    command = f"python -m cmx_bench run {shlex.quote(suite_file.argument)}"
+    return {
+        f"{other}/{setting.name}": f"measured on a {other.upper()} device by: "
+        f"{command} --device {other}"
+        for setting in getattr(suite_file.suite.settings, other)
+    }
