@@ -27,7 +27,7 @@ from cmx_bench.errors import DataError
 from cmx_bench.measures.forward import apply_flags
 from cmx_bench.training import checkpoints
 from cmx_bench.training import files as trained_files
-from cmx_bench.training.batches import Images, Part, augment
+from cmx_bench.training.batches import Images, Part, augment, workers_that_fit
 from cmx_bench.training.files import Files
 from cmx_bench.training.loop import Training
 from cmx_bench.worker import machine, ranks
@@ -117,7 +117,9 @@ def _lesson(job: TrainingJob, part: Part, advance: Callable[[], None]) -> _Lesso
     validation = numbered_for(open_dataset(asked.dataset, path), classes)
     change = augment(recipe.augmentation, seen)
     images = Images(dataset, change, classes, job.seed)
-    workers = 1 if setting.kind == "cpu" else machine.usable_cores() // part.count
+    wanted = 1 if setting.kind == "cpu" else machine.usable_cores() // part.count
+    batch_bytes = recipe.batch_size // part.count * 3 * setting.image_size**2 * 4
+    workers = workers_that_fit(wanted, batch_bytes, job.at_once * part.count)
     training = Training(
         model, recipe, images, setting.image_size, job.seed, setting.device, workers, part, advance
     )
