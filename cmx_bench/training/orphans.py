@@ -15,8 +15,8 @@ from torch.multiprocessing import (  # type: ignore[attr-defined]
 def end_with_parent(*_: object) -> None:
     """Has the kernel kill this forked process as soon as its parent is gone.
 
-    A thread that watches a pipe would not do it where the process is stopped, or hangs with
-    Python's lock held.
+    Its parent is the thread that forked it. A thread that watches a pipe would not do it where the
+    process is stopped, or hangs with Python's lock held.
     """
     set_signal_of_parents_death(signal.SIGKILL)
     parent = multiprocessing.parent_process()
