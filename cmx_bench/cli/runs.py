@@ -137,12 +137,16 @@ def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:
 
 
 def plan(
-    suite: Suite, device: Device = "auto", only: Only = None, allow_import: AllowImport = False
+    suite: Suite,
+    device: Device = "auto",
+    only: Only = None,
+    processes: Processes = 1,
+    allow_import: AllowImport = False,
 ) -> None:
     """List the cells of a suite, with an estimate of the time."""
     from cmx_bench.units import duration
 
-    made = plan_of(suite, device, only, allow_import)
+    made = plan_of(suite, device, only, allow_import, processes=processes)
     for cell in made.cells:
         times = made.replicates(cell)
         print(f"{cell.key}  {times} × {made.estimates[cell.key]:.1f} s")
