@@ -55,7 +55,7 @@ CPU: dict[str, Any] = {
 }  # fmt: skip
 GPU: dict[str, Any] = CPU | {
     "device": "cuda:0", "device_name": "A GPU", "compute_capability": "9.0", "triton": "3.9",
-    "cc": True, "python_headers": True,
+    "cc": True, "python_headers": True, "device_count": 4,
 }  # fmt: skip
 
 

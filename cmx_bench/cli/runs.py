@@ -151,6 +151,7 @@ def plan(
     budget: Annotated[
         str | None, typer.Option(help="That of the run.", show_default="the suite's")
     ] = None,
+    processes: Processes = 1,
     allow_import: AllowImport = False,
 ) -> None:
     """List the cells of a suite, with an estimate of the time."""
@@ -159,7 +160,7 @@ def plan(
     from cmx_bench.units import duration
 
     seconds = seconds_of("--budget", budget)
-    made = plan_of(suite, device, only, allow_import)
+    made = plan_of(suite, device, only, allow_import, processes=processes)
     if seconds is None:
         seconds = made.suite_file.suite.budget
     for cell in made.cells:

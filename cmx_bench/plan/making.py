@@ -98,9 +98,10 @@ def make(
     cells = _cells(models, suite.measures, settings, only)
     skipped = {cell.key: why for cell in cells if (why := _lack(cell, evaluation))}
     if evaluation is not None:
-        _refuse_processes(evaluation)
+        _refuse_processes(evaluation, machine)
         if evaluation.asked.train is not None:
             _refuse_weights(suite_file, models)
+            _refuse_old(suite_file, ("accuracy", "train"), evaluation.asked.train.amp, machine)
     return Plan(
         suite_file,
         machine,
@@ -148,7 +149,7 @@ def _refuse_weights(suite_file: SuiteFile, models: Sequence[Model]) -> None:
             )
 
 
-def _refuse_processes(evaluation: Evaluation) -> None:
+def _refuse_processes(evaluation: Evaluation, machine: Environment) -> None:
     recipe, count = evaluation.asked.train, evaluation.processes
     if count == 1:
         return
@@ -157,6 +158,14 @@ def _refuse_processes(evaluation: Evaluation) -> None:
     if recipe.batch_size % (2 * count):  # mixup pairs two images
         raise PlanError(f"--processes {count}: the recipe's batch_size of {recipe.batch_size} "
                         f"cannot be shared equally, in pairs; use fewer")  # fmt: skip
+    kind, _, index = str(machine["device"]).partition(":")
+    if kind == "cpu":
+        most, each = machine["cores"], f"core of its own, and {machine['cores']} are usable"
+    else:
+        most = machine["device_count"] - int(index)
+        each = f"CUDA device of its own, and this machine has {most} from {kind}:{index} on"
+    if count > most:
+        raise PlanError(f"--processes {count}: each needs a {each}; use no more")
 
 
 def _lack(cell: Cell, evaluation: Evaluation | None) -> str | None:
@@ -203,13 +212,7 @@ def _refuse_impossible(
     machine: Environment,
 ) -> None:  # fmt: skip
     """What the types allow and this device cannot do."""
-    capability = float(machine.get("compute_capability", "inf"))
-    if entry.precision in ("bf16", "tf32") and capability < 8:
-        raise suite_file.document.error(
-            (*location, "precision"),
-            f"{entry.precision} needs a GPU of compute capability 8.0, "
-            f"{machine['device_name']} has {capability}; use fp16",
-        )
+    _refuse_old(suite_file, (*location, "precision"), entry.precision, machine)
     override = str(machine.get("NVIDIA_TF32_OVERRIDE"))
     if (entry.precision, override) in (("fp32", "1"), ("tf32", "0")):
         raise suite_file.document.error(
@@ -241,6 +244,18 @@ def _lack_for_compiling(machine: Environment) -> str:
     if not machine["cc"]:
         return "a C compiler; install gcc"
     return "" if machine["python_headers"] else "Python.h; install python3-dev"
+
+
+def _refuse_old(
+    suite_file: SuiteFile, location: Location, precision: object, machine: Environment
+) -> None:
+    capability = float(machine.get("compute_capability", "inf"))
+    if precision in ("bf16", "tf32") and capability < 8:
+        raise suite_file.document.error(
+            location,
+            f"{precision} needs a GPU of compute capability 8.0, "
+            f"{machine['device_name']} has {capability}; use fp16",
+        )
 
 
 def _unavailable(suite_file: SuiteFile, kind: str) -> dict[str, str]:

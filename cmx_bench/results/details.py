@@ -55,6 +55,7 @@ class Epoch(TypedDict):
     seconds: Number
     images: NotNegative
     top1: Number
+    data_seconds: NotRequired[Number]
 
 
 @with_config(STRICT)

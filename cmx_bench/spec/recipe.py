@@ -93,10 +93,15 @@ class Schedule(Strict):
 
 
 class Crop(Strict):
-    """A random crop: its area as a share of the image, and its width over its height."""
+    """A random crop: its area as a share of the image, and its width over its height.
+
+    It is resized by `interpolation`: `random` draws bilinear or bicubic for each image; without
+    one it is that of the evaluation.
+    """
 
     scale: _Range = [0.08, 1.0]
     ratio: _Range = [3 / 4, 4 / 3]
+    interpolation: Literal["bilinear", "bicubic", "random"] | None = None
 
     @model_validator(mode="after")
     def _ranges(self) -> Crop:
@@ -135,9 +140,10 @@ class Recipe(Strict):
     `batch_size` is that of all processes together; images that do not fill a last batch are left
     out of that epoch. `mixup` and `cutmix` are the alphas of their distributions; with both, each
     batch draws one of the two. `clip_grad_norm` is the largest norm of all gradients together.
-    With `amp` CUDA computes in fp16 with a scaled loss, a CPU as without. `channels_last` says how
-    weights and images lie in memory, which is faster for some models and changes results by
-    rounding.
+    With `amp` CUDA computes in fp16 with a scaled loss, or in `bf16`; a CPU as without.
+    `channels_last` says how weights and images lie in memory, which is faster for some models and
+    changes results by rounding. `batch_norm` of several processes is over the images of all of
+    them (`shared`), or of each its `own`, as DistributedDataParallel has it.
     """
 
     name: Name
@@ -151,8 +157,9 @@ class Recipe(Strict):
     cutmix: NotNegative = 0.0
     label_smoothing: PartOfOne = 0.0
     clip_grad_norm: Above | None = None
-    amp: bool = False
+    amp: Literal[False, True, "bf16"] = False
     channels_last: bool = False
+    batch_norm: Literal["own", "shared"] = "shared"
 
     @model_validator(mode="after")
     def _pairs(self) -> Recipe:

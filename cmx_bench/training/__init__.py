@@ -1,5 +1,6 @@
 """Models trained with one recipe: `schedule` the learning rate · `batches` which images, in which
-order, how changed · `loop` the steps · `checkpoints` what is kept, so that a training goes on.
+order, how changed · `loop` the steps · `checkpoints` what is kept, so that a training goes on ·
+`orphans` how no process outlives it.
 
 Every draw is derived from the seed and its place (the epoch, the step, the image), and from
 nothing before it: a training that goes on draws what it would have drawn, and several processes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -21,6 +22,7 @@ from cmx_bench.datasets import Dataset, rgb, why_broken
 from cmx_bench.errors import DataError
 from cmx_bench.spec.recipe import Augmentation, Recipe
 from cmx_bench.training import derived
+from cmx_bench.training.orphans import end_with_parent
 
 # The epoch, and the place of an image in its data set.
 Place: TypeAlias = tuple[int, int]
@@ -72,7 +74,7 @@ def augment(asked: Augmentation, preprocessing: Preprocessing) -> Augment:
         hflip=asked.flip,
         color_jitter=asked.color_jitter,
         auto_augment=asked.rand_augment,
-        interpolation=geometry.interpolation,
+        interpolation=(crop and crop.interpolation) or geometry.interpolation,
         mean=preprocessing.mean,
         std=preprocessing.std,
         re_prob=asked.random_erasing,
@@ -154,6 +156,32 @@ class Batches(data.Sampler[list[Place]]):
                 yield self._part.of([(epoch, number) for number in chosen])
 
 
+_MOST_WORKERS = 16  # beside one process: about as many cores as GPU machines have for each GPU
+_AHEAD = 2  # batches that a worker prepares ahead, torch's default
+_AT_HAND = 3  # batches that are being copied, learned from, let go
+_SHARED_MEMORY = "/dev/shm"  # through which workers hand over on Linux; Docker gives it 64 MiB
+
+
+def workers_that_fit(wanted: int, batch_bytes: int, sharers: int) -> int:
+    """How many processes may prepare batches: no more than shared memory has room for, and none
+    where there is room for none.
+
+    Args:
+        sharers: processes that train at the same time, with as many workers each.
+    """
+    most = min(wanted, _MOST_WORKERS)
+    try:
+        free = shutil.disk_usage(_SHARED_MEMORY).free
+    except OSError:  # not Linux
+        return most
+    fit = max(0, (free // sharers // batch_bytes - _AT_HAND) // _AHEAD)
+    if fit < most:
+        print(f"{fit} of {most} processes prepare images: {_SHARED_MEMORY} has {free // 2**20} MiB "
+              f"free for batches of {batch_bytes / 2**20:.1f} MiB; a container gets more with "
+              f"--shm-size", flush=True)  # fmt: skip
+    return min(fit, most)
+
+
 def loaded(images: Images, batches: Batches, workers: int, kind: str) -> Iterator[list[Tensor]]:
     """Batches `(n, 3, H, W)` with their classes `(n,)`, prepared by so many processes beside this
     one, forked from it; by this one where there are none.
@@ -169,6 +197,7 @@ def loaded(images: Images, batches: Batches, workers: int, kind: str) -> Iterato
         multiprocessing_context="fork" if workers else None,
         pin_memory=kind == "cuda",
         persistent_workers=workers > 0,
+        worker_init_fn=end_with_parent,
     )
     for batch in loader:
         if isinstance(batch, DataError):

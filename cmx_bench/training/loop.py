@@ -14,6 +14,7 @@ import torch
 import torch.distributed
 from timm.data.mixup import Mixup
 from timm.layers.norm_act import convert_sync_batchnorm
+from timm.utils.distributed import distribute_bn
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
@@ -33,13 +34,15 @@ _LOOK = 50
 @dataclass(frozen=True, slots=True)
 class Epoch:
     """An epoch that is done, counted from 1: the mean loss of its steps, the learning rate of its
-    last, and the seconds and images that it took."""
+    last, and the seconds and images that it took; `data_seconds` of them the process waited for
+    images to learn from."""
 
     number: int
     loss: float
     lr: float
     seconds: float
     images: int
+    data_seconds: float
 
 
 @dataclass(slots=True)
@@ -49,6 +52,7 @@ class Training:
     Args:
         workers: the processes that prepare images beside this one.
         device: "cpu" or "cuda:N", of this process.
+        advance: called at points that every process of a training passes, in the same order.
     """
 
     model: Model
@@ -59,6 +63,7 @@ class Training:
     device: str
     workers: int = 0
     part: Part = field(default_factory=Part)
+    advance: Callable[[], None] = lambda: None
     done: int = field(default=0, init=False)
     module: nn.Module = field(init=False)
     _call: nn.Module = field(init=False)
@@ -70,9 +75,11 @@ class Training:
         torch.manual_seed(derived(self.seed, "weights"))
         built = build(self.model, self.image_size).train()
         self.module = built.to(self.device, memory_format=self._layout)  # type: ignore[call-overload]
-        self._call = _shared(self.module, self.model.name, self.device, self.part)
+        self.advance()
+        self._call = self._shared() if self.part.count > 1 else self.module
         self._optimizer = _optimizer(self.module, self.recipe.optimizer)
-        self._scaler = torch.amp.GradScaler(self._kind, enabled=self._mixed_precision)
+        scaled = self._half == torch.float16
+        self._scaler = torch.amp.GradScaler(self._kind, enabled=scaled)
         self._mix = _mixup(self.recipe, self.model.num_classes)
 
     @property
@@ -84,8 +91,11 @@ class Training:
         return torch.channels_last if self.recipe.channels_last else torch.preserve_format
 
     @property
-    def _mixed_precision(self) -> bool:
-        return self.recipe.amp and self._kind == "cuda"
+    def _half(self) -> torch.dtype | None:
+        """What a GPU computes in where the recipe wants mixed precision."""
+        if self._kind != "cuda" or not self.recipe.amp:
+            return None
+        return torch.bfloat16 if self.recipe.amp == "bf16" else torch.float16
 
     def state_dict(self) -> dict[str, Any]:
         """All that `epochs` needs to go on as if it had never stopped."""
@@ -117,22 +127,29 @@ class Training:
         batches = Batches(size, recipe, self.seed, self.part, self.done)
         coming = loaded(self.images, batches, self.workers, self._kind)
         for epoch in range(self.done, recipe.epochs):
-            begin = time.monotonic()
+            begin, waited = time.monotonic(), 0.0
             total = torch.zeros((), device=self.device)
             for step in range(epoch * batches.steps, (epoch + 1) * batches.steps):
+                asked = time.monotonic()
                 images, labels = next(coming)
+                waited += time.monotonic() - asked
+                self.advance()
                 progress = (step + 1) / (batches.steps * recipe.epochs)
                 lr = recipe.optimizer.lr * schedule.share(recipe.schedule, progress)
                 batch = (one.to(self.device, non_blocking=True) for one in (images, labels))
                 total += self._step(step, lr, *batch)
                 if (step + 1) % _LOOK == 0:
                     self._refuse_strange(total, epoch, lr)
+                self.advance()
                 tell((step + 1) * recipe.batch_size)
             self._refuse_strange(total, epoch, lr)
+            if self.part.count > 1 and recipe.batch_norm == "own":
+                # Running statistics are the mean of all, as in timm's train.py.
+                distribute_bn(self.module, self.part.count, reduce=True)  # type: ignore[no-untyped-call]
             self.done = epoch + 1
             seconds = time.monotonic() - begin
             yield Epoch(self.done, self._mean(total / batches.steps), lr, seconds,
-                        batches.steps * recipe.batch_size)  # fmt: skip
+                        batches.steps * recipe.batch_size, waited)  # fmt: skip
 
     def _step(self, step: int, lr: float, images: Tensor, labels: Tensor) -> Tensor:
         """One update; the loss before it, of this process's images."""
@@ -143,8 +160,9 @@ class Training:
         if self._mix is not None:
             images, targets = self._mix(images, labels)
         torch.manual_seed(derived(self.seed, "step", step, self.part.rank))  # for dropout
-        with torch.autocast(self._kind, torch.float16, enabled=self._mixed_precision):
+        with torch.autocast(self._kind, self._half, enabled=self._half is not None):
             logits = logits_of(self._call(images.to(memory_format=self._layout)))
+        self.advance()
         refuse_misfit(logits, self.model, len(images))
         smoothing = 0.0 if self._mix is not None else self.recipe.label_smoothing
         loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
@@ -170,24 +188,31 @@ class Training:
             torch.distributed.all_reduce(value := value.clone())
         return float(value) / self.part.count
 
+    def _shared(self) -> nn.Module:
+        """The module as several processes call it: gradients are the mean of all."""
+        norms = any(isinstance(one, _BatchNorm) for one in self.module.modules())
+        if norms and self.recipe.batch_norm == "shared":
+            if self._kind == "cpu":
+                raise ModelError(
+                    f"{self.model.name}: has BatchNorm, which torch shares between processes on "
+                    f"GPUs only; train it with --processes 1, or with batch_norm: own"
+                )
+            self.module = synchronised(self.module, self.advance)
+        devices = None if self._kind == "cpu" else [self.device]
+        return DistributedDataParallel(self.module, devices)
 
-def _shared(module: nn.Module, name: str, device: str, part: Part) -> nn.Module:
-    """`module` as it is called: by several processes with gradients that are all their mean, and
-    BatchNorm over the images of all."""
-    if part.count == 1:
-        return module
-    if any(isinstance(one, _BatchNorm) for one in module.modules()):
-        if device == "cpu":
-            raise ModelError(f"{name}: has BatchNorm, which torch shares between processes on "
-                             f"GPUs only; train it with --processes 1")  # fmt: skip
-        module = synchronised(module)
-    return DistributedDataParallel(module, None if device == "cpu" else [device])
 
-
-def synchronised(module: nn.Module) -> nn.Module:
+def synchronised(module: nn.Module, advance: Callable[[], None]) -> nn.Module:
     """`module` with BatchNorm over the images of all processes, by timm: torch's own conversion
-    drops the activation that timm's `BatchNormAct2d` has within it."""
+    drops the activation that timm's `BatchNormAct2d` has within it.
+
+    Args:
+        advance: called at each of them in training, where a process waits for the others.
+    """
     made: nn.Module = convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+    for one in made.modules():
+        if isinstance(one, nn.SyncBatchNorm):
+            one.register_forward_pre_hook(lambda norm, _: advance() if norm.training else None)
     return made
 
 

@@ -3,17 +3,15 @@ an earlier one stopped."""
 
 from __future__ import annotations
 
-import math
-import multiprocessing
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 import torch.distributed
@@ -29,17 +27,15 @@ from cmx_bench.errors import DataError
 from cmx_bench.measures.forward import apply_flags
 from cmx_bench.training import checkpoints
 from cmx_bench.training import files as trained_files
-from cmx_bench.training.batches import Images, Part, augment
+from cmx_bench.training.batches import Images, Part, augment, workers_that_fit
 from cmx_bench.training.files import Files
 from cmx_bench.training.loop import Training
-from cmx_bench.worker import local, machine
+from cmx_bench.worker import machine, ranks
 from cmx_bench.worker.job import Seen, Trained, TrainingJob
-from cmx_bench.worker.local import Child, ProcessError
 from cmx_bench.worker.sampling import print_to, reason_of
 
 _CHUNK = 64  # images that are decoded at a time to evaluate
 _SIGN_OF_LIFE = 1.0  # seconds
-_LAST_WORDS = 1.0  # seconds, of processes that train with one that failed
 
 
 def train(pipe: Connection, job: TrainingJob, log: Path) -> None:
@@ -49,45 +45,32 @@ def train(pipe: Connection, job: TrainingJob, log: Path) -> None:
         log: the file for what is printed.
     """
     print_to(log, f"training {job.cell.model.name} with seed {job.seed}")
-    setting = _setting(job)
     job.files.folder.mkdir(exist_ok=True)
-    others = _start_others(job)
+    if job.task.processes == 1:
+        pipe.send(_train(job, pipe, Part(), lambda: None))
+        return
+    job.files.meeting.unlink(missing_ok=True)
+    trained = ranks.lead(pipe, job.task.processes, partial(_train, job))
+    job.files.meeting.unlink(missing_ok=True)
+    pipe.send(trained)
+
+
+def _train(job: TrainingJob, pipe: Connection, part: Part, advance: Callable[[], None]) -> Trained:
+    """The training by this process, or its part of it; see `ranks.Work`."""
+    setting = _setting(job, part.rank)
     try:
+        if setting.kind == "cuda":
+            torch.cuda.set_device(setting.device)  # or some of torch's threads take the first GPU
         apply_flags(setting)
         seen = machine.capture(setting.device)
-        told = _train(pipe, job)
-        pipe.send(Trained(told, "", seen))
+        advance()
+        _join(part, job.files.meeting, setting)
+        lesson = _lesson(job, part, advance)
+        told = _lead(pipe, job, lesson) if part.rank == 0 else _follow(job, lesson)
+        return Trained(told, "", seen)
     except Exception as error:  # whatever a model or an image does fails this training alone
-        pipe.send(Trained(None, _why(_failure(error, setting), others), {}))
-    finally:
-        for other in others:
-            other.process.kill()
-        if others:
-            torch.distributed.destroy_process_group()
-            job.files.meeting.unlink(missing_ok=True)
-
-
-# When a process failed, and why.
-_Failure: TypeAlias = tuple[float, str]
-
-
-def _failure(error: Exception, setting: Setting) -> _Failure:
-    now = time.monotonic()
-    traceback.print_exc()
-    return now, reason_of(error, setting)
-
-
-def _why(mine: _Failure, others: Sequence[Child]) -> str:
-    """The reason of the process that failed first; the rest then fail at having lost it."""
-    failures = [mine]
-    spoke = wait([other.pipe for other in others], _LAST_WORDS) if others else []
-    for other in others:
-        if other.pipe in spoke:
-            try:
-                failures.append(local.receive(other, None))
-            except ProcessError as error:
-                failures.append((0.0, f"a process that trained with it {error}"))
-    return min(failures)[1]
+        traceback.print_exc()
+        return Trained(None, reason_of(error, setting), {})
 
 
 def _setting(job: TrainingJob, rank: int = 0) -> Setting:
@@ -125,7 +108,7 @@ class _Lesson:
     valid: Sequence[int] | None
 
 
-def _lesson(job: TrainingJob, part: Part) -> _Lesson:
+def _lesson(job: TrainingJob, part: Part, advance: Callable[[], None]) -> _Lesson:
     model, asked, path, recipe = job.cell.model, job.task.asked, job.task.path, job.recipe
     setting = _setting(job, part.rank)
     seen = of(model, setting, asked)
@@ -134,9 +117,11 @@ def _lesson(job: TrainingJob, part: Part) -> _Lesson:
     validation = numbered_for(open_dataset(asked.dataset, path), classes)
     change = augment(recipe.augmentation, seen)
     images = Images(dataset, change, classes, job.seed)
-    workers = 1 if setting.kind == "cpu" else machine.usable_cores() // part.count
+    wanted = 1 if setting.kind == "cpu" else machine.usable_cores() // part.count
+    batch_bytes = recipe.batch_size // part.count * 3 * setting.image_size**2 * 4
+    workers = workers_that_fit(wanted, batch_bytes, job.at_once * part.count)
     training = Training(
-        model, recipe, images, setting.image_size, job.seed, setting.device, workers, part
+        model, recipe, images, setting.image_size, job.seed, setting.device, workers, part, advance
     )
     decoded = partial(chunks, validation, [seen.geometry], _CHUNK, 0, machine.usable_cores(), None)
     if is_small(asked.dataset) and part.rank == 0:  # the one that evaluates
@@ -145,12 +130,9 @@ def _lesson(job: TrainingJob, part: Part) -> _Lesson:
     return _Lesson(training, seen, setting, decoded, label, valid)
 
 
-def _train(pipe: Connection, job: TrainingJob) -> dict[str, Any]:
-    """The training of one model by this process, and by the others that it has started."""
-    part, files = Part(0, job.task.processes), job.files
-    _join(part, files.meeting, job.cell.setting.kind)
-    lesson = _lesson(job, part)
-    training = lesson.training
+def _lead(pipe: Connection, job: TrainingJob, lesson: _Lesson) -> dict[str, Any]:
+    """What is told of the training, by the process that evaluates it and keeps its files."""
+    training, files = lesson.training, job.files
     curve = _resume(training, files)
     size = len(training.images) // training.recipe.batch_size * training.recipe.batch_size
     tell = _sometimes(pipe, size * training.recipe.epochs)
@@ -165,6 +147,14 @@ def _train(pipe: Connection, job: TrainingJob) -> dict[str, Any]:
     trained_files.write_told(files.told, told)
     files.state.unlink()
     return told
+
+
+def _follow(job: TrainingJob, lesson: _Lesson) -> dict[str, Any]:
+    """The part of another process than the first, which keeps nothing."""
+    _resume(lesson.training, job.files)
+    for _ in lesson.training.epochs(lambda images: None):
+        pass
+    return {}
 
 
 def _resume(training: Training, files: Files) -> list[dict[str, Any]]:
@@ -235,40 +225,12 @@ def _top1(lesson: _Lesson, alive: Callable[[], None]) -> float:
     return right / count
 
 
-def _join(part: Part, meeting: Path, kind: str) -> None:
+def _join(part: Part, meeting: Path, setting: Setting) -> None:
     """Meets the other processes of a training."""
     if part.count > 1:
+        cuda = setting.kind == "cuda"
         torch.distributed.init_process_group(
-            "gloo" if kind == "cpu" else "nccl", f"file://{meeting.absolute()}", timedelta(hours=1),
+            "nccl" if cuda else "gloo", f"file://{meeting.absolute()}", timedelta(hours=1),
             world_size=part.count, rank=part.rank,
+            device_id=torch.device(setting.device) if cuda else None,
         )  # fmt: skip
-
-
-def _start_others(job: TrainingJob) -> list[Child]:
-    """The processes that train with this one; forked before any of them touches a GPU."""
-    job.files.meeting.unlink(missing_ok=True)
-    context = multiprocessing.get_context("fork")
-    others = []
-    for rank in range(1, job.task.processes):
-        ours, theirs = context.Pipe()
-        other = Child(context.Process(target=_follow, args=(theirs, job, rank)), ours)
-        other.process.start()
-        theirs.close()
-        others.append(other)
-    return others
-
-
-def _follow(pipe: Connection, job: TrainingJob, rank: int) -> None:
-    """The part of another process than the first: it trains, keeps nothing, and says on `pipe`
-    when it failed, and why."""
-    part, setting = Part(rank, job.task.processes), _setting(job, rank)
-    try:
-        apply_flags(setting)
-        _join(part, job.files.meeting, setting.kind)
-        lesson = _lesson(job, part)
-        _resume(lesson.training, job.files)
-        for _ in lesson.training.epochs(lambda images: None):
-            pass
-        pipe.send((math.inf, ""))
-    except Exception as error:  # the first process is to tell of it
-        pipe.send(_failure(error, setting))

@@ -93,6 +93,7 @@ def capture(device: str) -> Environment:
     return environment | {
         "device": device,
         "device_name": properties.name,
+        "device_count": torch.cuda.device_count(),
         "device_uuid": str(properties.uuid),
         "device_memory_bytes": properties.total_memory,
         "compute_capability": f"{properties.major}.{properties.minor}",

@@ -59,5 +59,12 @@ def reason_of(error: Exception, setting: Setting) -> str:
     """Why a cell failed, in a line."""
     if out_of_memory(error):
         return f"out of memory at batch {setting.batch_size} on {setting.device}"
-    told = first_line(error)
-    return told if isinstance(error, CmxError) else f"{type(error).__name__}: {told}"
+    told, text = first_line(error), str(error)
+    if isinstance(error, CmxError):
+        return told
+    reason = f"{type(error).__name__}: {told}"
+    if told.startswith("Caught "):  # by a DataLoader, elsewhere: a traceback follows
+        reason = text.rstrip().rpartition("\n")[2]
+    if "shared memory" in text:  # the system's words for it, or torch's where a worker was killed
+        reason += "; /dev/shm is full: give a container more with --shm-size"
+    return reason

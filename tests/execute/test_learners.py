@@ -12,10 +12,13 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
 
 from cmx_bench import report
 from cmx_bench.accuracy import Evaluation
@@ -28,7 +31,7 @@ from cmx_bench.report import verify
 from cmx_bench.results import records
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import Accuracy, SharedPreprocessing
-from cmx_bench.training import files
+from cmx_bench.training import files, schedule
 from cmx_bench.training.batches import Batches, Part
 from cmx_bench.worker import fitting, local
 from cmx_bench.worker.job import Job, Seen, Trained, TrainingJob
@@ -111,6 +114,22 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_been(
     assert not list(killed.glob("trained/*.state.pt"))
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_killed_training_leaves_no_process(tmp_path: Path, few: Path, processes: int) -> None:
+    """Neither those that train with it nor those that prepare images."""
+    task = Evaluation(asked(epochs=10**6), Path(), few, processes=processes)
+    job = TrainingJob(cell("mixer"), 0, task, files.of(tmp_path, "m", 16, 0))
+    ours, theirs = Pipe()
+    process = local.start(Target.FIT, theirs, job, tmp_path / "log.txt")
+    assert isinstance(ours.recv(), Seen)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) == (1 if processes == 1 else 4)
+    process.kill()
+    process.join()
+    _, alive = psutil.wait_procs(children, 60)
+    assert not alive
+
+
 def test_two_processes_train_as_one_does(tmp_path: Path, few: Path) -> None:
     alone, together = tmp_path / "alone", tmp_path / "together"
     losses = []
@@ -159,14 +178,51 @@ def test_the_curve_counts_as_the_evaluation_does(tmp_path: Path, few: Path) -> N
     task = Evaluation(two, tmp_path, few)
     job = TrainingJob(cell("mixer"), 0, task, files.of(tmp_path, "m", 16, 0))
     heard: list[None] = []
-    top1 = fitting._top1(fitting._lesson(job, Part()), lambda: heard.append(None))
+    top1 = fitting._top1(fitting._lesson(job, Part(), lambda: None), lambda: heard.append(None))
     assert 0 < top1 <= sum(item.label in (0, 1) for item in items) / len(items) < 0.5
     assert heard  # a sign of life
 
 
 def test_batchnorm_is_not_shared_on_a_cpu(tmp_path: Path, few: Path) -> None:
     ended = trained(tmp_path, few, "convmixer", processes=2)
-    assert ended is not None and "has BatchNorm" in ended.reason
+    assert ended is not None
+    assert ended.reason.endswith("train it with --processes 1, or with batch_norm: own")
+
+
+def test_batchnorm_may_be_each_processs_own(tmp_path: Path, few: Path) -> None:
+    """As one process computes it that takes the halves of each batch one after the other."""
+    plain = {"mixup": 0.0, "cutmix": 0.0, "epochs": 1, "batch_norm": "own"}
+    ended = trained(tmp_path, few, "convmixer", processes=2, **plain)
+    assert ended is not None and ended.told is not None, ended
+    halves = [Part(rank, 2) for rank in range(2)]
+    task = Evaluation(asked(**plain), Path(), few)
+    job = TrainingJob(cell("convmixer"), 0, task, files.of(tmp_path, "m", 16, 0))
+    training = fitting._lesson(job, Part(), lambda: None).training
+    module, buffers = training.module, dict(training.module.named_buffers())
+    drawn = zip(*(Batches(48, training.recipe, 0, half) for half in halves), strict=True)
+    for step, places in enumerate(drawn, 1):
+        before = {name: value.clone() for name, value in buffers.items()}
+        after = []
+        for half in places:
+            for name, value in buffers.items():
+                value.copy_(before[name])  # the first process's, in the beginning of a step
+            images, labels = zip(*map(training.images.at, half), strict=True)
+            logits = module(torch.stack(images))
+            loss = cross_entropy(logits, torch.tensor(labels), label_smoothing=0.1)
+            (loss / 2).backward()
+            after.append({name: value.clone() for name, value in buffers.items()})
+        clip_grad_norm_(module.parameters(), 1.0)
+        for group in training._optimizer.param_groups:
+            group["lr"] = 0.01 * schedule.share(training.recipe.schedule, step / 3)
+        training._optimizer.step()
+        training._optimizer.zero_grad()
+        for name, value in buffers.items():
+            value.copy_(after[0][name])
+    for name, value in buffers.items():
+        if "running" in name:
+            value.copy_((after[0][name] + after[1][name]) / 2)
+    for name, value in module.state_dict().items():
+        assert torch.allclose(value, last(tmp_path)[name], atol=1e-4), name
 
 
 # --- side by side ---------------------------------------------------------------------------------

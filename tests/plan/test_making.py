@@ -172,6 +172,7 @@ def test_no_setting_for_this_device(tiny: SuiteFile, gpu: dict[str, Any]) -> Non
         (16, 3, "--processes 3: the recipe's batch_size of 16 cannot be shared equally, in pairs;"),
         (6, 2, "--processes 2: the recipe's batch_size of 6 cannot be shared equally, in pairs; u"),
         (None, 2, "--processes 2: the suite trains no models; leave it out"),
+        (16, 4, "--processes 4: each needs a core of its own, and 2 are usable; use no more"),
     ],
 )
 def test_processes_that_cannot_train_together_are_refused(
@@ -183,3 +184,16 @@ def test_processes_that_cannot_train_together_are_refused(
     with pytest.raises(PlanError, match=expected):
         made(path, cpu, evaluation=Evaluation(asked, Path(), processes=processes))
     made(path, cpu, evaluation=Evaluation(asked, Path()))
+
+
+@pytest.mark.parametrize(("device", "most"), [("cuda:0", 4), ("cuda:2", 2), ("cuda:3", 1)])
+def test_each_process_that_trains_needs_a_gpu(
+    write_suite: Write, gpu: dict[str, Any], device: str, most: int
+) -> None:
+    path = write_suite(TRAINED.replace("  cpu: [{", "  cuda: [{"))
+    asked, machine = suite.load(str(path)).suite.accuracy, gpu | {"device": device}
+    made(path, machine, evaluation=Evaluation(asked, Path(), processes=most))
+    with pytest.raises(
+        PlanError, match=f"of its own, and this machine has {most} from {device} on; "
+    ):
+        made(path, machine, evaluation=Evaluation(asked, Path(), processes=2 * most))

@@ -51,7 +51,9 @@ PARTS = {
     "augmentation: {rand_augment: rand-m12}": "off at 10; lower it, or add mmax12",
     "augmentation: {rand_augment: rand-m9, color_jitter: 0.4}": "timm leaves color_jitter out",
     "augmentation: {flip: 1.5}": "5:22: flip: should be less than or equal to 1",
+    "amp: fp8": "5:6: amp: expected False, True or 'bf16', got text 'fp8'",
     "label_smoothing: 1": "5:18: label_smoothing: should be less than 1",
+    "batch_norm: synced": "5:13: batch_norm: expected 'own' or 'shared', got text 'synced'",
     "clip_grad_norm: .inf": "5:17: clip_grad_norm: expected a number",
 }
 
@@ -105,6 +107,16 @@ def test_an_odd_batch_cannot_be_mixed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(suite.folders()[0].glob("recipes/*.yaml")), ids=str)
 def test_recipes_that_come_along_can_be_read(path: Path) -> None:
     assert recipe.load(path).name == path.stem
+
+
+def test_the_papers_recipe_is_the_authors_command() -> None:
+    """README.md of locuslab/convmixer: 10 GPUs, `-b 64`, no `--sync-bn`; their train.py draws
+    bilinear or bicubic (`--train-interpolation random`)."""
+    path = next(folder / "recipes/paper.yaml" for folder in suite.folders())
+    paper = recipe.load(path)
+    assert paper.batch_size / 10 == 64 and paper.batch_norm == "own"
+    crop = paper.augmentation.crop
+    assert crop is not None and crop.interpolation == "random"
 
 
 def training(named: str) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,7 +22,7 @@ from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing, transform
 from cmx_bench.datasets import Dataset, Item, of_places, open_dataset, rgb
 from cmx_bench.errors import DataError
 from cmx_bench.spec.recipe import Augmentation, Crop, Optimizer, Recipe
-from cmx_bench.training.batches import Batches, Images, Part, augment
+from cmx_bench.training.batches import Batches, Images, Part, augment, workers_that_fit
 
 SEEN = Preprocessing(Geometry(16, 1.0, "center", "bicubic"), (0.5,) * 3, (0.5,) * 3)
 STRONG = Augmentation(
@@ -96,6 +101,17 @@ def test_an_image_is_changed_as_its_seed_and_epoch_want_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "drawn"),
+    [(None, {"bicubic"}), ("bilinear", {"bilinear"}), ("random", {"bilinear", "bicubic"})],
+)
+def test_how_a_crop_is_resized(asked: str | None, drawn: set[str]) -> None:
+    change = augment(Augmentation(crop=Crop.model_validate({"interpolation": asked})), SEEN)
+    kinds = change.transforms[0].interpolation  # type: ignore[attr-defined]
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    assert {kind.value for kind in kinds} == drawn
+
+
+@pytest.mark.parametrize(
     ("crop_pct", "mode"), [(1.0, "center"), (0.875, "center"), (0.9, "squash"), (0.9, "border")]
 )
 def test_without_augmentation_an_image_is_what_is_evaluated(crop_pct: float, mode: str) -> None:
@@ -106,6 +122,64 @@ def test_without_augmentation_an_image_is_what_is_evaluated(crop_pct: float, mod
     value, _ = images(Augmentation(), seen=seen).at((0, 5))
     evaluated = transform(seen.geometry)(rgb(dataset.at(5)))
     assert torch.allclose(value, (torch.as_tensor(evaluated) / 255 - 0.5) / 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("free", "wanted", "sharers", "workers"),
+    [
+        (2**40, 1, 1, 1),
+        (2**40, 128, 1, 16),
+        (64, 128, 1, 16),
+        (34, 128, 1, 15),
+        (64, 128, 8, 2),
+        (5, 1, 1, 1),
+        (4, 1, 1, 0),
+        (0, 1, 1, 0),
+    ],
+)
+def test_workers_prepare_no_more_batches_than_shared_memory_holds(
+    monkeypatch: pytest.MonkeyPatch, free: int, wanted: int, sharers: int, workers: int
+) -> None:
+    usage = SimpleNamespace(free=free * 1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    assert workers_that_fit(wanted, 1000, sharers) == workers
+
+
+# 3 MiB an image: a batch of 8 is more than a /dev/shm of 4 MiB holds.
+SMALL = """
+import sys, torch
+from tests.training.test_batches import few, recipe
+from cmx_bench.cell import Setting
+from cmx_bench.training.batches import Batches, Images, Part, loaded, workers_that_fit
+from cmx_bench.worker.sampling import reason_of
+images = Images(few(), lambda image: torch.zeros(3, 512, 512), 10, 0)
+for workers in (workers_that_fit(1, 8 * 3 * 2**20, 1), 1):
+    try:
+        print(len(list(loaded(images, Batches(48, recipe(epochs=1), 0, Part()), workers, "cpu"))))
+    except RuntimeError as error:
+        print(reason_of(error, Setting("cpu", "cpu", "fp32", "nchw", "none", 8, 512)))
+"""
+MOUNTED = 'mount -t tmpfs -o size=4m tmpfs /dev/shm && exec "$@"'
+ALONE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", MOUNTED, "sh"]
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare") or subprocess.run([*ALONE, "true"], check=False).returncode != 0,
+    reason="no mount namespaces here",
+)
+def test_where_shared_memory_is_small() -> None:
+    done = subprocess.run(
+        [*ALONE, sys.executable, "-c", SMALL], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )  # fmt: skip
+    said, batches, reason = done.stdout.splitlines()
+    assert said == (
+        "0 of 1 processes prepare images: /dev/shm has 4 MiB free for batches of 24.0 MiB; a "
+        "container gets more with --shm-size"
+    )
+    assert batches == "6"
+    assert reason.startswith("RuntimeError: unable to allocate shared memory(shm)")
+    assert reason.endswith("; /dev/shm is full: give a container more with --shm-size")
 
 
 def odd(label: int, broken: bool) -> Dataset:

@@ -123,7 +123,23 @@ def test_the_rate_follows_the_schedule_and_every_image_is_counted() -> None:
     epochs = list(training(asked).epochs(seen.append))
     assert [epoch.lr for epoch in epochs] == pytest.approx([0.005, 0.01, 0.00525, 0.0005, 0])
     assert [epoch.images for epoch in epochs] == [48] * 5
+    assert all(0 < epoch.data_seconds < epoch.seconds for epoch in epochs)
     assert seen[-1] == 240 and len(seen) == 15
+
+
+@pytest.mark.parametrize(
+    ("amp", "device", "half"),
+    [
+        (True, "cuda:0", torch.float16),
+        ("bf16", "cuda:0", torch.bfloat16),
+        (False, "cuda:0", None),
+        ("bf16", "cpu", None),
+    ],
+)
+def test_in_what_a_gpu_computes(amp: object, device: str, half: torch.dtype | None) -> None:
+    one = training(recipe(amp=amp))
+    one.device = device
+    assert one._half == half
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_place() -> None:
@@ -161,13 +177,32 @@ def test_a_damaged_state_is_answered_in_a_line(tmp_path: Path) -> None:
     assert checkpoints.read_state(tmp_path / "none.pt") is None
 
 
+def test_each_point_is_passed_once_a_step() -> None:
+    passed: list[None] = []
+    asked = recipe(batch_size=16, epochs=2)
+    one = Training(
+        model("mixer"), asked, images(), 16, 0, "cpu", advance=lambda: passed.append(None)
+    )
+    trained(one)
+    assert len(passed) == 1 + 3 * 6  # built; then a batch, its logits, its update
+
+
+def test_a_process_that_waits_in_shared_batchnorm_has_passed_a_point() -> None:
+    passed: list[None] = []
+    shared = synchronised(build(model("convmixer"), 16), lambda: passed.append(None))
+    shared.eval()(torch.zeros(2, 3, 16, 16))
+    assert not passed  # where the first process evaluates it waits for nobody
+    shared.train()(torch.zeros(2, 3, 16, 16))
+    assert len(passed) == 5  # the patches', and two in each of two layers
+
+
 @pytest.mark.parametrize("name", ["convmixer", "resnet10t", "efficientnet_b0"])
 def test_shared_batchnorm_computes_what_the_models_does(name: str) -> None:
     """EfficientNet's has its activation within it."""
     asked = model(name) if name in FAMILIES else Model(name, name, "other", "timm", name)
     ours, theirs = (build(asked, 32).eval() for _ in range(2))
     ours.load_state_dict(theirs.state_dict())
-    shared = synchronised(ours).eval()
+    shared = synchronised(ours, lambda: None).eval()
     assert any(isinstance(one, torch.nn.SyncBatchNorm) for one in shared.modules())
     values = torch.randn(2, 3, 32, 32)
     assert torch.equal(shared(values), theirs(values))

@@ -41,6 +41,8 @@ def table(report: Report) -> Table:
         Column("loss", "Loss of the last epoch", "right", "With augmented images and soft targets"),
         Column("time", "Time", "right", "Training steps of one seed (mean), without evaluation"),
         Column("speed", "Training (images/s)", "right", "Includes loading and augmenting images"),
+        Column("waiting", "Time waiting for images", "right",
+               "Share of that time: where it is large, images/s are those of loading"),
     )  # fmt: skip
     trained = [(model, seeds) for model in report.run.models if (seeds := trainings(report, model))]
     at_once = max((seed.get("at_once", 1) for _, seeds in trained for seed in seeds), default=1)
@@ -61,7 +63,16 @@ def _row(model: Model, seeds: Sequence[Mapping[str, Any]]) -> tuple[object, ...]
         _over_seeds([point["loss"] for point in last]),
         Entry(units.duration(seconds), sort=seconds),
         _over_seeds([seed["images_per_second"] for seed in seeds]),
+        _waiting([point for seed in seeds for point in seed["curve"]]),
     )
+
+
+def _waiting(curve: Sequence[Mapping[str, Any]]) -> Entry | None:
+    told = [point for point in curve if "data_seconds" in point]
+    if not told:
+        return None
+    share = sum(point["data_seconds"] for point in told) / sum(point["seconds"] for point in told)
+    return Entry(units.percent(share), sort=share)
 
 
 def _over_seeds(values: Sequence[float]) -> Entry:

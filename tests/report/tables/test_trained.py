@@ -31,7 +31,7 @@ def told(seed: int, last: float, epochs: int = 3) -> dict[str, Any]:
         "best": {"epoch": 2, "top1": shares[1]},
         "curve": [
             {"number": number, "loss": 2.0 / number, "lr": 0.1, "seconds": 20.0, "images": 100,
-             "top1": share}
+             "data_seconds": 5.0 + seed, "top1": share}
             for number, share in enumerate(shares, 1)
         ],
     }  # fmt: skip
@@ -72,6 +72,7 @@ def test_a_row_has_the_mean_and_the_spread_over_the_seeds() -> None:
         "loss": "0.6667 SD 0",
         "time": "1 min 02 s",
         "speed": "7.500 SD 3.5",
+        "waiting": "38 %",
     }
 
 

@@ -1,0 +1,151 @@
+"""Ranks in trouble: whichever has it, the true reason is told and no process is left."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+import psutil
+import pytest
+
+from cmx_bench.training.batches import Part
+from cmx_bench.worker import ranks
+from cmx_bench.worker.job import Seen, Trained
+
+Advance = Callable[[], None]
+DONE = Trained({"top1": 0.5}, "", {})
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hangs is seen after half a second."""
+    monkeypatch.setattr(ranks, "_LOOK", 0.05)
+    monkeypatch.setattr(ranks, "_PATIENCE", 10)
+
+
+def led(work: ranks.Work, count: int = 2) -> Trained:
+    ours, theirs = Pipe()
+    with ours, theirs:
+        return ranks.lead(theirs, count, work)
+
+
+def in_trouble(trouble: Callable[[], object], who: int = 1, after: int = 3) -> ranks.Work:
+    """Ranks of which one has trouble behind so many points; the others wait for it for ever."""
+
+    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
+        for _ in range(after):
+            advance()
+        if part.rank == who:
+            trouble()
+            return DONE
+        advance()
+        time.sleep(600)
+        return DONE
+
+    return work
+
+
+def test_the_first_rank_speaks_for_all_and_none_is_left() -> None:
+    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
+        pipe.send(Seen(os.getpid(), 10))
+        return Trained({"rank": part.rank}, "", {})
+
+    ours, theirs = Pipe()
+    told = ranks.lead(theirs, 3, work).told
+    assert told == {"rank": 0}
+    while ours.poll():
+        assert not psutil.pid_exists(ours.recv().images)
+
+
+@pytest.mark.parametrize("who", [0, 1])
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (lambda: signal.raise_signal(signal.SIGKILL), "was killed by SIGKILL (out of memory?)"),
+        (lambda: os._exit(7), "ended without a result (exit code 7)"),
+        (lambda: signal.raise_signal(signal.SIGSTOP), "was stopped for 0.5 s (SIGSTOP?)"),
+        (lambda: time.sleep(600), "hung: it did nothing for 0.5 s, and the others waited for it"),
+    ],
+)
+@pytest.mark.parametrize("after", [0, 3])
+def test_the_rank_in_trouble_is_named(
+    trouble: Callable[[], object], reason: str, who: int, after: int
+) -> None:
+    trained = led(in_trouble(trouble, who, after))
+    assert trained.told is None
+    assert trained.reason.startswith(f"rank {who} of 2 {reason}")
+
+
+def test_of_failures_the_first_is_told() -> None:
+    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
+        return Trained(None, "the second", {}) if part.rank else Trained(None, "the first", {})
+
+    def later(pipe: Connection, part: Part, advance: Advance) -> Trained:
+        if part.rank == 0:
+            time.sleep(0.2)
+        return work(pipe, part, advance)
+
+    assert led(later).reason == "the second"
+
+
+def test_who_lost_a_dead_rank_is_not_told_of() -> None:
+    """It may be heard first."""
+    reading, writing = os.pipe()
+
+    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
+        if part.rank == 1:
+            os.close(reading)
+            os.write(writing, b"going")
+            os._exit(3)
+        os.read(reading, 5)
+        return Trained(None, "connection closed by peer", {})
+
+    assert led(work).reason == "rank 1 of 2 ended without a result (exit code 3)"
+
+
+def test_one_that_computes_does_not_hang() -> None:
+    def compute() -> None:
+        until = time.process_time() + 1.0
+        while time.process_time() < until:
+            pass
+
+    def let_compute() -> None:
+        child = multiprocessing.get_context("fork").Process(target=compute)
+        child.start()
+        child.join()
+
+    for trouble in (compute, let_compute):
+        assert led(in_trouble(trouble, who=0)) == DONE
+
+
+def test_none_hangs_where_all_wait_for_the_same() -> None:
+    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
+        advance()
+        time.sleep(1.0)
+        return DONE
+
+    assert led(work) == DONE
+
+
+def test_ranks_end_with_a_killed_leader() -> None:
+    """One of them is stopped, and hears nothing."""
+
+    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
+        pids.send(os.getpid())
+        signal.raise_signal(signal.SIGSTOP if part.rank else signal.SIGCONT)
+        signal.pause()
+        return DONE
+
+    ours, pids = Pipe()
+    leader = multiprocessing.get_context("fork").Process(target=led, args=(work,))
+    leader.start()
+    orphans = [psutil.Process(ours.recv()) for _ in range(2)]
+    leader.kill()
+    leader.join()
+    _, alive = psutil.wait_procs(orphans, 60)
+    assert not alive
