@@ -139,7 +139,7 @@ def _sampled(
         return replace(empty, state="INCOMPARABLE", reason=reason)
     if min(map(min, medians)) <= 0:
         return replace(empty, state="INCOMPARABLE", reason="values of zero have no ratio")
-    change = stats.unpaired(*([[median] for median in side] for side in medians))
+    change = stats.unpaired(*medians)
     if empty.metric.better == "higher":  # positive is worse
         change = replace(change, value=-change.value)
     return judged(empty, change, threshold, min(map(len, medians)), seconds)

@@ -26,6 +26,10 @@ class Note:
     text: str
 
 
+# Beside what rests on disturbed processes, in tables, figures and sentences.
+DISTURBED = "≈"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column; `group` is a heading above several columns, `title` explains it in a sentence."""

@@ -281,7 +281,7 @@ def _row(place: int, record: Record, metric: str, process_counts: bool, why: str
     return _Row(
         model=record.model, setting=record.setting, measure=record.measure, metric=metric,
         status=record.status, record=place, replicate=record.replicate,
-        disturbed=first and disturbance.disturbed(record), process_counts=process_counts,
+        disturbed=disturbance.disturbed(record), process_counts=process_counts,
         why=why or ("" if record.status == "ok" else record.status),
         reason=plain(record.reason) or unsaid,
         environment=record.environment, started=record.started, elapsed=record.elapsed,

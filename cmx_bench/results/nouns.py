@@ -50,7 +50,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Cells by how they ended, and the seconds that measuring took."""
+    """Cells by how they ended, and the seconds in which anything was measured: see `wall`."""
 
     ok: int
     failed: int

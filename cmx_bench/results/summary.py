@@ -27,7 +27,8 @@ class Result(NamedTuple):
     none of an exact metric. `value` may be there although `status` is "failed": then some processes
     failed. `n` counts what the interval is `over`: processes, images or seeds. `planned` and
     `wanted` are those of the samples. `medians` are of the processes that it rests on, by their
-    number; `details` are those of the last process.
+    number; `details` are those of the last process. A `disturbed` value rests on processes that
+    stayed disturbed, for too few did not.
     """
 
     run: str
@@ -51,6 +52,7 @@ class Result(NamedTuple):
     details: Mapping[str, Any]
     architecture: str
     recipe: str
+    disturbed: bool
 
     @property
     def about(self) -> Metric:
@@ -66,6 +68,12 @@ class Result(NamedTuple):
     def cell(self) -> str:
         """The key of the cell that it comes from."""
         return f"{self.model}/{self.measure}/{self.setting}"
+
+    @property
+    def image_size(self) -> int | None:
+        """Side in pixels of the images that an accuracy is of; None where no record says so."""
+        size: int | None = self.details.get("preprocessing", {}).get("geometry", {}).get("image_size")
+        return size
 
     @property
     def wide(self) -> bool:
@@ -129,6 +137,7 @@ class _Cell(NamedTuple):
     wanted: float
     status: Status
     reason: str
+    disturbed: bool
     failures: list[str]
     values: list[float]
     details: list[Mapping[str, Any]]
@@ -144,10 +153,11 @@ def _cells(known: DataFrame) -> Iterator[_Cell]:
     def grouped(rows: DataFrame) -> Any:
         return rows.groupby(KEYS, observed=True, sort=False)
 
-    cells = grouped(known).agg(
+    cells = grouped(known.assign(disturbed=known["disturbed"] & known["counts"])).agg(
         **{name: (name, "first") for name in _SHARED},
         status=("status", "last"),
         reason=("reason", "last"),
+        disturbed=("disturbed", "any"),
     )
     measured = grouped(known[known["status"] == "ok"])
     counting = grouped(processes(known))
@@ -181,7 +191,7 @@ def _result(cell: _Cell) -> Result:
         value, cell.unit, low, high, n, status, reason, over, cell.planned,
         None if math.isnan(cell.wanted) else cell.wanted,
         dict(zip(cell.counting, cell.medians, strict=True)),
-        cell.details[-1] if cell.details else {}, cell.architecture, cell.recipe,
+        cell.details[-1] if cell.details else {}, cell.architecture, cell.recipe, cell.disturbed,
     )  # fmt: skip
 
 
@@ -205,4 +215,4 @@ def _estimate(metric: Metric, cell: _Cell) -> Estimate:
         if len(cell.values) == 1:
             return stats.proportion(details["correct"][metric.name], details["images"])
         return stats.over_seeds(cell.values, details["images"])
-    return stats.estimate([[median] for median in cell.medians])
+    return stats.of_medians(cell.medians)

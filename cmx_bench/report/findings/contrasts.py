@@ -37,9 +37,10 @@ def _times_as_fast(seen: View, other: Side) -> Iterator[tuple[str, Span]]:
         if _built(seen.report.models[model]) != _built(other.report.models[model]):
             continue
         pair = (ours, theirs) if ours.about.better == "higher" else (theirs, ours)
-        ratio = stats.ratio(*([[one] for one in side.medians.values()] for side in pair))
+        ratio = stats.ratio(*(list(side.medians.values()) for side in pair))
         if ratio.low is not None and ratio.high is not None:
-            yield model, Span(ratio.value, ratio.low, ratio.high)
+            disturbed = ours.disturbed or theirs.disturbed
+            yield model, Span(ratio.value, ratio.low, ratio.high, disturbed)
 
 
 def _built(model: Model) -> tuple[object, ...]:
