@@ -93,6 +93,11 @@ class Entry:
         return ", ".join(note.mark for note in self.notes)
 
     @property
+    def disturbed(self) -> bool:
+        """Whether it is marked as resting on disturbed processes."""
+        return any(note.mark == DISTURBED for note in self.notes)
+
+    @property
     def flat(self) -> str:
         """All that can be read here, on one line."""
         named = "; ".join(picture.title for picture in self.pictures)

@@ -72,8 +72,15 @@ class Result(NamedTuple):
     @property
     def image_size(self) -> int | None:
         """Side in pixels of the images that an accuracy is of; None where no record says so."""
-        size: int | None = self.details.get("preprocessing", {}).get("geometry", {}).get("image_size")
-        return size
+        prepared = self.details.get("preprocessing")
+        return None if prepared is None else int(prepared["geometry"]["image_size"])
+
+    @property
+    def weights(self) -> str | None:
+        """Tag or file of the given weights that an accuracy is of; None of others, as of trained
+        ones."""
+        given: str | None = self.details.get("weights")
+        return None if "training" in self.details else given
 
     @property
     def wide(self) -> bool:

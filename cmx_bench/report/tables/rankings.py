@@ -185,7 +185,13 @@ def costs(report: Report) -> Table:
     name = "" if first is None else f" compared with {first.name} ({first.key})"
     title = f"What a setting costs and gains{name}"
     table = entries.table("settings", title, columns, rows, naming=2)
-    return caveats.by_setting(report, table)
+    unlike = [
+        caveats.unlike_speed(
+            report, model, setting, report.results.get((model.name, setting.key, "top1"))
+        )
+        for model, setting, *_ in rows
+    ]
+    return caveats.lettered(caveats.by_setting(report, table), {"difference": unlike})
 
 
 def _first(report: Report) -> Setting | None:

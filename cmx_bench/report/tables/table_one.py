@@ -74,7 +74,13 @@ def table_one(report: Report, setting: Setting) -> Table:
     title, remarks = f"Table 1 · {setting.name} ({setting.key})", _remarks(report, setting, rows)
     table = entries.table(f"table1-{setting.key}", title, columns, rows, remarks)
     prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
-    return caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
+    table = caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
+    papers = [report.published[model.name].paper.get("top1") for model in models]
+    return caveats.lettered(table, {
+        key: [caveats.unlike_speed(report, model, setting, accuracy)
+              for model, accuracy in zip(models, accuracies, strict=True)]
+        for key, accuracies in {"top1": results, "top1_paper": papers, "top1_timm": timm}.items()
+    })  # fmt: skip
 
 
 def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]]) -> Iterator[str]:
