@@ -96,6 +96,10 @@ def _compared(base: _Side, head: _Side, key: Key, threshold: float, against: str
         return exact(empty, old.value, new.value)
     if differences := _differences(base.report, head.report, known.setting):
         return replace(empty, state="INCOMPARABLE", reason=f"measured elsewhere: {differences}")
+    sides = [f"the {against}"] * old.disturbed + ["the run"] * new.disturbed
+    if sides:
+        reason = f"the value of {' and of '.join(sides)} is disturbed: measure again when calm"
+        empty = replace(empty, reason=reason)
     return _sampled(empty, old, new, threshold, before + after)
 
 

@@ -19,8 +19,8 @@ DASH = Entry("–", quiet=True)
 NOT_MEASURED = Entry("not measured", quiet=True)
 _DISTURBED = Note(
     DISTURBED,
-    f"disturbed: rests on processes that stayed disturbed, because fewer than {FEWEST_UNDISTURBED} "
-    "did not; it may be off by more than its interval",
+    f"disturbed: fewer than {FEWEST_UNDISTURBED} of its processes were calm, so that it rests on "
+    "others too; it may be off by more than its interval",
 )
 _SOME_FAILED = Note("✗", "some processes of this cell failed; the failures are listed below")
 _EXTRA_DATA = Note("‡", "weights trained on more data than ImageNet-1k, according to their name")

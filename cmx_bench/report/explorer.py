@@ -173,12 +173,9 @@ def _measured(report: Report, model: Model, setting: Setting, metric: Metric) ->
         end if end is not None and math.isfinite(end) else None
         for end in (estimate.low, estimate.high)
     )
-    parts = [
-        entries.measured(result).flat,
-        *(note.text for note in entries.disturbed_notes(result.disturbed)),
-        caveats.unlike_speed(report, model, setting, result) if metric.noise == "image" else "",
-    ]
-    text = "; ".join(filter(None, parts))
+    is_accuracy = metric.noise == "image"
+    unlike = caveats.unlike_speed(report, model, setting, result) if is_accuracy else ""
+    text = "; ".join(filter(None, (entries.measured(result).flat, unlike)))
     return Shown(estimate.value, low, high, text, result.disturbed)
 
 

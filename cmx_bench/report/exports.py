@@ -136,8 +136,9 @@ def json_of(report: Report) -> str:
 def _claim(judged: Judged) -> dict[str, object]:
     claim = judged.claim
     named = {"say": claim.say, "check": claim.check, "setting": judged.setting.key}
-    verdict = {"state": judged.state, "found": judged.found, "disturbed": judged.disturbed}
-    return named | verdict
+    return {
+        **named, "state": judged.state, "found": judged.found, "disturbed": judged.disturbed,
+    }  # fmt: skip
 
 
 def _processes(samples: DataFrame) -> dict[Key, list[dict[str, Any]]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+
 from cmx_bench import units
-from cmx_bench.present.content import Fact, first_few
+from cmx_bench.present.content import DISTURBED, Fact, first_few
 from cmx_bench.report.tables import judgements
 from cmx_bench.results import records
 from cmx_bench.results.nouns import Report
@@ -38,7 +40,10 @@ def origins(report: Report) -> list[Fact]:
     return [
         Fact("Device", plain(device(report))),
         Fact("Cells", _cells(report), warning=progress.failed + progress.missing > 0),
-        Fact("Measuring time", units.duration(progress.seconds)),
+        Fact(
+            "Measuring time",
+            f"{units.duration(progress.seconds)} without pauses; what ran side by side counts once",
+        ),
         *_blocks(report),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
         Fact("Code", plain(code(report))),
@@ -105,6 +110,8 @@ def code(report: Report) -> str:
 def warnings(report: Report) -> list[Fact]:
     """What a reader must know before using any number."""
     warnings = []
+    if doubtful := disturbed(report):
+        warnings.append(doubtful)
     if wide := too_wide(report):
         warnings.append(wide)
     if report.blocks.without_gpu_conditions:
@@ -133,6 +140,28 @@ def too_wide(report: Report) -> str:
     wanted = units.percent(report.run.precision)
     cells = first_few(found, _MANY)
     return f"{_count(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
+
+
+def disturbed(report: Report) -> str:
+    """The values that rest on processes that stayed disturbed; empty where there is none."""
+    found = [result for result in report.results.values() if result.disturbed]
+    if not found:
+        return ""
+    cells = first_few(list(dict.fromkeys(result.cell for result in found)), _MANY)
+    verb = "is" if len(found) == 1 else "are"
+    return f"{_count(len(found), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
+
+
+def calmer(report: Report) -> str:
+    """What to do about disturbed values: the command of the run, for a new folder."""
+    words, kept = iter(shlex.split(report.run.command)), []
+    for word in words:
+        if word == "--out":
+            next(words, None)
+        elif word != "--fresh" and not word.startswith("--out="):
+            kept.append(word)
+    again = shlex.join([*kept, "--fresh"])
+    return f"run again when the machine is calm, or with a longer --budget: {again}"
 
 
 def _too_wide(result: Result) -> str:

@@ -2,8 +2,9 @@
 
 Points are a DataFrame with a row each: `label`, `family`, `x` and `y`. Where they have these too,
 `low` and `high` are the ends of an interval of y, `left` and `right` of x; points with the same
-`line` are joined; `published` ones are hollow, `disturbed` ones faded and marked; a `ring` stands around those that the caption speaks
-of; a `kind` of work colours a point instead of its family; `tick` says x in words.
+`line` are joined; `published` ones are hollow, `disturbed` ones faded and marked; a `ring` stands
+around those that the caption speaks of; a `kind` of work colours a point instead of its family;
+`tick` says x in words.
 """
 
 from __future__ import annotations

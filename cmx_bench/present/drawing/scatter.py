@@ -48,6 +48,8 @@ def scatter(
     legend(ax, points)
     if "disturbed" in points:
         plain = ~points["disturbed"] | (points["label"] == "")
-        points = points.assign(label=points["label"].where(plain, points["label"] + f" {DISTURBED}"))
+        points = points.assign(
+            label=points["label"].where(plain, points["label"] + f" {DISTURBED}")
+        )
     labelled = points[points["label"] != ""]
     (label_points if len(labelled) == len(points) else name_lines)(ax, labelled)

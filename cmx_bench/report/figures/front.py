@@ -91,8 +91,10 @@ def _published(chosen: Selection) -> DataFrame:
         if figure is not None and figure.value is not None:
             right = round(figure.value * _VALIDATION_IMAGES)
             found = stats.proportion(right, _VALIDATION_IMAGES)
-            rows[model.Index] = (found.value, found.low, found.high, found.n,
-                                 "†" * figure.doubtful, float(figure.image_size or "nan"), None)  # fmt: skip
+            rows[model.Index] = (
+                found.value, found.low, found.high, found.n, "†" * figure.doubtful,
+                float(figure.image_size or "nan"), None,
+            )  # fmt: skip
     columns = ["value", "low", "high", "n", "doubt", "image_size", "weights"]
     return DataFrame.from_dict(rows, "index", columns=columns)
 

@@ -41,8 +41,16 @@ class Selection:
         accuracy stand the `image_size` and the given `weights` that it is of."""
         columns = ["model", "value", "low", "high", "n", "disturbed", "image_size", "weights"]
         rows = [
-            (row.model, row.value, row.low, row.high, row.n, row.disturbed, row.image_size,
-             row.weights)
+            (
+                row.model,
+                row.value,
+                row.low,
+                row.high,
+                row.n,
+                row.disturbed,
+                row.image_size,
+                row.weights,
+            )
             for row in self.results
             if row.metric == metric and row.value is not None
         ]

@@ -70,6 +70,10 @@ class View:
             return (ratio if above == self.subject.name else 1 / ratio), None
         return span.value, span
 
+    def is_disturbed(self, model: Model) -> bool:
+        """Whether the speed of a model rests on disturbed processes."""
+        return model.name in self.speeds and self.speeds[model.name].disturbed
+
     def printed(self, quantity: str, models: Collection[str]) -> dict[str, Entry]:
         """The paper's figures as tables show them, by model, in base units to sort by."""
         papers = {model: self.report.published[model].paper.get(quantity) for model in models}

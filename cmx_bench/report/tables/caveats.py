@@ -45,9 +45,7 @@ def lettered(table: Table, texts: Mapping[str, Sequence[str]]) -> Table:
     """
     different = dict.fromkeys(text for column in texts.values() for text in column if text)
     first = sum(note.mark.isalpha() for note in table.notes)
-    notes = {
-        text: Note(_letter(place), plain(text)) for place, text in enumerate(different, first)
-    }
+    notes = {text: Note(_letter(place), plain(text)) for place, text in enumerate(different, first)}
     rows = [list(row) for row in table.rows]
     for place, column in enumerate(table.columns):
         for row, text in zip(rows, texts.get(column.key, ()), strict=False):

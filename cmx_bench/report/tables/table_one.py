@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Column, Table
+from cmx_bench.published import Published
 from cmx_bench.report import entries
 from cmx_bench.report.tables import best, caveats, trained
 from cmx_bench.results.nouns import Report
+from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
 _Cells: TypeAlias = tuple[Column, Iterable[object]]
@@ -76,11 +78,15 @@ def table_one(report: Report, setting: Setting) -> Table:
     prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
     table = caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
     papers = [report.published[model.name].paper.get("top1") for model in models]
-    return caveats.lettered(table, {
-        key: [caveats.unlike_speed(report, model, setting, accuracy)
-              for model, accuracy in zip(models, accuracies, strict=True)]
-        for key, accuracies in {"top1": results, "top1_paper": papers, "top1_timm": timm}.items()
-    })  # fmt: skip
+
+    def unlike(accuracies: Sequence[Result | Published | None]) -> list[str]:
+        return [
+            caveats.unlike_speed(report, model, setting, accuracy)
+            for model, accuracy in zip(models, accuracies, strict=True)
+        ]
+
+    shown = {"top1": unlike(results), "top1_paper": unlike(papers), "top1_timm": unlike(timm)}
+    return caveats.lettered(table, shown)
 
 
 def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]]) -> Iterator[str]:
