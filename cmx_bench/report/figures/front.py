@@ -50,14 +50,16 @@ def plot(chosen: Selection) -> Plot:
         raise NothingToDrawError(title)
     chances = _chances(chosen, points, measured)
     marks = [f" · {_percent(chance)}" for chance in chances] or [""] * len(points)
-    labels = points["label"] + points["doubt"] + points["unlike"] + marks
+    of_all = points["unlike"].iloc[0] if points["unlike"].nunique() == 1 else ""
+    unlike = "" if of_all else points["unlike"]  # what all have stands beside their axis
+    labels = points["label"] + points["doubt"] + unlike + marks
     points = points.assign(label=labels, published=not measured)
     dataset = chosen.dataset if measured else "ImageNet"
     return Plot(
         f"front-{chosen.key}", title, _caption(chosen, points, measured, sure=bool(chances)),
         spoken("Images a second and top-1 in percent, with the probability that a model is on the "
                "Pareto front", points),
-        points, partial(scatter, labels=(THROUGHPUT.axis, f"{dataset} top-1 (%)"),
+        points, partial(scatter, labels=(THROUGHPUT.axis, f"{dataset} top-1 (%){of_all}"),
                         scales=("log", "close"), curve=("Pareto front", steps(points))),
     )  # fmt: skip
 

@@ -74,7 +74,7 @@ def _in_the_paper(view: View, rival: Model) -> str:
     ratio = over(figures, view.subject.name, rival.name)
     shown = units.significant(max(ratio, 1 / ratio), 2) + doubt(*figures.values())
     word = "slower" if ratio < 1 else "as fast"
-    return f" In the paper it is {shown} times {word}, on an RTX 8000."
+    return f" In the paper it is {shown} times {word}, on an {view.paper_conditions}."
 
 
 def against_the_families(view: View) -> Finding | None:

@@ -22,7 +22,7 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.spec.claims import Operation, Value
 
-_PUBLISHED_SIZE = 224  # side of the images of the published figures, in pixels
+PUBLISHED_SIZE = 224  # side of the images of the published figures, in pixels
 
 
 def table(report: Report) -> Table:
@@ -38,7 +38,7 @@ def table(report: Report) -> Table:
     )
     models = report.run.models
     rows = [row for model in models for name in ("params", "macs")
-            for row in _values(report, model, name, f"r{_PUBLISHED_SIZE}")]  # fmt: skip
+            for row in _values(report, model, name, f"r{PUBLISHED_SIZE}")]  # fmt: skip
     for setting in report.run.settings:
         for model in models if report.on_imagenet else ():
             rows += _values(report, model, "top1", setting.key, setting.name)
@@ -183,9 +183,9 @@ def _ratios(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
 
 def _sizes(image_size: int) -> str:
     """`; measured with 64 px, published with 224 px`; nothing where they are the same."""
-    if image_size == _PUBLISHED_SIZE:
+    if image_size == PUBLISHED_SIZE:
         return ""
-    return f"; measured with {image_size} px, published with {_PUBLISHED_SIZE} px"
+    return f"; measured with {image_size} px, published with {PUBLISHED_SIZE} px"
 
 
 def order(report: Report) -> Table:

@@ -10,9 +10,10 @@ import pytest
 
 from cmx_bench.present import latex
 from cmx_bench.present.content import Column, Entry, Note, Table, in_order
-from cmx_bench.present.drawing import Plot
+from cmx_bench.present.drawing import Plot, draw
 from cmx_bench.report import RENDERERS, exports, overview
 from cmx_bench.report.figures import plots
+from cmx_bench.report.findings import findings
 from cmx_bench.report.tables import caveats, tables
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.nouns import Report
@@ -261,12 +262,10 @@ def test_the_front_says_of_which_size_a_top1_is() -> None:
     assert "(224 px)" in plot.data["label"].iloc[0] and "px" not in plot.data["label"].iloc[1]
     assert "images of 64 px" in plot.caption
     assert "In brackets" not in front(small_beside(64)).caption
-    assert (
-        front(small_beside(measured=False))
-        .data["label"]
-        .str.contains("(224 px)", regex=False)
-        .all()
-    )
+    published = front(small_beside(measured=False))
+    assert ">ImageNet top-1 (%) (224 px)<" in draw([published])[0].svg
+    assert not published.data["label"].str.contains("px").any()
+    assert "images of 64 px" in published.caption
     assert "other weights" in front(small_beside(64, "other")).data["label"].iloc[0]
 
 
@@ -275,6 +274,16 @@ def test_figure_one_says_whose_images_have_another_size() -> None:
     labels = list(plot.data["label"])
     assert sum(label.endswith("(64 px)") for label in labels) == 1
     assert "where it is not 224 px" in plot.caption
+
+
+def test_findings_that_compare_with_figures_of_another_size_say_so() -> None:
+    report = small_beside(measured=False)
+    texts = {one.topic: one.text for one in findings(report, tables(report)).items}
+    assert texts["Speed"].endswith("on an RTX 8000 with images of 224 px.")
+    assert texts["Paper"].endswith("with images of 224 px).")
+    assert f"({SIZES})" in texts["Best"]
+    fidelity = next(one for one in tables(report) if one.key == "fidelity")
+    assert fidelity.rows[-1][-1].text.endswith("; measured with 64 px, published with 224 px")
 
 
 def test_the_explorer_says_it_beside_the_value() -> None:
