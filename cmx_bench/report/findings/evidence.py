@@ -129,7 +129,8 @@ def _ratios(view: View) -> str:
     return (
         f"{sum(inside)} of {len(inside)} throughput ratios to {view.name(first)} "
         f"{'agrees' if sum(inside) == 1 else 'agree'} with the paper's"
-        f"{doubt(*figures.values())} within the interval{disturbed(*doubts)} ({view.paper_conditions})."
+        f"{doubt(*figures.values())} within the interval{disturbed(*doubts)} "
+        f"({view.paper_conditions})."
     )
 
 
