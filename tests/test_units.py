@@ -53,10 +53,30 @@ def test_significant_is_within_half_a_unit_of_its_last_digit(value: float, digit
 @pytest.mark.parametrize(
     ("value", "half", "digits"),
     [(123.4, 0.5, 4), (123.4, 5, 3), (123.4, 40, 2), (123.4, 400, 2), (123.4, 0, 5),
-     (1.63, None, 3), (98765.0, 0.001, 5)],
+     (1.63, None, 2), (98765.0, 0.001, 5), (0, None, 3)],
 )  # fmt: skip
 def test_digits_follow_the_interval(value: float, half: float | None, digits: int) -> None:
     assert units.digits_for(value, half) == digits
+
+
+def test_one_process_has_no_more_digits_than_a_wide_interval() -> None:
+    assert units.digits_for(1.63, None, "images/s") == units.digits_for(1.63, 1.0) == 2
+    assert units.digits_for(299e6, None, "B") == 3
+
+
+@pytest.mark.parametrize("half", [0.001, 0, 5, None])
+def test_a_disturbed_value_has_two_digits(half: float | None) -> None:
+    assert units.digits_for(42.5, half, "images/s", disturbed=True) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(1039, 2, "1,000"), (42.5, 2, "42"), (0.0796, 2, "0.080"), (99.96, 3, "100"), (0, 2, "0")],
+)
+def test_sampled_values_have_zeros_in_place_of_doubtful_digits(
+    value: float, digits: int, text: str
+) -> None:
+    assert units.sampled(value, digits) == text
 
 
 @pytest.mark.parametrize(

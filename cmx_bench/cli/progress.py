@@ -15,7 +15,7 @@ from cmx_bench.execute.remaining import all_processes_left, seconds_left
 from cmx_bench.execute.runner import Watch
 from cmx_bench.metrics import METRICS
 from cmx_bench.plan import Plan
-from cmx_bench.results import stats
+from cmx_bench.results import stats, wall
 from cmx_bench.results.disturbance import by_cell
 from cmx_bench.results.records import Record
 from cmx_bench.worker.job import Job, Seen
@@ -85,7 +85,7 @@ def watching(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     forecast = _Forecast(plan, by_cell(found), budget, spread, time.monotonic())
     if console.is_terminal:
-        with _live(console, forecast, sum(record.elapsed for record in found)) as watch:
+        with _live(console, forecast, wall.seconds(found)) as watch:
             yield watch
     else:
         yield _plain(console, forecast)

@@ -121,7 +121,16 @@ def _show(folder: Path, gate_claims: bool) -> None:
     for beware in (headline.cut_off(measured), headline.too_wide(measured)):
         if beware:
             note(beware)
+    _note_disturbed(folder, measured)
     _exit_unless_fine(measured, gate_claims)
+
+
+def _note_disturbed(run: Path, measured: Report) -> None:
+    """How many values are disturbed, and what to do about it."""
+    from cmx_bench.report import headline
+
+    if disturbed := headline.disturbed(measured):
+        note(f"{run}: {disturbed}; {headline.calmer(measured)}")
 
 
 def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:
@@ -212,18 +221,21 @@ def report(
         raise CmxError("--figures: goes with all files of one run")
     if style is not None and not figures:
         raise CmxError("--style: is that of the copies that --figures makes")
+    measured = [reports.read(run) for run in runs]
     if len(runs) == 1:
         if everything:
-            print(reports.write(runs[0], (style or "page") if figures else None))
+            print(reports.save(measured[0], runs[0], (style or "page") if figures else None))
         else:
-            give(reports.render(runs[0], _format(format, output, reports.RENDERERS)), output)
-        return
-    comparison = side_by_side.compare(runs, [reports.read(run) for run in runs])
-    if everything:
-        print(reports.save(comparison, out or formats.folder(comparison)))
+            give(reports.RENDERERS[_format(format, output, reports.RENDERERS)](measured[0]), output)
     else:
-        render = formats.SIDE_BY_SIDE[_format(format, output, formats.SIDE_BY_SIDE)]
-        give(render(comparison), output)
+        comparison = side_by_side.compare(runs, measured)
+        if everything:
+            print(reports.save(comparison, out or formats.folder(comparison)))
+        else:
+            render = formats.SIDE_BY_SIDE[_format(format, output, formats.SIDE_BY_SIDE)]
+            give(render(comparison), output)
+    for run, its in zip(runs, measured, strict=True):
+        _note_disturbed(run, its)
 
 
 def verify(path: Verifiable) -> None:

@@ -100,6 +100,10 @@ def _compared(base: _Side, head: _Side, key: Key, threshold: float, against: str
         return exact(empty, old.value, new.value)
     if differences := _differences(base.report, head.report, known.setting):
         return replace(empty, state="INCOMPARABLE", reason=f"measured elsewhere: {differences}")
+    sides = [f"the {against}"] * old.disturbed + ["the run"] * new.disturbed
+    if sides:
+        reason = f"the value of {' and of '.join(sides)} is disturbed: measure again when calm"
+        empty = replace(empty, reason=reason)
     return _sampled(empty, old, new, threshold)
 
 
@@ -147,10 +151,9 @@ def _sampled(empty: Comparison, old: Result, new: Result, threshold: float) -> C
         return replace(empty, state="INCOMPARABLE", reason=reason)
     if min(map(min, medians)) <= 0:
         return replace(empty, state="INCOMPARABLE", reason="values of zero have no ratio")
-    sides = [[[median] for median in side] for side in medians]
     # A run shows top-1 over seeds as a plain mean; what is judged are geometric ones.
-    then, now = (stats.estimate(side).value for side in sides)
-    empty, change = replace(empty, base=then, head=now), stats.unpaired(*sides)
+    then, now = (stats.of_medians(side).value for side in medians)
+    empty, change = replace(empty, base=then, head=now), stats.unpaired(*medians)
     if empty.metric.better == "higher":  # positive is worse
         change = replace(change, value=-change.value)
     return judged(empty, change, threshold, min(map(len, medians)))

@@ -26,6 +26,10 @@ class Note:
     text: str
 
 
+# Beside what rests on disturbed processes, in tables, figures and sentences.
+DISTURBED = "≈"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column; `group` is a heading above several columns, `title` explains it in a sentence."""
@@ -87,6 +91,11 @@ class Entry:
     @property
     def marks(self) -> str:
         return ", ".join(note.mark for note in self.notes)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether it is marked as resting on disturbed processes."""
+        return any(note.mark == DISTURBED for note in self.notes)
 
     @property
     def flat(self) -> str:

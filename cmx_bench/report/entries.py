@@ -7,15 +7,21 @@ from pathlib import PurePath
 
 from cmx_bench import published, units
 from cmx_bench.cell import Model, Setting
-from cmx_bench.present.content import Column, Entry, Note, Origin, Table
+from cmx_bench.present.content import DISTURBED, Column, Entry, Note, Origin, Table
 from cmx_bench.published import Published
 from cmx_bench.report.tables.quantities import Span
+from cmx_bench.results.disturbance import FEWEST_UNDISTURBED
 from cmx_bench.results.stats import Estimate
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
 DASH = Entry("–", quiet=True)
 NOT_MEASURED = Entry("not measured", quiet=True)
+_DISTURBED = Note(
+    DISTURBED,
+    f"disturbed: fewer than {FEWEST_UNDISTURBED} of its processes were calm, so that it rests on "
+    "others too; it may be off by more than its interval",
+)
 _SOME_FAILED = Note("✗", "some processes of this cell failed; the failures are listed below")
 _LAUNCH_BOUND = Note(
     "¶",
@@ -103,22 +109,28 @@ def measured(result: Result | None, unit: float | None = None, best: bool = Fals
         skipped = result.status == "skipped"
         return Entry(result.status, title=plain(result.reason), quiet=skipped, origin=origin)
     value, digits = estimate.value, digits_of(result)
-    text = (
-        units.scaled(value, result.unit, digits) if unit is None
-        else units.significant(value / unit, digits)
-    )  # fmt: skip
+    factor, name = units.step(value, result.unit) if unit is None else (unit, "")
+    write = units.significant if result.about.exact else units.sampled
+    text = f"{write(value / factor, digits)} {name}".rstrip()
     spread, title, notes = _spread(result, estimate), _interval(result, estimate), _doubts(result)
     return Entry(text, spread, value, title, tuple(notes), best=best, origin=origin)
 
 
 def ratio(span: Span) -> Entry:
     """A quotient, and below it its interval."""
-    digits = units.digits_for(span.value, (span.high - span.low) / 2)
+    digits = units.digits_for(span.value, (span.high - span.low) / 2, disturbed=span.disturbed)
     low, high = (units.significant(edge, digits + 1) for edge in (span.low, span.high))
-    return Entry(units.significant(span.value, digits), f"{low} to {high}", span.value)
+    text = units.significant(span.value, digits)
+    return Entry(text, f"{low} to {high}", span.value, notes=disturbed_notes(span.disturbed))
+
+
+def disturbed_notes(disturbed: bool) -> tuple[Note, ...]:
+    """What a reader must know of what rests on disturbed processes; nothing of other values."""
+    return (_DISTURBED,) if disturbed else ()
 
 
 def _doubts(result: Result) -> Iterator[Note]:
+    yield from disturbed_notes(result.disturbed)
     if result.status == "failed":
         yield _SOME_FAILED
     if result.launch_bound:
@@ -131,9 +143,11 @@ def _doubts(result: Result) -> Iterator[Note]:
 
 
 def digits_of(result: Result) -> int:
-    """The significant digits that a result's interval supports; 3 where it has none."""
+    """The significant digits that a result's interval supports; 3 of an exact one."""
     estimate = result.estimate
-    return 3 if estimate is None else units.digits_for(estimate.value, estimate.half_width)
+    if estimate is None or result.about.exact:
+        return 3
+    return units.digits_for(estimate.value, estimate.half_width, result.unit, result.disturbed)
 
 
 def _spread(result: Result, estimate: Estimate) -> str:

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
+from cmx_bench.metrics import Metric
 from cmx_bench.present.drawing import theme
 from cmx_bench.published import Published
 from cmx_bench.report import entries
+from cmx_bench.report.tables import caveats
 from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
 
@@ -28,21 +30,24 @@ _SYMBOLS = {
 
 
 class Shown(NamedTuple):
-    """A value in base units, the ends of its interval if it has one, and its text in tables."""
+    """A value in base units, the ends of its interval if it has one, its text in tables, and
+    whether it is disturbed."""
 
     value: float
     low: float | None
     high: float | None
     text: str
+    disturbed: bool = False
 
-    def over(self, factor: float) -> tuple[float | str | None, ...]:
-        """The same in a unit of `factor` base units, rounded to six significant digits."""
+    def over(self, factor: float) -> tuple[float | str | bool | None, ...]:
+        """The same in a unit of `factor` base units, rounded to six significant digits; what is not
+        disturbed says nothing of that."""
         numbers = (self.value, self.low, self.high)
         scaled = (
             None if number is None else units.rounded(number / factor, _DIGITS)
             for number in numbers
         )
-        return (*scaled, self.text)
+        return (*scaled, self.text, *[True] * self.disturbed)
 
 
 class Axis(NamedTuple):
@@ -127,14 +132,14 @@ def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
     places = [(model, setting) for setting in settings for model in report.run.models]
     for metric in report.metrics():
         about = f"{metric.title}: {metric.definition}; {metric.better} is better."
-        measured = [_measured(report, *place, metric.name) for place in places]
+        measured = [_measured(report, *place, metric) for place in places]
         yield _axis(metric.name, metric.title, about, metric.unit, places, measured)
     for source, name in (("paper", "the paper"), ("timm", "timm")):
         title = f"Top-1, published by {name}"
         figures = {model.name: _published(report, model, source) for model in report.run.models}
         data = ", ".join(sorted({figure.dataset for figure in figures.values() if figure}))
         about = f"{title}: on {data}, not measured here, marked as in Table 1; higher is better."
-        printed = [_printed(figures[model.name], model) for model, _ in places]
+        printed = [_printed(report, *place, figures[place[0].name]) for place in places]
         yield _axis(f"top1_{source}", title, about, "fraction", places, printed, published=True)
 
 
@@ -156,9 +161,9 @@ def _axis(
     return Axis(key, title, about, published, *units.step(middle, unit), values)
 
 
-def _measured(report: Report, model: Model, setting: Setting, metric: str) -> Shown | None:
+def _measured(report: Report, model: Model, setting: Setting, metric: Metric) -> Shown | None:
     """A measured value: nothing else here knows how a report keeps its results."""
-    result = report.result(model, setting.key, setting.image_size, metric)
+    result = report.result(model, setting.key, setting.image_size, metric.name)
     if result is None or result.estimate is None:
         return None
     estimate = result.estimate
@@ -168,7 +173,10 @@ def _measured(report: Report, model: Model, setting: Setting, metric: str) -> Sh
         end if end is not None and math.isfinite(end) else None
         for end in (estimate.low, estimate.high)
     )
-    return Shown(estimate.value, low, high, entries.measured(result).flat)
+    is_accuracy = metric.noise == "image"
+    unlike = caveats.unlike_speed(report, model, setting, result) if is_accuracy else ""
+    text = "; ".join(filter(None, (entries.measured(result).flat, unlike)))
+    return Shown(estimate.value, low, high, text, result.disturbed)
 
 
 def _published(report: Report, model: Model, source: str) -> Published | None:
@@ -176,13 +184,16 @@ def _published(report: Report, model: Model, source: str) -> Published | None:
     return (counterparts.paper if source == "paper" else counterparts.timm).get("top1")
 
 
-def _printed(figure: Published | None, model: Model) -> Shown | None:
+def _printed(
+    report: Report, model: Model, setting: Setting, figure: Published | None
+) -> Shown | None:
     """A published value with the marks that it has in Table 1."""
     if figure is None or figure.value is None:
         return None
     entry = entries.printed(figure, known_tag=model.recipe or model.weights)
     percent = replace(entry, text=f"{entry.text} {figure.printed_unit}")
-    return Shown(figure.value, None, None, percent.flat)
+    unlike = caveats.unlike_speed(report, model, setting, figure)
+    return Shown(figure.value, None, None, "; ".join(filter(None, (percent.flat, unlike))))
 
 
 def _families(names: Sequence[str]) -> list[object]:

@@ -25,7 +25,7 @@ from cmx_bench.units import plain
 
 RESULTS = (
     "model", "label", "family", "setting", "metric", "value", "unit", "low", "high", "n", "status",
-    "source",
+    "source", "disturbed",
 )  # fmt: skip
 _PUBLISHED = ("params", "macs", "throughput", "top1", "top5")
 SCHEMA = 2
@@ -73,7 +73,7 @@ def table(table: Table) -> str:
 
 def _measured(report: Report) -> Iterator[tuple[object, ...]]:
     for result in report.results.values():
-        yield (*(getattr(result, name) for name in RESULTS[:-1]), "measured")
+        yield (*(getattr(result, name) for name in RESULTS[:-2]), "measured", result.disturbed)
 
 
 def _published(report: Report) -> Iterator[tuple[object, ...]]:
@@ -85,7 +85,7 @@ def _published(report: Report) -> Iterator[tuple[object, ...]]:
                 yield (
                     model.name, plain(model.label), model.family,
                     ", ".join(filter(None, conditions)), metric, figure.value, unit, None, None,
-                    None, f"grade {figure.grade}", f"published:{figure.source}",
+                    None, f"grade {figure.grade}", f"published:{figure.source}", None,
                 )  # fmt: skip
 
 
@@ -136,7 +136,9 @@ def json_of(report: Report) -> str:
 def _claim(judged: Judged) -> dict[str, object]:
     claim = judged.claim
     named = {"say": claim.say, "check": claim.check, "setting": judged.setting.key}
-    return {**named, "state": judged.state, "found": judged.found}
+    return {
+        **named, "state": judged.state, "found": judged.found, "disturbed": judged.disturbed,
+    }  # fmt: skip
 
 
 def _processes(samples: DataFrame) -> dict[Key, list[dict[str, Any]]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import shlex
 
 from cmx_bench import units
 from cmx_bench.metrics import first_of
-from cmx_bench.present.content import Fact, first_few
+from cmx_bench.present.content import DISTURBED, Fact, first_few
 from cmx_bench.report.tables import judgements
 from cmx_bench.results import records
 from cmx_bench.results.nouns import Report
@@ -61,7 +62,8 @@ def _beforehand(report: Report) -> list[Fact]:
 def _measuring_time(report: Report) -> str:
     budget = report.run.budget
     within = "" if budget is None else f", with a budget of {units.duration(budget)}"
-    return f"{units.duration(report.progress.seconds)}{within}"
+    lasted = f"{units.duration(report.progress.seconds)} without pauses{within}"
+    return f"{lasted}; what ran side by side counts once"
 
 
 def _blocks(report: Report) -> list[Fact]:
@@ -121,7 +123,7 @@ def code(report: Report) -> str:
 def warnings(report: Report) -> list[Fact]:
     """What a reader must know before using any number."""
     warnings: list[str] = []
-    warnings += filter(None, (cut_off(report), too_wide(report)))
+    warnings += filter(None, (disturbed(report), cut_off(report), too_wide(report)))
     if report.blocks.without_gpu_conditions:
         warnings.append("what held the GPU back, and its other processes, were not "
                         "watched (install cmx-bench[nvidia])")  # fmt: skip
@@ -161,6 +163,28 @@ def too_wide(report: Report) -> str:
     wanted = units.percent(report.run.precision)
     cells = first_few(found, _MANY)
     return f"{_count(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
+
+
+def disturbed(report: Report) -> str:
+    """The values that rest on processes that stayed disturbed; empty where there is none."""
+    found = [result for result in report.results.values() if result.disturbed]
+    if not found:
+        return ""
+    cells = first_few(list(dict.fromkeys(result.cell for result in found)), _MANY)
+    verb = "is" if len(found) == 1 else "are"
+    return f"{_count(len(found), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
+
+
+def calmer(report: Report) -> str:
+    """What to do about disturbed values: the command of the run, for a new folder."""
+    words, kept = iter(shlex.split(report.run.command)), []
+    for word in words:
+        if word == "--out":
+            next(words, None)
+        elif word != "--fresh" and not word.startswith("--out="):
+            kept.append(word)
+    again = shlex.join([*kept, "--fresh"])
+    return f"run again when the machine is calm, or with a longer --budget: {again}"
 
 
 def _width(result: Result) -> float:

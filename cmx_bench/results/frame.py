@@ -279,11 +279,12 @@ def _row(place: int, record: Record, metric: str, process_counts: bool, why: str
     values, thrown = disturbance.in_order(record, metric)
     for judgement in ("discarded", "disturbed"):
         conditions.pop(judgement, None)
+    of_blocks = len(values) == len(record.covariates.get("discarded", ()))
     unsaid = "no reason given" if record.status == "failed" else ""
     return _Row(
         model=record.model, setting=record.setting, measure=record.measure, metric=metric,
         status=record.status, record=place, replicate=record.replicate,
-        disturbed=first and disturbance.disturbed(record), process_counts=process_counts,
+        disturbed=of_blocks and disturbance.disturbed(record), process_counts=process_counts,
         why=why or ("" if record.status == "ok" else record.status),
         reason=plain(record.reason) or unsaid,
         environment=record.environment, started=record.started, elapsed=record.elapsed,

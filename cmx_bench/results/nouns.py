@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.metrics import METRICS, Metric
+from cmx_bench.measures import MEASURES
+from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.results import frame, summary
 from cmx_bench.results.agreement import NO_VOTES, Votes
 from cmx_bench.results.counterparts import Counterparts
@@ -50,7 +51,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Cells by how they ended, and the seconds that measuring took."""
+    """Cells by how they ended, and the seconds in which anything was measured: see `wall`."""
 
     ok: int
     failed: int
@@ -121,6 +122,11 @@ class Report:
         """The estimate of a setting's result, where there is one."""
         result = self.result(model, setting.key, setting.image_size, metric)
         return None if result is None else result.estimate
+
+    def is_timed(self, model: Model, setting: Setting) -> bool:
+        """Whether any speed of a model was measured in a setting."""
+        names = (first_of(name) for name, info in MEASURES.items() if info.precise)
+        return any(self.estimate(model, setting, name) is not None for name in names)
 
     @cached_property
     def _places(self) -> Mapping[Key, NDArray[np.int64]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pandas import DataFrame
 
 from cmx_bench.measures import conditions
-from cmx_bench.results import disturbance, frame, summary
+from cmx_bench.results import disturbance, frame, summary, wall
 from cmx_bench.results.counterparts import counterparts
 from cmx_bench.results.executions import Execution, executions, majorities
 from cmx_bench.results.gaps import gaps
@@ -78,10 +78,9 @@ def _progress(
     there = {record.cell for record in counted}
     failed = {failure.cell for failure in failures}
     skipped = {record.cell for record in counted if record.status == "skipped"}
-    seconds = sum(record.elapsed for record in records)
     missing = len(run.cells) - len(there)
     ok = len(there) - len(failed) - len(skipped)
-    return Progress(ok, len(failed), missing, seconds, len(skipped))
+    return Progress(ok, len(failed), missing, wall.seconds(records), len(skipped))
 
 
 def _blocks(run: Run, counted: Sequence[Record]) -> Blocks:

@@ -47,7 +47,15 @@ def estimate(processes: Sequence[Sequence[float]], level: float = 0.95) -> Estim
     Raises:
         ValueError: no process, or one without samples.
     """
-    medians = [statistics.median(samples) for samples in processes]
+    return of_medians([statistics.median(samples) for samples in processes], level)
+
+
+def of_medians(medians: Sequence[float], level: float = 0.95) -> Estimate:
+    """As `estimate`, from the median of each process.
+
+    Raises:
+        ValueError: no process.
+    """
     if not medians:
         raise ValueError("an estimate needs at least one process")
     if len(medians) == 1:
@@ -177,8 +185,8 @@ def paired(log_ratios: Sequence[float]) -> Change:
     return Change(statistics.fmean(log_ratios), error, n - 1)
 
 
-def unpaired(base: Sequence[Sequence[float]], head: Sequence[Sequence[float]]) -> Change:
-    """The change from the processes of one run to those of another, from their raw samples.
+def unpaired(base: Sequence[float], head: Sequence[float]) -> Change:
+    """The change from the processes of one run to those of another, from the median of each.
 
     Raises:
         ValueError: fewer than two processes on a side, or values that have no logarithm.
@@ -186,18 +194,16 @@ def unpaired(base: Sequence[Sequence[float]], head: Sequence[Sequence[float]]) -
     return product([(base, -1), (head, 1)])
 
 
-def product(sides: Sequence[tuple[Sequence[Sequence[float]], int]]) -> Change:
-    """The logarithm of a product of typical values, each to a power, from their raw samples.
+def product(sides: Sequence[tuple[Sequence[float], int]]) -> Change:
+    """The logarithm of a product of typical values, each to a power, from the medians of processes.
 
-    Welch's t on the logarithms of each process's median: the sides may differ in spread, and their
+    Welch's t on the logarithms of the medians: the sides may differ in spread, and their
     processes have nothing in common.
 
     Raises:
         ValueError: fewer than two processes on a side, or values that have no logarithm.
     """
-    logs = [
-        [power * math.log(statistics.median(samples)) for samples in side] for side, power in sides
-    ]
+    logs = [[power * math.log(median) for median in medians] for medians, power in sides]
     if min(map(len, logs)) < 2:
         raise ValueError("a change needs at least two processes a side")
     shares = [statistics.variance(side) / len(side) for side in logs]
@@ -207,11 +213,11 @@ def product(sides: Sequence[tuple[Sequence[Sequence[float]], int]]) -> Change:
     return Change(sum(map(statistics.fmean, logs)), math.sqrt(total), freedom)
 
 
-def ratio(base: Sequence[Sequence[float]], head: Sequence[Sequence[float]]) -> Estimate:
-    """How many times as much the head gives, from the raw samples of the processes of each; its
-    interval is Welch's, and there is none where a side has one process."""
+def ratio(base: Sequence[float], head: Sequence[float]) -> Estimate:
+    """How many times as much the head gives, from the median of each process of both; its interval
+    is Welch's, and there is none where a side has one process."""
     if min(len(base), len(head)) < 2:
-        sides = [estimate(side).value for side in (base, head)]
+        sides = [of_medians(side).value for side in (base, head)]
         return Estimate(sides[1] / sides[0], None, None, 1)
     change = unpaired(base, head)
     value, low, high = (

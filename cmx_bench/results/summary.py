@@ -29,7 +29,8 @@ class Result(NamedTuple):
     failed. `n` counts what the interval is `over`: processes, images or seeds. `planned` and
     `wanted` are those of the samples. `medians` are of the processes that it rests on, by their
     number; `details` are those of the last process. `launching` is the share of the time that the
-    host of a GPU needed to launch, in the median block.
+    host of a GPU needed to launch, in the median block. A `disturbed` value rests on processes that
+    stayed disturbed, for too few did not.
     """
 
     run: str
@@ -54,6 +55,7 @@ class Result(NamedTuple):
     architecture: str
     recipe: str
     launching: float | None
+    disturbed: bool
 
     @property
     def about(self) -> Metric:
@@ -74,6 +76,19 @@ class Result(NamedTuple):
     def launch_bound(self) -> bool:
         """Whether the host was measured, which launches, and not the GPU."""
         return self.launching is not None and self.launching > LAUNCH_BOUND
+
+    @property
+    def image_size(self) -> int | None:
+        """Side in pixels of the images that an accuracy is of; None where no record says so."""
+        prepared = self.details.get("preprocessing")
+        return None if prepared is None else int(prepared["geometry"]["image_size"])
+
+    @property
+    def weights(self) -> str | None:
+        """Tag or file of the given weights that an accuracy is of; None of others, as of trained
+        ones."""
+        given: str | None = self.details.get("weights")
+        return None if "training" in self.details else given
 
     @property
     def wide(self) -> bool:
@@ -140,6 +155,7 @@ class _Cell(NamedTuple):
     status: Status
     reason: str
     launching: float
+    disturbed: bool
     failures: list[str]
     values: list[float]
     details: list[Mapping[str, Any]]
@@ -155,11 +171,15 @@ def _cells(known: DataFrame) -> Iterator[_Cell]:
     def grouped(rows: DataFrame) -> Any:
         return rows.groupby(KEYS, observed=True, sort=False)
 
-    cells = grouped(known.assign(launching=known.get("launching", math.nan))).agg(
+    marked = known.assign(
+        launching=known.get("launching", math.nan), disturbed=known["disturbed"] & known["counts"]
+    )
+    cells = grouped(marked).agg(
         **{name: (name, "first") for name in _SHARED},
         status=("status", "last"),
         reason=("reason", "last"),
         launching=("launching", "median"),
+        disturbed=("disturbed", "any"),
     )
     measured = grouped(known[known["status"] == "ok"])
     counting = grouped(processes(known))
@@ -194,7 +214,7 @@ def _result(cell: _Cell) -> Result:
         None if math.isnan(cell.wanted) else cell.wanted,
         dict(zip(cell.counting, cell.medians, strict=True)),
         cell.details[-1] if cell.details else {}, cell.architecture, cell.recipe,
-        None if math.isnan(cell.launching) else cell.launching,
+        None if math.isnan(cell.launching) else cell.launching, cell.disturbed,
     )  # fmt: skip
 
 
@@ -218,4 +238,4 @@ def _estimate(metric: Metric, cell: _Cell) -> Estimate:
         if len(cell.values) == 1:
             return stats.proportion(details["correct"][metric.name], details["images"])
         return stats.over_seeds(cell.values, details["images"])
-    return stats.estimate([[median] for median in cell.medians])
+    return stats.of_medians(cell.medians)

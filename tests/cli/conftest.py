@@ -9,7 +9,7 @@ import pytest
 
 from cmx_bench import report
 
-from ..report.synthetic import PAPER, make_records, make_run, write_folder
+from ..report.synthetic import PAPER, make_records, make_run, watched, write_folder
 
 
 @pytest.fixture
@@ -19,6 +19,14 @@ def rendered(tmp_path: Path) -> Path:
     folder = write_folder(tmp_path / "out", made, make_records(made))
     report.write(folder)
     return folder
+
+
+@pytest.fixture
+def disturbed(tmp_path: Path) -> Path:
+    """A run of one model's throughput, none of whose processes was calm."""
+    made = make_run(models=PAPER[:1], measures=("throughput",))
+    restless = [watched(record, "..d..") for record in make_records(made)]
+    return write_folder(tmp_path / "disturbed", made, restless)
 
 
 @pytest.fixture

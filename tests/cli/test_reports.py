@@ -39,6 +39,18 @@ def test_runs_side_by_side(cmx: Cli, rendered: Path, another: Path) -> None:
         assert (code, out, err) == (2, "", f"cmx-bench: {message}\n")
 
 
+def test_disturbed_values_are_told_last(cmx: Cli, disturbed: Path, another: Path) -> None:
+    """On stderr, whatever is rendered, and what to do about them."""
+    cell = "convmixer_1536_20/throughput/cuda-fp16-nchw-eager-b64-r224"
+    told = (
+        f"disturbed: 1 value is disturbed (marked ≈): {cell}; run again when the machine is calm, "
+        "or with a longer --budget: python -m cmx_bench run suites/paper.yaml --fresh\n"
+    )
+    assert cmx("report", "disturbed") == (0, "disturbed/report.html\n", told)
+    for arguments in (["--format", "csv"], ["another", "--format", "md"]):
+        assert cmx("report", "disturbed", *arguments)[2] == told
+
+
 def test_figures_for_a_paper(cmx: Cli, rendered: Path) -> None:
     assert cmx("report", "out", "--figures", "--style", "paper")[:2] == (0, "out/report.html\n")
     assert {path.name for path in Path("out/figures").glob("figure1.*")} == {

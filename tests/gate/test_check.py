@@ -16,7 +16,15 @@ from cmx_bench.plan import INTERPRETER_SECONDS
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
-from ..report.synthetic import ENVIRONMENT, PAPER, failed, make_records, make_run, write_folder
+from ..report.synthetic import (
+    ENVIRONMENT,
+    PAPER,
+    failed,
+    make_records,
+    make_run,
+    watched,
+    write_folder,
+)
 
 RUN = make_run(PAPER[:3])
 RECORDS = make_records(RUN)
@@ -233,3 +241,27 @@ def test_an_anchor_catches_what_adds_up(tmp_path: Path) -> None:
     }
     assert states["anchor"] == "FAIL"
     assert states["baseline"] != "FAIL"
+
+
+def test_a_comparison_that_rests_on_disturbed_processes_says_so(
+    judge: Callable[..., Verdict],
+) -> None:
+    """On both sides; with three calm ones the others do not count, and nothing is to be said."""
+
+    def restless(calm: int) -> list[Record]:
+        return [
+            watched(one, "..d.." if one.model == NAMES[1] and one.replicate >= calm else ".....")
+            if one.measure == "throughput"
+            else one
+            for one in RECORDS
+        ]
+
+    both = of(judge(restless(0), base=restless(2)), NAMES[1], "throughput")
+    assert both.state == "PASS"
+    assert both.reason == (
+        "the value of the baseline and of the run is disturbed: measure again when calm"
+    )
+    head = judge(restless(2), base=restless(3))
+    assert of(head, NAMES[1], "throughput").reason.startswith("the value of the run is disturbed")
+    assert of(head, NAMES[0], "throughput").reason == ""
+    assert of(judge(restless(3)), NAMES[1], "throughput").reason == ""

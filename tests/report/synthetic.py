@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 from cmx_bench.cell import Cell, Model, Setting
@@ -21,6 +23,7 @@ SYNTHETIC = "SYNTHETIC: made by arithmetic, measured nowhere"
 FP16 = Setting("paper", "cuda:0", "fp16", "nchw", "none", 64, 224)
 FP32 = Setting("fp32", "cuda:0", "fp32", "nchw", "none", 8, 224)
 BF16 = Setting("bf16", "cuda:0", "bf16", "nhwc", "none", 8, 224)
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ENVIRONMENT = {
     "cmx_bench": "0.0", "device_name": "Synthetic GPU 1", "cores": 8, "threads": 8,
     "python": "3.11.7", "torch": "2.15.0", "timm": "1.0.31", "cuda": "12.8", "cudnn": 91002,
@@ -111,12 +114,12 @@ WORK = {
 
 
 def make_records(run: Run) -> list[Record]:
-    """One record for each process of each planned cell, all fine."""
-    places = {one.name: place for place, one in enumerate(run.models)}
+    """One record for each process of each planned cell, all fine, one every two seconds."""
+    places, seconds = {one.name: place for place, one in enumerate(run.models)}, count(0, 2)
     return [
         Record(key, name, measure, setting, replicate, "ok",
                values(measure, places[name], PARAMS.get(name, 1_000_000), replicate),
-               "", "e1", "2026-01-01T00:00:00.000+00:00", 2.0,
+               "", "e1", (BEGIN + timedelta(seconds=next(seconds))).isoformat(), 2.0,
                details={"work": WORK} if measure == "roofline" else {})
         for key in run.cells
         for name, measure, setting in [key.split("/")]

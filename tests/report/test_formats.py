@@ -115,7 +115,7 @@ def rows(text: str) -> list[dict[str, str]]:
 def test_results_have_exactly_the_columns_of_the_contract(run: Run, found: list[Record]) -> None:
     text = RENDERERS["csv"](summarise(run, found))
     assert text.splitlines()[0] == (
-        "model,label,family,setting,metric,value,unit,low,high,n,status,source"
+        "model,label,family,setting,metric,value,unit,low,high,n,status,source,disturbed"
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.present import latex
-from cmx_bench.present.content import Column, Entry, Note, Table
+from cmx_bench.present.content import Column, Entry, Note, Picture, Table
 from cmx_bench.present.latex import escaped
 from cmx_bench.report import RENDERERS
 from cmx_bench.report.tables import tables
@@ -149,6 +149,14 @@ def test_long_tables_go_on_over_pages() -> None:
     assert r"\begin{tabular}" in latex.table(small(40))
     assert r"\begin{longtable}" in latex.table(small(41))
     assert check(latex.table(small(41))) == 42
+
+
+def test_a_column_of_pictures_alone_has_a_width() -> None:
+    """Their names are longer than any line of text, of which there is none."""
+    picture = Picture("thumbnails/1.jpg", b"", "n01440764/ILSVRC2012_val_00000293.JPEG: 0, not 1")
+    table = Table("t", "T", (Column("a", "A"),), ((Entry("", pictures=(picture,)),),))
+    assert r"p{0.0cm}" in latex.table(table)
+    check(latex.table(table))
 
 
 def test_long_words_can_be_broken() -> None:

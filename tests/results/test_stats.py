@@ -57,7 +57,7 @@ def test_a_change_over_pairs() -> None:
 
 def test_a_change_between_runs_is_welchs() -> None:
     """Logs 0, 1, 2 against 3, 4, 5, 6: the textbook's error and degrees of freedom."""
-    base, head = ([[math.exp(log)] * 3 for log in logs] for logs in ((0, 1, 2), (3, 4, 5, 6)))
+    base, head = ([math.exp(log) for log in logs] for logs in ((0, 1, 2), (3, 4, 5, 6)))
     change = stats.unpaired(base, head)
     assert change.value == pytest.approx(3.5)
     assert change.error == pytest.approx((1 / 3 + 5 / 12) ** 0.5)
@@ -68,7 +68,7 @@ def test_a_change_between_runs_is_welchs() -> None:
 
 def test_a_product_of_powers_adds_its_logarithms() -> None:
     """x² / y: the spread of x counts twice, its degrees of freedom once."""
-    x, y = ([[math.exp(log)] for log in logs] for logs in ((0, 1, 2), (3, 4, 5, 6)))
+    x, y = ([math.exp(log) for log in logs] for logs in ((0, 1, 2), (3, 4, 5, 6)))
     change = stats.product([(x, 2), (y, -1)])
     assert change.value == pytest.approx(2 * 1 - 4.5)
     assert change.error == pytest.approx((4 / 3 + 5 / 12) ** 0.5)
@@ -78,7 +78,7 @@ def test_a_product_of_powers_adds_its_logarithms() -> None:
 
 
 def test_runs_without_any_spread_have_no_error() -> None:
-    change = stats.unpaired([[2.0]] * 3, [[4.0]] * 3)
+    change = stats.unpaired([2.0] * 3, [4.0] * 3)
     assert (change.value, change.error, change.freedom) == (pytest.approx(math.log(2)), 0, 4)
 
 
@@ -139,8 +139,8 @@ def test_holm_by_hand() -> None:
 
 
 def test_ratio_of_two_settings() -> None:
-    got = stats.ratio([[100], [101], [99]], [[200], [202], [198]])
+    got = stats.ratio([100, 101, 99], [200, 202, 198])
     assert got.value == pytest.approx(2.0)
     assert got.low is not None
     assert got.low < 2 < (got.high or 0)
-    assert stats.ratio([[100]], [[50, 60, 40]]) == stats.Estimate(0.5, None, None, 1)
+    assert stats.ratio([100], [50]) == stats.Estimate(0.5, None, None, 1)

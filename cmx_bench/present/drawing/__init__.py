@@ -85,8 +85,8 @@ def draw(plots: Iterable[Plot], copies: Collection[str] = ()) -> tuple[Drawing, 
             if style != "page"
         }
         files = {"page": page} | others
-        made = {name: files[style][kind] for name in copies for style, kind in [COPIES[name]]}
-        drawings.append(Drawing(plot, page["svg"].decode(), made))
+        copied = {name: files[style][kind] for name in copies for style, kind in [COPIES[name]]}
+        drawings.append(Drawing(plot, page["svg"].decode(), copied))
     return tuple(drawings)
 
 

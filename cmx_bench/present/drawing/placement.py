@@ -17,7 +17,7 @@ from pandas import DataFrame
 
 from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import canvas
-from cmx_bench.present.drawing.theme import INK, LABEL, LEADER, styles_of
+from cmx_bench.present.drawing.theme import INK, LABEL, LEADER, PAGE, styles_of
 
 # Places are in points from the lower left corner of the axes: spots `(n, 2)`, boxes `(n, 4)` with
 # their left, lower, right and upper edges.
@@ -179,19 +179,26 @@ def _write(ax: Axes, label: str, spot: Spots, place: _Place, at: Spots) -> None:
 
 def _name_below(ax: Axes, labels: Sequence[str]) -> None:
     left, below, *_ = canvas.around(ax)
+    edge, bottom = (72 / ax.figure.dpi * end for end in (ax.bbox.x1, ax.bbox.y0))
+    is_ours = isinstance(ax.figure, canvas.Sheet)  # a user's figure keeps its margins
+    room = canvas.size(ax)[0] + left if is_ours else edge
     lines = [""]
     what = "label" if len(labels) == 1 else "labels"
     for word in f"No room for the {what} of {first_few(labels, _NAMED)}".split():
         longer = f"{lines[-1]} {word}".strip()
-        if canvas.text_width(longer, font_size()) <= canvas.size(ax)[0] + left:
+        if canvas.text_width(longer, font_size()) <= room:
             lines[-1] = longer
         else:
             lines.append(word)
+    high = 2 + 1.2 * font_size() * len(lines)
+    inside = not is_ours and below + high > bottom
     ax.annotate(
-        "\n".join(lines), (1, 0), (0, -below - 2), xycoords="axes fraction",
-        textcoords="offset points", ha="right", va="top", fontsize=font_size(), color=INK,
+        "\n".join(lines), (1, 0), (-2, 2) if inside else (0, -below - 2), zorder=6,
+        xycoords="axes fraction", textcoords="offset points", ha="right",
+        va="bottom" if inside else "top", fontsize=font_size(), color=INK,
+        bbox={"facecolor": PAGE, "edgecolor": "none", "pad": 1} if inside else None,
     )  # fmt: skip
-    canvas.reserve(ax, below=2 + 1.2 * font_size() * len(lines))
+    canvas.reserve(ax, below=high)
 
 
 # --- places ---------------------------------------------------------------------------------------
@@ -239,16 +246,17 @@ def _crossing(lines: Segments, boxes: Boxes) -> NDArray[np.bool_]:
     starts, ends = lines
     along = ends - starts
     along = np.where(np.abs(along) < 1e-6, 1e-6, along)[:, None]
-    one = (boxes[None, :, :2] - starts[:, None]) / along
-    other = (boxes[None, :, 2:] - starts[:, None]) / along
-    first, last = np.minimum(one, other).max(-1), np.maximum(one, other).min(-1)
+    to_lower = (boxes[None, :, :2] - starts[:, None]) / along
+    to_upper = (boxes[None, :, 2:] - starts[:, None]) / along
+    first = np.minimum(to_lower, to_upper).max(-1)
+    last = np.maximum(to_lower, to_upper).min(-1)
     return np.asarray((last >= np.maximum(first, 0)) & (first <= 1))
 
 
 def _overlap(boxes: Boxes, taken: Boxes) -> NDArray[np.bool_]:
     """Which boxes, by row, have any place in common with which of those taken."""
-    one, other = boxes[:, None], taken[None]
-    apart = (one[..., :2] >= other[..., 2:]) | (one[..., 2:] <= other[..., :2])
+    free, solid = boxes[:, None], taken[None]
+    apart = (free[..., :2] >= solid[..., 2:]) | (free[..., 2:] <= solid[..., :2])
     return np.asarray(~apart.any(-1))
 
 

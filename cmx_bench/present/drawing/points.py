@@ -2,8 +2,9 @@
 
 Points are a DataFrame with a row each: `label`, `family`, `x` and `y`. Where they have these too,
 `low` and `high` are the ends of an interval of y, `left` and `right` of x; points with the same
-`line` are joined; `published` ones are hollow; a `ring` stands around those that the caption speaks
-of; a `kind` of work colours a point instead of its family; `tick` says x in words.
+`line` are joined; `published` ones are hollow, `disturbed` ones faded and marked; a `ring` stands
+around those that the caption speaks of; a `kind` of work colours a point instead of its family;
+`tick` says x in words.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def draw_points(ax: Axes, points: DataFrame, interval: str = "95 % interval") ->
         linewidth=line_width(), zorder=3, legend=False, ax=ax,
     )  # fmt: skip
     hollow(ax.collections[-1], points.get("published", False))
+    _fade(ax.collections[-1], points.get("disturbed", False))
     canvas.tell(ax.collections[-1], _texts(ax, points, interval))
     if "ring" in points:
         ringed = points[points["ring"]]
@@ -55,6 +57,18 @@ def hollow(markers: Any, which: Series[bool] | bool) -> None:
     colours = markers.get_facecolor()
     markers.set_edgecolor(colours)
     markers.set_facecolor(np.where(np.c_[which], matplotlib.colors.to_rgba(PAGE), colours))
+
+
+FADED = 0.35  # the opacity of disturbed points
+
+
+def _fade(markers: Any, which: Series[bool] | bool) -> None:
+    """Lets what is below some markers shine through them."""
+    for colours, paint in (
+        (markers.get_edgecolor(), markers.set_edgecolor),
+        (markers.get_facecolor(), markers.set_facecolor),
+    ):
+        paint(np.c_[colours[:, :3], np.where(np.c_[which], FADED, colours[:, 3:])])
 
 
 def line_width() -> float:
@@ -123,6 +137,7 @@ def _texts(ax: Axes, points: DataFrame, interval: str) -> Iterator[str]:
     for point in points.to_dict("records"):
         name = point["label"] or point["line"]
         published = " (published)" if point.get("published") else ""
+        published += " (disturbed)" if point.get("disturbed") else ""
         x = point.get("tick") or _value(ax.get_xlabel(), point["x"])
         text = f"{name}{published}: {x}, {_value(ax.get_ylabel(), point['y'])}"
         low, high = point.get("low", np.nan), point.get("high", np.nan)

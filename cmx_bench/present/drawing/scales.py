@@ -16,8 +16,9 @@ from matplotlib.transforms import ScaledTranslation
 from pandas import DataFrame
 
 from cmx_bench.measures.workload import KINDS
+from cmx_bench.present.content import DISTURBED
 from cmx_bench.present.drawing import canvas
-from cmx_bench.present.drawing.points import line_width, marker_scale
+from cmx_bench.present.drawing.points import FADED, line_width, marker_scale
 from cmx_bench.present.drawing.scatter import Scale
 from cmx_bench.present.drawing.theme import INK, KIND_COLOURS, PAGE, Style, styles_of
 
@@ -87,6 +88,9 @@ def legend(ax: Axes, points: DataFrame) -> None:
     styles = styles_of(points["family"])
     handles = [_family(points[points["family"] == name], style) for name, style in styles.items()]
     handles += [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+    if "disturbed" in points and points["disturbed"].any():
+        handles.append(Line2D([], [], label=f"{DISTURBED} disturbed", color=INK, marker="o",
+                              markeredgecolor=INK, alpha=FADED, linestyle="none"))  # fmt: skip
     lines = _row(ax, handles)
     if "kind" in points:
         legend_of_kinds(ax, set(points["kind"]), above=lines)

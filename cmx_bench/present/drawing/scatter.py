@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from cmx_bench.present.content import DISTURBED
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
@@ -44,5 +46,10 @@ def scatter(
     set_scale(ax, "x", scales[0], points, [x for x, _ in curve[1]], ticks)
     set_scale(ax, "y", scales[1], points, [y for _, y in curve[1]])
     legend(ax, points)
+    if "disturbed" in points:
+        plain = ~points["disturbed"] | (points["label"] == "")
+        points = points.assign(
+            label=points["label"].where(plain, points["label"] + f" {DISTURBED}")
+        )
     labelled = points[points["label"] != ""]
     (label_points if len(labelled) == len(points) else name_lines)(ax, labelled)

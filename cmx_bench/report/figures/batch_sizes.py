@@ -12,7 +12,7 @@ from cmx_bench import units
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
-from cmx_bench.report.figures.captions import bars
+from cmx_bench.report.figures.captions import bars, disturbed
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.selection import FEWEST, Selection, each_batch_curve, select
 
@@ -38,6 +38,7 @@ def plot(chosen: Selection) -> Plot:
         f"Throughput on {chosen.key} by batch size. A ring marks the knee: the smallest batch that "
         f"reaches {units.percent(KNEE)} of the model's highest throughput; where none is ringed, "
         f"the largest batch is the first to do so. {bars(points)}",
+        *disturbed(points),
         *chosen.left_out(points.index, f"throughput at {FEWEST} batch sizes"),
     ]
     told = [_told(curve) for _, curve in points.groupby(level=0, sort=False)]
@@ -54,12 +55,12 @@ def _points(chosen: Selection) -> DataFrame:
     sizes = chosen.samples.drop_duplicates("setting").set_index("setting")["batch_size"]
     rows = DataFrame(
         [
-            (row.model, int(sizes[row.setting]), row.value, row.low, row.high)
+            (row.model, int(sizes[row.setting]), row.value, row.low, row.high, row.disturbed)
             for row in chosen.results
             if row.metric == "throughput" and row.value is not None
         ],
-        columns=["model", "x", "y", "low", "high"],
-    ).astype({"low": float, "high": float})
+        columns=["model", "x", "y", "low", "high", "disturbed"],
+    ).astype({"low": float, "high": float, "disturbed": bool})
     rows = rows.join(chosen.models[["label", "family"]], "model").sort_values("x", kind="stable")
     curves = [rows[rows["model"] == name] for name in chosen.models.index]
     enough = [_curve(curve) for curve in curves if len(curve) >= FEWEST]

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pandas import DataFrame
 
 from cmx_bench import units
+from cmx_bench.present.content import DISTURBED
+from cmx_bench.results.disturbance import FEWEST_UNDISTURBED
 
 _SPOKEN = 12
 
@@ -28,6 +30,15 @@ def bars(points: DataFrame) -> str:
         "Bars are 95 % intervals over fresh processes; where none shows, it is narrower than the "
         "marker."
     )
+
+
+def disturbed(points: DataFrame) -> Iterator[str]:
+    """What a caption says of points that rest on disturbed processes."""
+    if points["disturbed"].any():
+        yield (
+            f"Faded points marked {DISTURBED} are disturbed: fewer than {FEWEST_UNDISTURBED} of "
+            "their processes were calm, and they may be off by more than their bars."
+        )
 
 
 def little(points: DataFrame, y: str) -> Iterator[str]:

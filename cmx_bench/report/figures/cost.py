@@ -12,7 +12,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
-from cmx_bench.report.figures.captions import bars, little, spoken
+from cmx_bench.report.figures.captions import bars, disturbed, little, spoken
 from cmx_bench.report.figures.selection import Selection, each_setting, select
 
 if TYPE_CHECKING:
@@ -56,16 +56,17 @@ def plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     what, against = METRICS[cost.metric].title, METRICS[size.metric].title
     against = against if size is MACS else against.lower()
     title = f"{what} against {against} · {chosen.name}"
-    costly = chosen.values(cost.metric) / cost.unit
-    points = chosen.models.assign(
-        x=chosen.values(size.metric)["value"] / size.unit,
-        y=costly["value"], low=costly["low"], high=costly["high"],
-    ).dropna(subset=["x", "y"])  # fmt: skip
+    costly = chosen.values(cost.metric)
+    points = chosen.models.join(costly[["value", "low", "high"]] / cost.unit)
+    points = points.rename(columns={"value": "y"}).join(costly["disturbed"])
+    points = points.assign(x=chosen.values(size.metric)["value"] / size.unit)
+    points = points.dropna(subset=["x", "y"]).astype({"disturbed": bool})
     points = points[points["y"] > 0]
     if points.empty:
         raise NothingToDrawError(title)
     sentences = [
-        f"{what} on {chosen.key}.", bars(points), *little(points, what.lower()),
+        f"{what} on {chosen.key}.", bars(points), *disturbed(points),
+        *little(points, what.lower()),
         *chosen.left_out(points.index, f"{what.lower()} or {against}"),
     ]  # fmt: skip
     return Plot(

@@ -43,13 +43,21 @@ def plot(chosen: Selection) -> Plot:
         raise NothingToDrawError(_TITLE)
     places = {name: place for place, name in enumerate(chosen.models.index)}
     points = points.sort_index(key=lambda names: names.map(places), kind="stable")
+    usual = points["image_size"].mode().min()  # of none not a number, which is above nothing
+    unlike = points["image_size"].notna() & (points["image_size"] != usual)
+    sizes = points["image_size"].map(" ({:.0f} px)".format)
+    points["label"] += sizes.where(unlike, "")
     sentences = [
         "ImageNet top-1 against parameters, as in the paper's Figure 1. Filled markers are "
         "measured in this run; hollow ones are published: the paper's figure or, where the paper "
         "has none, timm's for the weights named."
     ]
-    if points["label"].str.endswith("†").any():
+    if points["label"].str.contains("†").any():
         sentences.append(DOUBT)
+    if unlike.any():
+        sentences.append(
+            f"In brackets: the size of the images, where it is not {usual:.0f} px as of the others."
+        )
     sentences += [*little(points, "top-1"), *chosen.left_out(points.index, "top-1 or parameters")]
     return Plot(
         "figure1", _TITLE, " ".join(sentences),
@@ -76,10 +84,11 @@ def _of_another_dataset(chosen: Selection, points: DataFrame) -> Plot:
 
 
 def _measured(chosen: Selection) -> DataFrame:
-    top1 = 100 * chosen.values("top1")
+    top1 = chosen.values("top1")
     points = chosen.models.assign(
-        x=_params(chosen), y=top1["value"], low=top1["low"], high=top1["high"], published=False
-    )
+        x=_params(chosen), y=100 * top1["value"], low=100 * top1["low"], high=100 * top1["high"],
+        published=False, image_size=top1["image_size"],
+    )  # fmt: skip
     return points.assign(line=points["family"]).dropna(subset=["x", "y"])
 
 
@@ -91,7 +100,7 @@ def _published(chosen: Selection) -> DataFrame:
     labels = [_label(*pair) for pair in zip(points["label"], known, strict=True)]
     points = points.assign(
         label=labels, y=[100 * (figure.value or 0) for figure in known], published=True,
-        line=points["family"],
+        line=points["family"], image_size=[float(figure.image_size or "nan") for figure in known],
     )  # fmt: skip
     return points.dropna(subset=["x"])
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report.figures import pareto
-from cmx_bench.report.figures.captions import little, spoken
+from cmx_bench.report.figures.captions import disturbed, little, spoken
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.figure_one import DOUBT, published_top1
 from cmx_bench.report.figures.selection import Selection, each_setting, select
@@ -50,14 +50,16 @@ def plot(chosen: Selection) -> Plot:
         raise NothingToDrawError(title)
     chances = _chances(chosen, points, measured)
     marks = [f" · {_percent(chance)}" for chance in chances] or [""] * len(points)
-    labels = points["label"] + points["doubt"] + marks
+    of_all = points["unlike"].iloc[0] if points["unlike"].nunique() == 1 else ""
+    unlike = "" if of_all else points["unlike"]  # what all have stands beside their axis
+    labels = points["label"] + points["doubt"] + unlike + marks
     points = points.assign(label=labels, published=not measured)
     dataset = chosen.dataset if measured else "ImageNet"
     return Plot(
         f"front-{chosen.key}", title, _caption(chosen, points, measured, sure=bool(chances)),
         spoken("Images a second and top-1 in percent, with the probability that a model is on the "
                "Pareto front", points),
-        points, partial(scatter, labels=(THROUGHPUT.axis, f"{dataset} top-1 (%)"),
+        points, partial(scatter, labels=(THROUGHPUT.axis, f"{dataset} top-1 (%){of_all}"),
                         scales=("log", "close"), curve=("Pareto front", steps(points))),
     )  # fmt: skip
 
@@ -65,11 +67,22 @@ def plot(chosen: Selection) -> Plot:
 def _points(chosen: Selection, top1: DataFrame) -> DataFrame:
     speed = chosen.values("throughput")
     points = chosen.models.assign(
-        x=speed["value"], left=speed["low"], right=speed["high"], y=100 * top1["value"],
-        low=100 * top1["low"], high=100 * top1["high"], n=top1["n"],
+        x=speed["value"], left=speed["low"], right=speed["high"], disturbed=speed["disturbed"],
+        y=100 * top1["value"], low=100 * top1["low"], high=100 * top1["high"], n=top1["n"],
         doubt=top1.get("doubt", ""),
+        unlike=Series({row.Index: _unlike(chosen, row) for row in top1.itertuples()}, dtype=object),
     ).dropna(subset=["x", "y"])  # fmt: skip
-    return points[points["x"] > 0]
+    return points[points["x"] > 0].astype({"disturbed": bool})
+
+
+def _unlike(chosen: Selection, top1: Any) -> str:
+    """` (224 px)`: in what a top-1 is of something else than the throughput beside it."""
+    parts = []
+    if top1.image_size > 0 and top1.image_size != chosen.image_size:
+        parts.append(f"{top1.image_size:.0f} px")
+    if isinstance(top1.weights, str) and top1.weights != chosen.models.loc[top1.Index, "weights"]:
+        parts.append("other weights")
+    return f" ({', '.join(parts)})" * bool(parts)
 
 
 def _published(chosen: Selection) -> DataFrame:
@@ -80,8 +93,12 @@ def _published(chosen: Selection) -> DataFrame:
         if figure is not None and figure.value is not None:
             right = round(figure.value * _VALIDATION_IMAGES)
             found = stats.proportion(right, _VALIDATION_IMAGES)
-            rows[model.Index] = (found.value, found.low, found.high, found.n, "†" * figure.doubtful)
-    return DataFrame.from_dict(rows, "index", columns=["value", "low", "high", "n", "doubt"])
+            rows[model.Index] = (
+                found.value, found.low, found.high, found.n, "†" * figure.doubtful,
+                float(figure.image_size or "nan"), None,
+            )  # fmt: skip
+    columns = ["value", "low", "high", "n", "doubt", "image_size", "weights"]
+    return DataFrame.from_dict(rows, "index", columns=columns)
 
 
 def _chances(chosen: Selection, points: DataFrame, measured: bool) -> list[float]:
@@ -136,6 +153,12 @@ def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -
     ]
     if (points["doubt"] != "").any():
         sentences.append(DOUBT)
+    if (points["unlike"] != "").any():
+        sentences.append(
+            f"In brackets: what top-1 is of, where that is not what throughput is of, images of "
+            f"{chosen.image_size} px and the weights named."
+        )
+    sentences += disturbed(points)
     sentences += little(points, "top-1")
     return " ".join([*sentences, *chosen.left_out(points.index, "throughput or top-1")])
 

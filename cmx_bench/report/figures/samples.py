@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from cmx_bench.metrics import METRICS
 from cmx_bench.present import drawing
+from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report.figures.selection import Selection, each_setting, select
 from cmx_bench.results.summary import ASIDE
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_MODELS = 16  # beyond so many a strip plot cannot be read, nor drawn quickly
+_MOST_NAMED = 5
 _TOLD = ("model", "process", "processes", "deviation")
 _HIGH = 0.8  # of the room of a model, which its processes share
 
@@ -37,6 +39,7 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
     if not models:
         raise NothingToDrawError(title)
     shown = [name for name in chosen.models.index if name in models][:_MOST_MODELS]
+    labels = list(chosen.models.loc[shown, "label"])
     strips = deviations(chosen.samples[chosen.samples["metric"] == metric], shown)
     all_count = bool(strips["counts"].all())
     caption = (
@@ -45,13 +48,15 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
         "process: where the rows stand apart, processes differ by more than the samples within "
         "them."
     )
-    if not all_count:
-        caption += " Hollow points are of disturbed processes, which do not count."
+    if strips["disturbed"].any():
+        caption += " Hollow points are of disturbed processes, which do not count"
+        kept = strips["model"][strips["counts"] & strips["disturbed"]].unique()
+        names = first_few([labels[place] for place in kept], _MOST_NAMED)
+        caption += f", except those of {names}: too few others were calm." if names else "."
     if not strips["deviation"].any():
         caption += " All samples of each model are equal."
     if len(models) > _MOST_MODELS:
         caption += f" The first {_MOST_MODELS} of {len(models)} models are shown."
-    labels = list(chosen.models.loc[shown, "label"])
     return Plot(
         f"samples-{metric}-{chosen.key}", title, caption,
         f"Deviation of each sample from its model's median, for {len(shown)} models.",
@@ -72,6 +77,7 @@ def deviations(df: DataFrame, models: list[str]) -> DataFrame:
     place = kept["model"].map({name: place for place, name in enumerate(models)}).astype(int)
     strips = DataFrame({
         "model": place, "process": process, "processes": processes, "counts": kept["counts"],
+        "disturbed": kept["disturbed"],
         "deviation": (100 * (kept["value"] / median - 1)).where(median != 0, 0.0),
         "row": place + _HIGH * ((process + 0.5) / processes - 0.5),
     })  # fmt: skip
@@ -96,7 +102,7 @@ def _paint(strips: DataFrame, ax: Axes, *, labels: list[str]) -> None:
         palette=dict(enumerate(SHADES)), s=(0.4 * rc["lines.markersize"]) ** 2,
         linewidth=0.7 * rc["lines.linewidth"], zorder=2, legend=False, ax=ax,
     )  # fmt: skip
-    hollow(ax.collections[-1], ~strips["counts"])
+    hollow(ax.collections[-1], strips["disturbed"])
     places = zip(*(strips[name] for name in _TOLD), strict=True)
     texts = (
         f"{labels[model]}, process {process + 1} of {processes}: {deviation:+.2f} %"

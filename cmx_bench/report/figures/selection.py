@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import short_label
@@ -36,21 +36,41 @@ class Selection:
     votes: Votes = field(default=NO_VOTES, repr=False)
 
     def values(self, metric: str) -> DataFrame:
-        """`value`, `low`, `high` and `n` of each model that has the metric, in base units, by its
-        name; of several settings the first that has it."""
-        columns = ["model", "value", "low", "high", "n"]
+        """`value`, `low`, `high`, `n` and whether it is `disturbed` of each model that has the
+        metric, in base units, by its name; of several settings the first that has it. Beside an
+        accuracy stand the `image_size` and the given `weights` that it is of."""
+        columns = ["model", "value", "low", "high", "n", "disturbed", "image_size", "weights"]
         rows = [
-            (row.model, row.value, row.low, row.high, row.n)
+            (
+                row.model,
+                row.value,
+                row.low,
+                row.high,
+                row.n,
+                row.disturbed,
+                row.image_size,
+                row.weights,
+            )
             for row in self.results
             if row.metric == metric and row.value is not None
         ]
         known = DataFrame(rows, columns=columns).drop_duplicates("model").set_index("model")
-        return known.astype({"value": float, "low": float, "high": float})
+        numbers = ("value", "low", "high", "image_size")
+        return known.astype(dict.fromkeys(numbers, float) | {"disturbed": bool})
 
     @property
     def batch_size(self) -> int:
         """The images in a batch, of a single setting."""
-        return int(self.samples.loc[self.samples["setting"] == self.key, "batch_size"].iloc[0])
+        return int(self._of_setting["batch_size"])
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the images whose speed is measured, of a single setting."""
+        return int(self._of_setting["image_size"])
+
+    @property
+    def _of_setting(self) -> Series[Any]:
+        return self.samples[self.samples["setting"] == self.key].iloc[0]
 
     @property
     def dataset(self) -> str:

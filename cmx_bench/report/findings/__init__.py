@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from cmx_bench.present.content import Finding, Findings, Table
+from cmx_bench.present.content import DISTURBED, Finding, Findings, Table
 from cmx_bench.report.findings import evidence, speed
 from cmx_bench.report.findings.view import View, view
 from cmx_bench.report.findings.wording import listed
@@ -25,6 +25,9 @@ _RULES: tuple[Callable[[View], Finding | None], ...] = (
 _MOST = 6
 # What is left out first where there is more to say than that.
 _DISPENSABLE = ("Best", "Other families")
+DISTURBANCE = (
+    f"{DISTURBED} rests on disturbed values, which may be off by more than their intervals."
+)
 INTERVALS = "Ranges in brackets are 95 % intervals."
 
 
@@ -52,6 +55,8 @@ def _notes(seen: View, found: Sequence[Finding]) -> Iterator[str]:
         yield f"Speeds are those of the setting {plain(seen.setting.name)} ({seen.setting.key})."
     if any(re.search(r"\d to \d", one.text) for one in found):
         yield INTERVALS
+    if any(DISTURBED in one.text for one in found):
+        yield DISTURBANCE
     if any("†" in one.text for one in found):
         yield "† rests on published figures that nobody has checked against the paper's PDF."
 

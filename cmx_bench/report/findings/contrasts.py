@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from cmx_bench.cell import Model
-from cmx_bench.present.content import Finding, Findings
-from cmx_bench.report.findings import INTERVALS
+from cmx_bench.present.content import DISTURBED, Finding, Findings
+from cmx_bench.report.findings import DISTURBANCE, INTERVALS
 from cmx_bench.report.findings.view import View, view
-from cmx_bench.report.findings.wording import are, listed, margin, name, times, told_apart
+from cmx_bench.report.findings.wording import (
+    are,
+    disturbed,
+    listed,
+    margin,
+    name,
+    times,
+    told_apart,
+)
 from cmx_bench.report.tables.quantities import Span
 from cmx_bench.report.tables.side_by_side import Side
 from cmx_bench.results import stats
@@ -25,7 +33,9 @@ def contrasts(sides: Sequence[Side]) -> Findings:
         for other in sides[1:]
         if (spans := dict(_times_as_fast(seen, other)))
     ]
-    return Findings(tuple(found), INTERVALS if found else "")
+    doubtful = any(DISTURBED in one.text for one in found)
+    notes = [INTERVALS] * bool(found) + [DISTURBANCE] * doubtful
+    return Findings(tuple(found), " ".join(notes))
 
 
 def _times_as_fast(seen: View, other: Side) -> Iterator[tuple[str, Span]]:
@@ -37,9 +47,10 @@ def _times_as_fast(seen: View, other: Side) -> Iterator[tuple[str, Span]]:
         if _built(seen.report.models[model]) != _built(other.report.models[model]):
             continue
         pair = (ours, theirs) if ours.about.better == "higher" else (theirs, ours)
-        ratio = stats.ratio(*([[one] for one in side.medians.values()] for side in pair))
+        ratio = stats.ratio(*(list(side.medians.values()) for side in pair))
         if ratio.low is not None and ratio.high is not None:
-            yield model, Span(ratio.value, ratio.low, ratio.high)
+            doubtful = ours.disturbed or theirs.disturbed
+            yield model, Span(ratio.value, ratio.low, ratio.high, doubtful)
 
 
 def _built(model: Model) -> tuple[object, ...]:
@@ -52,6 +63,7 @@ def _contrast(seen: View, base: str, other: str, spans: Mapping[str, Span]) -> F
     faster, slower, alike = apart.count(True), apart.count(False), len(spans) - len(apart)
     counts = {"faster": faster, "slower": slower, "undecided": alike}
     counted = listed([f"{count} {are(count)} {what}" for what, count in counts.items() if count])
+    counted += disturbed(*(span.disturbed for span in spans.values()))
     subject = seen.report.models[model]
     text = f"Against {base}, {name(subject)} is {_speed(spans[model])} on {other}"
     text += f"; of {len(spans)} models {counted} there." if len(spans) > 1 else "."

@@ -8,7 +8,7 @@ from cmx_bench import units
 from cmx_bench.present.content import Finding
 from cmx_bench.report import entries
 from cmx_bench.report.findings.view import View, doubt, over
-from cmx_bench.report.findings.wording import are, listed, name
+from cmx_bench.report.findings.wording import are, disturbed, listed, name
 from cmx_bench.report.tables import best, judgements, quantities
 from cmx_bench.report.tables.judgements import State
 from cmx_bench.report.tables.quantities import UnknownError
@@ -102,7 +102,8 @@ def _order(view: View) -> str:
             rest = f", {other} in the other" * (other > 0) + f", {unsure} undecided" * (unsure > 0)
             return (
                 f"{same} of {same + other + unsure} pairs of models stand in the paper's order by "
-                f"throughput{rest} (Spearman's ρ {order['rho'].text})."
+                f"throughput{rest} (Spearman's ρ {order['rho'].text}"
+                f"{disturbed(order['rho'].disturbed)})."
             )
     return ""
 
@@ -114,7 +115,7 @@ def _ratios(view: View) -> str:
     """The throughputs over that of the first model that has both, as the table of fidelity has."""
     figures = view.printed("throughput", view.speeds if view.metric == "throughput" else ())
     first = next(iter(figures), "")
-    inside = []
+    inside, doubts = [], []
     for model in list(figures)[1:]:
         quotient = Operation("/", Value("throughput", model), Value("throughput", first))
         try:
@@ -122,12 +123,14 @@ def _ratios(view: View) -> str:
         except UnknownError:
             continue
         inside.append(span.low <= over(figures, model, first) <= span.high)
+        doubts.append(span.disturbed)
     if not inside:
         return ""
     return (
         f"{sum(inside)} of {len(inside)} throughput ratios to {view.name(first)} "
         f"{'agrees' if sum(inside) == 1 else 'agree'} with the paper's"
-        f"{doubt(*figures.values())} within the interval (RTX 8000)."
+        f"{doubt(*figures.values())} within the interval{disturbed(*doubts)} "
+        f"({view.paper_conditions})."
     )
 
 
@@ -165,14 +168,15 @@ def claims(view: View) -> Finding | None:
     claimed = len(judged) // settings
     what = f"{claimed} claim{'s' * (claimed > 1)}"
     what = what if settings == 1 else f"{len(judged)} verdicts ({what} in {settings} settings)"
-    text = f"Of {what} {listed(parts)}."
+    text = f"Of {what} {listed(parts)}{disturbed(*(one.disturbed for one in judged))}."
     failing = [one for one in judged if one.state == "FAILS"]
     if not failing:
         return Finding("Claims", text, "claims")
     said, setting = plain(failing[0].claim.say), plain(failing[0].setting.name)
     where = f" (in {setting})" if settings > 1 else ""
     which = "The first that fails" if len(failing) > 1 else "What fails"
-    text += f" {which}: “{' '.join(said.split())}”{where}."
+    mark = disturbed(failing[0].disturbed)
+    text += f" {which}: “{' '.join(said.split())}”{mark}{where}."
     return Finding("Claims", text, "claims", (said, setting))
 
 
@@ -206,10 +210,11 @@ def _doubtful(view: View) -> str:
 
 
 def _disturbed(view: View) -> str:
-    disturbed, processes = view.report.blocks.disturbed_processes, view.report.blocks.processes
-    if disturbed < max(1, _MANY_DISTURBED * processes):
+    """Nothing of what a warning says already: which values rest on such processes."""
+    restless, processes = view.report.blocks.disturbed_processes, view.report.blocks.processes
+    if restless < max(1, _MANY_DISTURBED * processes):
         return ""
     return (
-        f"{disturbed} of {processes} processes {'was' if disturbed == 1 else 'were'} disturbed to "
+        f"{restless} of {processes} processes {'was' if restless == 1 else 'were'} disturbed to "
         f"the end; where a model has {FEWEST_UNDISTURBED} calm ones or more, only those count."
     )

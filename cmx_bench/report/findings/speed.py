@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from cmx_bench import units
 from cmx_bench.cell import Model
@@ -12,6 +12,7 @@ from cmx_bench.report import entries
 from cmx_bench.report.findings.view import SPEEDS, View, doubt, over
 from cmx_bench.report.findings.wording import (
     are,
+    disturbed,
     listed,
     margin,
     more_or_fewer,
@@ -19,7 +20,7 @@ from cmx_bench.report.findings.wording import (
     times,
     told_apart,
 )
-from cmx_bench.report.tables import best, quantities
+from cmx_bench.report.tables import best, caveats, quantities
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
@@ -46,7 +47,8 @@ def against_the_rival(view: View) -> Finding | None:
 def _alone(view: View) -> Finding:
     shown = entries.measured(view.speeds[view.subject.name])
     what = f"{METRICS[view.metric].title} of {name(view.subject)}"
-    text = f"{what} is {shown.text} ({shown.detail or 'one process'}); no other was measured."
+    value = shown.text + disturbed(shown.disturbed)
+    text = f"{what} is {value} ({shown.detail or 'one process'}); no other was measured."
     return Finding("Speed", text, *view.row(view.subject))
 
 
@@ -55,11 +57,12 @@ def _predicate(view: View, rival: Model) -> str:
     value, span = view.times_as_fast(rival)
     if span is not None and not told_apart(span):
         return f"cannot be told from {other} in speed {where} (equal within {margin(span)})"
-    shown, interval = (
-        (units.significant(max(value, 1 / value), 2), "of single processes, without an interval")
-        if span is None
-        else times(span)
-    )
+    if span is None:
+        mark = disturbed(*(view.is_disturbed(model) for model in (view.subject, rival)))
+        shown = units.significant(max(value, 1 / value), 2) + mark
+        interval = "of single processes, without an interval"
+    else:
+        shown, interval = times(span)
     word = "slower than" if value < 1 else "as fast as"
     return f"is {shown} times {word} {other} {where} ({interval})"
 
@@ -71,7 +74,7 @@ def _in_the_paper(view: View, rival: Model) -> str:
     ratio = over(figures, view.subject.name, rival.name)
     shown = units.significant(max(ratio, 1 / ratio), 2) + doubt(*figures.values())
     word = "slower" if ratio < 1 else "as fast"
-    return f" In the paper it is {shown} times {word}, on an RTX 8000."
+    return f" In the paper it is {shown} times {word}, on an {view.paper_conditions}."
 
 
 def against_the_families(view: View) -> Finding | None:
@@ -106,12 +109,18 @@ def _fastest(view: View) -> str:
     first = _first(results)
     if not first or len(results) < 2:
         return ""
+    mark = _marked(results)
     if len(first) == len(results):
-        return f"No model is the fastest beyond doubt: all {len(first)} may be as fast."
+        return f"No model is the fastest beyond doubt{mark}: all {len(first)} may be as fast."
     shown = listed([_shown(view, one) for one in first])
     if len(first) > 1:
-        return f"The fastest are {shown}, which cannot be told apart."
-    return f"The fastest is {shown}, ahead of {_shown(view, _ordered(results)[1])}."
+        return f"The fastest{mark} are {shown}, which cannot be told apart."
+    return f"The fastest{mark} is {shown}, ahead of {_shown(view, _ordered(results)[1])}."
+
+
+def _marked(results: Iterable[Result]) -> str:
+    """The mark of what was said of all results, where one of them is disturbed."""
+    return disturbed(*(result.disturbed for result in results))
 
 
 def _first(results: Collection[Result]) -> list[Result]:
@@ -129,7 +138,8 @@ def _ordered(results: Collection[Result]) -> list[Result]:
 
 
 def _shown(view: View, result: Result) -> str:
-    return f"{view.name(result.model)} ({entries.measured(result).text})"
+    shown = entries.measured(result).text + disturbed(result.disturbed)
+    return f"{view.name(result.model)} ({shown})"
 
 
 def _least_memory(view: View) -> str:
@@ -138,7 +148,8 @@ def _least_memory(view: View) -> str:
         first = _first(results.values())
         if first and len(first) < len(results):
             shown = listed([_shown(view, one) for one in first])
-            return f"{shown} need{'s' * (len(first) == 1)} the least memory{by_plan}."
+            mark = _marked(results.values())
+            return f"{shown} need{'s' * (len(first) == 1)} the least memory{mark}{by_plan}."
     return ""
 
 
@@ -152,12 +163,22 @@ def _as_accurate(view: View) -> str:
     equals = [one for one, figure in figures.items() if (figure.sort or 0) >= (mine.sort or 0)]
     if len(equals) == 1:
         return f"No other model has a published top-1 as high as {subject}."
-    first = [
-        view.name(one.model) + doubt(figures[one.model])
-        for one in _first([view.speeds[model] for model in equals])
-    ]
-    text = f"Of the models with the published top-1 of {subject} or more, {listed(first)}"
-    return f"{text} {are(len(first))} the fastest." if first else ""
+    rivals = [view.speeds[model] for model in equals]
+    first = [view.name(one.model) + doubt(figures[one.model]) for one in _first(rivals)]
+    if not first:
+        return ""
+    unlike = (
+        caveats.unlike_speed(
+            view.report, view.report.models[model], view.setting,
+            view.report.published[model].paper["top1"],
+        )
+        for model in equals
+    )  # fmt: skip
+    differing = next(filter(None, unlike), "")
+    return (
+        f"Of the models with the published top-1 of {subject} or more, {listed(first)} "
+        f"{are(len(first))} the fastest{_marked(rivals)}{f' ({differing})' * bool(differing)}."
+    )
 
 
 # --- settings -------------------------------------------------------------------------------------
@@ -172,15 +193,17 @@ def between_settings(view: View) -> Finding | None:
     if values is None:
         return None
     if flips is None:
-        text = f"{_gain(view)}No two models change their order beyond doubt."
+        mark = disturbed(*(entry.disturbed for row in values.rows for entry in row))
+        text = f"{_gain(view)}No two models change their order beyond doubt{mark}."
         return Finding("Settings", text, values.key)
     keys = [column.key for column in flips.columns]
     pair = {key: entry.text for key, entry in zip(keys, flips.rows[0], strict=True)}
     count = len(flips.rows)
+    mark = disturbed(*(entry.disturbed for entry in flips.rows[0]))
     changing = "1 pair changes its" if count == 1 else f"{count} pairs change their"
     text = (
         f"{_gain(view)}{changing} order with the setting: {pair['first']} is ahead of "
-        f"{pair['second']} in {pair['ahead_in']} and behind it in {pair['behind_in']}."
+        f"{pair['second']} in {pair['ahead_in']} and behind it in {pair['behind_in']}{mark}."
     )
     return Finding("Settings", text, flips.key)
 
@@ -199,7 +222,8 @@ def _gain(view: View) -> str:
         return ""
     subject, first = name(view.subject), names[here.setting]
     if chosen is here or not told_apart(span):
-        return f"No other setting makes {subject} faster beyond doubt than {first} does. "
+        mark = _marked(results)
+        return f"No other setting makes {subject} faster beyond doubt{mark} than {first} does. "
     shown, interval = times(span)
     best_one = names[chosen.setting]
     return f"{subject} is {shown} times as fast in {best_one} as in {first} ({interval}). "

@@ -11,7 +11,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.present.content import Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.report.findings.wording import name
-from cmx_bench.report.tables import quantities
+from cmx_bench.report.tables import fidelity, quantities
 from cmx_bench.report.tables.quantities import Span, UnknownError
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
@@ -69,6 +69,17 @@ class View:
             ratio = self.ratio(self.metric, rival) or math.nan
             return (ratio if above == self.subject.name else 1 / ratio), None
         return span.value, span
+
+    @property
+    def paper_conditions(self) -> str:
+        """`RTX 8000`: what the paper's throughputs were taken on, and the size of its images where
+        that is not the setting's."""
+        other = self.setting.image_size != fidelity.PUBLISHED_SIZE
+        return "RTX 8000" + f" with images of {fidelity.PUBLISHED_SIZE} px" * other
+
+    def is_disturbed(self, model: Model) -> bool:
+        """Whether the speed of a model rests on disturbed processes."""
+        return model.name in self.speeds and self.speeds[model.name].disturbed
 
     def printed(self, quantity: str, models: Collection[str]) -> dict[str, Entry]:
         """The paper's figures as tables show them, by model, in base units to sort by."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from cmx_bench import units
 from cmx_bench.cell import Model
+from cmx_bench.present.content import DISTURBED
 from cmx_bench.report.tables.quantities import Span
 from cmx_bench.units import plain
 
@@ -39,7 +40,8 @@ def told_apart(span: Span) -> bool:
 def times(span: Span) -> tuple[str, str]:
     """How many times larger the larger side is, and its interval: `4.3` and `3.4 to 5.3`.
 
-    There are as many digits as the interval supports, and as it takes to tell its end from 1.
+    There are as many digits as the interval supports, and as it takes to tell its end from 1. What
+    rests on a disturbed value is marked.
 
     Args:
         span: a quotient that is `told_apart` from 1, in either direction.
@@ -47,18 +49,25 @@ def times(span: Span) -> tuple[str, str]:
     value, low, high = span.value, span.low, span.high
     if value < 1:
         value, low, high = 1 / value, 1 / high, 1 / low
-    supported = min(_MOST_DIGITS, units.digits_for(value, (high - low) / 2))
-    digits = max(supported, units.digits_for(low, low - 1))
+    supported = units.digits_for(value, (high - low) / 2, disturbed=span.disturbed)
+    digits = max(min(_MOST_DIGITS, supported), units.digits_for(low, low - 1))
     shown, least, most = (units.significant(one, digits) for one in (value, low, high))
-    return shown, f"{least} to {most}" if least != most else "to all digits shown"
+    interval = f"{least} to {most}" if least != most else "to all digits shown"
+    return shown + disturbed(span.disturbed), interval
 
 
 def margin(span: Span) -> str:
     """How far from 1 a quotient may be: `± 12 %`, or `a factor of 3.2`."""
     furthest = max(span.high, 1 / span.low) if span.low > 0 else math.inf
+    mark = disturbed(span.disturbed)
     if furthest < 1.5:
-        return f"± {units.percent(furthest - 1)}"
-    return f"a factor of {units.significant(furthest, 2)}"
+        return f"± {units.percent(furthest - 1)}{mark}"
+    return f"a factor of {units.significant(furthest, 2)}{mark}"
+
+
+def disturbed(*doubts: bool) -> str:
+    """The mark behind what rests on a disturbed value."""
+    return DISTURBED * any(doubts)
 
 
 def more_or_fewer(ratio: float, what: str) -> str:

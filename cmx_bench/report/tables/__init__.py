@@ -69,14 +69,19 @@ def metrics(report: Report) -> Table:
     table = entries.table("metrics", "All metrics", columns, rows, remarks, naming=2)
     accuracies = {
         metric.name: [
-            caveats.preprocessing(report.results.get((model.name, setting.key, metric.name)))
+            (model, setting, report.results.get((model.name, setting.key, metric.name)))
             for setting in settings
             for model in report.run.models
         ]
         for metric in metrics
         if metric.noise == "image"
     }
-    return caveats.told_apart(caveats.by_setting(report, table), "evaluated", accuracies)
+    prepared = {name: [caveats.preprocessing(result) for *_, result in column]
+                for name, column in accuracies.items()}  # fmt: skip
+    unlike = {name: [caveats.unlike_speed(report, *place) for place in column]
+              for name, column in accuracies.items()}  # fmt: skip
+    table = caveats.told_apart(caveats.by_setting(report, table), "evaluated", prepared)
+    return caveats.lettered(table, unlike)
 
 
 def explained(metric: Metric) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
-from cmx_bench.present.content import Entry
+from cmx_bench.present.content import DISTURBED, Entry
 from cmx_bench.report import entries
 from cmx_bench.results import agreement
 from cmx_bench.results.agreement import Pair
@@ -19,12 +19,15 @@ REMARK = (
     "a single seed is compared on the same images. Nothing is bold where all values are alike, or "
     "where a sampled value has no interval."
 )
+_DOUBTFUL = f" Values marked {DISTURBED} can make others bold, or keep them from it, by mistake."
 
 
 def remarks(rows: Iterable[Iterable[object]]) -> list[str]:
     """What bold means, where anything is bold."""
-    every = (entry for row in rows for entry in row)
-    return [REMARK] if any(isinstance(entry, Entry) and entry.best for entry in every) else []
+    every = [entry for row in rows for entry in row if isinstance(entry, Entry)]
+    if not any(entry.best for entry in every):
+        return []
+    return [REMARK + _DOUBTFUL * any(entry.disturbed for entry in every)]
 
 
 def column(report: Report, setting: Setting, metric: str, unit: float | None = None) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""Footnotes where rows differ in something that their columns do not show.
+"""Footnotes where rows, or two columns of a row, differ in something that they do not show.
 
 Every readable format has them, and so have the tables as CSV, in their last column. results.csv
 needs none: the `setting` of a published figure holds its conditions, and what was measured has its
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from string import ascii_lowercase
 from typing import TypeAlias
 
-from cmx_bench.present.content import Entry, Note, Table
+from cmx_bench.cell import Model, Setting
+from cmx_bench.present.content import Entry, Note, Table, in_order
 from cmx_bench.published import Published
 from cmx_bench.results.environment import COMPARABLE
 from cmx_bench.results.nouns import Report
@@ -26,24 +28,29 @@ Hidden: TypeAlias = Mapping[str, str]
 def told_apart(table: Table, verb: str, hidden: Mapping[str, Iterable[Hidden]]) -> Table:
     """`table` with a letter wherever entries of a column rest on different things.
 
-    Letters continue after the letters that the table already has.
-
     Args:
         verb: how the notes begin, "evaluated" or "measured".
         hidden: what each row's entry rests on, by the column's key.
     """
-    texts = {key: list(_differences(list(rows))) for key, rows in hidden.items()}
+    return lettered(table, {
+        key: [text and f"{verb} with {text}" for text in _differences(list(rows))]
+        for key, rows in hidden.items()
+    })  # fmt: skip
+
+
+def lettered(table: Table, texts: Mapping[str, Sequence[str]]) -> Table:
+    """`table` with a letter for each text, by the column's key and row; an empty text has none.
+
+    Letters continue after the letters that the table already has.
+    """
     different = dict.fromkeys(text for column in texts.values() for text in column if text)
     first = sum(note.mark.isalpha() for note in table.notes)
-    notes = {
-        text: Note(_letter(place), plain(f"{verb} with {text}"))
-        for place, text in enumerate(different, first)
-    }
+    notes = {text: Note(_letter(place), plain(text)) for place, text in enumerate(different, first)}
     rows = [list(row) for row in table.rows]
     for place, column in enumerate(table.columns):
         for row, text in zip(rows, texts.get(column.key, ()), strict=False):
             if text:
-                row[place] = replace(row[place], notes=(notes[text], *row[place].notes))
+                row[place] = replace(row[place], notes=in_order((*row[place].notes, notes[text])))
     return replace(table, rows=tuple(map(tuple, rows)))
 
 
@@ -85,6 +92,28 @@ def preprocessing(result: Result | None) -> Hidden:
         "interpolation": geometry["interpolation"],
         "mean": "mean " + "/".join(f"{channel:g}" for channel in prepared["mean"]),
     }
+
+
+def unlike_speed(
+    report: Report, model: Model, setting: Setting, accuracy: Result | Published | None
+) -> str:
+    """In what an accuracy is of something else than the speed beside it; empty where in nothing, or
+    where there is no speed.
+
+    Precision and layout are those of the setting for both: a cell of accuracy has its key. Speed is
+    always measured with initial weights, which every table says: only weights that the row does not
+    name are a difference.
+    """
+    if accuracy is None or not report.is_timed(model, setting):
+        return ""
+    parts = []
+    if accuracy.image_size not in (None, setting.image_size):
+        sizes = f"{accuracy.image_size} px, speed of {setting.image_size} px"
+        parts.append(f"accuracy is of images of {sizes}")
+    if isinstance(accuracy, Result) and accuracy.weights not in (None, model.weights):
+        given = PurePath(str(accuracy.weights)).name
+        parts.append(f"accuracy is of the weights {given}, which are not those named here")
+    return "; ".join(parts)
 
 
 def conditions(figure: Published | None) -> Hidden:

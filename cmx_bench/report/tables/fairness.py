@@ -124,7 +124,7 @@ def at_best(standings: Standings, speeds: DataFrame) -> dict[str, Result]:
     chosen = {}
     for name, key in zip(speeds.index, speeds.idxmax(axis="columns"), strict=True):
         result = standings.results[str(key)][name]
-        wider = stats.estimate([[median] for median in result.medians.values()], standings.level)
+        wider = stats.of_medians(list(result.medians.values()), standings.level)
         chosen[result.model] = result._replace(low=wider.low, high=wider.high, wanted=None)
     return chosen
 

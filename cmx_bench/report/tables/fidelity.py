@@ -22,7 +22,7 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.spec.claims import Operation, Value
 
-_PUBLISHED_SIZE = 224  # side of the images of the published figures, in pixels
+PUBLISHED_SIZE = 224  # side of the images of the published figures, in pixels
 
 
 def table(report: Report) -> Table:
@@ -38,7 +38,7 @@ def table(report: Report) -> Table:
     )
     models = report.run.models
     rows = [row for model in models for name in ("params", "macs")
-            for row in _values(report, model, name, f"r{_PUBLISHED_SIZE}")]  # fmt: skip
+            for row in _values(report, model, name, f"r{PUBLISHED_SIZE}")]  # fmt: skip
     for setting in report.run.settings:
         for model in models if report.on_imagenet else ():
             rows += _values(report, model, "top1", setting.key, setting.name)
@@ -141,15 +141,18 @@ class _Throughput(NamedTuple):
     figure: Published
     published: float
     measured: float
+    disturbed: bool
 
 
 def _throughputs(report: Report, setting: Setting) -> list[_Throughput]:
     throughputs = []
     for model in report.run.models:
-        estimate = report.estimate(model, setting, "throughput")
+        result = report.results.get((model.name, setting.key, "throughput"))
         figure = report.published[model.name].paper.get("throughput")
-        if estimate is not None and figure is not None and figure.value:
-            throughputs.append(_Throughput(model, figure, figure.value, estimate.value))
+        if result is not None and result.value is not None and figure is not None and figure.value:
+            throughputs.append(
+                _Throughput(model, figure, figure.value, result.value, result.disturbed)
+            )
     return throughputs
 
 
@@ -172,9 +175,17 @@ def _ratios(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
         except UnknownError as error:
             measured, finding = entries.NOT_MEASURED, str(error)
         else:
-            measured, finding = entries.ratio(span), _inside(span.low, span.high, theirs)
+            measured = entries.ratio(span)
+            finding = _inside(span.low, span.high, theirs) + _sizes(setting.image_size)
         quantity = f"Throughput relative to {base.model.label}"
         yield _row(compared.model, quantity, setting.name, measured, printed, finding)
+
+
+def _sizes(image_size: int) -> str:
+    """`; measured with 64 px, published with 224 px`; nothing where they are the same."""
+    if image_size == PUBLISHED_SIZE:
+        return ""
+    return f"; measured with {image_size} px, published with {PUBLISHED_SIZE} px"
 
 
 def order(report: Report) -> Table:
@@ -197,7 +208,8 @@ def order(report: Report) -> Table:
             rho = float(correlations.to_numpy()[0, 1])
             pairs = combinations(throughputs, 2)
             same = Counter(_same_order(report, setting, *pair) for pair in pairs)
-            shown = Entry(f"{rho:.2f}", sort=rho)
+            doubtful = any(throughput.disturbed for throughput in throughputs)
+            shown = Entry(f"{rho:.2f}", sort=rho, notes=entries.disturbed_notes(doubtful))
             rows.append((setting, len(throughputs), shown, same[True], same[False], same[None]))
     title = "Order by throughput, compared with the paper's"
     return caveats.by_setting(report, entries.table("order", title, columns, rows))

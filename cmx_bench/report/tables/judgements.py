@@ -24,12 +24,14 @@ STATES: tuple[State, ...] = ("HOLDS", "FAILS", "UNDECIDED")
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of a claim in a setting; `found` has a line for each comparison in its check."""
+    """What became of a claim in a setting; `found` has a line for each comparison in its check, one
+    of which rests on a `disturbed` value."""
 
     claim: Claim
     setting: Setting
     state: State
     found: tuple[str, ...]
+    disturbed: bool = False
 
 
 def judged(report: Report) -> tuple[Judged, ...]:
@@ -66,28 +68,33 @@ def _judge(claim: Claim, report: Report, setting: Setting) -> Judged:
         condition = claims.parse(claim.check, list(report.models))
     except claims.CheckError as error:
         return Judged(claim, setting, "UNDECIDED", (f"the check cannot be read: {error}",))
-    state, lines = _decided(condition, report, setting)
-    return Judged(claim, setting, state, tuple(dict.fromkeys(lines)))
+    state, lines, disturbed = _decided(condition, report, setting)
+    return Judged(claim, setting, state, tuple(dict.fromkeys(lines)), disturbed)
 
 
-def _decided(condition: Condition, report: Report, setting: Setting) -> tuple[State, list[str]]:
+def _decided(
+    condition: Condition, report: Report, setting: Setting
+) -> tuple[State, list[str], bool]:
+    """The state, a line for each comparison, and whether one rests on a disturbed value."""
     if isinstance(condition, Joined):
-        parts = [_decided(part, report, setting) for part in condition.parts]
-        lines = [line for _, some in parts for line in some]
-        return _joined(condition.word, {state for state, _ in parts}), lines
+        states, found, disturbed = zip(
+            *(_decided(part, report, setting) for part in condition.parts), strict=True
+        )
+        lines = [line for some in found for line in some]
+        return _joined(condition.word, {*states}), lines, any(disturbed)
     try:
         if isinstance(condition, Within):
             span = quantities.span(condition.quantity, report, setting)
             low, high = condition.low, condition.high
             line = _line(condition.quantity, span, f"in [{low.text}, {high.text}]")
-            return _within(span, low.value, high.value), [line]
+            return _within(span, low.value, high.value), [line], span.disturbed
         quantity, bound = quantities.held(condition.left, condition.right, report, setting)
         span = quantities.span(quantity, report, setting)
     except UnknownError as error:
-        return "UNDECIDED", [str(error)]
+        return "UNDECIDED", [str(error)], False
     shown = condition.right.text if isinstance(condition.right, Number) else f"{bound:g}"
     line = _line(quantity, span, f"{condition.sign} {shown}")
-    return _compared(span, condition.sign, bound), [line]
+    return _compared(span, condition.sign, bound), [line], span.disturbed
 
 
 def _joined(word: Literal["and", "or"], states: set[State]) -> State:
@@ -119,7 +126,7 @@ def _line(quantity: Quantity, span: Span, claimed: str) -> str:
     if not span.exact:
         digits = max(4, units.digits_for(span.value, (span.high - span.low) / 2))
         low, high = (units.significant(edge, digits) for edge in (span.low, span.high))
-        doubt = f"95 % interval {low} to {high}"
+        doubt = f"95 % interval {low} to {high}" + ", disturbed" * span.disturbed
     value = units.significant(span.value, digits)
     return f"{claims.words(quantity)} = {value} ({doubt}), claimed {claimed}"
 
@@ -136,11 +143,12 @@ def table(report: Report) -> Table:
         (
             Entry(plain(judgement.claim.say), plain(judgement.claim.check)),
             judgement.setting.name,
-            Entry(judgement.state, quiet=judgement.state == "UNDECIDED"),
+            Entry(judgement.state, quiet=judgement.state == "UNDECIDED",
+                  notes=entries.disturbed_notes(judgement.disturbed)),
             Entry("\n".join(judgement.found)),
         )
         for judgement in judged(report)
-    )
+    )  # fmt: skip
     return caveats.by_setting(
         report, entries.table("claims", "Claims", columns, rows, _REMARKS, naming=2)
     )

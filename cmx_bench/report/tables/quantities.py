@@ -23,11 +23,13 @@ from cmx_bench.spec.claims import Number, Operation, Quantity, Value
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A value with its 95 % interval, whose ends are the value itself where it is exact."""
+    """A value with its 95 % interval, whose ends are the value itself where it is exact; a
+    `disturbed` one rests on a disturbed value."""
 
     value: float
     low: float
     high: float
+    disturbed: bool = False
 
     @property
     def exact(self) -> bool:
@@ -67,7 +69,8 @@ def _evaluated(quantity: Quantity, report: Report, setting: Setting) -> _Product
         return _times(left, right if quantity.sign == "*" else _inverse(right))
     first, second, sign = _span(left), _span(right), 1 if quantity.sign == "+" else -1
     low, high = sorted((sign * second.low, sign * second.high))
-    return Span(first.value + sign * second.value, first.low + low, first.high + high)
+    disturbed = first.disturbed or second.disturbed
+    return Span(first.value + sign * second.value, first.low + low, first.high + high, disturbed)
 
 
 def _measured(value: Value, report: Report, setting: Setting) -> _Product | Span:
@@ -88,7 +91,7 @@ def _measured(value: Value, report: Report, setting: Setting) -> _Product | Span
         return _Product(1.0, {(value.metric, value.model): (result, 1)})
     if result.low is None or result.high is None:
         raise UnknownError(f"{name} comes from one process and has no interval")
-    return Span(result.value, result.low, result.high)
+    return Span(result.value, result.low, result.high, result.disturbed)
 
 
 def _has_logarithm(result: Result) -> bool:
@@ -119,7 +122,8 @@ def _times(left: _Product | Span, right: _Product | Span) -> _Product | Span:
         return _Product(left.factor * right.factor, kept)
     first, second = _span(left), _span(right)
     ends = [a * b for a in (first.low, first.high) for b in (second.low, second.high)]
-    return Span(first.value * second.value, min(ends), max(ends))
+    disturbed = first.disturbed or second.disturbed
+    return Span(first.value * second.value, min(ends), max(ends), disturbed)
 
 
 def _inverse(quantity: _Product | Span) -> _Product | Span:
@@ -130,7 +134,7 @@ def _inverse(quantity: _Product | Span) -> _Product | Span:
         return _Product(1 / quantity.factor, powers)
     if quantity.low <= 0 <= quantity.high:
         raise UnknownError("it divides by a value that may be zero")
-    return Span(1 / quantity.value, 1 / quantity.high, 1 / quantity.low)
+    return Span(1 / quantity.value, 1 / quantity.high, 1 / quantity.low, quantity.disturbed)
 
 
 def _span(quantity: _Product | Span) -> Span:
@@ -149,12 +153,10 @@ def _exponential(factor: float, sides: Sequence[tuple[Result, int]], level: floa
                 for result, power in sides]  # fmt: skip
         change = stats.paired(list(map(sum, zip(*logs, strict=True))))
     else:
-        medians = [
-            ([[value] for value in result.medians.values()], power) for result, power in sides
-        ]
-        change = stats.product(medians)
+        change = stats.product([(list(side.medians.values()), power) for side, power in sides])
     ends = [factor * math.exp(change.bound((1 + side * level) / 2)) for side in (-1, 1)]
-    return Span(factor * math.exp(change.value), min(ends), max(ends))
+    disturbed = any(result.disturbed for result, _ in sides)
+    return Span(factor * math.exp(change.value), min(ends), max(ends), disturbed)
 
 
 def quotient(first: Result, second: Result, level: float = 0.95) -> Span | None:

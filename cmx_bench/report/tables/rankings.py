@@ -185,7 +185,13 @@ def costs(report: Report) -> Table:
     name = "" if first is None else f" compared with {first.name} ({first.key})"
     title = f"What a setting costs and gains{name}"
     table = entries.table("settings", title, columns, rows, naming=2)
-    return caveats.by_setting(report, table)
+    unlike = [
+        caveats.unlike_speed(
+            report, model, setting, report.results.get((model.name, setting.key, "top1"))
+        )
+        for model, setting, *_ in rows
+    ]
+    return caveats.lettered(caveats.by_setting(report, table), {"difference": unlike})
 
 
 def _first(report: Report) -> Setting | None:
@@ -202,18 +208,16 @@ def _first(report: Report) -> Setting | None:
 def _speed(report: Report, pair: Pair) -> Entry:
     """How many times as fast the second setting is, where both throughputs are there."""
     results = [report.results.get((*voter, "throughput")) for voter in (pair.first, pair.second)]
-    sides = [
-        [[median] for median in result.medians.values()]
-        for result in results
-        if result and result.medians
-    ]
+    sides = [result for result in results if result and result.medians]
     if len(sides) < 2:
         return entries.NOT_MEASURED
-    ratio = stats.ratio(*sides)
-    digits = units.digits_for(ratio.value, ratio.half_width)
+    disturbed = any(side.disturbed for side in sides)
+    ratio = stats.ratio(*(list(side.medians.values()) for side in sides))
+    digits = units.digits_for(ratio.value, ratio.half_width, disturbed=disturbed)
     spread = ratio.relative_half_width
     detail = "" if spread is None else f"± {units.percent(spread)}"
-    return Entry(f"{units.significant(ratio.value, digits)} ×", detail, ratio.value)
+    text, notes = f"{units.significant(ratio.value, digits)} ×", entries.disturbed_notes(disturbed)
+    return Entry(text, detail, ratio.value, notes=notes)
 
 
 def _flips(pair: Pair) -> Entry:

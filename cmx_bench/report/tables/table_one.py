@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Column, Table
+from cmx_bench.published import Published
 from cmx_bench.report import entries
 from cmx_bench.report.tables import best, caveats, trained
 from cmx_bench.results.nouns import Report
+from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
 _Cells: TypeAlias = tuple[Column, Iterable[object]]
@@ -74,7 +76,17 @@ def table_one(report: Report, setting: Setting) -> Table:
     title, remarks = f"Table 1 · {setting.name} ({setting.key})", _remarks(report, setting, rows)
     table = entries.table(f"table1-{setting.key}", title, columns, rows, remarks)
     prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
-    return caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
+    table = caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
+    papers = [report.published[model.name].paper.get("top1") for model in models]
+
+    def unlike(accuracies: Sequence[Result | Published | None]) -> list[str]:
+        return [
+            caveats.unlike_speed(report, model, setting, accuracy)
+            for model, accuracy in zip(models, accuracies, strict=True)
+        ]
+
+    shown = {"top1": unlike(results), "top1_paper": unlike(papers), "top1_timm": unlike(timm)}
+    return caveats.lettered(table, shown)
 
 
 def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]]) -> Iterator[str]:

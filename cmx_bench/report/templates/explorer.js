@@ -7,6 +7,7 @@
   const ticked = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
   const OPACITIES = [1, 0.45, 0.15, 0.7]; // of the settings, in their order
   const FONT_SIZE = 11;
+  const FADED = 0.35; // the opacity of points that rest on a disturbed value
   const MOST_LABELS = 150;
   const LONGEST_LABEL = 28;
 
@@ -84,6 +85,9 @@
     const values = [x, y].map((control) => `${control.axis().title}: ${control.value(point)[3]}`);
     return [`${point.label} · ${point.setting}`, ...new Set(values)];
   }
+
+  const isDisturbed = (point) => [x, y].some((control) => control.value(point)[4]);
+  const fade = (point) => (isDisturbed(point) ? FADED : 1);
 
   // A scale over all values and intervals, and the ticks of an axis of so many pixels.
   function scaleOf(control, shown, pixels) {
@@ -164,8 +168,8 @@
         Plot.axisY({ ...axis, ticks: up.ticks }),
         Plot.ruleY(shown, { ...hidden, x1: at(x, 1), x2: at(x, 2), y: place.y, stroke }),
         Plot.ruleX(shown, { ...hidden, y1: at(y, 1), y2: at(y, 2), x: place.x, stroke }),
-        Plot.dot(shown, { ...place, r: 5.5, stroke, fill: stroke,
-          fillOpacity: (point) => opacities.get(point.setting),
+        Plot.dot(shown, { ...place, r: 5.5, stroke, fill: stroke, strokeOpacity: fade,
+          fillOpacity: (point) => opacities.get(point.setting) * fade(point),
           symbol: (point) => styles.get(point.family).symbol.toLowerCase(),
           href: (point) => `#${point.row}` }),
         shown.length > MOST_LABELS ? null : Plot.text(shown, besidePoints(shown,
@@ -206,6 +210,7 @@
   }
 
   function summary(shown, valueless, unscaled) {
+    const disturbed = shown.filter(isDisturbed);
     const equal = [x, y].filter((control) => {
       const [low, high] = d3.extent(shown, (point) => control.value(point)[0]);
       return shown.length > 1 && low === high;
@@ -214,6 +219,7 @@
       `${titled(y.axis())} against ${titled(x.axis())}: ${shown.length} `
         + `${shown.length === 1 ? "point" : "points"}.`,
       ...equal.map((control) => `${control.axis().title} is the same for all.`),
+      disturbed.length ? `Faded, because a value is disturbed: ${few(disturbed)}.` : "",
       valueless.length ? `Without a value for an axis: ${few(valueless)}.` : "",
       unscaled.length ? `Not above zero, so on no logarithmic axis: ${few(unscaled)}.` : "",
     ].filter(Boolean).join(" ");

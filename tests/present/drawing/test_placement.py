@@ -8,6 +8,7 @@ import matplotlib
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 from pandas import DataFrame
@@ -135,3 +136,17 @@ def test_names_of_lines_stand_right_of_the_axes_in_their_order() -> None:
     assert found["low"].y1 < found["middle"].y1 < found["high"].y1
     assert all(box.x0 > ax.get_window_extent().x1 for box in found.values())
     assert all(box.x1 < ax.figure.bbox.x1 for box in found.values())
+
+
+@pytest.mark.parametrize("bottom", [0.02, 0.35])
+def test_the_note_on_labels_without_room_stays_on_a_users_figure(bottom: float) -> None:
+    """Below the axes where the user has left room there, and else within them."""
+    figure = Figure(figsize=(2.4, 2.0))
+    ax = figure.add_axes((0.2, bottom, 0.75, 0.6))
+    plot = FIGURES["throughput"]
+    drawing.on(plot, ax)
+    [note] = [text for text in ax.texts if text.get_text().startswith("No room")]
+    renderer = RendererAgg(240, 200, figure.dpi)
+    box = note.get_window_extent(renderer)
+    assert box.x0 >= 0 and box.y0 >= 0 and box.y1 <= figure.bbox.y1
+    assert (box.y0 > ax.bbox.y0) is (bottom < 0.1)

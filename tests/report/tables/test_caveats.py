@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 
 import pytest
 
 from cmx_bench.present import latex
 from cmx_bench.present.content import Column, Entry, Note, Table, in_order
+from cmx_bench.present.drawing import Plot, draw
 from cmx_bench.report import RENDERERS, exports, overview
+from cmx_bench.report.figures import plots
+from cmx_bench.report.findings import findings
 from cmx_bench.report.tables import caveats, tables
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.nouns import Report
@@ -183,3 +187,104 @@ def test_every_format_has_the_footnotes() -> None:
     assert "a: measured with cuda-fp32" in exports.table(
         table
     ) and r"\textsuperscript{a}" in latex.table(table)
+
+
+# --- accuracy beside speed ------------------------------------------------------------------------
+
+SMALL = dataclasses.replace(FP32, image_size=64)
+
+
+def small_beside(
+    size: int = 224, weights: str | None = None, timed: bool = True, measured: bool = True
+) -> Report:
+    """Two models timed with 64 px; the first was evaluated with images of `size`."""
+    models = (dataclasses.replace(PAPER[0], weights="in1k"), PAPER[2])
+    run = make_run(models, (SMALL,), ("params", "throughput") if timed else ("params",))
+    found = make_records(run)
+    if measured:
+        cells = (*run.cells, *(f"{one.name}/accuracy/{SMALL.key}" for one in models))
+        asked = {"measures": (*run.measures, "accuracy"), "accuracy": {"dataset": "imagenet-val"}}
+        run = dataclasses.replace(run, cells=cells, **asked)
+        for one, side, tag in ((models[0], size, weights), (models[1], 64, None)):
+            record = _accuracy(f"{one.name}/accuracy/{SMALL.key}", one.name, 0.9)
+            details = json.loads(json.dumps(record.details))
+            details["preprocessing"]["geometry"]["image_size"] = side
+            details["weights"] = tag or one.weights
+            found.append(dataclasses.replace(record, setting=SMALL.key, details=details))
+    return summarise(run, found)
+
+
+SIZES = "accuracy is of images of 224 px, speed of 64 px"
+
+
+def test_accuracy_of_another_size_than_the_speed_beside_it_is_marked() -> None:
+    table = table_one(small_beside(), SMALL)
+    told = notes(table)
+    [mark] = [mark for mark, text in told.items() if text == SIZES]
+    assert [mark in cell.split(", ") for cell in marks(table, "top1")] == [True, False]
+    metrics = next(one for one in tables(small_beside()) if one.key == "metrics")
+    assert SIZES in notes(metrics).values()
+    assert marks(metrics, "top1")[1] != marks(metrics, "top1")[0]
+
+
+def test_it_is_marked_though_all_rows_have_it_and_in_every_format() -> None:
+    """Of published accuracies all are of 224 px."""
+    report = small_beside(measured=False)
+    table = table_one(report, SMALL)
+    [mark] = [mark for mark, text in notes(table).items() if text == SIZES]
+    for key in ("top1_paper", "top1_timm"):
+        assert all(mark in cell.split(", ") for cell in marks(table, key))
+    for text in (*(RENDERERS[name](report) for name in ("html", "md", "latex")),
+                 exports.table(table), overview.text(table, 250)):  # fmt: skip
+        assert SIZES in text
+
+
+def test_nothing_is_marked_where_sizes_agree_or_nothing_was_timed() -> None:
+    agreeing = table_one(small_beside(size=64), SMALL)
+    assert marks(agreeing, "top1") == ["", ""]
+    assert SIZES not in notes(table_one(small_beside(timed=False), SMALL)).values()
+
+
+def test_accuracy_of_weights_that_the_row_does_not_name_is_marked() -> None:
+    told = notes(table_one(small_beside(64, "models/other_in22k.safetensors"), SMALL)).values()
+    assert any(
+        text.endswith("accuracy is of the weights other_in22k.safetensors, which are not those "
+                      "named here") for text in told)  # fmt: skip
+    same = notes(table_one(small_beside(64), SMALL)).values()
+    assert not any("weights" in text for text in same)
+
+
+def test_the_front_says_of_which_size_a_top1_is() -> None:
+    def front(report: Report) -> Plot:
+        return next(plot for plot in plots(report).drawn if plot.name.startswith("front"))
+
+    plot = front(small_beside())
+    assert "(224 px)" in plot.data["label"].iloc[0] and "px" not in plot.data["label"].iloc[1]
+    assert "images of 64 px" in plot.caption
+    assert "In brackets" not in front(small_beside(64)).caption
+    published = front(small_beside(measured=False))
+    assert ">ImageNet top-1 (%) (224 px)<" in draw([published])[0].svg
+    assert not published.data["label"].str.contains("px").any()
+    assert "images of 64 px" in published.caption
+    assert "other weights" in front(small_beside(64, "other")).data["label"].iloc[0]
+
+
+def test_figure_one_says_whose_images_have_another_size() -> None:
+    [plot] = [plot for plot in plots(small_beside(224)).drawn if plot.name == "figure1"]
+    labels = list(plot.data["label"])
+    assert sum(label.endswith("(64 px)") for label in labels) == 1
+    assert "where it is not 224 px" in plot.caption
+
+
+def test_findings_that_compare_with_figures_of_another_size_say_so() -> None:
+    report = small_beside(measured=False)
+    texts = {one.topic: one.text for one in findings(report, tables(report)).items}
+    assert texts["Speed"].endswith("on an RTX 8000 with images of 224 px.")
+    assert texts["Paper"].endswith("with images of 224 px).")
+    assert f"({SIZES})" in texts["Best"]
+    fidelity = next(one for one in tables(report) if one.key == "fidelity")
+    assert fidelity.rows[-1][-1].text.endswith("; measured with 64 px, published with 224 px")
+
+
+def test_the_explorer_says_it_beside_the_value() -> None:
+    assert SIZES in RENDERERS["html"](small_beside())

@@ -89,7 +89,7 @@ def test_the_best_value_has_an_interval_for_one_chosen_among_three() -> None:
     report = made()
     shown = found(report, "fairness-").rows[0][-2]
     medians = report.results[A, NHWC.key, "throughput"].medians.values()
-    wider = stats.estimate([[median] for median in medians], 1 - 0.05 / 3)
+    wider = stats.of_medians(medians, 1 - 0.05 / 3)
     assert shown.title == (
         f"95 % interval {wider.low:.2f} images/s to {wider.high:.2f} images/s over 5 processes"
     )
@@ -255,7 +255,7 @@ _WHOLE = made().results[A, NHWC.key, "throughput"]
 
 
 def result(name: str, setting: str, medians: Sequence[float]) -> Result:
-    estimate = stats.estimate([[median] for median in medians])
+    estimate = stats.of_medians(medians)
     return _WHOLE._replace(
         model=name, setting=setting, value=estimate.value, low=estimate.low, high=estimate.high,
         medians=dict(enumerate(medians)),
