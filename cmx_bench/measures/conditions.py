@@ -20,6 +20,7 @@ What is recorded of each block, as far as the system tells; what cannot be read 
   one after the block; on CPUs only
 - `core_speed`: a fast probe over the block's, at most 1, which it is where nothing slowed the
   cores: a fast one of the process, or in reports of all processes of the setting
+- `gpu_warm_up`: seconds of passes before the first block, until the GPU grew no warmer
 - `gpu_sm_clock`: the GPU's clock at the end of the block, in Hz
 - `gpu_clock_reasons`: what held that clock back before or after, as NVML's bitmask
 - `gpu_foreign_processes`: processes that compute on the GPU beside this one

@@ -1,4 +1,4 @@
-"""What NVML tells of a GPU at one moment: its clock, what holds it back, and who else is there."""
+"""What NVML tells of a GPU: its clock, what holds it back, who else is there, heat and energy."""
 
 from __future__ import annotations
 
@@ -12,19 +12,45 @@ import torch
 from cmx_bench.measures.conditions import Reading
 
 
-def reader(device: str) -> Callable[[], Reading]:
-    """Reads a GPU's clock and company; nothing without nvidia-ml-py or with a silent driver."""
+def opened(device: str) -> tuple[ModuleType, object] | None:
+    """NVML and its handle of a GPU; None without nvidia-ml-py or with a silent driver."""
     try:
         nvml = importlib.import_module("pynvml")
     except ImportError:
-        return dict
+        return None
     uuid = str(torch.cuda.get_device_properties(device).uuid).removeprefix("GPU-")
     try:
         nvml.nvmlInit()
-        handle = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        return nvml, nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
     except nvml.NVMLError:
-        return dict
-    return lambda: gpu_reading(nvml, handle)
+        return None
+
+
+def reader(device: str) -> Callable[[], Reading]:
+    """Reads a GPU's clock and company; nothing where NVML is silent."""
+    found = opened(device)
+    return dict if found is None else lambda: gpu_reading(*found)
+
+
+def joules(device: str) -> float | None:
+    """What a GPU has used since its driver was loaded; None where NVML does not count it, as on
+    GPUs before Volta and on parts of one (MIG)."""
+    if (found := opened(device)) is None:
+        return None
+    nvml, handle = found
+    with suppress(nvml.NVMLError):
+        return float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
+    return None
+
+
+def celsius(device: str) -> float | None:
+    """How warm a GPU is; None where NVML does not tell."""
+    if (found := opened(device)) is None:
+        return None
+    nvml, handle = found
+    with suppress(nvml.NVMLError):
+        return float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+    return None
 
 
 # The driver's older name for the same; the newer one came with nvidia-ml-py 12.535.

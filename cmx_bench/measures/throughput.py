@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.conditions import judged
 from cmx_bench.measures.forward import Forward, prepare
+from cmx_bench.measures.heat import warm_through
 from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.timing import (
     Blocks,
     elapsed,
     pass_seconds,
+    passes_a_block,
     take_blocks,
     warm_up,
 )
@@ -48,4 +51,9 @@ def take(
     look = look_for(setting)
     look()  # what a first look costs is spent here: after the warm-up a GPU would idle meanwhile
     passes = warm_up(forward, setting.device)
-    return passes, take_blocks(block, look, pass_seconds(passes), setting.kind)
+    count = passes_a_block(pass_seconds(passes), setting.kind)
+    warmed = warm_through(partial(elapsed, forward, count, setting.device), setting)
+    blocks = take_blocks(block, look, pass_seconds(passes), setting.kind)
+    if warmed is not None:
+        blocks.conditions[:] = [{**one, "gpu_warm_up": warmed} for one in blocks.conditions]
+    return passes, blocks
