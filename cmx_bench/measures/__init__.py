@@ -63,6 +63,7 @@ MEASURES: dict[str, MeasureInfo] = {
         "setting", True, 55, 2.0, "time of one batch, percentiles", precise=True
     ),
     "memory": MeasureInfo("setting", False, 2, 1.0, "peak memory as the device saw it"),
+    "energy": MeasureInfo("setting", True, 5, 14.0, "joules an image, and idle power"),
     "planned_memory": MeasureInfo("setting", False, 0, 1.5, "peak bytes of live tensors, exact"),
     "accuracy": MeasureInfo(
         "setting", False, 0, 2.0, "top-1 and top-5 on labelled images", together=True
