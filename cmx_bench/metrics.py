@@ -91,6 +91,21 @@ _ROWS = (
         "CUDA: most bytes the allocator had taken from the device",
     ),
     Metric(
+        "device_memory", "memory", "Device memory", "B", "lower", "process",
+        "CUDA: growth of what the device has in use, from before the model was built to after a "
+        "forward pass: what the allocator had taken, and what libraries hold beside it; not the "
+        "CUDA context, some hundred MB, which was there before",
+    ),
+    Metric(
+        "energy", "energy", "Energy", "J", "lower", "process",
+        "joules an image over at least 10 s of back-to-back forward passes: of the whole GPU, or "
+        "on a CPU of all its packages without memory modules; idle power is part of it",
+    ),
+    Metric(
+        "idle_power", "energy", "Idle power", "W", "lower", "process",
+        "power of the same device over 3 s before the model was built, a GPU with a context on it",
+    ),
+    Metric(
         "planned_memory", "planned_memory", "Planned memory", "B", "lower", "none",
         "peak of the bytes of live tensors in one forward pass, derived without running it",
     ),

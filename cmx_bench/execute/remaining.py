@@ -41,15 +41,16 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
 
     Processes that stayed disturbed are repeated where that narrows the interval: see `_repeats`. 0
     is certain: by the estimate over what counts the cell is narrow enough, or it has all that it
-    may have, or it failed.
+    may have, or it failed or was skipped.
 
     Args:
         found: the cell's records, judged together with the others.
     """
-    if any(record.status == "failed" for record in found):
-        return 0
     if MEASURES[cell.measure].together:
-        return max(0, _seeds(plan) - len(found))
+        failed = any(record.status == "failed" for record in found)
+        return 0 if failed else max(0, _seeds(plan) - len(found))
+    if any(record.status != "ok" for record in found):
+        return 0  # the next process would fail as well, or lack the same
     precision = plan.suite_file.suite.precision if MEASURES[cell.measure].precise else None
     least = plan.replicates(cell)
     least = least if precision is None else max(least, FEWEST_FOR_PRECISION)

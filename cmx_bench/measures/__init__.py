@@ -75,6 +75,7 @@ MEASURES: dict[str, MeasureInfo] = {
     "memory": MeasureInfo(
         "setting", False, 2, 0.3, "peak memory of a forward pass", repeated_on_cuda=True
     ),
+    "energy": MeasureInfo("setting", True, 5, 14.0, "joules an image, and idle power"),
     "planned_memory": MeasureInfo("setting", False, 0, 0.5, "peak bytes of live tensors, exact"),
     "accuracy": MeasureInfo(
         "setting", False, 0, 0.5, "top-1 and top-5 on labelled images", together=True

@@ -23,6 +23,7 @@ What is recorded of each block, as far as the system tells; what cannot be read 
   the cell)
 - `launching`: the share of a block on a GPU that the host needs to launch it; near 1 the host is
   what was measured
+- `gpu_warm_up`: seconds of passes before the first block, until the GPU grew no warmer
 - `gpu_sm_clock`: the GPU's clock in Hz, by a kernel that spins for a known number of its cycles
   right behind the block; on a GPU `probe` is the time of that kernel
 - `gpu_clock_reasons`: what held that clock back before or after, as NVML's bitmask

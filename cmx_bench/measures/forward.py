@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ from torch._inductor import config as inductor
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError
 from cmx_bench.measures import compiled
+from cmx_bench.measures.normalising import normalise
 from cmx_bench.models.building import build
 
 Forward: TypeAlias = Callable[[], Tensor]
@@ -98,8 +100,14 @@ def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], Tensor]:
 
 
 def forward_of(module: nn.Module, setting: Setting) -> Forward:
-    """One forward pass of a placed module on a batch of the setting, for inference."""
-    return partial(call_of(module, setting), images(setting))
+    """One forward pass of a placed module with initial weights on a batch of the setting.
+
+    Its BatchNorm layers get the statistics of that batch: see `normalising`.
+    """
+    batch = images(setting)
+    eager = call_of(module, replace(setting, compile="none"))
+    normalise(module, partial(eager, batch))
+    return partial(call_of(module, setting), batch)
 
 
 def prepare(model: Model, setting: Setting) -> Forward:

@@ -20,11 +20,13 @@ def measure(model: Model, setting: Setting) -> Samples:
 
 
 def _on_cuda(model: Model, setting: Setting) -> Samples:
-    """The allocator's own peaks: weights, input, activations and workspaces of a second pass.
+    """The allocator's own peaks: weights, input, activations and workspaces of a second pass; and
+    what the device has in use more than before, which nobody else may have changed meanwhile.
 
     With CUDA graphs (reduce-overhead, max-autotune) that is the pass that is recorded: later ones
     allocate nothing, in the memory that it reserved.
     """
+    before = _in_use(setting.device)
     forward = prepare(model, setting)
     forward()  # cuDNN tries its algorithms, with workspaces that later passes do not need
     torch.cuda.synchronize(setting.device)
@@ -35,7 +37,14 @@ def _on_cuda(model: Model, setting: Setting) -> Samples:
     return {
         "peak_memory": [torch.cuda.max_memory_allocated(setting.device)],
         "reserved_memory": [torch.cuda.max_memory_reserved(setting.device)],
+        "device_memory": [_in_use(setting.device) - before],
     }
+
+
+def _in_use(device: str) -> int:
+    """Bytes of the device that are in use, by whomever; makes a context where there is none."""
+    free, total = torch.cuda.mem_get_info(device)
+    return total - free
 
 
 def _on_cpu(model: Model, setting: Setting) -> Samples:

@@ -1,4 +1,4 @@
-"""What NVML tells of a GPU: its set-up, what holds its clock back, who else computes on it."""
+"""What NVML tells of a GPU: its set-up, its heat and energy, what holds it back, who else is there."""
 
 from __future__ import annotations
 
@@ -79,6 +79,27 @@ def reader(device: str) -> Callable[[], Reading]:
         return reading
 
     return read
+
+
+def joules(device: str) -> float | None:
+    """What a GPU has used since its driver was loaded; None where NVML does not count it, as on
+    GPUs before Volta, or counts it for others too, as beside other parts of a GPU (MIG)."""
+    if (found := opened(device)) is None:
+        return None
+    nvml, gpu = found
+    if _answers(_FACTS, nvml, gpu).get("mig"):
+        return None
+    with suppress(nvml.NVMLError):
+        return float(nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)) / 1000
+    return None
+
+
+def celsius(device: str) -> float | None:
+    """How warm a GPU is; None where NVML does not tell."""
+    if (found := opened(device)) is None:
+        return None
+    temperature = _answers(_HELD_BACK, *found).get("gpu_temperature")
+    return None if temperature is None else float(temperature)
 
 
 def opened(device: str) -> tuple[ModuleType, Any] | None:

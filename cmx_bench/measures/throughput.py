@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.conditions import judged
 from cmx_bench.measures.forward import Forward, prepare
+from cmx_bench.measures.heat import warm_through
 from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.timing import (
     Blocks,
     elapsed,
     launch_seconds,
     pass_seconds,
+    passes_a_block,
     take_blocks,
     warm_up,
 )
@@ -49,11 +52,14 @@ def take(
     look = look_for(setting)
     look()  # what a first look costs is spent here: after the warm-up a GPU would idle meanwhile
     passes = warm_up(forward, setting.device)
+    count = passes_a_block(pass_seconds(passes), setting.kind)
+    warmed = warm_through(partial(elapsed, forward, count, setting.device), setting)
     blocks = take_blocks(block, look, pass_seconds(passes), setting.kind)
     if setting.kind == "cuda":
         launching = launch_seconds(forward)
+        more = {} if warmed is None else {"gpu_warm_up": warmed}
         pairs = zip(blocks.conditions, blocks.rates(), strict=True)
         blocks.conditions[:] = [
-            {**block, "launching": min(1.0, launching * rate)} for block, rate in pairs
+            {**block, **more, "launching": min(1.0, launching * rate)} for block, rate in pairs
         ]
     return passes, blocks

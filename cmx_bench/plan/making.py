@@ -84,8 +84,6 @@ def make(
             ("settings", "<key>"), f"no settings for {kind}; add one under {kind}: or use --device"
         )
     placed = resolving.models(suite_file, allow_import, given or {})
-    for index, entry in enumerate(entries):
-        _refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
     sizes = sorted({entry.image_size for entry in entries})
     found = {
         (model.name, size): estimates.cost(suite_file, index, size, model)
@@ -96,6 +94,10 @@ def make(
     settings = tuple(_setting(entry, machine, found) for entry in entries)
     _refuse_repeats(suite_file, kind, settings)
     cells = _cells(models, suite.measures, settings, only)
+    chosen = {cell.setting_key for cell in cells}
+    for index, (entry, setting) in enumerate(zip(entries, settings, strict=True)):
+        if setting.key in chosen:
+            _refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
     skipped = {cell.key: why for cell in cells if (why := _lack(cell, evaluation))}
     if evaluation is not None:
         _refuse_processes(evaluation, machine)

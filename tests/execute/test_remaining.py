@@ -144,3 +144,10 @@ def test_models_that_are_evaluated_end_together(
     )
     left = remaining.all_processes_left(made, disturbance.by_cell(seen[:3]))
     assert left == {one: 0, other: 1}
+
+
+def test_what_is_skipped_once_is_not_tried_in_the_next_round(tiny_plan: Plan) -> None:
+    cell = next(one for one in tiny_plan.cells if one.measure == "throughput")
+    assert remaining.processes_left(tiny_plan, cell, []) == 3
+    skipped = Record(cell.key, "mixer", "throughput", "k", 0, "skipped", {}, "why", "e", "", 1.0)
+    assert remaining.processes_left(tiny_plan, cell, [skipped]) == 0

@@ -297,3 +297,25 @@ def test_the_peak_is_counted_anew() -> None:
     del block
     memory.forget_peak()
     assert memory.peak_resident() < high - 100 * 2**20
+
+
+def test_device_memory_is_what_the_device_has_in_use_more_than_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a made-up GPU: of 1000 bytes 900 are free, and 640 once the model has run."""
+    free = [900]
+
+    def prepare(model: Model, setting: Setting) -> Forward:
+        free[0] -= 260
+        return lambda: torch.zeros(())
+
+    monkeypatch.setattr(memory, "prepare", prepare)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[0], 1000))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 150)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: 200)
+    for name in ("synchronize", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda device: None)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    assert memory.measure(MODEL, replace(CPU, device="cuda:0")) == {
+        "peak_memory": [150], "reserved_memory": [200], "device_memory": [260],
+    }  # fmt: skip

@@ -152,6 +152,27 @@ def test_launches_that_are_waited_for_are_refused(
         made(path, gpu | {"CUDA_LAUNCH_BLOCKING": value})
 
 
+def test_a_setting_that_only_leaves_out_is_not_refused(
+    write_suite: Write, gpu: dict[str, Any]
+) -> None:
+    old = gpu | {"compute_capability": "7.0"}
+    settings = "cuda: [{name: x, precision: bf16}, {name: y, precision: fp16}]"
+    path = write_suite(TINY.partition("  cpu:")[0] + f"  {settings}\n")
+    with pytest.raises(SuiteError, match="bf16 needs a GPU"):
+        made(path, old)
+    cells = made(path, old, only=["*/throughput/*fp16*"]).cells
+    assert [cell.setting.precision for cell in cells] == ["fp16"] * 2
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", sorted(suite.shipped()))
+def test_shipped_suites_can_be_planned(
+    name: str, kind: str, cpu: dict[str, Any], gpu: dict[str, Any]
+) -> None:
+    plan = making.make(suite.load(name), {"cpu": cpu, "cuda": gpu}[kind])
+    assert sum(plan.estimates.values()) > 0
+
+
 def test_settings_that_come_to_the_same(write_suite: Write, cpu: dict[str, Any]) -> None:
     text = TINY.replace("image_size: 56}", "image_size: 56}, {name: b, image_size: 56}")
     path = write_suite(text.replace("batch_size: 2", "batch_size: 64"))

@@ -1,0 +1,272 @@
+"""Every CUDA path of the product once, on one GPU, in ten minutes; see the README here."""
+
+from __future__ import annotations
+
+import json
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cmx_bench.worker import local
+
+from .conftest import Cmx, Done, seconds_left, started
+
+Say = Callable[[str], None]
+
+
+def inside(say: Say, name: str, *arguments: object, limit: float = 60.0) -> None:
+    """Runs a check of `inside` in a fresh process."""
+    timeout = max(1.0, min(limit, seconds_left()))
+    passed, seen = local.call("tests.gpu.inside:run", name, *arguments, timeout=timeout)
+    assert passed, seen
+    say(seen)
+
+
+# --- in one process -------------------------------------------------------------------------------
+
+
+def test_the_environment_is_captured(gpu: str, say: Say) -> None:
+    inside(say, "captured", gpu)
+
+
+def test_precisions_are_what_they_are_called(device: str, say: Say) -> None:
+    inside(say, "precision_flags", device)
+
+
+@pytest.mark.parametrize(
+    ("precision", "layout"),
+    [("fp16", "nchw"), ("fp16", "nhwc"), ("bf16", "nhwc"), ("autocast", "nchw"), ("tf32", "nhwc")],
+)
+def test_numbers_are_the_cpus(device: str, say: Say, precision: str, layout: str) -> None:
+    inside(say, "same_numbers", device, precision, layout)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "cm"])
+def test_events_agree_with_the_wall(device: str, say: Say, name: str) -> None:
+    inside(say, "events_and_wall", device, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "no_waits_in_a_step", "peaks", "memory_in_use", "joules_of_a_pass",
+        "a_foreign_process_is_seen",
+    ],
+)  # fmt: skip
+def test_on_a_gpu(gpu: str, say: Say, name: str) -> None:
+    inside(say, name, gpu)
+
+
+@pytest.mark.parametrize("name", ["roofline_keeps_busy", "batchnorm_statistics", "conditions"])
+def test_on_any_device(device: str, say: Say, name: str) -> None:
+    inside(say, name, device)
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+def test_a_gpu_that_is_not_there_is_refused(cmx: Cmx, say: Say) -> None:
+    done = cmx("plan", "paths.yaml", "--device", "cuda:99", limit=60)
+    assert done.rc == 2, done.text
+    say(done.last)
+
+
+def test_without_a_visible_gpu_the_cpu_is_taken(cmx: Cmx, say: Say) -> None:
+    done = cmx("plan", "gate.yaml", limit=60, CUDA_VISIBLE_DEVICES="")
+    assert done.rc == 0 and "cpu-" in done.text, done.text
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    file = folder / "records.jsonl"
+    return [json.loads(text) for text in file.read_text().splitlines()] if file.exists() else []
+
+
+def expect_measured(done: Done, found: list[dict[str, Any]]) -> None:
+    """Nothing failed; what is skipped says why in the report."""
+    wrong = [f"{one['cell']}: {one['reason']}" for one in found if one["status"] == "failed"]
+    assert found and not wrong and done.rc in (0, 4), (
+        f"rc {done.rc} after {done.seconds:.0f} s: {wrong or done.last}"
+    )
+
+
+def patterns(*chosen: str) -> list[str]:
+    return [word for one in chosen for word in ("--only", one)]
+
+
+KEY = {"cpu": "cpu-fp32-nchw-eager-b1-r64", "cuda": "cuda-fp16-nchw-eager-b64-r224"}
+
+
+def test_every_measure_in_every_precision(device: str, cmx: Cmx, out: Path, say: Say) -> None:
+    kind = device.partition(":")[0]
+    key = KEY[kind]
+    chosen = [
+        "cm/params/*", "cm/macs/*", f"cm/*/{key}", f"cm8/throughput/{key}",
+        f"resnet50/throughput/{key}", f"deit_small_patch16_224/roofline/{key}",
+        f"deit_small_patch16_224/train_throughput/{key}",
+    ]  # fmt: skip
+    if kind == "cuda":
+        chosen += [
+            "cm/throughput/*", "cm/memory/*nhwc*", "cm/train_throughput/*autocast*",
+            "cm/train_throughput/*bf16*", "cm/train_memory/*autocast*", f"hog/memory/{key}",
+        ]  # fmt: skip
+    done = cmx("run", "paths.yaml", "--device", device, "--out", out / "paths",
+               *patterns(*chosen), limit=240)  # fmt: skip
+    found = records(out / "paths")
+    expect_measured(done, [one for one in found if one["model"] != "hog"])
+    say(f"{len(found)} cells in {done.seconds:.0f} s")
+
+
+@pytest.fixture
+def measured(out: Path) -> Mapping[str, dict[str, Any]]:
+    """The records of the check above, by cell."""
+    found = {one["cell"]: one for one in records(out / "paths")}
+    if not found:
+        pytest.skip("no records of paths.yaml")
+    return found
+
+
+def test_out_of_memory_is_named(gpu: str, measured: Mapping[str, dict[str, Any]]) -> None:
+    reason = measured[f"hog/memory/{KEY['cuda']}"]["reason"]
+    assert reason.startswith("out of memory at batch"), reason
+
+
+def test_blocks_have_the_conditions_of_the_gpu(
+    gpu: str, measured: Mapping[str, dict[str, Any]], say: Say
+) -> None:
+    found = measured[f"cm/throughput/{KEY['cuda']}"]["covariates"]
+    expected = {"gpu_sm_clock", "gpu_clock_reasons", "gpu_foreign_processes", "gpu_warm_up"}
+    assert expected <= found.keys(), sorted(found)
+    say(f"warmed for {found['gpu_warm_up'][0]:.0f} s, {sum(found['disturbed']):.0f} of "
+        f"{len(found['disturbed'])} blocks disturbed")  # fmt: skip
+
+
+def test_lower_precision_is_no_slower(
+    gpu: str, measured: Mapping[str, dict[str, Any]], say: Say
+) -> None:
+    rates = [
+        statistics.median(measured[f"cm/throughput/{key}"]["values"]["throughput"])
+        for key in (KEY["cuda"].replace("fp16", name) for name in ("fp32", "tf32", "fp16"))
+    ]
+    seen = f"fp32 {rates[0]:.0f}, tf32 {rates[1]:.0f}, fp16 {rates[2]:.0f} images/s"
+    assert rates[0] <= 1.05 * rates[1] <= 1.2 * rates[2], seen
+    say(seen)
+
+
+def test_the_report_is_verified(
+    measured: Mapping[str, dict[str, Any]], cmx: Cmx, out: Path, say: Say
+) -> None:
+    done = cmx("verify", out / "paths", limit=60)
+    assert done.rc == 0, done.text
+    say(done.last)
+
+
+@pytest.mark.parametrize("mode", ["default", "reduce", "max_autotune"])
+def test_compiled(device: str, cmx: Cmx, out: Path, say: Say, mode: str) -> None:
+    if device == "cpu" and mode != "default":
+        pytest.skip("needs a GPU")
+    if mode == "max_autotune" and seconds_left() < 330:
+        pytest.skip("less than 330 s left")
+    chosen = patterns(f"*/throughput/*{mode}*", f"*/memory/*{mode}*")
+    done = cmx("run", "compiled.yaml", "--device", device, "--out", out / mode, *chosen, limit=240)
+    found = records(out / mode)
+    expect_measured(done, found)
+    timed = [one for one in found if one["measure"] == "throughput"]
+    compiled = ["compile_time" in one["values"] for one in sorted(timed, key=by_replicate)]
+    assert compiled[0] and set(compiled[1:]) == {mode == "max_autotune"}, compiled
+    say(f"compiled in {timed[0]['values']['compile_time'][0]:.1f} s, {done.seconds:.0f} s in all")
+
+
+def by_replicate(record: Mapping[str, Any]) -> int:
+    return int(record["replicate"])
+
+
+def test_trained_and_evaluated(device: str, cmx: Cmx, out: Path, say: Say) -> None:
+    done = cmx("run", "training.yaml", "--device", device, "--out", out / "training", limit=120)
+    found = records(out / "training")
+    expect_measured(done, found)
+    top1 = {one["cell"]: one["values"]["top1"][0] for one in found}
+    assert min(top1.values()) > 0.15, top1
+    say(f"top-1 {min(top1.values()):.3f} to {max(top1.values()):.3f}, {done.seconds:.0f} s")
+
+
+def test_two_processes_on_one_gpu_are_refused(
+    gpu: str, nobody_left: None, cmx: Cmx, out: Path, say: Say
+) -> None:
+    if torch.cuda.device_count() > 1:
+        pytest.skip("there are several GPUs")
+    done = cmx("run", "training.yaml", "--device", gpu, "--out", out / "two",
+               "--processes", "2", limit=60)  # fmt: skip
+    assert done.rc == 2 and done.seconds < 30, f"rc {done.rc} after {done.seconds:.0f} s"
+    say(done.last)
+
+
+def test_two_ranks_learn_what_one_does(device: str, tmp_path: Path, say: Say) -> None:
+    """On one device, over gloo, with BatchNorm shared where the device can."""
+    files = [tmp_path / "one.pt", tmp_path / "two.pt"]
+
+    def learn(rank: int, count: int) -> None:
+        file = files[count - 1]
+        inside(lambda seen: None, "learn", device, rank, count, tmp_path / "meeting", file)
+
+    learn(0, 1)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(learn, (0, 1), (2, 2)))
+    # Of all weights together: AdamW makes of a gradient that is nothing but rounding, as that of a
+    # bias before LayerNorm, a step as long as any other.
+    alone, shared = (torch.cat([one.flatten() for one in torch.load(file)]) for file in files)
+    wrong = float((alone - shared).norm() / alone.norm())
+    assert wrong < 0.02, f"weights differ by {wrong:.1e}"
+    say(f"weights differ by {wrong:.1e}")
+
+
+def test_interrupted(device: str, nobody_left: None, out: Path, tmp_path: Path) -> None:
+    before = on_gpu()
+    run = ("run", "gate.yaml", "--device", device, "--out", out / "interrupted")
+    child = started(*run, file=tmp_path / "printed.txt")
+    try:
+        for _ in range(120):
+            time.sleep(0.5)  # until it measures
+            if (on_gpu() != before) if before is not None else records(out / "interrupted"):
+                break
+        child.send_signal(signal.SIGINT)
+        assert child.wait(30) == 130
+    finally:
+        child.kill()
+
+
+def test_the_gate_against_itself(device: str, cmx: Cmx, out: Path, say: Say) -> None:
+    done = cmx("ab", "gate.yaml", "--base", sys.executable, "--device", device, "--budget", "30s",
+               "--any-threshold", "--out", out / "ab", limit=120)  # fmt: skip
+    assert done.rc in (0, 3), f"rc {done.rc} after {done.seconds:.0f} s: {done.last}"
+    say(done.last)
+
+
+def on_gpu() -> list[int] | None:
+    """The processes with a context on the first GPU; None where NVML is silent."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        found = pynvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)
+    except Exception:  # without NVML, or without a GPU
+        return None
+    return sorted({one.pid for one in found})
+
+
+@pytest.fixture
+def nobody_left() -> Iterator[None]:
+    """Five seconds after the check no process is on the GPU that was not there before."""
+    before = on_gpu()
+    yield
+    if before is not None:
+        time.sleep(5)
+        assert on_gpu() == before, "a process is left on the GPU"

@@ -1,0 +1,118 @@
+"""BatchNorm statistics of untrained models: what they are, and what stays as it was."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cmx_bench.cell import Model, Precision, Setting
+from cmx_bench.measures import forward
+from cmx_bench.measures.normalising import normalise
+from cmx_bench.models.building import build
+
+CPU = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 56)
+DEEP = Model(
+    "m", "M", "convmixer", "convmixer", "",
+    {"dim": 32, "depth": 12, "kernel_size": 5, "patch_size": 7}, num_classes=10,
+)  # fmt: skip
+# timm's: BatchNorm with an activation in one module, and none at all.
+FUSED = Model("f", "F", "other", "timm", "test_efficientnet", num_classes=10)
+TOKENS = Model("t", "T", "vit", "timm", "test_vit", {"img_size": 56}, num_classes=10)
+
+
+def inputs(module: nn.Module, run: forward.Forward) -> list[Tensor]:
+    """What reaches each convolution in a pass, as fp16 holds it."""
+    seen: list[Tensor] = []
+    hooks = [
+        one.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].half().float()))
+        for one in module.modules()
+        if isinstance(one, nn.Conv2d)
+    ]
+    run()
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def varying(values: Tensor) -> float:
+    """The share of the root mean square that differs between positions."""
+    alone = values - values.mean((2, 3), keepdim=True)
+    return float(alone.square().mean().sqrt() / values.square().mean().sqrt())
+
+
+def as_built(module: nn.Module, setting: Setting = CPU) -> forward.Forward:
+    return partial(forward.call_of(module, setting), forward.images(setting))
+
+
+def test_what_reaches_the_last_layers_differs_between_positions() -> None:
+    module = forward.place(build(DEEP, 56), CPU)
+    before = inputs(module, as_built(module))[-1]
+    after = inputs(module, forward.forward_of(module, CPU))[-1]
+    assert varying(before) < 0.2
+    assert varying(after) > 0.95
+    equal = [float((one[..., 1:] == one[..., :-1]).float().mean()) for one in (before, after)]
+    assert equal[1] < equal[0] / 2
+
+
+@pytest.mark.parametrize("model", [DEEP, FUSED])
+def test_a_timed_pass_gives_what_one_in_training_mode_would(model: Model) -> None:
+    module = forward.place(build(model, 56), CPU)
+    training = copy.deepcopy(module)
+    layers = [one for one in training.modules() if isinstance(one, nn.BatchNorm2d)]
+    for one in layers:
+        one.train()
+    assert layers
+    torch.testing.assert_close(forward.forward_of(module, CPU)(), training(forward.images(CPU)))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16", "autocast"])
+def test_outputs_are_finite_in_every_precision(precision: Precision) -> None:
+    setting = replace(CPU, precision=precision, layout="nhwc")
+    assert forward.prepare(DEEP, setting)().isfinite().all()
+
+
+def test_nothing_else_changes() -> None:
+    module = forward.place(build(DEEP, 56), CPU)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    random = torch.get_rng_state()
+    forward.forward_of(module, CPU)
+    changed = {name for name, value in module.state_dict().items() if not value.equal(before[name])}
+    assert {name.rpartition(".")[2] for name in changed} == {"running_mean", "running_var"}
+    assert torch.get_rng_state().equal(random)
+    assert not any(one.training or one._forward_pre_hooks for one in module.modules())
+    assert {one.momentum for one in module.modules() if isinstance(one, nn.BatchNorm2d)} == {0.1}
+
+
+def test_the_same_weights_get_the_same_statistics() -> None:
+    """In every process: weights are drawn from a generator that begins the same in all."""
+    found = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        module = forward.place(build(DEEP, 56), CPU)
+        forward.forward_of(module, CPU)
+        found.append([buffer.tolist() for buffer in module.buffers()])
+    assert found[0] == found[1]
+
+
+def test_without_batchnorm_no_pass_is_run() -> None:
+    def run() -> Tensor:
+        raise AssertionError("was run")
+
+    normalise(build(TOKENS, 56), run)
+
+
+def test_statistics_of_one_value_are_left_alone() -> None:
+    """A channel of one position and one image would become 0, and all behind it a constant."""
+    layer = nn.BatchNorm2d(4).eval()
+    normalise(layer, lambda: layer(torch.full((1, 4, 1, 1), 3.0)))
+    assert layer.running_mean.tolist() == [0.0] * 4
+    normalise(layer, lambda: layer(torch.full((2, 4, 1, 1), 3.0)))
+    assert layer.running_mean.tolist() == [3.0] * 4
+    own = nn.BatchNorm2d(4, track_running_stats=False).eval()
+    normalise(own, lambda: own(torch.ones(2, 4, 3, 3)))
+    assert own.running_mean is None
