@@ -1,4 +1,4 @@
-"""What NVML tells of a GPU: its set-up, its heat and energy, what holds it back, who else is there."""
+"""What NVML tells of a GPU: its set-up, heat and energy, what holds it back, who else is there."""
 
 from __future__ import annotations
 
