@@ -41,7 +41,7 @@ def beside_a_bare_loop(name: str) -> bool:
     forward.apply_flags(SETTING)
     module = forward.place(build(described(name), SETTING.image_size), SETTING)
     run = forward.forward_of(module, SETTING)
-    passes = timing.passes_a_block(timing.warm_up(run, "cpu"), "cpu")
+    passes = timing.passes_a_block(timing.pass_seconds(timing.warm_up(run, "cpu")), "cpu")
     images = torch.randn(SETTING.batch_size, 3, 224, 224)
     ours, bare = [], []
     for _ in range(ROUNDS):
