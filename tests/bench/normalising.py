@@ -43,7 +43,7 @@ def compare(name: str) -> None:
           f"preparing with statistics {cost:.3f} s")  # fmt: skip
     for label, module, run in (("as built", built, as_built), ("as timed", timed, as_timed)):
         print(f"  {label}: {activations(module, run)}")
-    count = timing.passes_a_block(passes, "cpu")
+    count = timing.passes_a_block(timing.pass_seconds(passes), "cpu")
     changes = []
     for turn in range(TURNS):
         pair = [as_built, as_timed][:: 1 if turn % 2 else -1]

@@ -26,6 +26,10 @@ SECONDS = float(os.environ.get("CMX_GPU_SECONDS", "560"))
 BEGUN = time.monotonic()
 
 
+def can_run() -> bool:
+    return ASKED == "cpu" or torch.cuda.is_available()
+
+
 def seconds_left() -> float:
     return SECONDS - (time.monotonic() - BEGUN)
 
@@ -35,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     checks = [item for item in items if HERE in item.path.parents]
     for item in checks:
         item.add_marker(pytest.mark.gpu)
-    if ASKED == "cpu" or not checks or torch.cuda.is_available():
+    if not checks or can_run():
         return
     if ASKED == "required":
         pytest.exit("no GPU: torch.cuda.is_available() is False", returncode=1)
@@ -127,7 +131,7 @@ def cmx(tmp_path: Path) -> Cmx:
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """No dots: the lines below say it."""
-    if not is_check(report):
+    if "gpu" not in report.keywords or not can_run():
         return None
     counts = report.when == "call" or report.outcome != "passed"
     return (report.outcome if counts else "", "", "")
@@ -136,7 +140,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
-    if report.when == "call" or report.outcome != "passed":
+    if can_run() and (report.when == "call" or report.outcome != "passed"):
         terminal = item.config.pluginmanager.get_plugin("terminalreporter")
         terminal.ensure_newline()
         terminal.write_line(line(report, call))
@@ -151,7 +155,3 @@ def line(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
         seen.insert(0, (str(call.excinfo.value).splitlines() or [call.excinfo.typename])[0])
     name = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
     return f"{word} {name}{': ' if seen else ''}{'; '.join(seen)}"[:400]
-
-
-def is_check(report: pytest.TestReport) -> bool:
-    return "gpu" in report.keywords

@@ -134,7 +134,7 @@ def events_and_wall(device: str, name: str) -> str:
     if name == "cm":
         model, setting = CONVMIXER, dataclasses.replace(setting, image_size=24, batch_size=256)
     run = forward.prepare(model, setting)
-    passes = timing.passes_a_block(timing.warm_up(run, device), setting.kind)
+    passes = timing.passes_a_block(timing.pass_seconds(timing.warm_up(run, device)), setting.kind)
     by_events = timing.elapsed(run, passes, device)
     synchronize(device)
     begin = time.perf_counter()
@@ -209,7 +209,9 @@ def batchnorm_statistics(device: str) -> str:
     untouched = forward.place(build(timms("convmixer_768_32"), setting.image_size), setting)
     as_built = partial(forward.call_of(untouched, setting), forward.images(setting))
     as_timed = forward.forward_of(module, setting)
-    count = timing.passes_a_block(timing.warm_up(as_built, device), setting.kind)
+    count = timing.passes_a_block(
+        timing.pass_seconds(timing.warm_up(as_built, device)), setting.kind
+    )
     timing.warm_up(as_timed, device)
     ratios = [
         timing.elapsed(as_timed, count, device) / timing.elapsed(as_built, count, device)

@@ -22,7 +22,7 @@ from .conftest import Cmx, Done, seconds_left, started
 Say = Callable[[str], None]
 
 
-def inside(say: Say, name: str, *arguments: object, limit: float = 60.0) -> None:
+def inside(say: Say, name: str, *arguments: object, limit: float = 90.0) -> None:
     """Runs a check of `inside` in a fresh process."""
     timeout = max(1.0, min(limit, seconds_left()))
     passed, seen = local.call("tests.gpu.inside:run", name, *arguments, timeout=timeout)
