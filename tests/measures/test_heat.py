@@ -62,6 +62,7 @@ def test_blocks_say_how_long_the_gpu_was_warmed(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(nvml, "celsius", lambda device: 50.0)
     monkeypatch.setattr(throughput, "warm_up", lambda forward, device: [3.0, 0.1, 0.1, 0.1])
     monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: 0.1 * passes)
+    monkeypatch.setattr(throughput, "launch_seconds", lambda forward: 0.01)
     monkeypatch.setattr(throughput, "look_for", lambda setting: lambda: {"gpu_sm_clock": 1e9})
     timed: list[int] = []
 
