@@ -94,7 +94,8 @@ def digits_for(
 
 
 def sampled(value: float, digits: int) -> str:
-    """As `significant`, with zeros in place of whole digits too: `1,000` for 1039 and 2."""
+    """As `significant`, with zeros in place of whole digits too: `1,000` for 1039 and 2. For values
+    whose interval says nothing of their digits: of one process, and disturbed ones."""
     return significant(rounded(value, digits), digits)
 
 

@@ -110,7 +110,8 @@ def measured(result: Result | None, unit: float | None = None, best: bool = Fals
         return Entry(result.status, title=plain(result.reason), quiet=skipped, origin=origin)
     value, digits = estimate.value, digits_of(result)
     factor, name = units.step(value, result.unit) if unit is None else (unit, "")
-    write = units.significant if result.about.exact else units.sampled
+    alone = estimate.half_width is None and not result.about.exact
+    write = units.sampled if alone or result.disturbed else units.significant
     text = f"{write(value / factor, digits)} {name}".rstrip()
     spread, title, notes = _spread(result, estimate), _interval(result, estimate), _doubts(result)
     return Entry(text, spread, value, title, tuple(notes), best=best, origin=origin)
