@@ -22,7 +22,7 @@ def test_a_run_of_training_alone_shows_training() -> None:
     counted = make_records(make_run(PAPER[:2], (FP32,), ("params",)))
     shown = overview(summarise(run, [*counted, *trained]), 120)
     assert "\nAll metrics\n" in shown and "Table 1" not in shown
-    assert "12.5 images/s" in shown and "25.0 images/s" in shown
+    assert "12 images/s" in shown and "25 images/s" in shown  # of one process each: two digits
     assert "forward" not in shown  # the page has it
 
 

@@ -138,15 +138,15 @@ def test_names_of_lines_stand_right_of_the_axes_in_their_order() -> None:
     assert all(box.x1 < ax.figure.bbox.x1 for box in found.values())
 
 
-@pytest.mark.parametrize("bottom", [0.02, 0.35])
+@pytest.mark.parametrize("bottom", [0.02, 0.5])
 def test_the_note_on_labels_without_room_stays_on_a_users_figure(bottom: float) -> None:
     """Below the axes where the user has left room there, and else within them."""
-    figure = Figure(figsize=(2.4, 2.0))
-    ax = figure.add_axes((0.2, bottom, 0.75, 0.6))
+    figure = Figure(figsize=(2.4, 3.0))
+    ax = figure.add_axes((0.2, bottom, 0.75, 0.45))
     plot = FIGURES["throughput"]
     drawing.on(plot, ax)
     [note] = [text for text in ax.texts if text.get_text().startswith("No room")]
-    renderer = RendererAgg(240, 200, figure.dpi)
+    renderer = RendererAgg(240, 300, figure.dpi)
     box = note.get_window_extent(renderer)
     assert box.x0 >= 0 and box.y0 >= 0 and box.y1 <= figure.bbox.y1
     assert (box.y0 > ax.bbox.y0) is (bottom < 0.1)
