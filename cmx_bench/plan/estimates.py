@@ -16,7 +16,7 @@ from cmx_bench import datasets
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import ModelError
-from cmx_bench.measures import MEASURES, compiled, timing
+from cmx_bench.measures import MEASURES, compiled, heat, timing
 from cmx_bench.models import families
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.plan import at_once
@@ -205,9 +205,10 @@ def _more_on_a_gpu(cell: Cell) -> float:
     """What a process on a GPU takes longer than the table of measures says of CPUs."""
     if cell.setting.kind == "cpu":
         return 0.0
+    if cell.measure not in ("throughput", "train_throughput"):
+        return _CONTEXT_SECONDS
     longer = timing.BLOCK_SECONDS["cuda"] - timing.BLOCK_SECONDS["cpu"]
-    in_blocks = cell.measure in ("throughput", "train_throughput")
-    return _CONTEXT_SECONDS + (timing.BLOCKS * longer if in_blocks else 0.0)
+    return _CONTEXT_SECONDS + heat.STEADY_SECONDS + timing.BLOCKS * longer
 
 
 def _pass(cost: Cost, setting: Setting, images: int, cpu_rate: float) -> float:

@@ -111,12 +111,12 @@ def test_models_that_meta_tensors_cannot_run(
 
 
 def test_a_gpus_blocks_and_context_take_time(gpu: dict[str, Any], write_suite: Write) -> None:
-    """Eight blocks of half a second, half a second of warm-up, and two for the context."""
+    """Eight blocks of half a second, two seconds for the context, and three until it is warm."""
     text = TINY.replace("params, ", "memory, ").replace("cpu: [{name: cpu", "cuda: [{name: x")
     plan = made(write_suite(text), gpu)
     for key, seconds in plan.estimates.items():
-        assert seconds > (6.5 if "/throughput/" in key else 2.0), key
-        assert seconds < (8.5 if "/throughput/" in key else 3.5), key
+        assert seconds > (9.0 if "/throughput/" in key else 2.0), key
+        assert seconds < (11.0 if "/throughput/" in key else 3.5), key
     searching = made(write_suite(text.replace("name: x", "name: x, compile: max-autotune")), gpu)
     assert min(searching.estimates.values()) > 300
 
