@@ -221,19 +221,20 @@ def report(
         raise CmxError("--figures: goes with all files of one run")
     if style is not None and not figures:
         raise CmxError("--style: is that of the copies that --figures makes")
+    renderers = reports.RENDERERS if len(runs) == 1 else formats.SIDE_BY_SIDE
+    chosen = "" if everything else _format(format, output, renderers)
     measured = [reports.read(run) for run in runs]
     if len(runs) == 1:
         if everything:
             print(reports.save(measured[0], runs[0], (style or "page") if figures else None))
         else:
-            give(reports.RENDERERS[_format(format, output, reports.RENDERERS)](measured[0]), output)
+            give(reports.RENDERERS[chosen](measured[0]), output)
     else:
         comparison = side_by_side.compare(runs, measured)
         if everything:
             print(reports.save(comparison, out or formats.folder(comparison)))
         else:
-            render = formats.SIDE_BY_SIDE[_format(format, output, formats.SIDE_BY_SIDE)]
-            give(render(comparison), output)
+            give(formats.SIDE_BY_SIDE[chosen](comparison), output)
     for run, its in zip(runs, measured, strict=True):
         _note_disturbed(run, its)
 
