@@ -144,7 +144,7 @@ def test_a_heading_sorts_its_column_and_puts_the_rows_back(show: Open) -> None:
     button = heading(page, "throughput").locator("button")
     button.click()
     assert heading(page, "throughput").get_attribute("aria-sort") == "ascending"
-    assert [text.split()[0] for text in column(page, 7)][:3] == ["99", "198", "297"]
+    assert [text.split()[0] for text in column(page, 7)][:3] == ["99", "198", "300"]
     button.click()
     assert heading(page, "throughput").get_attribute("aria-sort") == "descending"
     assert [text.split()[0] for text in column(page, 7)][:2] == ["1,089", "990"]
@@ -225,7 +225,7 @@ def test_a_number_shows_what_it_was_made_from(show: Open) -> None:
     text = dialog.inner_text()
     assert "293.412" in text and "299.4" in text  # samples as recorded, not rounded
     assert dialog.locator("tbody tr").count() == 3
-    assert "297 ± 2.5 %, n = 3" in text
+    assert "300 ≈ ± 2.5 %, n = 3" in text
     assert "95 % interval 289.76 images/s to 304.30 images/s over 3 processes" in text
     assert FP16.key in text and "python -m cmx_bench run suites/paper.yaml" in text
     assert "gluon_in1k: named by the suite, no file hashed" in text
@@ -408,10 +408,10 @@ def test_a_point_leads_to_its_row(show: Open, key: str | None) -> None:
 def test_the_pointer_and_the_focus_show_what_the_tables_say(show: Open) -> None:
     page = show()
     chosen(page, "throughput", "params")
-    shown = [POINT, "Throughput: 297 images/s (± 2.5 %, n = 3)", "Parameters: 60.2 M"]
+    shown = [POINT, "Throughput: 300 images/s ≈ (± 2.5 %, n = 3)", "Parameters: 60.2 M"]
     point = page.get_by_role("link", name=POINT)
     assert point.get_attribute("aria-label") == "; ".join(shown)
-    tip = page.locator(".drawing tspan", has_text="297 images/s")
+    tip = page.locator(".drawing tspan", has_text="300 images/s")
     point.hover()
     tip.wait_for()
     page.mouse.move(0, 0)

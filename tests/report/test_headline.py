@@ -128,7 +128,7 @@ def test_what_a_budget_cut_off_is_named_the_widest_first(run: Run, found: list[R
     assert cut_off(report) == text
     assert Fact("Beware", text, warning=True) in warnings(report)
     texts = {one.term: one.text for one in origins(report)}
-    assert texts["Measuring time"].endswith(" with a budget of 40 s")
+    assert ", with a budget of 40 s; " in texts["Measuring time"]
     assert cut_off(summarise(dataclasses.replace(run, budget=40.0), found)) == ""
 
 

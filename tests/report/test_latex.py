@@ -28,7 +28,7 @@ COMMANDS = {
     "rightarrow", "leftrightarrow", "otimes", "dagger", "ddagger", "mu", "rho", "ldots",
     "ifdefined", "else", "fi", "def", "cmxbenchalone", "expandafter", "enddocument", "input",
     "endfirsthead",
-    "leq", "geq",
+    "leq", "geq", "approx",
 }  # fmt: skip
 # A command of letters, an escaped special character, or the end of a row.
 COMMAND = re.compile(r"\\([a-zA-Z]+|[{}$&#_%\\,]|[\"'`^~=.uvHckr]\{)")

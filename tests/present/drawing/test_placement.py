@@ -149,4 +149,4 @@ def test_the_note_on_labels_without_room_stays_on_a_users_figure(bottom: float) 
     renderer = RendererAgg(240, 300, figure.dpi)
     box = note.get_window_extent(renderer)
     assert box.x0 >= 0 and box.y0 >= 0 and box.y1 <= figure.bbox.y1
-    assert (box.y0 > ax.bbox.y0) is (bottom < 0.1)
+    assert (box.y0 > ax.bbox.y0) == (bottom < 0.1)
