@@ -104,6 +104,8 @@ def _refuse_other_samples(record: Record) -> None:
                                                        f"{len(discarded)} discarded")  # fmt: skip
     if min(record.covariates.get("probe", [1])) <= 0:
         raise DamageError(("covariates", "probe"), "expected seconds above 0")
+    if "probe" in record.covariates and min([*kept, *discarded, 1]) <= 0:  # blocks are compared
+        raise DamageError(("values", metric), "expected rates above 0")
 
 
 # What reports say of an evaluation beside its shares.

@@ -344,6 +344,7 @@ CONTRADICTIONS: list[tuple[Where, Any, str]] = [
     (("timed", ("covariates", "probe")), [0.1] * 3,
      "covariates.probe: expected a value for each of 4 samples of throughput, got 3"),
     (("timed", ("covariates", "probe", 1)), 0, "covariates.probe: expected seconds above 0"),
+    (("timed", ("values", "throughput", 0)), 0, "values.throughput: expected rates above 0"),
     (("timed", ("covariates",)), {"probe": [0.1] * 4}, "covariates.disturbed: is missing"),
     (("timed", ("covariates",)), {}, "covariates.disturbed: is missing"),
     (("timed", ("covariates", "discarded", 3)), 0.0,
