@@ -194,7 +194,9 @@ def _width(result: Result) -> float:
 
 def _wide(result: Result) -> str:
     width = _width(result)
-    return f"{result.cell} {'no interval' if width == math.inf else f'± {units.percent(width)}'}"
+    if width == math.inf:
+        return f"{result.cell} no interval"
+    return f"{result.cell} ± {'over 1,000 %' if width > 10 else units.percent(width)}"
 
 
 def _count(number: int, what: str, plural: str = "s") -> str:

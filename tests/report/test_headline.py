@@ -109,6 +109,17 @@ def test_cells_that_stayed_wide_are_a_warning(run: Run, found: list[Record]) -> 
     assert too_wide(summarise(run, noisy)) == ""
 
 
+def test_two_processes_far_apart_are_over_a_thousand_percent(run: Run, found: list[Record]) -> None:
+    cell = f"resnet152/throughput/{FP16.key}"
+    two = [
+        dataclasses.replace(record, values={"throughput": [100.0 * 3**record.replicate]})
+        for record in found
+        if record.cell == cell and record.replicate < 2
+    ]
+    cut = dataclasses.replace(run, budget=40.0, cut_off={cell: 3})
+    assert f"{cell} ± over 1,000 % (n = 2)" in cut_off(summarise(cut, two))
+
+
 def test_what_a_budget_cut_off_is_named_the_widest_first(run: Run, found: list[Record]) -> None:
     """One cell has a single process, one two that differ by a tenth; the others have all."""
     one, two = f"resnet50/throughput/{FP16.key}", f"resnet152/throughput/{FP16.key}"
