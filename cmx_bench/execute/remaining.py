@@ -109,8 +109,7 @@ def all_processes_left(plan: Plan, found: Mapping[str, Sequence[Record]]) -> dic
 def cut_off(plan: Plan, found: Mapping[str, Sequence[Record]]) -> dict[str, int]:
     """How many more processes the repeated cells of a run that has ended would still have got."""
     left = all_processes_left(plan, found)
-    repeated = [one for one in plan.cells if MEASURES[one.measure].repeats(one.setting.kind)]
-    return {cell.key: left[cell.key] for cell in repeated if left[cell.key]}
+    return {cell.key: left[cell.key] for cell in plan.repeated if left[cell.key]}
 
 
 def seconds_left(
@@ -148,8 +147,7 @@ def seconds_left(
 
     first = first_round(plan, [cell for cell in sampled if cell.key not in took], expected)
     left = all_processes_left(plan, found)
-    repeated = [one for one in plan.cells if MEASURES[one.measure].repeats(one.setting.kind)]
-    rounds = max((left[one.key] for one in repeated), default=0)
+    rounds = max((left[cell.key] for cell in plan.repeated), default=0)
     every = INTERPRETER_SECONDS * rounds
     every += sum(left[cell.key] * expected(cell) for cell in sampled)
     every = max(every, (rounds - 1) * apart(plan, spread))

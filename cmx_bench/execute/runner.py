@@ -211,9 +211,9 @@ def _round(plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]) ->
     The order is drawn from the suite and the round alone, before cells that need no more are left
     out, so that a resumed run keeps it. Drift of the machine then falls on all models alike.
     """
-    infos = [(cell, MEASURES[cell.measure]) for cell in plan.cells]
-    repeated = [cell for cell, info in infos if info.repeats(cell.setting.kind)]
-    once = [cell for cell, info in infos if not info.together and cell not in repeated]
+    repeated = list(plan.repeated)
+    others = (cell for cell in plan.cells if cell not in repeated)
+    once = [cell for cell in others if not MEASURES[cell.measure].together]
     random.Random(f"{plan.suite_file.suite.hash}/{replicate}").shuffle(repeated)
     left = remaining.all_processes_left(plan, found)
     return [cell for cell in once + repeated if left[cell.key]]

@@ -50,6 +50,13 @@ class Plan:
         return self.suite_file.suite.replicates if repeats else 1
 
     @property
+    def repeated(self) -> tuple[Cell, ...]:
+        """The cells that are measured anew in several fresh processes."""
+        return tuple(
+            cell for cell in self.cells if MEASURES[cell.measure].repeats(cell.setting.kind)
+        )
+
+    @property
     def evaluated(self) -> tuple[Cell, ...]:
         """The cells that rest on images; those of a setting are executed together."""
         return tuple(cell for cell in self.cells if MEASURES[cell.measure].together)
