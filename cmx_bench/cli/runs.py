@@ -85,7 +85,7 @@ def run(
     plan = plan_of(
         suite, device, only, allow_import, data, weights, allow_missing, cache, processes
     )
-    neighbours = look()
+    neighbours = look(int(plan.machine["cores"]))
     if gate_claims and not plan.suite_file.suite.claims:
         raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
     if seconds is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 
@@ -15,14 +14,15 @@ _FEWEST_SECONDS = 1.0
 _OURS = ("user", "system", "children_user", "children_system")
 
 
-def watch() -> Callable[[], Neighbours | None]:
-    """Begins a look; what is called later gives what was seen since, None for less than a second.
+def watch() -> Callable[[int], Neighbours | None]:
+    """Begins a look; what is called later, with the number of cores that this process may use,
+    gives what was seen since, None for less than a second.
 
     What this process, its children and theirs compute meanwhile is their own.
     """
     begin, before, ours_before = time.monotonic(), psutil.cpu_times(), _ours()
 
-    def look() -> Neighbours | None:
+    def look(usable: int) -> Neighbours | None:
         seconds, after = time.monotonic() - begin, psutil.cpu_times()
         if seconds < _FEWEST_SECONDS:
             return None
@@ -38,7 +38,7 @@ def watch() -> Callable[[], Neighbours | None]:
         return Neighbours(
             seconds=round(seconds, 3),
             cores=psutil.cpu_count() or 1,
-            usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+            usable=usable,
             busy=round(max(0.0, others) / seconds, 3),
             steal=round(max(0.0, stolen) / max(total, 1e-9), 5),
         )

@@ -26,7 +26,6 @@ def counters(monkeypatch: pytest.MonkeyPatch) -> Install:
         monkeypatch.setattr(looking.psutil, "cpu_times", lambda: next(times))
         monkeypatch.setattr(looking.psutil, "cpu_count", lambda: 2)
         monkeypatch.setattr(looking, "_ours", lambda: next(own))
-        monkeypatch.setattr(looking.os, "sched_getaffinity", lambda _: {0, 1})
 
     return install
 
@@ -37,12 +36,12 @@ def test_what_others_compute_is_neither_ours_nor_idle(counters: Install) -> None
     after = CALM._replace(user=110.0, system=53.0, irq=2.0, idle=1003.0, iowait=21.0, steal=12.0,
                           guest=12.0)  # fmt: skip
     counters(10.0, after, 6.0)
-    assert looking.watch()() == Neighbours(10.0, 2, 2, busy=0.8, steal=0.1)
+    assert looking.watch()(2) == Neighbours(10.0, 2, 2, busy=0.8, steal=0.1)
 
 
 def test_a_moment_tells_nothing(counters: Install) -> None:
     counters(0.5, CALM._replace(user=101.0), 0.0)
-    assert looking.watch()() is None
+    assert looking.watch()(2) is None
 
 
 def test_what_children_compute_is_ours() -> None:
