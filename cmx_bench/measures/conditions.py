@@ -125,11 +125,11 @@ def compared(
         rates: images a second of each block, or anything else that falls where it is slowed.
         others: the calm rate of the cell, for a process that has too few calm blocks.
     """
-    calm_one = calm_rate(calm(rates, blocks)) or others
-    if calm_one is None:
+    reference = calm_rate(calm(rates, blocks)) or others
+    if reference is None:
         return list(blocks)
     return [
-        {**block, "slowdown": calm_one / rate} for rate, block in zip(rates, blocks, strict=True)
+        {**block, "slowdown": reference / rate} for rate, block in zip(rates, blocks, strict=True)
     ]
 
 

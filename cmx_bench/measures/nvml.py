@@ -87,7 +87,7 @@ def joules(device: str) -> float | None:
     if (found := opened(device)) is None:
         return None
     nvml, gpu = found
-    if _answers(_FACTS, nvml, gpu).get("mig"):
+    if _answers({"mig": _FACTS["mig"]}, nvml, gpu).get("mig"):
         return None
     with suppress(nvml.NVMLError):
         return float(nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)) / 1000
@@ -98,7 +98,8 @@ def celsius(device: str) -> float | None:
     """How warm a GPU is; None where NVML does not tell."""
     if (found := opened(device)) is None:
         return None
-    temperature = _answers(_HELD_BACK, *found).get("gpu_temperature")
+    name = "gpu_temperature"
+    temperature = _answers({name: _HELD_BACK[name]}, *found).get(name)
     return None if temperature is None else float(temperature)
 
 
