@@ -11,6 +11,8 @@ import torch
 from cmx_bench.cell import Setting
 from cmx_bench.measures import conditions, probes
 
+from .events import note_events
+
 JIFFY = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -106,19 +108,6 @@ def test_a_gpus_clock_is_timed_behind_the_block(monkeypatch: pytest.MonkeyPatch)
     """A stand-in for torch.cuda writes down what is launched and read, in order."""
     asked: list[object] = []
 
-    class Event:
-        def __init__(self, enable_timing: bool) -> None:
-            assert enable_timing
-
-        def record(self) -> None:
-            asked.append("record")
-
-        def synchronize(self) -> None:
-            asked.append("wait")
-
-        def elapsed_time(self, end: Event) -> float:
-            return 1.25
-
     def read() -> dict[str, float]:
         asked.append("NVML")
         return {"gpu_temperature": 61}
@@ -127,7 +116,7 @@ def test_a_gpus_clock_is_timed_behind_the_block(monkeypatch: pytest.MonkeyPatch)
         asked.append("system")
         return {"clock": 1.0}
 
-    monkeypatch.setattr(torch.cuda, "Event", Event)
+    note_events(monkeypatch, asked, 1.25)
     monkeypatch.setattr(torch.cuda, "_sleep", asked.append)
     monkeypatch.setattr(probes.nvml, "reader", lambda device: read)
     monkeypatch.setattr(probes, "_system", lambda: system)

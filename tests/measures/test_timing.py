@@ -10,6 +10,8 @@ import torch
 
 from cmx_bench.measures import conditions, timing
 
+from .events import note_events
+
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
@@ -143,20 +145,7 @@ def test_cuda_blocks_are_timed_by_events_with_one_wait(monkeypatch: pytest.Monke
     """A stand-in for torch.cuda writes down what is asked of it, in order."""
     asked: list[str] = []
 
-    class Event:
-        def __init__(self, enable_timing: bool) -> None:
-            assert enable_timing
-
-        def record(self) -> None:
-            asked.append("record")
-
-        def synchronize(self) -> None:
-            asked.append("wait")
-
-        def elapsed_time(self, end: Event) -> float:
-            return 1500.0
-
-    monkeypatch.setattr(torch.cuda, "Event", Event)
+    note_events(monkeypatch, asked, 1500.0)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: asked.append("synchronize"))
 
     def forward() -> torch.Tensor:
