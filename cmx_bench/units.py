@@ -149,12 +149,25 @@ def count(text: str) -> int | None:
     raise ValueError("expected a number such as 21110248, 21.1M or 4G")
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def plain(text: str) -> str:
     """`text` without control characters and lone surrogates, which no format can carry."""
     return _CONTROL.sub("�", text)
+
+
+def escaped(text: str) -> str:
+    """`text` with control characters and lone surrogates as Python writes them, such as `\\x1b`; a
+    byte of a file's name that is no UTF-8 (PEP 383) as `\\xe9`."""
+    return _CONTROL.sub(_code, text)
+
+
+def _code(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    if 0xDC80 <= number <= 0xDCFF:
+        number -= 0xDC00
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 def unbroken(text: str) -> str:

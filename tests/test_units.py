@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,3 +164,17 @@ def test_step(value: float, unit: str, expected: tuple[float, str]) -> None:
 )
 def test_rounded(value: float, digits: int, expected: float) -> None:
     assert units.rounded(value, digits) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped", "plain"),
+    [
+        ("ü 😀\n\t\xa0", "ü 😀\n\t\xa0", "ü 😀\n\t\xa0"),
+        ("\x1b[31m\x9b\r\x7f", r"\x1b[31m\x9b\x0d\x7f", "�[31m���"),
+        (os.fsdecode(b"caf\xe9"), r"caf\xe9", "caf�"),
+        ("\ud83d\uffff", r"\ud83d\uffff", "��"),
+    ],
+)
+def test_what_no_terminal_should_get(text: str, escaped: str, plain: str) -> None:
+    assert units.escaped(text) == escaped
+    assert units.plain(text) == plain

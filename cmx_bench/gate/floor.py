@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from cmx_bench.errors import PlanError, RecordsError
-from cmx_bench.results import atomic
+from cmx_bench import files
+from cmx_bench.errors import PlanError
 from cmx_bench.results.records import text_of
 from cmx_bench.results.validation import STRICT, DamageError, decoded
 
@@ -109,11 +109,9 @@ def write(floor: Floor, file: Path) -> None:
     Raises:
         RecordsError: it cannot be written.
     """
-    try:
+    with files.writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write(file, json.dumps(dataclasses.asdict(floor), indent=1) + "\n")
-    except OSError as error:
-        raise RecordsError(f"{file}: cannot be written: {error.strerror}") from error
+    files.write(file, files.json_of(dataclasses.asdict(floor), indent=1))
 
 
 def read(machine: Mapping[str, Any]) -> Floor | None:

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cmx_bench import files
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.plan import Plan
-from cmx_bench.results import atomic, environment
+from cmx_bench.results import environment
 from cmx_bench.results.records import name_of_new
 
 SCHEMA = 1
@@ -37,11 +38,9 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
         "schema": SCHEMA, "created": now.isoformat(timespec="seconds"), "suite": suite.name,
         "suite_hash": suite.hash, "machine": plan.machine, "environments": {}, **about,
     }  # fmt: skip
-    try:
+    with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        atomic.write(folder / "gate.json", json.dumps(text, indent=1) + "\n")
-    except OSError as error:
-        raise RecordsError(f"{folder}: cannot be written: {error.strerror}") from error
+    files.write(folder / "gate.json", files.json_of(text, indent=1))
     return folder
 
 
@@ -54,16 +53,14 @@ def append(folder: Path, pair: Pair, **more: Any) -> None:
     digests = [environment.digest(one) for one in pair.environments]
     named = dict(zip(digests, pair.environments, strict=True))
     found = dataclasses.asdict(pair) | {"environments": digests}
-    try:
-        _keep_environments(folder / "gate.json", named)
-        with (folder / "pairs.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(found | more) + "\n")
-    except OSError as error:
-        raise RecordsError(f"{folder}: cannot be written: {error.strerror}") from error
+    _keep_environments(folder / "gate.json", named)
+    path = folder / "pairs.jsonl"
+    with files.writing(path), path.open("a", encoding="utf-8") as file:
+        file.write(files.json_of(found | more))
 
 
 def _keep_environments(path: Path, named: Mapping[str, Any]) -> None:
-    text = json.loads(path.read_text(encoding="utf-8"))
+    text = json.loads(files.text_of(path, RecordsError))
     if named.keys() - text["environments"].keys():
         text["environments"] |= named
-        atomic.write(path, json.dumps(text, indent=1) + "\n")
+        files.write(path, files.json_of(text, indent=1))

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cmx_bench import files
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import atomic
 from cmx_bench.results.records import Record
 
 # What numpy raises for a file that is missing, damaged, or of other arrays.
@@ -85,7 +85,7 @@ def resume(part: Path, size: int) -> NDArray[np.void]:
 
 def finish(rows: NDArray[np.void], target: Path) -> None:
     """Writes the rows of a finished cell into its file, at once or not at all."""
-    with atomic.replacing(target) as draft, draft.open("wb") as file:
+    with files.replacing(target) as draft, draft.open("wb") as file:
         np.savez_compressed(file, **{name: rows[name] for name in ROW.names or ()})  # type: ignore[arg-type]
 
 
@@ -126,7 +126,7 @@ def write_images(folder: Path, images: Images) -> None:
     text = io.StringIO()
     rows = zip(images.keys, (" ".join(map(str, labels)) for labels in images.labels), strict=True)
     csv.writer(text, lineterminator="\n").writerows([("key", "labels"), *rows])
-    atomic.write(images_path(folder), text.getvalue())
+    files.write(images_path(folder), text.getvalue())
 
 
 def read_images(folder: Path) -> Images:
@@ -137,7 +137,7 @@ def read_images(folder: Path) -> Images:
     """
     path = images_path(folder)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             _, *rows = csv.reader(file)
         labels = (tuple(map(int, words.split())) for _, words in rows)
         return Images(tuple(key for key, _ in rows), tuple(labels))

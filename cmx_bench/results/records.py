@@ -6,6 +6,7 @@ any moment and lose one cell at most.
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import hashlib
 import json
@@ -16,13 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, BinaryIO, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
+from cmx_bench import files
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError, SuiteError
-from cmx_bench.results import atomic
 from cmx_bench.results.contradictions import refuse_in_record, refuse_in_run
 from cmx_bench.results.details import AnyAccuracy, AnyDetails, Facts
 from cmx_bench.results.neighbours import Neighbours
@@ -139,38 +140,50 @@ _RECORD, _RUN = TypeAdapter(Record), TypeAdapter(Run)
 def append(folder: Path, record: Record) -> None:
     """Adds `record` to the folder's records and flushes it to the disk.
 
-    An unfinished last line, which only a kill leaves behind, is cut off first.
+    An unfinished last line, which only a kill leaves behind, is cut off first; one that lacks no
+    more than its line feed gets it.
 
     Raises:
         RecordsError: the folder cannot be written.
     """
     path = folder / "records.jsonl"
-    line = json.dumps(dataclasses.asdict(record), allow_nan=False) + "\n"
+    line = files.json_of(dataclasses.asdict(record)).encode()
+    with files.writing(path), path.open("ab+") as file:
+        last = _unended(file)
+        if _is_half(last):
+            file.truncate(file.tell() - len(last))
+        elif last:
+            line = b"\n" + line
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _unended(file: BinaryIO) -> bytes:
+    """What stands behind the last line feed of a file; it is read to its end."""
+    begin = end = file.seek(0, os.SEEK_END)
+    while begin:
+        begin = file.seek(max(0, begin - 4096))
+        if (found := file.read(4096).rfind(b"\n")) >= 0:
+            begin += found + 1
+            break
+    file.seek(begin)
+    return file.read(end - begin)
+
+
+def _is_half(last: bytes) -> bool:
+    """Whether a last line that lacks its line feed lacks more: no part of a JSON object is JSON."""
     try:
-        with path.open("ab+") as file:
-            file.truncate(_whole_lines(path))
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _whole_lines(path: Path) -> int:
-    """The size in bytes of the file up to its last line feed."""
-    with path.open("rb") as file:
-        position = file.seek(0, os.SEEK_END)
-        while position:
-            position = file.seek(max(0, position - 4096))
-            if (found := file.read(4096).rfind(b"\n")) >= 0:
-                return position + found + 1
-    return 0
+        json.loads(last.strip() or b"0")
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def read(folder: Path) -> list[Record]:
     """All records of a run, in the order in which they were measured.
 
-    An unfinished last line is passed over: its cell counts as not measured.
+    A last line that was written by half is passed over: its cell counts as not measured.
 
     Raises:
         RecordsError: a record is damaged, repeats another, contradicts itself or the run beside it,
@@ -191,15 +204,13 @@ def read(folder: Path) -> list[Record]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """The finished lines of a file, without their ends."""
-    try:
+    """The whole lines of a file that are not blank, without their ends and the byte order mark."""
+    with files.reading(path, RecordsError):
         _refuse_huge(path)
         with path.open("rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    yield line[:-1]
-    except OSError as error:
-        raise RecordsError(f"{path}: cannot be read: {error.strerror}") from error
+            for number, line in enumerate(file):
+                if line.strip() and (line.endswith(b"\n") or not _is_half(line)):
+                    yield line.removeprefix(b"" if number else codecs.BOM_UTF8).strip()
 
 
 def _refuse_huge(path: Path) -> None:
@@ -211,7 +222,10 @@ def _refuse_huge(path: Path) -> None:
 def unfinished(folder: Path) -> bool:
     """Whether the last record was written by half, and counts for nothing: after a kill."""
     path = folder / "records.jsonl"
-    return path.exists() and _whole_lines(path) < path.stat().st_size
+    if not path.exists():
+        return False
+    with files.reading(path, RecordsError), path.open("rb") as file:
+        return _is_half(_unended(file))
 
 
 @contextmanager
@@ -252,14 +266,14 @@ def write_run(folder: Path, run: Run) -> None:
         RecordsError: the folder cannot be made or written.
     """
     path = folder / "run.json"
-    try:
+    with files.writing(path):
         folder.mkdir(parents=True, exist_ok=True)
-        atomic.write(path, json.dumps(dataclasses.asdict(run), indent=1) + "\n")
-    except OSError as error:
-        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
+    files.write(path, files.json_of(dataclasses.asdict(run), indent=1))
 
 
-def write_rendered(folder: Path, folders: Iterable[str], files: Mapping[str, str | bytes]) -> None:
+def write_rendered(
+    folder: Path, folders: Iterable[str], rendered: Mapping[str, str | bytes]
+) -> None:
     """Writes files into a folder, in their order, each at once or not at all.
 
     Args:
@@ -268,14 +282,11 @@ def write_rendered(folder: Path, folders: Iterable[str], files: Mapping[str, str
     Raises:
         RecordsError: the folder cannot be made or written.
     """
-    try:
-        for name in ("", *folders):
+    for name in ("", *folders):
+        with files.writing(folder / name):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            atomic.write(folder / name, content)
-    except OSError as error:
-        where = error.filename or folder
-        raise RecordsError(f"{where}: cannot be written: {error.strerror}") from error
+    for name, content in rendered.items():
+        files.write(folder / name, content)
 
 
 def name_of_new(machine: Environment, now: datetime) -> str:
@@ -360,11 +371,9 @@ def text_of(path: Path) -> str:
     Raises:
         RecordsError: it cannot be read, has more than `LARGEST` bytes, or is no UTF-8.
     """
-    try:
+    with files.reading(path, RecordsError):
         _refuse_huge(path)
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordsError(f"{path}: cannot be read: {error}") from error
+    return files.text_of(path, RecordsError)
 
 
 def content_hash(run: Run, found: Iterable[Record]) -> str:

@@ -14,6 +14,7 @@ from typing import ClassVar, TypeAlias
 
 import yaml
 
+from cmx_bench import files
 from cmx_bench.errors import SuiteError
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
@@ -93,12 +94,7 @@ def read(path: Path) -> Document:
         SuiteError: the file cannot be read, is not UTF-8 or not YAML, repeats a key, uses a
             foreign tag, or expands to more than `MOST_VALUES` values or `DEEPEST` levels.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SuiteError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SuiteError(f"{path}: byte {error.start} is not UTF-8") from error
+    text = files.text_of(path, SuiteError)
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

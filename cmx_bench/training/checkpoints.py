@@ -11,20 +11,20 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cmx_bench import files
 from cmx_bench.errors import WeightsError
-from cmx_bench.results import atomic
 
 
 def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
     """Writes a `.safetensors` file; it is on the disk when this returns."""
-    with atomic.replacing(path) as draft:
+    with files.replacing(path) as draft:
         save_file({name: one.cpu().contiguous() for name, one in state_dict.items()}, draft)
         _flush(draft)
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """Keeps the state of a training; it is on the disk when this returns."""
-    with atomic.replacing(path) as draft:
+    with files.replacing(path) as draft:
         torch.save(dict(state), draft)
         _flush(draft)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,11 +47,50 @@ def test_a_kill_at_any_byte_loses_the_last_record_at_most(tmp_path: Path) -> Non
     records.append(tmp_path, replace(RECORD, replicate=1))
     whole = path.read_bytes()
     first = whole.index(b"\n") + 1
-    for size in range(first, len(whole)):
+    for size in range(first, len(whole) - 1):
         path.write_bytes(whole[:size])
         assert [record.replicate for record in records.read(tmp_path)] == [0]
         records.append(tmp_path, replace(RECORD, replicate=2))
         assert [record.replicate for record in records.read(tmp_path)] == [0, 2]
+
+
+def test_a_last_record_that_lacks_its_line_feed_counts(tmp_path: Path) -> None:
+    """As an editor, or a tool that trims the end of a file, leaves it."""
+    path = tmp_path / "records.jsonl"
+    written = [replace(RECORD, replicate=n) for n in range(3)]
+    for record in written[:2]:
+        records.append(tmp_path, record)
+    path.write_bytes(path.read_bytes().rstrip())
+    assert records.read(tmp_path) == written[:2] and not records.unfinished(tmp_path)
+    records.append(tmp_path, written[2])
+    assert records.read(tmp_path) == written
+    assert len(path.read_bytes().splitlines()) == 3
+
+
+@pytest.mark.parametrize("last", ["", "\r\n", "\n\n", "\r\n\r\n", "\n ", " "])
+def test_files_that_went_through_an_editor(tmp_path: Path, last: str) -> None:
+    """A byte order mark, other ends of lines, blanks at the end."""
+    records.write_run(tmp_path, RUN)
+    written = [replace(RECORD, replicate=n) for n in range(2)]
+    for record in written:
+        records.append(tmp_path, record)
+    for name in ("run.json", "records.jsonl"):
+        text = (tmp_path / name).read_text().rstrip().replace("\n", "\r\n") + last
+        (tmp_path / name).write_bytes(f"\ufeff{text}".encode())
+    assert records.read(tmp_path) == written and not records.unfinished(tmp_path)
+    assert records.read_run(tmp_path) == RUN
+    records.append(tmp_path, replace(RECORD, replicate=2))
+    assert len(records.read(tmp_path)) == 3
+
+
+def test_names_that_are_no_utf_8_can_be_read_again(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    records.write_run(tmp_path, replace(RUN, command=f"cmx-bench run {name}.yaml"))
+    records.append(
+        tmp_path, replace(RECORD, status="failed", values={}, reason=f"no {name} \ud83d")
+    )
+    assert records.read_run(tmp_path).command == r"cmx-bench run caf\xe9.yaml"
+    assert records.read(tmp_path)[0].reason == r"no caf\xe9 \ud83d"
 
 
 def test_a_record_written_by_half_is_seen(tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ def test_every_value_and_key_has_its_place(tmp_path: Path) -> None:
     assert marks["b", 0] == (3, 5)
 
 
+def test_a_file_of_another_editor_is_the_same(tmp_path: Path) -> None:
+    assert read(tmp_path, "\ufeffa: 1\r\nb: [x]\r\n") == read(tmp_path, "a: 1\nb: [x]\n")
+
+
 def test_an_alias_stands_for_its_value(tmp_path: Path) -> None:
     assert read(tmp_path, "a: &x [1]\nb: *x\n").value == {"a": [1], "b": [1]}
 
@@ -66,7 +70,8 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: [1\n", "2:1", "not valid YAML"),
         ("a: 1\n---\nb: 2\n", "2:1", "not valid YAML"),
         ("", "1:1", "is empty"),
-        (b"a: \xff\n", "", "byte 3 is not UTF-8"),
+        (b"b: 1\na: \xff\n", "2:", "the byte 0xff is not UTF-8; save the file as UTF-8"),
+        ("a: 1\n".encode("utf-16"), "1:", "the byte 0xff is not UTF-8"),
         (b"a: \x00\n", "", "not valid YAML"),
     ],
 )

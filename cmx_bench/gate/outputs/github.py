@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from pathlib import Path
 
-from cmx_bench.errors import RecordsError
+from cmx_bench import files
 from cmx_bench.gate.outputs.comparisons import ordered
 from cmx_bench.gate.outputs.readable import in_markdown
 from cmx_bench.gate.outputs.sentences import headline, named, told
@@ -52,7 +52,7 @@ def append_summary(verdict: Verdict, path: Path) -> bool:
     Raises:
         RecordsError: the file cannot be written.
     """
-    try:
+    with files.writing(path):
         room = _MOST_BYTES - (path.stat().st_size if path.exists() else 0)
         rows = len(verdict.comparisons)
         cuts = range(rows + 1)
@@ -61,8 +61,6 @@ def append_summary(verdict: Verdict, path: Path) -> bool:
             return False
         with path.open("a", encoding="utf-8") as file:
             file.write(in_markdown(verdict, cut=cut))
-    except OSError as error:
-        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
     return True
 
 

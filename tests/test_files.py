@@ -1,0 +1,74 @@
+"""Files as anybody wrote them are read, and replaced at once or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import files
+from cmx_bench.errors import RecordsError, SuiteError
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_text_whatever_wrote_it(tmp_path: Path, mark: str, end: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(f"{mark}one ü{end}two".encode())
+    assert files.text_of(path, SuiteError) == "one ü\ntwo"
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_text_that_is_no_utf_8_is_named_with_its_line(tmp_path: Path, mark: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(mark + b"one\ntwo\ncaf\xe9\n")
+    with pytest.raises(SuiteError) as error:
+        files.text_of(path, SuiteError)
+    assert str(error.value) == f"{path}:3: the byte 0xe9 is not UTF-8; save the file as UTF-8"
+
+
+def test_what_cannot_be_read_or_written_is_said_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=r"/none: cannot be read: No such file"):
+        files.text_of(tmp_path / "none", SuiteError)
+    with pytest.raises(RecordsError, match=r"/none/file: cannot be written: No such file"):
+        files.write(tmp_path / "none" / "file", "text")
+
+
+def test_json_that_every_reader_takes() -> None:
+    name = os.fsdecode(b"\\caf\xe9")
+    told = {name: ["ü😀", "\x1b\x9b", "\ud800"]}
+    text = files.json_of(told)
+    text.encode()
+    assert json.loads(text) == {r"\caf\xe9": ["ü😀", "\x1b\x9b", r"\ud800"]}
+    assert text.endswith("]}\n") and text.count("\n") == 1
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.json_of(float("nan"))
+
+
+@pytest.mark.parametrize("content", ["ü\n", b"\xff"])
+def test_content_is_replaced(tmp_path: Path, content: str | bytes) -> None:
+    path = tmp_path / "file"
+    files.write(path, "old")
+    files.write(path, content)
+    assert path.read_bytes() == (content if isinstance(content, bytes) else content.encode())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_fails_leaves_the_old_content_and_no_draft(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    files.write(path, "old")
+    with pytest.raises(ValueError, match="half"), files.replacing(path) as draft:
+        draft.write_text("new")
+        assert path.read_text() == "old"
+        raise ValueError("half way")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_writers_have_drafts_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with files.replacing(path, ".1") as one, files.replacing(path, ".2") as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert path.read_text() == "one"  # it ended last
