@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 
@@ -16,16 +17,17 @@ _OURS = ("user", "system", "children_user", "children_system")
 
 def watch() -> Callable[[int], Neighbours | None]:
     """Begins a look; what is called later, with the number of cores that this process may use,
-    gives what was seen since, None for less than a second.
+    gives what was seen since, None for less than a second, or where the system does not tell.
 
     What this process, its children and theirs compute meanwhile is their own.
     """
-    begin, before, ours_before = time.monotonic(), psutil.cpu_times(), _ours()
+    begin, first = time.monotonic(), _moment()
 
     def look(usable: int) -> Neighbours | None:
-        seconds, after = time.monotonic() - begin, psutil.cpu_times()
-        if seconds < _FEWEST_SECONDS:
+        seconds, last = time.monotonic() - begin, _moment()
+        if seconds < _FEWEST_SECONDS or first is None or last is None:
             return None
+        (before, ours_before), (after, ours) = first, last
         passed = {
             name: getattr(after, name) - getattr(before, name)
             for name in after._fields
@@ -34,7 +36,7 @@ def watch() -> Callable[[int], Neighbours | None]:
         total = sum(passed.values())
         stolen = passed.get("steal", 0.0)
         idle = passed["idle"] + passed.get("iowait", 0.0)
-        others = total - idle - stolen - (_ours() - ours_before)
+        others = total - idle - stolen - (ours - ours_before)
         return Neighbours(
             seconds=round(seconds, 3),
             cores=psutil.cpu_count() or 1,
@@ -44,6 +46,15 @@ def watch() -> Callable[[int], Neighbours | None]:
         )
 
     return look
+
+
+def _moment() -> tuple[Any, float] | None:
+    """The counters of all cores, and seconds of `_ours`; None without /proc, where psutil fails in
+    whatever way."""
+    try:
+        return psutil.cpu_times(), _ours()
+    except (OSError, LookupError, TypeError, ValueError, psutil.Error):
+        return None
 
 
 def _ours() -> float:

@@ -16,7 +16,7 @@ from cmx_bench.measures import Watched, nvml
 from cmx_bench.measures.conditions import covariates, judged
 from cmx_bench.measures.forward import prepare
 from cmx_bench.measures.heat import warm_through
-from cmx_bench.measures.probes import look_for
+from cmx_bench.measures.probes import look_for, system_text
 from cmx_bench.measures.timing import elapsed, pass_seconds, passes_a_block, warm_up
 
 # NVML's counter moves every 20 to 100 ms, as GPUs differ: a hundredth of this at most.
@@ -96,7 +96,7 @@ def cpu_meter(root: Path = Path("/sys/class/powercap")) -> Meter:
     packages = [
         zone
         for zone in sorted(root.glob("intel-rapl:*"))
-        if (zone / "name").read_text().startswith("package")
+        if system_text(zone / "name").startswith("package")
     ]
     if not packages:
         raise SkipError(
@@ -123,4 +123,7 @@ def cpu_meter(root: Path = Path("/sys/class/powercap")) -> Meter:
         raise SkipError(
             f"only root may read the energy counter: sudo chmod a+r {root}/intel-rapl:*/energy_uj"
         ) from None
+    except (OSError, ValueError) as error:
+        raise SkipError(f"the energy counter under {root} cannot be read ({error}): measure on a "
+                        f"machine where it can") from None  # fmt: skip
     return begin

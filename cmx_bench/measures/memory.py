@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import torch
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures import Samples
+from cmx_bench.errors import SkipError
+from cmx_bench.measures import Samples, Watched
 from cmx_bench.measures.forward import prepare
 
 
-def measure(model: Model, setting: Setting) -> Samples:
-    """Bytes, at the peak of a second forward pass."""
+def measure(model: Model, setting: Setting) -> Samples | Watched:
+    """Bytes, at the peak of a second forward pass.
+
+    Raises:
+        SkipError: the system does not tell what a process holds.
+    """
     return _on_cpu(model, setting) if setting.kind == "cpu" else _on_cuda(model, setting)
 
 
@@ -47,31 +54,64 @@ def _in_use(device: str) -> int:
     return total - free
 
 
-def _on_cpu(model: Model, setting: Setting) -> Samples:
+def _on_cpu(model: Model, setting: Setting) -> Samples | Watched:
     """Growth of this process from before the model was there to the peak of a second pass."""
-    before = psutil.Process().memory_info().rss
+    before = resident()
     forward = prepare(model, setting)
     forward()  # compiles, where the setting asks for it, and lets libraries set up their buffers
-    forget_peak()
+    anew = forget_peak()
     forward()
-    return {"peak_memory": [peak_resident() - before]}
+    return told({"peak_memory": [peak_resident() - before]}, anew)
 
 
-def forget_peak() -> None:
-    """Lets the kernel count the peak anew, so that temporaries of building do not stand for it.
+def resident() -> int:
+    """Bytes that this process holds.
 
-    Linux only; elsewhere the peak since the process started, building included, is what there is.
+    Raises:
+        SkipError: the system does not tell.
     """
-    clear = Path("/proc/self/clear_refs")
-    if clear.exists():
-        clear.write_text("5")
+    try:
+        return int(psutil.Process().memory_info().rss)
+    except (OSError, LookupError, ValueError, psutil.Error) as error:
+        raise SkipError(
+            "the system does not tell how much memory a process holds: mount /proc"
+        ) from error
+
+
+_PROCESS = Path("/proc/self")
+
+
+def forget_peak() -> bool:
+    """Lets the kernel count the peak anew, so that temporaries of building do not stand for it;
+    gives whether it does.
+
+    That is on Linux, where /proc may be written; elsewhere the peak since the process started,
+    building included, is what there is.
+    """
+    try:
+        (_PROCESS / "clear_refs").write_text("5")
+    except OSError:
+        return False
+    return _high_water() is not None
 
 
 def peak_resident() -> int:
     """Bytes. /proc knows the peak since `forget_peak`; getrusage the one of the whole process."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        text = status.read_text()
-        return int(text.partition("VmHWM:")[2].split()[0]) * 1024
+    if (peak := _high_water()) is not None:
+        return peak
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    # Counted less exactly than what a process holds now, and behind it by some 100 kB.
+    return max(resident(), peak if sys.platform == "darwin" else peak * 1024)
+
+
+def _high_water() -> int | None:
+    with suppress(OSError):
+        status = (_PROCESS / "status").read_text(encoding="utf-8")
+        if found := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
+            return int(found[1]) * 1024
+    return None
+
+
+def told(peaks: Samples, anew: bool) -> Samples | Watched:
+    """Peaks, with what they count from where that is not the pass alone."""
+    return peaks if anew else Watched(peaks, details={"peak_since": "the start of the process"})

@@ -74,8 +74,12 @@ def _system(root: Path = Path("/")) -> Callable[[], Reading]:
     def read() -> Reading:
         clock = {"clock": time.monotonic(), "own_seconds": time.process_time()}
         return {
-            **clock, **_cores(_text(stat)), **_waited(threads), **_limits(limits), **_heat(heat)
-        }  # fmt: skip
+            **clock,
+            **_cores(system_text(stat)),
+            **_waited(threads),
+            **_limits(limits),
+            **_heat(heat),
+        }
 
     return read
 
@@ -98,8 +102,9 @@ def _cores(stat: str) -> Reading:
 def _waited(threads: Path) -> Reading:
     """Seconds that threads of this process were ready and had no core, from schedstat's second
     number, in nanoseconds. A thread that ends in between takes its own along: never below zero."""
-    texts = [text for file in threads.glob("*/schedstat") if (text := _text(file))]
-    return {"waited": sum(int(text.split()[1]) for text in texts) * 1e-9} if texts else {}
+    texts = (system_text(file).split() for file in threads.glob("*/schedstat"))
+    waits = [int(numbers[1]) for numbers in texts if len(numbers) > 1]
+    return {"waited": sum(waits) * 1e-9} if waits else {}
 
 
 _LIMIT_UNITS = {"throttled_usec": 1e-6, "throttled_time": 1e-9}  # cgroup v2, v1
@@ -111,7 +116,7 @@ def _limit_files(root: Path) -> list[Path]:
     In a container the group may be named as the host sees it, so that only the topmost is there.
     """
     files: list[Path] = []
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in system_text(root / "proc/self/cgroup").splitlines():
         controllers, _, group = line.partition(":")[2].partition(":")
         if controllers and "cpu" not in controllers.split(","):
             continue
@@ -126,19 +131,19 @@ def _limits(files: Sequence[Path]) -> Reading:
     found = [
         int(value) * _LIMIT_UNITS[name]
         for file in files
-        for name, _, value in (line.partition(" ") for line in _text(file).splitlines())
+        for name, _, value in (line.partition(" ") for line in system_text(file).splitlines())
         if name in _LIMIT_UNITS
     ]
     return {"throttled": sum(found)} if found else {}
 
 
 def _heat(files: Sequence[Path]) -> Reading:
-    counts = [int(text) for file in files if (text := _text(file).strip())]
+    counts = [int(text) for file in files if (text := system_text(file).strip())]
     return {"thermal_throttles": sum(counts)} if counts else {}
 
 
-def _text(path: Path) -> str:
-    """A file's text; empty where there is no such file, or it may not be read."""
+def system_text(path: Path) -> str:
+    """The text of a file of the system; empty where there is none, or it may not be read."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError:

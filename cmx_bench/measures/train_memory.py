@@ -6,26 +6,28 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-import psutil
 import torch
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures import Samples
-from cmx_bench.measures.memory import forget_peak, peak_resident
+from cmx_bench.measures import Samples, Watched
+from cmx_bench.measures.memory import forget_peak, peak_resident, resident, told
 from cmx_bench.measures.training_step import PHASES, prepare
 
 
-def measure(model: Model, setting: Setting) -> Samples:
+def measure(model: Model, setting: Setting) -> Samples | Watched:
     """Bytes at the peak of each phase of a second step, and the most of the three.
 
     The first step makes AdamW's moments, which stay, and needs what later ones do not: cuDNN tries
     its algorithms, a compiled model is compiled.
+
+    Raises:
+        SkipError: the system does not tell what a process holds.
     """
-    before = psutil.Process().memory_info().rss
+    before = resident() if setting.kind == "cpu" else 0
     step = prepare(model, setting)
     step()
     forget, peak = _on_cpu(before) if setting.kind == "cpu" else _on_cuda(setting.device)
-    forget()
+    anew = forget()
     loss = step.forward()
     peaks = [peak()]
     for run in (partial(step.backward, loss), step.optimize):
@@ -35,10 +37,11 @@ def measure(model: Model, setting: Setting) -> Samples:
     found: Samples = {"train_memory": [max(peaks)]}
     for name, most in zip(PHASES, peaks, strict=True):
         found[f"train_{name}_memory"] = [most]
-    return found
+    return told(found, anew)
 
 
-_Watch: TypeAlias = tuple[Callable[[], None], Callable[[], int]]
+# What has the peak counted anew, and gives whether it is; what gives the peak.
+_Watch: TypeAlias = tuple[Callable[[], bool], Callable[[], int]]
 
 
 def _on_cpu(before: int) -> _Watch:
@@ -51,8 +54,12 @@ def _on_cuda(device: str) -> _Watch:
     torch.cuda.synchronize(device)
     torch.cuda.empty_cache()
 
+    def forget() -> bool:
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+
     def peak() -> int:
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device)
 
-    return partial(torch.cuda.reset_peak_memory_stats, device), peak
+    return forget, peak

@@ -16,7 +16,6 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-import psutil
 from packaging.requirements import Requirement
 
 import cmx_bench
@@ -78,7 +77,7 @@ def capture(device: str) -> Environment:
         "timm": timm.__version__,
         "cores": usable_cores(),
         "cxx": bool(shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")),
-        "memory_bytes": int(psutil.virtual_memory().total),
+        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         "threads": torch.get_num_threads(),
         "cpu": _cpu_name(),
         "fp32_precision_matmul": torch.backends.cuda.matmul.fp32_precision,

@@ -44,6 +44,26 @@ def test_a_moment_tells_nothing(counters: Install) -> None:
     assert looking.watch()(2) is None
 
 
+def _no_file(*_: object) -> None:
+    raise FileNotFoundError(2, "No such file or directory", "/proc/stat")
+
+
+def _no_value(*_: object) -> None:
+    raise TypeError("scputimes.__new__() missing 7 required positional arguments")
+
+
+@pytest.mark.parametrize("fail", [_no_file, _no_value])
+@pytest.mark.parametrize("name", ["cpu_times", "Process"])
+def test_a_system_without_proc_tells_nothing(
+    monkeypatch: pytest.MonkeyPatch, name: str, fail: Callable[..., None]
+) -> None:
+    """As psutil fails without /proc, and with an empty /proc/stat."""
+    clock = iter([0.0, 10.0])
+    monkeypatch.setattr(looking, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(looking.psutil, name, fail)
+    assert looking.watch()(2) is None
+
+
 def test_what_children_compute_is_ours() -> None:
     """This very process: it and all that it has waited for have computed something."""
     before = looking._ours()

@@ -63,16 +63,27 @@ def test_a_system_without_counters_is_skipped(tmp_path: Path, zones: dict[str, s
         energy.cpu_meter(tmp_path)
 
 
+def test_counters_that_a_container_hides_are_skipped(tmp_path: Path) -> None:
+    """Docker covers the folder that the links in /sys/class/powercap lead to."""
+    (tmp_path / "intel-rapl:0").symlink_to(tmp_path / "hidden")
+    with pytest.raises(SkipError, match="counts no energy"):
+        energy.cpu_meter(tmp_path)
+    package(tmp_path, "intel-rapl:1", "package-1", 1)
+    (tmp_path / "intel-rapl:1" / "energy_uj").unlink()
+    with pytest.raises(SkipError, match="cannot be read .*: measure on a machine where it can"):
+        energy.cpu_meter(tmp_path)
+
+
 def test_counters_for_root_alone_are_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package(tmp_path, "intel-rapl:0", "package-0", 1)
     read_text = Path.read_text
 
-    def refuse(path: Path) -> str:
+    def refuse(path: Path, **options: str) -> str:
         if path.name == "energy_uj":
             raise PermissionError(13, "Permission denied")
-        return read_text(path)
+        return read_text(path, **options)
 
     monkeypatch.setattr(Path, "read_text", refuse)  # the tests may run as root
     with pytest.raises(SkipError, match=r": sudo chmod a\+r \S+/intel-rapl:\*/energy_uj$"):

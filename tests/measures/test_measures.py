@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import operator
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain, repeat
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from torch._inductor.exc import InductorError
 
 from cmx_bench import measures
 from cmx_bench.cell import Layout, Model, Precision, Setting
+from cmx_bench.errors import SkipError
 from cmx_bench.measures import MEASURES, forward, latency, memory, throughput
 from cmx_bench.measures.forward import Forward
 from cmx_bench.metrics import METRICS, first_of
@@ -297,6 +300,51 @@ def test_the_peak_is_counted_anew() -> None:
     del block
     memory.forget_peak()
     assert memory.peak_resident() < high - 100 * 2**20
+
+
+@pytest.fixture
+def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a system tells of this process in place of /proc: that no file can be written."""
+    monkeypatch.setattr(memory, "_PROCESS", tmp_path)
+    (tmp_path / "clear_refs").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("status", [None, "", "VmRSS:\t 5 kB\n", "VmHWM:\t 99999999 kB\n"])
+def test_a_peak_that_cannot_be_counted_anew_is_that_of_the_process(
+    proc: Path, status: str | None
+) -> None:
+    """A read-only /proc, none, and sandboxes whose status has no peak; the record says so."""
+    if status is not None:
+        (proc / "status").write_text(status)
+    for name in ("memory", "train_memory"):
+        found = measures.function(name)(MODEL, CPU)
+        assert isinstance(found, measures.Watched)
+        assert found.details == {"peak_since": "the start of the process"}
+        most = 99_999_999 * 1024 if status and "VmHWM" in status else _own_peak()
+        assert -(2**20) < max(value for [value] in found.values.values()) < most
+
+
+def _own_peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_a_status_without_a_peak_is_not_counted_anew(proc: Path) -> None:
+    (proc / "clear_refs").rmdir()
+    (proc / "status").write_text("VmRSS:\t 5 kB\n")
+    assert not memory.forget_peak()
+    assert memory.peak_resident() == pytest.approx(_own_peak(), rel=0.01)
+    assert memory.peak_resident() >= memory.resident() - 2**20
+
+
+def test_what_a_process_holds_is_not_told_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise memory.psutil.NoSuchProcess(1)
+
+    monkeypatch.setattr(memory.psutil, "Process", missing)
+    for name in ("memory", "train_memory"):
+        with pytest.raises(SkipError, match="how much memory a process holds: mount /proc"):
+            measures.function(name)(MODEL, CPU)
 
 
 def test_device_memory_is_what_the_device_has_in_use_more_than_before(

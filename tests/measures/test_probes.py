@@ -39,6 +39,15 @@ def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
     assert probes._system(tmp_path)().keys() == {"clock", "own_seconds"}
 
 
+def test_a_system_that_tells_half(tmp_path: Path) -> None:
+    """As sandboxes do: the files are there, and empty or short."""
+    root = written(tmp_path, {
+        "proc/stat": "", "proc/self/task/7/schedstat": "0\n", "proc/self/cgroup": "\n",
+        "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "",
+    })  # fmt: skip
+    assert probes._system(root)().keys() == {"clock", "own_seconds"}
+
+
 def test_a_systems_counters_become_covariates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,12 @@ def unlike_speed(
     return "; ".join(parts)
 
 
+def whole_peak(result: Result | None) -> str:
+    """What a peak of memory holds beside that of a pass, in words; empty where nothing."""
+    since = None if result is None else result.details.get("peak_since")
+    return f"the peak since {since}, building the model included" if since else ""
+
+
 def conditions(figure: Published | None) -> Hidden:
     """Under which conditions a published figure was taken; nothing where that is not known."""
     if figure is None or not figure.conditions:

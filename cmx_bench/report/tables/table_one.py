@@ -85,7 +85,13 @@ def table_one(report: Report, setting: Setting) -> Table:
             for model, accuracy in zip(models, accuracies, strict=True)
         ]
 
-    shown = {"top1": unlike(results), "top1_paper": unlike(papers), "top1_timm": unlike(timm)}
+    peaks = [report.results.get((model.name, setting.key, "peak_memory")) for model in models]
+    shown = {
+        "memory": [*map(caveats.whole_peak, peaks)],
+        "top1": unlike(results),
+        "top1_paper": unlike(papers),
+        "top1_timm": unlike(timm),
+    }
     return caveats.lettered(table, shown)
 
 

@@ -56,6 +56,22 @@ def test_rows_that_do_not_differ_have_none(hidden: list[caveats.Hidden]) -> None
     assert small(*hidden).notes == ()
 
 
+def test_a_peak_that_could_not_be_counted_anew_has_a_letter() -> None:
+    made = make_run(PAPER[:2])
+    told = {"peak_since": "the start of the process"}
+    read = [
+        dataclasses.replace(one, details=told)
+        if one.measure == "memory" and one.model == PAPER[0].name
+        else one
+        for one in make_records(made)
+    ]
+    table = table_one(summarise(made, read), FP16)
+    assert marks(table, "memory") == ["a", ""]
+    assert notes(table)["a"] == (
+        "the peak since the start of the process, building the model included"
+    )
+
+
 def test_what_only_some_rows_rest_on_is_a_difference() -> None:
     assert marks(small({"a": "x"}, {"a": "x", "b": "y"})) == ["", "a"]
 
