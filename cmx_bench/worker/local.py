@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from threading import Thread
@@ -97,7 +100,12 @@ def receive(child: Child, timeout: float | None) -> Any:
 
 
 def start(target: str, *arguments: object) -> BaseProcess:
-    """A fresh process that runs the function `module:name`; the caller has to end and join it."""
+    """A fresh process that runs the function `module:name`; the caller has to end and join it.
+
+    Raises:
+        ProcessError: there is no folder for temporary files.
+    """
+    _choose_folder_of_sockets()
     start_methods = multiprocessing.get_all_start_methods()
     method = "forkserver" if "forkserver" in start_methods else "spawn"
     context = multiprocessing.get_context(method)
@@ -106,6 +114,30 @@ def start(target: str, *arguments: object) -> BaseProcess:
     with _environment(_import_path_of_this_process()):
         process.start()
     return process
+
+
+# The system takes 107 bytes for the path of a socket, macOS 103; of these multiprocessing uses 32.
+_LONGEST = 71
+
+
+@cache
+def _choose_folder_of_sockets() -> None:
+    """Has multiprocessing, in all processes from here on, make its sockets where their paths are
+    not too long: batch systems and builds have a TMPDIR that is. CPython does so from 3.14 on."""
+    before = tempfile.tempdir
+    try:
+        for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):
+            if len(os.fsencode(folder)) <= _LONGEST and os.access(folder, os.W_OK):
+                tempfile.tempdir = folder
+                multiprocessing.util.get_temp_dir()
+                return
+    except OSError as error:
+        raise ProcessError(f"no folder for temporary files can be written ({error.strerror}); set "
+                           f"TMPDIR to one that can") from error  # fmt: skip
+    finally:
+        tempfile.tempdir = before
+    raise ProcessError(f"TMPDIR: {tempfile.gettempdir()} is longer than {_LONGEST} bytes, and /tmp "
+                       f"cannot be written; set TMPDIR to a shorter one")  # fmt: skip
 
 
 def _import_path_of_this_process() -> Mapping[str, str]:

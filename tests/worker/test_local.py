@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +67,35 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
         child.pipe.close()  # as a killed process leaves it
         child.process.join(300)
         assert child.process.exitcode == 1
+
+
+def test_a_long_folder_for_temporary_files(tmp_path: Path) -> None:
+    """As batch systems have it. Processes that it starts bind sockets too: those that prepare
+    images. Other files stay where TMPDIR says."""
+    folder = tmp_path / ("z" * 100)
+    folder.mkdir()
+    script = """if __name__ == "__main__":
+        from cmx_bench.worker import local
+        print(local.call("multiprocessing.util:get_temp_dir"), local.call("tempfile:gettempdir"))
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "TMPDIR": str(folder)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    sockets, files = ended.stdout.split()
+    assert (len(sockets) < 107 - len("/listener-xxxxxxxx"), files) == (True, str(folder))
+
+
+def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    choose = local._choose_folder_of_sockets.__wrapped__
+
+    def fail() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", fail)
+    with pytest.raises(local.ProcessError, match=r"can be written \(No usable .*\); set TMPDIR to"):
+        choose()
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / ("z" * 100)))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(local.ProcessError, match=r"TMPDIR: \S+ is longer than 71 bytes, and /tmp"):
+        choose()
