@@ -41,18 +41,18 @@ def text_of(path: Path, refuse: type[CmxError]) -> str:
         ) from error
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udfff]+")
 
 
 def json_of(value: object, indent: int | None = None) -> str:
     """A line of JSON, or lines, that every reader takes: bytes of a file's name that are no UTF-8,
-    and other halves of characters, are escaped as text.
+    and other halves of characters, are text in it (`units.escaped`).
 
     Raises:
         ValueError: a number is not finite.
     """
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=indent)
-    return _SURROGATE.sub(lambda found: f"\\{escaped(found[0])}", text) + "\n"
+    return _SURROGATES.sub(lambda found: json.dumps(escaped(found[0]))[1:-1], text) + "\n"
 
 
 @contextmanager
@@ -90,4 +90,6 @@ def write(path: Path, content: str | bytes) -> None:
         RecordsError: it cannot be written.
     """
     with writing(path), replacing(path) as draft:
-        draft.write_bytes(content if isinstance(content, bytes) else content.encode())
+        draft.write_bytes(
+            content if isinstance(content, bytes) else content.encode(errors="backslashreplace")
+        )

@@ -157,17 +157,17 @@ def plain(text: str) -> str:
     return _CONTROL.sub("�", text)
 
 
+_BYTES = re.compile("[\udc80-\udcff]+")  # as Python holds what it cannot decode of a name: PEP 383
+
+
 def escaped(text: str) -> str:
-    """`text` with control characters and lone surrogates as Python writes them, such as `\\x1b`; a
-    byte of a file's name that is no UTF-8 (PEP 383) as `\\xe9`."""
-    return _CONTROL.sub(_code, text)
-
-
-def _code(found: re.Match[str]) -> str:
-    number = ord(found[0])
-    if 0xDC80 <= number <= 0xDCFF:
-        number -= 0xDC00
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+    """`text` with control characters and lone surrogates as Python writes them, such as `\\x1b`;
+    bytes of a file's name are UTF-8 where they can be, and `\\xe9` where not."""
+    text = _BYTES.sub(
+        lambda held: held[0].encode(errors="surrogateescape").decode(errors="backslashreplace"),
+        text,
+    )
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def unbroken(text: str) -> str:

@@ -170,7 +170,7 @@ def test_rounded(value: float, digits: int, expected: float) -> None:
     ("text", "escaped", "plain"),
     [
         ("ü 😀\n\t\xa0", "ü 😀\n\t\xa0", "ü 😀\n\t\xa0"),
-        ("\x1b[31m\x9b\r\x7f", r"\x1b[31m\x9b\x0d\x7f", "�[31m���"),
+        ("\x1b[31m\x9b\r\x7f", r"\x1b[31m\x9b\r\x7f", "�[31m���"),
         (os.fsdecode(b"caf\xe9"), r"caf\xe9", "caf�"),
         ("\ud83d\uffff", r"\ud83d\uffff", "��"),
     ],

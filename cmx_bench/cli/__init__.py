@@ -11,7 +11,7 @@ import typer
 
 from cmx_bench import __version__
 from cmx_bench.cli import catalogue, judging, runs
-from cmx_bench.cli.telling import BAD_INPUT, INTERRUPTED, OK, note
+from cmx_bench.cli.telling import BAD_INPUT, INTERRUPTED, OK, note, prepare, say
 from cmx_bench.errors import CmxError
 
 app = typer.Typer(
@@ -40,7 +40,7 @@ for _name, _command in _COMMANDS.items():
 
 def _version(show: bool) -> None:
     if show:
-        print(f"cmx-bench {__version__}")
+        say(f"cmx-bench {__version__}")
         raise typer.Exit
 
 
@@ -55,14 +55,20 @@ def _main(
 
 def main() -> NoReturn:
     """Runs the command line and exits with the contract's code."""
+    prepare()
     try:
         app(standalone_mode=True)
-    except CmxError as error:
-        note(f"cmx-bench: {error}")
-        sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except Exception:  # a mistake of ours: Python's own exit code would say "regression"
-        traceback.print_exc()
+    except Exception as error:
+        if isinstance(error, CmxError):
+            said = str(error)
+        elif isinstance(error, OSError) and error.filename is not None:
+            # No right to read, a full disk, a folder that has gone.
+            said = f"{error.filename}: {error.strerror}"
+        else:  # a mistake of ours: Python's own exit code would say "regression"
+            traceback.print_exc()
+            sys.exit(BAD_INPUT)
+        note(f"cmx-bench: {said}".replace("\n", r"\n"))
         sys.exit(BAD_INPUT)
     sys.exit(OK)

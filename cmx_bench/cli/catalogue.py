@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cmx_bench.cli.options import looked_up, share_of
+from cmx_bench.cli.telling import give, say
 from cmx_bench.errors import CmxError, MatchError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def match(
         except MatchError as error:
             refused[family] = str(error)
     if matches:
-        print(render(matches, shutil.get_terminal_size((160, 24)).columns), end="")
+        give(render(matches, shutil.get_terminal_size((160, 24)).columns))
     if refused:
         first, *others = refused
         more = f"; nor is there one of {', '.join(others)}" if others else ""
@@ -81,8 +82,7 @@ def list_(
     """List models, measures, metrics, data sets or suites."""
     from cmx_bench.cli import listing
 
-    for line in listing.LISTS[what](pattern):
-        print(line)
+    say(*listing.LISTS[what](pattern))
 
 
 def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int:

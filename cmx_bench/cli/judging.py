@@ -31,6 +31,7 @@ from cmx_bench.cli.telling import (
     REGRESSION,
     command_line,
     note,
+    say,
 )
 from cmx_bench.errors import CmxError
 
@@ -146,11 +147,10 @@ def selftest(
 
     with _keeping(folder):
         found = tests.run(made, share, seconds, folder / "log.txt", watch)
-    for line in tests.lines(found):
-        print(line)
+    say(*tests.lines(found))
     for file in (folder / "selftest.json", floor.path(made.machine)):
         floor.write(found, file)
-        print(file)
+        say(file)
 
 
 def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
@@ -160,18 +160,17 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
     from cmx_bench.gate.outputs import console, github
 
     verdict = replace(verdict, command=command_line())
-    print(console.text(verdict, shutil.get_terminal_size((160, 24)).columns), end="")
+    say(console.text(verdict, shutil.get_terminal_size((160, 24)).columns).rstrip("\n"))
     tables = [histories.table(past)] if past else []
     for table in tables:
-        print(*histories.lines(table), sep="\n")
+        say(*histories.lines(table))
     if out is not None:
         drawings = histories.drawings(past) if past else []
         outputs.write(verdict, out, drawings, tables)
-        print(out / "verdict.html")
+        say(out / "verdict.html")
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         github.append_summary(verdict, Path(summary))
-        for line in github.workflow_commands(verdict):
-            print(line)
+        say(*github.workflow_commands(verdict))
     raise typer.Exit({"PASS": OK, "FAIL": REGRESSION}.get(verdict.state, INCONCLUSIVE))
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cmx_bench import units
+from cmx_bench.cli.telling import note
 from cmx_bench.execute.remaining import all_processes_left, seconds_left
 from cmx_bench.execute.runner import Watch
 from cmx_bench.metrics import METRICS
@@ -88,10 +89,10 @@ def watching(
         with _live(console, forecast, wall.seconds(found)) as watch:
             yield watch
     else:
-        yield _plain(console, forecast)
+        yield _plain(forecast)
 
 
-def _plain(console: Console, forecast: _Forecast) -> Watch:
+def _plain(forecast: _Forecast) -> Watch:
     spoke = forecast.begin
 
     def watch(job: Job, record: Record | None) -> None:
@@ -105,7 +106,7 @@ def _plain(console: Console, forecast: _Forecast) -> Watch:
         else:
             return
         spoke = now
-        console.print(line, markup=False)
+        note(line)
 
     return watch
 
@@ -126,7 +127,7 @@ def _live(console: Console, forecast: _Forecast, before: float) -> Iterator[Watc
         def watch(job: Job, record: Record | None) -> None:
             forecast.hear(job, record)
             if record is not None:
-                console.print(_line(forecast, job), markup=False)
+                console.print(units.escaped(_line(forecast, job)), markup=False)
             rest, spent = forecast.left(), before + forecast.passed()
             bar.update(
                 task,

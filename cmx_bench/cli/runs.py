@@ -37,6 +37,7 @@ from cmx_bench.cli.telling import (
     command_line,
     give,
     note,
+    say,
 )
 from cmx_bench.errors import CmxError
 from cmx_bench.present.drawing.theme import StyleName
@@ -116,8 +117,7 @@ def _show(folder: Path, gate_claims: bool) -> None:
 
     measured = report.read(folder)
     page = report.save(measured, folder, "page")
-    print(overview(measured, shutil.get_terminal_size((160, 24)).columns))
-    print(page)
+    say(overview(measured, shutil.get_terminal_size((160, 24)).columns), page)
     for beware in (headline.cut_off(measured), headline.too_wide(measured)):
         if beware:
             note(beware)
@@ -174,7 +174,7 @@ def plan(
         seconds = made.suite_file.suite.budget
     for cell in made.cells:
         times = made.replicates(cell)
-        print(f"{cell.key}  {times} × {made.estimates[cell.key]:.1f} s")
+        say(f"{cell.key}  {times} × {made.estimates[cell.key]:.1f} s")
     about = "about" if made.suite_file.suite.precision is None else "at least"
     # Making the plan takes as long as an interpreter of a round, and the report about as long.
     whole, within = (
@@ -183,8 +183,8 @@ def plan(
     cut = f"; without a budget {duration(whole)}" if within < whole else ""
     if warning := remaining.foretold(made, {}, seconds):
         note(warning)
-    print(f"{len(made.cells)} cells on {made.machine['device_name']}, "
-          f"{about} {duration(within)}{cut}")  # fmt: skip
+    say(f"{len(made.cells)} cells on {made.machine['device_name']}, "
+        f"{about} {duration(within)}{cut}")  # fmt: skip
 
 
 def report(
@@ -226,13 +226,13 @@ def report(
     measured = [reports.read(run) for run in runs]
     if len(runs) == 1:
         if everything:
-            print(reports.save(measured[0], runs[0], (style or "page") if figures else None))
+            say(reports.save(measured[0], runs[0], (style or "page") if figures else None))
         else:
             give(reports.RENDERERS[chosen](measured[0]), output)
     else:
         comparison = side_by_side.compare(runs, measured)
         if everything:
-            print(reports.save(comparison, out or formats.folder(comparison)))
+            say(reports.save(comparison, out or formats.folder(comparison)))
         else:
             give(formats.SIDE_BY_SIDE[chosen](comparison), output)
     for run, its in zip(runs, measured, strict=True):
@@ -244,8 +244,7 @@ def verify(path: Verifiable) -> None:
     from cmx_bench.report import verify as verifying
 
     found = verifying.verify(path)
-    for line in verifying.lines(found):
-        print(line)
+    say(*verifying.lines(found))
     raise typer.Exit(REGRESSION if found.differences else OK)
 
 
@@ -254,7 +253,7 @@ def cite(path: Rendered) -> None:
     from cmx_bench import report
     from cmx_bench.report import cite as citing
 
-    print(citing.bibtex(report.read(path)), end="")
+    give(citing.bibtex(report.read(path)))
 
 
 def _format(format: str | None, output: Path | None, known: Mapping[str, object]) -> str:

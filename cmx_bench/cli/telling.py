@@ -2,32 +2,80 @@
 
 from __future__ import annotations
 
+import io
+import os
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
+from cmx_bench import files
 from cmx_bench.errors import CmxError
+from cmx_bench.units import escaped
 
 OK, REGRESSION, BAD_INPUT, INCONCLUSIVE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
-def note(message: str) -> None:
+def prepare() -> None:
+    """Lets stdout take every character, whatever its encoding is, and has the first three
+    descriptors open: a file that got one of a closed stream would get what is printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def say(*lines: object) -> None:
+    """Prints results for people, each on a line.
+
+    Raises:
+        CmxError: stdout cannot be written.
+    """
+    _write(sys.stdout, "".join(f"{escaped(str(line))}\n" for line in lines))
+
+
+def note(message: object) -> None:
     """Says what is no result: how it goes, what went wrong."""
-    print(message, file=sys.stderr)
+    with suppress(CmxError):
+        _write(sys.stderr, f"{escaped(str(message))}\n")
 
 
-def give(text: str, output: Path | None) -> None:
-    """Prints a rendering, or writes it to a file and prints its path."""
-    if output is None:
-        print(text, end="")
+def give(text: str, output: Path | None = None) -> None:
+    """Prints a rendering for programs, or writes it to a file and prints its path. It is UTF-8, as
+    the file is, wherever no terminal shows it.
+
+    Raises:
+        CmxError: stdout or the file cannot be written.
+    """
+    if output is not None:
+        files.write(output, text)
+        say(output)
+        return
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8")
+    _write(sys.stdout, text)
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Prints at once; nothing where the stream is closed, or whoever read it has gone."""
+    if stream is None:
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        stream.write(text)
+        stream.flush()
     except OSError as error:
-        raise CmxError(f"{output}: cannot be written: {error.strerror}") from error
-    print(output)
+        with Path(os.devnull).open("wb") as nowhere:  # what is left is flushed there at the exit
+            os.dup2(nowhere.fileno(), stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise CmxError(
+                f"{stream.name.strip('<>')}: cannot be written: {error.strerror}"
+            ) from error
 
 
 def command_line() -> str:
     """The command as a user can repeat it."""
-    return shlex.join(["python", "-m", "cmx_bench", *sys.argv[1:]])
+    return escaped(shlex.join(["python", "-m", "cmx_bench", *sys.argv[1:]]))

@@ -59,10 +59,10 @@ def append_summary(verdict: Verdict, path: Path) -> bool:
         cut = bisect_left(cuts, True, key=lambda cut: _size(verdict, cut) <= room)
         if cut > rows:
             return False
-        with path.open("a", encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(in_markdown(verdict, cut=cut))
     return True
 
 
 def _size(verdict: Verdict, cut: int) -> int:
-    return len(in_markdown(verdict, cut=cut).encode())
+    return len(in_markdown(verdict, cut=cut).encode(errors="backslashreplace"))

@@ -1,0 +1,119 @@
+"""What is said arrives wherever stdout and stderr lead, and exit codes are as earned."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import cli, report
+from cmx_bench.cli import telling
+
+from ..conftest import Cli
+
+FOR_PEOPLE = [
+    ["check", "out", "--baseline", "out"], ["verify", "out"], ["report", "out"],
+    ["list", "datasets"],
+]  # fmt: skip
+FOR_PROGRAMS = [
+    ["report", "out", "--format", "csv"], ["report", "out", "--format", "json"],
+    ["report", "out", "--format", "md"], ["report", "out", "--format", "latex"],
+    ["report", "out", "--format", "html"], ["cite", "out"],
+    ["match", "--params", "5M", "--families", "convmixer", "--format", "yaml"],
+]  # fmt: skip
+
+
+def said(monkeypatch: pytest.MonkeyPatch, arguments: list[str], encoding: str) -> bytes:
+    """What a command that ends well writes to a pipe of this encoding, as the system begins it."""
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding, errors="strict")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setattr(sys, "argv", ["cmx-bench", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code in (0, None)
+    buffer = stdout.buffer
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("arguments", FOR_PEOPLE, ids=" ".join)
+def test_what_an_encoding_lacks_is_replaced_for_people(
+    cmx: Cli, rendered: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], encoding: str
+) -> None:
+    text = said(monkeypatch, arguments, "utf-8").decode()
+    assert said(monkeypatch, arguments, encoding) == text.encode(encoding, "replace")
+
+
+@pytest.mark.parametrize("arguments", FOR_PROGRAMS, ids=" ".join)
+def test_what_programs_read_is_utf_8(
+    cmx: Cli, rendered: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    assert said(monkeypatch, arguments, "ascii") == said(monkeypatch, arguments, "utf-8")
+
+
+def test_a_terminal_gets_what_it_can_show(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    telling.prepare()
+    telling.give("10 µs\n")
+    assert stdout.buffer.getvalue() == b"10 ?s\n"  # type: ignore[attr-defined]
+
+
+def test_names_do_not_reach_the_terminal_as_they_are(cmx: Cli) -> None:
+    name = os.fsdecode(b"a\x1b[31m\n\xe9\xc3\xa9")
+    code, out, err = cmx("report", name)
+    assert (code, out) == (2, "")
+    assert (
+        err
+        == r"cmx-bench: a\x1b[31m\n\xe9é: holds no run (no run.json); give the folder of a run"
+        + "\n"
+    )
+
+
+def test_an_error_of_the_system_is_one_line(cmx: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path / "run.json"))
+
+    monkeypatch.setattr(report, "read", refuse)
+    assert cmx("cite", "out") == (2, "", "cmx-bench: out/run.json: Permission denied\n")
+
+
+LIST = [sys.executable, "-m", "cmx_bench", "list", "measures"]
+
+
+def test_nobody_reads_any_more() -> None:
+    """As behind `head`: the pipe is closed before anything is said."""
+    for stream in ("stdout", "stderr"):
+        reading, writing = os.pipe()
+        os.close(reading)
+        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, stream: writing}
+        command = LIST if stream == "stdout" else [*LIST[:3], "report", "none"]
+        ended = subprocess.run(command, **streams, check=False)  # type: ignore[call-overload]
+        os.close(writing)
+        assert ended.returncode == (0 if stream == "stdout" else 2)
+        assert not ended.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is always full")
+def test_a_full_disk_behind_stdout() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(LIST, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == "cmx-bench: stdout: cannot be written: No space left on device\n"
+
+
+def test_closed_streams(tmp_path: Path) -> None:
+    """A file that is opened later must not become stdout."""
+    script = "import os, sys; from cmx_bench.cli import telling\n"
+    script += "telling.prepare(); telling.say('no'); telling.give('no'); telling.note('no')\n"
+    script += f"assert os.open({str(tmp_path / 'file')!r}, os.O_CREAT) > 2"
+    line = f'exec "{sys.executable}" -c "$0" <&- >&- 2>&-'
+    assert subprocess.run(["sh", "-c", line, script], check=False).returncode == 0
