@@ -8,8 +8,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-Positive: TypeAlias = Annotated[int, Field(ge=1)]
-Argument: TypeAlias = str | int | float | bool
+Positive: TypeAlias = Annotated[int, Field(ge=1, lt=2**63)]
+Whole: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Argument: TypeAlias = str | Whole | float | bool
 # Those whose members `designs` describes.
 Family: TypeAlias = Literal["resnet", "deit", "resmlp", "mixer", "convmixer"]
 Source: TypeAlias = Family | Literal["timm", "python"]

@@ -109,8 +109,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+MOST_SECONDS = 500 * 3600.0  # the system waits for an answer for 596 h at most
+
+
 def seconds(text: str) -> float:
-    """The seconds that a duration such as `90s`, `10m` or `1.5h` lasts.
+    """The seconds that a duration such as `90s`, `10m` or `1.5h` lasts, `MOST_SECONDS` at most.
 
     Raises:
         ValueError: it is none; the text says what was expected.
@@ -118,7 +121,10 @@ def seconds(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
     if match is None:
         raise ValueError("expected a time such as 90s, 10m or 1h")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    lasts = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    if lasts > MOST_SECONDS:
+        raise ValueError(f"expected a time of {MOST_SECONDS / 3600:g}h at most")
+    return lasts
 
 
 def share(text: str) -> float:
@@ -128,9 +134,9 @@ def share(text: str) -> float:
         ValueError: it is none, or not between 0 % and 100 %; the text says what was expected.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text)
-    if match is None or not 0 < float(match[1]) < 100:
+    if match is None or not 0 < (found := float(match[1]) / 100) < 1:
         raise ValueError("expected a percentage such as 2%")
-    return float(match[1]) / 100
+    return found
 
 
 def count(text: str) -> int | None:
@@ -141,9 +147,9 @@ def count(text: str) -> int | None:
     """
     number = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", text)
     if number is not None:
-        found = round(float(number[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[number[2]])
-        if found:
-            return found
+        found = float(number[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[number[2]]
+        if 0.5 < found < 2**63:
+            return round(found)
     elif not re.fullmatch(r"([-+]?[\d.,_ ]+(e[-+]?\d*)?[A-Za-z]{0,2})?", text):
         return None
     raise ValueError("expected a number such as 21110248, 21.1M or 4G")

@@ -99,13 +99,37 @@ def test_share(text: str, share: float) -> None:
     assert units.share(text) == pytest.approx(share)
 
 
-@pytest.mark.parametrize("text", ["", "2", "0.02", "-2%", "0%", "100%", "2%%", "two %"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2",
+        "0.02",
+        "-2%",
+        "0%",
+        "100%",
+        "2%%",
+        "two %",
+        "nan%",
+        "inf%",
+        "1e400%",
+        "9" * 400 + "%",
+        f"0.{'0' * 321}1%",
+    ],
+)
 def test_what_is_no_share(text: str) -> None:
     with pytest.raises(ValueError, match="expected a percentage such as 2%"):
         units.share(text)
 
 
-@pytest.mark.parametrize("text", ["", "10", "10 m", "-1s", "1d", "soon"])
+@pytest.mark.parametrize("text", ["501h", "9" * 400 + "s"])
+def test_a_time_is_not_longer_than_the_system_waits(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a time of 500h at most"):
+        units.seconds(text)
+    assert units.MOST_SECONDS * 1000 < 2**31  # milliseconds, in an int of C
+
+
+@pytest.mark.parametrize("text", ["", "10", "10 m", "-1s", "1d", "soon", "nanh", "1e400h", "1_0s"])
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match="expected a time such as 90s, 10m or 1h"):
         units.seconds(text)
@@ -121,7 +145,24 @@ def test_count(text: str, number: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "0M", "-3", "21,1M", "1e6", "4 G", "21.1m", "0.4", "0.0001k", "21.1MB"]
+    "text",
+    [
+        "",
+        "0",
+        "0M",
+        "-3",
+        "21,1M",
+        "1e6",
+        "4 G",
+        "21.1m",
+        "0.4",
+        "0.0001k",
+        "21.1MB",
+        "1e400",
+        "9" * 400,
+        "9" * 11 + "G",
+        "1_000",
+    ],
 )
 def test_what_is_no_count(text: str) -> None:
     with pytest.raises(ValueError, match="expected a number such as 21110248, 21.1M or 4G"):

@@ -26,10 +26,14 @@ def match(
     families: Annotated[
         str, typer.Option(help="Families, between commas; there is convmixer as well.")
     ] = "resnet,deit,resmlp,mixer",
-    classes: Annotated[int, typer.Option(min=1, help="Classes that the head tells apart.")] = 1000,
-    image_size: Annotated[int, typer.Option(min=1, help="Side of the images, in pixels.")] = 224,
+    classes: Annotated[
+        int, typer.Option(min=1, max=10**9, help="Classes that the head tells apart.")
+    ] = 1000,
+    image_size: Annotated[
+        int, typer.Option(min=1, max=10**9, help="Side of the images, in pixels.")
+    ] = 224,
     patch_size: Annotated[
-        int | None, typer.Option(min=1, help="Side of the patches, for smaller images.")
+        int | None, typer.Option(min=1, max=10**9, help="Side of the patches, for smaller images.")
     ] = None,
     within: Annotated[
         str, typer.Option(help="How far from the target is accepted.", metavar="PERCENT")

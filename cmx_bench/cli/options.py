@@ -28,12 +28,17 @@ Weights = Annotated[
                  metavar="MODEL=FILE|FOLDER"),
 ]  # fmt: skip
 AllowMissing = Annotated[
-    int, typer.Option(min=0, help="Evaluate although so many images are broken.", metavar="N")
+    int,
+    typer.Option(
+        min=0, max=10**9, help="Evaluate although so many images are broken.", metavar="N"
+    ),
 ]
 Cache = Annotated[bool, typer.Option("--cache", help="Keep preprocessed images for later runs.")]
 Processes = Annotated[
     int,
-    typer.Option(min=1, help="Processes, and GPUs, that train a model together.", metavar="N"),
+    typer.Option(
+        min=1, max=10**9, help="Processes, and GPUs, that train a model together.", metavar="N"
+    ),
 ]
 AllowImport = Annotated[
     bool, typer.Option("--allow-import", help="Let `python:` models of the suite import code.")

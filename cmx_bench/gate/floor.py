@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from cmx_bench import files
 from cmx_bench.errors import PlanError
 from cmx_bench.results.records import text_of
-from cmx_bench.results.validation import STRICT, DamageError, decoded
+from cmx_bench.results.validation import STRICT, DamageError, NotNegative, decoded
 
 SCHEMA = 1
 
@@ -39,7 +39,7 @@ class Floor:
     suite: str
     created: str
     threshold: float
-    pairs: int
+    pairs: NotNegative
     seconds_a_pair: float
     spread: Mapping[str, float]
     injected: Mapping[str, float]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NotRequired, TypeAlias
 from pydantic import ConfigDict, Field, GetPydanticSchema, WrapValidator, with_config
 from typing_extensions import TypedDict
 
-from cmx_bench.cell import Positive
+from cmx_bench.cell import Argument, Positive
 from cmx_bench.results.validation import STRICT, NotNegative, Number
 
 # Measures may tell more than is read here.
@@ -130,7 +130,7 @@ def _as_written(told: Mapping[str, Any], check: Callable[[object], object]) -> M
 
 # What is known of a machine: names, versions, switches.
 Facts: TypeAlias = Annotated[
-    dict[str, Any], GetPydanticSchema(lambda _, of: of(dict[str, str | int | float | bool | None]))
+    dict[str, Any], GetPydanticSchema(lambda _, of: of(dict[str, Argument | None]))
 ]
 # Mappings, as their makers know them; read as the schema beside them says.
 AnyDetails: TypeAlias = Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from cmx_bench.cell import Whole
 from cmx_bench.errors import RecordsError, nearest
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def _moment(text: str) -> str:
 # Of what is read: every key is known, no number is made of text, each is one.
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 # Whole numbers stay whole: 51625960 must not become 51625960.0, whose content hash is another.
-Number: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)] | float
-NotNegative: TypeAlias = Annotated[int, Field(ge=0)]
+Number: TypeAlias = Whole | float
+NotNegative: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 
 
@@ -68,7 +69,7 @@ def decoded(adapter: TypeAdapter[_Noun], text: str | bytes, schema: int) -> _Nou
     written = raw.get("schema") if isinstance(raw, dict) else None
     if type(written) is int and written != schema:
         age, remedy = ("a newer", "upgrade it") if written > schema else ("an older", "run anew")
-        raise DamageError((), f"schema {written} was written by {age} cmx-bench; "
+        raise DamageError((), f"schema {_shown(written)} was written by {age} cmx-bench; "
                               f"this one reads {schema} alone, {remedy}")  # fmt: skip
     if isinstance(raw, dict) and "schema" not in raw:
         raise DamageError(("schema",), "is missing")

@@ -16,6 +16,7 @@ images/s, bytes, seconds, fractions. Nothing of a check is ever run as Python.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -187,6 +188,8 @@ def _token(match: re.Match[str], at: int, models: Collection[str]) -> _Token:
     if text := match["number"]:
         share = text.endswith("%")
         number = Number(float(text.rstrip("%")) / (100 if share else 1), text)
+        if math.isinf(number.value):
+            raise CheckError(at, f"{_cut(text)} is too large for a number")
         return _Token("number", text, at, number)
     if text := match["value"]:
         _refuse_unknown("metric", match, METRIC_WORDS)
@@ -199,6 +202,10 @@ def _token(match: re.Match[str], at: int, models: Collection[str]) -> _Token:
     if text not in _SIGNS:
         raise CheckError(at, f"{text!r} is no sign of a check (known: {' '.join(_SIGNS)})")
     return _Token("sign", text, at)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def _refuse_unknown(what: str, match: re.Match[str], known: Collection[str]) -> None:

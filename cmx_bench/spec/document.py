@@ -6,6 +6,7 @@ number, `true` and `false` are the only booleans. Duplicate keys, tags and merge
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -65,11 +66,12 @@ _IMPLICIT = (
     ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
     ("null", r"~|null|Null|NULL|", "~nN\0"),
 )
-for _tag, _pattern, _first in _IMPLICIT:
+_PATTERNS = {
+    f"tag:yaml.org,2002:{tag}": re.compile(rf"^(?:{pattern})\Z") for tag, pattern, _ in _IMPLICIT
+}
+for (_tag, _pattern), (*_, _first) in zip(_PATTERNS.items(), _IMPLICIT, strict=True):
     _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}",
-        re.compile(f"^(?:{_pattern})$"),
-        ["" if character == "\0" else character for character in _first],
+        _tag, _pattern, ["" if character == "\0" else character for character in _first]
     )
 
 _SCALARS: dict[str, Callable[[str], Value]] = {
@@ -79,6 +81,9 @@ _SCALARS: dict[str, Callable[[str], Value]] = {
     "tag:yaml.org,2002:float": float,
     "tag:yaml.org,2002:null": lambda text: None,
 }
+
+# What nothing computes with: a whole number of more than 64 bits, one that is not finite.
+_LARGEST = {"tag:yaml.org,2002:int": 2.0**63, "tag:yaml.org,2002:float": math.inf}
 
 _TAGS: dict[type[yaml.Node], Collection[str]] = {
     yaml.ScalarNode: _SCALARS,
@@ -129,10 +134,11 @@ def _value(
     if node.tag not in _TAGS[type(node)]:
         raise refuse(node, f"the tag {node.tag!r} is not accepted here; write a plain value")
     if isinstance(node, yaml.ScalarNode):
-        try:
-            return _SCALARS[node.tag](node.value)
-        except ValueError as error:  # a forced tag, or more digits than Python converts
-            raise refuse(node, f"{node.value[:40]!r} is not a {node.tag[18:]}") from error
+        if node.tag in _PATTERNS and not _PATTERNS[node.tag].match(node.value):  # a forced tag
+            raise refuse(node, f"{node.value[:40]!r} is not a {node.tag[18:]}")
+        if node.tag in _LARGEST and abs(float(node.value)) >= _LARGEST[node.tag]:
+            raise refuse(node, f"{node.value[:40]} is too large for a number")
+        return _SCALARS[node.tag](node.value)
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*location, i), marks, path) for i, item in enumerate(node.value)]
     mapping: dict[str, Value] = {}

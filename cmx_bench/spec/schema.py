@@ -16,13 +16,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from cmx_bench import units
 from cmx_bench.errors import SuiteError, nearest
 from cmx_bench.spec.document import Document, Location
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
-Positive = Annotated[int, Field(ge=1)]
+# No width, number of images or of classes is larger, and what is made of two fits into 64 bits.
+Positive = Annotated[int, Field(ge=1, le=10**9)]
 
 
 def _with_point(value: object) -> object:
@@ -34,6 +36,7 @@ Number = Annotated[float, BeforeValidator(_with_point)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 PartOfOne = Annotated[Number, Field(ge=0, lt=1)]
 Above = Annotated[Number, Field(gt=0)]
+Seconds = Annotated[Above, Field(le=units.MOST_SECONDS)]
 NotNegative = Annotated[Number, Field(ge=0)]
 
 

@@ -34,6 +34,7 @@ from cmx_bench.spec.schema import (
     Name,
     Number,
     Positive,
+    Seconds,
     Strict,
     kind,
     shown,
@@ -284,7 +285,7 @@ class Suite(Strict):
     budget: Annotated[float | None, text_as(units.seconds)] = None
     num_classes: Positive = 1000
     accuracy: Accuracy = Accuracy()
-    timeout: Above = 1800.0
+    timeout: Seconds = 1800.0
     claims: list[ClaimEntry] = []
 
     @property

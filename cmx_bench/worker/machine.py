@@ -136,7 +136,7 @@ def resolve_device(device: str) -> str:
         return device
     if device == "auto":
         return "cpu" if _obstacle(0) else "cuda:0"
-    if not re.fullmatch(r"cuda(:\d+)?", device):
+    if not re.fullmatch(r"cuda(:\d{1,4})?", device):
         raise PlanError(f"--device {device}: expected auto, cpu, cuda or cuda:N")
     index = int(device.partition(":")[2] or 0)
     if obstacle := _obstacle(index):

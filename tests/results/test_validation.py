@@ -198,6 +198,13 @@ def test_what_json_does_not_have(refused: Any, where: Where, number: str) -> Non
         assert message == f"is not valid JSON: {number} is no number"
 
 
+@pytest.mark.parametrize("where", [where for where, value in PLACES if is_number(value)], ids=named)
+def test_a_whole_number_that_nothing_computes_with(refused: Any, where: Where) -> None:
+    message = refused(where[0], damaged(where, 10**400))
+    assert re.match(rf"{re.escape(dotted(where))}(: expected | 10+…)", message)
+    assert len(message) < 200
+
+
 def objects(name: str) -> Iterator[Where]:
     """The places of the keys that a dataclass or a part of details has."""
     closed = r"models\.\d|settings\.\d|claims\.\d|details\..*(geometry|best|curve\.0|linear|other)"

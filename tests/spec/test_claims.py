@@ -92,6 +92,16 @@ def test_accuracy_is_known_before_it_can_be_measured() -> None:
         ("(params(a) > 1", 14, "expected ')', got the end"),
         ("params(a) >", 11, "expected a number or a metric of a model, got the end"),
         ("", 0, "expected a number or a metric of a model, got the end"),
+        ("params(a) > 1e400", 12, "1e400 is too large for a number"),
+        ("params(a) in [0, 1e999%]", 17, "1e999% is too large for a number"),
+        ("9" * 400 + " > params(a)", 0, f"{'9' * 40}… is too large for a number"),
+        ("params(a) > nan", 12, "expected a metric of a model such as params(resnet50), got 'nan'"),
+        (
+            "params(a) > -inf",
+            13,
+            "expected a metric of a model such as params(resnet50), got 'inf'",
+        ),
+        ("params(a) > 1_000", 13, "expected 'and', 'or' or the end, got '_000'"),
         ("(" * 5000, MOST_TOKENS, "is longer than 100 words and signs; make it two claims"),
     ],
 )

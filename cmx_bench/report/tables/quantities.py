@@ -54,7 +54,10 @@ def span(quantity: Quantity, report: Report, setting: Setting) -> Span:
     Raises:
         UnknownError: a part of it has no value, or no interval.
     """
-    return _span(_evaluated(quantity, report, setting))
+    found = _span(_evaluated(quantity, report, setting))
+    if not all(map(math.isfinite, (found.value, found.low, found.high))):
+        raise UnknownError("it is larger than a number can be")
+    return found
 
 
 def _evaluated(quantity: Quantity, report: Report, setting: Setting) -> _Product | Span:
@@ -154,9 +157,16 @@ def _exponential(factor: float, sides: Sequence[tuple[Result, int]], level: floa
         change = stats.paired(list(map(sum, zip(*logs, strict=True))))
     else:
         change = stats.product([(list(side.medians.values()), power) for side, power in sides])
-    ends = [factor * math.exp(change.bound((1 + side * level) / 2)) for side in (-1, 1)]
+    ends = [factor * _exp(change.bound((1 + side * level) / 2)) for side in (-1, 1)]
     disturbed = any(result.disturbed for result, _ in sides)
-    return Span(factor * math.exp(change.value), min(ends), max(ends), disturbed)
+    return Span(factor * _exp(change.value), min(ends), max(ends), disturbed)
+
+
+def _exp(exponent: float) -> float:
+    try:
+        return math.exp(exponent)
+    except OverflowError:
+        return math.inf
 
 
 def quotient(first: Result, second: Result, level: float = 0.95) -> Span | None:

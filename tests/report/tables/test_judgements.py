@@ -223,3 +223,19 @@ def test_without_claims_nothing_is_shown() -> None:
     report = summarise(RUN, make_records(RUN))
     assert "claims" not in [one.key for one in tables(report)]
     assert "Claims" not in [one.term for one in facts(report)]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "1e308 * 10 > params({0})",
+        "1e308 + 1e308 > 1",
+        "1e308 * 10 - 1e308 * 10 < 1",
+        " * ".join(["throughput({0})"] * 48) + " > 1",
+        "params({0}) in [0, 1] or 1e200 * 1e200 > 1",
+    ],
+)
+def test_what_is_larger_than_a_number_can_be_is_undecided(check: str) -> None:
+    judged = judge(check.format(A), throughputs(a=[1e10, 2e10, 3e10]))
+    assert judged.state == "UNDECIDED"
+    assert "it is larger than a number can be" in judged.found
