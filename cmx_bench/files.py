@@ -7,9 +7,29 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from cmx_bench.errors import CmxError, RecordsError
 from cmx_bench.units import escaped
+
+
+def folder_of_user(kind: Literal["cache", "state"]) -> Path:
+    """Where this user's programs keep what can be made again, or what they know between runs.
+
+    Raises:
+        CmxError: the user has no home.
+    """
+    import platformdirs  # not needed where nothing is kept
+
+    try:
+        of_kind = {"cache": platformdirs.user_cache_path, "state": platformdirs.user_state_path}
+        folder = of_kind[kind]("cmx-bench", appauthor=False)
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():
+        raise CmxError(f"this user has no home; set HOME, or XDG_{kind.upper()}_HOME, to a folder "
+                       f"that can be written")  # fmt: skip
+    return folder
 
 
 @contextmanager

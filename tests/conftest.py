@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import pwd
 import signal
 import subprocess
 import sys
@@ -72,6 +73,19 @@ def write_suite(tmp_path: Path) -> Callable[[str], Path]:
 @pytest.fixture
 def tiny(write_suite: Callable[..., Path]) -> SuiteFile:
     return suite.load(str(write_suite()))
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home, as a container's with a number alone: neither HOME nor an entry in
+    passwd."""
+
+    def refuse(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", refuse)
 
 
 @pytest.fixture

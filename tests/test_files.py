@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from cmx_bench import files
-from cmx_bench.errors import RecordsError, SuiteError
+from cmx_bench.errors import CmxError, RecordsError, SuiteError
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -45,6 +46,20 @@ def test_json_that_every_reader_takes() -> None:
     assert text.endswith("]}\n") and text.count("\n") == 1
     with pytest.raises(ValueError, match="not JSON compliant"):
         files.json_of(float("nan"))
+
+
+@pytest.mark.parametrize("kind", ["cache", "state"])
+def test_a_user_without_a_home(
+    homeless: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: Literal["cache", "state"]
+) -> None:
+    variable = f"XDG_{kind.upper()}_HOME"
+    with pytest.raises(CmxError, match=f"no home; set HOME, or {variable}, to a folder"):
+        files.folder_of_user(kind)
+    monkeypatch.setenv(variable, str(tmp_path))
+    assert files.folder_of_user(kind) == tmp_path / "cmx-bench"
+    monkeypatch.delenv(variable)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert files.folder_of_user(kind).is_relative_to(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["ü\n", b"\xff"])

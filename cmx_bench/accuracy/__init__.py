@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cmx_bench.errors import WeightsError, nearest
+from cmx_bench.files import folder_of_user
 from cmx_bench.models import SUFFIXES
 from cmx_bench.spec.suite import Accuracy
 
@@ -92,7 +93,9 @@ def _in_folder(folder: Path, option: str) -> dict[str, Path]:
 
 
 def cache_folder() -> Path:
-    """Where preprocessed images are kept between runs: `~/.cache/cmx-bench/images` on Linux."""
-    from platformdirs import user_cache_path
+    """Where preprocessed images are kept between runs: `~/.cache/cmx-bench/images` on Linux.
 
-    return user_cache_path("cmx-bench", appauthor=False) / "images"
+    Raises:
+        CmxError: the user has no home.
+    """
+    return folder_of_user("cache") / "images"

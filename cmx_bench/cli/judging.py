@@ -138,6 +138,7 @@ def selftest(
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget) or 0.0
     made = plan_of(suite, device, only, allow_import)
+    kept_in = floor.writable_path(made.machine)
     about = {"threshold": share, "command": command_line()}
     folder = kept.open_folder(made, out, "selftest", about)
 
@@ -148,7 +149,7 @@ def selftest(
     with _keeping(folder):
         found = tests.run(made, share, seconds, folder / "log.txt", watch)
     say(*tests.lines(found))
-    for file in (folder / "selftest.json", floor.path(made.machine)):
+    for file in (folder / "selftest.json", kept_in):
         floor.write(found, file)
         say(file)
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cmx_bench import files
-from cmx_bench.errors import PlanError
+from cmx_bench.errors import CmxError, PlanError
 from cmx_bench.results.records import text_of
 from cmx_bench.results.validation import STRICT, DamageError, NotNegative, decoded
 
@@ -92,11 +92,25 @@ def note(
 
 
 def path(machine: Mapping[str, Any]) -> Path:
-    """Where the self-test of a machine lies: in `~/.local/state/cmx-bench` on Linux."""
-    from platformdirs import user_state_path
+    """Where the self-test of a machine lies: in `~/.local/state/cmx-bench` on Linux.
 
+    Raises:
+        CmxError: the user has no home.
+    """
     name = hashlib.sha256(json.dumps(_fields(machine)).encode()).hexdigest()[:12]
-    return user_state_path("cmx-bench", appauthor=False) / f"selftest-{name}.json"
+    return files.folder_of_user("state") / f"selftest-{name}.json"
+
+
+def writable_path(machine: Mapping[str, Any]) -> Path:
+    """The same, in a folder that is there: to be asked before a self-test measures.
+
+    Raises:
+        CmxError: the user has no home, or it cannot be written.
+    """
+    file = path(machine)
+    with files.writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    return file
 
 
 def _fields(machine: Mapping[str, Any]) -> list[Any]:
@@ -109,8 +123,6 @@ def write(floor: Floor, file: Path) -> None:
     Raises:
         RecordsError: it cannot be written.
     """
-    with files.writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
     files.write(file, files.json_of(dataclasses.asdict(floor), indent=1))
 
 
@@ -120,7 +132,10 @@ def read(machine: Mapping[str, Any]) -> Floor | None:
     Raises:
         RecordsError: the file cannot be read.
     """
-    file = path(machine)
+    try:
+        file = path(machine)
+    except CmxError:  # nowhere to keep one
+        return None
     if not file.exists():
         return None
     try:

@@ -116,7 +116,7 @@ def test_check_refuses_a_threshold_below_the_self_test(
     found = floor.Floor(
         RUN.machine, "ci", "2026-01-01", 0.05, 10, 3.0, {}, {}, 0.0, 0.0, 0.0, {"90": 0.04}
     )
-    floor.write(found, floor.path(RUN.machine))
+    floor.write(found, floor.writable_path(RUN.machine))
     arguments = (runs["base"], "--baseline", runs["base"], "--threshold", "2%")
     code, _, err = cmx("check", *arguments)
     assert code == 2
@@ -124,6 +124,25 @@ def test_check_refuses_a_threshold_below_the_self_test(
     code, out, _ = cmx("check", *arguments, "--any-threshold")
     assert code in (0, 3)
     assert "4 % at the least" in out
+
+
+def test_check_needs_no_home(cmx: Cli, runs: dict[str, Path], homeless: None) -> None:
+    code, out, err = cmx("check", runs["base"], "--baseline", runs["base"])
+    assert (code in (0, 3), err) == (True, "")
+    assert "no self-test of this machine" in out
+
+
+def test_a_self_test_that_nobody_can_keep_is_not_begun(
+    cmx: Cli, write_suite: Callable[..., Path], homeless: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = cmx("selftest", write_suite(), "--device", "cpu")
+    assert (code, out) == (2, "")
+    assert "cmx-bench: this user has no home; set HOME, or XDG_STATE_HOME, to a folder" in err
+    assert not Path("reports").exists()
+    monkeypatch.setenv("HOME", "/proc")
+    code, out, err = cmx("selftest", write_suite(), "--device", "cpu")
+    assert (code, out) == (2, "") and "/proc/.local/state/cmx-bench/selftest-" in err
+    assert err.splitlines()[-1].endswith(": cannot be written: No such file or directory")
 
 
 def test_check_loads_no_torch(runs: dict[str, Path]) -> None:
