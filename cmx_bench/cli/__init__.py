@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -53,10 +54,18 @@ def _main(
     pass
 
 
+def _refuse_lost_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise CmxError("the working folder is not there any more; go to another") from None
+
+
 def main() -> NoReturn:
     """Runs the command line and exits with the contract's code."""
     prepare()
     try:
+        _refuse_lost_folder()
         app(standalone_mode=True)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

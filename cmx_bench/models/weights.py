@@ -11,9 +11,11 @@ import timm.models
 import torch
 from huggingface_hub import try_to_load_from_cache
 from torch import Tensor, nn
+from torch.serialization import safe_globals
 
 from cmx_bench.cell import Model
 from cmx_bench.errors import WeightsError
+from cmx_bench.files import named_in_utf_8
 from cmx_bench.models import SUFFIXES
 from cmx_bench.models.convmixer import rename_authors_keys
 
@@ -62,8 +64,8 @@ def read_checkpoint(model: Model) -> dict[str, Tensor]:
     if not path.is_file():
         raise WeightsError(f"{model.name}: no weights at {path}; give the path of a checkpoint")
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            state_dict = timm.models.load_state_dict(str(path), device="cpu", weights_only=True)
+        with named_in_utf_8(path) as named, safe_globals([argparse.Namespace]):
+            state_dict = timm.models.load_state_dict(str(named), device="cpu", weights_only=True)
     except Exception as error:  # zipfile, pickle, safetensors, OSError: whatever the file provokes
         raise WeightsError(
             f"{model.name}: {path} cannot be read as a checkpoint of plain tensors "

@@ -17,8 +17,10 @@ from cmx_bench.errors import WeightsError
 
 def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
     """Writes a `.safetensors` file; it is on the disk when this returns."""
+    tensors = {name: one.cpu().contiguous() for name, one in state_dict.items()}
     with files.replacing(path) as draft:
-        save_file({name: one.cpu().contiguous() for name, one in state_dict.items()}, draft)
+        with files.named_in_utf_8(draft.parent) as folder:
+            save_file(tensors, folder / draft.name)
         _flush(draft)
 
 

@@ -117,3 +117,11 @@ def test_closed_streams(tmp_path: Path) -> None:
     script += f"assert os.open({str(tmp_path / 'file')!r}, os.O_CREAT) > 2"
     line = f'exec "{sys.executable}" -c "$0" <&- >&- 2>&-'
     assert subprocess.run(["sh", "-c", line, script], check=False).returncode == 0
+
+
+def test_a_working_folder_that_has_gone(cmx: Cli, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    message = "cmx-bench: the working folder is not there any more; go to another\n"
+    assert cmx("plan", "ci") == (2, "", message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from cmx_bench.cell import Model
 from cmx_bench.errors import WeightsError
 from cmx_bench.models import weights
 from cmx_bench.models.convmixer import ConvMixer
+from cmx_bench.training import checkpoints
 
 from .test_convmixer import authors_convmixer
 
@@ -59,6 +61,22 @@ def test_safetensors(tmp_path: Path) -> None:
     module = fresh()
     weights.load(module, described(tmp_path / "w.safetensors"))
     assert equal(module, state)
+
+
+@pytest.mark.parametrize("suffix", ["pth.tar", "safetensors"])
+def test_a_file_whose_name_is_no_utf_8(tmp_path: Path, suffix: str) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    path, state = folder / os.fsdecode(b"w\xe9." + suffix.encode()), fresh().state_dict()
+    if suffix == "safetensors":
+        checkpoints.write_weights(folder / "m.safetensors", state)
+        (folder / "m.safetensors").rename(path)
+    else:
+        torch.save(state, path)
+    module = fresh()
+    weights.load(module, described(path))
+    assert equal(module, state)
+    assert weights.sha256(described(path)) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_the_authors_checkpoints(tmp_path: Path) -> None:
