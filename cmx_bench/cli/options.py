@@ -11,6 +11,8 @@ import typer
 from cmx_bench import units
 from cmx_bench.errors import CmxError, nearest
 
+MOST = 10**9  # of a number or a size, as in a suite
+
 Suite = Annotated[str, typer.Argument(help="A suite's YAML file, or the name of a shipped suite.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Only = Annotated[
@@ -29,15 +31,13 @@ Weights = Annotated[
 ]  # fmt: skip
 AllowMissing = Annotated[
     int,
-    typer.Option(
-        min=0, max=10**9, help="Evaluate although so many images are broken.", metavar="N"
-    ),
+    typer.Option(min=0, max=MOST, help="Evaluate although so many images are broken.", metavar="N"),
 ]
 Cache = Annotated[bool, typer.Option("--cache", help="Keep preprocessed images for later runs.")]
 Processes = Annotated[
     int,
     typer.Option(
-        min=1, max=10**9, help="Processes, and GPUs, that train a model together.", metavar="N"
+        min=1, max=MOST, help="Processes, and GPUs, that train a model together.", metavar="N"
     ),
 ]
 AllowImport = Annotated[

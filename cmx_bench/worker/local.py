@@ -8,6 +8,7 @@ never loads torch.
 from __future__ import annotations
 
 import importlib
+import io
 import multiprocessing
 import multiprocessing.util
 import os
@@ -168,6 +169,8 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 def _run(target: str, arguments: tuple[object, ...]) -> Any:
     """The life of the fresh process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends this
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a model may print what its encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     return function(target)(*arguments)
 
 

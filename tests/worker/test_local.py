@@ -86,6 +86,18 @@ def test_a_long_folder_for_temporary_files(tmp_path: Path) -> None:
     assert (len(sockets) < 107 - len("/listener-xxxxxxxx"), files) == (True, str(folder))
 
 
+def test_what_a_process_prints_fits_any_encoding() -> None:
+    script = """if __name__ == "__main__":
+        from cmx_bench.worker import local
+        local.call("builtins:print", "10 µs")
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.stderr, ended.stdout) == ("", "10 \\xb5s\n")
+
+
 def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     choose = local._choose_folder_of_sockets.__wrapped__
 
