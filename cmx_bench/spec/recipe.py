@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cmx_bench.errors import SuiteError, nearest
 from cmx_bench.spec import document
@@ -20,6 +20,7 @@ from cmx_bench.spec.schema import (
     Positive,
     Share,
     Strict,
+    shown,
     validated,
 )
 
@@ -134,6 +135,12 @@ class Augmentation(Strict):
         return self
 
 
+def _no_number(value: object) -> object:
+    if type(value) in (int, float):  # 1 equals True
+        raise ValueError(f"expected true, false or bf16, got {shown(value)}")
+    return value
+
+
 class Recipe(Strict):
     """A whole recipe; each part left out is switched off.
 
@@ -157,7 +164,7 @@ class Recipe(Strict):
     cutmix: NotNegative = 0.0
     label_smoothing: PartOfOne = 0.0
     clip_grad_norm: Above | None = None
-    amp: Literal[False, True, "bf16"] = False
+    amp: Annotated[Literal[False, True, "bf16"], BeforeValidator(_no_number)] = False
     channels_last: bool = False
     batch_norm: Literal["own", "shared"] = "shared"
 

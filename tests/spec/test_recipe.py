@@ -51,6 +51,8 @@ PARTS = {
     "augmentation: {rand_augment: rand-m12}": "off at 10; lower it, or add mmax12",
     "augmentation: {rand_augment: rand-m9, color_jitter: 0.4}": "timm leaves color_jitter out",
     "augmentation: {flip: 1.5}": "5:22: flip: should be less than or equal to 1",
+    "amp: 1": "5:6: amp: expected true, false or bf16, got a number 1",
+    "amp: 0.0": "5:6: amp: expected true, false or bf16, got a number 0.0",
     "amp: fp8": "5:6: amp: expected False, True or 'bf16', got text 'fp8'",
     "label_smoothing: 1": "5:18: label_smoothing: should be less than 1",
     "batch_norm: synced": "5:13: batch_norm: expected 'own' or 'shared', got text 'synced'",
