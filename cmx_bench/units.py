@@ -99,6 +99,15 @@ def sampled(value: float, digits: int) -> str:
     return significant(rounded(value, digits), digits)
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `1 thread`, `2 threads`, `1,281 images`.
+
+    Args:
+        plural: where it is not the noun with an s.
+    """
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def duration(seconds: float) -> str:
     """`45 s`, `7 min 30 s`, `2 h 05 min`."""
     whole = round(seconds)

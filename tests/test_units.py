@@ -162,3 +162,18 @@ def test_step(value: float, unit: str, expected: tuple[float, str]) -> None:
 )
 def test_rounded(value: float, digits: int, expected: float) -> None:
     assert units.rounded(value, digits) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "text"),
+    [
+        (1, ("thread",), "1 thread"),
+        (2, ("thread",), "2 threads"),
+        (0, ("cell",), "0 cells"),
+        (1, ("process", "processes"), "1 process"),
+        (1281, ("process", "processes"), "1,281 processes"),
+        (3, ("series", "series"), "3 series"),
+    ],
+)
+def test_a_number_and_its_noun_agree(number: int, words: tuple[str, ...], text: str) -> None:
+    assert units.counted(number, *words) == text

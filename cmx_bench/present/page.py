@@ -30,7 +30,11 @@ def template(room: str, name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals.update(
-        anchored=anchored, grouped=grouped, policy=_policy, style=file(__package__, "report.css")
+        anchored=anchored,
+        counted=units.counted,
+        grouped=grouped,
+        policy=_policy,
+        style=file(__package__, "report.css"),
     )
     environment.filters.update(
         data_url=_data_url, read_back=units.read_back, unbroken=units.unbroken

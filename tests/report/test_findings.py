@@ -382,7 +382,7 @@ def test_the_paper_is_compared_by_order_and_ratios() -> None:
     )
     assert finding.table == "order"
     two = measured({MIXER: rounds(134, 0.01), RESNET: rounds(400)})
-    assert say(two, "Paper").startswith("0 of 1 throughput ratios to ConvMixer-1536/20 agree with")
+    assert say(two, "Paper").startswith("0 of 1 throughput ratio to ConvMixer-1536/20 agrees with")
 
 
 CLAIMS = (

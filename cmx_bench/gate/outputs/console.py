@@ -49,7 +49,7 @@ def _exact(equal: Sequence[Comparison]) -> str:
     """ "Parameters, MACs of 5 models" """
     titles = ", ".join(dict.fromkeys(one.metric.title for one in equal))
     models = len({one.model for one in equal})
-    return f"{titles} of {models} {'model' if models == 1 else 'models'}"
+    return f"{titles} of {units.counted(models, 'model')}"
 
 
 def _cell(key: str, entry: Entry) -> str:

@@ -9,7 +9,7 @@ from cmx_bench import units
 from cmx_bench.gate.verdict import Comparison, State, Verdict
 from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Fact
-from cmx_bench.units import plain
+from cmx_bench.units import counted, plain
 
 # In every output the comparisons stand in this order.
 ORDER: tuple[State, ...] = ("FAIL", "INCONCLUSIVE", "PASS", "NEW", "INCOMPARABLE")
@@ -35,7 +35,7 @@ def headline(verdict: Verdict) -> str:
 def _failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
     failed = [one for one in judged if one.state == "FAIL"]
     worst = "worst: " * (len(failed) > 1) + sentence(max(failed, key=_slowdown), verdict)
-    text = f"{len(failed)} of {_comparisons(judged)} {_worse(failed)} ({worst})"
+    text = f"{len(failed)} of {counted(len(judged), 'comparison')} {_worse(failed)} ({worst})"
     undecided = _counted(verdict, ("INCONCLUSIVE",))
     return f"{text}; {undecided}" if undecided else text
 
@@ -43,7 +43,7 @@ def _failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
 def _inconclusive(judged: Sequence[Comparison], verdict: Verdict) -> str:
     undecided = [one for one in judged if one.state == "INCONCLUSIVE"]
     worst = "worst: " * (len(undecided) > 1) + sentence(max(undecided, key=_slowdown), verdict)
-    text = f"{len(undecided)} of {_comparisons(judged)} undecided ({worst})"
+    text = f"{len(undecided)} of {counted(len(judged), 'comparison')} undecided ({worst})"
     return f"{text}; {_more_measuring(undecided)}"
 
 
@@ -56,10 +56,11 @@ def _more_measuring(undecided: Sequence[Comparison]) -> str:
 
 
 def _passed(judged: Sequence[Comparison], verdict: Verdict) -> str:
+    compared = counted(len(judged), "comparison")
     if verdict.untimed:
-        return f"{_comparisons(judged)} of exact metrics, none different; NO TIMING COULD BE JUDGED"
+        return f"{compared} of exact metrics, none different; NO TIMING COULD BE JUDGED"
     none = "none" if len(judged) > 1 else "not"
-    text = f"{_comparisons(judged)}, {none} {_worse(judged)} by {share(verdict.threshold)}"
+    text = f"{compared}, {none} {_worse(judged)} by {share(verdict.threshold)}"
     if gains := [one for one in judged if one.high is not None and one.high < 0]:
         best = sentence(min(gains, key=_slowdown), verdict, threshold=False)
         text += f"; {len(gains)} better ({'best: ' * (len(gains) > 1)}{best})"
@@ -75,10 +76,6 @@ def _slowdown(comparison: Comparison) -> float:
 def _worse(comparisons: Sequence[Comparison]) -> str:
     timed = all(one.metric.unit in _TIMED for one in comparisons)
     return "slower" if timed else "worse"
-
-
-def _comparisons(found: Sequence[Comparison]) -> str:
-    return "1 comparison" if len(found) == 1 else f"{len(found)} comparisons"
 
 
 def _not_judged(verdict: Verdict) -> list[str]:
@@ -229,7 +226,7 @@ def _detectable(verdict: Verdict) -> str:
     if len(found) == 1:
         return text
     return (
-        f"{text} in each of {_comparisons(found)} (least certain: {named(least, verdict)}), "
+        f"{text} in each of {len(found)} comparisons (least certain: {named(least, verdict)}), "
         f"of {units.percent(best)} in the most certain one"
     )
 

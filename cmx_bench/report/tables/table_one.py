@@ -91,7 +91,7 @@ def table_one(report: Report, setting: Setting) -> Table:
 
 def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]]) -> Iterator[str]:
     compiled = "eager" if setting.compile == "none" else f"compiled ({setting.compile})"
-    threads = f", {setting.threads} threads" if setting.threads else ""
+    threads = f", {units.counted(setting.threads, 'thread')}" if setting.threads else ""
     yield (
         f"{setting.device}, {setting.precision}, {setting.layout}, {compiled}, batch "
         f"{setting.batch_size}, {setting.image_size} × {setting.image_size}{threads}. A value is "
