@@ -108,6 +108,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def part(number: int, whole: int) -> str:
+    """`4 of 10`; the number alone where it is the whole."""
+    return f"{number:,} of {whole:,}" if number < whole else f"{number:,}"
+
+
 def duration(seconds: float) -> str:
     """`45 s`, `7 min 30 s`, `2 h 05 min`."""
     whole = round(seconds)

@@ -8,6 +8,7 @@ from cmx_bench.gate.outputs.sentences import (
     exact,
     interval,
     one_line,
+    processes,
     several_settings,
     several_sides,
     share,
@@ -18,6 +19,10 @@ from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.present.content import Column, Entry, Table
 
 _DASH = Entry("–", quiet=True)
+_LEFT_OUT = (
+    "n counts the processes that the interval rests on. Where it reads “4 of 10”, the other 6 "
+    "stayed disturbed or ran in another environment, and count for nothing."
+)
 
 
 def table(verdict: Verdict) -> Table:
@@ -34,7 +39,7 @@ def table(verdict: Verdict) -> Table:
         Column("threshold", "Threshold", "right", "The slowdown that must not pass"),
         Column("detectable", "Smallest detectable", "right",
                "The smallest slowdown that fails with 95 % probability"),
-        Column("n", "n", "right", "Fresh processes of each side"),
+        Column("n", "n", "right", "Fresh processes of each side that the interval rests on"),
         Column("verdict", "Verdict"),
         Column("why", "Why"),
     )  # fmt: skip
@@ -45,6 +50,7 @@ def table(verdict: Verdict) -> Table:
         "Slowdown: how much worse head is, whichever way the metric points; negative is a gain. "
         "Below it stands its 95 % interval. Exact metrics have none: any difference is real.",
         "NEW and INCOMPARABLE are not judged: they neither pass nor fail.",
+        *([_LEFT_OUT] if any(sum(one.left_out) for one in verdict.comparisons) else []),
     )
     return Table("comparisons", "Comparisons", columns, rows, remarks)
 
@@ -97,7 +103,5 @@ def _detectable(one: Comparison) -> Entry:
 
 
 def _processes(one: Comparison) -> Entry:
-    base, head = one.n
-    if not base + head:
-        return _DASH
-    return Entry(str(base) if base == head else f"{base}, {head}")
+    both = ", ".join(dict.fromkeys(processes(one)))
+    return Entry(both, sort=sum(one.n)) if sum(one.n) else _DASH

@@ -170,6 +170,12 @@ def interval(low: float, high: float) -> str:
     return f"{units.percent(low).removesuffix(' %')} to {units.percent(high)}".replace("-", "−")
 
 
+def processes(comparison: Comparison) -> list[str]:
+    """The fresh processes that each side rests on: "4 of 10" where 6 were left out."""
+    sides = zip(comparison.n, comparison.left_out, strict=True)
+    return [units.part(n, n + left_out) for n, left_out in sides]
+
+
 def share(given: float) -> str:
     """A share as somebody wrote it, such as a threshold: "5 %", "2.5 %"."""
     return f"{100 * given:g} %"

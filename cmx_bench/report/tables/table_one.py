@@ -96,7 +96,8 @@ def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]])
         f"{setting.device}, {setting.precision}, {setting.layout}, {compiled}, batch "
         f"{setting.batch_size}, {setting.image_size} × {setting.image_size}{threads}. A value is "
         "the geometric mean over fresh processes, ± is half its 95 % interval (Student's t), and n "
-        "is the number of processes."
+        "is the number of processes that both rest on. Where n reads “4 of 5”, the others failed, "
+        "stayed disturbed, or were not measured."
     )
     yield (
         "The paper measured throughput on another device (one RTX 8000, batch 64, half precision). "
