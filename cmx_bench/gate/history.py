@@ -246,8 +246,11 @@ def lines(whole: Table) -> Iterator[str]:
     """The table of change points for a terminal."""
     yield whole.title
     for row in whole.rows:
-        network, _, metric, when, before, after, change, commit, _ = (entry.text for entry in row)
-        yield f"  {network} {metric}: {change} since {when} ({before} → {after}, commit {commit})"
+        network, setting, metric, when, before, after, change, commit, environment = (
+            entry.text for entry in row
+        )
+        told = f"{before} → {after}, commit {commit}{f'; {environment}' * bool(environment)}"
+        yield f"  {network} {metric} ({setting}): {change} since {when} ({told})"
     yield from (whole.remarks if whole.rows else ("  none", *whole.remarks))
 
 

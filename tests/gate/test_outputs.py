@@ -282,6 +282,24 @@ def test_the_terminal_keeps_to_its_width() -> None:
     assert "\x1b" not in console.text(awkward(), 80)
 
 
+def test_the_terminal_says_of_how_many_models_each_metric_is_equal() -> None:
+    """MACs of one model failed: both metrics are not "of 2 models"."""
+    one, other = (made(name, "PASS", "params", slowdown=0.0) for name in ("resnet18", "deit"))
+    macs = made("deit", "PASS", "macs", slowdown=0.0)
+    trainable = [made(name, "PASS", "trainable_params", slowdown=0.0) for name in ("a", "b")]
+    text = console.text(verdict(one, other, macs, *trainable), 120)
+    assert (
+        "equal, as they must be: Parameters, Trainable parameters of 2 models; MACs of 1 model"
+    ) in text
+
+
+def test_every_output_for_people_says_in_which_setting_all_was_measured() -> None:
+    found = verdict(slower(), even("deit"))
+    texts = [OUTPUTS[name](found) for name in ("verdict.md", "verdict.html")]
+    for text in (*texts, console.text(found, 100)):
+        assert "Measured in" in text and SETTING in text
+
+
 # --- GitHub ---------------------------------------------------------------------------------------
 
 

@@ -44,9 +44,7 @@ def table(verdict: Verdict) -> Table:
         Column("why", "Why"),
     )  # fmt: skip
     rows = tuple(_row(one, verdict, against, settings) for one in ordered(verdict))
-    known = dict.fromkeys(one_line(one.setting) for one in verdict.comparisons)
     remarks = (
-        *([] if settings or not known else [f"Measured in: {', '.join(known)}."]),
         "Slowdown: how much worse head is, whichever way the metric points; negative is a gain. "
         "Below it stands its 95 % interval. Exact metrics have none: any difference is real.",
         "NEW and INCOMPARABLE are not judged: they neither pass nor fail.",

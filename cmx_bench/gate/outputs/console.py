@@ -46,10 +46,16 @@ def _grid(verdict: Verdict) -> Grid:
 
 
 def _exact(equal: Sequence[Comparison]) -> str:
-    """ "Parameters, MACs of 5 models" """
-    titles = ", ".join(dict.fromkeys(one.metric.title for one in equal))
-    models = len({one.model for one in equal})
-    return f"{titles} of {units.counted(models, 'model')}"
+    """ "Parameters, MACs of 5 models; Activations of 4 models" """
+    models: dict[str, set[str]] = {}
+    for one in equal:
+        models.setdefault(one.metric.title, set()).add(one.model)
+    titles: dict[int, list[str]] = {}
+    for title, names in models.items():
+        titles.setdefault(len(names), []).append(title)
+    return "; ".join(
+        f"{', '.join(alike)} of {units.counted(many, 'model')}" for many, alike in titles.items()
+    )
 
 
 def _cell(key: str, entry: Entry) -> str:

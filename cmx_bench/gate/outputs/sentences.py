@@ -214,11 +214,18 @@ def facts(verdict: Verdict) -> list[Fact]:
     """The sides, what could have been detected, the notes and the command."""
     return [
         *(Fact(one_line(name), one_line(text)) for name, text in verdict.sides),
+        *([] if several_settings(verdict) else _settings(verdict)),
         Fact("Compared", _counted(verdict, ORDER) or "nothing"),
         Fact("Detectable", _detectable(verdict)),
         *(Fact("Note", one_line(note)) for note in verdict.notes),
         *([Fact("Command", one_line(verdict.command))] if verdict.command else []),
     ]
+
+
+def _settings(verdict: Verdict) -> list[Fact]:
+    """In which settings all of it was measured; nothing where nothing was compared."""
+    keys = dict.fromkeys(one_line(one.setting) for one in verdict.comparisons)
+    return [Fact("Measured in", ", ".join(keys))] if keys else []
 
 
 def _detectable(verdict: Verdict) -> str:

@@ -143,8 +143,7 @@ def table(report: Report) -> Table:
         (
             Entry(plain(judgement.claim.say), plain(judgement.claim.check)),
             judgement.setting.name,
-            Entry(judgement.state, quiet=judgement.state == "UNDECIDED",
-                  notes=entries.disturbed_notes(judgement.disturbed)),
+            Entry(judgement.state, notes=entries.disturbed_notes(judgement.disturbed)),
             Entry("\n".join(judgement.found)),
         )
         for judgement in judged(report)
