@@ -53,14 +53,30 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{max(0, digits - 1 - exponent)}f}"
 
 
+def fixed(value: float, decimals: int, *ends: float) -> str:
+    """`value` with so many decimals, and more where it would read as one of `ends` without being
+    it: `99.998` for 100 and one decimal."""
+    while value not in ends and float(f"{value:.{decimals}f}") in ends:
+        decimals += 1
+    return f"{value:.{decimals}f}"
+
+
+def digits_apart(value: float, other: float, digits: int) -> int:
+    """So many significant digits, or as many more as `value` needs to read unlike `other`."""
+    while value != other and rounded(value, digits) == rounded(other, digits):
+        digits += 1
+    return digits
+
+
 def percent(share: float, digits: int = 2) -> str:
     """A share as a percentage: `0.84 %`."""
     return f"{significant(share * 100, digits)} %"
 
 
 def signed_percent(share: float) -> str:
-    """A difference as a percentage: `+0.84 %`."""
-    return f"{'+' if share > 0 else ''}{percent(share)}"
+    """A difference as a percentage: `+0.84 %`, `−0.00013 %`; `0 %` is no difference at all."""
+    sign = "+" if share > 0 else "−" if share < 0 else ""
+    return f"{sign}{percent(abs(share))}"
 
 
 def exact(value: float) -> str:

@@ -120,6 +120,8 @@ def measured(result: Result | None, unit: float | None = None, best: bool = Fals
 def ratio(span: Span) -> Entry:
     """A quotient, and below it its interval."""
     digits = units.digits_for(span.value, (span.high - span.low) / 2, disturbed=span.disturbed)
+    for edge in (span.low, span.high):  # an interval without 1 must not seem to end there
+        digits = units.digits_apart(edge, 1.0, digits + 1) - 1
     low, high = (units.significant(edge, digits + 1) for edge in (span.low, span.high))
     text = units.significant(span.value, digits)
     return Entry(text, f"{low} to {high}", span.value, notes=disturbed_notes(span.disturbed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cmx_bench import units
 from cmx_bench.gate.outputs.sentences import (
     ORDER,
+    difference,
     exact,
     interval,
     one_line,
@@ -84,14 +85,16 @@ def value(found: float | None, one: Comparison) -> Entry:
 
 
 def slowdown(one: Comparison) -> Entry:
-    """The slowdown with its sign, and its interval."""
+    """The slowdown with its sign, and its interval; of an exact metric the difference, and the
+    share that it is of the base."""
+    share_of_base = "" if one.slowdown is None else units.signed_percent(one.slowdown)
+    title = "" if one.slowdown is None else worded(one.slowdown, one.metric)
+    if one.metric.exact and one.state == "FAIL" and one.base is not None and one.head is not None:
+        return Entry(difference(one.head - one.base, one), share_of_base, one.slowdown, title)
     if one.slowdown is None:
         return _DASH
-    shown = round(one.slowdown, 4)  # a hundredth of a percent is finer than any interval
-    sign = "+" if shown > 0 else "−" if shown < 0 else ""
     edges = "" if one.low is None or one.high is None else interval(one.low, one.high)
-    text = f"{sign}{units.percent(abs(shown))}"
-    return Entry(text, edges, one.slowdown, worded(one.slowdown, one.metric))
+    return Entry(share_of_base, edges, one.slowdown, title)
 
 
 def _detectable(one: Comparison) -> Entry:

@@ -154,6 +154,11 @@ def exact(value: float | None, comparison: Comparison) -> str:
     return "–" if value is None else f"{units.exact(value)} {comparison.metric.unit}".rstrip()
 
 
+def difference(value: float, comparison: Comparison) -> str:
+    """How far two exact values are apart, unrounded: "+32", "−1,024 B"."""
+    return f"{'+' if value > 0 else '−'}{exact(abs(value), comparison)}"
+
+
 def worded(slowdown: float, metric: Metric) -> str:
     """A slowdown, as a share, in the words of its metric: "7.2 % slower", "3.0 % higher"."""
     if slowdown == 0:
