@@ -239,7 +239,8 @@ def table(history: History) -> Table:
     title = (
         f"Change points over {counted(history.runs, 'run')} of {history.suite} on {history.device}"
     )
-    return Table("change-points", one_line(title), columns, rows, tuple(_remarks(history)))
+    remarks = tuple(_remarks(history))
+    return Table("change-points", one_line(title), columns, rows, remarks, naming=4)
 
 
 def lines(whole: Table) -> Iterator[str]:

@@ -228,7 +228,7 @@ def test_figures_carry_awkward_names_and_are_embedded(tmp_path: Path) -> None:
     name = drawing.plot.name
     assert (tmp_path / "figures" / f"{name}.png").read_bytes() == drawing.copies["png"]
     page = (tmp_path / "verdict.html").read_text(encoding="utf-8")
-    assert f'<figure id="{name}">' in page and page.count("<svg") == 1
+    assert f'<figure id="figure-{name}">' in page and page.count("<svg") == 1
     assert "Change points over 10 runs" in page
     text = (tmp_path / "verdict.md").read_text(encoding="utf-8")
     assert f"](figures/{name}.svg)" in text

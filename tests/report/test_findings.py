@@ -483,7 +483,8 @@ def test_findings_stand_above_everything_else() -> None:
     terminal = overview(report, 80)
     body = html[html.index("<body>") :]
     for text, order in (
-        (body, ["</h1>", "cells measured", "10.0 times slower", "left out, with", 'id="figure1"',
+        (body, ["</h1>", "cells measured", "10.0 times slower", "left out, with",
+                'id="figure-figure1"',
                 'id="run"', 'id="table1', 'id="front-cuda', 'id="table1-cuda-bf16']),
         (markdown, ["# ", "cells measured", "10.0 times slower", "left out, with", "## Table 1",
                     "### Figure 1", "### Accuracy against", "bf16 (", "## How this was measured"]),

@@ -51,7 +51,8 @@ def table(verdict: Verdict) -> Table:
         "NEW and INCOMPARABLE are not judged: they neither pass nor fail.",
         *([_LEFT_OUT] if any(sum(one.left_out) for one in verdict.comparisons) else []),
     )
-    return Table("comparisons", "Comparisons", columns, rows, remarks)
+    named = [column.key for column in columns].index("metric") + 1
+    return Table("comparisons", "Comparisons", columns, rows, remarks, naming=named)
 
 
 def ordered(verdict: Verdict) -> list[Comparison]:
