@@ -26,10 +26,12 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return resolve_name(_LAZY[name])
+if not TYPE_CHECKING:  # to a type checker a module with this has every name
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return resolve_name(_LAZY[name])
 
 
 def __dir__() -> list[str]:

@@ -53,14 +53,30 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{max(0, digits - 1 - exponent)}f}"
 
 
+def fixed(value: float, decimals: int, *ends: float) -> str:
+    """`value` with so many decimals, and more where it would read as one of `ends` without being
+    it: `99.998` for 100 and one decimal."""
+    while value not in ends and float(f"{value:.{decimals}f}") in ends:
+        decimals += 1
+    return f"{value:.{decimals}f}"
+
+
+def digits_apart(value: float, other: float, digits: int) -> int:
+    """So many significant digits, or as many more as `value` needs to read unlike `other`."""
+    while value != other and rounded(value, digits) == rounded(other, digits):
+        digits += 1
+    return digits
+
+
 def percent(share: float, digits: int = 2) -> str:
     """A share as a percentage: `0.84 %`."""
     return f"{significant(share * 100, digits)} %"
 
 
 def signed_percent(share: float) -> str:
-    """A difference as a percentage: `+0.84 %`."""
-    return f"{'+' if share > 0 else ''}{percent(share)}"
+    """A difference as a percentage: `+0.84 %`, `−0.00013 %`; `0 %` is no difference at all."""
+    sign = "+" if share > 0 else "−" if share < 0 else ""
+    return f"{sign}{percent(abs(share))}"
 
 
 def exact(value: float) -> str:
@@ -97,6 +113,20 @@ def sampled(value: float, digits: int) -> str:
     """As `significant`, with zeros in place of whole digits too: `1,000` for 1039 and 2. For values
     whose interval says nothing of their digits: of one process, and disturbed ones."""
     return significant(rounded(value, digits), digits)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `1 thread`, `2 threads`, `1,281 images`.
+
+    Args:
+        plural: where it is not the noun with an s.
+    """
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def part(number: int, whole: int) -> str:
+    """`4 of 10`; the number alone where it is the whole."""
+    return f"{number:,} of {whole:,}" if number < whole else f"{number:,}"
 
 
 def duration(seconds: float) -> str:

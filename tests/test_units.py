@@ -219,3 +219,55 @@ def test_rounded(value: float, digits: int, expected: float) -> None:
 def test_what_no_terminal_should_get(text: str, escaped: str, plain: str) -> None:
     assert units.escaped(text) == escaped
     assert units.plain(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "text"),
+    [
+        (1, ("thread",), "1 thread"),
+        (2, ("thread",), "2 threads"),
+        (0, ("cell",), "0 cells"),
+        (1, ("process", "processes"), "1 process"),
+        (1281, ("process", "processes"), "1,281 processes"),
+        (3, ("series", "series"), "3 series"),
+    ],
+)
+def test_a_number_and_its_noun_agree(number: int, words: tuple[str, ...], text: str) -> None:
+    assert units.counted(number, *words) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0084, "+0.84 %"),
+        (-0.05, "−5.0 %"),
+        (0.0, "0 %"),
+        (32 / 25_557_032, "+0.00013 %"),
+        (-1e-9, "−0.00000010 %"),
+    ],
+)
+def test_only_no_difference_is_zero_percent(share: float, text: str) -> None:
+    assert units.signed_percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "text"),
+    [
+        (99.94, (0.0, 100.0), "99.9"),
+        (99.998, (0.0, 100.0), "99.998"),
+        (100.0, (0.0, 100.0), "100.0"),
+        (0.002, (0.0,), "0.002"),
+        (0.0, (0.0,), "0.0"),
+        (99.998, (), "100.0"),
+    ],
+)
+def test_a_number_reads_as_an_end_only_where_it_is_one(
+    value: float, ends: tuple[float, ...], text: str
+) -> None:
+    assert units.fixed(value, 1, *ends) == text
+
+
+def test_digits_tell_a_number_from_another() -> None:
+    assert units.digits_apart(1.0000013, 1.0, 4) == 7
+    assert units.digits_apart(1.2, 1.0, 4) == 4
+    assert units.digits_apart(1.0, 1.0, 4) == 4

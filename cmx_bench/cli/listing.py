@@ -10,6 +10,7 @@ from cmx_bench.errors import PlanError
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 from cmx_bench.spec import suite
+from cmx_bench.units import counted
 
 
 def models(pattern: str) -> Iterator[str]:
@@ -54,7 +55,7 @@ def suites(pattern: str) -> Iterator[str]:
     for name, path in suite.shipped().items():
         if fnmatchcase(name, pattern):
             loaded = suite.load(str(path)).suite
-            yield f"{name:<12} {loaded.title or loaded.name} ({loaded.size} models)"
+            yield f"{name:<12} {loaded.title or loaded.name} ({counted(loaded.size, 'model')})"
 
 
 LISTS: dict[str, Callable[[str], Iterator[str]]] = {

@@ -40,7 +40,7 @@ def as_table(found: Sequence[Match], width: int) -> str:
 def _asked(match: Match) -> str:
     target, cut = match.target, match.patch_size
     patches = f", all with patches of {cut} px where the family has patches" if cut else ""
-    sizes = f"{target.classes} classes, images of {target.image_size} px"
+    sizes = f"{units.counted(target.classes, 'class', 'classes')}, images of {target.image_size} px"
     return f"{target.text}; {sizes}{patches}"
 
 

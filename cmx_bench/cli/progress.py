@@ -143,8 +143,9 @@ def _live(console: Console, forecast: _Forecast, before: float) -> Iterator[Watc
 def _under_way(job: Job) -> str:
     if job.seen is None:
         return f"{job.cell.measure} of {job.cell.model.label}"
-    size = "" if job.seen.size is None else f" of {job.seen.size:,}"
-    return f"{job.seen.images:,}{size} images, {job.seen.doing}"
+    images, size = job.seen.images, job.seen.size
+    done = "" if size is None else f"{images:,} of "
+    return f"{done}{units.counted(images if size is None else size, 'image')}, {job.seen.doing}"
 
 
 def _line(forecast: _Forecast, job: Job) -> str:
@@ -178,8 +179,9 @@ def _result(found: Sequence[Record]) -> str:
     """The cell's first metric, estimated from all its processes so far."""
     metric = METRICS[next(iter(found[-1].values))]
     if metric.noise == "image":
+        images = int(found[-1].details["images"])
         top1 = units.scaled(found[-1].values[metric.name][0], metric.unit)
-        return f"{metric.title} {top1} of {found[-1].details['images']:,} images"
+        return f"{metric.title} {top1} of {units.counted(images, 'image')}"
     now = stats.estimate([one.values[metric.name] for one in found if one.status == "ok"])
     spread = now.relative_half_width if now.n > 2 else None  # two give no useful interval
     digits = units.digits_for(now.value, spread and spread * now.value)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cmx_bench import units
 from cmx_bench.cli.options import (
     AllowImport,
     AllowMissing,
@@ -94,7 +95,9 @@ def run(
     folder = opening.opened(plan, Path("reports"), out, fresh, command_line(), neighbours)
     found = records.read(folder)
     if found:
-        note(f"continuing in {folder}: {len(found)} executions are there already")
+        there = "is" if len(found) == 1 else "are"
+        executions = units.counted(len(found), "execution")
+        note(f"continuing in {folder}: {executions} {there} there already")
     if neighbours is not None:
         note(str(neighbours))
     if warning := remaining.foretold(plan, disturbance.by_cell(found), seconds):
@@ -147,7 +150,8 @@ def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:
         if counts["FAILS"]:
             raise typer.Exit(REGRESSION)
     if progress.failed:
-        note(f"{progress.failed} of {len(measured.run.cells)} cells failed; the report says why")
+        cells = units.counted(len(measured.run.cells), "cell")
+        note(f"{progress.failed} of {cells} failed; the report says why")
         raise typer.Exit(SOME_FAILED)
     if gate_claims and counts["UNDECIDED"]:
         raise typer.Exit(INCONCLUSIVE)
@@ -166,7 +170,6 @@ def plan(
     """List the cells of a suite, with an estimate of the time."""
     from cmx_bench.execute import remaining
     from cmx_bench.plan import INTERPRETER_SECONDS
-    from cmx_bench.units import duration
 
     seconds = seconds_of("--budget", budget)
     made = plan_of(suite, device, only, allow_import, processes=processes)
@@ -180,11 +183,11 @@ def plan(
     whole, within = (
         2 * INTERPRETER_SECONDS + remaining.seconds_left(made, {}, most) for most in (None, seconds)
     )
-    cut = f"; without a budget {duration(whole)}" if within < whole else ""
+    cut = f"; without a budget {units.duration(whole)}" if within < whole else ""
     if warning := remaining.foretold(made, {}, seconds):
         note(warning)
-    say(f"{len(made.cells)} cells on {made.machine['device_name']}, "
-        f"{about} {duration(within)}{cut}")  # fmt: skip
+    say(f"{units.counted(len(made.cells), 'cell')} on {made.machine['device_name']}, "
+          f"{about} {units.duration(within)}{cut}")  # fmt: skip
 
 
 def report(

@@ -20,6 +20,7 @@ from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
+from cmx_bench import units
 from cmx_bench.cell import Cell
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
@@ -261,7 +262,8 @@ def _disturbances(seen: Sequence[Pair]) -> str:
     """In how many pairs there was something that would discard a block of `run`."""
     found = Counter(reason for pair in seen for reason in conditions.reasons(pair.covariates))
     told = ", ".join(f"{reason} in {times}" for reason, times in found.most_common())
-    return f"of {len(seen)} pairs {told or 'none was disturbed'}; none is discarded for that"
+    pairs_seen = units.counted(len(seen), "pair")
+    return f"of {pairs_seen} {told or 'none was disturbed'}; none is discarded for that"
 
 
 def _empty(cell: Cell, metric: Metric, against: str) -> Comparison:

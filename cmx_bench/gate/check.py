@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,57 +36,40 @@ def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Re
     """
     from cmx_bench.results.loading import read
 
-    head = _side(read(run))
+    head = read(run)
     sides = [("run", _described(run, head))]
     comparisons: list[Comparison] = []
     for against, folder in others.items():
-        base = _side(read(folder))
+        base = read(folder)
         sides.append((against, _described(folder, base)))
-        keys = dict.fromkeys((*base.report.results, *head.report.results))
+        keys = dict.fromkeys((*base.results, *head.results))
         compared = [_compared(base, head, key, threshold, against) for key in keys]
         seconds = partial(_seconds, base, head)
         comparisons += price.priced(compared, seconds, 2 * INTERPRETER_SECONDS)
-    title = f"{head.report.run.title}: {' and '.join(others)}"
-    return head.report, Verdict(title, threshold, tuple(sides), tuple(comparisons))
+    title = f"{head.run.title}: {' and '.join(others)}"
+    return head, Verdict(title, threshold, tuple(sides), tuple(comparisons))
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """A run, and of each result how many processes ended well, and the seconds that one took."""
-
-    report: Report
-    processes: Mapping[Key, tuple[int, float]]
-
-
-def _side(report: Report) -> _Side:
-    from cmx_bench.results.summary import ASIDE, KEYS
-
-    samples = report.samples
-    ended = samples[(samples["status"] == "ok") & ~samples["why"].isin(ASIDE)]
-    records = ended.drop_duplicates([*KEYS, "record"]).groupby(KEYS[1:], observed=True)
-    rows = records["elapsed"].agg(["size", "mean"]).itertuples(name=None)
-    return _Side(report, {key: (size, mean) for key, size, mean in rows})
-
-
-def _described(folder: Path, side: _Side) -> str:
-    run = side.report.run
+def _described(folder: Path, report: Report) -> str:
+    run = report.run
     return f"{folder}, {run.created}: {environment.described(run.machine)}"
 
 
-def _compared(base: _Side, head: _Side, key: Key, threshold: float, against: str) -> Comparison:
+def _compared(base: Report, head: Report, key: Key, threshold: float, against: str) -> Comparison:
     """One comparison, by the first thing that can be said about it.
 
     Args:
         threshold: the slowdown that must not pass, as a share.
         against: what the base is called in the verdict.
     """
-    old, new = (side.report.results.get(key) for side in (base, head))
-    (then, _), (now, _) = (side.processes.get(key, (0, 0.0)) for side in (base, head))
+    old, new = base.results.get(key), head.results.get(key)
     known = new or old
     assert known is not None
     empty = Comparison(
         known.model, known.label, known.setting, known.about, against, "PASS",
-        base=old and old.value, head=new and new.value, n=(then, now),
+        base=old and old.value, head=new and new.value,
+        n=(len(old.medians) if old else 0, len(new.medians) if new else 0),
+        left_out=(old.left_out if old else 0, new.left_out if new else 0),
     )  # fmt: skip
     if old is not None and new is not None and old.status == new.status == "failed":
         return replace(empty, state="INCOMPARABLE", reason=f"failed in both: {new.reason}")
@@ -95,10 +78,10 @@ def _compared(base: _Side, head: _Side, key: Key, threshold: float, against: str
         reason = f"{'failed' if failed else 'not measured'} in the {against}"
         return replace(empty, state="NEW", reason=reason)
     if new is None or new.value is None or new.status != "ok":
-        return _absent(empty, base.report, head.report, old, new)
+        return _absent(empty, base, head, old, new)
     if known.about.exact:
         return exact(empty, old.value, new.value)
-    if differences := _differences(base.report, head.report, known.setting):
+    if differences := _differences(base, head, known.setting):
         return replace(empty, state="INCOMPARABLE", reason=f"measured elsewhere: {differences}")
     sides = [f"the {against}"] * old.disturbed + ["the run"] * new.disturbed
     if sides:
@@ -107,10 +90,16 @@ def _compared(base: _Side, head: _Side, key: Key, threshold: float, against: str
     return _sampled(empty, old, new, threshold)
 
 
-def _seconds(base: _Side, head: _Side, comparison: Comparison) -> float:
+def _seconds(base: Report, head: Report, comparison: Comparison) -> float:
     """Of one more process on each side."""
     key = (comparison.model, comparison.setting, comparison.metric.name)
-    return sum(side.processes[key][1] for side in (base, head))
+    return sum(_seconds_a_process(report, report.results[key]) for report in (base, head))
+
+
+def _seconds_a_process(report: Report, result: Result) -> float:
+    samples = report.samples_of(result)
+    ended = samples[samples["status"] == "ok"].drop_duplicates("record")
+    return float(ended["elapsed"].mean())
 
 
 def _absent(

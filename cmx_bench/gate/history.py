@@ -29,6 +29,7 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Environment, Run
 from cmx_bench.results.summary import Result
+from cmx_bench.units import counted
 
 FEWEST_RUNS = 6
 _RUPTURES = importlib.util.find_spec("ruptures") is not None  # has no release for Python 3.14 yet
@@ -235,16 +236,22 @@ def table(history: History) -> Table:
         Column("environment", "Environment", title="What changed in it with this run"),
     )
     rows = tuple(_row(change) for series in history.series for change in changes(series))
-    title = f"Change points over {_runs(history.runs)} of {history.suite} on {history.device}"
-    return Table("change-points", one_line(title), columns, rows, tuple(_remarks(history)))
+    title = (
+        f"Change points over {counted(history.runs, 'run')} of {history.suite} on {history.device}"
+    )
+    remarks = tuple(_remarks(history))
+    return Table("change-points", one_line(title), columns, rows, remarks, naming=4)
 
 
 def lines(whole: Table) -> Iterator[str]:
     """The table of change points for a terminal."""
     yield whole.title
     for row in whole.rows:
-        network, _, metric, when, before, after, change, commit, _ = (entry.text for entry in row)
-        yield f"  {network} {metric}: {change} since {when} ({before} → {after}, commit {commit})"
+        network, setting, metric, when, before, after, change, commit, environment = (
+            entry.text for entry in row
+        )
+        told = f"{before} → {after}, commit {commit}{f'; {environment}' * bool(environment)}"
+        yield f"  {network} {metric} ({setting}): {change} since {when} ({told})"
     yield from (whole.remarks if whole.rows else ("  none", *whole.remarks))
 
 
@@ -271,28 +278,22 @@ def _remarks(history: History) -> Iterator[str]:
         yield "No change points were looked for: the package ruptures is not installed."
     elif looked:
         yield (
-            f"Looked for in {_many(len(looked), 'series', 'series')} by PELT on the logarithms "
+            f"Looked for in {counted(len(looked), 'series', 'series')} by PELT on the logarithms "
             "of the values; a change lasts two runs at least."
         )
     if short:
         yield (
-            f"Not looked for in {_many(short, 'series', 'series')}: change points need "
+            f"Not looked for in {counted(short, 'series', 'series')}: change points need "
             f"{FEWEST_RUNS} runs of values above zero."
         )
     if not history.series:
         yield "No run has a sampled metric."
     if history.elsewhere:
-        yield f"{_runs(history.elsewhere)} of other suites or devices are not shown."
+        others = counted(history.elsewhere, "run")
+        verb = "is" if history.elsewhere == 1 else "are"
+        yield f"{others} of other suites or devices {verb} not shown."
     for reason in history.left_out:
         yield one_line(f"Left out: {reason}.")
-
-
-def _runs(number: int) -> str:
-    return _many(number, "run", "runs")
-
-
-def _many(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"
 
 
 # --- figures --------------------------------------------------------------------------------------
@@ -325,10 +326,11 @@ def _plot(found: Sequence[Series]) -> Plot:
     points = DataFrame([spot for series in found for spot in _spots(series, places, found)])
     ticks = _ticks(times)
     marks = (*_change_marks(found, places), *_environment_marks(found, places))
+    many = counted(len(times), "run")
     caption = (
-        f"{metric.title} on {setting} over {_runs(len(times))}; {metric.better} is better. Bars "
-        "are 95 % intervals over the processes of a run. Solid lines are change points, dotted "
-        "ones changes of the environment."
+        f"{metric.title} on {setting} over {many}; {metric.better} is better. "
+        "Bars are 95 % intervals over the processes of a run. Solid lines are change points, "
+        "dotted ones changes of the environment."
     )
     if not any(series.long_enough for series in found):
         caption += f" No change points were looked for: they need {FEWEST_RUNS} runs."

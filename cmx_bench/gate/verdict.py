@@ -20,7 +20,8 @@ class Comparison:
     `slowdown` says: how much worse head is, as a share. 0.05 takes 5 % more time (or memory),
     negative is a gain; `low` and `high` are its 95 % interval. `detectable` is the smallest
     slowdown that so many samples of this spread catch with 95 % power. `n` counts the fresh
-    processes of each side. `more` of them, and so many seconds, would decide an inconclusive one;
+    processes of each side that it rests on, `left_out` those that ended well beside them and count
+    for nothing. `more` of the former, and so many seconds, would decide an inconclusive one;
     None where nothing reasonable would.
     """
 
@@ -37,6 +38,7 @@ class Comparison:
     high: float | None = None
     detectable: float | None = None
     n: tuple[int, int] = (0, 0)
+    left_out: tuple[int, int] = (0, 0)
     more: int | None = None
     seconds_more: float | None = None
     reason: str = ""

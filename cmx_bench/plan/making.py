@@ -12,7 +12,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from cmx_bench import datasets
+from cmx_bench import datasets, units
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import PlanError
@@ -229,7 +229,9 @@ def _refuse_impossible(
     threads = getattr(entry, "threads", None)
     if threads is not None and threads > machine["cores"]:
         raise suite_file.document.error(
-            (*location, "threads"), f"{threads} threads, but {machine['cores']} cores are usable"
+            (*location, "threads"),
+            f"{units.counted(threads, 'thread')}, but "
+            f"{units.counted(machine['cores'], 'usable core')}",
         )
 
 

@@ -149,10 +149,11 @@ def _height(entry: Entry, layout: _Layout) -> int:
 # --- characters -----------------------------------------------------------------------------------
 
 # Brackets and stars follow a row's end as its options; quotes and hyphens join to others; \$ wants
-# a font that small installations lack.
+# a font that small installations lack. To BibTeX the brace of \{ is one that opens a group.
 _SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\char36{}", "&": r"\&", "#": r"\#",
-    "_": r"\_", "%": r"\%", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "\\": r"\textbackslash{}", "{": r"\textbraceleft{}", "}": r"\textbraceright{}",
+    "$": r"\char36{}", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\char34{}",
     "'": r"\char39{}", "`": r"{}\char96{}", "[": "{[}", "]": "{]}", "*": "{*}",
     "\n": " ", "\r": " ", "\t": " ",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from cmx_bench.present.content import Entry, Fact, Findings, Table
 from cmx_bench.present.drawing import Plot
-from cmx_bench.units import plain
+from cmx_bench.units import counted, plain
 
 # Longer tables are folded away.
 _LONG = 30
@@ -47,7 +47,7 @@ def table(table: Table, longest: int = _LONG) -> str:
     parts = ["\n".join(_lines(table)), "<br>\n".join(notes), *map(escaped, table.remarks)]
     body = "\n\n".join(filter(None, parts))
     if table.folded or len(table.rows) > longest:
-        body = folded(f"{len(table.rows)} rows", body)
+        body = folded(counted(len(table.rows), "row"), body)
     return f"## {escaped(table.title)}\n\n{body}"
 
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 
@@ -30,7 +30,11 @@ def template(room: str, name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals.update(
-        anchored=anchored, grouped=grouped, policy=_policy, style=file(__package__, "report.css")
+        anchored=anchored,
+        counted=units.counted,
+        grouped=grouped,
+        policy=_policy,
+        style=file(__package__, "report.css"),
     )
     environment.filters.update(
         data_url=_data_url, read_back=units.read_back, unbroken=units.unbroken
@@ -61,27 +65,32 @@ def anchored(table: Table) -> Iterator[tuple[str, tuple[Entry, ...]]]:
     """Each row with the id that links lead to: made of what names it, not of where it stands."""
     times: Counter[str] = Counter()
     for row in table.rows:
-        name = _anchor(table.key, [entry.text for entry in row[: table.naming]])
+        name = ".".join((table.key, *map(_slug, _names(table, row))))
         times[name] += 1
         yield (f"{name}.{times[name]}" if times[name] > 1 else name), row
 
 
-def _anchor(table: str, names: Iterable[str]) -> str:
-    return ".".join((table, *map(_slug, names)))
+def _names(table: Table, row: Sequence[Entry]) -> tuple[str, ...]:
+    return tuple(entry.text for entry in row[: table.naming])
 
 
 def linked(findings: Findings, tables: Sequence[Table]) -> list[tuple[Finding, str, str]]:
-    """Each finding with the id of the row or the table that proves it, and the table's name."""
-    ids = {row_id for table in tables for row_id, _ in anchored(table)}
+    """Each finding with the id of the row that proves it, or of the table where no single row has
+    its names, and the table's name."""
+    ids: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for table in tables:
+        for row_id, row in anchored(table):
+            ids.setdefault((table.key, _names(table, row)), []).append(row_id)
     names = {table.key: table.title.partition(" · ")[0] for table in tables}
     return [
         (
             finding,
-            row if (row := _anchor(finding.table, finding.row)) in ids else finding.table,
+            rows[0] if len(rows := ids.get((finding.table, finding.row), [])) == 1
+            else finding.table,
             names.get(finding.table, ""),
         )
         for finding in findings.items
-    ]
+    ]  # fmt: skip
 
 
 _LONGEST_SLUG = 60

@@ -23,7 +23,6 @@ class Grid:
     columns: Sequence[Column]
     rows: Sequence[Sequence[str]]
     unbroken: Collection[str] = ()
-    title: str = ""
 
 
 def text(parts: Iterable[str | Grid], width: int) -> str:
@@ -44,10 +43,7 @@ def wrapped(sentences: str, width: int) -> str:
 
 
 def _drawn(grid: Grid) -> rich.table.Table:
-    drawn = rich.table.Table(
-        title=Text(grid.title) if grid.title else None, title_justify="left",
-        box=rich.box.SIMPLE_HEAVY, padding=(0, 1), pad_edge=False,
-    )  # fmt: skip
+    drawn = rich.table.Table(box=rich.box.SIMPLE_HEAVY, padding=(0, 1), pad_edge=False)
     for column in grid.columns:
         heading = f"{column.group}\n{column.heading}" if column.group else column.heading
         drawn.add_column(

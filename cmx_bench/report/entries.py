@@ -120,6 +120,8 @@ def measured(result: Result | None, unit: float | None = None, best: bool = Fals
 def ratio(span: Span) -> Entry:
     """A quotient, and below it its interval."""
     digits = units.digits_for(span.value, (span.high - span.low) / 2, disturbed=span.disturbed)
+    for edge in (span.low, span.high):  # an interval without 1 must not seem to end there
+        digits = units.digits_apart(edge, 1.0, digits + 1) - 1
     low, high = (units.significant(edge, digits + 1) for edge in (span.low, span.high))
     text = units.significant(span.value, digits)
     return Entry(text, f"{low} to {high}", span.value, notes=disturbed_notes(span.disturbed))
@@ -159,12 +161,18 @@ def _spread(result: Result, estimate: Estimate) -> str:
     half = estimate.half_width
     if result.about.noise == "image" and half is not None:
         return f"{_points(estimate, half)}, n = {estimate.n:,} {result.over}"
-    many = f"n = {estimate.n}" + f" of {result.planned}" * (estimate.n < result.planned)
+    many = f"n = {out_of(result)}"
     if half is None:
         return f"{many}, no interval"
     relative = estimate.relative_half_width
     shown = units.scaled(half, result.unit, 2) if relative is None else units.percent(relative)
     return f"± {shown}, {many}"
+
+
+def out_of(result: Result) -> str:
+    """How many processes a value rests on, `4 of 10` where it leaves out others or was to have
+    more."""
+    return units.part(result.n, max(result.planned, result.n + result.left_out))
 
 
 def _points(estimate: Estimate, half: float) -> str:

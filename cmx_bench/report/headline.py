@@ -12,13 +12,14 @@ from cmx_bench.report.tables import judgements
 from cmx_bench.results import records
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.units import plain
+from cmx_bench.units import counted, plain
 
 
 def status(report: Report) -> Fact:
     """Where the run was measured and how far it came, in a line."""
     run, progress = report.run, report.progress
-    measured = [f"{progress.ok} of {len(run.cells)} cells measured", *_unmeasured(report)]
+    cells = counted(len(run.cells), "cell")
+    measured = [f"{progress.ok} of {cells} measured", *_unmeasured(report)]
     settings = [one.key for one in run.settings]
     parts = [
         device(report),
@@ -76,7 +77,7 @@ def _blocks(report: Report) -> list[Fact]:
     if blocks.reasons:
         text += f" ({', '.join(f'{why}: {count}' for why, count in blocks.reasons.items())})"
     if blocks.disturbed_processes:
-        processes = _count(blocks.processes, "process", "es")
+        processes = counted(blocks.processes, "process", "processes")
         text += f"; {blocks.disturbed_processes} of {processes} stayed disturbed"
     return [Fact("Blocks", text, warning=blocks.disturbed_processes > 0)]
 
@@ -131,9 +132,9 @@ def warnings(report: Report) -> list[Fact]:
         warnings.append("the last record was written by half, by a run that was killed, and counts "
                         "for nothing")  # fmt: skip
     if report.left_out:
-        warnings.append(f"{_count(len(report.left_out), 'record')} left out, with reasons below")
+        warnings.append(f"{counted(len(report.left_out), 'record')} left out, with reasons below")
     if report.failures:
-        warnings.append(f"{_count(len(report.failures), 'failure')}, with reasons below")
+        warnings.append(f"{counted(len(report.failures), 'failure')}, with reasons below")
     if len(set(report.environments.values())) > 1 and (names := _device_names(report)):
         warnings.append(f"settings were measured on different devices: {names}")
     return [Fact("Beware", plain(text), warning=True) for text in warnings]
@@ -152,7 +153,7 @@ def cut_off(report: Report) -> str:
     found.sort(key=_width, reverse=True)
     cells = first_few([f"{_wide(result)} (n = {result.n})" for result in found], _MANY)
     return (f"the budget of {units.duration(run.budget)} was spent before "
-            f"{_count(len(found), 'cell')} had as many processes as wanted: {cells}")  # fmt: skip
+            f"{counted(len(found), 'cell')} had as many processes as wanted: {cells}")  # fmt: skip
 
 
 def too_wide(report: Report) -> str:
@@ -162,7 +163,7 @@ def too_wide(report: Report) -> str:
         return ""
     wanted = units.percent(report.run.precision)
     cells = first_few(found, _MANY)
-    return f"{_count(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
+    return f"{counted(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
 
 
 def disturbed(report: Report) -> str:
@@ -172,7 +173,7 @@ def disturbed(report: Report) -> str:
         return ""
     cells = first_few(list(dict.fromkeys(result.cell for result in found)), _MANY)
     verb = "is" if len(found) == 1 else "are"
-    return f"{_count(len(found), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
+    return f"{counted(len(found), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
 
 
 def calmer(report: Report) -> str:
@@ -197,10 +198,6 @@ def _wide(result: Result) -> str:
     if width == math.inf:
         return f"{result.cell} no interval"
     return f"{result.cell} ± {'over 1,000 %' if width > 10 else units.percent(width)}"
-
-
-def _count(number: int, what: str, plural: str = "s") -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}{plural}"
 
 
 def _device_names(report: Report) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cmx_bench.present import terminal
 from cmx_bench.present.content import Column, Entry, Table, in_order
 from cmx_bench.present.terminal import Grid
-from cmx_bench.report import tables
+from cmx_bench.report import entries, tables
 from cmx_bench.report.findings import findings
 from cmx_bench.report.tables import fairness, fidelity, judgements, table_one
 from cmx_bench.results.nouns import Report
@@ -15,17 +15,16 @@ _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_p
             "train_throughput", "train_memory", "latency_p50", "load_time", "compile_time",
             "claim", "setting", "verdict", "best", "best_setting",
             "first", "second", "ahead_by", "ahead_in", "behind_by", "behind_in")  # fmt: skip
+_IN_TABLE_ONE = {"params", "macs", "throughput", "peak_memory", "top1"}
 
 
 def overview(report: Report, width: int) -> str:
     """What was found, Table 1 of each setting, the claims and fairness for a terminal of `width`
-    columns; in place of Table 1 all metrics, where none of its sampled ones was measured."""
-    sampled = {metric.name for metric in report.metrics() if not metric.exact}
-    main = (
-        [tables.metrics(report)]
-        if sampled and not sampled & {"throughput", "peak_memory", "top1"}
-        else table_one.tables(report)
-    )
+    columns; in place of Table 1 all metrics, where it has none of those that the run is about."""
+    metrics = report.metrics()
+    sampled = {metric.name for metric in metrics if not metric.exact}
+    about = sampled or {metric.name for metric in metrics}
+    main = table_one.tables(report) if about & _IN_TABLE_ONE else [tables.metrics(report)]
     shown = [*main, judgements.table(report), *fairness.tables(report)]
     found = findings(report, [*shown, fidelity.order(report)])
     lines = [*(f"{finding.topic}: {finding.text}" for finding in found.items), found.note]
@@ -34,18 +33,23 @@ def overview(report: Report, width: int) -> str:
 
 
 def text(table: Table, width: int) -> str:
-    """The main columns of a table that say something, and their footnotes."""
-    places = [
+    """The main columns of a table, or all where these are only its names, and their footnotes; but
+    for columns in which nothing stands."""
+    full = [
         place
-        for place, column in enumerate(table.columns)
-        if column.key in _COLUMNS and not all(row[place].quiet for row in table.rows)
+        for place, _ in enumerate(table.columns)
+        if any(row[place].text not in ("", entries.DASH.text) for row in table.rows)
     ]
+    main = [place for place in full if table.columns[place].key in _COLUMNS]
+    places = main if len(main) > table.naming else full
     columns = [table.columns[place] for place in places]
     rows = [[row[place] for place in places] for row in table.rows]
     cells = [list(map(_cell, columns, row)) for row in rows]
     notes = in_order(note for row in rows for entry in row for note in entry.notes)
-    grid = Grid(columns, cells, ("network", "throughput"), table.title)
-    return terminal.text([grid, *(f"{note.mark}  {note.text}" for note in notes)], width)
+    grid = Grid(columns, cells, ("network", "throughput"))
+    return terminal.text(
+        [table.title, grid, *(f"{note.mark}  {note.text}" for note in notes)], width
+    )
 
 
 def _cell(column: Column, entry: Entry) -> str:

@@ -29,10 +29,10 @@ def gaps(run: Run, counted: Sequence[Record]) -> Iterator[Gap]:
     missing = [cell for cell in run.cells if cell not in have]
     yield from _grouped((cell, "planned, but not measured yet", resume) for cell in missing)
     if run.budget is not None:
-        reason = f"the budget of {units.duration(run.budget)} was spent before {{}} more {{}}"
+        reason = f"the budget of {units.duration(run.budget)} was spent before {{}}"
         remedy = f"{resume} --out FOLDER-OF-THIS-RUN, with a longer --budget"
         yield from _grouped(
-            (cell, reason.format(more, "process" if more == 1 else "processes"), remedy)
+            (cell, reason.format(units.counted(more, "more process", "more processes")), remedy)
             for cell, more in run.cut_off.items()
         )
     skipped = [record for record in counted if record.status == "skipped"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pandas as pd
@@ -26,11 +26,12 @@ class Result(NamedTuple):
 
     `value`, `low` and `high` are in base units; there is no interval over a single process, and
     none of an exact metric. `value` may be there although `status` is "failed": then some processes
-    failed. `n` counts what the interval is `over`: processes, images or seeds. `planned` and
-    `wanted` are those of the samples. `medians` are of the processes that it rests on, by their
-    number; `details` are those of the last process. `launching` is the share of the time that the
-    host of a GPU needed to launch, in the median block. A `disturbed` value rests on processes that
-    stayed disturbed, for too few did not.
+    failed. `n` counts what the interval is `over`: processes, images or seeds. `left_out` counts
+    the processes that ended well beside these and that the value does not rest on: disturbed ones,
+    and those in another environment. `planned` and `wanted` are those of the samples. `medians` are
+    of the processes that it rests on, by their number; `details` are those of the last process.
+    `launching` is the share of the time that the host of a GPU needed to launch, in the median
+    block. A `disturbed` value rests on processes that stayed disturbed, for too few did not.
     """
 
     run: str
@@ -49,6 +50,7 @@ class Result(NamedTuple):
     reason: str
     over: str
     planned: int
+    left_out: int
     wanted: float | None
     medians: Mapping[int, float]
     details: Mapping[str, Any]
@@ -112,7 +114,8 @@ def results(samples: DataFrame) -> list[Result]:
     known = samples[~samples["why"].isin(ASIDE) & samples["metric"].isin(list(METRICS))]
     if known.empty:
         return []
-    return [_result(cell) for cell in _cells(known)]
+    ended = samples[samples["status"] == "ok"].groupby(KEYS, observed=True)["record"].nunique()
+    return [_result(cell, ended.to_dict()) for cell in _cells(known)]
 
 
 def to_frame(rows: list[Result]) -> DataFrame:
@@ -198,7 +201,12 @@ def _cells(known: DataFrame) -> Iterator[_Cell]:
     return map(_Cell._make, cells.reset_index().itertuples(index=False, name=None))
 
 
-def _result(cell: _Cell) -> Result:
+def _result(cell: _Cell, ended: Mapping[Hashable, int]) -> Result:
+    """The row of a cell.
+
+    Args:
+        ended: by the values of `KEYS`, how many processes ended well.
+    """
     metric = METRICS[cell.metric]
     estimate, status, reason = _judged(metric, cell)
     value, low, high, n = (
@@ -211,6 +219,7 @@ def _result(cell: _Cell) -> Result:
     return Result(
         cell.run, cell.model, cell.label, cell.family, cell.setting, cell.measure, cell.metric,
         value, cell.unit, low, high, n, status, reason, over, cell.planned,
+        ended.get((cell.run, cell.model, cell.setting, cell.metric), 0) - len(cell.counting),
         None if math.isnan(cell.wanted) else cell.wanted,
         dict(zip(cell.counting, cell.medians, strict=True)),
         cell.details[-1] if cell.details else {}, cell.architecture, cell.recipe,

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from cmx_bench import units
 from cmx_bench.errors import SuiteError, nearest
 from cmx_bench.spec.document import Document, Location
+from cmx_bench.units import counted
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
@@ -137,9 +138,10 @@ def _explain(source: Document, error: ValidationError) -> SuiteError:
         hint = nearest(got, words) if isinstance(got, str) else ""
         return source.error(location, f"{name}: expected {expected}, got {shown(got)}{hint}")
     if problem in ("too_short", "too_long"):
-        least, most = context.get("min_length"), context.get("max_length")
-        bound = f"at least {least}" if problem == "too_short" else f"at most {most}"
-        return source.error(location, f"{name}: expected {bound} items, got {len(got)}")
+        least, most = (context.get(name, 0) for name in ("min_length", "max_length"))
+        bound, size = ("least", least) if problem == "too_short" else ("most", most)
+        items = counted(size, "item")
+        return source.error(location, f"{name}: expected at {bound} {items}, got {len(got)}")
     if problem == "value_error":
         return source.error(location, f"{name}: {context['error']}")
     expected = _EXPECTED.get(problem) or first["msg"].removeprefix("Input ").strip()

@@ -37,7 +37,7 @@ def test_match(cmx: Cli) -> None:
     code, out, _ = cmx("match", "--params", "resnet10t", *options)  # of no family: torch counts it
     assert code == 0
     assert out.startswith("4,927,618 parameters; 10 classes, images of 64 px\n")
-    assert re.search(r"^ convmixer_\w+ .+ \+?-?0\.\d+ % ", out, re.MULTILINE)
+    assert re.search(r"^ convmixer_\w+ .+ [+−]0\.\d+ % ", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.gate import check
-from cmx_bench.gate.outputs.sentences import headline
+from cmx_bench.gate.outputs import OUTPUTS, console
+from cmx_bench.gate.outputs.comparisons import table
+from cmx_bench.gate.outputs.sentences import headline, processes
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.metrics import METRICS
 from cmx_bench.plan import INTERPRETER_SECONDS
@@ -269,3 +271,50 @@ def test_a_comparison_that_rests_on_disturbed_processes_says_so(
     assert of(head, NAMES[1], "throughput").reason.startswith("the value of the run is disturbed")
     assert of(head, NAMES[0], "throughput").reason == ""
     assert of(judge(restless(3)), NAMES[1], "throughput").reason == ""
+
+
+def test_n_counts_what_the_interval_rests_on(judge: Callable[..., Verdict]) -> None:
+    """Of ten processes four were calm, and one of another's five ran on another driver."""
+    run = dataclasses.replace(
+        make_run(PAPER[:3], replicates=10),
+        environments={"e1": ENVIRONMENT, "e2": ENVIRONMENT | {"driver": "580.2"}},
+    )
+
+    def restless(record: Record) -> Record | None:
+        if record.measure == "throughput" and record.model == NAMES[0]:
+            return watched(record, "..d.." if record.replicate >= 4 else ".....")
+        if record.measure == "throughput" and record.model == NAMES[1]:
+            moved = dataclasses.replace(record, environment="e2")
+            return None if record.replicate > 4 else moved if record.replicate == 4 else record
+        return record
+
+    head = [one for record in make_records(run) if (one := restless(record)) is not None]
+    verdict = judge(head, run, base=head[:], base_run=run)
+    counts = {name: of(verdict, name, "throughput") for name in NAMES}
+    assert [one.n for one in counts.values()] == [(4, 4), (4, 4), (10, 10)]
+    assert [one.left_out for one in counts.values()] == [(6, 6), (1, 1), (0, 0)]
+    assert of(verdict, NAMES[0], "params").n == (1, 1)
+    shown = table(verdict)
+    place = [column.key for column in shown.columns].index("n")
+    rows = [row for row in shown.rows if row[1].text == "Throughput"]
+    texts = {row[0].detail: row[place].text for row in rows}
+    assert texts == {NAMES[0]: "4 of 10", NAMES[1]: "4 of 5", NAMES[2]: "10"}
+    assert any("the other 6 stayed disturbed" in remark for remark in shown.remarks)
+    assert "4 of 10" in console.text(verdict, 160)
+    for name in ("verdict.md", "verdict.html", "benchmark.json"):
+        assert "4 of 10" in OUTPUTS[name](verdict)
+
+
+def test_nothing_is_said_of_processes_left_out_where_there_are_none(
+    judge: Callable[..., Verdict],
+) -> None:
+    verdict = judge()
+    assert of(verdict, NAMES[0], "throughput").left_out == (0, 0)
+    assert not any("left out" in remark or "4 of 10" in remark for remark in table(verdict).remarks)
+
+
+def test_sides_with_other_numbers_of_processes_show_both(judge: Callable[..., Verdict]) -> None:
+    fewer = [one for one in RECORDS if one.replicate < 4]
+    compared = of(judge(fewer), NAMES[0], "throughput")
+    assert compared.n == (5, 4)
+    assert processes(compared) == ["5", "4"]

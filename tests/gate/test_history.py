@@ -85,6 +85,18 @@ def test_the_table_of_change_points() -> None:
     ]  # fmt: skip
     assert table.title == "Change points over 10 runs of ci on A CPU"
     assert "2 runs of other suites or devices are not shown." in table.remarks
+    one = history.table(dataclasses.replace(found, runs=1, elsewhere=1))
+    assert one.title == "Change points over 1 run of ci on A CPU"
+    assert "1 run of other suites or devices is not shown." in one.remarks
+
+
+def test_the_terminal_says_in_which_setting_and_with_what_it_changed(
+    past: tuple[Path, Run],
+) -> None:
+    folder, like = past
+    [first, *_] = [line for line in history.lines(history.table(read(folder, like))) if "→" in line]
+    assert f"Throughput ({FP16.key}): 11 % slower since 2026-01-05" in first
+    assert "commit commit5; torch 2.15.0 → 2.16)" in first
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -216,7 +228,7 @@ def test_figures_carry_awkward_names_and_are_embedded(tmp_path: Path) -> None:
     name = drawing.plot.name
     assert (tmp_path / "figures" / f"{name}.png").read_bytes() == drawing.copies["png"]
     page = (tmp_path / "verdict.html").read_text(encoding="utf-8")
-    assert f'<figure id="{name}">' in page and page.count("<svg") == 1
+    assert f'<figure id="figure-{name}">' in page and page.count("<svg") == 1
     assert "Change points over 10 runs" in page
     text = (tmp_path / "verdict.md").read_text(encoding="utf-8")
     assert f"](figures/{name}.svg)" in text

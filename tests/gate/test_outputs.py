@@ -205,6 +205,33 @@ def test_exact_values_are_not_rounded() -> None:
     assert "60,211,200 B" in texts and "11,689,512" in texts
 
 
+def test_a_difference_of_an_exact_metric_is_shown_however_small_it_is() -> None:
+    """32 of 25.6 million parameters were "0 %", beside FAIL."""
+    found = verdict(
+        made("resnet50", "FAIL", "params", base=25_557_032.0, head=25_557_064.0,
+             slowdown=32 / 25_557_032, reason="an exact metric changed"),
+        made("resnet50", "FAIL", "planned_memory", base=0.0, head=64.0),
+    )  # fmt: skip
+    shown = table(found)
+    place = [column.key for column in shown.columns].index("slowdown")
+    params, memory = (row[place] for row in shown.rows)
+    assert (params.text, params.detail) == ("+32", "+0.00013 %")
+    assert (memory.text, memory.detail) == ("+64 B", "")
+    assert "+32 (+0.00013 %)" in console.text(found, 120)
+    assert "25,557,032 → 25,557,064, 0.00013 % higher" in headline(verdict(found.comparisons[0]))
+    for name in ("verdict.md", "verdict.html"):
+        assert "+32" in OUTPUTS[name](found) and "+0.00013 %" in OUTPUTS[name](found)
+
+
+@pytest.mark.parametrize(("slowdown", "text"), [(3e-5, "+0.0030 %"), (-3e-5, "−0.0030 %")])
+def test_a_sampled_difference_is_none_only_where_it_is_zero(slowdown: float, text: str) -> None:
+    shown = table(verdict(even("deit", slowdown=slowdown)))
+    place = [column.key for column in shown.columns].index("slowdown")
+    assert shown.rows[0][place].text == text
+    same = table(verdict(even("deit", slowdown=0.0)))
+    assert same.rows[0][place].text == "0 %"
+
+
 def test_the_other_side_is_a_column_only_where_there_are_several() -> None:
     assert "against" in [column.key for column in table(mixed()).columns]
     assert "against" not in [column.key for column in table(verdict(slower(), unsure())).columns]
@@ -280,6 +307,24 @@ def test_the_terminal_keeps_to_its_width() -> None:
     for width in (60, 80, 120):
         assert max(map(len, console.text(mixed(), width).splitlines())) <= width
     assert "\x1b" not in console.text(awkward(), 80)
+
+
+def test_the_terminal_says_of_how_many_models_each_metric_is_equal() -> None:
+    """MACs of one model failed: both metrics are not "of 2 models"."""
+    one, other = (made(name, "PASS", "params", slowdown=0.0) for name in ("resnet18", "deit"))
+    macs = made("deit", "PASS", "macs", slowdown=0.0)
+    trainable = [made(name, "PASS", "trainable_params", slowdown=0.0) for name in ("a", "b")]
+    text = console.text(verdict(one, other, macs, *trainable), 120)
+    assert (
+        "equal, as they must be: Parameters, Trainable parameters of 2 models; MACs of 1 model"
+    ) in text
+
+
+def test_every_output_for_people_says_in_which_setting_all_was_measured() -> None:
+    found = verdict(slower(), even("deit"))
+    texts = [OUTPUTS[name](found) for name in ("verdict.md", "verdict.html")]
+    for text in (*texts, console.text(found, 100)):
+        assert "Measured in" in text and SETTING in text
 
 
 # --- GitHub ---------------------------------------------------------------------------------------

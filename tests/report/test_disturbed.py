@@ -11,7 +11,7 @@ import pytest
 
 from cmx_bench.present import latex
 from cmx_bench.present.drawing import draw
-from cmx_bench.report import RENDERERS, exports, overview
+from cmx_bench.report import RENDERERS, entries, exports, overview
 from cmx_bench.report.figures import plots
 from cmx_bench.report.findings import findings
 from cmx_bench.report.headline import calmer, disturbed, warnings
@@ -111,6 +111,21 @@ def test_it_loses_the_digits_that_it_does_not_deserve() -> None:
         return table.rows[0][[column.key for column in table.columns].index("throughput")].text
 
     assert (shown(5), shown(0)) == ("412", "410")
+
+
+def test_n_leaves_out_the_disturbed_where_enough_were_calm() -> None:
+    """Three of five were calm: the others are named beside them, and counted nowhere."""
+    shown = report(3)
+    result = shown.results[RESTLESS.name, FP16.key, "throughput"]
+    assert (result.n, result.left_out, len(result.medians)) == (3, 2, 3)
+    assert entries.measured(result).detail.endswith("n = 3 of 5")
+    rows = summary(shown.samples)
+    row = rows[(rows["model"] == RESTLESS.name) & (rows["metric"] == "throughput")]
+    assert (row["n"].item(), row["left_out"].item()) == (3, 2)
+    taken = result._replace(planned=3)  # as many as the suite asks for, and two more
+    assert entries.measured(taken).detail.endswith("n = 3 of 5")
+    all_of_them = report(2).results[RESTLESS.name, FP16.key, "throughput"]
+    assert (all_of_them.n, all_of_them.left_out) == (5, 0)
 
 
 def test_what_is_made_of_it_is_marked_too() -> None:

@@ -21,6 +21,7 @@ from cmx_bench.present.content import Finding, Findings
 from cmx_bench.report import RENDERERS, verify
 from cmx_bench.report.findings import findings
 from cmx_bench.report.findings.contrasts import contrasts
+from cmx_bench.report.findings.wording import more_or_fewer
 from cmx_bench.report.formats import content
 from cmx_bench.report.overview import overview
 from cmx_bench.report.tables import tables
@@ -111,6 +112,20 @@ def test_a_direction_is_said_only_where_the_interval_has_one(ratio: float, sprea
     assert ("times slower than" in text) is (most < 1)
     assert ("times as fast as" in text) is (least > 1)
     assert ("cannot be told" in text) is (least <= 1 <= most)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (0.86, "14 % fewer parameters"),
+        (4.4, "4.4 times the parameters"),
+        (1.0, "as many parameters"),
+        (1.0000013, "nearly as many parameters"),
+        (0.997, "nearly as many parameters"),
+    ],
+)
+def test_sizes_are_equal_only_where_they_are(ratio: float, text: str) -> None:
+    assert more_or_fewer(ratio, "parameters") == text
 
 
 def test_the_paper_has_its_say() -> None:
@@ -382,7 +397,7 @@ def test_the_paper_is_compared_by_order_and_ratios() -> None:
     )
     assert finding.table == "order"
     two = measured({MIXER: rounds(134, 0.01), RESNET: rounds(400)})
-    assert say(two, "Paper").startswith("0 of 1 throughput ratios to ConvMixer-1536/20 agree with")
+    assert say(two, "Paper").startswith("0 of 1 throughput ratio to ConvMixer-1536/20 agrees with")
 
 
 CLAIMS = (
@@ -468,7 +483,8 @@ def test_findings_stand_above_everything_else() -> None:
     terminal = overview(report, 80)
     body = html[html.index("<body>") :]
     for text, order in (
-        (body, ["</h1>", "cells measured", "10.0 times slower", "left out, with", 'id="figure1"',
+        (body, ["</h1>", "cells measured", "10.0 times slower", "left out, with",
+                'id="figure-figure1"',
                 'id="run"', 'id="table1', 'id="front-cuda', 'id="table1-cuda-bf16']),
         (markdown, ["# ", "cells measured", "10.0 times slower", "left out, with", "## Table 1",
                     "### Figure 1", "### Accuracy against", "bf16 (", "## How this was measured"]),

@@ -26,12 +26,24 @@ import pytest
 from cmx_bench.cell import Model
 from cmx_bench.present.markdown import escaped
 from cmx_bench.report import RENDERERS, exports, formats
+from cmx_bench.report.overview import overview
 from cmx_bench.report.tables import tables
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
+from cmx_bench.spec.claims import Claim
 
-from .synthetic import BF16, ENVIRONMENT, FP16, failed, make_records, make_run, model, watched
+from .synthetic import (
+    BF16,
+    ENVIRONMENT,
+    FP16,
+    PAPER,
+    failed,
+    make_records,
+    make_run,
+    model,
+    watched,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 VENDOR = Path(formats.__file__).parent / "templates" / "vendor"
@@ -103,6 +115,19 @@ def test_golden(format: str, name: str) -> None:
 @pytest.mark.parametrize("format", ["csv", "json", "md", "latex"])  # test_write has the page
 def test_the_same_bytes_every_time(format: str) -> None:
     assert RENDERERS[format](mixed()) == RENDERERS[format](mixed())
+
+
+def test_one_of_everything_is_in_the_singular() -> None:
+    """One model, one setting of one thread, one process, one claim."""
+    setting = dataclasses.replace(FP16, device="cpu", precision="fp32", threads=1)
+    run = make_run(PAPER[:1], (setting,), ("throughput",), replicates=1)
+    claim = Claim("fast", f"throughput({PAPER[0].name}) > 1")
+    run = dataclasses.replace(run, claims=(claim,), device="cpu")
+    report = summarise(run, make_records(run))
+    text = "\n".join((RENDERERS["md"](report), RENDERERS["html"](report), overview(report, 120)))
+    assert "1 thread." in text and "1 claim " in text and "(1 row)" in text
+    plural = "cells|claims|models|pairs|processes|records|rows|runs|settings|threads"
+    assert not re.findall(rf"(?<![\w.,])1 (?:\w+ )?(?:{plural})\b", text)
 
 
 # --- CSV ------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ COMMANDS = {
     "multicolumn", "newline", "clearpage", "begingroup", "endgroup", "textbf", "textsuperscript",
     "ensuremath", "allowbreak", "texttt", "char", "textbackslash", "textasciicircum",
     "textasciitilde", "textless", "textgreater", "textbar", "textendash", "times", "pm", "cdot",
+    "textbraceleft", "textbraceright", "textquotedblleft", "textquotedblright",
     "rightarrow", "leftrightarrow", "otimes", "dagger", "ddagger", "mu", "rho", "ldots",
     "ifdefined", "else", "fi", "def", "cmxbenchalone", "expandafter", "enddocument", "input",
     "endfirsthead",
@@ -115,7 +116,8 @@ def test_nothing_of_a_table_is_dropped(report: Report) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a_b & 10 % #1 $x$ {y}", r"a\_b \& 10 \% \#1 \char36{}x\char36{} \{y\}"),
+        ("a_b & 10 % #1 $x$", r"a\_b \& 10 \% \#1 \char36{}x\char36{}"),
+        ("{y}", r"\textbraceleft{}y\textbraceright{}"),
         ("<script>|~^\\", r"\textless{}script\textgreater{}\textbar{}\textasciitilde{}"
                           r"\textasciicircum{}\textbackslash{}"),
         ("run --out x", "run -{}-out x"),

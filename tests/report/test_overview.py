@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import pytest
+
+from cmx_bench.cell import Setting
 from cmx_bench.report.overview import overview
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
+from cmx_bench.spec.claims import Claim
 
-from .synthetic import FP32, PAPER, make_records, make_run
+from .synthetic import BF16, FP32, PAPER, make_records, make_run
 
 
 def test_a_run_of_training_alone_shows_training() -> None:
@@ -30,3 +36,41 @@ def test_a_column_that_says_nothing_is_left_out() -> None:
     run = make_run(PAPER[:2], (FP32,), ("params", "throughput"))
     shown = overview(summarise(run, make_records(run)), 120)
     assert "Throughput (images/s)" in shown and "MACs" not in shown and "Peak memory" not in shown
+
+
+@pytest.mark.parametrize("settings", [(FP32,), (FP32, BF16)])
+def test_claims_of_which_none_is_decided_say_so(settings: tuple[Setting, ...]) -> None:
+    """A claim without its verdict would be read as a finding."""
+    run = make_run(PAPER[:2], settings, ("params",))
+    name = PAPER[0].name
+    claims = tuple(Claim(f"{name} is fast", f"throughput({name}) > {n}") for n in (1, 2))
+    run = dataclasses.replace(run, claims=claims)
+    shown = overview(summarise(run, make_records(run)), 100)
+    assert shown.count("UNDECIDED") == 2 * len(settings)
+
+
+def test_what_was_planned_and_not_measured_keeps_its_column() -> None:
+    run = make_run(PAPER[:2], (FP32,), ("params", "throughput"))
+    counted = [one for one in make_records(run) if one.measure == "params"]
+    shown = overview(summarise(run, counted), 100)
+    assert "Throughput" in shown and shown.count("not measured") == 2
+
+
+def test_a_measure_that_no_main_table_has_is_shown() -> None:
+    """With nothing but names a table would say that nothing was measured."""
+    run = make_run(PAPER[:1], (FP32,), ("memory",))
+    [record] = make_records(run)[:1]
+    planned = dataclasses.replace(
+        record,
+        cell=record.cell.replace("/memory/", "/planned_memory/"),
+        measure="planned_memory",
+        values={"planned_memory": [4 * 2.0**20]},
+    )
+    run = dataclasses.replace(run, cells=(planned.cell,), measures=("planned_memory",))
+    shown = overview(summarise(run, [planned]), 100)
+    assert "Planned memory" in shown and "4.00 MiB" in shown
+
+
+def test_a_title_is_not_broken_to_the_width_of_a_narrow_table() -> None:
+    run = make_run(PAPER[:1], (FP32,), ("params",))
+    assert f"Table 1 · fp32 ({FP32.key})\n" in overview(summarise(run, make_records(run)), 100)

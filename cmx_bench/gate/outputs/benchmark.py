@@ -6,7 +6,7 @@ import json
 import math
 
 from cmx_bench import units
-from cmx_bench.gate.outputs.sentences import one_line
+from cmx_bench.gate.outputs.sentences import one_line, processes
 from cmx_bench.gate.verdict import Comparison, Verdict
 
 
@@ -25,7 +25,7 @@ def _entry(one: Comparison, head: float) -> dict[str, object]:
         "name": one_line(f"{one.model} {one.metric.name} {one.setting}"),
         "unit": one.metric.unit,
         "value": head,
-        "extra": one_line(f"n = {one.n[1]}, {one.state} against {one.against}"),
+        "extra": one_line(f"n = {processes(one)[1]}, {one.state} against {one.against}"),
     }
     if one.low is not None and one.high is not None and one.low > -1:
         half = math.sqrt((1 + one.high) / (1 + one.low)) - 1  # on its log scale

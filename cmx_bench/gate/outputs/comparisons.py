@@ -5,9 +5,11 @@ from __future__ import annotations
 from cmx_bench import units
 from cmx_bench.gate.outputs.sentences import (
     ORDER,
+    difference,
     exact,
     interval,
     one_line,
+    processes,
     several_settings,
     several_sides,
     share,
@@ -18,6 +20,10 @@ from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.present.content import Column, Entry, Table
 
 _DASH = Entry("–", quiet=True)
+_LEFT_OUT = (
+    "n counts the processes that the interval rests on. Where it reads “4 of 10”, the other 6 "
+    "stayed disturbed or ran in another environment, and count for nothing."
+)
 
 
 def table(verdict: Verdict) -> Table:
@@ -34,19 +40,19 @@ def table(verdict: Verdict) -> Table:
         Column("threshold", "Threshold", "right", "The slowdown that must not pass"),
         Column("detectable", "Smallest detectable", "right",
                "The smallest slowdown that fails with 95 % probability"),
-        Column("n", "n", "right", "Fresh processes of each side"),
+        Column("n", "n", "right", "Fresh processes of each side that the interval rests on"),
         Column("verdict", "Verdict"),
         Column("why", "Why"),
     )  # fmt: skip
     rows = tuple(_row(one, verdict, against, settings) for one in ordered(verdict))
-    known = dict.fromkeys(one_line(one.setting) for one in verdict.comparisons)
     remarks = (
-        *([] if settings or not known else [f"Measured in: {', '.join(known)}."]),
         "Slowdown: how much worse head is, whichever way the metric points; negative is a gain. "
         "Below it stands its 95 % interval. Exact metrics have none: any difference is real.",
         "NEW and INCOMPARABLE are not judged: they neither pass nor fail.",
+        *([_LEFT_OUT] if any(sum(one.left_out) for one in verdict.comparisons) else []),
     )
-    return Table("comparisons", "Comparisons", columns, rows, remarks)
+    named = [column.key for column in columns].index("metric") + 1
+    return Table("comparisons", "Comparisons", columns, rows, remarks, naming=named)
 
 
 def ordered(verdict: Verdict) -> list[Comparison]:
@@ -80,14 +86,16 @@ def value(found: float | None, one: Comparison) -> Entry:
 
 
 def slowdown(one: Comparison) -> Entry:
-    """The slowdown with its sign, and its interval."""
+    """The slowdown with its sign, and its interval; of an exact metric the difference, and the
+    share that it is of the base."""
+    share_of_base = "" if one.slowdown is None else units.signed_percent(one.slowdown)
+    title = "" if one.slowdown is None else worded(one.slowdown, one.metric)
+    if one.metric.exact and one.state == "FAIL" and one.base is not None and one.head is not None:
+        return Entry(difference(one.head - one.base, one), share_of_base, one.slowdown, title)
     if one.slowdown is None:
         return _DASH
-    shown = round(one.slowdown, 4)  # a hundredth of a percent is finer than any interval
-    sign = "+" if shown > 0 else "−" if shown < 0 else ""
     edges = "" if one.low is None or one.high is None else interval(one.low, one.high)
-    text = f"{sign}{units.percent(abs(shown))}"
-    return Entry(text, edges, one.slowdown, worded(one.slowdown, one.metric))
+    return Entry(share_of_base, edges, one.slowdown, title)
 
 
 def _detectable(one: Comparison) -> Entry:
@@ -97,7 +105,5 @@ def _detectable(one: Comparison) -> Entry:
 
 
 def _processes(one: Comparison) -> Entry:
-    base, head = one.n
-    if not base + head:
-        return _DASH
-    return Entry(str(base) if base == head else f"{base}, {head}")
+    both = ", ".join(dict.fromkeys(processes(one)))
+    return Entry(both, sort=sum(one.n)) if sum(one.n) else _DASH

@@ -14,6 +14,7 @@ from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.present import terminal
 from cmx_bench.present.content import Entry
 from cmx_bench.present.terminal import Grid
+from cmx_bench.units import signed_percent
 
 # A terminal has room for these; the page has the others.
 _COLUMNS = ("verdict", "network", "against", "metric", "slowdown", "detectable", "n")
@@ -46,10 +47,16 @@ def _grid(verdict: Verdict) -> Grid:
 
 
 def _exact(equal: Sequence[Comparison]) -> str:
-    """ "Parameters, MACs of 5 models" """
-    titles = ", ".join(dict.fromkeys(one.metric.title for one in equal))
-    models = len({one.model for one in equal})
-    return f"{titles} of {models} {'model' if models == 1 else 'models'}"
+    """ "Parameters, MACs of 5 models; Activations of 4 models" """
+    models: dict[str, set[str]] = {}
+    for one in equal:
+        models.setdefault(one.metric.title, set()).add(one.model)
+    titles: dict[int, list[str]] = {}
+    for title, names in models.items():
+        titles.setdefault(len(names), []).append(title)
+    return "; ".join(
+        f"{', '.join(alike)} of {units.counted(many, 'model')}" for many, alike in titles.items()
+    )
 
 
 def _cell(key: str, entry: Entry) -> str:
@@ -69,17 +76,15 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
 
 def pair_line(pair: Pair, so_far: Comparison) -> str:
     """A pair as it comes in: what it gave, and where its comparison stands."""
-    text = f"{pair.cell} pair {so_far.n[1]}: {_percent(math.expm1(pair.log_ratio))}"
+    text = f"{pair.cell} pair {so_far.n[1]}: {signed_percent(math.expm1(pair.log_ratio))}"
     if so_far.low is not None and so_far.high is not None and so_far.slowdown is not None:
-        text += f"; so far {_percent(so_far.slowdown)} ({interval(so_far.low, so_far.high)})"
+        text += f"; so far {signed_percent(so_far.slowdown)} ({interval(so_far.low, so_far.high)})"
     state = "" if so_far.state == "INCONCLUSIVE" else f", {so_far.state}"
     return f"{text}{state}  [{pair.elapsed:.1f} s]"
 
 
 def trial_line(kind: str, pair: Pair) -> str:
     """A pair of a self-test as it comes in."""
-    return f"{pair.cell} {kind}: {_percent(math.expm1(pair.log_ratio))}  [{pair.elapsed:.1f} s]"
-
-
-def _percent(share: float) -> str:
-    return f"{'+' if share > 0 else '−'}{units.percent(abs(share))}"
+    return (
+        f"{pair.cell} {kind}: {signed_percent(math.expm1(pair.log_ratio))}  [{pair.elapsed:.1f} s]"
+    )

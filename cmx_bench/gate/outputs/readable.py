@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cmx_bench import units
 from cmx_bench.gate.outputs.comparisons import table
 from cmx_bench.gate.outputs.sentences import facts, headline, one_line
 from cmx_bench.gate.verdict import Verdict
@@ -45,7 +46,8 @@ def in_markdown(
 def _shortened(whole: Table, cut: int) -> Table:
     if not cut:
         return whole
-    remark = f"There is no room for {cut} more rows here; verdict.md has them all."
+    more = units.counted(cut, "more row")
+    remark = f"There is no room for {more} here; verdict.md has every row."
     rows = whole.rows[: len(whole.rows) - cut]
     return replace(whole, rows=rows, remarks=(remark, *whole.remarks))
 

@@ -9,7 +9,7 @@ from cmx_bench import units
 from cmx_bench.gate.verdict import Comparison, State, Verdict
 from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Fact
-from cmx_bench.units import plain
+from cmx_bench.units import counted, plain
 
 # In every output the comparisons stand in this order.
 ORDER: tuple[State, ...] = ("FAIL", "INCONCLUSIVE", "PASS", "NEW", "INCOMPARABLE")
@@ -35,7 +35,7 @@ def headline(verdict: Verdict) -> str:
 def _failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
     failed = [one for one in judged if one.state == "FAIL"]
     worst = "worst: " * (len(failed) > 1) + sentence(max(failed, key=_slowdown), verdict)
-    text = f"{len(failed)} of {_comparisons(judged)} {_worse(failed)} ({worst})"
+    text = f"{len(failed)} of {counted(len(judged), 'comparison')} {_worse(failed)} ({worst})"
     undecided = _counted(verdict, ("INCONCLUSIVE",))
     return f"{text}; {undecided}" if undecided else text
 
@@ -43,7 +43,7 @@ def _failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
 def _inconclusive(judged: Sequence[Comparison], verdict: Verdict) -> str:
     undecided = [one for one in judged if one.state == "INCONCLUSIVE"]
     worst = "worst: " * (len(undecided) > 1) + sentence(max(undecided, key=_slowdown), verdict)
-    text = f"{len(undecided)} of {_comparisons(judged)} undecided ({worst})"
+    text = f"{len(undecided)} of {counted(len(judged), 'comparison')} undecided ({worst})"
     return f"{text}; {_more_measuring(undecided)}"
 
 
@@ -56,10 +56,11 @@ def _more_measuring(undecided: Sequence[Comparison]) -> str:
 
 
 def _passed(judged: Sequence[Comparison], verdict: Verdict) -> str:
+    compared = counted(len(judged), "comparison")
     if verdict.untimed:
-        return f"{_comparisons(judged)} of exact metrics, none different; NO TIMING COULD BE JUDGED"
+        return f"{compared} of exact metrics, none different; NO TIMING COULD BE JUDGED"
     none = "none" if len(judged) > 1 else "not"
-    text = f"{_comparisons(judged)}, {none} {_worse(judged)} by {share(verdict.threshold)}"
+    text = f"{compared}, {none} {_worse(judged)} by {share(verdict.threshold)}"
     if gains := [one for one in judged if one.high is not None and one.high < 0]:
         best = sentence(min(gains, key=_slowdown), verdict, threshold=False)
         text += f"; {len(gains)} better ({'best: ' * (len(gains) > 1)}{best})"
@@ -75,10 +76,6 @@ def _slowdown(comparison: Comparison) -> float:
 def _worse(comparisons: Sequence[Comparison]) -> str:
     timed = all(one.metric.unit in _TIMED for one in comparisons)
     return "slower" if timed else "worse"
-
-
-def _comparisons(found: Sequence[Comparison]) -> str:
-    return "1 comparison" if len(found) == 1 else f"{len(found)} comparisons"
 
 
 def _not_judged(verdict: Verdict) -> list[str]:
@@ -157,6 +154,11 @@ def exact(value: float | None, comparison: Comparison) -> str:
     return "–" if value is None else f"{units.exact(value)} {comparison.metric.unit}".rstrip()
 
 
+def difference(value: float, comparison: Comparison) -> str:
+    """How far two exact values are apart, unrounded: "+32", "−1,024 B"."""
+    return f"{'+' if value > 0 else '−'}{exact(abs(value), comparison)}"
+
+
 def worded(slowdown: float, metric: Metric) -> str:
     """A slowdown, as a share, in the words of its metric: "7.2 % slower", "3.0 % higher"."""
     if slowdown == 0:
@@ -171,6 +173,12 @@ def worded(slowdown: float, metric: Metric) -> str:
 def interval(low: float, high: float) -> str:
     """The edges of an interval of shares: "−1.2 to 3.4 %"."""
     return f"{units.percent(low).removesuffix(' %')} to {units.percent(high)}".replace("-", "−")
+
+
+def processes(comparison: Comparison) -> list[str]:
+    """The fresh processes that each side rests on: "4 of 10" where 6 were left out."""
+    sides = zip(comparison.n, comparison.left_out, strict=True)
+    return [units.part(n, n + left_out) for n, left_out in sides]
 
 
 def share(given: float) -> str:
@@ -211,11 +219,18 @@ def facts(verdict: Verdict) -> list[Fact]:
     """The sides, what could have been detected, the notes and the command."""
     return [
         *(Fact(one_line(name), one_line(text)) for name, text in verdict.sides),
+        *([] if several_settings(verdict) else _settings(verdict)),
         Fact("Compared", _counted(verdict, ORDER) or "nothing"),
         Fact("Detectable", _detectable(verdict)),
         *(Fact("Note", one_line(note)) for note in verdict.notes),
         *([Fact("Command", one_line(verdict.command))] if verdict.command else []),
     ]
+
+
+def _settings(verdict: Verdict) -> list[Fact]:
+    """In which settings all of it was measured; nothing where nothing was compared."""
+    keys = dict.fromkeys(one_line(one.setting) for one in verdict.comparisons)
+    return [Fact("Measured in", ", ".join(keys))] if keys else []
 
 
 def _detectable(verdict: Verdict) -> str:
@@ -229,7 +244,7 @@ def _detectable(verdict: Verdict) -> str:
     if len(found) == 1:
         return text
     return (
-        f"{text} in each of {_comparisons(found)} (least certain: {named(least, verdict)}), "
+        f"{text} in each of {len(found)} comparisons (least certain: {named(least, verdict)}), "
         f"of {units.percent(best)} in the most certain one"
     )
 

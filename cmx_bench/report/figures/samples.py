@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pandas import DataFrame
 
+from cmx_bench import units
 from cmx_bench.metrics import METRICS
 from cmx_bench.present import drawing
 from cmx_bench.present.content import first_few
@@ -57,9 +58,10 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
         caption += " All samples of each model are equal."
     if len(models) > _MOST_MODELS:
         caption += f" The first {_MOST_MODELS} of {len(models)} models are shown."
+    many = units.counted(len(shown), "model")
     return Plot(
         f"samples-{metric}-{chosen.key}", title, caption,
-        f"Deviation of each sample from its model's median, for {len(shown)} models.",
+        f"Deviation of each sample from its model's median, for {many}.",
         strips, partial(_paint, labels=labels), lines=2.9 * max(3, len(labels)),
     )  # fmt: skip
 

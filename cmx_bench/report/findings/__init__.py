@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from cmx_bench import units
 from cmx_bench.present.content import DISTURBED, Finding, Findings, Table
 from cmx_bench.report.findings import evidence, speed
 from cmx_bench.report.findings.view import View, view
@@ -67,7 +68,8 @@ def _nothing(report: Report, tables: dict[str, Table]) -> Iterator[Finding]:
     counts = {"failed": progress.failed, "skipped": progress.skipped, "missing": progress.missing}
     parts = [f"{count} {what}" for what, count in counts.items() if count]
     reasons = [*(one.reason for one in report.failures), *(one.reason for one in report.gaps)]
-    text = f"Nothing was measured: {listed(parts)}, of {len(report.run.cells)} cells."
+    cells = units.counted(len(report.run.cells), "cell")
+    text = f"Nothing was measured: {listed(parts)}, of {cells}."
     if parts and reasons:
         text += f" The first reason: {' '.join(plain(reasons[0]).split())}."
     if parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from cmx_bench import units
 from cmx_bench.present.content import Finding
@@ -74,11 +74,16 @@ def _share(result: Result) -> str:
 
 def _evaluated(view: View, results: Sequence[Result]) -> str:
     """`360 images of digits`, and of how many trainings each top-1 is the mean."""
-    counts = sorted({one.details["images"] for one in results})
-    images = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+    images = _many({one.details["images"] for one in results}, "image")
     data = plain(str(view.report.run.accuracy.get("dataset", "an unknown data set")))
-    seeds = max((one.n for one in results if one.over == "seeds"), default=1)
-    return f"{images} images of {data}" + f" (mean of {seeds} trainings)" * (seeds > 1)
+    seeds = {one.n for one in results if one.over == "seeds"}
+    return f"{images} of {data}" + (f" (mean of {_many(seeds, 'training')})" if seeds else "")
+
+
+def _many(counts: Collection[int], noun: str) -> str:
+    """`360 images`; `359 to 360 images` where models differ."""
+    least, most = min(counts), max(counts)
+    return f"{least:,} to " * (least < most) + units.counted(most, noun)
 
 
 # --- the paper ------------------------------------------------------------------------------------
@@ -99,10 +104,11 @@ def _order(view: View) -> str:
         order = dict(zip(keys, row, strict=True))
         same, other, unsure = (int(order[key].sort or 0) for key in _PAIRS)
         if order["setting"].text == view.setting.name and same + other:
+            stand = "stands" if same == 1 else "stand"
             rest = f", {other} in the other" * (other > 0) + f", {unsure} undecided" * (unsure > 0)
             return (
-                f"{same} of {same + other + unsure} pairs of models stand in the paper's order by "
-                f"throughput{rest} (Spearman's ρ {order['rho'].text}"
+                f"{same} of {same + other + unsure} pairs of models {stand} in the paper's order "
+                f"by throughput{rest} (Spearman's ρ {order['rho'].text}"
                 f"{disturbed(order['rho'].disturbed)})."
             )
     return ""
@@ -127,8 +133,8 @@ def _ratios(view: View) -> str:
     if not inside:
         return ""
     return (
-        f"{sum(inside)} of {len(inside)} throughput ratios to {view.name(first)} "
-        f"{'agrees' if sum(inside) == 1 else 'agree'} with the paper's"
+        f"{sum(inside)} of {units.counted(len(inside), 'throughput ratio')} to {view.name(first)} "
+        f"{'agrees' if 1 in (sum(inside), len(inside)) else 'agree'} with the paper's"
         f"{doubt(*figures.values())} within the interval{disturbed(*doubts)} "
         f"({view.paper_conditions})."
     )
@@ -166,7 +172,7 @@ def claims(view: View) -> Finding | None:
     counts = judgements.counts(judged).items()
     parts = [f"{count} {_VERBS[state][count > 1]}" for state, count in counts if count]
     claimed = len(judged) // settings
-    what = f"{claimed} claim{'s' * (claimed > 1)}"
+    what = units.counted(claimed, "claim")
     what = what if settings == 1 else f"{len(judged)} verdicts ({what} in {settings} settings)"
     text = f"Of {what} {listed(parts)}{disturbed(*(one.disturbed for one in judged))}."
     failing = [one for one in judged if one.state == "FAILS"]
@@ -205,7 +211,7 @@ def _doubtful(view: View) -> str:
     ]
     return (
         f"Speed is uncertain by more than ± {units.percent(_WIDE)} for {len(widths)} of "
-        f"{len(speeds)} models: {listed(shown)}."
+        f"{units.counted(len(speeds), 'model')}: {listed(shown)}."
     )
 
 
@@ -215,6 +221,7 @@ def _disturbed(view: View) -> str:
     if restless < max(1, _MANY_DISTURBED * processes):
         return ""
     return (
-        f"{restless} of {processes} processes {'was' if restless == 1 else 'were'} disturbed to "
+        f"{restless} of {units.counted(processes, 'process', 'processes')} "
+        f"{'was' if restless == 1 else 'were'} disturbed to "
         f"the end; where a model has {FEWEST_UNDISTURBED} calm ones or more, only those count."
     )

@@ -71,9 +71,10 @@ def disturbed(*doubts: bool) -> str:
 
 
 def more_or_fewer(ratio: float, what: str) -> str:
-    """`14 % fewer parameters`, `23 % more MACs`, `4.4 times the MACs`, `as many parameters`."""
+    """`14 % fewer parameters`, `4.4 times the MACs`, `as many parameters`; `nearly as many` where
+    less than 0.5 % is between them."""
     if abs(ratio - 1) < 0.005:
-        return f"as many {what}"
+        return f"{'nearly ' if ratio != 1 else ''}as many {what}"
     if ratio >= 2:
         return f"{units.significant(ratio, 2)} times the {what}"
     return f"{units.percent(abs(ratio - 1))} {'more' if ratio > 1 else 'fewer'} {what}"

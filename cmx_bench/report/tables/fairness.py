@@ -238,7 +238,8 @@ def _correlations(table: str, standings: Standings, speeds: DataFrame) -> Table:
 def _rho(value: float, networks: int) -> Entry | None:
     if math.isnan(value):
         return None
-    return Entry(f"{value:.2f}", sort=value, title=f"{networks} networks")
+    rho = round(value, 9)  # pandas gives 0.9999999999999998 for equal orders
+    return Entry(units.fixed(rho, 2, -1, 1), sort=rho, title=f"{networks} networks")
 
 
 def _flips(report: Report, key: str, metric: Metric, pairs: Sequence[Contest]) -> Table:

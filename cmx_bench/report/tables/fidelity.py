@@ -67,8 +67,7 @@ def _row(
     difference = None
     if measured.sort is not None and printed.sort is not None:
         share = measured.sort / printed.sort - 1
-        sign = "−" if share < 0 else "+"
-        difference = Entry(f"{sign}{units.percent(abs(share))}" if share else "0 %", sort=share)
+        difference = Entry(units.signed_percent(share), sort=share)
     return model.label, quantity, setting, measured, printed, difference, finding
 
 
@@ -205,11 +204,13 @@ def order(report: Report) -> Table:
         if len(throughputs) > 2:
             values = DataFrame(throughputs)[["published", "measured"]]
             correlations = values.corr("spearman").fillna(0.0)  # 0 where all values of a side tie
-            rho = float(correlations.to_numpy()[0, 1])
+            rho = round(float(correlations.to_numpy()[0, 1]), 9)
             pairs = combinations(throughputs, 2)
             same = Counter(_same_order(report, setting, *pair) for pair in pairs)
             doubtful = any(throughput.disturbed for throughput in throughputs)
-            shown = Entry(f"{rho:.2f}", sort=rho, notes=entries.disturbed_notes(doubtful))
+            shown = Entry(
+                units.fixed(rho, 2, -1, 1), sort=rho, notes=entries.disturbed_notes(doubtful)
+            )
             rows.append((setting, len(throughputs), shown, same[True], same[False], same[None]))
     title = "Order by throughput, compared with the paper's"
     return caveats.by_setting(report, entries.table("order", title, columns, rows))

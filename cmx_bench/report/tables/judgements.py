@@ -86,14 +86,15 @@ def _decided(
         if isinstance(condition, Within):
             span = quantities.span(condition.quantity, report, setting)
             low, high = condition.low, condition.high
-            line = _line(condition.quantity, span, f"in [{low.text}, {high.text}]")
+            ends = (low.value, high.value)
+            line = _line(condition.quantity, span, f"in [{low.text}, {high.text}]", *ends)
             return _within(span, low.value, high.value), [line], span.disturbed
         quantity, bound = quantities.held(condition.left, condition.right, report, setting)
         span = quantities.span(quantity, report, setting)
     except UnknownError as error:
         return "UNDECIDED", [str(error)], False
     shown = condition.right.text if isinstance(condition.right, Number) else f"{bound:g}"
-    line = _line(quantity, span, f"{condition.sign} {shown}")
+    line = _line(quantity, span, f"{condition.sign} {shown}", bound)
     return _compared(span, condition.sign, bound), [line], span.disturbed
 
 
@@ -120,11 +121,16 @@ def _within(span: Span, low: float, high: float) -> State:
     return "FAILS" if span.high < low or high < span.low else "UNDECIDED"
 
 
-def _line(quantity: Quantity, span: Span, claimed: str) -> str:
-    """`a / b = 0.284 (95 % interval 0.219 to 0.368), claimed < 1`."""
+def _line(quantity: Quantity, span: Span, claimed: str, *bounds: float) -> str:
+    """`a / b = 0.284 (95 % interval 0.219 to 0.368), claimed < 1`: with as many digits as tell its
+    numbers from the bounds that are claimed."""
     digits, doubt = 5, "exact"
     if not span.exact:
         digits = max(4, units.digits_for(span.value, (span.high - span.low) / 2))
+    for number in (span.value, span.low, span.high):
+        for bound in bounds:
+            digits = units.digits_apart(number, bound, digits)
+    if not span.exact:
         low, high = (units.significant(edge, digits) for edge in (span.low, span.high))
         doubt = f"95 % interval {low} to {high}" + ", disturbed" * span.disturbed
     value = units.significant(span.value, digits)
@@ -143,8 +149,7 @@ def table(report: Report) -> Table:
         (
             Entry(plain(judgement.claim.say), plain(judgement.claim.check)),
             judgement.setting.name,
-            Entry(judgement.state, quiet=judgement.state == "UNDECIDED",
-                  notes=entries.disturbed_notes(judgement.disturbed)),
+            Entry(judgement.state, notes=entries.disturbed_notes(judgement.disturbed)),
             Entry("\n".join(judgement.found)),
         )
         for judgement in judged(report)

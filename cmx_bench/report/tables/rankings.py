@@ -148,7 +148,9 @@ def agreeing(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         *(Column(voter[0], plain(label), "right") for voter, label in labels.items()),
     )
     same = {frozenset((pair.first, pair.second)): pair.same for pair in pairs}
-    shares = {both: Entry(f"{100 * share:.1f}", sort=share) for both, share in same.items()}
+    shares = {
+        both: Entry(units.fixed(100 * share, 1, 0, 100), sort=share) for both, share in same.items()
+    }
     rows = [  # a voter and itself are no pair
         (labels[first], *(shares.get(frozenset((first, second))) for second in voters))
         for first in voters
@@ -230,7 +232,12 @@ def _points(pair: Pair) -> Entry:
     value, low, high = (
         100 * share for share in (difference.value, difference.low, difference.high)
     )
-    return Entry(f"{value:+.2f}", f"{low:+.2f} to {high:+.2f}", difference.value)
+    return Entry(_signed(value), f"{_signed(low)} to {_signed(high)}", difference.value)
+
+
+def _signed(points: float) -> str:
+    """`+0.12`, `-0.002`: a difference of one image in many reads as one."""
+    return f"{'+' if points >= 0 else ''}{units.fixed(points, 2, 0)}"
 
 
 def _p(value: float) -> Entry:

@@ -9,6 +9,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from cmx_bench import units
 from cmx_bench.cell import Model
 from cmx_bench.errors import RecordsError
 from cmx_bench.metrics import METRICS, Metric
@@ -120,7 +121,9 @@ def _values(sides: Sequence[Side], metric: Metric) -> Table:
                 heading, values = _measured(side, key, metric)
                 column = Column(f"{key}-{side.number}", side.label, "right", group=heading)
                 cells[column] = [values.get(built) for built in networks]
-    rows = list(zip(*cells.values(), strict=True))
+    rows: list[tuple[object, ...]] = list(zip(*cells.values(), strict=True))
+    if metric.exact:
+        rows = [(model, *_told_apart(values, metric)) for model, *values in rows]
     remarks = [f"{metric.title}: {explained(metric)}.", *best.remarks(rows)]
     weights = dict.fromkeys(
         (result.model, result.details["weights_sha256"])
@@ -132,6 +135,16 @@ def _values(sides: Sequence[Side], metric: Metric) -> Table:
     if names := ", ".join(name for name, number in counts.items() if number > 1):
         remarks.append(f"The runs used different weights of {names}.")
     return entries.table(f"runs-{metric.name}", metric.title, cells, rows, remarks, metric.exact)
+
+
+def _told_apart(values: Sequence[object], metric: Metric) -> Iterator[object]:
+    """The values of a network in an exact metric: unrounded where runs differ in them."""
+    differ = len({value.sort for value in values if isinstance(value, Entry) and value.origin}) > 1
+    for value in values:
+        if differ and isinstance(value, Entry) and value.origin and value.sort is not None:
+            yield replace(value, text=f"{units.exact(value.sort)} {metric.unit}".rstrip())
+        else:
+            yield value
 
 
 def _measured(side: Side, key: str, metric: Metric) -> tuple[str, dict[object, Entry]]:

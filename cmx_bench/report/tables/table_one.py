@@ -97,12 +97,13 @@ def table_one(report: Report, setting: Setting) -> Table:
 
 def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]]) -> Iterator[str]:
     compiled = "eager" if setting.compile == "none" else f"compiled ({setting.compile})"
-    threads = f", {setting.threads} threads" if setting.threads else ""
+    threads = f", {units.counted(setting.threads, 'thread')}" if setting.threads else ""
     yield (
         f"{setting.device}, {setting.precision}, {setting.layout}, {compiled}, batch "
         f"{setting.batch_size}, {setting.image_size} × {setting.image_size}{threads}. A value is "
         "the geometric mean over fresh processes, ± is half its 95 % interval (Student's t), and n "
-        "is the number of processes."
+        "is the number of processes that both rest on. Where n reads “4 of 5”, the others failed, "
+        "stayed disturbed, or were not measured."
     )
     yield (
         "The paper measured throughput on another device (one RTX 8000, batch 64, half precision). "

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from cmx_bench import report
+from cmx_bench import report, units
 from cmx_bench.errors import RecordsError
 from cmx_bench.present import drawing
 from cmx_bench.report import formats
@@ -259,7 +259,8 @@ def lines(found: Verification) -> Iterator[str]:
         shown, recomputed = _narrowed(one.shown, one.recomputed)
         yield f"{one.file}: {one.place}: shows {shown!r}, the raw samples give {recomputed!r}"
     yield from found.notes
-    compared = f"{found.places:,} places in {found.files} {'file' if found.files == 1 else 'files'}"
+    files = units.counted(found.files, "file")
+    compared = f"{units.counted(found.places, 'place')} in {files}"
     if found.differences:
         yield f"{len(found.differences):,} of {compared} differ from the raw samples"
     else:

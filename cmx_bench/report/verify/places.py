@@ -75,7 +75,7 @@ def of_page(text: str) -> Places:
         tables[f"table {name}, "] = list(_rows(table))
     drawings = {}
     for svg in page.iterfind(".//figure//svg"):
-        name = next(svg.iterancestors("figure")).get("id", "")
+        name = next(svg.iterancestors("figure")).get("id", "").removeprefix("figure-")
         drawings[name] = etree.tostring(svg, encoding="unicode")
         svg.clear()
     lines = etree.tostring(page, encoding="unicode").splitlines()

@@ -92,6 +92,26 @@ def test_what_was_found_is_said() -> None:
     )
 
 
+def test_a_claim_that_holds_by_a_hair_shows_the_hair() -> None:
+    """`1.0000 (exact), claimed > 1` would contradict its verdict."""
+    found = [
+        dataclasses.replace(one, values=one.values | {"params": [count]})
+        if one.measure == "params" and (count := counts.get(one.model)) else one
+        for counts in [{A: 25_557_064.0, C: 25_557_032.0}]
+        for one in make_records(RUN)
+    ]  # fmt: skip
+    judged = judge(f"params({A}) > params({C})", found)
+    assert judged.state == "HOLDS"
+    assert judged.found == (f"params({A}) / params({C}) = 1.000001 (exact), claimed > 1",)
+    [within] = judge(f"params({A}) / params({C}) in [0.5, 1.0]", found).found
+    assert "= 1.000001 (exact), claimed in [0.5, 1.0]" in within
+    rounds = [100.0, 100.004, 100.008]
+    [line] = judge(
+        f"throughput({A}) > 100", throughputs(a=[value + 0.006 for value in rounds])
+    ).found
+    assert "interval 100.000" in line and "interval 100.0 " not in line
+
+
 # --- what is missing ------------------------------------------------------------------------------
 
 

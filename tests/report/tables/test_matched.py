@@ -20,7 +20,7 @@ def test_a_row_says_what_a_model_is_matched_to() -> None:
     assert [entry.flat for entry in row] == [
         "DeiT-B (deit_base_patch16_224)",
         "convmixer_768_32 (21,110,248 parameters)",
-        "-0.091 %",
+        "−0.091 %",
         "deit_small_patch16_224: MLP ratio 4.00 → 3.73",
         "deit_small_patch16_224 (+4.5 %)",
     ]

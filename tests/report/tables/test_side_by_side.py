@@ -79,6 +79,20 @@ def test_each_run_has_its_column() -> None:
     ]  # fmt: skip
 
 
+def test_exact_values_that_differ_do_not_read_the_same() -> None:
+    """32 of 51.6 million parameters."""
+    run = make_run(PAPER[:3])
+    more = [
+        dataclasses.replace(one, values=one.values | {"params": [51_625_960 + 32]})
+        if (one.model, one.measure) == (PAPER[0].name, "params") else one
+        for one in make_records(run)
+    ]  # fmt: skip
+    found = beside(made(), summarise(dataclasses.replace(run, created="2026-02-01T00:00"), more))
+    assert [row[1:] for row in rows(found, "runs-params")] == [
+        ["51,625,960", "51,625,992"], ["21.1 M", "21.1 M"], ["60.2 M", "60.2 M"],
+    ]  # fmt: skip
+
+
 def test_other_kinds_of_devices_stand_beside_each_other() -> None:
     found = beside(made(), made(NEWER | {"device_name": "A CPU"}, settings=(CPU,)))
     headings = [one.full_heading for one in table(found, "runs-throughput").columns]
