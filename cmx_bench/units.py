@@ -152,6 +152,11 @@ def count(text: str) -> int | None:
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """`1 image`, `12 images`."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def plain(text: str) -> str:
     """`text` without control characters and lone surrogates, which no format can carry."""
     return _CONTROL.sub("�", text)

@@ -12,7 +12,7 @@ from cmx_bench.report.tables import judgements
 from cmx_bench.results import records
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.units import plain
+from cmx_bench.units import counted, plain
 
 
 def status(report: Report) -> Fact:
@@ -43,6 +43,7 @@ def origins(report: Report) -> list[Fact]:
         Fact("Device", plain(device(report))),
         Fact("Cells", _cells(report), warning=progress.failed + progress.missing > 0),
         *_beforehand(report),
+        *images(report),
         Fact("Measuring time", _measuring_time(report)),
         *_blocks(report),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
@@ -57,6 +58,19 @@ def _beforehand(report: Report) -> list[Fact]:
     """What others did to the machine just before; nothing where nobody looked."""
     seen = report.run.neighbours
     return [] if seen is None else [Fact("Load before", str(seen), warning=seen.disturbs)]
+
+
+def images(report: Report) -> list[Fact]:
+    """What was found where the images lie, of each part that was opened."""
+    every = [result.details for result in report.results.values()]
+    data = str(report.run.accuracy.get("dataset"))
+    learned = [one["training"] for one in every if one.get("training")]
+    parts = {"train": learned, "validation": every}
+    return [
+        Fact("Images", plain(f"{data}, {part}: {about}"))
+        for part, ones in parts.items()
+        for about in dict.fromkeys(one["opened"] for one in ones if one.get("opened"))
+    ]
 
 
 def _measuring_time(report: Report) -> str:
@@ -76,7 +90,7 @@ def _blocks(report: Report) -> list[Fact]:
     if blocks.reasons:
         text += f" ({', '.join(f'{why}: {count}' for why, count in blocks.reasons.items())})"
     if blocks.disturbed_processes:
-        processes = _count(blocks.processes, "process", "es")
+        processes = counted(blocks.processes, "process", "processes")
         text += f"; {blocks.disturbed_processes} of {processes} stayed disturbed"
     return [Fact("Blocks", text, warning=blocks.disturbed_processes > 0)]
 
@@ -131,9 +145,9 @@ def warnings(report: Report) -> list[Fact]:
         warnings.append("the last record was written by half, by a run that was killed, and counts "
                         "for nothing")  # fmt: skip
     if report.left_out:
-        warnings.append(f"{_count(len(report.left_out), 'record')} left out, with reasons below")
+        warnings.append(f"{counted(len(report.left_out), 'record')} left out, with reasons below")
     if report.failures:
-        warnings.append(f"{_count(len(report.failures), 'failure')}, with reasons below")
+        warnings.append(f"{counted(len(report.failures), 'failure')}, with reasons below")
     if len(set(report.environments.values())) > 1 and (names := _device_names(report)):
         warnings.append(f"settings were measured on different devices: {names}")
     return [Fact("Beware", plain(text), warning=True) for text in warnings]
@@ -152,7 +166,7 @@ def cut_off(report: Report) -> str:
     found.sort(key=_width, reverse=True)
     cells = first_few([f"{_wide(result)} (n = {result.n})" for result in found], _MANY)
     return (f"the budget of {units.duration(run.budget)} was spent before "
-            f"{_count(len(found), 'cell')} had as many processes as wanted: {cells}")  # fmt: skip
+            f"{counted(len(found), 'cell')} had as many processes as wanted: {cells}")  # fmt: skip
 
 
 def too_wide(report: Report) -> str:
@@ -162,7 +176,7 @@ def too_wide(report: Report) -> str:
         return ""
     wanted = units.percent(report.run.precision)
     cells = first_few(found, _MANY)
-    return f"{_count(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
+    return f"{counted(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
 
 
 def disturbed(report: Report) -> str:
@@ -172,7 +186,7 @@ def disturbed(report: Report) -> str:
         return ""
     cells = first_few(list(dict.fromkeys(result.cell for result in found)), _MANY)
     verb = "is" if len(found) == 1 else "are"
-    return f"{_count(len(found), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
+    return f"{counted(len(found), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
 
 
 def calmer(report: Report) -> str:
@@ -197,10 +211,6 @@ def _wide(result: Result) -> str:
     if width == math.inf:
         return f"{result.cell} no interval"
     return f"{result.cell} ± {'over 1,000 %' if width > 10 else units.percent(width)}"
-
-
-def _count(number: int, what: str, plural: str = "s") -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}{plural}"
 
 
 def _device_names(report: Report) -> str:

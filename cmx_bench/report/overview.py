@@ -5,7 +5,7 @@ from __future__ import annotations
 from cmx_bench.present import terminal
 from cmx_bench.present.content import Column, Entry, Table, in_order
 from cmx_bench.present.terminal import Grid
-from cmx_bench.report import tables
+from cmx_bench.report import headline, tables
 from cmx_bench.report.findings import findings
 from cmx_bench.report.tables import fairness, fidelity, judgements, table_one
 from cmx_bench.results.nouns import Report
@@ -18,8 +18,9 @@ _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_p
 
 
 def overview(report: Report, width: int) -> str:
-    """What was found, Table 1 of each setting, the claims and fairness for a terminal of `width`
-    columns; in place of Table 1 all metrics, where none of its sampled ones was measured."""
+    """What was found, on which images, Table 1 of each setting, the claims and fairness for a
+    terminal of `width` columns; in place of Table 1 all metrics, where none of its sampled ones was
+    measured."""
     sampled = {metric.name for metric in report.metrics() if not metric.exact}
     main = (
         [tables.metrics(report)]
@@ -28,7 +29,8 @@ def overview(report: Report, width: int) -> str:
     )
     shown = [*main, judgements.table(report), *fairness.tables(report)]
     found = findings(report, [*shown, fidelity.order(report)])
-    lines = [*(f"{finding.topic}: {finding.text}" for finding in found.items), found.note]
+    opened = [f"{fact.term}: {fact.text}" for fact in headline.images(report)]
+    lines = [*(f"{finding.topic}: {finding.text}" for finding in found.items), found.note, *opened]
     above = "".join(f"{terminal.wrapped(line, width)}\n" for line in lines if line)
     return "\n".join([above, *(text(table, width) for table in shown if table.rows)])
 
