@@ -193,4 +193,5 @@ def _advice(readings: Sequence[Reading], num_classes: int) -> str:
         return f"set num_classes: {_IMAGENET}, or {len(held)} where it was trained on these alone"
     if len(held) > num_classes:
         return f"set num_classes: {len(readings[0].there)}"
-    return f"which of them these are is not said: {few}, or {listed}"
+    call = "give their numbers" if readings[0].by == "file" else "call the folders by their numbers"
+    return f"which of them these are is not said: {few}, {call} from 0 on, or {listed}"
