@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cmx_bench.datasets import Dataset, Split, open_dataset
 from cmx_bench.errors import WeightsError, nearest
 from cmx_bench.files import folder_of_user
 from cmx_bench.models import SUFFIXES
@@ -38,6 +39,17 @@ class Evaluation:
     def seeds(self) -> tuple[int | None, ...]:
         """The seeds that models are trained with; one None where they are not."""
         return (None,) if self.asked.train is None else tuple(self.asked.seeds)
+
+
+def images(task: Evaluation, num_classes: int, split: Split = "validation") -> Dataset:
+    """A part of the images, labelled for models of so many classes; where ImageNet-ReaL's labels
+    stand in for those of the images to evaluate on, these are held against nothing.
+
+    Raises:
+        DataError: they cannot be had, or their classes cannot be the models'.
+    """
+    labelled = task.asked.real_labels is None or split == "train"
+    return open_dataset(task.asked.dataset, task.path, split, num_classes if labelled else None)
 
 
 def weights_given(options: Sequence[str], models: Collection[str]) -> dict[str, Path]:

@@ -33,8 +33,9 @@ def predictor(
         ModelError: it cannot be built.
         WeightsError: its weights are missing, unreadable, or do not fit.
     """
-    module = build(model, preprocessing.geometry.image_size)
-    load(module, model)
+    size = preprocessing.geometry.image_size
+    module = build(model, size)
+    load(module, model, size)
     return predict_with(module, model, setting, preprocessing, valid)
 
 

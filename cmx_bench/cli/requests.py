@@ -56,4 +56,6 @@ def plan_of(
     )
     if why := made.machine.get("unused_gpu"):
         note(f"a GPU is there and not used: {why}")
+    for split, about in made.opened.items():
+        note(f"{asked.accuracy.dataset}, {split}: {about}")
     return made

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
+import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cmx_bench.errors import DataError, first_line, nearest
+from cmx_bench.units import counted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,6 +38,19 @@ class Item:
 def held(content: bytes | Image) -> Callable[[], bytes | Image]:
     """The `read` of an image that has been read already."""
     return lambda: content
+
+
+def key_of(path: str) -> str:
+    """A path as a key: what is no letter of UTF-8, or moves a cursor, as an escape."""
+    strange = any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path)
+    if not strange:
+        return path
+    content = os.fsencode(path)
+    return re.sub(
+        r"[\x00-\x1f\x7f-\x9f]",
+        lambda control: f"\\x{ord(control[0]):02x}",
+        content.decode("utf-8", "backslashreplace"),
+    )
 
 
 def rgb(item: Item) -> Image:
@@ -60,48 +77,30 @@ class Dataset:
     """Images in a fixed order, however often they are asked for.
 
     `size` is None where it shows only at the end. `classes` is one more than the largest label
-    that may come, None where nobody says. `chosen` are the labels where they are numbers of some
-    of ImageNet's classes. `at` gives any of the images by its place, and is None where they can be
-    had in order only.
+    that may come, None where nobody says. `at` gives any of the images by its place, and is None
+    where they can be had in order only. `about` says in a line what was found, and what was passed
+    over.
     """
 
     name: str
     items: Callable[[], Iterator[Item]]
     size: int | None
     classes: int | None
-    chosen: tuple[int, ...] = ()
     at: Callable[[int], Item] | None = None
+    about: str = ""
 
 
-def of_places(name: str, at: Callable[[int], Item], size: int, classes: int | None) -> Dataset:
+def of_places(
+    name: str, at: Callable[[int], Item], size: int, classes: int | None, about: str = ""
+) -> Dataset:
     """A data set whose images can be had by their places."""
-    return Dataset(name, lambda: map(at, range(size)), size, classes, at=at)
-
-
-def numbered_for(dataset: Dataset, num_classes: int) -> Dataset:
-    """The data set as a model of so many classes numbers them: one for just those of ImageNet's
-    that are there, as one trained on these folders is, has them in order from 0 on."""
-    if len(dataset.chosen) != num_classes:
-        return dataset
-    numbers = {label: number for number, label in enumerate(sorted(dataset.chosen))}
-
-    def renumbered(item: Item) -> Item:
-        return replace(item, label=numbers[item.label])
-
-    at = dataset.at
-    return replace(
-        dataset,
-        items=lambda: map(renumbered, dataset.items()),
-        at=None if at is None else lambda place: renumbered(at(place)),
-        classes=num_classes,
-        chosen=(),
-    )
+    return Dataset(name, lambda: map(at, range(size)), size, classes, at, about)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """A row of the table: the module whose `open_dataset(name, path, split)` opens it, whether that
-    needs a path, and what it is."""
+    """A row of the table: the module whose `open_dataset(name, path, split, num_classes)` opens
+    it, whether that needs a path, and what it is."""
 
     module: str
     path: Literal["needed", "optional", "none"]
@@ -110,7 +109,7 @@ class SourceInfo:
 
 # Images to learn from, or to evaluate on.
 Split: TypeAlias = Literal["train", "validation"]
-Opener: TypeAlias = Callable[[str, Path | None, Split], Dataset]
+Opener: TypeAlias = Callable[[str, Path | None, Split, int | None], Dataset]
 
 SOURCES: dict[str, SourceInfo] = {
     "digits": SourceInfo(
@@ -191,12 +190,34 @@ def parse(options: list[str], known: str | None) -> dict[str, Path]:
     return paths
 
 
-def open_dataset(name: str, path: Path | None, split: Split = "validation") -> Dataset:
+def open_dataset(
+    name: str, path: Path | None, split: Split = "validation", num_classes: int | None = None
+) -> Dataset:
     """A part of the data set of that name, its images at `path` where it needs one.
 
+    Args:
+        num_classes: how many classes the models have, which the labels must be of; None where the
+            labels do not matter.
+
     Raises:
-        DataError: it is not there, or not what it should be.
+        DataError: it is not there, or not what it should be, or its classes cannot be the models'.
     """
     module = importlib.import_module(f"cmx_bench.datasets.{source(name).module}")
     opener: Opener = module.open_dataset
-    return opener(name, path, split)
+    dataset = opener(name, path, split, num_classes)
+    about = dataset.about or _about(dataset)
+    if num_classes is None:
+        return replace(dataset, about=about)
+    about = f"{about}; the model has {counted(num_classes, 'class', 'classes')}"
+    if dataset.classes is not None and dataset.classes > num_classes:
+        raise DataError(
+            f"{name}: {about}, and there are labels up to {dataset.classes - 1}; set num_classes: "
+            f"{dataset.classes}, or number the classes from 0 on as the model does"
+        )
+    return replace(dataset, about=about)
+
+
+def _about(dataset: Dataset) -> str:
+    """How many images of how many classes there are, where that is known."""
+    images = "images" if dataset.size is None else counted(dataset.size, "image")
+    return images if not dataset.classes else f"{dataset.classes} classes; {images}"

@@ -12,7 +12,7 @@ from cmx_bench.datasets.factory import of_pairs
 from cmx_bench.errors import DataError
 
 
-def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
+def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | None) -> Dataset:
     """The images `(32, 32)`, 50,000 to learn from and 10,000 to evaluate on; an archive is unpacked
     beside itself first.
 

@@ -15,7 +15,7 @@ from cmx_bench.datasets import Dataset, Item, Split, of_places
 _FIRST = 1437
 
 
-def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
+def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | None) -> Dataset:
     """Grey images `(8, 8)`: 1,437 to learn from, or the other 360 to evaluate on.
 
     The images are ordered by who wrote them. Of `digits` the last are to evaluate on, which come

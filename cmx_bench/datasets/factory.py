@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,11 +11,11 @@ from PIL import Image
 from timm.data.dataset import ImageDataset, IterableImageDataset
 from timm.data.dataset_factory import create_dataset
 
-from cmx_bench.datasets import Dataset, Item, Split, held, of_places
+from cmx_bench.datasets import Dataset, Item, Split, held, key_of, of_places
 from cmx_bench.errors import DataError, first_line
 
 
-def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
+def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | None) -> Dataset:
     """A split of it, in the order in which timm reads it.
 
     Args:
@@ -33,30 +32,22 @@ def open_dataset(name: str, path: Path | None, split: Split) -> Dataset:
         where = "" if path else f"; if it needs files, add --data {name}=PATH"
         raise DataError(f"{name}: timm cannot read this data set ({reason}){where}") from error
     if isinstance(found, ImageDataset):
-        return of_reader(name, found.reader)
+        return _of_reader(name, found.reader)
     if isinstance(found, IterableImageDataset):
         size = len(found) or None
         return Dataset(name, partial(_stream, name, found), size, None)
     return of_pairs(name, found)
 
 
-def of_reader(name: str, reader: Any, labels: Callable[[str, int], int] | None = None,
-              classes: int | None = None) -> Dataset:  # fmt: skip
-    """A data set of one of timm's readers: files are read in the order in which they are asked for.
-
-    Args:
-        labels: from an image's key and the reader's label to the class; the label where None.
-        classes: one more than the largest class.
-    """
+def _of_reader(name: str, reader: Any) -> Dataset:
+    """A data set of one of timm's readers: files are read in the order in which these are asked
+    for."""
 
     def at(place: int) -> Item:
         key = reader.filename(place) or f"{place:06d}"
-        item = _item(key, partial(_encoded, reader, place))
-        if labels is not None and item.label >= 0:
-            item = replace(item, label=labels(key, item.label))
-        return item
+        return _item(key_of(key), partial(_encoded, reader, place))
 
-    return of_places(name, at, len(reader), classes)
+    return of_places(name, at, len(reader), None)
 
 
 def of_pairs(name: str, pairs: Any, classes: int | None = None) -> Dataset:

@@ -16,10 +16,10 @@ from cmx_bench.models.building import build
 def measure(model: Model, setting: Setting) -> Samples:
     """The device is woken and the weights are fetched first: neither belongs to loading."""
     torch.zeros(1, device=setting.device)
-    weights.load(build(model, setting.image_size), model)
+    weights.load(build(model, setting.image_size), model, setting.image_size)
     begin = time.perf_counter()
     module = build(model, setting.image_size)
-    weights.load(module, model)
+    weights.load(module, model, setting.image_size)
     place(module, setting)
     if setting.kind == "cuda":
         torch.cuda.synchronize(setting.device)

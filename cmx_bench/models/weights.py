@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import timm
-import timm.models
 import torch
 from huggingface_hub import try_to_load_from_cache
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.serialization import safe_globals
 
@@ -18,9 +21,16 @@ from cmx_bench.errors import WeightsError
 from cmx_bench.files import named_in_utf_8
 from cmx_bench.models import SUFFIXES
 from cmx_bench.models.convmixer import rename_authors_keys
+from cmx_bench.units import counted
+
+State: TypeAlias = dict[str, Tensor]
 
 # What timm looks for on the hub, in this order.
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+# Where checkpoints keep what timm looks for, in its order.
+_WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
+# What torch's averages and thop keep beside parameters: no model has these.
+_COUNTERS = ("n_averaged", "total_ops", "total_params")
 
 
 def is_file(weights: str) -> bool:
@@ -28,63 +38,124 @@ def is_file(weights: str) -> bool:
     return "/" in weights or weights.endswith(SUFFIXES)
 
 
-def load(module: nn.Module, model: Model) -> None:
+def load(module: nn.Module, model: Model, image_size: int | None = None) -> None:
     """Fills `module` with the weights that `model` names; none named, none loaded.
+
+    Args:
+        image_size: that `module` is built for, to which timm resizes its own weights; None for that
+            of the weights.
 
     Raises:
         WeightsError: they are missing, unreadable, or do not fit the module.
     """
     if model.weights is None:
         return
-    read = read_checkpoint if is_file(model.weights) else read_timm
-    state_dict = _with_counters(read(model), module)
-    if state_dict.keys() != module.state_dict().keys():
-        state_dict = _with_counters(rename_authors_keys(state_dict), module)
-    _check_fit(module, state_dict, model)
-    module.load_state_dict(state_dict)
+    if is_file(model.weights):
+        states = {name: _ready(state, module) for name, state in read_checkpoint(model).items()}
+    else:
+        states = {model.weights: read_timm(model, image_size)}
+    module.load_state_dict(_fitting(states, module, model))
 
 
-def _with_counters(state_dict: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
-    """As torch: with the module's own where an old file lacks BatchNorm's `num_batches_tracked`."""
-    own = {key: one for key, one in module.state_dict().items()
-           if key.endswith("num_batches_tracked")}  # fmt: skip
-    counted = any(key.endswith("num_batches_tracked") for key in state_dict)
-    return state_dict if counted else own | state_dict
+def _ready(state: State, module: nn.Module) -> State:
+    """A state dict under the module's names: without counters, without the prefix that all keys
+    share, as the authors' ConvMixer has them; as it is where none of that makes it fit.
+
+    As torch does, it has the module's own `num_batches_tracked` where an old file lacks all.
+    """
+    own = module.state_dict()
+    left = {key: value for key, value in state.items()
+            if key in own or key.rpartition(".")[2] not in _COUNTERS}  # fmt: skip
+    counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}
+    names = list(left)
+    while True:
+        short = dict(zip(names, left.values(), strict=True))
+        for renamed in (short, rename_authors_keys(short)):
+            counted = any(key.endswith("num_batches_tracked") for key in renamed)
+            ready = renamed if counted else counters | renamed
+            if ready.keys() == own.keys():
+                return ready
+        if len({name.partition(".")[0] for name in names}) != 1:
+            return left
+        names = [name.partition(".")[2] for name in names]
 
 
-def read_checkpoint(model: Model) -> dict[str, Tensor]:
-    """The state dict in a `.safetensors`, `.pth` or `.pth.tar` file.
+def _fitting(states: Mapping[str, State], module: nn.Module, model: Model) -> State:
+    """The state dict that fits the module; of several the one that timm takes, an EMA first."""
+    own = module.state_dict()
+    fitting = [name for name, state in states.items() if state.keys() == own.keys()]
+    averaged = [name for name in fitting if "ema" in name.lower()]
+    known = [name for name in _WRAPPERS if name in fitting]
+    chosen = averaged if len(averaged) == 1 else known[:1] or fitting
+    if len(chosen) > 1:
+        raise WeightsError(f"{model.name}: {model.weights} holds several models that fit: "
+                           f"{', '.join(chosen)}; save one alone")  # fmt: skip
+    nearest = max(states, key=lambda name: len(states[name].keys() & own.keys()))
+    state = states[chosen[0] if chosen else nearest]
+    _check_fit(module, state, model)
+    return state
 
-    Finds it under the usual keys (`state_dict_ema`, `state_dict`, `model`) and strips `module.`
-    prefixes. torch.load runs with `weights_only`; the one
-    class it accepts beside tensors is argparse.Namespace, in which timm's trainer keeps its
-    options.
+
+def read_checkpoint(model: Model) -> dict[str, State]:
+    """The state dicts in a file of weights, by the keys under which they lie.
+
+    torch.load runs with `weights_only`; the one class it accepts beside tensors is
+    argparse.Namespace, in which timm's trainer keeps its options.
     """
     path = Path(str(model.weights))
     if not path.is_file():
         raise WeightsError(f"{model.name}: no weights at {path}; give the path of a checkpoint")
     try:
-        with named_in_utf_8(path) as named, safe_globals([argparse.Namespace]):
-            state_dict = timm.models.load_state_dict(str(named), device="cpu", weights_only=True)
+        if path.suffix == ".safetensors":
+            with named_in_utf_8(path) as named:
+                content = load_file(named)
+        else:
+            with safe_globals([argparse.Namespace]):
+                content = torch.load(path, map_location="cpu", weights_only=True)
+        states = dict(_state_dicts(content, ""))
     except Exception as error:  # zipfile, pickle, safetensors, OSError: whatever the file provokes
         raise WeightsError(
             f"{model.name}: {path} cannot be read as a checkpoint of plain tensors "
             f"({type(error).__name__}); save its state_dict alone, with safetensors or torch.save"
         ) from error
-    return state_dict
+    if not states:
+        raise WeightsError(f"{model.name}: {path} holds no tensors by name; save a state_dict")
+    return states
 
 
-def read_timm(model: Model) -> dict[str, Tensor]:
-    """timm's weights of one tag, from its local cache or the hub."""
+def _state_dicts(content: object, name: str) -> Iterator[tuple[str, State]]:
+    """All state dicts that lie in a checkpoint, one in the other."""
+    if not isinstance(content, Mapping):
+        return
+    state = {key: value for key, value in content.items()
+             if isinstance(key, str) and isinstance(value, Tensor)}  # fmt: skip
+    if state:
+        yield name, state
+    for key, value in content.items():
+        if isinstance(key, str):
+            yield from _state_dicts(value, f"{name}.{key}" if name else key)
+
+
+def read_timm(model: Model, image_size: int | None = None) -> State:
+    """timm's weights of one tag, from its local cache or the hub, resized by timm where they are of
+    another image size; those that it cannot resize are as they are."""
     name = f"{architecture(model)}.{model.weights}"
-    try:
-        module: nn.Module = timm.create_model(name, pretrained=True)
-    except (OSError, RuntimeError) as error:
-        raise WeightsError(
-            f"{model.name}: the weights {name} are neither in the local cache nor within reach; "
-            f"add --weights {model.name}=FILE"
-        ) from error
-    return module.state_dict()
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    sized: dict[str, Any] = {}
+    if config and config.fixed_input_size and image_size not in (None, config.input_size[-1]):
+        sized = {"img_size": image_size}
+    for arguments in (sized, {}):
+        try:
+            module: nn.Module = timm.create_model(name, pretrained=True, **arguments)
+            return module.state_dict()
+        except (OSError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and arguments:
+                continue  # what does not fit is told by its size
+            raise WeightsError(
+                f"{model.name}: the weights {name} are neither in the local cache nor within "
+                f"reach; add --weights {model.name}=FILE"
+            ) from error
+    raise AssertionError
 
 
 def sha256(model: Model) -> str:
@@ -125,19 +196,24 @@ def tags(model: Model) -> list[str]:
     return [name.partition(".")[2] for name in names]
 
 
-def _check_fit(module: nn.Module, state_dict: dict[str, Tensor], model: Model) -> None:
+def _check_fit(module: nn.Module, state: State, model: Model) -> None:
     """One line instead of torch's list of every key that does not fit."""
     own = module.state_dict()
-    missing, extra = own.keys() - state_dict.keys(), state_dict.keys() - own.keys()
+    missing, extra = own.keys() - state.keys(), state.keys() - own.keys()
     if missing or extra:
         raise WeightsError(
-            f"{model.name}: {model.weights} holds another model: {len(missing)} parameters are "
-            f"missing and {len(extra)} unknown (such as {min(missing or extra)!r})"
+            f"{model.name}: {model.weights} holds another model: {_such(missing)} missing and "
+            f"{_such(extra)} unknown"
         )
     for key, value in own.items():
-        if value.shape == state_dict[key].shape:
+        theirs, ours = tuple(state[key].shape), tuple(value.shape)
+        if theirs == ours:
             continue
-        theirs, ours = tuple(state_dict[key].shape), tuple(value.shape)
+        if sizes := _image_sizes(module, theirs, ours):
+            raise WeightsError(
+                f"{model.name}: {model.weights} is of images of {sizes[0]} px, and the model is "
+                f"built for {sizes[1]}, to which it cannot be resized; evaluate it at {sizes[0]}"
+            )
         if theirs[:1] != ours[:1] and theirs[1:] == ours[1:] and ours[0] == model.num_classes:
             raise WeightsError(
                 f"{model.name}: {model.weights} has {theirs[0]} classes, the suite asks for "
@@ -147,3 +223,25 @@ def _check_fit(module: nn.Module, state_dict: dict[str, Tensor], model: Model) -
             f"{model.name}: {model.weights} holds another model: {key!r} has shape {theirs}, "
             f"expected {ours}"
         )
+
+
+def _such(keys: Set[str]) -> str:
+    """`3 parameters (such as 'stem.weight') are`."""
+    example = f" (such as {min(keys)!r})" if keys else ""
+    return f"{counted(len(keys), 'parameter')}{example}" + (" is" if len(keys) == 1 else " are")
+
+
+def _image_sizes(
+    module: nn.Module, theirs: Sequence[int], ours: Sequence[int]
+) -> tuple[int, int] | None:
+    """The sides of the images of a model of tokens, whose number two shapes differ in."""
+    patches = getattr(module, "patch_embed", getattr(module, "stem", None))
+    grid, patch = getattr(patches, "grid_size", None), getattr(patches, "patch_size", None)
+    if not grid or not patch or len(theirs) != len(ours):
+        return None
+    tokens = grid[0] * grid[1]
+    for their, our in zip(theirs, ours, strict=True):
+        side = math.isqrt(max(0, their - (our - tokens)))  # beside tokens for the class
+        if their != our and 0 <= our - tokens <= 8 and side**2 == their - (our - tokens):
+            return side * patch[0], grid[0] * patch[0]
+    return None

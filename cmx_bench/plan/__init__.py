@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.datasets import Split
 from cmx_bench.measures import MEASURES
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
@@ -30,7 +31,8 @@ class Plan:
     """Everything that will be measured, in the suite's order.
 
     `estimates` are seconds for one execution of each cell, by key; `unavailable` maps the suite's
-    settings for other devices to what to do about them, `skipped` keys of cells to what they lack.
+    settings for other devices to what to do about them, `skipped` keys of cells to what they lack;
+    `opened` says of the images to learn from and to evaluate on what was found.
     """
 
     suite_file: SuiteFile
@@ -43,6 +45,7 @@ class Plan:
     only: tuple[str, ...]
     evaluation: Evaluation | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
+    opened: Mapping[Split, str] = field(default_factory=dict)
 
     def replicates(self, cell: Cell) -> int:
         """How many fresh processes execute `cell`; where the suite wants a precision, at least."""

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from cmx_bench import datasets
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError
 from cmx_bench.measures import MEASURES, compiled, heat, timing
 from cmx_bench.models import families
@@ -127,6 +129,10 @@ def core_rate() -> float:
     return _SHARE_OF_PRODUCT * size**3 / statistics.median(seconds)
 
 
+# The parts of a data set that are opened.
+Opened: TypeAlias = Mapping[Split, Dataset]
+
+
 @dataclass(frozen=True, slots=True)
 class _Evaluated:
     """What each of so many `models` of a setting is evaluated on, and `learned` from before: the
@@ -138,43 +144,35 @@ class _Evaluated:
     seconds: float
 
 
-def _evaluated(
-    evaluation: Evaluation | None, cells: Sequence[Cell], skipped: Mapping[str, str]
-) -> _Evaluated:
-    """Images are counted where that takes no download."""
-    names = {one.model.name for one in cells
-             if MEASURES[one.measure].together and one.key not in skipped}  # fmt: skip
-    if evaluation is None or not names:
+def _evaluated(evaluation: Evaluation | None, models: int, opened: Opened) -> _Evaluated:
+    """Images are counted where they have been opened."""
+    if evaluation is None or not models:
         return _Evaluated(0, 0, 0, 0.0)
-    name = evaluation.asked.dataset
-    seconds = _SMALL_SECONDS if datasets.is_small(name) else _PHOTOGRAPH_SECONDS
-    images = learned = _SOME_IMAGES
-    if not datasets.is_remote(name) or evaluation.path is not None:
-        images = datasets.open_dataset(name, evaluation.path).size or images
-        if evaluation.asked.train is not None:
-            learned = datasets.open_dataset(name, evaluation.path, "train").size or learned
-    return _Evaluated(len(names), images, learned, seconds)
+    seconds = _PHOTOGRAPH_SECONDS
+    if datasets.is_small(evaluation.asked.dataset):
+        seconds = _SMALL_SECONDS
+    counts = {split: dataset.size or _SOME_IMAGES for split, dataset in opened.items()}
+    evaluated, learned = (counts.get(split, _SOME_IMAGES) for split in ("validation", "train"))
+    return _Evaluated(models, evaluated, learned, seconds)
 
 
 def estimates(
     cells: Sequence[Cell], found: Mapping[tuple[str, int], Cost], machine: Environment,
-    replicates: int, evaluation: Evaluation | None, skipped: Mapping[str, str],
-    core_rate: float = CPU_RATE,
+    replicates: int, evaluation: Evaluation | None, opened: Opened, core_rate: float = CPU_RATE,
 ) -> dict[str, float]:  # fmt: skip
     """The seconds of one execution of each cell, by its key.
 
     Args:
         found: costs by the names of models and image sizes.
         replicates: the processes of a cell that is repeated; compiling is spread over them.
-        skipped: cells that are not executed, by their keys.
+        opened: the images, where that took no download.
         core_rate: multiply-accumulates a second of one core.
     """
-    seen = _evaluated(evaluation, cells, skipped)
+    models = {cell.model.name for cell in cells if MEASURES[cell.measure].together}
+    seen = _evaluated(evaluation, len(models), opened)
 
     def seconds(cell: Cell) -> float:
         cost = found[cell.model.name, cell.setting.image_size]
-        if cell.key in skipped:
-            return 0.0
         if MEASURES[cell.measure].together and evaluation is not None:
             return _of_evaluation(cell, cost, machine, evaluation, seen, core_rate)
         return _of_process(cell, cost, machine, replicates, core_rate)

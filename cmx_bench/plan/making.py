@@ -13,8 +13,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cmx_bench import datasets, units
-from cmx_bench.accuracy import Evaluation
+from cmx_bench.accuracy import Evaluation, images
 from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import PlanError
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Plan, estimates, resolving
@@ -99,6 +100,11 @@ def make(
         if setting.key in chosen:
             _refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
     skipped = {cell.key: why for cell in cells if (why := _lack(cell, evaluation))}
+    executed = [cell for cell in cells if cell.key not in skipped]
+    opened = _opened(evaluation, executed)
+    seconds = estimates.estimates(
+        executed, found, machine, suite.replicates, evaluation, opened, core_rate
+    )
     if evaluation is not None:
         _refuse_processes(evaluation, machine)
         if evaluation.asked.train is not None:
@@ -110,13 +116,12 @@ def make(
         models,
         settings,
         cells,
-        estimates.estimates(
-            cells, found, machine, suite.replicates, evaluation, skipped, core_rate
-        ),
+        seconds | dict.fromkeys(skipped, 0.0),
         _unavailable(suite_file, kind),
         tuple(only),
         evaluation,
         skipped,
+        {split: dataset.about for split, dataset in opened.items()},
     )
 
 
@@ -168,6 +173,21 @@ def _refuse_processes(evaluation: Evaluation, machine: Environment) -> None:
         each = f"CUDA device of its own, and this machine has {most} from {kind}:{index} on"
     if count > most:
         raise PlanError(f"--processes {count}: each needs a {each}; use no more")
+
+
+def _opened(evaluation: Evaluation | None, cells: Sequence[Cell]) -> dict[Split, Dataset]:
+    """The images, where opening them takes no download: what is wrong with them is told before
+    anything is measured."""
+    evaluated = [cell for cell in cells if MEASURES[cell.measure].together]
+    if evaluation is None or not evaluated:
+        return {}
+    if datasets.is_remote(evaluation.asked.dataset) and evaluation.path is None:
+        return {}
+    splits: tuple[Split, ...] = (
+        ("validation",) if evaluation.asked.train is None else ("train", "validation")
+    )
+    num_classes = evaluated[0].model.num_classes
+    return {split: images(evaluation, num_classes, split) for split in splits}
 
 
 def _lack(cell: Cell, evaluation: Evaluation | None) -> str | None:

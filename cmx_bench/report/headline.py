@@ -44,6 +44,7 @@ def origins(report: Report) -> list[Fact]:
         Fact("Device", plain(device(report))),
         Fact("Cells", _cells(report), warning=progress.failed + progress.missing > 0),
         *_beforehand(report),
+        *images(report),
         Fact("Measuring time", _measuring_time(report)),
         *_blocks(report),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
@@ -58,6 +59,19 @@ def _beforehand(report: Report) -> list[Fact]:
     """What others did to the machine just before; nothing where nobody looked."""
     seen = report.run.neighbours
     return [] if seen is None else [Fact("Load before", str(seen), warning=seen.disturbs)]
+
+
+def images(report: Report) -> list[Fact]:
+    """What was found where the images lie, of each part that was opened."""
+    every = [result.details for result in report.results.values()]
+    data = str(report.run.accuracy.get("dataset"))
+    learned = [one["training"] for one in every if one.get("training")]
+    parts = {"train": learned, "validation": every}
+    return [
+        Fact("Images", plain(f"{data}, {part}: {about}"))
+        for part, ones in parts.items()
+        for about in dict.fromkeys(one["opened"] for one in ones if one.get("opened"))
+    ]
 
 
 def _measuring_time(report: Report) -> str:

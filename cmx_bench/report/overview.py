@@ -5,7 +5,7 @@ from __future__ import annotations
 from cmx_bench.present import terminal
 from cmx_bench.present.content import Column, Entry, Table, in_order
 from cmx_bench.present.terminal import Grid
-from cmx_bench.report import entries, tables
+from cmx_bench.report import entries, headline, tables
 from cmx_bench.report.findings import findings
 from cmx_bench.report.tables import fairness, fidelity, judgements, table_one
 from cmx_bench.results.nouns import Report
@@ -19,15 +19,17 @@ _IN_TABLE_ONE = {"params", "macs", "throughput", "peak_memory", "top1"}
 
 
 def overview(report: Report, width: int) -> str:
-    """What was found, Table 1 of each setting, the claims and fairness for a terminal of `width`
-    columns; in place of Table 1 all metrics, where it has none of those that the run is about."""
+    """What was found, on which images, Table 1 of each setting, the claims and fairness for a
+    terminal of `width` columns; in place of Table 1 all metrics, where it has none of those that
+    the run is about."""
     metrics = report.metrics()
     sampled = {metric.name for metric in metrics if not metric.exact}
     about = sampled or {metric.name for metric in metrics}
     main = table_one.tables(report) if about & _IN_TABLE_ONE else [tables.metrics(report)]
     shown = [*main, judgements.table(report), *fairness.tables(report)]
     found = findings(report, [*shown, fidelity.order(report)])
-    lines = [*(f"{finding.topic}: {finding.text}" for finding in found.items), found.note]
+    opened = [f"{fact.term}: {fact.text}" for fact in headline.images(report)]
+    lines = [*(f"{finding.topic}: {finding.text}" for finding in found.items), found.note, *opened]
     above = "".join(f"{terminal.wrapped(line, width)}\n" for line in lines if line)
     return "\n".join([above, *(text(table, width) for table in shown if table.rows)])
 

@@ -68,7 +68,7 @@ class Best(TypedDict):
 
 @with_config(STRICT)
 class Training(TypedDict):
-    """How a model was trained before it was evaluated."""
+    """How a model was trained before it was evaluated; `opened` says what its images are."""
 
     recipe: str
     seed: NotNegative
@@ -79,14 +79,17 @@ class Training(TypedDict):
     seconds: Number
     images_per_second: Number
     best: Best
+    opened: NotRequired[str]
     curve: Annotated[list[Epoch], Field(min_length=1)]
 
 
 @with_config(_OPEN)
 class Details(TypedDict, total=False):
-    """`correct` counts the images that are right by metric, of so many `images`."""
+    """`correct` counts the images that are right by metric, of so many `images`; `opened` says
+    what was found where they lie."""
 
     dataset: str
+    opened: str
     images: Positive
     correct: dict[str, NotNegative]
     unlabelled: NotNegative

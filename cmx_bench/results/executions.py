@@ -37,7 +37,7 @@ def executions(run: Run, records: Sequence[Record]) -> list[Execution]:
     for place, record in enumerate(records):
         if record.cell not in planned:
             sorted_out[place] = Execution(record, "not planned")
-        elif record.status != "ok" and last[record.cell, record.replicate] != place:
+        elif last[record.cell, record.replicate] != place:
             sorted_out[place] = Execution(record, "tried again")
     left = {place: record for place, record in enumerate(records) if place not in sorted_out}
     majority = majorities(run, left.values())

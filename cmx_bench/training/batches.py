@@ -94,6 +94,7 @@ class Images(data.Dataset[tuple[Tensor, int] | DataError]):
             raise DataError(f"{dataset.name}: comes as a stream, and training draws images in "
                             f"random order; unpack it into folders")  # fmt: skip
         self.size, self._at = dataset.size, dataset.at
+        self.about = dataset.about
         self._name, self._change, self._classes, self._seed = dataset.name, change, classes, seed
 
     def __len__(self) -> int:
@@ -116,7 +117,9 @@ class Images(data.Dataset[tuple[Tensor, int] | DataError]):
         epoch, number = place
         seed_all(derived(self._seed, "image", epoch, number))
         item = self._at(number)
-        if not 0 <= item.label < self._classes:
+        if item.label < 0:
+            raise DataError(f"{self._name}: {item.key} has no class to learn; take it away")
+        if item.label >= self._classes:
             raise DataError(f"{self._name}: {item.key} has the label {item.label}, the model "
                             f"{self._classes} classes; set num_classes")  # fmt: skip
         try:

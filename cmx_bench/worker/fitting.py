@@ -16,13 +16,13 @@ from typing import Any
 import torch
 import torch.distributed
 
-from cmx_bench.accuracy import labels
+from cmx_bench.accuracy import images, labels
 from cmx_bench.accuracy.decoding import Chunk, chunks
 from cmx_bench.accuracy.labels import Labels
 from cmx_bench.accuracy.predicting import predict_with
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Setting
-from cmx_bench.datasets import is_small, numbered_for, open_dataset
+from cmx_bench.datasets import is_small
 from cmx_bench.errors import DataError
 from cmx_bench.measures.forward import apply_flags
 from cmx_bench.training import checkpoints
@@ -109,19 +109,18 @@ class _Lesson:
 
 
 def _lesson(job: TrainingJob, part: Part, advance: Callable[[], None]) -> _Lesson:
-    model, asked, path, recipe = job.cell.model, job.task.asked, job.task.path, job.recipe
+    model, asked, recipe = job.cell.model, job.task.asked, job.recipe
     setting = _setting(job, part.rank)
     seen = of(model, setting, asked)
     classes = model.num_classes
-    dataset = numbered_for(open_dataset(asked.dataset, path, "train"), classes)
-    validation = numbered_for(open_dataset(asked.dataset, path), classes)
+    dataset, validation = images(job.task, classes, "train"), images(job.task, classes)
     change = augment(recipe.augmentation, seen)
-    images = Images(dataset, change, classes, job.seed)
+    learned = Images(dataset, change, classes, job.seed)
     wanted = 1 if setting.kind == "cpu" else machine.usable_cores() // part.count
     batch_bytes = recipe.batch_size // part.count * 3 * setting.image_size**2 * 4
     workers = workers_that_fit(wanted, batch_bytes, job.at_once * part.count)
     training = Training(
-        model, recipe, images, setting.image_size, job.seed, setting.device, workers, part, advance
+        model, recipe, learned, setting.image_size, job.seed, setting.device, workers, part, advance
     )
     decoded = partial(chunks, validation, [seen.geometry], _CHUNK, 0, machine.usable_cores(), None)
     if is_small(asked.dataset) and part.rank == 0:  # the one that evaluates
@@ -176,6 +175,7 @@ def _told(lesson: _Lesson, curve: list[dict[str, Any]], job: TrainingJob) -> dic
         "seed": job.seed,
         "epochs": len(curve),
         "images": len(lesson.training.images),
+        "opened": lesson.training.images.about,
         "processes": lesson.training.part.count,
         "at_once": job.at_once,
         "seconds": seconds,

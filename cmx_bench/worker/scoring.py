@@ -6,7 +6,7 @@ import hashlib
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeAlias
@@ -15,13 +15,13 @@ import numpy as np
 import torch._dynamo
 from numpy.typing import NDArray
 
-from cmx_bench.accuracy import Evaluation, labels
+from cmx_bench.accuracy import Evaluation, images, labels
 from cmx_bench.accuracy.decoding import Chunk, chunks
 from cmx_bench.accuracy.labels import Labels
 from cmx_bench.accuracy.predicting import Predict, predictor
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Cell
-from cmx_bench.datasets import Dataset, numbered_for, open_dataset
+from cmx_bench.datasets import Dataset
 from cmx_bench.errors import CmxError, DataError, ModelError
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.models import weights
@@ -104,8 +104,7 @@ def steps(
     Raises:
         DataError: the images cannot be had, or are not those of an earlier time.
     """
-    num_classes = cells[0].model.num_classes  # a suite's models have the same
-    dataset = numbered_for(open_dataset(task.asked.dataset, task.path), num_classes)
+    dataset = images(task, cells[0].model.num_classes)  # a suite's models have the same
     label, valid = labels.reader(task), labels.valid(task)
     size = cells[0].setting.batch_size * max(1, _CHUNK // cells[0].setting.batch_size)
     predictions.folder_of(folder).mkdir(exist_ok=True)
@@ -113,7 +112,7 @@ def steps(
     entrants: dict[str, _Entrant] = {}
     for cell in cells:
         try:
-            entrants[cell.key] = _enter(cell, task, dataset, valid, folder, size)
+            entrants[cell.key] = _enter(cell, task, valid, folder, size)
         except Exception as error:  # whatever a model does fails its cell, never the others
             yield _failed(cell, error, seen, len(cells))
     if not entrants:
@@ -135,7 +134,8 @@ def steps(
     _refuse_other_count(dataset, listed, entrants.values())
     _keep(folder, Images(tuple(listed.keys), tuple(listed.labels)))
     for key, entrant in entrants.items():
-        yield Evaluated(key, _outcome(entrant, task, folder, listed, seen, spent[key]))
+        outcome = _outcome(entrant, task, folder, listed, seen, spent[key])
+        yield Evaluated(key, replace(outcome, details={"opened": dataset.about, **outcome.details}))
 
 
 def _allow_compiling(models: int) -> None:
@@ -162,13 +162,10 @@ def _timed(chunks: Iterator[Chunk]) -> Iterator[tuple[float, Chunk]]:
 
 
 def _enter(
-    cell: Cell, task: Evaluation, dataset: Dataset, valid: Sequence[int] | None, folder: Path,
-    size: int,
-) -> _Entrant:  # fmt: skip
+    cell: Cell, task: Evaluation, valid: Sequence[int] | None, folder: Path, size: int
+) -> _Entrant:
     """A model ready to predict, and what it has predicted already."""
     model = cell.model
-    if task.asked.real_labels is None and (dataset.classes or 0) > model.num_classes:
-        raise DataError(_misfit(dataset, model.num_classes))
     if valid and max(valid) >= model.num_classes:
         raise DataError(f"valid_labels has a class {max(valid)}, the model {model.num_classes}")
     seen = of(model, cell.setting, task.asked)
@@ -181,17 +178,6 @@ def _enter(
     part = target.with_name(f"{target.stem}.{name}.rows")
     before, real = predictions.resume(part, size), task.asked.real_labels is not None
     return _Entrant(cell, seen, predict, part, before, digest, real)
-
-
-def _misfit(dataset: Dataset, num_classes: int) -> str:
-    few, most = len(dataset.chosen), dataset.classes or 0
-    advice = (
-        f"1000 or, for models trained on these {few} of ImageNet's classes alone, {few}"
-        if few
-        else f"{most}, or number the classes as the model does in a labels.txt"
-    )
-    return (f"{dataset.name} has labels up to {most - 1}, the model {num_classes} classes; "
-            f"set num_classes: {advice}")  # fmt: skip
 
 
 def _chunks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cmx_bench.datasets import Dataset, Split, open_dataset
 from cmx_bench.errors import DataError
 
 from ..photographs import CLASSES, write
+from .trees import place, plant
 
 
 def opened(path: Path) -> Dataset:
@@ -58,8 +60,10 @@ def in_classes(root: Path, part: str, classes: str) -> None:
             file.rename(target / file.name)
 
 
-def labels(root: Path, split: Split = "validation") -> dict[str, int]:
-    items = open_dataset("mine", root, split).items()
+def labels(
+    root: Path, split: Split = "validation", num_classes: int | None = None
+) -> dict[str, int]:
+    items = open_dataset("mine", root, split, num_classes).items()
     return {Path(item.key).parent.name: item.label for item in items}
 
 
@@ -67,9 +71,9 @@ def test_a_class_has_the_same_number_in_both_parts(tmp_path: Path) -> None:
     """Of the classes 9 to 12 the part to evaluate on lacks 10: the numbers stay."""
     in_classes(tmp_path, "train", "9 10 11 12")
     in_classes(tmp_path, "val", "9 11 12")
-    assert labels(tmp_path, "train") == {"9": 0, "10": 1, "11": 2, "12": 3}
-    assert labels(tmp_path) == {"9": 0, "11": 2, "12": 3}
-    assert open_dataset("mine", tmp_path).classes == 4
+    assert labels(tmp_path, "train", 4) == {"9": 0, "10": 1, "11": 2, "12": 3}
+    assert labels(tmp_path, num_classes=4) == {"9": 0, "11": 2, "12": 3}
+    assert open_dataset("mine", tmp_path, num_classes=4).classes == 4
 
 
 def test_words_of_label_files_have_the_same_number_in_both_parts(tmp_path: Path) -> None:
@@ -157,20 +161,20 @@ def test_two_classes_of_one_image_are_refused(tmp_path: Path) -> None:
 def test_a_stray_image_does_not_renumber_imagenets_classes(tmp_path: Path) -> None:
     file = write(tmp_path, 12)[0]
     file.rename(tmp_path / file.name)
-    with pytest.raises(DataError, match="there are images in 'no folder'"):
+    with pytest.raises(DataError, match=f"{file.name} lies in no class folder"):
         opened(tmp_path)
 
 
 def test_a_tar_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "images.tar").write_bytes(b"no archive")
-    with pytest.raises(DataError, match="no images found"):
+    with pytest.raises(DataError, match="images.tar: cannot be read"):
         opened(tmp_path / "images.tar")
 
 
 def test_half_a_line_is_refused_with_its_number(tmp_path: Path) -> None:
     flat(tmp_path, 6)
     (tmp_path / "labels.txt").write_text("a.jpg 1\nb.jpg\n")
-    with pytest.raises(DataError, match=r"labels.txt:2: expected 'FILE CLASS'"):
+    with pytest.raises(DataError, match=r"labels.txt:2: expected two columns, FILE and CLASS"):
         opened(tmp_path)
 
 
@@ -189,3 +193,156 @@ def test_a_tar_is_read_like_the_folder(tmp_path: Path) -> None:
     whole = [(item.label, item.read()) for item in opened(tmp_path / "folder").items()]
     assert [(item.label, item.read()) for item in opened(archive).items()] == whole
     assert whole
+
+
+def numbered(root: Path, num_classes: int | None) -> list[int]:
+    return [item.label for item in open_dataset("mine", root, num_classes=num_classes).items()]
+
+
+def about(root: Path, num_classes: int | None) -> str:
+    return open_dataset("mine", root, num_classes=num_classes).about
+
+
+@pytest.mark.parametrize(
+    "paths", ["a/{0,1}.png b/2.png c/3.png", "10/0.png 9/1.png 11/2.png", "all/x/0.png all/y/1.png"]
+)
+def test_as_many_folders_as_classes_have_timms_numbers(tmp_path: Path, paths: str) -> None:
+    reader = create_dataset("", str(plant(tmp_path, paths))).reader
+    timms = [label for _, label in reader.samples]
+    assert numbered(tmp_path, len(reader.class_to_idx)) == timms
+
+
+@pytest.mark.parametrize(
+    ("paths", "num_classes", "labels", "said"),
+    [
+        ("a/ b/0.png c/1.png d/2.png", 4, [1, 2, 3], "4 class folders, 1 empty; 3 images"),
+        ("a/x.webp b/0.png c/1.png", 3, [1, 2], "3 class folders, 1 without images; 2 images, 1 "
+         "file of another kind passed over (.webp)"),
+        ("a/0.png b/1.png notes/", 2, [0, 1], "3 class folders, 1 empty; 2 images"),
+        ("0/0.png 2/1.png 4/2.png", 5, [0, 2, 4], "3 class folders, numbered by their names; 3"),
+        ("07/0.png 3/1.png", 1000, [3, 7], "2 class folders, numbered by their names; 2 images"),
+        ("1/0.png 2/1.png 3/2.png", 3, [0, 1, 2], "3 class folders; 3 images"),
+        ("0/ 1/0.png 2/1.png 3/2.png", 4, [1, 2, 3], "4 class folders, 1 empty; 3 images"),
+        ("a/x/0.png a/y/1.png b/z/2.png", 3, [0, 1, 2], "2 folders that hold 3 class folders; 3"),
+        ("a/x/0.png a/y/1.png b/x/2.png b/z/3.png c/4.png", 3, [0, 0, 1, 1, 2], "3 folders that"),
+        ("n01440764/0.png n02123045/1.png", 1000, [0, 281], "2 class folders, with ImageNet's "
+         "numbers; 2 images"),
+        ("p/n01440764/0.png q/n02123045/1.png", 1000, [0, 281], "2 folders that hold 2 class "
+         "folders, with ImageNet's numbers; 2 images"),
+        ("n01440764/0.png n02123045/1.png", 2, [0, 1], "2 class folders; 2 images"),
+        ("n01440764/0.png n02123045/ n02504013/1.png", 3, [0, 2], "3 class folders, 1 empty; 2 im"),
+        ("a/0.png .a/1.png b/2.png", 2, [0, 1], "2 class folders; 2 images, 1 hidden entry passed "
+         "over"),
+    ],
+)  # fmt: skip
+def test_classes_are_held_against_the_models(
+    tmp_path: Path, paths: str, num_classes: int, labels: list[int], said: str
+) -> None:
+    plant(tmp_path / "images", paths)
+    assert numbered(tmp_path / "images", num_classes) == labels
+    found = about(tmp_path / "images", num_classes)
+    assert found.startswith(said)
+    assert found.endswith(f"; the model has {num_classes:,} classes")
+    with tarfile.open(tmp_path / "images.tar", "w") as tar:
+        tar.add(tmp_path / "images", ".")
+    assert numbered(tmp_path / "images.tar", num_classes) == labels
+
+
+_WHICH = "which of them these are is not said: set num_classes: {} where it was trained on these"
+
+
+@pytest.mark.parametrize(
+    ("paths", "num_classes", "said"),
+    [
+        ("a/0.png b/1.png c/2.png", 5, "3 class folders; 3 images; the model has 5 classes: "
+         + _WHICH.format(3)),
+        ("a/0.png b/1.png c/", 5, _WHICH.format(2)),
+        ("1/0.png 2/1.png 5/2.png", 5, _WHICH.format(3)),
+        ("0/0.png 00/1.png", 5, _WHICH.format(2)),
+        ("0/0.png 2/1.png a/ b/", 4, _WHICH.format(2)),
+        ("a/0.png b/1.png c/2.png", 2, "the model has 2 classes: set num_classes: 3"),
+        ("a/z/0.png b/y/1.png", 2, "which folders are the classes is not said; put each image"),
+        ("a/0/0.png a/1/1.png b/0/2.png b/1/3.png", 2, "which folders are the classes is not said"),
+        ("a/0.png a/x/1.png b/2.png", 7, "which folders are the classes is not said"),
+        ("n01440764/0.png n02123045/1.png", 10, "set num_classes: 1000, or 2 where it was trained"),
+        ("n01440764/0.png cats/1.png", 2, "beside folders called like ImageNet's synsets"),
+        ("a/0.png b/1.png preview.png", 2, "preview.png lies in no class folder, and 2 other"),
+    ],
+)  # fmt: skip
+def test_classes_in_doubt_are_refused(
+    tmp_path: Path, paths: str, num_classes: int, said: str
+) -> None:
+    plant(tmp_path, paths)
+    with pytest.raises(DataError, match=said) as error:
+        open_dataset("mine", tmp_path, num_classes=num_classes)
+    assert "\n" not in str(error.value)
+
+
+def test_a_list_of_the_models_classes_settles_it(tmp_path: Path) -> None:
+    """It is timm's `--class-map`."""
+    plant(tmp_path, "val/dog/0.png val/ant/1.png val/ant/2.png")
+    (tmp_path / "classes.txt").write_text("bee\nzebra\nant\ncat\ndog\n")
+    timms = create_dataset("", str(tmp_path), class_map=str(tmp_path / "classes.txt")).reader
+    assert numbered(tmp_path, 5) == [label for _, label in timms.samples] == [2, 2, 4]
+    assert about(tmp_path, 5).startswith("2 class folders, numbered by classes.txt; 3 images; the")
+    for lines, said in (("ant\ncat\n", "expected the model's 5 classes"),
+                        ("ant\nant\nb\nc\ndog\n", "one on each line, got 4 different ones"),
+                        ("ant\na\nb\nc\nd\n", "classes.txt: lacks 'dog', of which")):  # fmt: skip
+        (tmp_path / "val" / "classes.txt").write_text(lines)
+        with pytest.raises(DataError, match=said):
+            numbered(tmp_path, 5)
+
+
+def test_train_settles_which_classes_are_evaluated(tmp_path: Path) -> None:
+    plant(tmp_path, "train/ant/0.png train/bee/1.png train/cat/2.png val/cat/3.png val/ant/")
+    assert numbered(tmp_path, 3) == [2]
+    with pytest.raises(DataError, match="train: 3 class folders; 3 images; the model has 4 classe"):
+        numbered(tmp_path, 4)
+    synsets = ["n01440764", "n02123045", "n02504013"]
+    plant(tmp_path / "few", " ".join(f"train/{synset}/0.png" for synset in synsets))
+    plant(tmp_path / "few", f"val/{synsets[0]}/0.png val/{synsets[2]}/0.png")
+    assert numbered(tmp_path / "few", 3) == [0, 2]
+    assert numbered(tmp_path / "few", 1000) == [0, 385]
+
+
+def test_numbers_in_a_file_are_held_against_the_models(tmp_path: Path) -> None:
+    plant(tmp_path, "{0,1,2,3}.png")
+    (tmp_path / "labels.csv").write_text("0.png,5.0\n1.png,-1\n2.png,9\n3.png,9\ngone.png,1\n")
+    assert numbered(tmp_path, 10) == [5, -1, 9, 9]
+    assert about(tmp_path, 10) == (
+        "2 classes in a file of labels, 1 image without a class, 1 line about files that are not "
+        "there; 4 images; the model has 10 classes"
+    )
+    said = "the model has 9 classes, and there are labels up to 9; set num_classes: 10, or number"
+    with pytest.raises(DataError, match=said):
+        numbered(tmp_path, 9)
+
+
+def test_names_in_a_file_are_held_against_the_models(tmp_path: Path) -> None:
+    plant(tmp_path, "{0,1,2}.png")
+    (tmp_path / "labels.csv").write_text("0.png,dog\n1.png,big cat\n2.png,-1\n")
+    assert numbered(tmp_path, 2) == [1, 0, -1]
+    said = "2 classes in a file of labels, 1 image without a class; 3 images; the model has 3 cla"
+    with pytest.raises(DataError, match=said):
+        numbered(tmp_path, 3)
+
+
+def test_a_link_to_itself_is_no_part(tmp_path: Path) -> None:
+    """What a second `ln -s PATH val` makes."""
+    plant(tmp_path / "val", "a/0.png b/1.png")
+    (tmp_path / "val" / "val").symlink_to(tmp_path / "val")
+    assert about(tmp_path / "val", 2) == (
+        "2 class folders; 2 images, 1 link to a folder above it passed over (val); the model has 2 "
+        "classes"
+    )
+
+
+def test_names_that_are_no_text_are_keys(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    place(folder / "0.png")
+    place(tmp_path / "tea" / os.fsdecode(b"\xff.png"))
+    items = list(open_dataset("mine", tmp_path, num_classes=2).items())
+    assert [(item.key, item.label) for item in items] == [
+        (r"caf\xe9/0.png", 0),
+        (r"tea/\xff.png", 1),
+    ]

@@ -23,6 +23,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import evaluations, opening, runner
 from cmx_bench.plan import Plan, making
 from cmx_bench.results import records
+from cmx_bench.results.executions import executions
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import Accuracy
 from cmx_bench.worker import local
@@ -207,6 +208,22 @@ def run_once(plan: Plan, folder: Path, evaluator: Evaluator) -> dict[str, str]:
 
 def watched(job: Job, record: object) -> None:
     assert job.seen is None or job.seen == Seen(1, 2)
+
+
+def test_other_weights_are_another_try_and_no_other_seed(made: Any, tmp_path: Path) -> None:
+    plan: Plan = made()
+    run_once(plan, tmp_path, Evaluator())
+    known = tmp_path / "run"
+    models = [replace(one, weights=f"{one.weights}.new") for one in plan.models]
+    by_name = {one.name: one for one in models}
+    cells = tuple(replace(one, model=by_name[one.model.name]) for one in plan.cells)
+    again = replace(plan, models=tuple(models), cells=cells)
+    params = StandIn(lambda job: Outcome({"params": [1]}, "", CPU))
+    found = runner.run(again, known, params, watched, evaluator=Evaluator())
+    accuracies = [one for one in executions(records.read_run(known), found)
+                  if one.record.measure == "accuracy" and one.record.model == "mixer"]  # fmt: skip
+    assert [one.why for one in accuracies] == ["tried again", ""]
+    assert accuracies[1].record.details["weights"] == by_name["mixer"].weights
 
 
 def test_what_lacks_weights_is_skipped_with_the_option(made: Any, tmp_path: Path) -> None:

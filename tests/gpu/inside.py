@@ -18,7 +18,7 @@ from torch import nn
 
 from cmx_bench.accuracy.preprocessing import of
 from cmx_bench.cell import Layout, Model, Precision, Setting
-from cmx_bench.datasets import numbered_for, open_dataset
+from cmx_bench.datasets import open_dataset
 from cmx_bench.measures import (
     energy,
     forward,
@@ -308,7 +308,7 @@ def learn(device: str, rank: int, count: int, meeting: Path, file: Path) -> str:
         torch.distributed.init_process_group(
             "gloo", f"file://{meeting}", world_size=count, rank=rank
         )
-    dataset = numbered_for(open_dataset("digits", None, "train"), 10)
+    dataset = open_dataset("digits", None, "train", 10)
     images = Images(dataset, augment(recipe.augmentation, of(model, setting, asked)), 10, 0)
     one_epoch = recipe.model_copy(update={"epochs": 1, "amp": False})
     training = Training(model, one_epoch, images, 24, 0, device, 0, Part(rank, count))

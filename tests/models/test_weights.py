@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -16,6 +17,7 @@ from torch import nn
 from cmx_bench.cell import Model
 from cmx_bench.errors import WeightsError
 from cmx_bench.models import weights
+from cmx_bench.models.building import build
 from cmx_bench.models.convmixer import ConvMixer
 from cmx_bench.training import checkpoints
 
@@ -39,6 +41,20 @@ WRAPPED = {
     "state_dict": lambda state: {"state_dict": state, "epoch": 3},
     "module.": lambda state: {"state_dict": {f"module.{k}": v for k, v in state.items()}},
     "model": lambda state: {"model": state},
+    "net": lambda state: {"net": state, "optimizer": {"state": {0: {"step": torch.ones(1)}}}},
+    "model_state_dict": lambda state: {"best": {"model_state_dict": state}, "loss": 0.1},
+    "Lightning": lambda state: {"state_dict": {f"model.net.{k}": v for k, v in state.items()}},
+    "compiled": lambda state: {f"module._orig_mod.{k}": v for k, v in state.items()},
+    "thop": lambda state: {
+        **state, "total_ops": torch.zeros(1), "blocks.0.total_params": torch.zeros(1),
+    },
+    "torchvision's average": lambda state: {
+        "model": {k: torch.zeros_like(v) for k, v in state.items()},
+        "model_ema": {f"module.{k}": v for k, v in state.items()} | {"n_averaged": torch.ones(())},
+    },
+    "another's EMA": lambda state: {
+        "model": {k: torch.zeros_like(v) for k, v in state.items()}, "ema": state,
+    },
     "ema": lambda state: {
         "state_dict": {k: torch.zeros_like(v) for k, v in state.items()}, "state_dict_ema": state,
     },
@@ -137,11 +153,64 @@ def test_another_number_of_classes(tmp_path: Path) -> None:
 
 def test_another_model(tmp_path: Path) -> None:
     torch.save(ConvMixer(8, 3, 3, 7, num_classes=10).state_dict(), tmp_path / "deep.pth")
-    with pytest.raises(WeightsError, match="0 parameters are missing and 14 unknown"):
+    with pytest.raises(
+        WeightsError,
+        match="0 parameters are missing and 14 parameters "
+        r"\(such as 'blocks.2.0.fn.0.bias'\) are unknown",
+    ):
         weights.load(fresh(), described(tmp_path / "deep.pth"))
     torch.save(ConvMixer(8, 2, 5, 7, num_classes=10).state_dict(), tmp_path / "wide.pth")
     with pytest.raises(WeightsError, match=r"'blocks.0.0.fn.0.weight' has shape \(8, 1, 5, 5\)"):
         weights.load(fresh(), described(tmp_path / "wide.pth"))
+
+
+def test_what_is_unclear_is_refused(tmp_path: Path) -> None:
+    """Nothing is loaded in part, and nobody guesses which of several is meant."""
+    state = fresh().state_dict()
+    torch.save({"first": state, "second": state}, tmp_path / "two.pth")
+    with pytest.raises(WeightsError, match="holds several models that fit: first, second; save"):
+        weights.load(fresh(), described(tmp_path / "two.pth"))
+    rest = {f"model.{key}": value for key, value in state.items()} | {"loss.w": torch.ones(2)}
+    torch.save({"state_dict": rest}, tmp_path / "loss.pth")
+    said = r"'blocks.0.0.fn.0.bias'\) are missing and 38 parameters \(such as 'loss.w'\) are"
+    with pytest.raises(WeightsError, match=said):
+        weights.load(fresh(), described(tmp_path / "loss.pth"))
+    torch.save({"epoch": 3}, tmp_path / "none.pth")
+    with pytest.raises(WeightsError, match="holds no tensors by name; save a state_dict"):
+        weights.load(fresh(), described(tmp_path / "none.pth"))
+
+
+def on_the_hub(monkeypatch: pytest.MonkeyPatch, name: str) -> dict[str, torch.Tensor]:
+    """Weights as if they lay in timm's cache."""
+    state = timm.create_model(name).state_dict()
+    monkeypatch.setattr(
+        "timm.models._builder.load_state_dict_from_hf", lambda *_, **__: dict(state)
+    )
+    return state
+
+
+def test_timms_weights_are_resized_as_timm_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_the_hub(monkeypatch, "test_vit")
+    model = Model("v", "V", "deit", "timm", "test_vit", {}, "r160_in1k")
+    for size in (96, 160):
+        module = build(model, size)
+        weights.load(module, model, size)
+        theirs = timm.create_model("test_vit.r160_in1k", pretrained=True, img_size=size)
+        assert equal(module, theirs.state_dict())
+
+
+def test_weights_that_cannot_be_resized_are_told_with_both_sizes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = "is of images of {} px, and the model is built for {}, to which it cannot be resized"
+    on_the_hub(monkeypatch, "resmlp_12_224")
+    mlp = Model("m", "M", "resmlp", "timm", "resmlp_12_224", {}, "fb_in1k")
+    with pytest.raises(WeightsError, match=said.format(224, 96)):
+        weights.load(build(mlp, 96), mlp, 96)
+    vit = Model("v", "V", "deit", "timm", "test_vit", {}, str(tmp_path / "w.safetensors"))
+    save_file(timm.create_model("test_vit").state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match=said.format(160, 96) + "; evaluate it at 160"):
+        weights.load(build(vit, 96), vit, 96)
 
 
 def test_timms_weights_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:

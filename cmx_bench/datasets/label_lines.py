@@ -1,0 +1,163 @@
+"""A file of labels: a line for each image with its class, as people and programs write it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+
+from cmx_bench.datasets import key_of
+from cmx_bench.datasets.tree import SUFFIXES, Tree
+from cmx_bench.errors import DataError
+
+# The class of an image: its number, its name, or None where the image has none.
+Word: TypeAlias = int | str | None
+
+NAMES = ("labels.txt", "labels.csv")
+_NO_CLASS = -1  # as in timm
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The class of each image of a tree, and how many lines are about files that are not there.
+    Classes are all numbers, or all names."""
+
+    of: tuple[Word, ...]
+    absent: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A class as it was read and as it was written, with the number of its line."""
+
+    word: Word
+    text: str
+    number: int
+
+
+def file_in(folder: Path) -> Path | None:
+    """The file of labels in a folder."""
+    return next((folder / name for name in NAMES if (folder / name).is_file()), None)
+
+
+def read(file: Path, tree: Tree) -> Lines:
+    """The classes that a file gives to the images of a tree.
+
+    Raises:
+        DataError: the file cannot be read; an image has no line, or several that differ; a line is
+            about a file that is no image by its suffix; numbers stand beside names.
+    """
+    paths = [_same(image.path) for image in tree.images]
+    others = {_same(path) for path in tree.others}
+    by_name = defaultdict(list)
+    for path in paths:
+        by_name[path].append(path)
+        if "/" in path:
+            by_name[path.rpartition("/")[2]].append(path)
+    found: dict[str, _Found] = {}
+    absent: list[str] = []
+    for number, written, text in _rows(file):
+        where, name = f"{file}:{number}: {key_of(written)}", _same(written)
+        if name not in by_name:
+            if name in others:
+                kinds = ", ".join(SUFFIXES)
+                raise DataError(f"{where} is there and is not read (read are {kinds}); convert "
+                                f"it, or remove its line")  # fmt: skip
+            absent += [name] if number > 1 else []  # the first line may be a heading
+            continue
+        path = name if by_name[name].count(name) == 1 else by_name[name][0]
+        if path != name and len(by_name[name]) > 1:
+            raise DataError(f"{where} is in several folders; name the folder too")
+        one = _Found(_word(text, where), text, number)
+        if found.setdefault(path, one).word != one.word:
+            raise DataError(f"{where} has two classes, {found[path].text} and {text}")
+    _refuse_mixture(file, list(found.values()))
+    for path in paths:
+        if path not in found:
+            like = next((name for name in absent if name.casefold() == path.casefold()), None)
+            hint = "" if like is None else f" (it has one for {key_of(like)})"
+            raise DataError(f"{file}: has no line for {key_of(path)}{hint}; add one, or take the "
+                            f"image away")  # fmt: skip
+    return Lines(tuple(found[path].word for path in paths), len(absent))
+
+
+def _same(path: str) -> str:
+    """What is equal for two ways to write one path: with \\ or ./, with composed letters or not."""
+    return unicodedata.normalize("NFC", str(PurePosixPath(path.replace("\\", "/"))))
+
+
+def _word(text: str, where: str) -> Word:
+    """A class as it is written: 5, 5.0, +5 and 5e0 are one number."""
+    try:
+        number = float(text) if "_" not in text else None
+    except ValueError:
+        number = None
+    if number is None:
+        if not text or any("\udc80" <= letter <= "\udcff" for letter in text):
+            raise DataError(f"{where} has no class that can be read; write {_NO_CLASS} where an "
+                            f"image has none")  # fmt: skip
+        return text
+    if number == _NO_CLASS:
+        return None
+    if not math.isfinite(number) or number < 0 or number != int(number):
+        raise DataError(f"{where} has the class {text}, neither a whole number nor a name; write "
+                        f"{_NO_CLASS} where an image has none")  # fmt: skip
+    return int(number)
+
+
+def _refuse_mixture(file: Path, found: Sequence[_Found]) -> None:
+    names = [one for one in found if isinstance(one.word, str)]
+    numbers = [one for one in found if isinstance(one.word, int)]
+    if names and numbers:
+        (odd, *_), (usual, *_) = sorted((names, numbers), key=len)
+        raise DataError(f"{file}:{odd.number}: the class {odd.text} stands beside classes such as "
+                        f"{usual.text}; give all as numbers or all as names, and {_NO_CLASS} to "
+                        f"an image that has none")  # fmt: skip
+
+
+def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
+    """The number, the file and the class of each line."""
+    text = _text(file)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = next((mark for mark in "\t,;" if mark in first), None)
+    if separator == ";":
+        raise DataError(f"{file}: its columns are separated by semicolons; save it with commas")
+    for number, row in _split(file, text, separator):
+        if len(row) != 2 or not row[0]:
+            raise DataError(f"{file}:{number}: expected two columns, FILE and CLASS, got "
+                            f"{key_of(repr(row))}")  # fmt: skip
+        name, word = row
+        yield number, name, word
+
+
+def _split(file: Path, text: str, separator: str | None) -> Iterator[tuple[int, Sequence[str]]]:
+    if separator is None:  # names of files may have spaces
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip():
+                name, _, word = line.strip().rpartition(" ")
+                yield number, [name.strip().strip('"'), word.strip('"')]
+        return
+    rows = csv.reader(io.StringIO(text, newline=None), delimiter=separator, skipinitialspace=True)
+    try:
+        for row in rows:
+            if any(map(str.strip, row)):
+                yield rows.line_num, [cell.strip() for cell in row]
+    except csv.Error as error:
+        raise DataError(f"{file}:{rows.line_num}: cannot be read: {error}") from error
+
+
+def _text(file: Path) -> str:
+    """Names of files as the system gives them, whatever their bytes."""
+    try:
+        content = file.read_bytes()
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # as Windows writes "Unicode"
+            return content.decode("utf-16")
+        return content.decode("utf-8-sig", "surrogateescape")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from error

@@ -1,0 +1,197 @@
+"""The numbers of classes: what folders and files of labels say, held against the model's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from timm.data.imagenet_info import ImageNetInfo
+
+from cmx_bench.datasets import key_of
+from cmx_bench.datasets.label_lines import Lines, Word
+from cmx_bench.datasets.tree import Tree, natural_order
+from cmx_bench.errors import DataError
+from cmx_bench.units import counted
+
+SYNSET = re.compile(r"n\d{8}")
+CLASSES = "classes.txt"
+_IMAGENET = 1000
+
+# From the name of a class to its number.
+Numbers: TypeAlias = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to read classes: that of each image, and all that there are, some without images.
+
+    `by` says whether they are the innermost folders, as timm has it, the outermost ones, or words
+    of a file. Folders may have numbers for names where each image lies in one folder only.
+    """
+
+    by: str
+    of: tuple[Word, ...]
+    there: frozenset[str]
+    flat: bool = True
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The classes that have images."""
+        return frozenset(word for word in self.of if isinstance(word, str))
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """The numbers of classes, by which reading they are of these, and in words where they are not
+    the places of all."""
+
+    by: str
+    numbers: Numbers
+    how: str = ""
+
+
+def of_lines(lines: Lines) -> Reading:
+    """The reading of a file of labels."""
+    return Reading("file", lines.of, frozenset(one for one in lines.of if isinstance(one, str)))
+
+
+def of_folders(tree: Tree) -> list[Reading]:
+    """The readings of folders: two where images lie in folders of class folders."""
+    depth = _depth(tree)
+    inner = [image.folders[-1] for image in tree.images]
+    outer = [image.folders[depth] for image in tree.images]
+    without = tree.folders - {folders[:-1] for folders in tree.folders}  # any folders in them
+    depths = {len(image.folders) for image in tree.images}
+    innermost = frozenset(inner) | {one[-1] for one in without if len(one) in depths}
+    outermost = frozenset(outer) | {one[depth] for one in without if len(one) == depth + 1}
+    if all(len(image.folders) == depth + 1 for image in tree.images):
+        return [Reading("outermost", tuple(outer), outermost)]
+    return [
+        Reading("innermost", tuple(inner), innermost, flat=False),
+        Reading("outermost", tuple(outer), outermost, flat=False),
+    ]
+
+
+def folders_told(tree: Tree, readings: Sequence[Reading]) -> str:
+    """How many class folders there are, and how many of them without an image."""
+    inner = readings[0]
+    if not inner.flat:
+        outer = counted(len(readings[1].there), "folder")
+        return f"{outer} that hold {counted(len(inner.there), 'class folder')}"
+    parts, without = [counted(len(inner.there), "class folder")], inner.there - inner.held
+    depth = _depth(tree)
+    used = {one for path in tree.others for one in path.split("/")[depth:-1]} & without
+    if without - used:
+        parts.append(f"{len(without - used)} empty")
+    if used:
+        parts.append(f"{len(used)} without images")
+    return ", ".join(parts)
+
+
+def _depth(tree: Tree) -> int:
+    """How many folders there are one in the other, each alone, before the class folders."""
+    depth = 0
+    while True:
+        level = {folders[depth] for folders in tree.folders if len(folders) > depth}
+        if len(level) > 1 or any(len(image.folders) <= depth + 1 for image in tree.images):
+            return depth
+        depth += 1
+
+
+def certain(readings: Sequence[Reading], num_classes: int | None) -> Numbered | None:
+    """ImageNet's numbers, where all classes are synsets of its 1000."""
+    known = {name: index for index, name in enumerate(ImageNetInfo().label_names())}  # type: ignore[no-untyped-call]
+    for reading in readings:
+        if reading.held and reading.held <= known.keys() and num_classes in (None, _IMAGENET):
+            return Numbered(reading.by, {name: known[name] for name in reading.held},
+                            "with ImageNet's numbers")  # fmt: skip
+    return None
+
+
+def by_list(readings: Sequence[Reading], file: Path, num_classes: int | None) -> Numbered:
+    """The numbers that `classes.txt` gives, which has a line for each class of the model.
+
+    Raises:
+        DataError: it cannot be read, has as many as the model has not, or lacks one that is there.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from error
+    names = [line.strip() for line in lines if line.strip()]
+    if len(set(names)) < len(names) or num_classes not in (None, len(names)):
+        raise DataError(f"{file}: expected the model's {num_classes or ''} classes in their order, "
+                        f"one on each line, got {len(set(names))} different ones")  # fmt: skip
+    fitting = [reading for reading in readings if reading.held <= set(names)]
+    if not fitting:
+        strange = min(readings[0].held - set(names))
+        raise DataError(f"{file}: lacks {key_of(strange)!r}, of which there are images")
+    return Numbered(fitting[0].by, {name: number for number, name in enumerate(names)},
+                    f"numbered by {CLASSES}")  # fmt: skip
+
+
+def by_count(readings: Sequence[Reading], num_classes: int | None, where: str) -> Numbered:
+    """The numbers by which there are as many classes as the model has: in natural order, as timm
+    numbers them, with folders that are empty or without; or those that folders have for names.
+
+    Raises:
+        DataError: there is no way to read as many, or there are two that differ.
+    """
+    if all(not reading.held for reading in readings):  # numbers in a file, or no classes at all
+        return Numbered(readings[0].by, {})
+    if num_classes is None:
+        return next(_by_name(readings), _in_order(readings[0], readings[0].there))
+    fitting = [
+        _in_order(reading, names)
+        for reading in readings
+        for names in (reading.there, reading.held)
+        if len(names) == num_classes
+    ]
+    fitting += [one for one in _by_name(readings) if max(one.numbers.values()) < num_classes]
+    by = {reading.by: reading for reading in readings}
+    labels = {tuple(labels_of(by[one.by], one)) for one in fitting}
+    if len(labels) != 1:
+        model = f"the model has {counted(num_classes, 'class', 'classes')}"
+        raise DataError(f"{where}; {model}: {_advice(readings, num_classes)}")
+    return fitting[0]
+
+
+def labels_of(reading: Reading, numbered: Numbered) -> list[int]:
+    """The number of each image's class; -1, as in timm, where it has none."""
+    return [
+        -1 if word is None else word if isinstance(word, int) else numbered.numbers[word]
+        for word in reading.of
+    ]
+
+
+def _in_order(reading: Reading, names: Iterable[str]) -> Numbered:
+    ordered = sorted(names, key=natural_order)
+    return Numbered(reading.by, {name: number for number, name in enumerate(ordered)})
+
+
+def _by_name(readings: Sequence[Reading]) -> Iterator[Numbered]:
+    """Folders whose names are different numbers."""
+    for reading in readings:
+        if reading.flat and reading.held and all(map(str.isdecimal, reading.held)):
+            numbers = {name: int(name) for name in reading.held}
+            if len(set(numbers.values())) == len(numbers):
+                yield Numbered(reading.by, numbers, "numbered by their names")
+
+
+def _advice(readings: Sequence[Reading], num_classes: int) -> str:
+    """What to do where classes do not fit the model's."""
+    held = readings[0].held
+    listed = f"add {CLASSES} with the model's classes in their order, one on each line"
+    if len(readings) > 1:
+        return (f"which folders are the classes is not said; put each image straight into its "
+                f"class's folder, or {listed}")  # fmt: skip
+    few = f"set num_classes: {len(held)} where it was trained on these alone"
+    if all(map(SYNSET.fullmatch, held)):
+        return f"set num_classes: {_IMAGENET}, or {len(held)} where it was trained on these alone"
+    if len(held) > num_classes:
+        return f"set num_classes: {len(readings[0].there)}"
+    call = "give their numbers" if readings[0].by == "file" else "call the folders by their numbers"
+    return f"which of them these are is not said: {few}, {call} from 0 on, or {listed}"

@@ -1,0 +1,169 @@
+"""What lies in a folder or a tar of images: each image with the folders above it, in timm's order,
+and what is passed over."""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from threading import Lock
+
+from cmx_bench.datasets import key_of
+from cmx_bench.errors import DataError
+from cmx_bench.units import counted
+
+SUFFIXES = (".png", ".jpg", ".jpeg")  # those that timm reads
+# What systems and programs leave beside a user's images, with whatever has a name that begins so.
+_HIDDEN = re.compile(r"\..*|__MACOSX|@eaDir|lost\+found")
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An image: its path from the root, the folders in that, how to read it."""
+
+    path: str
+    folders: tuple[str, ...]
+    read: Callable[[], bytes]
+
+
+@dataclass(slots=True)
+class Tree:
+    """What lies below `root`. `folders` are all of them, the empty ones too, each as its path's
+    parts; `others` are files that are no images by their suffix, `loops` links to folders above
+    them."""
+
+    root: Path
+    images: list[File] = field(default_factory=list)
+    folders: set[tuple[str, ...]] = field(default_factory=set)
+    others: list[str] = field(default_factory=list)
+    hidden: int = 0
+    loops: list[str] = field(default_factory=list)
+
+    def add(self, path: str, folders: tuple[str, ...], read: Callable[[], bytes]) -> None:
+        """Adds a file."""
+        if PurePosixPath(path).suffix.lower() in SUFFIXES:
+            self.images.append(File(path, folders, read))
+        else:
+            self.others.append(path)
+
+    def told(self, aside: tuple[str, ...]) -> str:
+        """How many images there are, and what was passed over.
+
+        Args:
+            aside: names of files that were read, and are no images.
+        """
+        others = [path for path in self.others if path not in aside]
+        suffixes = Counter(PurePosixPath(path).suffix.lower() or "no suffix" for path in others)
+        shown = ", ".join(sorted(suffixes)[:_SHOWN]) + (", …" if len(suffixes) > _SHOWN else "")
+        parts = [counted(len(self.images), "image")]
+        if others:
+            files = counted(len(others), "file of another kind", "files of other kinds")
+            parts.append(f"{files} passed over ({key_of(shown)})")
+        if self.hidden:
+            parts.append(f"{counted(self.hidden, 'hidden entry', 'hidden entries')} passed over")
+        if self.loops:
+            links = counted(len(self.loops), "link to a folder above it", "links to folders above")
+            parts.append(f"{links} passed over ({key_of(min(self.loops))})")
+        return ", ".join(parts)
+
+
+def read(root: Path) -> Tree:
+    """What lies in a folder, or in a `.tar`, the tars in that included.
+
+    Raises:
+        DataError: it cannot be read, holds no image, or one folder twice.
+    """
+    tree = Tree(root)
+    try:
+        if root.is_dir():
+            _of_folder(tree, root, root.resolve(), (), {})
+        elif root.suffix == ".tar":
+            _of_tar(tree, tarfile.TarFile(root), (), Lock())
+        else:
+            raise DataError(f"{root}: no images found in it; expected a folder or a .tar of images")
+    except (OSError, tarfile.TarError) as error:
+        raise DataError(f"{root}: cannot be read: {error}") from error
+    if not tree.images:
+        kinds = ", ".join(SUFFIXES)
+        raise DataError(f"{root}: no images found in it; expected files {kinds} in a folder for "
+                        f"each class ({tree.told(())})")  # fmt: skip
+    tree.images.sort(key=lambda image: natural_order(image.path))
+    return tree
+
+
+def natural_order(text: str) -> tuple[list[int | str], str]:
+    """timm's `natural_key`, by which 2 comes before 10; that raises an error for "²", and leaves it
+    to chance in which order names come that differ in capitals alone."""
+    parts = re.split(r"(\d+)", text.lower())
+    return [int(part) if part.isdecimal() else part for part in parts], text
+
+
+def _of_folder(
+    tree: Tree, folder: Path, real: Path, above: tuple[str, ...], entered: dict[Path, str]
+) -> None:
+    """Adds what lies in a folder; `real` is its path without links, `entered` those so far."""
+    path = "/".join(above)
+    if real in entered:
+        raise DataError(f"{tree.root}: {key_of(entered[real])} and {key_of(path)} are the same "
+                        f"folder, and its images would count twice; take one away")  # fmt: skip
+    entered[real] = path
+    root = next(iter(entered))
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            parts = (*above, entry.name)
+            if _HIDDEN.fullmatch(entry.name):
+                tree.hidden += 1
+            elif _is_file(entry):
+                tree.add("/".join(parts), above, partial(_content, entry.path))
+            elif not entry.is_dir():  # a pipe, a socket, a device
+                tree.others.append("/".join(parts))
+            else:
+                target = Path(entry.path).resolve() if entry.is_symlink() else real / entry.name
+                if real.is_relative_to(target) or root.is_relative_to(target):
+                    tree.loops.append("/".join(parts))
+                    continue
+                tree.folders.add(parts)
+                _of_folder(tree, Path(entry.path), target, parts, entered)
+
+
+def _content(path: str) -> bytes:
+    return Path(path).read_bytes()
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link to nothing or to itself, which is one that cannot be read."""
+    return entry.is_file(follow_symlinks=False) or (
+        entry.is_symlink() and (Path(entry.path).is_file() or not Path(entry.path).exists())
+    )
+
+
+def _of_tar(tree: Tree, tar: tarfile.TarFile, above: tuple[str, ...], lock: Lock) -> None:
+    """Adds what lies in a tar; of a tar in it, as if that had been unpacked into a folder of its
+    name."""
+    for member in tar:
+        path = PurePosixPath(*above, member.name.lstrip("/"))
+        if any(_HIDDEN.fullmatch(part) for part in path.parts):
+            tree.hidden += 1
+            continue
+        folders = path.parts if member.isdir() else path.parts[:-1]
+        tree.folders.update(folders[: depth + 1] for depth in range(len(folders)))
+        if member.isfile() and path.suffix.lower() == ".tar":
+            inner = tarfile.TarFile(fileobj=tar.extractfile(member))
+            _of_tar(tree, inner, (*folders, path.stem), lock)
+        elif not member.isdir():
+            tree.add(str(path), folders, partial(_member, tar, member, lock))
+
+
+def _member(tar: tarfile.TarFile, member: tarfile.TarInfo, lock: Lock) -> bytes:
+    """A file of a tar, whose position in the archive all readers share."""
+    with lock:
+        file = tar.extractfile(member)
+        if file is None:
+            raise OSError("is no file")
+        return file.read()
