@@ -61,7 +61,8 @@ def test_exact_metrics_are_shared_by_settings() -> None:
 
 def test_exact_metrics_that_disagree_fail(run: Run, found: list[Record]) -> None:
     other = next(one for one in found if one.cell == "resnet50/macs/r224")
-    changed = dataclasses.replace(other, values={"macs": [1.0], "activations": [12_778_516]})
+    values = {"macs": [1.0], "activations": [12_778_516]}
+    changed = dataclasses.replace(other, values=values, replicate=1)
     report = summarise(run, [*found, changed])
     result = report.results["resnet50", "r224", "macs"]
     assert (result.status, result.estimate) == ("failed", None)
