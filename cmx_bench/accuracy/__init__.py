@@ -14,8 +14,8 @@ from pathlib import Path
 
 from cmx_bench.datasets import Dataset, Split, open_dataset
 from cmx_bench.errors import WeightsError, nearest
-from cmx_bench.files import folder_of_user
 from cmx_bench.models import SUFFIXES
+from cmx_bench.spec.disk import folder_of_user
 from cmx_bench.spec.suite import Accuracy
 
 

@@ -17,9 +17,9 @@ import torchvision
 from torch import Tensor
 
 import cmx_bench
-from cmx_bench import files
 from cmx_bench.accuracy.preprocessing import Geometry
 from cmx_bench.results.predictions import UNREADABLE
+from cmx_bench.spec import disk
 
 
 def digest(content: bytes) -> bytes:
@@ -51,6 +51,6 @@ def read(path: Path) -> Tensor | None:
 
 def write(path: Path, pixels: Tensor) -> None:
     """Keeps pixels, at once or not at all; several processes may do so. A full disk keeps none."""
-    replacing = files.replacing(path, f".{os.getpid()}")
+    replacing = disk.replacing(path, f".{os.getpid()}")
     with suppress(OSError), replacing as draft, draft.open("wb") as file:
         np.savez(file, pixels=pixels.numpy())

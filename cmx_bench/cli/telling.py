@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from cmx_bench import files
 from cmx_bench.errors import CmxError
+from cmx_bench.spec import disk
 from cmx_bench.units import escaped
 
 OK, REGRESSION, BAD_INPUT, INCONCLUSIVE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -52,7 +52,7 @@ def give(text: str, output: Path | None = None) -> None:
         CmxError: stdout or the file cannot be written.
     """
     if output is not None:
-        files.write(output, text)
+        disk.write(output, text)
         say(output)
         return
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():

@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from cmx_bench import files
 from cmx_bench.errors import CmxError, PlanError
 from cmx_bench.results.records import text_of
 from cmx_bench.results.validation import STRICT, DamageError, NotNegative, decoded
+from cmx_bench.spec import disk
 
 SCHEMA = 1
 
@@ -98,7 +98,7 @@ def path(machine: Mapping[str, Any]) -> Path:
         CmxError: the user has no home.
     """
     name = hashlib.sha256(json.dumps(_fields(machine)).encode()).hexdigest()[:12]
-    return files.folder_of_user("state") / f"selftest-{name}.json"
+    return disk.folder_of_user("state") / f"selftest-{name}.json"
 
 
 def writable_path(machine: Mapping[str, Any]) -> Path:
@@ -108,7 +108,7 @@ def writable_path(machine: Mapping[str, Any]) -> Path:
         CmxError: the user has no home, or it cannot be written.
     """
     file = path(machine)
-    with files.writing(file):
+    with disk.writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
     return file
 
@@ -123,7 +123,7 @@ def write(floor: Floor, file: Path) -> None:
     Raises:
         RecordsError: it cannot be written.
     """
-    files.write(file, files.json_of(dataclasses.asdict(floor), indent=1))
+    disk.write(file, disk.json_of(dataclasses.asdict(floor), indent=1))
 
 
 def read(machine: Mapping[str, Any]) -> Floor | None:

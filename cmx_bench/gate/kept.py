@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cmx_bench import files
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.plan import Plan
 from cmx_bench.results import environment
 from cmx_bench.results.records import name_of_new
+from cmx_bench.spec import disk
 
 SCHEMA = 1
 
@@ -38,9 +38,9 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
         "schema": SCHEMA, "created": now.isoformat(timespec="seconds"), "suite": suite.name,
         "suite_hash": suite.hash, "machine": plan.machine, "environments": {}, **about,
     }  # fmt: skip
-    with files.writing(folder):
+    with disk.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    files.write(folder / "gate.json", files.json_of(text, indent=1))
+    disk.write(folder / "gate.json", disk.json_of(text, indent=1))
     return folder
 
 
@@ -55,12 +55,12 @@ def append(folder: Path, pair: Pair, **more: Any) -> None:
     found = dataclasses.asdict(pair) | {"environments": digests}
     _keep_environments(folder / "gate.json", named)
     path = folder / "pairs.jsonl"
-    with files.writing(path), path.open("a", encoding="utf-8") as file:
-        file.write(files.json_of(found | more))
+    with disk.writing(path), path.open("a", encoding="utf-8") as file:
+        file.write(disk.json_of(found | more))
 
 
 def _keep_environments(path: Path, named: Mapping[str, Any]) -> None:
-    text = json.loads(files.text_of(path, RecordsError))
+    text = json.loads(disk.text_of(path, RecordsError))
     if named.keys() - text["environments"].keys():
         text["environments"] |= named
-        files.write(path, files.json_of(text, indent=1))
+        disk.write(path, disk.json_of(text, indent=1))

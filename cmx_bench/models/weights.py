@@ -6,7 +6,9 @@ import argparse
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import timm
@@ -18,7 +20,6 @@ from torch.serialization import safe_globals
 
 from cmx_bench.cell import Model
 from cmx_bench.errors import WeightsError
-from cmx_bench.files import named_in_utf_8
 from cmx_bench.models import SUFFIXES
 from cmx_bench.models.convmixer import rename_authors_keys
 from cmx_bench.units import counted
@@ -134,6 +135,21 @@ def _state_dicts(content: object, name: str) -> Iterator[tuple[str, State]]:
     for key, value in content.items():
         if isinstance(key, str):
             yield from _state_dicts(value, f"{name}.{key}" if name else key)
+
+
+@contextmanager
+def named_in_utf_8(path: Path) -> Iterator[Path]:
+    """A path of a file or a folder for libraries that take UTF-8 alone, as safetensors does: its
+    own, or that of a link to it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with TemporaryDirectory(prefix="cmx-bench-") as folder:
+            link = Path(folder, "link").with_suffix(path.suffix)
+            link.symlink_to(path.absolute())
+            yield link
+    else:
+        yield path
 
 
 def read_timm(model: Model, image_size: int | None = None) -> State:

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmx_bench import files
 from cmx_bench.errors import RecordsError
 from cmx_bench.results.records import Record
+from cmx_bench.spec import disk
 
 # What numpy raises for a file that is missing, damaged, or of other arrays.
 UNREADABLE = (
@@ -85,7 +85,7 @@ def resume(part: Path, size: int) -> NDArray[np.void]:
 
 def finish(rows: NDArray[np.void], target: Path) -> None:
     """Writes the rows of a finished cell into its file, at once or not at all."""
-    with files.replacing(target) as draft, draft.open("wb") as file:
+    with disk.replacing(target) as draft, draft.open("wb") as file:
         np.savez_compressed(file, **{name: rows[name] for name in ROW.names or ()})  # type: ignore[arg-type]
 
 
@@ -126,7 +126,7 @@ def write_images(folder: Path, images: Images) -> None:
     text = io.StringIO()
     rows = zip(images.keys, (" ".join(map(str, labels)) for labels in images.labels), strict=True)
     csv.writer(text, lineterminator="\n").writerows([("key", "labels"), *rows])
-    files.write(images_path(folder), text.getvalue())
+    disk.write(images_path(folder), text.getvalue())
 
 
 def read_images(folder: Path) -> Images:

@@ -21,7 +21,6 @@ from typing import Annotated, Any, BinaryIO, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from cmx_bench import files
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError, SuiteError
 from cmx_bench.results.contradictions import refuse_in_record, refuse_in_run
@@ -36,6 +35,7 @@ from cmx_bench.results.validation import (
     Number,
     decoded,
 )
+from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
 
 SCHEMA = 3
@@ -147,8 +147,8 @@ def append(folder: Path, record: Record) -> None:
         RecordsError: the folder cannot be written.
     """
     path = folder / "records.jsonl"
-    line = files.json_of(dataclasses.asdict(record)).encode()
-    with files.writing(path), path.open("ab+") as file:
+    line = disk.json_of(dataclasses.asdict(record)).encode()
+    with disk.writing(path), path.open("ab+") as file:
         last = _unended(file)
         if _is_half(last):
             file.truncate(file.tell() - len(last))
@@ -205,7 +205,7 @@ def read(folder: Path) -> list[Record]:
 
 def _lines(path: Path) -> Iterator[bytes]:
     """The whole lines of a file that are not blank, without their ends and the byte order mark."""
-    with files.reading(path, RecordsError):
+    with disk.reading(path, RecordsError):
         _refuse_huge(path)
         with path.open("rb") as file:
             for number, line in enumerate(file):
@@ -224,7 +224,7 @@ def unfinished(folder: Path) -> bool:
     path = folder / "records.jsonl"
     if not path.exists():
         return False
-    with files.reading(path, RecordsError), path.open("rb") as file:
+    with disk.reading(path, RecordsError), path.open("rb") as file:
         return _is_half(_unended(file))
 
 
@@ -266,9 +266,9 @@ def write_run(folder: Path, run: Run) -> None:
         RecordsError: the folder cannot be made or written.
     """
     path = folder / "run.json"
-    with files.writing(path):
+    with disk.writing(path):
         folder.mkdir(parents=True, exist_ok=True)
-    files.write(path, files.json_of(dataclasses.asdict(run), indent=1))
+    disk.write(path, disk.json_of(dataclasses.asdict(run), indent=1))
 
 
 def write_rendered(
@@ -283,10 +283,10 @@ def write_rendered(
         RecordsError: the folder cannot be made or written.
     """
     for name in ("", *folders):
-        with files.writing(folder / name):
+        with disk.writing(folder / name):
             (folder / name).mkdir(parents=True, exist_ok=True)
     for name, content in rendered.items():
-        files.write(folder / name, content)
+        disk.write(folder / name, content)
 
 
 def name_of_new(machine: Environment, now: datetime) -> str:
@@ -371,9 +371,9 @@ def text_of(path: Path) -> str:
     Raises:
         RecordsError: it cannot be read, has more than `LARGEST` bytes, or is no UTF-8.
     """
-    with files.reading(path, RecordsError):
+    with disk.reading(path, RecordsError):
         _refuse_huge(path)
-    return files.text_of(path, RecordsError)
+    return disk.text_of(path, RecordsError)
 
 
 def content_hash(run: Run, found: Iterable[Record]) -> str:

@@ -15,8 +15,8 @@ from typing import ClassVar, TypeAlias
 
 import yaml
 
-from cmx_bench import files
 from cmx_bench.errors import SuiteError
+from cmx_bench.spec import disk
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 Location: TypeAlias = tuple[str | int, ...]
@@ -99,7 +99,7 @@ def read(path: Path) -> Document:
         SuiteError: the file cannot be read, is not UTF-8 or not YAML, repeats a key, uses a
             foreign tag, or expands to more than `MOST_VALUES` values or `DEEPEST` levels.
     """
-    text = files.text_of(path, SuiteError)
+    text = disk.text_of(path, SuiteError)
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

@@ -11,22 +11,23 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cmx_bench import files
 from cmx_bench.errors import WeightsError
+from cmx_bench.models.weights import named_in_utf_8
+from cmx_bench.spec import disk
 
 
 def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
     """Writes a `.safetensors` file; it is on the disk when this returns."""
     tensors = {name: one.cpu().contiguous() for name, one in state_dict.items()}
-    with files.replacing(path) as draft:
-        with files.named_in_utf_8(draft.parent) as folder:
+    with disk.replacing(path) as draft:
+        with named_in_utf_8(draft.parent) as folder:
             save_file(tensors, folder / draft.name)
         _flush(draft)
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """Keeps the state of a training; it is on the disk when this returns."""
-    with files.replacing(path) as draft:
+    with disk.replacing(path) as draft:
         torch.save(dict(state), draft)
         _flush(draft)
 

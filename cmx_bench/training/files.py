@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from cmx_bench import files
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import details
 from cmx_bench.results.records import text_of
+from cmx_bench.spec import disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def of(run: Path, model: str, image_size: int, seed: int) -> Files:
 
 def write_told(path: Path, told: Mapping[str, Any]) -> None:
     """Writes what is to be told of a finished training."""
-    files.write(path, files.json_of(told, indent=1))
+    disk.write(path, disk.json_of(told, indent=1))
 
 
 def read_told(path: Path) -> dict[str, Any] | None:

@@ -7,10 +7,10 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from cmx_bench import files
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.datasets import open_dataset, rgb
 from cmx_bench.results import agreement
+from cmx_bench.spec import disk
 
 _SIDE = 80  # pixels; some 2 kB a copy, so that a page of a hundred stays small
 
@@ -26,5 +26,5 @@ def make(task: Evaluation, folder: Path, places: Collection[int]) -> None:
         with suppress(Exception):  # it was whole when it was evaluated; without a copy it is named
             small = rgb(item)
             small.thumbnail((_SIDE, _SIDE))
-            with files.replacing(target) as draft:
+            with disk.replacing(target) as draft:
                 small.save(draft, "JPEG", quality=75)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from pathlib import Path
 
-from cmx_bench import files
 from cmx_bench.gate.outputs.comparisons import ordered
 from cmx_bench.gate.outputs.readable import in_markdown
 from cmx_bench.gate.outputs.sentences import headline, named, told
 from cmx_bench.gate.verdict import State, Verdict
+from cmx_bench.spec import disk
 
 # A step whose summary is longer than this has none: its upload fails.
 _MOST_BYTES = 2**20
@@ -52,7 +52,7 @@ def append_summary(verdict: Verdict, path: Path) -> bool:
     Raises:
         RecordsError: the file cannot be written.
     """
-    with files.writing(path):
+    with disk.writing(path):
         room = _MOST_BYTES - (path.stat().st_size if path.exists() else 0)
         rows = len(verdict.comparisons)
         cuts = range(rows + 1)

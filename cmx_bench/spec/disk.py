@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 from cmx_bench.errors import CmxError, RecordsError
@@ -74,21 +73,6 @@ def json_of(value: object, indent: int | None = None) -> str:
     """
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=indent)
     return _SURROGATES.sub(lambda found: json.dumps(escaped(found[0]))[1:-1], text) + "\n"
-
-
-@contextmanager
-def named_in_utf_8(path: Path) -> Iterator[Path]:
-    """A path of a file or a folder for libraries that take UTF-8 alone, as safetensors does: its
-    own, or that of a link to it."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        with TemporaryDirectory(prefix="cmx-bench-") as folder:
-            link = Path(folder, "link").with_suffix(path.suffix)
-            link.symlink_to(path.absolute())
-            yield link
-    else:
-        yield path
 
 
 @contextmanager
