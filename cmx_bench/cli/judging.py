@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cmx_bench import files
 from cmx_bench.cli.options import (
     AllowImport,
     AnyThreshold,
@@ -114,8 +115,9 @@ def ab(
         kept.append(folder, pair, against=so_far.against)
         note(console.pair_line(pair, so_far))
 
+    log = files.within(folder, "log.txt")
     with _keeping(folder):
-        verdict = gate.verdict(made, bases, head, share, folder / "log.txt", watch, seconds)
+        verdict = gate.verdict(made, bases, head, share, log, watch, seconds)
     _conclude(replace(verdict, notes=(shown, *verdict.notes)), folder, None)
 
 
@@ -147,7 +149,7 @@ def selftest(
         note(console.trial_line(kind, pair))
 
     with _keeping(folder):
-        found = tests.run(made, share, seconds, folder / "log.txt", watch)
+        found = tests.run(made, share, seconds, files.within(folder, "log.txt"), watch)
     say(*tests.lines(found))
     for file in (folder / "selftest.json", kept_in):
         floor.write(found, file)

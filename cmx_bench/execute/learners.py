@@ -16,11 +16,12 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from cmx_bench import files
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.execute import evaluations
 from cmx_bench.results import predictions
-from cmx_bench.training import files
+from cmx_bench.training import files as trained_files
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Outcome, Seen, Trained, TrainingJob
 from cmx_bench.worker.local import Child, ProcessError
@@ -66,12 +67,13 @@ def execute(
     ready: list[_Ready] = []
     jobs: list[TrainingJob] = []
     for cell in cells:
-        kept = files.of(folder, cell.model.name, task.asked.shared_size(cell.setting), seed)
-        if (told := files.read_told(kept.told)) is None:
+        kept = trained_files.of(folder, cell.model.name, task.asked.shared_size(cell.setting), seed)
+        if (told := trained_files.read_told(kept.told)) is None:
             jobs.append(TrainingJob(cell, seed, task, kept, at_once))
         else:
             ready.append(_Ready(cell, kept.last, told, 0.0))
-    for job, trained, seconds in _trained(jobs, folder / "log.txt", timeout, watch):
+    log = files.within(folder, "log.txt")
+    for job, trained, seconds in _trained(jobs, log, timeout, watch):
         if trained.told is None:
             outcome = Outcome({}, trained.reason, trained.environment, elapsed=seconds)
             yield job.cell, outcome

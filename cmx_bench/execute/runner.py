@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
+from cmx_bench import files
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError
@@ -69,7 +70,7 @@ def _run(
     environments = dict(known.environments)
     found = records.read(folder)
     cells = disturbance.by_cell(found)
-    jobs = _jobs(plan, cells, folder / "log.txt", watch, budget, spread)
+    jobs = _jobs(plan, cells, files.within(folder, "log.txt"), watch, budget, spread)
     measured = executor(jobs, plan.suite_file.suite.timeout)
     for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
         name = environment.digest(outcome.environment)
@@ -119,7 +120,7 @@ def _evaluations(
     evaluator: Evaluator,
 ) -> Iterator[tuple[Job, Outcome]]:
     """The cells that are evaluated together, setting by setting; what failed is tried again."""
-    log, timeout = folder / "log.txt", plan.suite_file.suite.timeout
+    log, timeout = files.within(folder, "log.txt"), plan.suite_file.suite.timeout
     task = plan.evaluation
     if task is None:
         return
@@ -160,7 +161,8 @@ def _keep_thumbnails(plan: Plan, folder: Path) -> None:
     """Small copies of the images that only one of two models has right, for the report."""
     voters = [(one.model.name, one.setting_key) for one in plan.evaluated]
     telling = agreement.telling(agreement.read(folder, voters))
-    left = {place for place in telling if not agreement.thumbnail(folder, place).exists()}
+    kept = {place: files.within(folder, agreement.thumbnail(place)) for place in telling}
+    left = {place for place, path in kept.items() if not path.exists()}
     if left:
         with suppress(CmxError):  # the images are out of reach by now: they are named instead
             local.call(Target.MAKE_THUMBNAILS, plan.evaluation, folder, left)

@@ -39,8 +39,6 @@ from cmx_bench.results.validation import (
 from cmx_bench.spec.claims import Claim
 
 SCHEMA = 3
-# Larger files are refused before they are read: 4,000 cells of ten records make some 60 MB.
-LARGEST = 256 * 2**20  # bytes
 Environment: TypeAlias = dict[str, Any]
 Samples: TypeAlias = Mapping[str, list[Number]]
 
@@ -148,7 +146,7 @@ def append(folder: Path, record: Record) -> None:
     """
     path = folder / "records.jsonl"
     line = files.json_of(dataclasses.asdict(record)).encode()
-    with files.writing(path), path.open("ab+") as file:
+    with files.writing(path), files.appending(path) as file:
         last = _unended(file)
         if _is_half(last):
             file.truncate(file.tell() - len(last))
@@ -189,7 +187,7 @@ def read(folder: Path) -> list[Record]:
         RecordsError: a record is damaged, repeats another, contradicts itself or the run beside it,
             or is of another schema; the text names file, line and field.
     """
-    path = folder / "records.jsonl"
+    path = files.within(folder, "records.jsonl")
     if not path.exists():
         return []
     run = read_run(folder) if (folder / "run.json").exists() else None
@@ -205,26 +203,18 @@ def read(folder: Path) -> list[Record]:
 
 def _lines(path: Path) -> Iterator[bytes]:
     """The whole lines of a file that are not blank, without their ends and the byte order mark."""
-    with files.reading(path, RecordsError):
-        _refuse_huge(path)
-        with path.open("rb") as file:
-            for number, line in enumerate(file):
-                if line.strip() and (line.endswith(b"\n") or not _is_half(line)):
-                    yield line.removeprefix(b"" if number else codecs.BOM_UTF8).strip()
-
-
-def _refuse_huge(path: Path) -> None:
-    size = path.stat().st_size
-    if size > LARGEST:
-        raise RecordsError(f"{path}: has {size:,} bytes; expected {LARGEST:,} at most")
+    with files.reading(path, RecordsError), files.opened(path) as file:
+        for number, line in enumerate(file):
+            if line.strip() and (line.endswith(b"\n") or not _is_half(line)):
+                yield line.removeprefix(b"" if number else codecs.BOM_UTF8).strip()
 
 
 def unfinished(folder: Path) -> bool:
     """Whether the last record was written by half, and counts for nothing: after a kill."""
-    path = folder / "records.jsonl"
+    path = files.within(folder, "records.jsonl")
     if not path.exists():
         return False
-    with files.reading(path, RecordsError), path.open("rb") as file:
+    with files.reading(path, RecordsError), files.opened(path) as file:
         return _is_half(_unended(file))
 
 
@@ -238,6 +228,8 @@ def locked(folder: Path) -> Iterator[None]:
     from filelock import FileLock  # brings asyncio along, and who reads locks nothing
 
     path = folder / ".lock"  # not the records: who opens a lock empties its file
+    with files.writing(path):
+        files.appending(path).close()  # it is no link to a file that would be emptied
     try:
         lock = FileLock(path).acquire(blocking=False)
     except TimeoutError as error:
@@ -283,10 +275,11 @@ def write_rendered(
         RecordsError: the folder cannot be made or written.
     """
     for name in ("", *folders):
-        with files.writing(folder / name):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        path = files.within(folder, name)
+        with files.writing(path):
+            path.mkdir(parents=True, exist_ok=True)
     for name, content in rendered.items():
-        files.write(folder / name, content)
+        files.write(files.within(folder, name), content)
 
 
 def name_of_new(machine: Environment, now: datetime) -> str:
@@ -302,11 +295,11 @@ def read_run(folder: Path) -> Run:
         RecordsError: there is none, it is damaged, contradicts itself, or is of another schema; the
             text names file, line and field.
     """
-    path = folder / "run.json"
+    path = files.within(folder, "run.json")
     if not path.exists():
         raise RecordsError(f"{folder}: holds no run (no run.json); give the folder of a run")
     try:
-        return _run(text_of(path))
+        return _run(files.text_of(path, RecordsError))
     except DamageError as error:
         raise error.at(f"{path}{_line_of(path, error.location)}") from error
 
@@ -363,17 +356,6 @@ def _record(text: str | bytes, where: str, run: Run | None) -> Record:
     except DamageError as error:
         raise error.at(where) from error
     return record
-
-
-def text_of(path: Path) -> str:
-    """The text of a file.
-
-    Raises:
-        RecordsError: it cannot be read, has more than `LARGEST` bytes, or is no UTF-8.
-    """
-    with files.reading(path, RecordsError):
-        _refuse_huge(path)
-    return files.text_of(path, RecordsError)
 
 
 def content_hash(run: Run, found: Iterable[Record]) -> str:

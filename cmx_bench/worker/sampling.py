@@ -7,7 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from cmx_bench import measures
+from cmx_bench import files, measures
 from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError, SkipError, first_line
 from cmx_bench.measures import Watched, compiled
@@ -28,8 +28,9 @@ def execute(job: Job) -> Outcome:
 
 def print_to(log: Path, heading: str) -> None:
     """Sends what this process and its libraries print to a file, below a heading."""
-    with log.open("ab", buffering=0) as file:
+    with files.appending(log) as file:
         file.write(f"--- {heading}\n".encode())
+        file.flush()
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
 

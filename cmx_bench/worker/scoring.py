@@ -15,6 +15,7 @@ import numpy as np
 import torch._dynamo
 from numpy.typing import NDArray
 
+from cmx_bench import files
 from cmx_bench.accuracy import Evaluation, images, labels
 from cmx_bench.accuracy.decoding import Chunk, chunks
 from cmx_bench.accuracy.labels import Labels
@@ -175,7 +176,7 @@ def _enter(
     told = f"{task.asked!r} {task.path} {seen!r} {digest} {valid}"
     name = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
     target = predictions.path(folder, model.name, cell.setting_key)
-    part = target.with_name(f"{target.stem}.{name}.rows")
+    part = files.within(target.parent, f"{target.stem}.{name}.rows")
     before, real = predictions.resume(part, size), task.asked.real_labels is not None
     return _Entrant(cell, seen, predict, part, before, digest, real)
 
