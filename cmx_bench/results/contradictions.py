@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from cmx_bench.measures.workload import KINDS
@@ -35,9 +35,8 @@ def refuse_in_run(run: Run) -> None:
         for what, part, those in zip(("model", "measure", "setting"), parts, known, strict=True):
             if part not in those:
                 raise DamageError(("cells", place), f"{cell!r}: the run has no {what} {part!r}")
-    for cell in run.cut_off:
-        if cell not in run.cells:
-            raise DamageError(("cut_off", cell), f"the run has no cell {cell!r}")
+    for cell in run.cut_off.keys() - set(run.cells):
+        raise DamageError(("cut_off", cell), f"the run has no cell {cell!r}")
     if run.accuracy and "dataset" not in run.accuracy:
         raise DamageError(("accuracy", "dataset"), "is missing")
     if run.trains and "seeds" not in run.accuracy:
@@ -52,10 +51,19 @@ def _refuse_repeated(field: str, names: Sequence[str]) -> None:
         known.add(name)
 
 
-def refuse_in_record(record: Record, run: Run | None) -> None:
+def is_tried_again(record: Record, before: Record) -> bool:
+    """Whether a process may have a record after the one `before`: where that did not end well, or
+    other weights were evaluated."""
+    weights = (one.details.get("weights") for one in (before, record))
+    return before.status != "ok" or len(set(weights)) > 1
+
+
+def refuse_in_record(
+    record: Record, cells: Collection[str] | None, environments: Collection[str] | None
+) -> None:
     """Refuses a record of another cell than its parts name, with conditions of other samples than
-    it has, or without the details that its values rest on; of an environment that its run lacks,
-    where the run is known.
+    it has, without values or without the details that they rest on, or with both values and a
+    reason why there are none; of none of the `cells` or `environments` of its run.
 
     Raises:
         DamageError: it is such a record.
@@ -63,14 +71,21 @@ def refuse_in_record(record: Record, run: Run | None) -> None:
     cell = f"{record.model}/{record.measure}/{record.setting}"
     if record.cell != cell:
         raise DamageError(("cell",), f"is {record.cell!r}, and the rest of the record {cell!r}")
-    if run is not None and record.environment not in run.environments:
+    if environments is not None and record.environment not in environments:
         raise DamageError(("environment",), f"the run has no {record.environment!r}")
+    if record.status == "ok" and not any((*record.values.values(), *record.discarded.values())):
+        raise DamageError(("values",), "are missing, and the status is 'ok'")
+    if (record.status == "ok") == bool(record.reason):
+        raise DamageError(("reason",), f"expected {'none' if record.reason else 'one'} where the "
+                                       f"status is {record.status!r}")  # fmt: skip
     _refuse_impossible(record)
     if record.covariates or record.discarded:
         _refuse_other_samples(record)
     if record.status == "ok":
         _refuse_without_images(record)
         _refuse_without_work(record)
+    if cells is not None and record.cell not in cells:
+        raise DamageError(("cell",), f"the run has no {record.cell!r}")
 
 
 def _refuse_impossible(record: Record) -> None:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +24,7 @@ from pydantic import Field, TypeAdapter
 from cmx_bench import files
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError, SuiteError
-from cmx_bench.results.contradictions import refuse_in_record, refuse_in_run
+from cmx_bench.results.contradictions import is_tried_again, refuse_in_record, refuse_in_run
 from cmx_bench.results.details import AnyAccuracy, AnyDetails, Facts
 from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.validation import (
@@ -191,13 +191,33 @@ def read(folder: Path) -> list[Record]:
     if not path.exists():
         return []
     run = read_run(folder) if (folder / "run.json").exists() else None
-    lines: dict[bytes, int] = {}
+    return _in_order(_lines(path), lambda number: f"{path}:{number}", run)
+
+
+def _in_order(
+    texts: Iterable[str | bytes], where: Callable[[int], str], run: Run | None
+) -> list[Record]:
+    """The records that were written one after the other; `where` gives the place of each."""
+    cells, environments = (None, None) if run is None else (set(run.cells), run.environments)
+    numbers: dict[str | bytes, int] = {}
+    latest: dict[tuple[str, int], tuple[int, Record]] = {}
     records = []
-    for number, line in enumerate(_lines(path), 1):
-        where = f"{path}:{number}"
-        if (earlier := lines.setdefault(line, number)) != number:
-            raise RecordsError(f"{where}: is line {earlier} once more; remove it")
-        records.append(_record(line, where, run))
+    for number, text in enumerate(texts, 1):
+        if (earlier := numbers.setdefault(text, number)) != number:
+            raise RecordsError(f"{where(number)}: is line {earlier} once more; remove it")
+        try:
+            record = decoded(_RECORD, text, SCHEMA)
+            refuse_in_record(record, cells, environments)
+        except DamageError as error:
+            raise error.at(where(number)) from error
+        before = latest.get(process := (record.cell, record.replicate))
+        if before is not None and not is_tried_again(record, before[1]):
+            raise RecordsError(
+                f"{where(number)}: replicate: process {record.replicate} of {record.cell} "
+                f"ended well in line {before[0]}; remove one of the two"
+            )
+        latest[process] = number, record
+        records.append(record)
     return records
 
 
@@ -304,7 +324,7 @@ def read_run(folder: Path) -> Run:
         raise error.at(f"{path}{_line_of(path, error.location)}") from error
 
 
-_LARGEST_LOCATED = 2**20  # bytes: YAML's reader takes a second for 200 kB
+_LARGEST_LOCATED = 2**18  # bytes: YAML's reader takes a second for 200 kB
 
 
 def _line_of(path: Path, location: Location) -> str:
@@ -340,22 +360,15 @@ def _run(text: str) -> Run:
     return run
 
 
-def record_of(values: Mapping[str, Any], where: str, run: Run | None = None) -> Record:
-    """The record that was written as `values`, of `run` where that is known.
+def records_of(values: Iterable[Mapping[str, Any]], where: str, run: Run) -> list[Record]:
+    """The records of `run` that were written as `values`.
 
     Raises:
         RecordsError: as `read`; the text names `where`.
     """
-    return _record(json.dumps(values), where, run)
-
-
-def _record(text: str | bytes, where: str, run: Run | None) -> Record:
-    try:
-        record = decoded(_RECORD, text, SCHEMA)
-        refuse_in_record(record, run)
-    except DamageError as error:
-        raise error.at(where) from error
-    return record
+    return _in_order(
+        map(json.dumps, values), lambda number: f"{where}: line {number} of its records", run
+    )
 
 
 def content_hash(run: Run, found: Iterable[Record]) -> str:

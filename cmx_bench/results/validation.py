@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # The place of a value in a JSON text: keys of objects, numbers of items.
 Location: TypeAlias = tuple[str | int, ...]
 _Noun = TypeVar("_Noun", bound="DataclassInstance")
+_Value = TypeVar("_Value")
 
 
 def _moment(text: str) -> str:
@@ -73,10 +75,19 @@ def decoded(adapter: TypeAdapter[_Noun], text: str | bytes, schema: int) -> _Nou
                               f"this one reads {schema} alone, {remedy}")  # fmt: skip
     if isinstance(raw, dict) and "schema" not in raw:
         raise DamageError(("schema",), "is missing")
+    return checked(adapter, text)
+
+
+def checked(adapter: TypeAdapter[_Value], text: str | bytes) -> _Value:
+    """What a JSON text holds, which must be what `adapter` describes.
+
+    Raises:
+        DamageError: it is something else.
+    """
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
-        raise _explained(error.errors(include_url=False), raw) from None
+        raise _explained(error.errors(include_url=False), _parsed(text)) from None
 
 
 def _parsed(text: str | bytes) -> Any:
@@ -95,8 +106,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object; of a key that is there twice, readers of JSON take the last and say nothing."""
     values = dict(pairs)
     if len(values) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise DamageError((), f"the key {twice!r} is given twice; keep one")
     return values
 
