@@ -204,15 +204,19 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 _JPEG = b"\xff\xd8\xff"  # what each begins with
 
 
-def thumbnails(folder: Path) -> dict[int, bytes]:
-    """The small copies that there are, as JPEG, by the number of the image.
+def thumbnails(folder: Path, images: int) -> dict[int, bytes]:
+    """The small copies that there are of so many images, as JPEG, by the number of the image.
 
     Raises:
         RecordsError: one is no small JPEG.
     """
     there = files.within(folder, thumbnail(0)).parent.glob("*.jpg")
     numbers = sorted(int(file.stem) for file in there if _NUMBER.fullmatch(file.stem))
-    return {number: _jpeg(files.within(folder, thumbnail(number))) for number in numbers}
+    return {
+        number: _jpeg(files.within(folder, thumbnail(number)))
+        for number in numbers
+        if number < images
+    }
 
 
 def _jpeg(path: Path) -> bytes:

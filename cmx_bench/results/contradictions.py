@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from cmx_bench.measures.workload import KINDS
 from cmx_bench.metrics import METRICS, first_of
-from cmx_bench.results.validation import DamageError
+from cmx_bench.results.validation import DamageError, Location, shown
+from cmx_bench.spec.schema import NAME
 
 if TYPE_CHECKING:
     from cmx_bench.results.records import Record, Run
 
 
 def refuse_in_run(run: Run) -> None:
-    """Refuses a run whose cells are not of its models, measures and settings, or are there twice.
+    """Refuses a run whose cells are not of its models, measures and settings, or are there twice,
+    and one whose names are none: files are called by them.
 
     Raises:
         DamageError: it is such a run.
     """
+    _refuse_no_name(("suite",), run.suite)
+    for place, model in enumerate(run.models):
+        _refuse_no_name(("models", place, "name"), model.name)
+    for place, setting in enumerate(run.settings):
+        if not _DEVICE.fullmatch(setting.device):
+            raise DamageError(("settings", place, "device"),
+                              f"expected cpu or cuda:N, got {shown(setting.device)}")  # fmt: skip
     models = [model.name for model in run.models]
     settings = [setting.key for setting in run.settings]
     _refuse_repeated("models", models)
@@ -41,6 +51,15 @@ def refuse_in_run(run: Run) -> None:
         raise DamageError(("accuracy", "dataset"), "is missing")
     if run.trains and "seeds" not in run.accuracy:
         raise DamageError(("accuracy", "seeds"), "is missing, and models are trained")
+
+
+_DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,4})?")
+
+
+def _refuse_no_name(location: Location, name: str) -> None:
+    if len(name) > 200 or not re.fullmatch(NAME, name):
+        raise DamageError(location, "expected a name of letters, digits, '_', '-' and '.', "
+                                    f"got {shown(name)}")  # fmt: skip
 
 
 def _refuse_repeated(field: str, names: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ def _moment(text: str) -> str:
         datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
-            f"expected a time such as 2026-01-31T12:00:00+00:00, got {_shown(text)}"
+            f"expected a time such as 2026-01-31T12:00:00+00:00, got {shown(text)}"
         ) from None
     return text
 
@@ -50,8 +50,12 @@ class DamageError(Exception):
 
     def at(self, place: str) -> RecordsError:
         """The error to raise; `place` is the file, or a line of it."""
-        field = ".".join(map(_key, self.location))
-        return RecordsError(": ".join(filter(None, (place, field, str(self)))))
+        field = _cut(".".join(map(_key, self.location)), 200)
+        return RecordsError(": ".join(filter(None, (place, field, _cut(str(self), 400)))))
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def _key(part: str | int) -> str:
@@ -71,7 +75,7 @@ def decoded(adapter: TypeAdapter[_Noun], text: str | bytes, schema: int) -> _Nou
     written = raw.get("schema") if isinstance(raw, dict) else None
     if type(written) is int and written != schema:
         age, remedy = ("a newer", "upgrade it") if written > schema else ("an older", "run anew")
-        raise DamageError((), f"schema {_shown(written)} was written by {age} cmx-bench; "
+        raise DamageError((), f"schema {shown(written)} was written by {age} cmx-bench; "
                               f"this one reads {schema} alone, {remedy}")  # fmt: skip
     if isinstance(raw, dict) and "schema" not in raw:
         raise DamageError(("schema",), "is missing")
@@ -119,6 +123,8 @@ def _refuse_constant(text: str) -> None:
 
 _EXPECTED = {
     "string_type": "text",
+    "string_pattern_mismatch": "text of another form",
+    "string_too_long": "shorter text",
     "int_type": "a whole number",
     "less_than": "a whole number",
     "float_type": "a number",
@@ -152,7 +158,7 @@ def _explained(errors: Iterable[ErrorDetails], raw: Any) -> DamageError:
     expected = dict.fromkeys(_expected(error) for place, error in found if place == location)
     if "a number" in expected or "a finite number" in expected:
         expected.pop("a whole number", None)
-    return DamageError(location, f"expected {' or '.join(expected)}, got {_shown(first['input'])}")
+    return DamageError(location, f"expected {' or '.join(expected)}, got {shown(first['input'])}")
 
 
 def _expected(error: ErrorDetails) -> str:
@@ -177,8 +183,9 @@ def _location(path: tuple[int | str, ...], raw: Any) -> Location:
     return location
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value for an error, cut to what a line holds."""
     if isinstance(value, Mapping | list):
         return "a list" if isinstance(value, list) else "keys and values"
     text = repr(value) if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    return _cut(text, 60)

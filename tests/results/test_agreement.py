@@ -69,8 +69,9 @@ def test_thumbnails_by_number(tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(b"\xff\xd8\xff...")
     file.with_name("cover.jpg").write_bytes(b"somebody's own")
-    assert agreement.thumbnails(tmp_path) == {12: b"\xff\xd8\xff..."}
-    assert agreement.thumbnails(tmp_path / "none") == {}
+    assert agreement.thumbnails(tmp_path, 13) == {12: b"\xff\xd8\xff..."}
+    assert agreement.thumbnails(tmp_path, 12) == {}
+    assert agreement.thumbnails(tmp_path / "none", 13) == {}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_what_is_no_thumbnail(tmp_path: Path, content: bytes, message: str) -> N
     file.parent.mkdir(parents=True)
     file.write_bytes(content)
     with pytest.raises(RecordsError, match=message):
-        agreement.thumbnails(tmp_path)
+        agreement.thumbnails(tmp_path, 1)
 
 
 def test_no_link_is_followed(folder: Path) -> None:
@@ -93,7 +94,7 @@ def test_no_link_is_followed(folder: Path) -> None:
     file.parent.mkdir()
     file.symlink_to("/etc/passwd")
     with pytest.raises(RecordsError, match=r"0\.jpg: is a link"):
-        agreement.thumbnails(folder)
+        agreement.thumbnails(folder, 6)
     for name in ("a.s.npz", "images.csv", ""):
         path = folder / "predictions" / name
         path.rename(folder / "elsewhere")
