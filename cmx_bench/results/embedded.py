@@ -177,7 +177,7 @@ def _inflated(packed: bytes, room: int) -> bytes:
         ValueError: it has more, ends too early, or something follows it.
     """
     stream = zlib.decompressobj()
-    plain = stream.decompress(packed, room)
+    plain = stream.decompress(packed, max(1, room))  # 0 is no limit
     if stream.unconsumed_tail:
         raise ValueError(f"they have more than {room:,} bytes once they are unpacked")
     if not stream.eof or stream.unused_data:
@@ -191,9 +191,20 @@ def read(page: Path) -> Embedded:
     Raises:
         RecordsError: the file cannot be read, or holds nothing that can, or several runs.
     """
-    runs = unpack(files.text_of(page, RecordsError), str(page))
+    return unpack_one(files.text_of(page, RecordsError), str(page))
+
+
+def unpack_one(page: str, where: str) -> Embedded:
+    """What the text of a run's page holds.
+
+    Raises:
+        RecordsError: as `unpack`, or it is a page of several runs.
+    """
+    runs = unpack(page, where)
     if len(runs) > 1 or runs[0].path:
-        raise RecordsError(f"{page}: holds {len(runs)} runs side by side; expected the page of one")
+        raise RecordsError(
+            f"{where}: holds {len(runs)} runs side by side; expected the page of one"
+        )
     return runs[0]
 
 

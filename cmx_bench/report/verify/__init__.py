@@ -80,7 +80,8 @@ def _run(folder: Path) -> Verification:
     made = formats.files(found, _copies(folder))
     shown = _shown(folder, made)
     others = list(_predictions(folder, found))
-    inside = [embedded.read(folder / _PAGE)] if _PAGE in shown else []
+    page = shown.get(_PAGE)
+    inside = [embedded.unpack_one(page, str(folder / _PAGE))] if isinstance(page, str) else []
     for run in inside:
         mine, theirs = (formats.content_hash(one) for one in (found, run.report))
         if mine != theirs:
@@ -117,7 +118,8 @@ def _text_of(path: Path) -> str:
 def _stale(folder: Path, made: Mapping[str, str | bytes]) -> Iterator[str]:
     """A note on each file among the tables and figures that is not made of this run."""
     rooms = (files.within(folder, name) for name in ("tables", "figures"))
-    paths = (path for room in rooms for path in room.rglob("*") if not path.is_dir())
+    there = (path for room in rooms for path in room.rglob("*"))
+    paths = (path for path in there if path.is_symlink() or not path.is_dir())
     for name in sorted(path.relative_to(folder).as_posix() for path in paths):
         if name not in made:
             yield f"{units.escaped(name)} is not made of this run (any more), and was not compared"

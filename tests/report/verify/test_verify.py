@@ -453,6 +453,28 @@ def test_a_forged_page_never_passes(
         assert "\n" not in str(error)
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_a_page_of_a_folder_with_other_ends_of_lines_is_refused(folder: Path, end: str) -> None:
+    page = folder / "report.html"
+    page.write_bytes(page.read_bytes().replace(b"\n", end.encode()))
+    for path in (page, folder):
+        with pytest.raises(RecordsError, match="holds no raw samples"):
+            verify.verify(path)
+
+
+def test_the_blocks_of_a_page_unpack_to_so_much_together(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each alone would do."""
+    text = (written / "report.html").read_text(encoding="utf-8")
+    size = len(json.dumps(packed(text), separators=(",", ":")))
+    monkeypatch.setattr(embedded, "_MOST_DENSE", 0)
+    monkeypatch.setattr(embedded, "_LEAST_ROOM", 2 * size)
+    assert len(embedded.unpack(text * 2, "page")) == 2
+    with pytest.raises(RecordsError, match="more than 0 bytes once they are unpacked"):
+        embedded.unpack(text * 3, "page")
+
+
 def test_a_page_packed_by_another_zlib_is_the_same(folder: Path) -> None:
     page = folder / "report.html"
     edit(page, lambda text: with_packed(text, packed(text), level=1))
