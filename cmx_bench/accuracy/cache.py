@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -51,6 +50,5 @@ def read(path: Path) -> Tensor | None:
 
 def write(path: Path, pixels: Tensor) -> None:
     """Keeps pixels, at once or not at all; several processes may do so. A full disk keeps none."""
-    replacing = disk.replacing(path, f".{os.getpid()}")
-    with suppress(OSError), replacing as draft, draft.open("wb") as file:
+    with suppress(OSError), disk.replacing(path) as draft, draft.open("wb") as file:
         np.savez(file, pixels=pixels.numpy())

@@ -34,6 +34,7 @@ from cmx_bench.cli.telling import (
     say,
 )
 from cmx_bench.errors import CmxError
+from cmx_bench.spec import disk
 
 if TYPE_CHECKING:
     from cmx_bench.gate.history import History
@@ -114,8 +115,9 @@ def ab(
         kept.append(folder, pair, against=so_far.against)
         note(console.pair_line(pair, so_far))
 
+    log = disk.within(folder, "log.txt")
     with _keeping(folder):
-        verdict = gate.verdict(made, bases, head, share, folder / "log.txt", watch, seconds)
+        verdict = gate.verdict(made, bases, head, share, log, watch, seconds)
     _conclude(replace(verdict, notes=(shown, *verdict.notes)), folder, None)
 
 
@@ -147,7 +149,7 @@ def selftest(
         note(console.trial_line(kind, pair))
 
     with _keeping(folder):
-        found = tests.run(made, share, seconds, folder / "log.txt", watch)
+        found = tests.run(made, share, seconds, disk.within(folder, "log.txt"), watch)
     say(*tests.lines(found))
     for file in (folder / "selftest.json", kept_in):
         floor.write(found, file)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
+from cmx_bench.spec import disk
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Evaluated, Outcome, Seen
 from cmx_bench.worker.local import ProcessError
@@ -51,7 +52,8 @@ def _said(
 ) -> Iterator[Seen | Evaluated]:
     """What the process says, until it has spoken of every cell."""
     waiting = len(cells)
-    with local.process(Target.SCORE, tuple(cells), task, folder, folder / "log.txt") as child:
+    log = disk.within(folder, "log.txt")
+    with local.process(Target.SCORE, tuple(cells), task, folder, log) as child:
         while waiting:
             said: Seen | Evaluated = local.receive(child, timeout)
             waiting -= isinstance(said, Evaluated)

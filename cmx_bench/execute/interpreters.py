@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx_bench.errors import CmxError
+from cmx_bench.spec import disk
 from cmx_bench.worker.local import ProcessError
 from cmx_bench.worker.server import END, READY, START
 
@@ -57,10 +58,13 @@ def opened(
 
     Raises:
         ServerError: there is no such interpreter or checkout.
+        RecordsError: the log cannot be written.
     """
     python, environment = _interpreter(Path(path))
+    with disk.writing(log):
+        output = disk.appending(log)
     ours, theirs = socket.socketpair()
-    with log.open("ab") as output, ours, theirs:
+    with output, ours, theirs:
         command = [str(python), "-m", _MODULE, str(theirs.fileno())]
         try:
             server = subprocess.Popen(

@@ -20,6 +20,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.execute import evaluations
 from cmx_bench.results import predictions
+from cmx_bench.spec import disk
 from cmx_bench.training import files
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Outcome, Seen, Trained, TrainingJob
@@ -71,7 +72,8 @@ def execute(
             jobs.append(TrainingJob(cell, seed, task, kept, at_once))
         else:
             ready.append(_Ready(cell, kept.last, told, 0.0))
-    for job, trained, seconds in _trained(jobs, folder / "log.txt", timeout, watch):
+    log = disk.within(folder, "log.txt")
+    for job, trained, seconds in _trained(jobs, log, timeout, watch):
         if trained.told is None:
             outcome = Outcome({}, trained.reason, trained.environment, elapsed=seconds)
             yield job.cell, outcome

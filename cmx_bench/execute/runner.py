@@ -23,6 +23,7 @@ from cmx_bench.measures import MEASURES
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, at_once
 from cmx_bench.results import agreement, disturbance, environment, predictions, records
 from cmx_bench.results.records import Record
+from cmx_bench.spec import disk
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Executor, Job, Outcome, Seen
 from cmx_bench.worker.targets import Target
@@ -69,7 +70,7 @@ def _run(
     environments = dict(known.environments)
     found = records.read(folder)
     cells = disturbance.by_cell(found)
-    jobs = _jobs(plan, cells, folder / "log.txt", watch, budget, spread)
+    jobs = _jobs(plan, cells, disk.within(folder, "log.txt"), watch, budget, spread)
     measured = executor(jobs, plan.suite_file.suite.timeout)
     for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
         name = environment.digest(outcome.environment)
@@ -119,7 +120,7 @@ def _evaluations(
     evaluator: Evaluator,
 ) -> Iterator[tuple[Job, Outcome]]:
     """The cells that are evaluated together, setting by setting; what failed is tried again."""
-    log, timeout = folder / "log.txt", plan.suite_file.suite.timeout
+    log, timeout = disk.within(folder, "log.txt"), plan.suite_file.suite.timeout
     task = plan.evaluation
     if task is None:
         return
@@ -160,7 +161,8 @@ def _keep_thumbnails(plan: Plan, folder: Path) -> None:
     """Small copies of the images that only one of two models has right, for the report."""
     voters = [(one.model.name, one.setting_key) for one in plan.evaluated]
     telling = agreement.telling(agreement.read(folder, voters))
-    left = {place for place in telling if not agreement.thumbnail(folder, place).exists()}
+    kept = {place: disk.within(folder, agreement.thumbnail(place)) for place in telling}
+    left = {place for place, path in kept.items() if not path.exists()}
     if left:
         with suppress(CmxError):  # the images are out of reach by now: they are named instead
             local.call(Target.MAKE_THUMBNAILS, plan.evaluation, folder, left)

@@ -13,8 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from cmx_bench.errors import CmxError, PlanError
-from cmx_bench.results.records import text_of
+from cmx_bench.errors import CmxError, PlanError, RecordsError
 from cmx_bench.results.validation import STRICT, DamageError, NotNegative, decoded
 from cmx_bench.spec import disk
 
@@ -139,6 +138,6 @@ def read(machine: Mapping[str, Any]) -> Floor | None:
     if not file.exists():
         return None
     try:
-        return decoded(TypeAdapter(Floor), text_of(file), SCHEMA)
+        return decoded(TypeAdapter(Floor), disk.text_of(file, RecordsError), SCHEMA)
     except DamageError as error:
         raise error.at(f"{file}: is no self-test; run `selftest` again") from error

@@ -53,10 +53,10 @@ def append(folder: Path, pair: Pair, **more: Any) -> None:
     digests = [environment.digest(one) for one in pair.environments]
     named = dict(zip(digests, pair.environments, strict=True))
     found = dataclasses.asdict(pair) | {"environments": digests}
-    _keep_environments(folder / "gate.json", named)
+    _keep_environments(disk.within(folder, "gate.json"), named)
     path = folder / "pairs.jsonl"
-    with disk.writing(path), path.open("a", encoding="utf-8") as file:
-        file.write(disk.json_of(found | more))
+    with disk.writing(path), disk.appending(path) as file:
+        file.write(disk.json_of(found | more).encode())
 
 
 def _keep_environments(path: Path, named: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 import operator
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import compress, pairwise
@@ -90,10 +91,23 @@ def _published(report: Report) -> Iterator[tuple[object, ...]]:
 
 
 def _csv(rows: DataFrame) -> str:
-    """pandas formats no number that is not whole."""
+    """pandas formats no number that is not whole, and no text is a formula."""
     numbers = {str(name): _texts(column) for name, column in rows.select_dtypes("float64").items()}
-    text: str = rows.assign(**numbers).to_csv(index=False, lineterminator="\n")
+    texts = {
+        str(name): column.map(_no_formula, na_action="ignore")
+        for name, column in rows.select_dtypes(["object", "string", "category"]).items()
+    }
+    text: str = rows.assign(**numbers, **texts).to_csv(index=False, lineterminator="\n")
     return text
+
+
+# What a spreadsheet computes when it opens a table: other programs too, or addresses, by DDE.
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?![-+±≈%., \d]*$)")
+
+
+def _no_formula(value: object) -> object:
+    """A value; text that a spreadsheet would compute begins with an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _texts(numbers: Series[float]) -> list[str]:

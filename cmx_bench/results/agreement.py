@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
 
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import predictions, stats
 from cmx_bench.results.predictions import Images
 from cmx_bench.results.stats import Difference
+from cmx_bench.results.validation import STRICT
+from cmx_bench.spec import disk
 
 # A model in a setting, by their names in cell keys.
 Voter: TypeAlias = tuple[str, str]
@@ -57,17 +62,14 @@ def read(folder: Path, voters: Iterable[Voter]) -> Votes:
         RecordsError: they cannot be read.
     """
     paths = {voter: predictions.path(folder, *voter) for voter in voters}
-    files = {voter: path for voter, path in paths.items() if path.exists()}
-    if not files:
+    there = {voter: path for voter, path in paths.items() if path.exists()}
+    if not there:
         return NO_VOTES
     images = predictions.read_images(folder)
-    classes = {voter: predictions.read(path)["top5"][:, 0] for voter, path in files.items()}
-    for voter, path in files.items():
-        if len(classes[voter]) != len(images.keys):
-            raise RecordsError(
-                f"{path}: holds predictions of {len(classes[voter]):,} images; "
-                f"{predictions.images_path(folder).name} lists {len(images.keys):,}"
-            )
+    count = len(images.keys)
+    # Copied, or each would keep the other four classes and the scores.
+    classes = {voter: predictions.read(path, count)["top5"][:, 0].copy()
+               for voter, path in there.items()}  # fmt: skip
     return votes(images, classes)
 
 
@@ -82,8 +84,21 @@ def votes(images: Images, classes: Mapping[Voter, NDArray[np.int32]]) -> Votes:
     )
 
 
+_Class = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+
+
+@with_config(STRICT)
+class Packed(TypedDict):
+    """Votes as plain data: the classes of each voter are told beside each image's own."""
+
+    keys: list[str]
+    labels: list[list[Annotated[int, Field(ge=0, lt=2**31)]]]
+    voters: list[tuple[str, str]]
+    beside_own: list[list[_Class]]
+
+
 def packed(votes: Votes) -> dict[str, Any]:
-    """Plain data that `unpacked` reads; it compresses well: most classes are the image's own."""
+    """A `Packed`; it compresses well: most classes are the image's own."""
     own = _own(votes.images)
     return {
         "keys": votes.images.keys,
@@ -93,9 +108,15 @@ def packed(votes: Votes) -> dict[str, Any]:
     }
 
 
-def unpacked(raw: Mapping[str, Any]) -> Votes:
-    """The votes that were `packed`."""
+def unpacked(raw: Packed) -> Votes:
+    """The votes that were `packed`.
+
+    Raises:
+        ValueError: they are not of the same images.
+    """
     images = Images(tuple(raw["keys"]), tuple(map(tuple, raw["labels"])))
+    if any(len(one) != len(images.keys) for one in (images.labels, *raw["beside_own"])):
+        raise ValueError("votes are of other images than are listed")
     own = _own(images)
     said = {
         (model, setting): own + np.array(beside, np.int32)
@@ -173,12 +194,34 @@ def telling(votes: Votes) -> set[int]:
     }
 
 
-def thumbnail(folder: Path, place: int) -> Path:
-    """Where a small copy of an image is kept."""
-    return predictions.folder_of(folder) / "thumbnails" / f"{place}.jpg"
+def thumbnail(place: int) -> str:
+    """Where a small copy of an image is kept, inside a run's folder."""
+    return f"predictions/thumbnails/{place}.jpg"
 
 
-def thumbnails(folder: Path) -> dict[int, bytes]:
-    """The small copies that there are, as JPEG, by the number of the image."""
-    files = sorted(thumbnail(folder, 0).parent.glob("*.jpg"))
-    return {int(file.stem): file.read_bytes() for file in files if file.stem.isdecimal()}
+_LARGEST_THUMBNAIL = 2**16  # bytes: some 2,000 are usual
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+_JPEG = b"\xff\xd8\xff"  # what each begins with
+
+
+def thumbnails(folder: Path, images: int) -> dict[int, bytes]:
+    """The small copies that there are of so many images, as JPEG, by the number of the image.
+
+    Raises:
+        RecordsError: one is no small JPEG.
+    """
+    there = disk.within(folder, thumbnail(0)).parent.glob("*.jpg")
+    numbers = sorted(int(file.stem) for file in there if _NUMBER.fullmatch(file.stem))
+    return {
+        number: _jpeg(disk.within(folder, thumbnail(number)))
+        for number in numbers
+        if number < images
+    }
+
+
+def _jpeg(path: Path) -> bytes:
+    with disk.reading(path, RecordsError), disk.opened(path, _LARGEST_THUMBNAIL) as file:
+        content = file.read()
+    if not content.startswith(_JPEG):
+        raise RecordsError(f"{path}: is no JPEG; remove it")
+    return content

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from cmx_bench.measures.workload import KINDS
 from cmx_bench.metrics import METRICS, first_of
-from cmx_bench.results.validation import DamageError
+from cmx_bench.results.validation import DamageError, Location, shown
+from cmx_bench.spec.schema import NAME
 
 if TYPE_CHECKING:
     from cmx_bench.results.records import Record, Run
 
 
 def refuse_in_run(run: Run) -> None:
-    """Refuses a run whose cells are not of its models, measures and settings, or are there twice.
+    """Refuses a run whose cells are not of its models, measures and settings, or are there twice,
+    and one whose names are none: files are called by them.
 
     Raises:
         DamageError: it is such a run.
     """
+    _refuse_no_name(("suite",), run.suite)
+    for place, model in enumerate(run.models):
+        _refuse_no_name(("models", place, "name"), model.name)
+    for place, setting in enumerate(run.settings):
+        if not _DEVICE.fullmatch(setting.device):
+            raise DamageError(("settings", place, "device"),
+                              f"expected cpu or cuda:N, got {shown(setting.device)}")  # fmt: skip
     models = [model.name for model in run.models]
     settings = [setting.key for setting in run.settings]
     _refuse_repeated("models", models)
@@ -35,13 +45,21 @@ def refuse_in_run(run: Run) -> None:
         for what, part, those in zip(("model", "measure", "setting"), parts, known, strict=True):
             if part not in those:
                 raise DamageError(("cells", place), f"{cell!r}: the run has no {what} {part!r}")
-    for cell in run.cut_off:
-        if cell not in run.cells:
-            raise DamageError(("cut_off", cell), f"the run has no cell {cell!r}")
+    for cell in run.cut_off.keys() - set(run.cells):
+        raise DamageError(("cut_off", cell), f"the run has no cell {cell!r}")
     if run.accuracy and "dataset" not in run.accuracy:
         raise DamageError(("accuracy", "dataset"), "is missing")
     if run.trains and "seeds" not in run.accuracy:
         raise DamageError(("accuracy", "seeds"), "is missing, and models are trained")
+
+
+_DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,4})?")
+
+
+def _refuse_no_name(location: Location, name: str) -> None:
+    if len(name) > 200 or not re.fullmatch(NAME, name):
+        raise DamageError(location, "expected a name of letters, digits, '_', '-' and '.', "
+                                    f"got {shown(name)}")  # fmt: skip
 
 
 def _refuse_repeated(field: str, names: Sequence[str]) -> None:
@@ -52,10 +70,19 @@ def _refuse_repeated(field: str, names: Sequence[str]) -> None:
         known.add(name)
 
 
-def refuse_in_record(record: Record, run: Run | None) -> None:
+def is_tried_again(record: Record, before: Record) -> bool:
+    """Whether a process may have a record after the one `before`: where that did not end well, or
+    other weights were evaluated."""
+    weights = (one.details.get("weights") for one in (before, record))
+    return before.status != "ok" or len(set(weights)) > 1
+
+
+def refuse_in_record(
+    record: Record, cells: Collection[str] | None, environments: Collection[str] | None
+) -> None:
     """Refuses a record of another cell than its parts name, with conditions of other samples than
-    it has, or without the details that its values rest on; of an environment that its run lacks,
-    where the run is known.
+    it has, without values or without the details that they rest on, or with both values and a
+    reason why there are none; of none of the `cells` or `environments` of its run.
 
     Raises:
         DamageError: it is such a record.
@@ -63,14 +90,21 @@ def refuse_in_record(record: Record, run: Run | None) -> None:
     cell = f"{record.model}/{record.measure}/{record.setting}"
     if record.cell != cell:
         raise DamageError(("cell",), f"is {record.cell!r}, and the rest of the record {cell!r}")
-    if run is not None and record.environment not in run.environments:
+    if environments is not None and record.environment not in environments:
         raise DamageError(("environment",), f"the run has no {record.environment!r}")
+    if record.status == "ok" and not any((*record.values.values(), *record.discarded.values())):
+        raise DamageError(("values",), "are missing, and the status is 'ok'")
+    if (record.status == "ok") == bool(record.reason):
+        raise DamageError(("reason",), f"expected {'none' if record.reason else 'one'} where the "
+                                       f"status is {record.status!r}")  # fmt: skip
     _refuse_impossible(record)
     if record.covariates or record.discarded:
         _refuse_other_samples(record)
     if record.status == "ok":
         _refuse_without_images(record)
         _refuse_without_work(record)
+    if cells is not None and record.cell not in cells:
+        raise DamageError(("cell",), f"the run has no {record.cell!r}")
 
 
 def _refuse_impossible(record: Record) -> None:

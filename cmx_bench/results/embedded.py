@@ -3,27 +3,67 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import json
 import re
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import StringConstraints, TypeAdapter, with_config
+from typing_extensions import TypedDict
 
 from cmx_bench import __version__
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import agreement, records
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
+from cmx_bench.results.validation import STRICT, DamageError, checked
+from cmx_bench.spec import disk
 
 # Data, which no browser runs; numbered where a page holds several runs. It has no "<", so that
 # nothing that a browser shows passes for data.
 _BLOCK = re.compile(
     r'(<script type="application/json" id="cmx-bench-data(?:-\d+)?">\n)([^<]*)(\n</script>)'
 )
+
+_ENCODING: Literal["URL-safe base64 of zlib of JSON"] = "URL-safe base64 of zlib of JSON"
+# Data unpack to a tenth of what a page with its drawings has, or to a few times that; what
+# strangers packed could be a thousand times larger.
+_LEAST_ROOM, _MOST_DENSE = 2**24, 8  # bytes, and bytes for each character of the page
+_Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.+!_-]{1,40}$")]
+_Package = Annotated[
+    str, StringConstraints(pattern=r"^(cmx-bench|matplotlib|seaborn|pandas|numpy)$")
+]
+_Jpeg = Annotated[str, StringConstraints(pattern=r"^/9j/[0-9A-Za-z+/]*=*$", max_length=90_000)]
+_Number = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,8})$")]
+
+
+@with_config(STRICT)
+class _Block(TypedDict):
+    """What a block of data says of itself."""
+
+    rendered_with: dict[_Package, _Version]
+    encoding: Literal["URL-safe base64 of zlib of JSON"]
+    data: str
+
+
+@with_config(STRICT)
+class _Raw(TypedDict):
+    """What is packed of a run."""
+
+    run: dict[str, Any]
+    records: list[dict[str, Any]]
+    unfinished: bool
+    votes: agreement.Packed
+    thumbnails: dict[_Number, _Jpeg]
+    path: NotRequired[str]
+
+
+_BLOCKS, _RAW = TypeAdapter(_Block), TypeAdapter(_Raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +72,7 @@ class Embedded:
     with. Beside others it has the `path` that the run was given by."""
 
     report: Report
-    rendered_with: dict[str, str]
+    rendered_with: Mapping[str, str]
     path: str = ""
 
     @property
@@ -48,6 +88,12 @@ class Embedded:
 
 def pack(report: Report, path: str = "") -> str:
     """JSON with the run and its records, compressed: the same text for the same records."""
+    packed = zlib.compress(_plain(report, path).encode(), 9)
+    return _block(renderers(), base64.urlsafe_b64encode(packed).decode())
+
+
+def _plain(report: Report, path: str) -> str:
+    """What is packed: the same text for the same records."""
     names = [one.name for one in dataclasses.fields(records.Record)]
     raw = {
         "run": dataclasses.asdict(report.run),
@@ -60,13 +106,13 @@ def pack(report: Report, path: str = "") -> str:
         },
         **({"path": path} if path else {}),
     }
-    packed = zlib.compress(json.dumps(raw, separators=(",", ":")).encode(), 9)
-    block = {
-        "rendered_with": renderers(),
-        "encoding": "URL-safe base64 of zlib of JSON",
-        "data": base64.urlsafe_b64encode(packed).decode(),
-    }
-    return json.dumps(block, indent=0)
+    return json.dumps(raw, separators=(",", ":"))
+
+
+def _block(rendered_with: Mapping[str, str], data: str) -> str:
+    return json.dumps(
+        {"rendered_with": rendered_with, "encoding": _ENCODING, "data": data}, indent=0
+    )
 
 
 def renderers() -> dict[str, str]:
@@ -86,25 +132,58 @@ def unpack(page: str, where: str) -> tuple[Embedded, ...]:
             f"{where}: holds no raw samples: no page of a report, or an earlier cmx-bench "
             "rendered it; render it again: cmx-bench report RUN..."
         )
-    return tuple(_unpacked(block, where) for block in blocks)
+    room = max(_LEAST_ROOM, _MOST_DENSE * len(page))
+    runs = []
+    for block in blocks:
+        size, run = _unpacked(block, where, room)
+        room -= size
+        runs.append(run)
+    return tuple(runs)
 
 
-def _unpacked(text: str, where: str) -> Embedded:
+def _unpacked(text: str, where: str, room: int) -> tuple[int, Embedded]:
+    """What a block holds, and its size in bytes once it is unpacked: `room` at most."""
     try:
-        block = json.loads(text)
-        raw: dict[str, Any] = json.loads(zlib.decompress(base64.urlsafe_b64decode(block["data"])))
+        block = checked(_BLOCKS, text)
+        plain = _inflated(base64.urlsafe_b64decode(block["data"]), room)
+        raw = checked(_RAW, plain)
         run = records.run_of(raw["run"], where)
-        read = [records.record_of(one, where, run) for one in raw["records"]]
+        read = records.records_of(raw["records"], where, run)
+        report = summarise(run, read, raw["unfinished"])
+        votes = agreement.unpacked(raw["votes"])
+        if not votes.classes.keys() <= set(report.voters):
+            raise ValueError("votes are of models that were not evaluated")
+        if not votes.classes and votes.images.keys:
+            raise ValueError("there are images, and no votes about them")
+        if any(int(place) >= len(votes.images.keys) for place in raw["thumbnails"]):
+            raise ValueError("a thumbnail is of an image that is not listed")
         made = dataclasses.replace(
-            summarise(run, read, raw["unfinished"]),
-            votes=agreement.unpacked(raw["votes"]),
+            report,
+            votes=votes,
             thumbnails={
                 int(place): base64.b64decode(jpeg) for place, jpeg in raw["thumbnails"].items()
             },
         )
-        return Embedded(made, dict(block["rendered_with"]), str(raw.get("path", "")))
-    except (binascii.Error, zlib.error, ValueError, KeyError, TypeError) as error:
+    except DamageError as error:
+        raise error.at(f"{where}: its raw samples cannot be read") from error
+    except (zlib.error, ValueError) as error:
         raise RecordsError(f"{where}: its raw samples cannot be read: {error}") from error
+    return len(plain), Embedded(made, block["rendered_with"], raw.get("path", ""))
+
+
+def _inflated(packed: bytes, room: int) -> bytes:
+    """A stream of zlib, unpacked to `room` bytes at most.
+
+    Raises:
+        ValueError: it has more, ends too early, or something follows it.
+    """
+    stream = zlib.decompressobj()
+    plain = stream.decompress(packed, max(1, room))  # 0 is no limit
+    if stream.unconsumed_tail:
+        raise ValueError(f"they have more than {room:,} bytes once they are unpacked")
+    if not stream.eof or stream.unused_data:
+        raise ValueError("they are cut off, or something follows them")
+    return plain
 
 
 def read(page: Path) -> Embedded:
@@ -113,12 +192,40 @@ def read(page: Path) -> Embedded:
     Raises:
         RecordsError: the file cannot be read, or holds nothing that can, or several runs.
     """
-    runs = unpack(records.text_of(page), str(page))
-    if len(runs) > 1:
-        raise RecordsError(f"{page}: holds {len(runs)} runs; expected the page of one")
+    return unpack_one(disk.text_of(page, RecordsError), str(page))
+
+
+def unpack_one(page: str, where: str) -> Embedded:
+    """What the text of a run's page holds.
+
+    Raises:
+        RecordsError: as `unpack`, or it is a page of several runs.
+    """
+    runs = unpack(page, where)
+    if len(runs) > 1 or runs[0].path:
+        raise RecordsError(
+            f"{where}: holds {len(runs)} runs side by side; expected the page of one"
+        )
     return runs[0]
 
 
 def without(page: str) -> str:
     """The page's text with nothing in the blocks that hold data."""
     return _BLOCK.sub(r"\1\3", page)
+
+
+def strays(page: str, runs: Sequence[Embedded]) -> Iterator[tuple[int, str, str]]:
+    """What the blocks of a page hold besides its runs, and what they hold in another way than
+    `pack` writes it: the number of the block, its text, and the text that is expected.
+
+    Of packed data the content counts: another zlib packs the same content into other bytes.
+    """
+    for number, ((_, text, _), run) in enumerate(zip(_BLOCK.findall(page), runs, strict=True), 1):
+        data = _BLOCKS.validate_json(text)["data"]
+        packed = base64.urlsafe_b64decode(data)
+        written = _block(run.rendered_with, base64.urlsafe_b64encode(packed).decode())
+        if text != written:
+            yield number, text, written
+        plain, expected = zlib.decompress(packed).decode(), _plain(run.report, run.path)
+        if plain != expected:
+            yield number, plain, expected

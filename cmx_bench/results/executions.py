@@ -14,7 +14,7 @@ from cmx_bench.results import disturbance, environment
 from cmx_bench.results.records import Record, Run
 
 # Why a record counts for nothing; empty for one that counts.
-Why: TypeAlias = Literal["", "tried again", "not planned", "other environment"]
+Why: TypeAlias = Literal["", "tried again", "other environment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,10 @@ class Execution:
 
 def executions(run: Run, records: Sequence[Record]) -> list[Execution]:
     """Every record of a run, in the order in which they were measured."""
-    planned, last = set(run.cells), _last_tries(records)
+    last = _last_tries(records)
     sorted_out: dict[int, Execution] = {}
     for place, record in enumerate(records):
-        if record.cell not in planned:
-            sorted_out[place] = Execution(record, "not planned")
-        elif last[record.cell, record.replicate] != place:
+        if last[record.cell, record.replicate] != place:
             sorted_out[place] = Execution(record, "tried again")
     left = {place: record for place, record in enumerate(records) if place not in sorted_out}
     majority = majorities(run, left.values())

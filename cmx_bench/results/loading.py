@@ -26,9 +26,10 @@ def read(path: Path) -> Report:
     if path.is_file():
         return embedded.read(path).report
     report = summarise(*_recorded(path), records.unfinished(path))
-    voters = [(model, key) for model, key, metric in report.results if metric == "top1"]
-    votes = agreement.read(path, voters)
-    return replace(report, votes=votes, thumbnails=agreement.thumbnails(path))
+    votes = agreement.read(path, report.voters)
+    return replace(
+        report, votes=votes, thumbnails=agreement.thumbnails(path, len(votes.images.keys))
+    )
 
 
 def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> DataFrame:

@@ -15,7 +15,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.results import frame, summary
-from cmx_bench.results.agreement import NO_VOTES, Votes
+from cmx_bench.results.agreement import NO_VOTES, Voter, Votes
 from cmx_bench.results.counterparts import Counterparts
 from cmx_bench.results.gaps import Gap
 from cmx_bench.results.records import Record, Run
@@ -107,6 +107,11 @@ class Report:
     def over_seeds(self) -> bool:
         """Whether each top-1 is a mean over several trainings; `votes` are of the first of them."""
         return len(self.run.seeds) > 1
+
+    @property
+    def voters(self) -> list[Voter]:
+        """Who was evaluated: each model in each setting."""
+        return [(model, setting) for model, setting, metric in self.results if metric == "top1"]
 
     @cached_property
     def models(self) -> Mapping[str, Model]:

@@ -29,6 +29,7 @@ UNREADABLE = (
 )  # fmt: skip
 
 BROKEN, PREDICTED = 0, 1
+_FOLDER = "predictions"
 # `image` is `checksum`'s; classes are -1 where a model has fewer than five, and for a broken image.
 ROW = np.dtype([("image", "<u4"), ("state", "u1"), ("top5", "<i4", (5,)), ("score", "<f4", (5,))])
 
@@ -44,17 +45,17 @@ class Images:
 
 def home(folder: Path, replicate: int) -> Path:
     """Where a run keeps the predictions of a replicate: those of the first are the run's own."""
-    return folder / f"replicate-{replicate}" if replicate else folder
+    return disk.within(folder, f"replicate-{replicate}") if replicate else folder
 
 
 def folder_of(folder: Path) -> Path:
     """Where a run keeps its predictions."""
-    return folder / "predictions"
+    return disk.within(folder, _FOLDER)
 
 
 def path(folder: Path, model: str, setting: str) -> Path:
     """The file of one model in one setting."""
-    return folder_of(folder) / f"{model}.{setting}.npz"
+    return disk.within(folder, f"{_FOLDER}/{model}.{setting}.npz")
 
 
 def checksum(key: str, labels: Sequence[int]) -> int:
@@ -65,7 +66,7 @@ def checksum(key: str, labels: Sequence[int]) -> int:
 
 def append(part: Path, rows: NDArray[np.void]) -> None:
     """Adds a chunk to the rows of an unfinished cell; it is on the disk when this returns."""
-    with part.open("ab") as file:
+    with disk.appending(part) as file:
         file.write(rows.tobytes())
         file.flush()
         os.fsync(file.fileno())
@@ -76,10 +77,12 @@ def resume(part: Path, size: int) -> NDArray[np.void]:
     comes from the first broken image on, which may have been mended since."""
     if not part.exists():
         return np.empty(0, ROW)
-    rows = np.fromfile(part, ROW, part.stat().st_size // ROW.itemsize)
-    end = next(iter(np.flatnonzero(rows["state"] == BROKEN)), len(rows))
-    rows = rows[: end // size * size]
-    os.truncate(part, rows.nbytes)
+    with disk.appending(part) as file:
+        file.seek(0)
+        rows = np.fromfile(file, ROW)
+        end = next(iter(np.flatnonzero(rows["state"] == BROKEN)), len(rows))
+        rows = rows[: end // size * size]
+        file.truncate(rows.nbytes)
     return rows
 
 
@@ -97,28 +100,49 @@ def forget_rows(folder: Path, record: Record) -> None:
             part.unlink()
 
 
-def read(path: Path) -> NDArray[np.void]:
-    """The rows of a finished cell.
+def read(path: Path, images: int) -> NDArray[np.void]:
+    """The rows of a finished cell, of so many images.
 
     Raises:
-        RecordsError: the file is not there, or damaged.
+        RecordsError: the file is not there, is damaged, or has rows of another number of images.
     """
+    rows = np.empty(images, ROW)
     try:
-        with np.load(path) as file:
-            rows = np.empty(len(file["state"]), ROW)
+        with disk.opened(path) as file, zipfile.ZipFile(file) as packed:
             for name in ROW.names or ():
-                array = file[name]
-                if (array.shape, array.dtype) != (rows[name].shape, rows[name].dtype):
-                    raise ValueError(f"{name} has {array.dtype} of the shape {array.shape}")
-                rows[name] = array
-            return rows
+                rows[name] = _unpacked(packed, name, rows[name])
     except UNREADABLE as error:
         raise RecordsError(f"{path}: cannot be read as predictions: {error}") from error
+    return rows
+
+
+def _unpacked(
+    packed: zipfile.ZipFile, name: str, expected: NDArray[np.generic]
+) -> NDArray[np.generic]:
+    """An array that numpy packed. It has the shape and the type of another: what it says of itself
+    is read before it is unpacked, for a few bytes may say that they are terabytes.
+
+    Raises:
+        ValueError: it has not, or is packed in another way.
+    """
+    info = packed.getinfo(f"{name}.npy")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is packed by another program")
+    with packed.open(info) as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(f"{name} is of another version of numpy's format")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        if (shape[1:], dtype) != (expected.shape[1:], expected.dtype):
+            raise ValueError(f"{name} has {dtype} of the shape {shape}")
+        if shape != expected.shape:
+            raise ValueError(f"of {shape[0]:,} images, and images.csv lists {len(expected):,}")
+        content = file.read(expected.nbytes + 1)
+    return np.frombuffer(content, dtype).reshape(shape)
 
 
 def images_path(folder: Path) -> Path:
     """The list of a run's images."""
-    return folder_of(folder) / "images.csv"
+    return disk.within(folder, f"{_FOLDER}/images.csv")
 
 
 def write_images(folder: Path, images: Images) -> None:
@@ -136,13 +160,25 @@ def read_images(folder: Path) -> Images:
         RecordsError: there is no list of them, or it cannot be read.
     """
     path = images_path(folder)
+    text = io.StringIO(disk.text_of(path, RecordsError), newline="")
+    rows = csv.reader(text)
+    keys, labels = [], []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            _, *rows = csv.reader(file)
-        labels = (tuple(map(int, words.split())) for _, words in rows)
-        return Images(tuple(key for key, _ in rows), tuple(labels))
-    except (OSError, ValueError, csv.Error) as error:
-        raise RecordsError(f"{path}: cannot be read as a list of images: {error}") from error
+        next(rows, None)
+        for key, words in rows:
+            keys.append(key)
+            labels.append(tuple(map(_label, words.split())))
+    except (ValueError, csv.Error) as error:
+        raise RecordsError(
+            f"{path}:{rows.line_num}: expected a key and the labels of an image: {error}"
+        ) from error
+    return Images(tuple(keys), tuple(labels))
+
+
+def _label(word: str) -> int:
+    if not 0 <= (label := int(word)) < 2**31:
+        raise ValueError(f"{word} is no label")
+    return label
 
 
 def labelled(labels: Sequence[Sequence[int]]) -> NDArray[np.bool_]:

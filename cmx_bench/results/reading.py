@@ -56,20 +56,13 @@ def _failures(
             yield Failure(result.cell, None, f"{result.about.title}: {result.reason}")
 
 
-_LEFT_OUT = {
-    "other environment": "measured in another environment",
-    "not planned": "not a cell of this run",
-}
-
-
 def _left_out(tries: Sequence[Execution]) -> Iterator[LeftOut]:
-    for why, reason in reversed(_LEFT_OUT.items()):
-        for one in tries:
-            if one.why == why:
-                record, differences = one.record, one.differences or {}
-                yield LeftOut(
-                    record.cell, record.replicate, record.environment, reason, differences
-                )
+    for one in tries:
+        if one.differences:
+            record, reason = one.record, "measured in another environment"
+            yield LeftOut(
+                record.cell, record.replicate, record.environment, reason, one.differences
+            )
 
 
 def _progress(

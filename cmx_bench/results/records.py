@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +23,7 @@ from pydantic import Field, TypeAdapter
 
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError, SuiteError
-from cmx_bench.results.contradictions import refuse_in_record, refuse_in_run
+from cmx_bench.results.contradictions import is_tried_again, refuse_in_record, refuse_in_run
 from cmx_bench.results.details import AnyAccuracy, AnyDetails, Facts
 from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.validation import (
@@ -39,8 +39,6 @@ from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
 
 SCHEMA = 3
-# Larger files are refused before they are read: 4,000 cells of ten records make some 60 MB.
-LARGEST = 256 * 2**20  # bytes
 Environment: TypeAlias = dict[str, Any]
 Samples: TypeAlias = Mapping[str, list[Number]]
 
@@ -148,7 +146,7 @@ def append(folder: Path, record: Record) -> None:
     """
     path = folder / "records.jsonl"
     line = disk.json_of(dataclasses.asdict(record)).encode()
-    with disk.writing(path), path.open("ab+") as file:
+    with disk.writing(path), disk.appending(path) as file:
         last = _unended(file)
         if _is_half(last):
             file.truncate(file.tell() - len(last))
@@ -189,42 +187,54 @@ def read(folder: Path) -> list[Record]:
         RecordsError: a record is damaged, repeats another, contradicts itself or the run beside it,
             or is of another schema; the text names file, line and field.
     """
-    path = folder / "records.jsonl"
+    path = disk.within(folder, "records.jsonl")
     if not path.exists():
         return []
     run = read_run(folder) if (folder / "run.json").exists() else None
-    lines: dict[bytes, int] = {}
+    return _in_order(_lines(path), lambda number: f"{path}:{number}", run)
+
+
+def _in_order(
+    texts: Iterable[str | bytes], where: Callable[[int], str], run: Run | None
+) -> list[Record]:
+    """The records that were written one after the other; `where` gives the place of each."""
+    cells, environments = (None, None) if run is None else (set(run.cells), run.environments)
+    numbers: dict[str | bytes, int] = {}
+    latest: dict[tuple[str, int], tuple[int, Record]] = {}
     records = []
-    for number, line in enumerate(_lines(path), 1):
-        where = f"{path}:{number}"
-        if (earlier := lines.setdefault(line, number)) != number:
-            raise RecordsError(f"{where}: is line {earlier} once more; remove it")
-        records.append(_record(line, where, run))
+    for number, text in enumerate(texts, 1):
+        if (earlier := numbers.setdefault(text, number)) != number:
+            raise RecordsError(f"{where(number)}: is line {earlier} once more; remove it")
+        try:
+            record = decoded(_RECORD, text, SCHEMA)
+            refuse_in_record(record, cells, environments)
+        except DamageError as error:
+            raise error.at(where(number)) from error
+        before = latest.get(process := (record.cell, record.replicate))
+        if before is not None and not is_tried_again(record, before[1]):
+            raise RecordsError(
+                f"{where(number)}: replicate: process {record.replicate} of {record.cell} "
+                f"ended well in line {before[0]}; remove one of the two"
+            )
+        latest[process] = number, record
+        records.append(record)
     return records
 
 
 def _lines(path: Path) -> Iterator[bytes]:
     """The whole lines of a file that are not blank, without their ends and the byte order mark."""
-    with disk.reading(path, RecordsError):
-        _refuse_huge(path)
-        with path.open("rb") as file:
-            for number, line in enumerate(file):
-                if line.strip() and (line.endswith(b"\n") or not _is_half(line)):
-                    yield line.removeprefix(b"" if number else codecs.BOM_UTF8).strip()
-
-
-def _refuse_huge(path: Path) -> None:
-    size = path.stat().st_size
-    if size > LARGEST:
-        raise RecordsError(f"{path}: has {size:,} bytes; expected {LARGEST:,} at most")
+    with disk.reading(path, RecordsError), disk.opened(path) as file:
+        for number, line in enumerate(file):
+            if line.strip() and (line.endswith(b"\n") or not _is_half(line)):
+                yield line.removeprefix(b"" if number else codecs.BOM_UTF8).strip()
 
 
 def unfinished(folder: Path) -> bool:
     """Whether the last record was written by half, and counts for nothing: after a kill."""
-    path = folder / "records.jsonl"
+    path = disk.within(folder, "records.jsonl")
     if not path.exists():
         return False
-    with disk.reading(path, RecordsError), path.open("rb") as file:
+    with disk.reading(path, RecordsError), disk.opened(path) as file:
         return _is_half(_unended(file))
 
 
@@ -238,6 +248,8 @@ def locked(folder: Path) -> Iterator[None]:
     from filelock import FileLock  # brings asyncio along, and who reads locks nothing
 
     path = folder / ".lock"  # not the records: who opens a lock empties its file
+    with disk.writing(path):
+        disk.appending(path).close()  # it is no link to a file that would be emptied
     try:
         lock = FileLock(path).acquire(blocking=False)
     except TimeoutError as error:
@@ -283,10 +295,11 @@ def write_rendered(
         RecordsError: the folder cannot be made or written.
     """
     for name in ("", *folders):
-        with disk.writing(folder / name):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        path = disk.within(folder, name)
+        with disk.writing(path):
+            path.mkdir(parents=True, exist_ok=True)
     for name, content in rendered.items():
-        disk.write(folder / name, content)
+        disk.write(disk.within(folder, name), content)
 
 
 def name_of_new(machine: Environment, now: datetime) -> str:
@@ -302,16 +315,16 @@ def read_run(folder: Path) -> Run:
         RecordsError: there is none, it is damaged, contradicts itself, or is of another schema; the
             text names file, line and field.
     """
-    path = folder / "run.json"
+    path = disk.within(folder, "run.json")
     if not path.exists():
         raise RecordsError(f"{folder}: holds no run (no run.json); give the folder of a run")
     try:
-        return _run(text_of(path))
+        return _run(disk.text_of(path, RecordsError))
     except DamageError as error:
         raise error.at(f"{path}{_line_of(path, error.location)}") from error
 
 
-_LARGEST_LOCATED = 2**20  # bytes: YAML's reader takes a second for 200 kB
+_LARGEST_LOCATED = 2**18  # bytes: YAML's reader takes a second for 200 kB
 
 
 def _line_of(path: Path, location: Location) -> str:
@@ -347,33 +360,15 @@ def _run(text: str) -> Run:
     return run
 
 
-def record_of(values: Mapping[str, Any], where: str, run: Run | None = None) -> Record:
-    """The record that was written as `values`, of `run` where that is known.
+def records_of(values: Iterable[Mapping[str, Any]], where: str, run: Run) -> list[Record]:
+    """The records of `run` that were written as `values`.
 
     Raises:
         RecordsError: as `read`; the text names `where`.
     """
-    return _record(json.dumps(values), where, run)
-
-
-def _record(text: str | bytes, where: str, run: Run | None) -> Record:
-    try:
-        record = decoded(_RECORD, text, SCHEMA)
-        refuse_in_record(record, run)
-    except DamageError as error:
-        raise error.at(where) from error
-    return record
-
-
-def text_of(path: Path) -> str:
-    """The text of a file.
-
-    Raises:
-        RecordsError: it cannot be read, has more than `LARGEST` bytes, or is no UTF-8.
-    """
-    with disk.reading(path, RecordsError):
-        _refuse_huge(path)
-    return disk.text_of(path, RecordsError)
+    return _in_order(
+        map(json.dumps, values), lambda number: f"{where}: line {number} of its records", run
+    )
 
 
 def content_hash(run: Run, found: Iterable[Record]) -> str:

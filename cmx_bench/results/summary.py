@@ -18,7 +18,7 @@ Status: TypeAlias = Literal["ok", "failed", "skipped", "not measured"]
 
 KEYS = ["run", "model", "setting", "metric"]
 # Rows that count for nothing for these reasons say nothing of a cell either.
-ASIDE = ("tried again", "not planned", "other environment")
+ASIDE = ("tried again", "other environment")
 
 
 class Result(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # The place of a value in a JSON text: keys of objects, numbers of items.
 Location: TypeAlias = tuple[str | int, ...]
 _Noun = TypeVar("_Noun", bound="DataclassInstance")
+_Value = TypeVar("_Value")
 
 
 def _moment(text: str) -> str:
@@ -26,7 +28,7 @@ def _moment(text: str) -> str:
         datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
-            f"expected a time such as 2026-01-31T12:00:00+00:00, got {_shown(text)}"
+            f"expected a time such as 2026-01-31T12:00:00+00:00, got {shown(text)}"
         ) from None
     return text
 
@@ -48,8 +50,12 @@ class DamageError(Exception):
 
     def at(self, place: str) -> RecordsError:
         """The error to raise; `place` is the file, or a line of it."""
-        field = ".".join(map(_key, self.location))
-        return RecordsError(": ".join(filter(None, (place, field, str(self)))))
+        field = _cut(".".join(map(_key, self.location)), 200)
+        return RecordsError(": ".join(filter(None, (place, field, _cut(str(self), 400)))))
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def _key(part: str | int) -> str:
@@ -69,14 +75,23 @@ def decoded(adapter: TypeAdapter[_Noun], text: str | bytes, schema: int) -> _Nou
     written = raw.get("schema") if isinstance(raw, dict) else None
     if type(written) is int and written != schema:
         age, remedy = ("a newer", "upgrade it") if written > schema else ("an older", "run anew")
-        raise DamageError((), f"schema {_shown(written)} was written by {age} cmx-bench; "
+        raise DamageError((), f"schema {shown(written)} was written by {age} cmx-bench; "
                               f"this one reads {schema} alone, {remedy}")  # fmt: skip
     if isinstance(raw, dict) and "schema" not in raw:
         raise DamageError(("schema",), "is missing")
+    return checked(adapter, text)
+
+
+def checked(adapter: TypeAdapter[_Value], text: str | bytes) -> _Value:
+    """What a JSON text holds, which must be what `adapter` describes.
+
+    Raises:
+        DamageError: it is something else.
+    """
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
-        raise _explained(error.errors(include_url=False), raw) from None
+        raise _explained(error.errors(include_url=False), _parsed(text)) from None
 
 
 def _parsed(text: str | bytes) -> Any:
@@ -95,8 +110,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object; of a key that is there twice, readers of JSON take the last and say nothing."""
     values = dict(pairs)
     if len(values) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise DamageError((), f"the key {twice!r} is given twice; keep one")
     return values
 
@@ -109,6 +123,8 @@ def _refuse_constant(text: str) -> None:
 
 _EXPECTED = {
     "string_type": "text",
+    "string_pattern_mismatch": "text of another form",
+    "string_too_long": "shorter text",
     "int_type": "a whole number",
     "less_than": "a whole number",
     "float_type": "a number",
@@ -142,7 +158,7 @@ def _explained(errors: Iterable[ErrorDetails], raw: Any) -> DamageError:
     expected = dict.fromkeys(_expected(error) for place, error in found if place == location)
     if "a number" in expected or "a finite number" in expected:
         expected.pop("a whole number", None)
-    return DamageError(location, f"expected {' or '.join(expected)}, got {_shown(first['input'])}")
+    return DamageError(location, f"expected {' or '.join(expected)}, got {shown(first['input'])}")
 
 
 def _expected(error: ErrorDetails) -> str:
@@ -167,8 +183,9 @@ def _location(path: tuple[int | str, ...], raw: Any) -> Location:
     return location
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value for an error, cut to what a line holds."""
     if isinstance(value, Mapping | list):
         return "a list" if isinstance(value, list) else "keys and values"
     text = repr(value) if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    return _cut(text, 60)

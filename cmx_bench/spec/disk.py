@@ -1,16 +1,90 @@
-"""The files of users and runs: read whatever wrote them, replaced at once or not at all."""
+"""The files of users and runs: read whatever wrote them, replaced at once or not at all.
+
+A run's folder may be a stranger's: nothing in it is followed to elsewhere, and nothing is read that
+has no end.
+"""
 
 from __future__ import annotations
 
+import errno
+import glob
+import io
 import json
+import os
 import re
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePath
+from typing import BinaryIO, Literal
 
 from cmx_bench.errors import CmxError, RecordsError
 from cmx_bench.units import escaped
+
+# Larger files are refused before they are read: 4,000 cells of ten records make some 60 MB.
+LARGEST = 256 * 2**20  # bytes
+
+
+def within(folder: Path, name: str) -> Path:
+    """A path inside a folder that may be a stranger's, whether there is a file or not.
+
+    Raises:
+        RecordsError: it leads out of the folder, a part of it is a link, or it is neither a file
+            nor a folder.
+    """
+    path = folder
+    for part in PurePath(name).parts:
+        path /= part
+        if part == ".." or path.parent == path:
+            raise RecordsError(f"{escaped(name)}: leads out of {folder}")
+        try:
+            mode = path.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError) as error:  # no access, or a zero byte
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise RecordsError(f"{escaped(str(path))}: cannot be read: {reason}") from error
+        if stat.S_ISLNK(mode):
+            raise RecordsError(f"{path}: is a link, and none is followed here; remove it")
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise RecordsError(f"{path}: is neither a file nor a folder; remove it")
+    return path
+
+
+def opened(path: Path, largest: int = LARGEST) -> BinaryIO:
+    """A file to read, which has an end.
+
+    Raises:
+        OSError: it is not there, is a pipe or a device, or has more than `largest` bytes.
+    """
+    file = _regular(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    if (size := os.fstat(file.fileno()).st_size) > largest:
+        file.close()
+        raise OSError(errno.EFBIG, f"it has {size:,} bytes; expected {largest:,} at most")
+    return file
+
+
+def appending(path: Path) -> BinaryIO:
+    """A file to append to, made where there is none.
+
+    Raises:
+        OSError: it cannot be written, or is a link, a pipe or a device.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        return _regular(os.open(path, flags, 0o666), "ab+")
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a link; remove it") from None
+        raise
+
+
+def _regular(descriptor: int, mode: str) -> BinaryIO:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return os.fdopen(descriptor, mode)  # type: ignore[return-value]
 
 
 def folder_of_user(kind: Literal["cache", "state"]) -> Path:
@@ -45,15 +119,26 @@ def reading(path: Path, refuse: type[CmxError]) -> Iterator[None]:
         raise refuse(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def bytes_of(path: Path, refuse: type[CmxError]) -> bytes:
+    """The content of a file.
+
+    Raises:
+        refuse: it cannot be read.
+    """
+    with reading(path, refuse), opened(path) as file:
+        return file.read()
+
+
 def text_of(path: Path, refuse: type[CmxError]) -> str:
     """The text of a file in UTF-8, whose byte order mark is left out; every line ends with `\\n`.
 
     Raises:
         refuse: it cannot be read, or is no UTF-8; the text names the file, and the line.
     """
+    content = bytes_of(path, refuse)
     try:
-        with reading(path, refuse):
-            return path.read_text(encoding="utf-8-sig")
+        with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig") as text:
+            return text.read()
     except UnicodeDecodeError as error:
         line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
         raise refuse(
@@ -89,18 +174,40 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path, writer: str = "") -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A draft to write, which takes the file's place at the end; where that fails, it is removed.
 
-    Args:
-        writer: tells processes apart that may write the same file.
+    No link is written through: the draft is new, and a link in the file's place is replaced.
     """
-    draft = path.with_name(f"{path.name}{writer}.part")
+    _forget_drafts(path)
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         yield draft
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+_DRAFT = re.compile(r"\.(\d{1,9})-[0-9a-f]{8}\.part")
+
+
+def _forget_drafts(path: Path) -> None:
+    """Removes the drafts of processes that were killed."""
+    for draft in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        named = _DRAFT.fullmatch(draft.name.removeprefix(path.name))
+        if named and not _is_running(int(named[1])):
+            draft.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is somebody else's
+        pass
+    return True
 
 
 def write(path: Path, content: str | bytes) -> None:

@@ -15,6 +15,8 @@ from cmx_bench.errors import WeightsError
 from cmx_bench.models.weights import named_in_utf_8
 from cmx_bench.spec import disk
 
+_LARGEST_STATE = 2**40  # bytes: weights and what their optimizer keeps
+
 
 def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
     """Writes a `.safetensors` file; it is on the disk when this returns."""
@@ -41,7 +43,8 @@ def read_state(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with disk.opened(path, _LARGEST_STATE) as file:
+            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # zipfile, pickle, OSError: whatever the file provokes
         raise WeightsError(f"{path}: cannot be read as the state of a training "
                            f"({type(error).__name__}); add --fresh") from error  # fmt: skip

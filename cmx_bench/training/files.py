@@ -13,7 +13,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import details
-from cmx_bench.results.records import text_of
 from cmx_bench.spec import disk
 
 
@@ -27,32 +26,32 @@ class Files:
     @property
     def last(self) -> Path:
         """The weights after the last epoch."""
-        return self.folder / f"{self.name}.safetensors"
+        return disk.within(self.folder, f"{self.name}.safetensors")
 
     @property
     def best(self) -> Path:
         """The weights after the epoch of the highest top-1."""
-        return self.folder / f"{self.name}.best.safetensors"
+        return disk.within(self.folder, f"{self.name}.best.safetensors")
 
     @property
     def told(self) -> Path:
         """Of a finished training the recipe, the curve, the time."""
-        return self.folder / f"{self.name}.json"
+        return disk.within(self.folder, f"{self.name}.json")
 
     @property
     def state(self) -> Path:
         """Of an unfinished one all that it needs to go on."""
-        return self.folder / f"{self.name}.state.pt"
+        return disk.within(self.folder, f"{self.name}.state.pt")
 
     @property
     def meeting(self) -> Path:
         """Where processes that train together find each other."""
-        return self.folder / f"{self.name}.processes"
+        return disk.within(self.folder, f"{self.name}.processes")
 
 
 def of(run: Path, model: str, image_size: int, seed: int) -> Files:
     """Those of a model, in the folder of a run."""
-    return Files(run / "trained", f"{model}.r{image_size}.seed{seed}")
+    return Files(disk.within(run, "trained"), f"{model}.r{image_size}.seed{seed}")
 
 
 def write_told(path: Path, told: Mapping[str, Any]) -> None:
@@ -69,7 +68,7 @@ def read_told(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        TypeAdapter(details.Training).validate_json(text := text_of(path))
+        TypeAdapter(details.Training).validate_json(text := disk.text_of(path, RecordsError))
     except ValidationError as error:
         raise RecordsError(f"{path}: is no training that was finished; remove it") from error
     told: dict[str, Any] = json.loads(text)

@@ -13,6 +13,7 @@ from cmx_bench.errors import CmxError, SkipError, first_line
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.results.records import Environment
+from cmx_bench.spec import disk
 from cmx_bench.worker import machine
 from cmx_bench.worker.job import Job, Outcome
 
@@ -28,8 +29,9 @@ def execute(job: Job) -> Outcome:
 
 def print_to(log: Path, heading: str) -> None:
     """Sends what this process and its libraries print to a file, below a heading."""
-    with log.open("ab", buffering=0) as file:
+    with disk.appending(log) as file:
         file.write(f"--- {heading}\n".encode())
+        file.flush()
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
 

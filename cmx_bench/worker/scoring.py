@@ -28,6 +28,7 @@ from cmx_bench.models import weights
 from cmx_bench.results import predictions
 from cmx_bench.results.predictions import BROKEN, PREDICTED, ROW, Images
 from cmx_bench.results.records import Environment
+from cmx_bench.spec import disk
 from cmx_bench.worker import machine
 from cmx_bench.worker.job import Evaluated, Outcome, Seen
 from cmx_bench.worker.sampling import print_to, reason_of
@@ -175,7 +176,7 @@ def _enter(
     told = f"{task.asked!r} {task.path} {seen!r} {digest} {valid}"
     name = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
     target = predictions.path(folder, model.name, cell.setting_key)
-    part = target.with_name(f"{target.stem}.{name}.rows")
+    part = disk.within(target.parent, f"{target.stem}.{name}.rows")
     before, real = predictions.resume(part, size), task.asked.real_labels is not None
     return _Entrant(cell, seen, predict, part, before, digest, real)
 

@@ -21,7 +21,7 @@ def make(task: Evaluation, folder: Path, places: Collection[int]) -> None:
     for place, item in enumerate(islice(dataset.items(), max(places) + 1)):
         if place not in places:
             continue
-        target = agreement.thumbnail(folder, place)
+        target = disk.within(folder, agreement.thumbnail(place))
         target.parent.mkdir(exist_ok=True)
         with suppress(Exception):  # it was whole when it was evaluated; without a copy it is named
             small = rgb(item)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import gzip
 import io
 import json
 import re
@@ -14,6 +15,7 @@ import pytest
 
 from cmx_bench.present import latex, markdown
 from cmx_bench.report import RENDERERS, overview
+from cmx_bench.report.formats import files
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
@@ -97,3 +99,28 @@ def test_no_text_becomes_markup(said: Report) -> None:
     assert "<script" not in text and "[link](" not in text and "@somebody" not in text
     assert check(RENDERERS["latex"](said)) > 0
     assert json.loads(RENDERERS["json"](said))["run"]["title"] == said.run.title
+
+
+FORMULAS = ("=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "\t=1")
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_text_becomes_a_formula(run: Run, found: list[Record], formula: str) -> None:
+    models = [dataclasses.replace(model, label=f"{formula} {n}") for n, model in enumerate(PAPER)]
+    report = summarise(dataclasses.replace(run, models=tuple(models)), found)
+    texts = {
+        name: gzip.decompress(text).decode() if isinstance(text, bytes) else text
+        for name, text in files(report).items()
+        if name.endswith((".csv", ".gz"))
+    }
+    fields = [field for text in texts.values() for row in csv.reader(io.StringIO(text))
+              for field in row]  # fmt: skip
+    shown = plain(formula)
+    assert sum(field.startswith(f"'{shown}") for field in fields) > 40
+    assert not any(field.startswith(shown) for field in fields)
+
+
+def test_a_number_with_its_sign_is_no_formula(run: Run, found: list[Record]) -> None:
+    models = [dataclasses.replace(model, label="-1.5 ± 2 %") for model in PAPER]
+    text = RENDERERS["csv"](summarise(dataclasses.replace(run, models=tuple(models)), found))
+    assert "-1.5 ± 2 %" in text and "'-1.5" not in text

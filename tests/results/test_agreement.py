@@ -59,15 +59,47 @@ def test_who_has_not_voted_is_left_out(folder: Path) -> None:
 
 def test_predictions_of_other_images_are_refused(folder: Path) -> None:
     predictions.write_images(folder, Images(("0.jpg",), ((0,),)))
-    message = r"a\.s\.npz: holds predictions of 6 images; images\.csv lists 1"
+    message = r"a\.s\.npz: cannot be read as predictions: of 6 images, and images\.csv lists 1$"
     with pytest.raises(RecordsError, match=message):
         agreement.read(folder, VOTES)
 
 
 def test_thumbnails_by_number(tmp_path: Path) -> None:
-    file = agreement.thumbnail(tmp_path, 12)
+    file = tmp_path / agreement.thumbnail(12)
     file.parent.mkdir(parents=True)
-    file.write_bytes(b"jpeg")
+    file.write_bytes(b"\xff\xd8\xff...")
     file.with_name("cover.jpg").write_bytes(b"somebody's own")
-    assert agreement.thumbnails(tmp_path) == {12: b"jpeg"}
-    assert agreement.thumbnails(tmp_path / "none") == {}
+    assert agreement.thumbnails(tmp_path, 13) == {12: b"\xff\xd8\xff..."}
+    assert agreement.thumbnails(tmp_path, 12) == {}
+    assert agreement.thumbnails(tmp_path / "none", 13) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"root:x:0:0", "0.jpg: is no JPEG"),
+        (b"\xff\xd8\xff" + bytes(2**16), "it has 65,539 bytes; expected 65,536 at most"),
+    ],
+)
+def test_what_is_no_thumbnail(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / agreement.thumbnail(0)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    with pytest.raises(RecordsError, match=message):
+        agreement.thumbnails(tmp_path, 1)
+
+
+def test_no_link_is_followed(folder: Path) -> None:
+    file = folder / agreement.thumbnail(0)
+    file.parent.mkdir()
+    file.symlink_to("/etc/passwd")
+    with pytest.raises(RecordsError, match=r"0\.jpg: is a link"):
+        agreement.thumbnails(folder, 6)
+    for name in ("a.s.npz", "images.csv", ""):
+        path = folder / "predictions" / name
+        path.rename(folder / "elsewhere")
+        path.symlink_to(folder / "elsewhere")
+        with pytest.raises(RecordsError, match="is a link"):
+            agreement.read(folder, VOTES)
+        path.unlink()
+        (folder / "elsewhere").rename(path)

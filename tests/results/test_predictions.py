@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def test_rows_are_read_back(tmp_path: Path) -> None:
     predictions.append(part, rows(2))
     whole = np.concatenate([rows(4), rows(2)])
     predictions.finish(whole, target)
-    assert np.array_equal(predictions.read(target), whole)
+    assert np.array_equal(predictions.read(target, len(whole)), whole)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.npz", "one.rows"]
 
 
@@ -78,7 +79,7 @@ def test_what_is_damaged_is_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "one.npz"
     file.write_bytes(content)
     with pytest.raises(RecordsError, match="one.npz: cannot be read as predictions"):
-        predictions.read(file)
+        predictions.read(file, 4)
     with pytest.raises(RecordsError, match="images.csv"):
         predictions.read_images(tmp_path)
 
@@ -92,7 +93,7 @@ def test_a_damaged_byte_is_named(tmp_path: Path, share: float) -> None:
     content[place] ^= 0xFF
     file.write_bytes(content)
     with pytest.raises(RecordsError, match="one.npz: cannot be read as predictions"):
-        predictions.read(file)
+        predictions.read(file, 4)
 
 
 @pytest.mark.parametrize("top5", [np.zeros((4, 5)), np.zeros((4, 3), "<i4"), np.int32(1)])
@@ -101,7 +102,40 @@ def test_arrays_of_another_kind_are_refused(tmp_path: Path, top5: np.ndarray) ->
     np.savez_compressed(file, state=found["state"], score=found["score"], image=found["image"],
                         top5=top5)  # fmt: skip
     with pytest.raises(RecordsError, match="one.npz: cannot be read as predictions"):
-        predictions.read(file)
+        predictions.read(file, 4)
+
+
+def test_rows_are_not_unpacked_before_their_number_is_known(tmp_path: Path) -> None:
+    """A header of 128 bytes may say that there are 10^11 rows, which numpy would make room for."""
+    file = tmp_path / "one.npz"
+    with zipfile.ZipFile(file, "w") as packed:
+        for name in ROW.names or ():
+            header = {"descr": ROW[name].base.str, "fortran_order": False}
+            with packed.open(f"{name}.npy", "w") as member:
+                shape = (10**11, *ROW[name].shape)
+                np.lib.format.write_array_header_1_0(member, {**header, "shape": shape})
+    message = "cannot be read as predictions: of 100,000,000,000 images, and images.csv lists 4$"
+    with pytest.raises(RecordsError, match=message):
+        predictions.read(file, 4)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a,x", "invalid literal for int"),
+        ("a,-1", "-1 is no label"),
+        ("a,3000000000", "3000000000 is no label"),
+        ("a," + "1" * 5000, "Exceeds the limit"),
+        ("a", "not enough values"),
+        ("a,1,2", "too many values"),
+        ("x" * 140_000 + ",1", "field larger than field limit"),
+    ],
+)
+def test_a_damaged_line_of_the_images_is_named(tmp_path: Path, line: str, message: str) -> None:
+    predictions.folder_of(tmp_path).mkdir()
+    predictions.images_path(tmp_path).write_text(f"key,labels\nb,0\n{line}\nc,0\n")
+    with pytest.raises(RecordsError, match=rf"images\.csv:3: expected a key .*{message}"):
+        predictions.read_images(tmp_path)
 
 
 def test_right_with_any_label_among_the_likeliest() -> None:

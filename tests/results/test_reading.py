@@ -179,14 +179,6 @@ def test_a_metric_that_one_model_lacks_is_a_failure(run: Run, found: list[Record
     assert len(report.failures) == 2
 
 
-def test_records_of_other_cells_are_left_out(run: Run, found: list[Record]) -> None:
-    stray = dataclasses.replace(found[0], cell="vgg11/params/r224", model="vgg11")
-    report = summarise(run, [*found, stray])
-    assert [(one.cell, one.reason) for one in report.left_out] == [
-        ("vgg11/params/r224", "not a cell of this run")
-    ]
-
-
 def test_what_only_leaves_out_is_named(run: Run) -> None:
     run = dataclasses.replace(
         run, only=("*/params/*",), cells=tuple(key for key in run.cells if "/params/" in key)

@@ -26,6 +26,10 @@ RUN = Run(
 )  # fmt: skip
 
 
+# A record of its cell.
+PLANNED = replace(
+    RECORD, cell="a/params/r224", measure="params", setting="r224", values={"params": [1]}
+)
 HASH = "944565882afac01a716efc8d5a4121bf66f54c656b637f925ae4405819d916e3"
 
 
@@ -71,7 +75,7 @@ def test_a_last_record_that_lacks_its_line_feed_counts(tmp_path: Path) -> None:
 def test_files_that_went_through_an_editor(tmp_path: Path, last: str) -> None:
     """A byte order mark, other ends of lines, blanks at the end."""
     records.write_run(tmp_path, RUN)
-    written = [replace(RECORD, replicate=n) for n in range(2)]
+    written = [replace(PLANNED, replicate=n) for n in range(2)]
     for record in written:
         records.append(tmp_path, record)
     for name in ("run.json", "records.jsonl"):
@@ -79,7 +83,7 @@ def test_files_that_went_through_an_editor(tmp_path: Path, last: str) -> None:
         (tmp_path / name).write_bytes(f"\ufeff{text}".encode())
     assert records.read(tmp_path) == written and not records.unfinished(tmp_path)
     assert records.read_run(tmp_path) == RUN
-    records.append(tmp_path, replace(RECORD, replicate=2))
+    records.append(tmp_path, replace(PLANNED, replicate=2))
     assert len(records.read(tmp_path)) == 3
 
 
@@ -87,7 +91,7 @@ def test_names_that_are_no_utf_8_can_be_read_again(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
     records.write_run(tmp_path, replace(RUN, command=f"cmx-bench run {name}.yaml"))
     records.append(
-        tmp_path, replace(RECORD, status="failed", values={}, reason=f"no {name} \ud83d")
+        tmp_path, replace(PLANNED, status="failed", values={}, reason=f"no {name} \ud83d")
     )
     assert records.read_run(tmp_path).command == r"cmx-bench run caf\xe9.yaml"
     assert records.read(tmp_path)[0].reason == r"no caf\xe9 \ud83d"
@@ -111,17 +115,17 @@ def test_claims_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_the_content_hash_follows_every_value_and_survives_the_disk(tmp_path: Path) -> None:
-    one = records.content_hash(RUN, [RECORD])
+    one = records.content_hash(RUN, [PLANNED])
     records.write_run(tmp_path, RUN)
-    records.append(tmp_path, RECORD)
+    records.append(tmp_path, PLANNED)
     assert records.content_hash(records.read_run(tmp_path), records.read(tmp_path)) == one
     others = [
         (RUN, []),
-        (RUN, [RECORD, RECORD]),
-        (RUN, [replace(RECORD, values={"throughput": [1.0, 0.3]})]),
-        (RUN, [replace(RECORD, discarded={"throughput": [1.0]})]),
-        (replace(RUN, device="cuda:0"), [RECORD]),
-        (replace(RUN, environments={"e": {"torch": "3"}}), [RECORD]),
+        (RUN, [PLANNED, PLANNED]),
+        (RUN, [replace(PLANNED, values={"params": [1, 3]})]),
+        (RUN, [replace(PLANNED, discarded={"params": [1.0]})]),
+        (replace(RUN, device="cuda:0"), [PLANNED]),
+        (replace(RUN, environments={"e": {"torch": "3"}}), [PLANNED]),
     ]
     found = {records.content_hash(*other) for other in others}
     assert len(found) == len(others) and one not in found

@@ -17,6 +17,7 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.results import records
 from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.records import Record, Run
+from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 224, 4, cudnn_benchmark=False)
@@ -252,7 +253,7 @@ def test_a_key_that_an_earlier_version_did_not_write(where: Where) -> None:
         if name == "run":
             records.run_of(values, "here")
         else:
-            records.record_of(values, "here")
+            records.records_of([values], "here", RUN)
     except RecordsError as error:
         assert not str(error).endswith(f"{dotted(where)}: is missing")
 
@@ -359,9 +360,10 @@ def test_the_line_of_a_long_run_is_named(tmp_path: Path) -> None:
 def test_a_huge_file_is_not_read(tmp_path: Path, name: str) -> None:
     records.write_run(tmp_path, RUN)
     with (tmp_path / name).open("wb") as file:
-        file.truncate(records.LARGEST + 1)
+        file.truncate(disk.LARGEST + 1)
     with pytest.raises(
-        RecordsError, match=f"{name}: has 268,435,457 bytes; expected 268,435,456 at most"
+        RecordsError,
+        match=f"{name}: cannot be read: it has 268,435,457 bytes; expected 268,435,456 at most",
     ):
         records.read_run(tmp_path)
         records.read(tmp_path)
@@ -384,6 +386,10 @@ CONTRADICTIONS: list[tuple[Where, Any, str]] = [
     (("timed", ("cell",)), RUN.cells[1], f"cell: is '{RUN.cells[1]}', and the rest of the record"),
     (("timed", ("model",)), "b", "and the rest of the record 'b/throughput/"),
     (("timed", ("status",)), "fine", "status: expected 'ok', 'failed' or 'skipped', got 'fine'"),
+    (("timed", ("reason",)), "why", "reason: expected none where the status is 'ok'"),
+    (("timed", ("status",)), "failed", "reason: expected one where the status is 'failed'"),
+    (("evaluated", ("values",)), {}, "values: are missing, and the status is 'ok'"),
+    (("evaluated", ("values",)), {"top1": []}, "values: are missing, and the status is 'ok'"),
     (("timed", ("environment",)), "f", "environment: the run has no 'f'"),
     (("timed", ("values", "throughput")), [9.5],
      "covariates.disturbed: expected a value for each of 2 samples of throughput, got 4"),
@@ -437,6 +443,31 @@ def test_a_record_that_is_there_twice(tmp_path: Path) -> None:
         records.read(tmp_path)
 
 
+def test_a_record_of_no_cell_of_the_run(refused: Any) -> None:
+    for model, measure in (("b", "throughput"), ("a", "latency")):
+        cell = f"{model}/{measure}/{SETTING.key}"
+        value = plain("evaluated") | {"cell": cell, "model": model, "measure": measure}
+        assert refused("evaluated", json.dumps(value)) == f"cell: the run has no {cell!r}"
+
+
+@pytest.mark.parametrize("changes", [{"elapsed": 9.0}, {"status": "failed", "reason": "x"}])
+def test_a_process_that_ended_well_ended_once(tmp_path: Path, changes: dict[str, Any]) -> None:
+    for record in (TIMED, EVALUATED, replace(TIMED, **changes)):
+        records.append(tmp_path, record)
+    message = f"jsonl:3: replicate: process 0 of {TIMED.cell} ended well in line 1; remove one"
+    with pytest.raises(RecordsError, match=message):
+        records.read(tmp_path)
+
+
+def test_what_failed_is_tried_again_and_other_weights_are_evaluated(tmp_path: Path) -> None:
+    lost = replace(TIMED, status="failed", reason="x", values={}, covariates={}, discarded={})
+    other = replace(EVALUATED, details={**EVALUATED.details, "weights": "b.safetensors"})
+    written = [lost, replace(lost, elapsed=2.0), TIMED, EVALUATED, other]
+    for record in written:
+        records.append(tmp_path, record)
+    assert records.read(tmp_path) == written
+
+
 def test_conditions_of_an_unknown_measure(refused: Any) -> None:
     value = plain("timed") | {"measure": "speed", "cell": f"a/speed/{SETTING.key}"}
     assert refused("timed", json.dumps(value)) == "measure: 'speed' is unknown, and has conditions"
@@ -464,7 +495,12 @@ def test_values_in_a_page_are_refused_by_its_name() -> None:
         value = plain("run")
         value["models"][0]["label"] = 3
         records.run_of(value, "page.html")
-    with pytest.raises(RecordsError, match="page.html: replicate: expected at least 0, got -1"):
-        records.record_of(plain("timed") | {"replicate": -1}, "page.html")
-    with pytest.raises(RecordsError, match="page.html: environment: the run has no 'f'"):
-        records.record_of(plain("timed") | {"environment": "f"}, "page.html", RUN)
+    place = "page.html: line 2 of its records"
+    for field, value, message in (
+        ("replicate", -1, "replicate: expected at least 0, got -1"),
+        ("environment", "f", "environment: the run has no 'f'"),
+    ):
+        with pytest.raises(RecordsError, match=f"{place}: {message}"):
+            records.records_of(
+                [plain("evaluated"), plain("timed") | {field: value}], "page.html", RUN
+            )

@@ -83,7 +83,104 @@ def test_what_fails_leaves_the_old_content_and_no_draft(tmp_path: Path) -> None:
 
 def test_writers_have_drafts_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    with disk.replacing(path, ".1") as one, disk.replacing(path, ".2") as other:
+    with disk.replacing(path) as one, disk.replacing(path) as other:
         one.write_text("one")
         other.write_text("other")
     assert path.read_text() == "one"  # it ended last
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with what somebody may put into it, beside a file that is none of its business."""
+    (tmp_path / "secret").write_text("mine")
+    folder = tmp_path / "run"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "file").write_text("text")
+    (folder / "link").symlink_to("../secret")
+    (folder / "nowhere").symlink_to("gone")
+    (folder / "rooms").symlink_to("..", target_is_directory=True)
+    os.mkfifo(folder / "pipe")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["new", "inner/file", "inner/new", "new/file", "inner", "."])
+def test_a_path_inside(folder: Path, name: str) -> None:
+    assert disk.within(folder, name) == folder / name
+    linked = folder.with_name("linked")
+    linked.symlink_to(folder)
+    assert disk.within(linked, name) == linked / name  # who gives the folder may give a link
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("link", "link: is a link"),
+        ("nowhere", "nowhere: is a link"),
+        ("rooms/new", "rooms: is a link"),
+        ("inner/../../secret", "leads out of"),
+        ("/etc/passwd", "/etc/passwd: leads out of"),
+        ("pipe", "pipe: is neither a file nor a folder"),
+        ("\0", r"\\x00: cannot be read: .*null byte"),
+        ("x" * 300, "cannot be read: File name too long"),
+    ],
+)
+def test_a_path_that_leads_elsewhere(folder: Path, name: str, message: str) -> None:
+    with pytest.raises(RecordsError, match=message):
+        disk.within(folder, name)
+
+
+@pytest.mark.parametrize("name", ["pipe", "inner", "/dev/zero", "/dev/null"])
+def test_what_has_no_end_is_not_read(folder: Path, name: str) -> None:
+    with pytest.raises(SuiteError, match="cannot be read: it is no regular file"):
+        disk.text_of(folder / name, SuiteError)
+
+
+def test_what_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        file.truncate(disk.LARGEST + 1)
+    with pytest.raises(SuiteError, match="it has 268,435,457 bytes; expected 268,435,456 at most"):
+        disk.bytes_of(path, SuiteError)
+
+
+@pytest.mark.parametrize("name", ["link", "nowhere", "pipe", "inner"])
+def test_nothing_is_appended_to_elsewhere(folder: Path, name: str) -> None:
+    with pytest.raises(RecordsError, match="cannot be written: "), disk.writing(folder / name):
+        disk.appending(folder / name)
+    assert (folder.parent / "secret").read_text() == "mine" and not (folder / "gone").exists()
+
+
+def test_what_is_appended_follows(tmp_path: Path) -> None:
+    for text in (b"one\n", b"two\n"):
+        with disk.appending(tmp_path / "file") as file:
+            file.write(text)
+    assert (tmp_path / "file").read_bytes() == b"one\ntwo\n"
+
+
+def test_no_link_is_written_through(folder: Path) -> None:
+    """Neither one in the file's place nor any at names that drafts have had."""
+    for name in (".part", f".{os.getpid()}-00000000.part"):
+        (folder / f"link{name}").symlink_to("../secret")
+    disk.write(folder / "link", "new")
+    assert (folder / "link").read_text() == "new" and not (folder / "link").is_symlink()
+    assert (folder.parent / "secret").read_text() == "mine"
+
+
+def test_a_new_file_has_the_rights_that_the_user_gives(tmp_path: Path) -> None:
+    mask = os.umask(0o027)
+    try:
+        disk.write(tmp_path / "file", "text")
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_drafts_of_processes_that_were_killed_go(tmp_path: Path) -> None:
+    gone, here = 999_999_999, os.getpid()  # the first is above every process's number
+    names = {number: f"file.{number}-0123abcd.part" for number in (gone, here)}
+    for name in (*names.values(), "file.mine.part", "other.999999999-0123abcd.part"):
+        (tmp_path / name).touch()
+    disk.write(tmp_path / "file", "text")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "file", names[here], "file.mine.part", "other.999999999-0123abcd.part",
+    }  # fmt: skip

@@ -73,7 +73,8 @@ def evaluate(these: Sequence[Cell], task: Evaluation, folder: Path) -> dict[str,
 
 
 def rows(cell: Cell, folder: Path) -> np.ndarray[Any, Any]:
-    return predictions.read(predictions.path(folder, cell.model.name, cell.setting_key))
+    count = len(predictions.read_images(folder).keys)
+    return predictions.read(predictions.path(folder, cell.model.name, cell.setting_key), count)
 
 
 def timms_own(cell: Cell, images: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -4,7 +4,7 @@ costs."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
@@ -131,7 +131,7 @@ def _pictures(report: Report, winner: Voter, loser: Voter) -> Entry:
     for place in agreement.only(votes, winner, loser):
         key = plain(votes.images.keys[place])
         if place in report.thumbnails:
-            file = agreement.thumbnail(Path(), place).as_posix()
+            file = agreement.thumbnail(place)
             title = f"{key}: {votes.classes[winner][place]}, not {votes.classes[loser][place]}"
             pictures.append(Picture(file, report.thumbnails[place], title))
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import gzip
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +19,18 @@ from cmx_bench.present import drawing
 from cmx_bench.report import formats
 from cmx_bench.report.formats import Subject
 from cmx_bench.report.tables import side_by_side
+from cmx_bench.report.verify import svg
 from cmx_bench.report.verify.places import PLACES, Places
 from cmx_bench.results import embedded, predictions
 from cmx_bench.results.embedded import Embedded
 from cmx_bench.results.nouns import Report
+from cmx_bench.spec import disk
 
 _PAGE = "report.html"
 _NOTHING = "(nothing)"
+# So much longer than what is recomputed, a text is not searched for the places that differ; nor are
+# lines of which so many pairs could be alike.
+_MUCH_LONGER, _MOST_PAIRS = 4, 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,15 @@ def verify(path: Path) -> Verification:
     beside = path / "comparison.html"
     if path.is_dir() and ((path / "run.json").exists() or not beside.exists()):
         return _run(path)
-    page = beside if path.is_dir() else path
+    page = disk.within(path, beside.name) if path.is_dir() else path
     text = _text_of(page)
     inside = embedded.unpack(text, str(page))
     subject = _subject(inside)
     if path.is_dir():
         made = formats.files(subject)
-        return _compared(subject, _shown(path, made), made, inside[0], _stale(path, made))
+        return _compared(subject, _shown(path, made), made, inside, _stale(path, made))
     name = f"{formats.stem(subject)}.html"
-    return _compared(subject, {name: text}, {name: formats.html(subject)}, inside[0])
+    return _compared(subject, {name: text}, {name: formats.html(subject)}, inside)
 
 
 def _run(folder: Path) -> Verification:
@@ -77,9 +81,10 @@ def _run(folder: Path) -> Verification:
     made = formats.files(found, _copies(folder))
     shown = _shown(folder, made)
     others = list(_predictions(folder, found))
-    inside = embedded.read(folder / _PAGE) if _PAGE in shown else None
-    if inside is not None:
-        mine, theirs = (formats.content_hash(one) for one in (found, inside.report))
+    page = shown.get(_PAGE)
+    inside = [embedded.unpack_one(page, str(folder / _PAGE))] if isinstance(page, str) else []
+    for run in inside:
+        mine, theirs = (formats.content_hash(one) for one in (found, run.report))
         if mine != theirs:
             place = "content hash of the raw samples in it"
             others.append(Difference(_PAGE, place, theirs, mine))
@@ -97,31 +102,34 @@ def _subject(inside: Sequence[Embedded]) -> Subject:
 def _shown(folder: Path, made: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
     """What the folder has of the files that are made."""
     return {
-        name: path.read_bytes() if isinstance(content, bytes) else _text_of(path)
+        name: disk.bytes_of(path, RecordsError) if isinstance(content, bytes) else _text_of(path)
         for name, content in made.items()
-        if (path := folder / name).exists()
+        if (path := disk.within(folder, name)).exists()
     }
 
 
 def _text_of(path: Path) -> str:
-    """Every character of a file: `read_text` gives one for each end of a line."""
+    """Every character of a file: `disk.text_of` gives one for each end of a line."""
     try:
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
+        return disk.bytes_of(path, RecordsError).decode()
+    except UnicodeDecodeError as error:
         raise RecordsError(f"{path}: cannot be read: {error}") from error
 
 
 def _stale(folder: Path, made: Mapping[str, str | bytes]) -> Iterator[str]:
-    """A note on each table and figure that lies in the folder and is not made any more."""
-    paths = (path for name in ("tables", "figures") for path in (folder / name).glob("*.*"))
+    """A note on each file among the tables and figures that is not made of this run."""
+    rooms = (disk.within(folder, name) for name in ("tables", "figures"))
+    there = (path for room in rooms for path in room.rglob("*"))
+    paths = (path for path in there if path.is_symlink() or not path.is_dir())
     for name in sorted(path.relative_to(folder).as_posix() for path in paths):
         if name not in made:
-            yield f"{name} is of an earlier rendering, and was not compared"
+            yield f"{units.escaped(name)} is not made of this run (any more), and was not compared"
 
 
 def _copies(folder: Path) -> list[str]:
     """The formats besides SVG that the folder has figures in."""
-    ends = {path.name.partition(".")[2] for path in (folder / "figures").glob("*.*")}
+    figures = disk.within(folder, "figures")
+    ends = {path.name.partition(".")[2] for path in figures.glob("*.*")}
     return [name for name in drawing.COPIES if name in ends]
 
 
@@ -134,7 +142,7 @@ def _predictions(folder: Path, found: Report) -> Iterator[Difference]:
         for replicate, said in zip(ended["replicate"], ended["details"], strict=True):
             path = predictions.path(predictions.home(folder, replicate), *voter)
             where = path.relative_to(folder).as_posix()
-            rows = predictions.read(path)
+            rows = predictions.read(path, len(votes.images.keys))
             counted = rows["top5"][:, 0] >= 0  # but for broken images
             counted &= predictions.labelled(votes.images.labels)
             yield from _count(where, "images", said["images"], counted)
@@ -156,18 +164,18 @@ def _compared(
     subject: Subject,
     shown: Mapping[str, str | bytes],
     made: Mapping[str, str | bytes],
-    inside: Embedded | None,
+    inside: Sequence[Embedded],
     stale: Iterable[str] = (),
     others: Iterable[Difference] = (),
 ) -> Verification:
     """Every file that is made held against the one that is shown.
 
     Args:
-        inside: what the page holds, where there is one.
+        inside: what the page holds, where there is one, run by run.
         stale: notes on files that are not made any more.
         others: differences that were found elsewhere.
     """
-    apart = {} if inside is None else inside.versions_apart
+    apart = {name: pair for run in inside for name, pair in run.versions_apart.items()}
     notes = [
         f"the page was rendered with {package} {then}, recomputed with {now}"
         for package, (then, now) in apart.items()
@@ -177,9 +185,11 @@ def _compared(
         notes.append(f"drawings were not compared: versions of {', '.join(drawn_by)} differ")
     count, differences = 0, list(others)
     for name, recomputed in made.items():
-        if drawn_by and name.startswith("figures/"):
-            continue
         given = shown.get(name)
+        if drawn_by and name.startswith("figures/"):
+            if isinstance(given, str) and (odd := drawings.oddity(given)):
+                differences.append(Difference(name, "the drawing", odd, "a drawing alone"))
+            continue
         if given is None:
             differences.append(Difference(name, "the file", _NOTHING, "a file"))
         elif isinstance(recomputed, bytes):
@@ -191,6 +201,8 @@ def _compared(
             places, named = _in_text(name, given, recomputed, drawn_alike=not drawn_by)
             count += places
             differences += named
+            if name.endswith(".html"):
+                differences += _strays(name, given, inside)
     digest = formats.content_hash(subject)
     return Verification(digest, len(made), count, tuple(differences), (*notes, *stale))
 
@@ -200,14 +212,21 @@ def _in_bytes(name: str, shown: bytes, recomputed: bytes) -> list[Difference]:
         return []
     if not name.endswith(".gz"):
         return [Difference(name, "the drawing", "another", "this one")]
-    try:  # another zlib writes other bytes for the same text
-        given, ours = (gzip.decompress(packed).decode() for packed in (shown, recomputed))
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    ours = gzip.decompress(recomputed)  # another zlib writes other bytes for the same text
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        given = stream.decompress(shown, len(ours) + 1)
+        if not stream.eof or stream.unused_data:
+            raise zlib.error("it is longer, or cut off")
+        return _in_text(name, given.decode(), ours.decode())[1]
+    except (zlib.error, UnicodeDecodeError) as error:
         return [Difference(name, "the file", f"what cannot be read: {error}", "a table")]
-    return _in_text(name, given, ours)[1]
 
 
-_DRAWING = re.compile(r'(<figure id="[^"]*">.*?)<svg.*?</svg>', re.DOTALL)
+def _strays(name: str, page: str, inside: Sequence[Embedded]) -> Iterator[Difference]:
+    """What the blocks of data hold besides the runs that they were read as."""
+    for number, text, expected in embedded.strays(page, inside):
+        yield Difference(name, f"block of data {number}", text, expected)
 
 
 def _in_text(
@@ -217,11 +236,13 @@ def _in_text(
     if name.endswith(".html"):
         shown, recomputed = embedded.without(shown), embedded.without(recomputed)
         if not drawn_alike:
-            shown, recomputed = (_DRAWING.sub(r"\1", text) for text in (shown, recomputed))
+            shown, recomputed = (svg.without(text) for text in (shown, recomputed))
     read = PLACES[PurePath(name).suffix]
     ours = read(recomputed)
     if shown == recomputed:
         return ours.count, []
+    if len(shown) > _MUCH_LONGER * max(len(recomputed), 2**20):
+        return ours.count, [Difference(name, "the file", shown, recomputed)]
     named = [Difference(name, *apart) for apart in _apart(read(shown), ours)]
     return ours.count, named or [Difference(name, "the markup", shown, recomputed)]
 
@@ -242,12 +263,29 @@ def _apart(shown: Places, recomputed: Places) -> Iterator[tuple[str, str, str]]:
         one, other = (places.drawings.get(name, _NOTHING) for places in (shown, recomputed))
         if one != other:
             yield f"figure {name}, drawing", one, other
-    matcher = difflib.SequenceMatcher(None, shown.lines, recomputed.lines, autojunk=False)
+    yield from _lines_apart(shown.lines, recomputed.lines)
+
+
+def _lines_apart(shown: Sequence[str], recomputed: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Each line that differs; all of them as one place where it would take long to tell them
+    apart, which takes the product of their numbers and more."""
+    begin = _alike(zip(shown, recomputed, strict=False))
+    after = _alike(zip(reversed(shown[begin:]), reversed(recomputed[begin:]), strict=False))
+    theirs, ours = (these[begin : len(these) - after] for these in (shown, recomputed))
+    if len(theirs) * len(ours) > _MOST_PAIRS:
+        yield f"lines {begin + 1} to {begin + len(theirs)}", "\n".join(theirs), "\n".join(ours)
+        return
+    matcher = difflib.SequenceMatcher(None, theirs, ours, autojunk=False)
     for kind, start, end, first, last in matcher.get_opcodes():
         if kind != "equal":
-            lines = zip_longest(shown.lines[start:end], recomputed.lines[first:last])
-            for number, (one, other) in enumerate(lines, start + 1):
+            lines = zip_longest(theirs[start:end], ours[first:last])
+            for number, (one, other) in enumerate(lines, begin + start + 1):
                 yield f"line {number}", one or _NOTHING, other or _NOTHING
+
+
+def _alike(pairs: Iterable[tuple[str, str]]) -> int:
+    """How many pairs are alike before the first that is not."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 _ROOM = 120
@@ -257,10 +295,11 @@ def lines(found: Verification) -> Iterator[str]:
     """A line for each difference, for each note, and what it comes to."""
     for one in found.differences:
         shown, recomputed = _narrowed(one.shown, one.recomputed)
-        yield f"{one.file}: {one.place}: shows {shown!r}, the raw samples give {recomputed!r}"
+        place = units.escaped(one.place[:_ROOM]).replace("\n", " ")
+        yield f"{one.file}: {place}: shows {shown!r}, the raw samples give {recomputed!r}"
     yield from found.notes
-    files = units.counted(found.files, "file")
-    compared = f"{units.counted(found.places, 'place')} in {files}"
+    places, those = units.counted(found.places, "place"), units.counted(found.files, "file")
+    compared = f"{places} in {those}"
     if found.differences:
         yield f"{len(found.differences):,} of {compared} differ from the raw samples"
     else:
@@ -271,8 +310,7 @@ def _narrowed(one: str, other: str) -> tuple[str, str]:
     """Two texts around the first character in which they differ, where they are long."""
     if max(len(one), len(other)) <= _ROOM:
         return one, other
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-    start = max(0, sum(1 for _ in alike) - _ROOM // 3)
+    start = max(0, _alike(zip(one, other, strict=False)) - _ROOM // 3)
     return _cut(one, start), _cut(other, start)
 
 

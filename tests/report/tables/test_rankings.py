@@ -71,9 +71,9 @@ def made(tmp_path: Path) -> Report:
                 cell, model.name, "accuracy", setting.key, 0, "ok", values, "", "e1",
                 "2026-01-01T00:00:00.000+00:00", 2.0, details=details(right),
             ))  # fmt: skip
-    thumbnail = agreement.thumbnail(tmp_path, 240)
+    thumbnail = tmp_path / agreement.thumbnail(240)
     thumbnail.parent.mkdir()
-    thumbnail.write_bytes(b"jpeg bytes")
+    thumbnail.write_bytes(b"\xff\xd8\xff bytes")
     return report.read(tmp_path)
 
 
@@ -127,7 +127,7 @@ def test_images_that_only_one_has_right_are_shown(made: Report) -> None:
     assert "n01440764/240.jpg: 0, not 1" in first[1].flat
     assert (last[1].text, last[2].flat) == ("239.jpg, 238.jpg", "")
     page = RENDERERS["html"](made)
-    assert 'src="data:image/jpeg;base64,anBlZyBieXRlcw=="' in page
+    assert 'src="data:image/jpeg;base64,/9j/IGJ5dGVz"' in page
     assert "](predictions/thumbnails/240.jpg)" in RENDERERS["md"](made)
 
 
