@@ -20,9 +20,10 @@ from cmx_bench import units
 from cmx_bench.errors import PlanError
 from cmx_bench.gate import ab, pairs, rule, simulate
 from cmx_bench.gate.floor import Floor
-from cmx_bench.gate.pairs import Pair
+from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.measures import compiled
 from cmx_bench.plan import Plan
+from cmx_bench.worker import scratch
 
 Kind: TypeAlias = Literal["trial", "same", "slower"]
 LogRatios: TypeAlias = Mapping[str, Sequence[float]]  # by model
@@ -61,11 +62,18 @@ def run(plan: Plan, threshold: float, budget: float, log: Path, watch: Watch) ->
         jobs = [(cell, kind) for cell in cells for kind in kinds]
         begin, elapsed = time.monotonic(), 0.0
         paths = {"base": sys.executable, "head": sys.executable}
-        with ab.both(paths, log, shared) as (base, head):
+        with ab.sides(paths, log, shared) as begin_servers:
+            base, head = begin_servers()
             for cell, kind in rng.sample(jobs, len(jobs)):
                 extra = 0 if kind == "same" else layers[cell.model.name]
                 timeout = plan.suite_file.suite.timeout
-                pair = pairs.measure(cell, base, head, rng, timeout, extra)
+                try:
+                    pair = pairs.measure(cell, base, head, rng, timeout, extra)
+                except PairError as error:
+                    if not error.lost:
+                        raise
+                    base, head = begin_servers()
+                    pair = pairs.measure(cell, base, head, rng, timeout, extra)
                 found[kind][cell.model.name].append(pair.log_ratio)
                 elapsed += pair.elapsed
                 watch(kind, pair)
@@ -74,7 +82,7 @@ def run(plan: Plan, threshold: float, budget: float, log: Path, watch: Watch) ->
         took.append(elapsed / len(jobs) + starting / len(cells))
 
     begin = time.monotonic()
-    with compiled.folder() as shared:
+    with compiled.folder(scratch.folder()) as shared:
         for _ in range(_TRIAL_ROUNDS):
             one_round(shared, ["trial"], {cell.model.name: _TRIAL_LAYERS for cell in cells})
         layers = {name: _layers(ratios, threshold) for name, ratios in found["trial"].items()}
