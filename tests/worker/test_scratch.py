@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from cmx_bench.errors import CmxError
+from cmx_bench.worker import scratch
+
 MADE = "from cmx_bench.worker import scratch; print(scratch.folder(), flush=True); "
 
 
@@ -54,11 +57,11 @@ def test_what_a_killed_command_left_is_swept_and_nothing_else(temporary: Path) -
 
 
 def test_servers_share_it(temporary: Path) -> None:
-    variables = subprocess.run(
-        [sys.executable, "-c", MADE + "print(scratch.variables())"],
-        capture_output=True, text=True, check=True, env=os.environ | {"CMX_SCRATCH": str(temporary)},
-    ).stdout  # fmt: skip
-    assert variables.startswith(f"{temporary}\n")
+    ended = subprocess.run(
+        [sys.executable, "-c", MADE], env=os.environ | {"CMX_SCRATCH": str(temporary)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ended.stdout == f"{temporary}\n"
     assert list(temporary.iterdir()) == []
 
 
