@@ -49,8 +49,8 @@ def run(
     other, and not with those of ten minutes later, on a machine whose speed drifts. Evaluations
     come last.
 
-    What was lost, not by a model's fault, has no record, and the run is not finished: the next
-    command tries it again.
+    What was lost, not by a model's fault, has no record. Where no other process of its cell could
+    take its place, the run is not finished, and the next command tries it again.
 
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
@@ -74,13 +74,13 @@ def _run(
     cells = disturbance.by_cell(found)
     jobs = _jobs(plan, cells, folder / "log.txt", watch, budget, spread)
     measured = executor(jobs, plan.suite_file.suite.timeout)
-    lost = False
+    lost: set[str] = set()
     with records.appending(folder) as append:
         for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
             name = environment.digest(outcome.environment)
             if outcome.lost:
-                lost = True
-                reason = f"{outcome.reason}; the next command tries it again"
+                lost.add(job.cell.key)
+                reason = f"{outcome.reason}; it is tried again"
                 watch(job, _record(job, dataclasses.replace(outcome, reason=reason), name))
                 continue
             if name not in environments:
@@ -94,8 +94,9 @@ def _run(
             cells[record.cell].append(record)
             watch(job, record)
     _keep_thumbnails(plan, folder)
+    left = remaining.all_processes_left(plan, cells)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    finished = "" if lost else known.finished or now
+    finished = "" if any(left[cell] for cell in lost) else known.finished or now
     cut_off = remaining.cut_off(plan, cells) if budget is not None else {}
     records.rewrite_run(folder, dataclasses.replace(known, finished=finished, cut_off=cut_off))
     return found
