@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import TypeAlias
@@ -186,17 +185,8 @@ def _round(
 def both(
     paths: Mapping[str, str], log: Path, shared: Path | None = None
 ) -> Iterator[tuple[Server, Server]]:
-    """Fresh servers of both sides: see `sides`."""
-    with sides(paths, log, shared) as begin:
-        yield begin()
-
-
-@contextmanager
-def sides(
-    paths: Mapping[str, str], log: Path, shared: Path | None = None
-) -> Iterator[Callable[[], tuple[Server, Server]]]:
-    """What begins fresh servers of both sides, and ends those before. They load torch at the same
-    time; where one dies of that, both are begun once more.
+    """Fresh servers of both sides; they load torch at the same time. Where one dies of that, both
+    are begun once more.
 
     Args:
         shared: a folder in which each side keeps what it compiles for its next round.
@@ -215,7 +205,7 @@ def sides(
             interpreters.await_ready(other)
             return one, other
 
-        yield partial(local.twice, begin)
+        yield local.twice(begin)
 
 
 def _untimed(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[Comparison]:

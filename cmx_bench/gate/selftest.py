@@ -62,21 +62,25 @@ def run(plan: Plan, threshold: float, budget: float, log: Path, watch: Watch) ->
         jobs = [(cell, kind) for cell in cells for kind in kinds]
         begin, elapsed = time.monotonic(), 0.0
         paths = {"base": sys.executable, "head": sys.executable}
-        with ab.sides(paths, log, shared) as begin_servers:
-            base, head = begin_servers()
-            for cell, kind in rng.sample(jobs, len(jobs)):
-                extra = 0 if kind == "same" else layers[cell.model.name]
-                timeout = plan.suite_file.suite.timeout
-                try:
-                    pair = pairs.measure(cell, base, head, rng, timeout, extra)
-                except PairError as error:
-                    if not error.lost:
-                        raise
-                    base, head = begin_servers()
-                    pair = pairs.measure(cell, base, head, rng, timeout, extra)
-                found[kind][cell.model.name].append(pair.log_ratio)
-                elapsed += pair.elapsed
-                watch(kind, pair)
+        left, again = rng.sample(jobs, len(jobs)), False
+        while left:
+            with ab.both(paths, log, shared) as (base, head):
+                while left:
+                    cell, kind = left[-1]
+                    extra = 0 if kind == "same" else layers[cell.model.name]
+                    timeout = plan.suite_file.suite.timeout
+                    try:
+                        pair = pairs.measure(cell, base, head, rng, timeout, extra)
+                    except PairError as error:
+                        if again or not error.lost:
+                            raise
+                        again = True  # once, with fresh servers
+                        break
+                    again = False
+                    left.pop()
+                    found[kind][cell.model.name].append(pair.log_ratio)
+                    elapsed += pair.elapsed
+                    watch(kind, pair)
         # The two interpreters: in a gate they are shared by one pair a cell.
         starting = max(0.0, time.monotonic() - begin - elapsed)
         took.append(elapsed / len(jobs) + starting / len(cells))
