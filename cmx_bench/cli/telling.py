@@ -41,8 +41,9 @@ def prepare() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     if sys.stderr is sys.__stderr__:  # and not that of a program that calls this one
-        raw = io.BufferedWriter(_Notes(2, "w", closefd=False))
-        sys.stderr = io.TextIOWrapper(raw, errors="backslashreplace", line_buffering=True)
+        encoding = sys.stderr.encoding if sys.stderr else "utf-8"
+        lines = io.BufferedWriter(_Notes(2, "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(lines, encoding, "backslashreplace", line_buffering=True)
 
 
 def say(*lines: object) -> None:
