@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -48,6 +49,30 @@ class CountError(CmxError):
 
 class RecordsError(CmxError):
     """A run's folder that cannot be read or written."""
+
+
+_OF_SURROUNDINGS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO,  # disks
+    errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM,  # descriptors, processes, memory
+)  # fmt: skip
+
+
+def is_of_surroundings(error: BaseException | None) -> bool:
+    """Whether an error, or one that caused it, tells of a full disk, of no more descriptors or
+    processes: whatever was tried when it came is not at fault."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _OF_SURROUNDINGS:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def told(error: OSError | EOFError | MemoryError) -> str:
+    """What the surroundings say was lacking, in a line."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error) or f"{type(error).__name__}"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror}"
 
 
 def first_line(error: Exception) -> str:

@@ -105,11 +105,13 @@ def cmx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return call
 
 
-def interruptible(line: list[str]) -> subprocess.Popen[str]:
+def interruptible(
+    line: list[str], environment: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
     """A command in a session of its own that heeds SIGINT even where the tests run in the
     background of a shell, which has it ignored by all that it starts."""
     return subprocess.Popen(
-        line, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        line, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment,
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )  # fmt: skip
 

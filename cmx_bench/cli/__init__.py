@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from cmx_bench import __version__
-from cmx_bench.cli import catalogue, judging, runs
-from cmx_bench.cli.telling import BAD_INPUT, INTERRUPTED, OK, note, prepare, say
-from cmx_bench.errors import CmxError
+from cmx_bench.cli import catalogue, ending, judging, runs
+from cmx_bench.cli.telling import BAD_INPUT, OK, note, prepare, say
+from cmx_bench.errors import CmxError, told
+from cmx_bench.worker import limits
 
 app = typer.Typer(
     help="Benchmarks ConvMixer beside other vision backbones and renders the paper's table.",
@@ -35,8 +38,24 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "match": catalogue.match,
     "list": catalogue.list_,
 }
+
+
+def _plain(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose surroundings fail it in one line; typer would take an EOFError for the end of
+    the user's input, and exit with the code of a regression."""
+
+    @wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except (OSError, EOFError, MemoryError) as error:
+            raise CmxError(f"{told(error)}{limits.told()}") from error
+
+    return run
+
+
 for _name, _command in _COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name)(_plain(_command))
 
 
 def _version(show: bool) -> None:
@@ -64,20 +83,34 @@ def _refuse_lost_folder() -> None:
 def main() -> NoReturn:
     """Runs the command line and exits with the contract's code."""
     prepare()
+    os.environ["MPLBACKEND"] = "agg"  # commands draw into files, whatever the user's notebooks do
+    with ending.heeded():
+        sys.exit(_code())
+
+
+def _code() -> int:
+    """The exit code, when all is said."""
     try:
         _refuse_lost_folder()
-        app(standalone_mode=True)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except Exception as error:
-        if isinstance(error, CmxError):
-            said = str(error)
-        elif isinstance(error, OSError) and error.filename is not None:
-            # No right to read, a full disk, a folder that has gone.
-            said = f"{error.filename}: {error.strerror}"
-        else:  # a mistake of ours: Python's own exit code would say "regression"
-            traceback.print_exc()
-            sys.exit(BAD_INPUT)
-        note(f"cmx-bench: {said}".replace("\n", r"\n"))
-        sys.exit(BAD_INPUT)
-    sys.exit(OK)
+        return _run()
+    except ending.Ended as end:
+        note(f"{end}; the same command begins anew")
+        ending.end_children()
+        return end.code
+    except CmxError as error:
+        said = str(error)
+    except OSError as error:
+        said = told(error)
+    except Exception:  # a mistake of ours: Python's own exit code would say "regression"
+        traceback.print_exc()
+        return BAD_INPUT
+    note(f"cmx-bench: {said}".replace("\n", r"\n"))
+    return BAD_INPUT
+
+
+def _run() -> int:
+    try:
+        app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else OK
+    return OK

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cmx_bench.cli.ending import Ended, end_children
 from cmx_bench.cli.options import (
     AllowImport,
     AnyThreshold,
@@ -26,7 +27,6 @@ from cmx_bench.cli.options import (
 from cmx_bench.cli.requests import plan_of
 from cmx_bench.cli.telling import (
     INCONCLUSIVE,
-    INTERRUPTED,
     OK,
     REGRESSION,
     command_line,
@@ -182,6 +182,7 @@ def _keeping(folder: Path) -> Iterator[None]:
     """Says where the pairs are when they are interrupted."""
     try:
         yield
-    except KeyboardInterrupt:
-        note(f"interrupted; the pairs so far are in {folder / 'pairs.jsonl'}")
-        raise typer.Exit(INTERRUPTED) from None
+    except Ended as end:
+        note(f"{end}; the pairs so far are in {folder / 'pairs.jsonl'}, the command begins anew")
+        end_children()
+        raise typer.Exit(end.code) from None

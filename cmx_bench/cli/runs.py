@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cmx_bench import units
+from cmx_bench.cli.ending import Ended, briefly, end_children
 from cmx_bench.cli.options import (
     AllowImport,
     AllowMissing,
@@ -31,7 +32,6 @@ from cmx_bench.cli.requests import plan_of
 from cmx_bench.cli.telling import (
     BAD_INPUT,
     INCONCLUSIVE,
-    INTERRUPTED,
     OK,
     REGRESSION,
     SOME_FAILED,
@@ -45,6 +45,8 @@ from cmx_bench.present.drawing.theme import StyleName
 
 if TYPE_CHECKING:
     from cmx_bench.results.nouns import Report
+
+_GRACE = 5.0  # seconds for the report of a run that is ended: schedulers kill ten after they ask
 
 
 def run(
@@ -105,10 +107,25 @@ def run(
     try:
         with progress.watching(plan, found, seconds, apart) as watch:
             runner.run(plan, folder, rounds.execute, watch, seconds, spread=apart)
-    except KeyboardInterrupt:
-        note(f"interrupted; what was measured is in {folder}, the same command goes on from there")
-        raise typer.Exit(INTERRUPTED) from None
-    _show(folder, gate_claims)
+        _show(folder, gate_claims)
+    except Ended as end:
+        note(f"{end}; what was measured is in {folder}, the same command goes on from there")
+        end_children()
+        _render_briefly(folder)
+        raise typer.Exit(end.code) from None
+
+
+def _render_briefly(folder: Path) -> None:
+    """Renders what there is of a run that was ended, if nobody is in a hurry."""
+    try:
+        with briefly(_GRACE):
+            from cmx_bench import report
+            from cmx_bench.results import records
+
+            if records.read(folder):
+                say(report.save(report.read(folder), folder, "page"))
+    except (Ended, CmxError):
+        note(f"the report is left out; `python -m cmx_bench report {folder}` renders it")
 
 
 def _show(folder: Path, gate_claims: bool) -> None:
@@ -141,8 +158,8 @@ def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:
 
     progress = measured.progress
     if not progress.ok:
-        skipped = "nothing was measured; the report says why"
-        note(skipped if progress.skipped else "every cell failed")
+        nothing = "nothing was measured; the report says why"
+        note(nothing if progress.skipped or progress.missing else "every cell failed")
         raise typer.Exit(BAD_INPUT)
     if gate_claims:
         counts = judgements.counts(judgements.judged(measured))
@@ -152,6 +169,9 @@ def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:
     if progress.failed:
         cells = units.counted(len(measured.run.cells), "cell")
         note(f"{progress.failed} of {cells} failed; the report says why")
+    if lacking := progress.missing or not measured.run.finished:
+        note("what was lost is not measured; the same command tries it again")
+    if progress.failed or lacking:
         raise typer.Exit(SOME_FAILED)
     if gate_claims and counts["UNDECIDED"]:
         raise typer.Exit(INCONCLUSIVE)

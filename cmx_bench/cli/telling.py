@@ -8,25 +8,42 @@ import shlex
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from cmx_bench.errors import CmxError
 from cmx_bench.spec import disk
 from cmx_bench.units import escaped
 
-OK, REGRESSION, BAD_INPUT, INCONCLUSIVE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+OK, REGRESSION, BAD_INPUT, INCONCLUSIVE, SOME_FAILED = 0, 1, 2, 3, 4
+
+
+class _Notes(io.FileIO):
+    """Standard error: nothing ends because nobody can be told how it goes."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        with suppress(OSError):
+            return super().write(data)
+        return memoryview(data).nbytes
 
 
 def prepare() -> None:
-    """Lets stdout take every character, whatever its encoding is, and has the first three
-    descriptors open: a file that got one of a closed stream would get what is printed."""
+    """Lets stdout take every character, whatever its encoding is, and stderr fail. Has the first
+    three descriptors open, here and in all processes that are started: a file that got one of a
+    closed stream would get what is printed."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+    if sys.stderr is sys.__stderr__:  # and not that of a program that calls this one
+        encoding = sys.stderr.encoding if sys.stderr else "utf-8"
+        lines = io.BufferedWriter(_Notes(2, "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(lines, encoding, "backslashreplace", line_buffering=True)
 
 
 def say(*lines: object) -> None:

@@ -12,7 +12,7 @@ from cmx_bench.cell import Cell
 from cmx_bench.spec import disk
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Evaluated, Outcome, Seen
-from cmx_bench.worker.local import ProcessError
+from cmx_bench.worker.local import KilledError, LostError, ProcessError
 from cmx_bench.worker.targets import Target
 
 # Cells of one setting, the run's folder, the longest time without a word, and whom to tell how far
@@ -30,19 +30,26 @@ def execute(
     """Each cell of one setting with its outcome, as it comes.
 
     Where the process dies, or says nothing for `timeout` seconds, those left are tried again one
-    by one, each in a process of its own; so are those for which memory ran out.
+    by one, each in a process of its own; so are those for which memory ran out. One whose own
+    process something outside ended is tried again once.
     """
     left = {cell.key: cell for cell in cells}
-    try:
-        for said in _said(cells, task, folder, timeout):
-            if isinstance(said, Seen):
-                watch(said)
-            elif not said.again:
-                yield left.pop(said.key), said.outcome
-    except ProcessError as error:
-        if len(cells) == 1:
-            yield cells[0], Outcome({}, f"the process {error}", {})
-            return
+    alone = len(cells) == 1
+    for again in (False, True):
+        try:
+            for said in _said(list(left.values()), task, folder, timeout):
+                if isinstance(said, Seen):
+                    watch(said)
+                elif not said.again:
+                    yield left.pop(said.key), said.outcome
+            break
+        except ProcessError as error:
+            if not alone:
+                break
+            if again or not isinstance(error, KilledError):
+                lost = isinstance(error, LostError)
+                yield cells[0], Outcome({}, f"the process {error}", {}, lost=lost)
+                return
     for cell in left.values():
         yield from execute([cell], task, folder, timeout, watch)
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from cmx_bench.errors import CmxError
 from cmx_bench.spec import disk
-from cmx_bench.worker.local import ProcessError
+from cmx_bench.worker import local, scratch
+from cmx_bench.worker.local import LostError, ProcessError
 from cmx_bench.worker.server import END, READY, START
 
 _MODULE = "cmx_bench.worker.server"
@@ -61,6 +62,7 @@ def opened(
         RecordsError: the log cannot be written.
     """
     python, environment = _interpreter(Path(path))
+    environment |= {**variables, **scratch.variables()}
     with disk.writing(log):
         output = disk.appending(log)
     ours, theirs = socket.socketpair()
@@ -68,7 +70,7 @@ def opened(
         command = [str(python), "-m", _MODULE, str(theirs.fileno())]
         try:
             server = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], env={**environment, **variables},
+                command, pass_fds=[theirs.fileno()], env=environment,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         except OSError as error:
@@ -76,6 +78,9 @@ def opened(
         theirs.close()
         try:
             yield Server(name, ours, log)
+        except BaseException:  # whoever is in a hurry waits for no server that loads torch
+            server.kill()
+            raise
         finally:
             ours.close()
             _wait(server)
@@ -94,10 +99,12 @@ def await_ready(server: Server) -> None:
     """Waits until a server has loaded torch.
 
     Raises:
-        ServerError: it died.
+        LostError: it died.
     """
-    if server.orders.recv(1) != READY:
-        raise ServerError(f"{server.name}: the interpreter could not be started; see {server.log}")
+    with suppress(ConnectionResetError):
+        if server.orders.recv(1) == READY:
+            return
+    raise LostError(f"{server.name}: the interpreter could not be started; see {server.log}")
 
 
 def refuse_unusable(path: str) -> None:
@@ -169,16 +176,15 @@ def receive(server: Server, pipe: Connection, timeout: float) -> Any:
         ProcessError: it died, or took longer than `timeout` seconds.
     """
     try:
-        if not pipe.poll(timeout):
-            raise ProcessError(f"took longer than {timeout:g} s")
-        return pipe.recv()
+        return local.heard(pipe, timeout)
     except (EOFError, ConnectionResetError):
-        raise ProcessError(_death(server)) from None
+        raise _ended(server) from None
 
 
-def _death(server: Server) -> str:
+def _ended(server: Server) -> ProcessError:
+    """How the last process of a server ended, which the server tells if it lives."""
     with suppress(BrokenPipeError, ConnectionResetError):
         server.orders.sendall(END)
         if line := server.orders.makefile("rb").readline().decode().strip():
-            return line
-    return f"could not be started; see {server.log}"
+            return local.told_end(line)
+    return LostError(f"was lost with its interpreter (out of memory?); see {server.log}")

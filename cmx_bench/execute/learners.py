@@ -24,7 +24,7 @@ from cmx_bench.spec import disk
 from cmx_bench.training import files
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Outcome, Seen, Trained, TrainingJob
-from cmx_bench.worker.local import Child, ProcessError
+from cmx_bench.worker.local import Child, KilledError, LostError, ProcessError
 from cmx_bench.worker.targets import Target
 
 _TARGET: str = Target.FIT
@@ -42,13 +42,14 @@ class _Ready:
 
 @dataclass(slots=True)
 class _UnderWay:
-    """A training that has begun: its process, which `closing` ends, and when it last spoke."""
+    """A training that has begun: its process, which `closing` ends, and how many seconds it has
+    been silent."""
 
     job: TrainingJob
     child: Child
     closing: ExitStack
     begin: float
-    heard: float
+    silent: float = 0.0
     seen: Seen | None = None
 
 
@@ -75,8 +76,12 @@ def execute(
     log = disk.within(folder, "log.txt")
     for job, trained, seconds in _trained(jobs, log, timeout, watch):
         if trained.told is None:
-            outcome = Outcome({}, trained.reason, trained.environment, elapsed=seconds)
-            yield job.cell, outcome
+            yield (
+                job.cell,
+                Outcome(
+                    {}, trained.reason, trained.environment, elapsed=seconds, lost=trained.lost
+                ),
+            )
         else:
             ready.append(_Ready(job.cell, job.files.last, trained.told, seconds))
     ready.sort(key=lambda one: cells.index(one.cell))
@@ -86,8 +91,10 @@ def execute(
 def _trained(
     jobs: Sequence[TrainingJob], log: Path, timeout: float, watch: Callable[[Seen], None]
 ) -> Iterator[tuple[TrainingJob, Trained, float]]:
-    """Each training as it ends, with the seconds that it took."""
+    """Each training as it ends, with the seconds that it took. One whose process something outside
+    ended goes on once."""
     waiting = deque(jobs)
+    tried: list[TrainingJob] = []
     under_way: dict[Connection, _UnderWay] = {}
     with ExitStack() as closing:
         while waiting or under_way:
@@ -96,39 +103,46 @@ def _trained(
                 under_way[one.child.pipe] = one
             for one in _heard(under_way.values(), timeout):
                 ended = _said(one, timeout)
-                if ended is not None:
-                    del under_way[one.child.pipe]
-                    if ended.told is None:
-                        one.child.process.kill()  # it may hang
-                    one.closing.close()
+                if ended is None:
+                    continue
+                del under_way[one.child.pipe]
+                if not isinstance(ended, Trained) or ended.told is None:
+                    one.child.process.kill()  # it may hang
+                one.closing.close()
+                if isinstance(ended, Trained):
                     yield one.job, ended, time.monotonic() - one.begin
+                elif isinstance(ended, KilledError) and one.job not in tried:
+                    tried.append(one.job)
+                    waiting.appendleft(one.job)
+                else:
+                    reason, lost = f"the process {ended}", isinstance(ended, LostError)
+                    yield one.job, Trained(None, reason, {}, lost), time.monotonic() - one.begin
                 _tell(under_way.values(), len(jobs), len(waiting), watch)
 
 
 def _begun(job: TrainingJob, log: Path, closing: ExitStack) -> _UnderWay:
     child = closing.enter_context(local.process(_TARGET, job, log))
-    now = time.monotonic()
-    return _UnderWay(job, child, closing, now, now)
+    return _UnderWay(job, child, closing, time.monotonic())
 
 
 def _heard(under_way: Collection[_UnderWay], timeout: float) -> list[_UnderWay]:
     """Those that have something to say, or have been silent for too long."""
-    now = time.monotonic()
-    patience = min(one.heard for one in under_way) + timeout - now
-    spoke = wait([one.child.pipe for one in under_way], max(0.0, patience))
-    now = time.monotonic()
-    return [one for one in under_way if one.child.pipe in spoke or now - one.heard >= timeout]
+    begin = time.monotonic()
+    spoke = wait([one.child.pipe for one in under_way], min(timeout, local.LOOK))
+    passed = min(time.monotonic() - begin, local.LOOK)  # while all are stopped, nothing does
+    for one in under_way:
+        one.silent = 0.0 if one.child.pipe in spoke else one.silent + passed
+    return [one for one in under_way if one.child.pipe in spoke or one.silent >= timeout]
 
 
-def _said(one: _UnderWay, timeout: float) -> Trained | None:
+def _said(one: _UnderWay, timeout: float) -> Trained | ProcessError | None:
     """How a training ended; None where it goes on."""
     if not one.child.pipe.poll():
-        return Trained(None, f"the process took longer than {timeout:g} s", {})
-    one.heard = time.monotonic()
+        return ProcessError(f"took longer than {timeout:g} s")
     try:
         said: Seen | Trained = local.receive(one.child, None)
     except ProcessError as error:
-        return Trained(None, f"the process {error}", {})
+        return error
     if isinstance(said, Trained):
         return said
     one.seen = said

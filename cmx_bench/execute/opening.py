@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from cmx_bench.spec.claims import Claim
 # What must stay, beside what timings are compared by, for two halves to be one run: two GPUs of
 # one model differ by 8 % on average.
 _SAME_RUN = ("device_uuid", "cmx_bench", "git_commit")
+# What only a run makes, and goes on with.
+_PARTS = ("records.jsonl", "predictions", "replicate-*", "trained")
 
 
 def opened(
@@ -37,6 +40,7 @@ def opened(
     now = datetime.now(UTC)
     if out is not None:
         if not (out / "run.json").exists():
+            _refuse_parts(out)
             return _new_run(plan, out, command, now, neighbours)
         _refuse_other(plan, out, fresh)
         return out
@@ -47,6 +51,14 @@ def opened(
                 return folder
     folder = suite / records.name_of_new(plan.machine, now)
     return _new_run(plan, folder, command, now, neighbours)
+
+
+def _refuse_parts(out: Path) -> None:
+    """Refuses what another run may have left: nothing says of which models it is."""
+    for part in chain.from_iterable(map(out.glob, _PARTS)):
+        raise RecordsError(
+            f"{part}: is part of a run whose run.json is missing; give another --out"
+        )
 
 
 def _refuse_other(plan: Plan, out: Path, fresh: bool) -> None:

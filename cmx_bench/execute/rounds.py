@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import chain, groupby
@@ -22,9 +22,9 @@ from cmx_bench.errors import CmxError
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.measures import MEASURES, compiled
-from cmx_bench.worker import local
+from cmx_bench.worker import local, scratch
 from cmx_bench.worker.job import Job, Outcome
-from cmx_bench.worker.local import ProcessError
+from cmx_bench.worker.local import LostError, ProcessError
 from cmx_bench.worker.targets import Target
 
 # Executes a job in a fresh process, which may take so many seconds.
@@ -34,9 +34,10 @@ _Call: TypeAlias = Callable[[Job, float], Outcome]
 def execute(jobs: Iterable[Job], timeout: float) -> Iterator[tuple[Job, Outcome]]:
     """Each job with its outcome, as it ends; the next job is asked for only then.
 
-    A process that dies, or lives longer than `timeout` seconds, gives a failed outcome.
+    A process that dies, or lives longer than `timeout` seconds, gives a failed outcome. One that
+    something outside ended is tried again once; an interpreter that died is begun anew.
     """
-    with compiled.folder() as shared:
+    with compiled.folder(scratch.folder()) as shared:
         variables = compiled.variables(shared)
         for (_, repeated), group in groupby(jobs, key=_round):
             first = next(group)
@@ -55,7 +56,7 @@ def _outcome(call: _Call, job: Job, timeout: float) -> Outcome:
         outcome = call(job, timeout)
     except ProcessError as error:
         reason = f"the process {error}, at batch {job.cell.setting.batch_size}"
-        outcome = Outcome({}, reason, {})
+        outcome = Outcome({}, reason, {}, lost=isinstance(error, LostError))
     return replace(outcome, elapsed=time.monotonic() - begin)
 
 
@@ -67,10 +68,32 @@ def _call(job: Job, timeout: float) -> Outcome:
 
 @contextmanager
 def _interpreter(log: Path, variables: Mapping[str, str]) -> Iterator[_Call]:
-    """A fresh interpreter, and how to execute jobs in its processes."""
+    """A fresh interpreter, begun anew where it died, and how to execute jobs in its processes."""
+    with ExitStack() as closing:
+
+        def begin() -> Server:
+            closing.close()
+            return closing.enter_context(_ready(log, variables))
+
+        server = local.twice(begin)
+
+        def attempt(job: Job, timeout: float) -> Outcome:
+            nonlocal server
+            try:
+                return _call_of(server, job, timeout)
+            except LostError:
+                server = local.twice(begin)
+                raise
+
+        yield lambda job, timeout: local.twice(partial(attempt, job, timeout))
+
+
+@contextmanager
+def _ready(log: Path, variables: Mapping[str, str]) -> Iterator[Server]:
+    """An interpreter that has loaded torch."""
     with interpreters.opened(sys.executable, sys.executable, log, variables) as server:
         interpreters.await_ready(server)
-        yield partial(_call_of, server)
+        yield server
 
 
 def _call_of(server: Server, job: Job, timeout: float) -> Outcome:

@@ -50,6 +50,9 @@ def run(
     other, and not with those of ten minutes later, on a machine whose speed drifts. Evaluations
     come last.
 
+    What was lost, not by a model's fault, has no record. Where no other process of its cell could
+    take its place, the run is not finished, and the next command tries it again.
+
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
     """
@@ -72,22 +75,31 @@ def _run(
     cells = disturbance.by_cell(found)
     jobs = _jobs(plan, cells, disk.within(folder, "log.txt"), watch, budget, spread)
     measured = executor(jobs, plan.suite_file.suite.timeout)
-    for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
-        name = environment.digest(outcome.environment)
-        if name not in environments:
-            environments[name] = outcome.environment
-            known = dataclasses.replace(known, environments=environments)
-            records.write_run(folder, known)
-        record = _record(job, outcome, name)
-        records.append(folder, record)
-        predictions.forget_rows(folder, record)
-        found.append(record)
-        cells[record.cell].append(record)
-        watch(job, record)
+    lost: set[str] = set()
+    with records.appending(folder) as append:
+        for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
+            name = environment.digest(outcome.environment)
+            if outcome.lost:
+                lost.add(job.cell.key)
+                reason = f"{outcome.reason}; it is tried again"
+                watch(job, _record(job, dataclasses.replace(outcome, reason=reason), name))
+                continue
+            if name not in environments:
+                environments[name] = outcome.environment
+                known = dataclasses.replace(known, environments=environments)
+                records.rewrite_run(folder, known)
+            record = _record(job, outcome, name)
+            append(record)
+            predictions.forget_rows(folder, record)
+            found.append(record)
+            cells[record.cell].append(record)
+            watch(job, record)
     _keep_thumbnails(plan, folder)
-    finished = known.finished or datetime.now(UTC).isoformat(timespec="seconds")
+    left = remaining.all_processes_left(plan, cells)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    finished = "" if any(left[cell] for cell in lost) else known.finished or now
     cut_off = remaining.cut_off(plan, cells) if budget is not None else {}
-    records.write_run(folder, dataclasses.replace(known, finished=finished, cut_off=cut_off))
+    records.rewrite_run(folder, dataclasses.replace(known, finished=finished, cut_off=cut_off))
     return found
 
 

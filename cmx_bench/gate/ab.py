@@ -14,9 +14,9 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import TypeAlias
 
@@ -32,6 +32,7 @@ from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.plan import Plan
 from cmx_bench.results import environment, stats
 from cmx_bench.results.records import Environment
+from cmx_bench.worker import local, scratch
 from cmx_bench.worker.targets import Target
 
 TIMED = "throughput"
@@ -104,21 +105,21 @@ def compare(
     timed = [cell for cell in plan.cells if cell.measure == TIMED]
     allowed = seconds_a_model(plan, budget) * len(timed)
     timeout = plan.suite_file.suite.timeout
-    exact: list[Comparison] = []
+    exact: dict[str, list[Comparison]] = {}
     found: dict[str, Comparison] = {}
     lost: set[str] = set()
     measured: dict[str, list[Pair]] = {cell.key: [] for cell in timed}
     spent = 0.0  # by the wall, but for the exact metrics
     rng = random.Random()
     waiting = timed
-    with compiled.folder() as shared:
+    with compiled.folder(scratch.folder()) as shared:
         for number in count(1):
             begin = time.monotonic()
             with both(paths, log, shared) as sides:
-                if number == 1:
-                    begin -= time.monotonic()
-                    exact = [one for cell in plan.cells for one in _untimed(cell, *sides, timeout)]
-                    begin += time.monotonic()
+                begin -= time.monotonic()
+                for cell in _undecided(plan.cells, exact):
+                    exact[cell.key] = list(_untimed(cell, *sides, timeout))
+                begin += time.monotonic()
                 again: list[Cell] = []
                 for cell, got in _round(waiting, *sides, rng, timeout, extra_layers):
                     if isinstance(got, Pair):
@@ -138,10 +139,12 @@ def compare(
                     and len(measured[cell.key]) < rule.LOOKS[-1])
             ]  # fmt: skip
             spent += time.monotonic() - begin
+            if number == 1 and _undecided(plan.cells, exact):
+                continue
             if not waiting or spent > allowed:
                 break
     for cell in waiting:  # a last look, wherever it stands
-        if found[cell.key].state == "INCONCLUSIVE":
+        if found[cell.key].state == "INCONCLUSIVE" and measured[cell.key]:
             found[cell.key] = judge(cell, measured[cell.key], threshold, against, last=True)
     pairs_of = {(one.model, one.setting): measured[key] for key, one in found.items()}
     every = [pair for group in measured.values() for pair in group]
@@ -152,7 +155,17 @@ def compare(
         return statistics.fmean(pair.elapsed for pair in group)
 
     environments = dict(zip(paths, every[-1].environments, strict=True)) if every else {}
-    return [*exact, *price.priced([*found.values()], seconds, start)], environments
+    untimed = chain.from_iterable(exact.values())
+    return [*untimed, *price.priced([*found.values()], seconds, start)], environments
+
+
+def _undecided(cells: Sequence[Cell], exact: Mapping[str, Sequence[Comparison]]) -> list[Cell]:
+    """The cells that are not timed and were not measured yet, or lost with a server."""
+    return [
+        cell for cell in cells
+        if cell.measure != TIMED
+        and (cell.key not in exact or any(one.state == "INCONCLUSIVE" for one in exact[cell.key]))
+    ]  # fmt: skip
 
 
 def _round(
@@ -172,19 +185,27 @@ def _round(
 def both(
     paths: Mapping[str, str], log: Path, shared: Path | None = None
 ) -> Iterator[tuple[Server, Server]]:
-    """Fresh servers of both sides; they load torch at the same time.
+    """Fresh servers of both sides; they load torch at the same time. Where one dies of that, both
+    are begun once more.
 
     Args:
         shared: a folder in which each side keeps what it compiles for its next round.
     """
-    (base, base_path), (head, head_path) = paths.items()
-    with (
-        interpreters.opened(base, base_path, log, compiled.variables(shared, base)) as one,
-        interpreters.opened(head, head_path, log, compiled.variables(shared, head)) as other,
-    ):
-        interpreters.await_ready(one)
-        interpreters.await_ready(other)
-        yield one, other
+    with ExitStack() as closing:
+
+        def begin() -> tuple[Server, Server]:
+            closing.close()
+            one, other = (
+                closing.enter_context(
+                    interpreters.opened(name, path, log, compiled.variables(shared, name))
+                )
+                for name, path in paths.items()
+            )
+            interpreters.await_ready(one)
+            interpreters.await_ready(other)
+            return one, other
+
+        yield local.twice(begin)
 
 
 def _untimed(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[Comparison]:
@@ -205,15 +226,18 @@ def _exact(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[C
     order = {"measure": cell.measure, **pairs.described(cell)}
     found: dict[str, dict[str, list[float]]] = {}
     reasons: dict[str, str] = {}
+    blameless = False
     for side in (base, head):
         with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
             try:
                 found[side.name] = pairs.ask(Worker(side, pipe, timeout), order)["values"]
             except PairError as error:
                 reasons |= error.reasons
+                blameless |= error.blameless
     if reasons:
         metric = METRICS[first_of(cell.measure)]
-        yield _failed(_empty(cell, metric, base.name), PairError(reasons))
+        failure = PairError(reasons, blameless=blameless)
+        yield _failed(_empty(cell, metric, base.name), failure)
         return
     old, new = found[base.name], found[head.name]
     for name in dict.fromkeys((*old, *new)):
@@ -272,7 +296,9 @@ def _empty(cell: Cell, metric: Metric, against: str) -> Comparison:
 
 
 def _failed(empty: Comparison, error: PairError) -> Comparison:
-    """What fails on both sides, or on base alone, is no regression."""
+    """What fails on both sides, or on base alone, is no regression; nor is what no side did."""
     reason = "; ".join(f"{side}: {why}" for side, why in error.reasons.items())
+    if error.blameless:
+        return replace(empty, state="INCONCLUSIVE", reason=reason)
     newly = empty.against not in error.reasons
     return replace(empty, state="FAIL" if newly else "INCOMPARABLE", reason=reason)

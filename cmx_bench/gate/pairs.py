@@ -27,7 +27,7 @@ from cmx_bench.execute.interpreters import Server
 from cmx_bench.measures import conditions
 from cmx_bench.results.records import Environment
 from cmx_bench.worker.job import LOOK
-from cmx_bench.worker.local import ProcessError
+from cmx_bench.worker.local import LostError, ProcessError
 from cmx_bench.worker.targets import Target
 
 # A turn is at least this long, by kind of device; a GPU's clock and launches need longer ones.
@@ -89,12 +89,16 @@ class PairError(CmxError):
     """A cell that failed on one side or both; `reasons` says why, by the name of the side.
 
     `lost` says that a process died or hung, which need not happen again; what a model raised does.
+    `blameless` that a server died, for which neither side is to blame.
     """
 
-    def __init__(self, reasons: Mapping[str, str], lost: bool = False) -> None:
+    def __init__(
+        self, reasons: Mapping[str, str], lost: bool = False, blameless: bool = False
+    ) -> None:
         super().__init__("; ".join(f"{side}: {reason}" for side, reason in reasons.items()))
         self.reasons = reasons
         self.lost = lost
+        self.blameless = blameless
 
 
 def described(cell: Cell) -> dict[str, Any]:
@@ -163,7 +167,8 @@ def ask(worker: Worker, order: object) -> Any:
     try:
         found = interpreters.receive(worker.side, worker.pipe, worker.timeout)
     except ProcessError as error:
-        raise PairError({worker.side.name: f"the process {error}"}, lost=True) from None
+        reasons = {worker.side.name: f"the process {error}"}
+        raise PairError(reasons, lost=True, blameless=isinstance(error, LostError)) from None
     if isinstance(found, dict) and "reason" in found:
         raise PairError({worker.side.name: found["reason"]})
     return found
@@ -181,7 +186,11 @@ def _prepared(orders: Sequence[tuple[Worker, object]]) -> dict[str, Any]:
             failures.append(error)
     if failures:
         reasons = [one for error in failures for one in error.reasons.items()]
-        raise PairError(dict(sorted(reasons)), all(error.lost for error in failures))
+        raise PairError(
+            dict(sorted(reasons)),
+            lost=all(error.lost for error in failures),
+            blameless=any(error.blameless for error in failures),
+        )
     return found
 
 

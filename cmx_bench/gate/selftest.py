@@ -20,9 +20,10 @@ from cmx_bench import units
 from cmx_bench.errors import PlanError
 from cmx_bench.gate import ab, pairs, rule, simulate
 from cmx_bench.gate.floor import Floor
-from cmx_bench.gate.pairs import Pair
+from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.measures import compiled
 from cmx_bench.plan import Plan
+from cmx_bench.worker import scratch
 
 Kind: TypeAlias = Literal["trial", "same", "slower"]
 LogRatios: TypeAlias = Mapping[str, Sequence[float]]  # by model
@@ -61,20 +62,31 @@ def run(plan: Plan, threshold: float, budget: float, log: Path, watch: Watch) ->
         jobs = [(cell, kind) for cell in cells for kind in kinds]
         begin, elapsed = time.monotonic(), 0.0
         paths = {"base": sys.executable, "head": sys.executable}
-        with ab.both(paths, log, shared) as (base, head):
-            for cell, kind in rng.sample(jobs, len(jobs)):
-                extra = 0 if kind == "same" else layers[cell.model.name]
-                timeout = plan.suite_file.suite.timeout
-                pair = pairs.measure(cell, base, head, rng, timeout, extra)
-                found[kind][cell.model.name].append(pair.log_ratio)
-                elapsed += pair.elapsed
-                watch(kind, pair)
+        left, again = rng.sample(jobs, len(jobs)), False
+        while left:
+            with ab.both(paths, log, shared) as (base, head):
+                while left:
+                    cell, kind = left[-1]
+                    extra = 0 if kind == "same" else layers[cell.model.name]
+                    timeout = plan.suite_file.suite.timeout
+                    try:
+                        pair = pairs.measure(cell, base, head, rng, timeout, extra)
+                    except PairError as error:
+                        if again or not error.lost:
+                            raise
+                        again = True  # once, with fresh servers
+                        break
+                    again = False
+                    left.pop()
+                    found[kind][cell.model.name].append(pair.log_ratio)
+                    elapsed += pair.elapsed
+                    watch(kind, pair)
         # The two interpreters: in a gate they are shared by one pair a cell.
         starting = max(0.0, time.monotonic() - begin - elapsed)
         took.append(elapsed / len(jobs) + starting / len(cells))
 
     begin = time.monotonic()
-    with compiled.folder() as shared:
+    with compiled.folder(scratch.folder()) as shared:
         for _ in range(_TRIAL_ROUNDS):
             one_round(shared, ["trial"], {cell.model.name: _TRIAL_LAYERS for cell in cells})
         layers = {name: _layers(ratios, threshold) for name, ratios in found["trial"].items()}

@@ -18,15 +18,15 @@ from tempfile import TemporaryDirectory
 from cmx_bench.cell import Setting
 
 _SHARED = "CMX_COMPILED"
-_INDUCTOR = "TORCHINDUCTOR_CACHE_DIR"
+INDUCTOR = "TORCHINDUCTOR_CACHE_DIR"
 _TRITON = "TRITON_CACHE_DIR"
 _TIMED_MODES = ("max-autotune",)
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
-    """A folder for what processes compile, gone when the context ends."""
-    with TemporaryDirectory(prefix="cmx-bench-compiled-") as made:
+def folder(home: Path) -> Iterator[Path]:
+    """A folder in `home` for what processes compile, gone when the context ends."""
+    with TemporaryDirectory(prefix="compiled-", dir=home) as made:
         yield Path(made)
 
 
@@ -44,7 +44,7 @@ def share(key: str) -> None:
     """Lets this process take what earlier ones of the cell `key` compiled, where it may."""
     if _SHARED in os.environ:
         home = Path(os.environ[_SHARED]) / hashlib.sha256(key.encode()).hexdigest()[:16]
-        os.environ |= {_INDUCTOR: str(home), _TRITON: str(home / "triton")}
+        os.environ |= {INDUCTOR: str(home), _TRITON: str(home / "triton")}
 
 
 def may_share(setting: Setting) -> bool:
@@ -59,4 +59,4 @@ def is_shared(setting: Setting) -> bool:
 
 def is_there(setting: Setting) -> bool:
     """Whether an earlier process has compiled what this one needs."""
-    return is_shared(setting) and Path(os.environ[_INDUCTOR]).exists()
+    return is_shared(setting) and Path(os.environ[INDUCTOR]).exists()

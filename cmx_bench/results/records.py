@@ -135,26 +135,43 @@ class Run:
 _RECORD, _RUN = TypeAdapter(Record), TypeAdapter(Run)
 
 
-def append(folder: Path, record: Record) -> None:
-    """Adds `record` to the folder's records and flushes it to the disk.
+@contextmanager
+def appending(folder: Path) -> Iterator[Callable[[Record], None]]:
+    """What adds a record to the folder's and flushes it to the disk.
 
     An unfinished last line, which only a kill leaves behind, is cut off first; one that lacks no
-    more than its line feed gets it.
+    more than its line feed gets it. The file is held open: one that is deleted or replaced
+    meanwhile is not made anew, for it would lack records.
 
     Raises:
         RecordsError: the folder cannot be written.
     """
     path = folder / "records.jsonl"
-    line = disk.json_of(dataclasses.asdict(record)).encode()
-    with disk.writing(path), disk.appending(path) as file:
-        last = _unended(file)
-        if _is_half(last):
-            file.truncate(file.tell() - len(last))
-        elif last:
-            line = b"\n" + line
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    with disk.writing(path):
+        held = disk.appending(path, buffering=0)
+
+    def append(record: Record) -> None:
+        line = disk.json_of(dataclasses.asdict(record)).encode()
+        with disk.writing(path):
+            if not os.path.samestat(path.stat(), os.fstat(held.fileno())):
+                raise RecordsError(f"{path}: another file took its place meanwhile")
+            last = _unended(held)
+            if _is_half(last):
+                held.truncate(held.tell() - len(last))
+            elif last:
+                line = b"\n" + line
+            while line:  # a disk may have room for a part of it
+                line = line[held.write(line) :]
+            os.fsync(held.fileno())
+
+    with held:
+        yield append
+
+
+def append(folder: Path, record: Record) -> None:
+    """Adds one record as `appending` does."""
+    with appending(folder) as add:
+        add(record)
 
 
 def _unended(file: BinaryIO) -> bytes:
@@ -272,15 +289,23 @@ def is_locked(folder: Path) -> bool:
 
 
 def write_run(folder: Path, run: Run) -> None:
-    """Writes run.json at once or not at all.
+    """Makes a run's folder, and writes run.json at once or not at all.
 
     Raises:
         RecordsError: the folder cannot be made or written.
     """
-    path = folder / "run.json"
-    with disk.writing(path):
+    with disk.writing(folder / "run.json"):
         folder.mkdir(parents=True, exist_ok=True)
-    disk.write(path, disk.json_of(dataclasses.asdict(run), indent=1))
+    rewrite_run(folder, run)
+
+
+def rewrite_run(folder: Path, run: Run) -> None:
+    """The same in a folder that must be there still.
+
+    Raises:
+        RecordsError: it is gone, or cannot be written.
+    """
+    disk.write(folder / "run.json", disk.json_of(dataclasses.asdict(run), indent=1))
 
 
 def write_rendered(

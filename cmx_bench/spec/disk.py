@@ -65,26 +65,29 @@ def opened(path: Path, largest: int = LARGEST) -> BinaryIO:
     return file
 
 
-def appending(path: Path) -> BinaryIO:
+def appending(path: Path, buffering: int = -1) -> BinaryIO:
     """A file to append to, made where there is none.
+
+    Args:
+        buffering: as of `open`.
 
     Raises:
         OSError: it cannot be written, or is a link, a pipe or a device.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        return _regular(os.open(path, flags, 0o666), "ab+")
+        return _regular(os.open(path, flags, 0o666), "ab+", buffering)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "it is a link; remove it") from None
         raise
 
 
-def _regular(descriptor: int, mode: str) -> BinaryIO:
+def _regular(descriptor: int, mode: str, buffering: int = -1) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file")
-    return os.fdopen(descriptor, mode)  # type: ignore[return-value]
+    return os.fdopen(descriptor, mode, buffering)  # type: ignore[return-value]
 
 
 def folder_of_user(kind: Literal["cache", "state"]) -> Path:

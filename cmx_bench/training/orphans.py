@@ -1,24 +1,30 @@
-"""Forked processes that end with the one that forked them, however that ends."""
+"""Processes that end with the one that started them, however that ends."""
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 
-# torch's own processes are bound by it too; it does nothing but on Linux.
-from torch.multiprocessing import (  # type: ignore[attr-defined]
-    _prctl_pr_set_pdeathsig as set_signal_of_parents_death,
-)
+_SET_SIGNAL_OF_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG of Linux's prctl
+
+
+def end_with(parent: int) -> None:
+    """Has the kernel kill this process as soon as its parent, that process, is gone.
+
+    Its parent is the thread that started it. A thread that watches a pipe would not do it where the
+    process is stopped, hangs with Python's lock held, or loads torch. Only Linux does.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_SIGNAL_OF_PARENTS_DEATH, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it was gone before
+        os._exit(1)
 
 
 def end_with_parent(*_: object) -> None:
-    """Has the kernel kill this forked process as soon as its parent is gone.
-
-    Its parent is the thread that forked it. A thread that watches a pipe would not do it where the
-    process is stopped, or hangs with Python's lock held.
-    """
-    set_signal_of_parents_death(signal.SIGKILL)
+    """The same for a process that `multiprocessing` forked."""
     parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:  # it was gone before
-        os._exit(1)
+    if parent is not None and parent.pid is not None:
+        end_with(parent.pid)

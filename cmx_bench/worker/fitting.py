@@ -23,7 +23,7 @@ from cmx_bench.accuracy.predicting import predict_with
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Setting
 from cmx_bench.datasets import is_small
-from cmx_bench.errors import DataError
+from cmx_bench.errors import DataError, is_of_surroundings
 from cmx_bench.measures.forward import apply_flags
 from cmx_bench.training import checkpoints
 from cmx_bench.training import files as trained_files
@@ -70,7 +70,7 @@ def _train(job: TrainingJob, pipe: Connection, part: Part, advance: Callable[[],
         return Trained(told, "", seen)
     except Exception as error:  # whatever a model or an image does fails this training alone
         traceback.print_exc()
-        return Trained(None, reason_of(error, setting), {})
+        return Trained(None, reason_of(error, setting), {}, is_of_surroundings(error))
 
 
 def _setting(job: TrainingJob, rank: int = 0) -> Setting:

@@ -44,7 +44,8 @@ class Outcome:
 
     `covariates` and `discarded` are those of `measures.Watched`; `elapsed` are the seconds that the
     process took; `details` what else belongs to the values, such as the images they rest on. A
-    `skipped` cell was not tried: the reason says what it lacks.
+    `skipped` cell was not tried: the reason says what it lacks. What was `lost` failed for its
+    surroundings, and not for its model: another try may succeed.
     """
 
     values: Samples
@@ -55,6 +56,7 @@ class Outcome:
     elapsed: float = 0.0
     details: Mapping[str, Any] = field(default_factory=dict)
     skipped: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,13 @@ class TrainingJob:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """How a training ended: what is to be told of it, or the reason why it failed."""
+    """How a training ended: what is to be told of it, or the reason why it failed, or was `lost`:
+    see `Outcome`."""
 
     told: Mapping[str, Any] | None
     reason: str
     environment: Environment
+    lost: bool = False
 
 
 # Takes jobs one by one, with the longest time in seconds that one may last, and gives each back

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import io
 import multiprocessing
-import multiprocessing.util
 import os
 import signal
 import sys
@@ -18,16 +17,28 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from cmx_bench.errors import CmxError
+from cmx_bench.training.orphans import end_with
+from cmx_bench.worker import limits, scratch
 from cmx_bench.worker.targets import Target
 
 _GOODBYE_SECONDS = 10.0
+LOOK = 1.0  # seconds for which a process is listened to at a time
+_SERVER_GONE = 255  # the exit code that multiprocessing gives to what a server forked that died
+# Sent from outside: no crash sends them to its own process.
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_WORDS = "server.txt"
+_STARTED_BY = "CMX__STARTED_BY"  # the environment's name for the process that began a server
+_OUT_OF_MEMORY = " (out of memory?)"
+_Answer = TypeVar("_Answer")
 # For what is not timed; timings are taken under interpreters of their own (see `servers`), which
 # are as users' are. Threads of OpenMP that wait for each other sleep at once: by default they spin
 # for milliseconds, half of what an evaluation takes of the CPU. And glibc keeps what a forward pass
@@ -43,6 +54,14 @@ class ProcessError(CmxError):
     """A process that ended without a result; the text says how."""
 
 
+class KilledError(ProcessError):
+    """It was ended from outside: another try may succeed."""
+
+
+class LostError(KilledError):
+    """It was lost with the server that forked it, or could not be forked: no model is at fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """A fresh process that runs, and our end of the pipe to it."""
@@ -52,17 +71,26 @@ class Child:
 
 
 def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
-    """What the function `module:name` returns in a fresh process.
+    """What the function `module:name` returns in a fresh process; lost, it is tried again once.
 
     Raises:
         CmxError: the function raised it.
         ProcessError: the process died, or took longer than `timeout` seconds.
     """
+    return twice(partial(_call, target, arguments, timeout))
+
+
+def _call(target: str, arguments: tuple[object, ...], timeout: float | None) -> Any:
     with process(Target.ANSWER, target, arguments) as child:
-        answer = receive(child, timeout)
-    if isinstance(answer, CmxError):
-        raise answer
-    return answer
+        return receive(child, timeout)
+
+
+def twice(attempt: Callable[[], _Answer]) -> _Answer:
+    """What `attempt` gives; where something outside ended its process, it gets a second one."""
+    try:
+        return attempt()
+    except KilledError:
+        return attempt()
 
 
 @contextmanager
@@ -89,66 +117,126 @@ def receive(child: Child, timeout: float | None) -> Any:
     """What a process sends next.
 
     Raises:
+        CmxError: the process sent it.
         ProcessError: it died, or took longer than `timeout` seconds.
     """
     try:
-        if not child.pipe.poll(timeout):
-            raise ProcessError(f"took longer than {timeout:g} s")
-        return child.pipe.recv()
+        said = heard(child.pipe, timeout)
     except (EOFError, ConnectionResetError):
         child.process.join()
-        raise ProcessError(death(child.process.exitcode)) from None
+        raise ended(child.process.exitcode) from None
+    if isinstance(said, CmxError):
+        raise said
+    return said
+
+
+def heard(pipe: Connection, timeout: float | None) -> Any:
+    """What comes through a pipe within so many seconds, by looks of one at the most: while all are
+    stopped (Ctrl-Z), no look passes.
+
+    Raises:
+        ProcessError: nothing came.
+        EOFError: its other end was closed.
+    """
+    left = timeout
+    while not pipe.poll(LOOK if left is None else min(left, LOOK)):
+        if left is not None and (left := left - LOOK) <= 0:
+            raise ProcessError(f"took longer than {timeout:g} s")
+    return pipe.recv()
 
 
 def start(target: str, *arguments: object) -> BaseProcess:
     """A fresh process that runs the function `module:name`; the caller has to end and join it.
 
     Raises:
-        ProcessError: there is no folder for temporary files.
+        LostError: the server that forks it died twice.
     """
-    _choose_folder_of_sockets()
-    start_methods = multiprocessing.get_all_start_methods()
-    method = "forkserver" if "forkserver" in start_methods else "spawn"
-    context = multiprocessing.get_context(method)
-    context.set_forkserver_preload(["cmx_bench.worker.preload"])
-    process: BaseProcess = context.Process(target=_run, args=(target, arguments))  # type: ignore[attr-defined]
-    with _environment(_import_path_of_this_process()):
+    try:
+        return _started(target, arguments)
+    except (EOFError, ConnectionError):
+        pass  # the server died meanwhile: another is begun
+    try:
+        return _started(target, arguments)
+    except (EOFError, ConnectionError):
+        raise LostError(f"could not be started: {_servers_last_words()}") from None
+
+
+def _started(target: str, arguments: tuple[object, ...]) -> BaseProcess:
+    forks = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if forks else "spawn")
+    with _environment(_of_this_process()):
+        if forks:
+            _ensure_server()
+        process: BaseProcess = context.Process(target=_run, args=(target, arguments))  # type: ignore[attr-defined]
         process.start()
     return process
 
 
-# The system takes 107 bytes for the path of a socket, macOS 103; of these multiprocessing uses 32.
-_LONGEST = 71
-
-
-@cache
-def _choose_folder_of_sockets() -> None:
-    """Has multiprocessing, in all processes from here on, make its sockets where their paths are
-    not too long: batch systems and builds have a TMPDIR that is. CPython does so from 3.14 on."""
-    before = tempfile.tempdir
+def _ensure_server() -> None:
+    """Begins the server, where none runs: with its socket in this command's folder, and deaf to the
+    Ctrl-C of a terminal until it ignores it."""
+    forkserver.set_forkserver_preload(["cmx_bench.worker.preload"])
+    before, tempfile.tempdir = tempfile.tempdir, str(scratch.folder())
+    deaf_before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):
-            if len(os.fsencode(folder)) <= _LONGEST and os.access(folder, os.W_OK):
-                tempfile.tempdir = folder
-                multiprocessing.util.get_temp_dir()
-                return
-    except OSError as error:
-        raise ProcessError(f"no folder for temporary files can be written ({error.strerror}); set "
-                           f"TMPDIR to one that can") from error  # fmt: skip
+        with _loading_into(scratch.folder() / _WORDS):
+            forkserver.ensure_running()
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, deaf_before)
         tempfile.tempdir = before
-    raise ProcessError(f"TMPDIR: {tempfile.gettempdir()} is longer than {_LONGEST} bytes, and /tmp "
-                       f"cannot be written; set TMPDIR to a shorter one")  # fmt: skip
 
 
-def _import_path_of_this_process() -> Mapping[str, str]:
+@contextmanager
+def _loading_into(words: Path) -> Iterator[None]:
+    """Has a server that starts meanwhile print to a file while it loads. It finds the stderr that
+    it takes after that in place of its stdin: see `loading`."""
+    kept = [os.dup(number) for number in (0, 2)]
+    with words.open("ab") as file:
+        os.dup2(2, 0)
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        for number, descriptor in zip((0, 2), kept, strict=True):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While a server loads, it ignores Ctrl-C and ends with the process that began it; what it
+    forks once it has loaded prints where its command does."""
+    began = os.environ.pop(_STARTED_BY, None)
+    if began is None:  # it is no server
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    end_with(int(began))
+    yield
+    os.dup2(0, 2)
+
+
+def _servers_last_words() -> str:
+    """The last line that the server printed while it loaded, and why it may have died."""
+    with suppress(OSError):
+        words = (scratch.folder() / _WORDS).read_text(encoding="utf-8", errors="replace")
+        if lines := words.strip().splitlines():
+            return f"{lines[-1]}{limits.told()}"
+    return f"what loads torch died{limits.told(_OUT_OF_MEMORY)}"
+
+
+def _of_this_process() -> Mapping[str, str]:
     """Lets a server that starts meanwhile find modules where this process finds them.
 
     CPython (seen in 3.11) has it import from the working folder first instead: a file torch.py
     there, or another checkout of this package, would be taken for the installed one.
     """
     path = os.pathsep.join(folder for folder in sys.path if folder)
-    return {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    return {
+        "PYTHONPATH": path, "PYTHONSAFEPATH": "1", _STARTED_BY: str(os.getpid()),
+        **scratch.variables(),
+    }  # fmt: skip
 
 
 @contextmanager
@@ -168,6 +256,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 def _run(target: str, arguments: tuple[object, ...]) -> Any:
     """The life of the fresh process."""
+    end_with(os.getppid())  # the server, which ends with the command
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends this
     if isinstance(sys.stdout, io.TextIOWrapper):  # a model may print what its encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -183,9 +272,13 @@ def function(target: str) -> Callable[..., Any]:
 
 def bound(pipe: Connection, target: str, arguments: tuple[object, ...]) -> None:
     """Runs the function on a pipe whose other end must stay open, as it does while its process
-    lives."""
+    lives; sends the error for the user that it raises."""
     Thread(target=_end_with, args=(pipe,), daemon=True).start()
-    function(target)(pipe, *arguments)
+    try:
+        function(target)(pipe, *arguments)
+    except CmxError as error:
+        with suppress(BrokenPipeError):
+            pipe.send(error)
 
 
 def _end_with(pipe: Connection) -> None:
@@ -203,9 +296,22 @@ def answer(connection: Connection, target: str, arguments: tuple[object, ...]) -
         connection.send(answer)
 
 
+def ended(exit_code: int | None) -> ProcessError:
+    """The error of a process that ended so and gave no result."""
+    if exit_code == _SERVER_GONE:
+        return LostError(f"was lost with what forked it{limits.told(_OUT_OF_MEMORY)}")
+    return told_end(death(exit_code))
+
+
+def told_end(line: str) -> ProcessError:
+    """The error of a process that ended as its server tells, one of another version perhaps."""
+    outside = any(line == death(-number) for number in _FROM_OUTSIDE)
+    return KilledError(line) if outside else ProcessError(line)
+
+
 def death(exit_code: int | None) -> str:
     """How a process ended that gave no result."""
     if exit_code is None or exit_code >= 0:
         return f"ended without a result (exit code {exit_code})"
     name = signal.Signals(-exit_code).name
-    return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    return f"was killed by {name}" + (limits.told(_OUT_OF_MEMORY) if name == "SIGKILL" else "")

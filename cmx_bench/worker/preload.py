@@ -12,12 +12,14 @@ from cmx_bench.measures import MEASURES, function
 from cmx_bench.worker import local
 from cmx_bench.worker.targets import Target
 
-with warnings.catch_warnings():
+with local.loading(), warnings.catch_warnings():
     warnings.simplefilter("ignore")
     try:
         importlib.import_module("torchvision")
-    except (ImportError, OSError, RuntimeError):
-        pass  # a broken installation: the first worker says what is wrong, the server must live
+    except (ImportError, OSError, RuntimeError) as error:
+        if "failed to map segment" in str(error):  # the loader's words for a lack of memory
+            raise MemoryError(str(error)) from error
+        # a broken installation: the first worker says what is wrong, the server must live
     else:
         for target in (Target.SAMPLE, Target.MAKE_PLAN, Target.TIME_IN_TURNS):
             local.function(target)

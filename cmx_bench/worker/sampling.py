@@ -9,7 +9,12 @@ from pathlib import Path
 
 from cmx_bench import measures
 from cmx_bench.cell import Setting
-from cmx_bench.errors import CmxError, SkipError, first_line
+from cmx_bench.errors import (
+    CmxError,
+    SkipError,
+    first_line,
+    is_of_surroundings,
+)
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.results.records import Environment
@@ -28,10 +33,13 @@ def execute(job: Job) -> Outcome:
 
 
 def print_to(log: Path, heading: str) -> None:
-    """Sends what this process and its libraries print to a file, below a heading."""
-    with disk.appending(log) as file:
+    """Sends what this process and its libraries print to a file, below a heading.
+
+    Raises:
+        RecordsError: the file cannot be written.
+    """
+    with disk.writing(log), disk.appending(log, buffering=0) as file:
         file.write(f"--- {heading}\n".encode())
-        file.flush()
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
 
@@ -40,7 +48,7 @@ def _outcome(job: Job) -> Outcome:
     cell = job.cell
     seen: Environment = {}
     found = Watched({})
-    reason = ""
+    reason, lost = "", False
     try:
         apply_flags(cell.setting)
         compiled.share(cell.key)
@@ -52,9 +60,9 @@ def _outcome(job: Job) -> Outcome:
         return Outcome({}, str(lack), seen, skipped=True)
     except Exception as error:  # whatever a model does becomes a failed record, never a lost run
         traceback.print_exc()
-        reason = reason_of(error, cell.setting)
+        reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)
     return Outcome(found.values, reason, seen, found.covariates, found.discarded,
-                   details=found.details)  # fmt: skip
+                   details=found.details, lost=lost)  # fmt: skip
 
 
 def reason_of(error: Exception, setting: Setting) -> str:

@@ -2,18 +2,21 @@
 
 `python -m cmx_bench.worker.server FD` says READY on the socket FD when it has loaded, and obeys:
 START carries the process's end of a pipe, on which it finds what to run; END asks how the last
-process ended, answered with one line.
+process ended, answered with one line. Where what forks the processes was lost, it ends.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+from cmx_bench.training.orphans import end_with
 from cmx_bench.worker import local
+from cmx_bench.worker.local import LostError
 from cmx_bench.worker.targets import Target
 
 READY, START, END = b"r", b"s", b"e"
@@ -25,6 +28,9 @@ def main(orders: socket.socket) -> None:
     """Obeys until the other end is closed. One process at a time: the last one ends with that, or
     with the next order, whatever it is doing."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other end is interrupted too, and closes
+    end_with(os.getppid())
+    if _is_closed(orders):  # whoever began this was gone before
+        return
     local.start("os:getpid").join()  # the first one waits until all is loaded
     orders.sendall(READY)
     process: BaseProcess | None = None
@@ -32,7 +38,10 @@ def main(orders: socket.socket) -> None:
         order, descriptors, _, _ = socket.recv_fds(orders, 1, 1)
         if process is not None and order == END:
             process.join(_GOODBYE_SECONDS)
-            orders.sendall(local.death(process.exitcode).encode() + b"\n")
+            end = local.ended(process.exitcode)
+            if isinstance(end, LostError):
+                return
+            orders.sendall(f"{end}\n".encode())
         elif process is not None:
             process.join(_PARTING_SECONDS)
             if process.is_alive():
@@ -44,6 +53,14 @@ def main(orders: socket.socket) -> None:
             pipe = Connection(descriptors[0])
             process = local.start(Target.OBEY, pipe)
             pipe.close()
+
+
+def _is_closed(orders: socket.socket) -> bool:
+    """Whether the other end is closed, before it has given any order."""
+    try:
+        return not orders.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
 
 
 def obey(pipe: Connection) -> None:

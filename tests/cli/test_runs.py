@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import psutil
 import pytest
 
 from cmx_bench.cli import runs
@@ -200,7 +202,7 @@ def test_a_suite_without_claims_has_nothing_to_gate(
     assert err.endswith("suite.yaml:1:1: --gate-claims: the suite makes no claims\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_run_that_is_killed_goes_on(
     cmx: Cli, write_suite: Callable[[str], Path], number: signal.Signals
 ) -> None:
@@ -214,10 +216,12 @@ def test_a_run_that_is_killed_goes_on(
         assert "(1 of 2)" in printed[-1]
         os.killpg(run.pid, number)
         rest = run.stderr.read()
-    if number == signal.SIGINT:
-        assert run.returncode == 130
-        assert rest.splitlines()[-1].startswith("interrupted; what was measured is in out")
+    if number != signal.SIGKILL:
+        assert run.returncode == 128 + number
+        word = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+        assert f"\n{word}; what was measured is in out, the same command goes on" in f"\n{rest}"
         assert "Traceback" not in rest
+        assert Path("out/report.html").exists() or "the report is left out" in rest
     before = records.read(Path("out"))
     assert len(before) >= 3
     code, _, err = cmx("run", suite, "--out", "out")
@@ -226,6 +230,62 @@ def test_a_run_that_is_killed_goes_on(
     after = records.read(Path("out"))
     assert after[: len(before)] == before
     assert len(after) == 2 + 2 * 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_ended_while_it_plans(
+    write_suite: Callable[[str], Path], number: signal.Signals
+) -> None:
+    """While the server of processes loads torch: one line, and nothing is left."""
+    line = [sys.executable, "-m", "cmx_bench", "plan", str(write_suite(BRIEF))]
+    with (
+        TemporaryDirectory() as temporary,  # a short path: it will hold a socket
+        interruptible(line, os.environ | {"TMPDIR": temporary}) as plan,
+    ):
+        this = psutil.Process(plan.pid)
+        deadline = time.monotonic() + 300
+        while not any("forkserver" in " ".join(one.cmdline()) for one in this.children()):
+            assert time.monotonic() < deadline
+        started = this.children(recursive=True)
+        os.killpg(plan.pid, number)
+        assert plan.stderr is not None
+        said = plan.stderr.read()
+        plan.wait()
+        _, alive = psutil.wait_procs(started, 60)
+        left = list(Path(temporary).iterdir())
+    word = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+    assert said == f"{word}; the same command begins anew\n"
+    assert plan.returncode == 128 + number
+    assert not alive
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    ("streams", "code", "said"),
+    [
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+        ("2> /dev/full", 0, ""),
+        ("> /dev/full", 2, "cmx-bench: stdout: cannot be written: No space left on device"),
+        ("| head -c 0", 0, ""),
+    ],
+)
+def test_streams_that_fail_end_no_measurement(
+    tmp_path: Path, write_suite: Callable[[str], Path], streams: str, code: int, said: str
+) -> None:
+    """Nobody may read what is printed; results that were asked for and cannot be given are told."""
+    suite = write_suite(BRIEF.replace("load_time", "macs"))
+    line = f"{sys.executable} -m cmx_bench run {suite} --out out {streams}; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"MPLBACKEND": "none such"}, check=False,
+    )  # fmt: skip
+    assert ended.returncode == code
+    assert ended.stderr.rstrip().endswith(said)
+    assert "Traceback" not in ended.stderr
+    found = records.read(tmp_path / "out")
+    assert [record.status for record in found] == ["ok"] * 4
+    assert (tmp_path / "out" / "report.html").exists()
 
 
 def test_the_terminal_shows_a_live_bar(tmp_path: Path, write_suite: Callable[[str], Path]) -> None:

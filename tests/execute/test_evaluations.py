@@ -128,7 +128,8 @@ def test_a_process_that_dies_fails_only_the_model_that_kills_it(lives: Any) -> N
         "", "the process was killed by SIGKILL (out of memory?)", ""
     ]  # fmt: skip
     keys = [cell.key for cell in CELLS]
-    assert given == [keys, [keys[1]], [keys[2]]]  # the first was done already
+    # The first was done already; what something outside ended may do better in a second try.
+    assert given == [keys, [keys[1]], [keys[1]], [keys[2]]]
 
 
 def test_one_that_ran_out_of_memory_is_tried_alone(lives: Any) -> None:

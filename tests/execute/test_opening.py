@@ -32,6 +32,17 @@ def test_an_unfinished_run_is_found_again(tiny_plan: Plan, tmp_path: Path) -> No
     assert opened(tiny_plan, tmp_path) != folder.with_name("20200101T000000Z-a-cpu")
 
 
+@pytest.mark.parametrize("part", ["records.jsonl", "predictions", "replicate-1", "trained"])
+def test_parts_of_a_run_without_its_run_json_belong_to_nobody(
+    tiny_plan: Plan, tmp_path: Path, part: str
+) -> None:
+    out = tmp_path / "out"
+    (out / part).mkdir(parents=True)
+    with pytest.raises(RecordsError, match=rf"{part}: .* run\.json is missing; give another --out"):
+        opened(tiny_plan, tmp_path, out)
+    assert [path.name for path in out.iterdir()] == [part]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.errors import RecordsError
 from cmx_bench.execute import rounds
 from cmx_bench.measures import compiled
 from cmx_bench.worker.job import Job
@@ -83,9 +84,53 @@ def test_out_of_memory_names_the_batch(reasons: list[str]) -> None:
     assert reasons[1] == "out of memory at batch 1000000000 on cpu"
 
 
+# A model that kills the server of its round, as the system may where memory runs out; once, or
+# every time.
+DEADLY = """\
+import pathlib, psutil, torch
+def build(times):
+    deaths = pathlib.Path(DEATHS)
+    if deaths.stat().st_size < times:
+        with deaths.open("a") as file:
+            file.write("x")
+        psutil.Process().parent().PARENTkill()
+        while True:
+            pass
+    return torch.nn.Softsign()
+"""
+
+
+@pytest.mark.parametrize("parent", ["", "parent()."])
+def test_an_interpreter_that_dies_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: str
+) -> None:
+    """Whether what forks is killed, or what had that begun."""
+    deaths = tmp_path / "deaths"
+    deaths.touch()
+    code = DEADLY.replace("DEATHS", repr(str(deaths))).replace("PARENT", parent)
+    (tmp_path / "deadly.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    once, twice = (
+        Cell(Model("m", "M", "m", "python", "deadly:build", {"times": times}), "load_time", SETTING)
+        for times in (1, 3)
+    )
+    jobs = [Job(cell, 0, tmp_path / "log.txt") for cell in (once, twice, once)]
+    first, lost, last = (outcome for _, outcome in rounds.execute(jobs, 300))
+    assert (first.reason, first.lost) == ("", False)
+    assert "was lost with its interpreter" in lost.reason
+    assert lost.lost
+    assert (last.reason, deaths.read_text()) == ("", "xxx")
+
+
+def test_a_log_that_cannot_be_written_is_no_fault_of_the_model(tmp_path: Path) -> None:
+    lacking = Job(job(tmp_path).cell, 0, tmp_path / "gone" / "log.txt")
+    with pytest.raises(RecordsError, match=r"log\.txt: cannot be written: No such file"):
+        list(rounds.execute([lacking], 300))
+
+
 def test_a_cell_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the first of its processes, which says how long that took; the next finds it done."""
-    monkeypatch.setattr(compiled, "folder", lambda: nullcontext(tmp_path / "shared"))
+    monkeypatch.setattr(compiled, "folder", lambda _: nullcontext(tmp_path / "shared"))
     model = Model("m", "M", "m", "python", "torch.nn:Softsign")
     cell = Cell(model, "throughput", replace(SETTING, compile="default"))
     jobs = iter([Job(cell, 0, tmp_path / "log.txt")] * 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,57 @@ def test_a_failed_cell_is_kept_and_not_repeated(tiny_plan: Plan, tmp_path: Path)
         ("net/params/r56", "out of memory", {}),
         ("net/throughput/cpu-fp32-nchw-eager-b2-r56", "out of memory", {}),
     ]
+
+
+def test_what_was_lost_is_tried_again_by_the_next_command(tiny_plan: Plan, tmp_path: Path) -> None:
+    """A repeated cell has room for another process in place of the lost one, at once."""
+    exact, timed = "net/params/r56", "net/throughput/cpu-fp32-nchw-eager-b2-r56"
+
+    def answer(job: Job) -> Outcome:
+        lost = job.cell.key == exact or (job.cell.key, job.replicate) == (timed, 1)
+        return replace(samples(1.0, "No space left on device" if lost else ""), lost=lost)
+
+    said: list[Record | None] = []
+    folder = opened(tiny_plan, tmp_path)
+    found = runner.run(tiny_plan, folder, StandIn(answer), lambda _, record: said.append(record))
+    assert {record.status for record in found} == {"ok"}
+    assert [record.replicate for record in found if record.cell == timed] == [0, 2, 3]
+    assert records.read(folder) == found
+    assert not records.read_run(folder).finished
+    assert [record.reason for record in said if record and record.reason] == [
+        "No space left on device; it is tried again"
+    ] * 2
+    rest = StandIn()
+    runner.run(tiny_plan, opened(tiny_plan, tmp_path), rest, silent)
+    assert rest.seen == [(exact, 0)]
+    assert records.read_run(folder).finished
+
+
+def remove_records(folder: Path) -> None:
+    (folder / "records.jsonl").unlink()
+
+
+def replace_records(folder: Path) -> None:
+    remove_records(folder)
+    (folder / "records.jsonl").touch()
+
+
+@pytest.mark.parametrize("remove", [remove_records, replace_records, shutil.rmtree])
+def test_records_that_are_taken_away_end_the_run(
+    tiny_plan: Plan, tmp_path: Path, remove: Callable[[Path], None]
+) -> None:
+    """They are not made anew, for the first ones would be lacking."""
+    folder = opened(tiny_plan, tmp_path)
+
+    def watch(job: Job, record: Record | None) -> None:
+        if record is not None:
+            remove(folder)
+
+    executor = StandIn()
+    with pytest.raises(RecordsError, match="cannot be written|took its place"):
+        runner.run(tiny_plan, folder, executor, watch)
+    assert len(executor.seen) == 2
+    assert not folder.exists() or not records.read(folder)
 
 
 def test_a_spent_budget_leaves_each_cell_one_process(tiny_plan: Plan, tmp_path: Path) -> None:

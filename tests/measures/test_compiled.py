@@ -52,7 +52,8 @@ def test_a_mode_that_times_kernels_compiles_anew(tmp_path: Path) -> None:
     assert not compiled.is_there(SEARCHES)
 
 
-def test_the_folder_goes() -> None:
-    with compiled.folder() as made:
+def test_the_folder_goes(tmp_path: Path) -> None:
+    with compiled.folder(tmp_path) as made:
+        assert made.parent == tmp_path
         (made / "kernel.so").touch()
     assert not made.exists()

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import psutil
 import pytest
 
 from cmx_bench.errors import CmxError, PlanError
@@ -98,16 +100,71 @@ def test_what_a_process_prints_fits_any_encoding() -> None:
     assert (ended.stderr, ended.stdout) == ("", "10 \\xb5s\n")
 
 
-def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    choose = local._choose_folder_of_sockets.__wrapped__
+# What forks it dies of it, as it may where memory runs out: the first times, as many as are asked.
+DEADLY = """\
+import os, pathlib, signal
+def live(deaths, times):
+    before = pathlib.Path(deaths).read_text()
+    if len(before) < times:
+        pathlib.Path(deaths).write_text(before + "x")
+        os.kill(os.getppid(), signal.SIGKILL)
+        signal.pause()
+    return before
+"""
 
-    def fail() -> str:
-        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
 
-    monkeypatch.setattr(tempfile, "gettempdir", fail)
-    with pytest.raises(local.ProcessError, match=r"can be written \(No usable .*\); set TMPDIR to"):
-        choose()
-    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / ("z" * 100)))
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(local.ProcessError, match=r"TMPDIR: \S+ is longer than 71 bytes, and /tmp"):
-        choose()
+@pytest.fixture
+def deaths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "deaths").touch()
+    return str(tmp_path / "deaths")
+
+
+def test_what_was_lost_with_its_server_is_tried_again(deaths: str) -> None:
+    assert local.call("deadly:live", deaths, 1) == "x"
+
+
+def test_what_was_lost_twice_says_so(deaths: str) -> None:
+    with pytest.raises(local.LostError, match="was lost with what forked it"):
+        local.call("deadly:live", deaths, 9)
+    assert Path(deaths).read_text() == "xx"
+    assert local.call("os:getpid")  # another server is begun
+
+
+def test_a_server_of_another_version_tells_how_a_process_ended() -> None:
+    killed = local.told_end("was killed by SIGKILL (out of memory?)")
+    assert isinstance(killed, local.KilledError)
+    assert not isinstance(local.told_end("was killed by SIGSEGV"), local.KilledError)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A temporary folder whose path has room for that of a socket."""
+    with TemporaryDirectory() as made:
+        yield Path(made)
+
+
+def test_nothing_outlives_a_killed_command(short: Path) -> None:
+    """Neither the server, while it loads or later, nor what it forked."""
+    code = (
+        "from cmx_bench.worker import local\n"
+        "with local.process('cmx_bench.worker.local:answer', 'time:sleep', (600,)) as child:\n"
+        "    print(child.process.pid, flush=True)\n"
+        "    child.process.join()\n"
+    )
+    line = [sys.executable, "-c", code]
+    environment = os.environ | {"TMPDIR": str(short)}
+    for when in ("loading", "loaded"):
+        with subprocess.Popen(line, stdout=subprocess.PIPE, env=environment) as command:
+            this = psutil.Process(command.pid)
+            if when == "loaded":
+                assert command.stdout is not None
+                command.stdout.readline()
+            while not (started := this.children(recursive=True)):
+                assert command.poll() is None
+            command.kill()
+        _, alive = psutil.wait_procs(started, 60)
+        assert not alive
+    [left] = short.glob("cmx-scratch-*")  # the first one's was swept by the second
+    assert (left / "server.txt").exists()

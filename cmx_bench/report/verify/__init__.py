@@ -187,7 +187,7 @@ def _compared(
     for name, recomputed in made.items():
         given = shown.get(name)
         if drawn_by and name.startswith("figures/"):
-            if isinstance(given, str) and (odd := drawings.oddity(given)):
+            if isinstance(given, str) and (odd := svg.oddity(given)):
                 differences.append(Difference(name, "the drawing", odd, "a drawing alone"))
             continue
         if given is None:

@@ -23,7 +23,7 @@ from cmx_bench import report
 from cmx_bench.errors import RecordsError
 from cmx_bench.report import verify
 from cmx_bench.report.cite import bibtex
-from cmx_bench.report.verify import Difference, drawings, places
+from cmx_bench.report.verify import Difference, places
 from cmx_bench.results import embedded, records
 from cmx_bench.spec.claims import Claim
 
@@ -496,13 +496,13 @@ ODD = [
 @pytest.mark.parametrize("odd", ODD)
 def test_a_drawing_of_another_matplotlib_is_nothing_else(written: Path, odd: str) -> None:
     page = (written / "report.html").read_text(encoding="utf-8")
-    assert page.count("<svg") > 1 and "<svg" not in drawings.without(page)
+    assert page.count("<svg") > 1 and "<svg" not in svg.without(page)
     forged = re.sub("(<svg[^>]*>)", lambda tag: tag[1] + odd, page, count=1)
-    assert odd in drawings.without(forged) and drawings.without(forged).count("<svg") == 1
+    assert odd in svg.without(forged) and svg.without(forged).count("<svg") == 1
     for path in (written / "figures").glob("*.svg"):
         drawing = path.read_text(encoding="utf-8")
-        assert drawings.oddity(drawing) == ""
-        assert drawings.oddity(drawing.replace("</svg>", f"{odd}</svg>"))
+        assert svg.oddity(drawing) == ""
+        assert svg.oddity(drawing.replace("</svg>", f"{odd}</svg>"))
 
 
 def test_what_stands_in_a_drawing_of_another_matplotlib_is_named(

@@ -1,0 +1,92 @@
+"""How commands are ended by signals: the first raises `Ended`, at which everything is put away; one
+more ends at once what is still done for the user, a third one everything."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import psutil
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU")
+_SIGNALS = [one for one in signal.Signals if one.name in _NAMES]
+_PATIENCE = 2  # signals after the first
+_later: list[int] = []  # the signals that came while things were put away
+
+
+class Ended(BaseException):
+    """A signal has asked this command to end; no `Exception`, for nothing has failed."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        name = signal.Signals(number).name
+        super().__init__("interrupted" if number == signal.SIGINT else f"ended by {name}")
+
+    @property
+    def code(self) -> int:
+        """The exit code, as a shell has it."""
+        return 128 + self.number
+
+
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Has the signals that end a command raise `Ended`, once; those that whoever started it has
+    ignored (nohup) stay so."""
+    _later.clear()
+    before = {one: signal.getsignal(one) for one in _SIGNALS}
+    heard = [one for one, handler in before.items() if handler != signal.SIG_IGN]
+    _install(_end, heard)
+    try:
+        yield
+    finally:
+        for one in heard:
+            signal.signal(one, before[one])
+
+
+def _install(handler: Callable[[int, FrameType | None], None], numbers: Iterable[int]) -> None:
+    for number in numbers:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    _install(_note, _SIGNALS)
+    raise Ended(number)
+
+
+def _note(number: int, _: FrameType | None) -> None:
+    _later.append(number)
+    if len(_later) >= _PATIENCE:  # what is put away hangs
+        end_children()
+        os._exit(128 + number)
+
+
+@contextmanager
+def briefly(seconds: float) -> Iterator[None]:
+    """Ends what is done inside with `Ended` at the next signal, or one that came meanwhile, or
+    after so many seconds (SIGALRM)."""
+    if _later:
+        raise Ended(_later[0])
+    _install(_end, _SIGNALS)
+    signal.signal(signal.SIGALRM, _end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _install(_note, _SIGNALS)
+
+
+def end_children() -> None:
+    """Kills all processes below this one but multiprocessing's tracker, which tidies up and ends
+    when they have."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        try:
+            if not any("resource_tracker" in part for part in child.cmdline()):
+                child.kill()
+        except psutil.Error:  # it has ended
+            continue

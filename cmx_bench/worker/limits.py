@@ -1,0 +1,26 @@
+"""The limits that this process was given: what is behind many a failure."""
+
+from __future__ import annotations
+
+import resource
+
+_FEW_FILES = 256
+# As bash's `ulimit` names them, with the bytes or seconds that it counts by.
+_LIMITS = (
+    ("-v", resource.RLIMIT_AS, 1024),
+    ("-d", resource.RLIMIT_DATA, 1024),
+    ("-t", resource.RLIMIT_CPU, 1),
+    ("-f", resource.RLIMIT_FSIZE, 1024),
+    ("-n", resource.RLIMIT_NOFILE, 1),
+)
+
+
+def told(otherwise: str = "") -> str:
+    """` (ulimit -v 3000000)`: those that few have; `otherwise` where there is none."""
+    found = [
+        f"ulimit {option} {limit // unit}"
+        for option, which, unit in _LIMITS
+        if (limit := resource.getrlimit(which)[0]) != resource.RLIM_INFINITY
+        and (option != "-n" or limit < _FEW_FILES)
+    ]
+    return f" ({', '.join(found)})" if found else otherwise

@@ -1,0 +1,93 @@
+"""A command's folder in the temporary folder: it goes with the command, and where that was killed
+the next one removes it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from multiprocessing.util import Finalize
+from pathlib import Path
+
+from cmx_bench.errors import CmxError
+from cmx_bench.measures import compiled
+
+_PREFIX = "cmx-scratch-"
+# The system takes 107 bytes for the path of a socket, macOS 103; of these multiprocessing uses 32,
+# and the folder's own name 21.
+_LONGEST = 50
+_GIVEN = "CMX_SCRATCH"
+
+
+@cache
+def folder() -> Path:
+    """The folder, made when it is first asked for; that of the command for its servers.
+
+    Raises:
+        CmxError: there is no folder for temporary files.
+    """
+    if _GIVEN in os.environ:
+        return Path(os.environ[_GIVEN])
+    home = _home()
+    _sweep(home)
+    made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
+    while not _kept(made):
+        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
+    # After multiprocessing's own folder in it, which goes at -100.
+    Finalize(None, shutil.rmtree, [made, True], exitpriority=-200)
+    return made
+
+
+def _home() -> Path:
+    """Where the paths of sockets are not too long: batch systems and builds have a TMPDIR that is.
+    CPython looks for that from 3.14 on."""
+    try:
+        for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):
+            if len(os.fsencode(folder)) <= _LONGEST and os.access(folder, os.W_OK):
+                return Path(folder)
+    except OSError as error:
+        raise CmxError(f"no folder for temporary files can be written ({error.strerror}); set "
+                       f"TMPDIR to one that can") from error  # fmt: skip
+    raise CmxError(f"TMPDIR: {tempfile.gettempdir()} is longer than {_LONGEST} bytes, and /tmp "
+                   f"cannot be written; set TMPDIR to a shorter one")  # fmt: skip
+
+
+def _kept(made: Path) -> bool:
+    """Locks a new folder; another command may have swept it before that."""
+    try:
+        return _lock(made) is not None and made.exists()
+    except FileNotFoundError:
+        return False
+    except OSError:  # no locks are kept there: nobody sweeps there either
+        return True
+
+
+def variables() -> Mapping[str, str]:
+    """The environment of servers, which share this command's folder; torch makes its own as soon
+    as it is loaded."""
+    inductor = os.environ.get(compiled.INDUCTOR, str(folder() / "inductor"))
+    return {_GIVEN: str(folder()), compiled.INDUCTOR: inductor}
+
+
+def _sweep(home: Path) -> None:
+    """Removes the folders of this user's commands that are gone: nobody holds their locks."""
+    for left in home.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if left.lstat().st_uid == os.getuid() and (lock := _lock(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
+
+
+def _lock(path: Path) -> int | None:
+    """A descriptor that keeps a folder to this process until that ends; None where another does."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
