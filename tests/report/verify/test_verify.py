@@ -23,7 +23,7 @@ from cmx_bench import report
 from cmx_bench.errors import RecordsError
 from cmx_bench.report import verify
 from cmx_bench.report.cite import bibtex
-from cmx_bench.report.verify import Difference, places
+from cmx_bench.report.verify import Difference, places, svg
 from cmx_bench.results import embedded, records
 from cmx_bench.spec.claims import Claim
 
