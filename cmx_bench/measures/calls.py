@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from cmx_bench.errors import CountError
+from cmx_bench.measures import dispatched
 from cmx_bench.models.building import build_on_meta
 
 
@@ -77,7 +77,23 @@ _KINDS: Mapping[str, _Rule] = {
     **{f"conv_transpose{n}d": lambda operands, weights: "convolution" for n in (1, 2, 3)},
     "linear": lambda operands, weights: "linear",
     **dict.fromkeys(
-        ("matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm", "einsum"),
+        [
+            "matmul",
+            "__matmul__",
+            "__rmatmul__",
+            "mm",
+            "bmm",
+            "mv",
+            "dot",
+            "vdot",
+            "inner",
+            "tensordot",
+            "addmm",
+            "addmv",
+            "addbmm",
+            "baddbmm",
+            "einsum",
+        ],
         _product,
     ),
     "scaled_dot_product_attention": lambda operands, weights: "attention",
@@ -92,7 +108,7 @@ _KINDS: Mapping[str, _Rule] = {
 def macs_by_kind(build: Callable[[], nn.Module], image_size: int) -> Mapping[str, int]:
     """The MACs of one image by the kind of work, exact.
 
-    Each call's are those that torch's counter sees while it runs on the meta device.
+    Each call's are those that the dispatcher runs for it on the meta device.
 
     Raises:
         CountError: a call of no known kind has MACs; the text names it.
@@ -101,14 +117,14 @@ def macs_by_kind(build: Callable[[], nn.Module], image_size: int) -> Mapping[str
     found: Counter[str] = Counter()
 
     def take(call: Call) -> Any:
-        before = counter.get_total_flops()
+        before = ran.macs
         output = call.run()
-        if macs := (counter.get_total_flops() - before) // 2:
+        if macs := ran.macs - before:
             if call.kind is None:
                 raise CountError(f"{call.name} has {macs} MACs, and its kind of work is unknown")
             found[call.kind] += macs
         return output
 
-    with FlopCounterMode(display=False) as counter, Calls(model, take):
+    with dispatched.counting() as ran, Calls(model, take):
         model(torch.empty(1, 3, image_size, image_size, device="meta"))
     return found

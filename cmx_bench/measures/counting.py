@@ -1,8 +1,9 @@
 """Counts the multiply-accumulates and activations of a vision model twice; both must agree exactly.
 
 One MAC is one multiply-accumulate of a convolution (transposed too), a linear layer, a matrix
-product or an attention product (QKᵀ and AV), for one image. Taps that fall on zero-padding count.
-Bias, norms, activation functions, softmax, elementwise operators and pooling count as zero.
+product or an attention product (QKᵀ and AV), for one image, however it is spelt. Taps that fall on
+zero-padding count. Bias, norms, activation functions, softmax, elementwise operators, pooling and
+resampling count as zero.
 
 Both counters run on the meta device: they need shapes, not weights, and do no arithmetic.
 """
@@ -10,19 +11,23 @@ Both counters run on the meta device: they need shapes, not weights, and do no a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from math import prod
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
-from fvcore.nn.jit_analysis import JitModelAnalysis
 from torch import Tensor, nn
+from torch._dynamo import OptimizedModule
+from torch.compiler import set_stance
+from torch.jit import ScriptModule
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, flop_registry
+from torch.utils._pytree import tree_leaves
 
-from cmx_bench.errors import CountError
+from cmx_bench.errors import CountError, first_line
+from cmx_bench.measures import dispatched, traced
+from cmx_bench.measures.dispatched import Dispatched
+from cmx_bench.measures.traced import Trace
 from cmx_bench.models.building import build_on_meta
 
 
@@ -43,280 +48,164 @@ class Counts:
 def count(build: Callable[[], nn.Module], image_size: int, in_channels: int = 3) -> Counts:
     """The counts of ``build()``'s model for one square image ``x: (1, in_channels, H, W)``.
 
-    ``build`` returns a fresh model on the current default device. The first count walks a trace
-    with fvcore and a rule for each operator, the second is ``FlopCounterMode``'s.
+    ``build`` returns a fresh model on the current default device.
 
     Raises:
-        CountError: an operator has neither a rule nor a place among those that count as zero, or
-            the two counts differ. The text names the operator.
+        CountError: as `count_module` does.
     """
-    model = build_on_meta(build).eval().requires_grad_(False)
     image = torch.empty(1, in_channels, image_size, image_size, device="meta")
-    traced = _count_traced(model, image)
-    macs, activations = _count_dispatched(model, image)
-    if (traced.macs, traced.activations) != (macs.total(), activations):
+    return count_module(build_on_meta(build), image)
+
+
+def count_module(model: nn.Module, *inputs: Tensor) -> Counts:
+    """The counts of one forward pass of a model on the meta device; it is left in evaluation mode.
+
+    The first count walks a trace with fvcore and a rule for each operator, the second adds up what
+    torch's dispatcher runs.
+
+    Raises:
+        CountError: the model does not take such inputs, an operator is neither counted nor known to
+            be free, or the two counts differ. The text names the operator and its module.
+    """
+    scripted = [name for name, one in model.named_modules() if isinstance(one, ScriptModule)]
+    if scripted:
         raise CountError(
-            f"two counts differ: {traced.macs} MACs and {traced.activations} activations traced "
-            f"({_listed(traced.operators)}), "
-            f"{macs.total()} and {activations} dispatched ({_listed(macs)})"
+            f"{scripted[0] or 'the model'} is scripted, and a scripted model cannot be traced: "
+            f"build it without torch.jit.script and torch.jit.trace"
         )
-    return traced
+    model = _uncompiled(model).eval()
+    with torch.no_grad(), set_stance("force_eager"):
+        try:
+            return _count(model, inputs)
+        except _ForwardError:
+            with suppress(_ForwardError), torch.device("meta"):  # for tensors made in forward
+                return _count(model, inputs)
+            raise
+
+
+def _uncompiled(model: nn.Module) -> nn.Module:
+    """The model without torch.compile: compiled code has no operators one by one."""
+    if isinstance(model, OptimizedModule):
+        model = model._orig_mod
+    for module in model.modules():
+        module._compiled_call_impl = None
+        for name, child in module.named_children():
+            if isinstance(child, OptimizedModule):
+                setattr(module, name, child._orig_mod)
+    return model
+
+
+class _ForwardError(CountError):
+    """The model's own code raised."""
+
+
+def _count(model: nn.Module, inputs: tuple[Tensor, ...]) -> Counts:
+    ran = _run(model, inputs)
+    trace = _trace(_Outputs(model), inputs)
+    if (trace.macs, trace.activations) != (ran.macs, ran.activations):
+        raise CountError(_difference(model, inputs, trace, ran))
+    return Counts(trace.macs, trace.activations, trace.operators)
+
+
+def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> Dispatched:
+    try:
+        with dispatched.counting() as ran:
+            model(*inputs)
+    except CountError:
+        raise
+    except Exception as error:  # a user's code raises anything
+        shapes = " and ".join(str(tuple(one.shape)) for one in inputs)
+        raise _ForwardError(
+            f"forward fails on a batch of shape {shapes}: {_told(error)}"
+        ) from error
+    return ran
+
+
+def _trace(model: _Outputs, inputs: tuple[Tensor, ...]) -> Trace:
+    try:
+        return traced.count(model, inputs)
+    except CountError:
+        raise
+    except Exception as error:  # torch says in many ways what it cannot trace
+        raise CountError(
+            f"the model runs, but torch.jit cannot trace it: {_told(error)}"
+        ) from error
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {first_line(error)}"
+
+
+class _Outputs(nn.Module):
+    """A model whose output is a plain tuple of tensors, as a trace wants it.
+
+    Args:
+        everything: all that its functions give is output too, so that nothing is dead code.
+    """
+
+    def __init__(self, model: nn.Module, everything: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self._everything = everything
+        self.eval()
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        with _Results() if self._everything else nullcontext([]) as results:
+            outputs = [*_tensors(self.model(*inputs)), *results]
+        if not outputs:
+            raise CountError("the model returns no tensor")
+        return tuple(outputs)
+
+
+class _Results(TorchFunctionMode):
+    """Gathers the tensors that functions give."""
+
+    def __enter__(self) -> list[Tensor]:
+        super().__enter__()  # type: ignore[no-untyped-call]
+        self._results: list[Tensor] = []
+        return self._results
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self._results += _tensors(result)
+        return result
+
+
+def _tensors(output: Any) -> Iterator[Tensor]:
+    """The tensors of an output: in tuples, lists, dicts, and attributes of a user's own class."""
+    for leaf in tree_leaves(output):
+        if isinstance(leaf, Tensor):
+            yield leaf
+        elif hasattr(leaf, "__dict__") and not isinstance(leaf, (type, nn.Module)):
+            yield from _tensors(list(vars(leaf).values()))
+
+
+def _difference(model: nn.Module, inputs: tuple[Tensor, ...], trace: Trace, ran: Dispatched) -> str:
+    """Why two counts differ: the innermost module where they do, and what is not counted there."""
+    root = type(model).__name__
+    places = {name: name.replace("model", root, 1) for name in trace.modules if name}
+    deepest = sorted(places, key=lambda name: -name.count("."))
+    differs = (n for n in deepest if trace.modules[n] != _total(ran, places[n]))
+    name = next(differs, "model")
+    operators = ran.modules.get(places[name], Counter[str]())
+    wholly = _trace(_Outputs(model, everything=True), inputs)
+    if (wholly.macs, wholly.activations) == (ran.macs, ran.activations):
+        return (
+            f"{places[name]} computes what no output of the model depends on, "
+            f"{ran.macs - trace.macs} MACs in all ({_listed(operators)}): "
+            f"return it, or delete that code"
+        )
+    unknown = ", ".join(trace.unknown[name])
+    return (
+        f"two counts differ in {places[name]}: "
+        f"{operators.total()} MACs ran ({_listed(operators)}), its trace has {trace.modules[name]}"
+        + (f"; no rule counts what has a cost of {unknown}" if unknown else "")
+    )
+
+
+def _total(ran: Dispatched, place: str) -> int:
+    return ran.modules.get(place, Counter[str]()).total()
 
 
 def _listed(macs: Mapping[str, int]) -> str:
     return ", ".join(f"{operator} {count}" for operator, count in sorted(macs.items()))
-
-
-# --- The first count: the traced operators, by rule -----------------------------------------------
-
-Value: TypeAlias = Any  # torch._C.Value, whose stub lacks sizes() and toIValue()
-Values: TypeAlias = Sequence[Value]
-Cost: TypeAlias = tuple[int, int]  # MACs, output elements
-Rule: TypeAlias = Callable[[Values, Values], Cost]  # of one operator's inputs and outputs
-
-
-def _shape(value: Value) -> list[int]:
-    sizes: list[int] = value.type().sizes()
-    return sizes
-
-
-def _filtered(weight: Value, grid: Value) -> int:
-    """The whole filter, ``(out, in / groups, *kernel)``, applied once at each pixel of ``grid``."""
-    batch, _, *pixels = _shape(grid)
-    return batch * prod(pixels) * prod(_shape(weight))
-
-
-def _convolution(inputs: Values, outputs: Values) -> Cost:
-    transposed = inputs[6].toIValue()
-    grid = inputs[0] if transposed else outputs[0]
-    return _filtered(inputs[1], grid), prod(_shape(outputs[0]))
-
-
-def _convolution_mode(inputs: Values, outputs: Values) -> Cost:
-    return _filtered(inputs[1], outputs[0]), prod(_shape(outputs[0]))
-
-
-def _product(left: int) -> Rule:
-    """A matrix product whose left operand is input number ``left``.
-
-    Each output element sums over the left operand's last dimension, however either operand is
-    broadcast: fvcore's own rule loses the batch of ``W(N, N) @ x(B, N, C)``.
-    """
-
-    def rule(inputs: Values, outputs: Values) -> Cost:
-        elements = prod(_shape(outputs[0]))
-        return elements * _shape(inputs[left])[-1], elements
-
-    return rule
-
-
-def _attention(inputs: Values, outputs: Values) -> Cost:
-    """``q: (..., L, E)``, ``k: (..., S, E)``, ``v: (..., S, V)``; a mask saves nothing."""
-    out = _shape(outputs[0])
-    scores = prod(out[:-1]) * _shape(inputs[1])[-2]
-    return scores * (_shape(inputs[0])[-1] + out[-1]), scores + prod(out)
-
-
-def _einsum(inputs: Values, outputs: Values) -> Cost:
-    """A product of two operands, summed over the subscripts both have and the result lacks."""
-    equation = inputs[0].toIValue().replace(" ", "")
-    terms, _, result = equation.partition("->")
-    operands = terms.split(",")
-    if len(operands) != 2:
-        raise CountError(f"aten::einsum has no rule for {len(operands)} operands: {equation}")
-    left = next(inputs[1].node().inputs())
-    head, _, tail = operands[0].partition("...")
-    sizes = dict(zip(head, _shape(left), strict=False))
-    sizes |= zip(reversed(tail), reversed(_shape(left)), strict=False)
-    summed = (set(operands[1]) & sizes.keys()) - set(result)
-    if not summed:
-        return 0, 0  # an outer product, which torch multiplies elementwise
-    elements = prod(_shape(outputs[0]))
-    return elements * prod(sizes[subscript] for subscript in summed), elements
-
-
-def _lstm(inputs: Values, outputs: Values) -> Cost:
-    """Every weight matrix applied once a step: ``x: (B, T, C)``; biases are vectors and free."""
-    steps = prod(_shape(inputs[0])[:-1])
-    weights = [_shape(value) for value in inputs[2].node().inputs()]
-    matrices = [shape for shape in weights if len(shape) == 2]
-    elements = steps * sum(rows for rows, _ in matrices)
-    return steps * sum(rows * columns for rows, columns in matrices), elements
-
-
-def _sum(inputs: Values, outputs: Values) -> Cost:
-    """Free, but not over an outer product: that is a matrix product spelt elementwise."""
-    summed = inputs[0].node()
-    if summed.kind() == "aten::mul":
-        factors = [prod(_shape(v)) for v in summed.inputs() if v.isCompleteTensor()]
-        if max(factors) < prod(_shape(inputs[0])):
-            raise CountError("aten::sum over a broadcast aten::mul is a matrix product uncounted")
-    return 0, 0
-
-
-RULES: Mapping[str, Rule] = {
-    "aten::_convolution": _convolution,
-    "aten::_convolution_mode": _convolution_mode,  # padding="same" and "valid"; fvcore has no rule
-    "aten::linear": _product(0),
-    "aten::matmul": _product(0),
-    "aten::mm": _product(0),
-    "aten::bmm": _product(0),
-    "aten::addmm": _product(1),
-    "aten::baddbmm": _product(1),
-    "aten::scaled_dot_product_attention": _attention,
-    "aten::einsum": _einsum,
-    "aten::lstm": _lstm,
-    "aten::sum": _sum,
-}
-
-# Operators that multiply-accumulate nothing: elementwise; activation functions; norms and dropout;
-# reductions, pooling and resampling; shapes and copies; new tensors. Complete, fvcore's own list
-# included: an operator in neither table is an error.
-ZERO = frozenset(
-    f"aten::{name}"
-    for name in """
-    add add_ sub sub_ rsub mul mul_ div div_ pow square sqrt rsqrt exp sin cos neg abs ceil
-    floor floor_divide remainder addcmul addcdiv lerp maximum minimum where clamp clamp_
-    clamp_min clamp_max masked_fill masked_fill_ eq ne ge gt le lt logical_and logical_not
-    bitwise_not __and__
-
-    relu relu_ relu6 relu6_ leaky_relu leaky_relu_ prelu elu gelu silu silu_ mish softplus
-    sigmoid sigmoid_ tanh tanh_ hardtanh hardtanh_ hardsigmoid hardsigmoid_ hardswish
-    hardswish_ softmax log_softmax
-
-    batch_norm layer_norm group_norm instance_norm rms_norm dropout dropout_ feature_dropout
-
-    mean var var_mean std std_mean amax amin max min argmax topk cumsum norm
-    linalg_vector_norm avg_pool1d avg_pool2d max_pool1d max_pool2d adaptive_avg_pool1d
-    adaptive_avg_pool2d adaptive_max_pool2d upsample_nearest2d upsample_bilinear2d
-    upsample_bicubic2d _upsample_bilinear2d_aa _upsample_bicubic2d_aa
-
-    size view view_as reshape reshape_as flatten unflatten squeeze unsqueeze unsqueeze_
-    expand expand_as permute transpose t movedim select slice narrow split split_with_sizes
-    tensor_split chunk unbind cat stack repeat repeat_interleave tile roll flip pad
-    constant_pad_nd reflection_pad2d unfold im2col col2im pixel_shuffle pixel_unshuffle
-    channel_shuffle index index_select index_put_ gather nonzero contiguous clone copy_
-    detach to type_as Int ScalarImplicit
-
-    arange linspace eye one_hot meshgrid empty zeros ones full zeros_like ones_like
-    full_like new_empty new_zeros new_ones new_full
-    """.split()  # noqa: SIM905
-)
-
-_ACTIVATIONS = "activations"  # no operator's name: those have a namespace
-
-
-def _count_traced(model: nn.Module, image: Tensor) -> Counts:
-    analysis = JitModelAnalysis(model, (image,)).tracer_warnings("none")
-    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    analysis.set_op_handle(**{name: _handle(name, rule) for name, rule in RULES.items()})
-    analysis.set_op_handle(**dict.fromkeys(ZERO, _nothing))
-    with _RecordConvolutions(), _ConvolveOnMeta():  # type: ignore[no-untyped-call]
-        operators = Counter(analysis.by_operator())
-    unknown = analysis.unsupported_ops()
-    if unknown:
-        raise CountError(f"no rule counts {', '.join(sorted(unknown))}")
-    activations = operators.pop(_ACTIVATIONS, 0)
-    return Counts(operators.total(), activations, dict(+operators))
-
-
-def _handle(name: str, rule: Rule) -> Callable[[Values, Values], Counter[str]]:
-    def handle(inputs: Values, outputs: Values) -> Counter[str]:
-        macs, elements = rule(inputs, outputs)
-        return Counter({name: macs, _ACTIVATIONS: elements})
-
-    return handle
-
-
-def _nothing(inputs: Values, outputs: Values) -> Counter[str]:
-    return Counter()
-
-
-class _RecordConvolutions(TorchFunctionMode):
-    """Calls every convolution as ``aten::_convolution``, the only form that the tracer records.
-
-    Elsewhere a device's kernel makes that call inside; the meta device's does not, and the trace
-    would lose the convolution and all before it.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return _RECORDED.get(func, func)(*args, **(kwargs or {}))
-
-
-class _ConvolveOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Gives ``aten::_convolution`` a shape on the meta device, where torch 2.11 lacks it."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten._convolution.default:
-            return torch.ops.aten.convolution.default(*args[:9])
-        return func(*args, **(kwargs or {}))
-
-
-_Sizes: TypeAlias = int | Sequence[int]
-
-
-def _each(size: _Sizes) -> list[int]:
-    return [size] if isinstance(size, int) else list(size)
-
-
-def _recorded_convolution(plain: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def convolve(
-        input: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        stride: _Sizes = 1,
-        padding: _Sizes | str = 0,
-        dilation: _Sizes = 1,
-        groups: int = 1,
-    ) -> Tensor:
-        if isinstance(padding, str):  # recorded as aten::_convolution_mode
-            return plain(input, weight, bias, stride, padding, dilation, groups)
-        shape = (_each(stride), _each(padding), _each(dilation), False, [0], groups)
-        return torch._convolution(input, weight, bias, *shape, False, False, False, False)
-
-    return convolve
-
-
-def _recorded_transposed(  # noqa: PLR0913, PLR0917
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: _Sizes = 1,
-    padding: _Sizes = 0,
-    output_padding: _Sizes = 0,
-    groups: int = 1,
-    dilation: _Sizes = 1,
-) -> Tensor:
-    extra = _each(output_padding)
-    shape = (_each(stride), _each(padding), _each(dilation), True, extra, groups)
-    return torch._convolution(input, weight, bias, *shape, False, False, False, False)
-
-
-_RECORDED: Mapping[Callable[..., Tensor], Callable[..., Tensor]] = {
-    torch.conv1d: _recorded_convolution(torch.conv1d),
-    torch.conv2d: _recorded_convolution(torch.conv2d),
-    torch.conv3d: _recorded_convolution(torch.conv3d),
-    torch.conv_transpose1d: _recorded_transposed,
-    torch.conv_transpose2d: _recorded_transposed,
-    torch.conv_transpose3d: _recorded_transposed,
-}
-
-
-# --- The second count: what the dispatcher was asked for ------------------------------------------
-
-
-def _count_dispatched(model: nn.Module, image: Tensor) -> tuple[Counter[str], int]:
-    """MACs by operator and activations, of the matrix products attention is made of on meta."""
-    flops = FlopCounterMode(display=False)
-    elements = FlopCounterMode(
-        display=False, custom_mapping=dict.fromkeys(flop_registry, _output_elements)
-    )
-    with flops, elements:
-        model(image)
-    by_operator = flops.get_flop_counts().get("Global", {})
-    macs = Counter({str(operator): count // 2 for operator, count in by_operator.items()})
-    return macs, elements.get_total_flops()
-
-
-def _output_elements(*shapes: Any, out_shape: Sequence[int], **options: Any) -> int:
-    return prod(out_shape)

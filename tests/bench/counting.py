@@ -2,7 +2,8 @@
 
 Run by hand: ``python tests/bench/counting.py`` counts the models of the paper, exit code 1 unless
 every number is equal. ``--modules`` counts one model of each of timm's model modules instead, at
-its default input size, exit code 1 unless 95 % of them count.
+its default input size, exit code 1 unless 95 % of them count. ``--torchvision`` counts those of
+torchvision for classification, segmentation and video, exit code 1 unless all count.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from functools import partial
 import timm
 import torch
 from torch import nn
+from torchvision import models
 
-from cmx_bench.measures.counting import count
+from cmx_bench.errors import CountError
+from cmx_bench.measures.counting import count, count_module
 from cmx_bench.models.building import build_on_meta
 
 # model: (params, MACs), the same from a closed formula, from hooks and from both counters.
@@ -101,12 +104,38 @@ def count_modules() -> bool:
     return counted / built >= SHARE
 
 
+def count_torchvision() -> bool:
+    uncounted = 0
+    for task in (models, models.segmentation, models.video):
+        for name in models.list_models(module=task):
+            frames = (16,) if task is models.video else ()
+            size = 299 if name == "inception_v3" else 224
+            images = torch.empty(1, 3, *frames, size, size, device="meta")
+            no_files = {"weights_backbone": None} if task is models.segmentation else {}
+            model = build_on_meta(partial(models.get_model, name, **no_files))
+            try:
+                counts = count_module(model, images)
+            except CountError as error:
+                uncounted += 1
+                print(f"{name:30}{error}", flush=True)
+            else:
+                print(f"{name:30}{counts.macs:18,}{counts.activations:15,}", flush=True)
+    print(f"{uncounted} refused")
+    return not uncounted
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--modules", action="store_true", help="one model of each timm module")
+    parser.add_argument("--torchvision", action="store_true", help="torchvision's models")
+    chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     print(f"torch {torch.__version__}, timm {timm.__version__}")
-    return 0 if (count_modules() if parser.parse_args().modules else compare_expected()) else 1
+    if chosen.modules:
+        return 0 if count_modules() else 1
+    if chosen.torchvision:
+        return 0 if count_torchvision() else 1
+    return 0 if compare_expected() else 1
 
 
 if __name__ == "__main__":

@@ -84,6 +84,27 @@ def test_a_product_by_a_weight_is_linear() -> None:
     assert macs_by_kind(Products, SIZE) == {"linear": 2 * SIZE**3, "attention": 2 * SIZE**3}
 
 
+def test_a_product_with_a_vector_counts() -> None:
+    class Query(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.query = nn.Parameter(torch.zeros(SIZE))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return images @ self.query
+
+    assert macs_by_kind(Query, SIZE) == {"linear": 3 * SIZE**2}
+
+
+def test_a_product_spelt_elementwise_has_no_kind() -> None:
+    class Spelt(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return (images[..., None] * images[..., None, :, :]).sum(-2)
+
+    with pytest.raises(CountError, match=f"sum has {3 * SIZE**3} MACs, and its kind"):
+        macs_by_kind(Spelt, SIZE)
+
+
 def test_a_transposed_convolution_is_no_depthwise_one() -> None:
     def build() -> nn.Module:
         return nn.ConvTranspose2d(3, 4, 2, 2)

@@ -1,0 +1,136 @@
+"""Follows matrix products that are spelt elementwise: a product that grew, added up later.
+
+``(x[:, None] * w).sum(2)`` multiplies and adds as ``w @ x`` does. A product is followed where it
+has more elements than each of its factors is made of. A factor that was expanded, repeated or
+unfolded is made of what it was before, and so is a sum or a difference of two such. What is linear
+passes a product on, from views to additions; a nonlinear function ends it. The reduction that adds
+it up is counted as one multiply-accumulate an element. So is that of the square of a difference
+that grew, as a distance is spelt.
+
+Both counts use these rules, each on its own operators: the trace on those that a model calls, the
+dispatcher on those that they are made of. Names are without namespace, overload and the ``_`` of
+operators that work in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Operand(NamedTuple):
+    """A tensor: how many elements it has, how many it is made of, and whether it is a product."""
+
+    elements: int
+    distinct: int
+    product: bool = False
+
+    @property
+    def grown(self) -> bool:
+        return self.distinct < self.elements
+
+
+_MULTIPLY = frozenset(
+    """
+    mul multiply div divide true_divide addcmul addcdiv outer ger addr kron square pow
+    """.split()  # noqa: SIM905
+)
+_ADD = frozenset(
+    """
+    add sub subtract rsub neg negative positive lerp where masked_fill copy clone to _to_copy
+    type_as real imag conj resolve_conj resolve_neg batch_norm native_batch_norm
+    _native_batch_norm_legit_no_training nan_to_num
+    """.split()  # noqa: SIM905
+)
+# Their elements are the operand's, each once or several times, in another order.
+_MOVE = frozenset(
+    """
+    cat concat stack hstack vstack dstack column_stack row_stack repeat tile repeat_interleave
+    flip fliplr flipud roll rot90 im2col unfold complex unsafe_split unsafe_chunk
+    unsafe_split_with_sizes _unsafe_view _reshape_copy channel_shuffle native_channel_shuffle
+    pixel_shuffle pixel_unshuffle dropout feature_dropout alpha_dropout feature_alpha_dropout
+    native_dropout tril triu contiguous reshape reshape_as flatten broadcast_to
+    """.split()  # noqa: SIM905
+)
+# Theirs are as good as new: picked, padded, or put beside others.
+_PICK = frozenset(
+    """
+    index index_select gather take take_along_dim masked_scatter scatter index_copy index_put
+    _unsafe_index slice_scatter select_scatter diag_embed pad constant_pad_nd reflection_pad1d
+    reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d
+    upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d
+    upsample_trilinear3d upsample_bicubic2d
+    """.split()  # noqa: SIM905
+)
+_SQUARE_AND_ADD_UP = frozenset(["norm", "linalg_vector_norm", "linalg_norm", "frobenius_norm"])
+_ADD_UP = _SQUARE_AND_ADD_UP | frozenset(
+    """
+    sum nansum mean nanmean cumsum var std var_mean std_mean trace col2im avg_pool1d avg_pool2d
+    avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d
+    _adaptive_avg_pool3d scatter_add scatter_reduce index_add index_reduce segment_reduce
+    sum_to_size
+    """.split()  # noqa: SIM905
+)
+LINEAR = _MULTIPLY | _ADD | _MOVE | _PICK | _ADD_UP
+
+# Which operands' elements the result has, where others only say which or how.
+_SOURCES = {
+    "where": slice(1, None),
+    "masked_fill": slice(1),
+    "copy": slice(1, None),
+    "batch_norm": slice(1),
+}
+
+
+def of_power(name: str, exponent: object) -> str:
+    """What to follow a power or a norm as: those of another exponent than 2 square nothing."""
+    if exponent is None or exponent == 2 or not isinstance(exponent, (int, float)):
+        return name
+    return {"pow": "", **dict.fromkeys(_SQUARE_AND_ADD_UP, "sum")}.get(name, name)
+
+
+def follow(
+    name: str, operands: Sequence[Operand], elements: int, view: bool = False
+) -> tuple[int, Operand]:
+    """What an operator adds up, in multiply-accumulates, and its result of so many elements.
+
+    Args:
+        name: see `of_power`.
+        view: the result shares its elements with the first operand.
+    """
+    fresh = Operand(elements, elements)
+    sources = operands[:1] if view else operands[_SOURCES.get(name, slice(None))]
+    if not sources:
+        return 0, fresh
+    product = any(source.product for source in sources)
+    if view or name in _MOVE:
+        distinct = sum(source.distinct for source in sources)
+    elif name in _ADD:
+        distinct = max(source.distinct for source in sources)
+    elif name in _PICK:
+        distinct = elements
+    elif name in _MULTIPLY:
+        return 0, _multiplied(name, sources, elements)
+    elif name in _ADD_UP:
+        squares = name in _SQUARE_AND_ADD_UP
+        counted = (s.elements for s in sources if s.product or (squares and s.grown))
+        return sum(counted), fresh
+    else:
+        return 0, fresh
+    return 0, Operand(elements, min(elements, distinct), product)
+
+
+def _multiplied(name: str, operands: Sequence[Operand], elements: int) -> Operand:
+    """A product, or a scaled operand where there is one factor of more than one element."""
+    added, factors = (operands[:1], operands[1:]) if name.startswith("add") else ((), operands)
+    if name in {"square", "pow"}:
+        factors = [*factors, *factors]
+    if name in {"div", "divide", "true_divide"}:
+        product = factors[0].product  # what is divided by a product is none
+    else:
+        product = any(one.product for one in (*added, *factors))
+    factors = [factor for factor in factors if factor.elements > 1]
+    largest = max((factor.distinct for factor in factors), default=elements)
+    if len(factors) > 1:
+        return Operand(elements, elements, product or largest < elements)
+    return Operand(elements, min(elements, largest), product)
