@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cmx_bench import measures
 from cmx_bench.cell import Setting
-from cmx_bench.errors import CmxError, SkipError, first_line
+from cmx_bench.errors import CmxError, SkipError, cut, first_line
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.results.records import Environment
@@ -64,7 +64,7 @@ def reason_of(error: Exception, setting: Setting) -> str:
         return told
     reason = f"{type(error).__name__}: {told}"
     if told.startswith("Caught "):  # by a DataLoader, elsewhere: a traceback follows
-        reason = text.rstrip().rpartition("\n")[2]
+        reason = cut(text.rstrip().rpartition("\n")[2])
     if "shared memory" in text:  # the system's words for it, or torch's where a worker was killed
         reason += "; /dev/shm is full: give a container more with --shm-size"
     return reason

@@ -22,7 +22,7 @@ from cmx_bench.accuracy.predicting import Predict, predictor
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Cell
 from cmx_bench.datasets import Dataset
-from cmx_bench.errors import CmxError, DataError, ModelError
+from cmx_bench.errors import CmxError, DataError, ModelError, first_line
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.models import weights
 from cmx_bench.results import predictions
@@ -92,7 +92,7 @@ def evaluate(
                 del waiting[said.key]
     except CmxError as error:  # the images are at fault: no model can be evaluated on them
         for key in waiting:
-            pipe.send(Evaluated(key, Outcome({}, str(error), seen)))
+            pipe.send(Evaluated(key, Outcome({}, first_line(error), seen)))
     # Anything else is a mistake of ours: it ends the process and stands in the log.
 
 
