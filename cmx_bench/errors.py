@@ -27,6 +27,10 @@ class ModelError(CmxError):
     """A model that cannot be built from its description."""
 
 
+class RefusedModelError(ModelError):
+    """A model of a suite's own words that cannot be built, whether with values or without."""
+
+
 class MatchError(CmxError):
     """No member of a family costs as much as is wanted; the text names the nearest."""
 
@@ -50,6 +54,9 @@ class CountError(CmxError):
 class RecordsError(CmxError):
     """A run's folder that cannot be read or written."""
 
+
+MOST_OF_A_REASON = 2000
+MOST_OF_A_QUOTE = 40
 
 _OF_SURROUNDINGS = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO,  # disks
@@ -76,8 +83,18 @@ def told(error: OSError | EOFError | MemoryError) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What anybody's error says, in a line."""
-    return (str(error).strip().splitlines() or ["no message"])[0]
+    """What anybody's error says, in a line of at most `MOST_OF_A_REASON` characters."""
+    return cut((str(error).strip().splitlines() or ["no message"])[0])
+
+
+def cut(text: str, most: int = MOST_OF_A_REASON) -> str:
+    """`text`, or its beginning where it has more than `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def quoted(text: str) -> str:
+    """What a suite or a file says, in quotes: no more than a stranger may make us print."""
+    return repr(cut(text, MOST_OF_A_QUOTE))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

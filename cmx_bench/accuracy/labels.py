@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.errors import DataError
+from cmx_bench.errors import DataError, first_line
+
+# ImageNet-ReaL's file has 0.6 MB.
+MOST_BYTES = 2**24
 
 # From an image's key and its data set's label to the classes that are right.
 Labels: TypeAlias = Callable[[str, int], tuple[int, ...]]
@@ -46,7 +50,7 @@ def valid(task: Evaluation) -> list[int] | None:
         return None
     file = task.base / task.asked.valid_labels
     words = _text(file).split()
-    if not words or not all(word.isdecimal() for word in words):
+    if not words or not all(re.fullmatch(r"[0-9]{1,7}", word) for word in words):
         raise DataError(f"{file}: expected the number of a class on each line")
     return [int(word) for word in words]
 
@@ -54,15 +58,21 @@ def valid(task: Evaluation) -> list[int] | None:
 def _json(file: Path) -> list[list[int]]:
     try:
         listed = json.loads(_text(file))
-    except ValueError as error:
-        raise DataError(f"{file}: is not valid JSON: {error}") from error
-    if not isinstance(listed, list) or not all(isinstance(one, list) for one in listed):
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file}: is not valid JSON: {first_line(error)}") from error
+    if not isinstance(listed, list) or not all(map(_are_classes, listed)):
         raise DataError(f"{file}: expected a list with a list of classes for each image")
     return listed
 
 
+def _are_classes(listed: object) -> bool:
+    return isinstance(listed, list) and all(type(one) is int and 0 <= one < 2**20 for one in listed)
+
+
 def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from error
+    with files.reading(file, DataError):
+        if file.exists() and not file.is_file():  # a pipe would never end
+            raise DataError(f"{file}: cannot be read: is no file")
+        if (size := file.stat().st_size) > MOST_BYTES:
+            raise DataError(f"{file}: has {size:,} bytes; at most {MOST_BYTES:,} are read")
+    return files.text_of(file, DataError)

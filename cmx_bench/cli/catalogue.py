@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cmx_bench.cli.options import MOST, looked_up, share_of
+from cmx_bench.cli.options import looked_up, share_of
 from cmx_bench.cli.telling import give, say
 from cmx_bench.errors import CmxError, MatchError
 
@@ -27,13 +27,13 @@ def match(
         str, typer.Option(help="Families, between commas; there is convmixer as well.")
     ] = "resnet,deit,resmlp,mixer",
     classes: Annotated[
-        int, typer.Option(min=1, max=MOST, help="Classes that the head tells apart.")
+        int, typer.Option(min=1, max=2**20, help="Classes that the head tells apart.")
     ] = 1000,
     image_size: Annotated[
-        int, typer.Option(min=1, max=MOST, help="Side of the images, in pixels.")
+        int, typer.Option(min=1, max=2**13, help="Side of the images, in pixels.")
     ] = 224,
     patch_size: Annotated[
-        int | None, typer.Option(min=1, max=MOST, help="Side of the patches, for smaller images.")
+        int | None, typer.Option(min=1, max=2**13, help="Side of the patches, for smaller images.")
     ] = None,
     within: Annotated[
         str, typer.Option(help="How far from the target is accepted.", metavar="PERCENT")

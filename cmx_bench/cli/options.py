@@ -41,7 +41,12 @@ Processes = Annotated[
     ),
 ]
 AllowImport = Annotated[
-    bool, typer.Option("--allow-import", help="Let `python:` models of the suite import code.")
+    bool,
+    typer.Option(
+        "--allow-import",
+        help="Trust the suite: it may import code, read files outside its "
+        "folder, and download its data set.",
+    ),
 ]
 Threshold = Annotated[
     str, typer.Option(help="The slowdown that must not pass, such as 5%.", metavar="PERCENT")

@@ -29,13 +29,13 @@ def plan_of(
     from cmx_bench.worker import local
     from cmx_bench.worker.targets import Target
 
-    suite_file = suites.load(suite)
+    suite_file = suites.load(suite, trusted=allow_import)
     asked = suite_file.suite
     dataset = asked.accuracy.dataset if "accuracy" in asked.measures else None
     paths = datasets.parse(data or [], dataset)
     evaluation = accuracy.Evaluation(
         asked.accuracy,
-        suite_file.document.path.resolve().parent,
+        suite_file.document.path.parent.resolve(),
         paths.get(asked.accuracy.dataset),
         allow_missing,
         accuracy.cache_folder() if cache else None,

@@ -184,6 +184,8 @@ def plan(
     budget: Annotated[
         str | None, typer.Option(help="That of the run.", show_default="the suite's")
     ] = None,
+    data: Data = None,
+    weights: Weights = None,
     processes: Processes = 1,
     allow_import: AllowImport = False,
 ) -> None:
@@ -192,7 +194,7 @@ def plan(
     from cmx_bench.plan import INTERPRETER_SECONDS
 
     seconds = seconds_of("--budget", budget)
-    made = plan_of(suite, device, only, allow_import, processes=processes)
+    made = plan_of(suite, device, only, allow_import, data, weights, processes=processes)
     if seconds is None:
         seconds = made.suite_file.suite.budget
     for cell in made.cells:

@@ -152,13 +152,19 @@ def is_small(name: str) -> bool:
     return name in SOURCES
 
 
-def missing(name: str, paths: Mapping[str, Path]) -> str | None:
+def missing(name: str, paths: Mapping[str, Path], trusted: bool = False) -> str | None:
     """What to do so that a data set can be had; None where nothing is needed.
 
     Args:
         paths: where data sets lie, by name, as `--data` gave them.
+        trusted: whether the suite may have one downloaded that the user has not named.
     """
-    if name in paths or source(name).path != "needed":
+    if name in paths:
+        return None
+    if is_remote(name) and source(name).path != "needed" and not trusted:
+        return (f"{name!r} may be downloaded: add --data {name}=FOLDER, where it is to lie, or "
+                f"--allow-import if you trust this suite")  # fmt: skip
+    if source(name).path != "needed":
         return None
     return f"no images of {name!r}{nearest(name, SOURCES)}: add --data {name}=PATH"
 

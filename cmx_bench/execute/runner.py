@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
-from cmx_bench.errors import CmxError
+from cmx_bench.errors import CmxError, cut
 from cmx_bench.execute import evaluations, learners, opening, remaining
 from cmx_bench.execute.evaluations import Evaluator
 from cmx_bench.measures import MEASURES
@@ -114,7 +114,7 @@ def _record(job: Job, outcome: Outcome, environment_name: str) -> Record:
         replicate=job.replicate,
         status="skipped" if outcome.skipped else "failed" if outcome.reason else "ok",
         values=outcome.values,
-        reason=outcome.reason,
+        reason=cut(outcome.reason),
         environment=environment_name,
         started=started.isoformat(timespec="milliseconds"),
         elapsed=outcome.elapsed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,8 +14,8 @@ import torch
 from torch import nn
 
 from cmx_bench.cell import Model, Source
-from cmx_bench.errors import ModelError
-from cmx_bench.models import members
+from cmx_bench.errors import ModelError, RefusedModelError, first_line
+from cmx_bench.models import bounds, members
 from cmx_bench.models.convmixer import ConvMixer
 
 Builder: TypeAlias = Callable[[Model, int], nn.Module]
@@ -67,12 +68,21 @@ def build(model: Model, image_size: int) -> nn.Module:
     Raises:
         ModelError: its arguments do not fit, or its code cannot be imported.
     """
+    limits = nullcontext() if model.source == "python" else bounds.kept()
     try:
-        return BUILDERS[model.source](model, image_size).eval()
+        with limits:
+            return BUILDERS[model.source](model, image_size).eval()
+    except RefusedModelError as error:
+        raise RefusedModelError(f"{model.name}: {error}") from None
     except Exception as error:  # a user's code, or timm's given a user's arguments, raises anything
-        raise ModelError(
-            f"{model.name}: cannot be built: {type(error).__name__}: {error}"
-        ) from error
+        told = f"{model.name}: cannot be built: {type(error).__name__}: {first_line(error)}"
+        raise (ModelError if may_want_values(model, error) else RefusedModelError)(told) from error
+
+
+def may_want_values(model: Model, error: Exception) -> bool:
+    """Whether a model may fail on the meta device alone: a user's code raises what it likes; timm's
+    lets torch speak, which then names the device."""
+    return model.source == "python" or "meta" in str(error).lower()
 
 
 def build_on_meta(build: Callable[[], nn.Module]) -> nn.Module:
@@ -84,6 +94,8 @@ def build_on_meta(build: Callable[[], nn.Module]) -> nn.Module:
     try:
         with torch.device("meta"):
             return build()
+    except RefusedModelError:
+        raise
     except (ModelError, RuntimeError):
         with torch.device("cpu"):
             return build().to("meta")

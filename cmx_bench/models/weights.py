@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.serialization import safe_globals
 
 from cmx_bench.cell import Model
-from cmx_bench.errors import WeightsError
+from cmx_bench.errors import WeightsError, quoted
 from cmx_bench.models import SUFFIXES
 from cmx_bench.models.convmixer import rename_authors_keys
 from cmx_bench.units import counted
@@ -236,14 +236,14 @@ def _check_fit(module: nn.Module, state: State, model: Model) -> None:
                 f"{ours[0]}; set num_classes: {theirs[0]}"
             )
         raise WeightsError(
-            f"{model.name}: {model.weights} holds another model: {key!r} has shape {theirs}, "
+            f"{model.name}: {model.weights} holds another model: {quoted(key)} has shape {theirs}, "
             f"expected {ours}"
         )
 
 
 def _such(keys: Set[str]) -> str:
     """`3 parameters (such as 'stem.weight') are`."""
-    example = f" (such as {min(keys)!r})" if keys else ""
+    example = f" (such as {quoted(min(keys))})" if keys else ""
     return f"{counted(len(keys), 'parameter')}{example}" + (" is" if len(keys) == 1 else " are")
 
 

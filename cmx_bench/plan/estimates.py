@@ -17,10 +17,10 @@ from cmx_bench import datasets
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
-from cmx_bench.errors import ModelError
+from cmx_bench.errors import ModelError, SuiteError, first_line
 from cmx_bench.measures import MEASURES, compiled, heat, timing
 from cmx_bench.models import families
-from cmx_bench.models.building import build, build_on_meta
+from cmx_bench.models.building import build, build_on_meta, may_want_values
 from cmx_bench.plan import at_once
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
@@ -68,7 +68,10 @@ def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> Co
         macs = _macs(module, image_size, "meta")
     except ModelError as error:
         raise suite_file.document.error(("models", index), str(error)) from None
-    except Exception:  # some forwards read a value, which meta tensors lack; others are wrong
+    except Exception as error:
+        # Some forwards read a value, which meta tensors lack; others are wrong, however large.
+        if not may_want_values(model, error):
+            raise _does_not_run(suite_file, index, image_size, model, error) from error
         macs = _macs_on_cpu(suite_file, index, image_size, model)
     return Cost(
         macs,
@@ -86,11 +89,14 @@ def _macs_on_cpu(suite_file: SuiteFile, index: int, image_size: int, model: Mode
     try:
         return _macs(build(model, image_size), image_size, "cpu")
     except Exception as error:  # whatever the model's own code raises
-        first_line = str(error).partition("\n")[0]
-        raise suite_file.document.error(
-            ("models", index),
-            f"{model.name}: does not run on {image_size} px images: {first_line}",
-        ) from error
+        raise _does_not_run(suite_file, index, image_size, model, error) from error
+
+
+def _does_not_run(
+    suite_file: SuiteFile, index: int, image_size: int, model: Model, error: Exception
+) -> SuiteError:
+    told = f"{model.name}: does not run on {image_size} px images: {first_line(error)}"
+    return suite_file.document.error(("models", index), told)
 
 
 def _macs(module: nn.Module, image_size: int, device: str) -> int:

@@ -64,7 +64,8 @@ def make(
 
     Args:
         only: globs over cell keys or model names; empty for all.
-        allow_import: whether `python:` models may be imported.
+        allow_import: whether the suite is trusted: its `python:` models are imported, its files
+            may lie anywhere, its data set may be downloaded.
         evaluation: on which images models are evaluated.
         given: files of weights by the model's name, which win over the suite's.
         core_rate: multiply-accumulates a second of one core, for the estimate.
@@ -99,7 +100,7 @@ def make(
     for index, (entry, setting) in enumerate(zip(entries, settings, strict=True)):
         if setting.key in chosen:
             _refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
-    skipped = {cell.key: why for cell in cells if (why := _lack(cell, evaluation))}
+    skipped = {cell.key: why for cell in cells if (why := _lack(cell, evaluation, allow_import))}
     executed = [cell for cell in cells if cell.key not in skipped]
     opened = _opened(evaluation, executed)
     seconds = estimates.estimates(
@@ -190,7 +191,7 @@ def _opened(evaluation: Evaluation | None, cells: Sequence[Cell]) -> dict[Split,
     return {split: images(evaluation, num_classes, split) for split in splits}
 
 
-def _lack(cell: Cell, evaluation: Evaluation | None) -> str | None:
+def _lack(cell: Cell, evaluation: Evaluation | None, trusted: bool) -> str | None:
     """What a cell that evaluates lacks, with the option that gives it; None for any other."""
     if not MEASURES[cell.measure].together or evaluation is None:
         return None
@@ -198,7 +199,7 @@ def _lack(cell: Cell, evaluation: Evaluation | None) -> str | None:
         return (f"no weights, and an untrained model guesses: name some under weights, or add "
                 f"--weights {cell.model.name}=FILE")  # fmt: skip
     paths = {} if evaluation.path is None else {evaluation.asked.dataset: evaluation.path}
-    return datasets.missing(evaluation.asked.dataset, paths)
+    return datasets.missing(evaluation.asked.dataset, paths, trusted)
 
 
 def _cells(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +14,19 @@ import timm
 from cmx_bench.cell import Model
 from cmx_bench.designs import matches, search
 from cmx_bench.designs.depthwise import PUBLISHED
-from cmx_bench.errors import CmxError, MatchError, ModelError, PlanError, nearest
+from cmx_bench.errors import (
+    CmxError,
+    MatchError,
+    ModelError,
+    PlanError,
+    SuiteError,
+    nearest,
+    quoted,
+)
 from cmx_bench.measures import counting
-from cmx_bench.models import families, weights
+from cmx_bench.models import arguments, families, weights
 from cmx_bench.models.building import build, build_on_meta
+from cmx_bench.spec import trust
 from cmx_bench.spec.schema import NAME
 from cmx_bench.spec.suite import CpuSetting, CudaSetting, MatchEntry, ModelEntry, SuiteFile
 
@@ -102,12 +113,12 @@ def amount(
         CmxError: nobody knows a model of that name, or it cannot be built or counted.
     """
     if name not in known and not re.fullmatch(NAME, name):
-        raise ModelError(f"{name!r}: expected a model or a number such as 21.1M")
+        raise ModelError(f"{quoted(name)}: expected a model or a number such as 21.1M")
     try:
         model = known.get(name) or _source(ModelEntry(name=name), num_classes, allow_import=False)
     except ModelError:
         if hint := nearest(name, known):
-            raise ModelError(f"unknown model {name!r}{hint} of this suite") from None
+            raise ModelError(f"unknown model {quoted(name)}{hint} of this suite") from None
         raise
     if quantity == "macs":
         return counting.count(lambda: build(model, image_size), image_size).macs
@@ -126,8 +137,11 @@ def _resolve(
     suite, location = suite_file.suite, ("models", index)
     try:
         model = _source(entry, suite.num_classes, allow_import)
-        named = given.get(model.name) or _weights(model, suite_file.document.path.parent)
+        folder = suite_file.document.path.parent
+        named = given.get(model.name) or _weights(model, folder, allow_import)
         return replace(model, weights=None if named is None else str(named))
+    except SuiteError as error:
+        raise suite_file.document.error(location, f"{entry.name}: {error}") from None
     except (ModelError, PlanError) as error:
         raise suite_file.document.error(location, str(error)) from None
 
@@ -143,9 +157,9 @@ def _source(entry: ModelEntry, num_classes: int, allow_import: bool) -> Model:
         return Model(entry.name, label, entry.family or entry.name, "python", entry.python,
                      entry.args, entry.weights, num_classes)  # fmt: skip
     if entry.design is not None:
-        family, arguments = entry.design
+        family, described = entry.design
         return Model(entry.name, label, entry.family or family, family, "",
-                     arguments, entry.weights, num_classes)  # fmt: skip
+                     described, entry.weights, num_classes)  # fmt: skip
     architecture, _, tag = (entry.timm or entry.name).partition(".")
     weights_named = entry.weights or tag or None
     recipe = tag or ("" if weights.is_file(entry.weights or "") else entry.weights or "")
@@ -158,11 +172,12 @@ def _source(entry: ModelEntry, num_classes: int, allow_import: bool) -> Model:
             f"unknown model {architecture!r}{nearest(architecture, timm.list_models())} "
             f"(see: cmx-bench list models)"
         )
+    arguments.refuse(architecture, entry.args)
     return Model(entry.name, label, entry.family or families.family(architecture), "timm",
                  architecture, entry.args, weights_named, num_classes, recipe=recipe)  # fmt: skip
 
 
-def _weights(model: Model, folder: Path) -> str | None:
+def _weights(model: Model, folder: Path, trusted: bool) -> str | None:
     """A tag that timm knows, or the path of a file that is there; paths start at the suite."""
     if model.weights is None:
         return None
@@ -170,11 +185,13 @@ def _weights(model: Model, folder: Path) -> str | None:
         tags = weights.tags(model)
         if model.weights not in tags:
             raise ModelError(
-                f"{model.name}: timm has no weights {model.weights!r} for it"
+                f"{model.name}: timm has no weights {quoted(model.weights)} for it"
                 f"{nearest(model.weights, tags)} (known: {', '.join(tags) or 'none'})"
             )
         return model.weights
-    path = folder / model.weights
-    if not path.is_file():
+    elsewhere = shlex.quote(os.path.normpath(folder.absolute() / model.weights))
+    option = f"--weights {model.name}={elsewhere if len(elsewhere) <= 200 else 'FILE'}"
+    path = trust.located(model.weights, folder, trusted, option)
+    if not trust.is_file(path):
         raise ModelError(f"{model.name}: no weights at {path}; give the path of a checkpoint")
     return str(path)

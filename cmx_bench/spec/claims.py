@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-from cmx_bench.errors import nearest
+from cmx_bench.errors import MOST_OF_A_QUOTE, cut, nearest, quoted
 from cmx_bench.metrics import METRICS
 
 _SHORT = {"memory": "peak_memory"}
@@ -116,8 +116,8 @@ def parse(check: str, models: Collection[str]) -> Condition:
     if end.kind != "end":
         raise CheckError(end.at, f"expected 'and', 'or' or the end, got {end.shown}")
     if not isinstance(found, Condition):
-        raise CheckError(0, f"{words(found)} is a number; expected a comparison such as "
-                         f"{words(found)} > 1")  # fmt: skip
+        raise CheckError(0, f"{_shown(found)} is a number; expected a comparison such as "
+                         f"{_shown(found)} > 1")  # fmt: skip
     return found
 
 
@@ -131,6 +131,11 @@ def words(quantity: Quantity) -> str:
     left = _grouped(quantity.left, "+-" if tight else "")
     right = _grouped(quantity.right, "+-*/" if tight else "+-")
     return f"{left} {quantity.sign} {right}"
+
+
+def _shown(quantity: Quantity) -> str:
+    """The beginning of it, for errors."""
+    return cut(words(quantity), MOST_OF_A_QUOTE)
 
 
 def _grouped(quantity: Quantity, loose: str) -> str:
@@ -166,7 +171,7 @@ class _Token:
 
     @property
     def shown(self) -> str:
-        return "the end" if self.kind == "end" else repr(self.text)
+        return "the end" if self.kind == "end" else quoted(self.text)
 
 
 def _tokens(check: str, models: Collection[str]) -> Iterator[_Token]:
@@ -189,7 +194,7 @@ def _token(match: re.Match[str], at: int, models: Collection[str]) -> _Token:
         share = text.endswith("%")
         number = Number(float(text.rstrip("%")) / (100 if share else 1), text)
         if math.isinf(number.value):
-            raise CheckError(at, f"{_cut(text)} is too large for a number")
+            raise CheckError(at, f"{cut(text, MOST_OF_A_QUOTE)} is too large for a number")
         return _Token("number", text, at, number)
     if text := match["value"]:
         _refuse_unknown("metric", match, METRIC_WORDS)
@@ -204,17 +209,13 @@ def _token(match: re.Match[str], at: int, models: Collection[str]) -> _Token:
     return _Token("sign", text, at)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:40]}…"
-
-
 def _refuse_unknown(what: str, match: re.Match[str], known: Collection[str]) -> None:
     word = match[what]
     if word not in known:
         listed = f" (known: {', '.join(known)})" if what == "metric" else ""
         hint = nearest(word, known)
         place = "" if hint or listed else "; the suite has none of that name"
-        raise CheckError(match.start(what), f"unknown {what} {word!r}{hint}{listed}{place}")
+        raise CheckError(match.start(what), f"unknown {what} {quoted(word)}{hint}{listed}{place}")
 
 
 # --- grammar --------------------------------------------------------------------------------------
@@ -255,7 +256,7 @@ def _chain(reader: _Reader, word: Literal["and", "or"], part: Callable[[], _Node
         parts.append(part())
         for one in parts[-2:]:
             if not isinstance(one, Condition):
-                raise CheckError(token.at, f"{word!r} joins comparisons; {words(one)} is a number")
+                raise CheckError(token.at, f"{word!r} joins comparisons; {_shown(one)} is a number")
     return Joined(word, tuple(cast(list[Condition], parts))) if len(parts) > 1 else first
 
 
@@ -278,7 +279,7 @@ def _within(reader: _Reader, quantity: Quantity) -> Within:
     reader.expect("]")
     if low.value > high.value:
         raise CheckError(
-            at, f"nothing lies in [{low.text}, {high.text}]; give the smaller one first"
+            at, f"nothing lies in [{_shown(low)}, {_shown(high)}]; give the smaller one first"
         )
     return Within(quantity, low, high)
 

@@ -122,23 +122,24 @@ def reading(path: Path, refuse: type[CmxError]) -> Iterator[None]:
         raise refuse(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def bytes_of(path: Path, refuse: type[CmxError]) -> bytes:
+def bytes_of(path: Path, refuse: type[CmxError], largest: int = LARGEST) -> bytes:
     """The content of a file.
 
     Raises:
-        refuse: it cannot be read.
+        refuse: it cannot be read, or has more than `largest` bytes.
     """
-    with reading(path, refuse), opened(path) as file:
+    with reading(path, refuse), opened(path, largest) as file:
         return file.read()
 
 
-def text_of(path: Path, refuse: type[CmxError]) -> str:
+def text_of(path: Path, refuse: type[CmxError], largest: int = LARGEST) -> str:
     """The text of a file in UTF-8, whose byte order mark is left out; every line ends with `\\n`.
 
     Raises:
-        refuse: it cannot be read, or is no UTF-8; the text names the file, and the line.
+        refuse: it cannot be read, has more than `largest` bytes, or is no UTF-8; the text names
+            the file, and the line.
     """
-    content = bytes_of(path, refuse)
+    content = bytes_of(path, refuse, largest)
     try:
         with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig") as text:
             return text.read()

@@ -15,13 +15,14 @@ from typing import ClassVar, TypeAlias
 
 import yaml
 
-from cmx_bench.errors import SuiteError
+from cmx_bench.errors import MOST_OF_A_QUOTE, SuiteError, cut, quoted
 from cmx_bench.spec import disk
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 Location: TypeAlias = tuple[str | int, ...]
 
-# A suite of a thousand models has some ten thousand values; an alias bomb has billions.
+# A suite of a thousand models has 100 kB and some ten thousand values; an alias bomb has billions.
+MOST_BYTES = 2**18
 MOST_VALUES = 100_000
 DEEPEST = 50
 
@@ -97,15 +98,16 @@ def read(path: Path) -> Document:
 
     Raises:
         SuiteError: the file cannot be read, is not UTF-8 or not YAML, repeats a key, uses a
-            foreign tag, or expands to more than `MOST_VALUES` values or `DEEPEST` levels.
+            foreign tag, is larger than `MOST_BYTES`, or expands to more than `MOST_VALUES` values
+            or `DEEPEST` levels.
     """
-    text = disk.text_of(path, SuiteError)
+    text = disk.text_of(path, SuiteError, MOST_BYTES)
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
-        raise SuiteError(f"{where}: not valid YAML: {error.problem}") from error
+        raise SuiteError(f"{where}: not valid YAML: {cut(str(error.problem), 100)}") from error
     except RecursionError as error:
         raise SuiteError(f"{path}: nested more than {DEEPEST} levels deep") from error
     except yaml.YAMLError as error:
@@ -132,12 +134,14 @@ def _value(
             f"expands to more than {MOST_VALUES:,} values or {DEEPEST} levels; use fewer aliases",
         )
     if node.tag not in _TAGS[type(node)]:
-        raise refuse(node, f"the tag {node.tag!r} is not accepted here; write a plain value")
+        raise refuse(node, f"the tag {quoted(node.tag)} is not accepted here; write a plain value")
     if isinstance(node, yaml.ScalarNode):
+        if half := _half_character(node.value):
+            raise refuse(node, f"{half} is half of a character; write it whole")
         if node.tag in _PATTERNS and not _PATTERNS[node.tag].match(node.value):  # a forced tag
-            raise refuse(node, f"{node.value[:40]!r} is not a {node.tag[18:]}")
+            raise refuse(node, f"{quoted(node.value)} is not a {node.tag[18:]}")
         if node.tag in _LARGEST and abs(float(node.value)) >= _LARGEST[node.tag]:
-            raise refuse(node, f"{node.value[:40]} is too large for a number")
+            raise refuse(node, f"{cut(node.value, MOST_OF_A_QUOTE)} is too large for a number")
         return _SCALARS[node.tag](node.value)
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*location, i), marks, path) for i, item in enumerate(node.value)]
@@ -146,8 +150,10 @@ def _value(
         if not isinstance(key_node, yaml.ScalarNode):
             raise refuse(key_node, "a key must be a plain word")
         key = key_node.value
+        if half := _half_character(key):
+            raise refuse(key_node, f"{half} is half of a character; write it whole")
         if key in mapping:
-            raise refuse(key_node, f"the key {key!r} is given twice; keep one")
+            raise refuse(key_node, f"the key {quoted(key)} is given twice; keep one")
         # An unknown key is reported where the key stands, a wrong value where the value stands.
         marks[(*location, key, "<key>")] = (
             key_node.start_mark.line + 1,
@@ -155,3 +161,9 @@ def _value(
         )
         mapping[key] = _value(value_node, (*location, key), marks, path)
     return mapping
+
+
+def _half_character(text: str) -> str:
+    """A lone surrogate, which quotes let in as an escape and no file or terminal takes."""
+    half = re.search("[\ud800-\udfff]", text)
+    return repr(half[0]) if half else ""

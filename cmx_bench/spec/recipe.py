@@ -9,8 +9,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from cmx_bench.errors import SuiteError, nearest
-from cmx_bench.spec import document
+from cmx_bench.errors import SuiteError, nearest, quoted
+from cmx_bench.spec import document, trust
 from cmx_bench.spec.schema import (
     Above,
     Label,
@@ -36,20 +36,21 @@ _SECTION = re.compile(
 def _rand_augment(words: str) -> str:
     """What timm understands whole: it passes over some mistakes, and fails at others later."""
     first, *sections = words.split("-")
+    whole = quoted(words)
     given: dict[str, str] = {}
     for section in sections:
         match = _SECTION.fullmatch(section)
         if match is None:
-            raise ValueError(f"{section!r} in {words!r} is none of timm's parts, such as m9, n2, "
-                             f"p0.5, mstd0.5, mmax10, inc1 and tweights")  # fmt: skip
+            raise ValueError(f"{quoted(section)} in {whole} is none of timm's parts, such as m9, "
+                             f"n2, p0.5, mstd0.5, mmax10, inc1 and tweights")  # fmt: skip
         key = match[match.lastindex or 0]
         if key in given:
-            raise ValueError(f"{words!r} gives {key} twice")
+            raise ValueError(f"{whole} gives {key} twice")
         given[key] = section.removeprefix(key)
     if first != "rand":
-        raise ValueError(f"expected timm's words, such as rand-m9-mstd0.5-inc1, got {words!r}")
+        raise ValueError(f"expected timm's words, such as rand-m9-mstd0.5-inc1, got {whole}")
     if int(given.get("m", 0)) > int(given.get("mmax", 10)):
-        raise ValueError(f"timm cuts the magnitude in {words!r} off at {given.get('mmax', 10)}; "
+        raise ValueError(f"timm cuts the magnitude in {whole} off at {given.get('mmax', 10)}; "
                          f"lower it, or add mmax{given['m']}")  # fmt: skip
     return words
 
@@ -125,7 +126,7 @@ class Augmentation(Strict):
     crop: Crop | None = None
     flip: Share = 0.0
     color_jitter: NotNegative = 0.0
-    rand_augment: Annotated[str, AfterValidator(_rand_augment)] | None = None
+    rand_augment: Annotated[Label, AfterValidator(_rand_augment)] | None = None
     random_erasing: Share = 0.0
 
     @model_validator(mode="after")
@@ -180,21 +181,21 @@ class Recipe(Strict):
         return self.mixup > 0 or self.cutmix > 0
 
 
-def find(named: str, base: Path, folders: Sequence[Path]) -> Path:
-    """The file of a recipe: a path that starts at `base`, or the name of one that comes along in
-    `recipes` of one of `folders`.
+def find(named: str, base: Path, folders: Sequence[Path], trusted: bool) -> Path:
+    """The file of a recipe: a path that starts at `base`, the suite's folder, or the name of one
+    that comes along in `recipes` of one of `folders`.
 
     Raises:
-        SuiteError: there is neither.
+        SuiteError: there is neither, or it lies elsewhere and the suite is not `trusted`.
     """
-    path = base / named
-    if path.is_file():
+    path = trust.located(named, base, trusted)
+    if trust.is_file(path):
         return path
     known = {file.stem: file for folder in folders for file in folder.glob("recipes/*.yaml")}
     if named in known:
         return known[named]
     raise SuiteError(
-        f"train: no file {path}, and no recipe of that name comes along"
+        f"no file {quoted(named)} in {base}, and no recipe of that name comes along"
         f"{nearest(Path(named).stem, known)} (known: {', '.join(sorted(known))})"
     )
 

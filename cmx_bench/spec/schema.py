@@ -17,15 +17,19 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from cmx_bench import units
-from cmx_bench.errors import SuiteError, nearest
+from cmx_bench.errors import MOST_OF_A_QUOTE, SuiteError, cut, nearest, quoted
 from cmx_bench.spec.document import Document, Location
 from cmx_bench.units import counted
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"
-Name = Annotated[str, Field(pattern=NAME, max_length=100)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}$"
+Name = Annotated[str, Field(pattern=NAME)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
-# No width, number of images or of classes is larger, and what is made of two fits into 64 bits.
-Positive = Annotated[int, Field(ge=1, le=10**9)]
+# Whole numbers end beyond all use: there a plan would take hours, and torch overflows.
+Positive = Annotated[int, Field(ge=1, le=2**20)]
+Depth = Annotated[int, Field(ge=1, le=1000)]
+ImageSize = Annotated[int, Field(ge=1, le=2**13)]
+# A file, from the suite's folder on.
+File = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 def _with_point(value: object) -> object:
@@ -86,7 +90,10 @@ def validated(model: type[_Model], source: Document, value: object) -> _Model:
 
 def shown(value: object) -> str:
     """A value with its kind, for errors: `text 'x'`."""
-    return f"{kind(value)} {value!r}" if isinstance(value, str | int | float) else kind(value)
+    if isinstance(value, str):
+        return f"{kind(value)} {quoted(value)}"
+    told = cut(repr(value), MOST_OF_A_QUOTE)
+    return f"{kind(value)} {told}" if isinstance(value, int | float) else kind(value)
 
 
 def kind(value: object) -> str:
@@ -104,7 +111,8 @@ _EXPECTED = {
     "list_type": "expected a list",
     "dict_type": "expected keys and values",
     "model_type": "expected keys and values",
-    "string_pattern_mismatch": "expected a name of letters, digits, '_', '-' and '.'",
+    "string_pattern_mismatch": "expected a name of letters, digits, '_', '-' and '.', 100 at most",
+    "string_unicode": "expected text of whole characters",
     "model_attributes_type": "expected keys and values",
 }
 
@@ -125,7 +133,7 @@ def _explain(source: Document, error: ValidationError) -> SuiteError:
         word, known = context["key"], context["known"]
         return source.error(
             (*location, word, "<key>"),
-            f"unknown key {word!r}{nearest(word, known)} (known: {', '.join(known)})",
+            f"unknown key {quoted(word)}{nearest(word, known)} (known: {', '.join(known)})",
         )
     if problem == "missing":
         return source.error(location, f"the key {first['loc'][-1]!r} is missing")

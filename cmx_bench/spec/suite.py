@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -23,13 +23,16 @@ from pydantic import (
 from cmx_bench import units
 from cmx_bench.cell import Argument, CompileMode, Family, Layout, Precision, Setting
 from cmx_bench.designs import FAMILIES, search
-from cmx_bench.errors import SuiteError, nearest
+from cmx_bench.errors import SuiteError, nearest, quoted
 from cmx_bench.measures import MEASURES
-from cmx_bench.spec import claims, document, recipe
+from cmx_bench.spec import claims, document, recipe, trust
 from cmx_bench.spec.document import Document, Location
 from cmx_bench.spec.recipe import Recipe
 from cmx_bench.spec.schema import (
     Above,
+    Depth,
+    File,
+    ImageSize,
     Label,
     Name,
     Number,
@@ -42,6 +45,12 @@ from cmx_bench.spec.schema import (
     validated,
 )
 
+# A list may be long, and a run may not be endless.
+MOST_CELLS = 100_000
+_Item = TypeVar("_Item")
+_Some = Annotated[list[_Item], Field(max_length=1000)]
+
+_Text = Annotated[str, Field(max_length=1000)]
 _Colour = Annotated[list[Number], Field(min_length=3, max_length=3)]
 
 
@@ -49,7 +58,7 @@ class ConvMixerEntry(Strict):
     """The paper's four parameters, and what its ablations change: see `models.convmixer`."""
 
     dim: Positive
-    depth: Positive
+    depth: Depth
     kernel_size: Positive = 9
     patch_size: Positive = 7
     activation: Literal["gelu", "relu"] = "gelu"
@@ -58,7 +67,7 @@ class ConvMixerEntry(Strict):
 
 
 def _stages(layers: str) -> str:
-    if not re.fullmatch(r"[1-9]\d*(-[1-9]\d*){3}", layers):
+    if not re.fullmatch(r"[1-9]\d{0,2}(-[1-9]\d{0,2}){3}", layers):
         raise ValueError(f"expected the blocks of four stages such as 3-4-6-3, got {shown(layers)}")
     return layers
 
@@ -76,7 +85,7 @@ class DeiTEntry(Strict):
     the width."""
 
     dim: Positive
-    depth: Positive
+    depth: Depth
     heads: Positive
     mlp_dim: Positive
     patch_size: Positive = 16
@@ -86,7 +95,7 @@ class MLPEntry(Strict):
     """Width and depth of a ResMLP or an MLP-Mixer, and the side of its patches."""
 
     dim: Positive
-    depth: Positive
+    depth: Depth
     patch_size: Positive = 16
 
 
@@ -105,9 +114,9 @@ class ModelEntry(Strict):
     deit: DeiTEntry | None = None
     resmlp: MLPEntry | None = None
     mixer: MLPEntry | None = None
-    python: str | None = None
-    args: dict[str, Argument] = {}
-    weights: Label | None = None
+    python: Label | None = None
+    args: dict[Name, _Text | int | float | bool] = {}
+    weights: File | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelEntry:
@@ -115,7 +124,7 @@ class ModelEntry(Strict):
         if len(sources) > 1:
             raise ValueError(f"one of {' and '.join(sources)} is enough; keep one")
         if self.python is not None and not re.fullmatch(r"[\w.]+:\w+", self.python):
-            raise ValueError(f"python is 'module:callable', got {self.python!r}")
+            raise ValueError(f"python is 'module:callable', got {quoted(self.python)}")
         if self.args and self.design is not None:
             raise ValueError(f"args go with timm and python; a {sources[0]} has its own keys")
         return self
@@ -148,10 +157,10 @@ class MatchEntry(Strict):
     """
 
     match: Annotated[str | int, BeforeValidator(_target)]
-    families: Annotated[list[Family], Field(min_length=1)]
+    families: Annotated[list[Family], Field(min_length=1, max_length=len(FAMILIES))]
     by: Literal["params", "macs", "both"] = "params"
     within: Annotated[float, text_as(units.share)] = search.WITHIN
-    image_size: Positive | None = None
+    image_size: ImageSize | None = None
     patch_size: Positive | None = None
 
     @model_validator(mode="after")
@@ -191,7 +200,7 @@ class CpuSetting(Strict):
     layout: Layout = "nchw"
     compile: CompileMode = "none"
     batch_size: Positive | Literal["auto"] = "auto"
-    image_size: Positive = 224
+    image_size: ImageSize = 224
     threads: Positive | None = None
 
 
@@ -203,15 +212,15 @@ class CudaSetting(Strict):
     layout: Layout = "nchw"
     compile: CompileMode = "none"
     batch_size: Positive = 64
-    image_size: Positive = 224
+    image_size: ImageSize = 224
     cudnn_benchmark: bool = True
 
 
 class Settings(Strict):
     """The settings of each kind of device."""
 
-    cuda: list[CudaSetting] = []
-    cpu: list[CpuSetting] = []
+    cuda: _Some[CudaSetting] = []
+    cpu: _Some[CpuSetting] = []
 
 
 class SharedPreprocessing(Strict):
@@ -238,11 +247,11 @@ class Accuracy(Strict):
     dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.\-/:]*$", max_length=200)] = "digits"
     preprocessing: Literal["own", "shared"] = "own"
     shared: SharedPreprocessing = SharedPreprocessing()
-    image_size: Positive | None = None
-    real_labels: str | None = None
-    valid_labels: str | None = None
+    image_size: ImageSize | None = None
+    real_labels: File | None = None
+    valid_labels: File | None = None
     train: Recipe | None = None
-    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)] = [0]
+    seeds: Annotated[_Some[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)] = [0]
 
     @model_validator(mode="after")
     def _same_pixels(self) -> Accuracy:
@@ -264,7 +273,7 @@ class ClaimEntry(Strict):
     """A sentence about the models and the check that decides it, in the grammar of `claims`."""
 
     say: Label
-    check: Annotated[str, Field(min_length=1)]
+    check: Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
 class Suite(Strict):
@@ -277,7 +286,7 @@ class Suite(Strict):
 
     name: Name
     title: Label | None = None
-    models: Annotated[list[Entry], Field(min_length=1)]
+    models: Annotated[_Some[Entry], Field(min_length=1)]
     measures: Annotated[list[str], Field(min_length=1)]
     settings: Settings
     replicates: Annotated[int, Field(ge=1, le=1000)] = 5
@@ -286,7 +295,16 @@ class Suite(Strict):
     num_classes: Positive = 1000
     accuracy: Accuracy = Accuracy()
     timeout: Seconds = 1800.0
-    claims: list[ClaimEntry] = []
+    claims: _Some[ClaimEntry] = []
+
+    @model_validator(mode="after")
+    def _not_too_many_cells(self) -> Suite:
+        settings = max(len(self.settings.cuda), len(self.settings.cpu))
+        cells = self.size * len(self.measures) * settings
+        if cells > MOST_CELLS:
+            raise ValueError(f"its models, measures and settings make {cells:,} cells; at most "
+                             f"{MOST_CELLS:,} are measured in one run")  # fmt: skip
+        return self
 
     @property
     def size(self) -> int:
@@ -353,8 +371,11 @@ def find(suite: str) -> Path:
     )
 
 
-def load(argument: str) -> SuiteFile:
+def load(argument: str, trusted: bool = False) -> SuiteFile:
     """The suite at a path, or the shipped suite of that name.
+
+    Args:
+        trusted: whether it may name files outside its folder.
 
     Raises:
         SuiteError: with file, line, column, what was expected, and the nearest valid word.
@@ -368,19 +389,30 @@ def load(argument: str) -> SuiteFile:
         value["models"] = [{"name": entry} if isinstance(entry, str) else entry for entry in models]
     asked = value.get("accuracy")
     if isinstance(asked, dict) and isinstance(named := asked.get("train"), str):
-        value["accuracy"] = {**asked, "train": _recipe(source, named)}
+        value["accuracy"] = {**asked, "train": _recipe(source, named, trusted)}
     suite = validated(Suite, source, value)
     _check_words(source, suite)
+    _check_labels(source, suite, trusted)
     return SuiteFile(suite, source, argument)
 
 
-def _recipe(source: Document, named: str) -> Recipe:
+def _recipe(source: Document, named: str, trusted: bool) -> Recipe:
     """The recipe of that name, or at that path from the suite's folder."""
     try:
-        path = recipe.find(named, source.path.parent, folders())
+        path = recipe.find(named, source.path.parent, folders(), trusted)
     except SuiteError as error:
-        raise source.error(("accuracy", "train"), str(error)) from None
+        raise source.error(("accuracy", "train"), f"train: {error}") from None
     return recipe.load(path)
+
+
+def _check_labels(source: Document, suite: Suite, trusted: bool) -> None:
+    for key in ("real_labels", "valid_labels"):
+        if (named := getattr(suite.accuracy, key)) is None:
+            continue
+        try:
+            trust.located(named, source.path.parent, trusted)
+        except SuiteError as error:
+            raise source.error(("accuracy", key), f"{key}: {error}") from None
 
 
 def _check_words(source: Document, suite: Suite) -> None:
@@ -389,7 +421,7 @@ def _check_words(source: Document, suite: Suite) -> None:
         if measure not in MEASURES:
             raise source.error(
                 ("measures", index),
-                f"unknown measure {measure!r}{nearest(measure, MEASURES)} "
+                f"unknown measure {quoted(measure)}{nearest(measure, MEASURES)} "
                 f"(known: {', '.join(MEASURES)})",
             )
     _refuse_repeats(source, ("measures",), suite.measures)

@@ -12,6 +12,7 @@ from cmx_bench.cell import Setting
 from cmx_bench.errors import (
     CmxError,
     SkipError,
+    cut,
     first_line,
     is_of_surroundings,
 )
@@ -74,7 +75,7 @@ def reason_of(error: Exception, setting: Setting) -> str:
         return told
     reason = f"{type(error).__name__}: {told}"
     if told.startswith("Caught "):  # by a DataLoader, elsewhere: a traceback follows
-        reason = text.rstrip().rpartition("\n")[2]
+        reason = cut(text.rstrip().rpartition("\n")[2])
     if "shared memory" in text:  # the system's words for it, or torch's where a worker was killed
         reason += "; /dev/shm is full: give a container more with --shm-size"
     return reason

@@ -22,7 +22,7 @@ from cmx_bench.accuracy.predicting import Predict, predictor
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Cell
 from cmx_bench.datasets import Dataset
-from cmx_bench.errors import CmxError, DataError, ModelError, is_of_surroundings
+from cmx_bench.errors import CmxError, DataError, ModelError, first_line, is_of_surroundings
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.models import weights
 from cmx_bench.results import predictions
@@ -93,7 +93,7 @@ def evaluate(
                 del waiting[said.key]
     except CmxError as error:  # the images are at fault: no model can be evaluated on them
         for key in waiting:
-            outcome = Outcome({}, str(error), seen, lost=is_of_surroundings(error))
+            outcome = Outcome({}, first_line(error), seen, lost=is_of_surroundings(error))
             pipe.send(Evaluated(key, outcome))
     # Anything else is a mistake of ours: it ends the process and stands in the log.
 

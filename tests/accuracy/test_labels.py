@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,12 @@ def test_real_labels_go_by_the_number_in_the_name(tmp_path: Path) -> None:
         label("other.jpg", 0)
 
 
-@pytest.mark.parametrize("text", ["{}", "[1, 2]", "not json"])
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "[1, 2]", "not json", "[" * 9999, "[[-1]]", "[[1.5]]", '[["a"]]', f"[[{'9' * 99}]]",
+     " " * (labels.MOST_BYTES + 1)],
+    ids=range(9),
+)  # fmt: skip
 def test_real_labels_of_another_form_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "real.json").write_text(text)
     with pytest.raises(DataError, match="real.json"):
@@ -43,11 +49,16 @@ def test_classes_to_choose_among(tmp_path: Path) -> None:
     (tmp_path / "valid.txt").write_text("3\n1\n4\n")
     assert labels.valid(task(tmp_path, valid_labels="valid.txt")) == [3, 1, 4]
     assert labels.valid(task(tmp_path)) is None
-    (tmp_path / "valid.txt").write_text("cat\n")
-    with pytest.raises(DataError, match="number of a class on each line"):
-        labels.valid(task(tmp_path, valid_labels="valid.txt"))
+    for text in ("cat\n", "²\n", "9" * 5000, "-1\n", ""):
+        (tmp_path / "valid.txt").write_text(text)
+        with pytest.raises(DataError, match="number of a class on each line"):
+            labels.valid(task(tmp_path, valid_labels="valid.txt"))
     with pytest.raises(DataError, match="cannot be read"):
         labels.valid(task(tmp_path, valid_labels="none.txt"))
+    os.mkfifo(tmp_path / "pipe")
+    for named in ("pipe", ".", "é" * 400):
+        with pytest.raises(DataError, match="cannot be read"):
+            labels.valid(task(tmp_path, valid_labels=named))
 
 
 def test_weights_by_model_and_by_folder(tmp_path: Path) -> None:

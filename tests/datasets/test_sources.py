@@ -31,7 +31,13 @@ def test_a_path_that_is_missing_is_asked_for() -> None:
     assert datasets.missing("imagenet-val", {"imagenet-val": Path("x")}) is None
     assert "'digitz', did you mean 'digits'?: add --data" in (datasets.missing("digitz", {}) or "")
     assert datasets.missing("digits", {}) is None
-    assert datasets.missing("hfds/cifar10", {}) is None
+    assert datasets.missing("hfds/cifar10", {}) == (
+        "'hfds/cifar10' may be downloaded: add --data hfds/cifar10=FOLDER, where it is to lie, or "
+        "--allow-import if you trust this suite"
+    )
+    assert datasets.missing("hfds/cifar10", {"hfds/cifar10": Path("x")}) is None
+    assert datasets.missing("hfds/cifar10", {}, trusted=True) is None
+    assert datasets.missing("torch/cifar10", {}, trusted=True) is not None
     assert datasets.missing("torch/cifar10", {}) is not None
 
 

@@ -37,6 +37,12 @@ def test_exact_cells_once_then_rounds(tiny_plan: Plan, tmp_path: Path) -> None:
     assert records.read_run(folder).finished
 
 
+def test_a_reason_is_recorded_in_2000_characters(tiny_plan: Plan, tmp_path: Path) -> None:
+    executor = StandIn(lambda job: samples(0.0, "x" * 5_000_000))
+    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), executor, silent)
+    assert {len(record.reason) for record in found} == {2000}
+
+
 def test_the_order_of_models_changes_between_rounds(
     write_suite: Callable[[str], Path], cpu: dict[str, Any], tmp_path: Path
 ) -> None:

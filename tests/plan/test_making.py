@@ -65,7 +65,7 @@ def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str
         (
             "timm: resnet10t",
             "timm: resnet10t, args: {widht: 3}",
-            "4:5: net: cannot be built: TypeError",
+            "4:5: net: resnet10t takes no argument 'widht', did you mean 'width",
         ),
         (
             "timm: resnet10t",
