@@ -49,7 +49,7 @@ def valid(task: Evaluation) -> list[int] | None:
     if task.asked.valid_labels is None:
         return None
     file = task.base / task.asked.valid_labels
-    words = _text(file).split()
+    words = disk.text_of(file, DataError, MOST_BYTES).split()
     if not words or not all(re.fullmatch(r"[0-9]{1,7}", word) for word in words):
         raise DataError(f"{file}: expected the number of a class on each line")
     return [int(word) for word in words]
@@ -57,7 +57,7 @@ def valid(task: Evaluation) -> list[int] | None:
 
 def _json(file: Path) -> list[list[int]]:
     try:
-        listed = json.loads(_text(file))
+        listed = json.loads(disk.text_of(file, DataError, MOST_BYTES))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file}: is not valid JSON: {first_line(error)}") from error
     if not isinstance(listed, list) or not all(map(_are_classes, listed)):
@@ -67,12 +67,3 @@ def _json(file: Path) -> list[list[int]]:
 
 def _are_classes(listed: object) -> bool:
     return isinstance(listed, list) and all(type(one) is int and 0 <= one < 2**20 for one in listed)
-
-
-def _text(file: Path) -> str:
-    with files.reading(file, DataError):
-        if file.exists() and not file.is_file():  # a pipe would never end
-            raise DataError(f"{file}: cannot be read: is no file")
-        if (size := file.stat().st_size) > MOST_BYTES:
-            raise DataError(f"{file}: has {size:,} bytes; at most {MOST_BYTES:,} are read")
-    return files.text_of(file, DataError)
