@@ -64,7 +64,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: !!int foo\n", "1:4", "'foo' is not a int"),
         ("a: !!map foo\n", "1:4", "is not accepted here"),
         ("a: !!str [foo]\n", "1:4", "is not accepted here"),
-        ("a: " + "9" * 5000, "1:4", f"{'9' * 40} is too large for a number"),
+        ("a: " + "9" * 5000, "1:4", f"{'9' * 39}… is too large for a number"),
         ("a: 1e400", "1:4", "1e400 is too large for a number"),
         ("a: -9223372036854775809", "1:4", "-9223372036854775809 is too large for a number"),
         ("a: !!float nan", "1:4", "'nan' is not a float"),
