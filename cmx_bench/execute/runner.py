@@ -6,7 +6,7 @@ import dataclasses
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -50,8 +50,8 @@ def run(
     other, and not with those of ten minutes later, on a machine whose speed drifts. Evaluations
     come last.
 
-    What was lost, not by a model's fault, has no record. Where no other process of its cell could
-    take its place, the run is not finished, and the next command tries it again.
+    What was lost, not by a model's fault, has no record, its cell gets no more processes, and the
+    run is not finished: the next command goes on with it.
 
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
@@ -73,15 +73,16 @@ def _run(
     environments = dict(known.environments)
     found = records.read(folder)
     cells = disturbance.by_cell(found)
-    jobs = _jobs(plan, cells, disk.within(folder, "log.txt"), watch, budget, spread)
-    measured = executor(jobs, plan.suite_file.suite.timeout)
     lost: set[str] = set()
+    log = disk.within(folder, "log.txt")
+    jobs = _jobs(plan, cells, lost, log, watch, budget, spread)
+    measured = executor(jobs, plan.suite_file.suite.timeout)
     with records.appending(folder) as append:
         for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
             name = environment.digest(outcome.environment)
             if outcome.lost:
                 lost.add(job.cell.key)
-                reason = f"{outcome.reason}; it is tried again"
+                reason = f"{outcome.reason}; the next command tries it again"
                 watch(job, _record(job, dataclasses.replace(outcome, reason=reason), name))
                 continue
             if name not in environments:
@@ -95,9 +96,8 @@ def _run(
             cells[record.cell].append(record)
             watch(job, record)
     _keep_thumbnails(plan, folder)
-    left = remaining.all_processes_left(plan, cells)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    finished = "" if any(left[cell] for cell in lost) else known.finished or now
+    finished = "" if lost else known.finished or now
     cut_off = remaining.cut_off(plan, cells) if budget is not None else {}
     records.rewrite_run(folder, dataclasses.replace(known, finished=finished, cut_off=cut_off))
     return found
@@ -187,12 +187,14 @@ def _tell(watch: Watch, job: Job, seen: Seen) -> None:
 def _jobs(
     plan: Plan,
     found: Mapping[str, Sequence[Record]],
+    lost: Collection[str],
     log: Path,
     watch: Watch,
     budget: float | None,
     spread: float,
 ) -> Iterator[Job]:
-    """The executions that are still missing, asked for one by one: `found` grows meanwhile."""
+    """The executions that are still missing, asked for one by one: `found` grows meanwhile, and so
+    do the cells that were `lost`."""
     due = begin = time.monotonic()
 
     def fits(cell: Cell, starting: float = 0.0) -> bool:
@@ -206,7 +208,8 @@ def _jobs(
         missing = [
             cell
             for cell in _round(plan, replicate, found)
-            if all(record.replicate != replicate for record in found.get(cell.key, ()))
+            if cell.key not in lost
+            and all(record.replicate != replicate for record in found.get(cell.key, ()))
             and fits(cell, INTERPRETER_SECONDS)
         ]
         if missing:
