@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import DataError, first_line
+from cmx_bench.spec import disk
 
 # ImageNet-ReaL's file has 0.6 MB.
 MOST_BYTES = 2**24
