@@ -128,7 +128,8 @@ def _explain(source: Document, error: ValidationError) -> SuiteError:
         first = next((one for one in others if one["type"] == "literal_error"), first)
     location = _within(source, first["loc"])
     problem, context = first["type"], first.get("ctx", {})
-    name = next((part for part in reversed(location) if isinstance(part, str)), "the file")
+    keys = [part for part in location if isinstance(part, str)]
+    name = cut(keys[-1], MOST_OF_A_QUOTE) if keys else "the file"
     if problem == "unknown_key":
         word, known = context["key"], context["known"]
         return source.error(

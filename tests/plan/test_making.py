@@ -65,7 +65,7 @@ def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str
         (
             "timm: resnet10t",
             "timm: resnet10t, args: {widht: 3}",
-            "4:5: net: resnet10t takes no argument 'widht', did you mean 'width",
+            "4:5: resnet10t takes no argument 'widht' (known: block, layers, ",
         ),
         (
             "timm: resnet10t",
@@ -73,6 +73,11 @@ def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str
             "no weights 'c4_in1k' for it, did",
         ),
         ("timm: resnet10t", "timm: resnet10t, weights: w.pth", "4:5: net: no weights at "),
+        (
+            "{name: net, timm: resnet10t}",
+            f"{{match: {'x' * 101}, families: [deit]}}",
+            "expected a model or a number such as 21.1M",
+        ),
         ("batch_size: 2", "threads: 3", "8:30: 3 threads, but 2 usable cores"),
         ("image_size: 56", "image_size: 3", "3:5: mixer: does not run on 3 px images"),
     ],
