@@ -50,7 +50,7 @@ class RecordsError(CmxError):
     """A run's folder that cannot be read or written."""
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What anybody's error says, in a line."""
     return (str(error).strip().splitlines() or ["no message"])[0]
 

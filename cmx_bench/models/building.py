@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import timm
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from cmx_bench.cell import Model, Source
-from cmx_bench.errors import ModelError
-from cmx_bench.models import members
+from cmx_bench.errors import ModelError, first_line
+from cmx_bench.models import members, unseen
 from cmx_bench.models.convmixer import ConvMixer
+from cmx_bench.models.tensors import strip
 
 Builder: TypeAlias = Callable[[Model, int], nn.Module]
 
@@ -45,7 +48,8 @@ def build_python(model: Model, image_size: int) -> nn.Module:
     built = getattr(importlib.import_module(module_name), name)(**model.args)
     if not isinstance(built, nn.Module):
         raise TypeError(f"{model.target} returned {type(built).__name__}, expected an nn.Module")
-    return built
+    # What it spreads over all GPUs would stand in a report as the speed of one.
+    return built.module if isinstance(built, nn.DataParallel) else built
 
 
 BUILDERS: dict[Source, Builder] = {
@@ -62,17 +66,25 @@ BUILDERS: dict[Source, Builder] = {
 def build(model: Model, image_size: int) -> nn.Module:
     """The module on the current default device, in evaluation mode, with initial weights.
 
-    It takes images `(N, 3, image_size, image_size)`.
+    It takes images `(N, 3, image_size, image_size)`. Lazy layers are made by running it once.
 
     Raises:
-        ModelError: its arguments do not fit, or its code cannot be imported.
+        ModelError: its arguments do not fit, its code cannot be imported, or its weights cannot
+            be seen.
     """
     try:
-        return BUILDERS[model.source](model, image_size).eval()
-    except Exception as error:  # a user's code, or timm's given a user's arguments, raises anything
+        module = BUILDERS[model.source](model, image_size).eval()
+        if any(map(is_lazy, chain(module.parameters(), module.buffers()))):
+            with torch.no_grad():
+                module(torch.zeros(1, 3, image_size, image_size))
+        reason = unseen.reason(module)
+    except (Exception, SystemExit) as error:  # of a user's code, or of timm's with his arguments
         raise ModelError(
-            f"{model.name}: cannot be built: {type(error).__name__}: {error}"
+            f"{model.name}: cannot be built: {type(error).__name__}: {first_line(error)}"
         ) from error
+    if reason:
+        raise ModelError(f"{model.name}: {reason}")
+    return module
 
 
 def build_on_meta(build: Callable[[], nn.Module]) -> nn.Module:
@@ -83,7 +95,7 @@ def build_on_meta(build: Callable[[], nn.Module]) -> nn.Module:
     """
     try:
         with torch.device("meta"):
-            return build()
-    except (ModelError, RuntimeError):
+            return strip(build())
+    except Exception:  # whatever a user's code raises where there are no values
         with torch.device("cpu"):
-            return build().to("meta")
+            return strip(build())

@@ -32,7 +32,8 @@ class Plan:
 
     `estimates` are seconds for one execution of each cell, by key; `unavailable` maps the suite's
     settings for other devices to what to do about them, `skipped` keys of cells to what they lack;
-    `opened` says of the images to learn from and to evaluate on what was found.
+    `opened` says of the images to learn from and to evaluate on what was found. `troubles` are why
+    models will fail, as far as that is known.
     """
 
     suite_file: SuiteFile
@@ -46,6 +47,7 @@ class Plan:
     evaluation: Evaluation | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
     opened: Mapping[Split, str] = field(default_factory=dict)
+    troubles: tuple[str, ...] = ()
 
     def replicates(self, cell: Cell) -> int:
         """How many fresh processes execute `cell`; where the suite wants a precision, at least."""

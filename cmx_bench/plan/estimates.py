@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from cmx_bench import datasets
 from cmx_bench.accuracy import Evaluation
@@ -19,8 +17,8 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError
 from cmx_bench.measures import MEASURES, compiled, heat, timing
-from cmx_bench.models import families
-from cmx_bench.models.building import build, build_on_meta
+from cmx_bench.models import families, trial
+from cmx_bench.models.building import build
 from cmx_bench.plan import at_once
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
@@ -53,25 +51,39 @@ _AUTO_LARGEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What estimates and the batch size need of one model at one image size."""
+    """What estimates and the batch size need of one model at one image size.
+
+    `trouble` is why its cells will fail; empty where nothing is known against it.
+    """
 
     macs: int
     params: int
     layers: int
     traits: Mapping[str, int | str | None]
+    trouble: str = ""
 
 
-def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> Cost:
-    """Builds the model without weights, which also shows that its arguments are right."""
+def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model, batch: int = 1) -> Cost:
+    """Builds the model without weights, and runs it once.
+
+    A user's own model that cannot be built, or any that does not run, has a cost of nothing: its
+    cells say why they fail, and the others are measured.
+
+    Args:
+        batch: of which it is run where it does not run on one image.
+
+    Raises:
+        SuiteError: arguments of the suite do not fit a model that is not a user's own.
+    """
     try:
-        module = build_on_meta(lambda: build(model, image_size))
-        macs = _macs(module, image_size, "meta")
+        tried = trial.run(lambda: build(model, image_size), image_size, batch)
     except ModelError as error:
-        raise suite_file.document.error(("models", index), str(error)) from None
-    except Exception:  # some forwards read a value, which meta tensors lack; others are wrong
-        macs = _macs_on_cpu(suite_file, index, image_size, model)
+        if model.source != "python":
+            raise suite_file.document.error(("models", index), str(error)) from None
+        return Cost(0, 0, 0, {}, str(error))
+    module = tried.module
     return Cost(
-        macs,
+        tried.macs,
         sum(parameter.numel() for parameter in module.parameters()),
         sum(not list(part.children()) for part in module.modules()),
         {
@@ -79,26 +91,8 @@ def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> Co
             "kernel_size": families.kernel_size(module),
             "activation": families.activation(module),
         },
+        tried.error and f"{model.name}: does not run on {image_size} px images: {tried.error}",
     )
-
-
-def _macs_on_cpu(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> int:
-    try:
-        return _macs(build(model, image_size), image_size, "cpu")
-    except Exception as error:  # whatever the model's own code raises
-        first_line = str(error).partition("\n")[0]
-        raise suite_file.document.error(
-            ("models", index),
-            f"{model.name}: does not run on {image_size} px images: {first_line}",
-        ) from error
-
-
-def _macs(module: nn.Module, image_size: int, device: str) -> int:
-    """A count for estimates and for the batch size: what torch's counter knows of."""
-    module.requires_grad_(False)
-    with torch.device(device), FlopCounterMode(display=False) as counter:
-        module(torch.empty(1, 3, image_size, image_size))
-    return int(counter.get_total_flops()) // 2
 
 
 def auto_batch(most_macs: int, threads: int) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -85,13 +86,13 @@ def make(
             ("settings", "<key>"), f"no settings for {kind}; add one under {kind}: or use --device"
         )
     placed = resolving.models(suite_file, allow_import, given or {})
-    sizes = sorted({entry.image_size for entry in entries})
+    sizes = _sizes(entries)
     found = {
-        (model.name, size): estimates.cost(suite_file, index, size, model)
+        (model.name, size): estimates.cost(suite_file, index, size, model, batch)
         for index, model in placed
-        for size in sizes
+        for size, batch in sizes.items()
     }
-    models = tuple(replace(m, **found[m.name, sizes[0]].traits) for _, m in placed)  # type: ignore[arg-type]
+    models = tuple(replace(m, **found[m.name, min(sizes)].traits) for _, m in placed)  # type: ignore[arg-type]
     settings = tuple(_setting(entry, machine, found) for entry in entries)
     _refuse_repeats(suite_file, kind, settings)
     cells = _cells(models, suite.measures, settings, only)
@@ -122,7 +123,16 @@ def make(
         evaluation,
         skipped,
         {split: dataset.about for split, dataset in opened.items()},
+        tuple(dict.fromkeys(one.trouble for one in found.values() if one.trouble)),
     )
+
+
+def _sizes(entries: Sequence[CpuSetting | CudaSetting]) -> dict[int, int]:
+    """The sizes of images, each with the smallest batch that a setting names for it."""
+    batches: defaultdict[int, list[int]] = defaultdict(list)
+    for entry in entries:
+        batches[entry.image_size] += [] if entry.batch_size == "auto" else [entry.batch_size]
+    return {size: min(batches[size], default=1) for size in sorted(batches)}
 
 
 def _setting(

@@ -74,7 +74,6 @@ def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str
         ),
         ("timm: resnet10t", "timm: resnet10t, weights: w.pth", "4:5: net: no weights at "),
         ("batch_size: 2", "threads: 3", "8:30: 3 threads, but 2 usable cores"),
-        ("image_size: 56", "image_size: 3", "3:5: mixer: does not run on 3 px images"),
     ],
 )
 def test_what_is_refused_on_a_cpu(
