@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
 from itertools import chain
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import timm
@@ -16,8 +13,9 @@ from torch.nn.parameter import is_lazy
 
 from cmx_bench.cell import Model, Source
 from cmx_bench.errors import ModelError, first_line
-from cmx_bench.models import members, unseen
+from cmx_bench.models import importing, members, unseen
 from cmx_bench.models.convmixer import ConvMixer
+from cmx_bench.models.importing import Origin
 from cmx_bench.models.tensors import strip
 
 Builder: TypeAlias = Callable[[Model, int], nn.Module]
@@ -41,11 +39,9 @@ def build_timm(model: Model, image_size: int) -> nn.Module:
 
 
 def build_python(model: Model, image_size: int) -> nn.Module:
-    """What the user's `module:callable` returns; the working folder is on the import path."""
+    """What the user's `module:callable` returns."""
     module_name, _, name = model.target.partition(":")
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
-    built = getattr(importlib.import_module(module_name), name)(**model.args)
+    built = getattr(importing.module_of(module_name), name)(**model.args)
     if not isinstance(built, nn.Module):
         raise TypeError(f"{model.target} returned {type(built).__name__}, expected an nn.Module")
     # What it spreads over all GPUs would stand in a report as the speed of one.
@@ -99,3 +95,8 @@ def build_on_meta(build: Callable[[], nn.Module]) -> nn.Module:
     except Exception:  # whatever a user's code raises where there are no values
         with torch.device("cpu"):
             return strip(build())
+
+
+def origin(model: Model) -> Origin:
+    """The file that a user's model was built from in this process; nothing for other models."""
+    return importing.origin(model.target) if model.source == "python" else {}

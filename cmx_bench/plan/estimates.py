@@ -6,7 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import torch
@@ -18,7 +18,8 @@ from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError
 from cmx_bench.measures import MEASURES, compiled, heat, timing
 from cmx_bench.models import families, trial
-from cmx_bench.models.building import build
+from cmx_bench.models.building import build, origin
+from cmx_bench.models.importing import Origin
 from cmx_bench.plan import at_once
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
@@ -53,7 +54,8 @@ _AUTO_LARGEST = 64
 class Cost:
     """What estimates and the batch size need of one model at one image size.
 
-    `trouble` is why its cells will fail; empty where nothing is known against it.
+    `trouble` is why its cells will fail; empty where nothing is known against it. `origin` is the
+    file that a user's model is from.
     """
 
     macs: int
@@ -61,6 +63,7 @@ class Cost:
     layers: int
     traits: Mapping[str, int | str | None]
     trouble: str = ""
+    origin: Origin = field(default_factory=dict)
 
 
 def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model, batch: int = 1) -> Cost:
@@ -92,6 +95,7 @@ def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model, batch
             "activation": families.activation(module),
         },
         tried.error and f"{model.name}: does not run on {image_size} px images: {tried.error}",
+        origin(model),
     )
 
 

@@ -124,6 +124,7 @@ def make(
         skipped,
         {split: dataset.about for split, dataset in opened.items()},
         tuple(dict.fromkeys(one.trouble for one in found.values() if one.trouble)),
+        {name: cost.origin for (name, _), cost in found.items() if cost.origin},
     )
 
 

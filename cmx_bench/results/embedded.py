@@ -94,7 +94,7 @@ def _unpacked(text: str, where: str) -> Embedded:
         block = json.loads(text)
         raw: dict[str, Any] = json.loads(zlib.decompress(base64.urlsafe_b64decode(block["data"])))
         run = records.run_of(raw["run"], where)
-        read = [records.record_of(one, where, run) for one in raw["records"]]
+        read = records.records_of(raw["records"], where, run)
         made = dataclasses.replace(
             summarise(run, read, raw["unfinished"]),
             votes=agreement.unpacked(raw["votes"]),

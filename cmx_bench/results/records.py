@@ -24,7 +24,11 @@ from pydantic import Field, TypeAdapter
 from cmx_bench import files
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError, SuiteError
-from cmx_bench.results.contradictions import refuse_in_record, refuse_in_run
+from cmx_bench.results.contradictions import (
+    refuse_in_record,
+    refuse_in_run,
+    refuse_other_origin,
+)
 from cmx_bench.results.details import AnyAccuracy, AnyDetails, Facts
 from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.validation import (
@@ -194,12 +198,13 @@ def read(folder: Path) -> list[Record]:
         return []
     run = read_run(folder) if (folder / "run.json").exists() else None
     lines: dict[bytes, int] = {}
+    origins: dict[str, Mapping[str, str]] = {}
     records = []
     for number, line in enumerate(_lines(path), 1):
         where = f"{path}:{number}"
         if (earlier := lines.setdefault(line, number)) != number:
             raise RecordsError(f"{where}: is line {earlier} once more; remove it")
-        records.append(_record(line, where, run))
+        records.append(_record(line, where, run, origins))
     return records
 
 
@@ -347,19 +352,23 @@ def _run(text: str) -> Run:
     return run
 
 
-def record_of(values: Mapping[str, Any], where: str, run: Run | None = None) -> Record:
-    """The record that was written as `values`, of `run` where that is known.
+def records_of(many: Iterable[Mapping[str, Any]], where: str, run: Run) -> list[Record]:
+    """The records of a run that were written as these values.
 
     Raises:
         RecordsError: as `read`; the text names `where`.
     """
-    return _record(json.dumps(values), where, run)
+    origins: dict[str, Mapping[str, str]] = {}
+    return [_record(json.dumps(values), where, run, origins) for values in many]
 
 
-def _record(text: str | bytes, where: str, run: Run | None) -> Record:
+def _record(
+    text: str | bytes, where: str, run: Run | None, origins: dict[str, Mapping[str, str]]
+) -> Record:
     try:
         record = decoded(_RECORD, text, SCHEMA)
         refuse_in_record(record, run)
+        refuse_other_origin(record, origins)
     except DamageError as error:
         raise error.at(where) from error
     return record

@@ -21,9 +21,11 @@ from dataclasses import dataclass
 from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import cmx_bench
 from cmx_bench.errors import CmxError
 from cmx_bench.worker.targets import Target
 
@@ -112,7 +114,7 @@ def start(target: str, *arguments: object) -> BaseProcess:
     context = multiprocessing.get_context(method)
     context.set_forkserver_preload(["cmx_bench.worker.preload"])
     process: BaseProcess = context.Process(target=_run, args=(target, arguments))  # type: ignore[attr-defined]
-    with _environment(_import_path_of_this_process()):
+    with _environment({"PYTHONPATH": os.pathsep.join(import_path()), "PYTHONSAFEPATH": "1"}):
         process.start()
     return process
 
@@ -141,14 +143,18 @@ def _choose_folder_of_sockets() -> None:
                        f"cannot be written; set TMPDIR to a shorter one")  # fmt: skip
 
 
-def _import_path_of_this_process() -> Mapping[str, str]:
-    """Lets a server that starts meanwhile find modules where this process finds them.
+def import_path() -> list[str]:
+    """Where a server finds modules: where this process finds them, but not in the working folder,
+    unless PYTHONPATH names it or this package lies in it.
 
-    CPython (seen in 3.11) has it import from the working folder first instead: a file torch.py
-    there, or another checkout of this package, would be taken for the installed one.
+    A file torch.py there, or another checkout of this package, would be taken for the installed
+    one. CPython (seen in 3.11) has a server look there first, if it is not told otherwise.
     """
-    path = os.pathsep.join(folder for folder in sys.path if folder)
-    return {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    here = Path.cwd()
+    given = map(Path, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    kept = {path.resolve() for path in (*given, Path(cmx_bench.__file__).parent.parent)}
+    folders = [(folder, Path(folder).resolve()) for folder in sys.path if folder]
+    return [folder for folder, path in folders if path != here or path in kept]
 
 
 @contextmanager

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 from cmx_bench import measures
-from cmx_bench.cell import Setting
+from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import CmxError, SkipError, first_line
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.forward import apply_flags, out_of_memory
+from cmx_bench.models.building import origin
 from cmx_bench.results.records import Environment
 from cmx_bench.worker import machine
 from cmx_bench.worker.job import Job, Outcome
@@ -38,6 +40,7 @@ def _outcome(job: Job) -> Outcome:
     cell = job.cell
     seen: Environment = {}
     found = Watched({})
+    built_from: Mapping[str, object] = {}
     reason = ""
     try:
         apply_flags(cell.setting)
@@ -45,6 +48,7 @@ def _outcome(job: Job) -> Outcome:
         seen = machine.capture(cell.setting.device)  # before a model can break the device
         taken = measures.function(cell.measure)(cell.model, cell.setting)
         found = taken if isinstance(taken, Watched) else Watched(taken)
+        built_from = origins(cell.model)
         seen = machine.capture(cell.setting.device)  # as it was while measuring
     except SkipError as lack:
         return Outcome({}, str(lack), seen, skipped=True)
@@ -52,7 +56,12 @@ def _outcome(job: Job) -> Outcome:
         traceback.print_exc()
         reason = reason_of(error, cell.setting)
     return Outcome(found.values, reason, seen, found.covariates, found.discarded,
-                   details=found.details)  # fmt: skip
+                   details={**found.details, **built_from})  # fmt: skip
+
+
+def origins(model: Model) -> Mapping[str, object]:
+    """What the details of a record say of the file that a user's model was built from."""
+    return {"origin": found} if (found := origin(model)) else {}
 
 
 def reason_of(error: Exception, setting: Setting) -> str:

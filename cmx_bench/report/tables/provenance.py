@@ -112,6 +112,29 @@ def figures_cited(report: Report) -> Table:
     return entries.table("published", title, columns, rows, remarks, True, naming=2)
 
 
+def origins(report: Report) -> Table:
+    """The file that each of the user's own models was built from."""
+    columns = (
+        Column("network", "Network"),
+        Column("built_by", "Built by"),
+        Column("file", "File"),
+        Column("sha256", "SHA-256", title="Of the file and of what it imports from its folder"),
+    )
+    found = {one.model: one.details["origin"] for one in report.records
+             if one.details.get("origin")}  # fmt: skip
+    rows = (
+        (
+            model,
+            model.target,
+            found[model.name]["file"],
+            Entry(found[model.name]["sha256"][:12], title=found[model.name]["sha256"]),
+        )
+        for model in report.run.models
+        if model.name in found
+    )
+    return entries.table("origins", "Files of own models", columns, rows)
+
+
 def environments(report: Report) -> Table:
     """The fields of every environment side by side."""
     digests = list(report.run.environments)
