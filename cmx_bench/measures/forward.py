@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import torch
+import torch._dynamo
 from torch import Tensor, nn
 from torch._inductor import config as inductor
 
@@ -49,6 +50,7 @@ def apply_flags(setting: Setting) -> None:
     backends.cudnn.allow_tf32 = tf32
     backends.cudnn.benchmark = setting.cudnn_benchmark
     backends.cudnn.benchmark_limit = 10
+    backends.cudnn.enabled = backends.mkldnn.enabled = True
     backends.cudnn.deterministic = False
     torch.use_deterministic_algorithms(False)
     backends.cuda.matmul.allow_fp16_reduced_precision_reduction = True
@@ -84,6 +86,12 @@ def make_ready(module: nn.Module, setting: Setting) -> None:
         # Triton's kernels come in variants that are timed at their first run, in every mode: code
         # is shared, and what a process picked is not.
         inductor.autotune_local_cache = setting.kind == "cpu"
+        # By these a user's module would have everything run eagerly.
+        torch._dynamo.config.disable = torch._dynamo.config.suppress_errors = False
+        torch.compiler.set_stance("default")
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ModelError("is a TorchScript module, which torch does not compile again; return "
+                             "the module that it was made of, or set compile: none")  # fmt: skip
         module.compile(mode=setting.compile)
 
 

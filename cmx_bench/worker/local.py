@@ -39,6 +39,8 @@ _UNTIMED = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # the largest that it takes
     "MALLOC_TRIM_THRESHOLD_": str(2**31),
 }
+# Names those of them that the user has not set himself, for the environment that is recorded.
+OURS = "CMX_VARIABLES"
 
 
 class ProcessError(CmxError):
@@ -75,7 +77,8 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
     ends with this process.
     """
     ours, theirs = multiprocessing.Pipe()
-    with _environment(_UNTIMED | os.environ):
+    set_here = {OURS: " ".join(_UNTIMED.keys() - os.environ.keys())}
+    with _environment(_UNTIMED | os.environ | set_here):
         child = Child(start(Target.BOUND, theirs, target, arguments), ours)
     theirs.close()
     try:

@@ -9,7 +9,7 @@ from cmx_bench.measures import conditions
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.results import summary
-from cmx_bench.results.environment import COMPARABLE
+from cmx_bench.results.environment import comparable, must_match
 from cmx_bench.results.nouns import Key, Report
 from cmx_bench.results.records import Environment
 from cmx_bench.results.summary import Result
@@ -157,14 +157,10 @@ FIELD = (
 
 def fields(environments: Sequence[Environment]) -> Iterator[tuple[object, ...]]:
     """A row for each field that one of them has: its name, whether it must match, its values."""
-    names = dict.fromkeys(
-        (*COMPARABLE, *sorted({name for environment in environments for name in environment}))
-    )
-    for name in names:
+    every = {name: value for one in environments for name, value in one.items()}
+    for name in dict.fromkeys((*comparable(every), *sorted(every))):
         values = [environment.get(name) for environment in environments]
         if any(value is not None for value in values):
-            shown = (_UNKNOWN if value is None else str(value) for value in values)
-            yield name, "yes" if name in COMPARABLE else "", *shown
-
-
-_UNKNOWN = Entry("unknown", quiet=True)
+            absent = Entry("not set" if name.isupper() else "unknown", quiet=True)
+            shown = (absent if value is None else str(value) for value in values)
+            yield name, "yes" if must_match(name) else "", *shown
