@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import torch
 import torch._dynamo
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 from torch._inductor import config as inductor
 
 from cmx_bench.cell import Model, Setting
@@ -93,6 +94,19 @@ def make_ready(module: nn.Module, setting: Setting) -> None:
             raise ModelError("is a TorchScript module, which torch does not compile again; return "
                              "the module that it was made of, or set compile: none")  # fmt: skip
         module.compile(mode=setting.compile)
+
+
+def refuse_uncompiled(model: Model) -> None:
+    """Refuses what torch ran eagerly though it was asked to compile it, in this process.
+
+    Raises:
+        ModelError: nothing was compiled, or code was kept from it.
+    """
+    if any("torch.compiler.disable" in reason for reason in counters["graph_break"]):
+        raise ModelError(f"{model.name}: keeps code from being compiled by torch.compiler.disable; "
+                         f"remove that, or set compile: none")  # fmt: skip
+    if not counters["stats"]["unique_graphs"]:
+        raise ModelError(f"{model.name}: torch compiled nothing of it; set compile: none")
 
 
 def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:

@@ -26,6 +26,8 @@ from cmx_bench.spec.document import Location
 from cmx_bench.spec.suite import CpuSetting, CudaSetting, SuiteFile
 from cmx_bench.worker.machine import capture, git_commit, resolve_device, unused_gpu
 
+_SWITCHES = ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "TORCHDYNAMO_SUPPRESS_ERRORS")
+
 
 def make_plan(
     suite_file: SuiteFile,
@@ -257,6 +259,11 @@ def _refuse_impossible(
         raise suite_file.document.error(
             (*location, "compile"), f"compiling needs {lack}, or set compile: none"
         )
+    if entry.compile != "none" and (switch := _switch_off(machine)):
+        raise suite_file.document.error(
+            (*location, "compile"),
+            f"{switch} switches compiling off; unset it, or set compile: none",
+        )
     threads = getattr(entry, "threads", None)
     if threads is not None and threads > machine["cores"]:
         raise suite_file.document.error(
@@ -279,6 +286,16 @@ def _lack_for_compiling(machine: Environment) -> str:
     if not machine["cc"]:
         return "a C compiler; install gcc"
     return "" if machine["python_headers"] else "Python.h; install python3-dev"
+
+
+def _switch_off(machine: Environment) -> str:
+    """The variable, as it is set, by which torch runs eagerly what it was asked to compile."""
+    switches = {name: machine.get(name) for name in _SWITCHES}
+    for name, value in switches.items():
+        # torch takes any text for yes here, "0" too, and "1" alone for the others.
+        if value == "1" or (value and name == "TORCHDYNAMO_SUPPRESS_ERRORS"):
+            return f"{name}={value}"
+    return ""
 
 
 def _refuse_old(

@@ -12,7 +12,7 @@ from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import CmxError, SkipError, first_line
 from cmx_bench.measures import Watched, compiled
-from cmx_bench.measures.forward import apply_flags, out_of_memory
+from cmx_bench.measures.forward import apply_flags, out_of_memory, refuse_uncompiled
 from cmx_bench.models.building import origin
 from cmx_bench.results.records import Environment
 from cmx_bench.worker import machine
@@ -47,6 +47,8 @@ def _outcome(job: Job) -> Outcome:
         compiled.share(cell.key)
         seen = machine.capture(cell.setting.device)  # before a model can break the device
         taken = measures.function(cell.measure)(cell.model, cell.setting)
+        if cell.setting.compile != "none" and measures.MEASURES[cell.measure].forwards:
+            refuse_uncompiled(cell.model)
         found = taken if isinstance(taken, Watched) else Watched(taken)
         built_from = origins(cell.model)
         seen = machine.capture(cell.setting.device)  # as it was while measuring

@@ -66,6 +66,8 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
     look = look_for(setting)
     look()  # what it does once must not let a GPU cool down between warm-up and first turn
     passes = warm_up(forward, setting.device, _WARM_UP_SECONDS)
+    if setting.compile != "none":
+        forwards.refuse_uncompiled(model)
     ready = {"environment": environment, "pass_seconds": min(passes[1:]), "origin": origin(model)}
     driver.send(ready)
     while True:

@@ -89,6 +89,26 @@ def test_what_is_refused_on_a_cpu(
 
 
 @pytest.mark.parametrize(
+    ("variable", "value", "refused"),
+    [
+        ("TORCHDYNAMO_DISABLE", "1", True), ("TORCH_COMPILE_DISABLE", "1", True),
+        ("TORCHDYNAMO_SUPPRESS_ERRORS", "0", True), ("TORCHDYNAMO_DISABLE", "0", False),
+    ],
+)  # fmt: skip
+def test_compilation_that_the_environment_switches_off(
+    write_suite: Write, cpu: dict[str, Any], variable: str, value: str, refused: bool
+) -> None:
+    """Where a setting compiles; torch takes any text for yes for the last of them."""
+    assert made(write_suite(TINY), cpu | {variable: value}).cells
+    path = write_suite(TINY.replace("batch_size: 2", "batch_size: 2, compile: default"))
+    with pytest.raises(SuiteError) if refused else nullcontext() as caught:
+        made(path, cpu | {variable: value})
+    if caught is not None:
+        message = f"{variable}={value} switches compiling off; unset it, or set compile: none"
+        assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("setting", "change", "message"),
     [
         (
