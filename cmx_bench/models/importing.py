@@ -49,12 +49,12 @@ def module_of(name: str) -> ModuleType:
     sys.meta_path[:] = [*before, *finders, _WorkingFolder(here, False)]
     module = importlib.import_module(name)
     outer = name.partition(".")[0]
-    for _, mine in _files([outer], here) if first else ():
-        if _file(sys.modules[outer]) != mine:
-            raise ImportError(
-                f"{mine.relative_to(here)} in the working folder is called like a module that "
-                f"Python or cmx-bench itself needs; rename it"
-            )
+    mine = [file for _, file in _files([outer], here)]
+    if first and mine and _is_needed(outer) and _file(sys.modules[outer]) not in mine:
+        raise ImportError(
+            f"{mine[0].relative_to(here)} in the working folder is called like a module that "
+            f"Python or cmx-bench itself needs; rename it"
+        )
     return module
 
 
