@@ -82,7 +82,7 @@ def told(error: OSError | EOFError | MemoryError) -> str:
     return f"{where}{error.strerror}"
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What anybody's error says, in a line of at most `MOST_OF_A_REASON` characters."""
     return cut((str(error).strip().splitlines() or ["no message"])[0])
 

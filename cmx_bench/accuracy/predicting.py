@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from cmx_bench.accuracy.preprocessing import Preprocessing
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError
-from cmx_bench.measures.forward import DTYPES, call_of, memory_format, place, refuse_misfit
+from cmx_bench.measures.forward import (
+    DTYPES,
+    call_of,
+    logits_of,
+    memory_format,
+    place,
+    refuse_misfit,
+)
 from cmx_bench.models.building import build
 from cmx_bench.models.weights import load
 
@@ -55,7 +62,7 @@ def predict_with(
 
     def predict_batch(pixels: Tensor) -> tuple[Tensor, Tensor]:
         images = pixels.to(setting.device).to(dtype).sub_(mean).div_(std)
-        logits = call(images.contiguous(memory_format=memory_format(setting)))
+        logits = logits_of(call(images.contiguous(memory_format=memory_format(setting))))
         _refuse_strange(logits, model, len(pixels))
         if chosen is not None:
             logits = logits[:, chosen]

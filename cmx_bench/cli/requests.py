@@ -58,4 +58,6 @@ def plan_of(
         note(f"a GPU is there and not used: {why}")
     for split, about in made.opened.items():
         note(f"{asked.accuracy.dataset}, {split}: {about}")
+    for trouble in made.troubles:
+        note(f"{trouble}; its cells fail, the others are measured")
     return made

@@ -18,7 +18,7 @@ from typing import Any
 from cmx_bench.errors import CmxError
 from cmx_bench.spec import disk
 from cmx_bench.worker import local, scratch
-from cmx_bench.worker.local import LostError, ProcessError
+from cmx_bench.worker.local import LostError, ProcessError, import_path
 from cmx_bench.worker.server import END, READY, START
 
 _MODULE = "cmx_bench.worker.server"
@@ -125,17 +125,10 @@ def refuse_unusable(path: str) -> None:
 
 
 def _interpreter(path: Path) -> tuple[Path, dict[str, str]]:
-    """An interpreter, and the environment in which it finds the right modules.
-
-    This interpreter finds modules where this process does, but in the working folder, which may
-    hold the other side's checkout, only what is nowhere else, unless PYTHONPATH names it.
-    """
+    """An interpreter, and the environment in which it finds the right modules."""
     this = Path(sys.executable)
-    here = Path.cwd()
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    ours = sorted(
-        filter(None, sys.path), key=lambda one: Path(one).resolve() == here and one not in given
-    )
+    ours = import_path()
     if path.is_dir() and (path / "bin" / "python").exists():
         python, folders = path / "bin" / "python", given
     elif path.is_dir():

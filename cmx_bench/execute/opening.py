@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx_bench.errors import RecordsError
+from cmx_bench.execute import origins
 from cmx_bench.plan import Plan
 from cmx_bench.results import environment, records
 from cmx_bench.results.neighbours import Neighbours
@@ -66,7 +67,7 @@ def _refuse_other(plan: Plan, out: Path, fresh: bool) -> None:
     if fresh:
         raise RecordsError(f"{out}: already holds a run, which --fresh would mix with a new one; "
                            f"give another --out")  # fmt: skip
-    if (reason := _difference(plan, run)) is not None:
+    if (reason := _difference(plan, run, out)) is not None:
         raise RecordsError(f"{out}: holds another run ({reason}); give another --out")
 
 
@@ -75,12 +76,12 @@ def _unfinished(plan: Plan, folder: Path) -> bool:
         return False
     try:
         run = records.read_run(folder)
+        return not run.finished and _difference(plan, run, folder) is None
     except RecordsError:  # damaged, or of another version: it stays, and another is begun
         return False
-    return not run.finished and _difference(plan, run) is None
 
 
-def _difference(plan: Plan, run: Run) -> str | None:
+def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
     """Why records of `run` would not do for `plan`; None where they would."""
     if run.suite_hash != plan.suite_file.suite.hash:
         return f"of the suite {run.suite} as it was then"
@@ -88,7 +89,8 @@ def _difference(plan: Plan, run: Run) -> str | None:
         return "of other cells"
     for name, (then, now) in environment.differences(run.machine, plan.machine, _SAME_RUN).items():
         return f"{name} was {then}, is {now}"
-    return None
+    then = origins.of(records.read(folder)) if plan.origins else {}
+    return origins.changed(then, plan.origins) or None
 
 
 def _new_run(

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError, cut
-from cmx_bench.execute import evaluations, learners, opening, remaining
+from cmx_bench.execute import evaluations, learners, opening, origins, remaining
 from cmx_bench.execute.evaluations import Evaluator
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, at_once
@@ -73,12 +73,14 @@ def _run(
     environments = dict(known.environments)
     found = records.read(folder)
     cells = disturbance.by_cell(found)
+    known_origins = dict(plan.origins) | origins.of(found)
     lost: set[str] = set()
     log = disk.within(folder, "log.txt")
     jobs = _jobs(plan, cells, lost, log, watch, budget, spread)
     measured = executor(jobs, plan.suite_file.suite.timeout)
     with records.appending(folder) as append:
         for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
+            outcome = origins.checked(job.cell, outcome, known_origins)  # noqa: PLW2901
             name = environment.digest(outcome.environment)
             if outcome.lost:
                 lost.add(job.cell.key)

@@ -29,6 +29,7 @@ from cmx_bench.gate.pairs import Pair, PairError, Worker
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.measures import compiled, conditions
 from cmx_bench.metrics import METRICS, Metric, first_of
+from cmx_bench.models import importing
 from cmx_bench.plan import Plan
 from cmx_bench.results import environment, stats
 from cmx_bench.results.records import Environment
@@ -66,11 +67,13 @@ def verdict(
 
     for name, path in bases.items():
         paths = {name: path, "head": head}
+        before = len(every)
         found, seen = compare(plan, paths, threshold, log, keep, budget)
         comparisons += found
-        sides |= {
-            side: f"{paths[side]}: {environment.described(one)}" for side, one in seen.items()
-        }
+        for place, (side, one) in enumerate(seen.items()):
+            files = {pair.origins[place]: None for pair in every[before:] if any(pair.origins)}
+            described = ", ".join([environment.described(one), *filter(None, files)])
+            sides[side] = f"{paths[side]}: {described}"
     title = f"{plan.suite_file.suite.name}: head against {' and '.join(bases)}"
     return Verdict(
         title, threshold, tuple(sides.items()), tuple(comparisons), (_disturbances(every),)
@@ -197,7 +200,7 @@ def both(
             closing.close()
             one, other = (
                 closing.enter_context(
-                    interpreters.opened(name, path, log, compiled.variables(shared, name))
+                    interpreters.opened(name, path, log, _variables(shared, name))
                 )
                 for name, path in paths.items()
             )
@@ -206,6 +209,11 @@ def both(
             return one, other
 
         yield local.twice(begin)
+
+
+def _variables(shared: Path | None, side: str) -> Mapping[str, str]:
+    """The working folder may be the other side's checkout: modules are looked for there last."""
+    return {importing.LAST: "1", **compiled.variables(shared, side)}
 
 
 def _untimed(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[Comparison]:

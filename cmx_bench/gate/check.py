@@ -175,7 +175,13 @@ def _listed(one: Environment, other: Environment) -> str:
     """In what two environments differ: two GPUs of one model do by 8 % on average, and versions of
     this package may measure differently."""
     found = environment.differences(one, other, ("device_uuid", "cmx_bench"))
-    return ", ".join(f"{name} {then}, now {now}" for name, (then, now) in found.items())
+
+    def shown(name: str, value: object) -> object:
+        return ("not set" if name.isupper() else "unknown") if value is None else value
+
+    return ", ".join(
+        f"{name} {shown(name, then)}, now {shown(name, now)}" for name, (then, now) in found.items()
+    )
 
 
 def _environment(report: Report, setting: str) -> Environment:

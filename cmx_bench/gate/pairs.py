@@ -63,7 +63,8 @@ class Pair:
     `cores` are those that both were held on, None where they had all; `environments` are those of
     base and head; `elapsed` the seconds that it all took. `covariates` are the conditions of the
     whole pair, but for the load of others, of which head is one to base. They discard nothing:
-    turns so short share what happens, and the median leaves out the blocks that did not.
+    turns so short share what happens, and the median leaves out the blocks that did not. `origins`
+    say which files each side's model is from; they are empty where it is nobody's own.
     """
 
     cell: str
@@ -73,6 +74,7 @@ class Pair:
     environments: tuple[Environment, Environment]
     elapsed: float
     covariates: Mapping[str, float] = field(default_factory=dict)
+    origins: tuple[str, str] = ("", "")
 
     @property
     def log_ratio(self) -> float:
@@ -143,8 +145,15 @@ def measure(
         [found] = conditions.covariates([before, ask(one, LOOK)])
         seen = {name: value for name, value in found.items() if name not in _OF_HEAD}
     environments = (ready[base.name]["environment"], ready[head.name]["environment"])
+    origins = (_origin(cell, ready[base.name]), _origin(cell, ready[head.name]))
     took = time.monotonic() - begin
-    return Pair(cell.key, passes, cores, blocks, environments, took, seen)
+    return Pair(cell.key, passes, cores, blocks, environments, took, seen, origins)
+
+
+def _origin(cell: Cell, answer: Mapping[str, Any]) -> str:
+    """`ours from mynet.py (1f0a…)`; an older version of this package does not say it."""
+    found = answer.get("origin")
+    return f"{cell.model.name} from {found['file']} ({found['sha256'][:12]})" if found else ""
 
 
 @dataclass(frozen=True, slots=True)

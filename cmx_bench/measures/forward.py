@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
 import torch
+import torch._dynamo
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 from torch._inductor import config as inductor
 
 from cmx_bench.cell import Model, Setting
@@ -16,14 +18,16 @@ from cmx_bench.errors import ModelError
 from cmx_bench.measures import compiled
 from cmx_bench.measures.normalising import normalise
 from cmx_bench.models.building import build
+from cmx_bench.models.tensors import convert
 
-Forward: TypeAlias = Callable[[], Tensor]
+Forward: TypeAlias = Callable[[], object]
 
 DTYPES = {
     "fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16,
     "autocast": torch.float32,
 }  # fmt: skip
 SDPA = ("flash", "mem_efficient", "math", "cudnn")  # implementations of attention
+_LOGITS = ("logits", "out")  # transformers and torchvision call them so
 AUTOCAST = {"cpu": torch.bfloat16, "cuda": torch.float16}
 
 
@@ -47,6 +51,7 @@ def apply_flags(setting: Setting) -> None:
     backends.cudnn.allow_tf32 = tf32
     backends.cudnn.benchmark = setting.cudnn_benchmark
     backends.cudnn.benchmark_limit = 10
+    backends.cudnn.enabled = backends.mkldnn.enabled = True
     backends.cudnn.deterministic = False
     torch.use_deterministic_algorithms(False)
     backends.cuda.matmul.allow_fp16_reduced_precision_reduction = True
@@ -61,8 +66,8 @@ def apply_flags(setting: Setting) -> None:
 
 def place(module: nn.Module, setting: Setting) -> nn.Module:
     """`module` on the setting's device, in its precision and layout, in evaluation mode."""
-    module = module.eval().to(setting.device, DTYPES[setting.precision])
-    return module.to(memory_format=memory_format(setting))
+    dtype, layout = DTYPES[setting.precision], memory_format(setting)
+    return convert(module.eval(), setting.device, dtype, layout)
 
 
 def images(setting: Setting) -> Tensor:
@@ -82,19 +87,37 @@ def make_ready(module: nn.Module, setting: Setting) -> None:
         # Triton's kernels come in variants that are timed at their first run, in every mode: code
         # is shared, and what a process picked is not.
         inductor.autotune_local_cache = setting.kind == "cpu"
+        # By these a user's module would have everything run eagerly.
+        torch._dynamo.config.disable = torch._dynamo.config.suppress_errors = False
+        torch.compiler.set_stance("default")
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ModelError("is a TorchScript module, which torch does not compile again; return "
+                             "the module that it was made of, or set compile: none")  # fmt: skip
         module.compile(mode=setting.compile)
 
 
-def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], Tensor]:
+def refuse_uncompiled(model: Model) -> None:
+    """Refuses what torch ran eagerly though it was asked to compile it, in this process.
+
+    Raises:
+        ModelError: nothing was compiled, or code was kept from it.
+    """
+    if any("torch.compiler.disable" in reason for reason in counters["graph_break"]):
+        raise ModelError(f"{model.name}: keeps code from being compiled by torch.compiler.disable; "
+                         f"remove that, or set compile: none")  # fmt: skip
+    if not counters["stats"]["unique_graphs"]:
+        raise ModelError(f"{model.name}: torch compiled nothing of it; set compile: none")
+
+
+def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
     """A placed module as a function of its input, for inference in the setting's precision."""
     make_ready(module, setting)
     kind = setting.kind
 
     @torch.inference_mode()
-    def call(batch: Tensor) -> Tensor:
+    def call(batch: Tensor) -> object:
         with torch.autocast(kind, AUTOCAST[kind], enabled=setting.precision == "autocast"):
-            output: Tensor = module(batch)
-        return output
+            return module(batch)
 
     return call
 
@@ -131,9 +154,27 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
-def logits_of(output: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """What a model in training gives for its classes: distilled ones give a teacher's as well."""
-    return output[0] if isinstance(output, tuple) else output
+def logits_of(output: object) -> Tensor:
+    """What a model gives for its classes, beside which it may give more.
+
+    That is a tensor; the first of a tuple or list, as of distilled models, which give a teacher's
+    as well; what is called `logits` or `out` in a dict, or as an attribute.
+
+    Raises:
+        ModelError: it gives nothing of the kind.
+    """
+    if isinstance(output, Tensor):
+        return output
+    named = output if isinstance(output, Mapping) else getattr(output, "__dict__", {})
+    first = output[:1] if isinstance(output, list | tuple) else ()
+    for logits in (*(named.get(name) for name in _LOGITS), *first):
+        if isinstance(logits, Tensor):
+            return logits
+    keys = f" with {', '.join(map(str, named))}" if named else ""
+    raise ModelError(
+        f"gives a {type(output).__name__}{keys}; expected logits: a tensor, a tuple that begins "
+        f"with them, or a dict that has them as {' or '.join(_LOGITS)}"
+    )
 
 
 def refuse_misfit(logits: Tensor, model: Model, count: int) -> None:

@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cmx_bench.models.building import build_on_meta
+from cmx_bench.models.tensors import convert
 
 
 def planned_peak(
@@ -54,7 +55,7 @@ def planned_peak(
       which CUDA's would widen.
     """
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    model = build_on_meta(build).eval().to(dtype).to(memory_format=layout)
+    model = convert(build_on_meta(build).eval(), "meta", dtype, layout)
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         # Without a gradient asked for, autocast caches nothing, as in inference mode.
         named = chain(model.named_parameters(), model.named_buffers())

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 @torch.inference_mode()
-def normalise(module: nn.Module, run: Callable[[], Tensor]) -> None:
+def normalise(module: nn.Module, run: Callable[[], object]) -> None:
     """Sets the running statistics of all BatchNorm layers by one pass of `run` through `module`.
 
     Each layer takes mean and variance over images and positions of its own input, so that the same

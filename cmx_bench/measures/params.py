@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import ModelError
 from cmx_bench.measures import Samples
+from cmx_bench.models import trial
 from cmx_bench.models.building import build, build_on_meta
 
 
 def measure(model: Model, setting: Setting) -> Samples:
-    """Elements of all parameters, of the trainable ones, and of the buffers."""
+    """Elements of all parameters, of the trainable ones, and of the buffers.
+
+    Raises:
+        ModelError: the model makes parameters while it runs, which would count as none.
+    """
+    tried = trial.run(
+        lambda: build(model, setting.image_size), setting.image_size, setting.batch_size
+    )
+    if tried.late:
+        raise ModelError(
+            f"{model.name}: makes a parameter while it runs ({tried.late}), after parameters are "
+            f"counted; make it in __init__"
+        )
     module = build_on_meta(lambda: build(model, setting.image_size))
     parameters = list(module.parameters())
     return {

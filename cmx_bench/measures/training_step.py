@@ -12,7 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures.forward import AUTOCAST, images, logits_of, make_ready, place
+from cmx_bench.errors import ModelError
+from cmx_bench.measures.forward import (
+    AUTOCAST,
+    images,
+    logits_of,
+    make_ready,
+    place,
+    refuse_misfit,
+)
 from cmx_bench.measures.timing import recorded
 from cmx_bench.models.building import build
 
@@ -57,12 +65,14 @@ def prepare(model: Model, setting: Setting) -> Step:
     labels = labels.to(setting.device)
     # One kernel for all parameters; beside a scaler no other AdamW updates without waiting for the
     # GPU. The learning rate is that of timm's benchmark.
-    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, fused=True)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, fused=fusable(module, model))
     scaler = torch.amp.GradScaler(setting.kind, enabled=mixed and reduced == torch.float16)
 
     def forward() -> Tensor:
         with torch.autocast(setting.kind, reduced, enabled=mixed):
             logits = logits_of(module(batch))
+            if logits.dim() != 2:
+                refuse_misfit(logits, model, setting.batch_size)
             # A user's model may have another number of classes than the suite.
             return nn.functional.cross_entropy(logits, labels % logits.shape[-1])
 
@@ -75,6 +85,18 @@ def prepare(model: Model, setting: Setting) -> Step:
         optimizer.zero_grad()
 
     return Step(forward, backward, optimize)
+
+
+def fusable(module: nn.Module, model: Model) -> bool:
+    """Whether one kernel can update all parameters of a model: torch has none for complex ones.
+
+    Raises:
+        ModelError: it has no parameters to train.
+    """
+    trained = [one for one in module.parameters() if one.requires_grad]
+    if not trained:
+        raise ModelError(f"{model.name}: has no parameters to train")
+    return not any(one.is_complex() for one in trained)
 
 
 def split(step: Step, steps: int, device: str) -> tuple[float, float, float]:

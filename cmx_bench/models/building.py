@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
+from itertools import chain
 from typing import Any, TypeAlias
 
 import timm
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from cmx_bench.cell import Model, Source
 from cmx_bench.errors import ModelError, RefusedModelError, first_line
-from cmx_bench.models import bounds, members
+from cmx_bench.models import bounds, importing, members, unseen
 from cmx_bench.models.convmixer import ConvMixer
+from cmx_bench.models.importing import Origin
+from cmx_bench.models.tensors import strip
 
 Builder: TypeAlias = Callable[[Model, int], nn.Module]
 
@@ -39,14 +40,13 @@ def build_timm(model: Model, image_size: int) -> nn.Module:
 
 
 def build_python(model: Model, image_size: int) -> nn.Module:
-    """What the user's `module:callable` returns; the working folder is on the import path."""
+    """What the user's `module:callable` returns."""
     module_name, _, name = model.target.partition(":")
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
-    built = getattr(importlib.import_module(module_name), name)(**model.args)
+    built = getattr(importing.module_of(module_name), name)(**model.args)
     if not isinstance(built, nn.Module):
         raise TypeError(f"{model.target} returned {type(built).__name__}, expected an nn.Module")
-    return built
+    # What it spreads over all GPUs would stand in a report as the speed of one.
+    return built.module if isinstance(built, nn.DataParallel) else built
 
 
 BUILDERS: dict[Source, Builder] = {
@@ -63,23 +63,31 @@ BUILDERS: dict[Source, Builder] = {
 def build(model: Model, image_size: int) -> nn.Module:
     """The module on the current default device, in evaluation mode, with initial weights.
 
-    It takes images `(N, 3, image_size, image_size)`.
+    It takes images `(N, 3, image_size, image_size)`. Lazy layers are made by running it once.
 
     Raises:
-        ModelError: its arguments do not fit, or its code cannot be imported.
+        ModelError: its arguments do not fit, its code cannot be imported, or its weights cannot
+            be seen.
     """
     limits = nullcontext() if model.source == "python" else bounds.kept()
     try:
         with limits:
-            return BUILDERS[model.source](model, image_size).eval()
+            module = BUILDERS[model.source](model, image_size).eval()
+        if any(map(is_lazy, chain(module.parameters(), module.buffers()))):
+            with torch.no_grad():
+                module(torch.zeros(1, 3, image_size, image_size))
+        reason = unseen.reason(module)
     except RefusedModelError as error:
         raise RefusedModelError(f"{model.name}: {error}") from None
-    except Exception as error:  # a user's code, or timm's given a user's arguments, raises anything
+    except (Exception, SystemExit) as error:  # of a user's code, or of timm's with his arguments
         told = f"{model.name}: cannot be built: {type(error).__name__}: {first_line(error)}"
         raise (ModelError if may_want_values(model, error) else RefusedModelError)(told) from error
+    if reason:
+        raise ModelError(f"{model.name}: {reason}")
+    return module
 
 
-def may_want_values(model: Model, error: Exception) -> bool:
+def may_want_values(model: Model, error: BaseException) -> bool:
     """Whether a model may fail on the meta device alone: a user's code raises what it likes; timm's
     lets torch speak, which then names the device."""
     return model.source == "python" or "meta" in str(error).lower()
@@ -93,9 +101,14 @@ def build_on_meta(build: Callable[[], nn.Module]) -> nn.Module:
     """
     try:
         with torch.device("meta"):
-            return build()
+            return strip(build())
     except RefusedModelError:
         raise
-    except (ModelError, RuntimeError):
+    except Exception:  # whatever a user's code raises where there are no values
         with torch.device("cpu"):
-            return build().to("meta")
+            return strip(build())
+
+
+def origin(model: Model) -> Origin:
+    """The file that a user's model was built from in this process; nothing for other models."""
+    return importing.origin(model.target) if model.source == "python" else {}

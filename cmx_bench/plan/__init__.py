@@ -9,6 +9,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Split
 from cmx_bench.measures import MEASURES
+from cmx_bench.models.importing import Origin
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
 
@@ -32,7 +33,9 @@ class Plan:
 
     `estimates` are seconds for one execution of each cell, by key; `unavailable` maps the suite's
     settings for other devices to what to do about them, `skipped` keys of cells to what they lack;
-    `opened` says of the images to learn from and to evaluate on what was found.
+    `opened` says of the images to learn from and to evaluate on what was found. `troubles` are why
+    models will fail, as far as that is known; `origins` are the files that users' models are built
+    from, by their names.
     """
 
     suite_file: SuiteFile
@@ -46,6 +49,8 @@ class Plan:
     evaluation: Evaluation | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
     opened: Mapping[Split, str] = field(default_factory=dict)
+    troubles: tuple[str, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     def replicates(self, cell: Cell) -> int:
         """How many fresh processes execute `cell`; where the suite wants a precision, at least."""

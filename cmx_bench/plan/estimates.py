@@ -6,21 +6,21 @@ import math
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from cmx_bench import datasets
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
-from cmx_bench.errors import ModelError, SuiteError, first_line
+from cmx_bench.errors import ModelError
 from cmx_bench.measures import MEASURES, compiled, heat, timing
-from cmx_bench.models import families
-from cmx_bench.models.building import build, build_on_meta, may_want_values
+from cmx_bench.models import families, trial
+from cmx_bench.models.building import build, may_want_values, origin
+from cmx_bench.models.importing import Origin
 from cmx_bench.plan import at_once
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
@@ -53,28 +53,43 @@ _AUTO_LARGEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What estimates and the batch size need of one model at one image size."""
+    """What estimates and the batch size need of one model at one image size.
+
+    `trouble` is why its cells will fail; empty where nothing is known against it. `origin` is the
+    file that a user's model is from.
+    """
 
     macs: int
     params: int
     layers: int
     traits: Mapping[str, int | str | None]
+    trouble: str = ""
+    origin: Origin = field(default_factory=dict)
 
 
-def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> Cost:
-    """Builds the model without weights, which also shows that its arguments are right."""
+def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model, batch: int = 1) -> Cost:
+    """Builds the model without weights, and runs it once.
+
+    A user's own model that cannot be built, or any that does not run, has a cost of nothing: its
+    cells say why they fail, and the others are measured.
+
+    Args:
+        batch: of which it is run where it does not run on one image.
+
+    Raises:
+        SuiteError: arguments of the suite do not fit a model that is not a user's own.
+    """
     try:
-        module = build_on_meta(lambda: build(model, image_size))
-        macs = _macs(module, image_size, "meta")
+        tried = trial.run(
+            lambda: build(model, image_size), image_size, batch, partial(may_want_values, model)
+        )
     except ModelError as error:
-        raise suite_file.document.error(("models", index), str(error)) from None
-    except Exception as error:
-        # Some forwards read a value, which meta tensors lack; others are wrong, however large.
-        if not may_want_values(model, error):
-            raise _does_not_run(suite_file, index, image_size, model, error) from error
-        macs = _macs_on_cpu(suite_file, index, image_size, model)
+        if model.source != "python":
+            raise suite_file.document.error(("models", index), str(error)) from None
+        return Cost(0, 0, 0, {}, str(error))
+    module = tried.module
     return Cost(
-        macs,
+        tried.macs,
         sum(parameter.numel() for parameter in module.parameters()),
         sum(not list(part.children()) for part in module.modules()),
         {
@@ -82,29 +97,9 @@ def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> Co
             "kernel_size": families.kernel_size(module),
             "activation": families.activation(module),
         },
+        tried.error and f"{model.name}: does not run on {image_size} px images: {tried.error}",
+        origin(model),
     )
-
-
-def _macs_on_cpu(suite_file: SuiteFile, index: int, image_size: int, model: Model) -> int:
-    try:
-        return _macs(build(model, image_size), image_size, "cpu")
-    except Exception as error:  # whatever the model's own code raises
-        raise _does_not_run(suite_file, index, image_size, model, error) from error
-
-
-def _does_not_run(
-    suite_file: SuiteFile, index: int, image_size: int, model: Model, error: Exception
-) -> SuiteError:
-    told = f"{model.name}: does not run on {image_size} px images: {first_line(error)}"
-    return suite_file.document.error(("models", index), told)
-
-
-def _macs(module: nn.Module, image_size: int, device: str) -> int:
-    """A count for estimates and for the batch size: what torch's counter knows of."""
-    module.requires_grad_(False)
-    with torch.device(device), FlopCounterMode(display=False) as counter:
-        module(torch.empty(1, 3, image_size, image_size))
-    return int(counter.get_total_flops()) // 2
 
 
 def auto_batch(most_macs: int, threads: int) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -24,6 +25,8 @@ from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
 from cmx_bench.spec.suite import CpuSetting, CudaSetting, SuiteFile
 from cmx_bench.worker.machine import capture, git_commit, resolve_device, unused_gpu
+
+_SWITCHES = ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "TORCHDYNAMO_SUPPRESS_ERRORS")
 
 
 def make_plan(
@@ -86,13 +89,13 @@ def make(
             ("settings", "<key>"), f"no settings for {kind}; add one under {kind}: or use --device"
         )
     placed = resolving.models(suite_file, allow_import, given or {})
-    sizes = sorted({entry.image_size for entry in entries})
+    sizes = _sizes(entries)
     found = {
-        (model.name, size): estimates.cost(suite_file, index, size, model)
+        (model.name, size): estimates.cost(suite_file, index, size, model, batch)
         for index, model in placed
-        for size in sizes
+        for size, batch in sizes.items()
     }
-    models = tuple(replace(m, **found[m.name, sizes[0]].traits) for _, m in placed)  # type: ignore[arg-type]
+    models = tuple(replace(m, **found[m.name, min(sizes)].traits) for _, m in placed)  # type: ignore[arg-type]
     settings = tuple(_setting(entry, machine, found) for entry in entries)
     _refuse_repeats(suite_file, kind, settings)
     cells = _cells(models, suite.measures, settings, only)
@@ -123,7 +126,17 @@ def make(
         evaluation,
         skipped,
         {split: dataset.about for split, dataset in opened.items()},
+        tuple(dict.fromkeys(one.trouble for one in found.values() if one.trouble)),
+        {name: cost.origin for (name, _), cost in found.items() if cost.origin},
     )
+
+
+def _sizes(entries: Sequence[CpuSetting | CudaSetting]) -> dict[int, int]:
+    """The sizes of images, each with the smallest batch that a setting names for it."""
+    batches: defaultdict[int, list[int]] = defaultdict(list)
+    for entry in entries:
+        batches[entry.image_size] += [] if entry.batch_size == "auto" else [entry.batch_size]
+    return {size: min(batches[size], default=1) for size in sorted(batches)}
 
 
 def _setting(
@@ -247,6 +260,11 @@ def _refuse_impossible(
         raise suite_file.document.error(
             (*location, "compile"), f"compiling needs {lack}, or set compile: none"
         )
+    if entry.compile != "none" and (switch := _switch_off(machine)):
+        raise suite_file.document.error(
+            (*location, "compile"),
+            f"{switch} switches compiling off; unset it, or set compile: none",
+        )
     threads = getattr(entry, "threads", None)
     if threads is not None and threads > machine["cores"]:
         raise suite_file.document.error(
@@ -269,6 +287,16 @@ def _lack_for_compiling(machine: Environment) -> str:
     if not machine["cc"]:
         return "a C compiler; install gcc"
     return "" if machine["python_headers"] else "Python.h; install python3-dev"
+
+
+def _switch_off(machine: Environment) -> str:
+    """The variable, as it is set, by which torch runs eagerly what it was asked to compile."""
+    switches = {name: machine.get(name) for name in _SWITCHES}
+    for name, value in switches.items():
+        # torch takes any text for yes here, "0" too, and "1" alone for the others.
+        if value == "1" or (value and name == "TORCHDYNAMO_SUPPRESS_ERRORS"):
+            return f"{name}={value}"
+    return ""
 
 
 def _refuse_old(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cmx_bench.measures.workload import KINDS
@@ -105,6 +105,27 @@ def refuse_in_record(
         _refuse_without_work(record)
     if cells is not None and record.cell not in cells:
         raise DamageError(("cell",), f"the run has no {record.cell!r}")
+
+
+def refuse_other_origin(record: Record, known: dict[str, Mapping[str, str]]) -> None:
+    """Refuses a record of a model that the records before were not built from the same file.
+
+    Args:
+        known: the origins of those before, by model; this record's is added.
+
+    Raises:
+        DamageError: it is such a record.
+    """
+    if mine := record.details.get("origin"):
+        first = known.setdefault(record.model, mine)
+        if first["sha256"] != mine["sha256"]:
+            raise DamageError(("details", "origin"), f"{record.model} was built from {told(mine)}, "
+                                                     f"and before from {told(first)}")  # fmt: skip
+
+
+def told(origin: Mapping[str, str]) -> str:
+    """`mynet.py (1f0a…)`: a file, and the beginning of its hash."""
+    return f"{origin['file']} ({origin['sha256'][:12]})"
 
 
 def _refuse_impossible(record: Record) -> None:

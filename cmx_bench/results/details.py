@@ -83,6 +83,14 @@ class Training(TypedDict):
     curve: Annotated[list[Epoch], Field(min_length=1)]
 
 
+@with_config(STRICT)
+class Origin(TypedDict):
+    """What a user's own model was built from: see `models.importing`."""
+
+    file: str
+    sha256: str
+
+
 @with_config(_OPEN)
 class Details(TypedDict, total=False):
     """`correct` counts the images that are right by metric, of so many `images`; `opened` says
@@ -99,6 +107,7 @@ class Details(TypedDict, total=False):
     weights_sha256: str
     training: Training
     work: dict[str, Work]
+    origin: Origin
 
 
 @with_config(_OPEN)

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from cmx_bench.results.records import Environment
 
-# Variables of the environment that libraries of a GPU read: recorded where they are set.
-VARIABLES = (
-    "CUDA_LAUNCH_BLOCKING",
-    "CUDA_MODULE_LOADING",
-    "CUDA_DEVICE_MAX_CONNECTIONS",
-    "NVIDIA_TF32_OVERRIDE",
-    "CUBLAS_WORKSPACE_CONFIG",
-    "PYTORCH_ALLOC_CONF",
-    "PYTORCH_CUDA_ALLOC_CONF",
+# Variables of the environment by which libraries choose kernels, threads and allocators: recorded
+# where they are set. Places of caches and what is printed choose nothing, nor do the two that
+# scikit-learn sets.
+_VARIABLE = re.compile(
+    r"(?!\w+_(DIR|PATH|VERBOSE)$)(?!KMP_(INIT_AT_FORK|DUPLICATE_LIB_OK)$)"
+    r"((OMP|GOMP|KMP|MKL|OPENBLAS|ONEDNN|DNNL|ATEN|MALLOC|TCMALLOC|MIMALLOC|PYTORCH|CUBLAS|CUBLASLT"
+    r"|CUDNN|TRITON|TORCHINDUCTOR|TORCHDYNAMO|TORCH_(COMPILE|ALLOW|BLAS|CUDNN|LINALG))_\w+"
+    r"|LD_PRELOAD|DYLD_INSERT_LIBRARIES|GLIBC_TUNABLES|NVIDIA_TF32_OVERRIDE"
+    r"|CUDA_(LAUNCH_BLOCKING|MODULE_LOADING|DEVICE_MAX_CONNECTIONS))"
 )
-# Two timings may be compared only where all of these are equal.
-COMPARABLE = (
+# Two timings may be compared only where all of these, and all such variables, are equal.
+_FACTS = (
     "device_name",
     "cpu",  # of a GPU's machine too: it launches
+    "cpu_model",  # clouds call several CPUs "Intel(R) Xeon(R) Processor"
+    "cpu_capability",
+    "mkldnn",
     "cores",
     "threads",
     "python",
@@ -42,8 +47,28 @@ COMPARABLE = (
     "cudnn_benchmark",
     "fused_attention",
     "sdpa",
-    *VARIABLES,
 )
+
+
+def variables(environ: Mapping[str, str], ours: Collection[str] = ()) -> dict[str, str]:
+    """Those that choose kernels, threads and allocators; of files the names alone.
+
+    Args:
+        ours: variables that this package has set itself.
+    """
+    chosen = sorted(name for name in environ if _VARIABLE.fullmatch(name) and name not in ours)
+    return {name: re.sub(r"[^\s:,]*/", "", environ[name]) for name in chosen}
+
+
+def must_match(name: str) -> bool:
+    """Whether timings are compared only where this field is equal."""
+    return name in _FACTS or _VARIABLE.fullmatch(name) is not None
+
+
+def comparable(environment: Environment) -> Environment:
+    """The fields by which timings are compared, in their order."""
+    names = [*_FACTS, *sorted(name for name in environment if _VARIABLE.fullmatch(name))]
+    return {name: environment[name] for name in names if environment.get(name) is not None}
 
 
 def digest(environment: Environment) -> str:
@@ -55,11 +80,10 @@ def digest(environment: Environment) -> str:
 def differences(
     one: Environment, other: Environment, more: tuple[str, ...] = ()
 ) -> dict[str, tuple[Any, Any]]:
-    """The fields of `COMPARABLE` and `more` in which two environments differ, with both values."""
+    """The comparable fields, and `more`, in which two environments differ, with both values."""
+    names = dict.fromkeys((*_FACTS, *comparable(one), *comparable(other), *more))
     return {
-        name: (one.get(name), other.get(name))
-        for name in (*COMPARABLE, *more)
-        if one.get(name) != other.get(name)
+        name: (one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)
     }
 
 

@@ -66,7 +66,7 @@ def majorities(run: Run, records: Iterable[Record]) -> dict[str, str]:
 
 def _comparable(run: Run, digest: str) -> str:
     fields = run.environments.get(digest, {})
-    return json.dumps([fields.get(name) for name in environment.COMPARABLE], default=str)
+    return json.dumps(environment.comparable(fields), default=str)
 
 
 @cache

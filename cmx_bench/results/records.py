@@ -23,7 +23,12 @@ from pydantic import Field, TypeAdapter
 
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError, SuiteError
-from cmx_bench.results.contradictions import is_tried_again, refuse_in_record, refuse_in_run
+from cmx_bench.results.contradictions import (
+    is_tried_again,
+    refuse_in_record,
+    refuse_in_run,
+    refuse_other_origin,
+)
 from cmx_bench.results.details import AnyAccuracy, AnyDetails, Facts
 from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.validation import (
@@ -218,6 +223,7 @@ def _in_order(
     cells, environments = (None, None) if run is None else (set(run.cells), run.environments)
     numbers: dict[str | bytes, int] = {}
     latest: dict[tuple[str, int], tuple[int, Record]] = {}
+    origins: dict[str, Mapping[str, str]] = {}
     records = []
     for number, text in enumerate(texts, 1):
         if (earlier := numbers.setdefault(text, number)) != number:
@@ -225,6 +231,7 @@ def _in_order(
         try:
             record = decoded(_RECORD, text, SCHEMA)
             refuse_in_record(record, cells, environments)
+            refuse_other_origin(record, origins)
         except DamageError as error:
             raise error.at(where(number)) from error
         before = latest.get(process := (record.cell, record.replicate))

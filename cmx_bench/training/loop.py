@@ -22,7 +22,9 @@ from torch.nn.parallel import DistributedDataParallel
 from cmx_bench.cell import Model
 from cmx_bench.errors import ModelError
 from cmx_bench.measures.forward import logits_of, refuse_misfit
+from cmx_bench.measures.training_step import fusable
 from cmx_bench.models.building import build
+from cmx_bench.models.tensors import convert
 from cmx_bench.spec.recipe import Optimizer, Recipe
 from cmx_bench.training import derived, schedule
 from cmx_bench.training.batches import Batches, Images, Part, loaded
@@ -74,10 +76,11 @@ class Training:
     def __post_init__(self) -> None:
         torch.manual_seed(derived(self.seed, "weights"))
         built = build(self.model, self.image_size).train()
-        self.module = built.to(self.device, memory_format=self._layout)  # type: ignore[call-overload]
+        self.module = convert(built, self.device, None, self._layout)
         self.advance()
         self._call = self._shared() if self.part.count > 1 else self.module
-        self._optimizer = _optimizer(self.module, self.recipe.optimizer)
+        fused = fusable(self.module, self.model)
+        self._optimizer = _optimizer(self.module, self.recipe.optimizer, fused)
         scaled = self._half == torch.float16
         self._scaler = torch.amp.GradScaler(self._kind, enabled=scaled)
         self._mix = _mixup(self.recipe, self.model.num_classes)
@@ -216,7 +219,7 @@ def synchronised(module: nn.Module, advance: Callable[[], None]) -> nn.Module:
     return made
 
 
-def _optimizer(module: nn.Module, asked: Optimizer) -> torch.optim.Optimizer:
+def _optimizer(module: nn.Module, asked: Optimizer, fused: bool) -> torch.optim.Optimizer:
     rest: dict[str, Any] = (
         {"betas": tuple(asked.betas), "eps": asked.eps}
         if asked.name == "adamw"
@@ -228,7 +231,7 @@ def _optimizer(module: nn.Module, asked: Optimizer) -> torch.optim.Optimizer:
         lr=asked.lr,
         weight_decay=asked.weight_decay,
         filter_bias_and_bn=asked.decay == "weights",
-        fused=True,  # one pass over all parameters: a fifth of a small model's step on a CPU
+        fused=fused,  # one pass over all parameters: a fifth of a small model's step on a CPU
         **rest,
     )
     return made

@@ -25,6 +25,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
+import cmx_bench
 from cmx_bench.errors import CmxError
 from cmx_bench.training.orphans import end_with
 from cmx_bench.worker import limits, scratch
@@ -48,6 +49,8 @@ _UNTIMED = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # the largest that it takes
     "MALLOC_TRIM_THRESHOLD_": str(2**31),
 }
+# Names those of them that the user has not set himself, for the environment that is recorded.
+OURS = "CMX_VARIABLES"
 
 
 class ProcessError(CmxError):
@@ -101,7 +104,8 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
     ends with this process.
     """
     ours, theirs = multiprocessing.Pipe()
-    with _environment(_UNTIMED | os.environ):
+    set_here = {OURS: " ".join(_UNTIMED.keys() - os.environ.keys())}
+    with _environment(_UNTIMED | os.environ | set_here):
         child = Child(start(Target.BOUND, theirs, target, arguments), ours)
     theirs.close()
     try:
@@ -227,16 +231,25 @@ def _servers_last_words() -> str:
 
 
 def _of_this_process() -> Mapping[str, str]:
-    """Lets a server that starts meanwhile find modules where this process finds them.
-
-    CPython (seen in 3.11) has it import from the working folder first instead: a file torch.py
-    there, or another checkout of this package, would be taken for the installed one.
-    """
-    path = os.pathsep.join(folder for folder in sys.path if folder)
+    """Lets a server that starts meanwhile find modules where this process finds them."""
     return {
-        "PYTHONPATH": path, "PYTHONSAFEPATH": "1", _STARTED_BY: str(os.getpid()),
-        **scratch.variables(),
+        "PYTHONPATH": os.pathsep.join(import_path()), "PYTHONSAFEPATH": "1",
+        _STARTED_BY: str(os.getpid()), **scratch.variables(),
     }  # fmt: skip
+
+
+def import_path() -> list[str]:
+    """Where a server finds modules: where this process finds them, but not in the working folder,
+    unless PYTHONPATH names it or this package lies in it.
+
+    A file torch.py there, or another checkout of this package, would be taken for the installed
+    one. CPython (seen in 3.11) has a server look there first, if it is not told otherwise.
+    """
+    here = Path.cwd()
+    given = map(Path, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    kept = {path.resolve() for path in (*given, Path(cmx_bench.__file__).parent.parent)}
+    folders = [(folder, Path(folder).resolve()) for folder in sys.path if folder]
+    return [folder for folder, path in folders if path != here or path in kept]
 
 
 @contextmanager

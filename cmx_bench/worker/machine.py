@@ -20,8 +20,9 @@ from packaging.requirements import Requirement
 
 import cmx_bench
 from cmx_bench.errors import InstallError, PlanError
-from cmx_bench.results.environment import VARIABLES
+from cmx_bench.results.environment import variables
 from cmx_bench.results.records import Environment
+from cmx_bench.worker import local
 
 
 def check_installation() -> None:
@@ -79,11 +80,15 @@ def capture(device: str) -> Environment:
         "cxx": bool(shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")),
         "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         "threads": torch.get_num_threads(),
-        "cpu": _cpu_name(),
+        "cpu": _cpu("model name") or platform.processor() or platform.machine(),
+        "cpu_model": "-".join(filter(None, map(_cpu, ("cpu family", "model", "stepping")))) or None,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "mkldnn": torch._C._has_mkldnn and bool(torch.backends.mkldnn.enabled),
         "fp32_precision_matmul": torch.backends.cuda.matmul.fp32_precision,
         "fp32_precision_conv": torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
         "fused_attention": bool(use_fused_attn()),
+        **variables(os.environ, os.environ.get(local.OURS, "").split()),
     }
     if device == "cpu":
         return environment | {"device": device, "device_name": environment["cpu"]}
@@ -104,7 +109,6 @@ def capture(device: str) -> Environment:
         "cc": bool(os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")),
         "python_headers": Path(sysconfig.get_path("include", "posix_prefix"), "Python.h").exists(),
         "sdpa": ", ".join(name for name in SDPA if getattr(backends, f"{name}_sdp_enabled")()),
-        **{name: os.environ[name] for name in VARIABLES if name in os.environ},
         **nvml.facts(device),
     }
 
@@ -206,13 +210,14 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _cpu_name() -> str:
+def _cpu(field: str) -> str:
+    """What Linux says of the first core; empty where it does not."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        return platform.processor() or platform.machine()
-    match = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return match[1].strip() if match else platform.machine()
+        return ""
+    match = re.search(rf"^{field}\s*:\s*(.+)$", text, re.MULTILINE)
+    return match[1].strip() if match else ""
 
 
 def git_commit() -> str | None:

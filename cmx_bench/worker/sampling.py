@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 from cmx_bench import measures
-from cmx_bench.cell import Setting
-from cmx_bench.errors import (
-    CmxError,
-    SkipError,
-    cut,
-    first_line,
-    is_of_surroundings,
-)
+from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import CmxError, SkipError, cut, first_line, is_of_surroundings
 from cmx_bench.measures import Watched, compiled
-from cmx_bench.measures.forward import apply_flags, out_of_memory
+from cmx_bench.measures.forward import apply_flags, out_of_memory, refuse_uncompiled
+from cmx_bench.models.building import origin
 from cmx_bench.results.records import Environment
 from cmx_bench.spec import disk
 from cmx_bench.worker import machine
@@ -49,13 +45,17 @@ def _outcome(job: Job) -> Outcome:
     cell = job.cell
     seen: Environment = {}
     found = Watched({})
+    built_from: Mapping[str, object] = {}
     reason, lost = "", False
     try:
         apply_flags(cell.setting)
         compiled.share(cell.key)
         seen = machine.capture(cell.setting.device)  # before a model can break the device
         taken = measures.function(cell.measure)(cell.model, cell.setting)
+        if cell.setting.compile != "none" and measures.MEASURES[cell.measure].forwards:
+            refuse_uncompiled(cell.model)
         found = taken if isinstance(taken, Watched) else Watched(taken)
+        built_from = origins(cell.model)
         seen = machine.capture(cell.setting.device)  # as it was while measuring
     except SkipError as lack:
         return Outcome({}, str(lack), seen, skipped=True)
@@ -63,7 +63,12 @@ def _outcome(job: Job) -> Outcome:
         traceback.print_exc()
         reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)
     return Outcome(found.values, reason, seen, found.covariates, found.discarded,
-                   details=found.details, lost=lost)  # fmt: skip
+                   details={**found.details, **built_from}, lost=lost)  # fmt: skip
+
+
+def origins(model: Model) -> Mapping[str, object]:
+    """What the details of a record say of the file that a user's model was built from."""
+    return {"origin": found} if (found := origin(model)) else {}
 
 
 def reason_of(error: Exception, setting: Setting) -> str:

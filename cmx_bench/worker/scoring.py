@@ -31,7 +31,7 @@ from cmx_bench.results.records import Environment
 from cmx_bench.spec import disk
 from cmx_bench.worker import machine
 from cmx_bench.worker.job import Evaluated, Outcome, Seen
-from cmx_bench.worker.sampling import print_to, reason_of
+from cmx_bench.worker.sampling import origins, print_to, reason_of
 
 # Images that are decoded, predicted and kept at a time: 10 MB for each preprocessing at 224 × 224,
 # beside the files or, where a source has none, the whole images.
@@ -255,6 +255,7 @@ def _outcome(
         "preprocessing": asdict(entrant.preprocessing),
         "weights": entrant.cell.model.weights,
         "weights_sha256": entrant.weights_sha256,
+        **origins(entrant.cell.model),
     }
     values = {f"top{k}": [float(one.mean())] for k, one in right.items()}
     return Outcome(values, "", seen, elapsed=seconds, details=details)

@@ -17,7 +17,7 @@ from cmx_bench.measures import compiled
 from cmx_bench.measures import forward as forwards
 from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.timing import elapsed, warm_up
-from cmx_bench.models.building import build
+from cmx_bench.models.building import build, origin
 from cmx_bench.worker import machine
 from cmx_bench.worker.job import LOOK
 from cmx_bench.worker.sampling import reason_of
@@ -66,7 +66,10 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
     look = look_for(setting)
     look()  # what it does once must not let a GPU cool down between warm-up and first turn
     passes = warm_up(forward, setting.device, _WARM_UP_SECONDS)
-    driver.send({"environment": environment, "pass_seconds": min(passes[1:])})
+    if setting.compile != "none":
+        forwards.refuse_uncompiled(model)
+    ready = {"environment": environment, "pass_seconds": min(passes[1:]), "origin": origin(model)}
+    driver.send(ready)
     while True:
         asked = driver.recv()
         driver.send(look() if asked == LOOK else elapsed(forward, asked, setting.device))

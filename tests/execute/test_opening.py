@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from cmx_bench.errors import RecordsError
+from cmx_bench.execute import runner
 from cmx_bench.plan import Plan, making
 from cmx_bench.results import records
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
+from cmx_bench.worker.job import Job, Outcome
 
-from ..conftest import CPU, TINY
-from .conftest import opened
+from ..conftest import CPU, TINY, StandIn, samples
+from .conftest import opened, silent
 
 
 def test_an_unfinished_run_is_found_again(tiny_plan: Plan, tmp_path: Path) -> None:
@@ -63,6 +65,41 @@ def test_another_run_in_the_folder_is_left_alone(
     with pytest.raises(RecordsError, match="already holds a run"):
         opened(tiny_plan, tmp_path, out, fresh=True)
     assert (out / "run.json").read_bytes() == before
+
+
+def test_a_file_of_a_model_that_changed_is_another_run(tiny_plan: Plan, tmp_path: Path) -> None:
+    def built_from(digest: str) -> Plan:
+        return replace(tiny_plan, origins={"net": {"file": "net.py", "sha256": digest * 64}})
+
+    def answer(job: Job) -> Outcome:
+        mine = {"origin": first.origins["net"]} if job.cell.model.name == "net" else {}
+        return replace(samples(9.0), details=mine)
+
+    first, other = built_from("1"), built_from("2")
+    folder = opened(first, tmp_path)
+    runner.run(first, folder, StandIn(answer), silent)
+    records.write_run(folder, replace(records.read_run(folder), finished=""))
+    assert opened(first, tmp_path) == folder
+    message = f"net was built from net.py ({'1' * 12}), now from net.py ({'2' * 12})"
+    with pytest.raises(RecordsError, match="holds another run") as error:
+        opened(other, tmp_path, folder)
+    assert message in str(error.value)
+    assert opened(other, tmp_path) != folder
+
+
+def test_a_file_that_changes_while_it_is_measured_fails_the_cell(
+    tiny_plan: Plan, tmp_path: Path
+) -> None:
+    plan = replace(tiny_plan, origins={"net": {"file": "net.py", "sha256": "1" * 64}})
+
+    def answer(job: Job) -> Outcome:
+        digest = "2" if (job.cell.measure, job.replicate) == ("throughput", 1) else "1"
+        return replace(samples(9.0), details={"origin": {"file": "n.py", "sha256": digest * 64}})
+
+    found = runner.run(plan, opened(plan, tmp_path), StandIn(answer), silent)
+    failed = [one for one in found if one.status == "failed" and one.model == "net"]
+    assert [(one.measure, one.replicate, one.values) for one in failed] == [("throughput", 1, {})]
+    assert failed[0].reason.startswith(f"built from n.py ({'2' * 12}), the run's other cells of it")
 
 
 def test_another_suite_in_the_folder(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import sys
 from contextlib import chdir, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +38,29 @@ def test_a_cell_is_measured(tmp_path: Path) -> None:
     assert outcome.values["params"] == [4 * (1 * (9 + 4 + 6) + 3 * 49 + 1000 + 3) + 1000]
     assert outcome.environment["fp32_precision_matmul"] == "ieee"
     assert outcome.environment["device"] == "cpu"
+
+
+def test_one_code_for_all_cells_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the working folder, as `python -m` has it, whether a cell is repeated or not; and
+    files there that are called like Python's or torch break nothing."""
+    here, site = tmp_path / "here", tmp_path / "site"
+    for folder, width in ((here, 3), (site, 5)):
+        folder.mkdir()
+        (folder / "twice.py").write_text(
+            f"from torch import nn\ndef build(): return nn.Conv2d(3, {width}, 1)\n"
+        )
+    for name in ("queue.py", "torch.py", "sympy.py"):
+        (here / name).write_text("raise RuntimeError('the wrong one')\n")
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
+    monkeypatch.setattr(sys, "path", [str(here), str(site), *sys.path])
+    model = Model("m", "M", "m", "python", "twice:build")
+    jobs = [job(tmp_path, model, measure) for measure in ("params", "memory", "load_time")]
+    with chdir(here):
+        found = [outcome for _, outcome in rounds.execute(jobs, 300)]
+    assert [one.reason for one in found] == ["", "", ""]
+    assert found[0].values["params"] == [3 * 3 + 3]
+    content = hashlib.sha256((here / "twice.py").read_bytes()).hexdigest()
+    assert {tuple(one.details["origin"].values()) for one in found} == {("twice.py", content)}
 
 
 def test_a_cell_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:

@@ -154,6 +154,19 @@ def test_other_machines_compare_exact_metrics_only(judge: Callable[..., Verdict]
     assert "NO TIMING COULD BE JUDGED" in headline(verdict)
 
 
+def test_kernels_chosen_by_the_environment_are_not_compared(
+    judge: Callable[..., Verdict],
+) -> None:
+    chosen = {"cpu_capability": "DEFAULT", "KMP_AFFINITY": "compact"}
+    other = dataclasses.replace(RUN, environments={"e1": ENVIRONMENT | chosen})
+    timed = of(judge(run=other), NAMES[0], "throughput")
+    assert (timed.state, timed.reason) == (
+        "INCOMPARABLE",
+        "measured elsewhere: cpu_capability unknown, now DEFAULT, "
+        "KMP_AFFINITY not set, now compact",
+    )
+
+
 @pytest.mark.parametrize("field", ["device_uuid", "cmx_bench"])
 def test_what_else_must_be_equal(judge: Callable[..., Verdict], field: str) -> None:
     """Two GPUs of one model, and two versions of what measures."""

@@ -128,3 +128,25 @@ def test_resnet50_is_the_same_twice_and_leaves_no_mode_behind() -> None:
     resident = 4 * (25_557_032 + 53_120) + 8 * 53 + 4 * 8 * 3 * 224 * 224
     assert first == resident + 4 * 8 * 56 * 56 * (64 + 3 * 256)
     assert type(torch.ones(1)) is Tensor
+
+
+class Filter(nn.Module):
+    """A complex filter of 5 numbers, each eight bytes, and one buffer under two names."""
+
+    def __init__(self, reads: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(5, dtype=torch.cfloat))
+        mask = torch.zeros(float(torch.ones(1)).__int__() * 7 if reads else 7)
+        self.register_buffer("one", mask)
+        self.register_buffer("other", mask)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight
+
+
+def test_complex_weights_and_shared_buffers() -> None:
+    """Of 20 numbers and 5 complex ones come 20 complex ones."""
+    for reads in (False, True):
+        for dtype, bytes_each in ((FLOAT, 4), (HALF, 2)):
+            expected = 5 * 8 + bytes_each * (7 + 20) + 20 * 8
+            assert planned_peak(lambda r=reads: Filter(r), (4, 1, 1, 5), dtype) == expected  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import pytest
 import torch
 
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.errors import SuiteError
 from cmx_bench.plan import Plan, at_once, estimates, making
 from cmx_bench.spec import suite
 
@@ -103,11 +103,33 @@ def test_models_that_meta_tensors_cannot_run(
         text = TINY.replace("timm: resnet10t", f"python: 'user_models:{name}'")
         return made(write_suite(text), cpu, allow_import=True)
 
-    assert planned("Reads").models[1].source == "python"
-    with pytest.raises(SuiteError, match="4:5: net: cannot be built: AttributeError: .*Linaer"):
-        planned("typo")
-    with pytest.raises(SuiteError, match="4:5: net: does not run on 56 px images: .*haed"):
-        planned("Wrong")
+    plan = planned("Reads")
+    assert (plan.models[1].source, plan.troubles) == ("python", ())
+    [trouble] = planned("typo").troubles
+    assert re.match("net: cannot be built: AttributeError: .*Linaer", trouble)
+    [trouble] = planned("Wrong").troubles
+    assert re.match("net: does not run on 56 px images: .*haed", trouble)
+
+
+def test_a_model_of_one_batch_size_is_tried_with_that_of_the_suite(
+    write_suite: Write, cpu: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a setting with images of its size; with no such batch it is said that it will fail."""
+    (tmp_path / "fixed_models.py").write_text(
+        "from torch import nn\n\n"
+        "class Fixed(nn.Conv2d):\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(x).view(4, 10)\n\n"
+        "def build():\n    return Fixed(3, 10, 56)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    text = TINY.replace("timm: resnet10t", "python: 'fixed_models:build'")
+    for batch, troubles in ((4, 0), (2, 1)):
+        suite_of = write_suite(text.replace("batch_size: 2", f"batch_size: {batch}"))
+        plan = made(suite_of, cpu, allow_import=True)
+        assert len(plan.troubles) == troubles
+        assert len(plan.cells) == 4
+    assert "net: does not run on 56 px images: shape '[4, 10]' is invalid" in plan.troubles[0]
 
 
 def test_a_gpus_blocks_and_context_take_time(gpu: dict[str, Any], write_suite: Write) -> None:

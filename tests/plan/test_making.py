@@ -79,7 +79,6 @@ def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str
             "expected a model or a number such as 21.1M",
         ),
         ("batch_size: 2", "threads: 3", "8:30: 3 threads, but 2 usable cores"),
-        ("image_size: 56", "image_size: 3", "3:5: mixer: does not run on 3 px images"),
     ],
 )
 def test_what_is_refused_on_a_cpu(
@@ -92,6 +91,26 @@ def test_what_is_refused_on_a_cpu(
     assert message in str(error.value)
     assert str(error.value).startswith(f"{path}:")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "refused"),
+    [
+        ("TORCHDYNAMO_DISABLE", "1", True), ("TORCH_COMPILE_DISABLE", "1", True),
+        ("TORCHDYNAMO_SUPPRESS_ERRORS", "0", True), ("TORCHDYNAMO_DISABLE", "0", False),
+    ],
+)  # fmt: skip
+def test_compilation_that_the_environment_switches_off(
+    write_suite: Write, cpu: dict[str, Any], variable: str, value: str, refused: bool
+) -> None:
+    """Where a setting compiles; torch takes any text for yes for the last of them."""
+    assert made(write_suite(TINY), cpu | {variable: value}).cells
+    path = write_suite(TINY.replace("batch_size: 2", "batch_size: 2, compile: default"))
+    with pytest.raises(SuiteError) if refused else nullcontext() as caught:
+        made(path, cpu | {variable: value})
+    if caught is not None:
+        message = f"{variable}={value} switches compiling off; unset it, or set compile: none"
+        assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(

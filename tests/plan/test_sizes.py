@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cmx_bench.errors import SuiteError
-from cmx_bench.models import bounds
+from cmx_bench.models import bounds, trial
 from cmx_bench.models.building import build
 from cmx_bench.plan import making
 from cmx_bench.spec import document, suite
@@ -81,7 +81,7 @@ def test_what_is_wrong_on_shapes_alone_is_not_tried_with_values(
     write_suite: Callable[[str], Path], cpu: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With values this one would take 4 GB."""
-    monkeypatch.setattr(making.estimates, "_macs_on_cpu", None)
+    monkeypatch.setattr(trial, "_build_on_cpu", None)
     wide = "convmixer: {dim: 30000, depth: 1, patch_size: 57}"
     path = write_suite(TINY.replace(NET, wide))
     with pytest.raises(SuiteError, match="4:5: net: does not run on 56 px images: "):

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -488,6 +489,27 @@ def test_what_measures_tell_beside_is_kept(tmp_path: Path) -> None:
     record = replace(PASSED, details=PASSED.details | {"more": {"of": [1, 0.5, None, "x"]}})
     records.append(tmp_path, record)
     assert records.read(tmp_path) == [record]
+
+
+def test_a_model_of_two_files_is_refused(tmp_path: Path) -> None:
+    """In a folder and in a page; the line names both files."""
+    one, other = (
+        plain("timed")
+        | {"replicate": place, "details": {"origin": {"file": file, "sha256": digest}}}
+        for place, (file, digest) in enumerate((("a.py", "1" * 64), ("site/a.py", "2" * 64)))
+    )
+    message = f"was built from site/a.py ({'2' * 12}), and before from a.py ({'1' * 12})"
+    for later, fails in ((one | {"replicate": 1}, False), (other, True)):
+        lines = "".join(json.dumps(each) + "\n" for each in (one, later))
+        (tmp_path / "records.jsonl").write_text(lines)
+        with pytest.raises(RecordsError) if fails else nullcontext() as caught:
+            records.read(tmp_path)
+        with pytest.raises(RecordsError) if fails else nullcontext() as embedded:
+            records.records_of([one, later], "page.html", RUN)
+    assert caught is not None
+    assert embedded is not None
+    assert f"records.jsonl:2: details.origin: {one['model']} {message}" in str(caught.value)
+    assert message in str(embedded.value)
 
 
 def test_values_in_a_page_are_refused_by_its_name() -> None:

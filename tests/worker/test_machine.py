@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -14,8 +15,8 @@ import pytest
 import torch
 
 from cmx_bench.errors import PlanError
-from cmx_bench.results.environment import COMPARABLE
-from cmx_bench.worker import machine
+from cmx_bench.results.environment import must_match
+from cmx_bench.worker import local, machine
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +103,7 @@ int cuGetProcAddress(const char *name, void **found, int version, unsigned long 
 """
 ASKS = """
 from cmx_bench.errors import CmxError
-from cmx_bench.worker import machine
+from cmx_bench.worker import local, machine
 try:
     machine.resolve_device("cuda")
 except CmxError as error:
@@ -146,5 +147,24 @@ def test_what_is_captured_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "CUDA_MODULE_LOADING" not in found
     assert found["power_limit_w"] == 350.0
     assert found.keys() >= {"cublas", "nccl", "triton", "cc", "python_headers", "device_uuid"}
-    assert {"sdpa", "CUBLAS_WORKSPACE_CONFIG", "power_limit_w", "triton"} <= set(COMPARABLE)
-    assert "CUBLAS_WORKSPACE_CONFIG" not in machine.capture("cpu")
+    names = ("sdpa", "CUBLAS_WORKSPACE_CONFIG", "power_limit_w", "triton")
+    assert all(map(must_match, names))
+
+
+def test_what_chooses_kernels_and_allocators_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process that is timed and in one that is not, for which this package sets more."""
+    given = {"LD_PRELOAD": "", "KMP_AFFINITY": "compact", "OMP_WAIT_POLICY": "ACTIVE",
+             "ATEN_CPU_CAPABILITY": "default"}  # fmt: skip
+    asks = "import json; from cmx_bench.worker.machine import capture; print(capture('cpu'))"
+    environment = os.environ | given | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    line = [sys.executable, "-c", asks]
+    told = subprocess.run(line, env=environment, text=True, capture_output=True, check=True)
+    found = ast.literal_eval(told.stdout)
+    assert {name: found[name] for name in given} == given
+    assert found["cpu_capability"] == "DEFAULT"
+    assert found["mkldnn"] is True
+    assert all(must_match(name) for name in (*given, "cpu_capability", "mkldnn", "cpu_model"))
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    inside = local.call("cmx_bench.worker.machine:capture", "cpu")
+    assert not inside.keys() & {"OMP_WAIT_POLICY", "MALLOC_TRIM_THRESHOLD_"}

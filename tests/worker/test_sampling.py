@@ -8,8 +8,9 @@ import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import ModelError
-from cmx_bench.worker import sampling
+from cmx_bench.worker import local, sampling
 from cmx_bench.worker.job import Job
+from cmx_bench.worker.targets import Target
 
 
 @pytest.mark.parametrize("text", ["x" * 10**6, "Caught ValueError in a worker\n" + "x" * 10**6])
@@ -28,3 +29,65 @@ def test_what_a_cell_lacks_is_no_failure(tmp_path: Path) -> None:
     assert lack == "a compiled model has no operators one by one"
     assert remedy == "a setting with compile: none"
     assert outcome.values == {}
+
+
+EAGER = """
+import torch
+import torch._dynamo
+from torch import nn
+
+def net(): return nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten(), nn.Linear(4, 10))
+
+def config():
+    torch._dynamo.config.disable = torch._dynamo.config.suppress_errors = True
+    return net()
+
+def stance():
+    torch.compiler.set_stance("force_eager")
+    return net()
+
+class Disabled(nn.Module):
+    def __init__(self, inner=False):
+        super().__init__()
+        self.net = Disabled() if inner else net()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.net(x * 2) + 1 if self.inner else self.run(x)
+
+    @torch.compiler.disable
+    def run(self, x):
+        return self.net(x)
+
+def wrapped():
+    module = net()
+    module.forward = torch.compiler.disable(module.forward)
+    return module
+
+def scripted(): return torch.jit.script(net())
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("net", ""),
+        ("config", ""),  # switches that a user's module sets go back to torch's own
+        ("stance", ""),
+        ("Disabled", "m: keeps code from being compiled by torch.compiler.disable; remove that"),
+        ("wrapped", "m: torch compiled nothing of it; set compile: none"),
+        ("scripted", "is a TorchScript module, which torch does not compile again"),
+    ],
+)
+def test_what_was_not_compiled_is_no_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, reason: str
+) -> None:
+    (tmp_path / "eager_models.py").write_text(EAGER)
+    monkeypatch.chdir(tmp_path)
+    model = Model("m", "M", "m", "python", f"eager_models:{target}", {}, num_classes=10)
+    setting = Setting("s", "cpu", "fp32", "nchw", "default", 2, 8)
+    job = Job(Cell(model, "memory", setting), 0, tmp_path / "log.txt")
+    outcome = local.call(Target.SAMPLE, job)
+    assert outcome.reason.startswith(reason)
+    assert bool(outcome.reason) == bool(reason)
+    assert bool(outcome.values) != bool(reason)

@@ -40,6 +40,7 @@ def tables(report: Report) -> list[Table]:
         absences.gaps(report),
         provenance.samples(report),
         provenance.figures_cited(report),
+        provenance.origins(report),
         provenance.environments(report),
     ]
     return [table for table in every if table.rows]

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from cmx_bench.cell import Model, Setting
 from cmx_bench.present.content import Entry, Note, Table, in_order
 from cmx_bench.published import Published
-from cmx_bench.results.environment import COMPARABLE
+from cmx_bench.results.environment import comparable
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
@@ -137,5 +137,5 @@ def _unsaid(report: Report, entry: Entry) -> Hidden:
         return {}
     key = keys[entry.text]
     environment = report.run.environments.get(report.environments.get(key, ""), {})
-    fields = {name: f"{name} {environment[name]}" for name in COMPARABLE if name in environment}
+    fields = {name: f"{name} {value}" for name, value in comparable(environment).items()}
     return fields if entry.detail else {"key": key} | fields

@@ -9,7 +9,7 @@ from cmx_bench.measures import conditions
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.results import summary
-from cmx_bench.results.environment import COMPARABLE
+from cmx_bench.results.environment import comparable, must_match
 from cmx_bench.results.nouns import Key, Report
 from cmx_bench.results.records import Environment
 from cmx_bench.results.summary import Result
@@ -112,6 +112,29 @@ def figures_cited(report: Report) -> Table:
     return entries.table("published", title, columns, rows, remarks, True, naming=2)
 
 
+def origins(report: Report) -> Table:
+    """The file that each of the user's own models was built from."""
+    columns = (
+        Column("network", "Network"),
+        Column("built_by", "Built by"),
+        Column("file", "File"),
+        Column("sha256", "SHA-256", title="Of the file and of what it imports from its folder"),
+    )
+    found = {one.model: one.details["origin"] for one in report.records
+             if one.details.get("origin")}  # fmt: skip
+    rows = (
+        (
+            model,
+            model.target,
+            found[model.name]["file"],
+            Entry(found[model.name]["sha256"][:12], title=found[model.name]["sha256"]),
+        )
+        for model in report.run.models
+        if model.name in found
+    )
+    return entries.table("origins", "Files of own models", columns, rows)
+
+
 def environments(report: Report) -> Table:
     """The fields of every environment side by side."""
     digests = list(report.run.environments)
@@ -134,14 +157,10 @@ FIELD = (
 
 def fields(environments: Sequence[Environment]) -> Iterator[tuple[object, ...]]:
     """A row for each field that one of them has: its name, whether it must match, its values."""
-    names = dict.fromkeys(
-        (*COMPARABLE, *sorted({name for environment in environments for name in environment}))
-    )
-    for name in names:
+    every = {name: value for one in environments for name, value in one.items()}
+    for name in dict.fromkeys((*comparable(every), *sorted(every))):
         values = [environment.get(name) for environment in environments]
         if any(value is not None for value in values):
-            shown = (_UNKNOWN if value is None else str(value) for value in values)
-            yield name, "yes" if name in COMPARABLE else "", *shown
-
-
-_UNKNOWN = Entry("unknown", quiet=True)
+            absent = Entry("not set" if name.isupper() else "unknown", quiet=True)
+            shown = (absent if value is None else str(value) for value in values)
+            yield name, "yes" if must_match(name) else "", *shown

@@ -1,0 +1,183 @@
+"""Where the code of `python:` models is found, by one rule for all processes of a run.
+
+The working folder comes first, as it does for `python -m`, with one exception: a file there that is
+called like a module of Python's, or of what this package is built on, would break the processes
+that measure. So such modules are never taken from it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.metadata
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import TypeAlias
+
+from packaging.requirements import Requirement
+
+# A variable of processes that look into the working folder last: the sides of `ab`, whose own
+# modules must not be hidden by a folder that may be the other side's checkout.
+LAST = "CMX_WORKING_FOLDER_LAST"
+_LIBRARY = Path(sysconfig.get_path("stdlib"))
+# The file that a model was built from, as seen from the working folder or from the one beside it
+# that holds it: a report shows it, and must not show the user's own folders. And the SHA-256 of its
+# content or, where it imports others of its folder, of all of them together.
+Origin: TypeAlias = Mapping[str, str]
+
+
+def module_of(name: str) -> ModuleType:
+    """The module that a user calls so, imported.
+
+    Raises:
+        ImportError: there is none, or the working folder has one that is hidden.
+    """
+    here = Path.cwd()
+    first = LAST not in os.environ
+    finders = [one for one in sys.meta_path if not isinstance(one, _WorkingFolder)]
+    before = [_WorkingFolder(here, True)] if first else []
+    sys.meta_path[:] = [*before, *finders, _WorkingFolder(here, False)]
+    module = importlib.import_module(name)
+    outer = name.partition(".")[0]
+    mine = [file for _, file in _files([outer], here)]
+    if first and mine and _is_needed(outer) and _file(sys.modules[outer]) not in mine:
+        raise ImportError(
+            f"{mine[0].relative_to(here)} in the working folder is called like a module that "
+            f"Python or cmx-bench itself needs; rename it"
+        )
+    return module
+
+
+class _WorkingFolder(MetaPathFinder):
+    """Finds modules in the working folder: before all others, or after them."""
+
+    def __init__(self, folder: Path, first: bool) -> None:
+        self._folder, self._first = str(folder), first
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if path is not None:  # of a package, which knows where its modules are
+            return None
+        spec = PathFinder.find_spec(fullname, [self._folder])
+        if spec is None or not self._first:
+            return spec
+        # A folder without code, such as data, hides no package of that name.
+        return None if spec.loader is None or _is_needed(fullname) else spec
+
+
+@cache
+def _is_needed(name: str) -> bool:
+    """Whether an outermost module is Python's, or belongs to what this package is built on."""
+    if name in sys.stdlib_module_names or name == "cmx_bench":
+        return True
+    if PathFinder.find_spec(name) is None:  # which is quick to know, as owners are not
+        return False
+    owners = importlib.metadata.packages_distributions().get(name, [])
+    return any(_plain(owner) in _built_on() for owner in owners)
+
+
+@cache
+def _built_on() -> frozenset[str]:
+    """The names of the distributions that this one requires, and of those that they require."""
+    known: set[str] = set()
+    left = ["cmx-bench", "torch", "torchvision", "timm"]  # a checkout has no requirements
+    while left:
+        name = _plain(left.pop())
+        if name not in known:
+            known.add(name)
+            with suppress(importlib.metadata.PackageNotFoundError):
+                needs = importlib.metadata.requires(name) or []
+                left += [Requirement(need).name for need in needs if "extra ==" not in need]
+    return frozenset(known)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# --- the file that a model came from --------------------------------------------------------------
+
+
+def origin(target: str) -> Origin:
+    """What an imported `module:callable` was built from; nothing where it has no file."""
+    name = target.partition(":")[0]
+    file, root = _file(sys.modules[name]), _root(name)
+    if not file.is_file():
+        return {}
+    files = [file] if _is_installed(root) else sorted(_imported(name, root))
+    digests = [hashlib.sha256(one.read_bytes()).hexdigest() for one in files]
+    lines = [f"{one} {path.relative_to(root)}" for one, path in zip(digests, files, strict=True)]
+    whole = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    beside = Path.cwd() if file.is_relative_to(Path.cwd()) else root.parent
+    return {
+        "file": file.relative_to(beside).as_posix(),
+        "sha256": digests[0] if len(files) == 1 else whole,
+    }
+
+
+def _file(module: ModuleType) -> Path:
+    """The file of a module; the folder of one that has none."""
+    places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
+    return Path(next(filter(None, places), ""))
+
+
+def _root(name: str) -> Path:
+    """The folder in which the module's outermost package was found."""
+    top = _file(sys.modules[name.partition(".")[0]])
+    return top.parent.parent if top.name == "__init__.py" else top.parent
+
+
+def _is_installed(folder: Path) -> bool:
+    """Whether a folder is where packages are installed: what they import is known by a version."""
+    return {"site-packages", "dist-packages"} & set(folder.parts) != set() or folder == _LIBRARY
+
+
+def _imported(name: str, root: Path) -> set[Path]:
+    """The files below `root` of a module, of what its text imports, and of what that imports."""
+    found: set[Path] = set()
+    left = dict(_files(_with_parents(name), root))
+    while left:
+        module, file = left.popitem()
+        if file not in found and not _is_needed(module.partition(".")[0]):
+            found.add(file)
+            left |= _files(_names(module, file), root)
+    return found
+
+
+def _names(module: str, file: Path) -> Iterator[str]:
+    """All that a module's text may import: `a` and `a.b` where it imports `a.b`."""
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _with_parents(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            base = ".".join(filter(None, (above, node.module)))
+            for alias in node.names:
+                yield from _with_parents(f"{base}.{alias.name}")
+
+
+def _with_parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
+def _files(names: Iterable[str], root: Path) -> Iterator[tuple[str, Path]]:
+    """Of names of modules those that lie below a folder, with their files."""
+    for name in dict.fromkeys(names):
+        place = root.joinpath(*name.split("."))
+        for file in (place / "__init__.py", place.with_name(f"{place.name}.py")):
+            if file.is_file():
+                yield name, file

@@ -1,0 +1,77 @@
+"""A module's tensors changed in place, each once: what was shared stays shared.
+
+`module.to` makes a tensor anew for each use of a shared buffer and, between devices whose tensors
+differ in kind, for each use of a shared parameter. And `module.to(dtype)` drops the imaginary half
+of complex ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+_Change: TypeAlias = Callable[[Tensor], Tensor]
+
+
+def convert(
+    module: nn.Module, device: str, dtype: torch.dtype | None, memory_format: torch.memory_format
+) -> nn.Module:
+    """`module` on a device, in a precision and a layout.
+
+    Args:
+        dtype: of its floating-point tensors; None for their own. See `precise` for the others.
+    """
+
+    def change(tensor: Tensor) -> Tensor:
+        own = tensor.dtype if dtype is None else precise(tensor.dtype, dtype)
+        if tensor.dim() == 4:  # as `module.to`, which knows of channels in images and volumes
+            return tensor.to(device, own, memory_format=memory_format)
+        return tensor.to(device, own)
+
+    converted: nn.Module = module._apply(_once(change))  # type: ignore[no-untyped-call]
+    return converted
+
+
+def precise(own: torch.dtype, wanted: torch.dtype) -> torch.dtype:
+    """The type of tensors of type `own` in a model whose precision is `wanted`.
+
+    Complex numbers become pairs of fp32, whatever the precision: torch has no pairs of bf16, and
+    computes next to nothing with pairs of fp16. Integers, and floats of a byte, which are packed
+    or quantised, stay as they are.
+    """
+    if own.is_complex:
+        return torch.complex64
+    return wanted if own.is_floating_point and own.itemsize > 1 else own
+
+
+def strip(module: nn.Module) -> nn.Module:
+    """`module` on the meta device: shapes and no weights; its plain attributes too."""
+    shaped = _once(_shaped)
+    for part in module.modules():
+        for name, tensor in (*part._parameters.items(), *part._buffers.items()):
+            if tensor is not None and not tensor.is_meta:
+                setattr(part, name, shaped(tensor))
+        for name, value in vars(part).items():
+            if isinstance(value, Tensor) and not value.is_meta:
+                vars(part)[name] = shaped(value)
+    return module
+
+
+def _shaped(tensor: Tensor) -> Tensor:
+    bare = tensor.detach().to("meta")
+    return nn.Parameter(bare, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else bare
+
+
+def _once(change: _Change) -> _Change:
+    """`change`, which gives the same tensor the same result."""
+    made: dict[int, tuple[Tensor, Tensor]] = {}  # with the key's tensor, whose id is not used again
+
+    def changed(tensor: Tensor) -> Tensor:
+        if id(tensor) not in made:
+            made[id(tensor)] = (tensor, change(tensor))
+        return made[id(tensor)][1]
+
+    return changed

@@ -1,0 +1,96 @@
+"""A model run once, to learn what it costs and whether it runs at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
+from torch.utils.flop_counter import FlopCounterMode
+
+from cmx_bench.errors import CmxError, CountError, first_line
+from cmx_bench.models import unseen
+from cmx_bench.models.building import build_on_meta
+
+_NO_VALUE = (DataDependentOutputException, DynamicOutputShapeException)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one forward pass of `module` showed.
+
+    `macs` are those of one image, by torch's counter; `error` is why the model does not run, `late`
+    which parameter it makes while it runs. Either is empty where all is well.
+    """
+
+    module: nn.Module
+    macs: int
+    error: str
+    late: str
+
+
+def run(
+    build: Callable[[], nn.Module],
+    image_size: int,
+    batch_size: int = 1,
+    may_want_values: Callable[[BaseException], bool] = lambda error: True,
+) -> Trial:
+    """Runs `build()`'s model on shapes alone or, where it may read a value, on the CPU; on one
+    image or, where it takes no less, on a batch.
+
+    Raises:
+        ModelError: it cannot be built.
+    """
+    for device, make in (("meta", build_on_meta), ("cpu", _build_on_cpu)):
+        module = make(build)
+        for images in dict.fromkeys((1, batch_size)):
+            trial, problem = _tried(module, device, (images, 3, image_size, image_size))
+            if trial.late or problem is None:
+                return trial
+        if problem is not None and not may_want_values(problem):
+            break
+    return trial
+
+
+def _build_on_cpu(build: Callable[[], nn.Module]) -> nn.Module:
+    with torch.device("cpu"):
+        return build()
+
+
+def _tried(
+    module: nn.Module, device: str, shape: tuple[int, ...]
+) -> tuple[Trial, BaseException | None]:
+    problem: BaseException | None = None
+    with unseen.late() as made, torch.no_grad(), torch.device(device):
+        with FlopCounterMode(display=False) as counter:
+            try:
+                module(torch.zeros(shape))
+            except (Exception, SystemExit) as error:  # whatever the model's own code raises
+                problem = error
+        said = "" if problem is None else first_line(problem)
+        macs = int(counter.get_total_flops()) // 2 // shape[0]
+        return Trial(module, macs, said, made()), problem
+
+
+@contextmanager
+def on_shapes(images: int = 1) -> Iterator[None]:
+    """What a model raises that is run on the shapes of so many images, in a user's words."""
+    try:
+        yield
+    except CmxError:
+        raise
+    except Exception as error:  # of the model's own code, or of torch's on its behalf
+        count = "one image" if images == 1 else f"{images} images"
+        raise CountError(f"cannot be counted on {count}: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, _NO_VALUE) or "meta tensor" in text:
+        return "it reads a value while it runs, and it is counted by shapes, which have none"
+    if "ScriptModules" in text or "Jitted modules" in text:
+        return "it is a TorchScript module; return the module that it was made of"
+    return first_line(error)

@@ -1,0 +1,102 @@
+"""Modules whose weights `parameters()` does not show as they are: refused, each by name.
+
+What cannot be seen cannot be counted, given a precision, or filled from a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+from torch.utils._pytree import tree_leaves
+
+_PACKED = (torch.int8, torch.uint8, torch.int16, torch.int32)
+
+
+def reason(module: nn.Module) -> str:
+    """Why the weights of a built module cannot be seen, with what to do; empty where they can."""
+    reasons = (_compiled(module), _wrapped(module), _outside(module), _packed(module),
+               _frozen(module))  # fmt: skip
+    return next(filter(None, reasons), "")
+
+
+def _compiled(module: nn.Module) -> str:
+    for name, part in module.named_modules():
+        if "_orig_mod" in part._modules or part._compiled_call_impl is not None:
+            return (f"{_called(name)} is compiled already; return the plain module, and set "
+                    f"compile in a setting")  # fmt: skip
+    return ""
+
+
+def _wrapped(module: nn.Module) -> str:
+    for name, tensor in chain(module.named_parameters(), module.named_buffers()):
+        if is_traceable_wrapper_subclass(tensor):
+            return (f"the weight {name} is a {type(tensor).__name__}, which keeps its numbers in "
+                    f"tensors of its own; return plain tensors")  # fmt: skip
+    return ""
+
+
+def _outside(module: nn.Module) -> str:
+    """Weights that a checkpoint would hold and that are neither parameters nor buffers."""
+    seen = {id(tensor) for tensor in chain(module.parameters(), module.buffers())}
+    for name, value in module.state_dict(keep_vars=True).items():
+        if isinstance(value, Tensor) and (id(value) in seen or value.dim() == 0):
+            continue
+        if any(isinstance(leaf, Tensor | torch.ScriptObject) for leaf in tree_leaves(value)):
+            return (f"{name} is neither a parameter nor a buffer, as where weights are quantised "
+                    f"and packed; return the module as it was before")  # fmt: skip
+    return ""
+
+
+def _packed(module: nn.Module) -> str:
+    """Layers whose only matrices are of small integers."""
+    for name, part in module.named_modules():
+        own = [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]
+        matrices = {key: one for key, one in own if one.dim() > 1 and one.dtype in _PACKED}
+        floats = any(one.dim() > 1 and one.is_floating_point() and isinstance(one, nn.Parameter)
+                     for _, one in own)  # fmt: skip
+        if matrices and not floats:
+            key, matrix = next(iter(matrices.items()))
+            kind = str(matrix.dtype).removeprefix("torch.")
+            return (f"{_called(name)} has a matrix of {kind} ({key}) in place of floating-point "
+                    f"weights, as where they are quantised and packed; return the module as it "
+                    f"was before")  # fmt: skip
+    return ""
+
+
+def _frozen(module: nn.Module) -> str:
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule) and hasattr(part, "inlined_graph"):
+            graph: Any = part.inlined_graph
+            constants = [one for one in graph.findAllNodes("prim::Constant")
+                         if one.hasAttribute("value") and one.kindOf("value") == "t"]  # fmt: skip
+            if any(one.t("value").numel() > 1 for one in constants) or "quantized::" in str(graph):
+                return (f"{_called(name)} is a TorchScript module with weights inside its code; "
+                        f"return the module that it was made of")  # fmt: skip
+    return ""
+
+
+def _called(name: str) -> str:
+    return name or "the module"
+
+
+@contextmanager
+def late() -> Iterator[Callable[[], str]]:
+    """Watches for parameters that are made meanwhile; what it gives says which, or is empty."""
+    made: list[str] = []
+
+    def note(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        if parameter is not None:
+            made.append(f"{name} of a {type(module).__name__}")
+
+    hook = register_module_parameter_registration_hook(note)
+    try:
+        yield lambda: made[0] if made else ""
+    finally:
+        hook.remove()

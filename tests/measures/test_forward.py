@@ -1,0 +1,204 @@
+"""Placing, and what models give: tensors, tuples, dicts, objects, or nothing of use."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cmx_bench import measures
+from cmx_bench.accuracy.predicting import predict_with
+from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing
+from cmx_bench.cell import Model, Precision, Setting
+from cmx_bench.errors import CountError, ModelError
+from cmx_bench.measures import training_step
+from cmx_bench.measures.forward import forward_of, logits_of, place
+
+LOGITS, OTHER = torch.arange(20.0).view(2, 10), torch.zeros(2, 10)
+SETTING = Setting("s", "cpu", "fp32", "nhwc", "none", 4, 8)
+
+
+@dataclass
+class Found:
+    """As models of transformers give, which are dicts and objects at once."""
+
+    logits: Tensor
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        LOGITS, (LOGITS, OTHER), [LOGITS, OTHER], namedtuple("Out", "first aux")(LOGITS, OTHER),
+        {"aux": OTHER, "logits": LOGITS}, OrderedDict(out=LOGITS, aux=None), Found(LOGITS),
+    ],
+)  # fmt: skip
+def test_the_logits_of_what_a_model_gives(output: object) -> None:
+    assert logits_of(output) is LOGITS
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ({"a": LOGITS, "b": OTHER}, "gives a dict with a, b; expected logits: a tensor, a tuple"),
+        ((), "gives a tuple; expected logits"),
+        (([LOGITS],), "gives a tuple; expected"),
+        (None, "gives a NoneType; expected"),
+        ({"logits": None}, "gives a dict with logits; expected"),
+    ],
+)
+def test_what_has_no_logits_is_told_in_a_line(output: object, message: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        logits_of(output)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+class Fourier(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 8, 5, dtype=torch.cfloat))
+        self.head = nn.Linear(3, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        filtered = torch.fft.irfft2(torch.fft.rfft2(x.float()) * self.weight)
+        out: Tensor = self.head(filtered.mean((2, 3)).to(self.head.weight.dtype))
+        return out
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16", "autocast"])
+def test_complex_weights_compute_what_they_did(precision: Precision) -> None:
+    setting = replace(SETTING, precision=precision)
+    module = Fourier().eval()
+    images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = module(images)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # torch warns where it discards imaginary parts
+        place(module, setting)
+    with torch.inference_mode():
+        found = module(images).float()
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05)
+    forward_of(module, setting)()
+
+
+OWN = """
+import torch
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self): super().__init__(nn.Conv2d(3, 4, 8), nn.Flatten(), nn.Linear(4, 10))
+
+class Dict(Net):
+    def forward(self, x): return {"logits": super().forward(x), "aux": None}
+
+class Strange(Net):
+    def forward(self, x): return {"scores": super().forward(x)}
+
+class Map(Net):
+    def forward(self, x): return self[0](x)
+
+class Reads(Net):
+    def forward(self, x):
+        y = super().forward(x)
+        return y if float(y.mean()) < 1e9 else -y
+
+class Four(Net):
+    def forward(self, x): return super().forward(x.reshape(4, 3, 8, 8))
+
+def scripted(): return torch.jit.script(Net())
+def nothing(): return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+"""
+
+
+@pytest.fixture
+def measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, str], dict[str, list[float]]]:
+    """Of a measure and a model's name, the values."""
+    (tmp_path / "forward_models.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+
+    def measure(name: str, own: str) -> dict[str, list[float]]:
+        model = Model("m", "M", "m", "python", f"forward_models:{own}", num_classes=10)
+        found = measures.function(name)(model, SETTING)
+        assert isinstance(found, dict)
+        return found
+
+    return measure
+
+
+_MACS = 3 * 4 * 64 + 40
+
+
+def test_dicts_are_measured_and_trained(measured: Callable[..., dict[str, list[float]]]) -> None:
+    for own in ("Dict", "Strange"):
+        assert measured("macs", own)["macs"] == [_MACS]
+        assert measured("latency", own)["latency_p50"][0] > 0
+    assert "train_memory" in measured("train_memory", "Dict")
+    with pytest.raises(ModelError, match="gives a dict with scores; expected logits"):
+        measured("train_memory", "Strange")
+    with pytest.raises(ModelError, match=r"gives \(4, 4, 1, 1\) for 4 images, expected \(4, 10\)"):
+        measured("train_memory", "Map")
+
+
+@pytest.mark.parametrize(
+    ("measure", "own", "message"),
+    [
+        ("macs", "Reads", "cannot be counted on one image: it reads a value while it runs"),
+        ("planned_memory", "Reads", "cannot be counted on 4 images: it reads a value"),
+        ("roofline", "Reads", "cannot be counted on one image: it reads a value"),
+        ("macs", "Four", "cannot be counted on one image: "),
+        ("macs", "scripted", "it is a TorchScript module; return the module"),
+        ("planned_memory", "scripted", "it is a TorchScript module; return the module"),
+    ],
+)
+def test_what_cannot_be_counted_is_told_in_a_users_words(
+    measured: Callable[..., dict[str, list[float]]], measure: str, own: str, message: str
+) -> None:
+    with pytest.raises(CountError) as caught:
+        measured(measure, own)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not set(str(caught.value).split()) & {"meta", "FX", "requires_grad_", "stateless"}
+
+
+def test_what_takes_batches_of_the_setting_alone(
+    measured: Callable[..., dict[str, list[float]]],
+) -> None:
+    assert measured("params", "Four")["params"] == [_MACS + 4 + 10]
+    assert measured("planned_memory", "Four")["planned_memory"][0] > 4 * _MACS
+    assert measured("latency", "Four")["latency_p50"][0] > 0
+    assert measured("latency", "scripted")["latency_p50"][0] > 0
+
+
+def test_complex_weights_are_trained_and_none_are_not(
+    measured: Callable[..., dict[str, list[float]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ModelError, match="m: has no parameters to train"):
+        measured("train_memory", "nothing")
+    module = Fourier()
+    before = module.weight.detach().clone()
+    monkeypatch.setattr(training_step, "build", lambda model, size: module)
+    step = training_step.prepare(Model("m", "M", "m", "python", "", num_classes=10), SETTING)
+    assert step().item() > 0
+    changed = module.weight.detach() - before
+    assert (changed.real != 0).any()
+    assert (changed.imag != 0).any()
+
+
+def test_accuracy_takes_the_logits() -> None:
+    class Out(nn.Module):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"out": x.mean((2, 3)).repeat(1, 4)[:, :10] * torch.arange(10)}
+
+    seen = Preprocessing(Geometry(8, 1.0, "center", "bicubic"), (0, 0, 0), (1, 1, 1))
+    model = Model("m", "M", "m", "python", "", num_classes=10)
+    predict = predict_with(Out(), model, SETTING, seen)
+    classes, _ = predict(torch.full((2, 3, 8, 8), 255, dtype=torch.uint8))
+    assert classes.tolist() == [[9, 8, 7, 6, 5]] * 2

@@ -1,0 +1,133 @@
+"""Which file a user's model comes from, and what is said of it."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cmx_bench.models import importing
+
+NAMES = ("own_net", "own_package", "own_layers", "seaborn", "queue", "own_data", "own_installed")
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Modules of one test are not those of the next."""
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    modules = dict(sys.modules)
+    for name in [one for one in sys.modules if one.partition(".")[0] in NAMES]:
+        del sys.modules[name]
+    yield
+    sys.modules.clear()
+    sys.modules.update(modules)
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """The working folder, and another on the import path."""
+    here, other = tmp_path / "here", tmp_path / "site"
+    here.mkdir()
+    other.mkdir()
+    monkeypatch.chdir(here)
+    sys.path.insert(0, str(other))
+    return here, other
+
+
+def written(path: Path, text: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_working_folder_comes_first(folders: tuple[Path, Path]) -> None:
+    here, other = folders
+    digest = written(here / "own_net.py", "import own_layers\nwhere = 'here'\n")
+    written(other / "own_net.py", "where = 'other'\n")
+    written(other / "own_layers.py", "")
+    assert importing.module_of("own_net").where == "here"
+    assert importing.origin("own_net:build") == {"file": "own_net.py", "sha256": digest}
+
+
+def test_the_working_folder_comes_last_for_a_side(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, other = folders
+    monkeypatch.setenv(importing.LAST, "1")
+    written(here / "own_net.py", "where = 'here'\n")
+    written(here / "own_layers.py", "where = 'here'\n")
+    digest = written(other / "own_net.py", "where = 'other'\n")
+    assert importing.module_of("own_net").where == "other"
+    assert importing.origin("own_net:build") == {"file": "site/own_net.py", "sha256": digest}
+    assert importing.module_of("own_layers").where == "here"
+
+
+def test_what_is_needed_is_never_taken_from_the_working_folder(folders: tuple[Path, Path]) -> None:
+    here, _ = folders
+    for name in ("seaborn/__init__.py", "queue.py", "torch.py", "cmx_bench/__init__.py"):
+        written(here / name, "raise RuntimeError('the wrong one')\n")
+    written(here / "own_net.py", "import queue, seaborn, torch, cmx_bench\n")
+    importing.module_of("own_net")
+    with pytest.raises(ImportError, match="queue.py in the working folder is called like a module"):
+        importing.module_of("queue")
+    with pytest.raises(ImportError, match=r"seaborn/__init__.py in the working folder is called"):
+        importing.module_of("seaborn")
+
+
+def test_a_folder_without_code_hides_no_package(folders: tuple[Path, Path]) -> None:
+    here, other = folders
+    written(here / "own_data" / "image.txt", "")
+    written(other / "own_data" / "__init__.py", "where = 'other'\n")
+    assert importing.module_of("own_data").where == "other"
+
+
+def test_the_hash_is_of_all_that_the_text_imports_from_the_folder(
+    folders: tuple[Path, Path],
+) -> None:
+    here, _ = folders
+    written(here / "own_package" / "__init__.py", "")
+    written(here / "own_package" / "nets" / "__init__.py", "")
+    written(here / "own_package" / "nets" / "net.py", "from ..parts import norm\nimport torch\n")
+    written(here / "own_package" / "parts" / "__init__.py", "")
+    written(here / "own_package" / "parts" / "norm.py", "def f():\n    import own_layers\n")
+    written(here / "own_package" / "unused.py", "")
+    written(here / "own_layers.py", "size = 3\n")
+
+    def origin() -> dict[str, str]:
+        importing.module_of("own_package.nets.net")
+        return dict(importing.origin("own_package.nets.net:build"))
+
+    first = origin()
+    assert first["file"] == "own_package/nets/net.py"
+    assert origin() == first
+    written(here / "own_package" / "unused.py", "changed = True\n")
+    assert origin() == first
+    for file in ("own_layers.py", "own_package/parts/norm.py", "own_package/__init__.py"):
+        before = origin()
+        with (here / file).open("a") as opened:
+            opened.write("# changed\n")
+        assert origin()["sha256"] != before["sha256"]
+
+
+def test_of_an_installed_module_the_file_alone(folders: tuple[Path, Path]) -> None:
+    _, other = folders
+    site = other / "site-packages"
+    sys.path.insert(0, str(site))
+    digest = written(site / "own_installed.py", "import own_layers\n")
+    written(site / "own_layers.py", "")
+    importing.module_of("own_installed")
+    found = importing.origin("own_installed:build")
+    assert found == {"file": "site-packages/own_installed.py", "sha256": digest}
+
+
+def test_the_command_line_is_not_broken_by_files_of_the_working_folder(tmp_path: Path) -> None:
+    for name in ("typer.py", "queue.py", "pandas.py", "pydantic.py"):
+        (tmp_path / name).write_text("raise RuntimeError('the wrong one')\n")
+    line = [sys.executable, "-m", "cmx_bench", "list", "measures"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,186 @@
+"""Weights that `parameters()` does not show: packed, wrapped, frozen, late."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing._internal.two_tensor import TwoTensor
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import ModelError
+from cmx_bench.measures import params
+from cmx_bench.models import trial, unseen
+from cmx_bench.models.building import build
+
+_SETTING = Setting("s", "cpu", "fp32", "nchw", "none", 4, 8)
+
+
+def plain() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 8), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 10))
+
+
+def quantised(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quantise = torch.ao.quantization.quantize_dynamic  # type: ignore[attr-defined]
+        made: nn.Module = quantise(module.eval(), {kind}, dtype=torch.qint8)
+    return made
+
+
+def wrapped() -> nn.Module:
+    module = nn.Linear(3, 10)
+    weight = module.weight.detach()
+    module.weight = nn.Parameter(TwoTensor(weight, weight.clone()))
+    return module
+
+
+def packed() -> nn.Module:
+    module = nn.Module()
+    module.register_buffer("qweight", torch.zeros(1, 10, dtype=torch.int32))
+    module.register_buffer("scales", torch.ones(1, 10))
+    return nn.Sequential(nn.Flatten(), module)
+
+
+def compiled_in_place() -> nn.Module:
+    module = plain()
+    module[3].compile()  # type: ignore[operator, index]
+    return module
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: quantised(plain(), nn.Linear), "3._packed_params._packed_params is neither a"),
+        (
+            lambda: quantised(nn.Sequential(nn.LSTM(3, 4)), nn.LSTM),
+            "_all_weight_values.0.param is neither a",
+        ),
+        (lambda: torch.jit.script(quantised(plain(), nn.Linear)), "weights inside its code"),
+        (lambda: torch.jit.freeze(torch.jit.script(plain().eval())), "weights inside its code"),
+        (wrapped, "the weight weight is a TwoTensor"),
+        (packed, "1 has a matrix of int32 (qweight) in place of floating-point weights"),
+        (lambda: torch.compile(plain()), "the module is compiled already; return the plain module"),
+        (compiled_in_place, "3 is compiled already"),
+    ],
+)
+def test_what_cannot_be_seen_is_named(make: Callable[[], nn.Module], message: str) -> None:
+    assert message in unseen.reason(make())
+
+
+class Biased(nn.Module):
+    """As attention of Swin: a table of weights, and a matrix of integers that looks it up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(9, 2))
+        self.register_buffer("index", torch.zeros(4, 4, dtype=torch.int32))
+        self.register_buffer("mask", torch.zeros(4, 4, dtype=torch.bool), persistent=False)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        plain, Biased, lambda: torch.jit.script(plain()), nn.TransformerEncoderLayer,
+        lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3)),
+        lambda: nn.utils.parametrizations.weight_norm(nn.Linear(3, 3)),
+    ],
+    ids=["plain", "biased", "scripted", "attention", "spectral", "weight"],
+)  # fmt: skip
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_what_can_be_seen_is_not_refused(make: Callable[..., nn.Module], device: str) -> None:
+    with torch.device(device):
+        module = make(32, 4) if make is nn.TransformerEncoderLayer else make()
+    assert unseen.reason(module) == ""
+
+
+OWN = """
+import sys
+import torch
+from torch import nn
+
+def lazy(): return nn.Sequential(nn.LazyConv2d(4, 8), nn.Flatten(), nn.LazyLinear(10))
+def parallel(): return nn.DataParallel(nn.Flatten())
+def exits(): sys.exit(3)
+def compiled(): return torch.compile(nn.Flatten())
+
+class Late(nn.Module):
+    def __init__(self, reads=False):
+        super().__init__()
+        self.reads, self.head = reads, nn.Linear(3, 10)
+
+    def forward(self, x):
+        if self.reads and float(x.mean()) > 1e9:
+            return x
+        if not hasattr(self, "scale"):
+            self.scale = nn.Parameter(torch.ones(3, device=x.device))
+        return self.head(x.mean((2, 3)) * self.scale)
+
+class Passing(Late):
+    def forward(self, x):
+        return nn.Linear(3, 10)(x.mean((2, 3)))
+
+class Four(Late):
+    def forward(self, x):
+        assert len(x) == 4, "made for batches of 4"
+        return super().forward(x)
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Model]:
+    (tmp_path / "unseen_models.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+
+    def model(name: str, **args: bool) -> Model:
+        return Model("m", "M", "m", "python", f"unseen_models:{name}", args, num_classes=10)
+
+    return model
+
+
+def test_lazy_layers_are_made_before_anything_is_counted(own: Callable[..., Model]) -> None:
+    model = own("lazy")
+    assert params.measure(model, _SETTING)["params"] == [3 * 4 * 64 + 4 + 4 * 10 + 10]
+    assert [one.shape for one in build(model, 8).parameters()][2] == (10, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "reads", "message"),
+    [
+        ("Late", False, "makes a parameter while it runs (scale of a Late)"),
+        ("Late", True, "makes a parameter while it runs (scale of a Late)"),
+        ("Passing", False, "makes a parameter while it runs (weight of a Linear)"),
+        ("Four", False, "makes a parameter while it runs (scale of a Four)"),
+    ],
+)
+def test_parameters_made_while_running_are_refused(
+    own: Callable[..., Model], name: str, reads: bool, message: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        params.measure(own(name, reads=reads), _SETTING)
+    assert message in str(caught.value)
+
+
+def test_what_spreads_a_batch_over_gpus_is_taken_off(own: Callable[..., Model]) -> None:
+    assert isinstance(build(own("parallel"), 8), nn.Flatten)
+
+
+def test_a_model_that_ends_the_process_or_is_compiled(own: Callable[..., Model]) -> None:
+    with pytest.raises(ModelError, match="m: cannot be built: SystemExit: 3"):
+        build(own("exits"), 8)
+    with pytest.raises(ModelError, match="m: the module is compiled already"):
+        build(own("compiled"), 8)
+
+
+def test_a_trial_says_why_a_model_does_not_run() -> None:
+    class Wrong(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise ValueError("no\nmore")
+
+    tried = trial.run(Wrong, 8)
+    assert (tried.macs, tried.error, tried.late) == (0, "no", "")
+    assert trial.run(lambda: plain().eval(), 8).macs == 3 * 4 * 64 + 40
