@@ -86,6 +86,15 @@ def kill(
     return []
 
 
+def expected(whom: str, sent: signal.Signals) -> Sequence[int]:
+    """With what a command may end that was killed, or whose process was."""
+    if whom != "command":
+        return (0, 4)
+    return (
+        (-sent,) if sent == signal.SIGKILL else (-sent, 128 + sent)
+    )  # before or after its imports
+
+
 def lost_or_doubled(before: Sequence[object], folder: Path) -> int:
     """How many records the next run lacks of those before, or of the plan, or has twice."""
     after = records.read(folder)
@@ -108,7 +117,7 @@ def main(kills: int, seed: int) -> None:
             with begun(folder, environment) as command:
                 there = kill(command, whom, sent, moment)
                 if whom == "command":
-                    psutil.wait_procs(there[:1], 60)
+                    command.wait(60)  # by psutil, its exit code would be lost
                     _, alive = psutil.wait_procs(there, PATIENCE)
                 assert command.stderr is not None
                 said = command.stderr.read().decode()
@@ -121,6 +130,7 @@ def main(kills: int, seed: int) -> None:
                 "not killed": not there,
                 "no resume": again.returncode != 0,
                 "exits with 1": command.returncode == 1 or again.returncode == 1,
+                "other exit code": bool(there) and command.returncode not in expected(whom, sent),
                 "tracebacks": "Traceback" in said + rest.decode(),
                 "records lost or doubled": lost_or_doubled(before, folder / "out"),
                 "processes alive": len(alive),
