@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,14 @@ def opened(
         for folder in sorted(suite.glob("*/"), reverse=True):
             if _unfinished(plan, folder) and not records.is_locked(folder):
                 return folder
-    folder = suite / records.name_of_new(plan.machine, now)
-    return _new_run(plan, folder, command, now, neighbours)
+    return _new_run(plan, _unused(suite / records.name_of_new(plan.machine, now)), command, now,
+                    neighbours)  # fmt: skip
+
+
+def _unused(folder: Path) -> Path:
+    """The folder or, where there is one already of the same second, another beside it."""
+    others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return next(one for one in chain([folder], others) if not one.exists())
 
 
 def _refuse_parts(out: Path) -> None:

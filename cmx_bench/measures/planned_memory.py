@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
+
 from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import CmxError, CountError, first_line
 from cmx_bench.measures import Samples
 from cmx_bench.measures.forward import AUTOCAST, DTYPES
 from cmx_bench.measures.live_bytes import planned_peak
 from cmx_bench.models.building import build
-from cmx_bench.models.trial import on_shapes
+
+_NO_VALUE = (DataDependentOutputException, DynamicOutputShapeException)
 
 
 def measure(model: Model, setting: Setting) -> Samples:
     """Bytes of weights, input and intermediates alive at once, for a batch of the setting."""
-    with on_shapes(setting.batch_size):
+    with _on_shapes(setting.batch_size):
         planned = planned_peak(
             lambda: build(model, setting.image_size),
             (setting.batch_size, 3, setting.image_size, setting.image_size),
@@ -21,3 +28,24 @@ def measure(model: Model, setting: Setting) -> Samples:
             setting.layout == "nhwc",
         )
     return {"planned_memory": [planned]}
+
+
+@contextmanager
+def _on_shapes(images: int) -> Iterator[None]:
+    """What a model raises that is run on the shapes of so many images, in a user's words."""
+    try:
+        yield
+    except CmxError:
+        raise
+    except Exception as error:  # of the model's own code, or of torch's on its behalf
+        count = "one image" if images == 1 else f"{images} images"
+        raise CountError(f"cannot be counted on {count}: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, _NO_VALUE) or "meta tensor" in text:
+        return "it reads a value while it runs, and it is counted by shapes, which have none"
+    if "ScriptModules" in text or "Jitted modules" in text:
+        return "it is a TorchScript module; return the module that it was made of"
+    return first_line(error)

@@ -27,7 +27,6 @@ from cmx_bench.measures.forward import AUTOCAST, DTYPES, Forward, forward_of, pl
 from cmx_bench.measures.timing import elapsed, sleep
 from cmx_bench.measures.workload import OTHER
 from cmx_bench.models.building import build
-from cmx_bench.models.trial import on_shapes
 
 PASSES = 3
 # For a tenth of a second or so a GPU only waits before a timed pass, which is launched meanwhile:
@@ -54,8 +53,7 @@ def measure(model: Model, setting: Setting) -> Watched:
         raise SkipError(
             "a compiled model has no operators one by one: a setting with compile: none"
         )
-    with on_shapes():
-        macs = macs_by_kind(lambda: build(model, setting.image_size), setting.image_size)
+    macs = macs_by_kind(lambda: build(model, setting.image_size), setting.image_size)
     compute, bandwidth = compute_peak(setting), bandwidth_peak(setting)
     module = place(build(model, setting.image_size), setting)
     forward = forward_of(module, setting)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.utils.flop_counter import FlopCounterMode
 
-from cmx_bench.errors import CmxError, CountError, first_line
+from cmx_bench.errors import first_line
 from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
-
-_NO_VALUE = (DataDependentOutputException, DynamicOutputShapeException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +69,3 @@ def _tried(
         said = "" if problem is None else first_line(problem)
         macs = int(counter.get_total_flops()) // 2 // shape[0]
         return Trial(module, macs, said, made()), problem
-
-
-@contextmanager
-def on_shapes(images: int = 1) -> Iterator[None]:
-    """What a model raises that is run on the shapes of so many images, in a user's words."""
-    try:
-        yield
-    except CmxError:
-        raise
-    except Exception as error:  # of the model's own code, or of torch's on its behalf
-        count = "one image" if images == 1 else f"{images} images"
-        raise CountError(f"cannot be counted on {count}: {_in_words(error)}") from error
-
-
-def _in_words(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, _NO_VALUE) or "meta tensor" in text:
-        return "it reads a value while it runs, and it is counted by shapes, which have none"
-    if "ScriptModules" in text or "Jitted modules" in text:
-        return "it is a TorchScript module; return the module that it was made of"
-    return first_line(error)
