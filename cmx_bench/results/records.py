@@ -352,7 +352,7 @@ def _run(text: str) -> Run:
     return run
 
 
-def records_of(many: Iterable[Mapping[str, Any]], where: str, run: Run) -> list[Record]:
+def records_of(many: Iterable[Mapping[str, Any]], where: str, run: Run | None) -> list[Record]:
     """The records of a run that were written as these values.
 
     Raises:

@@ -73,7 +73,9 @@ def test_a_file_of_a_model_that_changed_is_another_run(tiny_plan: Plan, tmp_path
     with pytest.raises(RecordsError, match="holds another run") as error:
         opened(other, tmp_path, folder)
     assert message in str(error.value)
-    assert opened(other, tmp_path) != folder
+    earlier = folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
+    assert opened(first, tmp_path) == earlier
+    assert opened(other, tmp_path) != earlier
 
 
 def test_a_file_that_changes_while_it_is_measured_fails_the_cell(

@@ -253,7 +253,7 @@ def test_a_key_that_an_earlier_version_did_not_write(where: Where) -> None:
         if name == "run":
             records.run_of(values, "here")
         else:
-            records.record_of(values, "here")
+            records.records_of([values], "here", None)
     except RecordsError as error:
         assert not str(error).endswith(f"{dotted(where)}: is missing")
 
