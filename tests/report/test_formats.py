@@ -87,7 +87,7 @@ def mixed() -> Report:
         "trainable_params": [25_557_032],
         "buffers": [8000],
     }
-    return summarise(run, [*found, dataclasses.replace(twice, values=values)])
+    return summarise(run, [*found, dataclasses.replace(twice, values=values, replicate=1)])
 
 
 def awkward() -> Report:
@@ -179,7 +179,8 @@ def test_every_cell_has_a_row() -> None:
 
 def test_csv_carries_awkward_names() -> None:
     labels = {one["label"] for one in rows(RENDERERS["csv"](awkward()))}
-    assert labels == {*AWKWARD[:7], "bell� and lone surrogate �", *AWKWARD[8:]}
+    kept = (*AWKWARD[:7], *AWKWARD[9:])
+    assert labels == {*kept, "bell� and lone surrogate �", "'=1+2"}  # a spreadsheet would compute
 
 
 def test_tables_as_csv_are_rectangular() -> None:
