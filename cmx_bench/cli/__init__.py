@@ -30,6 +30,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "run": runs.run,
     "plan": runs.plan,
     "report": runs.report,
+    "merge": runs.merge,
     "check": judging.check,
     "ab": judging.ab,
     "selftest": judging.selftest,

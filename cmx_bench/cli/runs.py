@@ -264,6 +264,20 @@ def report(
         _note_disturbed(run, its)
 
 
+def merge(
+    parts: Annotated[
+        list[Path], typer.Argument(help="Folders of runs, each of a part of one suite.",
+                                   metavar="RUN...")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the whole run, new or empty.")],
+) -> None:  # fmt: skip
+    """Put runs of parts of one suite together into one run, and render its report."""
+    from cmx_bench.results import merging
+
+    merging.merge(parts, out, command_line())
+    _show(out, gate_claims=False)
+
+
 def verify(path: Verifiable) -> None:
     """Recompute every number shown from the raw samples, and name each that differs."""
     from cmx_bench.report import verify as verifying

@@ -25,12 +25,12 @@ class Gap:
 def gaps(run: Run, counted: Sequence[Record]) -> Iterator[Gap]:
     """What was not measured, grouped: a thousand missing cells stay readable."""
     have = {record.cell for record in counted}
-    resume = run.command.replace(" --fresh", "")
     missing = [cell for cell in run.cells if cell not in have]
-    yield from _grouped((cell, "planned, but not measured yet", resume) for cell in missing)
+    yield from _grouped((cell, "planned, but not measured yet", run.resumption) for cell in missing)
     if run.budget is not None:
         reason = f"the budget of {units.duration(run.budget)} was spent before {{}}"
-        remedy = f"{resume} --out FOLDER-OF-THIS-RUN, with a longer --budget"
+        out = "" if run.parts else " --out FOLDER-OF-THIS-RUN"
+        remedy = f"{run.resumption}{out}, with a longer --budget"
         yield from _grouped(
             (cell, reason.format(units.counted(more, "more process", "more processes")), remedy)
             for cell, more in run.cut_off.items()
@@ -56,7 +56,8 @@ def _grouped(cells: Iterable[tuple[str, str, str]]) -> Iterator[Gap]:
         yield Gap(what, tuple(models), reason, remedy)
 
 
-def _not_chosen(run: Run) -> list[str]:
+def every_cell(run: Run) -> list[str]:
+    """The keys of all cells that a run has without `--only`, in the order of its suite."""
     every = dict.fromkeys(
         Cell(model, measure, setting, MEASURES[measure].scope).key
         for measure in run.measures
@@ -64,8 +65,12 @@ def _not_chosen(run: Run) -> list[str]:
         for setting in run.settings
         for model in run.models
     )
+    return list(every)
+
+
+def _not_chosen(run: Run) -> list[str]:
     planned = set(run.cells)
-    return [cell for cell in every if cell not in planned] if run.only else []
+    return [cell for cell in every_cell(run) if cell not in planned] if run.only else []
 
 
 def _again(run: Run, gap: Gap) -> str:

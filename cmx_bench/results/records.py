@@ -91,7 +91,8 @@ class Run:
     least number of processes. `accuracy` is the suite's, with the `path` of the images, where it
     is measured. `claims` are the suite's as it was last run. `budget` are the seconds in which
     cells were repeated, and `cut_off` how many more processes a cell would have got without it.
-    `neighbours` is what others did to the machine just before.
+    `neighbours` is what others did to the machine just before. `parts` are the command lines of the
+    runs that this one was put together from.
     """
 
     __pydantic_config__ = STRICT
@@ -119,12 +120,20 @@ class Run:
     budget: Annotated[Number, Field(ge=0)] | None = None
     cut_off: Mapping[str, Positive] = field(default_factory=dict)
     neighbours: Neighbours | None = None
+    parts: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     @property
     def name(self) -> str:
         """The suite and when the run began: `paper 2026-11-23 04:35:54`."""
         return f"{self.suite} {self.created[:19].replace('T', ' ')}"
+
+    @property
+    def resumption(self) -> str:
+        """How to measure what is not there yet."""
+        if self.parts:
+            return "finish the parts, and merge them again"
+        return self.command.replace(" --fresh", "")
 
     @property
     def trains(self) -> bool:

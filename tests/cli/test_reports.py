@@ -39,6 +39,18 @@ def test_runs_side_by_side(cmx: Cli, rendered: Path, another: Path) -> None:
         assert (code, out, err) == (2, "", f"cmx-bench: {message}\n")
 
 
+def test_parts_of_a_suite_are_merged(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
+    suite = write_suite(TINY)
+    for name in ("mixer", "net"):
+        assert cmx("run", suite, "--out", name, "--only", f"{name}/params/*")[0] == 0
+    code, out, err = cmx("merge", "mixer", "net", "--out", "whole")
+    assert (code, out.splitlines()[-1], err) == (0, "whole/report.html", "")
+    assert "Small ConvMixer" in out and cmx("verify", "whole")[0] == 0
+    code, out, err = cmx("merge", "mixer", "net", "--out", "whole")
+    assert (code, out) == (2, "")
+    assert err == "cmx-bench: whole: holds files already; give another --out\n"
+
+
 def test_disturbed_values_are_told_last(cmx: Cli, disturbed: Path, another: Path) -> None:
     """On stderr, whatever is rendered, and what to do about them."""
     cell = "convmixer_1536_20/throughput/cuda-fp16-nchw-eager-b64-r224"

@@ -39,7 +39,7 @@ RUN = Run(
               "train": {"name": "short", "about": "a try"}, "seeds": [0, 5], "path": "/images"},
     machine=ENVIRONMENT, environments={"e": ENVIRONMENT}, claims=(Claim("small", "params(a) < 1"),),
     budget=40.5, cut_off={f"a/throughput/{SETTING.key}": 2},
-    neighbours=Neighbours(5.5, 4, 2, 1.5, 0.25),
+    neighbours=Neighbours(5.5, 4, 2, 1.5, 0.25), parts=("run s.yaml --only a",),
 )  # fmt: skip
 TIMED = Record(
     RUN.cells[0], "a", "throughput", SETTING.key, 0, "ok", {"throughput": [9.5, 10, 10.5]}, "", "e",

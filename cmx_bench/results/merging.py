@@ -1,0 +1,144 @@
+"""Runs of parts of one suite put together: chunks of a job array, or the jobs of a CI matrix."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cmx_bench.errors import RecordsError
+from cmx_bench.results import environment, gaps, records
+from cmx_bench.results.records import Record, Run
+from cmx_bench.spec import disk
+
+# What a run's folder holds beside run.json and its records and no rendering makes; and the ends of
+# what belongs to work that was not finished.
+_KEPT = ("predictions/**/*", "replicate-*/**/*", "trained/*")
+_UNFINISHED = (".rows", ".part", ".state.pt", ".processes")
+_LARGEST = 2**33  # bytes of a file of weights
+
+
+def merge(parts: Sequence[Path], out: Path, command: str) -> Run:
+    """Puts the runs in the folders `parts` together into the folder `out`; gives the whole run.
+
+    Records, predictions and trained weights are copied. An execution that two parts hold alike is
+    kept once. Nothing is written before all parts were found to agree.
+
+    Args:
+        out: a folder that is new, or empty.
+        command: the command line, for run.json.
+
+    Raises:
+        RecordsError: a part cannot be read, is of another suite, machine or software, or
+            contradicts another part; or `out` cannot be written.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise RecordsError(f"{out}: holds files already; give another --out")
+    whole = _run_of({part: records.read_run(part) for part in parts}, command)
+    executions = _executions({part: records.read(part) for part in parts})
+    copies = _copies(parts)
+    # Until all is there it is an unfinished run, which nobody takes for the whole.
+    records.write_run(out, dataclasses.replace(whole, finished=""))
+    for name, source in copies.items():
+        with disk.writing(out / name):
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+        disk.write(out / name, _content(source))
+    with records.appending(out) as append:
+        for record in executions:
+            append(record)
+    records.rewrite_run(out, whole)
+    return whole
+
+
+# What parts of one suite have in common, and what to do where they differ.
+_COMMON = {
+    "suite_hash": "is of another suite, or of the suite as it was then; measure it anew",
+    "device": "is of another device; show them side by side with `report`",
+    "models": "has other weights; give each part the same --weights",
+    "settings": "has other settings, as `batch_size: auto` gives on another machine",
+}
+
+
+def _run_of(runs: Mapping[Path, Run], command: str) -> Run:
+    first, *others = runs
+    run, every = runs[first], list(runs.values())
+    for part in others:
+        _refuse_other(part, runs[part], first, run)
+    chosen = {cell for one in every for cell in one.cells}
+    cells = tuple(cell for cell in gaps.every_cell(run) if cell in chosen)
+    only = [glob for one in every for glob in one.only]
+    evaluating = [one.accuracy for one in every if one.accuracy]
+    return dataclasses.replace(
+        run,
+        cells=cells,
+        only=tuple(dict.fromkeys(only)) if len(cells) < len(gaps.every_cell(run)) else (),
+        command=command,
+        parts=tuple(dict.fromkeys(one.command for one in every)),
+        created=min(one.created for one in every),
+        finished=max(one.finished for one in every) if all(one.finished for one in every) else "",
+        accuracy=evaluating[0] if evaluating else {},
+        environments={name: facts for one in every for name, facts in one.environments.items()},
+        cut_off={cell: processes for one in every for cell, processes in one.cut_off.items()},
+        neighbours=None,
+    )
+
+
+def _refuse_other(part: Path, run: Run, first: Path, other: Run) -> None:
+    for name, remedy in _COMMON.items():
+        if getattr(run, name) != getattr(other, name):
+            raise RecordsError(f"{part}: {remedy} (unlike {first})")
+    same = ("cmx_bench", "git_commit")
+    for name, (now, then) in environment.differences(run.machine, other.machine, same).items():
+        raise RecordsError(f"{part}: measured elsewhere: {name} {now}, in {first} {then}; "
+                           f"show them side by side with `report`")  # fmt: skip
+    if run.accuracy and other.accuracy and _without_path(run) != _without_path(other):
+        raise RecordsError(f"{part}: evaluated otherwise than {first}; measure it anew")
+
+
+def _without_path(run: Run) -> dict[str, Any]:
+    """How a run evaluated; each node may have the images elsewhere."""
+    return {name: value for name, value in run.accuracy.items() if name != "path"}
+
+
+def _executions(parts: Mapping[Path, Sequence[Record]]) -> list[Record]:
+    """The records of all parts in the order in which they were measured, each once."""
+    places: dict[tuple[str, int], tuple[Path, Record]] = {}
+    kept: dict[str, Record] = {}
+    for part, found in parts.items():
+        for record in found:
+            execution = record.cell, record.replicate
+            where, other = places.setdefault(execution, (part, record))
+            if where != part and other != record and {record.status, other.status} == {"ok"}:
+                raise RecordsError(
+                    f"{part}: {record.cell}, replicate {record.replicate}, was measured in {where} "
+                    "too, with other samples; give only one of them"
+                )
+            if other.status != "ok":
+                places[execution] = part, record
+            kept.setdefault(disk.json_of(dataclasses.asdict(record)), record)
+    return sorted(kept.values(), key=lambda record: (record.status == "ok", record.started))
+
+
+def _copies(parts: Sequence[Path]) -> dict[str, Path]:
+    """The files to copy, by their place in a run."""
+    copies: dict[str, Path] = {}
+    for part in parts:
+        for path in _kept(part):
+            name = path.relative_to(part).as_posix()
+            other = copies.setdefault(name, path)
+            if other != path and _content(other) != _content(path):
+                raise RecordsError(f"{path}: differs from {other}; measure one of the parts anew")
+    return copies
+
+
+def _content(path: Path) -> bytes:
+    return disk.bytes_of(path, RecordsError, _LARGEST)
+
+
+def _kept(part: Path) -> Iterator[Path]:
+    for pattern in _KEPT:
+        for found in sorted(part.glob(pattern)):
+            path = disk.within(part, found.relative_to(part).as_posix())
+            if path.is_file() and not path.name.endswith(_UNFINISHED):
+                yield path
