@@ -285,7 +285,7 @@ def test_names_stay_names(show: Open) -> None:
 
 def test_a_point_under_the_pointer_says_what_it_is(show: Open) -> None:
     page = show()
-    points = page.locator(f"#throughput-{FP16.key} .point")
+    points = page.locator(f"#figure-throughput-{FP16.key} .point")
     point = points.filter(has_text="ConvMixer-768/32")
     point.scroll_into_view_if_needed()
     point.hover()

@@ -70,7 +70,8 @@ def measured(name: str, world: Mapping[str, Mapping[str, float]]) -> Report:
         (one, FP16.key): (np.arange(IMAGES) >= round(IMAGES * share)).astype(np.int32)
         for one, share in world["top1"].items()
     }
-    return dataclasses.replace(summarise(run, found), votes=agreement.votes(images, said))
+    planned = [one for one in found if one.cell in run.cells]
+    return dataclasses.replace(summarise(run, planned), votes=agreement.votes(images, said))
 
 
 def record(

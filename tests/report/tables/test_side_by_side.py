@@ -318,7 +318,7 @@ def test_a_number_that_was_changed_is_named(written: Path, name: str, shown: str
 
 def test_the_page_of_several_runs_is_not_that_of_one(written: Path) -> None:
     with pytest.raises(
-        RecordsError, match=r"comparison\.html: holds 2 runs; expected the page of one"
+        RecordsError, match=r"comparison\.html: holds 2 runs side by side; expected the page of one"
     ):
         report.read(written / "comparison.html")
 

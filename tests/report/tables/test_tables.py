@@ -112,7 +112,8 @@ def test_a_setting_that_only_left_nothing_of_has_no_table() -> None:
 
     def keys(*parts: str) -> list[str]:
         left = tuple(key for key in run.cells if any(part in key for part in parts))
-        made = tables(summarise(dataclasses.replace(run, cells=left), found))
+        measured = [record for record in found if record.cell in left]
+        made = tables(summarise(dataclasses.replace(run, cells=left), measured))
         return [table.key for table in made if table.key.startswith("table1-")]
 
     assert keys(FP16.key, "/params/") == [f"table1-{FP16.key}"]
