@@ -183,6 +183,8 @@ def _keeping(folder: Path) -> Iterator[None]:
     try:
         yield
     except Ended as end:
-        note(f"{end}; the pairs so far are in {folder / 'pairs.jsonl'}, the command begins anew")
+        note(
+            f"{end}; the pairs so far are in {folder / 'pairs.jsonl'}; the same command begins anew"
+        )
         end_children()
         raise typer.Exit(end.code) from None

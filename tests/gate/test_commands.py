@@ -204,7 +204,8 @@ def test_nothing_outlives_an_ab_that_is_killed(
         rest = run.stderr.read()
     if number == signal.SIGINT:
         assert run.returncode == 130
-        assert rest.splitlines()[-1] == "interrupted; the pairs so far are in x/pairs.jsonl"
+        said = "interrupted; the pairs so far are in x/pairs.jsonl; the same command begins anew"
+        assert rest.splitlines()[-1] == said
         assert "Traceback" not in rest
     assert len(Path("x/pairs.jsonl").read_text().splitlines()) >= 1
     _, alive = psutil.wait_procs(all_of_it, timeout=60)

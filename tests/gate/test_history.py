@@ -155,7 +155,7 @@ def test_read_takes_the_runs_that_belong_together(past: tuple[Path, Run]) -> Non
 
 def test_what_cannot_be_read_is_named_with_the_reason(past: tuple[Path, Run]) -> None:
     bad, broken = read(*past).left_out
-    assert "bad/records.jsonl:1: cell: is missing" in bad
+    assert "bad/records.jsonl:1: schema: is missing" in bad
     assert "broken/run.json: is not valid JSON" in broken
     assert sum("Left out" in remark for remark in history.table(read(*past)).remarks) == 2
 

@@ -18,6 +18,7 @@ from cmx_bench.execute.interpreters import Server, ServerError
 from cmx_bench.gate import pairs
 from cmx_bench.gate.pairs import Block, PairError, Worker
 from cmx_bench.models.building import build
+from cmx_bench.worker.local import LostError
 from cmx_bench.worker.targets import Target
 
 TINY = {"dim": 16, "depth": 2, "kernel_size": 3, "patch_size": 7}
@@ -135,7 +136,7 @@ def test_an_interpreter_without_the_package(tmp_path: Path) -> None:
         interpreters.refuse_unusable(str(python))
     with (
         interpreters.opened("base", str(python), tmp_path / "log") as server,
-        pytest.raises(ServerError, match="base: the interpreter could not be started"),
+        pytest.raises(LostError, match="base: the interpreter could not be started"),
     ):
         interpreters.await_ready(server)
 
