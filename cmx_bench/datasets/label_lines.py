@@ -42,8 +42,15 @@ class _Found:
 
 
 def file_in(folder: Path) -> Path | None:
-    """The file of labels in a folder."""
-    return next((folder / name for name in NAMES if (folder / name).is_file()), None)
+    """The file of labels in a folder.
+
+    Raises:
+        DataError: there are two.
+    """
+    files = [folder / name for name in NAMES if (folder / name).is_file()]
+    if len(files) > 1:
+        raise DataError(f"{folder}: {' and '.join(NAMES)} may say different things; keep one")
+    return files[0] if files else None
 
 
 def read(file: Path, tree: Tree) -> Lines:

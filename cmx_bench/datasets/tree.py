@@ -93,7 +93,8 @@ def read(root: Path) -> Tree:
         kinds = ", ".join(SUFFIXES)
         raise DataError(f"{root}: no images found in it; expected files {kinds} in a folder for "
                         f"each class ({tree.told(())})")  # fmt: skip
-    tree.images.sort(key=lambda image: natural_order(image.path))
+    once = {image.path: image for image in tree.images}  # a tar may hold a file's later versions
+    tree.images = sorted(once.values(), key=lambda image: natural_order(image.path))
     return tree
 
 

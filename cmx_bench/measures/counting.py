@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch._dynamo import OptimizedModule
 from torch.compiler import set_stance
 from torch.jit import ScriptModule
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
@@ -58,7 +59,8 @@ def count(build: Callable[[], nn.Module], image_size: int, in_channels: int = 3)
 
 
 def count_module(model: nn.Module, *inputs: Tensor) -> Counts:
-    """The counts of one forward pass of a model on the meta device; it is left in evaluation mode.
+    """The counts of one forward pass of a model on the meta device; it is left in evaluation mode
+    and frozen.
 
     The first count walks a trace with fvcore and a rule for each operator, the second adds up what
     torch's dispatcher runs.
@@ -74,6 +76,9 @@ def count_module(model: nn.Module, *inputs: Tensor) -> Counts:
             f"build it without torch.jit.script and torch.jit.trace"
         )
     model = _uncompiled(model).eval()
+    for parameter in model.parameters():  # torch's tracker of modules fails where one is an input
+        if not is_lazy(parameter):
+            parameter.requires_grad_(False)
     with torch.no_grad(), set_stance("force_eager"):
         try:
             return _count(model, inputs)

@@ -32,8 +32,10 @@ LAST = "CMX_WORKING_FOLDER_LAST"
 _LIBRARY = Path(sysconfig.get_path("stdlib"))
 # The file that a model was built from, as seen from the working folder or from the one beside it
 # that holds it: a report shows it, and must not show the user's own folders. And the SHA-256 of its
-# content or, where it imports others of its folder, of all of them together.
+# content or, where it imports others of its folder or reads settings there, of all together.
 Origin: TypeAlias = Mapping[str, str]
+_SETTINGS = (".json", ".yaml", ".yml", ".toml", ".ini", ".cfg")
+_LONGEST = 256  # characters; what is longer is no name of a file
 
 
 def module_of(name: str) -> ModuleType:
@@ -144,13 +146,14 @@ def _is_installed(folder: Path) -> bool:
 
 
 def _imported(name: str, root: Path) -> set[Path]:
-    """The files below `root` of a module, of what its text imports, and of what that imports."""
+    """The files below `root` of a module, of what its text imports, and of what that imports; with
+    the settings that they name."""
     found: set[Path] = set()
     left = dict(_files(_with_parents(name), root))
     while left:
         module, file = left.popitem()
         if file not in found and not _is_needed(module.partition(".")[0]):
-            found.add(file)
+            found |= {file, *_settings(file, root)}
             left |= _files(_names(module, file), root)
     return found
 
@@ -167,6 +170,28 @@ def _names(module: str, file: Path) -> Iterator[str]:
             base = ".".join(filter(None, (above, node.module)))
             for alias in node.names:
                 yield from _with_parents(f"{base}.{alias.name}")
+        elif isinstance(node, ast.Call) and (name := _imported_by(node)):
+            yield from _with_parents(name)
+            yield from _with_parents(f"{package}.{name}" if package else name)
+
+
+def _imported_by(call: ast.Call) -> str:
+    """The module that a call of `import_module` or `__import__` names; empty of others."""
+    function = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    name = getattr(call.args[0], "value", None) if call.args else None
+    if function not in {"import_module", "__import__"} or not isinstance(name, str):
+        return ""
+    return name.strip(".") if re.fullmatch(r"[\w.]+", name) else ""
+
+
+def _settings(file: Path, root: Path) -> Iterator[Path]:
+    """The files below `root` with settings that a module's text names."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        text = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and text.endswith(_SETTINGS) and len(text) < _LONGEST:
+            for place in (file.parent / text, root / text):
+                if place.is_relative_to(root) and place.is_file():
+                    yield place
 
 
 def _with_parents(name: str) -> list[str]:

@@ -142,3 +142,11 @@ def test_names_are_found_whatever_their_bytes(tmp_path: Path) -> None:
     place(tmp_path / os.fsdecode(b"na\xefve.png"))
     content = "caf\u00e9.png,1\n".encode() + b"na\xefve.png,2\n"
     assert read(tmp_path, content).of == (1, 2)
+
+
+def test_two_files_of_labels_are_refused(flat: Path) -> None:
+    for name in label_lines.NAMES:
+        assert label_lines.file_in(flat) in (None, flat / label_lines.NAMES[0])
+        (flat / name).write_text(AS_WRITTEN["commas"])
+    with pytest.raises(DataError, match="labels.txt and labels.csv may say different things"):
+        label_lines.file_in(flat)

@@ -63,6 +63,16 @@ def test_links_in_a_tar_are_read(tmp_path: Path) -> None:
     assert len(contents) == 3 and len(set(contents)) == 1
 
 
+def test_a_file_that_was_added_to_a_tar_again_is_the_later_one(tmp_path: Path) -> None:
+    root = plant(tmp_path / "images", "cat/0.png dog/longer.png")
+    archive = packed(root)
+    with tarfile.open(archive, "a") as tar:
+        tar.add(root / "dog" / "longer.png", "cat/0.png")
+    again, other = tree.read(archive).images
+    assert (again.path, other.path) == ("cat/0.png", "dog/longer.png")
+    assert again.read() == other.read() != (root / "cat" / "0.png").read_bytes()
+
+
 @pytest.mark.parametrize("name", ["x²1.png", "1²3.png"])
 def test_digits_that_are_no_numbers_can_be_sorted(tmp_path: Path, name: str) -> None:
     place(tmp_path / "cat" / name)

@@ -270,6 +270,24 @@ def test_a_module_of_dead_code_is_named() -> None:
         count(Branches, 8)
 
 
+class Query(nn.Module):
+    """A parameter goes into a module, as the class token does in CaiT, and comes out of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(1, 8))
+        self.project = nn.Linear(8, 4)
+        self.keep = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        query = self.query.expand(len(x), -1)
+        return self.project(self.keep(query)) + x.mean()
+
+
+def test_a_parameter_may_be_a_modules_input() -> None:
+    assert count(Query, 8).macs == 8 * 4
+
+
 # --- products spelt elementwise -------------------------------------------------------------------
 
 

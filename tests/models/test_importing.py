@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch  # noqa: F401  # it stays in sys.modules: no process can import it twice
 
 from cmx_bench.models import importing
 
@@ -112,6 +113,29 @@ def test_the_hash_is_of_all_that_the_text_imports_from_the_folder(
         with (here / file).open("a") as opened:
             opened.write("# changed\n")
         assert origin()["sha256"] != before["sha256"]
+
+
+TEXT = """
+import importlib, json
+from pathlib import Path
+width = importlib.import_module("own_layers").width
+depth = json.loads(Path(__file__).with_name("own_data.json").read_text())
+"""
+
+
+@pytest.mark.parametrize("changed", ["own_layers.py", "own_data.json"])
+def test_the_hash_is_of_what_is_imported_by_name_and_of_settings(
+    folders: tuple[Path, Path], changed: str
+) -> None:
+    here, _ = folders
+    written(here / "own_net.py", TEXT)
+    written(here / "own_layers.py", "width = 3\n")
+    written(here / "own_data.json", "3")
+    importing.module_of("own_net")
+    before = importing.origin("own_net:build")
+    assert before == importing.origin("own_net:build")
+    written(here / changed, "width = 4\n")
+    assert importing.origin("own_net:build")["sha256"] != before["sha256"]
 
 
 def test_of_an_installed_module_the_file_alone(folders: tuple[Path, Path]) -> None:
