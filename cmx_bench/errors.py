@@ -84,7 +84,15 @@ def told(error: OSError | EOFError | MemoryError) -> str:
 
 def first_line(error: BaseException) -> str:
     """What anybody's error says, in a line of at most `MOST_OF_A_REASON` characters."""
-    return cut((str(error).strip().splitlines() or ["no message"])[0])
+    return cut((said(error).strip().splitlines() or ["no message"])[0])
+
+
+def said(error: BaseException) -> str:
+    """What an error says; nothing where the code that is to say it, a user's perhaps, fails."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def cut(text: str, most: int = MOST_OF_A_REASON) -> str:

@@ -25,6 +25,7 @@ def plan_of(
     """
     from cmx_bench import accuracy, datasets
     from cmx_bench.cli.telling import note
+    from cmx_bench.plan import users
     from cmx_bench.spec import suite as suites
     from cmx_bench.worker import local
     from cmx_bench.worker.targets import Target
@@ -45,6 +46,7 @@ def plan_of(
         weights or [], asked.named if len(asked.named) == len(asked.models) else ()
     )
     local.call(Target.CHECK_INSTALLATION)
+    tried = users.tried(suite_file, device) if allow_import else users.Tried()
     made: Plan = local.call(
         Target.MAKE_PLAN,
         suite_file,
@@ -53,6 +55,7 @@ def plan_of(
         allow_import,
         evaluation,
         given,
+        tried,
     )
     if why := made.machine.get("unused_gpu"):
         note(f"a GPU is there and not used: {why}")

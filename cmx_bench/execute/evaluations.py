@@ -1,9 +1,10 @@
 """Evaluates models on this machine: all of one setting in one fresh process, on images decoded
-once."""
+once, but each of a user's own in another, for its code can change what others predict."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,7 +28,32 @@ def execute(
     cells: Sequence[Cell], task: Evaluation, folder: Path, timeout: float,
     watch: Callable[[Seen], None],
 ) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
-    """Each cell of one setting with its outcome, as it comes.
+    """Each cell of one setting with its outcome, as it comes; `watch` hears of the images of all
+    groups together."""
+    groups = _groups(cells)
+    for number, group in enumerate(groups):
+
+        def tell(seen: Seen, before: int = number) -> None:
+            size = seen.size
+            watch(seen if size is None else replace(
+                seen, images=seen.images + before * size, size=len(groups) * size
+            ))  # fmt: skip
+
+        yield from _execute(group, task, folder, timeout, tell)
+
+
+def _groups(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """Those that share a process: users' models share it with none."""
+    shared = [cell for cell in cells if cell.model.source != "python"]
+    alone = [[cell] for cell in cells if cell.model.source == "python"]
+    return [shared, *alone] if shared else alone
+
+
+def _execute(
+    cells: Sequence[Cell], task: Evaluation, folder: Path, timeout: float,
+    watch: Callable[[Seen], None],
+) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
+    """Each cell of one group with its outcome.
 
     Where the process dies, or says nothing for `timeout` seconds, those left are tried again one
     by one, each in a process of its own; so are those for which memory ran out. One whose own
@@ -51,7 +77,7 @@ def execute(
                 yield cells[0], Outcome({}, f"the process {error}", {}, lost=lost)
                 return
     for cell in left.values():
-        yield from execute([cell], task, folder, timeout, watch)
+        yield from _execute([cell], task, folder, timeout, watch)
 
 
 def _said(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import random
 import time
 from collections import defaultdict
@@ -166,9 +167,19 @@ def _evaluations(
 
 
 def _evaluated(cell: Cell, last: Record, task: Evaluation) -> bool:
-    """Whether a cell has been evaluated, with the weights that it has now."""
-    trained = task.asked.train is not None
-    return last.status == "ok" and (trained or last.details.get("weights") == cell.model.weights)
+    """Whether a cell has been evaluated, with the weights that it has now; those that timm knows
+    by a tag stay the same."""
+    if last.status != "ok" or task.asked.train is not None:
+        return last.status == "ok"
+    named = cell.model.weights
+    if named is None or last.details.get("weights") != named:
+        return False
+    return not Path(named).is_file() or last.details["weights_sha256"] == _sha256(Path(named))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _keep_thumbnails(plan: Plan, folder: Path) -> None:

@@ -118,7 +118,7 @@ def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> Dispatched:
             model(*inputs)
     except CountError:
         raise
-    except Exception as error:  # a user's code raises anything
+    except BaseException as error:  # a user's code raises anything
         shapes = " and ".join(str(tuple(one.shape)) for one in inputs)
         raise _ForwardError(
             f"forward fails on a batch of shape {shapes}: {_told(error)}"
@@ -137,7 +137,7 @@ def _trace(model: _Outputs, inputs: tuple[Tensor, ...]) -> Trace:
         ) from error
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}"
 
 

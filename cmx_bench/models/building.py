@@ -79,7 +79,7 @@ def build(model: Model, image_size: int) -> nn.Module:
         reason = unseen.reason(module)
     except RefusedModelError as error:
         raise RefusedModelError(f"{model.name}: {error}") from None
-    except (Exception, SystemExit) as error:  # of a user's code, or of timm's with his arguments
+    except BaseException as error:  # of a user's code, or of timm's with his arguments
         told = f"{model.name}: cannot be built: {type(error).__name__}: {first_line(error)}"
         raise (ModelError if may_want_values(model, error) else RefusedModelError)(told) from error
     if reason:

@@ -64,8 +64,8 @@ def _tried(
         with FlopCounterMode(display=False) as counter:
             try:
                 module(torch.zeros(shape))
-            except (Exception, SystemExit) as error:  # whatever the model's own code raises
+            except BaseException as error:  # whatever the model's own code raises
                 problem = error
-        said = "" if problem is None else first_line(problem)
+        said = "" if problem is None else f"{type(problem).__name__}: {first_line(problem)}"
         macs = int(counter.get_total_flops()) // 2 // shape[0]
         return Trial(module, macs, said, made()), problem

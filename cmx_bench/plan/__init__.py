@@ -28,6 +28,22 @@ def at_once(machine: Environment, models: int, processes: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What estimates and the batch size need of one model at one image size.
+
+    `trouble` is why its cells will fail; empty where nothing is known against it. `origin` is the
+    file that a user's model is from.
+    """
+
+    macs: int
+    params: int
+    layers: int
+    traits: Mapping[str, int | str | None]
+    trouble: str = ""
+    origin: Origin = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that will be measured, in the suite's order.
 

@@ -6,7 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -20,10 +20,8 @@ from cmx_bench.errors import ModelError
 from cmx_bench.measures import MEASURES, compiled, heat, timing
 from cmx_bench.models import families, trial
 from cmx_bench.models.building import build, may_want_values, origin
-from cmx_bench.models.importing import Origin
-from cmx_bench.plan import at_once
+from cmx_bench.plan import Cost, at_once
 from cmx_bench.results.records import Environment
-from cmx_bench.spec.suite import SuiteFile
 
 # Multiply-accumulates a second, for estimates only. CPU: one core where nobody has measured one,
 # and the share of a matrix product's rate that ConvMixer reaches; the token models reach more.
@@ -51,23 +49,7 @@ _AUTO_MACS = 1.6e10
 _AUTO_LARGEST = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What estimates and the batch size need of one model at one image size.
-
-    `trouble` is why its cells will fail; empty where nothing is known against it. `origin` is the
-    file that a user's model is from.
-    """
-
-    macs: int
-    params: int
-    layers: int
-    traits: Mapping[str, int | str | None]
-    trouble: str = ""
-    origin: Origin = field(default_factory=dict)
-
-
-def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model, batch: int = 1) -> Cost:
+def cost(model: Model, image_size: int, batch: int = 1) -> Cost:
     """Builds the model without weights, and runs it once.
 
     A user's own model that cannot be built, or any that does not run, has a cost of nothing: its
@@ -77,7 +59,7 @@ def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model, batch
         batch: of which it is run where it does not run on one image.
 
     Raises:
-        SuiteError: arguments of the suite do not fit a model that is not a user's own.
+        ModelError: its arguments do not fit, and it is not a user's own.
     """
     try:
         tried = trial.run(
@@ -85,7 +67,7 @@ def cost(suite_file: SuiteFile, index: int, image_size: int, model: Model, batch
         )
     except ModelError as error:
         if model.source != "python":
-            raise suite_file.document.error(("models", index), str(error)) from None
+            raise
         return Cost(0, 0, 0, {}, str(error))
     module = tried.module
     return Cost(

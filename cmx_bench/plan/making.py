@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 import warnings
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -17,16 +16,17 @@ from cmx_bench import datasets, units
 from cmx_bench.accuracy import Evaluation, images
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
-from cmx_bench.errors import PlanError
+from cmx_bench.errors import ModelError, PlanError
 from cmx_bench.measures import MEASURES
-from cmx_bench.plan import Plan, estimates, resolving
-from cmx_bench.plan.estimates import Cost
+from cmx_bench.plan import Cost, Plan, estimates, resolving
+from cmx_bench.plan.users import Tried, smallest_batches
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
 from cmx_bench.spec.suite import CpuSetting, CudaSetting, SuiteFile
 from cmx_bench.worker.machine import capture, git_commit, resolve_device, unused_gpu
 
 _SWITCHES = ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "TORCHDYNAMO_SUPPRESS_ERRORS")
+_NOTHING = Tried()
 
 
 def make_plan(
@@ -36,6 +36,7 @@ def make_plan(
     allow_import: bool = False,
     evaluation: Evaluation | None = None,
     given: Mapping[str, Path] | None = None,
+    tried: Tried = _NOTHING,
 ) -> Plan:
     """The plan of a suite for "auto", "cpu", "cuda" or "cuda:N" of this machine.
 
@@ -51,10 +52,10 @@ def make_plan(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about operators that models use
         rate = estimates.core_rate()
-        return make(suite_file, seen, only, allow_import, evaluation, given, rate)
+        return make(suite_file, seen, only, allow_import, evaluation, given, rate, tried)
 
 
-def make(
+def make(  # noqa: PLR0913, PLR0917
     suite_file: SuiteFile,
     machine: Environment,
     only: Sequence[str] = (),
@@ -62,6 +63,7 @@ def make(
     evaluation: Evaluation | None = None,
     given: Mapping[str, Path] | None = None,
     core_rate: float = estimates.CPU_RATE,
+    tried: Tried = _NOTHING,
 ) -> Plan:
     """The plan for `machine`, which `worker.machine.capture` describes.
 
@@ -72,6 +74,7 @@ def make(
         evaluation: on which images models are evaluated.
         given: files of weights by the model's name, which win over the suite's.
         core_rate: multiply-accumulates a second of one core, for the estimate.
+        tried: what is known of users' models; the others are tried by this process.
 
     Raises:
         SuiteError: a model or setting of the suite cannot be measured, with its place in the file.
@@ -88,10 +91,11 @@ def make(
         raise suite_file.document.error(
             ("settings", "<key>"), f"no settings for {kind}; add one under {kind}: or use --device"
         )
-    placed = resolving.models(suite_file, allow_import, given or {})
-    sizes = _sizes(entries)
+    placed = resolving.models(suite_file, allow_import, given or {}, tried.amounts)
+    sizes = smallest_batches(entries)
     found = {
-        (model.name, size): estimates.cost(suite_file, index, size, model, batch)
+        (model.name, size): tried.costs.get((model.name, size))
+        or _cost(suite_file, index, model, size, batch)
         for index, model in placed
         for size, batch in sizes.items()
     }
@@ -131,12 +135,11 @@ def make(
     )
 
 
-def _sizes(entries: Sequence[CpuSetting | CudaSetting]) -> dict[int, int]:
-    """The sizes of images, each with the smallest batch that a setting names for it."""
-    batches: defaultdict[int, list[int]] = defaultdict(list)
-    for entry in entries:
-        batches[entry.image_size] += [] if entry.batch_size == "auto" else [entry.batch_size]
-    return {size: min(batches[size], default=1) for size in sorted(batches)}
+def _cost(suite_file: SuiteFile, index: int, model: Model, image_size: int, batch: int) -> Cost:
+    try:
+        return estimates.cost(model, image_size, batch)
+    except ModelError as error:
+        raise suite_file.document.error(("models", index), str(error)) from None
 
 
 def _setting(

@@ -26,18 +26,23 @@ from cmx_bench.errors import (
 from cmx_bench.measures import counting
 from cmx_bench.models import arguments, families, weights
 from cmx_bench.models.building import build, build_on_meta
+from cmx_bench.plan.users import Amount, matched_sizes, model_of
 from cmx_bench.spec import trust
 from cmx_bench.spec.schema import NAME
-from cmx_bench.spec.suite import CpuSetting, CudaSetting, MatchEntry, ModelEntry, SuiteFile
+from cmx_bench.spec.suite import MatchEntry, ModelEntry, SuiteFile
 
 
 def models(
-    suite_file: SuiteFile, allow_import: bool, given: Mapping[str, Path]
+    suite_file: SuiteFile,
+    allow_import: bool,
+    given: Mapping[str, Path],
+    counted: Mapping[Amount, int | CmxError],
 ) -> list[tuple[int, Model]]:
     """All models in the suite's order, each with the number of the entry that it comes from.
 
     Args:
         given: files of weights by the model's name, which win over the suite's.
+        counted: what is known of users' models that others match.
 
     Raises:
         SuiteError: an entry stands for no model, with its place in the file.
@@ -53,7 +58,7 @@ def models(
     known = {model.name: model for model in named.values()}
     placed = list(named.items())
     for index, entry in matches.items():
-        for model in _matched(suite_file, index, entry, known):
+        for model in _matched(suite_file, index, entry, known, counted):
             if any(model.name == other.name for _, other in placed):
                 raise suite_file.document.error(
                     ("models", index), f"{model.name!r} is there already; keep one of the two"
@@ -68,23 +73,31 @@ def models(
 
 
 def _matched(
-    suite_file: SuiteFile, index: int, entry: MatchEntry, known: Mapping[str, Model]
+    suite_file: SuiteFile,
+    index: int,
+    entry: MatchEntry,
+    known: Mapping[str, Model],
+    counted: Mapping[Amount, int | CmxError],
 ) -> Iterator[Model]:
     """The members of other families that a `match:` entry stands for.
 
     Args:
         known: the suite's other models, by name.
+        counted: what is known of them already.
     """
     suite, error, location = suite_file.suite, suite_file.document.error, ("models", index)
-    settings: list[CudaSetting | CpuSetting] = [*suite.settings.cuda, *suite.settings.cpu]
-    sizes = sorted({setting.image_size for setting in settings})
-    if entry.image_size is None and len(sizes) > 1:
+    sizes = matched_sizes(suite_file, entry)
+    if len(sizes) > 1:
         listed = " and ".join(map(str, sizes))
         raise error(location, f"image_size is missing: the settings have images of {listed} px")
-    size = entry.image_size or sizes[0]
+    size = sizes[0]
 
     def wanted(quantity: search.Quantity) -> int:
-        return amount(quantity, str(entry.match), known, suite.num_classes, size)
+        name = str(entry.match)
+        answer = counted.get((name, quantity, size))
+        if isinstance(answer, CmxError):
+            raise answer
+        return answer or amount(quantity, name, known, suite.num_classes, size)
 
     try:
         amounts = {quantity: entry.number or wanted(quantity) for quantity in entry.quantities}
@@ -120,6 +133,15 @@ def amount(
         if hint := nearest(name, known):
             raise ModelError(f"unknown model {quoted(name)}{hint} of this suite") from None
         raise
+    return amount_of(quantity, model, image_size)
+
+
+def amount_of(quantity: search.Quantity, model: Model, image_size: int) -> int:
+    """Parameters, or MACs for one image.
+
+    Raises:
+        CmxError: it cannot be built or counted.
+    """
     if quantity == "macs":
         return counting.count(lambda: build(model, image_size), image_size).macs
     module = build_on_meta(lambda: build(model, image_size))
@@ -147,15 +169,14 @@ def _resolve(
 
 
 def _source(entry: ModelEntry, num_classes: int, allow_import: bool) -> Model:
-    label = entry.label or entry.name
     if entry.python is not None:
         if not allow_import:
             raise PlanError(
                 f"{entry.name}: python: {entry.python!r} would run code; "
                 f"add --allow-import if you trust this suite"
             )
-        return Model(entry.name, label, entry.family or entry.name, "python", entry.python,
-                     entry.args, entry.weights, num_classes)  # fmt: skip
+        return model_of(entry, num_classes)
+    label = entry.label or entry.name
     if entry.design is not None:
         family, described = entry.design
         return Model(entry.name, label, entry.family or family, family, "",

@@ -72,9 +72,11 @@ def _refuse_repeated(field: str, names: Sequence[str]) -> None:
 
 def is_tried_again(record: Record, before: Record) -> bool:
     """Whether a process may have a record after the one `before`: where that did not end well, or
-    other weights were evaluated."""
-    weights = (one.details.get("weights") for one in (before, record))
-    return before.status != "ok" or len(set(weights)) > 1
+    other weights were evaluated, of another name or content; what was trained is trained once."""
+    named = ("weights",) if "training" in before.details else ("weights", "weights_sha256")
+    return before.status != "ok" or any(
+        before.details.get(key) != record.details.get(key) for key in named
+    )
 
 
 def refuse_in_record(

@@ -68,7 +68,7 @@ def _train(job: TrainingJob, pipe: Connection, part: Part, advance: Callable[[],
         lesson = _lesson(job, part, advance)
         told = _lead(pipe, job, lesson) if part.rank == 0 else _follow(job, lesson)
         return Trained(told, "", seen)
-    except Exception as error:  # whatever a model or an image does fails this training alone
+    except BaseException as error:  # whatever a model or an image does fails this training alone
         traceback.print_exc()
         return Trained(None, reason_of(error, setting), {}, is_of_surroundings(error))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
-from cmx_bench.errors import CmxError, SkipError, cut, first_line, is_of_surroundings
+from cmx_bench.errors import CmxError, SkipError, cut, first_line, is_of_surroundings, said
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.forward import apply_flags, out_of_memory, refuse_uncompiled
 from cmx_bench.models.building import origin
@@ -59,7 +59,7 @@ def _outcome(job: Job) -> Outcome:
         seen = machine.capture(cell.setting.device)  # as it was while measuring
     except SkipError as lack:
         return Outcome({}, str(lack), seen, skipped=True)
-    except Exception as error:  # whatever a model does becomes a failed record, never a lost run
+    except BaseException as error:  # whatever a model does is a failed record, never a lost run
         traceback.print_exc()
         reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)
     return Outcome(found.values, reason, seen, found.covariates, found.discarded,
@@ -71,11 +71,11 @@ def origins(model: Model) -> Mapping[str, object]:
     return {"origin": found} if (found := origin(model)) else {}
 
 
-def reason_of(error: Exception, setting: Setting) -> str:
+def reason_of(error: BaseException, setting: Setting) -> str:
     """Why a cell failed, in a line."""
     if out_of_memory(error):
         return f"out of memory at batch {setting.batch_size} on {setting.device}"
-    told, text = first_line(error), str(error)
+    told, text = first_line(error), said(error)
     if isinstance(error, CmxError):
         return told
     reason = f"{type(error).__name__}: {told}"

@@ -1,4 +1,4 @@
-"""What a fresh process does to evaluate models: all that share a setting, on the same images."""
+"""What a fresh process does to evaluate models of one setting, all on the same images."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def steps(
     for cell in cells:
         try:
             entrants[cell.key] = _enter(cell, task, valid, folder, size)
-        except Exception as error:  # whatever a model does fails its cell, never the others
+        except BaseException as error:  # whatever a model does fails its cell, never the others
             yield _failed(cell, error, seen, len(cells))
     if not entrants:
         return
@@ -128,7 +128,7 @@ def steps(
                 _go_on(entrant, chunk, sums)
             except DataError:
                 raise
-            except Exception as error:
+            except BaseException as error:
                 del entrants[key]
                 yield _failed(entrant.cell, error, seen, len(cells))
             spent[key] += decoding / len(spent) + time.monotonic() - begin
@@ -261,7 +261,7 @@ def _outcome(
     return Outcome(values, "", seen, elapsed=seconds, details=details)
 
 
-def _failed(cell: Cell, error: Exception, seen: Environment, together: int) -> Evaluated:
+def _failed(cell: Cell, error: BaseException, seen: Environment, together: int) -> Evaluated:
     """A cell that failed; one for which there was no memory left may do better alone."""
     traceback.print_exception(error)
     reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)

@@ -49,7 +49,9 @@ def serve(driver: Connection) -> None:
                 _time(order, model, setting, driver)
         except _HUNG_UP:
             raise
-        except Exception as error:  # whatever a model does fails its cell, and no more than that
+        except (
+            BaseException
+        ) as error:  # whatever a model does fails its cell, and no more than that
             traceback.print_exc()
             driver.send({"reason": reason_of(error, setting)})
 

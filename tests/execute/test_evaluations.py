@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import time
@@ -16,11 +17,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from cmx_bench import report
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import evaluations, opening, runner
+from cmx_bench.models.building import build
 from cmx_bench.plan import Plan, making
 from cmx_bench.results import records
 from cmx_bench.results.executions import executions
@@ -56,7 +59,7 @@ def ok(share: float = 0.5) -> Outcome:
         "dataset": "digits", "images": 100, "correct": {"top1": round(100 * share)}, "broken": {},
         "preprocessing": {"geometry": {"image_size": 56, "crop_pct": 1, "crop_mode": "center",
                                        "interpolation": "bicubic"}, "mean": [0], "std": [1]},
-        "weights_sha256": "0123456789abcdef",
+        "weights_sha256": hashlib.sha256().hexdigest(),  # of an empty file, as they are here
     }  # fmt: skip
     return Outcome({"top1": [share]}, "", CPU, details=details)
 
@@ -67,7 +70,7 @@ Life = Callable[[Connection, Sequence[Cell]], None]
 
 
 # A process as it is found when its pipe has ended.
-KILLED: Any = SimpleNamespace(join=lambda: None, exitcode=-signal.SIGKILL)
+KILLED: Any = SimpleNamespace(join=lambda seconds: None, exitcode=-signal.SIGKILL)
 
 
 @pytest.fixture
@@ -113,6 +116,81 @@ def test_all_are_evaluated_in_one_process(lives: Any) -> None:
     given = lives(life)
     assert outcomes() == {cell.key: ok() for cell in CELLS}
     assert len(given) == 1
+
+
+def test_a_users_model_has_a_process_of_its_own(lives: Any) -> None:
+    def life(pipe: Connection, cells: Sequence[Cell]) -> None:
+        pipe.send(Seen(2, 4))
+        for cell in cells:
+            pipe.send(Evaluated(cell.key, ok()))
+
+    own = replace(CELLS[1], model=replace(CELLS[1].model, source="python", target="mine:build"))
+    given = lives(life)
+    seen: list[Seen] = []
+    cells = [CELLS[0], own, CELLS[2]]
+    found = evaluations.execute(cells, TASK, Path(os.devnull).parent, 60.0, seen.append)
+    assert [outcome for _, outcome in found] == [ok()] * 3
+    assert given == [[CELLS[0].key, CELLS[2].key], [own.key]]
+    assert seen == [Seen(2, 8), Seen(6, 8)]
+
+
+# A model that changes what predicts in its process, as soon as it sees values.
+PATCHES = """\
+import torch
+from torch import nn
+
+class Patches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 10)
+
+    def forward(self, x):
+        if x.device.type != "meta":
+            nn.functional.batch_norm = lambda x, *rest: x * 0
+            nn.functional.gelu = lambda x, **rest: x * 0
+        return self.head(x.mean((2, 3)))
+"""
+BESIDE = """\
+name: beside
+num_classes: 10
+models:
+  - {name: first, convmixer: {dim: 8, depth: 1, kernel_size: 3}, weights: w/first.pth}
+  - {name: bad, python: "patching_models:Patches", weights: w/bad.pth}
+  - {name: last, convmixer: {dim: 8, depth: 2, kernel_size: 3}, weights: w/last.pth}
+measures: [accuracy]
+accuracy: {dataset: digits, preprocessing: shared}
+settings:
+  cpu: [{name: cpu, batch_size: 64, image_size: 32}]
+"""
+
+
+def test_a_model_that_changes_torch_changes_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The models beside it are as accurate as they are without it."""
+    (tmp_path / "patching_models.py").write_text(PATCHES)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w").mkdir()
+    (tmp_path / "suite.yaml").write_text(BESIDE)
+    suite_file = suite.load(str(tmp_path / "suite.yaml"), trusted=True)
+    for name in ("first", "bad", "last"):
+        (tmp_path / "w" / f"{name}.pth").touch()
+    task = Evaluation(suite_file.suite.accuracy, tmp_path)
+    plan = making.make(suite_file, CPU, allow_import=True, evaluation=task)
+    torch.manual_seed(0)
+    for model in plan.models:
+        torch.save(build(model, 32).state_dict(), str(model.weights))
+
+    def top1(*names: str) -> dict[str, Any]:
+        cells = [cell for cell in plan.cells if cell.model.name in names]
+        home = tmp_path / "-".join(names)
+        home.mkdir()
+        found = evaluations.execute(cells, task, home, 300.0, lambda seen: None)
+        return {cell.model.name: (outcome.reason, outcome.values) for cell, outcome in found}
+
+    alone, beside = top1("first", "last"), top1("first", "bad", "last")
+    assert [reason for reason, _ in beside.values()] == ["", "", ""]
+    assert {name: beside[name] for name in alone} == alone
 
 
 def test_a_process_that_dies_fails_only_the_model_that_kills_it(lives: Any) -> None:
@@ -209,6 +287,24 @@ def run_once(plan: Plan, folder: Path, evaluator: Evaluator) -> dict[str, str]:
 
 def watched(job: Job, record: object) -> None:
     assert job.seen is None or job.seen == Seen(1, 2)
+
+
+def test_weights_replaced_under_their_name_are_evaluated_again(made: Any, tmp_path: Path) -> None:
+    def answer(cell: Cell) -> Outcome:
+        found = ok()
+        content = Path(str(cell.model.weights)).read_bytes()
+        details = {**found.details, "weights_sha256": hashlib.sha256(content).hexdigest()}
+        return replace(found, details=details)
+
+    plan: Plan = made()
+    for expected in ([["mixer", "other"]], []):
+        evaluator = Evaluator(answer)
+        run_once(plan, tmp_path, evaluator)
+        assert evaluator.asked == expected
+    (tmp_path / "w" / "other.pth").write_bytes(b"other weights")
+    evaluator = Evaluator(answer)
+    run_once(plan, tmp_path, evaluator)
+    assert evaluator.asked == [["other"]]
 
 
 def test_other_weights_are_another_try_and_no_other_seed(made: Any, tmp_path: Path) -> None:

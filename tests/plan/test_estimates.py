@@ -129,7 +129,10 @@ def test_a_model_of_one_batch_size_is_tried_with_that_of_the_suite(
         plan = made(suite_of, cpu, allow_import=True)
         assert len(plan.troubles) == troubles
         assert len(plan.cells) == 4
-    assert "net: does not run on 56 px images: shape '[4, 10]' is invalid" in plan.troubles[0]
+    assert (
+        "net: does not run on 56 px images: RuntimeError: shape '[4, 10]' is invalid"
+        in plan.troubles[0]
+    )
 
 
 def test_a_gpus_blocks_and_context_take_time(gpu: dict[str, Any], write_suite: Write) -> None:

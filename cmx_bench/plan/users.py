@@ -1,0 +1,110 @@
+"""Users' models tried for a plan, each in a process of its own: one that dies or hangs there ends
+nothing else."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from cmx_bench.cell import Model
+from cmx_bench.designs.search import Quantity
+from cmx_bench.errors import CmxError
+from cmx_bench.plan import Cost
+from cmx_bench.spec.suite import CpuSetting, CudaSetting, MatchEntry, ModelEntry, SuiteFile
+from cmx_bench.worker import local
+from cmx_bench.worker.local import ProcessError
+from cmx_bench.worker.targets import Target
+
+_LONGEST = 300.0  # seconds for one model, where the suite's timeout gives more
+
+# Of a model that another is to match: its name, what is matched, the size of images.
+Amount: TypeAlias = tuple[str, Quantity, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What users' models cost by name and image size, and how large those are that others match, or
+    why nobody knows."""
+
+    costs: Mapping[tuple[str, int], Cost] = field(default_factory=dict)
+    amounts: Mapping[Amount, int | CmxError] = field(default_factory=dict)
+
+
+def tried(suite_file: SuiteFile, device: str) -> Tried:
+    """Builds and runs the users' models of a trusted suite; without any it starts no process.
+
+    Raises:
+        PlanError: there is no such device.
+    """
+    suite = suite_file.suite
+    models = {
+        entry.name: model_of(entry, suite.num_classes)
+        for entry in suite.models
+        if isinstance(entry, ModelEntry) and entry.python is not None
+    }
+    if not models:
+        return Tried()
+    kind = str(local.call(Target.RESOLVE_DEVICE, device)).partition(":")[0]
+    sizes = smallest_batches(getattr(suite.settings, kind))
+    limit = min(suite.timeout, _LONGEST)
+    costs = {
+        (name, size): cost
+        for name, model in models.items()
+        for size, cost in _costs(model, sizes, limit).items()
+    }
+    matched = {
+        (str(entry.match), quantity, size): models[str(entry.match)]
+        for entry in suite.models
+        if isinstance(entry, MatchEntry) and str(entry.match) in models
+        for quantity in entry.quantities
+        for size in matched_sizes(suite_file, entry)
+    }
+    return Tried(costs, {key: _amount(key, model, limit) for key, model in matched.items()})
+
+
+def model_of(entry: ModelEntry, num_classes: int) -> Model:
+    """The model that a `python:` entry stands for."""
+    assert entry.python is not None
+    label, family = entry.label or entry.name, entry.family or entry.name
+    return Model(entry.name, label, family, "python", entry.python, entry.args, entry.weights,
+                 num_classes)  # fmt: skip
+
+
+def smallest_batches(entries: Sequence[CpuSetting | CudaSetting]) -> dict[int, int]:
+    """The sizes of images, each with the smallest batch that a setting names for it."""
+    batches: defaultdict[int, list[int]] = defaultdict(list)
+    for entry in entries:
+        batches[entry.image_size] += [] if entry.batch_size == "auto" else [entry.batch_size]
+    return {size: min(batches[size], default=1) for size in sorted(batches)}
+
+
+def matched_sizes(suite_file: SuiteFile, entry: MatchEntry) -> list[int]:
+    """The size of images for which a `match:` entry counts; several where it must name one."""
+    if entry.image_size is not None:
+        return [entry.image_size]
+    settings: list[CudaSetting | CpuSetting] = [
+        *suite_file.suite.settings.cuda, *suite_file.suite.settings.cpu
+    ]  # fmt: skip
+    return sorted({setting.image_size for setting in settings})
+
+
+def _costs(model: Model, sizes: Mapping[int, int], limit: float) -> Mapping[int, Cost]:
+    try:
+        costs: Mapping[int, Cost] = local.call(Target.TRY, model, sizes, timeout=limit)
+    except ProcessError as error:
+        trouble = f"{model.name}: the process that builds and runs it once {error}"
+        return dict.fromkeys(sizes, Cost(0, 0, 0, {}, trouble))
+    return costs
+
+
+def _amount(key: Amount, model: Model, limit: float) -> int | CmxError:
+    _, quantity, image_size = key
+    try:
+        amount: int = local.call(Target.COUNT_USERS, quantity, model, image_size, timeout=limit)
+    except ProcessError as error:
+        return ProcessError(f"{model.name}: the process that counts its {quantity} {error}")
+    except CmxError as error:
+        return error
+    return amount
