@@ -127,7 +127,7 @@ def receive(child: Child, timeout: float | None) -> Any:
     try:
         said = heard(child.pipe, timeout)
     except (EOFError, ConnectionResetError):
-        child.process.join()
+        child.process.join(_GOODBYE_SECONDS)  # a model may close the pipe and go on
         raise ended(child.process.exitcode) from None
     if isinstance(said, CmxError):
         raise said
@@ -268,12 +268,17 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _run(target: str, arguments: tuple[object, ...]) -> Any:
-    """The life of the fresh process."""
+    """The life of the fresh process; what a model forks from it ends with it."""
     end_with(os.getppid())  # the server, which ends with the command
+    os.register_at_fork(after_in_child=_end_with_parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends this
     if isinstance(sys.stdout, io.TextIOWrapper):  # a model may print what its encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     return function(target)(*arguments)
+
+
+def _end_with_parent() -> None:
+    end_with(os.getppid())
 
 
 def function(target: str) -> Callable[..., Any]:
@@ -286,6 +291,7 @@ def function(target: str) -> Callable[..., Any]:
 def bound(pipe: Connection, target: str, arguments: tuple[object, ...]) -> None:
     """Runs the function on a pipe whose other end must stay open, as it does while its process
     lives; sends the error for the user that it raises."""
+    os.register_at_fork(after_in_child=pipe.close)  # or it would not end while a child lives
     Thread(target=_end_with, args=(pipe,), daemon=True).start()
     try:
         function(target)(pipe, *arguments)
@@ -324,7 +330,9 @@ def told_end(line: str) -> ProcessError:
 
 def death(exit_code: int | None) -> str:
     """How a process ended that gave no result."""
-    if exit_code is None or exit_code >= 0:
+    if exit_code is None:
+        return "closed its pipe and went on"
+    if exit_code >= 0:
         return f"ended without a result (exit code {exit_code})"
     name = signal.Signals(-exit_code).name
     return f"was killed by {name}" + (limits.told(_OUT_OF_MEMORY) if name == "SIGKILL" else "")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -69,6 +70,30 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
         child.pipe.close()  # as a killed process leaves it
         child.process.join(300)
         assert child.process.exitcode == 1
+
+
+FORKS = """\
+import os, pathlib, time
+def forks(told):
+    if os.fork() == 0:
+        pathlib.Path(told).write_text(str(os.getpid()))
+        time.sleep(600)
+    while not pathlib.Path(told).exists() or not pathlib.Path(told).read_text():
+        time.sleep(0.01)
+    os._exit(7)
+"""
+
+
+def test_what_a_process_forks_keeps_nobody_waiting_and_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "forking.py").write_text(FORKS)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(local.ProcessError, match=r"exit code 7"):
+        local.call("forking:forks", str(tmp_path / "told"), timeout=300.0)
+    with suppress(psutil.NoSuchProcess):
+        forked = psutil.Process(int((tmp_path / "told").read_text()))
+        assert psutil.wait_procs([forked], timeout=60)[1] == []
 
 
 def test_a_long_folder_for_temporary_files(tmp_path: Path) -> None:
