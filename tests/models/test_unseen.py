@@ -182,5 +182,5 @@ def test_a_trial_says_why_a_model_does_not_run() -> None:
             raise ValueError("no\nmore")
 
     tried = trial.run(Wrong, 8)
-    assert (tried.macs, tried.error, tried.late) == (0, "no", "")
+    assert (tried.macs, tried.error, tried.late) == (0, "ValueError: no", "")
     assert trial.run(lambda: plain().eval(), 8).macs == 3 * 4 * 64 + 40

@@ -60,7 +60,7 @@ def test_a_training_takes_its_steps(write_suite: Write, cpu: dict[str, Any]) -> 
     file = suite.load(str(write_suite(TRAINED)))
     plan = making.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()), core_rate=1e9)
     first, _ = plan.cells
-    cost = estimates.cost(file, 0, 16, plan.models[0])
+    cost = estimates.cost(plan.models[0], 16)
     assert cost.layers > 8
 
     def passed(images: int) -> float:
