@@ -126,7 +126,9 @@ def test_the_exit_code_and_the_page_agree_on_a_contradiction(
     suite = write_suite(TINY)
     assert cmx("run", suite, "--out", "out", "--only", "*/params/*")[0] == 0
     [first, _] = records.read(Path("out"))
-    records.append(Path("out"), replace(first, values=first.values | {"params": [1.0]}))
+    records.append(
+        Path("out"), replace(first, replicate=1, values=first.values | {"params": [1.0]})
+    )
     code, _, err = cmx("run", suite, "--out", "out", "--only", "*/params/*")
     assert code == 4
     assert err.splitlines()[-1] == "1 of 2 cells failed; the report says why"

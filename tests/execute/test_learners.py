@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
@@ -40,6 +37,7 @@ from cmx_bench.worker.targets import Target
 from ..conftest import CPU, StandIn
 from ..training.test_batches import recipe
 from ..training.test_loop import HARD, model
+from . import pretended
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 64, 16)
 HALVES = SharedPreprocessing(crop_pct=1.0, mean=[0.5] * 3, std=[0.5] * 3)
@@ -228,22 +226,9 @@ def test_batchnorm_may_be_each_processs_own(tmp_path: Path, few: Path) -> None:
 # --- side by side ---------------------------------------------------------------------------------
 
 
-def pretend(pipe: Connection, job: TrainingJob, log: Path) -> None:
-    """In the place of a training: does what its model is called, once the others have begun."""
-    (log.parent / job.cell.model.name).touch()
-    while len(list(log.parent.iterdir())) < job.at_once:
-        time.sleep(0.01)
-    if job.cell.model.name == "dies":
-        os.abort()
-    pipe.send(Seen(3, 10))
-    if job.cell.model.name == "hangs":
-        time.sleep(600)
-    pipe.send(Trained({"at_once": job.at_once}, "", {}))
-
-
 def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All three are under way at once: the one that dies and the one that hangs harm no other."""
-    monkeypatch.setattr(learners, "_TARGET", f"{__name__}:pretend")
+    monkeypatch.setattr(learners, "_TARGET", f"{pretended.__name__}:pretend")
     cells = [
         replace(cell("mixer"), model=replace(model("mixer"), name=name))
         for name in ("hangs", "dies", "learns")
@@ -253,11 +238,11 @@ def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for one in cells
     ]
     told: list[Seen] = []
-    found = learners._trained(jobs, tmp_path / "log.txt", 20.0, told.append)
+    found = learners._trained(jobs, tmp_path / "log.txt", 10.0, told.append)
     ended = {job.cell.model.name: one for job, one, _ in found}
     assert ended["learns"].told == {"at_once": 3}
     assert ended["dies"].reason == "the process was killed by SIGABRT"
-    assert ended["hangs"].reason == "the process took longer than 20 s"
+    assert ended["hangs"].reason == "the process took longer than 10 s"
     assert list(ended)[-1] == "hangs"
     assert told[-1] == Seen(23, 30, "training hangs")  # two have ended
 
