@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -58,6 +59,15 @@ GPU: dict[str, Any] = CPU | {
     "device": "cuda:0", "device_name": "A GPU", "compute_capability": "9.0", "triton": "3.9",
     "cc": True, "python_headers": True, "device_count": 4,
 }  # fmt: skip
+
+
+@pytest.fixture
+def fresh_server() -> Iterator[None]:
+    """A server of processes that begins in this test: one that runs has the environment, and the
+    import path, of the test that began it."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    yield
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -151,6 +151,7 @@ def test_what_is_captured_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(map(must_match, names))
 
 
+@pytest.mark.usefixtures("fresh_server")
 def test_what_chooses_kernels_and_allocators_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a process that is timed and in one that is not, for which this package sets more."""
     given = {"LD_PRELOAD": "", "KMP_AFFINITY": "compact", "OMP_WAIT_POLICY": "ACTIVE",
