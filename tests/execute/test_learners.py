@@ -229,7 +229,9 @@ def test_batchnorm_may_be_each_processs_own(tmp_path: Path, few: Path) -> None:
 @pytest.mark.usefixtures("fresh_server")
 def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All three are under way at once: the one that dies and the one that hangs harm no other."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # where the stand-in is found
+    root = str(Path(__file__).parents[2])  # where the stand-in is found
+    monkeypatch.syspath_prepend(root)
+    monkeypatch.setenv("PYTHONPATH", root)
     local.call("os:getpid")  # waits until the server has loaded torch
     monkeypatch.setattr(learners, "_TARGET", f"{pretended.__name__}:pretend")
     cells = [
