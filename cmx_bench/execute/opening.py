@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.execute import origins
 from cmx_bench.plan import Plan
-from cmx_bench.results import environment, records
+from cmx_bench.results import environment, origins, records
 from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.records import Run
 from cmx_bench.spec.claims import Claim
@@ -95,8 +94,12 @@ def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
         return "of other cells"
     for name, (then, now) in environment.differences(run.machine, plan.machine, _SAME_RUN).items():
         return f"{name} was {then}, is {now}"
-    then = origins.of(records.read(folder)) if plan.origins else {}
-    return origins.changed(then, plan.origins) or None
+    before = origins.of(records.read(folder)) if plan.origins else {}
+    for model, now in plan.origins.items():
+        if then := origins.other_before(model, now, before):
+            described = origins.describe(then), origins.describe(now)
+            return "{} was built from {}, now from {}".format(model, *described)
+    return None
 
 
 def _new_run(

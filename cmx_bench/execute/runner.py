@@ -18,11 +18,19 @@ from typing import TypeAlias
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError, cut
-from cmx_bench.execute import evaluations, learners, opening, origins, remaining
+from cmx_bench.execute import evaluations, learners, opening, remaining
 from cmx_bench.execute.evaluations import Evaluator
 from cmx_bench.measures import MEASURES
+from cmx_bench.models.importing import Origin
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, at_once
-from cmx_bench.results import agreement, disturbance, environment, predictions, records
+from cmx_bench.results import (
+    agreement,
+    disturbance,
+    environment,
+    origins,
+    predictions,
+    records,
+)
 from cmx_bench.results.records import Record
 from cmx_bench.spec import disk
 from cmx_bench.worker import local
@@ -81,7 +89,7 @@ def _run(
     measured = executor(jobs, plan.suite_file.suite.timeout)
     with records.appending(folder) as append:
         for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
-            outcome = origins.checked(job.cell, outcome, known_origins)  # noqa: PLW2901
+            outcome = _of_one_origin(job.cell, outcome, known_origins)  # noqa: PLW2901
             name = environment.digest(outcome.environment)
             if outcome.lost:
                 lost.add(job.cell.key)
@@ -104,6 +112,20 @@ def _run(
     cut_off = remaining.cut_off(plan, cells) if budget is not None else {}
     records.rewrite_run(folder, dataclasses.replace(known, finished=finished, cut_off=cut_off))
     return found
+
+
+def _of_one_origin(cell: Cell, outcome: Outcome, known: dict[str, Origin]) -> Outcome:
+    """The outcome, or a failure where its model is not that of the cells before; the first of a
+    model is added to those `known`."""
+    mine = outcome.details.get("origin", {})
+    first = origins.other_before(cell.model.name, mine, known)
+    if first is None:
+        return outcome
+    reason = (f"built from {origins.describe(mine)}, the run's other cells of it from "
+              f"{origins.describe(first)}; leave the file alone and begin another run")  # fmt: skip
+    return dataclasses.replace(
+        outcome, values={}, covariates={}, discarded={}, details={}, reason=reason
+    )
 
 
 def _record(job: Job, outcome: Outcome, environment_name: str) -> Record:

@@ -25,6 +25,7 @@ from cmx_bench.errors import CmxError
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.measures import conditions
+from cmx_bench.results import origins
 from cmx_bench.results.records import Environment
 from cmx_bench.worker.job import LOOK
 from cmx_bench.worker.local import LostError, ProcessError
@@ -145,15 +146,15 @@ def measure(
         [found] = conditions.covariates([before, ask(one, LOOK)])
         seen = {name: value for name, value in found.items() if name not in _OF_HEAD}
     environments = (ready[base.name]["environment"], ready[head.name]["environment"])
-    origins = (_origin(cell, ready[base.name]), _origin(cell, ready[head.name]))
+    built_from = (_origin(cell, ready[base.name]), _origin(cell, ready[head.name]))
     took = time.monotonic() - begin
-    return Pair(cell.key, passes, cores, blocks, environments, took, seen, origins)
+    return Pair(cell.key, passes, cores, blocks, environments, took, seen, built_from)
 
 
 def _origin(cell: Cell, answer: Mapping[str, Any]) -> str:
     """`ours from mynet.py (1f0a…)`; an older version of this package does not say it."""
-    found = answer.get("origin")
-    return f"{cell.model.name} from {found['file']} ({found['sha256'][:12]})" if found else ""
+    origin = answer.get("origin")
+    return f"{cell.model.name} from {origins.describe(origin)}" if origin else ""
 
 
 @dataclass(frozen=True, slots=True)

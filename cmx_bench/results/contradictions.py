@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from cmx_bench.measures.workload import KINDS
 from cmx_bench.metrics import METRICS, first_of
+from cmx_bench.results import origins
 from cmx_bench.results.validation import DamageError, Location, shown
 from cmx_bench.spec.schema import NAME
 
 if TYPE_CHECKING:
+    from cmx_bench.models.importing import Origin
     from cmx_bench.results.records import Record, Run
 
 
@@ -109,7 +111,7 @@ def refuse_in_record(
         raise DamageError(("cell",), f"the run has no {record.cell!r}")
 
 
-def refuse_other_origin(record: Record, known: dict[str, Mapping[str, str]]) -> None:
+def refuse_other_origin(record: Record, known: dict[str, Origin]) -> None:
     """Refuses a record of a model that the records before were not built from the same file.
 
     Args:
@@ -118,16 +120,13 @@ def refuse_other_origin(record: Record, known: dict[str, Mapping[str, str]]) -> 
     Raises:
         DamageError: it is such a record.
     """
-    if mine := record.details.get("origin"):
-        first = known.setdefault(record.model, mine)
-        if first["sha256"] != mine["sha256"]:
-            raise DamageError(("details", "origin"), f"{record.model} was built from {told(mine)}, "
-                                                     f"and before from {told(first)}")  # fmt: skip
-
-
-def told(origin: Mapping[str, str]) -> str:
-    """`mynet.py (1f0a…)`: a file, and the beginning of its hash."""
-    return f"{origin['file']} ({origin['sha256'][:12]})"
+    mine = record.details.get("origin", {})
+    if first := origins.other_before(record.model, mine, known):
+        raise DamageError(
+            ("details", "origin"),
+            f"{record.model} was built from {origins.describe(mine)}, "
+            f"and before from {origins.describe(first)}",
+        )
 
 
 def _refuse_impossible(record: Record) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import environment, gaps, records
+from cmx_bench.results import environment, gaps, origins, records
 from cmx_bench.results.records import Record, Run
 from cmx_bench.spec import disk
+
+if TYPE_CHECKING:
+    from cmx_bench.models.importing import Origin
 
 # What a run's folder holds beside run.json and its records and no rendering makes; and the ends of
 # what belongs to work that was not finished.
@@ -105,8 +108,15 @@ def _executions(parts: Mapping[Path, Sequence[Record]]) -> list[Record]:
     """The records of all parts in the order in which they were measured, each once."""
     places: dict[tuple[str, int], tuple[Path, Record]] = {}
     kept: dict[str, Record] = {}
+    built_from: dict[str, Origin] = {}
     for part, found in parts.items():
         for record in found:
+            mine = record.details.get("origin", {})
+            if first := origins.other_before(record.model, mine, built_from):
+                raise RecordsError(
+                    f"{part}: {record.model} was built from {origins.describe(mine)}, in another "
+                    f"part from {origins.describe(first)}; measure one of them anew"
+                )
             execution = record.cell, record.replicate
             where, other = places.setdefault(execution, (part, record))
             if where != part and other != record and {record.status, other.status} == {"ok"}:

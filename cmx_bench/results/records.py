@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
@@ -42,6 +42,9 @@ from cmx_bench.results.validation import (
 )
 from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
+
+if TYPE_CHECKING:
+    from cmx_bench.models.importing import Origin
 
 SCHEMA = 3
 Environment: TypeAlias = dict[str, Any]
@@ -232,7 +235,7 @@ def _in_order(
     cells, environments = (None, None) if run is None else (set(run.cells), run.environments)
     numbers: dict[str | bytes, int] = {}
     latest: dict[tuple[str, int], tuple[int, Record]] = {}
-    origins: dict[str, Mapping[str, str]] = {}
+    origins: dict[str, Origin] = {}
     records = []
     for number, text in enumerate(texts, 1):
         if (earlier := numbers.setdefault(text, number)) != number:

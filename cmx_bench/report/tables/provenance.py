@@ -11,6 +11,7 @@ from cmx_bench.report import entries
 from cmx_bench.results import summary
 from cmx_bench.results.environment import comparable, must_match
 from cmx_bench.results.nouns import Key, Report
+from cmx_bench.results.origins import of as origins_of
 from cmx_bench.results.records import Environment
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
@@ -120,17 +121,16 @@ def origins(report: Report) -> Table:
         Column("file", "File"),
         Column("sha256", "SHA-256", title="Of the file and of what it imports from its folder"),
     )
-    found = {one.model: one.details["origin"] for one in report.records
-             if one.details.get("origin")}  # fmt: skip
+    built_from = origins_of(report.records)
     rows = (
         (
             model,
             model.target,
-            found[model.name]["file"],
-            Entry(found[model.name]["sha256"][:12], title=found[model.name]["sha256"]),
+            built_from[model.name]["file"],
+            Entry(built_from[model.name]["sha256"][:12], title=built_from[model.name]["sha256"]),
         )
         for model in report.run.models
-        if model.name in found
+        if model.name in built_from
     )
     return entries.table("origins", "Files of own models", columns, rows)
 

@@ -1,0 +1,34 @@
+"""The files that users' models are built from: one for each model of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cmx_bench.models.importing import Origin
+    from cmx_bench.results.records import Record
+
+
+def of(records: Iterable[Record]) -> dict[str, Origin]:
+    """The origin of each model of which there are records that say it."""
+    return {
+        record.model: record.details["origin"] for record in records if record.details.get("origin")
+    }
+
+
+def other_before(model: str, origin: Origin, known: dict[str, Origin]) -> Origin | None:
+    """The origin that a model had before, where its content is another now; None where it is not.
+
+    Args:
+        known: the origins so far, by model; the first of a model is added.
+    """
+    if not origin:
+        return None
+    first = known.setdefault(model, origin)
+    return first if first["sha256"] != origin["sha256"] else None
+
+
+def describe(origin: Origin) -> str:
+    """`mynet.py (1f0a…)`: a file, and the beginning of its hash."""
+    return f"{origin['file']} ({origin['sha256'][:12]})"
