@@ -166,6 +166,7 @@ def receive(server: Server, pipe: Connection, timeout: float) -> Any:
     """What a process sends next.
 
     Raises:
+        CmxError: the process sent it.
         ProcessError: it died, or took longer than `timeout` seconds.
     """
     try:

@@ -76,12 +76,8 @@ def execute(
     log = disk.within(folder, "log.txt")
     for job, trained, seconds in _trained(jobs, log, timeout, watch):
         if trained.told is None:
-            yield (
-                job.cell,
-                Outcome(
-                    {}, trained.reason, trained.environment, elapsed=seconds, lost=trained.lost
-                ),
-            )
+            environment, lost = trained.environment, trained.lost
+            yield job.cell, Outcome({}, trained.reason, environment, elapsed=seconds, lost=lost)
         else:
             ready.append(_Ready(job.cell, job.files.last, trained.told, seconds))
     ready.sort(key=lambda one: cells.index(one.cell))

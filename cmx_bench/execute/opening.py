@@ -97,8 +97,8 @@ def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
     before = origins.of(records.read(folder)) if plan.origins else {}
     for model, now in plan.origins.items():
         if then := origins.other_before(model, now, before):
-            described = origins.describe(then), origins.describe(now)
-            return "{} was built from {}, now from {}".format(model, *described)
+            was, is_now = origins.describe(then), origins.describe(now)
+            return f"{model} was built from {was}, now from {is_now}"
     return None
 
 

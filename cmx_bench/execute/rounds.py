@@ -18,7 +18,6 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import TypeAlias
 
-from cmx_bench.errors import CmxError
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.measures import MEASURES, compiled
@@ -98,8 +97,5 @@ def _ready(log: Path, variables: Mapping[str, str]) -> Iterator[Server]:
 
 def _call_of(server: Server, job: Job, timeout: float) -> Outcome:
     with interpreters.process(server, Target.ANSWER, Target.SAMPLE, (job,)) as pipe:
-        outcome = interpreters.receive(server, pipe, timeout)
-    if isinstance(outcome, CmxError):
-        raise outcome
-    assert isinstance(outcome, Outcome)
+        outcome: Outcome = interpreters.receive(server, pipe, timeout)
     return outcome

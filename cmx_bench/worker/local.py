@@ -125,13 +125,10 @@ def receive(child: Child, timeout: float | None) -> Any:
         ProcessError: it died, or took longer than `timeout` seconds.
     """
     try:
-        said = heard(child.pipe, timeout)
+        return heard(child.pipe, timeout)
     except (EOFError, ConnectionResetError):
         child.process.join(_GOODBYE_SECONDS)  # a model may close the pipe and go on
         raise ended(child.process.exitcode) from None
-    if isinstance(said, CmxError):
-        raise said
-    return said
 
 
 def heard(pipe: Connection, timeout: float | None) -> Any:
@@ -139,6 +136,7 @@ def heard(pipe: Connection, timeout: float | None) -> Any:
     stopped (Ctrl-Z), no look passes.
 
     Raises:
+        CmxError: it is one.
         ProcessError: nothing came.
         EOFError: its other end was closed.
     """
@@ -146,7 +144,10 @@ def heard(pipe: Connection, timeout: float | None) -> Any:
     while not pipe.poll(LOOK if left is None else min(left, LOOK)):
         if left is not None and (left := left - LOOK) <= 0:
             raise ProcessError(f"took longer than {timeout:g} s")
-    return pipe.recv()
+    said = pipe.recv()
+    if isinstance(said, CmxError):
+        raise said
+    return said
 
 
 def start(target: str, *arguments: object) -> BaseProcess:
@@ -155,24 +156,20 @@ def start(target: str, *arguments: object) -> BaseProcess:
     Raises:
         LostError: the server that forks it died twice.
     """
-    try:
-        return _started(target, arguments)
-    except (EOFError, ConnectionError):
-        pass  # the server died meanwhile: another is begun
-    try:
-        return _started(target, arguments)
-    except (EOFError, ConnectionError):
-        raise LostError(f"could not be started: {_servers_last_words()}") from None
+    return twice(partial(_started, target, arguments))
 
 
 def _started(target: str, arguments: tuple[object, ...]) -> BaseProcess:
     forks = "forkserver" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if forks else "spawn")
-    with _environment(_of_this_process()):
-        if forks:
-            _ensure_server()
-        process: BaseProcess = context.Process(target=_run, args=(target, arguments))  # type: ignore[attr-defined]
-        process.start()
+    try:
+        with _environment(_of_this_process()):
+            if forks:
+                _ensure_server()  # first: a process takes the folder of its sockets along
+            process: BaseProcess = context.Process(target=_run, args=(target, arguments))  # type: ignore[attr-defined]
+            process.start()
+    except (EOFError, ConnectionError):  # the server died meanwhile: another try begins one
+        raise LostError(f"could not be started: {_servers_last_words()}") from None
     return process
 
 
@@ -269,7 +266,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 def _run(target: str, arguments: tuple[object, ...]) -> Any:
     """The life of the fresh process; what a model forks from it ends with it."""
-    end_with(os.getppid())  # the server, which ends with the command
+    _end_with_parent()  # the server, which ends with the command
     os.register_at_fork(after_in_child=_end_with_parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends this
     if isinstance(sys.stdout, io.TextIOWrapper):  # a model may print what its encoding lacks
