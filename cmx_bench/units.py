@@ -196,14 +196,19 @@ def plain(text: str) -> str:
 _BYTES = re.compile("[\udc80-\udcff]+")  # as Python holds what it cannot decode of a name: PEP 383
 
 
+def decoded(name: str) -> str:
+    """A file's name with the bytes that Python could not decode: as UTF-8 where they can be, and as
+    `\\xe9` where not."""
+    return _BYTES.sub(
+        lambda held: held[0].encode(errors="surrogateescape").decode(errors="backslashreplace"),
+        name,
+    )
+
+
 def escaped(text: str) -> str:
     """`text` with control characters and lone surrogates as Python writes them, such as `\\x1b`;
-    bytes of a file's name are UTF-8 where they can be, and `\\xe9` where not."""
-    text = _BYTES.sub(
-        lambda held: held[0].encode(errors="surrogateescape").decode(errors="backslashreplace"),
-        text,
-    )
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+    bytes of a file's name are `decoded` first."""
+    return _CONTROL.sub(lambda control: ascii(control[0])[1:-1], decoded(text))
 
 
 def unbroken(text: str) -> str:

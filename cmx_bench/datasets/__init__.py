@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cmx_bench.errors import DataError, first_line, nearest
-from cmx_bench.units import counted
+from cmx_bench.units import counted, decoded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,17 +38,12 @@ def held(content: bytes | Image) -> Callable[[], bytes | Image]:
     return lambda: content
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
 def key_of(path: str) -> str:
-    """A path as a key: what is no letter of UTF-8, or moves a cursor, as an escape."""
-    strange = any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path)
-    if not strange:
-        return path
-    content = os.fsencode(path)
-    return re.sub(
-        r"[\x00-\x1f\x7f-\x9f]",
-        lambda control: f"\\x{ord(control[0]):02x}",
-        content.decode("utf-8", "backslashreplace"),
-    )
+    """A path as a key of one line: what is no letter of UTF-8, or moves a cursor, as an escape."""
+    return _CONTROL.sub(lambda control: f"\\x{ord(control[0]):02x}", decoded(path))
 
 
 def rgb(item: Item) -> Image:
