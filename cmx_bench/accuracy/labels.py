@@ -67,4 +67,6 @@ def _json(file: Path) -> list[list[int]]:
 
 
 def _are_classes(listed: object) -> bool:
-    return isinstance(listed, list) and all(type(one) is int and 0 <= one < 2**20 for one in listed)
+    return isinstance(listed, list) and all(
+        type(label) is int and 0 <= label < 2**20 for label in listed
+    )

@@ -12,7 +12,7 @@ from types import FrameType
 import psutil
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU")
-_SIGNALS = [one for one in signal.Signals if one.name in _NAMES]
+_SIGNALS = [number for number in signal.Signals if number.name in _NAMES]
 _PATIENCE = 2  # signals after the first
 _later: list[int] = []  # the signals that came while things were put away
 
@@ -36,14 +36,14 @@ def heeded() -> Iterator[None]:
     """Has the signals that end a command raise `Ended`, once; those that whoever started it has
     ignored (nohup) stay so."""
     _later.clear()
-    before = {one: signal.getsignal(one) for one in _SIGNALS}
-    heard = [one for one, handler in before.items() if handler != signal.SIG_IGN]
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    heard = [number for number, handler in before.items() if handler != signal.SIG_IGN]
     _install(_end, heard)
     try:
         yield
     finally:
-        for one in heard:
-            signal.signal(one, before[one])
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 def _install(handler: Callable[[int, FrameType | None], None], numbers: Iterable[int]) -> None:

@@ -149,10 +149,10 @@ def selftest(
         note(console.trial_line(kind, pair))
 
     with _keeping(folder):
-        found = tests.run(made, share, seconds, disk.within(folder, "log.txt"), watch)
-    say(*tests.lines(found))
+        measured = tests.run(made, share, seconds, disk.within(folder, "log.txt"), watch)
+    say(*tests.lines(measured))
     for file in (folder / "selftest.json", kept_in):
-        floor.write(found, file)
+        floor.write(measured, file)
         say(file)
 
 
