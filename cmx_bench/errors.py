@@ -74,7 +74,7 @@ def is_of_surroundings(error: BaseException | None) -> bool:
     return False
 
 
-def told(error: OSError | EOFError | MemoryError) -> str:
+def describe(error: OSError | EOFError | MemoryError) -> str:
     """What the surroundings say was lacking, in a line."""
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error) or f"{type(error).__name__}"
@@ -84,10 +84,10 @@ def told(error: OSError | EOFError | MemoryError) -> str:
 
 def first_line(error: BaseException) -> str:
     """What anybody's error says, in a line of at most `MOST_OF_A_REASON` characters."""
-    return cut((said(error).strip().splitlines() or ["no message"])[0])
+    return cut((message_of(error).strip().splitlines() or ["no message"])[0])
 
 
-def said(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """What an error says; nothing where the code that is to say it, a user's perhaps, fails."""
     try:
         return str(error)

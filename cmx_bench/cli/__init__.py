@@ -15,7 +15,7 @@ import typer
 from cmx_bench import __version__
 from cmx_bench.cli import catalogue, ending, judging, runs
 from cmx_bench.cli.telling import BAD_INPUT, OK, note, prepare, say
-from cmx_bench.errors import CmxError, told
+from cmx_bench.errors import CmxError, describe
 from cmx_bench.worker import limits
 
 app = typer.Typer(
@@ -50,7 +50,7 @@ def _plain(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
         except (OSError, EOFError, MemoryError) as error:
-            raise CmxError(f"{told(error)}{limits.told()}") from error
+            raise CmxError(f"{describe(error)}{limits.describe()}") from error
 
     return run
 
@@ -101,7 +101,7 @@ def _code() -> int:
     except CmxError as error:
         said = str(error)
     except OSError as error:
-        said = told(error)
+        said = describe(error)
     except Exception:  # a mistake of ours: Python's own exit code would say "regression"
         traceback.print_exc()
         return BAD_INPUT

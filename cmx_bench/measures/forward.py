@@ -14,7 +14,7 @@ from torch._dynamo.utils import counters
 from torch._inductor import config as inductor
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.errors import ModelError, said
+from cmx_bench.errors import ModelError, message_of
 from cmx_bench.measures import compiled
 from cmx_bench.measures.normalising import normalise
 from cmx_bench.models.building import build
@@ -150,7 +150,8 @@ _OUT_OF_MEMORY = (
 def out_of_memory(error: BaseException) -> bool:
     """Whether torch, a library of the device, or Python ran out of memory."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and any(text in said(error) for text in _OUT_OF_MEMORY)
+        isinstance(error, RuntimeError)
+        and any(text in message_of(error) for text in _OUT_OF_MEMORY)
     )
 
 

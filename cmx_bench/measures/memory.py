@@ -61,7 +61,7 @@ def _on_cpu(model: Model, setting: Setting) -> Samples | Watched:
     forward()  # compiles, where the setting asks for it, and lets libraries set up their buffers
     anew = forget_peak()
     forward()
-    return told({"peak_memory": [peak_resident() - before]}, anew)
+    return counted_from({"peak_memory": [peak_resident() - before]}, anew)
 
 
 def resident() -> int:
@@ -112,6 +112,6 @@ def _high_water() -> int | None:
     return None
 
 
-def told(peaks: Samples, anew: bool) -> Samples | Watched:
+def counted_from(peaks: Samples, anew: bool) -> Samples | Watched:
     """Peaks, with what they count from where that is not the pass alone."""
     return peaks if anew else Watched(peaks, details={"peak_since": "the start of the process"})

@@ -10,7 +10,7 @@ import torch
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Samples, Watched
-from cmx_bench.measures.memory import forget_peak, peak_resident, resident, told
+from cmx_bench.measures.memory import counted_from, forget_peak, peak_resident, resident
 from cmx_bench.measures.training_step import PHASES, prepare
 
 
@@ -37,7 +37,7 @@ def measure(model: Model, setting: Setting) -> Samples | Watched:
     found: Samples = {"train_memory": [max(peaks)]}
     for name, most in zip(PHASES, peaks, strict=True):
         found[f"train_{name}_memory"] = [most]
-    return told(found, anew)
+    return counted_from(found, anew)
 
 
 # What has the peak counted anew, and gives whether it is; what gives the peak.

@@ -15,7 +15,7 @@ _LIMITS = (
 )
 
 
-def told(otherwise: str = "") -> str:
+def describe(otherwise: str = "") -> str:
     """` (ulimit -v 3000000)`: those that few have; `otherwise` where there is none."""
     found = [
         f"ulimit {option} {limit // unit}"

@@ -223,8 +223,8 @@ def _servers_last_words() -> str:
     with suppress(OSError):
         words = (scratch.folder() / _WORDS).read_text(encoding="utf-8", errors="replace")
         if lines := words.strip().splitlines():
-            return f"{lines[-1]}{limits.told()}"
-    return f"what loads torch died{limits.told(_OUT_OF_MEMORY)}"
+            return f"{lines[-1]}{limits.describe()}"
+    return f"what loads torch died{limits.describe(_OUT_OF_MEMORY)}"
 
 
 def _of_this_process() -> Mapping[str, str]:
@@ -315,7 +315,7 @@ def answer(connection: Connection, target: str, arguments: tuple[object, ...]) -
 def ended(exit_code: int | None) -> ProcessError:
     """The error of a process that ended so and gave no result."""
     if exit_code == _SERVER_GONE:
-        return LostError(f"was lost with what forked it{limits.told(_OUT_OF_MEMORY)}")
+        return LostError(f"was lost with what forked it{limits.describe(_OUT_OF_MEMORY)}")
     return told_end(death(exit_code))
 
 
@@ -332,4 +332,4 @@ def death(exit_code: int | None) -> str:
     if exit_code >= 0:
         return f"ended without a result (exit code {exit_code})"
     name = signal.Signals(-exit_code).name
-    return f"was killed by {name}" + (limits.told(_OUT_OF_MEMORY) if name == "SIGKILL" else "")
+    return f"was killed by {name}" + (limits.describe(_OUT_OF_MEMORY) if name == "SIGKILL" else "")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
-from cmx_bench.errors import CmxError, SkipError, cut, first_line, is_of_surroundings, said
+from cmx_bench.errors import CmxError, SkipError, cut, first_line, is_of_surroundings, message_of
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.forward import apply_flags, out_of_memory, refuse_uncompiled
 from cmx_bench.models.building import origin
@@ -75,7 +75,7 @@ def reason_of(error: BaseException, setting: Setting) -> str:
     """Why a cell failed, in a line."""
     if out_of_memory(error):
         return f"out of memory at batch {setting.batch_size} on {setting.device}"
-    told, text = first_line(error), said(error)
+    told, text = first_line(error), message_of(error)
     if isinstance(error, CmxError):
         return told
     reason = f"{type(error).__name__}: {told}"
