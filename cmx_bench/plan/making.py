@@ -22,7 +22,8 @@ from cmx_bench.plan import Cost, Plan, estimates, resolving
 from cmx_bench.plan.users import Tried, smallest_batches
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
-from cmx_bench.spec.suite import CpuSetting, CudaSetting, SuiteFile
+from cmx_bench.spec.settings import CpuSetting, CudaSetting
+from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.machine import capture, git_commit, resolve_device, unused_gpu
 
 _SWITCHES = ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "TORCHDYNAMO_SUPPRESS_ERRORS")

@@ -28,8 +28,9 @@ from cmx_bench.models import arguments, families, weights
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.plan.users import Amount, matched_sizes, model_of
 from cmx_bench.spec import trust
+from cmx_bench.spec.entries import MatchEntry, ModelEntry
 from cmx_bench.spec.schema import NAME
-from cmx_bench.spec.suite import MatchEntry, ModelEntry, SuiteFile
+from cmx_bench.spec.suite import SuiteFile
 
 
 def models(

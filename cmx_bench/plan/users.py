@@ -12,7 +12,9 @@ from cmx_bench.cell import Model
 from cmx_bench.designs.search import Quantity
 from cmx_bench.errors import CmxError
 from cmx_bench.plan import Cost
-from cmx_bench.spec.suite import CpuSetting, CudaSetting, MatchEntry, ModelEntry, SuiteFile
+from cmx_bench.spec.entries import MatchEntry, ModelEntry
+from cmx_bench.spec.settings import CpuSetting, CudaSetting
+from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker import local
 from cmx_bench.worker.local import ProcessError
 from cmx_bench.worker.targets import Target

@@ -30,6 +30,9 @@ Depth = Annotated[int, Field(ge=1, le=1000)]
 ImageSize = Annotated[int, Field(ge=1, le=2**13)]
 # A file, from the suite's folder on.
 File = Annotated[str, Field(min_length=1, max_length=1000)]
+_Item = TypeVar("_Item")
+# A list may be long, and no list is endless.
+Some = Annotated[list[_Item], Field(max_length=1000)]
 
 
 def _with_point(value: object) -> object:

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from cmx_bench import units
-from cmx_bench.cell import Argument, CompileMode, Family, Layout, Precision, Setting
-from cmx_bench.designs import FAMILIES, search
+from cmx_bench.cell import Setting
 from cmx_bench.errors import SuiteError, nearest, quoted
 from cmx_bench.measures import MEASURES
 from cmx_bench.spec import claims, document, recipe, trust
 from cmx_bench.spec.document import Document, Location
+from cmx_bench.spec.entries import Entry, MatchEntry, ModelEntry
 from cmx_bench.spec.recipe import Recipe
 from cmx_bench.spec.schema import (
     Above,
-    Depth,
     File,
     ImageSize,
     Label,
@@ -38,189 +29,17 @@ from cmx_bench.spec.schema import (
     Number,
     Positive,
     Seconds,
+    Some,
     Strict,
     kind,
-    shown,
     text_as,
     validated,
 )
+from cmx_bench.spec.settings import Settings
 
-# A list may be long, and a run may not be endless.
+# A run may not be endless.
 MOST_CELLS = 100_000
-_Item = TypeVar("_Item")
-_Some = Annotated[list[_Item], Field(max_length=1000)]
-
-_Text = Annotated[str, Field(max_length=1000)]
 _Colour = Annotated[list[Number], Field(min_length=3, max_length=3)]
-
-
-class ConvMixerEntry(Strict):
-    """The paper's four parameters, and what its ablations change: see `models.convmixer`."""
-
-    dim: Positive
-    depth: Depth
-    kernel_size: Positive = 9
-    patch_size: Positive = 7
-    activation: Literal["gelu", "relu"] = "gelu"
-    norm: Literal["batch", "layer"] = "batch"
-    residual: Literal["depthwise", "both", "none"] = "depthwise"
-
-
-def _stages(layers: str) -> str:
-    if not re.fullmatch(r"[1-9]\d{0,2}(-[1-9]\d{0,2}){3}", layers):
-        raise ValueError(f"expected the blocks of four stages such as 3-4-6-3, got {shown(layers)}")
-    return layers
-
-
-class ResNetEntry(Strict):
-    """The width of the first stage, the blocks of each stage (`3-4-6-3`), and their kind."""
-
-    width: Positive = 64
-    layers: Annotated[str, AfterValidator(_stages)]
-    block: Literal["basic", "bottleneck"] = "bottleneck"
-
-
-class DeiTEntry(Strict):
-    """Width, depth, heads, the hidden units of an MLP, and the side of the patches: heads divide
-    the width."""
-
-    dim: Positive
-    depth: Depth
-    heads: Positive
-    mlp_dim: Positive
-    patch_size: Positive = 16
-
-
-class MLPEntry(Strict):
-    """Width and depth of a ResMLP or an MLP-Mixer, and the side of its patches."""
-
-    dim: Positive
-    depth: Depth
-    patch_size: Positive = 16
-
-
-SOURCES = ("timm", "convmixer", "resnet", "deit", "resmlp", "mixer", "python")
-
-
-class ModelEntry(Strict):
-    """A model: a timm name alone, or one of `SOURCES` with its arguments."""
-
-    name: Name
-    label: Label | None = None
-    family: Name | None = None
-    timm: Name | None = None
-    convmixer: ConvMixerEntry | None = None
-    resnet: ResNetEntry | None = None
-    deit: DeiTEntry | None = None
-    resmlp: MLPEntry | None = None
-    mixer: MLPEntry | None = None
-    python: Label | None = None
-    args: dict[Name, _Text | int | float | bool] = {}
-    weights: File | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> ModelEntry:
-        sources = [key for key in SOURCES if getattr(self, key) is not None]
-        if len(sources) > 1:
-            raise ValueError(f"one of {' and '.join(sources)} is enough; keep one")
-        if self.python is not None and not re.fullmatch(r"[\w.]+:\w+", self.python):
-            raise ValueError(f"python is 'module:callable', got {quoted(self.python)}")
-        if self.args and self.design is not None:
-            raise ValueError(f"args go with timm and python; a {sources[0]} has its own keys")
-        return self
-
-    @property
-    def design(self) -> tuple[Family, dict[str, Argument]] | None:
-        """The family and the arguments of a model that is described by what it is made of."""
-        for family in FAMILIES:
-            if (described := getattr(self, family)) is not None:
-                return family, described.model_dump()
-        return None
-
-
-def _target(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"expected a model or a number such as 21.1M, got {shown(value)}")
-    try:
-        units.count(str(value))
-    except ValueError as error:
-        raise ValueError(f"{error}, or a model; got {shown(value)}") from None
-    return value
-
-
-class MatchEntry(Strict):
-    """Members of `families` that cost as much as a model, or as a number says.
-
-    The model is one of this suite, of timm, or of the paper. `image_size` is that of the settings,
-    where they have but one. `patch_size` is that of all members which have patches, for images that
-    are smaller than those of published ones.
-    """
-
-    match: Annotated[str | int, BeforeValidator(_target)]
-    families: Annotated[list[Family], Field(min_length=1, max_length=len(FAMILIES))]
-    by: Literal["params", "macs", "both"] = "params"
-    within: Annotated[float, text_as(units.share)] = search.WITHIN
-    image_size: ImageSize | None = None
-    patch_size: Positive | None = None
-
-    @model_validator(mode="after")
-    def _one_number(self) -> MatchEntry:
-        if self.by == "both" and self.number is not None:
-            raise ValueError("by: both needs a model to match; a number is of one or the other")
-        return self
-
-    @property
-    def number(self) -> int | None:
-        """What `match` says, if that is a number."""
-        return units.count(str(self.match))
-
-    @property
-    def quantities(self) -> tuple[search.Quantity, ...]:
-        """What is to be matched."""
-        return ("params", "macs") if self.by == "both" else (self.by,)
-
-
-def _kind_of_entry(entry: object) -> str:
-    """Tags that are no keys of a suite: an error's location in the file leaves them out."""
-    matched = "match" in entry if isinstance(entry, dict) else isinstance(entry, MatchEntry)
-    return "<match>" if matched else "<model>"
-
-
-Entry: TypeAlias = Annotated[
-    Annotated[ModelEntry, Tag("<model>")] | Annotated[MatchEntry, Tag("<match>")],
-    Discriminator(_kind_of_entry),
-]
-
-
-class CpuSetting(Strict):
-    """A setting for CPUs. `batch_size: auto` is chosen once for the whole suite."""
-
-    name: Name
-    precision: Literal["fp32", "fp16", "bf16", "autocast"] = "fp32"
-    layout: Layout = "nchw"
-    compile: CompileMode = "none"
-    batch_size: Positive | Literal["auto"] = "auto"
-    image_size: ImageSize = 224
-    threads: Positive | None = None
-
-
-class CudaSetting(Strict):
-    """A setting for CUDA devices."""
-
-    name: Name
-    precision: Precision = "fp16"
-    layout: Layout = "nchw"
-    compile: CompileMode = "none"
-    batch_size: Positive = 64
-    image_size: ImageSize = 224
-    cudnn_benchmark: bool = True
-
-
-class Settings(Strict):
-    """The settings of each kind of device."""
-
-    cuda: _Some[CudaSetting] = []
-    cpu: _Some[CpuSetting] = []
 
 
 class SharedPreprocessing(Strict):
@@ -251,7 +70,7 @@ class Accuracy(Strict):
     real_labels: File | None = None
     valid_labels: File | None = None
     train: Recipe | None = None
-    seeds: Annotated[_Some[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)] = [0]
+    seeds: Annotated[Some[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)] = [0]
 
     @model_validator(mode="after")
     def _same_pixels(self) -> Accuracy:
@@ -286,7 +105,7 @@ class Suite(Strict):
 
     name: Name
     title: Label | None = None
-    models: Annotated[_Some[Entry], Field(min_length=1)]
+    models: Annotated[Some[Entry], Field(min_length=1)]
     measures: Annotated[list[str], Field(min_length=1)]
     settings: Settings
     replicates: Annotated[int, Field(ge=1, le=1000)] = 5
@@ -295,7 +114,7 @@ class Suite(Strict):
     num_classes: Positive = 1000
     accuracy: Accuracy = Accuracy()
     timeout: Seconds = 1800.0
-    claims: _Some[ClaimEntry] = []
+    claims: Some[ClaimEntry] = []
 
     @model_validator(mode="after")
     def _not_too_many_cells(self) -> Suite:

@@ -12,6 +12,7 @@ from cmx_bench.cli.matching import FORMATS
 from cmx_bench.designs import FAMILIES
 from cmx_bench.designs.search import Match, Target, find
 from cmx_bench.spec import suite
+from cmx_bench.spec.entries import ModelEntry
 
 from ..conftest import TINY
 
@@ -46,7 +47,7 @@ def test_the_yaml_is_a_suites_list_of_models(
     path = write_suite(head + models + FORMATS["yaml"](matches, 80) + rest)
     entries = suite.load(str(path)).suite.models
     for entry, match in zip(entries, matches, strict=True):
-        assert isinstance(entry, suite.ModelEntry)
+        assert isinstance(entry, ModelEntry)
         assert (entry.name, entry.label) == (match.name, match.design.label)
         published = entry.name == "resnet18"
         assert entry.design == (None if published else (match.family, match.design.arguments))

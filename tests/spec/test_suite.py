@@ -9,6 +9,7 @@ import pytest
 
 from cmx_bench.errors import SuiteError
 from cmx_bench.spec import suite
+from cmx_bench.spec.entries import MatchEntry
 
 from ..conftest import TINY
 
@@ -88,9 +89,9 @@ def test_a_match_is_an_entry(write_suite: Callable[[str], Path]) -> None:
     loaded = suite.load(str(write_suite(text.replace("[deit]", "[deit, resnet]")))).suite
     assert loaded.size == 4
     [_, _, match] = loaded.models
-    assert isinstance(match, suite.MatchEntry)
+    assert isinstance(match, MatchEntry)
     assert (match.number, match.quantities, match.within) == (21_100_000, ("params",), 0.01)
-    assert suite.MatchEntry(match="mixer", families=["deit"], by="both").number is None
+    assert MatchEntry(match="mixer", families=["deit"], by="both").number is None
 
 
 NET = "{name: net, timm: resnet10t}"
