@@ -8,15 +8,14 @@ servers would pass for a change; see tests/bench/README.md.
 
 from __future__ import annotations
 
-import math
 import random
 import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from itertools import chain, count
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,19 +23,17 @@ from cmx_bench import units
 from cmx_bench.cell import Cell
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import check, pairs, price, rule
-from cmx_bench.gate.pairs import Pair, PairError, Worker
+from cmx_bench.gate import cells, pairs, price, rule
+from cmx_bench.gate.cells import TIMED
+from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.measures import compiled, conditions
-from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.models import importing
 from cmx_bench.plan import Plan
-from cmx_bench.results import environment, stats
+from cmx_bench.results import environment
 from cmx_bench.results.records import Environment
 from cmx_bench.worker import local, scratch
-from cmx_bench.worker.targets import Target
 
-TIMED = "throughput"
 SECONDS_A_MODEL = 120.0  # of measuring, before an undecided model is left inconclusive
 NO_LAYERS: Mapping[str, int] = {}
 
@@ -59,24 +56,24 @@ def verdict(
     """
     comparisons: list[Comparison] = []
     sides: dict[str, str] = {}
-    every: list[Pair] = []
+    measured: list[Pair] = []
 
     def keep(pair: Pair, so_far: Comparison) -> None:
-        every.append(pair)
+        measured.append(pair)
         watch(pair, so_far)
 
     for name, path in bases.items():
         paths = {name: path, "head": head}
-        before = len(every)
-        found, seen = compare(plan, paths, threshold, log, keep, budget)
-        comparisons += found
-        for place, (side, one) in enumerate(seen.items()):
-            files = {pair.origins[place]: None for pair in every[before:] if any(pair.origins)}
-            described = ", ".join([environment.described(one), *filter(None, files)])
+        before = len(measured)
+        compared, environments = compare(plan, paths, threshold, log, keep, budget)
+        comparisons += compared
+        for place, (side, machine) in enumerate(environments.items()):
+            files = {pair.origins[place]: None for pair in measured[before:] if any(pair.origins)}
+            described = ", ".join([environment.described(machine), *filter(None, files)])
             sides[side] = f"{paths[side]}: {described}"
     title = f"{plan.suite_file.suite.name}: head against {' and '.join(bases)}"
     return Verdict(
-        title, threshold, tuple(sides.items()), tuple(comparisons), (_disturbances(every),)
+        title, threshold, tuple(sides.items()), tuple(comparisons), (_disturbances(measured),)
     )
 
 
@@ -104,84 +101,138 @@ def compare(
     Raises:
         ServerError: a side cannot be started.
     """
-    against = next(iter(paths))
-    timed = [cell for cell in plan.cells if cell.measure == TIMED]
-    allowed = seconds_a_model(plan, budget) * len(timed)
-    timeout = plan.suite_file.suite.timeout
-    exact: dict[str, list[Comparison]] = {}
-    found: dict[str, Comparison] = {}
-    lost: set[str] = set()
-    measured: dict[str, list[Pair]] = {cell.key: [] for cell in timed}
-    spent = 0.0  # by the wall, but for the exact metrics
-    rng = random.Random()
-    waiting = timed
+    asked = _Asked(plan, next(iter(paths)), threshold, extra_layers, watch)
+    allowed = seconds_a_model(plan, budget) * len(asked.timed)
+    known = _Known(waiting=asked.timed)
     with compiled.folder(scratch.folder()) as shared:
-        for number in count(1):
-            begin = time.monotonic()
-            with both(paths, log, shared) as sides:
-                begin -= time.monotonic()
-                for cell in _undecided(plan.cells, exact):
-                    exact[cell.key] = list(_untimed(cell, *sides, timeout))
-                begin += time.monotonic()
-                again: list[Cell] = []
-                for cell, got in _round(waiting, *sides, rng, timeout, extra_layers):
-                    if isinstance(got, Pair):
-                        measured[cell.key].append(got)
-                        found[cell.key] = judge(cell, measured[cell.key], threshold, against)
-                        watch(got, found[cell.key])
-                        continue
-                    found[cell.key] = _failed(_empty(cell, METRICS[TIMED], against), got)
-                    if got.lost and cell.key not in lost:  # a second try in the next round
-                        lost.add(cell.key)
-                        again.append(cell)
-            waiting = [
-                cell
-                for cell in timed
-                if cell in again
-                or (found[cell.key].state == "INCONCLUSIVE"
-                    and len(measured[cell.key]) < rule.LOOKS[-1])
-            ]  # fmt: skip
-            spent += time.monotonic() - begin
-            if number == 1 and _undecided(plan.cells, exact):
-                continue
-            if not waiting or spent > allowed:
-                break
-    for cell in waiting:  # a last look, wherever it stands
-        if found[cell.key].state == "INCONCLUSIVE" and measured[cell.key]:
-            found[cell.key] = judge(cell, measured[cell.key], threshold, against, last=True)
-    pairs_of = {(one.model, one.setting): measured[key] for key, one in found.items()}
-    every = [pair for group in measured.values() for pair in group]
-    start = max(0.0, spent - sum(pair.elapsed for pair in every)) / number
+        while not _is_finished(asked, known, allowed):
+            _measure_a_round(asked, known, paths, log, shared)
+    _look_a_last_time(asked, known)
+    every = [pair for group in known.pairs.values() for pair in group]
+    environments = dict(zip(paths, every[-1].environments, strict=True)) if every else {}
+    return [*chain.from_iterable(known.untimed.values()), *_priced(known)], environments
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be compared, and how: see `compare`. `against` is the other side's name."""
+
+    plan: Plan
+    against: str
+    threshold: float
+    extra_layers: Mapping[str, int]
+    watch: Watch
+
+    @property
+    def timed(self) -> list[Cell]:
+        return [cell for cell in self.plan.cells if cell.measure == TIMED]
+
+    @property
+    def timeout(self) -> float:
+        return self.plan.suite_file.suite.timeout
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the rounds so far have shown, by the keys of cells; each round adds to it.
+
+    `waiting` are the timed cells of the next round, `lost` those whose process died or hung once.
+    `seconds` are those of the wall, but for the untimed cells.
+    """
+
+    waiting: list[Cell]
+    untimed: dict[str, list[Comparison]] = field(default_factory=dict)
+    timed: dict[str, Comparison] = field(default_factory=dict)
+    pairs: dict[str, list[Pair]] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    rounds: int = 0
+    seconds: float = 0.0
+
+
+def _is_finished(asked: _Asked, known: _Known, allowed: float) -> bool:
+    """Whether no round follows: an untimed cell that was lost in the first one has a second."""
+    if known.rounds == 0 or (known.rounds == 1 and _untimed_left(asked, known)):
+        return False
+    return not known.waiting or known.seconds > allowed
+
+
+def _untimed_left(asked: _Asked, known: _Known) -> list[Cell]:
+    """The cells that are not timed and were not measured yet, or lost with a server."""
+
+    def is_left(cell: Cell) -> bool:
+        compared = known.untimed.get(cell.key)
+        return compared is None or any(one.state == "INCONCLUSIVE" for one in compared)
+
+    return [cell for cell in asked.plan.cells if cell.measure != TIMED and is_left(cell)]
+
+
+def _measure_a_round(
+    asked: _Asked, known: _Known, paths: Mapping[str, str], log: Path, shared: Path
+) -> None:
+    """Fresh interpreters of both sides: the untimed cells that are left, then a pair of each timed
+    one that waits, in random order."""
+    begin = time.monotonic()
+    with both(paths, log, shared) as (base, head):
+        before = time.monotonic()
+        for cell in _untimed_left(asked, known):
+            known.untimed[cell.key] = list(cells.untimed(cell, base, head, asked.timeout))
+        begin += time.monotonic() - before
+        rng = random.Random()
+        order = rng.sample(known.waiting, len(known.waiting))
+        again = [cell for cell in order if not _measure_a_pair(asked, known, cell, base, head, rng)]
+    known.waiting = [
+        cell for cell in asked.timed
+        if cell in again
+        or (known.timed[cell.key].state == "INCONCLUSIVE"
+            and len(known.pairs.get(cell.key, ())) < rule.LOOKS[-1])
+    ]  # fmt: skip
+    known.seconds += time.monotonic() - begin
+    known.rounds += 1
+
+
+def _measure_a_pair(
+    asked: _Asked, known: _Known, cell: Cell, base: Server, head: Server, rng: random.Random
+) -> bool:
+    """Whether that came to an end: what was lost for the first time gets a second try."""
+    layers = asked.extra_layers.get(cell.model.name, 0)
+    try:
+        pair = pairs.measure(cell, base, head, rng, asked.timeout, layers)
+    except PairError as error:
+        known.timed[cell.key] = cells.failed(cell, error, asked.against)
+        is_new = error.lost and cell.key not in known.lost
+        known.lost |= {cell.key} if error.lost else set()
+        return not is_new
+    measured = known.pairs.setdefault(cell.key, [])
+    measured.append(pair)
+    known.timed[cell.key] = cells.judge(cell, measured, asked.threshold, asked.against)
+    asked.watch(pair, known.timed[cell.key])
+    return True
+
+
+def _look_a_last_time(asked: _Asked, known: _Known) -> None:
+    """Judges the undecided by the pairs that there are, wherever these stand."""
+    for cell in known.waiting:
+        measured = known.pairs.get(cell.key)
+        if measured and known.timed[cell.key].state == "INCONCLUSIVE":
+            known.timed[cell.key] = cells.judge(
+                cell, measured, asked.threshold, asked.against, last=True
+            )
+
+
+def _priced(known: _Known) -> list[Comparison]:
+    """The timed comparisons, the undecided with the seconds that would decide them."""
+    pairs_of = {
+        (comparison.model, comparison.setting): known.pairs.get(key, [])
+        for key, comparison in known.timed.items()
+    }
+    measuring = sum(pair.elapsed for pair in chain.from_iterable(known.pairs.values()))
+    start = max(0.0, known.seconds - measuring) / known.rounds
 
     def seconds(comparison: Comparison) -> float:
         group = pairs_of[comparison.model, comparison.setting]
         return statistics.fmean(pair.elapsed for pair in group)
 
-    environments = dict(zip(paths, every[-1].environments, strict=True)) if every else {}
-    untimed = chain.from_iterable(exact.values())
-    return [*untimed, *price.priced([*found.values()], seconds, start)], environments
-
-
-def _undecided(cells: Sequence[Cell], exact: Mapping[str, Sequence[Comparison]]) -> list[Cell]:
-    """The cells that are not timed and were not measured yet, or lost with a server."""
-    return [
-        cell for cell in cells
-        if cell.measure != TIMED
-        and (cell.key not in exact or any(one.state == "INCONCLUSIVE" for one in exact[cell.key]))
-    ]  # fmt: skip
-
-
-def _round(
-    cells: Sequence[Cell], base: Server, head: Server, rng: random.Random, timeout: float,
-    extra_layers: Mapping[str, int],
-) -> Iterator[tuple[Cell, Pair | PairError]]:  # fmt: skip
-    """A pair of each cell, or why there is none, in random order."""
-    for cell in rng.sample(cells, len(cells)):
-        layers = extra_layers.get(cell.model.name, 0)
-        try:
-            yield cell, pairs.measure(cell, base, head, rng, timeout, layers)
-        except PairError as error:
-            yield cell, error
+    return price.priced([*known.timed.values()], seconds, start)
 
 
 @contextmanager
@@ -216,97 +267,9 @@ def _variables(shared: Path | None, side: str) -> Mapping[str, str]:
     return {importing.LAST: "1", **compiled.variables(shared, side)}
 
 
-def _untimed(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[Comparison]:
-    """What is said of a cell without timing it: nothing of a throughput."""
-    if cell.measure == TIMED:
-        return
-    metrics = [one for one in METRICS.values() if one.measure == cell.measure]
-    if all(one.exact for one in metrics):
-        yield from _exact(cell, base, head, timeout)
-        return
-    reason = f"ab times {TIMED} only; `run` and `check` judge the rest"
-    empty = _empty(cell, metrics[0], base.name)
-    yield replace(empty, state="INCOMPARABLE", reason=reason)
-
-
-def _exact(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[Comparison]:
-    """Measures a cell once a side; every metric of it must be equal."""
-    order = {"measure": cell.measure, **pairs.described(cell)}
-    found: dict[str, dict[str, list[float]]] = {}
-    reasons: dict[str, str] = {}
-    blameless = False
-    for side in (base, head):
-        with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
-            try:
-                found[side.name] = pairs.ask(Worker(side, pipe, timeout), order)["values"]
-            except PairError as error:
-                reasons |= error.reasons
-                blameless |= error.blameless
-    if reasons:
-        metric = METRICS[first_of(cell.measure)]
-        failure = PairError(reasons, blameless=blameless)
-        yield _failed(_empty(cell, metric, base.name), failure)
-        return
-    old, new = found[base.name], found[head.name]
-    for name in dict.fromkeys((*old, *new)):
-        if name not in METRICS:
-            unknown = Metric(name, cell.measure, name, "", "lower", "none", "")
-            reason = "a metric that this version of cmx-bench does not know"
-            yield replace(_empty(cell, unknown, base.name), state="INCOMPARABLE", reason=reason)
-            continue
-        empty = replace(_empty(cell, METRICS[name], base.name), n=(1, 1))
-        if name not in old:
-            yield replace(empty, state="NEW", reason=f"not measured in the {base.name}")
-        elif name not in new:
-            yield replace(empty, state="FAIL", reason="not measured")
-        else:
-            [then], [now] = old[name], new[name]
-            yield check.exact(replace(empty, base=then, head=now), then, now)
-
-
-def judge(
-    cell: Cell, measured: Sequence[Pair], threshold: float, against: str = "base",
-    last: bool = False,
-) -> Comparison:  # fmt: skip
-    """What the pairs of a cell say so far; decided at one of `rule.LOOKS`, or at the `last`.
-
-    What is judged are ratios within pairs, and the columns must not say otherwise: both sides'
-    typical time gives their level, the ratio how far each of them is from it.
-    """
-    n, ratio = len(measured), statistics.fmean(pair.log_ratio for pair in measured)
-    level = statistics.fmean(
-        math.log(pair.seconds(side)) for pair in measured for side in ("base", "head")
-    )
-    base, head = (cell.setting.batch_size / math.exp(level + one * ratio / 2) for one in (-1, 1))
-    empty = replace(_empty(cell, METRICS[TIMED], against), base=base, head=head, n=(n, n))
-    more = next((look for look in rule.LOOKS if look > n), n) - n
-    if n < rule.LOOKS[0]:
-        reason = f"fewer than {rule.LOOKS[0]} pairs"
-        return replace(empty, state="INCONCLUSIVE", reason=reason, more=more)
-    change = stats.paired([pair.log_ratio for pair in measured])
-    seen = check.judged(empty, change, threshold, n)
-    if n in rule.LOOKS or last or seen.state == "INCONCLUSIVE":
-        return seen
-    return replace(seen, state="INCONCLUSIVE", more=more)
-
-
-def _disturbances(seen: Sequence[Pair]) -> str:
+def _disturbances(measured: Sequence[Pair]) -> str:
     """In how many pairs there was something that would discard a block of `run`."""
-    found = Counter(reason for pair in seen for reason in conditions.reasons(pair.covariates))
-    told = ", ".join(f"{reason} in {times}" for reason, times in found.most_common())
-    pairs_seen = units.counted(len(seen), "pair")
-    return f"of {pairs_seen} {told or 'none was disturbed'}; none is discarded for that"
-
-
-def _empty(cell: Cell, metric: Metric, against: str) -> Comparison:
-    model = cell.model
-    return Comparison(model.name, model.label, cell.setting_key, metric, against, "PASS")
-
-
-def _failed(empty: Comparison, error: PairError) -> Comparison:
-    """What fails on both sides, or on base alone, is no regression; nor is what no side did."""
-    reason = "; ".join(f"{side}: {why}" for side, why in error.reasons.items())
-    if error.blameless:
-        return replace(empty, state="INCONCLUSIVE", reason=reason)
-    newly = empty.against not in error.reasons
-    return replace(empty, state="FAIL" if newly else "INCOMPARABLE", reason=reason)
+    counts = Counter(reason for pair in measured for reason in conditions.reasons(pair.covariates))
+    listed = ", ".join(f"{reason} in {times}" for reason, times in counts.most_common())
+    of_all = units.counted(len(measured), "pair")
+    return f"of {of_all} {listed or 'none was disturbed'}; none is discarded for that"

@@ -104,6 +104,16 @@ class PairError(CmxError):
         self.blameless = blameless
 
 
+def joined(errors: Sequence[PairError]) -> PairError:
+    """The error of a cell that failed so on each side that failed."""
+    reasons = {side: why for error in errors for side, why in error.reasons.items()}
+    return PairError(
+        dict(sorted(reasons.items())),
+        lost=all(error.lost for error in errors),
+        blameless=any(error.blameless for error in errors),
+    )
+
+
 def described(cell: Cell) -> dict[str, Any]:
     """A cell's model and setting as a worker's order names them."""
     return {
@@ -195,12 +205,7 @@ def _prepared(orders: Sequence[tuple[Worker, object]]) -> dict[str, Any]:
         except PairError as error:
             failures.append(error)
     if failures:
-        reasons = [one for error in failures for one in error.reasons.items()]
-        raise PairError(
-            dict(sorted(reasons)),
-            lost=all(error.lost for error in failures),
-            blameless=any(error.blameless for error in failures),
-        )
+        raise joined(failures)
     return found
 
 

@@ -19,6 +19,7 @@ from typing import Literal, TypeAlias
 from cmx_bench import units
 from cmx_bench.errors import PlanError
 from cmx_bench.gate import ab, pairs, rule, simulate
+from cmx_bench.gate.cells import TIMED
 from cmx_bench.gate.floor import Floor
 from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.measures import compiled
@@ -49,9 +50,9 @@ def run(plan: Plan, threshold: float, budget: float, log: Path, watch: Watch) ->
         PlanError: the suite has no throughput cell.
         PairError: a model fails.
     """
-    cells = [cell for cell in plan.cells if cell.measure == ab.TIMED]
+    cells = [cell for cell in plan.cells if cell.measure == TIMED]
     if not cells:
-        raise PlanError(f"the suite has no {ab.TIMED} cell to test gates with")
+        raise PlanError(f"the suite has no {TIMED} cell to test gates with")
     found: dict[Kind, dict[str, list[float]]] = {
         kind: {cell.model.name: [] for cell in cells} for kind in ("trial", "same", "slower")
     }

@@ -27,6 +27,7 @@ from typing import Any
 from scipy.stats import mannwhitneyu
 
 from cmx_bench.gate import ab, pairs, selftest, simulate
+from cmx_bench.gate.cells import TIMED
 from cmx_bench.gate.pairs import Block, Pair
 from cmx_bench.spec import suite
 from cmx_bench.worker import local
@@ -56,7 +57,7 @@ def ci_plan() -> Any:
 
 
 def record(bank: Path, rounds: int) -> None:
-    cells = [cell for cell in ci_plan().cells if cell.measure == ab.TIMED]
+    cells = [cell for cell in ci_plan().cells if cell.measure == TIMED]
     rng = random.Random()
     for number in range(rounds):
         jobs = [(cell, kind) for cell in cells for kind in ("same", "slower")]

@@ -24,6 +24,7 @@ from unittest.mock import patch
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, pairs
+from cmx_bench.gate.cells import TIMED
 from cmx_bench.spec import suite
 from cmx_bench.worker import local
 from cmx_bench.worker.targets import Target
@@ -63,7 +64,7 @@ NOBODY = tuple(Server(name, socket.socket(), Path("/dev/null")) for name in ("ba
 
 def main(count: int) -> None:
     plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu", (), False)
-    cells = [c for c in plan.cells if c.measure == ab.TIMED and c.model.name in MODELS]
+    cells = [c for c in plan.cells if c.measure == TIMED and c.model.name in MODELS]
     found: dict[tuple[str, str], list[float]] = {}
     took: dict[str, list[float]] = {}
     rng, log = random.Random(), Path("/dev/null")

@@ -15,7 +15,7 @@ import pytest
 
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import ab, pairs, rule
+from cmx_bench.gate import ab, cells, pairs, rule
 from cmx_bench.gate.pairs import Block, PairError
 from cmx_bench.gate.verdict import Comparison
 
@@ -68,7 +68,7 @@ def test_out_of_budget_is_inconclusive_and_says_what_would_decide(
     stand_in_pairs(lambda name, layers: next(noise))
     [found], _ = ab.compare(plan_of("a"), PATHS, 0.05, Path("log"), lambda *_: None, budget=0)
     assert (found.state, found.n, found.reason) == ("INCONCLUSIVE", (1, 1), "fewer than 4 pairs")
-    wide = ab.judge(cell_of("a"), [pair_of("a", one) for one in (0.1, -0.1, 0.08, -0.06)], 0.05)
+    wide = cells.judge(cell_of("a"), [pair_of("a", one) for one in (0.1, -0.1, 0.08, -0.06)], 0.05)
     assert wide.state == "INCONCLUSIVE"
     assert wide.more is not None
     assert wide.more > 3
@@ -91,7 +91,7 @@ def test_what_would_decide_is_priced_by_the_wall(
     monkeypatch.setattr(ab, "time", SimpleNamespace(monotonic=lambda: now))
     monkeypatch.setattr(ab, "both", lambda *given: pass_by(24.0, both(*given)))
     monkeypatch.setattr(pairs, "measure", lambda *given: pass_by(3.0, measure(*given)))
-    monkeypatch.setattr(ab, "_untimed", lambda *_: pass_by(50.0, ()))
+    monkeypatch.setattr(cells, "untimed", lambda *_: pass_by(50.0, ()))
     found, _ = ab.compare(plan_of("a", "b"), PATHS, 0.05, Path("log"), lambda *_: None, budget=29)
     assert [(one.more, one.seconds_more) for one in found] == [(3, 45.0), (3, 45.0)]
 
@@ -104,7 +104,7 @@ def test_the_columns_say_what_is_judged() -> None:
     pair = replace(pair_of("a", ratio), blocks=blocks)
     assert pair.seconds("head") / pair.seconds("base") == pytest.approx(1.0, abs=0.02)
     assert pair.log_ratio == pytest.approx(ratio)
-    found = ab.judge(cell_of("a"), [pair] * 4, 0.05)
+    found = cells.judge(cell_of("a"), [pair] * 4, 0.05)
     assert found.base is not None and found.head is not None and found.slowdown is not None
     assert found.base / found.head == pytest.approx(1.02)
     assert found.slowdown == pytest.approx(0.02)
@@ -115,8 +115,8 @@ def test_the_columns_say_what_is_judged() -> None:
 def test_nothing_is_decided_between_looks() -> None:
     n = next(n for n in range(rule.LOOKS[0], 99) if n not in rule.LOOKS)
     clear = [pair_of("a", 0.5 + 0.001 * (place % 2)) for place in range(n)]
-    assert ab.judge(cell_of("a"), clear, 0.05).state == "INCONCLUSIVE"
-    assert ab.judge(cell_of("a"), clear[: rule.LOOKS[0]], 0.05).state == "FAIL"
+    assert cells.judge(cell_of("a"), clear, 0.05).state == "INCONCLUSIVE"
+    assert cells.judge(cell_of("a"), clear[: rule.LOOKS[0]], 0.05).state == "FAIL"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""What is said of one cell of both sides: by pairs, by one process a side, or by how it failed."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from cmx_bench.cell import Cell
+from cmx_bench.execute import interpreters
+from cmx_bench.execute.interpreters import Server
+from cmx_bench.gate import check, pairs, rule
+from cmx_bench.gate.pairs import Pair, PairError, Worker
+from cmx_bench.gate.verdict import Comparison
+from cmx_bench.metrics import METRICS, Metric, first_of
+from cmx_bench.results import stats
+from cmx_bench.worker.targets import Target
+
+TIMED = "throughput"
+
+
+def judge(
+    cell: Cell, measured: Sequence[Pair], threshold: float, against: str = "base",
+    last: bool = False,
+) -> Comparison:  # fmt: skip
+    """What the pairs of a cell say so far; decided at one of `rule.LOOKS`, or at the `last`.
+
+    What is judged are ratios within pairs, and the columns must not say otherwise: both sides'
+    typical time gives their level, the ratio how far each of them is from it.
+    """
+    n, ratio = len(measured), statistics.fmean(pair.log_ratio for pair in measured)
+    level = statistics.fmean(
+        math.log(pair.seconds(side)) for pair in measured for side in ("base", "head")
+    )
+    base, head = (cell.setting.batch_size / math.exp(level + sign * ratio / 2) for sign in (-1, 1))
+    empty = replace(_empty(cell, METRICS[TIMED], against), base=base, head=head, n=(n, n))
+    more = next((look for look in rule.LOOKS if look > n), n) - n
+    if n < rule.LOOKS[0]:
+        reason = f"fewer than {rule.LOOKS[0]} pairs"
+        return replace(empty, state="INCONCLUSIVE", reason=reason, more=more)
+    change = stats.paired([pair.log_ratio for pair in measured])
+    judged = check.judged(empty, change, threshold, n)
+    if n in rule.LOOKS or last or judged.state == "INCONCLUSIVE":
+        return judged
+    return replace(judged, state="INCONCLUSIVE", more=more)
+
+
+def failed(cell: Cell, error: PairError, against: str) -> Comparison:
+    """What fails on both sides, or on base alone, is no regression; nor is what no side did."""
+    empty = _empty(cell, METRICS[first_of(cell.measure)], against)
+    reason = "; ".join(f"{side}: {why}" for side, why in error.reasons.items())
+    if error.blameless:
+        return replace(empty, state="INCONCLUSIVE", reason=reason)
+    newly = against not in error.reasons
+    return replace(empty, state="FAIL" if newly else "INCOMPARABLE", reason=reason)
+
+
+def untimed(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[Comparison]:
+    """What is said of a cell of another measure than throughput: its metrics are exact, or judged
+    by other commands.
+
+    Args:
+        timeout: the longest that an answer may take, in seconds.
+    """
+    metrics = [metric for metric in METRICS.values() if metric.measure == cell.measure]
+    if not all(metric.exact for metric in metrics):
+        reason = f"ab times {TIMED} only; `run` and `check` judge the rest"
+        empty = _empty(cell, metrics[0], base.name)
+        yield replace(empty, state="INCOMPARABLE", reason=reason)
+        return
+    try:
+        old, new = _values(cell, base, head, timeout)
+    except PairError as error:
+        yield failed(cell, error, base.name)
+        return
+    for name in dict.fromkeys((*old, *new)):
+        yield _exact(cell, name, old.get(name), new.get(name), base.name)
+
+
+# The samples of an exact measure by metric: one each.
+_Values: TypeAlias = dict[str, list[float]]
+
+
+def _values(cell: Cell, base: Server, head: Server, timeout: float) -> tuple[_Values, _Values]:
+    """What a fresh process of each side measures.
+
+    Raises:
+        PairError: a side failed.
+    """
+    order = {"measure": cell.measure, **pairs.described(cell)}
+    values: dict[str, Any] = {}
+    errors: list[PairError] = []
+    for side in (base, head):
+        with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
+            try:
+                values[side.name] = pairs.ask(Worker(side, pipe, timeout), order)["values"]
+            except PairError as error:
+                errors.append(error)
+    if errors:
+        raise pairs.joined(errors)
+    return values[base.name], values[head.name]
+
+
+def _exact(
+    cell: Cell, name: str, old: list[float] | None, new: list[float] | None, against: str
+) -> Comparison:
+    """One metric, which must be equal, of the samples that each side has of it."""
+    if name not in METRICS:
+        unknown = Metric(name, cell.measure, name, "", "lower", "none", "")
+        reason = "a metric that this version of cmx-bench does not know"
+        return replace(_empty(cell, unknown, against), state="INCOMPARABLE", reason=reason)
+    empty = replace(_empty(cell, METRICS[name], against), n=(1, 1))
+    if old is None:
+        return replace(empty, state="NEW", reason=f"not measured in the {against}")
+    if new is None:
+        return replace(empty, state="FAIL", reason="not measured")
+    [then], [now] = old, new
+    return check.exact(replace(empty, base=then, head=now), then, now)
+
+
+def _empty(cell: Cell, metric: Metric, against: str) -> Comparison:
+    model = cell.model
+    return Comparison(model.name, model.label, cell.setting_key, metric, against, "PASS")
