@@ -19,10 +19,19 @@ def yaml_in(name: str) -> list[str]:
 
 
 def test_the_suite_with_every_key_loads(write_suite: Callable[[str], Path]) -> None:
-    whole, claims = yaml_in("suites.md")
+    whole, _, claims = yaml_in("suites.md")
     loaded = suite.load(str(write_suite(whole + claims))).suite
     assert len(loaded.models) == 9
     assert len(loaded.claims) == 1
+
+
+def test_the_swept_suite_has_the_names_that_are_told(write_suite: Callable[[str], Path]) -> None:
+    _, swept, _ = yaml_in("suites.md")
+    loaded = suite.load(str(write_suite("name: a\nmeasures: [params]\n" + swept))).suite
+    names = [*loaded.named, *(setting.name for setting in loaded.settings.cpu)]
+    assert len(names) == 4 * 2 + 3 + 3
+    assert {"small-k3-p7", "vit_tiny_patch16_224-depth3", "cpu-b8"} <= set(names)
+    assert all(f"`{name}`" in TEXTS["suites.md"] for name in ("small-k3-p7", "cpu-b8"))
 
 
 def test_the_keys_of_accuracy_are_those_there_are(write_suite: Callable[[str], Path]) -> None:

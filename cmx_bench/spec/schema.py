@@ -32,7 +32,8 @@ ImageSize = Annotated[int, Field(ge=1, le=2**13)]
 File = Annotated[str, Field(min_length=1, max_length=1000)]
 _Item = TypeVar("_Item")
 # A list may be long, and no list is endless.
-Some = Annotated[list[_Item], Field(max_length=1000)]
+MOST_ITEMS = 1000
+Some = Annotated[list[_Item], Field(max_length=MOST_ITEMS)]
 
 
 def _with_point(value: object) -> object:

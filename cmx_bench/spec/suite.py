@@ -16,7 +16,7 @@ from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.errors import SuiteError, nearest, quoted
 from cmx_bench.measures import MEASURES
-from cmx_bench.spec import claims, document, recipe, trust
+from cmx_bench.spec import claims, document, recipe, sweeps, trust
 from cmx_bench.spec.document import Document, Location
 from cmx_bench.spec.entries import Entry, MatchEntry, ModelEntry
 from cmx_bench.spec.recipe import Recipe
@@ -199,7 +199,7 @@ def load(argument: str, trusted: bool = False) -> SuiteFile:
     Raises:
         SuiteError: with file, line, column, what was expected, and the nearest valid word.
     """
-    source = document.read(find(argument))
+    source = sweeps.expanded(document.read(find(argument)))
     if not isinstance(source.value, dict):
         raise source.error((), f"expected keys such as name and models, got {kind(source.value)}")
     value: dict[str, Any] = dict(source.value)

@@ -27,7 +27,7 @@ models:
   - {name: b, resnet: {width: 8, layers: 1-1-1-1, block: basic}}
   - {name: c, deit: {dim: 8, depth: 1, heads: 2, mlp_dim: 16, patch_size: 16}}
   - {name: d, mixer: {dim: 8, depth: 1, patch_size: 16}}
-  - {name: e, resmlp: {dim: 8, depth: 1}}
+  - {name: e, resmlp: {dim: [8, 16], depth: 1}}
   - {name: f, timm: vit_tiny_patch16_224, args: {depth: 1, embed_dim: 12, qkv_bias: false}}
   - {match: a, families: [mixer], by: params, within: 50%, image_size: 64, patch_size: 8}
 num_classes: 10
@@ -39,7 +39,7 @@ timeout: 60
 settings:
   cpu:
     - {name: cpu, precision: fp32, layout: nchw, compile: none, batch_size: auto, image_size: 64}
-  cuda: [{name: half, batch_size: 4, cudnn_benchmark: true}]
+  cuda: [{name: half, batch_size: [4, 8], cudnn_benchmark: true}]
 accuracy:
   dataset: digits
   preprocessing: shared

@@ -1,0 +1,249 @@
+"""Sweeps: an entry with a list where one value is expected stands for an entry for each value.
+
+What comes of a suite is the suite that names every variant by hand: what reads it knows of no
+sweep, and each value has the place in the file of its element.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+from typing import TypeAlias
+
+from cmx_bench.designs import FAMILIES
+from cmx_bench.errors import MOST_OF_A_QUOTE, SuiteError, cut, nearest, quoted
+from cmx_bench.spec.document import Document, Location, Value
+from cmx_bench.spec.schema import MOST_ITEMS, kind
+
+Scalar: TypeAlias = str | int | float | bool
+Entry: TypeAlias = dict[str, Value]
+
+# Where lists of entries stand, and what an entry stands for.
+_LISTS: Mapping[Location, str] = {
+    ("models",): "models",
+    ("settings", "cuda"): "settings",
+    ("settings", "cpu"): "settings",
+}
+# What stands before a value in a name, as in keys of settings; other keys are written out.
+_SHORT = {
+    "kernel_size": "k", "patch_size": "p", "batch_size": "b", "image_size": "r", "threads": "t",
+    "precision": "", "layout": "",
+}  # fmt: skip
+
+
+def expanded(source: Document) -> Document:
+    """The document with an entry for each variant in place of a swept one, in the order of the
+    values; of two swept keys the first changes last.
+
+    Raises:
+        SuiteError: a sweep has no value, one twice or one that is a list itself, stands for too
+            many entries, or its name does not tell these apart.
+    """
+    for where, what in _LISTS.items():
+        source = _expanded(source, where, what)
+    return source
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """An entry with lists, `swept` by their place in it; `location` is its own in `source`."""
+
+    source: Document
+    location: Location
+    entry: Entry
+    swept: Mapping[Location, Sequence[Value]]
+
+    @property
+    def size(self) -> int:
+        return prod(len(values) for values in self.swept.values())
+
+    def error(self, inside: Location, message: str) -> SuiteError:
+        """The error to raise about the value at a place in the entry."""
+        return self.source.error((*self.location, *inside), message)
+
+
+def _expanded(source: Document, where: Location, what: str) -> Document:
+    entries = _at(source.value, where)
+    if not isinstance(entries, list):
+        return source
+    variants: list[tuple[int, Value, Mapping[Location, int]]] = []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not (swept := _swept(entry, what)):
+            variants.append((index, entry, {}))
+            continue
+        sweep = _Sweep(source, (*where, index), entry, swept)
+        _refuse_values(sweep)
+        _refuse_shared_weights(sweep)
+        if (count := len(variants) + sweep.size) > MOST_ITEMS:
+            raise sweep.error(
+                (), f"with this sweep there are {count:,} {what}; expected at most {MOST_ITEMS:,}"
+            )
+        for places in product(*(range(len(values)) for values in swept.values())):
+            chosen = dict(zip(swept, places, strict=True))
+            variants.append((index, _variant(sweep, chosen), chosen))
+    if not any(chosen for *_, chosen in variants):
+        return source
+    marks = _moved(source, where, [(index, chosen) for index, _, chosen in variants])
+    value = _with(source.value, where, [entry for _, entry, _ in variants])
+    return replace(source, value=value, marks=marks)
+
+
+def _at(value: Value, where: Location) -> Value:
+    for key in where:
+        value = value.get(str(key)) if isinstance(value, dict) else None
+    return value
+
+
+def _with(value: Value, where: Location, part: Value) -> Value:
+    """A copy of `value` that holds `part` at a place."""
+    if not where:
+        return part
+    assert isinstance(value, dict)
+    return value | {str(where[0]): _with(value[str(where[0])], where[1:], part)}
+
+
+def _swept(entry: Entry, what: str) -> dict[Location, list[Value]]:
+    """The lists in an entry that stand where one value is expected, by their place in it."""
+    if what == "settings":
+        return {(key,): value for key, value in entry.items()
+                if key != "name" and isinstance(value, list)}  # fmt: skip
+    if "match" in entry:
+        return {}
+    return {
+        (source, key): value
+        for source in (*FAMILIES, "args")
+        if isinstance(arguments := entry.get(source), dict)
+        for key, value in arguments.items()
+        if isinstance(value, list)
+    }
+
+
+def _refuse_values(sweep: _Sweep) -> None:
+    for inside, values in sweep.swept.items():
+        key = inside[-1]
+        if not values:
+            raise sweep.error(inside, f"{key}: expected a value or several to sweep, got none")
+        for index, value in enumerate(values):
+            if not isinstance(value, Scalar):
+                raise sweep.error(
+                    (*inside, index),
+                    f"{key}: a list is a sweep over numbers, text, true or false; got "
+                    f"{kind(value)} in it",
+                )
+            if any(value == other and type(value) is type(other) for other in values[:index]):
+                raise sweep.error(
+                    (*inside, index),
+                    f"{key}: {cut(str(value), MOST_OF_A_QUOTE)} is given twice; a list stands for "
+                    f"an entry for each value, so keep one",
+                )
+
+
+def _refuse_shared_weights(sweep: _Sweep) -> None:
+    """Of a family no weights fit two variants; those of timm may fit others of its arguments."""
+    weights = sweep.entry.get("weights")
+    families = [inside for inside in sweep.swept if inside[0] in FAMILIES]
+    if families and isinstance(weights, str) and not _PATTERN.search(weights):
+        raise sweep.error(
+            ("weights",),
+            f"weights: each variant of a sweep has its own; put {{{families[0][-1]}}} into the "
+            f"file's name, or leave weights out and give --weights MODEL=FILE",
+        )
+
+
+def _variant(sweep: _Sweep, chosen: Mapping[Location, int]) -> Entry:
+    """The entry that has the values at these places, with a name of its own."""
+    entry: Value = sweep.entry
+    given: dict[str, Scalar] = {}
+    for inside, place in chosen.items():
+        value = sweep.swept[inside][place]
+        assert isinstance(value, Scalar)
+        given[str(inside[-1])] = value
+        entry = _with(entry, inside, value)
+    assert isinstance(entry, dict)
+    if any(inside[0] == "args" for inside in chosen) and not {"timm", "python"} & entry.keys():
+        entry["timm"] = sweep.entry.get("name")  # a timm name is enough
+    texts: Entry = {
+        key: _filled(sweep, key, text, given)
+        for key in ("name", "label", "weights")
+        if isinstance(text := entry.get(key), str)
+    }
+    return entry | texts
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+_PATTERN = re.compile(r"\{([^{}]*)\}")
+
+
+def _filled(sweep: _Sweep, key: str, text: str, given: Mapping[str, Scalar]) -> str:
+    """A name, a label or weights of the variant with these values.
+
+    `{kernel_size}` in it stands for a value; to a name or a label without any all are added.
+    """
+    words = _PATTERN.findall(text)
+    for word in words:
+        if word not in given:
+            raise sweep.error(
+                (key,),
+                f"{key}: {quoted('{' + word + '}')} is not swept{nearest(word, given)} "
+                f"(swept: {', '.join(given)})",
+            )
+    if key != "weights" and not words:
+        return text + "".join(_added(key, given))
+    if key != "weights" and (left := [name for name in given if name not in words]):
+        raise sweep.error((key,), f"{key}: does not tell variants apart; add {{{left[0]}}} to it")
+    return _PATTERN.sub(lambda word: _text(given[word[1]], key), text)
+
+
+def _added(key: str, given: Mapping[str, Scalar]) -> Iterator[str]:
+    """What each value adds to a name, `-k3`, or to a label, ` k3`: by alphabet, so that a name does
+    not depend on the order of keys."""
+    for argument in sorted(given):
+        text, short = _text(given[argument], key), _SHORT.get(argument)
+        if short is not None:
+            yield ("-" if key == "name" else " ") + short + text
+        elif key == "name":
+            number = type(given[argument]) in (int, float)
+            yield f"-{argument}{'' if number else '_'}{text}"
+        else:
+            yield f" {argument} {text}"
+
+
+def _text(value: Scalar, key: str) -> str:
+    """A value as YAML writes it; in a name without what names do not hold."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return re.sub(r"[^A-Za-z0-9_.\-]+", "_", text) if key == "name" else text
+
+
+# --- places in the file ---------------------------------------------------------------------------
+
+
+def _moved(
+    source: Document, where: Location, variants: Sequence[tuple[int, Mapping[Location, int]]]
+) -> dict[Location, tuple[int, int]]:
+    """Where everything stands, by its place in the document that has the variants."""
+    depth = len(where)
+    marks: dict[Location, tuple[int, int]] = {}
+    inside: dict[int, list[tuple[Location, tuple[int, int]]]] = {}
+    for location, mark in source.marks.items():
+        if location[:depth] == where and len(location) > depth and location[depth] != "<key>":
+            inside.setdefault(int(location[depth]), []).append((location[depth + 1 :], mark))
+        else:
+            marks[location] = mark
+    for number, (index, chosen) in enumerate(variants):
+        for location, mark in inside[index]:
+            if (moved := _chosen(location, chosen)) is not None:
+                marks[*where, number, *moved] = mark
+    return marks
+
+
+def _chosen(location: Location, chosen: Mapping[Location, int]) -> Location | None:
+    """The place of a value in its variant; None of a value that other variants have."""
+    for swept, place in chosen.items():
+        depth = len(swept)
+        if location[:depth] == swept and len(location) > depth and location[depth] != "<key>":
+            return swept + location[depth + 1 :] if location[depth] == place else None
+    return location
