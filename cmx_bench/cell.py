@@ -26,7 +26,8 @@ class Model:
 
     `target` is the timm name (source "timm") or `module:callable` (source "python"); a member of
     one of the families of `designs` is described by `args` alone. `weights` is a timm tag or the
-    path of a checkpoint, `recipe` the tag by which these are preprocessed for and compared with
+    path of a checkpoint, which are resampled where they are of another image size and `resample` is
+    set, `recipe` the tag by which these are preprocessed for and compared with
     what is published. `patch_size`, `kernel_size` and `activation` are read off the built model;
     None where it has none. `matched` says of one that was made to order to what, how far off it is
     and what it departs from (`designs.matches.told`); it is empty for others.
@@ -45,6 +46,7 @@ class Model:
     activation: str | None = None
     recipe: str = ""
     matched: Mapping[str, str | float] = field(default_factory=dict)
+    resample: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from cmx_bench.measures.forward import (
     refuse_misfit,
 )
 from cmx_bench.models.building import build
+from cmx_bench.models.resampling import Resampling
 from cmx_bench.models.weights import load
 
 # From pixels, uint8 `(n, 3, H, W)`, to classes, int `(n, k)`, and their probabilities.
@@ -30,8 +31,9 @@ TOP = 5
 
 def predictor(
     model: Model, setting: Setting, preprocessing: Preprocessing, valid: Sequence[int] | None
-) -> Predict:
-    """The model as timm's `validate.py` runs it: same batches, same arithmetic, same order.
+) -> tuple[Predict, Resampling | None]:
+    """The model as timm's `validate.py` runs it, and whether its weights were resampled: same
+    batches, same arithmetic, same order.
 
     Args:
         valid: the classes to choose among; None for all.
@@ -42,8 +44,8 @@ def predictor(
     """
     size = preprocessing.geometry.image_size
     module = build(model, size)
-    load(module, model, size)
-    return predict_with(module, model, setting, preprocessing, valid)
+    resampling = load(module, model, size)
+    return predict_with(module, model, setting, preprocessing, valid), resampling
 
 
 def predict_with(

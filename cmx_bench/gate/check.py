@@ -81,13 +81,31 @@ def _compared(base: Report, head: Report, key: Key, threshold: float, against: s
         return _absent(empty, base, head, old, new)
     if known.about.exact:
         return exact(empty, old.value, new.value)
-    if differences := _differences(base, head, known.setting):
-        return replace(empty, state="INCOMPARABLE", reason=f"measured elsewhere: {differences}")
+    if why := _incomparable(base, head, old, new, against):
+        return replace(empty, state="INCOMPARABLE", reason=why)
     sides = [f"the {against}"] * old.disturbed + ["the run"] * new.disturbed
     if sides:
         reason = f"the value of {' and of '.join(sides)} is disturbed: measure again when calm"
         empty = replace(empty, reason=reason)
     return _sampled(empty, old, new, threshold)
+
+
+def _incomparable(base: Report, head: Report, old: Result, new: Result, against: str) -> str:
+    """Why values that are there are not compared; empty where they are."""
+    if differences := _differences(base, head, new.setting):
+        return f"measured elsewhere: {differences}"
+    then, now = (result.details.get("resampled") for result in (old, new))
+    if then != now:
+        return f"weights were resampled {_from(then)} in the {against}, {_from(now)} in the run"
+    return ""
+
+
+def _from(resampled: Mapping[str, int | None] | None) -> str:
+    """From which image size the weights of an accuracy were resampled."""
+    if resampled is None:
+        return "from no other size"
+    size = resampled["image_size"]
+    return "from an unknown size" if size is None else f"from {size} px"
 
 
 def _seconds(base: Report, head: Report, comparison: Comparison) -> float:

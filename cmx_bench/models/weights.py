@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import math
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeAlias
+from typing import Any
 
 import timm
 import torch
@@ -22,9 +21,8 @@ from cmx_bench.cell import Model
 from cmx_bench.errors import WeightsError, quoted
 from cmx_bench.models import SUFFIXES
 from cmx_bench.models.convmixer import rename_authors_keys
+from cmx_bench.models.resampling import Resampling, State, image_sizes, is_of_other_size, resampled
 from cmx_bench.units import counted
-
-State: TypeAlias = dict[str, Tensor]
 
 # What timm looks for on the hub, in this order.
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -39,23 +37,35 @@ def is_file(weights: str) -> bool:
     return "/" in weights or weights.endswith(SUFFIXES)
 
 
-def load(module: nn.Module, model: Model, image_size: int | None = None) -> None:
+def load(module: nn.Module, model: Model, image_size: int | None = None) -> Resampling | None:
     """Fills `module` with the weights that `model` names; none named, none loaded.
 
+    Weights of another image size are resampled: timm's own, and those of a file where the model
+    asks for that.
+
     Args:
-        image_size: that `module` is built for, to which timm resizes its own weights; None for that
-            of the weights.
+        image_size: that `module` is built for; None for that of the weights.
+
+    Returns:
+        From which size they were resampled; None where they fit as they are.
 
     Raises:
         WeightsError: they are missing, unreadable, or do not fit the module.
     """
     if model.weights is None:
-        return
-    if is_file(model.weights):
-        states = {name: _ready(state, module) for name, state in read_checkpoint(model).items()}
-    else:
-        states = {model.weights: read_timm(model, image_size)}
-    module.load_state_dict(_fitting(states, module, model))
+        return None
+    if not is_file(model.weights):
+        state = read_timm(model, image_size)
+        _check_fit(module, state, model)
+        module.load_state_dict(state)
+        return _resampling_of_timm(model, image_size)
+    states = {name: _ready(state, module) for name, state in read_checkpoint(model).items()}
+    state = _chosen(states, module, model)
+    same_names = state.keys() == module.state_dict().keys()
+    fitting = resampled(state, module) if model.resample and same_names else None
+    _check_fit(module, fitting or state, model)
+    module.load_state_dict(fitting or state)
+    return None if fitting is None else Resampling((image_sizes(state, module) or (None,))[0])
 
 
 def _ready(state: State, module: nn.Module) -> State:
@@ -81,8 +91,9 @@ def _ready(state: State, module: nn.Module) -> State:
         names = [name.partition(".")[2] for name in names]
 
 
-def _fitting(states: Mapping[str, State], module: nn.Module, model: Model) -> State:
-    """The state dict that fits the module; of several the one that timm takes, an EMA first."""
+def _chosen(states: Mapping[str, State], module: nn.Module, model: Model) -> State:
+    """The state dict with the module's names, or with most of them; of several that have all the
+    one that timm takes, an EMA first."""
     own = module.state_dict()
     fitting = [name for name, state in states.items() if state.keys() == own.keys()]
     averaged = [name for name in fitting if "ema" in name.lower()]
@@ -92,9 +103,7 @@ def _fitting(states: Mapping[str, State], module: nn.Module, model: Model) -> St
         raise WeightsError(f"{model.name}: {model.weights} holds several models that fit: "
                            f"{', '.join(chosen)}; save one alone")  # fmt: skip
     nearest = max(states, key=lambda name: len(states[name].keys() & own.keys()))
-    state = states[chosen[0] if chosen else nearest]
-    _check_fit(module, state, model)
-    return state
+    return states[chosen[0] if chosen else nearest]
 
 
 def read_checkpoint(model: Model) -> dict[str, State]:
@@ -174,6 +183,15 @@ def read_timm(model: Model, image_size: int | None = None) -> State:
     raise AssertionError
 
 
+def _resampling_of_timm(model: Model, image_size: int | None) -> Resampling | None:
+    """From which size `read_timm` resampled, if it did."""
+    config = timm.get_pretrained_cfg(f"{architecture(model)}.{model.weights}")
+    if config is None or not config.fixed_input_size:
+        return None
+    size = int(config.input_size[-1])
+    return None if image_size in (None, size) else Resampling(size)
+
+
 def sha256(model: Model) -> str:
     """The SHA-256 of the file whose weights were loaded last; empty where there is no one file."""
     file = _file(model)
@@ -221,43 +239,40 @@ def _check_fit(module: nn.Module, state: State, model: Model) -> None:
             f"{model.name}: {model.weights} holds another model: {_such(missing)} missing and "
             f"{_such(extra)} unknown"
         )
-    for key, value in own.items():
-        theirs, ours = tuple(state[key].shape), tuple(value.shape)
-        if theirs == ours:
-            continue
-        if sizes := _image_sizes(module, theirs, ours):
-            raise WeightsError(
-                f"{model.name}: {model.weights} is of images of {sizes[0]} px, and the model is "
-                f"built for {sizes[1]}, to which it cannot be resized; evaluate it at {sizes[0]}"
-            )
+    shapes = {key: (tuple(state[key].shape), tuple(value.shape)) for key, value in own.items()}
+    unlike = {key: pair for key, pair in shapes.items() if pair[0] != pair[1]}
+    for theirs, ours in unlike.values():
         if theirs[:1] != ours[:1] and theirs[1:] == ours[1:] and ours[0] == model.num_classes:
             raise WeightsError(
                 f"{model.name}: {model.weights} has {theirs[0]} classes, the suite asks for "
                 f"{ours[0]}; set num_classes: {theirs[0]}"
             )
+    _refuse_other_size(module, state, model)
+    for key, (theirs, ours) in unlike.items():
         raise WeightsError(
             f"{model.name}: {model.weights} holds another model: {quoted(key)} has shape {theirs}, "
             f"expected {ours}"
         )
 
 
+def _refuse_other_size(module: nn.Module, state: State, model: Model) -> None:
+    """The same model for images of another size: both sizes, and the way on."""
+    sizes = image_sizes(state, module)
+    if not sizes and not is_of_other_size(state, module):
+        return
+    theirs = f"{sizes[0]} px" if sizes else "another size"
+    built = f", and it is built for {sizes[1]} px" if sizes else ""
+    begin = f"{model.name}: {model.weights} is of this model for images of {theirs}{built}"
+    evaluate = f"evaluate it at {theirs if sizes else 'its own'}"
+    if resampled(state, module) is None:
+        raise WeightsError(f"{begin}; timm cannot resample it: {evaluate}")
+    raise WeightsError(
+        f"{begin}; add resample: true to the model, to resample the weights as timm does, or "
+        f"{evaluate}"
+    )
+
+
 def _such(keys: Set[str]) -> str:
     """`3 parameters (such as 'stem.weight') are`."""
     example = f" (such as {quoted(min(keys))})" if keys else ""
     return f"{counted(len(keys), 'parameter')}{example}" + (" is" if len(keys) == 1 else " are")
-
-
-def _image_sizes(
-    module: nn.Module, theirs: Sequence[int], ours: Sequence[int]
-) -> tuple[int, int] | None:
-    """The sides of the images of a model of tokens, whose number two shapes differ in."""
-    patches = getattr(module, "patch_embed", getattr(module, "stem", None))
-    grid, patch = getattr(patches, "grid_size", None), getattr(patches, "patch_size", None)
-    if not grid or not patch or len(theirs) != len(ours):
-        return None
-    tokens = grid[0] * grid[1]
-    for their, our in zip(theirs, ours, strict=True):
-        side = math.isqrt(max(0, their - (our - tokens)))  # beside tokens for the class
-        if their != our and 0 <= our - tokens <= 8 and side**2 == their - (our - tokens):
-            return side * patch[0], grid[0] * patch[0]
-    return None

@@ -162,7 +162,8 @@ def _resolve(
         model = _source(entry, suite.num_classes, allow_import)
         folder = suite_file.document.path.parent
         named = given.get(model.name) or _weights(model, folder, allow_import)
-        return replace(model, weights=None if named is None else str(named))
+        weights_named = None if named is None else str(named)
+        return replace(model, weights=weights_named, resample=entry.resample)
     except SuiteError as error:
         raise suite_file.document.error(location, f"{entry.name}: {error}") from None
     except (ModelError, PlanError) as error:

@@ -174,7 +174,7 @@ def _measured(report: Report, model: Model, setting: Setting, metric: Metric) ->
         for end in (estimate.low, estimate.high)
     )
     is_accuracy = metric.noise == "image"
-    unlike = caveats.unlike_speed(report, model, setting, result) if is_accuracy else ""
+    unlike = caveats.of_accuracy(report, model, setting, result) if is_accuracy else ""
     text = "; ".join(filter(None, (entries.measured(result).flat, unlike)))
     return Shown(estimate.value, low, high, text, result.disturbed)
 
@@ -192,7 +192,7 @@ def _printed(
         return None
     entry = entries.printed(figure, known_tag=model.recipe or model.weights)
     percent = replace(entry, text=f"{entry.text} {figure.printed_unit}")
-    unlike = caveats.unlike_speed(report, model, setting, figure)
+    unlike = caveats.of_accuracy(report, model, setting, figure)
     return Shown(figure.value, None, None, "; ".join(filter(None, (percent.flat, unlike))))
 
 

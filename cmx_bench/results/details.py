@@ -91,6 +91,13 @@ class Origin(TypedDict):
     sha256: str
 
 
+@with_config(STRICT)
+class Resampled(TypedDict):
+    """Of images of which size weights were that were resampled, where that is known."""
+
+    image_size: Positive | None
+
+
 @with_config(_OPEN)
 class Details(TypedDict, total=False):
     """`correct` counts the images that are right by metric, of so many `images`; `opened` says
@@ -105,6 +112,7 @@ class Details(TypedDict, total=False):
     preprocessing: Preprocessing
     weights: str | None
     weights_sha256: str
+    resampled: Resampled
     training: Training
     work: dict[str, Work]
     origin: Origin

@@ -82,7 +82,10 @@ SOURCES = ("timm", "convmixer", "resnet", "deit", "resmlp", "mixer", "python")
 
 
 class ModelEntry(Strict):
-    """A model: a timm name alone, or one of `SOURCES` with its arguments."""
+    """A model: a timm name alone, or one of `SOURCES` with its arguments.
+
+    With `resample`, weights in a file that are of another image size are resampled as timm does.
+    """
 
     name: Name
     label: Label | None = None
@@ -96,6 +99,7 @@ class ModelEntry(Strict):
     python: Label | None = None
     args: dict[Name, _Text | int | float | bool] = {}
     weights: File | None = None
+    resample: bool = False
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelEntry:

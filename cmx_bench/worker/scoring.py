@@ -25,6 +25,7 @@ from cmx_bench.datasets import Dataset
 from cmx_bench.errors import CmxError, DataError, ModelError, first_line, is_of_surroundings
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.models import weights
+from cmx_bench.models.resampling import Resampling
 from cmx_bench.results import predictions
 from cmx_bench.results.predictions import BROKEN, PREDICTED, ROW, Images
 from cmx_bench.results.records import Environment
@@ -52,6 +53,7 @@ class _Entrant:
     part: Path
     before: NDArray[np.void]
     weights_sha256: str
+    resampling: Resampling | None
     real: bool
 
 
@@ -171,15 +173,15 @@ def _enter(
     if valid and max(valid) >= model.num_classes:
         raise DataError(f"valid_labels has a class {max(valid)}, the model {model.num_classes}")
     seen = of(model, cell.setting, task.asked)
-    predict = predictor(model, cell.setting, seen, valid)
+    predict, resampling = predictor(model, cell.setting, seen, valid)
     digest = weights.sha256(model)
     # Rows of another preprocessing, other labels or other weights are never continued.
-    told = f"{task.asked!r} {task.path} {seen!r} {digest} {valid}"
+    told = f"{task.asked!r} {task.path} {seen!r} {digest} {resampling} {valid}"
     name = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
     target = predictions.path(folder, model.name, cell.setting_key)
     part = disk.within(target.parent, f"{target.stem}.{name}.rows")
     before, real = predictions.resume(part, size), task.asked.real_labels is not None
-    return _Entrant(cell, seen, predict, part, before, digest, real)
+    return _Entrant(cell, seen, predict, part, before, digest, resampling, real)
 
 
 def _chunks(
@@ -255,6 +257,7 @@ def _outcome(
         "preprocessing": asdict(entrant.preprocessing),
         "weights": entrant.cell.model.weights,
         "weights_sha256": entrant.weights_sha256,
+        **({} if entrant.resampling is None else {"resampled": asdict(entrant.resampling)}),
         **origins(entrant.cell.model),
     }
     values = {f"top{k}": [float(one.mean())] for k, one in right.items()}

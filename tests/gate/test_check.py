@@ -331,3 +331,20 @@ def test_sides_with_other_numbers_of_processes_show_both(judge: Callable[..., Ve
     compared = of(judge(fewer), NAMES[0], "throughput")
     assert compared.n == (5, 4)
     assert processes(compared) == ["5", "4"]
+
+
+def test_accuracies_of_weights_resampled_from_other_sizes_are_not_compared(
+    judge: Callable[..., Verdict],
+) -> None:
+    def evaluated(record: Record, size: int | None) -> Record:
+        return dataclasses.replace(record, details={"resampled": {"image_size": size}})
+
+    one = next(record for record in RECORDS if record.measure == "throughput")
+    found = judge(
+        head=[evaluated(record, 160) if record.cell == one.cell else record for record in RECORDS],
+        base=[evaluated(record, 224) if record.cell == one.cell else record for record in RECORDS],
+    )
+    reasons = [each.reason for each in found.comparisons if each.state == "INCOMPARABLE"]
+    assert reasons == ["weights were resampled from 224 px in the baseline, from 160 px in the run"]
+    same = [evaluated(record, 160) if record.cell == one.cell else record for record in RECORDS]
+    assert all(each.state == "PASS" for each in judge(head=same, base=same).comparisons)

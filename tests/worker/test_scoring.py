@@ -291,6 +291,21 @@ def test_nothing_finite_is_no_prediction(weights: Path, images: Path, tmp_path: 
     assert outcome.reason == "test_vit: gives values that are not finite"
 
 
+def test_weights_of_another_size_are_resampled_where_the_model_says_so(
+    weights: Path, images: Path, tmp_path: Path
+) -> None:
+    asked = task(images, FOLDER.model_copy(update={"image_size": 96}))
+    (cell,) = cells(weights, names=["test_vit"])
+    refused = evaluate([cell], asked, tmp_path / "refused")[cell.key]
+    assert "for images of 160 px, and it is built for 96 px; add resample: true" in refused.reason
+    cell = replace(cell, model=replace(cell.model, resample=True))
+    found = evaluate([cell], asked, tmp_path / "resampled")[cell.key]
+    assert found.details["resampled"] == {"image_size": 160}
+    assert found.details["correct"]["top1"] > 0
+    (same,) = evaluate([cell], task(images), tmp_path / "same").values()
+    assert "resampled" not in same.details
+
+
 def test_shared_preprocessing_has_the_settings_size(
     weights: Path, images: Path, tmp_path: Path
 ) -> None:

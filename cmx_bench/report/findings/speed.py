@@ -168,7 +168,7 @@ def _as_accurate(view: View) -> str:
     if not first:
         return ""
     unlike = (
-        caveats.unlike_speed(
+        caveats.of_accuracy(
             view.report, view.report.models[model], view.setting,
             view.report.published[model].paper["top1"],
         )

@@ -79,7 +79,7 @@ def metrics(report: Report) -> Table:
     }
     prepared = {name: [caveats.preprocessing(result) for *_, result in column]
                 for name, column in accuracies.items()}  # fmt: skip
-    unlike = {name: [caveats.unlike_speed(report, *place) for place in column]
+    unlike = {name: [caveats.of_accuracy(report, *place) for place in column]
               for name, column in accuracies.items()}  # fmt: skip
     table = caveats.told_apart(caveats.by_setting(report, table), "evaluated", prepared)
     return caveats.lettered(table, unlike)

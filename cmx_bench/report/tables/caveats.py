@@ -94,7 +94,28 @@ def preprocessing(result: Result | None) -> Hidden:
     }
 
 
-def unlike_speed(
+def of_accuracy(
+    report: Report, model: Model, setting: Setting, accuracy: Result | Published | None
+) -> str:
+    """What a reader must know of an accuracy that its row does not show: that its weights were
+    resampled, and in what it is of something else than the speed beside it; empty where nothing."""
+    parts = [resampled(accuracy), _unlike_speed(report, model, setting, accuracy)]
+    return "; ".join(filter(None, parts))
+
+
+def resampled(accuracy: Result | Published | None) -> str:
+    """From which size to which the weights of an accuracy were resampled; empty where not."""
+    if not isinstance(accuracy, Result) or "resampled" not in accuracy.details:
+        return ""
+    size = accuracy.details["resampled"]["image_size"]
+    before = "another size" if size is None else f"{size} px"
+    return (
+        f"its weights are of images of {before}, and were resampled to {accuracy.image_size} px as "
+        "timm does"
+    )
+
+
+def _unlike_speed(
     report: Report, model: Model, setting: Setting, accuracy: Result | Published | None
 ) -> str:
     """In what an accuracy is of something else than the speed beside it; empty where in nothing, or

@@ -82,7 +82,8 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         remarks.append("Preprocessing differs between rows: each model uses its own.")
     dataset = report.run.accuracy.get("dataset", "an unknown data set")
     title = plain(f"Accuracy on {dataset} · {setting.name} ({setting.key})")
-    return entries.table(f"accuracy-{setting.key}", title, columns, rows, remarks)
+    table = entries.table(f"accuracy-{setting.key}", title, columns, rows, remarks)
+    return caveats.lettered(table, {"top1": [caveats.resampled(result) for result in results]})
 
 
 def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
@@ -188,7 +189,7 @@ def costs(report: Report) -> Table:
     title = f"What a setting costs and gains{name}"
     table = entries.table("settings", title, columns, rows, naming=2)
     unlike = [
-        caveats.unlike_speed(
+        caveats.of_accuracy(
             report, model, setting, report.results.get((model.name, setting.key, "top1"))
         )
         for model, setting, *_ in rows

@@ -16,7 +16,7 @@ from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.present.content import Column, Entry, Fact, Table
 from cmx_bench.report import entries
 from cmx_bench.report.headline import code
-from cmx_bench.report.tables import best, explained, provenance
+from cmx_bench.report.tables import best, caveats, explained, provenance
 from cmx_bench.results import records
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Environment
@@ -209,7 +209,9 @@ def evaluated(sides: Sequence[Side]) -> Table:
         Column("part", "Part"),
         *(Column(str(side.number), side.label) for side in sides),
     )
-    asked = [dict(_parts(side.report.run.accuracy)) | _images(side) for side in sides]
+    asked = [
+        dict(_parts(side.report.run.accuracy)) | _images(side) | _resampled(side) for side in sides
+    ]
     measured = [parts for parts in asked if parts]
     rows = (
         (name, *(parts.get(name, "") for parts in asked))
@@ -233,6 +235,15 @@ def _images(side: Side) -> dict[str, str]:
     every = (result.details for result in side.report.results.values())
     counts = sorted({details["images"] for details in every if "images" in details})
     return {"images": ", ".join(f"{number:,}" for number in counts)} if counts else {}
+
+
+def _resampled(side: Side) -> dict[str, str]:
+    """Of which models weights of another image size were resampled, and from which to which."""
+    told = {
+        f"weights of {result.model}": caveats.resampled(result)
+        for result in side.report.results.values()
+    }
+    return {name: text for name, text in told.items() if text}
 
 
 def differences(sides: Sequence[Side]) -> Table:

@@ -81,7 +81,7 @@ def table_one(report: Report, setting: Setting) -> Table:
 
     def unlike(accuracies: Sequence[Result | Published | None]) -> list[str]:
         return [
-            caveats.unlike_speed(report, model, setting, accuracy)
+            caveats.of_accuracy(report, model, setting, accuracy)
             for model, accuracy in zip(models, accuracies, strict=True)
         ]
 

@@ -270,6 +270,30 @@ def test_accuracy_of_weights_that_the_row_does_not_name_is_marked() -> None:
     assert not any("weights" in text for text in same)
 
 
+@pytest.mark.parametrize(("size", "before"), [(224, "224 px"), (None, "another size")])
+def test_resampled_weights_are_marked_wherever_their_accuracy_stands(
+    size: int | None, before: str
+) -> None:
+    report = small_beside(64)
+    read = [
+        dataclasses.replace(one, details={**one.details, "resampled": {"image_size": size}})
+        if one.measure == "accuracy" and one.model == PAPER[0].name
+        else one
+        for one in report.records
+    ]
+    report = summarise(report.run, read)
+    said = f"its weights are of images of {before}, and were resampled to 64 px as timm does"
+    table_1, accuracies, metrics = (
+        next(one for one in tables(report) if one.key.startswith(key))
+        for key in ("table1-", "accuracy-", "metrics")
+    )
+    for table in (table_1, accuracies, metrics):
+        assert said in notes(table).values()
+        assert marks(table, "top1")[0] and not marks(table, "top1")[1]
+    for text in (RENDERERS["html"](report), RENDERERS["md"](report), RENDERERS["latex"](report)):
+        assert said in text
+
+
 def test_the_front_says_of_which_size_a_top1_is() -> None:
     def front(report: Report) -> Plot:
         return next(plot for plot in plots(report).drawn if plot.name.startswith("front"))

@@ -1,0 +1,126 @@
+"""Weights of another image size made to fit a model, as timm does it.
+
+What depends on the image size are tables of positions: `pos_embed`, relative position biases. timm
+has a function for each family that resamples them, which it calls for its own weights.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from torch import Tensor, nn
+
+State: TypeAlias = dict[str, Tensor]
+_Filter: TypeAlias = Callable[[State, nn.Module], Mapping[str, Tensor]]
+
+# A layer of torch's own has the same parameters for images of every size.
+_LAYERS = (
+    nn.Linear,
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.LayerNorm,
+    nn.modules.batchnorm._BatchNorm,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """What was done to weights before they were loaded: they are of images with sides of
+    `image_size` pixels; None where their tables do not say so."""
+
+    image_size: int | None
+
+
+def resampled(state: State, module: nn.Module) -> State | None:
+    """A state dict with the module's names whose tables of positions are resampled to its image
+    size; None where that does not make it fit.
+
+    By the `checkpoint_filter_fn` of the family, for a timm model or for each inside the module;
+    only tensors that do not fit are taken from it.
+    """
+    if not is_of_other_size(state, module):
+        return None
+    own, unlike = module.state_dict(), _unlike(state, module)
+    fitting = dict(state)
+    for prefix, part, convert in _parts(module):
+        mine = {key.removeprefix(prefix): value
+                for key, value in state.items() if key.startswith(prefix)}  # fmt: skip
+        try:
+            converted = convert(mine, part)
+        except Exception:  # whatever timm does with tables that it has no way for
+            return None
+        fitting |= {prefix + key: value for key, value in converted.items()
+                    if prefix + key in unlike}  # fmt: skip
+    fits = all(fitting[key].shape == value.shape for key, value in own.items())
+    return fitting if fits else None
+
+
+def is_of_other_size(state: State, module: nn.Module) -> bool:
+    """Whether a state dict with the module's names differs in tables of positions, and in them
+    alone: of the layers of a mixer of tokens nobody can say that."""
+    unlike = _unlike(state, module)
+    owners = (module.get_submodule(key.rpartition(".")[0]) for key in unlike)
+    return bool(unlike) and not any(isinstance(owner, _LAYERS) for owner in owners)
+
+
+def _unlike(state: State, module: nn.Module) -> list[str]:
+    return [key for key, own in module.state_dict().items() if state[key].shape != own.shape]
+
+
+def _parts(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, _Filter]]:
+    """The outermost timm models in a module that have such a function, with their prefixes."""
+    convert = _filter_of(module)
+    if convert is not None:
+        yield prefix, module, convert
+        return
+    for name, child in module.named_children():
+        yield from _parts(child, f"{prefix}{name}.")
+
+
+def _filter_of(module: nn.Module) -> _Filter | None:
+    if not hasattr(module, "forward_features"):  # a block of a timm model
+        return None
+    for one in type(module).__mro__:
+        if one.__module__.startswith("timm.models."):
+            convert: _Filter | None = getattr(
+                sys.modules[one.__module__], "checkpoint_filter_fn", None
+            )
+            if convert is not None:
+                return convert
+    return None
+
+
+def image_sizes(state: State, module: nn.Module) -> tuple[int, int] | None:
+    """The sides of the images of the weights and of the module, in pixels, where it is a model of
+    tokens and nothing differs but their number."""
+    own = module.state_dict()
+    shapes = [(tuple(state[key].shape), tuple(value.shape)) for key, value in own.items()]
+    sides = {_sides(module, *pair) for pair in shapes if pair[0] != pair[1]}
+    return sides.pop() if len(sides) == 1 else None
+
+
+def _sides(module: nn.Module, theirs: Sequence[int], ours: Sequence[int]) -> tuple[int, int] | None:
+    grid, patch = _grid(module)
+    if not grid or len(theirs) != len(ours):
+        return None
+    for their, our in zip(theirs, ours, strict=True):
+        others = our - grid**2  # beside tokens for patches, such as that for the class
+        side = math.isqrt(max(0, their - others))
+        if their != our and 0 <= others <= 8 and side**2 == their - others:
+            return side * patch, grid * patch
+    return None
+
+
+def _grid(module: nn.Module) -> tuple[int, int]:
+    """How many patches stand side by side, and how many pixels each is wide; 0 without patches."""
+    for part in module.modules():
+        patches = getattr(part, "patch_embed", getattr(part, "stem", None))
+        grid, patch = getattr(patches, "grid_size", None), getattr(patches, "patch_size", None)
+        if grid and patch:
+            return int(grid[0]), int(patch[0])
+    return 0, 0
