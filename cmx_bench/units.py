@@ -157,6 +157,14 @@ def seconds(text: str) -> float:
     return lasts
 
 
+def budget(least: float) -> str:
+    """A time in the words of `seconds`, `least` seconds or little more: `90s`, `5m`, `2.5h`."""
+    for most, step, size, unit in ((110, 10, 1, "s"), (7140, 60, 60, "m")):
+        if least <= most:
+            return f"{math.ceil(least / step) * step // size}{unit}"
+    return f"{math.ceil(least / 360) / 10:g}h"
+
+
 def share(text: str) -> float:
     """The share that a percentage such as `2%` or `0.5 %` means, between 0 and 1.
 

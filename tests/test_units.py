@@ -94,6 +94,22 @@ def test_seconds(text: str, seconds: float) -> None:
     assert units.seconds(text) == seconds
 
 
+@pytest.mark.parametrize(
+    ("least", "text"),
+    [
+        (0.2, "10s"),
+        (81, "90s"),
+        (111, "2m"),
+        (120, "2m"),
+        (121, "3m"),
+        (7201, "2.1h"),
+    ],
+)
+def test_a_budget_is_little_more_than_asked_for(least: float, text: str) -> None:
+    assert units.budget(least) == text
+    assert units.seconds(text) >= least
+
+
 @pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.5 %", 0.005), ("99.9%", 0.999)])
 def test_share(text: str, share: float) -> None:
     assert units.share(text) == pytest.approx(share)

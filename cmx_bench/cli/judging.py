@@ -18,9 +18,11 @@ from cmx_bench.cli.options import (
     AllowImport,
     AnyThreshold,
     Device,
+    Inconclusive,
     Only,
     Suite,
     Threshold,
+    looked_up,
     seconds_of,
     share_of,
 )
@@ -39,7 +41,7 @@ from cmx_bench.spec import disk
 if TYPE_CHECKING:
     from cmx_bench.gate.history import History
     from cmx_bench.gate.pairs import Pair
-    from cmx_bench.gate.verdict import Comparison, Verdict
+    from cmx_bench.gate.verdict import Comparison, Policy, Verdict
 
 
 def check(
@@ -54,6 +56,7 @@ def check(
         Path | None, typer.Option(help="A folder of past runs: shows their trend.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the verdict's files.")] = None,
+    inconclusive: Inconclusive = "fail",
     any_threshold: AnyThreshold = False,
 ) -> None:
     """Judge a run against a baseline: exact metrics equal, sampled ones not slower."""
@@ -61,12 +64,12 @@ def check(
     from cmx_bench.gate import floor
     from cmx_bench.gate import history as histories
 
-    share = share_of("--threshold", threshold)
+    share, policy = share_of("--threshold", threshold), _policy_of(inconclusive)
     others = {"baseline": baseline} | ({} if anchor is None else {"anchor": anchor})
     head, verdict = checks.verdict(run, others, share)
     shown = floor.note(share, head.run.machine, any_threshold)
     past = None if history is None else histories.read(history, head.run)
-    _conclude(replace(verdict, notes=(shown,)), out, past)
+    _conclude(replace(verdict, notes=(shown,), policy=policy), out, past)
 
 
 def ab(
@@ -90,6 +93,7 @@ def ab(
         Path | None, typer.Option(help="Folder of the pairs and the verdict.",
                                   show_default="reports/ab-SUITE/TIME")
     ] = None,
+    inconclusive: Inconclusive = "fail",
     allow_import: AllowImport = False,
     any_threshold: AnyThreshold = False,
 ) -> None:  # fmt: skip
@@ -100,6 +104,7 @@ def ab(
     from cmx_bench.gate.outputs import console
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget)
+    policy = _policy_of(inconclusive)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     for name, path in (bases | {"head": head}).items():
         try:
@@ -118,7 +123,7 @@ def ab(
     log = disk.within(folder, "log.txt")
     with _keeping(folder):
         verdict = gate.verdict(made, bases, head, share, log, watch, seconds)
-    _conclude(replace(verdict, notes=(shown, *verdict.notes)), folder, None)
+    _conclude(replace(verdict, notes=(shown, *verdict.notes), policy=policy), folder, None)
 
 
 def selftest(
@@ -156,6 +161,12 @@ def selftest(
         say(file)
 
 
+def _policy_of(word: str) -> Policy:
+    from cmx_bench.gate.verdict import POLICIES
+
+    return looked_up("--inconclusive", "policy", word, {policy: policy for policy in POLICIES})
+
+
 def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
     """Shows a verdict, here and where CI looks for it, and exits with its code."""
     from cmx_bench.gate import history as histories
@@ -174,6 +185,10 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         github.append_summary(verdict, Path(summary))
         say(*github.workflow_commands(verdict))
+    if verdict.let_through:
+        if verdict.policy == "warn":
+            note("warning: undecided, which --inconclusive warn lets through")
+        raise typer.Exit(OK)
     raise typer.Exit({"PASS": OK, "FAIL": REGRESSION}.get(verdict.state, INCONCLUSIVE))
 
 

@@ -57,6 +57,11 @@ Verifiable = Annotated[
     typer.Argument(help="The folder or the page of a run, or of runs side by side.",
                    metavar="RUN|PAGE"),
 ]  # fmt: skip
+Inconclusive = Annotated[
+    str,
+    typer.Option(help="What an undecided verdict does: exit with 3, pass, or pass with a warning.",
+                 metavar="fail|pass|warn"),
+]  # fmt: skip
 AnyThreshold = Annotated[
     bool,
     typer.Option("--any-threshold", help="Allow one below what the self-test found detectable."),

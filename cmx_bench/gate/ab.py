@@ -232,7 +232,7 @@ def _priced(known: _Known) -> list[Comparison]:
         group = pairs_of[comparison.model, comparison.setting]
         return statistics.fmean(pair.elapsed for pair in group)
 
-    return price.priced([*known.timed.values()], seconds, start)
+    return price.priced([*known.timed.values()], seconds, start, known.seconds)
 
 
 @contextmanager

@@ -42,6 +42,8 @@ def judge(
         return replace(empty, state="INCONCLUSIVE", reason=reason, more=more)
     change = stats.paired([pair.log_ratio for pair in measured])
     judged = check.judged(empty, change, threshold, n)
+    if judged.more is not None and n + judged.more > rule.LOOKS[-1]:
+        return replace(judged, more=None)  # no budget would: so many pairs are never measured
     if n in rule.LOOKS or last or judged.state == "INCONCLUSIVE":
         return judged
     return replace(judged, state="INCONCLUSIVE", more=more)

@@ -9,8 +9,9 @@ from cmx_bench.gate.verdict import Comparison
 
 
 def priced(
-    comparisons: Sequence[Comparison], seconds: Callable[[Comparison], float], start: float
-) -> list[Comparison]:
+    comparisons: Sequence[Comparison], seconds: Callable[[Comparison], float], start: float,
+    spent: float | None = None,
+) -> list[Comparison]:  # fmt: skip
     """`comparisons`, the undecided with the seconds of measuring that would decide them.
 
     Whatever is still undecided in a round shares the interpreters that the round begins with, and
@@ -19,6 +20,8 @@ def priced(
     Args:
         seconds: of one more pair, or of one more process on each side, of a comparison's cell.
         start: seconds of starting the interpreters of a round.
+        spent: the seconds of a budget that are used up: the undecided get the budget that would
+            have decided them. None where there is no budget.
     """
 
     def share(comparison: Comparison, number: int) -> float:
@@ -26,12 +29,22 @@ def priced(
         there = [_cell(other) for other in comparisons if (other.more or 0) >= number]
         return start / len(there) + seconds(comparison) / there.count(_cell(comparison))
 
-    return [
-        replace(one, seconds_more=sum(share(one, number + 1) for number in range(one.more)))
-        if one.more
-        else one
-        for one in comparisons
-    ]
+    def whole(number: int) -> float:
+        """All of that round."""
+        there = {_cell(other): other for other in comparisons if (other.more or 0) >= number}
+        return start + sum(map(seconds, there.values()))
+
+    def with_price(comparison: Comparison) -> Comparison:
+        if not comparison.more:
+            return comparison
+        rounds = range(1, comparison.more + 1)
+        return replace(
+            comparison,
+            seconds_more=sum(share(comparison, number) for number in rounds),
+            budget=None if spent is None else spent + sum(map(whole, rounds)),
+        )
+
+    return [with_price(comparison) for comparison in comparisons]
 
 
 def _cell(comparison: Comparison) -> tuple[str, ...]:

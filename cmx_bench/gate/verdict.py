@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from cmx_bench.metrics import Metric
 
 # INCOMPARABLE and NEW are not judged: counted and shown, neither passed nor failed.
 State: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE", "INCOMPARABLE", "NEW"]
+# What follows from an undecided verdict: it fails, it passes, or it passes with a warning.
+Policy: TypeAlias = Literal["fail", "pass", "warn"]
+POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,8 @@ class Comparison:
     slowdown that so many samples of this spread catch with 95 % power. `n` counts the fresh
     processes of each side that it rests on, `left_out` those that ended well beside them and count
     for nothing. `more` of the former, and so many seconds, would decide an inconclusive one;
-    None where nothing reasonable would.
+    None where nothing reasonable would. `budget` is the `--budget` of `ab` that would have, in
+    seconds.
     """
 
     model: str
@@ -41,6 +45,7 @@ class Comparison:
     left_out: tuple[int, int] = (0, 0)
     more: int | None = None
     seconds_more: float | None = None
+    budget: float | None = None
     reason: str = ""
 
 
@@ -49,7 +54,8 @@ class Verdict:
     """A gate's comparisons and what follows from them.
 
     `title` says what was compared. `sides` describes each side (its name, then what it is), `notes`
-    are what a reader must know beside the comparisons. `command` is what made it.
+    are what a reader must know beside the comparisons. `command` is what made it. `policy` says
+    what an undecided verdict does.
     """
 
     title: str
@@ -58,6 +64,7 @@ class Verdict:
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...] = ()
     command: str = ""
+    policy: Policy = "fail"
 
     @property
     def state(self) -> State:
@@ -66,6 +73,11 @@ class Verdict:
         if states["FAIL"] or not states["PASS"] + states["INCONCLUSIVE"]:
             return "FAIL"
         return "INCONCLUSIVE" if states["INCONCLUSIVE"] else "PASS"
+
+    @property
+    def let_through(self) -> bool:
+        """Whether it is undecided, and its policy has it pass."""
+        return self.state == "INCONCLUSIVE" and self.policy != "fail"
 
     @property
     def untimed(self) -> bool:

@@ -7,17 +7,20 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from cmx_bench import units
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, cells, pairs, rule
 from cmx_bench.gate.pairs import Block, PairError
 from cmx_bench.gate.verdict import Comparison
+from cmx_bench.results import stats
 
 from .conftest import cell_of, normal, pair_of
 
@@ -74,11 +77,20 @@ def test_out_of_budget_is_inconclusive_and_says_what_would_decide(
     assert wide.more > 3
 
 
+def test_more_pairs_than_are_ever_measured_decide_nothing() -> None:
+    undecided = [pair_of("a", 0.04 + sign * 0.2) for sign in (1, -1)] * 4
+    change = stats.paired([pair.log_ratio for pair in undecided])
+    enough = rule.needed(change, 8, 0.05)
+    assert enough is not None and enough > rule.LOOKS[-1]
+    assert cells.judge(cell_of("a"), undecided, 0.05).more is None
+
+
 def test_what_would_decide_is_priced_by_the_wall(
     stand_in_pairs: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two interpreters take 24 s a round and each of two pairs 3 s, after exact metrics that took
-    100 s: three rounds more are 90 s, of which each model has half."""
+    100 s: three rounds more are 90 s, of which each model has half. The budget that is named for
+    them decides."""
     now = 0.0
 
     def pass_by(seconds: float, result: Any) -> Any:
@@ -92,8 +104,13 @@ def test_what_would_decide_is_priced_by_the_wall(
     monkeypatch.setattr(ab, "both", lambda *given: pass_by(24.0, both(*given)))
     monkeypatch.setattr(pairs, "measure", lambda *given: pass_by(3.0, measure(*given)))
     monkeypatch.setattr(cells, "untimed", lambda *_: pass_by(50.0, ()))
-    found, _ = ab.compare(plan_of("a", "b"), PATHS, 0.05, Path("log"), lambda *_: None, budget=29)
+    compare = partial(ab.compare, plan_of("a", "b"), PATHS, 0.05, Path("log"), lambda *_: None)
+    found, _ = compare(budget=29)
     assert [(one.more, one.seconds_more) for one in found] == [(3, 45.0), (3, 45.0)]
+    [budget] = {one.budget for one in found}
+    assert budget == 30 + 90
+    found, _ = compare(budget=units.seconds(units.budget(budget)))
+    assert {one.state for one in found} == {"FAIL"}
 
 
 def test_the_columns_say_what_is_judged() -> None:

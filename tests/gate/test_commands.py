@@ -74,6 +74,25 @@ def test_check_exits_as_it_judges(
     assert "no self-test of this machine" in out
 
 
+@pytest.mark.parametrize(
+    ("policy", "code", "err"),
+    [
+        ("fail", 3, ""),
+        ("pass", 0, ""),
+        ("warn", 0, "warning: undecided, which --inconclusive warn lets through\n"),
+    ],
+)
+def test_an_undecided_check_does_what_the_policy_says(
+    cmx: Cli, runs: dict[str, Path], policy: str, code: int, err: str
+) -> None:
+    arguments = (runs["between"], "--baseline", runs["base"], "--inconclusive", policy)
+    got, out, said = cmx("check", *arguments)
+    assert (got, said) == (code, err)
+    assert out.startswith("INCONCLUSIVE: ")
+    arguments = (runs["slower"], "--baseline", runs["base"], "--inconclusive", policy)
+    assert cmx("check", *arguments)[0] == 1
+
+
 def test_check_writes_what_ci_reads(
     cmx: Cli, runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +118,10 @@ def test_check_writes_what_ci_reads(
         (["--baseline", "nowhere"], "nowhere: holds no run (no run.json)"),
         (["--baseline", "base", "--threshold", "5"], "--threshold 5: expected a percentage such"),
         (["--baseline", "base", "--history", "nowhere"], "nowhere: no such folder"),
+        (
+            ["--baseline", "base", "--inconclusive", "warning"],
+            "unknown policy, did you mean 'warn'? (known: fail, pass, warn)",
+        ),
     ],
 )
 def test_check_refuses_bad_input(
@@ -219,6 +242,7 @@ def test_nothing_outlives_an_ab_that_is_killed(
         (["--base", sys.executable, "--head", "nowhere"], "--head nowhere: no such interpreter"),
         (["--base", sys.executable, "--threshold", "x"], "--threshold x: expected a percentage"),
         (["--base", sys.executable, "--budget", "x"], "--budget x: expected a time"),
+        (["--base", sys.executable, "--inconclusive", "x"], "--inconclusive x: unknown policy"),
     ],
 )
 def test_ab_refuses_bad_input_at_once(

@@ -22,7 +22,7 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.gate.outputs import OUTPUTS, console, github, write
 from cmx_bench.gate.outputs.comparisons import table
 from cmx_bench.gate.outputs.sentences import headline, why, worded
-from cmx_bench.gate.verdict import Comparison, State, Verdict
+from cmx_bench.gate.verdict import Comparison, Policy, State, Verdict
 from cmx_bench.metrics import METRICS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -283,6 +283,27 @@ def test_junit_tells_each_state(found: Verdict) -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.parametrize("policy", ["pass", "warn"])
+def test_what_is_let_through_makes_nothing_red(policy: Policy) -> None:
+    found = verdict(unsure(), even("deit"), policy=policy)
+    suite = ElementTree.fromstring(OUTPUTS["junit.xml"](found).encode()).find("testsuite")
+    assert suite is not None
+    assert {name: suite.attrib[name] for name in ("failures", "errors", "skipped")} == {
+        "failures": "0", "errors": "0", "skipped": "1",
+    }  # fmt: skip
+    [skipped] = suite.findall("testcase/skipped")
+    assert "more measuring would decide" in skipped.attrib["message"]
+    for text in (OUTPUTS["verdict.md"](found), console.text(found, 160)):
+        assert "INCONCLUSIVE: 1 of 2" in text and f"as --inconclusive {policy} asks" in text
+
+
+def test_a_regression_is_red_whatever_the_policy() -> None:
+    found = verdict(slower(), unsure(), policy="warn")
+    suite = ElementTree.fromstring(OUTPUTS["junit.xml"](found).encode()).find("testsuite")
+    assert suite is not None and (suite.attrib["failures"], suite.attrib["errors"]) == ("1", "0")
+    assert not found.let_through
+
+
 def test_junit_is_red_where_nothing_was_compared() -> None:
     for found in (verdict(), verdict(made("a", "INCOMPARABLE"))):
         suite = ElementTree.fromstring(OUTPUTS["junit.xml"](found).encode()).find("testsuite")
@@ -340,6 +361,15 @@ def test_annotations_are_escaped() -> None:
         "95 %25 interval −2.0 to 8.0 %25, threshold 5 %25; about 40 s more measuring would decide",
     ]
     assert not any("\n" in line for line in github.workflow_commands(awkward()))
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind"), [("fail", "warning"), ("warn", "warning"), ("pass", "notice")]
+)
+def test_an_undecided_comparison_is_annotated_by_the_policy(policy: Policy, kind: str) -> None:
+    [line] = github.workflow_commands(verdict(unsure(budget=130.0), policy=policy))
+    assert line.startswith(f"::{kind} title=INCONCLUSIVE%3A Mixer throughput::3.0 %25 slower")
+    assert line.endswith("about 40 s more measuring would decide, as --budget 3m would have")
 
 
 def test_a_verdict_on_nothing_is_an_error_too() -> None:

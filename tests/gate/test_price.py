@@ -19,6 +19,19 @@ def test_rounds_are_shared_by_what_is_left() -> None:
     seconds = {"a": 3.0, "b": 5.0}
     found = priced([undecided("a", 2), undecided("b", 4)], lambda one: seconds[one.model], 10.0)
     assert [one.seconds_more for one in found] == [2 * (3 + 5), 2 * (5 + 5) + 2 * (5 + 10)]
+    assert [one.budget for one in found] == [None, None]
+
+
+def test_a_budget_lasts_until_the_last_round_of_a_comparison() -> None:
+    """Rounds of 10 + 3 + 5 s with both models, of 10 + 5 s with one; both metrics of that one share
+    its processes. 100 s are spent."""
+    seconds = {"a": 3.0, "b": 5.0}
+    asked = [undecided("a", 2), undecided("b", 4), undecided("b", 3, "latency_p50")]
+    asked += [undecided("b", 4, "latency_p90")]
+    found = priced(asked[:2], lambda one: seconds[one.model], 10.0, 100.0)
+    assert [one.budget for one in found] == [100 + 2 * 18, 100 + 2 * 18 + 2 * 15]
+    found = priced(asked[2:], lambda one: seconds[one.model], 10.0, 100.0)
+    assert [one.budget for one in found] == [100 + 3 * 15, 100 + 4 * 15]
 
 
 def test_metrics_of_a_cell_share_its_processes() -> None:

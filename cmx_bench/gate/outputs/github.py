@@ -8,12 +8,12 @@ from pathlib import Path
 from cmx_bench.gate.outputs.comparisons import ordered
 from cmx_bench.gate.outputs.readable import in_markdown
 from cmx_bench.gate.outputs.sentences import headline, named, told
-from cmx_bench.gate.verdict import State, Verdict
+from cmx_bench.gate.verdict import Policy, State, Verdict
 from cmx_bench.spec import disk
 
 # A step whose summary is longer than this has none: its upload fails.
 _MOST_BYTES = 2**20
-_COMMANDS: dict[State, str] = {"FAIL": "error", "INCONCLUSIVE": "warning"}
+_UNDECIDED: dict[Policy, str] = {"fail": "warning", "warn": "warning", "pass": "notice"}
 # As @actions/core escapes them; a property also ends at a colon or a comma.
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
@@ -21,15 +21,16 @@ _PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 def workflow_commands(verdict: Verdict) -> list[str]:
     """Workflow commands, to be printed a line each: an error for what failed, a warning for what
-    is undecided, and an error where nothing was judged."""
+    is undecided (a notice where it is to pass), and an error where nothing was judged."""
+    commands: dict[State, str] = {"FAIL": "error", "INCONCLUSIVE": _UNDECIDED[verdict.policy]}
     found = [
         _command(
-            _COMMANDS[one.state],
+            commands[one.state],
             f"{one.state}: {named(one, verdict)}",
             told(one, verdict.threshold),
         )
         for one in ordered(verdict)
-        if one.state in _COMMANDS
+        if one.state in commands
     ]
     if not found and verdict.state == "FAIL":
         return [_command("error", "FAIL", headline(verdict))]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cmx_bench import units
-from cmx_bench.gate.verdict import Comparison, State, Verdict
+from cmx_bench.gate.verdict import Comparison, Policy, State, Verdict
 from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Fact
 from cmx_bench.units import counted, plain
@@ -15,6 +15,11 @@ from cmx_bench.units import counted, plain
 ORDER: tuple[State, ...] = ("FAIL", "INCONCLUSIVE", "PASS", "NEW", "INCOMPARABLE")
 _JUDGED = ORDER[:3]
 _TIMED = ("s", "images/s")
+_POLICIES: Mapping[Policy, str] = {
+    "fail": "exits with 3; --inconclusive warn or pass lets it through",
+    "pass": "passes, as --inconclusive pass asks",
+    "warn": "passes with a warning, as --inconclusive warn asks",
+}
 
 
 def headline(verdict: Verdict) -> str:
@@ -52,7 +57,9 @@ def _more_measuring(undecided: Sequence[Comparison]) -> str:
     if not needed:
         return "no reasonable amount of measuring would decide"
     text = f"about {units.duration(sum(needed))} more measuring would decide"
-    return text if len(needed) == len(undecided) else f"{text} {len(needed)} of them"
+    text += "" if len(needed) == len(undecided) else f" {len(needed)} of them"
+    budgets = [one.budget for one in undecided if one.budget is not None]
+    return f"{text}, as --budget {units.budget(max(budgets))} would have" if budgets else text
 
 
 def _passed(judged: Sequence[Comparison], verdict: Verdict) -> str:
@@ -221,6 +228,7 @@ def facts(verdict: Verdict) -> list[Fact]:
         *(Fact(one_line(name), one_line(text)) for name, text in verdict.sides),
         *([] if several_settings(verdict) else _settings(verdict)),
         Fact("Compared", _counted(verdict, ORDER) or "nothing"),
+        *([Fact("Undecided", _POLICIES[verdict.policy])] * (verdict.state == "INCONCLUSIVE")),
         Fact("Detectable", _detectable(verdict)),
         *(Fact("Note", one_line(note)) for note in verdict.notes),
         *([Fact("Command", one_line(verdict.command))] if verdict.command else []),
