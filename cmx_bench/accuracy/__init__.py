@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cmx_bench.cell import Model
 from cmx_bench.datasets import Dataset, Split, open_dataset
 from cmx_bench.errors import WeightsError, nearest
 from cmx_bench.models import SUFFIXES
@@ -39,6 +40,14 @@ class Evaluation:
     def seeds(self) -> tuple[int | None, ...]:
         """The seeds that models are trained with; one None where they are not."""
         return (None,) if self.asked.train is None else tuple(self.asked.seeds)
+
+    def trains(self, model: Model) -> bool:
+        """Whether a model is trained before it is evaluated: not where it comes with weights."""
+        return self.asked.train is not None and model.weights is None
+
+    def seeds_of(self, model: Model) -> tuple[int | None, ...]:
+        """The seeds that a model is trained with; one None where it is not."""
+        return self.seeds if self.trains(model) else (None,)
 
 
 def images(task: Evaluation, num_classes: int, split: Split = "validation") -> Dataset:

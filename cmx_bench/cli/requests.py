@@ -61,6 +61,9 @@ def plan_of(
         note(f"a GPU is there and not used: {why}")
     for split, about in made.opened.items():
         note(f"{asked.accuracy.dataset}, {split}: {about}")
+    for model in made.models if evaluation.asked.train is not None else ():
+        if model.weights is not None:
+            note(f"{model.name} comes with weights: it is evaluated, and not trained")
     for trouble in made.troubles:
         note(f"{trouble}; its cells fail, the others are measured")
     return made

@@ -48,7 +48,7 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     """
     if MEASURES[cell.measure].together:
         failed = any(record.status == "failed" for record in found)
-        return 0 if failed else max(0, _seeds(plan) - len(found))
+        return 0 if failed else max(0, _seeds(plan, cell) - len(found))
     if any(record.status != "ok" for record in found):
         return 0  # the next process would fail as well, or lack the same
     precision = plan.suite_file.suite.precision if MEASURES[cell.measure].precise else None
@@ -188,24 +188,26 @@ def foretold(plan: Plan, found: Mapping[str, Sequence[Record]], budget: float | 
 def _evaluations_left(
     plan: Plan, found: Mapping[str, Sequence[Record]], under_way: Mapping[str, float]
 ) -> float:
-    """The seconds for the seeds of each setting that no model has been evaluated with."""
-    seconds: defaultdict[str, float] = defaultdict(float)
-    there: defaultdict[str, int] = defaultdict(int)
+    """The seconds for the seeds of each setting that no model has been evaluated with; models that
+    come with weights are evaluated before others are trained."""
+    together: defaultdict[tuple[str, bool], list[Cell]] = defaultdict(list)
     for cell in plan.evaluated:
-        seconds[cell.setting_key] += plan.estimates[cell.key]
-        mine = sum(record.status == "ok" for record in found.get(cell.key, ()))
-        there[cell.setting_key] = max(there[cell.setting_key], mine)
-    seeds = _seeds(plan)
-
-    def missing(key: str) -> int:
-        return max(0, seeds - there[key] - (key in under_way))
-
-    planned = sum(each * missing(key) / seeds for key, each in seconds.items())
+        together[cell.setting_key, cell.model.weights is None].append(cell)
+    begun, planned = set(under_way), 0.0
+    for (key, _), cells in sorted(together.items(), key=lambda group: group[0]):
+        seeds = _seeds(plan, cells[0])
+        there = max(sum(record.status == "ok" for record in found.get(cell.key, ()))
+                    for cell in cells)  # fmt: skip
+        missing = max(0, seeds - there)
+        if missing and key in begun:
+            begun.remove(key)
+            missing -= 1
+        planned += sum(plan.estimates[cell.key] for cell in cells) * missing / seeds
     return planned + sum(under_way.values())
 
 
-def _seeds(plan: Plan) -> int:
-    return 1 if plan.evaluation is None else len(plan.evaluation.seeds)
+def _seeds(plan: Plan, cell: Cell) -> int:
+    return 1 if plan.evaluation is None else len(plan.evaluation.seeds_of(cell.model))
 
 
 def apart(plan: Plan, spread: float) -> float:

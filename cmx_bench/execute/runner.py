@@ -161,9 +161,9 @@ def _evaluations(
     task = plan.evaluation
     if task is None:
         return
-    groups: defaultdict[tuple[str, int], list[Cell]] = defaultdict(list)
+    groups: defaultdict[tuple[str, int, int | None], list[Cell]] = defaultdict(list)
     for cell in plan.evaluated:
-        for replicate in range(len(task.seeds)):
+        for replicate, seed in enumerate(task.seeds_of(cell.model)):
             mine = [one for one in found.get(cell.key, ()) if one.replicate == replicate]
             if mine and _evaluated(cell, mine[-1], task):
                 continue
@@ -172,13 +172,13 @@ def _evaluations(
                     skipped = Outcome({}, reason, plan.machine, skipped=True)
                     yield Job(cell, replicate, log), skipped
                 continue
-            groups[cell.setting_key, replicate].append(cell)
-    models = len({cell.model.name for cell in plan.evaluated})
-    side_by_side = at_once(plan.machine, models, task.processes)
-    for (_, replicate), cells in groups.items():
+            groups[cell.setting_key, replicate, seed].append(cell)
+    trained = {cell.model.name for cell in plan.evaluated if task.trains(cell.model)}
+    side_by_side = at_once(plan.machine, len(trained), task.processes)
+    for (_, replicate, seed), cells in sorted(groups.items(), key=_given_first):
         job = Job(cells[0], replicate, log)
         watch(job, None)
-        seed, tell = task.seeds[replicate], partial(_tell, watch, job)
+        tell = partial(_tell, watch, job)
         outcomes = (
             evaluator(cells, task, folder, timeout, tell)
             if seed is None
@@ -188,10 +188,16 @@ def _evaluations(
             yield Job(cell, replicate, log), outcome
 
 
+def _given_first(group: tuple[tuple[str, int, int | None], list[Cell]]) -> bool:
+    """Models that come with weights are evaluated before others are trained."""
+    (_, _, seed), _ = group
+    return seed is not None
+
+
 def _evaluated(cell: Cell, last: Record, task: Evaluation) -> bool:
     """Whether a cell has been evaluated, with the weights that it has now; those that timm knows
     by a tag stay the same."""
-    if last.status != "ok" or task.asked.train is not None:
+    if last.status != "ok" or task.trains(cell.model):
         return last.status == "ok"
     named = cell.model.weights
     if named is None or last.details.get("weights") != named:

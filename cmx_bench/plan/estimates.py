@@ -118,25 +118,30 @@ Opened: TypeAlias = Mapping[Split, Dataset]
 
 @dataclass(frozen=True, slots=True)
 class _Evaluated:
-    """What each of so many `models` of a setting is evaluated on, and `learned` from before: the
-    numbers of images, and the `seconds` of one core that one image takes."""
+    """What each of so many `models` of a setting is evaluated on, and `learned` from before by
+    those that are `trained`: the numbers of images, and the `seconds` of one core that one image
+    takes."""
 
     models: int
+    trained: int
     images: int
     learned: int
     seconds: float
 
 
-def _evaluated(evaluation: Evaluation | None, models: int, opened: Opened) -> _Evaluated:
+def _evaluated(
+    evaluation: Evaluation | None, models: Mapping[str, Model], opened: Opened
+) -> _Evaluated:
     """Images are counted where they have been opened."""
     if evaluation is None or not models:
-        return _Evaluated(0, 0, 0, 0.0)
+        return _Evaluated(0, 0, 0, 0, 0.0)
+    trained = sum(evaluation.trains(model) for model in models.values())
     seconds = _PHOTOGRAPH_SECONDS
     if datasets.is_small(evaluation.asked.dataset):
         seconds = _SMALL_SECONDS
     counts = {split: dataset.size or _SOME_IMAGES for split, dataset in opened.items()}
     evaluated, learned = (counts.get(split, _SOME_IMAGES) for split in ("validation", "train"))
-    return _Evaluated(models, evaluated, learned, seconds)
+    return _Evaluated(len(models), trained, evaluated, learned, seconds)
 
 
 def estimates(
@@ -151,8 +156,8 @@ def estimates(
         opened: the images, where that took no download.
         core_rate: multiply-accumulates a second of one core.
     """
-    models = {cell.model.name for cell in cells if MEASURES[cell.measure].together}
-    seen = _evaluated(evaluation, len(models), opened)
+    models = {cell.model.name: cell.model for cell in cells if MEASURES[cell.measure].together}
+    seen = _evaluated(evaluation, models, opened)
 
     def seconds(cell: Cell) -> float:
         cost = found[cell.model.name, cell.setting.image_size]
@@ -211,12 +216,12 @@ def _of_evaluation(
     # All models of a setting share the images that are read for it.
     evaluating = batches * one_pass + seen.images * seen.seconds / cores / seen.models
     seconds = info.seconds + cost.params * _SECONDS_A_PARAMETER + evaluating
-    if recipe is None:
+    if recipe is None or not evaluation.trains(cell.model):
         return seconds
-    beside = at_once(machine, seen.models, evaluation.processes)
+    beside = at_once(machine, seen.trained, evaluation.processes)
     used = cores / beside
     step = _TRAINING_PASSES * _pass(cost, setting, recipe.batch_size, used * core_rate)
     an_epoch = seen.learned / recipe.batch_size * step + seen.learned * seen.seconds / used
     an_epoch += batches * _pass(cost, setting, setting.batch_size, used * core_rate)
-    turns = math.ceil(seen.models / beside) / seen.models
+    turns = math.ceil(seen.trained / beside) / seen.trained
     return len(evaluation.seeds) * (seconds + turns * recipe.epochs * an_epoch)

@@ -117,7 +117,6 @@ def make(  # noqa: PLR0913, PLR0917
     if evaluation is not None:
         _refuse_processes(evaluation, machine)
         if evaluation.asked.train is not None:
-            _refuse_weights(suite_file, models)
             _refuse_old(suite_file, ("accuracy", "train"), evaluation.asked.train.amp, machine)
     return Plan(
         suite_file,
@@ -164,16 +163,6 @@ def _refuse_repeats(suite_file: SuiteFile, kind: str, settings: Sequence[Setting
             )
 
 
-def _refuse_weights(suite_file: SuiteFile, models: Sequence[Model]) -> None:
-    for model in models:
-        if model.weights is not None:
-            raise suite_file.document.error(
-                ("accuracy", "train"),
-                f"train: {model.name} has weights ({model.weights}), and models are trained from "
-                f"initial ones; leave either out",
-            )
-
-
 def _refuse_processes(evaluation: Evaluation, machine: Environment) -> None:
     recipe, count = evaluation.asked.train, evaluation.processes
     if count == 1:
@@ -201,9 +190,8 @@ def _opened(evaluation: Evaluation | None, cells: Sequence[Cell]) -> dict[Split,
         return {}
     if datasets.is_remote(evaluation.asked.dataset) and evaluation.path is None:
         return {}
-    splits: tuple[Split, ...] = (
-        ("validation",) if evaluation.asked.train is None else ("train", "validation")
-    )
+    trained = any(evaluation.trains(cell.model) for cell in evaluated)
+    splits: tuple[Split, ...] = ("train", "validation") if trained else ("validation",)
     num_classes = evaluated[0].model.num_classes
     return {split: images(evaluation, num_classes, split) for split in splits}
 

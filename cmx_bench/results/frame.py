@@ -201,12 +201,15 @@ def _constants(run: Run, frame: DataFrame) -> dict[str, Any]:
         name: run.replicates if info.repeats(kind) else len(run.seeds) if info.together else 1
         for name, info in infos.items()
     }
+    together = [name for name, info in infos.items() if info.together]
+    names = [model.name for model in run.with_weights]
+    given = frame["measure"].isin(together) & frame["model"].isin(names)
     wanted = {first_of(name): run.precision for name, info in infos.items() if info.precise}
     units = {name: metric.unit for name, metric in METRICS.items()}
     return {
         "dataset": plain(str(run.accuracy.get("dataset", ""))),
         "imagenet": on_imagenet(run),
-        "planned": frame["measure"].map(planned).fillna(1).astype("int64"),
+        "planned": frame["measure"].map(planned).where(~given, 1).fillna(1).astype("int64"),
         "wanted": frame["metric"].map(wanted).astype("float64"),
         "unit": frame["metric"].map(units).fillna(""),
     }

@@ -148,6 +148,11 @@ class Run:
         """The seeds that models were trained with; one None where they were not."""
         return tuple(self.accuracy["seeds"]) if self.trains else (None,)
 
+    @property
+    def with_weights(self) -> tuple[Model, ...]:
+        """The models that come with weights: where others are trained, they are not."""
+        return tuple(model for model in self.models if model.weights is not None)
+
 
 _RECORD, _RUN = TypeAdapter(Record), TypeAdapter(Run)
 

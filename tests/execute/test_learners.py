@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from multiprocessing import Pipe
@@ -21,7 +20,7 @@ from cmx_bench import report
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.datasets import open_dataset, rgb
-from cmx_bench.errors import SuiteError
+from cmx_bench.errors import RecordsError
 from cmx_bench.execute import learners, opening, runner
 from cmx_bench.plan import making
 from cmx_bench.report import verify
@@ -327,13 +326,54 @@ def test_its_report_has_the_mean_over_the_seeds(folder: Path) -> None:
     assert not verify.verify(folder / "run").differences
 
 
-def test_weights_and_training_are_one_too_many(write_suite: Callable[[str], Path]) -> None:
-    text = SUITE.replace("depth: 1, patch_size: 4}}", "depth: 1, patch_size: 4}, weights: w.pt}", 1)
-    path = write_suite(text)
-    (path.parent / "w.pt").touch()
-    suite_file = suite.load(str(path))
-    with pytest.raises(SuiteError, match="mixer has weights .* leave either out"):
-        making.make(suite_file, CPU, evaluation=Evaluation(suite_file.suite.accuracy, Path()))
+def test_a_model_with_weights_stands_beside_rivals_that_are_trained(
+    tmp_path: Path, folder: Path, few: Path
+) -> None:
+    """It is evaluated once, whatever seeds the others are trained with, and the report says so."""
+    given = run(folder, few, []) / "trained" / "mixer.r16.seed7.safetensors"
+    (tmp_path / "w.safetensors").write_bytes(given.read_bytes())
+    text = SUITE.replace(
+        "depth: 1, patch_size: 4}}", "depth: 1, patch_size: 4}, weights: w.safetensors}", 1
+    )
+    (tmp_path / "suite.yaml").write_text(text)
+    said: list[str] = []
+    out = run(tmp_path, few, said)
+    found = records.read(out)
+    mine = [record for record in found if record.model == "mixer"]
+    others = [record for record in found if record.model != "mixer"]
+    assert found[: len(mine)] == mine and {record.replicate for record in mine} == {0}
+    assert {record.replicate for record in others} == {0, 1}
+    assert all("training" not in record.details for record in mine)
+    assert all("training" in record.details for record in others)
+    before = {one.setting: one.values for one in records.read(folder / "run")
+              if (one.model, one.replicate) == ("mixer", 1)}  # fmt: skip
+    assert {one.setting: one.values for one in mine} == before
+    made = report.read(out)
+    over = {one.model: (one.over, one.n, one.status) for one in made.results.values()
+            if one.metric == "top1"}  # fmt: skip
+    assert over["mixer"] == ("images", 24, "ok") and over["wild"] == ("seeds", 2, "ok")
+    text = report.render(out, "md")
+    assert "mixer came with weights and was not trained here." in text
+    assert "came with the model" in text and "trained here" in text
+    report.write(out)
+    assert not verify.verify(out).differences
+    again: list[str] = []
+    run(tmp_path, few, again)
+    assert again == []
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    with pytest.raises(RecordsError, match="holds another run"):
+        run(tmp_path, few, again)
+
+
+def test_weights_given_to_a_run_that_trained_are_for_another_run(folder: Path, few: Path) -> None:
+    run(folder, few, [])
+    suite_file = suite.load(str(folder / "suite.yaml"))
+    task = Evaluation(suite_file.suite.accuracy, folder, few)
+    weights = {"mixer": folder / "run" / "trained" / "mixer.r16.seed7.safetensors"}
+    plan = making.make(suite_file, CPU, evaluation=task, given=weights)
+    assert opening._difference(plan, records.read_run(folder / "run"), folder / "run") == (
+        "mixer did not come with weights, and does now"
+    )
 
 
 def test_a_training_that_fails_fails_its_cells_alone(tmp_path: Path, few: Path) -> None:

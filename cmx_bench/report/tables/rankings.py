@@ -14,6 +14,7 @@ from cmx_bench.report.tables import best, caveats
 from cmx_bench.results import agreement, stats
 from cmx_bench.results.agreement import Pair, Voter
 from cmx_bench.results.nouns import Report
+from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
 _MANY_PAIRS = 15
@@ -75,7 +76,7 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
             result.details["images"],
             Entry(str(len(broken)), title=plain(listed)),
             ", ".join(caveats.preprocessing(result).values()),
-            Entry(digest[:12] or "no file", title=digest),
+            Entry(digest[:12] or "no file", _whence(report, result), title=digest),
         ))  # fmt: skip
     remarks = [_SEVERAL_SEEDS if report.over_seeds else _ONE_SEED]
     if len({row[6] for row in rows}) > 1:
@@ -84,6 +85,13 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     title = plain(f"Accuracy on {dataset} · {setting.name} ({setting.key})")
     table = entries.table(f"accuracy-{setting.key}", title, columns, rows, remarks)
     return caveats.lettered(table, {"top1": [caveats.resampled(result) for result in results]})
+
+
+def _whence(report: Report, result: Result) -> str:
+    """Whether a model was trained here or came with weights; nothing where none was trained."""
+    if not report.run.trains:
+        return ""
+    return "came with the model" if result.weights else "trained here"
 
 
 def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:

@@ -115,6 +115,9 @@ def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]])
             "Top-1 is the mean over the seeds, and n is their number. ± covers both Student's t "
             "over the seeds and Wilson's interval over the images."
         )
+    given = ", ".join(model.label for model in report.run.with_weights)
+    if _has_top1(report) and report.run.trains and given:
+        yield plain(f"{given} came with weights. The other models were trained in this run.")
     yield from best.remarks(rows)
     yield (
         "Below a network stand its name and the tag of its weights. timm publishes top-1 for these "

@@ -85,11 +85,14 @@ def _remarks(report: Report, at_once: int) -> Iterator[str]:
     recipe = report.run.accuracy.get("train") or {}
     about = f": {recipe['about']}" if recipe.get("about") else ""
     yield plain(
-        f"Recipe {recipe.get('name')}{about}. Every model was trained with it. run.json has all of "
-        "it."
+        f"Recipe {recipe.get('name')}{about}. Every model of this table was trained with it. "
+        "run.json has all of it."
     )
+    if labels := [model.label for model in report.run.with_weights]:
+        verb = "was" if len(labels) == 1 else "were"
+        yield plain(f"{', '.join(labels)} came with weights and {verb} not trained here.")
     yield (
-        "Every model starts with weights drawn from the seed. Accuracy is that of the last epoch. "
+        "A training starts with weights drawn from the seed. Accuracy is that of the last epoch. "
         "The best epoch was chosen on the same images: its accuracy tends to be too high."
     )
     if report.over_seeds:
