@@ -16,7 +16,7 @@ from torch._inductor.exc import InductorError
 from cmx_bench import measures
 from cmx_bench.cell import Layout, Model, Precision, Setting
 from cmx_bench.errors import SkipError
-from cmx_bench.measures import MEASURES, forward, latency, memory, throughput
+from cmx_bench.measures import MEASURES, forward, latency, memory, throughput, timing
 from cmx_bench.measures.forward import Forward
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.models.building import build
@@ -277,7 +277,7 @@ def test_slow_calls_are_fewer(seconds: float, calls: int) -> None:
 def test_real_throughput_and_latency_are_of_one_size() -> None:
     rate = measure("throughput")["throughput"]
     calls = measure("latency")
-    assert 3 <= len(rate) <= 8
+    assert 3 <= len(rate) <= timing.BLOCKS + timing.EXTRA_BLOCKS  # more where others disturb it
     assert min(rate) > 0
     assert 0 < calls["latency_p50"][0] <= calls["latency_p90"][0] <= calls["latency_p99"][0]
 
