@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, however that ends."""
+"""Processes that end with the one that started them, however that ends, and what these start."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Collection
+from contextlib import suppress
+
+import psutil
 
 _SET_SIGNAL_OF_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG of Linux's prctl
+_SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 
 
 def end_with(parent: int) -> None:
@@ -28,3 +33,29 @@ def end_with_parent(*_: object) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
         end_with(parent.pid)
+
+
+def adopt() -> None:
+    """Has the kernel make this process the parent of all that its children leave behind, programs
+    that a model started among them, so that `end_children` finds these. Only Linux does."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_children(parent: int, but: Collection[int] = ()) -> None:
+    """Kills the processes below a process.
+
+    Args:
+        but: children of it that stay, with what is below them.
+    """
+    with suppress(psutil.NoSuchProcess):  # the parent has ended, and so do its children
+        for child in psutil.Process(parent).children():
+            if child.pid not in but:
+                _end_with_descendants(child)
+
+
+def _end_with_descendants(process: psutil.Process) -> None:
+    with suppress(psutil.Error):
+        for each in (*process.children(recursive=True), process):
+            with suppress(psutil.Error):
+                each.kill()

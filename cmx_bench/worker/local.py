@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from typing import Any, TypeVar
 
 import cmx_bench
 from cmx_bench.errors import CmxError
+from cmx_bench.training import orphans
 from cmx_bench.training.orphans import end_with
 from cmx_bench.worker import limits, scratch
 from cmx_bench.worker.targets import Target
@@ -112,9 +114,18 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
         yield child
         child.process.join(_GOODBYE_SECONDS)
     finally:
-        child.process.kill()
-        child.process.join()
+        end(child.process)
         ours.close()
+
+
+def end(process: BaseProcess) -> None:
+    """Ends a process, and the programs that it started and left behind."""
+    process.kill()
+    process.join()
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    if server is not None:
+        living = {child.pid for child in multiprocessing.active_children() if child.pid}
+        orphans.end_children(server, but=living)
 
 
 def receive(child: Child, timeout: float | None) -> Any:
@@ -214,6 +225,9 @@ def loading() -> Iterator[None]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     end_with(int(began))
+    orphans.adopt()
+    # The server says so of each process that it adopted, once that has ended.
+    warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
     yield
     os.dup2(0, 2)
 

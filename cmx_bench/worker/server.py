@@ -44,9 +44,7 @@ def main(orders: socket.socket) -> None:
             orders.sendall(f"{end}\n".encode())
         elif process is not None:
             process.join(_PARTING_SECONDS)
-            if process.is_alive():
-                process.kill()
-                process.join()
+            local.end(process)
         if not order:
             return
         if order == START:

@@ -17,6 +17,7 @@ import pytest
 
 from cmx_bench.errors import CmxError, PlanError
 from cmx_bench.worker import local
+from cmx_bench.worker.targets import Target
 
 
 def test_each_call_has_its_own_process() -> None:
@@ -94,6 +95,33 @@ def test_what_a_process_forks_keeps_nobody_waiting_and_ends_with_it(
     with suppress(psutil.NoSuchProcess):
         forked = psutil.Process(int((tmp_path / "told").read_text()))
         assert psutil.wait_procs([forked], timeout=60)[1] == []
+
+
+STARTS = """\
+import pathlib, subprocess, time
+def starts(told, seconds):
+    program = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    pathlib.Path(told).write_text(str(program.pid))
+    time.sleep(seconds)
+"""
+
+
+@pytest.mark.parametrize("seconds", [0, 600])
+def test_a_program_that_a_process_started_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    """It may end by itself, or be ended; and what runs beside it goes on."""
+    (tmp_path / "starting.py").write_text(STARTS)
+    monkeypatch.syspath_prepend(tmp_path)
+    with local.process(Target.ANSWER, "time:sleep", (600,)) as beside:
+        with suppress(local.ProcessError):
+            told = str(tmp_path / "told")
+            local.call("starting:starts", told, seconds, timeout=3.0 if seconds else 300.0)
+        with suppress(psutil.NoSuchProcess):
+            started = psutil.Process(int((tmp_path / "told").read_text()))
+            assert psutil.wait_procs([started], timeout=60)[1] == []
+        assert beside.process.is_alive()
+        beside.process.kill()
 
 
 def test_a_long_folder_for_temporary_files(tmp_path: Path) -> None:
