@@ -29,15 +29,15 @@ from cmx_bench.worker.job import Job, Outcome
 
 from ..conftest import TINY, Cli, StandIn, interruptible
 
-ALL = TINY.replace("[params, throughput]", f"[{', '.join(MEASURES)}]").replace("tes: 3", "tes: 1")
+# Every measure, of one model.
+ALL = (
+    TINY.replace("[params, throughput]", f"[{', '.join(MEASURES)}]")
+    .replace("tes: 3", "tes: 1")
+    .replace("  - {name: net, timm: resnet10t}\n", "")
+)
 # Six executions of a tenth of a second each.
-
-
 BRIEF = TINY.replace("throughput]", "load_time]").replace("tes: 3", "tes: 2")
-
 # Its forward pass holds an operator that no counter has a rule for.
-
-
 FOURIER = """\
 import torch
 from torch import nn
@@ -62,7 +62,7 @@ def test_run_measures_everything_and_renders(cmx: Cli, write_suite: Callable[[st
     assert page.parts[:2] == ("reports", "tiny")
     assert "Small ConvMixer" in out
     # A line each, and more where processes stayed disturbed and were repeated.
-    assert 2 * len(MEASURES) <= len(err.splitlines()) <= 4 * len(MEASURES)
+    assert len(MEASURES) <= len(err.splitlines()) <= 2 * len(MEASURES)
     rows = list(csv.DictReader((page.parent / "results.csv").open()))
     measured = {row["metric"] for row in rows if row["source"] == "measured"}
     # Of CUDA, of compiling, of images, and of machines that count their energy.
@@ -97,26 +97,6 @@ def test_some_cells_failed(cmx: Cli, write_suite: Callable[[str], Path], tmp_pat
 
     code, _, err = cmx("run", suite, "--allow-import", "--out", "all", "--only", "net/macs/*")
     assert (code, err.splitlines()[-1]) == (2, "every cell failed")
-
-
-def test_the_suites_budget_and_what_stayed_wide(
-    cmx: Cli, write_suite: Callable[[str], Path]
-) -> None:
-    suite = write_suite(TINY + "precision: 90%\nbudget: 0s\n")
-    code, _, err = cmx("run", suite, "--out", "out")
-    assert code == 0, err
-    assert len(records.read(Path("out"))) == 4
-    assert "measuring each cell once takes about" in err
-    assert "the budget of 0 s was spent before 2 cells had as many processes as wanted: " in err
-    cells = "2 cells stayed too wide (wanted ± 90 %): mixer/throughput/cpu-fp32-nchw-eager-b2-r56"
-    assert f"\n{cells} no interval, net/throughput/" in err
-    assert cells in Path("out/report.md").read_text().replace("\\", "")
-    code, out, err = cmx("plan", suite)
-    assert re.search(r", at least \d+ s; without a budget (\d+ min )?\d+ s$", out.splitlines()[-1])
-    assert err.startswith("measuring each cell once takes about ")
-    assert " at least " in cmx("plan", suite, "--budget", "1h")[1].splitlines()[-1]
-    assert cmx("run", suite, "--out", "out", "--budget", "60s")[0] == 0
-    assert len(records.read(Path("out"))) >= 4 + 2
 
 
 def test_the_exit_code_and_the_page_agree_on_a_contradiction(
@@ -162,8 +142,28 @@ def measured(monkeypatch: pytest.MonkeyPatch, cpu: dict[str, Any]) -> StandIn:
 
     executor = StandIn(answer)
     monkeypatch.setattr(rounds, "execute", executor)
-    monkeypatch.setattr(runs, "plan_of", lambda path, *_: making.make(suite.load(path), cpu))
+    monkeypatch.setattr(runs, "plan_of", lambda path, *_, **__: making.make(suite.load(path), cpu))
     return executor
+
+
+def test_the_suites_budget_and_what_stayed_wide(
+    cmx: Cli, write_suite: Callable[[str], Path], measured: StandIn
+) -> None:
+    suite = write_suite(TINY + "precision: 90%\nbudget: 0s\n")
+    code, _, err = cmx("run", suite, "--out", "out")
+    assert code == 0, err
+    assert len(records.read(Path("out"))) == 4
+    assert "measuring each cell once takes about" in err
+    assert "the budget of 0 s was spent before 2 cells had as many processes as wanted: " in err
+    cells = "2 cells stayed too wide (wanted ± 90 %): mixer/throughput/cpu-fp32-nchw-eager-b2-r56"
+    assert f"\n{cells} no interval, net/throughput/" in err
+    assert cells in Path("out/report.md").read_text().replace("\\", "")
+    code, out, err = cmx("plan", suite)
+    assert re.search(r", at least \d+ s; without a budget (\d+ min )?\d+ s$", out.splitlines()[-1])
+    assert err.startswith("measuring each cell once takes about ")
+    assert " at least " in cmx("plan", suite, "--budget", "1h")[1].splitlines()[-1]
+    assert cmx("run", suite, "--out", "out", "--budget", "60s")[0] == 0
+    assert len(records.read(Path("out"))) >= 4 + 2
 
 
 @pytest.mark.parametrize(
@@ -226,6 +226,8 @@ def test_a_run_that_is_killed_goes_on(
         assert Path("out/report.html").exists() or "the report is left out" in rest
     before = records.read(Path("out"))
     assert len(before) >= 3
+    if number in {signal.SIGINT, signal.SIGHUP}:  # which leave what SIGTERM leaves
+        return
     code, _, err = cmx("run", suite, "--out", "out")
     assert code == 0, err
     assert f"continuing in out: {len(before)} executions are there already" in err
@@ -265,8 +267,7 @@ def test_a_command_that_is_ended_while_it_plans(
 @pytest.mark.parametrize(
     ("streams", "code", "said"),
     [
-        (">&-", 0, ""),
-        ("2>&-", 0, ""),
+        (">&- 2>&-", 0, ""),
         ("2> /dev/full", 0, ""),
         ("> /dev/full", 2, "cmx-bench: stdout: cannot be written: No space left on device"),
         ("| head -c 0", 0, ""),
@@ -294,7 +295,8 @@ def test_the_terminal_shows_a_live_bar(tmp_path: Path, write_suite: Callable[[st
     """On a pseudo-terminal: a bar with the time left, and a line for each execution."""
     pty = pytest.importorskip("pty", reason="only where pseudo-terminals are")
     ours, theirs = pty.openpty()
-    line = [sys.executable, "-m", "cmx_bench", "run", str(write_suite(BRIEF)), "--out", "out"]
+    suite = write_suite(BRIEF.replace("load_time", "macs"))
+    line = [sys.executable, "-m", "cmx_bench", "run", str(suite), "--out", "out"]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "150"}
     run = subprocess.Popen(
         line, stdout=subprocess.DEVNULL, stderr=theirs, cwd=tmp_path, env=environment
@@ -310,7 +312,7 @@ def test_the_terminal_shows_a_live_bar(tmp_path: Path, write_suite: Callable[[st
         shown += chunk
     assert run.wait(60) == 0
     text = shown.decode()
-    assert "load_time of Small ConvMixer" in text
+    assert "macs of Small ConvMixer" in text
     assert " left" in text
     assert "━" in text
-    assert "(2 of 2): " in text
+    assert "[4/4] net/macs/r56: " in text
