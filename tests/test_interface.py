@@ -83,9 +83,15 @@ def test_every_figure_can_be_drawn_from_the_samples(folder: Path) -> None:
 
     samples = cmx_bench.load(folder)
     drawn = ("figure_one", "front", "throughput", "throughput_by_macs", "memory", "samples")
-    assert {*drawn, "roofline", "work_shares", "batch_sizes", "learning_curves", "style"} == {
-        *dir(cmx_bench.plot)
-    }
+    assert {
+        *drawn,
+        "roofline",
+        "work_shares",
+        "batch_sizes",
+        "sweep",
+        "learning_curves",
+        "style",
+    } == {*dir(cmx_bench.plot)}
     for name in drawn:
         _, ax = pyplot.subplots()
         assert getattr(cmx_bench.plot, name)(samples, ax) is ax

@@ -19,13 +19,13 @@ from cmx_bench import published
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, first_of
-from cmx_bench.results import disturbance
+from cmx_bench.results import arguments, disturbance
 from cmx_bench.results.executions import Execution
 from cmx_bench.results.records import Record, Run
 from cmx_bench.units import plain
 
-# What each column holds. Conditions follow, a column for each that was watched: see
-# `measures.conditions`.
+# What each column holds. Arguments of models that were swept follow (`results.arguments`), and
+# conditions, a column for each that was watched (`measures.conditions`).
 COLUMNS: Mapping[str, str] = {
     "run": "name of the run",
     "model": "name of the model in the suite",
@@ -105,7 +105,7 @@ def samples(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
     """The samples of runs, by the names of these, with the columns of `COLUMNS`.
 
     Rows stand in the order of the plan; what counts for nothing stands last. Texts are
-    categoricals whose categories have the order of the suite.
+    categoricals whose categories have the order of the suite; those of arguments are not.
     """
     frames = [_of_run(name, run, tries) for name, (run, tries) in runs.items()]
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
@@ -161,7 +161,8 @@ def _of_run(name: str, run: Run, tries: Sequence[Execution]) -> DataFrame:
     frame["counts"] = valued & frame["process_counts"] & ~frame["discarded"]
     frame.loc[valued & ~frame["process_counts"], "why"] = "disturbed process"
     frame.loc[valued & frame["discarded"], "why"] = "disturbed block"
-    return frame[list(COLUMNS)].join(_conditions(rows, sizes))
+    columns = [*COLUMNS, *arguments.columns_in(frame)]
+    return frame[columns].join(_conditions(rows, sizes))
 
 
 def _chained(parts: Iterable[Sequence[Any]]) -> list[Any]:
@@ -169,8 +170,8 @@ def _chained(parts: Iterable[Sequence[Any]]) -> list[Any]:
 
 
 def models(models: Sequence[Model]) -> DataFrame:
-    """The columns of `COLUMNS` that tell of a model, a row each."""
-    return DataFrame(
+    """The columns of `COLUMNS` that tell of a model, a row each, and the arguments swept."""
+    told = DataFrame(
         [
             (one.name, plain(one.label), one.family, one.target or one.name, one.weights or "",
              one.recipe, published.name_of(one), one.num_classes)
@@ -178,6 +179,7 @@ def models(models: Sequence[Model]) -> DataFrame:
         ],
         columns=["model", *OF_MODEL],
     )  # fmt: skip
+    return told.join(arguments.swept(models))
 
 
 def _settings(settings: Sequence[Setting]) -> DataFrame:

@@ -4,7 +4,7 @@ Points are a DataFrame with a row each: `label`, `family`, `x` and `y`. Where th
 `low` and `high` are the ends of an interval of y, `left` and `right` of x; points with the same
 `line` are joined; `published` ones are hollow, `disturbed` ones faded and marked; a `ring` stands
 around those that the caption speaks of; a `kind` of work colours a point instead of its family;
-`tick` says x in words.
+`tick` says x in words, `name` what a point is where its label does not.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _colour_of_each(points: DataFrame) -> list[str]:
 def _texts(ax: Axes, points: DataFrame, interval: str) -> Iterator[str]:
     """`ResNet-50 (published): Parameters (millions) 25.6, ImageNet top-1 (%) 76.32`."""
     for point in points.to_dict("records"):
-        name = point["label"] or point["line"]
+        name = point.get("name") or point["label"] or point["line"]
         published = " (published)" if point.get("published") else ""
         published += " (disturbed)" if point.get("disturbed") else ""
         x = point.get("tick") or _value(ax.get_xlabel(), point["x"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from cmx_bench.metrics import METRICS
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report.figures import (
     batch_sizes,
@@ -17,11 +19,19 @@ from cmx_bench.report.figures import (
     roofs,
     samples,
     shares,
+    sweeps,
+)
+from cmx_bench.report.figures.cost import LATENCY, MACS, MEMORY, PARAMS, THROUGHPUT, TOP1, Quantity
+from cmx_bench.report.figures.curves import (
+    each_argument,
+    each_batch_curve,
+    each_batch_sweep,
+    each_size_sweep,
+    each_sweep,
 )
 from cmx_bench.report.figures.selection import (
     Choices,
     Selection,
-    each_batch_curve,
     each_setting,
     selections,
     whole_run,
@@ -43,6 +53,12 @@ class Figure:
     choose: Choices = each_setting
 
 
+def _swept(choose: Choices, *quantities: Quantity) -> Iterator[Figure]:
+    for quantity in quantities:
+        measure = METRICS[quantity.metric].measure
+        yield Figure(sweeps.sweep, partial(sweeps.plot, quantity), (measure,), choose)
+
+
 FIGURES = (
     Figure(figure_one.figure_one, figure_one.plot, choose=whole_run),
     Figure(front.front, front.plot, ("throughput",)),
@@ -53,6 +69,10 @@ FIGURES = (
     Figure(cost.memory, cost.memory_plot, ("memory",)),
     Figure(samples.samples, samples.plot, ("throughput",)),
     Figure(batch_sizes.batch_sizes, batch_sizes.plot, ("throughput",), each_batch_curve),
+    *_swept(each_batch_sweep, LATENCY, MEMORY),
+    *_swept(each_sweep, THROUGHPUT, LATENCY, MEMORY, TOP1),
+    *_swept(each_size_sweep, MACS),
+    *_swept(each_argument, PARAMS),
     Figure(learning_curves.learning_curves, learning_curves.plot, ("training",), whole_run),
 )
 

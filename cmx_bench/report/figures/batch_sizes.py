@@ -12,9 +12,11 @@ from cmx_bench import units
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.report.figures import curves
 from cmx_bench.report.figures.captions import bars, disturbed
 from cmx_bench.report.figures.cost import THROUGHPUT
-from cmx_bench.report.figures.selection import FEWEST, Selection, each_batch_curve, select
+from cmx_bench.report.figures.curves import FEWEST, each_batch_curve
+from cmx_bench.report.figures.selection import Selection, select
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,9 +33,10 @@ def batch_sizes(df: DataFrame, ax: Axes | None = None, *, setting: str | None = 
 
 def plot(chosen: Selection) -> Plot:
     """A curve for each model."""
-    points = _points(chosen)
+    points = curves.points("batch_size", THROUGHPUT, chosen)
     if points.empty:
         raise NothingToDrawError(_TITLE)
+    points = concat(_ringed(curve) for _, curve in points.groupby("line", sort=False))
     sentences = [
         f"Throughput on {chosen.key} by batch size. A ring marks the knee: the smallest batch that "
         f"reaches {units.percent(KNEE)} of the model's highest throughput; where none is ringed, "
@@ -50,30 +53,9 @@ def plot(chosen: Selection) -> Plot:
     )  # fmt: skip
 
 
-def _points(chosen: Selection) -> DataFrame:
-    """A point for each size that a model was measured at; the last one carries the label."""
-    sizes = chosen.samples.drop_duplicates("setting").set_index("setting")["batch_size"]
-    rows = DataFrame(
-        [
-            (row.model, int(sizes[row.setting]), row.value, row.low, row.high, row.disturbed)
-            for row in chosen.results
-            if row.metric == "throughput" and row.value is not None
-        ],
-        columns=["model", "x", "y", "low", "high", "disturbed"],
-    ).astype({"low": float, "high": float, "disturbed": bool})
-    rows = rows.join(chosen.models[["label", "family"]], "model").sort_values("x", kind="stable")
-    curves = [rows[rows["model"] == name] for name in chosen.models.index]
-    enough = [_curve(curve) for curve in curves if len(curve) >= FEWEST]
-    return concat([rows[:0], *enough]).set_index("model")
-
-
-def _curve(curve: DataFrame) -> DataFrame:
-    last = curve["x"] == curve["x"].max()
+def _ringed(curve: DataFrame) -> DataFrame:
     turn = knee(list(zip(curve["x"], curve["y"], strict=True)))
-    return curve.assign(
-        line=curve["model"], name=curve["label"], label=curve["label"].where(last, ""),
-        ring=curve["x"] == turn,
-    )  # fmt: skip
+    return curve.assign(ring=curve["x"] == turn)
 
 
 def knee(rates: Sequence[tuple[int, float]]) -> int | None:

@@ -31,7 +31,9 @@ class Quantity:
 PARAMS = Quantity("params", 1e6, "Parameters (millions)")
 MACS = Quantity("macs", 1e9, "MACs (billions)")
 THROUGHPUT = Quantity("throughput", 1.0, "Throughput (images/s)")
+LATENCY = Quantity("latency_p50", 1e-3, "Latency p50 (ms)")
 MEMORY = Quantity("peak_memory", 2.0**20, "Peak memory (MiB)")
+TOP1 = Quantity("top1", 1e-2, "Top-1 (%)")
 
 
 def throughput(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:

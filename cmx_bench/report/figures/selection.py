@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -11,7 +10,7 @@ from pandas import DataFrame, Series
 
 from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import short_label
-from cmx_bench.results import frame, summary
+from cmx_bench.results import arguments, frame, summary
 from cmx_bench.results.agreement import NO_VOTES, Votes
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
@@ -115,17 +114,6 @@ def whole_run(samples: DataFrame) -> dict[str, list[str]]:
     return {"": list(samples["setting"].unique())}
 
 
-def each_batch_curve(samples: DataFrame) -> dict[str, list[str]]:
-    """Settings that differ in nothing but the batch size, where there are `FEWEST` or more."""
-    groups: dict[str, list[str]] = {}
-    for key in each_setting(samples):
-        groups.setdefault(re.sub(r"-b\d+-", "-", key), []).append(key)
-    return {shared: keys for shared, keys in groups.items() if len(keys) >= FEWEST}
-
-
-FEWEST = 3  # batch sizes that make a curve
-
-
 def select(
     samples: DataFrame, choices: Choices, setting: str | None = None, votes: Votes = NO_VOTES
 ) -> Selection:
@@ -146,7 +134,8 @@ def select(
     if key not in known:
         raise ValueError(f"no setting {key!r}; there are {', '.join(known)}")
     part = samples[samples["setting"].isin(list(known[key]))]
-    models = samples.drop_duplicates("model").sort_values("model")[["model", *frame.OF_MODEL]]
+    columns = ["model", *frame.OF_MODEL, *arguments.columns_in(samples)]
+    models = samples.drop_duplicates("model").sort_values("model")[columns]
     return _selection(key, part, summary.results(part), models, votes)
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from cmx_bench.present.drawing import Plot, draw
 from cmx_bench.report.figures import batch_sizes, plots
-from cmx_bench.report.figures.selection import each_batch_curve, selections
+from cmx_bench.report.figures.curves import each_batch_curve
+from cmx_bench.report.figures.selection import selections
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run

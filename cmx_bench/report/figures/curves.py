@@ -1,0 +1,220 @@
+"""Curves: settings, or models, that differ in nothing but one number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+
+from pandas import DataFrame, concat, isna
+from pandas.api.types import is_numeric_dtype
+
+from cmx_bench.present.drawing.theme import STYLES
+from cmx_bench.report.figures.cost import Quantity
+from cmx_bench.report.figures.selection import Selection, each_setting
+from cmx_bench.results import arguments
+
+FEWEST = 3  # values that make a curve
+# What settings can differ in, and what stands before it in their keys.
+_OF_SETTINGS = {"batch_size": "b", "image_size": "r", "threads": "t"}
+
+
+# --- what there is to choose from -----------------------------------------------------------------
+
+
+def each_batch_curve(samples: DataFrame) -> dict[str, list[str]]:
+    """Settings that differ in nothing but the batch size, where there are `FEWEST` or more."""
+    return _along("batch_size", samples)
+
+
+def each_batch_sweep(samples: DataFrame) -> dict[str, list[str]]:
+    """The same, each named `batch_size:` and what the keys have in common."""
+    return {f"batch_size:{shared}": keys for shared, keys in each_batch_curve(samples).items()}
+
+
+def each_sweep(samples: DataFrame) -> dict[str, list[str]]:
+    """What was swept but the batch size, `kernel_size:` and a setting's key: arguments of models in
+    each setting, then image sizes and threads, each with what their settings have in common."""
+    of_models = {
+        f"{name}:{key}": settings
+        for key, settings in each_setting(samples).items()
+        for name in _swept_arguments(samples)
+    }
+    of_settings = {
+        f"{name}:{shared}": keys
+        for name in ("image_size", "threads")
+        for shared, keys in _along(name, samples).items()
+    }
+    return of_models | of_settings
+
+
+def each_argument(samples: DataFrame) -> dict[str, list[str]]:
+    """The arguments that were swept, `kernel_size:`, for what depends on nothing but the model."""
+    sizes = _sizes(samples)
+    return {f"{name}:": sizes for name in _swept_arguments(samples)} if sizes else {}
+
+
+def each_size_sweep(samples: DataFrame) -> dict[str, list[str]]:
+    """The same at each size of images, `kernel_size:r224`, for what depends on nothing else, and
+    `image_size:`, these sizes."""
+    sizes = _sizes(samples)
+    of_models = {f"{name}:{size}": [size] for size in sizes for name in _swept_arguments(samples)}
+    return of_models | ({"image_size:": sizes} if len(sizes) >= FEWEST else {})
+
+
+def _sizes(samples: DataFrame) -> list[str]:
+    """The keys of what all settings of an image size share."""
+    return [key for key in map(str, samples["setting"].unique()) if re.fullmatch(r"r\d+", key)]
+
+
+def _swept_arguments(samples: DataFrame) -> list[str]:
+    models = samples.drop_duplicates("model").set_index("model")
+    names = [column.removeprefix(arguments.PREFIX) for column in arguments.columns_in(models)]
+    return [name for name in names if _series(name, models)]
+
+
+def _along(over: str, samples: DataFrame) -> dict[str, list[str]]:
+    """Settings that differ in nothing else, by what their keys have in common; where there are none
+    such, in the batch size too, which follows from the image size if it is `auto`."""
+    keys = list(each_setting(samples))
+    curves = _alike(keys, over)
+    left = [key for key in keys if not any(key in curve for curve in curves.values())]
+    if over != "batch_size":
+        batches = _alike(left, over, "batch_size")
+        curves |= {
+            shared: curve
+            for shared, curve in batches.items()
+            if len({number(over, key) for key in curve}) == len(curve)
+        }
+    return curves
+
+
+def _alike(keys: Sequence[str], *numbers: str) -> dict[str, list[str]]:
+    curves: dict[str, list[str]] = {}
+    for key in keys:
+        shared = key
+        for name in numbers:
+            shared = re.sub(rf"-{_OF_SETTINGS[name]}\d+(?=-|$)", "", shared)
+        if all(number(name, key) is not None for name in numbers):
+            curves.setdefault(shared, []).append(key)
+    return {shared: curve for shared, curve in curves.items() if len(curve) >= FEWEST}
+
+
+def number(name: str, key: str) -> int | None:
+    """The batch size, image size or number of threads that a setting's key tells."""
+    told = re.search(rf"(?:^|-){_OF_SETTINGS[name]}(\d+)(?=-|$)", key)
+    return None if told is None else int(told[1])
+
+
+# --- points ---------------------------------------------------------------------------------------
+
+
+def points(over: str, quantity: Quantity, chosen: Selection) -> DataFrame:
+    """A point for each value that a metric was measured at, by model: of each `line` in the order
+    of x, the last one with the line's label.
+
+    Args:
+        over: what is swept, an argument or what settings differ in.
+    """
+    rows = DataFrame(
+        [
+            (row.model, row.setting, row.value, row.low, row.high, row.disturbed)
+            for row in chosen.results
+            if row.metric == quantity.metric and row.value is not None
+        ],
+        columns=["model", "setting", "y", "low", "high", "disturbed"],
+    ).astype({"y": float, "low": float, "high": float, "disturbed": bool})
+    rows[["y", "low", "high"]] /= quantity.unit
+    rows = rows.join(chosen.models[["label", "family"]], "model").rename(columns={"label": "name"})
+    lines = (_of_settings if of_settings(over) else _of_models)(over, rows, chosen)
+    empty = rows[:0].assign(x=[], line=[], label=[])
+    every = concat([empty, *map(_ended, lines)]).set_index("model")
+    return every.assign(tick=[f"{worded(over).capitalize()} {x:,.10g}" for x in every["x"]])
+
+
+def _ended(curve: DataFrame) -> DataFrame:
+    return curve.assign(label=curve["label"].where(curve["x"] == curve["x"].max(), ""))
+
+
+def _of_settings(over: str, rows: DataFrame, chosen: Selection) -> Iterator[DataFrame]:
+    """A line for each model, over what the keys of settings tell."""
+    values = [float(number(over, key) or 0) for key in rows["setting"]]
+    rows = rows.assign(x=values).sort_values("x", kind="stable")
+    for model, label in zip(chosen.models.index, chosen.models["label"], strict=True):
+        curve = rows[rows["model"] == model]
+        if len(curve) >= FEWEST:
+            yield curve.assign(line=str(model), label=str(label))
+
+
+def _of_models(over: str, rows: DataFrame, chosen: Selection) -> Iterator[DataFrame]:
+    """A line for models that differ in nothing but an argument."""
+    for label, series in _series(over, chosen.models):
+        values = series[arguments.PREFIX + over].rename("x")
+        curve = rows.join(values, "model", how="inner").drop_duplicates("x")
+        if len(curve) >= FEWEST:
+            first = str(series.index[0])
+            yield curve.sort_values("x", kind="stable").assign(line=first, label=label)
+
+
+def _series(over: str, models: DataFrame) -> list[tuple[str, DataFrame]]:
+    """Models that differ in nothing but a numeric argument, each group with a name that tells it
+    from the others.
+
+    Args:
+        models: `Selection.models`, or alike.
+    """
+    column = arguments.PREFIX + over
+    if not is_numeric_dtype(models[column]):
+        return []
+    others = [name for name in arguments.columns_in(models) if name != column]
+    alone = models["architecture"].astype(str) == models.index.astype(str)
+    kind = models["family"].astype(str) + models["architecture"].astype(str).mask(alone, "")
+    there = models.assign(kind=kind).dropna(subset=[column])
+    groups = [
+        group
+        for _, group in there.groupby(["kind", *others], sort=False, dropna=False, observed=True)
+        if group[column].nunique() >= FEWEST
+    ]
+    names = [_common(over, group) for group in groups]
+    differing = [name for name in others if len({str(group[name].iloc[0]) for group in groups}) > 1]
+    return [
+        (name if names.count(name) == 1 else ", ".join([name, *_told(group, differing)]), group)
+        for name, group in zip(names, groups, strict=True)
+    ]
+
+
+def _common(over: str, group: DataFrame) -> str:
+    """What labels of a group begin with, `Small` of `Small k3` and `Small k5`, or its family."""
+    words = [re.split(r"(?<=[\s,_/-])", str(label)) for label in group["label"]]
+    alike = takewhile(lambda there: len(set(there)) == 1, zip(*words, strict=False))
+    name = "".join(word for word, *_ in alike).rstrip(" ,_/-").removesuffix(f" {over}")
+    family = str(group["family"].iloc[0])
+    return name or (STYLES[family].label if family in STYLES else family)
+
+
+def _told(group: DataFrame, columns: Sequence[str]) -> Iterator[str]:
+    """`patch 7`, for each argument that the group has and in which groups differ."""
+    for column in columns:
+        value = group[column].iloc[0]
+        text = value if isinstance(value, str) else "" if isna(value) else f"{value:g}"
+        if text:
+            yield f"{worded(column.removeprefix(arguments.PREFIX)).removesuffix(' size')} {text}"
+
+
+def of_settings(over: str) -> bool:
+    """Whether settings differ in it, and not models."""
+    return over in _OF_SETTINGS
+
+
+def shown(over: str, points: DataFrame, chosen: Selection) -> set[str]:
+    """The models that have a point, and those that nobody expects one of."""
+    models = chosen.models.index
+    if of_settings(over):
+        return {*points.index}
+    swept = {name for _, series in _series(over, chosen.models) for name in series.index}
+    return {*points.index, *(name for name in models if name not in swept)}
+
+
+def worded(name: str) -> str:
+    """An argument's name in words."""
+    return name.replace("_", " ")

@@ -1,0 +1,132 @@
+"""A metric against what was swept: a line for each model, or for models that differ in it alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING
+
+from pandas import DataFrame
+
+from cmx_bench import units
+from cmx_bench.metrics import METRICS
+from cmx_bench.present import drawing
+from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.present.drawing.scatter import Scale, scatter
+from cmx_bench.report.figures import curves
+from cmx_bench.report.figures.captions import bars, disturbed
+from cmx_bench.report.figures.cost import LATENCY, MACS, MEMORY, PARAMS, THROUGHPUT, TOP1, Quantity
+from cmx_bench.report.figures.selection import Selection, select
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+QUANTITIES = {one.metric: one for one in (PARAMS, MACS, THROUGHPUT, LATENCY, MEMORY, TOP1)}
+_MULTIPLE = 1.75  # values that grow by as much, each, stand on a logarithmic axis
+_WIDE = 10.0  # and a metric that spans as much
+_MOST_TICKS = 12
+_SPOKEN = 12  # lines in words
+
+
+def sweep(
+    df: DataFrame,
+    ax: Axes | None = None,
+    *,
+    over: str | None = None,
+    metric: str = "throughput",
+    setting: str | None = None,
+) -> Axes:
+    """One of the metrics of `QUANTITIES` against what was swept.
+
+    Args:
+        over: an argument of models, `image_size`, `batch_size` or `threads`, where there are
+            several.
+        setting: the key of the setting, or what the keys of those swept have in common; of MACs
+            over an argument the size of images, `r224`.
+    """
+    if metric not in QUANTITIES:
+        raise ValueError(f"no curves of {metric!r}; there are {', '.join(QUANTITIES)}")
+    choices = _CHOICES.get(metric, _sampled)(df)
+    swept = dict.fromkeys(key.partition(":")[0] for key in choices)
+    if over not in swept and (over is not None or len(swept) != 1):
+        raise ValueError(f"over is what was swept; there are {', '.join(swept) or 'none'}")
+    name = over or next(iter(swept))
+    known = {key: settings for key, settings in choices.items() if key.startswith(f"{name}:")}
+    key = None if setting is None else f"{name}:{setting}"
+    return drawing.on(plot(QUANTITIES[metric], select(df, lambda _: known, key)), ax)
+
+
+def _sampled(df: DataFrame) -> dict[str, list[str]]:
+    return curves.each_sweep(df) | curves.each_batch_sweep(df)
+
+
+_CHOICES = {
+    PARAMS.metric: curves.each_argument,
+    MACS.metric: curves.each_size_sweep,
+}
+
+
+def plot(quantity: Quantity, chosen: Selection) -> Plot:
+    """A line for each model over what settings differ in, or over an argument for models that
+    differ in nothing else."""
+    over, _, key = chosen.key.partition(":")
+    what, against = METRICS[quantity.metric].title, curves.worded(over)
+    names = chosen.samples.loc[chosen.samples["setting"] == key, "setting_name"]
+    title = " · ".join(filter(None, (f"{what} against {against}", next(iter(names), ""))))
+    points = curves.points(over, quantity, chosen)
+    if points.empty:
+        raise NothingToDrawError(title)
+    values = sorted(points["x"].unique())
+    lines = (
+        "There is a line for each model."
+        if curves.of_settings(over)
+        else "Each line joins models that differ in nothing else."
+    )
+    sentences = [
+        f"{what} by {against}{f' on {key}' if key else ''}. {lines}",
+        *_intervals(quantity, points), *disturbed(points),
+        *chosen.left_out(curves.shown(over, points, chosen), f"{what.lower()} there"),
+    ]  # fmt: skip
+    alt = f"{what} by {against}: {'; '.join(islice(_told(points), _SPOKEN))}."
+    unit = " (pixels)" if over == "image_size" else ""
+    return Plot(
+        re.sub(r"[^\w.-]+|_", "-", f"sweep-{quantity.metric}-{over}-{key}").rstrip("-"), title,
+        " ".join(sentences), alt, points,
+        partial(scatter, labels=(against.capitalize() + unit, quantity.axis),
+                scales=(_across(values), _upward(quantity, points)),
+                ticks=values if len(values) <= _MOST_TICKS else ()),
+    )  # fmt: skip
+
+
+def _across(values: Sequence[float]) -> Scale:
+    """Logarithmic where each value is a multiple of the one before."""
+    grows = values[0] > 0 and all(two / one >= _MULTIPLE for one, two in pairwise(values))
+    return "log" if grows else "close"
+
+
+def _upward(quantity: Quantity, points: DataFrame) -> Scale:
+    """From zero, but for what would be flat there; logarithmic where values are far apart."""
+    if quantity is TOP1:
+        return "close"
+    least, most = points["y"].min(), points["y"].max()
+    return "log" if least > 0 and most / least > _WIDE else None
+
+
+def _intervals(quantity: Quantity, points: DataFrame) -> Iterator[str]:
+    noise = METRICS[quantity.metric].noise
+    if noise == "process":
+        yield bars(points)
+    elif noise == "image" and points["low"].notna().any():
+        yield "Bars are 95 % intervals."
+
+
+def _told(points: DataFrame) -> Iterator[str]:
+    """`Small from 93.1 at 3 to 40.2 at 9`."""
+    for _, curve in points.groupby("line", sort=False):
+        ends = [
+            f"{units.significant(y, 4)} at {x:,.10g}"
+            for x, y in (curve.iloc[place][["x", "y"]] for place in (0, -1))
+        ]
+        yield f"{curve['label'].iloc[-1]} from {' to '.join(ends)}"

@@ -1,0 +1,69 @@
+"""Arguments over which models were swept, each in a column: `arg_kernel_size`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from pandas import DataFrame, Series
+
+from cmx_bench.cell import Argument, Model
+
+PREFIX = "arg_"
+_Arguments: TypeAlias = Mapping[str, Argument]
+
+
+def columns_in(frame: DataFrame) -> list[str]:
+    """The columns of a frame that hold arguments."""
+    return [str(name) for name in frame.columns if str(name).startswith(PREFIX)]
+
+
+def swept(models: Sequence[Model]) -> DataFrame:
+    """A row for each model, in their order, with a column for each argument in which those of its
+    kind differ; none of a kind in which no two models differ in a single argument.
+
+    A column holds numbers, missing where the argument was not swept, or text, empty there.
+    """
+    kinds: defaultdict[tuple[str, str], list[_Arguments]] = defaultdict(list)
+    for model in models:
+        kinds[_kind(model)].append(model.args)
+    varying = {kind: _varying(of_kind) for kind, of_kind in kinds.items()}
+    columns = {
+        f"{PREFIX}{name}": _typed(
+            [model.args.get(name) if name in varying[_kind(model)] else None for model in models]
+        )
+        for name in dict.fromkeys(name for names in varying.values() for name in names)
+    }
+    return DataFrame(columns, index=range(len(models)))
+
+
+def _kind(model: Model) -> tuple[str, str]:
+    """What all variants of a sweep have in common. A family is described by its arguments alone,
+    whatever a published member is called."""
+    return model.source, model.target if model.source in ("timm", "python") else ""
+
+
+def _varying(of_kind: Sequence[_Arguments]) -> list[str]:
+    names = dict.fromkeys(name for arguments in of_kind for name in arguments)
+    varying = [
+        name for name in names if len({arguments.get(name) for arguments in of_kind}) > 1
+    ]  # fmt: skip
+    return varying if any(_alone(name, varying, of_kind) for name in varying) else []
+
+
+def _alone(name: str, varying: Sequence[str], of_kind: Sequence[_Arguments]) -> bool:
+    """Whether two models differ in this argument and in no other."""
+    values: defaultdict[tuple[Argument | None, ...], set[Argument | None]] = defaultdict(set)
+    for arguments in of_kind:
+        others = tuple(arguments.get(other) for other in varying if other != name)
+        values[others].add(arguments.get(name))
+    return any(len(different) > 1 for different in values.values())
+
+
+def _typed(values: Sequence[Argument | None]) -> Series[Any]:
+    there = [value for value in values if value is not None]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in there):
+        return Series([np.nan if value is None else float(value) for value in values])
+    return Series(["" if value is None else str(value) for value in values])
