@@ -93,11 +93,11 @@ def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
     if run.cells != tuple(cell.key for cell in plan.cells):
         return "of other cells"
     if run.trains:
-        before = {model.name for model in run.with_weights}
-        changed = [one for one in plan.models if (one.name in before) != (one.weights is not None)]
-        for model in changed:
-            came, comes = ("came", "does not") if model.name in before else ("did not come", "does")
-            return f"{model.name} {came} with weights, and {comes} now"
+        given = {model.name for model in run.with_weights}
+        changed = [one for one in plan.models if (one.name in given) != (one.weights is not None)]
+        for other in changed:
+            came, comes = ("came", "does not") if other.name in given else ("did not come", "does")
+            return f"{other.name} {came} with weights, and {comes} now"
     for name, (then, now) in environment.differences(run.machine, plan.machine, _SAME_RUN).items():
         return f"{name} was {then}, is {now}"
     before = origins.of(records.read(folder)) if plan.origins else {}
