@@ -43,5 +43,5 @@ def test_on_an_index_no_link_of_the_readme_is_dead() -> None:
         text = re.sub(one["pattern"], one["replacement"], text)
     assert not LINK.findall(text)
     assert "[ConvMixer](https://arxiv.org/abs/2201.09792)" in text
-    assert "docs/suites.md has every key; docs/comparing.md says" in text
+    assert "docs/suites.md has every key;\ndocs/comparing.md says" in text
     assert "CONTRIBUTING (CONTRIBUTING.md) adds a measure" in text

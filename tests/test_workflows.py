@@ -1,0 +1,254 @@
+"""The workflow and the action for GitHub: their shell steps run on a checkout of this package, with
+a Python that installs nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cmx_bench
+
+from . import workflows
+from .workflows import Runner
+
+ROOT = Path(__file__).parent.parent
+WORKFLOW = workflows.read(ROOT / "docs/ci/gate.yml")
+SHORT = workflows.read(ROOT / "docs/ci/gate-by-action.yml")
+ACTION = workflows.read(ROOT / "action.yml")
+DOCUMENTS = (WORKFLOW, SHORT, ACTION)
+SUITE = """\
+name: tiny
+models: [{name: mixer, convmixer: {dim: 8, depth: 2, kernel_size: 3}}]
+measures: [params]
+settings: {cpu: [{name: cpu, batch_size: 2, image_size: 56, threads: 1}]}
+"""
+# Notes how it is called. pip does nothing, a virtual environment has this again, and what is left
+# is done by the command $REAL.
+PYTHON = """\
+#!/usr/bin/env bash
+printf '%q ' "$@" >> "$CALLS"; echo >> "$CALLS"
+case "$1 $2" in
+  "-m pip") ;;
+  "-m venv") mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
+  *) exec $REAL "$@" ;;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This package with a small suite, and three commits: the first, another comment, larger
+    models. They have the tags `first`, `comment` and `larger`."""
+    folder = tmp_path_factory.mktemp("repository")
+    package, unwanted = Path(cmx_bench.__file__).parent, shutil.ignore_patterns("__pycache__")
+    shutil.copytree(package, folder / "cmx_bench", ignore=unwanted)
+    (folder / "tiny.yaml").write_text(SUITE)
+    code = folder / "cmx_bench/models/convmixer.py"
+    text = code.read_text()
+    larger = text.replace("nn.Conv2d(dim, dim, kernel_size=1)", "nn.Conv2d(dim, dim, 3, padding=1)")
+    assert larger != text
+    git(folder, "init", "--quiet")
+    for tag, content in (("first", text), ("comment", f"{text}# The end.\n"), ("larger", larger)):
+        code.write_text(content)
+        git(folder, "add", "--all")
+        git(folder, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", tag)
+        git(folder, "tag", tag)
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True)
+
+
+def runner(repository: Path, tag: str, temporary: Path, real: str = "true") -> Runner:
+    """A runner whose checkout is at `tag`, of the depth that both workflows ask for.
+
+    Args:
+        real: the command that stands for Python.
+    """
+    [depth] = {
+        str(step["with"]["fetch-depth"])
+        for document in (WORKFLOW, SHORT)
+        for step in workflows.steps(document)
+        if step.get("uses", "").startswith("actions/checkout@")
+    }
+    bin, work = temporary / "bin", temporary / "work"
+    clone = ["clone", "--quiet", "--depth", depth, "--branch", tag, f"file://{repository}", work]
+    git(temporary, *map(str, clone))
+    bin.mkdir()
+    (bin / "python").write_text(PYTHON)
+    (bin / "python").chmod(0o755)
+    variables = {
+        **os.environ, "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}", "REAL": real,
+        "CALLS": str(temporary / "calls"), "XDG_STATE_HOME": str(temporary / "state"),
+        "GITHUB_STEP_SUMMARY": str(temporary / "summary.md"), "GITHUB_ACTION_PATH": str(ROOT),
+        "RUNNER_OS": "Linux", "RUNNER_ARCH": "X64",
+    }  # fmt: skip
+    context = {"steps.python.outputs.python-path": str(bin / "python")}
+    return Runner(work, temporary, variables, context)
+
+
+def run(document: dict[str, Any], on: Runner, **given: str) -> subprocess.CompletedProcess[str]:
+    """Runs shell steps until one fails, and gives the last.
+
+    Args:
+        given: variables of the workflow, or inputs of the action.
+    """
+    if "runs" in document:
+        on.context.update(workflows.inputs(document, given))
+    else:
+        assert given.keys() <= document["env"].keys()
+        on = Runner(on.workspace, on.temporary, on.variables | document["env"] | given, on.context)
+    for step in workflows.steps(document):
+        if "run" in step:
+            done = workflows.run(step, on)
+            if done.returncode:
+                break
+    return done
+
+
+def calls(on: Runner) -> list[list[str]]:
+    """How Python was called, with paths below the runner's folder as they are for all runners."""
+    lines = (on.temporary / "calls").read_text().splitlines()
+    return [[_placed(word, on) for word in shlex.split(line)] for line in lines]
+
+
+def _placed(word: str, on: Runner) -> str:
+    if not word.startswith(str(on.temporary)):
+        return word
+    inner = re.sub(r"^cmx-bench\.\w+/", "", os.path.relpath(word, on.temporary))
+    return f"TEMP/{inner}"
+
+
+# --- whole runs -----------------------------------------------------------------------------------
+
+
+def test_the_workflow_passes_a_change_that_costs_nothing(repository: Path, tmp_path: Path) -> None:
+    on = runner(repository, "comment", tmp_path, sys.executable)
+    done = run(WORKFLOW, on, SUITE="tiny.yaml")
+    assert done.returncode == 0, done.stdout
+    assert "PASS: " in done.stdout
+    assert {"verdict.html", "junit.xml"} <= {path.name for path in (tmp_path / "verdict").iterdir()}
+
+
+def test_the_action_fails_a_change_that_costs(repository: Path, tmp_path: Path) -> None:
+    on = runner(repository, "larger", tmp_path, sys.executable)
+    done = run(ACTION, on, suite="tiny.yaml", threshold="5%")
+    assert done.returncode == 1, done.stdout
+    assert "::error title=FAIL%3A mixer parameters::" in done.stdout
+    folder = Path(workflows.evaluated(ACTION["outputs"]["verdict"]["value"], on.context))
+    assert {"verdict.html", "junit.xml"} <= {path.name for path in folder.iterdir()}
+    assert "FAIL: " in (tmp_path / "summary.md").read_text()
+
+
+# --- what they ask for ----------------------------------------------------------------------------
+
+
+def test_the_action_does_what_the_workflow_does(repository: Path, tmp_path: Path) -> None:
+    asked = {}
+    [given] = [step["with"] for step in workflows.steps(SHORT) if step.get("uses") == "./"]
+    for document, arguments in ((WORKFLOW, {}), (ACTION, given)):
+        folder = tmp_path / document["name"]
+        folder.mkdir()
+        on = runner(repository, "comment", folder)
+        done = run(document, on, **arguments)
+        assert done.returncode == 0, done.stdout
+        *_, torch, package, judge = calls(on)
+        assert package[:3] == ["-m", "pip", "install"]
+        place = on.workspace / package[-1]
+        assert (place / "cmx_bench").is_dir() or place == ROOT  # and no name for an index
+        asked[document["name"]] = (torch, judge)
+    assert asked["gate"] == asked["cmx-bench"]
+    (torch, judge), _ = asked.values()
+    assert torch[3:] == ["--index-url", WORKFLOW["env"]["TORCH_INDEX"], "torch", "torchvision"]
+    assert judge == [
+        "-m", "cmx_bench", "ab", "ci", "--base", "TEMP/base", "--head", ".", "--threshold", "5%",
+        "--budget", "4m", "--inconclusive", "fail", "--out", "TEMP/verdict",
+    ]  # fmt: skip
+
+
+def test_more_options_and_packages_are_words_as_a_shell_has_them(
+    repository: Path, tmp_path: Path
+) -> None:
+    on = runner(repository, "comment", tmp_path)
+    more = {"options": "--only 'a b' --allow-import", "install": "-r needs.txt 'einops>=0.8'"}
+    done = run(ACTION, on, suite="x.yaml", threshold="2%", path="src", **more)
+    assert done.returncode == 0, done.stdout
+    *_, package, judge = calls(on)
+    assert package[4:] == ["-r", "needs.txt", "einops>=0.8"]
+    assert judge[-3:] == ["--only", "a b", "--allow-import"]
+    assert judge[4:8] == ["--base", "TEMP/base/src", "--head", "src"]
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(ACTION["inputs"].keys() - {"options", "install"}))
+def test_an_empty_input_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    on = Runner(tmp_path, tmp_path, os.environ)
+    done = run(ACTION, on, **({"suite": "ci", "threshold": "5%"} | {name: ""}))
+    assert done.returncode == 2
+    [line] = done.stdout.splitlines()
+    assert line.startswith(f"::error title=cmx-bench::the input '{name}' is empty: give a value")
+    wanted = {"suite": "such as ci or suites/mine.yaml", "threshold": "such as 5%"}
+    assert line.endswith(wanted.get(name, "or leave the line out for the default"))
+
+
+@pytest.mark.parametrize("base", ["HEAD^^", "nothing"])
+def test_a_base_that_is_not_in_the_checkout_is_one_clear_line(
+    repository: Path, tmp_path: Path, base: str
+) -> None:
+    on = runner(repository, "larger", tmp_path)
+    done = run(ACTION, on, suite="ci", threshold="5%", base=base)
+    assert done.returncode == 2
+    [line] = done.stdout.splitlines()
+    assert f"the checkout has no commit '{base}': give actions/checkout a 'fetch-depth'" in line
+
+
+# --- the files ------------------------------------------------------------------------------------
+
+
+def test_the_readmes_job_is_the_file() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/ci/gate-by-action.yml").read_text(encoding="utf-8")
+    assert f"```yaml\n{text}```" in readme
+
+
+def test_every_input_is_used_and_explained() -> None:
+    text = (ROOT / "action.yml").read_text(encoding="utf-8")
+    assert {*re.findall(r"inputs\.([\w-]+)", text)} == ACTION["inputs"].keys()
+    page = (ROOT / "docs/ci.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \|", page, re.MULTILINE)
+    defaults = {name: about.get("default") for name, about in ACTION["inputs"].items()}
+    assert {name: default.strip("`") for name, default in rows} == {
+        name: "required" if default is None else default or "nothing"
+        for name, default in defaults.items()
+    }
+
+
+@pytest.mark.parametrize("document", [WORKFLOW, SHORT])
+def test_the_paths_are_there(document: dict[str, Any]) -> None:
+    paths = document["on"]["pull_request"]["paths"]
+    assert paths and all(any(ROOT.glob(path)) for path in paths)
+
+
+def test_an_action_has_one_version_everywhere() -> None:
+    used = {
+        step["uses"].partition("@")[0]: step["uses"]
+        for document in DOCUMENTS
+        for step in workflows.steps(document)
+        if step.get("uses", "./") != "./"
+    }
+    for document in DOCUMENTS:
+        for step in workflows.steps(document):
+            name = step.get("uses", "./")
+            assert name == "./" or used[name.partition("@")[0]] == name
+    assert all(re.search(r"@[0-9a-f]{40}$", one) for one in used.values())
