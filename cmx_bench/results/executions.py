@@ -56,9 +56,10 @@ def majorities(run: Run, records: Iterable[Record]) -> dict[str, str]:
     """For each setting the environment, among comparable ones the first, of most ok records."""
     counts: dict[str, Counter[str]] = {}
     first: dict[str, str] = {}
+    shapes = {digest: _comparable(run, digest) for digest in ("", *run.environments)}
     for record in records:
         if record.status == "ok" and not _exact_only(record.measure):
-            shape = _comparable(run, record.environment)
+            shape = shapes.get(record.environment, shapes[""])
             counts.setdefault(record.setting, Counter())[shape] += 1
             first.setdefault(shape, record.environment)
     return {key: first[counter.most_common(1)[0][0]] for key, counter in counts.items()}

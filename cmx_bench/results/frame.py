@@ -7,7 +7,7 @@ no `value`, so that nothing that was planned is absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypedDict
 
@@ -16,7 +16,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from cmx_bench import published
-from cmx_bench.cell import Model, Setting
+from cmx_bench.cell import Model
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.results import arguments, disturbance
@@ -107,8 +107,7 @@ def samples(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
     Rows stand in the order of the plan; what counts for nothing stands last. Texts are
     categoricals whose categories have the order of the suite; those of arguments are not.
     """
-    frames = [_of_run(name, run, tries) for name, (run, tries) in runs.items()]
-    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    frame = _unordered(runs)
     models = [model for run, _ in runs.values() for model in run.models]
     order = {
         "model": [model.name for model in models],
@@ -116,7 +115,7 @@ def samples(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
         "metric": list(METRICS),
     }
     for column in _TEXTS:
-        present = dict.fromkeys(frame[column])
+        present = dict.fromkeys(frame[column].unique())
         known = [text for text in dict.fromkeys(order.get(column, ())) if text in present]
         frame[column] = pd.Categorical(frame[column], list(dict.fromkeys([*known, *present])))
     return frame
@@ -139,14 +138,20 @@ def unknown_metrics(frame: DataFrame) -> list[tuple[str, str]]:
     return [("/".join(cell), metric) for *cell, metric in keys.itertuples(index=False)]
 
 
-def _of_run(name: str, run: Run, tries: Sequence[Execution]) -> DataFrame:
-    rows = list(_rows(run, tries))
+def _unordered(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
+    """The columns of `COLUMNS`, and conditions; of all runs at once, for pandas takes as long for
+    one as for many."""
+    by_run = {name: list(_rows(run, tries)) for name, (run, tries) in runs.items()}
+    rows = _chained(by_run.values())
     sizes = np.array([max(1, len(row["values"])) for row in rows], dtype=np.int64)
     plain = [key for key in _Row.__annotations__ if key not in ("values", "thrown", "conditions")]
-    frame = DataFrame([{key: row[key] for key in plain} for row in rows], columns=plain)  # type: ignore[literal-required]
-    frame = frame.assign(run=name, **_constants(run, frame))
-    frame = frame.merge(models(run.models), on="model", how="left")
-    frame = frame.merge(_settings(run.settings), on="setting", how="left")
+    columns = {key: [row[key] for row in rows] for key in plain}
+    columns["run"] = _chained([name] * len(of_run) for name, of_run in by_run.items())
+    frame = DataFrame(columns if rows else [], columns=list(columns))
+    given = {name: run for name, (run, _) in runs.items()}
+    frame = frame.assign(**_constants(given, frame))
+    frame = frame.merge(_models(given), on=["run", "model"], how="left")
+    frame = frame.merge(_settings(given), on=["run", "setting"], how="left")
     frame = frame.loc[frame.index.repeat(sizes)].reset_index(drop=True)
     # Plain integers: seaborn 0.13 has no legend for pandas' own, which can be missing.
     for column, missing in _NUMBERS.items():
@@ -182,39 +187,58 @@ def models(models: Sequence[Model]) -> DataFrame:
     return told.join(arguments.swept(models))
 
 
-def _settings(settings: Sequence[Setting]) -> DataFrame:
+def _models(runs: Mapping[str, Run]) -> DataFrame:
+    names = _chained([name] * len(run.models) for name, run in runs.items())
+    of_runs = models(_chained(run.models for run in runs.values()))
+    return of_runs.assign(run=np.array(names, dtype=object))  # texts, were there no models at all
+
+
+def _settings(runs: Mapping[str, Run]) -> DataFrame:
     """What each setting's key stands for; of what settings share the image size alone is known."""
-    named = [
-        (one.key, one.name, one.device, one.precision, one.layout, one.compile, one.batch_size,
-         one.image_size)
-        for one in settings
-    ]  # fmt: skip
-    sizes = dict.fromkeys(setting.image_size for setting in settings)
-    shared = [(f"r{size}", "", "", "", "", "", None, size) for size in sizes]
-    columns = ["setting", *_OF_SETTING, "image_size"]
-    return DataFrame([*named, *shared], columns=columns).drop_duplicates("setting")
+    rows: list[tuple[str | int | None, ...]] = []
+    for name, run in runs.items():
+        rows += [
+            (name, one.key, one.name, one.device, one.precision, one.layout, one.compile,
+             one.batch_size, one.image_size)
+            for one in run.settings
+        ]  # fmt: skip
+        sizes = dict.fromkeys(setting.image_size for setting in run.settings)
+        rows += [(name, f"r{size}", "", "", "", "", "", None, size) for size in sizes]
+    columns = ["run", "setting", *_OF_SETTING, "image_size"]
+    return DataFrame(rows, columns=columns).drop_duplicates(["run", "setting"])
 
 
-def _constants(run: Run, frame: DataFrame) -> dict[str, Any]:
-    """What follows from the measure or the metric alone."""
-    infos = {name: MEASURES[name] for name in frame["measure"].unique() if name in MEASURES}
-    kind = run.device.partition(":")[0]
-    planned = {
-        name: run.replicates if info.repeats(kind) else len(run.seeds) if info.together else 1
-        for name, info in infos.items()
-    }
-    together = [name for name, info in infos.items() if info.together]
-    names = [model.name for model in run.with_weights]
-    given = frame["measure"].isin(together) & frame["model"].isin(names)
-    wanted = {first_of(name): run.precision for name, info in infos.items() if info.precise}
+def _constants(runs: Mapping[str, Run], frame: DataFrame) -> dict[str, Any]:
+    """What follows from the run, and the measure or the metric, alone."""
+    planned = {name: _planned(run) for name, run in runs.items()}
+    precise = {first_of(name) for name, info in MEASURES.items() if info.precise}
     units = {name: metric.unit for name, metric in METRICS.items()}
+    cells = zip(frame["run"], frame["model"], frame["measure"], strict=True)
+    wanted = frame["run"].map({name: run.precision for name, run in runs.items()})
+    datasets = {name: plain(str(run.accuracy.get("dataset", ""))) for name, run in runs.items()}
     return {
-        "dataset": plain(str(run.accuracy.get("dataset", ""))),
-        "imagenet": on_imagenet(run),
-        "planned": frame["measure"].map(planned).where(~given, 1).fillna(1).astype("int64"),
-        "wanted": frame["metric"].map(wanted).astype("float64"),
+        "dataset": frame["run"].map(datasets),
+        "imagenet": frame["run"].map({name: on_imagenet(run) for name, run in runs.items()}),
+        "planned": np.array(
+            [planned[name](model, measure) for name, model, measure in cells], np.int64
+        ),
+        "wanted": wanted.astype("float64").where(frame["metric"].isin(precise)),
         "unit": frame["metric"].map(units).fillna(""),
     }
+
+
+def _planned(run: Run) -> Callable[[str, str], int]:
+    """The processes asked for, by model and measure."""
+    kind = run.device.partition(":")[0]
+    of_measure = {
+        name: run.replicates if info.repeats(kind) else len(run.seeds) if info.together else 1
+        for name, info in MEASURES.items()
+    }
+    together = {name for name, info in MEASURES.items() if info.together}
+    given = {model.name for model in run.with_weights}
+    return lambda model, measure: (
+        1 if measure in together and model in given else of_measure.get(measure, 1)
+    )
 
 
 def _conditions(rows: Sequence[_Row], sizes: np.ndarray[Any, Any]) -> DataFrame:
