@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Align: TypeAlias = Literal["left", "right"]
+# Whether what stands there is welcome. Formats that have colours show it by one, and all by a sign.
+Tone: TypeAlias = Literal["", "good", "bad", "unsure"]
+SIGNS: Mapping[Tone, str] = {"good": "✓", "bad": "✗", "unsure": "?"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ class Entry:
     `detail` is secondary text (a spread, a tag); `sort` the value in base units; `title` a
     tooltip; `quiet` marks text that stands for the absence of a figure, `best` the best figure of
     a column, which formats that can show it in bold. `pictures` stand before the text. `origin` is
-    that of a measured value.
+    that of a measured value. `link` is the address of a page that has more, `tone` whether it is
+    welcome.
     """
 
     text: str
@@ -87,6 +91,8 @@ class Entry:
     best: bool = False
     pictures: tuple[Picture, ...] = ()
     origin: Origin | None = None
+    link: str = ""
+    tone: Tone = ""
 
     @property
     def marks(self) -> str:
@@ -109,7 +115,8 @@ class Entry:
 class Table:
     """A table. `remarks` are sentences below it; `folded` ones are shown on demand.
 
-    The first `naming` columns say what a row is about, whatever it shows of it.
+    The first `naming` columns say what a row is about, whatever it shows of it. `none` stands in
+    place of a table without rows.
     """
 
     key: str
@@ -119,6 +126,7 @@ class Table:
     remarks: tuple[str, ...] = ()
     folded: bool = False
     naming: int = 1
+    none: str = "None."
 
     @property
     def notes(self) -> tuple[Note, ...]:

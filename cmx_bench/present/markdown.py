@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from cmx_bench.present.content import Entry, Fact, Findings, Table
+from cmx_bench.present.content import Entry, Fact, Findings, Table, Tone
 from cmx_bench.present.drawing import Plot
 from cmx_bench.units import counted, plain
 
@@ -44,7 +44,8 @@ def figure(plot: Plot) -> str:
 def table(table: Table, longest: int = _LONG) -> str:
     """A table with its title, footnotes and remarks; folded away beyond `longest` rows."""
     notes = [f"<sup>{escaped(note.mark)}</sup> {escaped(note.text)}" for note in table.notes]
-    parts = ["\n".join(_lines(table)), "<br>\n".join(notes), *map(escaped, table.remarks)]
+    rows = "\n".join(_lines(table)) if table.rows else escaped(table.none)
+    parts = [rows, "<br>\n".join(notes), *map(escaped, table.remarks)]
     body = "\n\n".join(filter(None, parts))
     if table.folded or len(table.rows) > longest:
         body = folded(counted(len(table.rows), "row"), body)
@@ -62,9 +63,15 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+# GitHub shows these in colour, and no other text.
+_SIGNS: Mapping[Tone, str] = {"good": "✅", "bad": "❌", "unsure": "⚠️"}
+
+
 def _entry(entry: Entry) -> str:
     text = "<br>".join(map(escaped, entry.text.splitlines()))
     text = f"**{text}**" if entry.best else text
+    text = f"[{text}]({entry.link})" if entry.link else text
+    text = f"{_SIGNS[entry.tone]} {text}" if entry.tone else text
     pictures = (f"![{escaped(picture.title)}]({picture.file}) " for picture in entry.pictures)
     text = "".join(pictures) + text
     text += f" <sup>{escaped(entry.marks)}</sup>" if entry.notes else ""

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from cmx_bench import units
 from cmx_bench.present import drawing
-from cmx_bench.present.content import Entry, Finding, Findings, Picture, Table, grouped
+from cmx_bench.present.content import SIGNS, Entry, Finding, Findings, Picture, Table, grouped
 from cmx_bench.present.drawing import Drawing, Plot
 
 
@@ -34,6 +34,7 @@ def template(room: str, name: str) -> jinja2.Template:
         counted=units.counted,
         grouped=grouped,
         policy=_policy,
+        signs=SIGNS,
         style=file(__package__, "report.css"),
     )
     environment.filters.update(
@@ -46,6 +47,25 @@ def template(room: str, name: str) -> jinja2.Template:
 def file(room: str, name: str) -> Markup:
     """One of the files in a room's `templates`, as it stands in a page."""
     return Markup((resources.files(room) / "templates" / name).read_text(encoding="utf-8"))
+
+
+# What pages draw with, in the order in which they run them.
+_LIBRARIES = ("d3.min.js", "plot.umd.min.js")
+
+
+def scripts(draws: bool) -> list[str]:
+    """What the script of a page may call: it sorts and filters rows.
+
+    Args:
+        draws: with the libraries that draw, whose `licenses` the page has to carry.
+    """
+    names = [*(f"vendor/{name}" for name in _LIBRARIES), "controls.js"] if draws else []
+    return [file(__package__, name) for name in (*names, "tables.js")]
+
+
+def licenses() -> Markup:
+    """Those of the libraries that draw."""
+    return file(__package__, "vendor/LICENSES.txt")
 
 
 def _policy(style: str, *scripts: str) -> Markup:

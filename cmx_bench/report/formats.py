@@ -93,15 +93,13 @@ def _page(subject: Subject, shown: Content, drawings: Sequence[Drawing]) -> str:
 
     from cmx_bench.present import page  # jinja2 is slow to import
 
-    explorer, libraries, exploring = "", list[str](), list[str]()
+    explorer = ""
     if isinstance(subject, Comparison):
         data = [embedded.pack(side.report, str(side.path)) for side in subject.sides]
     else:
         data = [embedded.pack(subject)]
         explorer = _explorer(subject, shown)
-    if explorer:
-        libraries = [page.file(__package__, f"vendor/{name}") for name in _LIBRARIES]
-        exploring = [page.file(__package__, "explorer.js")]
+    own = ["report.js", "explorer.js"] if explorer else ["report.js"]
     return page.template(__package__, f"{stem(subject)}.html.j2").render(
         title=plain(shown.title),
         status=shown.status,
@@ -115,13 +113,9 @@ def _page(subject: Subject, shown: Content, drawings: Sequence[Drawing]) -> str:
         omitted=shown.plots.omitted,
         data=list(map(Markup, data)),
         explorer=Markup(explorer),
-        licenses=page.file(__package__, "vendor/LICENSES.txt"),
-        scripts=[*libraries, page.file(__package__, "report.js"), *exploring],
+        licenses=page.licenses(),
+        scripts=[*page.scripts(bool(explorer)), *(page.file(__package__, name) for name in own)],
     )
-
-
-# What the explorer draws with, in the order in which a page runs them.
-_LIBRARIES = ("d3.min.js", "plot.umd.min.js")
 
 
 def _explorer(report: Report, shown: Content) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cmx_bench.present import page
 from cmx_bench.report import RENDERERS, explorer
 from cmx_bench.report.tables import tables
 from cmx_bench.report.verify import verify
@@ -21,7 +22,7 @@ from cmx_bench.results.reading import summarise
 from .synthetic import BF16, FP16, PAPER, make_records, make_run, model
 from .test_formats import awkward, mixed
 
-VENDOR = Path(explorer.__file__).parent / "templates" / "vendor"
+VENDOR = Path(page.__file__).parent / "templates" / "vendor"
 
 
 def rows(report: Report, *settings: str) -> dict[str, list[str]]:
@@ -145,7 +146,7 @@ def test_without_a_value_there_is_no_explorer() -> None:
     run = make_run(models=(model("mine", "Mine", "own"),))
     page = RENDERERS["html"](summarise(run, []))
     assert "explorer-data" not in page and "d3js.org" not in page
-    assert len(re.findall("<script>", page)) == 1
+    assert len(re.findall("<script>", page)) == 2
 
 
 def test_a_changed_number_of_the_explorer_is_named(tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ import pandas
 import pytest
 
 from cmx_bench.cell import Model
+from cmx_bench.present import page
 from cmx_bench.present.markdown import escaped
-from cmx_bench.report import RENDERERS, exports, formats
+from cmx_bench.report import RENDERERS, exports
 from cmx_bench.report.overview import overview
 from cmx_bench.report.tables import tables
 from cmx_bench.results.nouns import Report
@@ -46,7 +47,7 @@ from .synthetic import (
 )
 
 GOLDEN = Path(__file__).parent / "golden"
-VENDOR = Path(formats.__file__).parent / "templates" / "vendor"
+VENDOR = Path(page.__file__).parent / "templates" / "vendor"
 AWKWARD = (
     "<script>alert(1)</script>",
     "a|b|c",
@@ -356,7 +357,7 @@ def test_the_page_is_balanced_and_runs_its_scripts_only(
     data, points, *scripts = re.findall(r"<script([^>]*)>", pages[name])
     assert data == ' type="application/json" id="cmx-bench-data"'
     assert points == ' type="application/json" id="explorer-data"'
-    assert scripts == [""] * 4
+    assert scripts == [""] * 6
     assert not found.tags & {"iframe", "link", "img", "object", "base", "form"}
     assert not [key for key, _ in found.attributes if key.startswith("on") or key == "style"]
     assert len(found.ids) == len(set(found.ids))

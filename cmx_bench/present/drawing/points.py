@@ -32,7 +32,7 @@ def draw_points(ax: Axes, points: DataFrame, interval: str = "95 % interval") ->
     Args:
         interval: what the bars are, for a reader who points at a marker.
     """
-    _draw_lines(ax, points)
+    draw_lines(ax, points)
     _draw_bars(ax, points)
     styles, marker = styles_of(points["family"]), matplotlib.rcParams["lines.markersize"]
     colour, palette = _colours(points)
@@ -89,7 +89,8 @@ def _colours(points: DataFrame) -> tuple[str, dict[str, str]]:
     return "family", {family: style.colour for family, style in styles.items()}
 
 
-def _draw_lines(ax: Axes, points: DataFrame) -> None:
+def draw_lines(ax: Axes, points: DataFrame) -> None:
+    """Joins points with the same `line`; nothing where they have none."""
     if "line" not in points:
         return
     styles = styles_of(points["family"])
