@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_TICKS = 6
+MOST_MARKED = 60  # runs; of more each would hide the next, and take 170 bytes in every line
 _LINE = 1.2  # from one line of small text to the next, in its size
 
 
@@ -27,13 +28,19 @@ class Mark:
 def paint(
     points: DataFrame, ax: Axes, *, marks: Sequence[Mark], ticks: Sequence[str], what: str
 ) -> None:
-    """A line for each label, named at its end, over runs that `ticks` name."""
+    """A line for each label, named at its end, over runs that `ticks` name; of many runs each line
+    has but its last point."""
     from cmx_bench.present.drawing.placement import name_lines, room_for_names
-    from cmx_bench.present.drawing.points import draw_points
+    from cmx_bench.present.drawing.points import draw_lines, draw_points
 
     ax.set(xlabel="Run", ylabel=what, xlim=(-0.7, len(ticks) - 0.3))
     ax.grid(False, axis="x")
-    draw_points(ax, points)
+    ends = points.sort_values("x", kind="stable").drop_duplicates("label", keep="last")
+    if len(ticks) > MOST_MARKED:
+        draw_lines(ax, points)
+        draw_points(ax, ends)
+    else:
+        draw_points(ax, points)
     step = -(-len(ticks) // _MOST_TICKS)
     ax.set_xticks(range(0, len(ticks), step), ticks[::step])
     ax.ticklabel_format(axis="y", useOffset=False)  # values that never change need no "+1e2"
@@ -42,7 +49,7 @@ def paint(
     for mark, row in rows:
         _draw_mark(ax, mark, row, len(ticks))
     _leave_room(ax, points, rows)
-    name_lines(ax, points.sort_values("x", kind="stable").drop_duplicates("label", keep="last"))
+    name_lines(ax, ends)
 
 
 def _rows(ax: Axes, marks: Sequence[Mark], ticks: int, change: bool) -> Iterator[tuple[Mark, int]]:

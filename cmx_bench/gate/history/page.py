@@ -1,0 +1,188 @@
+"""A history as files: a page, the same in Markdown with figures, and all values as JSON."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cmx_bench import units
+from cmx_bench.gate.history import History, Point, Series, figures, tables
+from cmx_bench.gate.history.changes import changes, levels
+from cmx_bench.gate.outputs.sentences import one_line
+from cmx_bench.present import drawing, markdown
+from cmx_bench.present.content import Fact, Table, first_few
+from cmx_bench.present.drawing import Drawing
+from cmx_bench.results.records import write_rendered
+from cmx_bench.spec import disk
+from cmx_bench.units import counted, plain
+
+SCHEMA = 1
+_DIGITS = 6  # of the numbers that place a point in the page
+_MOST_MACHINES = 5  # named above the tables
+
+
+def write(history: History, folder: Path) -> None:
+    """Writes history.html, .md and .json, and the figures of the second, into a folder.
+
+    Raises:
+        RecordsError: the folder cannot be made or written.
+    """
+    drawings = drawing.draw(figures.plots(history))
+    shown = (
+        tables.of_changes(history, folder),
+        tables.of_levels(history, folder),
+        tables.of_runs(history, folder),
+    )
+    files: dict[str, str | bytes] = {
+        **{path: file for drawn in drawings for path, file in drawn.files.items()},
+        "history.json": _lines(data(history, folder)),
+        "history.md": _markdown(history, shown, drawings),
+        "history.html": _page(history, shown, folder),
+    }
+    write_rendered(folder, ("figures",) if drawings else (), files)
+
+
+def title(history: History) -> str:
+    """ "History of ci on AMD EPYC" """
+    return f"History of {tables.named(history)}"
+
+
+def facts(history: History) -> Iterator[Fact]:
+    """Which runs, on which machines, and how often anything changed."""
+    runs = counted(len(history.runs), "run")
+    first, last = history.runs[0].created[:10], history.runs[-1].created[:10]
+    yield Fact("Runs", f"{runs}, {first} to {last}")
+    yield Fact("Suites", one_line(", ".join(history.suites)))
+    by_machine = Counter(run.machine for run in history.runs).most_common()
+    yield Fact("Machines", first_few([f"{name} ({counted(number, 'run')})"
+                                      for name, number in by_machine], _MOST_MACHINES))  # fmt: skip
+    yield Fact("Changed", _changed(history))
+    if history.left_out:
+        runs = counted(len(history.left_out), "run")
+        yield Fact("Left out", f"{runs}, for the reasons below", warning=True)
+
+
+def _changed(history: History) -> str:
+    every = [change for series in history.series for change in changes(series)]
+    worse = sum(change.worse for change in every)
+    of_series = counted(len(history.series), "series", "series")
+    return f"{worse} times for the worse, {len(every) - worse} for the better, in {of_series}"
+
+
+def _markdown(history: History, shown: tuple[Table, ...], drawings: tuple[Drawing, ...]) -> str:
+    first, *rest = map(markdown.table, shown)
+    pictures = [markdown.figure(drawn.plot) for drawn in drawings]
+    blocks = [markdown.facts_list(facts(history)), first, *pictures, *rest]
+    return markdown.document(title(history), blocks)
+
+
+def _lines(content: Mapping[str, Any]) -> str:
+    """JSON with a run, or a series, on each line."""
+    parts = []
+    for name, value in content.items():
+        texts = ",\n".join(map(_text, value)) if isinstance(value, list) else ""
+        parts.append(f"{_text(name)}: " + (f"[\n{texts}\n]" if texts else _text(value)))
+    return "{" + ",\n".join(parts) + "}\n"
+
+
+def _text(value: object) -> str:
+    # A label must not end the script that holds it.
+    return disk.json_of(value).rstrip().replace("<", "\\u003c")
+
+
+def _page(history: History, shown: tuple[Table, ...], folder: Path) -> str:
+    from markupsafe import Markup
+
+    from cmx_bench.present import page  # jinja2 is slow to import
+
+    block, own = "", list[str]()
+    if history.series:
+        block = _lines(data(history, folder, _DIGITS))
+        own = [page.file("cmx_bench.gate", "history.js")]
+    return page.template("cmx_bench.gate", "history.html.j2").render(
+        title=plain(title(history)),
+        facts=list(facts(history)),
+        tables=shown,
+        data=Markup(block),
+        licenses=page.licenses(),
+        scripts=[*page.scripts(bool(own)), *own],
+    )
+
+
+# --- every value ----------------------------------------------------------------------------------
+
+
+def data(history: History, base: Path, digits: int | None = None) -> dict[str, Any]:
+    """Every run and every series, in base units.
+
+    A series has `points` of the place of a run in `runs`, a value and, if any, its interval;
+    `levels` of the place of their first point, a number of points and a typical value; and
+    `changed`, what is unlike the run before: the place of a point and a text. `unit` is the unit
+    that suits its values, and `factor` its size in base units.
+
+    Args:
+        base: the folder of the file, for links to the runs.
+        digits: significant ones that values have; None for all.
+    """
+    places = {run.folder: place for place, run in enumerate(history.runs)}
+    return {
+        "schema": SCHEMA,
+        "runs": [
+            {
+                "folder": units.escaped(str(run.folder)),
+                "link": tables.address(run, base),
+                "created": run.created,
+                "suite": run.suite,
+                "machine": run.machine,
+                "commit": run.commit,
+                "versions": ", ".join(run.versions),
+            }
+            for run in history.runs
+        ],
+        "series": [_series(series, places, digits) for series in history.series],
+        "left_out": [one_line(reason) for reason in history.left_out],
+    }
+
+
+def _ends(point: Point) -> tuple[float, ...]:
+    if point.low is None or point.high is None:
+        return (point.value,)
+    return point.value, point.low, point.high
+
+
+def _series(series: Series, places: dict[Path, int], digits: int | None) -> dict[str, Any]:
+    metric = series.metric
+    exactly = digits is None or metric.exact
+    middle = statistics.median_low([point.value for point in series.points])
+    factor, unit = units.step(middle, metric.unit)
+
+    def number(value: float) -> float:
+        if value == int(value):
+            return int(value)
+        return value if exactly or digits is None else units.rounded(value, digits)
+
+    return {
+        "suite": series.suite,
+        "machine": series.machine,
+        "model": plain(series.model.name),
+        "label": one_line(series.model.label),
+        "setting": series.setting,
+        "metric": metric.name,
+        "title": metric.title,
+        "about": metric.definition,
+        "better": metric.better,
+        "exact": metric.exact,
+        "factor": factor,
+        "unit": unit,
+        "points": [
+            [places[point.run.folder], *map(number, _ends(point))] for point in series.points
+        ],
+        "levels": [[level.first, level.n, number(level.value)] for level in levels(series)],
+        "changes": [[change.place, change.told, change.worse] for change in changes(series)],
+        "changed": [
+            [place, point.changed] for place, point in enumerate(series.points) if point.changed
+        ],
+    }

@@ -1,0 +1,187 @@
+"""The runs of a folder made into series: one for each metric of a model, on each machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmx_bench.cell import Model
+from cmx_bench.errors import RecordsError
+from cmx_bench.gate.history import History, PastRun, Point, Series
+from cmx_bench.gate.outputs.sentences import one_line
+from cmx_bench.metrics import METRICS
+from cmx_bench.results import environment, frame, records, summary
+from cmx_bench.results.executions import Execution, executions, majorities
+from cmx_bench.results.records import Environment, Run
+from cmx_bench.results.summary import Result
+
+# What an exact metric may depend on beside the model.
+_SOFTWARE = ("python", "torch", "timm", "cmx_bench")
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A run as it was read; `environments` are those that its counted records share, by setting."""
+
+    folder: Path
+    run: Run
+    tries: Sequence[Execution]
+    environments: Mapping[str, Environment]
+
+    def model(self, name: str) -> Model:
+        return next(model for model in self.run.models if model.name == name)
+
+    def environment(self, setting: str) -> Environment:
+        return self.environments.get(setting, self.run.machine)
+
+
+def read(folder: Path, like: Run | None = None) -> History:
+    """The runs one or two folders below `folder`.
+
+    Args:
+        like: takes only those of its suite and its machine.
+
+    Raises:
+        RecordsError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise RecordsError(f"{folder}: no such folder; give the one that holds past runs")
+    measured: list[_Measured] = []
+    left_out: list[str] = []
+    places: dict[tuple[str, ...], Path] = {}
+    elsewhere = 0
+    for place in _folders(folder):
+        try:
+            run = records.read_run(place)
+            if like is not None and _identity(run) != _identity(like):
+                elsewhere += 1
+                continue
+            same = places.setdefault((*_identity(run), run.device, run.created), place)
+            if same != place:
+                raise RecordsError(f"{place}: is the same run as {same}")
+            measured.append(_measured(place, run))
+        except RecordsError as error:
+            left_out.append(str(error))
+    measured.sort(key=lambda one: one.run.created)
+    names = _names([one.run.machine for one in measured])
+    runs = {str(one.folder): _past(one, name) for one, name in zip(measured, names, strict=True)}
+    series = tuple(_series({str(one.folder): one for one in measured}, runs))
+    return History(tuple(runs.values()), series, tuple(left_out), elsewhere)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Those that hold a run, or a part of one."""
+    files = (
+        path
+        for name in ("run.json", "records.jsonl")
+        for depth in ("*", "*/*")
+        for path in folder.glob(f"{depth}/{name}")
+    )
+    return sorted({path.parent for path in files})
+
+
+def _identity(run: Run) -> tuple[str, str]:
+    """A suite on a machine."""
+    return run.suite, environment.digest(environment.machine(run.machine))
+
+
+def _measured(folder: Path, run: Run) -> _Measured:
+    tries = executions(run, records.read(folder))
+    shared = majorities(run, [one.record for one in tries if not one.why])
+    environments = {key: run.environments[digest] for key, digest in shared.items()}
+    return _Measured(folder, run, tries, environments)
+
+
+def _names(machines: Iterable[Environment]) -> list[str]:
+    """A name for each machine: its device's, with that in which it is unlike others of the name."""
+    described = list(map(environment.machine, machines))
+    return [one_line(", ".join(_name(machine, described))) for machine in described]
+
+
+def _name(machine: Environment, others: Sequence[Environment]) -> Iterator[str]:
+    yield str(machine["device_name"] or "unknown device")
+    alike = [other for other in others if other["device_name"] == machine["device_name"]]
+    for fact, value in machine.items():
+        if any(other[fact] != value for other in alike):
+            yield f"{fact} {'unknown' if value is None else value}"
+
+
+def _past(measured: _Measured, machine: str) -> PastRun:
+    run, page = measured.run, measured.folder / "report.html"
+    failed = dict.fromkeys(
+        one.record.cell for one in measured.tries if not one.why and one.record.status == "failed"
+    )
+    shared = next(iter(measured.environments.values()), run.machine)
+    return PastRun(
+        folder=measured.folder,
+        suite=one_line(run.suite),
+        machine=machine,
+        created=run.created,
+        commit=one_line(str(shared.get("git_commit") or "")),
+        versions=tuple(one_line(f"{name} {shared[name]}") for name in _SOFTWARE if name in shared),
+        cells=len(run.cells),
+        failed=tuple(failed),
+        page=page if page.is_file() else None,
+    )
+
+
+# --- series ---------------------------------------------------------------------------------------
+
+
+def _series(measured: Mapping[str, _Measured], runs: Mapping[str, PastRun]) -> Iterator[Series]:
+    """By suite, then by metric in the order of `METRICS`, throughput first; then as the runs have
+    them.
+
+    Args:
+        measured: by the same names as `runs`, the oldest first.
+    """
+    groups: dict[tuple[str, str, str, str, str], list[Result]] = {}
+    for result in _results(measured):
+        if result.estimate is not None:
+            suite = runs[result.run].suite
+            machine = "" if result.about.exact else runs[result.run].machine
+            key = (suite, result.metric, machine, result.model, result.setting)
+            groups.setdefault(key, []).append(result)
+    suites, order = list(dict.fromkeys(key[0] for key in groups)), ["throughput", *METRICS]
+    for key in sorted(groups, key=lambda key: (suites.index(key[0]), order.index(key[1]))):
+        suite, metric, machine, model, setting = key
+        latest = measured[groups[key][-1].run].model(model)
+        points = tuple(_points(groups[key], measured, runs))
+        yield Series(suite, machine, latest, setting, METRICS[metric], points)
+
+
+def _results(measured: Mapping[str, _Measured]) -> list[Result]:
+    """Those of all runs together: of 200 one by one it takes ten times as long."""
+    if not measured:
+        return []
+    samples = frame.samples({name: (one.run, one.tries) for name, one in measured.items()})
+    return summary.results(samples)
+
+
+def _points(
+    results: Iterable[Result], measured: Mapping[str, _Measured], runs: Mapping[str, PastRun]
+) -> Iterator[Point]:
+    before: tuple[Environment, Model] | None = None
+    for result in results:
+        assert result.value is not None
+        origin = measured[result.run]
+        now = origin.environment(result.setting), origin.model(result.model)
+        changed = "" if before is None else "; ".join(_changes(before, now, result.about.exact))
+        yield Point(runs[result.run], result.value, result.low, result.high, changed)
+        before = now
+
+
+def _changes(
+    before: tuple[Environment, Model], after: tuple[Environment, Model], exact: bool
+) -> Iterator[str]:
+    unlike = environment.differences(before[0], after[0], ("cmx_bench",))
+    for name, (old, new) in unlike.items():
+        if not exact or name in _SOFTWARE:
+            yield one_line(f"{name} {old} → {new}")
+    if _description(before[1]) != _description(after[1]):
+        yield "another model of this name"
+
+
+def _description(model: Model) -> tuple[object, ...]:
+    return (model.source, model.target, dict(model.args), model.weights, model.num_classes)

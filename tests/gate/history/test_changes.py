@@ -1,0 +1,67 @@
+"""Where a series changed for good."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from cmx_bench.gate.history import Series
+from cmx_bench.gate.history.changes import Level, change_points, changes, levels
+
+from .past import series
+
+NOISE = 0.03
+
+
+def noisy(seed: int, step: Callable[[int], float], runs: int = 30) -> Series:
+    rng = random.Random(seed)
+    return series([800 * step(run) * rng.lognormvariate(0, NOISE) for run in range(1, runs + 1)])
+
+
+def test_noise_alone_has_no_change_point() -> None:
+    silent = [seed for seed in range(100) if change_points(noisy(seed, lambda _: 1)) == ()]
+    assert len(silent) >= 95
+
+
+def test_a_step_of_ten_percent_is_found_where_it_is() -> None:
+    places = [change_points(noisy(seed, lambda run: 1 if run <= 18 else 0.9))
+              for seed in range(100)]  # fmt: skip
+    assert sum(len(place) == 1 and abs(place[0] - 18) <= 1 for place in places) >= 95
+
+
+def test_few_runs_have_no_change_point() -> None:
+    assert change_points(series([100, 100.1, 99.9, 50, 50.1])) == ()
+    assert change_points(series([100, 100.1, 99.9, 50, 50.1, 49.9])) == (3,)
+
+
+def test_equal_values_and_zeros_have_no_change_point() -> None:
+    assert change_points(series([100.0] * 10)) == ()
+    assert change_points(series([0.0] * 10)) == ()
+
+
+def test_every_difference_of_an_exact_metric_is_a_change() -> None:
+    counted = series([100, 100, 101, 101, 0], metric="params")
+    assert change_points(counted) == (2, 4)
+    more, none = changes(counted)
+    assert (more.before, more.after, more.told, more.worse) == (100, 101, "1.0 % higher", True)
+    assert (none.slowdown, none.told, none.worse) == (None, "101 → 0", False)
+    assert none.size > more.size
+
+
+def test_levels_are_the_typical_values_between_changes() -> None:
+    assert levels(series([100] * 5 + [80] * 5)) == (Level(0, 5, 100), Level(5, 5, 80))
+    assert levels(series([3.0])) == (Level(0, 1, 3.0),)
+    assert levels(series([0.0, 2.0])) == (Level(0, 2, 1.0),)  # a memory that did not grow
+    assert levels(series([])) == ()
+
+
+def test_a_change_is_worse_or_better_as_the_metric_says() -> None:
+    (slower,) = changes(series([100] * 5 + [80] * 5))
+    assert (slower.place, slower.before, slower.after) == pytest.approx((5, 100, 80))
+    assert slower.slowdown == pytest.approx(0.25)
+    assert (slower.told, slower.worse) == ("25 % slower", True)
+    (faster,) = changes(series([0.1] * 5 + [0.08] * 5, metric="latency_p50"))
+    assert faster.slowdown == pytest.approx(-0.2)
+    assert (faster.told, faster.worse) == ("20 % faster", False)

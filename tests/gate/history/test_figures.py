@@ -1,0 +1,98 @@
+"""The figures of past runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from cmx_bench.gate.history.figures import drawings, plots
+from cmx_bench.gate.history.tables import of_changes
+from cmx_bench.gate.history.timeline import MOST_MARKED
+from cmx_bench.gate.outputs import write
+from cmx_bench.present import drawing
+
+from ...report.synthetic import FP16
+from ..test_outputs import AWKWARD, mixed
+from .past import history, series
+
+
+def test_a_figure_shows_lines_change_points_and_environments() -> None:
+    lines = [series([100] * 4 + [90] * 4, f"Net {place}") for place in range(10)]
+    (plot,) = plots(history(series([200] * 4 + [180] * 4), *lines))
+    assert plot.name == f"history-throughput-{FP16.key}"
+    line = plot.data[plot.data["label"] == "ResNet-50"]
+    assert line["tick"].tolist() == [f"2026-01-0{day}" for day in range(1, 9)]
+    assert line["x"].tolist() == list(range(8))
+    assert line["y"].tolist() == pytest.approx([100] * 4 + [90] * 4)
+    change, around = plot.paint.keywords["marks"]  # type: ignore[attr-defined]
+    assert (change.x, change.change) == (3.5, True)
+    assert re.fullmatch(r"(.+ 11 % slower\n){2}and 9 more", change.text)
+    assert (around.x, around.text, around.change) == (2.5, "torch 2.13 → 2.14", False)
+
+
+def test_throughput_is_drawn_first_and_single_runs_are_not() -> None:
+    (plot,) = plots(history(series([1, 2], metric="latency_p50"), series([3])))
+    assert plot.name == f"history-latency-p50-{FP16.key}"
+    assert "need 6 runs" in plot.caption
+
+
+def test_an_exact_metric_is_drawn_where_it_changed() -> None:
+    assert plots(history(series([7, 7, 7], metric="params"))) == []
+    (plot,) = plots(history(series([7, 7, 8], metric="params")))
+    assert plot.title == f"Parameters over time · {FP16.key}"
+
+
+def test_each_machine_has_a_figure_of_its_own() -> None:
+    found = plots(history(series([1, 2]), series([1, 2], machine="B CPU")))
+    assert [plot.title.rpartition(" · ")[2] for plot in found] == ["A CPU", "B CPU"]
+    assert len({plot.name for plot in found}) == 2
+
+
+def test_many_runs_are_lines_without_markers() -> None:
+    line = series(list(range(1, 29)))
+    runs = [dataclasses.replace(point.run, folder=Path(f"run{place}"),
+                                created=f"2026-01-01T{place // 60:02}:{place % 60:02}:00+00:00")
+            for place, point in enumerate(line.points * 3)]  # fmt: skip
+    points = tuple(dataclasses.replace(point, run=run, changed="")
+                   for point, run in zip(line.points * 3, runs, strict=True))  # fmt: skip
+    assert len(points) > MOST_MARKED
+    (drawn,) = drawing.draw(plots(history(dataclasses.replace(line, points=points))))
+    assert drawn.svg.count("<title>") == 1
+    assert "Bars" not in drawn.plot.caption
+
+
+def test_a_verdict_without_figures_loads_nothing_that_draws() -> None:
+    code = (
+        "import sys; from cmx_bench.gate import check, outputs; "
+        "from cmx_bench.gate.history import figures; "
+        "print({'seaborn', 'matplotlib'} & {*sys.modules})"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout == "set()\n"
+
+
+def test_figures_carry_awkward_names_and_are_embedded(tmp_path: Path) -> None:
+    models = [dataclasses.replace(series([100] * 5 + [80] * 5, label).model, name=f"m{place}")
+              for place, label in enumerate(AWKWARD)]  # fmt: skip
+    lines = [dataclasses.replace(series([100 + n] * 5 + [80] * 5), model=one)
+             for n, one in enumerate(models)]  # fmt: skip
+    found = history(*lines)
+    (drawing,) = drawings(found)
+    assert drawing.svg == drawings(found)[0].svg
+    ElementTree.fromstring(drawing.svg.encode())
+    write(mixed(), tmp_path, [drawing], [of_changes(found)])
+    name = drawing.plot.name
+    assert (tmp_path / "figures" / f"{name}.png").read_bytes() == drawing.copies["png"]
+    page = (tmp_path / "verdict.html").read_text(encoding="utf-8")
+    assert f'<figure id="figure-{name}">' in page and page.count("<svg") == 1
+    assert "Change points over 10 runs" in page
+    text = (tmp_path / "verdict.md").read_text(encoding="utf-8")
+    assert f"](figures/{name}.svg)" in text
