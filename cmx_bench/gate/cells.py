@@ -35,7 +35,11 @@ def judge(
         math.log(pair.seconds(side)) for pair in measured for side in ("base", "head")
     )
     base, head = (cell.setting.batch_size / math.exp(level + sign * ratio / 2) for sign in (-1, 1))
-    empty = replace(_empty(cell, METRICS[TIMED], against), base=base, head=head, n=(n, n))
+    slowdowns = tuple(math.expm1(pair.log_ratio) for pair in measured)
+    empty = replace(
+        _empty(cell, METRICS[TIMED], against), base=base, head=head, n=(n, n),
+        slowdowns=slowdowns, each="pair",
+    )  # fmt: skip
     more = next((look for look in rule.LOOKS if look > n), n) - n
     if n < rule.LOOKS[0]:
         reason = f"fewer than {rule.LOOKS[0]} pairs"

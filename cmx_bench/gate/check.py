@@ -160,9 +160,11 @@ def _sampled(empty: Comparison, old: Result, new: Result, threshold: float) -> C
         return replace(empty, state="INCOMPARABLE", reason="values of zero have no ratio")
     # A run shows top-1 over seeds as a plain mean; what is judged are geometric ones.
     then, now = (stats.of_medians(side).value for side in medians)
-    empty, change = replace(empty, base=then, head=now), stats.unpaired(*medians)
+    change, worse = stats.unpaired(*medians), 1
     if empty.metric.better == "higher":  # positive is worse
-        change = replace(change, value=-change.value)
+        change, worse = replace(change, value=-change.value), -1
+    slowdowns = tuple((median / then) ** worse - 1 for median in medians[1])
+    empty = replace(empty, base=then, head=now, slowdowns=slowdowns)
     return judged(empty, change, threshold, min(map(len, medians)))
 
 

@@ -26,7 +26,8 @@ class Comparison:
     processes of each side that it rests on, `left_out` those that ended well beside them and count
     for nothing. `more` of the former, and so many seconds, would decide an inconclusive one;
     None where nothing reasonable would. `budget` is the `--budget` of `ab` that would have, in
-    seconds.
+    seconds. `slowdowns` are those of `each` pair in their order, or of each process of head against
+    base's typical value.
     """
 
     model: str
@@ -47,6 +48,8 @@ class Comparison:
     seconds_more: float | None = None
     budget: float | None = None
     reason: str = ""
+    slowdowns: tuple[float, ...] = ()
+    each: Literal["pair", "process"] = "process"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,15 @@ def findings_list(findings: Findings) -> str:
     return f"{items}\n\n{escaped(findings.note)}".strip()
 
 
+# GitHub shows these in colour, and no other text.
+_SIGNS: Mapping[Tone, str] = {"good": "✅", "bad": "❌", "unsure": "⚠️"}
+
+
+def toned(markup: str, tone: Tone) -> str:
+    """Markdown with the sign of its tone before it."""
+    return f"{_SIGNS[tone]} {markup}" if tone else markup
+
+
 def facts_list(facts: Iterable[Fact]) -> str:
     """A list of terms and what there is to say about each."""
     return "\n".join(f"- **{escaped(fact.term)}:** {escaped(fact.text)}" for fact in facts)
@@ -63,15 +72,11 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-# GitHub shows these in colour, and no other text.
-_SIGNS: Mapping[Tone, str] = {"good": "✅", "bad": "❌", "unsure": "⚠️"}
-
-
 def _entry(entry: Entry) -> str:
     text = "<br>".join(map(escaped, entry.text.splitlines()))
     text = f"**{text}**" if entry.best else text
     text = f"[{text}]({entry.link})" if entry.link else text
-    text = f"{_SIGNS[entry.tone]} {text}" if entry.tone else text
+    text = toned(text, entry.tone)
     pictures = (f"![{escaped(picture.title)}]({picture.file}) " for picture in entry.pictures)
     text = "".join(pictures) + text
     text += f" <sup>{escaped(entry.marks)}</sup>" if entry.notes else ""

@@ -14,8 +14,11 @@ from cmx_bench.results.records import write_rendered
 if TYPE_CHECKING:
     from cmx_bench.present.drawing import Drawing
 
-# A verdict as text, with the drawings and the tables of a history where the form shows them.
-Output: TypeAlias = "Callable[[Verdict, Sequence[Drawing], Sequence[Table]], str]"
+# A verdict as text, with its drawings, and those and the tables of a history, where the form shows
+# them.
+Output: TypeAlias = (
+    "Callable[[Verdict, Sequence[Drawing], Sequence[Drawing], Sequence[Table]], str]"
+)
 
 OUTPUTS: Mapping[str, Output] = {
     "verdict.md": readable.in_markdown,
@@ -28,20 +31,24 @@ OUTPUTS: Mapping[str, Output] = {
 def write(
     verdict: Verdict,
     folder: Path,
-    drawings: Sequence[Drawing] = (),
+    past: Sequence[Drawing] = (),
     tables: Sequence[Table] = (),
 ) -> None:
     """Writes a verdict into a folder in every form of `OUTPUTS`.
 
     Args:
-        drawings: the figures of the history; the page embeds them, verdict.md links them.
-        tables: what the page and verdict.md show after the figures.
+        past: the figures of the history; the page embeds all figures, verdict.md links them.
+        tables: what the page and verdict.md show after these.
 
     Raises:
         RecordsError: the folder cannot be made or written.
     """
+    from cmx_bench.gate.outputs import figures  # pandas is slow to import
+    from cmx_bench.present import drawing
+
+    drawings = drawing.draw(figures.plots(verdict))
     files: dict[str, str | bytes] = {
-        **{name: content for drawing in drawings for name, content in drawing.files.items()},
-        **{name: output(verdict, drawings, tables) for name, output in OUTPUTS.items()},
+        **{path: file for drawn in (*drawings, *past) for path, file in drawn.files.items()},
+        **{name: output(verdict, drawings, past, tables) for name, output in OUTPUTS.items()},
     }
-    write_rendered(folder, ("figures",) if drawings else (), files)
+    write_rendered(folder, ("figures",) if drawings or past else (), files)

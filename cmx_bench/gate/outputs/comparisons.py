@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cmx_bench import units
 from cmx_bench.gate.outputs.sentences import (
     ORDER,
@@ -16,9 +18,12 @@ from cmx_bench.gate.outputs.sentences import (
     why,
     worded,
 )
-from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.present.content import Column, Entry, Table
+from cmx_bench.gate.verdict import Comparison, State, Verdict
+from cmx_bench.present.content import Column, Entry, Table, Tone
 
+TONES: Mapping[State, Tone] = {
+    "PASS": "good", "FAIL": "bad", "INCONCLUSIVE": "unsure", "NEW": "", "INCOMPARABLE": "",
+}  # fmt: skip
 _DASH = Entry("–", quiet=True)
 _LEFT_OUT = (
     "n counts the processes that the interval rests on. Where it reads “4 of 10”, the other 6 "
@@ -52,7 +57,8 @@ def table(verdict: Verdict) -> Table:
         *([_LEFT_OUT] if any(sum(one.left_out) for one in verdict.comparisons) else []),
     )
     named = [column.key for column in columns].index("metric") + 1
-    return Table("comparisons", "Comparisons", columns, rows, remarks, naming=named)
+    return Table("comparisons", "Comparisons", columns, rows, remarks, naming=named,
+                 none="Nothing was compared.")  # fmt: skip
 
 
 def ordered(verdict: Verdict) -> list[Comparison]:
@@ -72,7 +78,7 @@ def _row(one: Comparison, verdict: Verdict, against: bool, settings: bool) -> tu
         _DASH if one.metric.exact else Entry(share(verdict.threshold), sort=verdict.threshold),
         _detectable(one),
         _processes(one),
-        Entry(one.state),
+        Entry(one.state, tone=TONES[one.state]),
         Entry(why(one)),
     )
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cmx_bench import units
+from cmx_bench.gate.outputs.comparisons import TONES as OUTCOMES
 from cmx_bench.gate.outputs.comparisons import table
 from cmx_bench.gate.outputs.sentences import facts, headline, one_line
 from cmx_bench.gate.verdict import Verdict
 from cmx_bench.present import markdown
-from cmx_bench.present.content import Fact, Table
+from cmx_bench.present.content import Table
 
 if TYPE_CHECKING:
     from cmx_bench.present.drawing import Drawing
@@ -23,21 +24,23 @@ _LONG = 100
 def in_markdown(
     verdict: Verdict,
     drawings: Sequence[Drawing] = (),
+    past: Sequence[Drawing] = (),
     tables: Sequence[Table] = (),
     cut: int = 0,
 ) -> str:
     """The verdict as GitHub-flavoured Markdown; figures are linked as `figures/NAME.svg`.
 
     Args:
-        drawings: the figures of the history.
-        tables: what follows the figures.
+        drawings: its own figures.
+        past: the figures of the history.
+        tables: what follows these.
         cut: how many of the last comparisons to leave out, and say so.
     """
     blocks = [
-        f"**{markdown.escaped(headline(verdict))}**",
+        markdown.toned(f"**{markdown.escaped(headline(verdict))}**", OUTCOMES[verdict.state]),
         markdown.facts_list(facts(verdict)),
         markdown.table(_shortened(table(verdict), cut), _LONG),
-        *(markdown.figure(drawing.plot) for drawing in drawings),
+        *(markdown.figure(drawing.plot) for drawing in (*drawings, *past)),
         *map(markdown.table, tables),
     ]
     return markdown.document(one_line(verdict.title), blocks)
@@ -53,16 +56,22 @@ def _shortened(whole: Table, cut: int) -> Table:
 
 
 def in_html(
-    verdict: Verdict, drawings: Sequence[Drawing] = (), tables: Sequence[Table] = ()
+    verdict: Verdict,
+    drawings: Sequence[Drawing] = (),
+    past: Sequence[Drawing] = (),
+    tables: Sequence[Table] = (),
 ) -> str:
-    """The verdict as a page: one file that needs no network and no script."""
+    """The verdict as a page: one file that needs no network and no script. Figures and tables as
+    for `in_markdown`."""
     from cmx_bench.present import page  # jinja2 is slow to import
 
-    decided = Fact("Verdict", headline(verdict), warning=verdict.state != "PASS")
     return page.template("cmx_bench.gate", "verdict.html.j2").render(
         title=one_line(verdict.title),
-        facts=[decided, *facts(verdict)],
+        headline=headline(verdict),
+        tone=OUTCOMES[verdict.state],
+        facts=facts(verdict),
         comparisons=table(verdict),
         drawings=page.inlined(drawings),
+        past=page.inlined(past),
         tables=tables,
     )

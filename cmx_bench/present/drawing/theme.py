@@ -10,6 +10,8 @@ from itertools import cycle
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
+from cmx_bench.present.content import Tone
+
 INK, LEADER, GRID, PAGE = "#1b1f24", "#8c959f", "#d5dade", "#ffffff"
 
 
@@ -47,12 +49,20 @@ KIND_COLOURS: Mapping[str, str] = {
 }
 SHADES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 
+# Of what is welcome, unwelcome, uncertain, and none of these.
+TONE_COLOURS: Mapping[Tone, str] = {
+    "good": "#17692f", "bad": "#b3261e", "unsure": "#8a4b00", "": "#5f6b76",
+}  # fmt: skip
+
 # What a page replaces in an SVG so that its own style sheet colours it, in light and in dark.
 CSS_COLOURS: Mapping[str, str] = {
     INK: "var(--ink)",
     LEADER: "var(--soft)",
     GRID: "var(--rule)",
     PAGE: "var(--page)",
+    TONE_COLOURS["good"]: "var(--good)",
+    TONE_COLOURS["bad"]: "var(--bad)",
+    TONE_COLOURS["unsure"]: "var(--warn)",
 } | {colour: f"var(--hue-{colour[1:]})" for colour in (
     *(style.colour for style in STYLES.values()), *(colour for colour, _ in _OTHERS))}  # fmt: skip
 

@@ -1,0 +1,177 @@
+"""The figures of a verdict: every pair against the threshold, a row for each model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pandas import DataFrame
+
+from cmx_bench import units
+from cmx_bench.gate.outputs.comparisons import TONES, ordered
+from cmx_bench.gate.outputs.sentences import interval, several_settings, several_sides, share
+from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.present.content import SIGNS, first_few
+from cmx_bench.present.drawing import Plot, short_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_ROWS = 40  # of a figure; those that failed and are undecided stand first
+_HIGH = 0.6  # of a row: from its first pair to its last
+_NAMED = 8  # in the text for those who do not see the figure
+
+
+def plots(verdict: Verdict) -> list[Plot]:
+    """A figure for each sampled metric, setting and side to be held against, where any comparison
+    has an interval."""
+    groups: dict[tuple[str, str, str], list[Comparison]] = {}
+    for comparison in ordered(verdict):
+        if comparison.slowdowns and comparison.low is not None:
+            key = (comparison.metric.name, comparison.setting, comparison.against)
+            groups.setdefault(key, []).append(comparison)
+    return [_plot(rows, verdict) for rows in groups.values()]
+
+
+def _plot(comparisons: Sequence[Comparison], verdict: Verdict) -> Plot:
+    first, shown = comparisons[0], comparisons[:_MOST_ROWS]
+    where = [first.setting] * several_settings(verdict)
+    where += [f"against {first.against}"] * several_sides(verdict)
+    title = f"{first.metric.title}: every {first.each} against the threshold"
+    name = "-".join(("slowdown", first.metric.name, first.setting, first.against))
+    return Plot(
+        re.sub("[^A-Za-z0-9]+", "-", name), " · ".join((title, *where)),
+        _caption(comparisons, verdict), _alt(shown), DataFrame(list(_points(shown))),
+        partial(_paint, comparisons=shown, threshold=verdict.threshold),
+        lines=2.3 * len(shown) + 1,
+    )  # fmt: skip
+
+
+def _caption(comparisons: Sequence[Comparison], verdict: Verdict) -> str:
+    each = {
+        "pair": "Each small point is a pair of fresh processes, the first of them on top",
+        "process": "Each small point is a process of the run against the other's typical value",
+    }[comparisons[0].each]
+    caption = (
+        f"{each}. The bar is the 95 % interval of the slowdown, right of zero is worse, and the "
+        f"dashed line is the threshold of {share(verdict.threshold)}."
+    )
+    if len(comparisons) > _MOST_ROWS:
+        caption += f" The first {_MOST_ROWS} of {len(comparisons)} rows of the table are shown."
+    return caption
+
+
+def _alt(comparisons: Sequence[Comparison]) -> str:
+    told = [f"{short_label(row.label)} {units.signed_percent(row.slowdown or 0)}, {row.state}"
+            for row in comparisons]  # fmt: skip
+    return f"Slowdown of head: {first_few(told, _NAMED)}."
+
+
+def _points(comparisons: Sequence[Comparison]) -> Iterator[dict[str, Any]]:
+    for place, row in enumerate(comparisons):
+        for number, slowdown in enumerate(row.slowdowns):
+            high = (number + 0.5) / len(row.slowdowns) - 0.5
+            yield {
+                "model": place, "number": number, "slowdown": 100 * slowdown,
+                "row": place + _HIGH * high, "tone": TONES[row.state],
+            }  # fmt: skip
+
+
+def _paint(
+    points: DataFrame, ax: Axes, *, comparisons: Sequence[Comparison], threshold: float
+) -> None:
+    import matplotlib
+    import seaborn as sns
+
+    from cmx_bench.present.drawing import canvas
+    from cmx_bench.present.drawing.theme import GRID, INK, TONE_COLOURS
+
+    rc = matplotlib.rcParams
+    ax.set(xlabel="Slowdown of head (%): right of zero is worse", ylabel=" ")
+    ax.axvline(0, color=INK, linewidth=rc["axes.linewidth"], zorder=1)
+    ax.axvline(100 * threshold, color=TONE_COLOURS["bad"], linewidth=rc["lines.linewidth"],
+               linestyle=(0, (4, 2)), zorder=1)  # fmt: skip
+    for place in range(1, len(comparisons)):
+        ax.axhline(place - 0.5, color=GRID, linewidth=rc["grid.linewidth"], zorder=0)
+    sns.scatterplot(
+        points, x="slowdown", y="row", hue="tone", palette=dict(TONE_COLOURS), alpha=0.7,
+        s=(0.45 * rc["lines.markersize"]) ** 2, linewidth=0, zorder=3, legend=False, ax=ax,
+    )  # fmt: skip
+    canvas.tell(ax.collections[-1], list(_texts(points, comparisons)))
+    _draw_intervals(ax, comparisons)
+    ax.set_yticks(range(len(comparisons)), [short_label(row.label) for row in comparisons])
+    ax.set(ylim=(len(comparisons) - 0.5, -0.5), ylabel="")
+    ax.tick_params("y", length=0)
+    ax.grid(False, axis="y")
+    _name_lines(ax, threshold)
+    _write_states(ax, comparisons)
+
+
+def _texts(points: DataFrame, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    for model, number, slowdown in zip(
+        points["model"], points["number"], points["slowdown"], strict=True
+    ):
+        row = comparisons[model]
+        told = units.signed_percent(slowdown / 100)
+        yield f"{row.label}, {row.each} {number + 1} of {len(row.slowdowns)}: {told}"
+
+
+_MARKERS = {"good": "o", "bad": "X", "unsure": "D", "": "s"}
+
+
+def _draw_intervals(ax: Axes, comparisons: Sequence[Comparison]) -> None:
+    """A bar with caps, and a marker on it that tells the states apart without their colours."""
+    import matplotlib
+
+    from cmx_bench.present.drawing.theme import PAGE, TONE_COLOURS
+
+    size, width = matplotlib.rcParams["lines.markersize"], matplotlib.rcParams["lines.linewidth"]
+    for place, row in enumerate(comparisons):
+        tone = TONES[row.state]
+        assert row.slowdown is not None and row.low is not None and row.high is not None
+        middle, low, high = (100 * edge for edge in (row.slowdown, row.low, row.high))
+        ax.errorbar(
+            middle, place, xerr=[[middle - low], [high - middle]], color=TONE_COLOURS[tone],
+            marker=_MARKERS[tone], markersize=1.2 * size, markeredgecolor=PAGE, linewidth=2 * width,
+            capsize=0.5 * size, capthick=2 * width, zorder=2,
+        )  # fmt: skip
+
+
+def _name_lines(ax: Axes, threshold: float) -> None:
+    from cmx_bench.present.drawing import canvas
+    from cmx_bench.present.drawing.placement import font_size
+    from cmx_bench.present.drawing.theme import INK, TONE_COLOURS
+
+    for x, text, colour, side in (
+        (0.0, "no change", INK, "right"),
+        (100 * threshold, f"threshold {share(threshold)}", TONE_COLOURS["bad"], "left"),
+    ):
+        ax.annotate(text, (x, 1), (-3 if side == "right" else 3, 2), ha=side, va="bottom",
+                    xycoords=ax.get_xaxis_transform(), textcoords="offset points", color=colour,
+                    fontsize=font_size())  # fmt: skip
+    canvas.reserve(ax, above=1.5 * font_size())
+
+
+def _write_states(ax: Axes, comparisons: Sequence[Comparison]) -> None:
+    """State and slowdown right of each row, in words and with a sign."""
+    from cmx_bench.present.drawing import canvas
+    from cmx_bench.present.drawing.placement import font_size
+    from cmx_bench.present.drawing.theme import TONE_COLOURS
+
+    texts = []
+    for row in comparisons:
+        assert row.slowdown is not None and row.low is not None and row.high is not None
+        texts.append(
+            (
+                f"{SIGNS[TONES[row.state]]} {row.state}",
+                f"{units.signed_percent(row.slowdown)} ({interval(row.low, row.high)})",
+            )
+        )
+    for place, (row, parts) in enumerate(zip(comparisons, texts, strict=True)):
+        ax.annotate("\n".join(parts), (1, place), (6, 0), xycoords=ax.get_yaxis_transform(),
+                    textcoords="offset points", va="center", fontsize=font_size(),
+                    color=TONE_COLOURS[TONES[row.state]])  # fmt: skip
+    widest = max(canvas.text_width(part, font_size()) for parts in texts for part in parts)
+    canvas.reserve(ax, right=widest + 8)
