@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 Align: TypeAlias = Literal["left", "right"]
 # Whether what stands there is welcome. Formats that have colours show it by one, and all by a sign.
 Tone: TypeAlias = Literal["", "good", "bad", "unsure"]
-SIGNS: Mapping[Tone, str] = {"good": "✓", "bad": "✗", "unsure": "?"}
+SIGNS: Mapping[Tone, str] = {"": "", "good": "✓", "bad": "✗", "unsure": "?"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def test_damaged_runs_are_named_and_the_page_is_there(cmx: Cli, folder: Path) ->
     (folder / "3" / "run.json").write_text("{", encoding="utf-8")
     code, out, err = cmx("history", folder, "--out", folder.parent / "page")
     assert code == 4
-    assert f"Left out: {folder / '3' / 'run.json'}: is not valid JSON" in out
+    assert "Left out: 3/run.json: is not valid JSON" in out
     assert err == "1 of 7 runs left out; the page says why\n"
     assert (folder.parent / "page" / "history.html").exists()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -37,20 +36,25 @@ def plots(history: History) -> list[Plot]:
         if len(series.points) > 1 and series.positive:
             key = (series.suite, series.machine, series.setting, series.metric.name)
             groups.setdefault(key, []).append(series)
-    told = [name for name, several in (("suite", history.suites), ("machine", history.machines))
-            if len(several) > 1]  # fmt: skip
     return [
-        _plot(lines, [getattr(lines[0], name) for name in told])
+        _plot(lines, dict(_where(lines[0], history)))
         for lines in groups.values()
         if not lines[0].metric.exact or any(map(changes, lines))
     ]
 
 
-def _plot(lines: Sequence[Series], where: Sequence[str]) -> Plot:
-    """
-    Args:
-        where: the suite and the machine, where the history has several.
-    """
+def _where(series: Series, history: History) -> Iterator[tuple[str, str]]:
+    """The suite and the machine, where there are several, by what the names of files have for them:
+    "suite-2"."""
+    for kind, name, several in (
+        ("suite", series.suite, history.suites),
+        ("machine", series.machine, history.machines),
+    ):
+        if name in several and len(several) > 1:
+            yield f"{kind}-{several.index(name) + 1}", name
+
+
+def _plot(lines: Sequence[Series], where: Mapping[str, str]) -> Plot:
     metric, setting = lines[0].metric, lines[0].setting
     runs = {point.run.folder: point.run for series in lines for point in series.points}
     in_order = sorted(runs.values(), key=lambda run: run.created)
@@ -59,11 +63,10 @@ def _plot(lines: Sequence[Series], where: Sequence[str]) -> Plot:
     ticks = _ticks([run.created for run in in_order])
     marks = (*_change_marks(lines, places), *_environment_marks(lines, places))
     what = f"{metric.title} relative to each model's first run (%)"
-    title = " · ".join(filter(None, (f"{metric.title} over time", setting, *where)))
-    name = "-".join(filter(None, ("history", *where, metric.name, setting)))
+    title = " · ".join((f"{metric.title} over time", setting, *where.values()))
     return Plot(
-        re.sub("[^A-Za-z0-9]+", "-", name), title, _caption(lines, len(in_order)),
-        _alt(what, lines, marks),
+        "-".join(("history", metric.name.replace("_", "-"), setting, *where)), title,
+        _caption(lines, len(in_order)), _alt(what, lines, marks),
         points.assign(tick=[ticks[place] for place in points["x"]]),
         partial(timeline.paint, marks=marks, ticks=ticks, what=f"{metric.title}, first run = 100"),
         lines=22,

@@ -132,7 +132,7 @@ def data(history: History, base: Path, digits: int | None = None) -> dict[str, A
         "schema": SCHEMA,
         "runs": [
             {
-                "folder": units.escaped(str(run.folder)),
+                "folder": units.escaped(tables.relative(run.folder, base)),
                 "link": tables.address(run, base),
                 "created": run.created,
                 "suite": run.suite,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +62,8 @@ def read(folder: Path, like: Run | None = None) -> History:
             if same != place:
                 raise RecordsError(f"{place}: is the same run as {same}")
             measured.append(_measured(place, run))
-        except RecordsError as error:
-            left_out.append(str(error))
+        except RecordsError as error:  # a page that others read names no folder above
+            left_out.append(str(error).replace(f"{folder}{os.sep}", ""))
     measured.sort(key=lambda one: one.run.created)
     names = _names([one.run.machine for one in measured])
     runs = {str(one.folder): _past(one, name) for one, name in zip(measured, names, strict=True)}

@@ -23,7 +23,12 @@ def address(run: PastRun, base: Path | None) -> str:
     is none of either."""
     if run.page is None or base is None:
         return ""
-    return quote(Path(os.path.relpath(run.page.resolve(), base.resolve())).as_posix())
+    return quote(relative(run.page, base))
+
+
+def relative(path: Path, base: Path) -> str:
+    """A path as it is written in a file in the folder `base`."""
+    return Path(os.path.relpath(path.resolve(), base.resolve())).as_posix()
 
 
 def of_changes(history: History, base: Path | None = None) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,17 +31,16 @@ def plots(verdict: Verdict) -> list[Plot]:
         if comparison.slowdowns and comparison.low is not None:
             key = (comparison.metric.name, comparison.setting, comparison.against)
             groups.setdefault(key, []).append(comparison)
-    return [_plot(rows, verdict) for rows in groups.values()]
+    return [_plot(rows, verdict, number) for number, rows in enumerate(groups.values(), 1)]
 
 
-def _plot(comparisons: Sequence[Comparison], verdict: Verdict) -> Plot:
+def _plot(comparisons: Sequence[Comparison], verdict: Verdict, number: int) -> Plot:
     first, shown = comparisons[0], comparisons[:_MOST_ROWS]
     where = [first.setting] * several_settings(verdict)
     where += [f"against {first.against}"] * several_sides(verdict)
     title = f"{first.metric.title}: every {first.each} against the threshold"
-    name = "-".join(("slowdown", first.metric.name, first.setting, first.against))
     return Plot(
-        re.sub("[^A-Za-z0-9]+", "-", name), " · ".join((title, *where)),
+        f"slowdown-{number}-{first.metric.name.replace('_', '-')}", " · ".join((title, *where)),
         _caption(comparisons, verdict), _alt(shown), DataFrame(list(_points(shown))),
         partial(_paint, comparisons=shown, threshold=verdict.threshold),
         lines=2.3 * len(shown) + 1,
@@ -115,7 +113,7 @@ def _texts(points: DataFrame, comparisons: Sequence[Comparison]) -> Iterator[str
     ):
         row = comparisons[model]
         told = units.signed_percent(slowdown / 100)
-        yield f"{row.label}, {row.each} {number + 1} of {len(row.slowdowns)}: {told}"
+        yield f"{short_label(row.label)}, {row.each} {number + 1} of {len(row.slowdowns)}: {told}"
 
 
 _MARKERS = {"good": "o", "bad": "X", "unsure": "D", "": "s"}
@@ -165,7 +163,7 @@ def _write_states(ax: Axes, comparisons: Sequence[Comparison]) -> None:
         assert row.slowdown is not None and row.low is not None and row.high is not None
         texts.append(
             (
-                f"{SIGNS[TONES[row.state]]} {row.state}",
+                f"{SIGNS[TONES[row.state]]} {row.state}".lstrip(),
                 f"{units.signed_percent(row.slowdown)} ({interval(row.low, row.high)})",
             )
         )

@@ -29,8 +29,10 @@
   }
 
   const keyOf = ({ suite, metric, setting }) => JSON.stringify([suite, metric, setting]);
+  const labelOf = ({ suite, title, setting }) =>
+    `${suites.length > 1 ? `${suite} · ` : ""}${title} · ${setting}`;
   const metrics = (suite) => [...new Map(series.filter((one) => one.suite === suite)
-    .map((one) => [keyOf(one), { key: keyOf(one), label: `${one.title} · ${one.setting}` }])).values()];
+    .map((one) => [keyOf(one), { key: keyOf(one), label: labelOf(one) }])).values()];
   const metric = select("Metric", suites.map((suite) =>
     ({ label: suites.length > 1 ? suite : "", choices: metrics(suite) })));
   const network = select("Network", [{ choices: [] }]);
@@ -127,7 +129,7 @@
         Plot.ruleX(changes, { ...hidden, x: "x", stroke: tone }),
         Plot.text(changes, { ...hidden, x: "x", frameAnchor: "top", dy: -20, text: sign, fill: tone,
           fontSize: FONT_SIZE + 1, fontWeight: 600, textAnchor: "middle" }),
-        Plot.tip(shown, Plot.pointer({ ...hidden, x: "x", y: "y", fontSize: FONT_SIZE,
+        Plot.tip(shown, Plot.pointerX({ ...hidden, maxRadius: Infinity, x: "x", y: "y", fontSize: FONT_SIZE,
           lineWidth: Math.min(40, (width / 2 - 40) / FONT_SIZE), fill: "var(--page)",
           stroke: "var(--soft)", title: (point) => lines(point).join("\n") })),
       ],

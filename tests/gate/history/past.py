@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ...report.synthetic import ENVIRONMENT, FP16, make_records, make_run, model
 
 
 def visit(day: int, machine: str = "A CPU", suite: str = "ci") -> PastRun:
-    folder = Path("past") / f"{suite}-{machine}-{day}"
+    folder = Path("past") / re.sub(r"[^\w ]+", "-", f"{suite}-{machine}-{day}")
     return PastRun(folder, suite, machine, f"2026-01-{day:02}T00:00:00+00:00", f"commit{day}",
                    ("torch 2.14",), 3)  # fmt: skip
 

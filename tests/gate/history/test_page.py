@@ -39,6 +39,7 @@ def test_every_run_is_linked_from_where_the_page_lies(folder: Path) -> None:
     write(read(folder), pages)
     for content in (in_page(pages), json.loads((pages / "history.json").read_text())):
         links = [run["link"] for run in content["runs"]]
+        assert [run["folder"] for run in content["runs"]][:1] == ["../runs/run 1"]
         assert links == ["", *(f"../runs/run%20{day}/report.html" for day in range(2, 8))]
     text = (pages / "history.md").read_text(encoding="utf-8")
     assert "[2026-01-05 00:00:00 UTC](../runs/run%205/report.html)" in text

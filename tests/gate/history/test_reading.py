@@ -52,8 +52,8 @@ def test_read_takes_the_runs_that_belong_together(past: tuple[Path, Run]) -> Non
 
 def test_what_cannot_be_read_is_named_with_the_reason(past: tuple[Path, Run]) -> None:
     bad, broken = read(*past).left_out
-    assert "bad/records.jsonl:1: schema: is missing" in bad
-    assert "broken/run.json: is not valid JSON" in broken
+    assert bad.startswith("bad/records.jsonl:1: schema: is missing")
+    assert broken.startswith("broken/run.json: is not valid JSON")
     assert sum("Left out" in remark for remark in of_changes(read(*past)).remarks) == 2
 
 
@@ -115,14 +115,14 @@ def test_a_run_that_lies_there_twice_counts_once(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert len(found.runs) == 1
     [reason] = found.left_out
-    assert reason == f"{tmp_path / 'sorted' / 'copy'}: is the same run as {tmp_path / 'run'}"
+    assert reason == "sorted/copy: is the same run as run"
 
 
 def test_records_without_a_run_are_named(tmp_path: Path) -> None:
     past_run(tmp_path / "lost", 1, 1.0)
     (tmp_path / "lost" / "run.json").unlink()
     [reason] = read(tmp_path).left_out
-    assert "lost: holds no run (no run.json)" in reason
+    assert reason.startswith("lost: holds no run (no run.json)")
 
 
 def test_what_failed_has_no_point_and_is_counted(tmp_path: Path) -> None:
