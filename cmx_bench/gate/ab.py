@@ -25,6 +25,7 @@ from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import cells, pairs, price, rule
 from cmx_bench.gate.cells import TIMED
+from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.measures import compiled, conditions
@@ -71,7 +72,8 @@ def verdict(
             files = {pair.origins[place]: None for pair in measured[before:] if any(pair.origins)}
             described = ", ".join([environment.described(machine), *filter(None, files)])
             sides[side] = f"{paths[side]}: {described}"
-    title = f"{plan.suite_file.suite.name}: head against {' and '.join(bases)}"
+    device = str(plan.machine["device_name"])
+    title = sentences.title(plan.suite_file.suite.name, {"head": head, **bases}, device, threshold)
     return Verdict(
         title, threshold, tuple(sides.items()), tuple(comparisons), (_disturbances(measured),)
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmx_bench.gate import price, rule
+from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.plan import INTERPRETER_SECONDS
 from cmx_bench.results import environment, stats
@@ -37,17 +38,30 @@ def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Re
     from cmx_bench.results.loading import read
 
     head = read(run)
-    sides = [("run", _described(run, head))]
+    sides, names = [("run", _described(run, head))], {"run": _named(run, head)}
+    devices = [_device(head)]
     comparisons: list[Comparison] = []
     for against, folder in others.items():
         base = read(folder)
         sides.append((against, _described(folder, base)))
+        names[against] = _named(folder, base)
+        devices.append(_device(base))
         keys = dict.fromkeys((*base.results, *head.results))
         compared = [_compared(base, head, key, threshold, against) for key in keys]
         seconds = partial(_seconds, base, head)
         comparisons += price.priced(compared, seconds, 2 * INTERPRETER_SECONDS)
-    title = f"{head.run.title}: {' and '.join(others)}"
+    title = sentences.title(head.run.suite, names, " and ".join(dict.fromkeys(devices)), threshold)
     return head, Verdict(title, threshold, tuple(sides), tuple(comparisons))
+
+
+def _device(report: Report) -> str:
+    return str(report.run.machine.get("device_name", report.run.device))
+
+
+def _named(folder: Path, report: Report) -> str:
+    """The folder of a run, with the commit that it was measured at."""
+    commit = report.run.machine.get("git_commit")
+    return f"{folder} ({commit})" if commit else str(folder)
 
 
 def _described(folder: Path, report: Report) -> str:

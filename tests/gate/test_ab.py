@@ -30,7 +30,8 @@ PATHS = {"base": "old", "head": "new"}
 def plan_of(*names: str) -> Any:
     suite = SimpleNamespace(name="tiny", timeout=60.0)
     cells = tuple(cell_of(name) for name in names)
-    return SimpleNamespace(cells=cells, suite_file=SimpleNamespace(suite=suite))
+    machine = {"device_name": "A CPU"}
+    return SimpleNamespace(cells=cells, suite_file=SimpleNamespace(suite=suite), machine=machine)
 
 
 def by_model(found: list[Comparison]) -> dict[str, Comparison]:

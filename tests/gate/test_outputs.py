@@ -21,7 +21,7 @@ import pytest
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.outputs import OUTPUTS, console, github, write
 from cmx_bench.gate.outputs.comparisons import table
-from cmx_bench.gate.outputs.sentences import headline, why, worded
+from cmx_bench.gate.outputs.sentences import headline, title, why, worded
 from cmx_bench.gate.verdict import Comparison, Policy, State, Verdict
 from cmx_bench.metrics import METRICS
 
@@ -117,7 +117,7 @@ def test_golden(name: str) -> None:
     assert text == (GOLDEN / name).read_text(encoding="utf-8")
 
 
-# --- headline -------------------------------------------------------------------------------------
+# --- title and headline ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -163,6 +163,13 @@ def test_golden(name: str) -> None:
 )
 def test_headline(found: list[Comparison], expected: str) -> None:
     assert headline(verdict(*found)) == expected
+
+
+def test_the_title_says_what_was_compared_on_what_and_by_which_threshold() -> None:
+    sides = {"head": ".", "base": "../base", "anchor": "../old\n"}
+    assert title("ci", sides, "AMD EPYC", 0.05) == (
+        "ci: head . against base ../base and anchor ../old on AMD EPYC, threshold 5 %"
+    )
 
 
 def test_what_was_not_judged_is_counted_in_the_headline() -> None:

@@ -22,6 +22,19 @@ _POLICIES: Mapping[Policy, str] = {
 }
 
 
+def title(suite: str, sides: Mapping[str, str], device: str, threshold: float) -> str:
+    """What was compared: "ci: head . against base ../base on AMD EPYC, threshold 5 %".
+
+    Args:
+        sides: what each side is by its name, the one that is judged first.
+    """
+    judged, *others = (f"{name} {what}" for name, what in sides.items())
+    against = " and ".join(others)
+    return one_line(
+        f"{suite}: {judged} against {against} on {device}, threshold {share(threshold)}"
+    )
+
+
 def headline(verdict: Verdict) -> str:
     """The whole verdict on one line: "FAIL: 1 of 20 comparisons slower (…)"."""
     judged = [one for one in verdict.comparisons if one.state in _JUDGED]
