@@ -59,9 +59,9 @@ def _device(report: Report) -> str:
 
 
 def _named(folder: Path, report: Report) -> str:
-    """The folder of a run, with the commit that it was measured at."""
-    commit = report.run.machine.get("git_commit")
-    return f"{folder} ({commit})" if commit else str(folder)
+    """The name of a run's folder, with the commit that it was measured at."""
+    name, commit = folder.resolve().name, report.run.machine.get("git_commit")
+    return f"{name} ({commit})" if commit else name
 
 
 def _described(folder: Path, report: Report) -> str:

@@ -44,7 +44,7 @@ def paint(
     step = -(-len(ticks) // _MOST_TICKS)
     ax.set_xticks(range(0, len(ticks), step), ticks[::step])
     ax.ticklabel_format(axis="y", useOffset=False)  # values that never change need no "+1e2"
-    room_for_names(ax, points["label"])
+    room_for_names(ax, ends["label"])
     rows = [*_rows(ax, marks, len(ticks), True), *_rows(ax, marks, len(ticks), False)]
     for mark, row in rows:
         _draw_mark(ax, mark, row, len(ticks))
