@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cmx_bench import __version__
-from cmx_bench.cli import catalogue, ending, judging, runs, trends
+from cmx_bench.cli import catalogue, ending, judging, past, runs
 from cmx_bench.cli.telling import BAD_INPUT, OK, note, prepare, say
 from cmx_bench.errors import CmxError, describe
 from cmx_bench.worker import limits
@@ -34,7 +34,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "check": judging.check,
     "ab": judging.ab,
     "selftest": judging.selftest,
-    "history": trends.history,
+    "history": past.history,
     "verify": runs.verify,
     "cite": runs.cite,
     "match": catalogue.match,

@@ -62,13 +62,13 @@ def check(
     """Judge a run against a baseline: exact metrics equal, sampled ones not slower."""
     from cmx_bench.gate import check as checks
     from cmx_bench.gate import floor
-    from cmx_bench.gate.history import reading
+    from cmx_bench.gate.history import gathering
 
     share, policy = share_of("--threshold", threshold), _policy_of(inconclusive)
     others = {"baseline": baseline} | ({} if anchor is None else {"anchor": anchor})
     head, verdict = checks.verdict(run, others, share)
     shown = floor.note(share, head.run.machine, any_threshold)
-    past = None if history is None else reading.read(history, head.run)
+    past = None if history is None else gathering.read(history, head.run)
     _conclude(replace(verdict, notes=(shown,), policy=policy), out, past)
 
 
@@ -170,17 +170,16 @@ def _policy_of(word: str) -> Policy:
 def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
     """Shows a verdict, here and where CI looks for it, and exits with its code."""
     from cmx_bench.gate import outputs
-    from cmx_bench.gate.history import figures
-    from cmx_bench.gate.history import tables as histories
+    from cmx_bench.gate.history import rows, trends
     from cmx_bench.gate.outputs import console, github
 
     verdict = replace(verdict, command=command_line())
     say(console.text(verdict, shutil.get_terminal_size((160, 24)).columns).rstrip("\n"))
-    tables = [histories.of_changes(past, out)] if past else []
+    tables = [rows.of_changes(past, out)] if past else []
     for table in tables:
-        say(*histories.lines(table))
+        say(*rows.lines(table))
     if out is not None:
-        drawings = figures.drawings(past) if past else []
+        drawings = trends.drawings(past) if past else []
         outputs.write(verdict, out, drawings, tables)
         say(out / "verdict.html")
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from cmx_bench.gate import outputs
-from cmx_bench.gate.history import page as histories
-from cmx_bench.gate.history.reading import read
+from cmx_bench.gate.history import publishing
+from cmx_bench.gate.history.gathering import read
 
 from .history.past import history, past_run, series
 from .test_outputs import AWKWARD, awkward, mixed
@@ -42,12 +42,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         place = folder / "runs" / f"day {day}"
         past_run(place, day, 0.8 if day > 5 else 1.0, {"cores": 4} if day in (2, 3) else {})
         (place / "report.html").write_text(f"<title>Run {day}</title>", encoding="utf-8")
-    histories.write(read(folder / "runs"), folder / "history")
+    publishing.write(read(folder / "runs"), folder / "history")
     odd = [
         series([100] * 3 + [80] * 3, label, suite=f"{place} {label}")
         for place, label in enumerate(AWKWARD)
     ]
-    histories.write(history(*odd), folder / "odd")
+    publishing.write(history(*odd), folder / "odd")
     outputs.write(mixed(), folder / "mixed")
     spread = tuple(
         dataclasses.replace(row, slowdowns=(0.01, 0.06, -0.02))

@@ -43,10 +43,10 @@ def write(
     Raises:
         RecordsError: the folder cannot be made or written.
     """
-    from cmx_bench.gate.outputs import figures  # pandas is slow to import
+    from cmx_bench.gate.outputs import intervals  # pandas is slow to import
     from cmx_bench.present import drawing
 
-    drawings = drawing.draw(figures.plots(verdict))
+    drawings = drawing.draw(intervals.plots(verdict))
     files: dict[str, str | bytes] = {
         **{path: file for drawn in (*drawings, *past) for path, file in drawn.files.items()},
         **{name: output(verdict, drawings, past, tables) for name, output in OUTPUTS.items()},

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx_bench import units
-from cmx_bench.gate.history import History, Point, Series, figures, tables
+from cmx_bench.gate.history import History, Point, Series, rows, trends
 from cmx_bench.gate.history.changes import changes, levels
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.present import drawing, markdown
@@ -30,11 +30,11 @@ def write(history: History, folder: Path) -> None:
     Raises:
         RecordsError: the folder cannot be made or written.
     """
-    drawings = drawing.draw(figures.plots(history))
+    drawings = drawing.draw(trends.plots(history))
     shown = (
-        tables.of_changes(history, folder),
-        tables.of_levels(history, folder),
-        tables.of_runs(history, folder),
+        rows.of_changes(history, folder),
+        rows.of_levels(history, folder),
+        rows.of_runs(history, folder),
     )
     files: dict[str, str | bytes] = {
         **{path: file for drawn in drawings for path, file in drawn.files.items()},
@@ -47,7 +47,7 @@ def write(history: History, folder: Path) -> None:
 
 def title(history: History) -> str:
     """ "History of ci on AMD EPYC" """
-    return f"History of {tables.named(history)}"
+    return f"History of {rows.named(history)}"
 
 
 def facts(history: History) -> Iterator[Fact]:
@@ -132,8 +132,8 @@ def data(history: History, base: Path, digits: int | None = None) -> dict[str, A
         "schema": SCHEMA,
         "runs": [
             {
-                "folder": units.escaped(tables.relative(run.folder, base)),
-                "link": tables.address(run, base),
+                "folder": units.escaped(rows.relative(run.folder, base)),
+                "link": rows.address(run, base),
                 "created": run.created,
                 "suite": run.suite,
                 "machine": run.machine,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.gate.history.page import data, write
-from cmx_bench.gate.history.reading import read
+from cmx_bench.gate.history.gathering import read
+from cmx_bench.gate.history.publishing import data, write
 
 from ..test_outputs import AWKWARD
 from .past import history, past_run, series

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from cmx_bench.gate.history import History
-from cmx_bench.gate.history.tables import address, lines, of_changes, of_levels, of_runs
+from cmx_bench.gate.history.rows import address, lines, of_changes, of_levels, of_runs
 
 from ...report.synthetic import FP16
 from .past import history, series, visit

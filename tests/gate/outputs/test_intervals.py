@@ -12,7 +12,7 @@ import pytest
 
 from cmx_bench.gate import cells
 from cmx_bench.gate.outputs import write
-from cmx_bench.gate.outputs.figures import plots
+from cmx_bench.gate.outputs.intervals import plots
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.present import drawing
 

@@ -10,8 +10,8 @@ import pytest
 
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.history.changes import changes
-from cmx_bench.gate.history.reading import read
-from cmx_bench.gate.history.tables import of_changes
+from cmx_bench.gate.history.gathering import read
+from cmx_bench.gate.history.rows import of_changes
 from cmx_bench.results.records import Run
 
 from ...report.synthetic import FP16, PAPER, failed, make_records, make_run, write_folder

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cmx_bench.gate.history.figures import drawings, plots
-from cmx_bench.gate.history.tables import of_changes
+from cmx_bench.gate.history.rows import of_changes
 from cmx_bench.gate.history.timeline import MOST_MARKED
+from cmx_bench.gate.history.trends import drawings, plots
 from cmx_bench.gate.outputs import write
 from cmx_bench.present import drawing
 
@@ -70,7 +70,7 @@ def test_many_runs_are_lines_without_markers() -> None:
 def test_a_verdict_without_figures_loads_nothing_that_draws() -> None:
     code = (
         "import sys; from cmx_bench.gate import check, outputs; "
-        "from cmx_bench.gate.history import figures; "
+        "from cmx_bench.gate.history import trends; "
         "print({'seaborn', 'matplotlib'} & {*sys.modules})"
     )
     loaded = subprocess.run(

@@ -22,15 +22,15 @@ def history(
     ] = None,
 ) -> None:  # fmt: skip
     """Show every model and metric over past runs, with its change points, as a page."""
-    from cmx_bench.gate.history import page, reading, tables
+    from cmx_bench.gate.history import gathering, publishing, rows
 
-    past = reading.read(folder)
+    past = gathering.read(folder)
     if not past.runs:
         for reason in past.left_out:
             note(reason)
         raise CmxError(f"{folder}: {_none(folder, len(past.left_out))}")
-    page.write(past, out or folder)
-    say(*tables.lines(tables.of_changes(past)), (out or folder) / "history.html")
+    publishing.write(past, out or folder)
+    say(*rows.lines(rows.of_changes(past)), (out or folder) / "history.html")
     if past.left_out:
         every = len(past.runs) + len(past.left_out)
         note(f"{len(past.left_out)} of {units.counted(every, 'run')} left out; the page says why")
