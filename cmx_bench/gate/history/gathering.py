@@ -23,18 +23,20 @@ _SOFTWARE = ("python", "torch", "timm", "cmx_bench")
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """A run as it was read; `environments` are those that its counted records share, by setting."""
+    """A run as it was read; `environments` are those that its counted records share, by setting.
+    `facts` is what of these a value may depend on, by setting, and under "" that of the machine."""
 
     folder: Path
     run: Run
     tries: Sequence[Execution]
     environments: Mapping[str, Environment]
+    facts: Mapping[str, Environment]
 
     def model(self, name: str) -> Model:
         return next(model for model in self.run.models if model.name == name)
 
-    def environment(self, setting: str) -> Environment:
-        return self.environments.get(setting, self.run.machine)
+    def facts_of(self, setting: str) -> Environment:
+        return self.facts.get(setting, self.facts[""])
 
 
 def read(folder: Path, like: Run | None = None) -> History:
@@ -91,7 +93,12 @@ def _measured(folder: Path, run: Run) -> _Measured:
     tries = executions(run, records.read(folder))
     shared = majorities(run, [one.record for one in tries if not one.why])
     environments = {key: run.environments[digest] for key, digest in shared.items()}
-    return _Measured(folder, run, tries, environments)
+    facts = {key: _facts(one) for key, one in {"": run.machine, **environments}.items()}
+    return _Measured(folder, run, tries, environments, facts)
+
+
+def _facts(shared: Environment) -> Environment:
+    return environment.comparable(shared) | {"cmx_bench": shared.get("cmx_bench")}
 
 
 def _names(machines: Iterable[Environment]) -> list[str]:
@@ -167,7 +174,7 @@ def _points(
     for result in results:
         assert result.value is not None
         origin = measured[result.run]
-        now = origin.environment(result.setting), origin.model(result.model)
+        now = origin.facts_of(result.setting), origin.model(result.model)
         changed = "" if before is None else "; ".join(_changes(before, now, result.about.exact))
         yield Point(runs[result.run], result.value, result.low, result.high, changed)
         before = now
@@ -176,10 +183,11 @@ def _points(
 def _changes(
     before: tuple[Environment, Model], after: tuple[Environment, Model], exact: bool
 ) -> Iterator[str]:
-    unlike = environment.differences(before[0], after[0], ("cmx_bench",))
-    for name, (old, new) in unlike.items():
-        if not exact or name in _SOFTWARE:
-            yield one_line(f"{name} {old} → {new}")
+    if before[0] != after[0]:
+        unlike = environment.differences(before[0], after[0], ("cmx_bench",))
+        for name, (old, new) in unlike.items():
+            if not exact or name in _SOFTWARE:
+                yield one_line(f"{name} {old} → {new}")
     if _description(before[1]) != _description(after[1]):
         yield "another model of this name"
 
