@@ -166,8 +166,8 @@ def _unordered(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame
     frame["counts"] = valued & frame["process_counts"] & ~frame["discarded"]
     frame.loc[valued & ~frame["process_counts"], "why"] = "disturbed process"
     frame.loc[valued & frame["discarded"], "why"] = "disturbed block"
-    columns = [*COLUMNS, *arguments.columns_in(frame)]
-    return frame[columns].join(_conditions(rows, sizes))
+    ordered = [*COLUMNS, *arguments.columns_in(frame)]
+    return frame[ordered].join(_conditions(rows, sizes))
 
 
 def _chained(parts: Iterable[Sequence[Any]]) -> list[Any]:
