@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from cmx_bench.present.drawing import theme
 from cmx_bench.published import Published
 from cmx_bench.report import entries
 from cmx_bench.report.tables import caveats
+from cmx_bench.results import arguments
 from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
 
@@ -87,6 +88,7 @@ def points(report: Report, rows: Mapping[str, Sequence[str]]) -> dict[str, list[
     """
     settings = [setting for setting in report.run.settings if setting.key in rows]
     axes = [axis for axis in _axes(report, settings) if axis.values]
+    axes += _swept(report, {place for axis in axes for place in axis.values})
     keys = [axis.key for axis in axes]
     first: list[object] = [key for key in dict.fromkeys((*_FIRST, *keys)) if key in keys]
     placed = [
@@ -141,6 +143,22 @@ def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
         about = f"{title}: on {data}, not measured here, marked as in Table 1; higher is better."
         printed = [_printed(report, *place, figures[place[0].name]) for place in places]
         yield _axis(f"top1_{source}", title, about, "fraction", places, printed, published=True)
+
+
+def _swept(report: Report, places: Collection[tuple[str, str]]) -> Iterator[Axis]:
+    """The numbers over which models were swept, at the places that have other values."""
+    swept = arguments.swept(report.run.models)
+    models = [model.name for model in report.run.models]
+    for column in swept.select_dtypes("number"):
+        name = str(column).removeprefix(arguments.PREFIX)
+        numbers = dict(zip(models, swept[column], strict=True))
+        values = {
+            (model, setting): Shown(numbers[model], None, None, f"{numbers[model]:,.10g}")
+            for model, setting in places
+            if not math.isnan(numbers[model])
+        }
+        about = f"{name}: an argument of the models, in which they differ."
+        yield Axis(str(column), name.replace("_", " ").capitalize(), about, False, 1.0, "", values)
 
 
 def _axis(

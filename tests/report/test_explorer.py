@@ -93,6 +93,21 @@ def test_published_values_are_marked_and_apart() -> None:
     assert "top1_paper" not in values(content, "mixer_s16_224")
 
 
+def test_what_models_were_swept_over_is_an_axis() -> None:
+    vit = model("vit", "ViT", "vit")
+    swept = [dataclasses.replace(vit, name=f"d{depth}", args={"depth": depth}) for depth in (2, 4)]
+    run = make_run((*swept, PAPER[1]), measures=("throughput",))
+    content = points(summarise(run, make_records(run)), FP16.key)
+    assert content["axes"][-1] == {
+        "key": "arg_depth", "title": "Depth", "unit": "", "published": False,
+        "about": "depth: an argument of the models, in which they differ.",
+    }  # fmt: skip
+    assert values(content, "d4")["arg_depth"] == (4.0, None, None, "4")
+    assert "arg_depth" not in values(content, PAPER[1].name)
+    unmeasured = summarise(make_run(tuple(swept)), [])
+    assert not points(unmeasured, FP16.key)["points"]
+
+
 def test_what_was_not_measured_is_no_value() -> None:
     content = points(mixed(), FP16.key, BF16.key)
     assert "throughput" in values(content, "mixer_s16_224")
