@@ -33,8 +33,8 @@ def each_batch_sweep(samples: DataFrame) -> dict[str, list[str]]:
 
 
 def each_sweep(samples: DataFrame) -> dict[str, list[str]]:
-    """What was swept but the batch size, `kernel_size:` and a setting's key: arguments of models in
-    each setting, then image sizes and threads, each with what their settings have in common."""
+    """What was swept but the batch size: arguments of models in each setting, by their column and
+    the setting's key (`arg_depth:KEY`), then image sizes and threads, each with what keys share."""
     of_models = {
         f"{name}:{key}": settings
         for key, settings in each_setting(samples).items()
@@ -49,13 +49,13 @@ def each_sweep(samples: DataFrame) -> dict[str, list[str]]:
 
 
 def each_argument(samples: DataFrame) -> dict[str, list[str]]:
-    """The arguments that were swept, `kernel_size:`, for what depends on nothing but the model."""
+    """The arguments that were swept, `arg_depth:`, for what depends on nothing but the model."""
     sizes = _sizes(samples)
     return {f"{name}:": sizes for name in _swept_arguments(samples)} if sizes else {}
 
 
 def each_size_sweep(samples: DataFrame) -> dict[str, list[str]]:
-    """The same at each size of images, `kernel_size:r224`, for what depends on nothing else, and
+    """The same at each size of images, `arg_depth:r224`, for what depends on nothing else, and
     `image_size:`, these sizes."""
     sizes = _sizes(samples)
     of_models = {f"{name}:{size}": [size] for size in sizes for name in _swept_arguments(samples)}
@@ -69,8 +69,7 @@ def _sizes(samples: DataFrame) -> list[str]:
 
 def _swept_arguments(samples: DataFrame) -> list[str]:
     models = samples.drop_duplicates("model").set_index("model")
-    names = [column.removeprefix(arguments.PREFIX) for column in arguments.columns_in(models)]
-    return [name for name in names if _series(name, models)]
+    return [column for column in arguments.columns_in(models) if _series(column, models)]
 
 
 def _along(over: str, samples: DataFrame) -> dict[str, list[str]]:
@@ -114,7 +113,7 @@ def points(over: str, quantity: Quantity, chosen: Selection) -> DataFrame:
     of x, the last one with the line's label.
 
     Args:
-        over: what is swept, an argument or what settings differ in.
+        over: what is swept, the column of an argument or what settings differ in.
     """
     rows = DataFrame(
         [
@@ -149,7 +148,7 @@ def _of_settings(over: str, rows: DataFrame, chosen: Selection) -> Iterator[Data
 def _of_models(over: str, rows: DataFrame, chosen: Selection) -> Iterator[DataFrame]:
     """A line for models that differ in nothing but an argument."""
     for label, series in _series(over, chosen.models):
-        values = series[arguments.PREFIX + over].rename("x")
+        values = series[over].rename("x")
         curve = rows.join(values, "model", how="inner").drop_duplicates("x")
         if len(curve) >= FEWEST:
             first = str(series.index[0])
@@ -163,17 +162,16 @@ def _series(over: str, models: DataFrame) -> list[tuple[str, DataFrame]]:
     Args:
         models: `Selection.models`, or alike.
     """
-    column = arguments.PREFIX + over
-    if not is_numeric_dtype(models[column]):
+    if not is_numeric_dtype(models[over]):
         return []
-    others = [name for name in arguments.columns_in(models) if name != column]
+    others = [column for column in arguments.columns_in(models) if column != over]
     alone = models["architecture"].astype(str) == models.index.astype(str)
     kind = models["family"].astype(str) + models["architecture"].astype(str).mask(alone, "")
-    there = models.assign(kind=kind).dropna(subset=[column])
+    there = models.assign(kind=kind).dropna(subset=[over])
     groups = [
         group
         for _, group in there.groupby(["kind", *others], sort=False, dropna=False, observed=True)
-        if group[column].nunique() >= FEWEST
+        if group[over].nunique() >= FEWEST
     ]
     names = [_common(over, group) for group in groups]
     differing = [name for name in others if len({str(group[name].iloc[0]) for group in groups}) > 1]
@@ -187,7 +185,7 @@ def _common(over: str, group: DataFrame) -> str:
     """What labels of a group begin with, `Small` of `Small k3` and `Small k5`, or its family."""
     words = [re.split(r"(?<=[\s,_/-])", str(label)) for label in group["label"]]
     alike = takewhile(lambda there: len(set(there)) == 1, zip(*words, strict=False))
-    name = "".join(word for word, *_ in alike).rstrip(" ,_/-").removesuffix(f" {over}")
+    name = "".join(word for word, *_ in alike).rstrip(" ,_/-").removesuffix(f" {named(over)}")
     family = str(group["family"].iloc[0])
     return name or (STYLES[family].label if family in STYLES else family)
 
@@ -198,23 +196,27 @@ def _told(group: DataFrame, columns: Sequence[str]) -> Iterator[str]:
         value = group[column].iloc[0]
         text = value if isinstance(value, str) else "" if isna(value) else f"{value:g}"
         if text:
-            yield f"{worded(column.removeprefix(arguments.PREFIX)).removesuffix(' size')} {text}"
+            yield f"{worded(column).removesuffix(' size')} {text}"
 
 
 def of_settings(over: str) -> bool:
     """Whether settings differ in it, and not models."""
-    return over in _OF_SETTINGS
+    return not over.startswith(arguments.PREFIX)
 
 
 def shown(over: str, points: DataFrame, chosen: Selection) -> set[str]:
     """The models that have a point, and those that nobody expects one of."""
-    models = chosen.models.index
     if of_settings(over):
         return {*points.index}
     swept = {name for _, series in _series(over, chosen.models) for name in series.index}
-    return {*points.index, *(name for name in models if name not in swept)}
+    return {*points.index, *(name for name in chosen.models.index if name not in swept)}
 
 
-def worded(name: str) -> str:
-    """An argument's name in words."""
-    return name.replace("_", " ")
+def named(over: str) -> str:
+    """What was swept, as a suite calls it."""
+    return over.removeprefix(arguments.PREFIX)
+
+
+def worded(over: str) -> str:
+    """The same in words."""
+    return named(over).replace("_", " ")

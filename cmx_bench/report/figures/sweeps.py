@@ -49,12 +49,12 @@ def sweep(
     if metric not in QUANTITIES:
         raise ValueError(f"no curves of {metric!r}; there are {', '.join(QUANTITIES)}")
     choices = _CHOICES.get(metric, _sampled)(df)
-    swept = dict.fromkeys(key.partition(":")[0] for key in choices)
+    swept = {curves.named(column): column for column in (key.partition(":")[0] for key in choices)}
     if over not in swept and (over is not None or len(swept) != 1):
         raise ValueError(f"over is what was swept; there are {', '.join(swept) or 'none'}")
-    name = over or next(iter(swept))
-    known = {key: settings for key, settings in choices.items() if key.startswith(f"{name}:")}
-    key = None if setting is None else f"{name}:{setting}"
+    column = swept[over] if over else next(iter(swept.values()))
+    known = {key: settings for key, settings in choices.items() if key.startswith(f"{column}:")}
+    key = None if setting is None else f"{column}:{setting}"
     return drawing.on(plot(QUANTITIES[metric], select(df, lambda _: known, key)), ax)
 
 
@@ -92,7 +92,7 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
     alt = f"{what} by {against}: {'; '.join(islice(_told(points), _SPOKEN))}."
     unit = " (pixels)" if over == "image_size" else ""
     return Plot(
-        re.sub(r"[^\w.-]+|_", "-", f"sweep-{quantity.metric}-{over}-{key}").rstrip("-"), title,
+        re.sub(r"[^\w.-]+|_", "-", f"sweep-{quantity.metric}-{against}-{key}").rstrip("-"), title,
         " ".join(sentences), alt, points,
         partial(scatter, labels=(against.capitalize() + unit, quantity.axis),
                 scales=(_across(values), _upward(quantity, points)),

@@ -101,6 +101,16 @@ def test_arguments_of_timm_and_of_code_are_swept() -> None:
     assert lines(first) == {"v": [1, 2, 3], "c": [1, 2, 3]}
 
 
+def test_an_argument_may_be_called_as_settings_call_theirs() -> None:
+    code = [Model(f"c-{d}", f"c-{d}", "c", "python", "m:b", {"image_size": d}) for d in (1, 2, 3)]
+    drawn = swept(report(code, sizes((56, 8), (112, 8), (224, 8)), ("throughput",)))
+    assert [(one.title, lines(one)) for one in drawn.values()] == [
+        *((f"Throughput against image size · r{r}", {"c": [1, 2, 3]}) for r in (56, 112, 224)),
+        ("Throughput against image size", {f"c-{d}": [56, 112, 224] for d in (1, 2, 3)}),
+    ]
+    assert len(drawn) == 4
+
+
 @pytest.mark.parametrize("models", [ONE[:2], PAPER, [convmixer(a, activation=a) for a in "abc"]])
 def test_two_values_or_words_make_no_line(models: Sequence[Model]) -> None:
     assert not swept(report(models))
@@ -170,7 +180,7 @@ def test_a_user_says_what_to_draw() -> None:
     samples = report(GRID, sizes((56, 8), (112, 8), (224, 8))).samples
     with pytest.raises(ValueError, match="over is what was swept; there are kernel_size, im"):
         plot.sweep(samples)
-    with pytest.raises(ValueError, match="give one as setting=…: kernel_size:cuda"):
+    with pytest.raises(ValueError, match="give one as setting=…: arg_kernel_size:cuda"):
         plot.sweep(samples, over="kernel_size")
     key = "cuda-fp16-nchw-eager-b8-r112"
     assert plot.sweep(samples, over="kernel_size", setting=key).get_xlabel() == "Kernel size"
