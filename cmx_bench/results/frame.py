@@ -188,9 +188,16 @@ def models(models: Sequence[Model]) -> DataFrame:
 
 
 def _models(runs: Mapping[str, Run]) -> DataFrame:
-    names = _chained([name] * len(run.models) for name, run in runs.items())
-    of_runs = models(_chained(run.models for run in runs.values()))
-    return of_runs.assign(run=np.array(names, dtype=object))  # texts, were there no models at all
+    """Of each run by itself, for what was swept is a matter of its own models."""
+    parts: list[DataFrame] = []
+    before: Run | None = None
+    for name, run in runs.items():
+        if before is None or run.models != before.models:
+            of_run = models(run.models)
+        # Texts, were there no models at all.
+        parts.append(of_run.assign(run=np.array([name] * len(of_run), dtype=object)))
+        before = run
+    return pd.concat(parts, ignore_index=True)
 
 
 def _settings(runs: Mapping[str, Run]) -> DataFrame:

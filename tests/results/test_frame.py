@@ -9,7 +9,7 @@ import pytest
 from pandas import DataFrame
 
 from cmx_bench.results import frame, stats, summary
-from cmx_bench.results.executions import executions
+from cmx_bench.results.executions import Execution, executions
 from cmx_bench.results.records import Record, Run
 
 from ..report.synthetic import ENVIRONMENT, FP16, PAPER, failed, make_records, make_run, watched
@@ -138,3 +138,19 @@ def test_a_run_may_have_more_models_than_a_byte_counts() -> None:
     rows = summary.results(frame.samples({"run": (run, tries)}))
     assert [row.model for row in rows] == [model.name for model in models]
     assert {row.n for row in rows} == {3}
+
+
+def test_what_was_swept_is_a_matter_of_each_run() -> None:
+    """Two runs whose one model differs in an argument swept nothing; one of two models did."""
+
+    def run_of(name: str, *sizes: int) -> tuple[Run, list[Execution]]:
+        models = tuple(dataclasses.replace(PAPER[0], name=f"k{size}", args={"kernel_size": size})
+                       for size in sizes)  # fmt: skip
+        run = make_run(models, measures=("params",))
+        return run, executions(run, make_records(run))
+
+    apart = frame.samples({"a": run_of("a", 3), "b": run_of("b", 5)})
+    assert "arg_kernel_size" not in apart
+    both = frame.samples({"a": run_of("a", 3), "b": run_of("b", 5, 7)})
+    swept = both.drop_duplicates(["run", "model"]).set_index("model")["arg_kernel_size"]
+    assert swept.fillna(0).to_dict() == {"k3": 0, "k5": 5, "k7": 7}
