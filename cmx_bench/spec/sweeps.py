@@ -126,6 +126,7 @@ def _refuse_values(sweep: _Sweep) -> None:
         key = inside[-1]
         if not values:
             raise sweep.error(inside, f"{key}: expected a value or several to sweep, got none")
+        before: set[tuple[type, Scalar]] = set()
         for index, value in enumerate(values):
             if not isinstance(value, Scalar):
                 raise sweep.error(
@@ -133,12 +134,13 @@ def _refuse_values(sweep: _Sweep) -> None:
                     f"{key}: a list is a sweep over numbers, text, true or false; got "
                     f"{kind(value)} in it",
                 )
-            if any(value == other and type(value) is type(other) for other in values[:index]):
+            if (type(value), value) in before:
                 raise sweep.error(
                     (*inside, index),
                     f"{key}: {cut(str(value), MOST_OF_A_QUOTE)} is given twice; a list stands for "
                     f"an entry for each value, so keep one",
                 )
+            before.add((type(value), value))
 
 
 def _refuse_shared_weights(sweep: _Sweep) -> None:
@@ -155,14 +157,15 @@ def _refuse_shared_weights(sweep: _Sweep) -> None:
 
 def _variant(sweep: _Sweep, chosen: Mapping[Location, int]) -> Entry:
     """The entry that has the values at these places, with a name of its own."""
-    entry: Value = sweep.entry
+    entry: Entry = {
+        key: dict(value) if isinstance(value, dict) else value for key, value in sweep.entry.items()
+    }
     given: dict[str, Scalar] = {}
-    for inside, place in chosen.items():
-        value = sweep.swept[inside][place]
-        assert isinstance(value, Scalar)
-        given[str(inside[-1])] = value
-        entry = _with(entry, inside, value)
-    assert isinstance(entry, dict)
+    for (*above, key), place in chosen.items():
+        part = entry[str(above[0])] if above else entry
+        value = sweep.swept[*above, key][place]
+        assert isinstance(part, dict) and isinstance(value, Scalar)
+        part[str(key)] = given[str(key)] = value
     if any(inside[0] == "args" for inside in chosen) and not {"timm", "python"} & entry.keys():
         entry["timm"] = sweep.entry.get("name")  # a timm name is enough
     texts: Entry = {
@@ -242,8 +245,8 @@ def _moved(
 
 def _chosen(location: Location, chosen: Mapping[Location, int]) -> Location | None:
     """The place of a value in its variant; None of a value that other variants have."""
-    for swept, place in chosen.items():
-        depth = len(swept)
-        if location[:depth] == swept and len(location) > depth and location[depth] != "<key>":
-            return swept + location[depth + 1 :] if location[depth] == place else None
+    for depth in (1, 2):  # a key of a setting, an argument of a model
+        swept = location[:depth]
+        if len(location) > depth and swept in chosen and location[depth] != "<key>":
+            return swept + location[depth + 1 :] if location[depth] == chosen[swept] else None
     return location

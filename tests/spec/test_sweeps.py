@@ -186,3 +186,11 @@ def test_a_list_elsewhere_is_no_sweep(load: Load) -> None:
     for model in ("{name: [a, b], timm: resnet10t}", "{match: [resnet10t, 3M], families: [deit]}"):
         with pytest.raises(SuiteError, match=r":4:\d+: (name|match): expected .*, got a list"):
             load(model)
+
+
+def test_there_may_be_many_keys_and_values(load: Load) -> None:
+    many = ", ".join(f"a{number}: [1]" for number in range(2_000))
+    with pytest.raises(SuiteError, match="name: expected a name of letters"):
+        load(f"{{name: net, python: 'm:build', args: {{{many}}}}}")
+    with pytest.raises(SuiteError, match="there are 5,001 models"):
+        load(f"{{name: net, python: 'm:build', args: {{a: {list(range(5_000))}}}}}")
