@@ -123,7 +123,7 @@ def _swept(entry: Entry, what: str) -> dict[Location, list[Value]]:
 
 def _refuse_values(sweep: _Sweep) -> None:
     for inside, values in sweep.swept.items():
-        key = inside[-1]
+        key = cut(str(inside[-1]), MOST_OF_A_QUOTE)
         if not values:
             raise sweep.error(inside, f"{key}: expected a value or several to sweep, got none")
         before: set[tuple[type, Scalar]] = set()
@@ -148,10 +148,11 @@ def _refuse_shared_weights(sweep: _Sweep) -> None:
     weights = sweep.entry.get("weights")
     families = [inside for inside in sweep.swept if inside[0] in FAMILIES]
     if families and isinstance(weights, str) and not _PATTERN.search(weights):
+        key = cut(str(families[0][-1]), MOST_OF_A_QUOTE)
         raise sweep.error(
             ("weights",),
-            f"weights: each variant of a sweep has its own; put {{{families[0][-1]}}} into the "
-            f"file's name, or leave weights out and give --weights MODEL=FILE",
+            f"weights: each variant of a sweep has its own; put {{{key}}} into the file's name, "
+            f"or leave weights out and give --weights MODEL=FILE",
         )
 
 
@@ -178,6 +179,7 @@ def _variant(sweep: _Sweep, chosen: Mapping[Location, int]) -> Entry:
 
 # --- names ----------------------------------------------------------------------------------------
 
+_MOST_OF_A_LIST = 200
 _PATTERN = re.compile(r"\{([^{}]*)\}")
 
 
@@ -192,12 +194,13 @@ def _filled(sweep: _Sweep, key: str, text: str, given: Mapping[str, Scalar]) -> 
             raise sweep.error(
                 (key,),
                 f"{key}: {quoted('{' + word + '}')} is not swept{nearest(word, given)} "
-                f"(swept: {', '.join(given)})",
+                f"(swept: {cut(', '.join(given), _MOST_OF_A_LIST)})",
             )
     if key != "weights" and not words:
         return text + "".join(_added(key, given))
     if key != "weights" and (left := [name for name in given if name not in words]):
-        raise sweep.error((key,), f"{key}: does not tell variants apart; add {{{left[0]}}} to it")
+        first = cut(left[0], MOST_OF_A_QUOTE)
+        raise sweep.error((key,), f"{key}: does not tell variants apart; add {{{first}}} to it")
     return _PATTERN.sub(lambda word: _text(given[word[1]], key), text)
 
 
