@@ -146,7 +146,7 @@ def _series(measured: Mapping[str, _Measured], runs: Mapping[str, PastRun]) -> I
     """
     groups: dict[tuple[str, str, str, str, str], list[Result]] = {}
     for result in _results(measured):
-        if result.estimate is not None:
+        if result.value is not None:
             suite = runs[result.run].suite
             machine = "" if result.about.exact else runs[result.run].machine
             key = (suite, result.metric, machine, result.model, result.setting)

@@ -119,8 +119,9 @@ def data(history: History, base: Path, digits: int | None = None) -> dict[str, A
     """Every run and every series, in base units.
 
     A series has `points` of the place of a run in `runs`, a value and, if any, its interval;
-    `levels` of the place of their first point, a number of points and a typical value; and
-    `changed`, what is unlike the run before: the place of a point and a text. `unit` is the unit
+    `levels` of the place of their first point, a number of points and a typical value; `changes` of
+    the place of the first point after, a text, and whether it is for the worse; and `changed`, what
+    is unlike the run before: the place of a point and a text. `unit` is the unit
     that suits its values, and `factor` its size in base units.
 
     Args:

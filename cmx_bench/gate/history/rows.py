@@ -23,7 +23,7 @@ def address(run: PastRun, base: Path | None) -> str:
     is none of either."""
     if run.page is None or base is None:
         return ""
-    return quote(relative(run.page, base))
+    return quote(os.fsencode(relative(run.page, base)))
 
 
 def relative(path: Path, base: Path) -> str:
@@ -254,5 +254,5 @@ def _run(run: PastRun, history: History, base: Path | None) -> tuple[Entry, ...]
         _commit(run),
         Entry(", ".join(run.versions)),
         Entry(failed, sort=len(run.failed), title=one_line(title), quiet=not run.failed),
-        Entry(one_line(os.fsdecode(run.folder.name))),
+        Entry(one_line(units.decoded(run.folder.name))),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,13 @@ def test_runs_without_a_value_still_have_a_page(tmp_path: Path) -> None:
     page = (tmp_path / "history.html").read_text(encoding="utf-8")
     assert "history-data" not in page
     assert "No metric changed for good." in page
+
+
+def test_folders_may_have_names_that_are_no_text(tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"run \xe9 (1)")
+    past_run(odd, 1, 1.0)
+    (odd / "report.html").touch()
+    write(read(tmp_path), tmp_path)
+    [run] = in_page(tmp_path)["runs"]
+    assert run["link"] == "run%20%E9%20%281%29/report.html"
+    assert run["folder"] == "run \\xe9 (1)"
