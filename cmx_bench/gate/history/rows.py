@@ -15,8 +15,6 @@ from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Column, Entry, Table, first_few
 from cmx_bench.units import counted
 
-_DASH = Entry("–", quiet=True)
-
 
 def address(run: PastRun, base: Path | None) -> str:
     """Where a run's report.html lies, as a link in a file in the folder `base`; empty where there
@@ -28,7 +26,7 @@ def address(run: PastRun, base: Path | None) -> str:
 
 def relative(path: Path, base: Path) -> str:
     """A path as it is written in a file in the folder `base`."""
-    return Path(os.path.relpath(path.resolve(), base.resolve())).as_posix()
+    return Path(os.path.relpath(path, base)).as_posix()
 
 
 def of_changes(history: History, base: Path | None = None) -> Table:
@@ -53,7 +51,8 @@ def of_changes(history: History, base: Path | None = None) -> Table:
     latest.sort(key=lambda change: change.first.run.created, reverse=True)
     rows = tuple(_change(change, history, base) for change in latest)
     naming = [column.key for column in columns].index("when") + 1
-    title = f"Change points over {counted(len(history.runs), 'run')} of {named(history)}"
+    title = f"Change points over {counted(len(history.runs), 'run')}"
+    title += f" of {named(history)}" if history.runs else ""
     return Table("change-points", title, columns, rows, tuple(remarks(history)), naming=naming,
                  none="No metric changed for good.")  # fmt: skip
 

@@ -27,6 +27,7 @@ def test_what_is_counted_stands_in_words_that_fit() -> None:
     table = of_changes(history(series([100]), elsewhere=1))
     assert table.title == "Change points over 1 run of ci on A CPU"
     assert "1 run of other suites or machines is not shown." in table.remarks
+    assert of_changes(history()).title == "Change points over 0 runs"
 
 
 def test_the_latest_change_stands_first_and_the_largest_of_a_run() -> None:
