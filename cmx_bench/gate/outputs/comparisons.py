@@ -18,11 +18,13 @@ from cmx_bench.gate.outputs.sentences import (
     why,
     worded,
 )
-from cmx_bench.gate.verdict import Comparison, State, Verdict
+from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.present.content import Column, Entry, Table, Tone
 
-TONES: Mapping[State, Tone] = {
-    "PASS": "good", "FAIL": "bad", "INCONCLUSIVE": "unsure", "NEW": "", "INCOMPARABLE": "",
+# Of the states of comparisons and of whole verdicts.
+TONES: Mapping[str, Tone] = {
+    "PASS": "good", "FAIL": "bad", "NOTHING COMPARED": "bad", "INCONCLUSIVE": "unsure",
+    "NEW": "", "INCOMPARABLE": "",
 }  # fmt: skip
 _DASH = Entry("–", quiet=True)
 _LEFT_OUT = (

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cmx_bench import units
-from cmx_bench.gate.outputs.comparisons import TONES as OUTCOMES
-from cmx_bench.gate.outputs.comparisons import table
+from cmx_bench.gate.outputs.comparisons import TONES, table
 from cmx_bench.gate.outputs.sentences import facts, headline, one_line
 from cmx_bench.gate.verdict import Verdict
 from cmx_bench.present import markdown
@@ -37,7 +36,7 @@ def in_markdown(
         cut: how many of the last comparisons to leave out, and say so.
     """
     blocks = [
-        markdown.toned(f"**{markdown.escaped(headline(verdict))}**", OUTCOMES[verdict.state]),
+        markdown.toned(f"**{markdown.escaped(headline(verdict))}**", TONES[verdict.state]),
         markdown.facts_list(facts(verdict)),
         markdown.table(_shortened(table(verdict), cut), _LONG),
         *(markdown.figure(drawing.plot) for drawing in (*drawings, *past)),
@@ -68,7 +67,7 @@ def in_html(
     return page.template("cmx_bench.gate", "verdict.html.j2").render(
         title=one_line(verdict.title),
         headline=headline(verdict),
-        tone=OUTCOMES[verdict.state],
+        tone=TONES[verdict.state],
         facts=facts(verdict),
         comparisons=table(verdict),
         drawings=page.inlined(drawings),
