@@ -15,7 +15,7 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from itertools import chain, count
 from multiprocessing.connection import Connection
 from typing import Any, Literal
@@ -115,9 +115,15 @@ def joined(errors: Sequence[PairError]) -> PairError:
 
 
 def described(cell: Cell) -> dict[str, Any]:
-    """A cell's model and setting as a worker's order names them."""
+    """A cell's model and setting as a worker's order names them, without what the model has none
+    of: a version of this package that does not know the field has none of it either."""
+    optional = {
+        one.name for one in dataclasses.fields(cell.model)
+        if one.default is not MISSING or one.default_factory is not MISSING
+    }  # fmt: skip
+    model = dataclasses.asdict(cell.model)
     return {
-        "model": dataclasses.asdict(cell.model),
+        "model": {name: value for name, value in model.items() if value or name not in optional},
         "setting": dataclasses.asdict(cell.setting),
     }
 
