@@ -28,6 +28,7 @@ from cmx_bench.cli.options import (
 )
 from cmx_bench.cli.requests import plan_of
 from cmx_bench.cli.telling import (
+    BAD_INPUT,
     INCONCLUSIVE,
     OK,
     REGRESSION,
@@ -96,6 +97,10 @@ def ab(
     inconclusive: Inconclusive = "fail",
     allow_import: AllowImport = False,
     any_threshold: AnyThreshold = False,
+    expect_equal: Annotated[
+        bool,
+        typer.Option("--expect-equal", help="Measure although both sides run the same code."),
+    ] = False,
 ) -> None:  # fmt: skip
     """Measure two Pythons or checkouts in turns on this machine, and judge head against base."""
     from cmx_bench.execute import interpreters
@@ -104,6 +109,7 @@ def ab(
     from cmx_bench.gate.outputs import console
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget)
+    asked = gate.Gate(share, seconds, expect_equal)
     policy = _policy_of(inconclusive)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     for name, path in (bases | {"head": head}).items():
@@ -122,7 +128,8 @@ def ab(
 
     log = disk.within(folder, "log.txt")
     with _keeping(folder):
-        verdict = gate.verdict(made, bases, head, share, log, watch, seconds)
+        verdict = gate.verdict(made, bases, head, asked, log, watch)
+    kept.keep_code(folder, verdict.contrasts)
     _conclude(replace(verdict, notes=(shown, *verdict.notes), policy=policy), folder, None)
 
 
@@ -189,7 +196,8 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
         if verdict.policy == "warn":
             note("warning: undecided, which --inconclusive warn lets through")
         raise typer.Exit(OK)
-    raise typer.Exit({"PASS": OK, "FAIL": REGRESSION}.get(verdict.state, INCONCLUSIVE))
+    codes = {"PASS": OK, "FAIL": REGRESSION, "NOTHING COMPARED": BAD_INPUT}
+    raise typer.Exit(codes.get(verdict.state, INCONCLUSIVE))
 
 
 @contextmanager

@@ -124,12 +124,17 @@ def refuse_unusable(path: str) -> None:
         raise ServerError(f"{path}: cannot serve ({last}); install this version of cmx-bench there")
 
 
+def is_checkout(path: str | Path) -> bool:
+    """Whether a side is a folder of packages, and no virtual environment or interpreter."""
+    return Path(path).is_dir() and not Path(path, "bin", "python").exists()
+
+
 def _interpreter(path: Path) -> tuple[Path, dict[str, str]]:
     """An interpreter, and the environment in which it finds the right modules."""
     this = Path(sys.executable)
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     ours = import_path()
-    if path.is_dir() and (path / "bin" / "python").exists():
+    if path.is_dir() and not is_checkout(path):
         python, folders = path / "bin" / "python", given
     elif path.is_dir():
         found = [folder for folder in (path, path / "src") if any(folder.glob("*/__init__.py"))]

@@ -23,59 +23,69 @@ from cmx_bench import units
 from cmx_bench.cell import Cell
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import cells, pairs, price, rule
+from cmx_bench.gate import cells, code, pairs, price, rule
 from cmx_bench.gate.cells import TIMED
+from cmx_bench.gate.code import Told
 from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.pairs import Pair, PairError
-from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.gate.verdict import Comparison, Contrast, Verdict
 from cmx_bench.measures import compiled, conditions
 from cmx_bench.models import importing
 from cmx_bench.plan import Plan
-from cmx_bench.results import environment
-from cmx_bench.results.records import Environment
 from cmx_bench.worker import local, scratch
 
 SECONDS_A_MODEL = 120.0  # of measuring, before an undecided model is left inconclusive
-NO_LAYERS: Mapping[str, int] = {}
 
 # Called with each pair as soon as it is measured, and the comparison of its cell so far.
 Watch: TypeAlias = Callable[[Pair, Comparison], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What has to be decided, and how.
+
+    `threshold` is the slowdown that must not pass, as a share. `budget` is the time for each base
+    in seconds, None for `SECONDS_A_MODEL` a timed cell. With `expect_equal` both sides may run the
+    same code. `extra_layers` make head's models slower, by their names, to test the gate itself.
+    """
+
+    threshold: float
+    budget: float | None = None
+    expect_equal: bool = False
+    extra_layers: Mapping[str, int] = field(default_factory=dict)
+
+
 def verdict(
-    plan: Plan, bases: Mapping[str, str], head: str, threshold: float, log: Path, watch: Watch,
-    budget: float | None = None,
-) -> Verdict:  # fmt: skip
+    plan: Plan, bases: Mapping[str, str], head: str, gate: Gate, log: Path, watch: Watch
+) -> Verdict:
     """Compares head with each base in turn.
 
     Args:
         bases: paths by what they are to head: "base", "anchor".
-        head, threshold, log, watch, budget: as for `compare`, once for each base.
+        head, gate, log, watch: as for `compare`, once for each base.
 
     Raises:
         ServerError: a side cannot be started.
     """
-    comparisons: list[Comparison] = []
-    sides: dict[str, str] = {}
     measured: list[Pair] = []
 
     def keep(pair: Pair, so_far: Comparison) -> None:
         measured.append(pair)
         watch(pair, so_far)
 
-    for name, path in bases.items():
-        paths = {name: path, "head": head}
-        before = len(measured)
-        compared, environments = compare(plan, paths, threshold, log, keep, budget)
-        comparisons += compared
-        for place, (side, machine) in enumerate(environments.items()):
-            files = {pair.origins[place]: None for pair in measured[before:] if any(pair.origins)}
-            described = ", ".join([environment.described(machine), *filter(None, files)])
-            sides[side] = f"{paths[side]}: {described}"
+    compared = [
+        compare(plan, {name: path, "head": head}, gate, log, keep) for name, path in bases.items()
+    ]
+    sides = {name: text for one in compared for name, text in one.sides.items()}
     device = str(plan.machine["device_name"])
-    title = sentences.title(plan.suite_file.suite.name, {"head": head, **bases}, device, threshold)
+    named = {"head": head, **bases}
     return Verdict(
-        title, threshold, tuple(sides.items()), tuple(comparisons), (_disturbances(measured),)
+        sentences.title(plan.suite_file.suite.name, named, device, gate.threshold),
+        gate.threshold,
+        tuple(sides.items()),
+        tuple(chain.from_iterable(one.comparisons for one in compared)),
+        (_disturbances(measured),) if measured else (),
+        contrasts=tuple(one.contrast for one in compared),
     )
 
 
@@ -85,45 +95,55 @@ def seconds_a_model(plan: Plan, budget: float | None) -> float:
     return SECONDS_A_MODEL if budget is None or not timed else budget / timed
 
 
-def compare(
-    plan: Plan, paths: Mapping[str, str], threshold: float, log: Path, watch: Watch,
-    budget: float | None = None, extra_layers: Mapping[str, int] = NO_LAYERS,
-) -> tuple[list[Comparison], dict[str, Environment]]:  # fmt: skip
-    """Measures until every cell of `plan` is decided, or `budget` seconds are spent.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A comparison for each metric, what each side is by its name, what of the code differs."""
 
-    Returns a comparison for each metric, and the environment of each side by its name.
+    comparisons: list[Comparison]
+    sides: Mapping[str, str]
+    contrast: Contrast
+
+
+def compare(plan: Plan, paths: Mapping[str, str], gate: Gate, log: Path, watch: Watch) -> Compared:
+    """Measures until every cell of `plan` is decided, or the budget is spent.
+
+    Where both sides run the same code nothing is timed, and there are no comparisons.
 
     Args:
         paths: of the two sides by their names, head last: interpreters, virtual environments or
             checkouts.
-        threshold: the slowdown that must not pass, as a share.
-        budget: None for `SECONDS_A_MODEL` a timed cell.
-        extra_layers: makes head's models slower, by their names, to test the gate itself.
+        log: the file for what processes print.
 
     Raises:
         ServerError: a side cannot be started.
     """
-    asked = _Asked(plan, next(iter(paths)), threshold, extra_layers, watch)
-    allowed = seconds_a_model(plan, budget) * len(asked.timed)
+    asked = _Asked(plan, paths, gate, watch)
+    allowed = seconds_a_model(plan, gate.budget) * len(asked.timed)
     known = _Known(waiting=asked.timed)
     with compiled.folder(scratch.folder()) as shared:
         while not _is_finished(asked, known, allowed):
-            _measure_a_round(asked, known, paths, log, shared)
+            _measure_a_round(asked, known, log, shared)
     _look_a_last_time(asked, known)
-    every = [pair for group in known.pairs.values() for pair in group]
-    environments = dict(zip(paths, every[-1].environments, strict=True)) if every else {}
-    return [*chain.from_iterable(known.untimed.values()), *_priced(known)], environments
+    comparisons = [*chain.from_iterable(known.untimed.values()), *_priced(known)]
+    assert known.contrast is not None
+    return Compared(
+        [] if _is_needless(asked, known) else comparisons, _sides(asked, known), known.contrast
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is to be compared, and how: see `compare`. `against` is the other side's name."""
+    """What is to be compared, and how: see `compare`."""
 
     plan: Plan
-    against: str
-    threshold: float
-    extra_layers: Mapping[str, int]
+    paths: Mapping[str, str]
+    gate: Gate
     watch: Watch
+
+    @property
+    def against(self) -> str:
+        """The name of the side that head is held against."""
+        return next(iter(self.paths))
 
     @property
     def timed(self) -> list[Cell]:
@@ -139,10 +159,13 @@ class _Known:
     """What the rounds so far have shown, by the keys of cells; each round adds to it.
 
     `waiting` are the timed cells of the next round, `lost` those whose process died or hung once.
-    `seconds` are those of the wall, but for the untimed cells.
+    `told` is what each side ran, `contrast` what of it differs. `seconds` are those of the wall for
+    what is timed.
     """
 
     waiting: list[Cell]
+    told: Told = field(default_factory=dict)
+    contrast: Contrast | None = None
     untimed: dict[str, list[Comparison]] = field(default_factory=dict)
     timed: dict[str, Comparison] = field(default_factory=dict)
     pairs: dict[str, list[Pair]] = field(default_factory=dict)
@@ -168,22 +191,19 @@ def _untimed_left(asked: _Asked, known: _Known) -> list[Cell]:
     return [cell for cell in asked.plan.cells if cell.measure != TIMED and is_left(cell)]
 
 
-def _measure_a_round(
-    asked: _Asked, known: _Known, paths: Mapping[str, str], log: Path, shared: Path
-) -> None:
-    """Fresh interpreters of both sides: the untimed cells that are left, then a pair of each timed
-    one that waits, in random order."""
+def _measure_a_round(asked: _Asked, known: _Known, log: Path, shared: Path) -> None:
+    """Fresh interpreters of both sides: the untimed cells that are left and, where the code of the
+    sides differs, a pair of each timed cell that waits, in random order."""
     begin = time.monotonic()
-    with both(paths, log, shared) as (base, head):
+    with both(asked.paths, log, shared) as (base, head):
         before = time.monotonic()
-        for cell in _untimed_left(asked, known):
-            known.untimed[cell.key] = list(cells.untimed(cell, base, head, asked.timeout))
+        _measure_untimed(asked, known, base, head)
         begin += time.monotonic() - before
         rng = random.Random()
         order = rng.sample(known.waiting, len(known.waiting))
         again = [cell for cell in order if not _measure_a_pair(asked, known, cell, base, head, rng)]
     known.waiting = [
-        cell for cell in asked.timed
+        cell for cell in known.waiting
         if cell in again
         or (known.timed[cell.key].state == "INCONCLUSIVE"
             and len(known.pairs.get(cell.key, ())) < rule.LOOKS[-1])
@@ -192,11 +212,45 @@ def _measure_a_round(
     known.rounds += 1
 
 
+def _measure_untimed(asked: _Asked, known: _Known, base: Server, head: Server) -> None:
+    """The untimed cells that are left; in the first round also what code there is to compare."""
+    for cell in _untimed_left(asked, known):
+        known.untimed[cell.key] = list(cells.untimed(cell, base, head, asked.timeout, known.told))
+    if known.contrast is None:
+        for cell in {cell.model.name: cell for cell in reversed(asked.timed)}.values():
+            code.trace(cell, base, head, asked.timeout, known.told)
+        models = {cell.model.name: cell.model.label for cell in asked.plan.cells}
+        known.contrast = code.contrast(known.told, asked.paths, models)
+        if _is_needless(asked, known):
+            known.waiting = []
+
+
+def _is_needless(asked: _Asked, known: _Known) -> bool:
+    """Whether both sides run the same code. Where an exact metric differs nevertheless, its cause
+    is one that nobody sees: then it has to be told."""
+    every = chain.from_iterable(known.untimed.values())
+    failed = any(comparison.state == "FAIL" for comparison in every)
+    is_same = known.contrast is not None and known.contrast.is_empty
+    return is_same and not failed and not asked.gate.expect_equal
+
+
+def _sides(asked: _Asked, known: _Known) -> dict[str, str]:
+    """What each side is, in a line."""
+    measured = [pair for group in known.pairs.values() for pair in group]
+    lines = {}
+    for place, (side, path) in enumerate(asked.paths.items()):
+        ran = [*known.told.get(side, {}).values()]
+        machines = [*(pair.environments[place] for pair in measured), *(o.environment for o in ran)]
+        files = {pair.origins[place]: None for pair in measured if pair.origins[place]}
+        lines[side] = ", ".join([code.described(path, ran, next(iter(machines), {})), *files])
+    return lines
+
+
 def _measure_a_pair(
     asked: _Asked, known: _Known, cell: Cell, base: Server, head: Server, rng: random.Random
 ) -> bool:
     """Whether that came to an end: what was lost for the first time gets a second try."""
-    layers = asked.extra_layers.get(cell.model.name, 0)
+    layers = asked.gate.extra_layers.get(cell.model.name, 0)
     try:
         pair = pairs.measure(cell, base, head, rng, asked.timeout, layers)
     except PairError as error:
@@ -206,7 +260,7 @@ def _measure_a_pair(
         return not is_new
     measured = known.pairs.setdefault(cell.key, [])
     measured.append(pair)
-    known.timed[cell.key] = cells.judge(cell, measured, asked.threshold, asked.against)
+    known.timed[cell.key] = cells.judge(cell, measured, asked.gate.threshold, asked.against)
     asked.watch(pair, known.timed[cell.key])
     return True
 
@@ -217,7 +271,7 @@ def _look_a_last_time(asked: _Asked, known: _Known) -> None:
         measured = known.pairs.get(cell.key)
         if measured and known.timed[cell.key].state == "INCONCLUSIVE":
             known.timed[cell.key] = cells.judge(
-                cell, measured, asked.threshold, asked.against, last=True
+                cell, measured, asked.gate.threshold, asked.against, last=True
             )
 
 

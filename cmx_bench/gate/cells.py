@@ -6,12 +6,13 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from cmx_bench.cell import Cell
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import check, pairs, rule
+from cmx_bench.gate import check, code, pairs, rule
+from cmx_bench.gate.code import Told
 from cmx_bench.gate.pairs import Pair, PairError, Worker
 from cmx_bench.gate.verdict import Comparison
 from cmx_bench.metrics import METRICS, Metric, first_of
@@ -63,12 +64,15 @@ def failed(cell: Cell, error: PairError, against: str) -> Comparison:
     return replace(empty, state="FAIL" if newly else "INCOMPARABLE", reason=reason)
 
 
-def untimed(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[Comparison]:
+def untimed(
+    cell: Cell, base: Server, head: Server, timeout: float, told: Told
+) -> Iterator[Comparison]:
     """What is said of a cell of another measure than throughput: its metrics are exact, or judged
     by other commands.
 
     Args:
         timeout: the longest that an answer may take, in seconds.
+        told: gets what each side ran for it.
     """
     metrics = [metric for metric in METRICS.values() if metric.measure == cell.measure]
     if not all(metric.exact for metric in metrics):
@@ -77,7 +81,7 @@ def untimed(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[
         yield replace(empty, state="INCOMPARABLE", reason=reason)
         return
     try:
-        old, new = _values(cell, base, head, timeout)
+        old, new = _values(cell, base, head, timeout, told)
     except PairError as error:
         yield failed(cell, error, base.name)
         return
@@ -89,19 +93,23 @@ def untimed(cell: Cell, base: Server, head: Server, timeout: float) -> Iterator[
 _Values: TypeAlias = dict[str, list[float]]
 
 
-def _values(cell: Cell, base: Server, head: Server, timeout: float) -> tuple[_Values, _Values]:
+def _values(
+    cell: Cell, base: Server, head: Server, timeout: float, told: Told
+) -> tuple[_Values, _Values]:
     """What a fresh process of each side measures.
 
     Raises:
         PairError: a side failed.
     """
-    order = {"measure": cell.measure, **pairs.described(cell)}
-    values: dict[str, Any] = {}
+    order = {"measure": cell.measure, "trace": True, **pairs.described(cell)}
+    values: dict[str, _Values] = {}
     errors: list[PairError] = []
     for side in (base, head):
         with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
             try:
-                values[side.name] = pairs.ask(Worker(side, pipe, timeout), order)["values"]
+                answer = pairs.ask(Worker(side, pipe, timeout), order)
+                values[side.name] = answer["values"]
+                code.keep(told, side.name, cell, answer)
             except PairError as error:
                 errors.append(error)
     if errors:

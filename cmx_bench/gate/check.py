@@ -13,7 +13,7 @@ from cmx_bench.gate import price, rule
 from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.plan import INTERPRETER_SECONDS
-from cmx_bench.results import environment, stats
+from cmx_bench.results import environment, origins, stats
 from cmx_bench.results.records import Environment
 from cmx_bench.results.stats import Change
 
@@ -66,7 +66,12 @@ def _named(folder: Path, report: Report) -> str:
 
 def _described(folder: Path, report: Report) -> str:
     run = report.run
-    return f"{folder}, {run.created}: {environment.described(run.machine)}"
+    built_from = [
+        f"{model} from {origins.describe(origin)}"
+        for model, origin in origins.of(report.records).items()
+    ]
+    described = ", ".join([environment.described(run.machine), *built_from])
+    return f"{folder}, {run.created}: {described}"
 
 
 def _compared(base: Report, head: Report, key: Key, threshold: float, against: str) -> Comparison:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.pairs import Pair
+from cmx_bench.gate.verdict import Contrast
 from cmx_bench.plan import Plan
 from cmx_bench.results import environment
 from cmx_bench.results.records import name_of_new
@@ -57,6 +58,18 @@ def append(folder: Path, pair: Pair, **more: Any) -> None:
     path = folder / "pairs.jsonl"
     with disk.writing(path), disk.appending(path) as file:
         file.write(disk.json_of(found | more).encode())
+
+
+def keep_code(folder: Path, contrasts: Sequence[Contrast]) -> None:
+    """Adds to gate.json what of the code differs between head and each base.
+
+    Raises:
+        RecordsError: the folder cannot be written.
+    """
+    path = disk.within(folder, "gate.json")
+    text = json.loads(disk.text_of(path, RecordsError))
+    text["code"] = {one.against: dataclasses.asdict(one) for one in contrasts}
+    disk.write(path, disk.json_of(text, indent=1))
 
 
 def _keep_environments(path: Path, named: Mapping[str, Any]) -> None:

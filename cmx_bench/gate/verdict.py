@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
 
 from cmx_bench.metrics import Metric
 
 # INCOMPARABLE and NEW are not judged: counted and shown, neither passed nor failed.
 State: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE", "INCOMPARABLE", "NEW"]
+# Of a whole verdict; the last where both sides ran the same code.
+Outcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOTHING COMPARED"]
 # What follows from an undecided verdict: it fails, it passes, or it passes with a warning.
 Policy: TypeAlias = Literal["fail", "pass", "warn"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
@@ -53,11 +56,55 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Package:
+    """The files of a package that models ran on either side, or the compiled libraries.
+
+    `differing` names those that are not the same by content. `versions` and `places` are of base
+    and head: None where nobody says a version, or where nothing of it ran.
+    """
+
+    name: str
+    files: int
+    differing: tuple[str, ...]
+    versions: tuple[str | None, str | None]
+    places: tuple[str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """What of the code that models ran differs between head and the side `against`.
+
+    `models` are the labels of those that were to run, `same` those of which both sides ran the
+    same: the same files, versions and `facts` of the environment, which maps those that differ to
+    base's and head's. `untold` are the models of which a side did not tell what ran, by its name.
+    `idle` are the checkouts of which no model ran a file, `not_run` the files that differ and were
+    imported, and of which no model ran anything. `files` are the paths of what ran, by side, label
+    and name.
+    """
+
+    against: str
+    models: tuple[str, ...]
+    same: tuple[str, ...]
+    packages: tuple[Package, ...] = ()
+    facts: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    untold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    idle: tuple[str, ...] = ()
+    not_run: tuple[str, ...] = ()
+    files: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to compare: all models ran the same code on both sides."""
+        return bool(self.models) and self.models == self.same
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """A gate's comparisons and what follows from them.
 
     `title` says what was compared. `sides` describes each side (its name, then what it is), `notes`
-    are what a reader must know beside the comparisons. `command` is what made it. `policy` says
+    are what a reader must know beside the comparisons, `contrasts` what code was compared, of each
+    side that head is held against. `command` is what made it. `policy` says
     what an undecided verdict does.
     """
 
@@ -68,11 +115,15 @@ class Verdict:
     notes: tuple[str, ...] = ()
     command: str = ""
     policy: Policy = "fail"
+    contrasts: tuple[Contrast, ...] = ()
 
     @property
-    def state(self) -> State:
-        """FAIL where anything failed or nothing was judged, then INCONCLUSIVE, else PASS."""
+    def state(self) -> Outcome:
+        """NOTHING COMPARED where the code of all sides is the same, and so nothing was measured;
+        FAIL where anything failed or nothing was judged, then INCONCLUSIVE, else PASS."""
         states = self.counts
+        if self.contrasts and not self.comparisons:
+            return "NOTHING COMPARED"
         if states["FAIL"] or not states["PASS"] + states["INCONCLUSIVE"]:
             return "FAIL"
         return "INCONCLUSIVE" if states["INCONCLUSIVE"] else "PASS"

@@ -8,7 +8,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sysconfig
 import warnings
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from packaging.requirements import Requirement
 
 import cmx_bench
 from cmx_bench.errors import InstallError, PlanError
+from cmx_bench.results.checkouts import commit_of
 from cmx_bench.results.environment import variables
 from cmx_bench.results.records import Environment
 from cmx_bench.worker import local
@@ -223,11 +223,4 @@ def _cpu(field: str) -> str:
 def git_commit() -> str | None:
     """The commit of the checkout that cmx-bench runs from, with `-dirty`; None without one."""
     root = Path(cmx_bench.__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return None
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+    return commit_of(root) if (root / ".git").exists() else None

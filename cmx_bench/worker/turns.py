@@ -6,6 +6,7 @@ import os
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -13,12 +14,12 @@ from torch import Tensor, nn
 
 from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures import compiled
+from cmx_bench.measures import Samples, Watched, compiled
 from cmx_bench.measures import forward as forwards
 from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.timing import elapsed, warm_up
 from cmx_bench.models.building import build, origin
-from cmx_bench.worker import machine
+from cmx_bench.worker import machine, sources
 from cmx_bench.worker.job import LOOK
 from cmx_bench.worker.sampling import reason_of
 
@@ -31,7 +32,7 @@ def serve(driver: Connection) -> None:
     """Carries out one order; one for timing lasts until the driver hangs up.
 
     Orders and answers are plain dictionaries and numbers, so that versions of this package can be
-    compared with each other.
+    compared with each other: one that does not know `trace` answers without `sources`.
     """
     with suppress(*_HUNG_UP):
         order = driver.recv()
@@ -42,9 +43,10 @@ def serve(driver: Connection) -> None:
             return
         try:
             forwards.apply_flags(setting)
-            if "measure" in order:
-                measure = measures.function(order["measure"])
-                driver.send({"values": measure(model, setting)})
+            if order.get("trace"):
+                driver.send(_traced(order, model, setting))
+            elif "measure" in order:
+                driver.send({"values": measures.function(order["measure"])(model, setting)})
             else:
                 _time(order, model, setting, driver)
         except _HUNG_UP:
@@ -75,6 +77,26 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
     while True:
         asked = driver.recv()
         driver.send(look() if asked == LOOK else elapsed(forward, asked, setting.device))
+
+
+def _traced(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[str, Any]:
+    """What a measure gives, and the files that ran for it; where none is asked for, those that ran
+    to make the model and have it pass once."""
+    environment = machine.capture(setting.device)
+    values: Samples | Watched = {}
+    with sources.traced() as traced:
+        if "measure" in order:
+            values = measures.function(order["measure"])(model, setting)
+        else:
+            _pass_once(model, setting)
+    return {"values": values, "environment": environment, "sources": sources.described(traced)}
+
+
+def _pass_once(model: Model, setting: Setting) -> None:
+    """As `_time` does, but eagerly: what is compiled runs no code of the model's."""
+    eager = replace(setting, compile="none")
+    forward = forwards.forward_of(forwards.place(build(model, setting.image_size), eager), eager)
+    elapsed(forward, 1, setting.device)
 
 
 def with_extra_layers(model: nn.Module, layers: int) -> nn.Module:

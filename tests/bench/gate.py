@@ -27,6 +27,7 @@ from typing import Any
 from scipy.stats import mannwhitneyu
 
 from cmx_bench.gate import ab, pairs, selftest, simulate
+from cmx_bench.gate.ab import Gate
 from cmx_bench.gate.cells import TIMED
 from cmx_bench.gate.pairs import Block, Pair
 from cmx_bench.spec import suite
@@ -274,10 +275,9 @@ def live(rounds: int) -> None:
     for number in range(rounds):
         for kind, layers in (("same", {}), ("slower", LAYERS)):
             begin = time.time()
-            found, _ = ab.compare(
-                plan, SAME, THRESHOLD, Path(os.devnull), lambda *_: None, extra_layers=layers
-            )
-            timed = [one for one in found if not one.metric.exact]
+            gate = Gate(THRESHOLD, expect_equal=True, extra_layers=layers)
+            compared = ab.compare(plan, SAME, gate, Path(os.devnull), lambda *_: None)
+            timed = [one for one in compared.comparisons if not one.metric.exact]
             states[kind] += [one.state for one in timed]
             used[kind] += [one.n[0] for one in timed]
             spent[kind].append((time.time() - begin) / len(timed))

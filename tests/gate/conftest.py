@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.gate import ab, pairs
+from cmx_bench.gate import ab, code, pairs
 from cmx_bench.gate.pairs import Block, Pair
 
 SETTING = Setting("ci", "cpu", "fp32", "nchw", "none", 2, 56, threads=1)
@@ -66,6 +66,7 @@ def stand_in_pairs(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 
         monkeypatch.setattr(pairs, "measure", measure)
         monkeypatch.setattr(ab, "both", both)
+        monkeypatch.setattr(code, "trace", lambda *_: None)
         return seen
 
     return install

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,14 +16,17 @@ import pytest
 from cmx_bench import units
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import ab, cells, pairs, rule
+from cmx_bench.gate import ab, cells, code, pairs, rule
+from cmx_bench.gate.ab import Gate
 from cmx_bench.gate.pairs import Block, PairError
 from cmx_bench.gate.verdict import Comparison
+from cmx_bench.metrics import METRICS
 from cmx_bench.results import stats
 
 from .conftest import cell_of, normal, pair_of
 
 PATHS = {"base": "old", "head": "new"}
+GATE = Gate(0.05)
 
 
 def plan_of(*names: str) -> Any:
@@ -34,6 +36,10 @@ def plan_of(*names: str) -> Any:
     return SimpleNamespace(cells=cells, suite_file=SimpleNamespace(suite=suite), machine=machine)
 
 
+def compared(plan: Any, gate: Gate = GATE) -> list[Comparison]:
+    return ab.compare(plan, PATHS, gate, Path("log"), lambda *_: None).comparisons
+
+
 def by_model(found: list[Comparison]) -> dict[str, Comparison]:
     return {one.model: one for one in found}
 
@@ -41,11 +47,10 @@ def by_model(found: list[Comparison]) -> dict[str, Comparison]:
 def test_each_model_until_it_is_decided(stand_in_pairs: Callable[..., list[str]]) -> None:
     means = {"even": 0.0, "slower": 0.06, "faster": -0.1}
     stand_in_pairs(normal(lambda name, layers: means[name], 0.005))
-    found, environments = ab.compare(plan_of(*means), PATHS, 0.05, Path("log"), lambda *_: None)
+    found = compared(plan_of(*means))
     assert {name: one.state for name, one in by_model(found).items()} == {
         "even": "PASS", "slower": "FAIL", "faster": "PASS",
     }  # fmt: skip
-    assert environments == {"base": {"torch": "2.14"}, "head": {"torch": "2.15"}}
     for one in found:
         assert one.n[0] in rule.LOOKS
         assert one.low is not None
@@ -60,7 +65,7 @@ def test_every_round_has_fresh_servers_and_all_undecided_models(
     stand_in_pairs: Callable[..., list[str]],
 ) -> None:
     seen = stand_in_pairs(lambda name, layers: 0.0 if name == "a" else 0.5)
-    ab.compare(plan_of("a", "b"), PATHS, 0.05, Path("log"), lambda *_: None)
+    compared(plan_of("a", "b"))
     rounds = "".join(seen).split("|")[1:]
     assert [sorted(one) for one in rounds] == [["a", "b"]] * rule.LOOKS[0]
 
@@ -70,7 +75,7 @@ def test_out_of_budget_is_inconclusive_and_says_what_would_decide(
 ) -> None:
     noise = iter([0.1, -0.1, 0.08, -0.06, 0.05, -0.02] * 20)
     stand_in_pairs(lambda name, layers: next(noise))
-    [found], _ = ab.compare(plan_of("a"), PATHS, 0.05, Path("log"), lambda *_: None, budget=0)
+    [found] = compared(plan_of("a"), Gate(0.05, budget=0))
     assert (found.state, found.n, found.reason) == ("INCONCLUSIVE", (1, 1), "fewer than 4 pairs")
     wide = cells.judge(cell_of("a"), [pair_of("a", one) for one in (0.1, -0.1, 0.08, -0.06)], 0.05)
     assert wide.state == "INCONCLUSIVE"
@@ -105,12 +110,11 @@ def test_what_would_decide_is_priced_by_the_wall(
     monkeypatch.setattr(ab, "both", lambda *given: pass_by(24.0, both(*given)))
     monkeypatch.setattr(pairs, "measure", lambda *given: pass_by(3.0, measure(*given)))
     monkeypatch.setattr(cells, "untimed", lambda *_: pass_by(50.0, ()))
-    compare = partial(ab.compare, plan_of("a", "b"), PATHS, 0.05, Path("log"), lambda *_: None)
-    found, _ = compare(budget=29)
+    found = compared(plan_of("a", "b"), Gate(0.05, budget=29))
     assert [(one.more, one.seconds_more) for one in found] == [(3, 45.0), (3, 45.0)]
     [budget] = {one.budget for one in found}
     assert budget == 30 + 90
-    found, _ = compare(budget=units.seconds(units.budget(budget)))
+    found = compared(plan_of("a", "b"), Gate(0.05, units.seconds(units.budget(budget))))
     assert {one.state for one in found} == {"FAIL"}
 
 
@@ -152,7 +156,7 @@ def test_a_side_that_fails(
         raise PairError(reasons)
 
     seen = stand_in_pairs(fail)
-    [found], _ = ab.compare(plan_of("a"), PATHS, 0.05, Path("log"), lambda *_: None)
+    [found] = compared(plan_of("a"))
     assert found.state == state
     assert "boom" in found.reason
     assert seen == ["|", "a"]  # no second try
@@ -174,7 +178,7 @@ def test_a_lost_process_gets_a_second_try(
         return 0.0
 
     seen = stand_in_pairs(answer)
-    [found], _ = ab.compare(plan_of("a"), PATHS, 0.05, Path("log"), lambda *_: None)
+    [found] = compared(plan_of("a"))
     assert (found.state, found.n[0]) == (state, n)
     assert seen.count("a") == times + n
 
@@ -230,7 +234,7 @@ def test_exact_metrics_of_both_sides(
     monkeypatch.setattr(pairs, "ask", exact(base=base, head=head))
     plan = plan_of()
     plan.cells = (cell_of("a", "params"), cell_of("a", "latency"))
-    found, _ = ab.compare(plan, PATHS, 0.05, Path("log"), lambda *_: None)
+    found = compared(plan)
     *params, latency = found
     assert {one.metric.name: one.state for one in params} == states
     assert (latency.state, latency.reason[:20]) == ("INCOMPARABLE", "ab times throughput ")
@@ -238,9 +242,8 @@ def test_exact_metrics_of_both_sides(
 
 def test_each_base_in_turn(stand_in_pairs: Callable[..., list[str]]) -> None:
     stand_in_pairs(lambda name, layers: 0.0)
-    verdict = ab.verdict(
-        plan_of("a"), {"base": "old", "anchor": "oldest"}, "new", 0.05, Path("log"), lambda *_: None
-    )
+    bases = {"base": "old", "anchor": "oldest"}
+    verdict = ab.verdict(plan_of("a"), bases, "new", GATE, Path("log"), lambda *_: None)
     assert [one.against for one in verdict.comparisons] == ["base", "anchor"]
     assert [name for name, _ in verdict.sides] == ["base", "head", "anchor"]
     assert verdict.state == "PASS"
@@ -258,7 +261,7 @@ def test_disturbed_pairs_are_counted(
         "measure",
         lambda *given: replace(measure(*given), covariates={"steal": next(steal)}),
     )
-    verdict = ab.verdict(plan_of("a"), {"base": "old"}, "new", 0.05, Path("log"), lambda *_: None)
+    verdict = ab.verdict(plan_of("a"), {"base": "old"}, "new", GATE, Path("log"), lambda *_: None)
     assert verdict.notes == ("of 4 pairs steal in 2; none is discarded for that",)
 
 
@@ -267,3 +270,50 @@ def test_a_budget_is_shared_by_the_timed_models() -> None:
     plan.cells = (*plan.cells, cell_of("a", "params"))
     assert ab.seconds_a_model(plan, 90) == 45
     assert ab.seconds_a_model(plan, None) == ab.SECONDS_A_MODEL
+
+
+@pytest.fixture
+def same_code(
+    stand_in_pairs: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """Both sides use the same code, but not the anchor; the models are noted as they are timed."""
+    timed = stand_in_pairs(lambda name, layers: 0.0)
+
+    def trace(cell: Any, base: Any, head: Any, timeout: float, told: code.Told) -> None:
+        for side in ("base", "head", "anchor"):
+            versions = {"net": "1" if side == "anchor" else "2"}
+            told.setdefault(side, {})[cell.model.name] = code.Ran({}, {}, {}, versions, {})
+
+    monkeypatch.setattr(code, "trace", trace)
+    return timed
+
+
+def test_nothing_is_timed_where_all_code_is_the_same(same_code: list[str]) -> None:
+    bases = {"base": "old"}
+    verdict = ab.verdict(plan_of("a", "b"), bases, "new", GATE, Path("log"), lambda *_: None)
+    assert (verdict.state, verdict.comparisons) == ("NOTHING COMPARED", ())
+    assert same_code == ["|"]
+
+
+def test_equal_code_is_compared_where_that_is_expected(same_code: list[str]) -> None:
+    [comparison] = compared(plan_of("a"), Gate(0.05, expect_equal=True))
+    assert (comparison.state, same_code.count("a")) == ("PASS", rule.LOOKS[0])
+
+
+def test_an_anchor_of_other_code_is_compared(same_code: list[str]) -> None:
+    bases = {"base": "old", "anchor": "oldest"}
+    verdict = ab.verdict(plan_of("a"), bases, "new", GATE, Path("log"), lambda *_: None)
+    assert verdict.state == "PASS"
+    assert [one.against for one in verdict.comparisons] == ["anchor"]
+    assert [one.is_empty for one in verdict.contrasts] == [True, False]
+
+
+def test_an_exact_metric_that_differs_has_a_cause_that_is_not_seen(
+    same_code: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metric = METRICS["params"]
+    failed = Comparison("a", "A", "r56", metric, "base", "FAIL")
+    monkeypatch.setattr(cells, "untimed", lambda *_: [failed])
+    plan = plan_of("a")
+    plan.cells = (*plan.cells, cell_of("a", "params"))
+    assert [one.state for one in compared(plan)] == ["FAIL", "PASS"]

@@ -348,3 +348,16 @@ def test_accuracies_of_weights_resampled_from_other_sizes_are_not_compared(
     assert reasons == ["weights were resampled from 224 px in the baseline, from 160 px in the run"]
     same = [evaluated(record, 160) if record.cell == one.cell else record for record in RECORDS]
     assert all(each.state == "PASS" for each in judge(head=same, base=same).comparisons)
+
+
+def test_the_files_of_own_models_are_named(judge: Callable[..., Verdict]) -> None:
+    origin = {"file": "mynet.py", "sha256": "1f0a" * 16}
+    head = [
+        dataclasses.replace(record, details={**record.details, "origin": origin})
+        if record.model == NAMES[0]
+        else record
+        for record in RECORDS
+    ]
+    sides = dict(judge(head).sides)
+    assert sides["run"].endswith(f", {NAMES[0]} from mynet.py (1f0a1f0a1f0a)")
+    assert "mynet" not in sides["baseline"]

@@ -200,7 +200,8 @@ def one_pair_of_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_ab_end_to_end(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
     """Real pairs of a real model; a threshold so wide that four of them decide."""
     suite = write_suite(SUITE)
-    code, out, err = cmx("ab", suite, "--base", sys.executable, "--threshold", "90%", "--out", "x")
+    code, out, err = cmx("ab", suite, "--base", sys.executable, "--threshold", "90%", "--out", "x",
+                         "--expect-equal")  # fmt: skip
     assert code == 0, err
     assert "PASS: 4 comparisons, none worse by 90 %" in out
     lines = [json.loads(line) for line in Path("x/pairs.jsonl").read_text().splitlines()]
@@ -217,7 +218,8 @@ def test_nothing_outlives_an_ab_that_is_killed(
     cmx: Cli, write_suite: Callable[[str], Path], number: signal.Signals
 ) -> None:
     line = [sys.executable, "-m", "cmx_bench", "ab", str(write_suite(SUITE)),
-            "--base", sys.executable, "--threshold", "0.1%", "--out", "x"]  # fmt: skip
+            "--base", sys.executable, "--threshold", "0.1%", "--out", "x",
+            "--expect-equal"]  # fmt: skip
     with interruptible(line) as run:
         assert run.stderr is not None
         assert "pair 1:" in run.stderr.readline()

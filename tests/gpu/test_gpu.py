@@ -244,7 +244,7 @@ def test_interrupted(device: str, nobody_left: None, out: Path, tmp_path: Path) 
 
 def test_the_gate_against_itself(device: str, cmx: Cmx, out: Path, say: Say) -> None:
     done = cmx("ab", "gate.yaml", "--base", sys.executable, "--device", device, "--budget", "30s",
-               "--any-threshold", "--out", out / "ab", limit=120)  # fmt: skip
+               "--any-threshold", "--expect-equal", "--out", out / "ab", limit=120)  # fmt: skip
     assert done.rc in (0, 3), f"rc {done.rc} after {done.seconds:.0f} s: {done.last}"
     say(done.last)
 

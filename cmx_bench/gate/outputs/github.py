@@ -32,8 +32,8 @@ def workflow_commands(verdict: Verdict) -> list[str]:
         for one in ordered(verdict)
         if one.state in commands
     ]
-    if not found and verdict.state == "FAIL":
-        return [_command("error", "FAIL", headline(verdict))]
+    if not found and verdict.state in {"FAIL", "NOTHING COMPARED"}:
+        return [_command("error", verdict.state, headline(verdict))]
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from xml.etree import ElementTree
 
+from cmx_bench.gate.outputs import contrasts
 from cmx_bench.gate.outputs.comparisons import ordered
 from cmx_bench.gate.outputs.sentences import headline, one_line, several_sides, told
 from cmx_bench.gate.verdict import State, Verdict
@@ -24,7 +25,8 @@ def render(verdict: Verdict) -> str:
     """The verdict as JUnit's XML; sides and notes are properties of the test suite."""
     elements = _ELEMENTS if verdict.policy == "fail" else _LENIENT
     tags = Counter(elements[one.state][0] for one in verdict.comparisons if one.state in elements)
-    nothing = verdict.state == "FAIL" and not tags["failure"]  # was judged: that has a case too
+    # Nothing was judged, or there was nothing to compare: that has a case too.
+    nothing = verdict.state in {"FAIL", "NOTHING COMPARED"} and not tags["failure"]
     suite = ElementTree.Element(
         "testsuite",
         name=one_line(verdict.title),
@@ -34,7 +36,11 @@ def render(verdict: Verdict) -> str:
         skipped=str(tags["skipped"]),
     )
     properties = ElementTree.SubElement(suite, "properties")
-    facts = [("verdict", headline(verdict)), *verdict.sides, *(("note", n) for n in verdict.notes)]
+    facts = [
+        ("verdict", headline(verdict)), *verdict.sides,
+        *((fact.term, fact.text) for fact in contrasts.facts(verdict)),
+        *(("note", note) for note in verdict.notes),
+    ]  # fmt: skip
     for name, value in facts:
         ElementTree.SubElement(properties, "property", name=one_line(name), value=one_line(value))
     against = several_sides(verdict)

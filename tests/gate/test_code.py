@@ -1,0 +1,207 @@
+"""What differs between what two sides ran, and how that is said."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from cmx_bench.gate import code
+from cmx_bench.gate.code import Ran
+from cmx_bench.gate.outputs import contrasts, github, junit
+from cmx_bench.gate.outputs.sentences import headline
+from cmx_bench.gate.verdict import Comparison, Contrast, Verdict
+from cmx_bench.metrics import METRICS
+from cmx_bench.results import checkouts
+
+from .conftest import cell_of
+
+ENVIRONMENT = {"device": "cpu", "device_name": "A CPU", "python": "3.11.7", "torch": "2.15"}
+FILES = {"net.py": "depth = 2", "net.json": "{}", "unused.py": "", "lib.so": "\x7fELF"}
+
+Side: TypeAlias = Callable[..., Ran]
+
+
+@pytest.fixture
+def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Side:
+    """Writes the checkout of a side, of which a model ran all but `unused.py`."""
+    monkeypatch.chdir(tmp_path)
+    code._is_equal.cache_clear()
+
+    def write(
+        name: str, of: Mapping[str, str] = FILES, ran: Iterable[str] = ("net.py", "net.json"),
+        **parts: Any,
+    ) -> Ran:  # fmt: skip
+        package = tmp_path / name / "mypkg"
+        package.mkdir(parents=True)
+        for file, text in of.items():
+            (package / file).write_text(text)
+        paths = {f"mypkg/{file}": str(package / file) for file in of}
+        modules = {file: path for file, path in paths.items() if file.endswith(".py")}
+        given: dict[str, Any] = {
+            "files": {file: path for file, path in paths.items() if Path(file).name in ran},
+            "imported": modules,
+            "libraries": {file: path for file, path in paths.items() if file.endswith(".so")},
+            "versions": {"mypkg": "1.0"},
+            "environment": ENVIRONMENT,
+        }
+        return Ran(**(given | parts))
+
+    return write
+
+
+def contrast(base: Ran, head: Ran) -> Contrast:
+    told = {"base": {"net": base}, "head": {"net": head}}
+    return code.contrast(told, {"base": "one", "head": "other"}, {"net": "My net"})
+
+
+def said(*found: Contrast, comparisons: tuple[Comparison, ...] = ()) -> dict[str, str]:
+    verdict = Verdict("t", 0.05, (), comparisons, contrasts=found)
+    return {fact.term: fact.text for fact in contrasts.facts(verdict)}
+
+
+def test_the_same_code_in_two_checkouts(side: Side) -> None:
+    found = contrast(side("one"), side("other"))
+    assert found.is_empty
+    assert said(found) == {
+        "Same code": "compiled libraries (1 file), mypkg (2 files, from one and from other)"
+    }
+    verdict = Verdict("t", 0.05, (), (), contrasts=(found,))
+    assert verdict.state == "NOTHING COMPARED"
+    assert headline(verdict) == (
+        "NOTHING COMPARED: 1 model uses the same code on both sides (3 files and all versions are "
+        "equal); with --expect-equal it is measured nevertheless"
+    )
+    assert github.workflow_commands(verdict)[0].startswith("::error title=NOTHING COMPARED::")
+    assert 'failures="1"' in junit.render(verdict)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("net.py", "depth = 3"), ("net.json", '{"a": 1}'), ("lib.so", "\x7fELF2")]
+)
+def test_one_file_that_differs(side: Side, file: str, text: str) -> None:
+    """Of code, of settings that it reads, of compiled code."""
+    found = contrast(side("one"), side("other", FILES | {file: text}))
+    assert not found.is_empty
+    assert f" in use (mypkg/{file})" in said(found)["Code that differs"]
+
+
+def test_a_file_that_differs_and_that_nobody_runs(side: Side) -> None:
+    found = contrast(side("one"), side("other", FILES | {"unused.py": "pass"}))
+    assert found.is_empty
+    verdict = Verdict("t", 0.05, (), (), contrasts=(found,))
+    assert "mypkg/unused.py differs, and no model uses it" in headline(verdict)
+
+
+def test_checkouts_from_which_nothing_ran(side: Side) -> None:
+    nothing: dict[str, Any] = {"libraries": {}, "versions": {}}
+    found = contrast(side("one", ran=(), **nothing), side("other", ran=(), **nothing))
+    assert found.is_empty and found.idle == ("one", "other")
+    verdict = Verdict("t", 0.05, (), (), contrasts=(found,))
+    assert "no model uses a file of one or of other" in headline(verdict)
+
+
+def test_a_file_that_ran_on_one_side_alone(side: Side) -> None:
+    """No difference where the other side has the same, and could have run it."""
+    assert contrast(side("one"), side("other", ran=("net.py", "net.json", "unused.py"))).is_empty
+    more = FILES | {"new.py": ""}
+    found = contrast(side("base"), side("head", more, ran=("net.py", "net.json", "new.py")))
+    assert said(found)["Code that differs"].startswith("mypkg: 1 of 3 files in use (mypkg/new.py)")
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ({"versions": {"mypkg": "1.1"}}, "mypkg 1.0 → 1.1: 0 of 2 files in use"),
+        ({"environment": ENVIRONMENT | {"python": "3.12.1"}}, "python 3.11.7, now 3.12.1"),
+        ({"environment": ENVIRONMENT | {"OMP_NUM_THREADS": "1"}}, "OMP_NUM_THREADS not set, now 1"),
+    ],
+)
+def test_versions_and_variables_that_differ(side: Side, parts: dict[str, Any], text: str) -> None:
+    found = contrast(side("one"), side("other", **parts))
+    assert not found.is_empty
+    assert said(found)["Code that differs"].startswith(text)
+
+
+def test_the_installed_version_is_not_that_of_a_checkout(side: Side) -> None:
+    """A version that changes with files that no model runs is no difference."""
+    assert contrast(side("one"), side("other", environment=ENVIRONMENT | {"timm": "2"})).is_empty
+
+
+def test_what_is_read_elsewhere_is_of_a_moment(side: Side, tmp_path: Path) -> None:
+    """But what lies in the checkout, beside its packages, is not."""
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "net.yaml").write_text(name)
+    base, head = side("one/src"), side("other/src")
+    for ran, place in ((base, "/tmp/one"), (head, "/tmp/other")):
+        ran.files[place] = place  # type: ignore[index]
+    assert contrast(base, head).is_empty
+    for ran, name in ((base, "one"), (head, "other")):
+        path = str(tmp_path / name / "net.yaml")
+        ran.files[path] = path  # type: ignore[index]
+    assert "(net.yaml)" in said(contrast(base, head))["Code that differs"]
+
+
+def test_only_some_models_differ(side: Side) -> None:
+    one, other = side("one"), side("other", FILES | {"net.py": "depth = 3"})
+    told = {"base": {"net": one, "mixer": one}, "head": {"net": other, "mixer": one}}
+    paths = {"base": "one", "head": "other"}
+    found = code.contrast(told, paths, {"net": "My net", "mixer": "Mixer", "gone": "Gone"})
+    assert (found.same, found.is_empty) == (("Mixer",), False)
+    assert "all that Mixer uses" in said(found)["Same code"]
+    assert "what Gone uses on the side of base: it failed there, or" in said(found)["Not known"]
+
+
+def test_of_several_sides_one_is_not_compared(side: Side) -> None:
+    one, other = side("one"), side("other", FILES | {"net.py": "depth = 3"})
+    same = contrast(one, one)
+    differs = replace(contrast(other, one), against="anchor")
+    passed = Comparison("net", "My net", "r56", METRICS["params"], "anchor", "PASS")
+    facts = said(same, differs, comparisons=(passed,))
+    assert facts["Nothing compared (base)"].startswith("1 model uses the same code on both sides")
+    assert "mypkg/net.py" in facts["Code that differs (anchor)"]
+    assert "Nothing compared (anchor)" not in facts
+
+
+def test_a_side_that_does_not_tell_is_not_the_same(side: Side) -> None:
+    told: code.Told = {}
+    code.keep(
+        told, "base", cell_of("net"), {"values": {}}
+    )  # as older versions of this package answer
+    assert told == {}
+    told["head"] = {"net": side("other")}
+    found = code.contrast(told, {"base": "one", "head": "other"}, {"net": "My net"})
+    assert not found.is_empty
+
+
+def test_what_several_processes_of_a_model_tell_is_put_together(side: Side) -> None:
+    told: code.Told = {}
+    for file in ("net.py", "net.json"):
+        ran = side(file, ran=(file,))
+        sources = {part: getattr(ran, part) for part in code._PARTS} | {"of_later": 1}
+        code.keep(told, "base", cell_of("net"), {"environment": ENVIRONMENT, "sources": sources})
+    assert [*told["base"]["net"].files] == ["mypkg/net.py", "mypkg/net.json"]
+    found = code.contrast(told, {"base": "one", "head": "other"}, {"net": "My net"})
+    assert [*found.files["base"]["My net"]] == ["mypkg/net.py", "mypkg/net.json"]
+
+
+def test_the_commit_of_a_side(side: Side, tmp_path: Path) -> None:
+    ran = side("one")
+    assert (
+        code.described("one", [ran], ENVIRONMENT) == "one: A CPU (cpu), python 3.11.7, torch 2.15"
+    )
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tmp_path / "one"))
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "first")):
+        subprocess.run([*git, *words], check=True)
+    commit = checkouts.commit_of(tmp_path / "one")
+    assert commit is not None
+    assert code.described("one", [ran], {}) == f"one, commit {commit}: nothing ran"
+    (tmp_path / "one" / "mypkg" / "net.py").write_text("depth = 4")
+    described = code.described("one", [ran], {})
+    assert described == f"one, commit {commit} with uncommitted changes: nothing ran"
+    assert checkouts.commit_of(tmp_path) is None
