@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -38,11 +39,13 @@ from cmx_bench.cli.telling import (
 )
 from cmx_bench.errors import CmxError
 from cmx_bench.spec import disk
+from cmx_bench.units import escaped
 
 if TYPE_CHECKING:
     from cmx_bench.gate.history import History
     from cmx_bench.gate.pairs import Pair
     from cmx_bench.gate.verdict import Comparison, Policy, Verdict
+    from cmx_bench.plan import Plan
 
 
 def check(
@@ -103,7 +106,6 @@ def ab(
     ] = False,
 ) -> None:  # fmt: skip
     """Measure two Pythons or checkouts in turns on this machine, and judge head against base."""
-    from cmx_bench.execute import interpreters
     from cmx_bench.gate import ab as gate
     from cmx_bench.gate import floor, kept
     from cmx_bench.gate.outputs import console
@@ -112,14 +114,12 @@ def ab(
     asked = gate.Gate(share, seconds, expect_equal)
     policy = _policy_of(inconclusive)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
-    for name, path in (bases | {"head": head}).items():
-        try:
-            interpreters.refuse_unusable(path)
-        except CmxError as error:
-            raise CmxError(f"--{name} {error}") from None
-    made = plan_of(suite, device, only, allow_import)
+    packages = {name: _package_of(name, path) for name, path in (bases | {"head": head}).items()}
+    with gate.planning(head, packages["head"]) as call:
+        made = plan_of(suite, device, only, allow_import, call=call)
+    _note_lost_modules(made, head, packages["head"])
     shown = floor.note(share, made.machine, any_threshold, gate.seconds_a_model(made, seconds))
-    about = {"sides": bases | {"head": head}, "threshold": share, "command": command_line()}
+    about = {"sides": bases | {"head": head}, "threshold": share, "command": _command()}
     folder = kept.open_folder(made, out, "ab", about)
 
     def watch(pair: Pair, so_far: Comparison) -> None:
@@ -168,6 +168,39 @@ def selftest(
         say(file)
 
 
+def _package_of(name: str, path: str) -> Path:
+    """The folder of this package on a side, which is named as its option is."""
+    from cmx_bench.execute import interpreters
+
+    try:
+        return interpreters.package_of(path)
+    except CmxError as error:
+        raise CmxError(f"--{name} {error}") from None
+
+
+def _note_lost_modules(made: Plan, head: str, package: Path) -> None:
+    """Says where a user's module that is missing was looked for, and how to name its place."""
+    from cmx_bench.execute import interpreters
+
+    if not any("ModuleNotFoundError" in trouble for trouble in made.troubles):
+        return
+    if interpreters.is_this(package):
+        where, folder = f"head ({head}) finds its own", "FOLDER"
+    else:
+        where, folder = "this Python finds its own, for head has another cmx-bench", head
+    note(f"modules of models were looked for where {where}; where one lies elsewhere, name its "
+         f"folder: PYTHONPATH={shlex.quote(folder)} {command_line()}")  # fmt: skip
+
+
+def _command() -> str:
+    """The command line, with the variables by which modules are found and timings change."""
+    from cmx_bench.results import environment
+
+    names = sorted({"PYTHONPATH", *environment.variables(os.environ)} & os.environ.keys())
+    set_before = [f"{name}={shlex.quote(os.environ[name])}" for name in names]
+    return " ".join([*map(escaped, set_before), command_line()])
+
+
 def _policy_of(word: str) -> Policy:
     from cmx_bench.gate.verdict import POLICIES
 
@@ -180,7 +213,7 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
     from cmx_bench.gate.history import rows, trends
     from cmx_bench.gate.outputs import console, github
 
-    verdict = replace(verdict, command=command_line())
+    verdict = replace(verdict, command=_command())
     say(console.text(verdict, shutil.get_terminal_size((160, 24)).columns).rstrip("\n"))
     tables = [rows.of_changes(past, out)] if past else []
     for table in tables:

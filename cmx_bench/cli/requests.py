@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cmx_bench.plan import Plan
+    from cmx_bench.worker.local import Call
 
 
 def plan_of(
@@ -18,10 +19,14 @@ def plan_of(
     allow_missing: int = 0,
     cache: bool = False,
     processes: int = 1,
+    call: Call | None = None,
 ) -> Plan:
     """The plan of a suite for this machine, made by another process.
 
     The suite is read first, without torch: a typo is answered at once.
+
+    Args:
+        call: runs the functions that make it; without one a process of this Python does.
     """
     from cmx_bench import accuracy, datasets
     from cmx_bench.cli.telling import note
@@ -45,9 +50,10 @@ def plan_of(
     given = accuracy.weights_given(
         weights or [], asked.named if len(asked.named) == len(asked.models) else ()
     )
-    local.call(Target.CHECK_INSTALLATION)
-    tried = users.tried(suite_file, device) if allow_import else users.Tried()
-    made: Plan = local.call(
+    call = call or local.call
+    call(Target.CHECK_INSTALLATION)
+    tried = users.tried(suite_file, device, call) if allow_import else users.Tried()
+    made: Plan = call(
         Target.MAKE_PLAN,
         suite_file,
         device,

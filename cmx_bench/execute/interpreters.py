@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 import socket
@@ -10,24 +11,28 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import cmx_bench
 from cmx_bench.errors import CmxError
 from cmx_bench.spec import disk
 from cmx_bench.worker import local, scratch
-from cmx_bench.worker.local import LostError, ProcessError, import_path
+from cmx_bench.worker.local import Call, LostError, ProcessError, import_path
 from cmx_bench.worker.server import END, READY, START
+from cmx_bench.worker.targets import Target
 
 _MODULE = "cmx_bench.worker.server"
 NO_VARIABLES: Mapping[str, str] = {}
 _GOODBYE_SECONDS = 20.0  # a server that is still loading torch ends when it has
 # What fails in a moment where it will not do; loading torch takes six seconds.
 _NEEDS = (
-    f"import {_MODULE}, cmx_bench.worker.job, importlib.metadata as installed\n"
-    "for name in ('torch', 'torchvision', 'timm'): installed.version(name)"
+    f"import cmx_bench, {_MODULE}, cmx_bench.worker.job, importlib.metadata as installed\n"
+    "for name in ('torch', 'torchvision', 'timm'): installed.version(name)\n"
+    "print(cmx_bench.__path__[0])"
 )
 
 
@@ -107,8 +112,8 @@ def await_ready(server: Server) -> None:
     raise LostError(f"{server.name}: the interpreter could not be started; see {server.log}")
 
 
-def refuse_unusable(path: str) -> None:
-    """Tries whether an interpreter or checkout can serve.
+def package_of(path: str) -> Path:
+    """The folder of this package on a side; whether an interpreter or checkout can serve.
 
     Raises:
         ServerError: there is none, it cannot be run, or it lacks this package.
@@ -122,6 +127,41 @@ def refuse_unusable(path: str) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ServerError(f"{path}: cannot serve ({last}); install this version of cmx-bench there")
+    return Path(done.stdout.strip().splitlines()[-1])
+
+
+def is_this(package: Path) -> bool:
+    """Whether a side's copy of this package is the same, so that both understand each other's
+    data, and not their orders alone."""
+    ours = Path(cmx_bench.__file__).parent
+    if ours.samefile(package):
+        return True
+    names = {file.relative_to(ours) for file in ours.rglob("*.py")}
+    return names == {file.relative_to(package) for file in package.rglob("*.py")} and all(
+        filecmp.cmp(ours / name, package / name, shallow=False) for name in names
+    )
+
+
+@contextmanager
+def calling(
+    name: str, path: str, log: Path, variables: Mapping[str, str] = NO_VARIABLES
+) -> Iterator[Call]:
+    """Functions are called on a side as `local.call` does it here; arguments as for `opened`."""
+    with opened(name, path, log, variables) as server:
+        is_ready = False
+
+        def once(target: str, arguments: tuple[object, ...], timeout: float | None) -> Any:
+            nonlocal is_ready
+            if not is_ready:  # not before: what is wrong with a suite is answered at once
+                await_ready(server)
+                is_ready = True
+            with process(server, Target.ANSWER, target, arguments) as pipe:
+                return receive(server, pipe, timeout)
+
+        def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
+            return local.twice(partial(once, target, arguments, timeout))
+
+        yield call
 
 
 def is_checkout(path: str | Path) -> bool:
@@ -137,11 +177,12 @@ def _interpreter(path: Path) -> tuple[Path, dict[str, str]]:
     if path.is_dir() and not is_checkout(path):
         python, folders = path / "bin" / "python", given
     elif path.is_dir():
-        found = [folder for folder in (path, path / "src") if any(folder.glob("*/__init__.py"))]
-        if not found:
+        holding = [place for place in (path, path / "src") if any(place.glob("*/__init__.py"))]
+        holding = holding or [place for place in (path, path / "src") if any(place.glob("*.py"))]
+        if not holding:
             raise ServerError(f"{path}: neither a virtual environment nor a folder of "
                               f"Python packages; give an interpreter or a checkout")  # fmt: skip
-        python, folders = this, [*(str(folder.resolve()) for folder in found), *ours]
+        python, folders = this, [*(str(folder.resolve()) for folder in holding), *ours]
     elif (program := shutil.which(path)) is None:
         raise ServerError(f"{path}: no such interpreter; give the path of a python, of a "
                           f"virtual environment, or of a checkout")  # fmt: skip
@@ -167,7 +208,7 @@ def process(server: Server, target: str, *arguments: object) -> Iterator[Connect
         yield ours
 
 
-def receive(server: Server, pipe: Connection, timeout: float) -> Any:
+def receive(server: Server, pipe: Connection, timeout: float | None) -> Any:
     """What a process sends next.
 
     Raises:

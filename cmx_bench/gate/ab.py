@@ -33,6 +33,7 @@ from cmx_bench.measures import compiled, conditions
 from cmx_bench.models import importing
 from cmx_bench.plan import Plan
 from cmx_bench.worker import local, scratch
+from cmx_bench.worker.local import Call
 
 SECONDS_A_MODEL = 120.0  # of measuring, before an undecided model is left inconclusive
 
@@ -289,6 +290,22 @@ def _priced(known: _Known) -> list[Comparison]:
         return statistics.fmean(pair.elapsed for pair in group)
 
     return price.priced([*known.timed.values()], seconds, start, known.seconds)
+
+
+@contextmanager
+def planning(head: str, package: Path) -> Iterator[Call]:
+    """Calls functions that make a plan, where head finds its modules: what models a suite names and
+    how large they are is a matter of its code.
+
+    Args:
+        package: head's copy of this package. Where it is another, this Python is asked instead.
+    """
+    if not interpreters.is_this(package):
+        yield local.call
+        return
+    log = scratch.folder() / "plan.txt"
+    with interpreters.calling("head", head, log, _variables(None, "head")) as call:
+        yield call
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from cmx_bench.spec.entries import MatchEntry, ModelEntry
 from cmx_bench.spec.settings import CpuSetting, CudaSetting
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker import local
-from cmx_bench.worker.local import ProcessError
+from cmx_bench.worker.local import Call, ProcessError
 from cmx_bench.worker.targets import Target
 
 _LONGEST = 300.0  # seconds for one model, where the suite's timeout gives more
@@ -34,8 +34,11 @@ class Tried:
     amounts: Mapping[Amount, int | CmxError] = field(default_factory=dict)
 
 
-def tried(suite_file: SuiteFile, device: str) -> Tried:
+def tried(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:
     """Builds and runs the users' models of a trusted suite; without any it starts no process.
+
+    Args:
+        call: runs functions where the models are found.
 
     Raises:
         PlanError: there is no such device.
@@ -48,13 +51,13 @@ def tried(suite_file: SuiteFile, device: str) -> Tried:
     }
     if not models:
         return Tried()
-    kind = str(local.call(Target.RESOLVE_DEVICE, device)).partition(":")[0]
+    kind = str(call(Target.RESOLVE_DEVICE, device)).partition(":")[0]
     sizes = smallest_batches(getattr(suite.settings, kind))
     limit = min(suite.timeout, _LONGEST)
     costs = {
         (name, size): cost
         for name, model in models.items()
-        for size, cost in _costs(model, sizes, limit).items()
+        for size, cost in _costs(model, sizes, limit, call).items()
     }
     matched = {
         (str(entry.match), quantity, size): models[str(entry.match)]
@@ -63,7 +66,7 @@ def tried(suite_file: SuiteFile, device: str) -> Tried:
         for quantity in entry.quantities
         for size in matched_sizes(suite_file, entry)
     }
-    return Tried(costs, {key: _amount(key, model, limit) for key, model in matched.items()})
+    return Tried(costs, {key: _amount(key, model, limit, call) for key, model in matched.items()})
 
 
 def model_of(entry: ModelEntry, num_classes: int) -> Model:
@@ -92,19 +95,19 @@ def matched_sizes(suite_file: SuiteFile, entry: MatchEntry) -> list[int]:
     return sorted({setting.image_size for setting in settings})
 
 
-def _costs(model: Model, sizes: Mapping[int, int], limit: float) -> Mapping[int, Cost]:
+def _costs(model: Model, sizes: Mapping[int, int], limit: float, call: Call) -> Mapping[int, Cost]:
     try:
-        costs: Mapping[int, Cost] = local.call(Target.TRY, model, sizes, timeout=limit)
+        costs: Mapping[int, Cost] = call(Target.TRY, model, sizes, timeout=limit)
     except ProcessError as error:
         trouble = f"{model.name}: the process that builds and runs it once {error}"
         return dict.fromkeys(sizes, Cost(0, 0, 0, {}, trouble))
     return costs
 
 
-def _amount(key: Amount, model: Model, limit: float) -> int | CmxError:
+def _amount(key: Amount, model: Model, limit: float, call: Call) -> int | CmxError:
     _, quantity, image_size = key
     try:
-        amount: int = local.call(Target.COUNT_USERS, quantity, model, image_size, timeout=limit)
+        amount: int = call(Target.COUNT_USERS, quantity, model, image_size, timeout=limit)
     except ProcessError as error:
         return ProcessError(f"{model.name}: the process that counts its {quantity} {error}")
     except CmxError as error:

@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import cmx_bench
 from cmx_bench.errors import CmxError
@@ -65,6 +65,13 @@ class KilledError(ProcessError):
 
 class LostError(KilledError):
     """It was lost with the server that forked it, or could not be forked: no model is at fault."""
+
+
+class Call(Protocol):
+    """What calls a function `module:name` in a fresh process, as `call` does."""
+
+    def __call__(self, target: str, *arguments: object, timeout: float | None = None) -> Any:
+        """What the function returns."""
 
 
 @dataclass(frozen=True, slots=True)

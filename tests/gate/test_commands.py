@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,7 +17,11 @@ import pytest
 
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, floor, selftest
+from cmx_bench.gate.ab import Compared
 from cmx_bench.gate.outputs import OUTPUTS
+from cmx_bench.gate.verdict import Contrast
+from cmx_bench.worker import local
+from cmx_bench.worker.local import Call
 
 from ..conftest import Cli, interruptible
 from ..report.synthetic import PAPER, make_records, make_run
@@ -30,6 +34,25 @@ models:
 measures: [params, throughput]
 settings:
   cpu: [{name: cpu, batch_size: 2, image_size: 56, threads: 1}]
+"""
+
+OWN = """\
+name: own
+models: [{name: net, python: "mypkg.net:Net"}]
+measures: [params, throughput]
+settings:
+  cpu: [{name: cpu, batch_size: 2, image_size: 56, threads: 1}]
+"""
+NET = """\
+import json, pathlib
+from torch import nn
+
+SETTINGS = json.loads((pathlib.Path(__file__).parent / "net.json").read_text())
+
+class Net(nn.Sequential):
+    def __init__(self):
+        layers = [nn.Conv2d(3, 3, 3) for _ in range(SETTINGS["depth"])]
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 1000))
 """
 
 
@@ -211,6 +234,56 @@ def test_ab_end_to_end(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
     assert set(lines[0]["environments"]) <= set(asked["environments"])
     assert asked["sides"]["head"] == sys.executable
     assert {*OUTPUTS} <= {path.name for path in Path("x").iterdir()}
+
+
+def test_ab_of_two_checkouts_with_the_same_model(
+    cmx: Cli, write_suite: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """The plan and both sides find a user's model in the checkouts, and what it reads there."""
+    for side in ("one", "other"):
+        package = tmp_path / side / "mypkg"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "net.py").write_text(NET)
+        (package / "net.json").write_text('{"depth": 2}')
+    suite = write_suite(OWN)
+    code, out, err = cmx("ab", suite, "--base", "one", "--head", "other", "--allow-import",
+                         "--out", "x")  # fmt: skip
+    assert (code, err) == (2, "")
+    assert out.startswith("NOTHING COMPARED: 1 model uses the same code on both sides (")
+    assert "mypkg (3 files, from one and from other)" in out.replace("\n", " ")
+    asked = json.loads(Path("x/gate.json").read_text())
+    [mine] = [one for one in asked["code"]["base"]["packages"] if one["name"] == "mypkg"]
+    assert (mine["files"], mine["differing"]) == (3, [])
+    assert not Path("x/pairs.jsonl").exists()
+
+
+def test_a_module_that_head_lacks(
+    cmx: Cli, write_suite: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody finds it: the plan says where it was looked for, and the whole command."""
+
+    @contextmanager
+    def planning(head: str, package: Path) -> Iterator[Call]:
+        yield local.call
+
+    monkeypatch.setattr(ab, "planning", planning)
+    monkeypatch.setattr(ab, "both", lambda *_: nullcontext((None, None)))
+    monkeypatch.setattr(ab, "compare", lambda *_: Compared([], {}, Contrast("base", (), ())))
+    suite = write_suite(OWN.replace("mypkg", "nowhere"))
+    *_, err = cmx("ab", suite, "--base", sys.executable, "--allow-import")
+    assert "net: cannot be built: ModuleNotFoundError: No module named 'nowhere'" in err
+    assert f"PYTHONPATH=FOLDER python -m cmx_bench ab {suite} --base" in err
+
+
+def test_the_command_of_a_verdict_can_be_repeated(
+    cmx: Cli, runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "my folder")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    _, out, _ = cmx("check", runs["base"], "--baseline", runs["base"])
+    said = "Command: OMP_NUM_THREADS=1 PYTHONPATH='my folder' python -m cmx_bench check "
+    assert said in " ".join(out.split())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

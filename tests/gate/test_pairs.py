@@ -144,7 +144,7 @@ def test_an_interpreter_without_the_package(tmp_path: Path) -> None:
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -P -S -E "$@"\n')
     python.chmod(0o755)
     with pytest.raises(ServerError, match=r"cannot serve \(ModuleNotFoundError: .*install this"):
-        interpreters.refuse_unusable(str(python))
+        interpreters.package_of(str(python))
     with (
         interpreters.opened("base", str(python), tmp_path / "log") as server,
         pytest.raises(LostError, match="base: the interpreter could not be started"),

@@ -14,7 +14,6 @@ from cmx_bench.plan import making, users
 from cmx_bench.plan.users import Tried
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
-from cmx_bench.worker import local
 
 from ..conftest import CPU, TINY
 
@@ -108,8 +107,8 @@ def test_one_that_others_match_and_nobody_can_count(suite_of: Callable[..., Suit
         making.make(file, CPU, allow_import=True, tried=tried)
 
 
-def test_without_such_models_no_process_is_started(
-    tiny: SuiteFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(local, "call", None)
-    assert users.tried(tiny, "cpu") == Tried()
+def test_without_such_models_no_process_is_started(tiny: SuiteFile) -> None:
+    def call(target: str, *arguments: object, timeout: float | None = None) -> None:
+        raise AssertionError(target)
+
+    assert users.tried(tiny, "cpu", call) == Tried()
