@@ -60,7 +60,7 @@ def _device(report: Report) -> str:
 
 def _named(folder: Path, report: Report) -> str:
     """The name of a run's folder, with the commit that it was measured at."""
-    name, commit = folder.resolve().name, report.run.machine.get("git_commit")
+    name, commit = folder.resolve().name, environment.commit(report.run.machine)
     return f"{name} ({commit})" if commit else name
 
 

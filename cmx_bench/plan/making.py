@@ -20,6 +20,7 @@ from cmx_bench.errors import ModelError, PlanError
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Cost, Plan, estimates, resolving
 from cmx_bench.plan.users import Tried, smallest_batches
+from cmx_bench.results import checkouts
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
 from cmx_bench.spec.settings import CpuSetting, CudaSetting
@@ -47,7 +48,8 @@ def make_plan(
         SuiteError: the suite asks for what cannot be done.
     """
     seen = capture(resolve_device(device))
-    seen |= {"git_commit": git_commit()}  # of the run, not of each process
+    # Of the run, not of each process: cmx-bench's own commit, and that of the user's checkout.
+    seen |= {"git_commit": git_commit(), "project_commit": checkouts.commit_of(Path.cwd())}
     if device == "auto" and (why := unused_gpu()):
         seen |= {"unused_gpu": why}
     with warnings.catch_warnings():

@@ -129,10 +129,12 @@ def device(report: Report) -> str:
 
 
 def code(report: Report) -> str:
-    """The version that measured, and its commit where it is known."""
+    """The version that measured, its commit where it is known, and that of the checkout that the
+    run was started in."""
     machine = report.run.machine
-    commit = machine.get("git_commit")
-    return f"cmx-bench {machine.get('cmx_bench', '?')}" + (f", commit {commit}" if commit else "")
+    own, project = machine.get("git_commit"), machine.get("project_commit")
+    text = f"cmx-bench {machine.get('cmx_bench', '?')}" + (f", commit {own}" if own else "")
+    return text + (f", started in a checkout at commit {project}" if project else "")
 
 
 def warnings(report: Report) -> list[Fact]:

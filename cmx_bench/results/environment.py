@@ -80,6 +80,12 @@ def machine(environment: Environment) -> Environment:
     return {name: environment.get(name) for name in _MACHINE}
 
 
+def commit(machine: Environment) -> str:
+    """The commit that a run was started at: of the user's checkout, or else of cmx-bench's own;
+    empty where neither is known."""
+    return str(machine.get("project_commit") or machine.get("git_commit") or "")
+
+
 def digest(environment: Environment) -> str:
     """Twelve hexadecimal digits that name an environment."""
     text = json.dumps(environment, sort_keys=True)

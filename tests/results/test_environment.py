@@ -9,6 +9,12 @@ import pytest
 from cmx_bench.results import environment
 
 
+def test_the_commit_of_a_run_is_that_of_the_users_checkout() -> None:
+    assert environment.commit({"git_commit": "a", "project_commit": "b"}) == "b"
+    assert environment.commit({"git_commit": "a", "project_commit": None}) == "a"
+    assert environment.commit({}) == ""
+
+
 def test_what_changes_a_timing_is_named(cpu: dict[str, Any]) -> None:
     assert environment.differences(cpu, cpu | {"git_commit": "abc", "os": "other"}) == {}
     assert environment.differences(cpu, cpu | {"threads": 1}) == {"threads": (2, 1)}

@@ -16,7 +16,8 @@ FEWEST_RUNS = 6
 class PastRun:
     """A run, as a history names it.
 
-    `machine` names what it ran on, and unlike machines by unlike names. `page` is its report.html;
+    `machine` names what it ran on, and unlike machines by unlike names. `commit` is that of the
+    checkout that the run was started in, or else cmx-bench's own. `page` is its report.html;
     None where none was rendered. `failed` are the keys of the cells that failed, out of `cells`.
     `versions` are those that timings depend on most, as "torch 2.15".
     """

@@ -126,7 +126,7 @@ def _past(measured: _Measured, machine: str) -> PastRun:
         suite=one_line(run.suite),
         machine=machine,
         created=run.created,
-        commit=one_line(str(shared.get("git_commit") or "")),
+        commit=one_line(environment.commit(run.machine)),
         versions=tuple(one_line(f"{name} {shared[name]}") for name in _SOFTWARE if name in shared),
         cells=len(run.cells),
         failed=tuple(failed),

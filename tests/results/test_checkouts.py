@@ -1,0 +1,38 @@
+"""The commit of a checkout: with what was changed since, and none elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cmx_bench.results.checkouts import commit_of, described
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+
+def git(folder: Path, *words: str) -> str:
+    who = ("-c", "user.name=a", "-c", "user.email=a@localhost")
+    command = ["git", "-C", str(folder), *who, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_folder_in_a_checkout_has_its_commit(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "net.py").write_text("1\n", encoding="utf-8")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    commit = git(tmp_path, "rev-parse", "--short=12", "HEAD")
+    assert commit_of(tmp_path) == commit
+    (tmp_path / "net.py").write_text("2\n", encoding="utf-8")
+    assert commit_of(tmp_path) == f"{commit}-dirty"
+    assert described(f"{commit}-dirty") == f"commit {commit} with uncommitted changes"
+
+
+def test_other_folders_have_none(tmp_path: Path) -> None:
+    assert commit_of(tmp_path) is None
+    git(tmp_path, "init", "-q")
+    assert commit_of(tmp_path) is None  # nothing in it is under version control
+    assert commit_of(tmp_path / "nowhere") is None
