@@ -79,7 +79,7 @@ def verdict(
     ]
     sides = {name: text for one in compared for name, text in one.sides.items()}
     device = str(plan.machine["device_name"])
-    named = {"head": head, **bases}
+    named = {name: code.named(path) for name, path in {"head": head, **bases}.items()}
     return Verdict(
         sentences.title(plan.suite_file.suite.name, named, device, gate.threshold),
         gate.threshold,

@@ -236,3 +236,9 @@ def described(path: str, ran: Iterable[Ran], machine: Environment) -> str:
     ]
     on = environment.described(machine) if machine else "nothing ran"
     return f"{', '.join(words)}: {', '.join([on, *others])}"
+
+
+def named(path: str) -> str:
+    """A side as a title has it: a checkout with its commit."""
+    commit = checkouts.commit_of(Path(path)) if interpreters.is_checkout(path) else None
+    return f"{path} ({commit})" if commit else path

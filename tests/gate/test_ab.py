@@ -250,6 +250,19 @@ def test_each_base_in_turn(stand_in_pairs: Callable[..., list[str]]) -> None:
     assert verdict.notes == ("of 8 pairs none was disturbed; none is discarded for that",)
 
 
+def test_the_title_names_checkouts_with_their_commits(
+    stand_in_pairs: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code.checkouts, "commit_of", {tmp_path: "89abcde-dirty"}.get)
+    stand_in_pairs(lambda name, layers: 0.0)
+    verdict = ab.verdict(
+        plan_of("a"), {"base": "old"}, str(tmp_path), ab.Gate(0.05), Path("log"), lambda *_: None
+    )
+    assert verdict.title == (
+        f"tiny: head {tmp_path} (89abcde-dirty) against base old on A CPU, threshold 5 %"
+    )
+
+
 def test_disturbed_pairs_are_counted(
     stand_in_pairs: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
