@@ -32,7 +32,8 @@ LAST = "CMX_WORKING_FOLDER_LAST"
 _LIBRARY = Path(sysconfig.get_path("stdlib"))
 # The file that a model was built from, as seen from the working folder or from the one beside it
 # that holds it: a report shows it, and must not show the user's own folders. And the SHA-256 of its
-# content or, where it imports others of its folder or reads settings there, of all together.
+# content or, where it imports others of its folder or reads settings there, or belongs to an
+# installed package, of all together.
 Origin: TypeAlias = Mapping[str, str]
 _SETTINGS = (".json", ".yaml", ".yml", ".toml", ".ini", ".cfg")
 _LONGEST = 256  # characters; what is longer is no name of a file
@@ -117,7 +118,7 @@ def origin(target: str) -> Origin:
     file, root = _file(sys.modules[name]), _root(name)
     if not file.is_file():
         return {}
-    files = [file] if _is_installed(root) else sorted(_imported(name, root))
+    files = sorted(_of_package(name, root) if _is_installed(root) else _imported(name, root))
     digests = [hashlib.sha256(one.read_bytes()).hexdigest() for one in files]
     lines = [f"{one} {path.relative_to(root)}" for one, path in zip(digests, files, strict=True)]
     whole = hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -141,8 +142,18 @@ def _root(name: str) -> Path:
 
 
 def _is_installed(folder: Path) -> bool:
-    """Whether a folder is where packages are installed: what they import is known by a version."""
+    """Whether a folder is where packages are installed."""
     return {"site-packages", "dist-packages"} & set(folder.parts) != set() or folder == _LIBRARY
+
+
+def _of_package(name: str, root: Path) -> set[Path]:
+    """The code and the settings of the installed package that a module belongs to: to follow what
+    so many files import would take seconds in every process. Of what this package is built on the
+    module alone, for a version says the rest."""
+    top = name.partition(".")[0]
+    if not (root / top).is_dir() or _is_needed(top):
+        return {_file(sys.modules[name])}
+    return {path for path in (root / top).rglob("*.*") if path.suffix in {".py", *_SETTINGS}}
 
 
 def _imported(name: str, root: Path) -> set[Path]:

@@ -149,6 +149,28 @@ def test_of_an_installed_module_the_file_alone(folders: tuple[Path, Path]) -> No
     assert found == {"file": "site-packages/own_installed.py", "sha256": digest}
 
 
+@pytest.mark.parametrize("changed", ["layers.py", "nets/__init__.py", "net.json"])
+def test_of_an_installed_package_all_of_its_code(folders: tuple[Path, Path], changed: str) -> None:
+    package = folders[1] / "site-packages" / "own_installed"
+    sys.path.insert(0, str(package.parent))
+    for name in ("__init__.py", "layers.py", "nets/__init__.py", "nets/net.py", "net.json"):
+        written(package / name, "")
+    importing.module_of("own_installed.nets.net")
+    before = importing.origin("own_installed.nets.net:build")
+    assert before["file"] == "site-packages/own_installed/nets/net.py"
+    written(package / "weights.bin", "1")
+    assert importing.origin("own_installed.nets.net:build") == before
+    written(package / changed, "1")
+    assert importing.origin("own_installed.nets.net:build")["sha256"] != before["sha256"]
+
+
+def test_of_what_this_package_is_built_on_the_module_alone() -> None:
+    version = importing.module_of("packaging.version")
+    assert version.__file__ is not None
+    digest = hashlib.sha256(Path(version.__file__).read_bytes()).hexdigest()
+    assert importing.origin("packaging.version:parse")["sha256"] == digest
+
+
 def test_the_command_line_is_not_broken_by_files_of_the_working_folder(tmp_path: Path) -> None:
     for name in ("typer.py", "queue.py", "pandas.py", "pydantic.py"):
         (tmp_path / name).write_text("raise RuntimeError('the wrong one')\n")
