@@ -25,7 +25,7 @@ from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import cells, code, pairs, price, rule
 from cmx_bench.gate.cells import TIMED
-from cmx_bench.gate.code import Told
+from cmx_bench.gate.code import RanBySide
 from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.gate.verdict import Comparison, Contrast, Verdict
@@ -160,12 +160,12 @@ class _Known:
     """What the rounds so far have shown, by the keys of cells; each round adds to it.
 
     `waiting` are the timed cells of the next round, `lost` those whose process died or hung once.
-    `told` is what each side ran, `contrast` what of it differs. `seconds` are those of the wall for
-    what is timed.
+    `by_side` is what each side ran, `contrast` what of it differs. `seconds` are those of the wall
+    for what is timed.
     """
 
     waiting: list[Cell]
-    told: Told = field(default_factory=dict)
+    by_side: RanBySide = field(default_factory=dict)
     contrast: Contrast | None = None
     untimed: dict[str, list[Comparison]] = field(default_factory=dict)
     timed: dict[str, Comparison] = field(default_factory=dict)
@@ -216,12 +216,14 @@ def _measure_a_round(asked: _Asked, known: _Known, log: Path, shared: Path) -> N
 def _measure_untimed(asked: _Asked, known: _Known, base: Server, head: Server) -> None:
     """The untimed cells that are left; in the first round also what code there is to compare."""
     for cell in _untimed_left(asked, known):
-        known.untimed[cell.key] = list(cells.untimed(cell, base, head, asked.timeout, known.told))
+        known.untimed[cell.key] = list(
+            cells.untimed(cell, base, head, asked.timeout, known.by_side)
+        )
     if known.contrast is None:
         for cell in {cell.model.name: cell for cell in reversed(asked.timed)}.values():
-            code.trace(cell, base, head, asked.timeout, known.told)
+            code.trace(cell, base, head, asked.timeout, known.by_side)
         models = {cell.model.name: cell.model.label for cell in asked.plan.cells}
-        known.contrast = code.contrast(known.told, asked.paths, models)
+        known.contrast = code.contrast(known.by_side, asked.paths, models)
         if _is_needless(asked, known):
             known.waiting = []
 
@@ -240,7 +242,7 @@ def _sides(asked: _Asked, known: _Known) -> dict[str, str]:
     measured = [pair for group in known.pairs.values() for pair in group]
     lines = {}
     for place, (side, path) in enumerate(asked.paths.items()):
-        ran = [*known.told.get(side, {}).values()]
+        ran = [*known.by_side.get(side, {}).values()]
         machines = [*(pair.environments[place] for pair in measured), *(o.environment for o in ran)]
         files = {pair.origins[place]: None for pair in measured if pair.origins[place]}
         lines[side] = ", ".join([code.described(path, ran, next(iter(machines), {})), *files])

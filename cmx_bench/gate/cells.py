@@ -12,7 +12,7 @@ from cmx_bench.cell import Cell
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import check, code, pairs, rule
-from cmx_bench.gate.code import Told
+from cmx_bench.gate.code import RanBySide
 from cmx_bench.gate.pairs import Pair, PairError, Worker
 from cmx_bench.gate.verdict import Comparison
 from cmx_bench.metrics import METRICS, Metric, first_of
@@ -65,14 +65,14 @@ def failed(cell: Cell, error: PairError, against: str) -> Comparison:
 
 
 def untimed(
-    cell: Cell, base: Server, head: Server, timeout: float, told: Told
+    cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBySide
 ) -> Iterator[Comparison]:
     """What is said of a cell of another measure than throughput: its metrics are exact, or judged
     by other commands.
 
     Args:
         timeout: the longest that an answer may take, in seconds.
-        told: gets what each side ran for it.
+        by_side: gets what each side ran for it.
     """
     metrics = [metric for metric in METRICS.values() if metric.measure == cell.measure]
     if not all(metric.exact for metric in metrics):
@@ -81,7 +81,7 @@ def untimed(
         yield replace(empty, state="INCOMPARABLE", reason=reason)
         return
     try:
-        old, new = _values(cell, base, head, timeout, told)
+        old, new = _values(cell, base, head, timeout, by_side)
     except PairError as error:
         yield failed(cell, error, base.name)
         return
@@ -94,7 +94,7 @@ _Values: TypeAlias = dict[str, list[float]]
 
 
 def _values(
-    cell: Cell, base: Server, head: Server, timeout: float, told: Told
+    cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBySide
 ) -> tuple[_Values, _Values]:
     """What a fresh process of each side measures.
 
@@ -109,7 +109,7 @@ def _values(
             try:
                 answer = pairs.ask(Worker(side, pipe, timeout), order)
                 values[side.name] = answer["values"]
-                code.keep(told, side.name, cell, answer)
+                code.keep(by_side, side.name, cell, answer)
             except PairError as error:
                 errors.append(error)
     if errors:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -45,13 +44,13 @@ class Ran:
     environment: Environment
 
 
-# What the processes of each side told, by the side's name and the model's.
-Told: TypeAlias = dict[str, dict[str, Ran]]
+# By the side's name and the model's.
+RanBySide: TypeAlias = dict[str, dict[str, Ran]]
 
 
-def trace(cell: Cell, base: Server, head: Server, timeout: float, told: Told) -> None:
-    """Has a fresh process of each side make the cell's model and run it once; `told` gets what ran.
-    Of a side that fails it gets nothing: the measurement will say why.
+def trace(cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBySide) -> None:
+    """Has a fresh process of each side make the cell's model and run it once; `by_side` gets what
+    ran. Of a side that fails it gets nothing: the measurement will say why.
 
     Args:
         timeout: the longest that an answer may take, in seconds.
@@ -60,20 +59,20 @@ def trace(cell: Cell, base: Server, head: Server, timeout: float, told: Told) ->
     order = {**pairs.described(cell), "cores": None, "extra_layers": 0, "trace": True}
     for side in (base, head):
         with interpreters.process(side, Target.TIME_IN_TURNS) as pipe, suppress(PairError):
-            keep(told, side.name, cell, pairs.ask(Worker(side, pipe, timeout), order))
+            keep(by_side, side.name, cell, pairs.ask(Worker(side, pipe, timeout), order))
 
 
-def keep(told: Told, side: str, cell: Cell, answer: Mapping[str, Any]) -> None:
+def keep(by_side: RanBySide, side: str, cell: Cell, answer: Mapping[str, Any]) -> None:
     """Adds what a process of a side tells of what ran; an older version of this package does not
     tell it."""
     if "sources" in answer:
-        of_side, model = told.setdefault(side, {}), cell.model.name
+        of_side, model = by_side.setdefault(side, {}), cell.model.name
         parts = {part: answer["sources"][part] for part in _PARTS}
         more = Ran(environment=answer["environment"], **parts)
         of_side[model] = _whole([of_side[model], more]) if model in of_side else more
 
 
-def contrast(told: Told, paths: Mapping[str, str], models: Mapping[str, str]) -> Contrast:
+def contrast(by_side: RanBySide, paths: Mapping[str, str], models: Mapping[str, str]) -> Contrast:
     """What of the code that models ran differs between two sides.
 
     Args:
@@ -81,7 +80,7 @@ def contrast(told: Told, paths: Mapping[str, str], models: Mapping[str, str]) ->
         models: labels of those that were to run, by their names.
     """
     sides = {
-        side: {model: _below(ran, path) for model, ran in told.get(side, {}).items()}
+        side: {model: _below(ran, path) for model, ran in by_side.get(side, {}).items()}
         for side, path in paths.items()
     }
     base, head = sides.values()
@@ -108,7 +107,7 @@ def contrast(told: Told, paths: Mapping[str, str], models: Mapping[str, str]) ->
             and not _is_equal(old.imported[name], new.imported[name])
         ) if len(same) == len(models) else (),
         files={
-            side: {models[model]: told_of.files for model, told_of in ran.items()}
+            side: {models[model]: used.files for model, used in ran.items()}
             for side, ran in sides.items()
         },
     )  # fmt: skip
@@ -118,7 +117,7 @@ def _whole(ran: Sequence[Ran]) -> Ran:
     """All that several processes ran."""
     return Ran(
         *(
-            {name: value for one in ran for name, value in getattr(one, part).items()}
+            {name: value for each in ran for name, value in getattr(each, part).items()}
             for part in (*_PARTS, "environment")
         )
     )
@@ -140,25 +139,23 @@ def _is_idle(checkout: str, ran: Iterable[Ran]) -> bool:
     return not any(Path(path).is_relative_to(folder) for path in every)
 
 
-def _is_same(one: Ran, other: Ran) -> bool:
-    common = one.versions.keys() & other.versions.keys()
+def _is_same(old: Ran, new: Ran) -> bool:
+    common = old.versions.keys() & new.versions.keys()
     return not (
-        _differing(one, other)
-        or any(one.versions[package] != other.versions[package] for package in common)
-        or _facts(one, other)
+        _differing(old, new)
+        or any(old.versions[package] != new.versions[package] for package in common)
+        or _facts(old, new)
     )
 
 
-def _differing(one: Ran, other: Ran) -> set[str]:
+def _differing(old: Ran, new: Ran) -> set[str]:
     """The names of what ran on either side and is not the same on both. Of a file that ran on one
     side alone it is enough that the other side could have run the same."""
-    one_has = ChainMap(dict(one.files), dict(one.libraries), dict(one.imported))
-    other_has = ChainMap(dict(other.files), dict(other.libraries), dict(other.imported))
-    ran = chain.from_iterable((ran.files, ran.libraries) for ran in (one, other))
+    old_has, new_has = ({**ran.imported, **ran.libraries, **ran.files} for ran in (old, new))
     return {
-        name for name in chain.from_iterable(ran)
-        if name not in one_has or name not in other_has
-        or not _is_equal(one_has[name], other_has[name])
+        name for name in chain(old.files, old.libraries, new.files, new.libraries)
+        if name not in old_has or name not in new_has
+        or not _is_equal(old_has[name], new_has[name])
     }  # fmt: skip
 
 
@@ -171,9 +168,9 @@ def _is_equal(one: str, other: str) -> bool:
         return False
 
 
-def _facts(one: Ran, other: Ran) -> dict[str, tuple[Any, Any]]:
+def _facts(old: Ran, new: Ran) -> dict[str, tuple[Any, Any]]:
     """What else of the environments differs: the interpreter, variables, the device's switches."""
-    differences = environment.differences(one.environment, other.environment)
+    differences = environment.differences(old.environment, new.environment)
     return {name: values for name, values in differences.items() if name not in _VERSIONS}
 
 

@@ -133,15 +133,15 @@ def _below(roots: Sequence[str], path: str) -> str:
 def _libraries() -> set[str]:
     """The files of compiled code that this process has loaded, the interpreter among them: by what
     Linux says, elsewhere the extension modules."""
-    extensions = {
+    paths = {
         path for module in list(sys.modules.values())
         if (path := getattr(module, "__file__", None)) and path.endswith(tuple(EXTENSION_SUFFIXES))
     }  # fmt: skip
     with suppress(OSError):
         lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
-        fields = [line.split(maxsplit=5) for line in lines]
-        extensions |= {found[5] for found in fields if len(found) == 6 and "x" in found[1]}
-    return {path for path in map(_file, extensions) if path}
+        mapped = [line.split(maxsplit=5) for line in lines]  # addresses, rights, …, path
+        paths |= {fields[5] for fields in mapped if len(fields) == 6 and "x" in fields[1]}
+    return {path for path in map(_file, paths) if path}
 
 
 def _version(package: str) -> str | None:

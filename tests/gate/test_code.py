@@ -55,8 +55,8 @@ def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Side:
 
 
 def contrast(base: Ran, head: Ran) -> Contrast:
-    told = {"base": {"net": base}, "head": {"net": head}}
-    return code.contrast(told, {"base": "one", "head": "other"}, {"net": "My net"})
+    by_side = {"base": {"net": base}, "head": {"net": head}}
+    return code.contrast(by_side, {"base": "one", "head": "other"}, {"net": "My net"})
 
 
 def said(*found: Contrast, comparisons: tuple[Comparison, ...] = ()) -> dict[str, str]:
@@ -149,9 +149,9 @@ def test_what_is_read_elsewhere_is_of_a_moment(side: Side, tmp_path: Path) -> No
 
 def test_only_some_models_differ(side: Side) -> None:
     one, other = side("one"), side("other", FILES | {"net.py": "depth = 3"})
-    told = {"base": {"net": one, "mixer": one}, "head": {"net": other, "mixer": one}}
+    by_side = {"base": {"net": one, "mixer": one}, "head": {"net": other, "mixer": one}}
     paths = {"base": "one", "head": "other"}
-    found = code.contrast(told, paths, {"net": "My net", "mixer": "Mixer", "gone": "Gone"})
+    found = code.contrast(by_side, paths, {"net": "My net", "mixer": "Mixer", "gone": "Gone"})
     assert (found.same, found.is_empty) == (("Mixer",), False)
     assert "all that Mixer uses" in said(found)["Same code"]
     assert "what Gone uses on the side of base: it failed there, or" in said(found)["Not known"]
@@ -169,24 +169,24 @@ def test_of_several_sides_one_is_not_compared(side: Side) -> None:
 
 
 def test_a_side_that_does_not_tell_is_not_the_same(side: Side) -> None:
-    told: code.Told = {}
+    by_side: code.RanBySide = {}
     code.keep(
-        told, "base", cell_of("net"), {"values": {}}
+        by_side, "base", cell_of("net"), {"values": {}}
     )  # as older versions of this package answer
-    assert told == {}
-    told["head"] = {"net": side("other")}
-    found = code.contrast(told, {"base": "one", "head": "other"}, {"net": "My net"})
+    assert by_side == {}
+    by_side["head"] = {"net": side("other")}
+    found = code.contrast(by_side, {"base": "one", "head": "other"}, {"net": "My net"})
     assert not found.is_empty
 
 
 def test_what_several_processes_of_a_model_tell_is_put_together(side: Side) -> None:
-    told: code.Told = {}
+    by_side: code.RanBySide = {}
     for file in ("net.py", "net.json"):
         ran = side(file, ran=(file,))
         sources = {part: getattr(ran, part) for part in code._PARTS} | {"of_later": 1}
-        code.keep(told, "base", cell_of("net"), {"environment": ENVIRONMENT, "sources": sources})
-    assert [*told["base"]["net"].files] == ["mypkg/net.py", "mypkg/net.json"]
-    found = code.contrast(told, {"base": "one", "head": "other"}, {"net": "My net"})
+        code.keep(by_side, "base", cell_of("net"), {"environment": ENVIRONMENT, "sources": sources})
+    assert [*by_side["base"]["net"].files] == ["mypkg/net.py", "mypkg/net.json"]
+    found = code.contrast(by_side, {"base": "one", "head": "other"}, {"net": "My net"})
     assert [*found.files["base"]["My net"]] == ["mypkg/net.py", "mypkg/net.json"]
 
 
