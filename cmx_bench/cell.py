@@ -18,6 +18,7 @@ Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "autocast"]
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 CompileMode: TypeAlias = Literal["none", "default", "reduce-overhead", "max-autotune"]
 Scope: TypeAlias = Literal["resolution", "setting"]
+ZERO = "zero"  # the word on operators that multiply and add up nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Model:
     what is published. `patch_size`, `kernel_size` and `activation` are read off the built model;
     None where it has none. `matched` says of one that was made to order to what, how far off it is
     and what it departs from (`designs.matches.told`); it is empty for others.
+    `counted_by` is the user's word on operators that no rule counts, by their names: `ZERO`, or the
+    `module:function` that gives their MACs.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Model:
     recipe: str = ""
     matched: Mapping[str, str | float] = field(default_factory=dict)
     resample: bool = False
+    counted_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,9 +138,9 @@ def _show(folder: Path, gate_claims: bool) -> None:
     measured = report.read(folder)
     page = report.save(measured, folder, "page")
     say(overview(measured, shutil.get_terminal_size((160, 24)).columns), page)
-    for beware in (headline.cut_off(measured), headline.too_wide(measured)):
-        if beware:
-            note(beware)
+    every = headline.cut_off(measured), headline.too_wide(measured), headline.unmet(measured)
+    for beware in filter(None, every):
+        note(beware)
     _note_disturbed(folder, measured)
     _exit_unless_fine(measured, gate_claims)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cmx_bench.cell import Cell
 from cmx_bench.execute import interpreters
@@ -81,40 +81,42 @@ def untimed(
         yield replace(empty, state="INCOMPARABLE", reason=reason)
         return
     try:
-        old, new = _values(cell, base, head, timeout, by_side)
+        base_answer, head_answer = _answers(cell, base, head, timeout, by_side)
     except PairError as error:
         yield failed(cell, error, base.name)
         return
+    old, new = base_answer["values"], head_answer["values"]
+    # An older version says no details, and takes no words either.
+    why = check.other_words(*(one.get("details", {}) for one in (base_answer, head_answer)))
     for name in dict.fromkeys((*old, *new)):
-        yield _exact(cell, name, old.get(name), new.get(name), base.name)
+        compared = _exact(cell, name, old.get(name), new.get(name), base.name)
+        yield replace(compared, state="INCOMPARABLE", reason=why) if why else compared
 
 
-# The samples of an exact measure by metric: one each.
-_Values: TypeAlias = dict[str, list[float]]
+_Answer: TypeAlias = Mapping[str, Any]  # the samples of an exact measure, one each, and details
 
 
-def _values(
+def _answers(
     cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBySide
-) -> tuple[_Values, _Values]:
+) -> tuple[_Answer, _Answer]:
     """What a fresh process of each side measures.
 
     Raises:
         PairError: a side failed.
     """
     order = {"measure": cell.measure, "trace": True, **pairs.described(cell)}
-    values: dict[str, _Values] = {}
+    answers: dict[str, _Answer] = {}
     errors: list[PairError] = []
     for side in (base, head):
         with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
             try:
-                answer = pairs.ask(Worker(side, pipe, timeout), order)
-                values[side.name] = answer["values"]
-                code.keep(by_side, side.name, cell, answer)
+                answers[side.name] = pairs.ask(Worker(side, pipe, timeout), order)
+                code.keep(by_side, side.name, cell, answers[side.name])
             except PairError as error:
                 errors.append(error)
     if errors:
         raise pairs.joined(errors)
-    return values[base.name], values[head.name]
+    return answers[base.name], answers[head.name]
 
 
 def _exact(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cmx_bench.gate import price, rule
 from cmx_bench.gate.outputs import sentences
@@ -99,7 +99,9 @@ def _compared(base: Report, head: Report, key: Key, threshold: float, against: s
     if new is None or new.value is None or new.status != "ok":
         return _absent(empty, base, head, old, new)
     if known.about.exact:
-        return exact(empty, old.value, new.value)
+        why = other_words(old.details, new.details)
+        found = exact(empty, old.value, new.value)
+        return replace(found, state="INCOMPARABLE", reason=why) if why else found
     if why := _incomparable(base, head, old, new, against):
         return replace(empty, state="INCOMPARABLE", reason=why)
     sides = [f"the {against}"] * old.disturbed + ["the run"] * new.disturbed
@@ -160,6 +162,23 @@ def _elsewhere(base: Report, head: Report, setting: str) -> str:
     settings = head.run.settings
     known = {one.key for one in settings} | {f"r{one.image_size}" for one in settings}
     return "" if setting in known else _listed(base.run.machine, head.run.machine)
+
+
+def other_words(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """In what the user's words on operators differ that two counts rest on; empty where in nothing.
+
+    Args:
+        old, new: the details of the one and the other.
+    """
+    then, now = (
+        {name: word["by"] for name, word in one.get("given", {}).items()} for one in (old, new)
+    )
+    differing = [
+        f"{name} {then.get(name, 'no word')}, now {now.get(name, 'no word')}"
+        for name in sorted(then | now)
+        if then.get(name) != now.get(name)
+    ]
+    return f"counted by other words: {', '.join(differing)}" if differing else ""
 
 
 def exact(empty: Comparison, old: float, new: float) -> Comparison:

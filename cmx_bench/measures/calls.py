@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures import dispatched
-from cmx_bench.models.building import build_on_meta
+from cmx_bench.measures import dispatched, given
+from cmx_bench.measures.counting import NO_WORDS, on_meta
+from cmx_bench.measures.workload import OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +106,21 @@ _KINDS: Mapping[str, _Rule] = {
 # --- MACs -----------------------------------------------------------------------------------------
 
 
-def macs_by_kind(build: Callable[[], nn.Module], image_size: int) -> Mapping[str, int]:
+def macs_by_kind(
+    build: Callable[[], nn.Module], image_size: int, counted_by: Mapping[str, str] = NO_WORDS
+) -> Mapping[str, int]:
     """The MACs of one image by the kind of work, exact.
 
-    Each call's are those that the dispatcher runs for it on the meta device.
+    Each call's are those that the dispatcher runs for it on the meta device. Those that are the
+    user's word are of no kind.
+
+    Args:
+        counted_by: see `cell.Model`.
 
     Raises:
         CountError: a call of no known kind has MACs; the text names it.
     """
-    model = build_on_meta(build).eval().requires_grad_(False)
+    model = on_meta(build).eval().requires_grad_(False)
     found: Counter[str] = Counter()
 
     def take(call: Call) -> Any:
@@ -125,6 +132,6 @@ def macs_by_kind(build: Callable[[], nn.Module], image_size: int) -> Mapping[str
             found[call.kind] += macs
         return output
 
-    with dispatched.counting() as ran, Calls(model, take):
+    with dispatched.counting(given.words(counted_by)) as ran, Calls(model, take):
         model(torch.empty(1, 3, image_size, image_size, device="meta"))
-    return found
+    return found + Counter({OTHER: ran.given.total()})

@@ -11,7 +11,7 @@ Both counters run on the meta device: they need shapes, not weights, and do no a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,11 +25,18 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from cmx_bench.errors import CountError, first_line
-from cmx_bench.measures import dispatched, traced
+from cmx_bench.errors import CountError, first_line, nearest
+from cmx_bench.measures import dispatched, free, given, traced
 from cmx_bench.measures.dispatched import Dispatched
+from cmx_bench.measures.given import NONE, Word
+from cmx_bench.measures.rules import RULES
 from cmx_bench.measures.traced import Trace
+from cmx_bench.measures.tracing import inlined
 from cmx_bench.models.building import build_on_meta
+from cmx_bench.models.tensors import convert
+
+NO_WORDS: Mapping[str, str] = {}
+_MOST = 3  # modules that a text names
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +45,54 @@ class Counts:
 
     ``macs``: multiply-accumulates. ``activations``: output elements of every counted operator,
     for attention those of both its products. ``operators``: MACs per traced operator, such as
-    ``aten::linear``; they add up to ``macs``.
+    ``aten::linear``; they add up to ``macs``. ``given`` are those of them that are the user's word.
     """
 
     macs: int
     activations: int
     operators: Mapping[str, int]
+    given: Mapping[str, int]
 
 
-def count(build: Callable[[], nn.Module], image_size: int, in_channels: int = 3) -> Counts:
+def count(
+    build: Callable[[], nn.Module],
+    image_size: int,
+    in_channels: int = 3,
+    counted_by: Mapping[str, str] = NO_WORDS,
+) -> Counts:
     """The counts of ``build()``'s model for one square image ``x: (1, in_channels, H, W)``.
 
-    ``build`` returns a fresh model on the current default device.
+    ``build`` returns a fresh model on the current default device; its floating-point tensors, of
+    whatever precision, are taken as fp32, as the image is.
+
+    Args:
+        counted_by: see `cell.Model`.
 
     Raises:
         CountError: as `count_module` does.
     """
     image = torch.empty(1, in_channels, image_size, image_size, device="meta")
-    return count_module(build_on_meta(build), image)
+    return count_module(on_meta(build), image, words=given.words(counted_by))
 
 
-def count_module(model: nn.Module, *inputs: Tensor) -> Counts:
+def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
+    """``build()``'s model on the meta device, its floating-point tensors fp32; but for one with
+    lazy layers, whose weights come later."""
+    model = build_on_meta(build)
+    if any(map(is_lazy, model.parameters())):
+        return model
+    return convert(model, "meta", torch.float32, torch.preserve_format)
+
+
+def count_module(model: nn.Module, *inputs: Tensor, words: Mapping[str, Word] = NONE) -> Counts:
     """The counts of one forward pass of a model on the meta device; it is left in evaluation mode
     and frozen.
 
     The first count walks a trace with fvcore and a rule for each operator, the second adds up what
-    torch's dispatcher runs.
+    torch's dispatcher runs. What has the user's word is left out of both, and added.
+
+    Args:
+        words: the user's, by operators.
 
     Raises:
         CountError: the model does not take such inputs, an operator is neither counted nor known to
@@ -79,13 +108,32 @@ def count_module(model: nn.Module, *inputs: Tensor) -> Counts:
     for parameter in model.parameters():  # torch's tracker of modules fails where one is an input
         if not is_lazy(parameter):
             parameter.requires_grad_(False)
-    with torch.no_grad(), set_stance("force_eager"):
+    with torch.no_grad(), set_stance("force_eager"), inlined():
         try:
-            return _count(model, inputs)
+            return _count(model, inputs, words)
         except _ForwardError:
             with suppress(_ForwardError), torch.device("meta"):  # for tensors made in forward
-                return _count(model, inputs)
+                return _count(model, inputs, words)
             raise
+
+
+def objection(name: str) -> str:
+    """Why no word on an operator can be taken; empty where it can, or where nobody knows the
+    operator before a model is imported."""
+    namespace, _, short = name.partition("::")
+    every = {one.partition(".")[0] for one in torch._C._dispatch_get_all_op_names()}
+    if name not in every:
+        known = any(one.startswith(f"{namespace}::") for one in every)
+        return f"torch has no operator {name}{nearest(name, every)}" if known else ""
+    packet = getattr(getattr(torch.ops, namespace), short)
+    overloads = [getattr(packet, overload) for overload in packet.overloads()]
+    if name in RULES or any(map(dispatched.has_rule, overloads)):
+        return f"{name} is counted by a rule of its own; leave it out"
+    if name in traced.composite():
+        return f"{name} is made of other operators, which are counted one by one; name those"
+    if any(map(free.reads, overloads)):
+        return f"{name} reads what a tensor holds, and models are counted by shapes alone"
+    return ""
 
 
 def _uncompiled(model: nn.Module) -> nn.Module:
@@ -104,31 +152,46 @@ class _ForwardError(CountError):
     """The model's own code raised."""
 
 
-def _count(model: nn.Module, inputs: tuple[Tensor, ...]) -> Counts:
-    ran = _run(model, inputs)
+def _count(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word]) -> Counts:
+    ran = _run(model, inputs, words)
     trace = _trace(_Outputs(model), inputs)
-    if (trace.macs, trace.activations) != (ran.macs, ran.activations):
+    if not _equal(trace, ran) and any(trace.unknown.values()):
+        unknown = {kind for kinds in trace.unknown.values() for kind in kinds}
+        with suppress(Exception):  # one that cannot be called by itself stays as it is
+            trace = _trace(_Outputs(model), inputs, unknown, words)
+    if not _equal(trace, ran):
         raise CountError(_difference(model, inputs, trace, ran))
-    return Counts(trace.macs, trace.activations, trace.operators)
+    operators = Counter(trace.operators) + ran.given
+    activations = trace.activations + ran.given_activations
+    return Counts(operators.total(), activations, operators, ran.given)
 
 
-def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> Dispatched:
+def _equal(trace: Trace, ran: Dispatched) -> bool:
+    return (trace.macs, trace.activations) == (ran.macs, ran.activations)
+
+
+def _run(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word]) -> Dispatched:
     try:
-        with dispatched.counting() as ran:
+        with dispatched.counting(words) as ran:
             model(*inputs)
     except CountError:
         raise
     except BaseException as error:  # a user's code raises anything
         shapes = " and ".join(str(tuple(one.shape)) for one in inputs)
         raise _ForwardError(
-            f"forward fails on a batch of shape {shapes}: {_told(error)}"
+            f"forward fails on a batch of shape {shapes}: {_told(error)}{_remedy(error)}"
         ) from error
     return ran
 
 
-def _trace(model: _Outputs, inputs: tuple[Tensor, ...]) -> Trace:
+def _trace(
+    model: _Outputs,
+    inputs: tuple[Tensor, ...],
+    by_parts: Iterable[str] = (),
+    words: Mapping[str, Word] = NONE,
+) -> Trace:
     try:
-        return traced.count(model, inputs)
+        return traced.count(model, inputs, by_parts, words)
     except CountError:
         raise
     except Exception as error:  # torch says in many ways what it cannot trace
@@ -139,6 +202,12 @@ def _trace(model: _Outputs, inputs: tuple[Tensor, ...]) -> Trace:
 
 def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}"
+
+
+def _remedy(error: BaseException) -> str:
+    if "fake impl" in str(error):
+        return ""  # torch says what to do
+    return "; wrap a model that takes anything else than such a batch"
 
 
 class _Outputs(nn.Module):
@@ -186,31 +255,42 @@ def _tensors(output: Any) -> Iterator[Tensor]:
 
 
 def _difference(model: nn.Module, inputs: tuple[Tensor, ...], trace: Trace, ran: Dispatched) -> str:
-    """Why two counts differ: the innermost module where they do, and what is not counted there."""
+    """Why two counts differ: the modules where they do, and what is not counted there."""
     root = type(model).__name__
     places = {name: name.replace("model", root, 1) for name in trace.modules if name}
-    deepest = sorted(places, key=lambda name: -name.count("."))
-    differs = (n for n in deepest if trace.modules[n] != _total(ran, places[n]))
-    name = next(differs, "model")
-    operators = ran.modules.get(places[name], Counter[str]())
-    wholly = _trace(_Outputs(model, everything=True), inputs)
-    if (wholly.macs, wholly.activations) == (ran.macs, ran.activations):
+    ours = {name: ran.modules.get(place, Counter()) for name, place in places.items()}
+    called = (name for name in places if ours[name] or trace.modules[name])
+    own = _own(ours)
+    more = _own({name: Counter({"": ours[name].total() - trace.modules[name]}) for name in called})
+    names = [name for name in places if name in more and more[name][""]] or ["model"]
+    if _equal(_trace(_Outputs(model, everything=True), inputs), ran):
+        told = [f"{places[name]} ({_listed(own[name])})" for name in names]
+        rest = f" and {len(told) - _MOST} more modules" if len(told) > _MOST else ""
+        dead = ", ".join(told[:_MOST]) + rest
         return (
-            f"{places[name]} computes what no output of the model depends on, "
-            f"{ran.macs - trace.macs} MACs in all ({_listed(operators)}): "
-            f"return it, or delete that code"
+            f"no output of the model depends on what is computed in {dead}, "
+            f"{ran.macs - trace.macs} MACs in all: return it, or delete that code"
         )
+    [name, *_] = names
+    traced_here = own[name].total() - (more[name][""] if name in more else 0)
     unknown = ", ".join(trace.unknown[name])
     return (
-        f"two counts differ in {places[name]}: "
-        f"{operators.total()} MACs ran ({_listed(operators)}), its trace has {trace.modules[name]}"
+        f"two counts differ in {places[name]}: {own[name].total()} MACs ran "
+        f"({_listed(own[name]) or 'none'}), and its trace has {traced_here}"
         + (f"; no rule counts what has a cost of {unknown}" if unknown else "")
     )
 
 
-def _total(ran: Dispatched, place: str) -> int:
-    return ran.modules.get(place, Counter[str]()).total()
+def _own(modules: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
+    """What modules have beside those inside them, the innermost first."""
+    own: dict[str, Counter[str]] = {}
+    for name in sorted(modules, key=lambda name: -name.count(".")):
+        own[name] = Counter(modules[name])
+        for other, counts in own.items():
+            if other.startswith(f"{name}."):
+                own[name].subtract(counts)
+    return own
 
 
 def _listed(macs: Mapping[str, int]) -> str:
-    return ", ".join(f"{operator} {count}" for operator, count in sorted(macs.items()))
+    return ", ".join(f"{operator} {count}" for operator, count in sorted(macs.items()) if count)

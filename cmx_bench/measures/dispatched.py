@@ -1,8 +1,8 @@
 """The second count: every operator that torch's dispatcher is asked for, one by one.
 
 What a model calls is made of operators of a closed set, and all of them come by here. Each has a
-cost, or it is free, or it is refused by name. It is free because torch tags it so, because of its
-schema, or by the table below. So nothing is left out, whatever the trace knows (see `traced`).
+cost, or it is free (see `free`), or torch itself writes it with others, or it is refused by name.
+So nothing is left out, whatever the trace knows (see `traced`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from math import nan, prod
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+from torch._decomp import decomposition_table
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -26,9 +26,33 @@ from torch.utils.module_tracker import ModuleTracker
 
 from cmx_bench.errors import CountError
 from cmx_bench.measures import spelt
+from cmx_bench.measures.free import is_free, plain, reads, shares
+from cmx_bench.measures.given import NONE, Word, bound
 from cmx_bench.measures.spelt import Operand
+from cmx_bench.measures.tracing import whole
 
 _Rule: TypeAlias = Callable[[Sequence[Any], Tensor], int]  # of the arguments and the first output
+
+
+def _expanded(args: Sequence[Any], out: Tensor) -> int:
+    """The elements of the product of three, which ``_trilinear`` adds up."""
+    factors = []
+    for factor, added in zip(args[:3], args[3:6], strict=True):
+        for dim in sorted(added):
+            factor = factor.unsqueeze(dim)  # noqa: PLW2901
+        factors.append(factor)
+    return prod(map(max, zip(*(factor.shape for factor in factors), strict=True)))
+
+
+def _weighted(args: Sequence[Any], out: Tensor) -> int:
+    """Of the rows of a table that a bag adds up, each times its weight; without weights none."""
+    return 0 if args[6] is None else args[1].numel() * args[0].shape[-1]
+
+
+def _distances(args: Sequence[Any], out: Tensor) -> int:
+    """As ``(x[:, None] - y).pow(2).sum(-1)``; other powers multiply nothing."""
+    return out.numel() * args[0].shape[-1] if len(args) == 2 or args[2] == 2 else 0
+
 
 # What torch's own counter of FLOPs has no formula for. Every MAC is two FLOPs there.
 _MACS: Mapping[str, _Rule] = {
@@ -37,58 +61,29 @@ _MACS: Mapping[str, _Rule] = {
     "aten::dot": lambda args, out: args[0].numel(),
     "aten::vdot": lambda args, out: args[0].numel(),
     "aten::addbmm": lambda args, out: args[1].numel() * args[2].shape[-1],
+    "aten::_trilinear": _expanded,
+    **dict.fromkeys(("aten::_euclidean_dist", "aten::_cdist_forward"), _distances),
+    **dict.fromkeys(("aten::_embedding_bag", "aten::_embedding_bag_forward_only"), _weighted),
     "torchvision::deform_conv2d": lambda args, out: (
         out.shape[0] * prod(out.shape[2:]) * args[1].numel()
     ),
 }
-
-# Free operators of aten that torch tags neither as elementwise nor as a reduction, beside views and
-# makers of tensors. What is not here has a cost, or is refused: solvers and factorisations, Fourier
-# transforms, distances, trilinear products.
-_FREE = spelt.LINEAR | frozenset(
-    """
-    native_layer_norm native_group_norm native_batch_norm _native_batch_norm_legit
-    _batch_norm_no_update _batch_norm_with_update _fused_rms_norm _weight_norm_interface renorm
-    _softmax _log_softmax _safe_softmax _masked_softmax
-
-    hardswish glu _prelu_kernel log_sigmoid_forward rrelu_with_noise heaviside copysign
-    floor_divide polar fake_quantize_per_tensor_affine_cachemask
-    fake_quantize_per_channel_affine_cachemask
-    _fake_quantize_per_tensor_affine_cachemask_tensor_qparams
-
-    max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d
-    fractional_max_pool2d fractional_max_pool3d max_unpool2d max_unpool3d
-    _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d
-    _upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa grid_sampler_2d
-    grid_sampler_3d affine_grid_generator
-
-    cummax _cummax_helper cummin _cummin_helper cumprod logcumsumexp median nanmedian mode
-    kthvalue sort topk searchsorted bucketize isin histc histogram hash_tensor dist
-
-    embedding _embedding_bag _embedding_bag_forward_only embedding_renorm put index_fill
-    nonzero_static diagonal_scatter as_strided_scatter block_diag _chunk_cat _unsafe_masked_index
-    _unsafe_masked_index_put_accumulate _pack_padded_sequence
-
-    fill zero resize resize_as set bernoulli normal uniform random exponential geometric cauchy
-    log_normal multinomial poisson binomial linspace logspace
-
-    nll_loss_forward nll_loss2d_forward binary_cross_entropy mse_loss smooth_l1_loss huber_loss
-    binary_cross_entropy_with_logits soft_margin_loss multi_margin_loss
-    multilabel_margin_loss_forward _ctc_loss _linalg_check_errors
-    """.split()  # noqa: SIM905
-)
 
 
 @dataclass(slots=True)
 class Dispatched:
     """What torch ran. Modules have the names that ``ModuleTracker`` gives them.
 
-    ``modules``: MACs by module, those inside it included, and by operator.
+    ``modules``: MACs by module, those inside it included, and by operator. ``given``: MACs by
+    operator where these are the user's word, and the output elements of what cost any; the rest
+    holds none of them.
     """
 
     operators: Counter[str] = field(default_factory=Counter)
     activations: int = 0
     modules: dict[str, Counter[str]] = field(default_factory=dict)
+    given: Counter[str] = field(default_factory=Counter)
+    given_activations: int = 0
 
     @property
     def macs(self) -> int:
@@ -96,8 +91,11 @@ class Dispatched:
 
 
 @contextmanager
-def counting() -> Iterator[Dispatched]:
+def counting(words: Mapping[str, Word] = NONE) -> Iterator[Dispatched]:
     """Counts what runs inside, as it runs.
+
+    Args:
+        words: the user's, by operators.
 
     Raises:
         CountError: an operator is neither counted nor free, or reads what a tensor holds.
@@ -105,7 +103,7 @@ def counting() -> Iterator[Dispatched]:
     with (
         ModuleTracker() as modules,
         _Called() as called,
-        _Dispatch(modules, called) as dispatch,
+        _Dispatch(modules, called, words) as dispatch,
     ):
         yield dispatch.counted
 
@@ -113,24 +111,31 @@ def counting() -> Iterator[Dispatched]:
 class _Dispatch(TorchDispatchMode):
     supports_higher_order_operators = True
 
-    def __init__(self, modules: ModuleTracker, called: _Called) -> None:
+    def __init__(self, modules: ModuleTracker, called: _Called, words: Mapping[str, Word]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.counted = Dispatched()
         self._modules = modules
         self._called = called
+        self._words = words
         self._products = _Products()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
         if isinstance(func, torch._ops.HigherOrderOperator):
             raise self._refused(func)
+        if word := self._words.get(func._schema.name):
+            output = func(*args, **named)
+            self._give(word, word.macs(func, args, named, output), output)
+            return output
         rule = _rule(func)
         if rule is None:
             with self:  # in inference mode, operators come whole that elsewhere come in parts
                 output = func.decompose(*args, **named)
             if output is not NotImplemented:
                 return output
-            self._judge(func, args, named)
+            self._refuse_reading(func, args, named)
+            if not is_free(func):
+                return self._in_parts(func, args, named)
         output = func(*args, **named)
         tensors = _tensors(output)
         spelt_out = self._products.follow(func, args, named, tensors)
@@ -138,15 +143,21 @@ class _Dispatch(TorchDispatchMode):
             self._add(func, macs, tensors[0].numel())
         return output
 
-    def _judge(self, func: Any, args: Any, named: Any) -> None:
-        """Lets pass what is free, and runs on shapes alone."""
+    def _in_parts(self, func: Any, args: Any, named: Any) -> Any:
+        """What torch itself writes with other operators is counted by these."""
+        parts = decomposition_table.get(func)
+        if parts is None:
+            raise self._refused(func)
+        with self:
+            return parts(*args, **named)
+
+    def _refuse_reading(self, func: Any, args: Any, named: Any) -> None:
         if _reads(func, args, named):
             raise CountError(
                 f"{self._caller(func)} needs to know what a tensor holds: "
-                f"what it computes, and so its MACs, depends on the image"
+                f"what it computes, and so its MACs, depends on the image; where they do not, skip "
+                f"it if that tensor is_meta"
             )
-        if not _is_free(func) or _weighs(func, args, named):
-            raise self._refused(func)
 
     def _add(self, func: Any, macs: int, elements: int) -> None:
         name = func._schema.name
@@ -155,8 +166,20 @@ class _Dispatch(TorchDispatchMode):
         for module in self._modules.parents - {"Global"}:
             self.counted.modules.setdefault(module, Counter())[name] += macs
 
+    def _give(self, word: Word, macs: int, output: Any) -> None:
+        self.counted.given[word.operator] += macs
+        if macs:
+            self.counted.given_activations += sum(one.numel() for one in _tensors(output)[:1])
+
     def _refused(self, func: Any) -> CountError:
-        return CountError(f"no rule counts {self._caller(func)}")
+        refused = f"no rule counts {self._caller(func)}"
+        if isinstance(func, torch._ops.HigherOrderOperator):
+            return CountError(f"{refused}: write it without, at least where a tensor is_meta")
+        name = func._schema.name
+        return CountError(
+            f"{refused}: where it multiplies and adds up nothing, say macs: {{zero: [{name}]}} in "
+            f"the suite, else macs: {{rules: {{{name}: 'module:function'}}}}"
+        )
 
     def _caller(self, func: Any) -> str:
         """The operator, what it was called as, and the module that calls it."""
@@ -173,7 +196,7 @@ class _Called(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.name = resolve_name(func) or ""
-        return func(*args, **(kwargs or {}))
+        return whole(func, args)(*args, **(kwargs or {}))
 
 
 def _tensors(value: Any) -> list[Tensor]:
@@ -186,76 +209,25 @@ def _tensors(value: Any) -> list[Tensor]:
 def _rule(func: Any) -> Callable[[Any, Any, Any], int] | None:
     """The MACs of a call, of its arguments and output."""
     if own := _MACS.get(func._schema.name):
-        return lambda args, named, output: own(args, output)
+        return lambda args, named, output: own(
+            bound(func._schema, args, named)[0], _tensors(output)[0]
+        )
     if formula := flop_registry.get(func._overloadpacket):
         return lambda args, named, output: formula(*args, **named, out_val=output) // 2
     return None
 
 
-# --- what is free ---------------------------------------------------------------------------------
-
-_FREE_TAGS = {torch.Tag.pointwise, torch.Tag.reduction, torch.Tag.inplace_view}
-_READING_TAGS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+def has_rule(func: Any) -> bool:
+    """Whether an overload of an operator is counted."""
+    return _rule(func) is not None
 
 
 def _reads(func: Any, args: Any, named: Any) -> bool:
-    """Whether the result, or its shape, depends on what a tensor on the meta device would hold."""
+    """Whether a call's does, of a tensor on the meta device."""
     tensors = _tensors((args, named))
     if func._overloadpacket is torch.ops.aten.index:
         tensors = [mask for mask in tensors[1:] if mask.dtype in {torch.bool, torch.uint8}]
-    return bool(_READING_TAGS & set(func.tags)) and any(tensor.is_meta for tensor in tensors)
-
-
-@cache
-def _is_free(func: Any) -> bool:
-    """Elementwise, a reduction, a view, a question, a maker of tensors, or one of the table."""
-    schema, name = func._schema, _plain(func)
-    for one in (func, *_functional(func)):
-        if _FREE_TAGS & set(one.tags) or any(map(_shares, one._schema.returns)):
-            return True
-    if not any(map(_is_tensor, schema.returns)) and not any(map(_is_written, schema.arguments)):
-        return True
-    if func.namespace != "aten":
-        return False
-    if not any(_is_tensor(one) for one in schema.arguments):
-        return True
-    return name in _FREE or name.startswith("new_") or name.endswith("_like")
-
-
-def _weighs(func: Any, args: Any, named: Any) -> bool:
-    """Whether a bag of embeddings is a weighted sum, which is a product with a sparse matrix."""
-    return "per_sample_weights" in {
-        one.name
-        for one, value in zip(func._schema.arguments, args, strict=False)
-        if isinstance(value, Tensor)
-    } | {name for name, value in named.items() if isinstance(value, Tensor)}
-
-
-def _is_tensor(argument: Any) -> bool:
-    return "Tensor" in str(argument.type)
-
-
-def _is_written(argument: Any) -> bool:
-    return argument.alias_info is not None and argument.alias_info.is_write
-
-
-def _shares(result: Any) -> bool:
-    """Whether it is a view: it shares the elements of an argument, and writes none."""
-    return result.alias_info is not None and not result.alias_info.is_write
-
-
-def _functional(func: Any) -> Iterator[Any]:
-    """The overloads of ``eq`` for ``eq_``, whose tag torch does not repeat, and of a ``_copy``."""
-    name = _plain(func).removesuffix("_copy")
-    packet = getattr(getattr(torch.ops, func.namespace), name, None)
-    for overload in packet.overloads() if packet else ():
-        yield getattr(packet, overload)
-
-
-def _plain(func: Any) -> str:
-    """An operator's name without the ``_`` of one that works in place."""
-    name: str = func._overloadpacket.__name__
-    return name.removesuffix("_")
+    return reads(func) and any(tensor.is_meta for tensor in tensors)
 
 
 # --- products that are spelt elementwise ----------------------------------------------------------
@@ -273,8 +245,8 @@ class _Products:
         exponent = args[1] if len(args) > 1 else None
         if isinstance(exponent, Tensor):
             exponent = nan
-        name = spelt.of_power(_plain(func), exponent)
-        view = any(_shares(one) for one in schema.returns)
+        name = spelt.of_power(plain(func), exponent)
+        view = any(shares(one) for one in schema.returns)
         outs = {one.name for one in schema.arguments if one.is_out}
         read = [value for key, value in named.items() if key not in outs]
         operands = [self._operand(tensor) for tensor in _tensors((args, read))]
@@ -287,11 +259,11 @@ class _Products:
         return counted
 
     def _operand(self, tensor: Tensor) -> Operand:
+        elements, distinct = tensor.numel(), _distinct(tensor)
         known = self._known.get(_storage(tensor))
-        distinct, product = _distinct(tensor), False
-        if known:
-            distinct, product = min(distinct, known[0].distinct), known[0].product
-        return Operand(tensor.numel(), distinct, product)
+        if known is None:
+            return Operand(elements, distinct)
+        return known[0]._replace(elements=elements, distinct=min(distinct, known[0].distinct))
 
     def _learn(self, output: Tensor, result: Operand) -> None:
         place = _storage(output)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures import Samples
+from cmx_bench.measures import Watched, given
 from cmx_bench.measures.counting import count
 from cmx_bench.models.building import build
 
 
-def measure(model: Model, setting: Setting) -> Samples:
-    """Multiply-accumulates and activations of one image of the setting's size."""
-    counts = count(lambda: build(model, setting.image_size), setting.image_size)
-    return {"macs": [counts.macs], "activations": [counts.activations]}
+def measure(model: Model, setting: Setting) -> Watched:
+    """Multiply-accumulates and activations of one image of the setting's size.
+
+    The details hold the user's words that they rest on.
+    """
+    size = setting.image_size
+    counts = count(lambda: build(model, size), size, counted_by=model.counted_by)
+    words = given.told(model.counted_by, counts.given)
+    return Watched(
+        {"macs": [counts.macs], "activations": [counts.activations]},
+        details={"given": words} if words else {},
+    )

@@ -53,9 +53,10 @@ def measure(model: Model, setting: Setting) -> Watched:
         raise SkipError(
             "a compiled model has no operators one by one: a setting with compile: none"
         )
-    macs = macs_by_kind(lambda: build(model, setting.image_size), setting.image_size)
+    size = setting.image_size
+    macs = macs_by_kind(lambda: build(model, size), size, model.counted_by)
     compute, bandwidth = compute_peak(setting), bandwidth_peak(setting)
-    module = place(build(model, setting.image_size), setting)
+    module = place(build(model, size), setting)
     forward = forward_of(module, setting)
     forward()  # allocates, and lets cuDNN try its algorithms
     passes = [_timed(forward, module, setting) for _ in range(PASSES)]
@@ -166,6 +167,8 @@ def _work(
             "seconds": [one.by_kind[kind] for one in passes],
         }
         for kind, count in macs.items()
+        if kind != OTHER
     }
     rest = [one.seconds - sum(one.by_kind.values()) for one in passes]
-    return work | {OTHER: {"macs": 0, "bytes": 0, "seconds": rest}}
+    given = macs.get(OTHER, 0) * batch_size  # by the user's word
+    return work | {OTHER: {"macs": given, "bytes": 0, "seconds": rest}}

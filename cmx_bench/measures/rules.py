@@ -174,6 +174,26 @@ def _applied(steps: Value, weights: Values) -> Cost:
     return macs, count * sum(rows for rows, _ in matrices)
 
 
+def _bilinear(inputs: Values, outputs: Values) -> Cost:
+    """``x: (..., I)``, ``y: (..., J)``, a weight ``(O, I, J)``: its product with both, added up."""
+    elements = prod(shape_of(outputs[0]))
+    return elements * prod(shape_of(inputs[2])[1:]), elements
+
+
+def _distances(inputs: Values, outputs: Values) -> Cost:
+    """Squares of differences, ``x: (..., P, D)`` from ``y: (..., R, D)``; other powers are free."""
+    elements = prod(shape_of(outputs[0]))
+    return (elements * shape_of(inputs[0])[-1], elements) if inputs[2].toIValue() == 2 else (0, 0)
+
+
+def _bag(inputs: Values, outputs: Values) -> Cost:
+    """Rows of a table ``(N, D)`` added up, each times its weight; free without weights."""
+    if not inputs[6].isCompleteTensor():
+        return 0, 0
+    rows = prod(shape_of(inputs[1]))
+    return rows * shape_of(inputs[0])[-1], prod(shape_of(outputs[0]))
+
+
 def _deformed(inputs: Values, outputs: Values) -> Cost:
     """As an ordinary convolution; interpolating the pixels is resampling, and free."""
     return _filtered(inputs[1], outputs[0]), prod(shape_of(outputs[0]))
@@ -204,6 +224,9 @@ RULES: Mapping[str, Rule] = {
     "aten::tensordot": _tensordot,
     **dict.fromkeys(("aten::linalg_multi_dot", "aten::chain_matmul"), _chain),
     "aten::linalg_vecdot": _elementwise,
+    "aten::bilinear": _bilinear,
+    "aten::cdist": _distances,
+    "aten::embedding_bag": _bag,
     "aten::scaled_dot_product_attention": _attention,
     "aten::einsum": einsum,
     **dict.fromkeys(("aten::lstm", "aten::gru", "aten::rnn_tanh", "aten::rnn_relu"), _recurrent),

@@ -1,24 +1,26 @@
 """The first count: fvcore walks a trace, with a rule for each operator that has a cost.
 
 An operator without a rule counts nothing here. That hides no work: the second count (see
-`dispatched`) knows each operator that such a one is made of, and the two must agree.
+`dispatched`) knows each operator that such a one is made of, and the two must agree. Where they do
+not, such a one can be counted by its parts.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import nan, prod
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from fvcore.nn.jit_analysis import JitModelAnalysis
 from torch import Tensor, nn
 
-from cmx_bench.measures import spelt
-from cmx_bench.measures.rules import RULES, Rule, Values, einsum, items_of, shape_of
+from cmx_bench.measures import dispatched, spelt
+from cmx_bench.measures.given import NONE, Word
+from cmx_bench.measures.rules import RULES, Rule, Value, Values, einsum, items_of, shape_of
 from cmx_bench.measures.spelt import Operand
 from cmx_bench.measures.tracing import ConvolveOnMeta, RecordConvolutions
 
@@ -43,11 +45,21 @@ class Trace:
         return sum(self.operators.values())
 
 
-def count(model: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:
-    """The operators that the model's output, made of tensors, depends on."""
+def count(
+    model: nn.Module,
+    inputs: tuple[Tensor, ...],
+    by_parts: Iterable[str] = (),
+    words: Mapping[str, Word] = NONE,
+) -> Trace:
+    """The operators that the model's output, made of tensors, depends on.
+
+    Args:
+        by_parts: operators without a rule to count by those that torch makes them of.
+        words: the user's, on such as these may be made of.
+    """
     analysis = JitModelAnalysis(model, inputs).tracer_warnings("none")
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    analysis.set_op_handle(**_handles())
+    analysis.set_op_handle(**_handles(), **{kind: _in_parts(kind, words) for kind in by_parts})
     with RecordConvolutions(), ConvolveOnMeta():  # type: ignore[no-untyped-call]
         operators = Counter(analysis.by_operator())
     activations = operators.pop(_ACTIVATIONS, 0)
@@ -59,7 +71,7 @@ def count(model: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:
         name: [
             kind
             for kind in sorted(analysis.unsupported_ops(name))
-            if kind in _composite() or not kind.startswith("aten::")  # Python's and script's
+            if kind in composite() or not kind.startswith("aten::")  # Python's and script's
         ]
         for name in by_module
     }
@@ -67,7 +79,7 @@ def count(model: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:
 
 
 @cache
-def _composite() -> frozenset[str]:
+def composite() -> frozenset[str]:
     """The operators that are made of others."""
     registered = torch._C._dispatch_get_registrations_for_dispatch_key("CompositeImplicitAutograd")
     return frozenset(name.partition(".")[0] for name in registered)
@@ -122,6 +134,31 @@ def _following(kind: str, products: dict[int, Operand]) -> _Handle:
         return _follow(kind, spelt.of_power(name, exponent), view, inputs, outputs, products)
 
     return handle
+
+
+def _in_parts(kind: str, words: Mapping[str, Word]) -> _Handle:
+    """Of an operator that is called once more, by itself, and watched: see `dispatched`."""
+
+    def handle(inputs: Values, outputs: Values) -> Counter[str]:
+        arguments = list(map(_argument, inputs))
+        call = torch._C._jit_get_operation(kind)[0]
+        [schema, *_] = [one for one in torch._C._jit_get_schemas_for_operator(kind)
+                        if len(one.arguments) == len(arguments)]  # fmt: skip
+        names = (argument.name for argument in schema.arguments)
+        with dispatched.counting(words) as ran:
+            call(**dict(zip(names, arguments, strict=True)))
+        return Counter({kind: ran.macs, _ACTIVATIONS: ran.activations})
+
+    return handle
+
+
+def _argument(value: Value) -> Any:
+    """What stood for a value when the trace was made, on the meta device."""
+    if value.isCompleteTensor():
+        return torch.empty(shape_of(value), dtype=value.type().dtype(), device="meta")
+    if value.node().kind() == "prim::ListConstruct":
+        return list(map(_argument, items_of(value)))
+    return value.toIValue()
 
 
 def _einsum_or_spelt(products: dict[int, Operand]) -> _Handle:

@@ -1,12 +1,16 @@
-"""Traces on the meta device, and code that a trace shows as one operator without parts."""
+"""How models run to be counted: on the meta device, by operators that both counts can see."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
+from torch.jit import ScriptFunction
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -71,7 +75,12 @@ def _recorded_transposed(  # noqa: PLR0913, PLR0917
     return torch._convolution(input, weight, bias, *shape, False, False, False, False)
 
 
+def _dot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    return torch.einsum("...i,...i->...", x.conj().movedim(dim, -1), y.movedim(dim, -1))
+
+
 _RECORDED: Mapping[Callable[..., Tensor], Callable[..., Tensor]] = {
+    torch.linalg.vecdot: _dot,
     torch.conv1d: _recorded_convolution(torch.conv1d),
     torch.conv2d: _recorded_convolution(torch.conv2d),
     torch.conv3d: _recorded_convolution(torch.conv3d),
@@ -79,3 +88,52 @@ _RECORDED: Mapping[Callable[..., Tensor], Callable[..., Tensor]] = {
     torch.conv_transpose2d: _recorded_transposed,
     torch.conv_transpose3d: _recorded_transposed,
 }
+
+
+def whole(func: Callable[..., Any], args: Sequence[Any]) -> Callable[..., Any]:
+    """The function that computes the same by one operator, where torch has none or several: of a
+    dot product along a dimension, and of a convolution of complex numbers, which it makes of three.
+    """
+    is_complex = any(isinstance(one, Tensor) and one.is_complex() for one in args[:2])
+    return _RECORDED.get(func, func) if is_complex or func is torch.linalg.vecdot else func
+
+
+# --- code without parts ---------------------------------------------------------------------------
+
+_CALL = ScriptFunction.__call__
+
+
+def _inline(function: Any, *args: Any, **named: Any) -> Any:
+    """What the code gives that a scripted function was made of; of a traced one it is lost."""
+    code = getattr(function, "_torchdynamo_inline", None)
+    return _CALL(function, *args, **named) if code is None else code(*args, **named)
+
+
+def _apply(function: Any, *args: Any, **named: Any) -> Any:
+    """What `apply` of a function of autograd gives where no gradient is wanted."""
+    if function.setup_context is not Function.setup_context:
+        return function.forward(*args, **named)
+    context: Any = FunctionCtx()
+    context.needs_input_grad = (False,) * len(args)
+    return function.forward(context, *args, **named)
+
+
+_REPLACED: Sequence[tuple[Any, str, Any]] = (
+    (ScriptFunction, "__call__", _inline),
+    (Function, "apply", classmethod(_apply)),
+    (torch.jit, "is_tracing", lambda: False),
+)
+
+
+@contextmanager
+def inlined() -> Iterator[None]:
+    """Lets scripted functions, and `forward` of autograd's functions, run as code of the model, and
+    code that asks whether it is traced run as it does elsewhere."""
+    before = [(owner, name, vars(owner)[name]) for owner, name, _ in _REPLACED]
+    try:
+        for replaced in _REPLACED:
+            setattr(*replaced)
+        yield
+    finally:
+        for replaced in before:
+            setattr(*replaced)

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from cmx_bench.errors import first_line
 from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
+from cmx_bench.models.tensors import convert
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,14 @@ def run(
     batch_size: int = 1,
     may_want_values: Callable[[BaseException], bool] = lambda error: True,
 ) -> Trial:
-    """Runs `build()`'s model on shapes alone or, where it may read a value, on the CPU; on one
-    image or, where it takes no less, on a batch.
+    """Runs `build()`'s model in fp32 on shapes alone or, where it may read a value, on the CPU; on
+    one image or, where it takes no less, on a batch.
 
     Raises:
         ModelError: it cannot be built.
     """
     for device, make in (("meta", build_on_meta), ("cpu", _build_on_cpu)):
-        module = make(build)
+        module = convert(make(build), device, torch.float32, torch.preserve_format)
         for images in dict.fromkeys((1, batch_size)):
             trial, problem = _tried(module, device, (images, 3, image_size, image_size))
             if trial.late or problem is None:

@@ -49,13 +49,15 @@ def models(
         SuiteError: an entry stands for no model, with its place in the file.
         PlanError: files are given, and none is called like a model.
     """
+    counted_by = _counted_by(suite_file, allow_import)
     named: dict[int, Model] = {}
     matches: dict[int, MatchEntry] = {}
     for index, entry in enumerate(suite_file.suite.models):
         if isinstance(entry, MatchEntry):
             matches[index] = entry
         else:
-            named[index] = _resolve(suite_file, index, entry, allow_import, given)
+            model = _resolve(suite_file, index, entry, allow_import, given)
+            named[index] = replace(model, counted_by=counted_by)
     known = {model.name: model for model in named.values()}
     placed = list(named.items())
     for index, entry in matches.items():
@@ -71,6 +73,23 @@ def models(
             f"--weights: no file is called like a model of the suite, such as {placed[0][1].name}"
         )
     return sorted(placed, key=lambda one: one[0])
+
+
+def _counted_by(suite_file: SuiteFile, allow_import: bool) -> Mapping[str, str]:
+    """The user's words on operators that no rule counts: see `cell.Model`."""
+    error, macs = suite_file.document.error, suite_file.suite.macs
+    for place, name in enumerate(macs.zero):
+        if why := counting.objection(name):
+            raise error(("macs", "zero", place), f"zero: {why}")
+    for name, target in macs.rules.items():
+        if why := counting.objection(name):
+            raise error(("macs", "rules", name, "<key>"), f"rules: {why}")
+        if not allow_import:
+            raise error(
+                ("macs", "rules", name),
+                f"rules: {target!r} would run code; add --allow-import if you trust this suite",
+            )
+    return macs.words
 
 
 def _matched(
@@ -144,7 +163,10 @@ def amount_of(quantity: search.Quantity, model: Model, image_size: int) -> int:
         CmxError: it cannot be built or counted.
     """
     if quantity == "macs":
-        return counting.count(lambda: build(model, image_size), image_size).macs
+        counts = counting.count(
+            lambda: build(model, image_size), image_size, counted_by=model.counted_by
+        )
+        return counts.macs
     module = build_on_meta(lambda: build(model, image_size))
     return sum(parameter.numel() for parameter in module.parameters())
 

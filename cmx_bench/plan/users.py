@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from cmx_bench.cell import Model
@@ -45,7 +45,7 @@ def tried(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:
     """
     suite = suite_file.suite
     models = {
-        entry.name: model_of(entry, suite.num_classes)
+        entry.name: replace(model_of(entry, suite.num_classes), counted_by=suite.macs.words)
         for entry in suite.models
         if isinstance(entry, ModelEntry) and entry.python is not None
     }

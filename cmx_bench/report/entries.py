@@ -28,6 +28,10 @@ _LAUNCH_BOUND = Note(
     "launch-bound: measures the host, which needs nearly all of the time to launch the kernels; a "
     "larger batch, or compile: reduce-overhead, would measure the GPU",
 )
+_GIVEN = Note(
+    "◊",
+    "rests on the user's word on operators that no rule counts: the report has a table of these",
+)
 _EXTRA_DATA = Note("‡", "weights trained on more data than ImageNet-1k, according to their name")
 _TEACHER = Note("§", "weights distilled from a teacher, according to their name")
 
@@ -143,6 +147,8 @@ def _doubts(result: Result) -> Iterator[Note]:
         yield Note("↔", f"the interval stayed wider than the wanted ± {wanted}")
     if result.about.noise == "image":
         yield from _training(result.architecture, result.recipe)
+    if result.details.get("given"):
+        yield _GIVEN
 
 
 def digits_of(result: Result) -> int:

@@ -140,7 +140,7 @@ def code(report: Report) -> str:
 def warnings(report: Report) -> list[Fact]:
     """What a reader must know before using any number."""
     warnings: list[str] = []
-    warnings += filter(None, (disturbed(report), cut_off(report), too_wide(report)))
+    warnings += filter(None, (disturbed(report), cut_off(report), too_wide(report), unmet(report)))
     if report.blocks.without_gpu_conditions:
         warnings.append("what held the GPU back, and its other processes, were not "
                         "watched (install cmx-bench[nvidia])")  # fmt: skip
@@ -180,6 +180,18 @@ def too_wide(report: Report) -> str:
     wanted = units.percent(report.run.precision)
     cells = first_few(found, _MANY)
     return f"{counted(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
+
+
+def unmet(report: Report) -> str:
+    """The operators on which the suite has a word that no count rests on; empty where there is
+    none, or where a count is missing that might."""
+    counted = [one for one in report.results.values() if one.metric == "macs"]
+    if not counted or any(one.status != "ok" for one in counted):
+        return ""
+    met = {name for one in counted for name in one.details.get("given", ())}
+    given = (name for model in report.run.models for name in model.counted_by)
+    names = first_few([name for name in dict.fromkeys(given) if name not in met], _MANY)
+    return f"of the suite's macs, no model has met: {names}" if names else ""
 
 
 def disturbed(report: Report) -> str:

@@ -98,6 +98,15 @@ class Resampled(TypedDict):
     image_size: Positive | None
 
 
+@with_config(STRICT)
+class Given(TypedDict):
+    """The user's word on an operator: see `cell.Model`; `origin` is what the function is from."""
+
+    by: str
+    macs: NotNegative
+    origin: NotRequired[Origin]
+
+
 @with_config(_OPEN)
 class Details(TypedDict, total=False):
     """`correct` counts the images that are right by metric, of so many `images`; `opened` says
@@ -116,6 +125,7 @@ class Details(TypedDict, total=False):
     training: Training
     work: dict[str, Work]
     origin: Origin
+    given: dict[str, Given]
 
 
 @with_config(_OPEN)

@@ -19,6 +19,7 @@ from cmx_bench.measures import MEASURES
 from cmx_bench.spec import claims, document, recipe, sweeps, trust
 from cmx_bench.spec.document import Document, Location
 from cmx_bench.spec.entries import Entry, MatchEntry, ModelEntry
+from cmx_bench.spec.macs import Macs
 from cmx_bench.spec.recipe import Recipe
 from cmx_bench.spec.schema import (
     Above,
@@ -113,6 +114,7 @@ class Suite(Strict):
     budget: Annotated[float | None, text_as(units.seconds)] = None
     num_classes: Positive = 1000
     accuracy: Accuracy = Accuracy()
+    macs: Macs = Macs()
     timeout: Seconds = 1800.0
     claims: Some[ClaimEntry] = []
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures import Samples, Watched, compiled
+from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures import forward as forwards
 from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.timing import elapsed, warm_up
@@ -46,7 +46,7 @@ def serve(driver: Connection) -> None:
             if order.get("trace"):
                 driver.send(_traced(order, model, setting))
             elif "measure" in order:
-                driver.send({"values": measures.function(order["measure"])(model, setting)})
+                driver.send(_measured(order, model, setting))
             else:
                 _time(order, model, setting, driver)
         except _HUNG_UP:
@@ -83,13 +83,21 @@ def _traced(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[st
     """What a measure gives, and the files that ran for it; where none is asked for, those that ran
     to make the model and have it pass once."""
     environment = machine.capture(setting.device)
-    values: Samples | Watched = {}
+    measured: dict[str, Any] = {"values": {}}
     with sources.traced() as traced:
         if "measure" in order:
-            values = measures.function(order["measure"])(model, setting)
+            measured = _measured(order, model, setting)
         else:
             _pass_once(model, setting)
-    return {"values": values, "environment": environment, "sources": sources.described(traced)}
+    return {**measured, "environment": environment, "sources": sources.described(traced)}
+
+
+def _measured(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[str, Any]:
+    """What a measure gives: samples, and what else belongs to them."""
+    taken = measures.function(order["measure"])(model, setting)
+    if isinstance(taken, Watched):
+        return {"values": taken.values, "details": taken.details}
+    return {"values": taken}
 
 
 def _pass_once(model: Model, setting: Setting) -> None:

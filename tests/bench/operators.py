@@ -30,15 +30,16 @@ from cmx_bench.measures.counting import count_module
 WORKS = re.compile(
     r"""
     __rmatmul__|addbmm|addmm|addmv|baddbmm|bmm|chain_matmul|corrcoef|cov$|dot|einsum|inner|matmul|mm$|
-    mv$|tensordot|vdot|linalg\.(?!diagonal|norm|vander|vector_norm)|norm\.nuc|
-    nn\.functional\.(bilinear|conv|linear|multi_head|scaled_dot)|fft\.(?!fftshift|ifftshift)|stft|istft|
-    cdist|cholesky|cross|geqrf|logdet|lu|matrix_exp|nn\.functional\.pdist|ormqr|pca_lowrank|pinverse|
+    mv$|tensordot|vdot|linalg\.(?!cross|diagonal|norm|vander|vector_norm)|norm\.nuc|
+    nn\.functional\.(bilinear|conv|embedding_bag|linear|multi_head|scaled_dot)|
+    fft\.(?!fftshift|ifftshift)|stft|istft|
+    cdist|cholesky|geqrf|logdet|lu|matrix_exp|nn\.functional\.pdist|ormqr|pca_lowrank|pinverse|
     qr|svd|triangular_solve|sparse|torch\._scaled_mm|torch\.ops\.aten\._scaled_dot|
     torch\.ops\.aten\._flash|torch\.ops\.aten\._efficient
     """,
     re.VERBOSE,
 )
-SAMPLES = 5
+SAMPLES = 40
 
 
 class Operator(nn.Module):

@@ -75,6 +75,26 @@ def of(verdict: Verdict, name: str, metric: str) -> Comparison:
     return found
 
 
+def by_word(by: str, macs: float) -> list[Record]:
+    """RECORDS with the MACs of the first model counted by a word of the user's."""
+    details = {"given": {"aten::asin": {"by": by, "macs": 0}}}
+    return [
+        dataclasses.replace(one, details=details, values={"macs": [macs], "activations": [1]})
+        if one.cell == f"{NAMES[0]}/macs/r224"
+        else one
+        for one in RECORDS
+    ]
+
+
+def test_macs_by_another_word_are_not_compared(judge: Callable[..., Verdict]) -> None:
+    found = of(judge(by_word("zero", 5), base=by_word("own:count", 5)), NAMES[0], "macs")
+    assert found.state == "INCOMPARABLE"
+    assert found.reason == "counted by other words: aten::asin own:count, now zero"
+    assert of(judge(by_word("zero", 5)), NAMES[0], "macs").state == "INCOMPARABLE"
+    same = judge(by_word("zero", 5), base=by_word("zero", 5))
+    assert of(same, NAMES[0], "macs").state == "PASS"
+
+
 def test_a_run_against_itself_passes(judge: Callable[..., Verdict]) -> None:
     verdict = judge()
     assert verdict.state == "PASS"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,30 @@ def test_a_python_model_with_leave(
     text = TINY.replace("timm: resnet10t", "python: 'own_model:build', args: {width: 4}")
     model = made(write_suite(text), cpu, allow_import=True).models[1]
     assert (model.source, model.family, model.patch_size) == ("python", "net", 2)
+
+
+WORDS = TINY + "macs: {zero: [aten::asin], rules: {own::gram: 'own_rules:gram'}}\n"
+
+
+def test_words_on_operators_go_with_every_model(write_suite: Write, cpu: dict[str, Any]) -> None:
+    models = made(write_suite(WORDS), cpu, allow_import=True).models
+    words = {"aten::asin": "zero", "own::gram": "own_rules:gram"}
+    assert [model.counted_by for model in models] == [words, words]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("aten::asin", "aten::asn", "9:15: zero: torch has no operator aten::asn, did you mean"),
+        ("own::gram", "aten::mm", "9:36: rules: aten::mm is counted by a rule of its own; leave"),
+        ("", "", "9:47: rules: 'own_rules:gram' would run code; add --allow-import if you trust"),
+    ],
+)
+def test_words_that_cannot_be_taken(
+    write_suite: Write, cpu: dict[str, Any], old: str, new: str, message: str
+) -> None:
+    with pytest.raises(SuiteError, match=re.escape(message)):
+        made(write_suite(WORDS.replace(old, new)), cpu)
 
 
 TAGGED = """\

@@ -38,6 +38,26 @@ def test_precision_and_budget(write_suite: Callable[[str], Path]) -> None:
     assert suite.load(str(write_suite(TINY + "precision: 2%\n"))).suite.hash == loaded.hash
 
 
+@pytest.mark.parametrize(
+    ("macs", "message"),
+    [
+        ("{zero: [asin]}", "9:15: zero: expected an operator such as aten::asin, got 'asin'"),
+        ("{zero: [a::b, a::b]}", "9:7: macs: a::b is given twice; keep one"),
+        ("{zero: [a::b], rules: {a::b: 'c:d'}}", "9:7: macs: a::b is given twice; keep one"),
+        ("{rules: {a::b: c}}", "9:22: a::b: expected 'module:function', got 'c'"),
+        ("{rules: {a.b: 'c:d'}}", "expected an operator such as aten::asin, got 'a.b'"),
+        ("{zero: aten::asin}", "9:14: zero: expected a list, got text 'aten::asin'"),
+        ("{free: []}", "9:8: unknown key 'free' (known: zero, rules)"),
+    ],
+)
+def test_words_on_operators_that_cannot_be_read(
+    write_suite: Callable[[str], Path], macs: str, message: str
+) -> None:
+    with pytest.raises(SuiteError) as error:
+        suite.load(str(write_suite(f"{TINY}macs: {macs}\n")))
+    assert message in str(error.value)
+
+
 CLAIMS = """\
 claims:
   - {say: Smaller, check: "params(mixer) < params(net)"}

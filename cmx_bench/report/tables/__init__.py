@@ -41,6 +41,7 @@ def tables(report: Report) -> list[Table]:
         provenance.samples(report),
         provenance.figures_cited(report),
         provenance.origins(report),
+        provenance.words(report),
         provenance.environments(report),
     ]
     return [table for table in every if table.rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from cmx_bench import published, units
+from cmx_bench.cell import ZERO
 from cmx_bench.measures import conditions
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
@@ -133,6 +134,33 @@ def origins(report: Report) -> Table:
         if model.name in built_from
     )
     return entries.table("origins", "Files of own models", columns, rows)
+
+
+def words(report: Report) -> Table:
+    """The operators that are counted by the user's word, and what each adds to a network's MACs."""
+    columns = (
+        Column("network", "Network"),
+        Column("image_size", "Image size", "right", "Side of the images, in pixels"),
+        Column("operator", "Operator"),
+        Column("counted_by", "Counted by"),
+        Column("macs", "MACs", "right", "Of all its calls, for one image"),
+        Column("sha256", "SHA-256", title="Of the file that counts, and of what it imports"),
+    )
+    rows = (
+        (
+            report.models[result.model],
+            result.setting.removeprefix("r"),
+            operator,
+            "nothing: it costs none" if word["by"] == ZERO else word["by"],
+            Entry(f"{word['macs']:,}", sort=word["macs"]),
+            word.get("origin", {}).get("sha256", "")[:12],
+        )
+        for result in report.results.values()
+        if result.metric == "macs"
+        for operator, word in result.details.get("given", {}).items()
+    )
+    title = "Operators counted by the user's word"
+    return entries.table("words", title, columns, rows)
 
 
 def environments(report: Report) -> Table:

@@ -1,0 +1,102 @@
+"""Which operators multiply and add up nothing: by torch's tags, by their schema, or by a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import torch
+
+from cmx_bench.measures import spelt
+
+# Free operators of aten that torch tags neither as elementwise nor as a reduction, beside views and
+# makers of tensors. What is not here has a cost, or is refused: solvers and factorisations, Fourier
+# transforms, distances, trilinear products.
+_FREE = spelt.LINEAR | frozenset(
+    """
+    native_layer_norm native_group_norm native_batch_norm _native_batch_norm_legit
+    _batch_norm_no_update _batch_norm_with_update _fused_rms_norm _weight_norm_interface renorm
+    _softmax _log_softmax _safe_softmax _masked_softmax
+
+    hardswish glu _prelu_kernel log_sigmoid_forward rrelu_with_noise heaviside copysign
+    floor_divide polar fake_quantize_per_tensor_affine_cachemask
+    fake_quantize_per_channel_affine_cachemask
+    _fake_quantize_per_tensor_affine_cachemask_tensor_qparams
+
+    max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d
+    fractional_max_pool2d fractional_max_pool3d max_unpool2d max_unpool3d
+    _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d
+    _upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa grid_sampler_2d
+    grid_sampler_3d affine_grid_generator
+
+    cummax _cummax_helper cummin _cummin_helper cumprod logcumsumexp median nanmedian mode
+    kthvalue sort topk searchsorted bucketize isin histc histogram hash_tensor dist
+
+    embedding embedding_renorm put index_fill
+    nonzero_static diagonal_scatter as_strided_scatter block_diag _chunk_cat _unsafe_masked_index
+    _unsafe_masked_index_put_accumulate _pack_padded_sequence
+
+    fill zero resize resize_as set bernoulli normal uniform random exponential geometric cauchy
+    log_normal multinomial poisson binomial linspace logspace
+
+    nll_loss_forward nll_loss2d_forward binary_cross_entropy mse_loss smooth_l1_loss huber_loss
+    binary_cross_entropy_with_logits soft_margin_loss multi_margin_loss
+    multilabel_margin_loss_forward _ctc_loss _linalg_check_errors
+    """.split()  # noqa: SIM905
+)
+
+
+_RESAMPLING = {
+    f"torchvision::{name}" for name in ("roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")
+}
+_FREE_TAGS = {torch.Tag.pointwise, torch.Tag.reduction, torch.Tag.inplace_view}
+_READING_TAGS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+
+
+def reads(func: Any) -> bool:
+    """Whether the result of an overload, or its shape, depends on what tensors hold."""
+    return bool(_READING_TAGS & set(func.tags))
+
+
+@cache
+def is_free(func: Any) -> bool:
+    """Elementwise, a reduction, a view, a question, a maker of tensors, or one of the table."""
+    schema, name = func._schema, plain(func)
+    for one in (func, *_functional(func)):
+        if _FREE_TAGS & set(one.tags) or any(map(shares, one._schema.returns)):
+            return True
+    if not any(map(_is_tensor, schema.returns)) and not any(map(_is_written, schema.arguments)):
+        return True
+    if func.namespace != "aten":
+        return schema.name in _RESAMPLING
+    if not any(_is_tensor(one) for one in schema.arguments):
+        return True
+    return name in _FREE or name.startswith("new_") or name.endswith("_like")
+
+
+def _is_tensor(argument: Any) -> bool:
+    return "Tensor" in str(argument.type)
+
+
+def _is_written(argument: Any) -> bool:
+    return argument.alias_info is not None and argument.alias_info.is_write
+
+
+def shares(result: Any) -> bool:
+    """Whether it is a view: it shares the elements of an argument, and writes none."""
+    return result.alias_info is not None and not result.alias_info.is_write
+
+
+def _functional(func: Any) -> Iterator[Any]:
+    """The overloads of ``eq`` for ``eq_``, whose tag torch does not repeat, and of a ``_copy``."""
+    name = plain(func).removesuffix("_copy")
+    packet = getattr(getattr(torch.ops, func.namespace), name, None)
+    for overload in packet.overloads() if packet else ():
+        yield getattr(packet, overload)
+
+
+def plain(func: Any) -> str:
+    """An operator's name without the ``_`` of one that works in place."""
+    name: str = func._overloadpacket.__name__
+    return name.removesuffix("_")

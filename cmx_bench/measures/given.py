@@ -1,0 +1,110 @@
+"""The user's word on operators: that they cost nothing, or a function that gives their MACs.
+
+The function is called as those of `torch.utils.flop_counter.register_flop_formula` are: with the
+arguments of the operator in the order of its schema, each tensor as its shape, and with the shape
+of the output as ``out_shape``. It gives the MACs of that call, for one image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
+
+from cmx_bench.cell import ZERO
+from cmx_bench.errors import CountError, first_line
+from cmx_bench.models import importing
+from cmx_bench.models.importing import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the user says of one operator; `target` is ``ZERO``, or the `module:function`."""
+
+    operator: str
+    target: str
+    function: Callable[..., object]
+
+    def macs(self, func: Any, args: Any, named: Any, output: Any) -> int:
+        """The MACs of one call.
+
+        Raises:
+            CountError: the function fails, or gives none.
+        """
+        positional, keywords = bound(func._schema, args, named)
+        shaped = partial(tree_map_only, Tensor, lambda tensor: tensor.shape)
+        try:
+            count = self.function(*shaped(positional), **shaped(keywords), out_shape=shaped(output))
+        except Exception as error:  # a user's code raises anything
+            told = f"{type(error).__name__}: {first_line(error)}"
+            raise CountError(f"{self.target} fails to count {self.operator}: {told}") from error
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise CountError(
+                f"{self.target} counts {self.operator}: expected MACs, a whole number from 0 on, "
+                f"got {count!r:.40}"
+            )
+        return count
+
+
+NONE: Mapping[str, Word] = {}
+
+
+def words(counted_by: Mapping[str, str]) -> dict[str, Word]:
+    """The user's words by their operators, the functions imported.
+
+    Raises:
+        CountError: a function cannot be imported.
+    """
+    return {
+        name: Word(name, target, _function(name, target)) for name, target in counted_by.items()
+    }
+
+
+def _function(name: str, target: str) -> Callable[..., object]:
+    if target == ZERO:
+        return lambda *args, **named: 0
+    module, _, function = target.partition(":")
+    try:
+        found = getattr(importing.module_of(module), function)
+    except BaseException as error:  # a user's module raises anything
+        told = f"{type(error).__name__}: {first_line(error)}"
+        raise CountError(
+            f"{target}, which is to count {name}, cannot be imported: {told}"
+        ) from error
+    if not callable(found):
+        raise CountError(f"{target}, which is to count {name}, is no function")
+    rule: Callable[..., object] = found
+    return rule
+
+
+def bound(schema: Any, args: Any, named: Any) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments in the order of the schema, with those that the call leaves at a default."""
+    positional, keywords = list(args), {}
+    for place, argument in enumerate(schema.arguments):
+        value = named.get(argument.name, argument.default_value)
+        if argument.kwarg_only:
+            keywords[argument.name] = value
+        elif place >= len(args):
+            positional.append(value)
+    return positional, keywords
+
+
+def told(counted_by: Mapping[str, str], macs: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """What a record says of the words that a count rests on, by their operators.
+
+    Args:
+        macs: of each operator that was met.
+    """
+    return {
+        name: {"by": counted_by[name], "macs": count, **_origin(counted_by[name])}
+        for name, count in macs.items()
+    }
+
+
+def _origin(target: str) -> dict[str, Origin]:
+    found = {} if target == ZERO else importing.origin(target)
+    return {"origin": found} if found else {}
