@@ -250,6 +250,9 @@ class _Products:
         outs = {one.name for one in schema.arguments if one.is_out}
         read = [value for key, value in named.items() if key not in outs]
         operands = [self._operand(tensor) for tensor in _tensors((args, read))]
+        if operands and func._schema.name.endswith("_") and _is_part(args[0]):
+            # Known is what the whole holds: nothing says that this part is a product.
+            operands[0] = operands[0]._replace(product=False)
         counted = 0
         for output in outputs:
             macs, result = spelt.follow(name, operands, output.numel(), view)
@@ -268,7 +271,10 @@ class _Products:
     def _learn(self, output: Tensor, result: Operand) -> None:
         place = _storage(output)
         if place in self._known and output.numel() < self._known[place][1].numel():
-            result = result._replace(product=result.product or self._known[place][0].product)
+            products = [one for one in (result, self._known[place][0]) if one.product]
+            result = result._replace(
+                product=bool(products), counted=all(one.counted for one in products)
+            )
         if result.product or result.grown:
             self._known[place] = result, output
         else:
@@ -278,6 +284,13 @@ class _Products:
 def _storage(tensor: Tensor) -> int:
     place: int = tensor.untyped_storage()._cdata
     return place
+
+
+def _is_part(tensor: object) -> bool:
+    """Whether its storage holds more than it."""
+    return isinstance(tensor, Tensor) and (
+        tensor.numel() * tensor.element_size() < tensor.untyped_storage().nbytes()
+    )
 
 
 def _distinct(tensor: Tensor) -> int:

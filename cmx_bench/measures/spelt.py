@@ -5,7 +5,8 @@ has more elements than each of its factors is made of. A factor that was expande
 unfolded is made of what it was before, and so is a sum or a difference of two such. What is linear
 passes a product on, from views to additions; a nonlinear function ends it. The reduction that adds
 it up is counted as one multiply-accumulate an element. So is that of the square of a difference
-that grew, as a distance is spelt.
+that grew, as a distance is spelt. So is an addition of two products, as in
+``sum(x[:, None, i] * w[i] for i in range(n))``, but of two squares: positions have such.
 
 Both counts use these rules, each on its own operators: the trace on those that a model calls, the
 dispatcher on those that they are made of. Names are without namespace, overload and the ``_`` of
@@ -19,11 +20,14 @@ from typing import NamedTuple
 
 
 class Operand(NamedTuple):
-    """A tensor: how many elements it has, how many it is made of, and whether it is a product."""
+    """A tensor: how many elements it has, how many it is made of, whether it is a product, whether
+    of squares, and whether what it is a sum of was counted."""
 
     elements: int
     distinct: int
     product: bool = False
+    square: bool = False
+    counted: bool = False
 
     @property
     def grown(self) -> bool:
@@ -32,9 +36,10 @@ class Operand(NamedTuple):
 
 _MULTIPLY = frozenset(
     """
-    mul multiply div divide true_divide addcmul addcdiv outer ger addr kron square pow
+    mul multiply div divide true_divide outer ger kron square pow
     """.split()  # noqa: SIM905
 )
+_ADD_A_PRODUCT = frozenset(["addcmul", "addcdiv", "addr"])
 _ADD = frozenset(
     """
     add sub subtract rsub neg negative positive lerp where masked_fill copy clone to _to_copy
@@ -42,6 +47,7 @@ _ADD = frozenset(
     _native_batch_norm_legit_no_training nan_to_num
     """.split()  # noqa: SIM905
 )
+_ADD_TWO = frozenset(["add", "sub", "subtract", "rsub"])
 # Their elements are the operand's, each once or several times, in another order.
 _MOVE = frozenset(
     """
@@ -71,7 +77,7 @@ _ADD_UP = _SQUARE_AND_ADD_UP | frozenset(
     sum_to_size
     """.split()  # noqa: SIM905
 )
-LINEAR = _MULTIPLY | _ADD | _MOVE | _PICK | _ADD_UP
+LINEAR = _MULTIPLY | _ADD_A_PRODUCT | _ADD | _MOVE | _PICK | _ADD_UP
 
 # Which operands' elements the result has, where others only say which or how.
 _SOURCES = {
@@ -102,7 +108,9 @@ def follow(
     sources = operands[:1] if view else operands[_SOURCES.get(name, slice(None))]
     if not sources:
         return 0, fresh
-    product = any(source.product for source in sources)
+    if name in _ADD_A_PRODUCT:
+        added, *factors = sources
+        name, sources = "add", [added, _multiplied("mul", factors, elements)]
     if view or name in _MOVE:
         distinct = sum(source.distinct for source in sources)
     elif name in _ADD:
@@ -113,24 +121,42 @@ def follow(
         return 0, _multiplied(name, sources, elements)
     elif name in _ADD_UP:
         squares = name in _SQUARE_AND_ADD_UP
-        counted = (s.elements for s in sources if s.product or (squares and s.grown))
-        return sum(counted), fresh
+        wanted = (s for s in sources if (s.product and not s.counted) or (squares and s.grown))
+        return sum(source.elements for source in wanted), fresh
     else:
         return 0, fresh
-    return 0, Operand(elements, min(elements, distinct), product)
+    result = _passed_on(sources, elements, min(elements, distinct))
+    products = [source for source in sources if source.product and not source.square]
+    if name in _ADD_TWO and len(products) > 1:
+        macs = sum(source.elements for source in products if not source.counted)
+        return macs, result._replace(counted=True)
+    return 0, result
 
 
-def _multiplied(name: str, operands: Sequence[Operand], elements: int) -> Operand:
+def _passed_on(sources: Sequence[Operand], elements: int, distinct: int) -> Operand:
+    """What has the elements of products and of others."""
+    products = [source for source in sources if source.product]
+    return Operand(
+        elements,
+        distinct,
+        product=bool(products),
+        square=any(source.square for source in products),
+        counted=bool(products) and all(source.counted for source in products),
+    )
+
+
+def _multiplied(name: str, factors: Sequence[Operand], elements: int) -> Operand:
     """A product, or a scaled operand where there is one factor of more than one element."""
-    added, factors = (operands[:1], operands[1:]) if name.startswith("add") else ((), operands)
-    if name in {"square", "pow"}:
+    square = name in {"square", "pow"}
+    if square:
         factors = [*factors, *factors]
-    if name in {"div", "divide", "true_divide"}:
-        product = factors[0].product  # what is divided by a product is none
-    else:
-        product = any(one.product for one in (*added, *factors))
+    # What is divided by a product is none.
+    known = factors[:1] if name in {"div", "divide", "true_divide"} else factors
     factors = [factor for factor in factors if factor.elements > 1]
     largest = max((factor.distinct for factor in factors), default=elements)
-    if len(factors) > 1:
-        return Operand(elements, elements, product or largest < elements)
-    return Operand(elements, min(elements, largest), product)
+    result = _passed_on(known, elements, min(elements, largest))
+    if len(factors) < 2:
+        return result
+    if largest < elements:
+        return Operand(elements, elements, product=True, square=square or result.square)
+    return result._replace(distinct=elements, square=result.product and (square or result.square))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import warnings
 from collections.abc import Callable
@@ -300,6 +301,13 @@ def grown(x: Tensor) -> Tensor:
     return x[..., None] * x[..., None, :, :]
 
 
+def added_in_place(x: Tensor) -> Tensor:
+    out = torch.zeros_like(x)
+    for i in range(8):
+        out += x[..., i, None] * x[..., i, None, :]
+    return out
+
+
 @pytest.mark.parametrize(
     "product",
     [
@@ -326,6 +334,15 @@ def grown(x: Tensor) -> Tensor:
         lambda x: (x[..., None] - x[..., None, :, :]).pow(2).sum(-2),  # distances
         lambda x: (x[..., None] - x[..., None, :, :]).norm(dim=-2),
         lambda x: torch.zeros_like(grown(x)).index_add(0, torch.zeros(1).long(), grown(x)),
+        # Added up one by one: each of 8 is 3 x 8 x 8 products.
+        lambda x: sum(grown(x).unbind(-2)),
+        lambda x: sum(x[..., i, None] * x[..., i, None, :] for i in range(8)),
+        lambda x: functools.reduce(torch.sub, grown(x).unbind(-2)) + x,
+        added_in_place,
+        lambda x: functools.reduce(
+            lambda out, i: torch.addcmul(out, x[..., i, None], x[..., i, None, :]), range(8), x
+        ),
+        lambda x: (2 * sum(grown(x).unbind(-2))).sum(-1),
     ],
 )
 def test_a_product_spelt_elementwise(product: Callable[[Tensor], Tensor]) -> None:
@@ -348,6 +365,12 @@ def test_a_product_spelt_elementwise(product: Callable[[Tensor], Tensor]) -> Non
         (lambda x: (x * x.mean((2, 3), keepdim=True)).sum(1), 0),
         (lambda x: (x[..., None] - x[..., None, :, :]).abs().sum(-2), 0),
         (lambda x: (x[..., None] - x[..., None, :, :]).norm(1, dim=-2), 0),
+        (lambda x: grown(x)[..., 0] + x, 0),
+        (lambda x: grown(x).square()[..., 0] + grown(x).pow(2)[..., 1], 0),
+        (lambda x: x * x.cos() + x.flip(-1) * x.mean(1, keepdim=True).sin(), 0),
+        (lambda x: sum(grown(x).relu().unbind(-2)), 0),
+        # A sum of products is a factor once more: 8 x (3 x 8 x 8) and 3 x 8 x 8 x 8.
+        (lambda x: (sum(grown(x).unbind(-2))[..., None] * x[..., None, :, :]).sum(-2), 2 * 1536),
     ],
 )
 def test_what_is_a_product_spelt_elementwise(

@@ -149,6 +149,11 @@ CASES = [
     Case("one with its own context", lambda: Net(lambda s, x: SetUp.apply(tokens(x), s.w)), 960),
     Case("a scripted function", lambda: Net(lambda s, x: SWISH(tokens(x), s.w)), 960),
     Case(
+        "a product in a loop",
+        lambda: Net(lambda s, x: sum(s.w[:, i, None, None] * x[:, i, None] for i in range(3))),
+        5 * 3 * 64,
+    ),
+    Case(
         "a transformer",
         lambda: Net(lambda s, x: s.e(x[:, 0]), e=encoder()),
         2 * (ATTENTION + MLP),
