@@ -90,7 +90,8 @@ def untimed(
     why = check.other_words(*(one.get("details", {}) for one in (base_answer, head_answer)))
     for name in dict.fromkeys((*old, *new)):
         compared = _exact(cell, name, old.get(name), new.get(name), base.name)
-        yield replace(compared, state="INCOMPARABLE", reason=why) if why else compared
+        unlike = replace(compared, state="INCOMPARABLE", slowdown=None, reason=why)
+        yield unlike if why else compared
 
 
 _Answer: TypeAlias = Mapping[str, Any]  # the samples of an exact measure, one each, and details

@@ -100,8 +100,8 @@ def _compared(base: Report, head: Report, key: Key, threshold: float, against: s
         return _absent(empty, base, head, old, new)
     if known.about.exact:
         why = other_words(old.details, new.details)
-        found = exact(empty, old.value, new.value)
-        return replace(found, state="INCOMPARABLE", reason=why) if why else found
+        other = replace(empty, state="INCOMPARABLE", reason=why)
+        return other if why else exact(empty, old.value, new.value)
     if why := _incomparable(base, head, old, new, against):
         return replace(empty, state="INCOMPARABLE", reason=why)
     sides = [f"the {against}"] * old.disturbed + ["the run"] * new.disturbed

@@ -151,7 +151,7 @@ def words(report: Report) -> Table:
             report.models[result.model],
             result.setting.removeprefix("r"),
             operator,
-            "nothing: it costs none" if word["by"] == ZERO else word["by"],
+            "zero" if word["by"] == ZERO else word["by"],
             Entry(f"{word['macs']:,}", sort=word["macs"]),
             word.get("origin", {}).get("sha256", "")[:12],
         )
