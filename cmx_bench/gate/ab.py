@@ -314,8 +314,8 @@ def planning(head: str, package: Path) -> Iterator[Call]:
 def both(
     paths: Mapping[str, str], log: Path, shared: Path | None = None
 ) -> Iterator[tuple[Server, Server]]:
-    """Fresh servers of both sides; they load torch at the same time. Where one dies of that, both
-    are begun once more.
+    """Fresh servers of both sides, begun in random order; they load torch at the same time. Where
+    one dies of that, both are begun once more.
 
     Args:
         shared: a folder in which each side keeps what it compiles for its next round.
@@ -324,15 +324,14 @@ def both(
 
         def begin() -> tuple[Server, Server]:
             closing.close()
-            one, other = (
-                closing.enter_context(
-                    interpreters.opened(name, path, log, _variables(shared, name))
-                )
-                for name, path in paths.items()
-            )
-            interpreters.await_ready(one)
-            interpreters.await_ready(other)
-            return one, other
+            servers: dict[str, Server] = {}
+            for name in random.sample([*paths], 2):
+                opened = interpreters.opened(name, paths[name], log, _variables(shared, name))
+                servers[name] = closing.enter_context(opened)
+            for server in servers.values():
+                interpreters.await_ready(server)
+            base, head = (servers[name] for name in paths)
+            return base, head
 
         yield local.twice(begin)
 

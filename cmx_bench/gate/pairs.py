@@ -1,29 +1,32 @@
-"""A pair: one fresh process of each side, timed in turns on the same cores.
+"""A pair: one fresh process of each side, timed so that both meet what happens to the machine.
 
-What a shared machine does to a process comes and goes within tenths of a second (a neighbour on
-the other half of a core slows it by a third) and differs from core to core, so that turns are as
-short as the model allows and both processes are held on the same cores; see tests/bench/README.md.
+Side by side, on cores of their own that they swap with every turn, they meet it at the same time;
+in turns on the same core they meet the same core's. Which of the two is sharper depends on the
+machine and on the minute, so that a pair tries the first and, where its blocks disagree, the
+second too: see tests/bench/README.md.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import os
 import random
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import MISSING, dataclass, field
+from functools import partial
 from itertools import chain, count
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
-from cmx_bench.cell import Cell, Setting
+from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
+from cmx_bench.gate import blocks, cores
+from cmx_bench.gate.blocks import Block
+from cmx_bench.gate.cores import Cores, Places
 from cmx_bench.measures import conditions
 from cmx_bench.results import origins
 from cmx_bench.results.records import Environment
@@ -33,49 +36,37 @@ from cmx_bench.worker.targets import Target
 
 # A turn is at least this long, by kind of device; a GPU's clock and launches need longer ones.
 TURN_SECONDS = {"cpu": 0.02, "cuda": 0.1}
-PAIR_SECONDS = 2.0
+# For so long blocks follow one another, side by side and in turns.
+TOGETHER_SECONDS = 0.7
+TURNS_SECONDS = 2.0
 FEWEST_BLOCKS = 3
+# Blocks side by side whose median has a smaller standard error need no turns beside them: fresh
+# processes of one model differ by as much.
+SHARP = 0.005
 _OF_HEAD = ("foreign_load", "idle_cores", "gpu_foreign_processes")  # what it is to base
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Four turns, ABBA or BAAB: drift that is steady over a block cancels out.
-
-    `base` and `head` are the seconds of one forward pass in each of the two turns of a side.
-    """
-
-    base_first: bool
-    base: tuple[float, float]
-    head: tuple[float, float]
-
-    @property
-    def log_ratio(self) -> float:
-        """How much longer head takes, as a logarithm."""
-        return statistics.fmean(map(math.log, self.head)) - statistics.fmean(
-            map(math.log, self.base)
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """What one pair of processes gave. `passes` is the number of forward passes of a turn.
 
-    `cores` are those that both were held on, None where they had all; `environments` are those of
-    base and head; `elapsed` the seconds that it all took. `covariates` are the conditions of the
-    whole pair, but for the load of others, of which head is one to base. They discard nothing:
-    turns so short share what happens, and the median leaves out the blocks that did not. `origins`
-    say which files each side's model is from; they are empty where it is nobody's own.
+    `cores` are those that both were held on in turns, None where they had all, and the first side
+    by side; `environments` are those of base and head; `elapsed` the seconds that it all took.
+    `covariates` are the conditions of the whole pair, but for the load of others, of which head is
+    one to base. They discard nothing: turns so short share what happens, and the median leaves out
+    the blocks that did not. `origins` say which files each side's model is from; they are empty
+    where it is nobody's own. `base_first` says which process was begun first.
     """
 
     cell: str
     passes: int
-    cores: list[int] | None
+    cores: Cores | None
     blocks: tuple[Block, ...]
     environments: tuple[Environment, Environment]
     elapsed: float
     covariates: Mapping[str, float] = field(default_factory=dict)
     origins: tuple[str, str] = ("", "")
+    base_first: bool = True
 
     @property
     def log_ratio(self) -> float:
@@ -132,7 +123,7 @@ def measure(
     cell: Cell, base: Server, head: Server, rng: random.Random, timeout: float,
     extra_layers: int = 0,
 ) -> Pair:  # fmt: skip
-    """Times one pair of fresh processes for about `PAIR_SECONDS`, after both have warmed up.
+    """Times one pair of fresh processes, after both have warmed up.
 
     Args:
         timeout: the longest that any answer may take, in seconds.
@@ -142,29 +133,48 @@ def measure(
         PairError: a side failed.
     """
     begin = time.monotonic()
-    cores = _cores(cell.setting, rng)
-    order = {**described(cell), "cores": cores}
-    with (
-        interpreters.process(base, Target.TIME_IN_TURNS) as base_pipe,
-        interpreters.process(head, Target.TIME_IN_TURNS) as head_pipe,
-    ):
-        one, other = Worker(base, base_pipe, timeout), Worker(head, head_pipe, timeout)
+    places = cores.drawn(cell.setting, rng)
+    drawn = rng.sample((base, head), 2)  # which is begun first, and made first, is a coin's matter
+    with _begun(drawn, timeout) as workers:
         orders = [
-            (one, order | {"extra_layers": 0}),
-            (other, order | {"extra_layers": extra_layers}),
+            (workers[side.name], _order(cell, places, side is head, extra_layers)) for side in drawn
         ]
-        # Which is made first is drawn: the first was 1 % slower all its life (MLP-Mixer, 23 pairs).
-        ready = _prepared(rng.sample(orders, 2))
-        seconds = ready[base.name]["pass_seconds"]
-        passes = max(1, round(TURN_SECONDS[cell.setting.kind] / seconds))
-        before = ask(one, LOOK)
-        blocks = tuple(_blocks(one, other, passes, rng))
-        [found] = conditions.covariates([before, ask(one, LOOK)])
+        ready = _prepared(orders, at_once=places.apart is not None)
+        sides = _sides(cell, workers[base.name], workers[head.name], ready)
+        before = ask(sides.base, LOOK)
+        timed = tuple(_blocks(sides, places, rng))
+        [found] = conditions.covariates([before, ask(sides.base, LOOK)])
         seen = {name: value for name, value in found.items() if name not in _OF_HEAD}
-    environments = (ready[base.name]["environment"], ready[head.name]["environment"])
-    built_from = (_origin(cell, ready[base.name]), _origin(cell, ready[head.name]))
-    took = time.monotonic() - begin
-    return Pair(cell.key, passes, cores, blocks, environments, took, seen, built_from)
+    return Pair(
+        cell.key, sides.passes, places.shared, timed,
+        environments=(ready[base.name]["environment"], ready[head.name]["environment"]),
+        elapsed=time.monotonic() - begin,
+        covariates=seen,
+        origins=(_origin(cell, ready[base.name]), _origin(cell, ready[head.name])),
+        base_first=drawn[0] is base,
+    )  # fmt: skip
+
+
+def _order(cell: Cell, places: Places, of_head: bool, extra_layers: int) -> dict[str, Any]:
+    """What a side is to build, and on which cores: its own, or those that both share."""
+    order = {
+        **described(cell), "cores": places.shared, "extra_layers": extra_layers if of_head else 0,
+    }  # fmt: skip
+    return order if places.apart is None else order | {"own_cores": places.apart[of_head]}
+
+
+@contextmanager
+def _begun(sides: Sequence[Server], timeout: float) -> Iterator[dict[str, Worker]]:
+    """A fresh process of each side, in this order."""
+    with ExitStack() as ending:
+        yield {
+            side.name: Worker(
+                side,
+                ending.enter_context(interpreters.process(side, Target.TIME_IN_TURNS)),
+                timeout,
+            )
+            for side in sides
+        }
 
 
 def _origin(cell: Cell, answer: Mapping[str, Any]) -> str:
@@ -188,48 +198,122 @@ def ask(worker: Worker, order: object) -> Any:
     Raises:
         PairError: it failed, died, or took too long.
     """
-    with suppress(BrokenPipeError):  # of a worker that died: `receive` says how
-        worker.pipe.send(order)
-    try:
-        found = interpreters.receive(worker.side, worker.pipe, worker.timeout)
-    except ProcessError as error:
-        reasons = {worker.side.name: f"the process {error}"}
-        raise PairError(reasons, lost=True, blameless=isinstance(error, LostError)) from None
-    if isinstance(found, dict) and "reason" in found:
-        raise PairError({worker.side.name: found["reason"]})
-    return found
+    _tell(worker, order)
+    return _hear(worker)
 
 
-def _prepared(orders: Sequence[tuple[Worker, object]]) -> dict[str, Any]:
-    """The first answer of each worker by its side, one after the other: on one core they would
-    disturb each other's warm-up."""
-    found: dict[str, Any] = {}
-    failures: list[PairError] = []
+def ask_at_once(orders: Sequence[tuple[Worker, object]]) -> list[Any]:
+    """The answers of several workers that carry their orders out at the same time.
+
+    Raises:
+        PairError: one or more failed; of all of them.
+    """
     for worker, order in orders:
+        _tell(worker, order)
+    answers: list[Any] = []
+    failures: list[PairError] = []
+    for worker, _ in orders:
         try:
-            found[worker.side.name] = ask(worker, order)
+            answers.append(_hear(worker))
         except PairError as error:
             failures.append(error)
     if failures:
         raise joined(failures)
-    return found
+    return answers
 
 
-def _blocks(base: Worker, head: Worker, passes: int, rng: random.Random) -> Iterator[Block]:
+def _tell(worker: Worker, order: object) -> None:
+    with suppress(BrokenPipeError):  # of a worker that died: `_hear` says how
+        worker.pipe.send(order)
+
+
+def _hear(worker: Worker) -> Any:
+    try:
+        answer = interpreters.receive(worker.side, worker.pipe, worker.timeout)
+    except ProcessError as error:
+        reasons = {worker.side.name: f"the process {error}"}
+        raise PairError(reasons, lost=True, blameless=isinstance(error, LostError)) from None
+    if isinstance(answer, dict) and "reason" in answer:
+        raise PairError({worker.side.name: answer["reason"]})
+    return answer
+
+
+def _prepared(orders: Sequence[tuple[Worker, object]], *, at_once: bool) -> dict[str, Any]:
+    """The first answer of each worker by its side. One after the other on the same core, where they
+    would disturb each other's warm-up."""
+    answers: list[Any] = []
+    failures: list[PairError] = []
+    for group in [orders] if at_once else [[order] for order in orders]:
+        try:
+            answers += ask_at_once(group)
+        except PairError as error:
+            failures.append(error)
+    if failures:
+        raise joined(failures)
+    names = (worker.side.name for worker, _ in orders)
+    return dict(zip(names, answers, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The workers of a pair, ready to be timed; `turn` is the order for so many `passes`.
+
+    Only the `following` go from core to core when they are told: an older version of this package
+    stays on the cores that both share.
+    """
+
+    base: Worker
+    head: Worker
+    passes: int
+    turn: object
+    following: tuple[Worker, ...]
+
+
+def _sides(cell: Cell, base: Worker, head: Worker, ready: Mapping[str, Any]) -> _Sides:
+    seconds = ready[base.side.name]["pass_seconds"]
+    passes = max(1, round(TURN_SECONDS[cell.setting.kind] / seconds))
+    following = tuple(side for side in (base, head) if ready[side.side.name].get("follows"))
+    has_waiting = len(following) == 2 and cell.setting.kind == "cpu"
+    return _Sides(base, head, passes, {"passes": passes} if has_waiting else passes, following)
+
+
+def _blocks(sides: _Sides, places: Places, rng: random.Random) -> Iterator[Block]:
+    """Blocks side by side where there are cores for it; and in turns where that is not sharp."""
+    if places.apart is not None and len(sides.following) == 2:
+        timed = list(_repeated(partial(_together, sides, places.apart, rng), TOGETHER_SECONDS))
+        yield from timed
+        if blocks.error(timed) < SHARP:
+            return
+    if places.apart is not None:
+        ask_at_once([(worker, {"cores": places.shared}) for worker in sides.following])
+    yield from _repeated(partial(_in_turns, sides, rng), TURNS_SECONDS)
+
+
+def _repeated(block: Callable[[], Block], seconds: float) -> Iterator[Block]:
     begin = time.monotonic()
     for number in count():
-        if number >= FEWEST_BLOCKS and time.monotonic() - begin > PAIR_SECONDS:
+        if number >= FEWEST_BLOCKS and time.monotonic() - begin > seconds:
             return
-        base_first = rng.random() < 0.5
-        first, second = (base, head) if base_first else (head, base)
-        times = [float(ask(one, passes)) / passes for one in (first, second, second, first)]
-        outer, inner = (times[0], times[3]), (times[1], times[2])
-        yield Block(base_first, *((outer, inner) if base_first else (inner, outer)))
+        yield block()
 
 
-def _cores(setting: Setting, rng: random.Random) -> list[int] | None:
-    """Cores for both processes of a pair, drawn anew for each; None where all are needed."""
-    if setting.threads is None or not hasattr(os, "sched_getaffinity"):
-        return None
-    usable = sorted(os.sched_getaffinity(0))
-    return rng.sample(usable, setting.threads) if setting.threads < len(usable) else None
+def _in_turns(sides: _Sides, rng: random.Random) -> Block:
+    base_first = rng.random() < 0.5
+    first, second = (sides.base, sides.head) if base_first else (sides.head, sides.base)
+    times = [
+        float(ask(worker, sides.turn)) / sides.passes for worker in (first, second, second, first)
+    ]
+    outer, inner = (times[0], times[3]), (times[1], times[2])
+    return Block(base_first, *((outer, inner) if base_first else (inner, outer)))
+
+
+def _together(sides: _Sides, apart: tuple[Cores, Cores], rng: random.Random) -> Block:
+    base_first = rng.random() < 0.5
+    times: list[list[float]] = []
+    for swapped in (not base_first, base_first):
+        own = ({"cores": apart[swapped]}, {"cores": apart[not swapped]})
+        ask_at_once([(sides.base, own[0]), (sides.head, own[1])])
+        answers = ask_at_once([(sides.base, sides.turn), (sides.head, sides.turn)])
+        times.append([float(seconds) / sides.passes for seconds in answers])
+    (base_then, head_then), (base_now, head_now) = times
+    return Block(base_first, (base_then, base_now), (head_then, head_now), together=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,8 +17,10 @@ from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures import forward as forwards
+from cmx_bench.measures.forward import Forward
 from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.timing import elapsed, warm_up
+from cmx_bench.measures.waiting import Moment, seconds, stopwatch
 from cmx_bench.models.building import build, origin
 from cmx_bench.worker import machine, sources
 from cmx_bench.worker.job import LOOK
@@ -59,11 +62,16 @@ def serve(driver: Connection) -> None:
 
 
 def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Connection) -> None:
-    """Answers with the environment and the seconds of a pass; then each number of passes with the
-    seconds that they took, and `LOOK` with the conditions at the moment."""
+    """Answers with the environment and the seconds of a pass; then carries out what is asked.
+
+    A number of passes is answered with the seconds that they took by the wall, `{"passes": 3}` with
+    those less the waiting for a core, `{"cores": [1]}` when all threads are held on them, `LOOK`
+    with the conditions at the moment. A version that `follows` knows all of these, and its own
+    cores beside those that it shares with the other side.
+    """
     environment = machine.capture(setting.device)
-    if order["cores"] is not None:
-        os.sched_setaffinity(0, order["cores"])
+    if cores := order.get("own_cores", order["cores"]):
+        hold(cores)
     compiled.share(f"{model.name}/{setting.key}")
     built = with_extra_layers(build(model, setting.image_size), order["extra_layers"])
     forward = forwards.forward_of(forwards.place(built, setting), setting)
@@ -73,10 +81,35 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
     if setting.compile != "none":
         forwards.refuse_uncompiled(model)
     ready = {"environment": environment, "pass_seconds": min(passes[1:]), "origin": origin(model)}
+    ready["follows"] = True
+    now = stopwatch()
     driver.send(ready)
     while True:
         asked = driver.recv()
-        driver.send(look() if asked == LOOK else elapsed(forward, asked, setting.device))
+        if asked == LOOK:
+            driver.send(look())
+        elif isinstance(asked, int):
+            driver.send(elapsed(forward, asked, setting.device))
+        elif "passes" in asked:
+            driver.send(_computed(forward, asked["passes"], now))
+        else:
+            hold(asked["cores"])
+            driver.send({})
+
+
+def _computed(forward: Forward, passes: int, now: Callable[[], Moment]) -> float:
+    """Seconds for so many passes on a CPU, less those for which others had the core."""
+    begin = now()
+    for _ in range(passes):
+        forward()
+    return seconds(begin, now())
+
+
+def hold(cores: Collection[int]) -> None:
+    """Holds every thread of this process on these cores; those that begin later inherit that."""
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setaffinity(int(task.name), cores)
 
 
 def _traced(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[str, Any]:

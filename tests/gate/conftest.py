@@ -13,7 +13,8 @@ import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.gate import ab, code, pairs
-from cmx_bench.gate.pairs import Block, Pair
+from cmx_bench.gate.blocks import Block
+from cmx_bench.gate.pairs import Pair
 
 SETTING = Setting("ci", "cpu", "fp32", "nchw", "none", 2, 56, threads=1)
 ENVIRONMENTS = ({"torch": "2.14"}, {"torch": "2.15"})

@@ -18,7 +18,8 @@ from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, cells, code, pairs, rule
 from cmx_bench.gate.ab import Gate
-from cmx_bench.gate.pairs import Block, PairError
+from cmx_bench.gate.blocks import Block
+from cmx_bench.gate.pairs import PairError
 from cmx_bench.gate.verdict import Comparison
 from cmx_bench.metrics import METRICS
 from cmx_bench.results import stats

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import random
 import subprocess
@@ -16,8 +17,10 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server, ServerError
 from cmx_bench.gate import pairs
-from cmx_bench.gate.pairs import Block, PairError, Worker
+from cmx_bench.gate.cores import Places
+from cmx_bench.gate.pairs import PairError, Worker
 from cmx_bench.models.building import build
+from cmx_bench.worker.job import LOOK
 from cmx_bench.worker.local import LostError
 from cmx_bench.worker.targets import Target
 
@@ -40,17 +43,65 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Ser
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "PAIR_SECONDS", 0.0)
+    monkeypatch.setattr(pairs, "TOGETHER_SECONDS", 0.0)
+    monkeypatch.setattr(pairs, "TURNS_SECONDS", 0.0)
 
 
 def test_a_pair(both: tuple[Server, Server]) -> None:
     pair = pairs.measure(CELL, *both, random.Random(0), 120)
     assert pair.cell == CELL.key
-    assert len(pair.blocks) == pairs.FEWEST_BLOCKS
+    kinds = [block.together for block in pair.blocks]
+    assert kinds.count(False) in (0, pairs.FEWEST_BLOCKS)
+    assert kinds.count(True) in (0, pairs.FEWEST_BLOCKS)
     assert pair.passes * pair.seconds("base") > 0
     assert pair.environments[0]["torch"] == pair.environments[1]["torch"]
     usable = os.sched_getaffinity(0)
     assert pair.cores is None if len(usable) == 1 else set(pair.cores or ()) <= usable
+
+
+@pytest.mark.parametrize(
+    ("sharp", "together"),
+    [(math.inf, [True] * 3), (0.0, [True] * 3 + [False] * 3)],
+)
+def test_turns_follow_where_side_by_side_is_not_sharp(
+    both: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch, sharp: float, together: list[bool]
+) -> None:
+    core = min(os.sched_getaffinity(0))
+    places = Places([core], ([core], [core]))
+    monkeypatch.setattr(pairs.cores, "drawn", lambda *_: places)
+    monkeypatch.setattr(pairs, "SHARP", sharp)
+    pair = pairs.measure(CELL, *both, random.Random(0), 120)
+    assert [block.together for block in pair.blocks] == together
+    assert pair.cores == [core]
+
+
+def test_an_older_version_has_its_turns_on_shared_cores(
+    both: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers without `follows`, and knows no order but a number of passes and `LOOK`."""
+    orders: list[object] = []
+    tell, hear = pairs._tell, pairs._hear
+
+    def older(worker: Worker) -> object:
+        answer = hear(worker)
+        if isinstance(answer, dict) and worker.side.name == "base":
+            answer.pop("follows", None)
+        return answer
+
+    def noted(worker: Worker, order: object) -> None:
+        if worker.side.name == "base":
+            orders.append(order)
+        tell(worker, order)
+
+    core = min(os.sched_getaffinity(0))
+    monkeypatch.setattr(pairs.cores, "drawn", lambda *_: Places([core], ([core], [core])))
+    monkeypatch.setattr(pairs, "_hear", older)
+    monkeypatch.setattr(pairs, "_tell", noted)
+    pair = pairs.measure(CELL, *both, random.Random(0), 120)
+    assert [block.together for block in pair.blocks] == [False] * pairs.FEWEST_BLOCKS
+    first, *later = orders
+    assert isinstance(first, dict) and first["cores"] == [core]
+    assert all(order == LOOK or isinstance(order, int) for order in later)
 
 
 def test_extra_layers_make_head_slower(both: tuple[Server, Server]) -> None:
@@ -112,13 +163,6 @@ def test_too_slow_an_answer(both: tuple[Server, Server]) -> None:
         pytest.raises(PairError, match="longer than 0 s"),
     ):
         pairs.ask(Worker(both[0], pipe, 0), pairs.described(CELL) | {"measure": "macs"})
-
-
-def test_a_block_cancels_steady_drift() -> None:
-    """Turns of 1, 2, 3, 4: the logarithms of the outer and of the inner two."""
-    block = Block(True, (1.0, 4.0), (2.0, 3.0))
-    assert block.log_ratio == pytest.approx(0.2027, abs=1e-4)
-    assert Block(False, (2.0, 3.0), (1.0, 4.0)).log_ratio == pytest.approx(-0.2027, abs=1e-4)
 
 
 @pytest.mark.parametrize(

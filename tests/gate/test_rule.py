@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.gate import rule, selftest, simulate
-from cmx_bench.gate.pairs import Block
+from cmx_bench.gate.blocks import Block
 from cmx_bench.results import stats
 from cmx_bench.results.stats import Change
 
