@@ -17,10 +17,21 @@ from cmx_bench.errors import CmxError, PlanError, RecordsError
 from cmx_bench.results.validation import STRICT, DamageError, NotNegative, decoded
 from cmx_bench.spec import disk
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no bias, and was measured with other pairs
 
 # What makes two machines one for this purpose; a new torch does not change how noisy it is.
 _MACHINE = ("device_name", "device_uuid", "cores")
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """By how much something is slower that should not be: the mean log-ratio of pairs in which
+    nothing changed, and half the width of its 99 % interval."""
+
+    __pydantic_config__ = STRICT
+
+    mean: float
+    half_width: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +40,8 @@ class Floor:
 
     `detectable` maps seconds of measuring a model to the smallest slowdown, as a share, that a gate
     with this threshold catches with 95 % power at 1 % false alarms at most; None where even the
-    largest tried is not. `spread` is the standard deviation of a pair's log-ratio, by model.
+    largest tried is not. `spread` is the standard deviation of a pair's log-ratio, by model;
+    `bias` those of `head` and of the process that was begun `first`.
     """
 
     __pydantic_config__ = STRICT
@@ -41,6 +53,7 @@ class Floor:
     pairs: NotNegative
     seconds_a_pair: float
     spread: Mapping[str, float]
+    bias: Mapping[str, Bias]
     injected: Mapping[str, float]
     false_alarms: float
     misses: float

@@ -12,18 +12,21 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from cmx_bench import units
+from cmx_bench.cell import Cell
 from cmx_bench.errors import PlanError
 from cmx_bench.gate import ab, pairs, rule, simulate
 from cmx_bench.gate.cells import TIMED
-from cmx_bench.gate.floor import Floor
+from cmx_bench.gate.floor import Bias, Floor
 from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.measures import compiled
 from cmx_bench.plan import Plan
+from cmx_bench.results import stats
 from cmx_bench.worker import scratch
 
 Kind: TypeAlias = Literal["trial", "same", "slower"]
@@ -32,10 +35,11 @@ LogRatios: TypeAlias = Mapping[str, Sequence[float]]  # by model
 # Called with each pair as it is measured, and what kind it is.
 Watch: TypeAlias = Callable[[Kind, Pair], None]
 
-BUDGETS = (30, 60, 90, 120, 180, 300)
+BUDGETS = (15, 30, 60, 90, 120, 180, 300)
 FEWEST_ROUNDS = 8
 _TRIAL_LAYERS = 16
 _TRIAL_ROUNDS = 2
+_CERTAIN = 0.995  # a bias is claimed where its 99 % interval leaves zero out
 _GATES = 500  # for each rate; one false alarm in a hundred is then known to ± 0.4
 _TRIED = (0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3)
 
@@ -53,49 +57,77 @@ def run(plan: Plan, threshold: float, budget: float, log: Path, watch: Watch) ->
     cells = [cell for cell in plan.cells if cell.measure == TIMED]
     if not cells:
         raise PlanError(f"the suite has no {TIMED} cell to test gates with")
-    found: dict[Kind, dict[str, list[float]]] = {
-        kind: {cell.model.name: [] for cell in cells} for kind in ("trial", "same", "slower")
-    }
-    rng = random.Random()
-    took: list[float] = []
-
-    def one_round(shared: Path, kinds: Sequence[Kind], layers: Mapping[str, int]) -> None:
-        jobs = [(cell, kind) for cell in cells for kind in kinds]
-        begin, elapsed = time.monotonic(), 0.0
-        paths = {"base": sys.executable, "head": sys.executable}
-        left, again = rng.sample(jobs, len(jobs)), False
-        while left:
-            with ab.both(paths, log, shared) as (base, head):
-                while left:
-                    cell, kind = left[-1]
-                    extra = 0 if kind == "same" else layers[cell.model.name]
-                    timeout = plan.suite_file.suite.timeout
-                    try:
-                        pair = pairs.measure(cell, base, head, rng, timeout, extra)
-                    except PairError as error:
-                        if again or not error.lost:
-                            raise
-                        again = True  # once, with fresh servers
-                        break
-                    again = False
-                    left.pop()
-                    found[kind][cell.model.name].append(pair.log_ratio)
-                    elapsed += pair.elapsed
-                    watch(kind, pair)
-        # The two interpreters: in a gate they are shared by one pair a cell.
-        starting = max(0.0, time.monotonic() - begin - elapsed)
-        took.append(elapsed / len(jobs) + starting / len(cells))
-
     begin = time.monotonic()
     with compiled.folder(scratch.folder()) as shared:
+        known = _Known(cells, plan.suite_file.suite.timeout, log, shared, watch)
         for _ in range(_TRIAL_ROUNDS):
-            one_round(shared, ["trial"], {cell.model.name: _TRIAL_LAYERS for cell in cells})
-        layers = {name: _layers(ratios, threshold) for name, ratios in found["trial"].items()}
+            _measure_a_round(known, ["trial"], {cell.model.name: _TRIAL_LAYERS for cell in cells})
+        layers = {
+            name: _layers(ratios, threshold) for name, ratios in _log_ratios(known, "trial").items()
+        }
         rounds = 0
         while rounds < FEWEST_ROUNDS or time.monotonic() - begin < budget:
-            one_round(shared, ["same", "slower"], layers)
+            _measure_a_round(known, ["same", "slower"], layers)
             rounds += 1
-    return _floor(plan, threshold, found["same"], found["slower"], statistics.fmean(took))
+    return _floor(plan, threshold, known)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is to be measured, and what the rounds so far have shown; each round adds to it.
+
+    `pairs` stand beside their kind and model; `seconds_a_pair` are those of a gate, by round.
+    """
+
+    cells: Sequence[Cell]
+    timeout: float
+    log: Path
+    shared: Path
+    watch: Watch
+    rng: random.Random = field(default_factory=random.Random)
+    pairs: list[tuple[Kind, str, Pair]] = field(default_factory=list)
+    seconds_a_pair: list[float] = field(default_factory=list)
+
+
+def _log_ratios(known: _Known, kind: Kind) -> dict[str, list[float]]:
+    """Those of one kind of pairs, by model."""
+    ratios: dict[str, list[float]] = {cell.model.name: [] for cell in known.cells}
+    for of_kind, model, pair in known.pairs:
+        if of_kind == kind:
+            ratios[model].append(pair.log_ratio)
+    return ratios
+
+
+def _measure_a_round(known: _Known, kinds: Sequence[Kind], layers: Mapping[str, int]) -> None:
+    """A pair of each kind of each cell, in random order."""
+    jobs = [(cell, kind) for cell in known.cells for kind in kinds]
+    begin, before = time.monotonic(), len(known.pairs)
+    left = known.rng.sample(jobs, len(jobs))
+    lost = 0
+    while left:
+        try:
+            _measure_pairs(known, left, layers)
+        except PairError as error:
+            if not error.lost or lost == len(left):
+                raise
+            lost = len(left)  # once, with fresh servers
+    elapsed = math.fsum(pair.elapsed for *_, pair in known.pairs[before:])
+    # The two interpreters: in a gate they are shared by one pair a cell.
+    starting = max(0.0, time.monotonic() - begin - elapsed)
+    known.seconds_a_pair.append(elapsed / len(jobs) + starting / len(known.cells))
+
+
+def _measure_pairs(known: _Known, left: list[tuple[Cell, Kind]], layers: Mapping[str, int]) -> None:
+    """A pair of each that is left, with fresh interpreters, until none is."""
+    paths = {"base": sys.executable, "head": sys.executable}
+    with ab.both(paths, known.log, known.shared) as (base, head):
+        while left:
+            cell, kind = left[-1]
+            extra = 0 if kind == "same" else layers[cell.model.name]
+            pair = pairs.measure(cell, base, head, known.rng, known.timeout, extra)
+            left.pop()
+            known.pairs.append((kind, cell.model.name, pair))
+            known.watch(kind, pair)
 
 
 def _layers(ratios: Sequence[float], threshold: float) -> int:
@@ -104,9 +136,9 @@ def _layers(ratios: Sequence[float], threshold: float) -> int:
     return max(1, round(math.log1p(threshold) / a_layer)) if a_layer > 0 else _TRIAL_LAYERS
 
 
-def _floor(
-    plan: Plan, threshold: float, same: LogRatios, slower: LogRatios, seconds_a_pair: float
-) -> Floor:
+def _floor(plan: Plan, threshold: float, known: _Known) -> Floor:
+    same, slower = _log_ratios(known, "same"), _log_ratios(known, "slower")
+    seconds_a_pair = statistics.fmean(known.seconds_a_pair)
     rng = random.Random(0)  # the same pairs give the same findings
     most = max(rule.LOOKS[0], int(ab.SECONDS_A_MODEL / seconds_a_pair))
     false = simulate.overall(same, threshold, most, rng, _GATES)
@@ -119,6 +151,7 @@ def _floor(
         pairs=sum(map(len, same.values())),
         seconds_a_pair=seconds_a_pair,
         spread={name: statistics.stdev(ratios) for name, ratios in same.items()},
+        bias=_bias([pair for kind, _, pair in known.pairs if kind == "same"]),
         injected={name: math.expm1(statistics.fmean(all_)) for name, all_ in slower.items()},
         false_alarms=false.fail,
         misses=caught.passed,
@@ -127,6 +160,17 @@ def _floor(
             str(budget): detectable(same, int(budget / seconds_a_pair), rng) for budget in BUDGETS
         },
     )
+
+
+def _bias(same: Sequence[Pair]) -> dict[str, Bias]:
+    """What slowed the one side and what the process that was begun first, where nothing should."""
+    by_head = [pair.log_ratio for pair in same]
+    by_first = [-pair.log_ratio if pair.base_first else pair.log_ratio for pair in same]
+    biases = {}
+    for name, ratios in (("head", by_head), ("first", by_first)):
+        change = stats.paired(ratios)
+        biases[name] = Bias(change.value, change.bound(_CERTAIN) - change.value)
+    return biases
 
 
 def moved(log_ratios: LogRatios, slowdown: float) -> dict[str, list[float]]:
@@ -163,6 +207,7 @@ def lines(found: Floor) -> Iterator[str]:
             f"  {name}: a pair's standard deviation {units.percent(spread)}, "
             f"injected slowdown {units.percent(found.injected[name])}"
         )
+    yield _told(found.bias)
     yield f"gates with a threshold of {threshold}, resampled from these pairs:"
     yield f"  nothing changed: {units.percent(found.false_alarms)} false alarms"
     yield (
@@ -173,3 +218,16 @@ def lines(found: Floor) -> Iterator[str]:
     for seconds, least in found.detectable.items():
         shown = "none of those tried" if least is None else units.percent(least)
         yield f"  {seconds:>4} s of measuring a model: {shown}"
+
+
+def _told(bias: Mapping[str, Bias]) -> str:
+    """Whether a side is favoured; rounded to hundredths of a per cent, of which a pair is sure."""
+    shown = {
+        name: f"{100 * one.mean:+.2f} ± {100 * one.half_width:.2f} %" for name, one in bias.items()
+    }
+    told = (
+        f"nothing changed: head is slower by {shown['head']}, "
+        f"the process begun first by {shown['first']}"
+    )
+    left = [one for one in bias.values() if abs(one.mean) > one.half_width]
+    return f"{told} (99 %): " + ("a bias is left" if left else "no bias is seen")

@@ -16,7 +16,7 @@ from cmx_bench.errors import PlanError, RecordsError
 from cmx_bench.gate import floor, selftest
 from cmx_bench.gate.floor import Floor
 
-from .conftest import cell_of, normal
+from .conftest import cell_of, normal, pair_of
 
 MACHINE = {"device_name": "A CPU", "cores": 2, "torch": "2.15"}
 
@@ -149,3 +149,21 @@ def test_lines_for_people(found: Floor) -> None:
     text = "\n".join(selftest.lines(found))
     assert "16 pairs of each kind on A CPU" in text
     assert "smallest slowdown caught" in text
+    assert "no bias is seen" in text
+
+
+@pytest.mark.parametrize("slower", ["head", "first"])
+def test_a_bias_is_told(found: Floor, slower: str) -> None:
+    """Of one side, and of the process that was begun first, whichever side that is."""
+    same = [
+        replace(pair_of("a", 0.01 * sign + 0.001 * (place % 2)), base_first=base_first)
+        for place in range(20)
+        for base_first in (True, False)
+        for sign in [1 if slower == "head" or not base_first else -1]
+    ]
+    bias = selftest._bias(same)
+    [other] = bias.keys() - {slower}
+    assert bias[slower].mean == pytest.approx(0.01, abs=0.001)
+    assert abs(bias[other].mean) < bias[other].half_width
+    told = [line for line in selftest.lines(replace(found, bias=bias)) if "a bias is left" in line]
+    assert len(told) == 1
