@@ -1,10 +1,11 @@
 """The gate's rates on this machine, beside its peers'; README.md here says what they were.
 
-``python tests/bench/gate.py record BANK ROUNDS`` records pairs of processes of suites/ci.yaml, both
-kinds in one recording: the sides the same, and head with `LAYERS` more layers. It appends; a round
-takes some 45 s. ``… timm FILE ROUNDS`` does so with runs of timm's benchmark.py, found through
+``python tests/bench/gate.py record BANK SECONDS [NEIGHBOUR...]`` records pairs of processes of
+suites/ci.yaml, both kinds in one recording: the sides the same, and head with `LAYERS` more layers.
+It appends; each round is beside the next of the neighbours named (kinds of disturbance.py), or
+beside nobody. ``… timm FILE ROUNDS`` does so with runs of timm's benchmark.py, found through
 ``TIMM_SCRIPTS``. ``… rates BANK [FILE]`` resamples gates from what was recorded, the peers' gates
-from the same samples. ``… live ROUNDS`` runs whole gates, five of each kind a round.
+from the same samples. ``… live ROUNDS [NEIGHBOUR]`` runs whole gates, five of each kind a round.
 """
 
 from __future__ import annotations
@@ -19,17 +20,22 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import mannwhitneyu
+from disturbance import neighbours
+from peers import PEERS, peer, show_timm
 
+from cmx_bench.cell import Cell
+from cmx_bench.execute import looking
 from cmx_bench.gate import ab, pairs, selftest, simulate
 from cmx_bench.gate.ab import Gate
+from cmx_bench.gate.blocks import Block
 from cmx_bench.gate.cells import TIMED
-from cmx_bench.gate.pairs import Block, Pair
+from cmx_bench.gate.pairs import Pair
 from cmx_bench.spec import suite
 from cmx_bench.worker import local
 from cmx_bench.worker.targets import Target
@@ -37,7 +43,10 @@ from cmx_bench.worker.targets import Target
 THRESHOLD = 0.05
 TIMEOUT = 120.0
 GATES = 2000
-BUDGETS = (30, 45, 60, 75, 90, 120, 180)
+BUDGETS = (10, 15, 20, 30, 40, 60, 120)
+# Thresholds, and the slowdowns that are to be caught at them.
+ASKED = ((0.05, 0.05), (0.02, 0.04), (0.02, 0.02))
+QUIET, STIRRED = "quiet", 0.1  # cores that other programs use, on average over a pair
 SAME = {"base": sys.executable, "head": sys.executable}
 
 # Small convolutions that make each model about 5 % slower on the machine of the bank.
@@ -57,34 +66,51 @@ def ci_plan() -> Any:
 # --- recording ------------------------------------------------------------------------------------
 
 
-def record(bank: Path, rounds: int) -> None:
+def record(bank: Path, seconds: float, kinds: Sequence[str]) -> None:
     cells = [cell for cell in ci_plan().cells if cell.measure == TIMED]
-    rng = random.Random()
-    for number in range(rounds):
-        jobs = [(cell, kind) for cell in cells for kind in ("same", "slower")]
-        rng.shuffle(jobs)
-        begin = time.time()
-        with ab.both(SAME, bank.with_suffix(".log")) as (base, head), bank.open("a") as file:
-            for cell, kind in jobs:
-                layers = LAYERS[cell.model.name] if kind == "slower" else 0
-                pair = pairs.measure(cell, base, head, rng, TIMEOUT, layers)
-                file.write(as_line(kind, number, pair) + "\n")
+    begin, took = time.monotonic(), 0.0
+    for number in count():
+        if time.monotonic() - begin + took > seconds:
+            return
+        start = time.monotonic()
+        condition = kinds[number % len(kinds)] if kinds else QUIET
+        with neighbours(1, condition) if kinds else nullcontext(), bank.open("a") as file:
+            for line in recorded(cells, bank.with_suffix(".log")):
+                whole = {"condition": condition, **line}
+                file.write(json.dumps(whole, separators=(",", ":")) + "\n")
                 file.flush()
-        print(f"round {number + 1} of {rounds}: {time.time() - begin:.0f} s", flush=True)
+        took = time.monotonic() - start
+        print(f"round {number + 1}, {condition}: {took:.0f} s", flush=True)
 
 
-def as_line(kind: str, number: int, pair: Pair) -> str:
-    """A pair with the microseconds of each turn: [base first, base, base, head, head]."""
+def recorded(cells: Sequence[Cell], log: Path) -> Iterator[dict[str, Any]]:
+    """A round: a pair of each kind of each cell, and how many cores others used meanwhile."""
+    rng, begin = random.Random(), time.monotonic()
+    jobs = [(cell, kind) for cell in cells for kind in ("same", "slower")]
+    with ab.both(SAME, log) as (base, head):
+        servers = round(time.monotonic() - begin, 2)
+        for cell, kind in rng.sample(jobs, len(jobs)):
+            layers = LAYERS[cell.model.name] if kind == "slower" else 0
+            look = looking.watch()
+            pair = pairs.measure(cell, base, head, rng, TIMEOUT, layers)
+            others = look(os.cpu_count() or 1)
+            busy = None if others is None else others.busy
+            yield {"kind": kind, "servers": servers, "others": busy, **as_line(pair)}
+
+
+def as_line(pair: Pair) -> dict[str, Any]:
+    """A pair with the microseconds of each turn: [together, base first, base, base, head, head]."""
     blocks = [
-        [int(block.base_first), *(round(1e6 * turn) for turn in (*block.base, *block.head))]
+        [
+            int(block.together), int(block.base_first),
+            *(round(1e6 * turn) for turn in (*block.base, *block.head)),
+        ]
         for block in pair.blocks
-    ]
-    found = {
-        "kind": kind, "round": number, "model": pair.cell.partition("/")[0],
-        "passes": pair.passes, "cores": pair.cores, "elapsed": round(pair.elapsed, 2),
-        "blocks": blocks,
+    ]  # fmt: skip
+    return {
+        "model": pair.cell.partition("/")[0], "passes": pair.passes, "cores": pair.cores,
+        "base_first": pair.base_first, "elapsed": round(pair.elapsed, 2), "blocks": blocks,
     }  # fmt: skip
-    return json.dumps(found, separators=(",", ":"))
 
 
 def record_timm(file: Path, rounds: int) -> None:
@@ -122,7 +148,10 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def log_ratio(pair: Mapping[str, Any]) -> float:
     """As `Pair.log_ratio`."""
-    blocks = (Block(bool(first), (a, b), (c, d)) for first, a, b, c, d in pair["blocks"])
+    blocks = (
+        Block(bool(first), (a, b), (c, d), bool(together))
+        for together, first, a, b, c, d in pair["blocks"]
+    )
     return statistics.median(block.log_ratio for block in blocks)
 
 
@@ -135,10 +164,33 @@ def by_model(bank: Sequence[Mapping[str, Any]], kind: str) -> dict[str, list[flo
 
 
 def rates(bank: Sequence[Mapping[str, Any]], timm: Sequence[Mapping[str, Any]]) -> None:
+    for title, there in by_condition(bank).items():
+        show_spreads(title, there)
+        show_rates(there)
+    if timm:
+        show_timm(timm)
+
+
+def by_condition(bank: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Pairs beside nobody, beside a neighbour of the recording, and beside other programs."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for pair in bank:
+        if pair["condition"] != QUIET:
+            found.setdefault("a neighbour", []).append(pair)
+        else:
+            title = QUIET if (pair["others"] or 0) < STIRRED else "other programs"
+            found.setdefault(title, []).append(pair)
+    return found
+
+
+def show_spreads(beside: str, bank: Sequence[Mapping[str, Any]]) -> None:
     same, slower = by_model(bank, "same"), by_model(bank, "slower")
-    per_pair = seconds_a_pair(bank, len(same))
     counts = f"{sum(map(len, same.values()))} same, {sum(map(len, slower.values()))} slower"
-    print(f"bank: {counts}, {per_pair:.1f} s of measuring a pair, servers included")
+    alone = statistics.fmean(all(block[0] for block in pair["blocks"]) for pair in bank)
+    print(
+        f"{beside}: {counts}, {seconds_a_pair(bank):.1f} s of measuring a pair, servers included, "
+        f"{100 * alone:.0f} % side by side only"
+    )
     for name, ratios in same.items():
         effect = statistics.fmean(slower[name])
         error = statistics.stdev(slower[name]) / math.sqrt(len(slower[name]))
@@ -148,17 +200,28 @@ def rates(bank: Sequence[Mapping[str, Any]], timm: Sequence[Mapping[str, Any]]) 
             f"A/A {100 * statistics.fmean(ratios):+.2f} %, injected "
             f"{100 * math.expm1(effect):+.2f} ± {100 * error:.2f} %"
         )
-    exactly = selftest.moved(slower, THRESHOLD)
-    print(
-        f"gates at {100 * THRESHOLD:g} %, {GATES} resampled of each kind, equally from each model:"
-    )
+    firsts = [
+        (1 - 2 * pair["base_first"]) * log_ratio(pair) for pair in bank if pair["kind"] == "same"
+    ]
+    for title, ratios in (("head", [*chain(*same.values())]), ("begun first", firsts)):
+        error = statistics.stdev(ratios) / math.sqrt(len(ratios))
+        mean = statistics.fmean(ratios)
+        print(f"  A/A, {title} is slower by {100 * mean:+.3f} ± {100 * error:.3f} %")
+
+
+def show_rates(bank: Sequence[Mapping[str, Any]]) -> None:
+    same, slower = by_model(bank, "same"), by_model(bank, "slower")
+    per_pair = seconds_a_pair(bank)
+    print(f"gates, {GATES} resampled of each kind, equally from each model:")
     print(f"  {'':44} false alarms  caught  inconclusive same/slower  seconds a model same/slower")
-    show("ours, injected as measured", sequential(same), sequential(slower), per_pair)
-    show("ours, injected moved to exactly 5 %", sequential(same), sequential(exactly), per_pair)
+    for threshold, slowdown in ASKED:
+        exactly = selftest.moved(slower, slowdown)
+        title = f"ours at {100 * threshold:g} %, slower by exactly {100 * slowdown:g} %"
+        show(title, sequential(same, threshold), sequential(exactly, threshold), per_pair)
     pairs_used = round(sequential(same).pairs)
     by_kind = {
         kind: {
-            name: [one for one in bank if one["kind"] == kind and one["model"] == name]
+            name: [pair for pair in bank if (pair["kind"], pair["model"]) == (kind, name)]
             for name in same
         }
         for kind in ("same", "slower")
@@ -166,100 +229,45 @@ def rates(bank: Sequence[Mapping[str, Any]], timm: Sequence[Mapping[str, Any]]) 
     for title, gate in PEERS.items():
         alarms, caught = (peer(by_kind[kind], gate, pairs_used) for kind in ("same", "slower"))
         print(f"  {title:44} {100 * alarms:9.1f} %  {100 * caught:5.1f} %")
-    if timm:
-        show_timm(timm)
-    print("budget: seconds of measuring a model, pairs, and the shares of gates at 5 %:")
-    for budget in BUDGETS:
-        most = int(budget / per_pair)
-        quiet, loud = sequential(same, most), sequential(exactly, most)
-        print(
-            f"  {budget:4} s {most:3} pairs: false alarms {100 * quiet.fail:.2f} %, "
-            f"power {100 * loud.fail:.1f} %, missed {100 * loud.passed:.1f} %, inconclusive "
-            f"{100 * quiet.inconclusive:.1f} % same, {100 * loud.inconclusive:.1f} % slower"
-        )
+    for threshold, slowdown in ASKED:
+        exactly = selftest.moved(slower, slowdown)
+        print(f"budgets at {100 * threshold:g} %, slower by {100 * slowdown:g} %:")
+        for budget in BUDGETS:
+            most = int(budget / per_pair)
+            show_budget(
+                budget,
+                most,
+                sequential(same, threshold, most),
+                sequential(exactly, threshold, most),
+            )
 
 
-def seconds_a_pair(bank: Sequence[Mapping[str, Any]], models: int) -> float:
+def show_budget(budget: int, most: int, quiet: simulate.Rates, loud: simulate.Rates) -> None:
+    print(
+        f"  {budget:4} s {most:3} pairs: false alarms {100 * quiet.fail:.2f} %, "
+        f"power {100 * loud.fail:.1f} %, missed {100 * loud.passed:.1f} %, inconclusive "
+        f"{100 * quiet.inconclusive:.1f} % same, {100 * loud.inconclusive:.1f} % slower"
+    )
+
+
+def seconds_a_pair(bank: Sequence[Mapping[str, Any]]) -> float:
     """With a share of the servers' start: a gate of all models has a pair of each a round."""
-    return statistics.fmean(pair["elapsed"] for pair in bank) + SERVERS_SECONDS / models
+    models = len({pair["model"] for pair in bank})
+    starting = statistics.fmean(pair["servers"] for pair in bank)
+    return statistics.fmean(pair["elapsed"] for pair in bank) + starting / models
 
 
-SERVERS_SECONDS = 8.0  # until two interpreters have loaded torch and timm at the same time
-
-
-def sequential(log_ratios: Mapping[str, Sequence[float]], most: int = 40) -> simulate.Rates:
-    return simulate.overall(log_ratios, THRESHOLD, most, random.Random(0), GATES)
+def sequential(
+    log_ratios: Mapping[str, Sequence[float]], threshold: float = THRESHOLD, most: int = 40
+) -> simulate.Rates:
+    return simulate.overall(log_ratios, threshold, most, random.Random(0), GATES)
 
 
 def show(title: str, quiet: simulate.Rates, loud: simulate.Rates, per_pair: float) -> None:
     print(
         f"  {title:44} {100 * quiet.fail:9.2f} %  {100 * loud.fail:5.1f} %  "
         f"{100 * quiet.inconclusive:9.1f} % / {100 * loud.inconclusive:.1f} %  "
-        f"{quiet.pairs * per_pair:16.0f} / {loud.pairs * per_pair:.0f}"
-    )
-
-
-# --- peers, on the same samples -------------------------------------------------------------------
-
-Drawn = Sequence[Mapping[str, Any]]
-
-
-def turns(drawn: Drawn, side: int) -> list[float]:
-    return [turn for pair in drawn for block in pair["blocks"] for turn in block[side : side + 2]]
-
-
-def mann_whitney(base: Sequence[float], head: Sequence[float]) -> bool:
-    """p < 0.05, and head slower."""
-    slower = statistics.median(head) > statistics.median(base)
-    return slower and float(mannwhitneyu(base, head).pvalue) < 0.05
-
-
-def mean_rule(base: Sequence[float], head: Sequence[float]) -> bool:
-    """pytest-benchmark's ``--benchmark-compare-fail=mean:5%``."""
-    return statistics.fmean(head) > (1 + THRESHOLD) * statistics.fmean(base)
-
-
-def interleaved(gate: Callable[..., bool]) -> Callable[[Drawn], bool]:
-    """A rule on the samples of all pairs, which its users do not interleave."""
-    return lambda drawn: gate(turns(drawn, 1), turns(drawn, 3))
-
-
-def stored(gate: Callable[..., bool]) -> Callable[[Drawn], bool]:
-    """A rule as it is used: one process now against one that was stored before."""
-    return lambda drawn: gate(turns(drawn[:1], 1), turns(drawn[1:2], 3))
-
-
-PEERS: dict[str, Callable[[Drawn], bool]] = {
-    "Mann-Whitney on iterations, same pairs": interleaved(mann_whitney),
-    "Mann-Whitney on iterations, stored baseline": stored(mann_whitney),
-    "pytest-benchmark mean:5%, same pairs": interleaved(mean_rule),
-    "pytest-benchmark mean:5%, stored baseline": stored(mean_rule),
-}
-
-
-def peer(by_name: Mapping[str, Drawn], gate: Callable[[Drawn], bool], n: int) -> float:
-    """The share of gates that fail, each on `n` pairs of one model."""
-    rng = random.Random(0)
-    each = GATES // 10  # Mann-Whitney takes milliseconds
-    failed = [gate(rng.sample(bank, n)) for bank in by_name.values() for _ in range(each)]
-    return statistics.fmean(failed)
-
-
-def show_timm(runs: Sequence[Mapping[str, Any]]) -> None:
-    """Two runs in a row, the second judged against the first by a 5 % rule."""
-    base, head = (
-        [one["rate"] for one in runs if one["kind"] == kind] for kind in ("same", "slower")
-    )
-    slow = [math.log(b / h) for b, h in zip(base, head, strict=True)]
-    alarms = [old > (1 + THRESHOLD) * new for old, new in pairwise(base)]
-    caught = [old > (1 + THRESHOLD) * new for old, new in zip(base, head, strict=True)]
-    took = 2 * statistics.fmean(one["elapsed"] for one in runs)
-    shares = [100 * statistics.fmean(one) for one in (alarms, caught)]
-    title = "timm benchmark.py, two runs in a row, > 5 %"
-    print(
-        f"  {title:44} {shares[0]:9.1f} %  {shares[1]:5.1f} %"
-        f"  ({len(base)} runs of each kind, {took:.0f} s a gate, truly slower by "
-        f"{100 * math.expm1(statistics.fmean(slow)):.1f} %)"
+        f"{quiet.pairs * per_pair:16.1f} / {loud.pairs * per_pair:.1f}"
     )
 
 
@@ -293,12 +301,13 @@ def live(rounds: int) -> None:
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
     if command == "record":
-        record(Path(arguments[0]), int(arguments[1]))
+        record(Path(arguments[0]), float(arguments[1]), arguments[2:])
     elif command == "timm":
         record_timm(Path(arguments[0]), int(arguments[1]))
     elif command == "rates":
         rates(*(read(Path(one)) for one in arguments), *([[]] * (2 - len(arguments))))
     elif command == "live":
-        live(int(arguments[0]))
+        with neighbours(len(arguments) - 1, arguments[-1]):
+            live(int(arguments[0]))
     else:
         raise SystemExit(__doc__)

@@ -1,0 +1,101 @@
+"""How sharp a pair of processes is, by the way in which its turns are timed.
+
+``python tests/bench/ways.py SECONDS [NEIGHBOUR]`` begins pairs of processes of the models of
+suites/ci.yaml, the same on both sides, beside nobody or beside a neighbour of a kind of
+disturbance.py, and times each pair in every way for a while, in random order: the ways share the
+processes. It prints the standard deviation over pairs of a pair's log-ratio, which truly is 0.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from disturbance import neighbours
+
+from cmx_bench.cell import Cell
+from cmx_bench.execute.interpreters import Server
+from cmx_bench.gate import ab, cores, pairs
+from cmx_bench.gate.blocks import Block
+from cmx_bench.gate.cells import TIMED
+from cmx_bench.spec import suite
+from cmx_bench.worker import local
+from cmx_bench.worker.targets import Target
+
+PATHS = {"base": sys.executable, "head": sys.executable}
+WAY_SECONDS = 1.5
+LONGER = 7  # times 20 ms
+
+
+def timed(cell: Cell, base: Server, head: Server, rng: random.Random) -> dict[str, float]:
+    """The log-ratio of one pair of processes in each way."""
+    places = cores.drawn(cell.setting, rng)
+    drawn = rng.sample((base, head), 2)
+    with pairs._begun(drawn, 120) as workers:
+        orders = [
+            (workers[side.name], pairs._order(cell, places, side is head, 0)) for side in drawn
+        ]
+        ready = pairs._prepared(orders, at_once=places.apart is not None)
+        sides = pairs._sides(cell, workers["base"], workers["head"], ready)
+        ways = dict(all_ways(sides, places, rng))
+        return {
+            name: statistics.median(block.log_ratio for block in ways[name]())
+            for name in rng.sample([*ways], len(ways))
+        }
+
+
+def all_ways(
+    sides: pairs._Sides, places: cores.Places, rng: random.Random
+) -> Iterator[tuple[str, Callable[[], Iterator[Block]]]]:
+    assert places.apart is not None, "this needs two cores"
+    by_wall = replace(sides, turn=sides.passes)
+    passes = LONGER * sides.passes
+    longer = replace(sides, passes=passes, turn={"passes": passes})
+    shared = [(worker, {"cores": places.shared}) for worker in sides.following]
+
+    def in_turns(timing: pairs._Sides) -> Iterator[Block]:
+        pairs.ask_at_once(shared)
+        return pairs._repeated(partial(pairs._in_turns, timing, rng), WAY_SECONDS)
+
+    def together(timing: pairs._Sides) -> Iterator[Block]:
+        block = partial(pairs._together, timing, places.apart, rng)
+        return pairs._repeated(block, WAY_SECONDS)
+
+    for about, timing in (("by the wall", by_wall), ("less waiting", sides)):
+        yield f"in turns, {about}", partial(in_turns, timing)
+        yield f"side by side, {about}", partial(together, timing)
+    yield f"side by side, less waiting, turns {LONGER} times as long", partial(together, longer)
+    yield "as a pair is timed", partial(pairs._blocks, sides, places, rng)
+
+
+def main(seconds: float, kinds: list[str]) -> None:
+    plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu", (), False)
+    cells = [cell for cell in plan.cells if cell.measure == TIMED]
+    found: dict[str, list[float]] = {}
+    rng, begin = random.Random(), time.monotonic()
+    with neighbours(1, kinds[0]) if kinds else nullcontext():
+        while time.monotonic() - begin < seconds:
+            with ab.both(PATHS, Path("/dev/null")) as (base, head):
+                for cell in rng.sample(cells, len(cells)):
+                    for name, ratio in timed(cell, base, head, rng).items():
+                        found.setdefault(name, []).append(ratio)
+            print(f"{time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    for name, ratios in sorted(found.items()):
+        middle, spread = statistics.median(ratios), statistics.stdev(ratios)
+        robust = 1.4826 * statistics.median(abs(ratio - middle) for ratio in ratios)
+        print(
+            f"{name:52} sd of a pair {100 * spread:.2f} %, by the median deviation "
+            f"{100 * robust:.2f} %, mean {100 * statistics.fmean(ratios):+.2f} "
+            f"± {100 * spread / len(ratios) ** 0.5:.2f} %, {len(ratios)} pairs"
+        )
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), sys.argv[2:])
