@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench.gate import check, history
+from cmx_bench.gate import check
+from cmx_bench.gate.history import gathering, rows, trends
 from cmx_bench.gate.outputs import OUTPUTS
 from cmx_bench.present import page
 from cmx_bench.present.content import Finding, Findings
@@ -80,10 +81,10 @@ def test_of_a_verdict_with_a_history(tmp_path: Path, runs: list[tuple[Run, list[
         (tmp_path / f"run{day}").mkdir()
         write_folder(tmp_path / f"run{day}", again, then)
     head, verdict = check.verdict(tmp_path / "run8", {"baseline": tmp_path / "run1"}, 0.05)
-    past = history.read(tmp_path, head.run)
-    changes = history.table(past)
+    past = gathering.read(tmp_path, head.run)
+    changes = rows.of_changes(past)
     assert len(changes.rows) > 3
-    text = OUTPUTS["verdict.html"](verdict, history.drawings(past), [changes])
+    text = OUTPUTS["verdict.html"](verdict, (), trends.drawings(past), [changes])
     check_ids(text)
     assert f'id="comparisons.m0.{FP16.key}.throughput"' not in text  # of the label, not the name
     assert f'id="comparisons.work.{FP16.key}.throughput"' in text

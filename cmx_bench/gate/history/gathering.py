@@ -52,7 +52,6 @@ def read(folder: Path, like: Run | None = None) -> History:
         raise RecordsError(f"{folder}: no such folder; give the one that holds past runs")
     measured: list[_Measured] = []
     left_out: list[str] = []
-    places: dict[tuple[str, ...], Path] = {}
     elsewhere = 0
     for place in _folders(folder):
         try:
@@ -60,10 +59,9 @@ def read(folder: Path, like: Run | None = None) -> History:
             if like is not None and _identity(run) != _identity(like):
                 elsewhere += 1
                 continue
-            same = places.setdefault((*_identity(run), run.device, run.created), place)
-            if same != place:
-                raise RecordsError(f"{place}: is the same run as {same}")
-            measured.append(_measured(place, run))
+            another = _measured(place, run)
+            _refuse_copy(another, measured)
+            measured.append(another)
         except RecordsError as error:  # a page that others read names no folder above
             left_out.append(str(error).replace(f"{folder}{os.sep}", ""))
     measured.sort(key=lambda one: one.run.created)
@@ -71,6 +69,15 @@ def read(folder: Path, like: Run | None = None) -> History:
     runs = {str(one.folder): _past(one, name) for one, name in zip(measured, names, strict=True)}
     series = tuple(_series({str(one.folder): one for one in measured}, runs))
     return History(tuple(runs.values()), series, tuple(left_out), elsewhere)
+
+
+def _refuse_copy(measured: _Measured, others: Iterable[_Measured]) -> None:
+    """Machines of one kind may begin in the same second; but none measures the same."""
+    for other in others:
+        if measured.run.created != other.run.created:  # of most: told at once
+            continue
+        if (measured.run, measured.tries) == (other.run, other.tries):
+            raise RecordsError(f"{measured.folder}: is the same run as {other.folder}")
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -140,3 +140,10 @@ def test_what_failed_has_no_point_and_is_counted(tmp_path: Path) -> None:
 
 def test_an_empty_folder_has_no_runs(tmp_path: Path) -> None:
     assert read(tmp_path).runs == read(tmp_path).series == ()
+
+
+def test_machines_of_one_kind_may_begin_in_the_same_second(tmp_path: Path) -> None:
+    past_run(tmp_path / "one", 1, 1.0)
+    past_run(tmp_path / "other", 1, 1.01)
+    found = read(tmp_path)
+    assert (len(found.runs), found.left_out) == (2, ())
