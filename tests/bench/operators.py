@@ -31,7 +31,7 @@ WORKS = re.compile(
     r"""
     __rmatmul__|addbmm|addmm|addmv|baddbmm|bmm|chain_matmul|corrcoef|cov$|dot|einsum|inner|matmul|mm$|
     mv$|tensordot|vdot|linalg\.(?!cross|diagonal|norm|vander|vector_norm)|norm\.nuc|
-    nn\.functional\.(bilinear|conv|embedding_bag|linear|multi_head|scaled_dot)|
+    nn\.functional\.(bilinear|conv|cosine_sim|embedding_bag|linear|multi_head|scaled_dot)|
     fft\.(?!fftshift|ifftshift)|stft|istft|
     cdist|cholesky|geqrf|logdet|lu|matrix_exp|nn\.functional\.pdist|ormqr|pca_lowrank|pinverse|
     qr|svd|triangular_solve|sparse|torch\._scaled_mm|torch\.ops\.aten\._scaled_dot|
