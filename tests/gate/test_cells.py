@@ -1,0 +1,65 @@
+"""What is said of one cell of both sides, without processes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.execute import interpreters
+from cmx_bench.execute.interpreters import Server
+from cmx_bench.gate import cells, pairs
+
+CELL = Cell(
+    Model("net", "Net", "net", "python", "ours:net"),
+    "macs",
+    Setting("s", "cpu", "fp32", "nchw", "none", 1, 32),
+    "resolution",
+)
+
+
+def word(by: str) -> dict[str, Any]:
+    """The details of a count that rests on a word of the user's."""
+    return {"given": {"ours::gram": {"by": by, "macs": 7}}}
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "state", "reason"),
+    [
+        ({}, {}, "FAIL", "an exact metric changed"),
+        (word("ours:gram"), word("ours:gram"), "FAIL", "an exact metric changed"),
+        (
+            word("ours:gram"),
+            word("zero"),
+            "INCOMPARABLE",
+            "counted by other words: ours::gram ours:gram, now zero",
+        ),
+        ({}, word("zero"), "INCOMPARABLE", "counted by other words: ours::gram no word, now zero"),
+    ],
+)
+def test_macs_by_other_words_are_not_compared(
+    monkeypatch: pytest.MonkeyPatch,
+    base: Mapping[str, Any],
+    head: Mapping[str, Any],
+    state: str,
+    reason: str,
+) -> None:
+    answers = {
+        "base": {"values": {"macs": [8]}, "details": base},
+        "head": {"values": {"macs": [9]}, "details": head},
+    }
+
+    @contextmanager
+    def process(server: Server, target: str) -> Iterator[None]:
+        yield None
+
+    monkeypatch.setattr(interpreters, "process", process)
+    monkeypatch.setattr(pairs, "ask", lambda worker, order: answers[worker.side.name])
+    sides = [Server(name, socket.socket(), Path("log")) for name in answers]
+    [found] = cells.untimed(CELL, *sides, 1.0, {})
+    assert (found.state, found.reason) == (state, reason)
