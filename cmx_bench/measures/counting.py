@@ -155,8 +155,8 @@ class _ForwardError(CountError):
 def _count(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word]) -> Counts:
     ran = _run(model, inputs, words)
     trace = _trace(_Outputs(model), inputs)
-    if not _equal(trace, ran) and any(trace.unknown.values()):
-        unknown = {kind for kinds in trace.unknown.values() for kind in kinds}
+    unknown = {kind for kinds in trace.unknown.values() for kind in kinds} & traced.composite()
+    if not _equal(trace, ran) and unknown:
         with suppress(Exception):  # one that cannot be called by itself stays as it is
             trace = _trace(_Outputs(model), inputs, unknown, words)
     if not _equal(trace, ran):
