@@ -28,7 +28,7 @@ from cmx_bench.models import arguments, families, weights
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.plan.users import Amount, matched_sizes, model_of
 from cmx_bench.spec import trust
-from cmx_bench.spec.entries import MatchEntry, ModelEntry
+from cmx_bench.spec.model_entries import MatchEntry, ModelEntry
 from cmx_bench.spec.schema import NAME
 from cmx_bench.spec.suite import SuiteFile
 

@@ -12,7 +12,7 @@ from cmx_bench.cell import Model
 from cmx_bench.designs.search import Quantity
 from cmx_bench.errors import CmxError
 from cmx_bench.plan import Cost
-from cmx_bench.spec.entries import MatchEntry, ModelEntry
+from cmx_bench.spec.model_entries import MatchEntry, ModelEntry
 from cmx_bench.spec.settings import CpuSetting, CudaSetting
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker import local

@@ -16,7 +16,7 @@ from cmx_bench.present.drawing import theme
 from cmx_bench.published import Published
 from cmx_bench.report import entries
 from cmx_bench.report.tables import caveats
-from cmx_bench.results import arguments
+from cmx_bench.results import swept_arguments
 from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
 
@@ -147,10 +147,10 @@ def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
 
 def _swept(report: Report, places: Collection[tuple[str, str]]) -> Iterator[Axis]:
     """The numbers over which models were swept, at the places that have other values."""
-    swept = arguments.swept(report.run.models)
+    swept = swept_arguments.swept(report.run.models)
     models = [model.name for model in report.run.models]
     for column in swept.select_dtypes("number"):
-        name = str(column).removeprefix(arguments.PREFIX)
+        name = str(column).removeprefix(swept_arguments.PREFIX)
         numbers = dict(zip(models, swept[column], strict=True))
         values = {
             (model, setting): Shown(numbers[model], None, None, f"{numbers[model]:,.10g}")

@@ -20,7 +20,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Table
 from cmx_bench.report.tables.judgements import Judged, judged
 from cmx_bench.report.tables.side_by_side import Comparison
-from cmx_bench.results import arguments, frame, records, summary
+from cmx_bench.results import frame, records, summary, swept_arguments
 from cmx_bench.results.nouns import Key, Report
 from cmx_bench.units import plain
 
@@ -159,7 +159,7 @@ def _processes(samples: DataFrame) -> dict[Key, list[dict[str, Any]]]:
     """What each fresh process gave, by the key of its result."""
     rows = samples[(samples["status"] == "ok") & ~samples["why"].isin(summary.ASIDE)]
     columns = {name: rows[name].tolist() for name in rows.columns}
-    others = {*frame.COLUMNS, *arguments.columns_in(rows)}
+    others = {*frame.COLUMNS, *swept_arguments.columns_in(rows)}
     conditions = [name for name in columns if name not in others]
     starts = [place for place, sample in enumerate(columns["sample"]) if sample == 0]
     processes: dict[Key, list[dict[str, Any]]] = {}

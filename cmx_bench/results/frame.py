@@ -19,13 +19,13 @@ from cmx_bench import published
 from cmx_bench.cell import Model
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, first_of
-from cmx_bench.results import arguments, disturbance
+from cmx_bench.results import disturbance, swept_arguments
 from cmx_bench.results.executions import Execution
 from cmx_bench.results.records import Record, Run
 from cmx_bench.units import plain
 
-# What each column holds. Arguments of models that were swept follow (`results.arguments`), and
-# conditions, a column for each that was watched (`measures.conditions`).
+# What each column holds. Arguments that models were swept over follow (`results.swept_arguments`),
+# and conditions, a column for each that was watched (`measures.conditions`).
 COLUMNS: Mapping[str, str] = {
     "run": "name of the run",
     "model": "name of the model in the suite",
@@ -166,7 +166,7 @@ def _unordered(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame
     frame["counts"] = valued & frame["process_counts"] & ~frame["discarded"]
     frame.loc[valued & ~frame["process_counts"], "why"] = "disturbed process"
     frame.loc[valued & frame["discarded"], "why"] = "disturbed block"
-    ordered = [*COLUMNS, *arguments.columns_in(frame)]
+    ordered = [*COLUMNS, *swept_arguments.columns_in(frame)]
     return frame[ordered].join(_conditions(rows, sizes))
 
 
@@ -184,7 +184,7 @@ def models(models: Sequence[Model]) -> DataFrame:
         ],
         columns=["model", *OF_MODEL],
     )  # fmt: skip
-    return told.join(arguments.swept(models))
+    return told.join(swept_arguments.swept(models))
 
 
 def _models(runs: Mapping[str, Run]) -> DataFrame:

@@ -12,7 +12,7 @@ from cmx_bench.cli.matching import FORMATS
 from cmx_bench.designs import FAMILIES
 from cmx_bench.designs.search import Match, Target, find
 from cmx_bench.spec import suite
-from cmx_bench.spec.entries import ModelEntry
+from cmx_bench.spec.model_entries import ModelEntry
 
 from ..conftest import TINY
 

@@ -9,7 +9,7 @@ import pytest
 
 from cmx_bench.errors import SuiteError
 from cmx_bench.spec import suite
-from cmx_bench.spec.entries import MatchEntry
+from cmx_bench.spec.model_entries import MatchEntry
 
 from ..conftest import TINY
 

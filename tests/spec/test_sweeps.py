@@ -9,7 +9,7 @@ import pytest
 
 from cmx_bench.errors import SuiteError
 from cmx_bench.spec import suite
-from cmx_bench.spec.entries import ModelEntry
+from cmx_bench.spec.model_entries import ModelEntry
 from cmx_bench.spec.suite import Suite
 
 SUITE = """\

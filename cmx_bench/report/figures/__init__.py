@@ -19,7 +19,7 @@ from cmx_bench.report.figures import (
     roofs,
     samples,
     shares,
-    sweeps,
+    sweep_lines,
 )
 from cmx_bench.report.figures.cost import LATENCY, MACS, MEMORY, PARAMS, THROUGHPUT, TOP1, Quantity
 from cmx_bench.report.figures.curves import (
@@ -56,7 +56,7 @@ class Figure:
 def _swept(choose: Choices, *quantities: Quantity) -> Iterator[Figure]:
     for quantity in quantities:
         measure = METRICS[quantity.metric].measure
-        yield Figure(sweeps.sweep, partial(sweeps.plot, quantity), (measure,), choose)
+        yield Figure(sweep_lines.sweep, partial(sweep_lines.plot, quantity), (measure,), choose)
 
 
 FIGURES = (

@@ -12,7 +12,7 @@ from pandas.api.types import is_numeric_dtype
 from cmx_bench.present.drawing.theme import STYLES
 from cmx_bench.report.figures.cost import Quantity
 from cmx_bench.report.figures.selection import Selection, each_setting
-from cmx_bench.results import arguments
+from cmx_bench.results import swept_arguments
 
 FEWEST = 3  # values that make a curve
 # What settings can differ in, and what stands before it in their keys.
@@ -69,7 +69,7 @@ def _sizes(samples: DataFrame) -> list[str]:
 
 def _swept_arguments(samples: DataFrame) -> list[str]:
     models = samples.drop_duplicates("model").set_index("model")
-    return [column for column in arguments.columns_in(models) if _series(column, models)]
+    return [column for column in swept_arguments.columns_in(models) if _series(column, models)]
 
 
 def _along(over: str, samples: DataFrame) -> dict[str, list[str]]:
@@ -164,7 +164,7 @@ def _series(over: str, models: DataFrame) -> list[tuple[str, DataFrame]]:
     """
     if not is_numeric_dtype(models[over]):
         return []
-    others = [column for column in arguments.columns_in(models) if column != over]
+    others = [column for column in swept_arguments.columns_in(models) if column != over]
     alone = models["architecture"].astype(str) == models.index.astype(str)
     kind = models["family"].astype(str) + models["architecture"].astype(str).mask(alone, "")
     there = models.assign(kind=kind).dropna(subset=[over])
@@ -201,7 +201,7 @@ def _told(group: DataFrame, columns: Sequence[str]) -> Iterator[str]:
 
 def of_settings(over: str) -> bool:
     """Whether settings differ in it, and not models."""
-    return not over.startswith(arguments.PREFIX)
+    return not over.startswith(swept_arguments.PREFIX)
 
 
 def shown(over: str, points: DataFrame, chosen: Selection) -> set[str]:
@@ -214,7 +214,7 @@ def shown(over: str, points: DataFrame, chosen: Selection) -> set[str]:
 
 def named(over: str) -> str:
     """What was swept, as a suite calls it."""
-    return over.removeprefix(arguments.PREFIX)
+    return over.removeprefix(swept_arguments.PREFIX)
 
 
 def worded(over: str) -> str:

@@ -10,7 +10,7 @@ from pandas import DataFrame, Series
 
 from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import short_label
-from cmx_bench.results import arguments, frame, summary
+from cmx_bench.results import frame, summary, swept_arguments
 from cmx_bench.results.agreement import NO_VOTES, Votes
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
@@ -134,7 +134,7 @@ def select(
     if key not in known:
         raise ValueError(f"no setting {key!r}; there are {', '.join(known)}")
     part = samples[samples["setting"].isin(list(known[key]))]
-    columns = ["model", *frame.OF_MODEL, *arguments.columns_in(samples)]
+    columns = ["model", *frame.OF_MODEL, *swept_arguments.columns_in(samples)]
     models = samples.drop_duplicates("model").sort_values("model")[columns]
     return _selection(key, part, summary.results(part), models, votes)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from cmx_bench.cell import Argument, Model
 from cmx_bench.report import exports
-from cmx_bench.results import arguments
-from cmx_bench.results.arguments import swept
+from cmx_bench.results import swept_arguments
 from cmx_bench.results.reading import summarise
+from cmx_bench.results.swept_arguments import swept
 
 from ..report.synthetic import make_records, make_run
 
@@ -70,6 +70,6 @@ def test_samples_and_files_have_them_and_they_are_no_conditions() -> None:
     models = tuple(convmixer(f"d{depth}", depth=depth, norm="batch") for depth in (1, 2))
     run = make_run((*models, convmixer("c", depth=1, norm="layer")), measures=("params",))
     report = summarise(run, make_records(run))
-    assert arguments.columns_in(report.samples) == ["arg_depth", "arg_norm"]
+    assert swept_arguments.columns_in(report.samples) == ["arg_depth", "arg_norm"]
     assert report.samples["arg_norm"].tolist()[-1] == "layer"
     assert '"covariates": {}' in exports.json_of(report)
