@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cmx_bench.cell import Model
-from cmx_bench.datasets import Dataset, Split, open_dataset
+from cmx_bench.datasets import Dataset, Split, comes_along, open_dataset
 from cmx_bench.errors import WeightsError, nearest
 from cmx_bench.models import SUFFIXES
 from cmx_bench.spec.disk import folder_of_user
@@ -27,6 +27,7 @@ class Evaluation:
     `path` is where the images lie, for data sets that need one; paths of label files start at the
     folder of the suite, `base`. `cache` is a folder for preprocessed images. A cell with more than
     `allow_missing` broken images fails. `processes` train a model together, where that is asked.
+    Small copies of images are kept for the report with `thumbnails`, and of those that come along.
     """
 
     asked: Accuracy
@@ -35,11 +36,17 @@ class Evaluation:
     allow_missing: int = 0
     cache: Path | None = None
     processes: int = 1
+    thumbnails: bool = False
 
     @property
     def seeds(self) -> tuple[int | None, ...]:
         """The seeds that models are trained with; one None where they are not."""
         return (None,) if self.asked.train is None else tuple(self.asked.seeds)
+
+    @property
+    def shows_images(self) -> bool:
+        """Whether a report may hold copies of images: a user's own are not for everybody."""
+        return self.thumbnails or comes_along(self.asked.dataset)
 
     def trains(self, model: Model) -> bool:
         """Whether a model is trained before it is evaluated: not where it comes with weights."""

@@ -34,6 +34,11 @@ AllowMissing = Annotated[
     typer.Option(min=0, max=MOST, help="Evaluate although so many images are broken.", metavar="N"),
 ]
 Cache = Annotated[bool, typer.Option("--cache", help="Keep preprocessed images for later runs.")]
+Thumbnails = Annotated[
+    bool,
+    typer.Option("--thumbnails", help="Put small copies of your own images into the report: a few "
+                                      "that tell models apart."),
+]  # fmt: skip
 Processes = Annotated[
     int,
     typer.Option(

@@ -19,6 +19,7 @@ def plan_of(
     allow_missing: int = 0,
     cache: bool = False,
     processes: int = 1,
+    thumbnails: bool = False,
     call: Call | None = None,
 ) -> Plan:
     """The plan of a suite for this machine, made by another process.
@@ -46,6 +47,7 @@ def plan_of(
         allow_missing,
         accuracy.cache_folder() if cache else None,
         processes,
+        thumbnails,
     )
     given = accuracy.weights_given(
         weights or [], asked.named if len(asked.named) == len(asked.models) else ()

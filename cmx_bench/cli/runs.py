@@ -23,6 +23,7 @@ from cmx_bench.cli.options import (
     Processes,
     Rendered,
     Suite,
+    Thumbnails,
     Verifiable,
     Weights,
     looked_up,
@@ -69,6 +70,7 @@ def run(
     allow_missing: AllowMissing = 0,
     cache: Cache = False,
     processes: Processes = 1,
+    thumbnails: Thumbnails = False,
     allow_import: AllowImport = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of finishing an earlier run.")
@@ -87,7 +89,16 @@ def run(
     seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
     look = looking.watch()  # while the plan's process loads torch
     plan = plan_of(
-        suite, device, only, allow_import, data, weights, allow_missing, cache, processes
+        suite,
+        device,
+        only,
+        allow_import,
+        data,
+        weights,
+        allow_missing,
+        cache,
+        processes,
+        thumbnails,
     )
     neighbours = look(int(plan.machine["cores"]))
     if gate_claims and not plan.suite_file.suite.claims:
@@ -148,9 +159,12 @@ def _show(folder: Path, gate_claims: bool) -> None:
 def _note_disturbed(run: Path, measured: Report) -> None:
     """How many values are disturbed, and what to do about it."""
     from cmx_bench.report import headline
+    from cmx_bench.results import records
 
     if disturbed := headline.disturbed(measured):
-        note(f"{run}: {disturbed}; {headline.calmer(measured)}")
+        # The command as it was typed, with its paths: a report has none.
+        whole = records.read_run(run) if run.is_dir() else measured.run
+        note(f"{run}: {disturbed}; {headline.calmer(whole)}")
 
 
 def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:

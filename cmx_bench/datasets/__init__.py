@@ -140,6 +140,11 @@ def is_remote(name: str) -> bool:
     return source(name).module == FACTORY.module
 
 
+def comes_along(name: str) -> bool:
+    """Whether its images come with this package or one that it needs."""
+    return source(name).path == "none"
+
+
 def is_small(name: str) -> bool:
     """Whether its images are far smaller than photographs, and held in memory."""
     return name in SOURCES
@@ -181,7 +186,7 @@ def parse(options: list[str], known: str | None) -> dict[str, Path]:
             hint = nearest(name, [known]) if known else ""
             used = f"evaluates on {known}" if known else "evaluates on no data set"
             raise DataError(f"--data {option}: the suite {used}{hint}")
-        if source(name).path == "none":
+        if comes_along(name):
             raise DataError(f"--data {option}: the {name} come along; leave it out")
         if not Path(text).exists():
             raise DataError(f"--data {option}: there is nothing at {text}")

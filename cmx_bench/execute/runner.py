@@ -211,7 +211,10 @@ def _sha256(file: Path) -> str:
 
 
 def _keep_thumbnails(plan: Plan, folder: Path) -> None:
-    """Small copies of the images that only one of two models has right, for the report."""
+    """Small copies of the images that only one of two models has right, where a report may hold
+    them."""
+    if plan.evaluation is None or not plan.evaluation.shows_images:
+        return
     voters = [(one.model.name, one.setting_key) for one in plan.evaluated]
     telling = agreement.telling(agreement.read(folder, voters))
     kept = {place: disk.within(folder, agreement.thumbnail(place)) for place in telling}

@@ -11,6 +11,7 @@ from cmx_bench.present.content import DISTURBED, Fact, first_few
 from cmx_bench.report.tables import judgements
 from cmx_bench.results import records
 from cmx_bench.results.nouns import Report
+from cmx_bench.results.records import Run
 from cmx_bench.results.summary import Result
 from cmx_bench.units import counted, plain
 
@@ -204,11 +205,11 @@ def disturbed(report: Report) -> str:
     return f"{counted(len(found), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
 
 
-def calmer(report: Report) -> str:
+def calmer(run: Run) -> str:
     """What to do about disturbed values: the command of the run, for a new folder."""
-    if report.run.parts:
+    if run.parts:
         return "measure the parts again when the machine is calm, and merge them"
-    words, kept = iter(shlex.split(report.run.command)), []
+    words, kept = iter(shlex.split(run.command)), []
     for word in words:
         if word == "--out":
             next(words, None)

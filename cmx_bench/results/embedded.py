@@ -20,6 +20,7 @@ from cmx_bench import __version__
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import agreement, records
 from cmx_bench.results.nouns import Report
+from cmx_bench.results.public import public
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.validation import STRICT, DamageError, checked
 from cmx_bench.spec import disk
@@ -147,8 +148,8 @@ def _unpacked(text: str, where: str, room: int) -> tuple[int, Embedded]:
         block = checked(_BLOCKS, text)
         plain = _inflated(base64.urlsafe_b64decode(block["data"]), room)
         raw = checked(_RAW, plain)
-        run = records.run_of(raw["run"], where)
-        read = records.records_of(raw["records"], where, run)
+        whole = records.run_of(raw["run"], where)
+        run, read = public(whole, records.records_of(raw["records"], where, whole))
         report = summarise(run, read, raw["unfinished"])
         votes = agreement.unpacked(raw["votes"])
         if not votes.classes.keys() <= set(report.voters):

@@ -13,6 +13,7 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.results import agreement, embedded, frame, records
 from cmx_bench.results.executions import executions
 from cmx_bench.results.nouns import Report
+from cmx_bench.results.public import public
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
@@ -64,7 +65,8 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
 
 
 def _recorded(path: Path) -> tuple[Run, Sequence[Record]]:
+    """A run and its records as they are shown: without paths of the machine that measured them."""
     if path.is_file():
         report = embedded.read(path).report
         return report.run, report.records
-    return records.read_run(path), records.read(path)
+    return public(records.read_run(path), records.read(path))

@@ -203,7 +203,7 @@ def test_the_headline_counts_them_and_says_what_to_do() -> None:
     ["cmx run paper", "cmx run paper --fresh", "cmx run paper --out x", "cmx run --out=x paper"],
 )
 def test_the_command_that_measures_again_makes_a_new_run(command: str) -> None:
-    again = calmer(report(command=command))
+    again = calmer(report(command=command).run)
     assert again.endswith(": cmx run paper --fresh")
 
 

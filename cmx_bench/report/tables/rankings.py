@@ -35,6 +35,12 @@ _SEVERAL_SEEDS = (
 )
 
 
+_NO_COPIES = (
+    "Images are named and not shown. `run --thumbnails` keeps small copies of them, which then are "
+    "part of the page."
+)
+
+
 def tables(report: Report) -> Iterator[Table]:
     """Those of each setting, then what the settings cost against the first of them."""
     for setting in report.run.settings:
@@ -131,8 +137,9 @@ def divided(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         if pair.difference.lost + pair.difference.gained
     ]  # fmt: skip
     title = f"Images that only one of two models has right · {setting.name}"
+    remarks = () if report.thumbnails else (_NO_COPIES,)
     folded = len(rows) > _MANY_PAIRS
-    return entries.table(f"divided-{setting.key}", title, columns, rows, folded=folded)
+    return entries.table(f"divided-{setting.key}", title, columns, rows, remarks, folded=folded)
 
 
 def _pictures(report: Report, winner: Voter, loser: Voter) -> Entry:

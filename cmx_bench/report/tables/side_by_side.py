@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +51,7 @@ def compare(paths: Sequence[Path], reports: Sequence[Report]) -> Comparison:
         RecordsError: one is there twice, they are of several suites, or share no model.
     """
     _refuse_strangers(paths, reports)
-    sides = tuple(map(Side, count(1), _labels(reports), paths, reports))
+    sides = tuple(map(Side, count(1), _labels(reports), _shown(paths), reports))
     unlike, otherwise = differences(sides), evaluated(sides)
     present = {metric.name for report in reports for metric in report.metrics()}
     metrics = [metric for name, metric in METRICS.items() if name in present]
@@ -71,6 +72,13 @@ def _refuse_strangers(paths: Sequence[Path], reports: Sequence[Report]) -> None:
             )
     if not set.intersection(*(set(report.models) for report in reports)):
         raise RecordsError(f"{', '.join(map(str, paths))}: these runs have no model in common")
+
+
+def _shown(paths: Sequence[Path]) -> list[Path]:
+    """The paths as a page shows them: of absolute ones no more than tells them apart."""
+    parents = [path.parent for path in paths if path.is_absolute()]
+    shared = os.path.commonpath(parents) if parents else ""
+    return [Path("…", path.relative_to(shared)) if path.is_absolute() else path for path in paths]
 
 
 def _labels(reports: Sequence[Report]) -> list[str]:

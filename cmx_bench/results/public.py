@@ -1,0 +1,79 @@
+"""What a run and its records say to others: without paths of the machine that measured them.
+
+run.json and records.jsonl keep them, for a run goes on where its images and weights lie. Whoever
+reads a run to show it reads it through here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from cmx_bench.results.records import Record, Run
+
+# Folders that are the same on every machine.
+_SYSTEM = ("proc", "sys", "dev", "usr", "lib", "lib64", "bin", "sbin", "etc")
+# A path alone, in quotes, where NAME= may stand before it, or what begins with a slash in a text,
+# and not within a word, a number or an address.
+_ALONE = re.compile(r"/(?!.*[:;,]|.*\s/).*")
+_PATH = re.compile(
+    r"""(?<=')(?P<single>[\w.-]*=)?/[^']+(?=')|(?<=")(?P<double>[\w.-]*=)?/[^"]+(?=")"""
+    r"""|(?<![\w./~…)\]}-])(?:file://)?/(?![/\s])[^\s'"`<>|;,:()]+"""
+)
+
+
+def public(run: Run, records: Iterable[Record]) -> tuple[Run, list[Record]]:
+    """A run and its records, whose absolute paths end in their last part alone: `…/photos`.
+
+    Claims stay as they are: in a check a slash divides.
+    """
+    named = {one.name: getattr(run, one.name) for one in dataclasses.fields(run)}
+    changed = {name: _shortened(value) for name, value in named.items() if name != "claims"}
+    return dataclasses.replace(run, **changed), [_record(record) for record in records]
+
+
+def without_folders(text: str) -> str:
+    """A text whose absolute paths are shortened, but for those of systems such as /proc."""
+    if "/" not in text:
+        return text
+    return _shown(text) if _ALONE.fullmatch(text) else _PATH.sub(_in_text, text)
+
+
+def _in_text(found: re.Match[str]) -> str:
+    key = found["single"] or found["double"] or ""
+    return key + _shown(found[0].removeprefix(key).removeprefix("file://"))
+
+
+def _shown(path: str) -> str:
+    """The last part of an absolute path; all of one that every machine has, and of a mere slash."""
+    parts = PurePath(path).parts
+    return path if len(parts) < 2 or parts[1] in _SYSTEM else f"…/{parts[-1]}"
+
+
+def _record(record: Record) -> Record:
+    reason, details = without_folders(record.reason), _shortened(record.details)
+    if reason == record.reason and details is record.details:
+        return record
+    return dataclasses.replace(record, reason=reason, details=details)
+
+
+def _shortened(value: Any) -> Any:
+    """A value with every text in it shortened; the same one where nothing changes."""
+    if isinstance(value, str):
+        return without_folders(value)
+    if isinstance(value, Mapping):
+        changed = {key: _shortened(one) for key, one in value.items()}
+        return value if all(changed[key] is value[key] for key in value) else changed
+    if isinstance(value, list | tuple):
+        items = [_shortened(one) for one in value]
+        same = all(new is old for new, old in zip(items, value, strict=True))
+        return value if same else type(value)(items)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        changed = {name: _shortened(one) for name, one in fields.items()}
+        same = all(changed[name] is fields[name] for name in fields)
+        return value if same else dataclasses.replace(value, **changed)
+    return value
