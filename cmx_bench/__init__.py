@@ -1,7 +1,8 @@
 """A comparative benchmark suite for vision backbones around ConvMixer.
 
 From Python, `load` gives what a run measured as a DataFrame with a row a sample, `summary` what the
-report shows of it, and `plot` has a function for each figure of the report.
+report shows of it, and `plot` has a function for each figure of the report. `predictions` gives
+what each model said of each image, and `per_class` what that comes to class by class.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cmx_bench import plot
+    from cmx_bench.results.classwise import per_class, predictions
     from cmx_bench.results.loading import load
     from cmx_bench.results.summary import summary
 
-__all__ = ["__version__", "load", "plot", "summary"]
+__all__ = ["__version__", "load", "per_class", "plot", "predictions", "summary"]
 __version__ = "0.1.0"
 
 # Imported when they are asked for (PEP 562): the command line and the processes that measure pay
 # for neither pandas nor seaborn.
 _LAZY = {
     "load": "cmx_bench.results.loading:load",
+    "per_class": "cmx_bench.results.classwise:per_class",
     "plot": "cmx_bench.plot",
+    "predictions": "cmx_bench.results.classwise:predictions",
     "summary": "cmx_bench.results.summary:summary",
 }
 

@@ -1,6 +1,7 @@
 """The figures of the report as functions: `plot.front(df)` draws one and gives its axes.
 
-Each takes the samples of one run, as `cmx_bench.load` gives them, and these too:
+Each takes the samples of one run, as `cmx_bench.load` gives them, but for `confusion`, which takes
+what `cmx_bench.predictions` gives; and these too:
 
     ax: axes to draw on; without them it makes a figure of pyplot, as large and with such fonts as
         matplotlib is set to, or as `style` says.

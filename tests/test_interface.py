@@ -73,7 +73,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout == "set()\n"
-    assert {"load", "plot", "summary"} <= set(dir(cmx_bench))
+    assert {"load", "per_class", "plot", "predictions", "summary"} <= set(dir(cmx_bench))
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         _ = cmx_bench.lode  # type: ignore[attr-defined]
 
@@ -83,15 +83,8 @@ def test_every_figure_can_be_drawn_from_the_samples(folder: Path) -> None:
 
     samples = cmx_bench.load(folder)
     drawn = ("figure_one", "front", "throughput", "throughput_by_macs", "memory", "samples")
-    assert {
-        *drawn,
-        "roofline",
-        "work_shares",
-        "batch_sizes",
-        "sweep",
-        "learning_curves",
-        "style",
-    } == {*dir(cmx_bench.plot)}
+    others = {"roofline", "work_shares", "batch_sizes", "sweep", "learning_curves", "confusion"}
+    assert {*drawn, *others, "style"} == {*dir(cmx_bench.plot)}
     for name in drawn:
         _, ax = pyplot.subplots()
         assert getattr(cmx_bench.plot, name)(samples, ax) is ax

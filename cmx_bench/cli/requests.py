@@ -31,6 +31,7 @@ def plan_of(
     """
     from cmx_bench import accuracy, datasets
     from cmx_bench.cli.telling import note
+    from cmx_bench.errors import DataError
     from cmx_bench.plan import users
     from cmx_bench.spec import suite as suites
     from cmx_bench.worker import local
@@ -40,6 +41,8 @@ def plan_of(
     asked = suite_file.suite
     dataset = asked.accuracy.dataset if "accuracy" in asked.measures else None
     paths = datasets.parse(data or [], dataset)
+    if thumbnails and dataset is None:
+        raise DataError("--thumbnails: the suite evaluates on no images; leave it out")
     evaluation = accuracy.Evaluation(
         asked.accuracy,
         suite_file.document.path.parent.resolve(),

@@ -9,7 +9,7 @@ import importlib
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -72,7 +72,7 @@ class Dataset:
     `size` is None where it shows only at the end. `classes` is one more than the largest label
     that may come, None where nobody says. `at` gives any of the images by its place, and is None
     where they can be had in order only. `about` says in a line what was found, and what was passed
-    over.
+    over. `class_names` are those of labels, as far as they are known.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Dataset:
     classes: int | None
     at: Callable[[int], Item] | None = None
     about: str = ""
+    class_names: Mapping[int, str] = field(default_factory=dict)
 
 
 def of_places(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from torchvision.datasets import CIFAR10
@@ -35,4 +36,4 @@ def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | 
             f"{path}: expected {CIFAR10.filename} or the folder {CIFAR10.base_folder} with "
             f"CIFAR-10's known checksums ({error})"
         ) from error
-    return of_pairs(name, images, 10)
+    return replace(of_pairs(name, images, 10), class_names=dict(enumerate(images.classes)))

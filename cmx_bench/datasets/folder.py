@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -45,7 +45,8 @@ def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | 
     classes = max([*labels, *numbered.numbers.values()]) + 1
     at = partial(_item, part.files, labels)
     about = _about(part, numbered.how)
-    return of_places(name, at, len(labels), classes, about)
+    names = {number: key_of(word) for word, number in numbered.numbers.items()}
+    return replace(of_places(name, at, len(labels), classes, about), class_names=names)
 
 
 def _item(files: Tree, labels: Sequence[int], place: int) -> Item:

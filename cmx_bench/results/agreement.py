@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NotRequired, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,12 +89,14 @@ _Class = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 @with_config(STRICT)
 class Packed(TypedDict):
-    """Votes as plain data: the classes of each voter are told beside each image's own."""
+    """Votes as plain data: the classes of each voter are told beside each image's own. Names are
+    those of classes, by number, where there are any."""
 
     keys: list[str]
     labels: list[list[Annotated[int, Field(ge=0, lt=2**31)]]]
     voters: list[tuple[str, str]]
     beside_own: list[list[_Class]]
+    names: NotRequired[list[tuple[Annotated[int, Field(ge=0, lt=2**31)], str]]]
 
 
 def packed(votes: Votes) -> dict[str, Any]:
@@ -105,6 +107,7 @@ def packed(votes: Votes) -> dict[str, Any]:
         "labels": votes.images.labels,
         "voters": list(votes.classes),
         "beside_own": [(said - own).tolist() for said in votes.classes.values()],
+        **({"names": sorted(votes.images.names.items())} if votes.images.names else {}),
     }
 
 
@@ -114,7 +117,8 @@ def unpacked(raw: Packed) -> Votes:
     Raises:
         ValueError: they are not of the same images.
     """
-    images = Images(tuple(raw["keys"]), tuple(map(tuple, raw["labels"])))
+    names = dict(raw.get("names", ()))
+    images = Images(tuple(raw["keys"]), tuple(map(tuple, raw["labels"])), names)
     if any(len(one) != len(images.keys) for one in (images.labels, *raw["beside_own"])):
         raise ValueError("votes are of other images than are listed")
     own = _own(images)

@@ -1,6 +1,7 @@
 """What models said of each image, kept in a run's folder: five classes with their scores.
 
-`predictions/images.csv` lists the images with their labels; `predictions/MODEL.SETTING.npz` holds,
+`predictions/images.csv` lists the images with their labels, `predictions/classes.csv` the names of
+classes where these are known; `predictions/MODEL.SETTING.npz` holds,
 in the same order, `state`, `top5` and `score` of every image. While a cell is evaluated, its rows
 lie in a file that grows chunk by chunk, so that an interrupted one goes on where it was.
 """
@@ -12,9 +13,10 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,7 @@ UNREADABLE = (
     OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error
 )  # fmt: skip
 
+_Row = TypeVar("_Row")
 BROKEN, PREDICTED = 0, 1
 _FOLDER = "predictions"
 # `image` is `checksum`'s; classes are -1 where a model has fewer than five, and for a broken image.
@@ -37,10 +40,12 @@ ROW = np.dtype([("image", "<u4"), ("state", "u1"), ("top5", "<i4", (5,)), ("scor
 @dataclass(frozen=True, slots=True)
 class Images:
     """The images that were evaluated, in order. An image is right with any of its labels, and
-    counts for nothing where it has none (ImageNet-ReaL)."""
+    counts for nothing where it has none (ImageNet-ReaL). `names` are those of classes, as far as
+    the data set knows them."""
 
     keys: tuple[str, ...]
     labels: tuple[tuple[int, ...], ...]
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 def home(folder: Path, replicate: int) -> Path:
@@ -146,11 +151,22 @@ def images_path(folder: Path) -> Path:
 
 
 def write_images(folder: Path, images: Images) -> None:
-    """Lists the images; `labels` of one are separated by spaces."""
+    """Lists the images; `labels` of one are separated by spaces. Beside them the names of classes,
+    where there are any."""
+    labels = (" ".join(map(str, of_one)) for of_one in images.labels)
+    _write(images_path(folder), ("key", "labels"), zip(images.keys, labels, strict=True))
+    if images.names:
+        _write(_classes_path(folder), ("number", "name"), sorted(images.names.items()))
+
+
+def _classes_path(folder: Path) -> Path:
+    return disk.within(folder, f"{_FOLDER}/classes.csv")
+
+
+def _write(path: Path, heading: tuple[str, str], rows: Iterable[tuple[object, str]]) -> None:
     text = io.StringIO()
-    rows = zip(images.keys, (" ".join(map(str, labels)) for labels in images.labels), strict=True)
-    csv.writer(text, lineterminator="\n").writerows([("key", "labels"), *rows])
-    disk.write(images_path(folder), text.getvalue())
+    csv.writer(text, lineterminator="\n").writerows([heading, *rows])
+    disk.write(path, text.getvalue())
 
 
 def read_images(folder: Path) -> Images:
@@ -159,20 +175,31 @@ def read_images(folder: Path) -> Images:
     Raises:
         RecordsError: there is no list of them, or it cannot be read.
     """
-    path = images_path(folder)
-    text = io.StringIO(disk.text_of(path, RecordsError), newline="")
-    rows = csv.reader(text)
-    keys, labels = [], []
+    rows = list(_read(images_path(folder), "a key and the labels of an image", _of_image))
+    path = _classes_path(folder)
+    names = dict(
+        _read(path, "a number and the name of a class", _of_class) if path.exists() else ()
+    )
+    return Images(tuple(key for key, _ in rows), tuple(labels for _, labels in rows), names)
+
+
+def _of_image(key: str, words: str) -> tuple[str, tuple[int, ...]]:
+    return key, tuple(map(_label, words.split()))
+
+
+def _of_class(number: str, name: str) -> tuple[int, str]:
+    return _label(number), name
+
+
+def _read(path: Path, expected: str, of: Callable[[str, str], _Row]) -> Iterator[_Row]:
+    """What the rows of a list are, which have two fields each."""
+    rows = csv.reader(io.StringIO(disk.text_of(path, RecordsError), newline=""))
     try:
         next(rows, None)
-        for key, words in rows:
-            keys.append(key)
-            labels.append(tuple(map(_label, words.split())))
+        for first, second in rows:
+            yield of(first, second)
     except (ValueError, csv.Error) as error:
-        raise RecordsError(
-            f"{path}:{rows.line_num}: expected a key and the labels of an image: {error}"
-        ) from error
-    return Images(tuple(keys), tuple(labels))
+        raise RecordsError(f"{path}:{rows.line_num}: expected {expected}: {error}") from error
 
 
 def _label(word: str) -> int:

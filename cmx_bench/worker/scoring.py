@@ -136,7 +136,9 @@ def steps(
             spent[key] += decoding / len(spent) + time.monotonic() - begin
             yield Seen(len(listed.keys), dataset.size)  # a sign of life, however slow the model
     _refuse_other_count(dataset, listed, entrants.values())
-    _keep(folder, Images(tuple(listed.keys), tuple(listed.labels)))
+    # Other labels than those of the images are of other classes.
+    names = dataset.class_names if task.asked.real_labels is None else {}
+    _keep(folder, Images(tuple(listed.keys), tuple(listed.labels), names))
     for key, entrant in entrants.items():
         outcome = _outcome(entrant, task, folder, listed, seen, spent[key])
         yield Evaluated(key, replace(outcome, details={"opened": dataset.about, **outcome.details}))

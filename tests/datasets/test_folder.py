@@ -346,3 +346,16 @@ def test_names_that_are_no_text_are_keys(tmp_path: Path) -> None:
         (r"caf\xe9/0.png", 0),
         (r"tea/\xff.png", 1),
     ]
+
+
+def test_names_of_classes_are_those_of_folders_or_of_a_file(tmp_path: Path) -> None:
+    folders = plant(tmp_path / "folders", "cat/{0,1}.png dog2/0.png dog10/0.png")
+    assert opened(folders).class_names == {0: "cat", 1: "dog2", 2: "dog10"}
+    (folders / "classes.txt").write_text("dog10\ncat\ndog2\nowl\n")
+    names = open_dataset("mine", folders, num_classes=4).class_names
+    assert names == {0: "dog10", 1: "cat", 2: "dog2", 3: "owl"}
+    flat = plant(tmp_path / "flat", "{0,1,2}.png")
+    (flat / "labels.csv").write_text("0.png,cat\n1.png,dog\n2.png,cat\n")
+    assert opened(flat).class_names == {0: "cat", 1: "dog"}
+    (flat / "labels.csv").write_text("0.png,0\n1.png,4\n2.png,0\n")
+    assert opened(flat).class_names == {}

@@ -154,3 +154,17 @@ def test_a_checksum_ties_a_row_to_key_and_labels() -> None:
     assert (
         len({one, predictions.checksum("a.jpg", (1,)), predictions.checksum("b.jpg", (1, 2))}) == 3
     )
+
+
+def test_names_of_classes_lie_beside_the_list_of_images(tmp_path: Path) -> None:
+    predictions.folder_of(tmp_path).mkdir()
+    names = {0: "cat", 10: 'a, "quoted" dog'}
+    images = Images(("a.png",), ((0,),), names)
+    predictions.write_images(tmp_path, images)
+    assert predictions.read_images(tmp_path) == images
+    file = predictions.folder_of(tmp_path) / "classes.csv"
+    file.write_text("number,name\n0,cat\nten,dog\n")
+    with pytest.raises(
+        RecordsError, match="classes.csv:3: expected a number and the name of a cla"
+    ):
+        predictions.read_images(tmp_path)

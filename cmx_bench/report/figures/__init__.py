@@ -12,6 +12,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report.figures import (
     batch_sizes,
+    confusion,
     cost,
     figure_one,
     front,
@@ -68,6 +69,7 @@ FIGURES = (
     Figure(shares.work_shares, shares.plot, ("roofline",)),
     Figure(cost.memory, cost.memory_plot, ("memory",)),
     Figure(samples.samples, samples.plot, ("throughput",)),
+    Figure(confusion.confusion, confusion.plot, ("predictions",)),
     Figure(batch_sizes.batch_sizes, batch_sizes.plot, ("throughput",), each_batch_curve),
     *_swept(each_batch_sweep, LATENCY, MEMORY),
     *_swept(each_sweep, THROUGHPUT, LATENCY, MEMORY, TOP1),
@@ -98,6 +100,7 @@ def plots(report: Report) -> Plots:
 
 def _shown(report: Report) -> Iterator[tuple[Figure, Selection]]:
     measures = {*report.run.measures, *(("training",) if report.run.trains else ())}
+    measures |= {"predictions"} if report.votes.classes else set()
     figures = [figure for figure in FIGURES if measures >= set(figure.measures)]
     for choose, neighbours in groupby(figures, lambda figure: figure.choose):
         together = list(neighbours)

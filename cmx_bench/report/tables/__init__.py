@@ -8,6 +8,7 @@ from cmx_bench.report import entries
 from cmx_bench.report.tables import (
     absences,
     best,
+    by_class,
     caveats,
     fairness,
     fidelity,
@@ -31,6 +32,7 @@ def tables(report: Report) -> list[Table]:
         fidelity.table(report),
         fidelity.order(report),
         *rankings.tables(report),
+        *(table for one in report.run.settings for table in by_class.tables(report, one)),
         matched.table(report),
         trained.table(report),
         *(kinds.table(report, setting) for setting in report.run.settings),

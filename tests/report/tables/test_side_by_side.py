@@ -329,3 +329,14 @@ def test_numbers_know_which_run_they_are_of(written: Path) -> None:
     place = f'data-cell="{PAPER[0].name}/throughput/{FP16.key}" data-metric="throughput"'
     assert re.findall(rf'{place} data-unit="images/s" data-run="(\d)"', text) == ["1", "2"]
     assert re.findall(r'id="cmx-bench-data-(\d)"', text) == ["1", "2"]
+
+
+def test_absolute_paths_are_shown_as_far_as_they_differ() -> None:
+    paths = [Path("/home/me/x/run"), Path("/home/me/y/run"), Path("relative/run")]
+    found = side_by_side.compare(paths, [made(), made(NEWER), made(created="2026-02-01T10:00:00")])
+    shown = [str(side.path) for side in found.sides]
+    assert shown == ["…/x/run", "…/y/run", "relative/run"]
+    again = side_by_side.compare([side.path for side in found.sides],
+                                 [side.report for side in found.sides])  # fmt: skip
+    assert again.facts == found.facts
+    assert "/home" not in repr((found.facts, found.tables))

@@ -1,0 +1,144 @@
+"""The tables of classes: how accurate models are in each, and which they take for which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pandas import DataFrame
+
+from cmx_bench import units
+from cmx_bench.cell import Setting
+from cmx_bench.present.content import Column, Entry, Table
+from cmx_bench.report import entries
+from cmx_bench.results import classwise
+from cmx_bench.results.nouns import Report
+from cmx_bench.units import counted, plain
+
+MOST_CLASSES = 20  # that a matrix, or a table of classes, can show
+_MOST_PAIRS = 10  # of classes that a model confuses, where there are more classes
+_WILSON = "Share of the images of the class that are right, with Wilson's 95 % interval"
+
+
+def tables(report: Report, setting: Setting) -> Iterator[Table]:
+    """Accuracy by class; then a matrix for each model or, of many classes, the pairs that are
+    confused most."""
+    labels = {name: model.label for name, model in report.models.items()}
+    said = classwise.of_votes(report.votes, labels, setting.key)
+    if said.empty:
+        return
+    yield accuracies(said, setting, report.over_seeds)
+    if len(classes_of(said)) > MOST_CLASSES:
+        yield pairs(said, setting)
+        return
+    for name, mine in said.groupby("model", observed=True, sort=False):
+        yield matrix(mine, f"confusion-{name}-{setting.key}", setting)
+
+
+def classes_of(said: DataFrame) -> dict[int, str]:
+    """The classes that there are images of, or that a model said, by number and in order."""
+    pairs = [said[["truth", "truth_name"]], said[["said", "said_name"]]]
+    names = {
+        int(number): str(name)
+        for pair in pairs
+        for number, name in pair.drop_duplicates().itertuples(index=False, name=None)
+    }
+    return dict(sorted(names.items()))
+
+
+def accuracies(said: DataFrame, setting: Setting, over_seeds: bool) -> Table:
+    """A row for each class; of many the ones that all models together have most often wrong."""
+    classes = classwise.per_class(said)
+    models = said.drop_duplicates("model")
+    columns = (
+        Column("class", "Class"),
+        Column("images", "Images", "right"),
+        *(Column(str(one.model), str(one.label), "right", _WILSON) for one in models.itertuples()),
+    )
+    sums = classes.groupby("class")[["images", "right"]].sum()
+    share = (sums["right"] / sums["images"]).sort_values(kind="stable")
+    shown = sorted(share.index) if len(share) <= MOST_CLASSES else list(share.index[:MOST_CLASSES])
+    known = {(row["class"], row["model"]): row for row in classes.to_dict("records")}
+    of_class = {row["class"]: row for row in known.values()}
+    rows = [
+        (
+            _class(of_class[number]["name"], number),
+            Entry(f"{of_class[number]['images']:,}", sort=of_class[number]["images"]),
+            *(_share(known.get((number, model))) for model in models["model"]),
+        )
+        for number in shown
+    ]
+    title = f"Accuracy by class · {setting.name} ({setting.key})"
+    remarks = [f"{_WILSON}."]
+    if len(share) > MOST_CLASSES:
+        remarks.append(f"The {MOST_CLASSES} of {len(share)} classes that are most often wrong.")
+    if over_seeds:
+        remarks.append("Of models that were trained several times the first seed.")
+    return entries.table(f"classes-{setting.key}", title, columns, rows, remarks)
+
+
+def _class(name: str, number: int) -> Entry:
+    return Entry(name, "" if name == str(number) else str(number), number)
+
+
+def _share(row: Any) -> Entry:
+    if row is None:
+        return entries.DASH
+    low, high = (units.significant(100 * edge, 2) for edge in (row["low"], row["high"]))
+    wrong = f", most often taken for {row['instead']} ({row['times']})" if row["times"] else ""
+    title = f"{row['right']} of {counted(row['images'], 'image')} right{wrong}"
+    return Entry(units.significant(100 * row["value"], 3), f"{low} to {high}", row["value"], title)
+
+
+def matrix(said: DataFrame, key: str, setting: Setting) -> Table:
+    """How many images of each class one model takes for which."""
+    classes = classes_of(said)
+    counts = said.groupby(["truth", "said"], observed=True).size().to_dict()
+    columns = (
+        Column("class", "Class"),
+        *(Column(f"said-{number}", name, "right") for number, name in classes.items()),
+    )
+    rows = [
+        (_class(name, truth),
+         *(_count(counts.get((truth, other), 0), truth == other) for other in classes))
+        for truth, name in classes.items()
+    ]  # fmt: skip
+    label = str(said["label"].iloc[0])
+    title = f"Confusion matrix of {label} · {setting.name}"
+    remarks = ("Rows are the classes of images, columns what the model says. In bold: right.",)
+    return entries.table(key, title, columns, rows, remarks, folded=True)
+
+
+def _count(images: int, right: bool) -> Entry:
+    return Entry(f"{images:,}", sort=images, best=right, quiet=not images)
+
+
+def pairs(said: DataFrame, setting: Setting) -> Table:
+    """The pairs of classes that each model confuses most."""
+    columns = (
+        Column("network", "Network"),
+        Column("class", "Class"),
+        Column("instead", "Taken for"),
+        Column("times", "Images", "right"),
+        Column("share", "Of the class (%)", "right"),
+    )
+    images = said.groupby(["model", "truth"], observed=True).size().to_dict()
+    names = classes_of(said)
+    most = classwise.mistakes(said).groupby("model", observed=True, sort=False).head(_MOST_PAIRS)
+    rows = [
+        (
+            plain(str(one["label"])),
+            _class(names[one["truth"]], one["truth"]),
+            _class(one["instead"], one["said"]),
+            Entry(f"{one['times']:,}", sort=one["times"]),
+            _percent(one["times"] / images[one["model"], one["truth"]]),
+        )
+        for one in most.to_dict("records")
+    ]
+    title = f"Classes that are confused most · {setting.name}"
+    remarks = (f"At most {_MOST_PAIRS} pairs of each model.",)
+    return entries.table(f"confused-{setting.key}", title, columns, rows, remarks, True, naming=3)
+
+
+def _percent(share: float) -> Entry:
+    return Entry(units.significant(100 * share, 3), sort=share)

@@ -1,0 +1,131 @@
+"""The tables of classes, and the figure: matrices of few classes, the worst of many."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cmx_bench
+from cmx_bench.present.content import Table
+from cmx_bench.present.drawing import Plot, draw
+from cmx_bench.report import RENDERERS
+from cmx_bench.report.figures import plots
+from cmx_bench.report.tables import by_class, tables
+from cmx_bench.results import agreement, classwise
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.predictions import Images
+from cmx_bench.results.reading import summarise
+
+from ..synthetic import FP32, PAPER, make_run
+
+MODELS = PAPER[:2]
+EACH = 10  # images of each class
+
+
+def made(classes: int, names: Sequence[str] = ()) -> Report:
+    """Of class n the first model has n images wrong, at most all, and takes them for the class
+    before; the second has all right."""
+    labels = np.repeat(np.arange(classes, dtype=np.int32), EACH)
+    number = np.tile(np.arange(EACH), classes)
+    said = np.where(number < np.minimum(labels, EACH), labels - 1, labels).astype(np.int32)
+    images = Images(
+        tuple(f"{place}.png" for place in range(len(labels))),
+        tuple((int(label),) for label in labels), dict(enumerate(names)),
+    )  # fmt: skip
+    voters = {(MODELS[0].name, FP32.key): said, (MODELS[1].name, FP32.key): labels}
+    run = dataclasses.replace(make_run(MODELS, (FP32,), ("accuracy",)),
+                              accuracy={"dataset": "photos"})  # fmt: skip
+    return dataclasses.replace(summarise(run, []), votes=agreement.votes(images, voters))
+
+
+def table(report: Report, key: str) -> Table:
+    return next(one for one in tables(report) if one.key == key)
+
+
+def texts(table: Table) -> list[list[str]]:
+    return [[entry.flat for entry in row] for row in table.rows]
+
+
+def figure(report: Report) -> Plot:
+    return next(plot for plot in plots(report).drawn if plot.name.startswith("confusion-"))
+
+
+def test_each_class_has_its_accuracy_with_an_interval() -> None:
+    found = table(made(3, ("cat", "dog", "owl")), f"classes-{FP32.key}")
+    assert texts(found) == [
+        ["cat (0)", "10", "100 (72 to 100)", "100 (72 to 100)"],
+        ["dog (1)", "10", "90.0 (60 to 98)", "100 (72 to 100)"],
+        ["owl (2)", "10", "80.0 (49 to 94)", "100 (72 to 100)"],
+    ]
+    assert found.rows[2][2].title == "8 of 10 images right, most often taken for dog (2)"
+
+
+def test_few_classes_have_a_matrix_for_each_model() -> None:
+    report = made(3)
+    found = table(report, f"confusion-{MODELS[0].name}-{FP32.key}")
+    assert texts(found) == [["0", "10", "0", "0"], ["1", "1", "9", "0"], ["2", "0", "2", "8"]]
+    assert [entry.best for entry in found.rows[1]] == [False, False, True, False]
+    assert found.folded
+    assert table(report, f"confusion-{MODELS[1].name}-{FP32.key}").rows[2][3].text == "10"
+    assert not any(one.key.startswith("confused-") for one in tables(report))
+
+
+def test_of_many_classes_stand_the_worst_and_the_pairs_confused_most() -> None:
+    report = made(1000)
+    worst = table(report, f"classes-{FP32.key}")
+    assert len(worst.rows) == by_class.MOST_CLASSES
+    assert texts(worst)[0][0] == "10" and texts(worst)[0][2].startswith("0 (")
+    assert "The 20 of 1000 classes that are most often wrong." in worst.remarks
+    pairs = table(report, f"confused-{FP32.key}")
+    assert texts(pairs)[0] == [MODELS[0].label, "10", "9", "10", "100"]
+    assert len(pairs.rows) == 10  # the second model confuses nothing
+    assert not any(one.key.startswith("confusion-") for one in tables(report))
+    shown = figure(report)
+    assert "The 20 of 1000 classes that are confused most." in shown.caption
+    assert shown.data["row"].max() < by_class.MOST_CLASSES
+
+
+@pytest.mark.parametrize("classes", [2, 20])
+def test_the_figure_has_a_cell_for_each_pair_that_was_said(classes: int) -> None:
+    shown = figure(made(classes))
+    first = shown.data[shown.data["model"] == 0]
+    assert len(first) == classes + sum(n > 0 for n in range(classes)) - max(0, classes - EACH)
+    off = first[first["row"] == first["column"] + 1].set_index("row")["images"]
+    assert off.to_dict() == {n: min(n, EACH) for n in range(1, classes)}
+    assert shown.alt.endswith(f"{MODELS[1].label} makes no mistake.")
+    (drawn,) = draw([shown])
+    assert MODELS[0].label in drawn.svg
+
+
+def test_every_format_has_them_and_names_are_text() -> None:
+    report = made(3, ("cat", "<b>dog</b>", "owl"))
+    page = RENDERERS["html"](report)
+    assert "<b>dog</b>" not in page and "&lt;b&gt;dog&lt;/b&gt;" in page
+    for format in ("md", "latex"):
+        assert "Accuracy by class" in RENDERERS[format](report)
+
+
+def test_nothing_stands_where_nothing_was_evaluated() -> None:
+    run = make_run(MODELS, (FP32,), ("params",))
+    assert not any(one.key.startswith(("classes-", "confus")) for one in tables(summarise(run, [])))
+
+
+def test_the_figure_can_be_drawn_from_predictions() -> None:
+    from matplotlib import pyplot
+
+    report = made(3)
+    said = classwise.of_votes(report.votes, {one.name: one.label for one in MODELS})
+    ax = cmx_bench.plot.confusion(said[said["model"] == MODELS[0].name])
+    assert [text.get_text() for text in ax.texts][:2] == [MODELS[0].label, "10"]
+    pyplot.close("all")
+    with pytest.raises(ValueError, match=f"no setting 'cpu'; there are {FP32.key}"):
+        cmx_bench.plot.confusion(said, setting="cpu")
+    both = pd.concat([said, said.assign(setting="other")])
+    with pytest.raises(ValueError, match="in several settings; give one as setting=…"):
+        cmx_bench.plot.confusion(both)
+    with pytest.raises(ValueError, match="left out"):
+        cmx_bench.plot.confusion(said[:0])
