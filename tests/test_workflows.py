@@ -26,9 +26,19 @@ ACTION = workflows.read(ROOT / "action.yml")
 DOCUMENTS = (WORKFLOW, SHORT, ACTION)
 SUITE = """\
 name: tiny
-models: [{name: mixer, convmixer: {dim: 8, depth: 2, kernel_size: 3}}]
+models: [MODEL]
 measures: [params]
 settings: {cpu: [{name: cpu, batch_size: 2, image_size: 56, threads: 1}]}
+"""
+OURS = "{name: mixer, convmixer: {dim: 8, depth: 2, kernel_size: 3}}"
+THEIRS = "{name: net, label: Their net, python: 'theirs.nets:build'}"
+NET = """\
+from torch import nn
+
+
+def build():
+    layers = nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
+    return nn.Sequential(*layers)
 """
 # Notes how it is called. pip does nothing, a virtual environment has this again, and what is left
 # is done by the command $REAL.
@@ -44,23 +54,34 @@ esac
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This package with a small suite, and three commits: the first, another comment, larger
-    models. They have the tags `first`, `comment` and `larger`."""
-    folder = tmp_path_factory.mktemp("repository")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with this package and a small suite, whose last commit adds a comment."""
+    folder = tmp_path_factory.mktemp("ours")
     package, unwanted = Path(cmx_bench.__file__).parent, shutil.ignore_patterns("__pycache__")
     shutil.copytree(package, folder / "cmx_bench", ignore=unwanted)
-    (folder / "tiny.yaml").write_text(SUITE)
+    (folder / "tiny.yaml").write_text(SUITE.replace("MODEL", OURS))
     code = folder / "cmx_bench/models/convmixer.py"
-    text = code.read_text()
-    larger = text.replace("nn.Conv2d(dim, dim, kernel_size=1)", "nn.Conv2d(dim, dim, 3, padding=1)")
-    assert larger != text
+    return committed(folder, code, code.read_text(), f"{code.read_text()}# The end.\n")
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with somebody's model and suite, whose last commit makes the model larger."""
+    folder = tmp_path_factory.mktemp("theirs")
+    (folder / "theirs").mkdir()
+    (folder / "theirs/__init__.py").write_text("")
+    (folder / "tiny.yaml").write_text(SUITE.replace("MODEL", THEIRS))
+    return committed(folder, folder / "theirs/nets.py", NET, NET.replace("8, 3)", "8, 5)"))
+
+
+def committed(folder: Path, code: Path, *contents: str) -> Path:
+    """`folder` as a repository with a commit for each of the contents of a file, and one before
+    that no job needs."""
     git(folder, "init", "--quiet")
-    for tag, content in (("first", text), ("comment", f"{text}# The end.\n"), ("larger", larger)):
+    for content in ("", *contents):
         code.write_text(content)
         git(folder, "add", "--all")
-        git(folder, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", tag)
-        git(folder, "tag", tag)
+        git(folder, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "next")
     return folder
 
 
@@ -68,8 +89,8 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True)
 
 
-def runner(repository: Path, tag: str, temporary: Path, real: str = "true") -> Runner:
-    """A runner whose checkout is at `tag`, of the depth that both workflows ask for.
+def runner(repository: Path, temporary: Path, real: str = "true") -> Runner:
+    """A runner with a checkout of the depth that both workflows ask for.
 
     Args:
         real: the command that stands for Python.
@@ -81,8 +102,7 @@ def runner(repository: Path, tag: str, temporary: Path, real: str = "true") -> R
         if step.get("uses", "").startswith("actions/checkout@")
     }
     bin, work = temporary / "bin", temporary / "work"
-    clone = ["clone", "--quiet", "--depth", depth, "--branch", tag, f"file://{repository}", work]
-    git(temporary, *map(str, clone))
+    git(temporary, "clone", "--quiet", "--depth", depth, f"file://{repository}", str(work))
     bin.mkdir()
     (bin / "python").write_text(PYTHON)
     (bin / "python").chmod(0o755)
@@ -131,19 +151,19 @@ def _placed(word: str, on: Runner) -> str:
 # --- whole runs -----------------------------------------------------------------------------------
 
 
-def test_the_workflow_passes_a_change_that_costs_nothing(repository: Path, tmp_path: Path) -> None:
-    on = runner(repository, "comment", tmp_path, sys.executable)
+def test_the_workflow_passes_a_change_that_costs_nothing(ours: Path, tmp_path: Path) -> None:
+    on = runner(ours, tmp_path, sys.executable)
     done = run(WORKFLOW, on, SUITE="tiny.yaml")
     assert done.returncode == 0, done.stdout
     assert "PASS: " in done.stdout
     assert {"verdict.html", "junit.xml"} <= {path.name for path in (tmp_path / "verdict").iterdir()}
 
 
-def test_the_action_fails_a_change_that_costs(repository: Path, tmp_path: Path) -> None:
-    on = runner(repository, "larger", tmp_path, sys.executable)
-    done = run(ACTION, on, suite="tiny.yaml", threshold="5%")
+def test_the_action_fails_a_change_that_costs(theirs: Path, tmp_path: Path) -> None:
+    on = runner(theirs, tmp_path, sys.executable)
+    done = run(ACTION, on, suite="tiny.yaml", threshold="5%", options="--allow-import")
     assert done.returncode == 1, done.stdout
-    assert "::error title=FAIL%3A mixer parameters::" in done.stdout
+    assert "::error title=FAIL%3A Their net parameters::314 → 698, 122 %25 higher" in done.stdout
     folder = Path(workflows.evaluated(ACTION["outputs"]["verdict"]["value"], on.context))
     assert {"verdict.html", "junit.xml"} <= {path.name for path in folder.iterdir()}
     assert "FAIL: " in (tmp_path / "summary.md").read_text()
@@ -152,13 +172,13 @@ def test_the_action_fails_a_change_that_costs(repository: Path, tmp_path: Path) 
 # --- what they ask for ----------------------------------------------------------------------------
 
 
-def test_the_action_does_what_the_workflow_does(repository: Path, tmp_path: Path) -> None:
+def test_the_action_does_what_the_workflow_does(ours: Path, tmp_path: Path) -> None:
     asked = {}
     [given] = [step["with"] for step in workflows.steps(SHORT) if step.get("uses") == "./"]
     for document, arguments in ((WORKFLOW, {}), (ACTION, given)):
         folder = tmp_path / document["name"]
         folder.mkdir()
-        on = runner(repository, "comment", folder)
+        on = runner(ours, folder)
         done = run(document, on, **arguments)
         assert done.returncode == 0, done.stdout
         *_, torch, package, judge = calls(on)
@@ -176,9 +196,9 @@ def test_the_action_does_what_the_workflow_does(repository: Path, tmp_path: Path
 
 
 def test_more_options_and_packages_are_words_as_a_shell_has_them(
-    repository: Path, tmp_path: Path
+    theirs: Path, tmp_path: Path
 ) -> None:
-    on = runner(repository, "comment", tmp_path)
+    on = runner(theirs, tmp_path)
     more = {"options": "--only 'a b' --allow-import", "install": "-r needs.txt 'einops>=0.8'"}
     done = run(ACTION, on, suite="x.yaml", threshold="2%", path="src", **more)
     assert done.returncode == 0, done.stdout
@@ -204,9 +224,9 @@ def test_an_empty_input_is_one_clear_line(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("base", ["HEAD^^", "nothing"])
 def test_a_base_that_is_not_in_the_checkout_is_one_clear_line(
-    repository: Path, tmp_path: Path, base: str
+    theirs: Path, tmp_path: Path, base: str
 ) -> None:
-    on = runner(repository, "larger", tmp_path)
+    on = runner(theirs, tmp_path)
     done = run(ACTION, on, suite="ci", threshold="5%", base=base)
     assert done.returncode == 2
     [line] = done.stdout.splitlines()
