@@ -420,5 +420,10 @@ def test_write_says_what_cannot_be_written(tmp_path: Path) -> None:
         write(mixed(), tmp_path / "file" / "out")
 
 
+def test_what_would_decide_is_said_once() -> None:
+    early = unsure(slowdown=None, low=None, high=None, reason="fewer than 4 pairs", budget=130.0)
+    assert headline(verdict(early)).count("more measuring would decide, as --budget 3m") == 1
+
+
 def test_the_threshold_is_shown_as_it_was_given() -> None:
     assert "threshold 12.5 %" in headline(dataclasses.replace(verdict(slower()), threshold=0.125))

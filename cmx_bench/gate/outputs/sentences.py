@@ -65,7 +65,8 @@ def _inconclusive(judged: Sequence[Comparison], verdict: Verdict) -> str:
     undecided = [one for one in judged if one.state == "INCONCLUSIVE"]
     worst = "worst: " * (len(undecided) > 1) + sentence(max(undecided, key=_slowdown), verdict)
     text = f"{len(undecided)} of {counted(len(judged), 'comparison')} undecided ({worst})"
-    return f"{text}; {_more_measuring(undecided)}"
+    more = _more_measuring(undecided)
+    return text if more in text else f"{text}; {more}"
 
 
 def _more_measuring(undecided: Sequence[Comparison]) -> str:
