@@ -23,9 +23,9 @@ from cmx_bench import units
 from cmx_bench.cell import Cell
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import cells, code, pairs, price, rule
-from cmx_bench.gate.cells import TIMED
+from cmx_bench.gate import code, comparing, pairs, price, rule
 from cmx_bench.gate.code import RanBySide
+from cmx_bench.gate.comparing import TIMED
 from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.gate.verdict import Comparison, Contrast, Verdict
@@ -217,7 +217,7 @@ def _measure_untimed(asked: _Asked, known: _Known, base: Server, head: Server) -
     """The untimed cells that are left; in the first round also what code there is to compare."""
     for cell in _untimed_left(asked, known):
         known.untimed[cell.key] = list(
-            cells.untimed(cell, base, head, asked.timeout, known.by_side)
+            comparing.untimed(cell, base, head, asked.timeout, known.by_side)
         )
     if known.contrast is None:
         for cell in {cell.model.name: cell for cell in reversed(asked.timed)}.values():
@@ -257,13 +257,13 @@ def _measure_a_pair(
     try:
         pair = pairs.measure(cell, base, head, rng, asked.timeout, layers)
     except PairError as error:
-        known.timed[cell.key] = cells.failed(cell, error, asked.against)
+        known.timed[cell.key] = comparing.failed(cell, error, asked.against)
         is_new = error.lost and cell.key not in known.lost
         known.lost |= {cell.key} if error.lost else set()
         return not is_new
     measured = known.pairs.setdefault(cell.key, [])
     measured.append(pair)
-    known.timed[cell.key] = cells.judge(cell, measured, asked.gate.threshold, asked.against)
+    known.timed[cell.key] = comparing.judge(cell, measured, asked.gate.threshold, asked.against)
     asked.watch(pair, known.timed[cell.key])
     return True
 
@@ -273,7 +273,7 @@ def _look_a_last_time(asked: _Asked, known: _Known) -> None:
     for cell in known.waiting:
         measured = known.pairs.get(cell.key)
         if measured and known.timed[cell.key].state == "INCONCLUSIVE":
-            known.timed[cell.key] = cells.judge(
+            known.timed[cell.key] = comparing.judge(
                 cell, measured, asked.gate.threshold, asked.against, last=True
             )
 

@@ -21,7 +21,7 @@ from cmx_bench import units
 from cmx_bench.cell import Cell
 from cmx_bench.errors import PlanError
 from cmx_bench.gate import ab, pairs, rule, simulate
-from cmx_bench.gate.cells import TIMED
+from cmx_bench.gate.comparing import TIMED
 from cmx_bench.gate.floor import Bias, Floor
 from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.measures import compiled

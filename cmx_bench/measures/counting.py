@@ -29,7 +29,7 @@ from cmx_bench.errors import CountError, first_line, nearest
 from cmx_bench.measures import dispatched, free, given, traced
 from cmx_bench.measures.dispatched import Dispatched
 from cmx_bench.measures.given import NONE, Word
-from cmx_bench.measures.rules import RULES
+from cmx_bench.measures.operator_rules import RULES
 from cmx_bench.measures.traced import Trace
 from cmx_bench.measures.tracing import inlined
 from cmx_bench.models.building import build_on_meta

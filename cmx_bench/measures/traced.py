@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from cmx_bench.measures import dispatched, spelt
 from cmx_bench.measures.given import NONE, Word
-from cmx_bench.measures.rules import RULES, Rule, Value, Values, einsum, items_of, shape_of
+from cmx_bench.measures.operator_rules import RULES, Rule, Value, Values, einsum, items_of, shape_of
 from cmx_bench.measures.spelt import Operand
 from cmx_bench.measures.tracing import ConvolveOnMeta, RecordConvolutions
 

@@ -18,8 +18,8 @@ from cmx_bench.errors import SuiteError, nearest, quoted
 from cmx_bench.measures import MEASURES
 from cmx_bench.spec import claims, document, recipe, sweeps, trust
 from cmx_bench.spec.document import Document, Location
-from cmx_bench.spec.macs import Macs
 from cmx_bench.spec.model_entries import Entry, MatchEntry, ModelEntry
+from cmx_bench.spec.operators import Macs
 from cmx_bench.spec.recipe import Recipe
 from cmx_bench.spec.schema import (
     Above,

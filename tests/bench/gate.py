@@ -34,7 +34,7 @@ from cmx_bench.execute import looking
 from cmx_bench.gate import ab, pairs, selftest, simulate
 from cmx_bench.gate.ab import Gate
 from cmx_bench.gate.blocks import Block
-from cmx_bench.gate.cells import TIMED
+from cmx_bench.gate.comparing import TIMED
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.spec import suite
 from cmx_bench.worker import local

@@ -24,7 +24,7 @@ from unittest.mock import patch
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, pairs
-from cmx_bench.gate.cells import TIMED
+from cmx_bench.gate.comparing import TIMED
 from cmx_bench.spec import suite
 from cmx_bench.worker import local
 from cmx_bench.worker.targets import Target

@@ -24,7 +24,7 @@ from cmx_bench.cell import Cell
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, cores, pairs
 from cmx_bench.gate.blocks import Block
-from cmx_bench.gate.cells import TIMED
+from cmx_bench.gate.comparing import TIMED
 from cmx_bench.spec import suite
 from cmx_bench.worker import local
 from cmx_bench.worker.targets import Target

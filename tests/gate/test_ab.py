@@ -16,7 +16,7 @@ import pytest
 from cmx_bench import units
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import ab, cells, code, pairs, rule
+from cmx_bench.gate import ab, code, comparing, pairs, rule
 from cmx_bench.gate.ab import Gate
 from cmx_bench.gate.blocks import Block
 from cmx_bench.gate.pairs import PairError
@@ -78,7 +78,9 @@ def test_out_of_budget_is_inconclusive_and_says_what_would_decide(
     stand_in_pairs(lambda name, layers: next(noise))
     [found] = compared(plan_of("a"), Gate(0.05, budget=0))
     assert (found.state, found.n, found.reason) == ("INCONCLUSIVE", (1, 1), "fewer than 4 pairs")
-    wide = cells.judge(cell_of("a"), [pair_of("a", one) for one in (0.1, -0.1, 0.08, -0.06)], 0.05)
+    wide = comparing.judge(
+        cell_of("a"), [pair_of("a", one) for one in (0.1, -0.1, 0.08, -0.06)], 0.05
+    )
     assert wide.state == "INCONCLUSIVE"
     assert wide.more is not None
     assert wide.more > 3
@@ -89,7 +91,7 @@ def test_more_pairs_than_are_ever_measured_decide_nothing() -> None:
     change = stats.paired([pair.log_ratio for pair in undecided])
     enough = rule.needed(change, 8, 0.05)
     assert enough is not None and enough > rule.LOOKS[-1]
-    assert cells.judge(cell_of("a"), undecided, 0.05).more is None
+    assert comparing.judge(cell_of("a"), undecided, 0.05).more is None
 
 
 def test_what_would_decide_is_priced_by_the_wall(
@@ -110,7 +112,7 @@ def test_what_would_decide_is_priced_by_the_wall(
     monkeypatch.setattr(ab, "time", SimpleNamespace(monotonic=lambda: now))
     monkeypatch.setattr(ab, "both", lambda *given: pass_by(24.0, both(*given)))
     monkeypatch.setattr(pairs, "measure", lambda *given: pass_by(3.0, measure(*given)))
-    monkeypatch.setattr(cells, "untimed", lambda *_: pass_by(50.0, ()))
+    monkeypatch.setattr(comparing, "untimed", lambda *_: pass_by(50.0, ()))
     found = compared(plan_of("a", "b"), Gate(0.05, budget=29))
     assert [(one.more, one.seconds_more) for one in found] == [(3, 45.0), (3, 45.0)]
     [budget] = {one.budget for one in found}
@@ -127,7 +129,7 @@ def test_the_columns_say_what_is_judged() -> None:
     pair = replace(pair_of("a", ratio), blocks=blocks)
     assert pair.seconds("head") / pair.seconds("base") == pytest.approx(1.0, abs=0.02)
     assert pair.log_ratio == pytest.approx(ratio)
-    found = cells.judge(cell_of("a"), [pair] * 4, 0.05)
+    found = comparing.judge(cell_of("a"), [pair] * 4, 0.05)
     assert found.base is not None and found.head is not None and found.slowdown is not None
     assert found.base / found.head == pytest.approx(1.02)
     assert found.slowdown == pytest.approx(0.02)
@@ -138,8 +140,8 @@ def test_the_columns_say_what_is_judged() -> None:
 def test_nothing_is_decided_between_looks() -> None:
     n = next(n for n in range(rule.LOOKS[0], 99) if n not in rule.LOOKS)
     clear = [pair_of("a", 0.5 + 0.001 * (place % 2)) for place in range(n)]
-    assert cells.judge(cell_of("a"), clear, 0.05).state == "INCONCLUSIVE"
-    assert cells.judge(cell_of("a"), clear[: rule.LOOKS[0]], 0.05).state == "FAIL"
+    assert comparing.judge(cell_of("a"), clear, 0.05).state == "INCONCLUSIVE"
+    assert comparing.judge(cell_of("a"), clear[: rule.LOOKS[0]], 0.05).state == "FAIL"
 
 
 @pytest.mark.parametrize(
@@ -327,7 +329,7 @@ def test_an_exact_metric_that_differs_has_a_cause_that_is_not_seen(
 ) -> None:
     metric = METRICS["params"]
     failed = Comparison("a", "A", "r56", metric, "base", "FAIL")
-    monkeypatch.setattr(cells, "untimed", lambda *_: [failed])
+    monkeypatch.setattr(comparing, "untimed", lambda *_: [failed])
     plan = plan_of("a")
     plan.cells = (*plan.cells, cell_of("a", "params"))
     assert [one.state for one in compared(plan)] == ["FAIL", "PASS"]

@@ -12,7 +12,7 @@ import pytest
 
 from cmx_bench.gate import code
 from cmx_bench.gate.code import Ran
-from cmx_bench.gate.outputs import contrasts, github, junit
+from cmx_bench.gate.outputs import code_in_use, github, junit
 from cmx_bench.gate.outputs.sentences import headline
 from cmx_bench.gate.verdict import Comparison, Contrast, Verdict
 from cmx_bench.metrics import METRICS
@@ -61,7 +61,7 @@ def contrast(base: Ran, head: Ran) -> Contrast:
 
 def said(*found: Contrast, comparisons: tuple[Comparison, ...] = ()) -> dict[str, str]:
     verdict = Verdict("t", 0.05, (), comparisons, contrasts=found)
-    return {fact.term: fact.text for fact in contrasts.facts(verdict)}
+    return {fact.term: fact.text for fact in code_in_use.facts(verdict)}
 
 
 def test_the_same_code_in_two_checkouts(side: Side) -> None:

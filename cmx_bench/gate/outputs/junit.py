@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from xml.etree import ElementTree
 
-from cmx_bench.gate.outputs import contrasts
+from cmx_bench.gate.outputs import code_in_use
 from cmx_bench.gate.outputs.comparisons import ordered
 from cmx_bench.gate.outputs.sentences import headline, one_line, several_sides, told
 from cmx_bench.gate.verdict import State, Verdict
@@ -38,7 +38,7 @@ def render(verdict: Verdict) -> str:
     properties = ElementTree.SubElement(suite, "properties")
     facts = [
         ("verdict", headline(verdict)), *verdict.sides,
-        *((fact.term, fact.text) for fact in contrasts.facts(verdict)),
+        *((fact.term, fact.text) for fact in code_in_use.facts(verdict)),
         *(("note", note) for note in verdict.notes),
     ]  # fmt: skip
     for name, value in facts:

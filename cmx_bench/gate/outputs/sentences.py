@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from cmx_bench import units
-from cmx_bench.gate.outputs import contrasts
+from cmx_bench.gate.outputs import code_in_use
 from cmx_bench.gate.verdict import Comparison, Policy, State, Verdict
 from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Fact
@@ -40,7 +40,7 @@ def headline(verdict: Verdict) -> str:
     """The whole verdict on one line: "FAIL: 1 of 20 comparisons slower (…)"."""
     judged = [one for one in verdict.comparisons if one.state in _JUDGED]
     if verdict.state == "NOTHING COMPARED":
-        return one_line(f"{verdict.state}: {contrasts.nothing(verdict)}")
+        return one_line(f"{verdict.state}: {code_in_use.nothing(verdict)}")
     if not judged:
         text = f"nothing was compared ({_counted(verdict, ('INCOMPARABLE', 'NEW')) or 'no pairs'})"
         return one_line(f"{verdict.state}: {text}")
@@ -243,7 +243,7 @@ def facts(verdict: Verdict) -> list[Fact]:
     """The sides, what could have been detected, the notes and the command."""
     return [
         *(Fact(one_line(name), one_line(text)) for name, text in verdict.sides),
-        *(Fact(fact.term, one_line(fact.text)) for fact in contrasts.facts(verdict)),
+        *(Fact(fact.term, one_line(fact.text)) for fact in code_in_use.facts(verdict)),
         *([] if several_settings(verdict) else _settings(verdict)),
         Fact("Compared", _counted(verdict, ORDER) or "nothing"),
         *([Fact("Undecided", _POLICIES[verdict.policy])] * (verdict.state == "INCONCLUSIVE")),

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cmx_bench.gate import cells
+from cmx_bench.gate import comparing
 from cmx_bench.gate.outputs import write
 from cmx_bench.gate.outputs.intervals import plots
 from cmx_bench.gate.verdict import Comparison, Verdict
@@ -23,7 +23,7 @@ PAIRS = [0.07, 0.08, 0.06, 0.075, 0.065]
 
 
 def paired(name: str, log_ratios: list[float]) -> Comparison:
-    return cells.judge(cell_of(name), [pair_of(name, ratio) for ratio in log_ratios], 0.05)
+    return comparing.judge(cell_of(name), [pair_of(name, ratio) for ratio in log_ratios], 0.05)
 
 
 def judged() -> Verdict:

@@ -13,7 +13,7 @@ import pytest
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import cells, pairs
+from cmx_bench.gate import comparing, pairs
 
 CELL = Cell(
     Model("net", "Net", "net", "python", "ours:net"),
@@ -61,5 +61,5 @@ def test_macs_by_other_words_are_not_compared(
     monkeypatch.setattr(interpreters, "process", process)
     monkeypatch.setattr(pairs, "ask", lambda worker, order: answers[worker.side.name])
     sides = [Server(name, socket.socket(), Path("log")) for name in answers]
-    [found] = cells.untimed(CELL, *sides, 1.0, {})
+    [found] = comparing.untimed(CELL, *sides, 1.0, {})
     assert (found.state, found.reason) == (state, reason)
