@@ -48,7 +48,7 @@ printf '%q ' "$@" >> "$CALLS"; echo >> "$CALLS"
 case "$1 $2" in
   "-m pip") ;;
   "-m venv") mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
-  *) exec $REAL "$@" ;;
+  *) exec "$REAL" "$@" ;;
 esac
 """
 
