@@ -234,14 +234,20 @@ def _constants(runs: Mapping[str, Run], frame: DataFrame) -> dict[str, Any]:
     }
 
 
+def _measures(run: Run) -> set[str]:
+    """Those of the cells that were planned."""
+    return {key.split("/")[1] for key in run.cells}
+
+
 def _planned(run: Run) -> Callable[[str, str], int]:
     """The processes asked for, by model and measure."""
     kind = run.device.partition(":")[0]
+    infos = {name: MEASURES[name] for name in _measures(run) if name in MEASURES}
     of_measure = {
         name: run.replicates if info.repeats(kind) else len(run.seeds) if info.together else 1
-        for name, info in MEASURES.items()
+        for name, info in infos.items()
     }
-    together = {name for name, info in MEASURES.items() if info.together}
+    together = {name for name, info in infos.items() if info.together}
     given = {model.name for model in run.with_weights}
     return lambda model, measure: (
         1 if measure in together and model in given else of_measure.get(measure, 1)

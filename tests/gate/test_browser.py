@@ -1,11 +1,9 @@
-"""The pages of a history and of a verdict in headless Chromium, as `tox run -e page` has it."""
+"""The pages of a history and of a verdict in headless Chromium, and by axe-core's rules."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +13,17 @@ from cmx_bench.gate import outputs
 from cmx_bench.gate.history import publishing
 from cmx_bench.gate.history.gathering import read
 
+from ..browsing import Open, launched, needs_axe, needs_chromium, opening, violations
 from .history.past import history, past_run, series
 from .test_outputs import AWKWARD, awkward, mixed
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-AXE = os.environ.get("AXE_CORE")
-Open = Callable[..., Any]
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield launched
-        launched.close()
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -62,24 +53,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def show(browser: Any, pages: dict[str, Path]) -> Iterator[Open]:
-    """Opens a page; afterwards nothing may have been said on its console or asked of a network."""
-    contexts, heard = [], []
-
-    def opened(name: str, **options: Any) -> Any:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: heard.append(message.text))
-        tab.on("pageerror", lambda error: heard.append(str(error)))
-        tab.on("request", lambda one: one.url.startswith("file:") or heard.append(one.url))
-        tab.on("dialog", lambda dialog: heard.append(dialog.message))
-        tab.goto(pages[name].as_uri())
-        return tab
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert heard == []
+    """Opens a page by its name."""
+    with opening(browser) as opened:
+        yield lambda name, **options: opened(pages[name], **options)
 
 
 def test_each_network_has_a_panel_whose_points_lead_to_runs(show: Open) -> None:
@@ -141,18 +117,11 @@ def test_states_have_colours_words_and_signs(show: Open, scheme: str) -> None:
     assert len({*colours}) == 3
 
 
-@pytest.mark.skipif(AXE is None, reason="AXE_CORE does not name axe.min.js")
+@needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["history", "odd", "mixed", "awkward"])
 def test_axe_finds_nothing_serious(show: Open, name: str, scheme: str) -> None:
     tab = show(name, viewport={"width": 1400, "height": 900}, color_scheme=scheme)
     for details in tab.locator("details").all():
         details.evaluate("(one) => { one.open = true; }")
-    assert AXE is not None
-    tab.evaluate(Path(AXE).read_text(encoding="utf-8"))
-    found = tab.evaluate("axe.run()")["violations"]
-    assert [
-        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ] == []
+    assert violations(tab) == []

@@ -1,14 +1,9 @@
-"""The page in headless Chromium, and held against axe-core's rules where AXE_CORE names its file.
-
-`tox run -e page` has what this needs: playwright, Debian's chromium, and axe-core from npm.
-"""
+"""The page in headless Chromium, and held against axe-core's rules."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +11,23 @@ import pytest
 
 from cmx_bench.report.formats import RENDERERS, SIDE_BY_SIDE
 
+from ..browsing import Open, launched, needs_axe, needs_chromium, opening, violations
 from .synthetic import BF16, FP16, FP32
 from .tables.test_caveats import evaluated
 from .tables.test_side_by_side import NEWER, beside
 from .tables.test_side_by_side import made as run
 from .test_formats import AWKWARD, awkward, mixed
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-AXE = os.environ.get("AXE_CORE")
+pytestmark = needs_chromium
 
 TABLE = f"table1-{FP16.key}"
 THROUGHPUT = f'td[data-cell="resnet152/throughput/{FP16.key}"]'
-Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield launched
-        launched.close()
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -55,24 +43,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def show(browser: Any, pages: dict[str, Path]) -> Iterator[Open]:
-    """Opens a page; afterwards nothing may have been said on its console or asked of a network."""
-    contexts, heard = [], []
-
-    def opened(name: str = "mixed", link: str = "", **options: Any) -> Any:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: heard.append(message.text))
-        page.on("pageerror", lambda error: heard.append(str(error)))
-        page.on("request", lambda one: one.url.startswith("file:") or heard.append(one.url))
-        page.on("dialog", lambda dialog: heard.append(dialog.message))
-        page.goto(f"{pages[name].as_uri()}{link}")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert heard == []
+    """Opens a page by its name."""
+    with opening(browser) as opened:
+        yield lambda name="mixed", link="", **options: opened(pages[name], link, **options)
 
 
 def column(page: Any, place: int) -> list[str]:
@@ -454,7 +427,7 @@ def test_a_page_opened_at_the_explorer_shows_it(show: Open) -> None:
 # --- accessibility --------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(AXE is None, reason="AXE_CORE does not name axe.min.js")
+@needs_axe
 @pytest.mark.parametrize(
     ("name", "width", "scheme"),
     [
@@ -469,18 +442,7 @@ def test_axe_finds_nothing_serious(show: Open, name: str, width: int, scheme: st
     page = show(name, viewport={"width": width, "height": 900}, color_scheme=scheme)
     for details in page.locator("details").all():
         details.evaluate("(one) => { one.open = true; }")
-    assert AXE is not None
-    page.evaluate(Path(AXE).read_text(encoding="utf-8"))
-    assert _violations(page) == []
+    assert violations(page) == []
     page.locator("td[data-cell] button").first.click()
     page.locator("dialog tbody tr").first.wait_for()
-    assert _violations(page) == []
-
-
-def _violations(page: Any) -> list[str]:
-    found = page.evaluate("axe.run()")["violations"]
-    return [
-        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
+    assert violations(page) == []
