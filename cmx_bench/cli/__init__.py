@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cmx_bench import __version__
-from cmx_bench.cli import catalogue, ending, judging, past, runs
+from cmx_bench.cli import catalogue, ending, judging, past, planning, runs
 from cmx_bench.cli.telling import BAD_INPUT, OK, note, prepare, say
 from cmx_bench.errors import CmxError, describe
 from cmx_bench.worker import limits
@@ -28,7 +28,7 @@ app = typer.Typer(
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "run": runs.run,
-    "plan": runs.plan,
+    "plan": planning.plan,
     "report": runs.report,
     "merge": runs.merge,
     "check": judging.check,

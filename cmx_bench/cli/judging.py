@@ -20,14 +20,15 @@ from cmx_bench.cli.options import (
     AnyThreshold,
     Device,
     Inconclusive,
+    Models,
     Only,
-    Suite,
+    SuiteOrModels,
     Threshold,
     looked_up,
     seconds_of,
     share_of,
 )
-from cmx_bench.cli.requests import plan_of
+from cmx_bench.cli.requests import Request, plan_of
 from cmx_bench.cli.telling import (
     BAD_INPUT,
     INCONCLUSIVE,
@@ -77,8 +78,9 @@ def check(
 
 
 def ab(
-    suite: Suite,
     base: Annotated[str, typer.Option(help="A Python, virtual environment or checkout.")],
+    suite: SuiteOrModels = None,
+    model: Models = None,
     head: Annotated[
         str, typer.Option(help="The same, to be judged.", show_default="this Python")
     ] = sys.executable,
@@ -116,7 +118,7 @@ def ab(
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     packages = {name: _package_of(name, path) for name, path in (bases | {"head": head}).items()}
     with gate.planning(head, packages["head"]) as call:
-        made = plan_of(suite, device, only, allow_import, call=call)
+        made = plan_of(Request(suite, model or (), device, only or (), allow_import), call)
     _note_lost_modules(made, head, packages["head"])
     shown = floor.note(share, made.machine, any_threshold, gate.seconds_a_model(made, seconds))
     about = {"sides": bases | {"head": head}, "threshold": share, "command": _command()}
@@ -151,7 +153,7 @@ def selftest(
     from cmx_bench.gate.outputs import console
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget) or 0.0
-    made = plan_of(suite, device, only, allow_import)
+    made = plan_of(Request(suite, (), device, only or (), allow_import))
     kept_in = floor.writable_path(made.machine)
     about = {"threshold": share, "command": command_line()}
     folder = kept.open_folder(made, out, "selftest", about)

@@ -1,4 +1,4 @@
-"""What there is: models, measures, metrics, data sets, suites, as lines of text."""
+"""What there is: models, measures, metrics, data sets, suites, recipes, as lines of text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cmx_bench import datasets
 from cmx_bench.errors import PlanError
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
-from cmx_bench.spec import suite
+from cmx_bench.spec import recipe, shipped, suite
 from cmx_bench.units import counted
 
 
@@ -52,10 +52,17 @@ def data_sets(pattern: str) -> Iterator[str]:
 
 def suites(pattern: str) -> Iterator[str]:
     """Each suite that comes with the package."""
-    for name, path in suite.shipped().items():
+    for name, path in shipped.suites().items():
         if fnmatchcase(name, pattern):
             loaded = suite.load(str(path)).suite
             yield f"{name:<12} {loaded.title or loaded.name} ({counted(loaded.size, 'model')})"
+
+
+def recipes(pattern: str) -> Iterator[str]:
+    """Each recipe that comes with the package."""
+    for name, path in shipped.recipes().items():
+        if fnmatchcase(name, pattern):
+            yield f"{name:<12} {recipe.load(path).about or name}"
 
 
 LISTS: dict[str, Callable[[str], Iterator[str]]] = {
@@ -64,4 +71,5 @@ LISTS: dict[str, Callable[[str], Iterator[str]]] = {
     "metrics": metrics,
     "datasets": data_sets,
     "suites": suites,
+    "recipes": recipes,
 }

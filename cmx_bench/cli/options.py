@@ -14,6 +14,39 @@ from cmx_bench.errors import CmxError, nearest
 MOST = 10**9  # of a number or a size, as in a suite
 
 Suite = Annotated[str, typer.Argument(help="A suite's YAML file, or the name of a shipped suite.")]
+SuiteOrModels = Annotated[
+    str | None,
+    typer.Argument(
+        help="A suite's YAML file, or the name of a shipped suite; none is needed beside --model.",
+        show_default=False,
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="A model to measure without a suite, or beside those of one: a "
+                                 "timm name, or module:callable; may be repeated.", metavar="NAME"),
+]  # fmt: skip
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        help="Repeat no more than fits into this time, such as 90s, 10m or 1h; each cell "
+        "is measured once all the same.",
+        show_default="the suite's",
+    ),
+]
+Spread = Annotated[
+    str | None,
+    typer.Option(
+        help="Let the rounds begin evenly over this time: intervals then hold where a "
+        "machine's speed drifts.",
+        show_default="0s",
+    ),
+]
+Quick = Annotated[
+    bool,
+    typer.Option("--quick", help="A first look: two rounds within a minute, and nothing is "
+                                 "trained; it shows no intervals and is no part of a full run."),
+]  # fmt: skip
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Only = Annotated[
     list[str] | None,

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from cmx_bench.errors import CmxError
 
 if TYPE_CHECKING:
     from cmx_bench.plan import Plan
+    from cmx_bench.spec.suite import SuiteFile
     from cmx_bench.worker.local import Call
 
 
-def plan_of(
-    suite: str,
-    device: str,
-    only: list[str] | None,
-    allow_import: bool,
-    data: list[str] | None = None,
-    weights: list[str] | None = None,
-    allow_missing: int = 0,
-    cache: bool = False,
-    processes: int = 1,
-    thumbnails: bool = False,
-    call: Call | None = None,
-) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be measured, as the options of a command say; `suite` is None where the models are
+    all that is given."""
+
+    suite: str | None
+    models: Sequence[str]
+    device: str
+    only: Sequence[str]
+    allow_import: bool
+    data: Sequence[str] = ()
+    weights: Sequence[str] = ()
+    allow_missing: int = 0
+    cache: bool = False
+    processes: int = 1
+    thumbnails: bool = False
+    quick: bool = False
+
+    @property
+    def trusted(self) -> bool:
+        """Whether what is asked for may import code: without a suite all of it is the user's."""
+        return self.allow_import or self.suite is None
+
+
+def plan_of(request: Request, call: Call | None = None) -> Plan:
     """The plan of a suite for this machine, made by another process.
 
     The suite is read first, without torch: a typo is answered at once.
@@ -33,37 +50,36 @@ def plan_of(
     from cmx_bench.cli.telling import note
     from cmx_bench.errors import DataError
     from cmx_bench.plan import users
-    from cmx_bench.spec import suite as suites
     from cmx_bench.worker import local
     from cmx_bench.worker.targets import Target
 
-    suite_file = suites.load(suite, trusted=allow_import)
+    suite_file = _suite(request)
     asked = suite_file.suite
     dataset = asked.accuracy.dataset if "accuracy" in asked.measures else None
-    paths = datasets.parse(data or [], dataset)
-    if thumbnails and dataset is None:
+    paths = datasets.parse(request.data, dataset)
+    if request.thumbnails and dataset is None:
         raise DataError("--thumbnails: the suite evaluates on no images; leave it out")
     evaluation = accuracy.Evaluation(
         asked.accuracy,
         suite_file.document.path.parent.resolve(),
         paths.get(asked.accuracy.dataset),
-        allow_missing,
-        accuracy.cache_folder() if cache else None,
-        processes,
-        thumbnails,
+        request.allow_missing,
+        accuracy.cache_folder() if request.cache else None,
+        request.processes,
+        request.thumbnails,
     )
     given = accuracy.weights_given(
-        weights or [], asked.named if len(asked.named) == len(asked.models) else ()
+        request.weights, asked.named if len(asked.named) == len(asked.models) else ()
     )
     call = call or local.call
     call(Target.CHECK_INSTALLATION)
-    tried = users.tried(suite_file, device, call) if allow_import else users.Tried()
+    tried = users.tried(suite_file, request.device, call) if request.trusted else users.Tried()
     made: Plan = call(
         Target.MAKE_PLAN,
         suite_file,
-        device,
-        tuple(only or ()),
-        allow_import,
+        request.device,
+        tuple(request.only),
+        request.trusted,
         evaluation,
         given,
         tried,
@@ -78,3 +94,25 @@ def plan_of(
     for trouble in made.troubles:
         note(f"{trouble}; its cells fail, the others are measured")
     return made
+
+
+def _suite(request: Request) -> SuiteFile:
+    from cmx_bench.spec import suite
+
+    if request.suite is None and not request.models:
+        raise CmxError("nothing to measure: give a suite, such as `run paper` (see: cmx-bench list "
+                       "suites), or models, such as `run --model resnet50`")  # fmt: skip
+    if request.quick and request.processes > 1:
+        raise CmxError("--quick: a quick run trains no models; leave --processes out")
+    return suite.load(request.suite, request.trusted, request.models, request.quick)
+
+
+def refuse_times_of_quick(quick: bool, **times: str | None) -> None:
+    """Refuses a time beside `--quick`, which has its own.
+
+    Raises:
+        CmxError: it names the option.
+    """
+    for option, given in times.items():
+        if quick and given is not None:
+            raise CmxError(f"--quick: repeats within one minute; leave --{option} out")

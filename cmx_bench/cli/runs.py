@@ -1,4 +1,4 @@
-"""Commands on runs: measured, planned, rendered again, verified, cited."""
+"""Commands on runs: measured, merged, rendered again, verified, cited."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ from cmx_bench.cli.ending import Ended, briefly, end_children
 from cmx_bench.cli.options import (
     AllowImport,
     AllowMissing,
+    Budget,
     Cache,
     Data,
     Device,
+    Models,
     Only,
     Processes,
+    Quick,
     Rendered,
-    Suite,
+    Spread,
+    SuiteOrModels,
     Thumbnails,
     Verifiable,
     Weights,
     looked_up,
     seconds_of,
 )
-from cmx_bench.cli.requests import plan_of
+from cmx_bench.cli.requests import Request, plan_of, refuse_times_of_quick
 from cmx_bench.cli.telling import (
     BAD_INPUT,
     INCONCLUSIVE,
@@ -51,26 +55,22 @@ _GRACE = 5.0  # seconds for the report of a run that is ended: schedulers kill t
 
 
 def run(
-    suite: Suite,
+    suite: SuiteOrModels = None,
+    model: Models = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="reports/SUITE/TIME")
     ] = None,
     device: Device = "auto",
     only: Only = None,
-    budget: Annotated[
-        str | None, typer.Option(help="Repeat no more than fits into this time, such as 90s, 10m "
-                                      "or 1h; each cell is measured once all the same.")
-    ] = None,
-    spread: Annotated[
-        str, typer.Option(help="Let the rounds begin evenly over this time: intervals then hold "
-                               "where a machine's speed drifts.")
-    ] = "0s",
+    budget: Budget = None,
+    spread: Spread = None,
     data: Data = None,
     weights: Weights = None,
     allow_missing: AllowMissing = 0,
     cache: Cache = False,
     processes: Processes = 1,
     thumbnails: Thumbnails = False,
+    quick: Quick = False,
     allow_import: AllowImport = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of finishing an earlier run.")
@@ -81,25 +81,16 @@ def run(
                                            "where one stays undecided."),
     ] = False,
 ) -> None:  # fmt: skip
-    """Measure a suite and render its report."""
+    """Measure a suite, or models, and render the report."""
     from cmx_bench.cli import progress
     from cmx_bench.execute import looking, opening, remaining, rounds, runner
     from cmx_bench.results import disturbance, records
 
+    refuse_times_of_quick(quick, budget=budget, spread=spread)
     seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
     look = looking.watch()  # while the plan's process loads torch
-    plan = plan_of(
-        suite,
-        device,
-        only,
-        allow_import,
-        data,
-        weights,
-        allow_missing,
-        cache,
-        processes,
-        thumbnails,
-    )
+    plan = plan_of(Request(suite, model or (), device, only or (), allow_import, data or (),
+                           weights or (), allow_missing, cache, processes, thumbnails, quick))  # fmt: skip
     neighbours = look(int(plan.machine["cores"]))
     if gate_claims and not plan.suite_file.suite.claims:
         raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
@@ -149,7 +140,8 @@ def _show(folder: Path, gate_claims: bool) -> None:
     measured = report.read(folder)
     page = report.save(measured, folder, "page")
     say(overview(measured, shutil.get_terminal_size((160, 24)).columns), page)
-    every = headline.cut_off(measured), headline.too_wide(measured), headline.unmet(measured)
+    every = (headline.quick(measured), headline.cut_off(measured), headline.too_wide(measured),
+             headline.unmet(measured))  # fmt: skip
     for beware in filter(None, every):
         note(beware)
     _note_disturbed(folder, measured)
@@ -189,41 +181,6 @@ def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:
         raise typer.Exit(SOME_FAILED)
     if gate_claims and counts["UNDECIDED"]:
         raise typer.Exit(INCONCLUSIVE)
-
-
-def plan(
-    suite: Suite,
-    device: Device = "auto",
-    only: Only = None,
-    budget: Annotated[
-        str | None, typer.Option(help="That of the run.", show_default="the suite's")
-    ] = None,
-    data: Data = None,
-    weights: Weights = None,
-    processes: Processes = 1,
-    allow_import: AllowImport = False,
-) -> None:
-    """List the cells of a suite, with an estimate of the time."""
-    from cmx_bench.execute import remaining
-    from cmx_bench.plan import INTERPRETER_SECONDS
-
-    seconds = seconds_of("--budget", budget)
-    made = plan_of(suite, device, only, allow_import, data, weights, processes=processes)
-    if seconds is None:
-        seconds = made.suite_file.suite.budget
-    for cell in made.cells:
-        times = made.replicates(cell)
-        say(f"{cell.key}  {times} × {made.estimates[cell.key]:.1f} s")
-    about = "about" if made.suite_file.suite.precision is None else "at least"
-    # Making the plan takes as long as an interpreter of a round, and the report about as long.
-    whole, within = (
-        2 * INTERPRETER_SECONDS + remaining.seconds_left(made, {}, most) for most in (None, seconds)
-    )
-    cut = f"; without a budget {units.duration(whole)}" if within < whole else ""
-    if warning := remaining.foretold(made, {}, seconds):
-        note(warning)
-    say(f"{units.counted(len(made.cells), 'cell')} on {made.machine['device_name']}, "
-          f"{about} {units.duration(within)}{cut}")  # fmt: skip
 
 
 def report(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -168,7 +168,7 @@ def missing(name: str, paths: Mapping[str, Path], trusted: bool = False) -> str 
     return f"no images of {name!r}{nearest(name, SOURCES)}: add --data {name}=PATH"
 
 
-def parse(options: list[str], known: str | None) -> dict[str, Path]:
+def parse(options: Sequence[str], known: str | None) -> dict[str, Path]:
     """The paths that `--data NAME=PATH` options give.
 
     Args:

@@ -88,7 +88,9 @@ def _unfinished(plan: Plan, folder: Path) -> bool:
 
 def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
     """Why records of `run` would not do for `plan`; None where they would."""
-    if run.suite_hash != plan.suite_file.suite.hash:
+    if run.quick != plan.suite_file.quick:
+        return "a quick one" if run.quick else "not a quick one"
+    if run.suite_hash != plan.suite_file.hash:
         return f"of the suite {run.suite} as it was then"
     if run.cells != tuple(cell.key for cell in plan.cells):
         return "of other cells"
@@ -114,9 +116,9 @@ def _new_run(
     suite = plan.suite_file.suite
     run = Run(
         suite=suite.name,
-        title=suite.title or suite.name,
-        suite_hash=suite.hash,
-        suite_path=plan.suite_file.argument,
+        title=f"{suite.title or suite.name}{' (quick)' if plan.suite_file.quick else ''}",
+        suite_hash=plan.suite_file.hash,
+        suite_path=plan.suite_file.argument or "",
         device=str(plan.machine["device"]),
         models=plan.models,
         settings=plan.settings,
@@ -132,6 +134,8 @@ def _new_run(
         accuracy=_accuracy(plan),
         claims=_claims(plan),
         neighbours=neighbours,
+        added=plan.suite_file.added,
+        quick=plan.suite_file.quick,
     )
     records.write_run(folder, run)
     return folder

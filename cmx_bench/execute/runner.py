@@ -275,6 +275,6 @@ def _round(plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]) ->
     repeated = list(plan.repeated)
     others = (cell for cell in plan.cells if cell not in repeated)
     once = [cell for cell in others if not MEASURES[cell.measure].together]
-    random.Random(f"{plan.suite_file.suite.hash}/{replicate}").shuffle(repeated)
+    random.Random(f"{plan.suite_file.hash}/{replicate}").shuffle(repeated)
     left = remaining.all_processes_left(plan, found)
     return [cell for cell in once + repeated if left[cell.key]]

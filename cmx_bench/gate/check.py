@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cmx_bench.errors import RecordsError
 from cmx_bench.gate import price, rule
 from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.verdict import Comparison, Verdict
@@ -33,16 +34,14 @@ def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Re
         threshold: the slowdown that must not pass, as a share.
 
     Raises:
-        RecordsError: a folder is no run, or cannot be read.
+        RecordsError: a folder is no run, or a quick one, or cannot be read.
     """
-    from cmx_bench.results.loading import read
-
-    head = read(run)
+    head = _read(run)
     sides, names = [("run", _described(run, head))], {"run": _named(run, head)}
     devices = [_device(head)]
     comparisons: list[Comparison] = []
     for against, folder in others.items():
-        base = read(folder)
+        base = _read(folder)
         sides.append((against, _described(folder, base)))
         names[against] = _named(folder, base)
         devices.append(_device(base))
@@ -62,6 +61,16 @@ def _named(folder: Path, report: Report) -> str:
     """The name of a run's folder, with the commit that it was measured at."""
     name, commit = folder.resolve().name, environment.commit(report.run.machine)
     return f"{name} ({commit})" if commit else name
+
+
+def _read(folder: Path) -> Report:
+    from cmx_bench.results.loading import read
+
+    report = read(folder)
+    if report.run.quick:
+        raise RecordsError(f"{folder}: is a quick run, which decides nothing; measure it without "
+                           "--quick")  # fmt: skip
+    return report
 
 
 def _described(folder: Path, report: Report) -> str:

@@ -37,7 +37,7 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
         raise RecordsError(f"{folder}: already holds pairs; give another --out")
     text = {
         "schema": SCHEMA, "created": now.isoformat(timespec="seconds"), "suite": suite.name,
-        "suite_hash": suite.hash, "machine": plan.machine, "environments": {}, **about,
+        "suite_hash": plan.suite_file.hash, "machine": plan.machine, "environments": {}, **about,
     }  # fmt: skip
     with disk.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -110,7 +110,11 @@ def make(  # noqa: PLR0913, PLR0917
     for index, (entry, setting) in enumerate(zip(entries, settings, strict=True)):
         if setting.key in chosen:
             _refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
-    skipped = {cell.key: why for cell in cells if (why := _lack(cell, evaluation, allow_import))}
+    skipped = {
+        cell.key: why
+        for cell in cells
+        if (why := _lack(cell, evaluation, allow_import, suite_file.quick))
+    }
     executed = [cell for cell in cells if cell.key not in skipped]
     opened = _opened(evaluation, executed)
     seconds = estimates.estimates(
@@ -198,10 +202,12 @@ def _opened(evaluation: Evaluation | None, cells: Sequence[Cell]) -> dict[Split,
     return {split: images(evaluation, num_classes, split) for split in splits}
 
 
-def _lack(cell: Cell, evaluation: Evaluation | None, trusted: bool) -> str | None:
+def _lack(cell: Cell, evaluation: Evaluation | None, trusted: bool, quick: bool) -> str | None:
     """What a cell that evaluates lacks, with the option that gives it; None for any other."""
     if not MEASURES[cell.measure].together or evaluation is None:
         return None
+    if quick and evaluation.asked.train is not None:
+        return "a quick run trains no models: run without --quick"
     if cell.model.weights is None and evaluation.asked.train is None:
         return (f"no weights, and an untrained model guesses: name some under weights, or add "
                 f"--weights {cell.model.name}=FILE")  # fmt: skip
@@ -307,7 +313,7 @@ def _refuse_old(
 
 def _unavailable(suite_file: SuiteFile, kind: str) -> dict[str, str]:
     other = {"cpu": "cuda", "cuda": "cpu"}[kind]
-    command = f"python -m cmx_bench run {shlex.quote(suite_file.argument)}"
+    command = shlex.join(["python", "-m", "cmx_bench", "run", *suite_file.words])
     return {
         f"{other}/{setting.name}": f"measured on a {other.upper()} device by: "
         f"{command} --device {other}"

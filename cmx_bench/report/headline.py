@@ -50,7 +50,7 @@ def origins(report: Report) -> list[Fact]:
         *_blocks(report),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
         Fact("Code", plain(code(report))),
-        Fact("Suite", plain(f"{run.suite} ({run.suite_path}, hash {run.suite_hash})")),
+        Fact("Suite", plain(f"{run.suite} ({shlex.join(run.words)}, hash {run.suite_hash})")),
         Fact("Command", plain(run.command)),
         Fact("Content", f"SHA-256 {records.content_hash(run, report.records)}"),
     ]
@@ -140,8 +140,8 @@ def code(report: Report) -> str:
 
 def warnings(report: Report) -> list[Fact]:
     """What a reader must know before using any number."""
-    warnings: list[str] = []
-    warnings += filter(None, (disturbed(report), cut_off(report), too_wide(report), unmet(report)))
+    firsts = (quick, disturbed, cut_off, too_wide, unmet)
+    warnings = [text for first in firsts if (text := first(report))]
     if report.blocks.without_gpu_conditions:
         warnings.append("what held the GPU back, and its other processes, were not "
                         "watched (install cmx-bench[nvidia])")  # fmt: skip
@@ -155,6 +155,18 @@ def warnings(report: Report) -> list[Fact]:
     if len(set(report.environments.values())) > 1 and (names := _device_names(report)):
         warnings.append(f"settings were measured on different devices: {names}")
     return [Fact("Beware", plain(text), warning=True) for text in warnings]
+
+
+def quick(report: Report) -> str:
+    """What a quick run cannot show; empty for any other."""
+    if not report.run.quick:
+        return ""
+    untrained = ", and no accuracy of models that are to be trained" if report.run.trains else ""
+    return (
+        f"this is a quick run, of {counted(report.run.replicates, 'round')} within a minute: it "
+        "shows no interval of use, no small difference, no drift and nothing that decides a claim "
+        f"on timings{untrained}; measure without --quick before you use a number"
+    )
 
 
 _MANY = 5
@@ -213,10 +225,11 @@ def calmer(run: Run) -> str:
     for word in words:
         if word == "--out":
             next(words, None)
-        elif word != "--fresh" and not word.startswith("--out="):
+        elif word not in ("--fresh", "--quick") and not word.startswith("--out="):
             kept.append(word)
     again = shlex.join([*kept, "--fresh"])
-    return f"run again when the machine is calm, or with a longer --budget: {again}"
+    longer = "for longer than a quick run" if report.run.quick else "with a longer --budget"
+    return f"run again when the machine is calm, or {longer}: {again}"
 
 
 def _width(result: Result) -> float:

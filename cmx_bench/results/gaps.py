@@ -31,6 +31,8 @@ def gaps(run: Run, counted: Sequence[Record]) -> Iterator[Gap]:
         reason = f"the budget of {units.duration(run.budget)} was spent before {{}}"
         out = "" if run.parts else " --out FOLDER-OF-THIS-RUN"
         remedy = f"{run.resumption}{out}, with a longer --budget"
+        if run.quick:
+            remedy = f"{run.resumption.replace(' --quick', '')}, into another folder"
         yield from _grouped(
             (cell, reason.format(units.counted(more, "more process", "more processes")), remedy)
             for cell, more in run.cut_off.items()
@@ -42,7 +44,8 @@ def gaps(run: Run, counted: Sequence[Record]) -> Iterator[Gap]:
     for name, advice in run.unavailable.items():
         yield Gap(f"setting {name}", (), "needs another device", advice)
     for measure in [name for name in MEASURES if name not in run.measures]:
-        remedy = f"add {measure!r} to the measures in {run.suite_path}"
+        suite = run.suite_path or "a suite of these models"
+        remedy = f"add {measure!r} to the measures in {suite}"
         yield Gap(measure, (), "not among the suite's measures", remedy)
 
 
@@ -75,5 +78,5 @@ def _not_chosen(run: Run) -> list[str]:
 
 def _again(run: Run, gap: Gap) -> str:
     pattern = f"{gap.models[0] if len(gap.models) == 1 else '*'}/{gap.what}"
-    return shlex.join(["python", "-m", "cmx_bench", "run", run.suite_path,
+    return shlex.join(["python", "-m", "cmx_bench", "run", *run.words,
                        "--device", run.device, "--only", pattern])  # fmt: skip

@@ -56,6 +56,7 @@ def merge(parts: Sequence[Path], out: Path, command: str) -> Run:
 
 # What parts of one suite have in common, and what to do where they differ.
 _COMMON = {
+    "quick": "is quick, or measured in full, and the other is not; merge those of one kind",
     "suite_hash": "is of another suite, or of the suite as it was then; measure it anew",
     "device": "is of another device; show them side by side with `report`",
     "models": "has other weights; give each part the same --weights",

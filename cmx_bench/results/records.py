@@ -40,7 +40,7 @@ from cmx_bench.results.validation import (
     Number,
     decoded,
 )
-from cmx_bench.spec import disk
+from cmx_bench.spec import disk, options
 from cmx_bench.spec.claims import Claim
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ class Run:
     is measured. `claims` are the suite's as it was last run. `budget` are the seconds in which
     cells were repeated, and `cut_off` how many more processes a cell would have got without it.
     `neighbours` is what others did to the machine just before. `parts` are the command lines of the
-    runs that this one was put together from.
+    runs that this one was put together from. `suite_path` is empty without a suite, where `added`,
+    models that the command line put beside it, were all. A `quick` run had two rounds at most and a
+    minute.
     """
 
     __pydantic_config__ = STRICT
@@ -124,12 +126,20 @@ class Run:
     cut_off: Mapping[str, Positive] = field(default_factory=dict)
     neighbours: Neighbours | None = None
     parts: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    quick: bool = False
     schema: int = SCHEMA
 
     @property
     def name(self) -> str:
-        """The suite and when the run began: `paper 2026-11-23 04:35:54`."""
-        return f"{self.suite} {self.created[:19].replace('T', ' ')}"
+        """The suite and when the run began: `paper 2026-11-23 04:35:54`, with `quick` behind."""
+        quick = " quick" if self.quick else ""
+        return f"{self.suite} {self.created[:19].replace('T', ' ')}{quick}"
+
+    @property
+    def words(self) -> list[str]:
+        """How a command names the suite."""
+        return options.words(self.suite_path or None, self.added, self.quick)
 
     @property
     def resumption(self) -> str:

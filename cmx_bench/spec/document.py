@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, TypeAlias
 
@@ -29,12 +29,21 @@ DEEPEST = 50
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file: its values, and where each key and value stands (1-based line, column)."""
+    """A parsed file: its values, and where each key and value stands (1-based line, column).
+
+    `options` are the words of the command line that stand for a value which no file holds; without
+    any file `path` names none, in the working folder.
+    """
 
     path: Path
     value: Value
     marks: Mapping[Location, tuple[int, int]]
     lines: tuple[str, ...]
+    options: Mapping[Location, str] = field(default_factory=dict)
+
+    def has(self, location: Location) -> bool:
+        """Whether a value is written there, in the file or on the command line."""
+        return location in self.marks or location in self.options
 
     def error(self, location: Location, message: str, inside: str = "") -> SuiteError:
         """The error to raise about the value at `location`, or about its nearest known parent.
@@ -42,8 +51,10 @@ class Document:
         Args:
             inside: the part of a text that stands before the mistake in it.
         """
-        while location and location not in self.marks:
+        while location and not self.has(location):
             location = location[:-1]
+        if location in self.options:
+            return SuiteError(f"{self.options[location]}: {message}")
         line, column = self.marks[location]
         return SuiteError(f"{self.path}:{line}:{self._moved(line, column, inside)}: {message}")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cmx_bench.errors import SuiteError, nearest, quoted
-from cmx_bench.spec import document, trust
+from cmx_bench.spec import document, shipped, trust
 from cmx_bench.spec.schema import (
     Above,
     Label,
@@ -181,9 +180,9 @@ class Recipe(Strict):
         return self.mixup > 0 or self.cutmix > 0
 
 
-def find(named: str, base: Path, folders: Sequence[Path], trusted: bool) -> Path:
+def find(named: str, base: Path, trusted: bool) -> Path:
     """The file of a recipe: a path that starts at `base`, the suite's folder, or the name of one
-    that comes along in `recipes` of one of `folders`.
+    that comes along.
 
     Raises:
         SuiteError: there is neither, or it lies elsewhere and the suite is not `trusted`.
@@ -191,7 +190,7 @@ def find(named: str, base: Path, folders: Sequence[Path], trusted: bool) -> Path
     path = trust.located(named, base, trusted)
     if trust.is_file(path):
         return path
-    known = {file.stem: file for folder in folders for file in folder.glob("recipes/*.yaml")}
+    known = shipped.recipes()
     if named in known:
         return known[named]
     raise SuiteError(

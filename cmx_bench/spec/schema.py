@@ -165,6 +165,6 @@ def _within(source: Document, loc: tuple[int | str, ...]) -> Location:
     """pydantic's location without the names of union branches, which stand nowhere in the file."""
     location: Location = ()
     for part in loc:
-        if (*location, part) in source.marks:
+        if source.has((*location, part)):
             location = (*location, part)
     return location

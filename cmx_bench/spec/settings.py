@@ -37,3 +37,7 @@ class Settings(Strict):
 
     cuda: Some[CudaSetting] = []
     cpu: Some[CpuSetting] = []
+
+
+# Where a suite names none: what most compare by on either kind of device, as the paper did on CUDA.
+USUAL = Settings(cuda=[CudaSetting(name="cuda")], cpu=[CpuSetting(name="cpu")])

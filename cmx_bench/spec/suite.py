@@ -16,7 +16,7 @@ from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.errors import SuiteError, nearest, quoted
 from cmx_bench.measures import MEASURES
-from cmx_bench.spec import claims, document, recipe, sweeps, trust
+from cmx_bench.spec import claims, document, options, recipe, shipped, sweeps, trust
 from cmx_bench.spec.document import Document, Location
 from cmx_bench.spec.model_entries import Entry, MatchEntry, ModelEntry
 from cmx_bench.spec.operators import Macs
@@ -36,10 +36,12 @@ from cmx_bench.spec.schema import (
     text_as,
     validated,
 )
-from cmx_bench.spec.settings import Settings
+from cmx_bench.spec.settings import USUAL, Settings
 
 # A run may not be endless.
 MOST_CELLS = 100_000
+# Where a suite names none; one that says on which images, has accuracy too.
+USUAL_MEASURES = ["params", "macs", "planned_memory", "throughput", "memory"]
 _Colour = Annotated[list[Number], Field(min_length=3, max_length=3)]
 
 
@@ -55,10 +57,10 @@ class SharedPreprocessing(Strict):
 class Accuracy(Strict):
     """On which images models are evaluated, and how.
 
-    `preprocessing` is each model's own, as timm configures it, or `shared` by all. `image_size`
-    wins over the model's own, and over the setting's where preprocessing is shared.
-    `real_labels` is a file of ImageNet-ReaL's labels, `valid_labels` one of the classes to choose
-    among, a line for each; both start at the suite's folder.
+    `preprocessing` is each model's own, as timm configures it, or `shared` by all, as it always is
+    where models are trained. `image_size` wins over the model's own, and over the setting's where
+    preprocessing is shared. `real_labels` is a file of ImageNet-ReaL's labels, `valid_labels` one
+    of the classes to choose among, a line for each; both start at the suite's folder.
 
     With a recipe under `train` every model is trained with it first, once for each of `seeds`; the
     file names one that comes along, or the path of one beside the suite.
@@ -73,11 +75,18 @@ class Accuracy(Strict):
     train: Recipe | None = None
     seeds: Annotated[Some[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)] = [0]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _shared_where_trained(cls, value: object) -> object:
+        if isinstance(value, dict) and value.get("train") is not None:
+            return {"preprocessing": "shared"} | value
+        return value
+
     @model_validator(mode="after")
     def _same_pixels(self) -> Accuracy:
         if self.train is not None and self.preprocessing != "shared":
             raise ValueError("models that are trained here all see the same pixels; "
-                             "add preprocessing: shared")  # fmt: skip
+                             "leave preprocessing out")  # fmt: skip
         if self.train is None and "seeds" in self.model_fields_set:
             raise ValueError("seeds are of trainings; add train: RECIPE, or leave seeds out")
         if len(set(self.seeds)) < len(self.seeds):
@@ -97,8 +106,9 @@ class ClaimEntry(Strict):
 
 
 class Suite(Strict):
-    """A whole suite.
+    """A whole suite: `name` and `models` are enough.
 
+    Without `measures` these are `USUAL_MEASURES`, without `settings` one of each kind of device.
     `replicates` is the number of fresh processes for each sampled cell. With a `precision`, a share
     ("2%" in the file), it is the least: more follow until half the interval is no wider than that.
     `budget` are the seconds ("10m") in which cells are measured; each is once, whatever it is.
@@ -107,8 +117,8 @@ class Suite(Strict):
     name: Name
     title: Label | None = None
     models: Annotated[Some[Entry], Field(min_length=1)]
-    measures: Annotated[list[str], Field(min_length=1)]
-    settings: Settings
+    measures: Annotated[list[str], Field(min_length=1)] = USUAL_MEASURES
+    settings: Settings = USUAL
     replicates: Annotated[int, Field(ge=1, le=1000)] = 5
     precision: Annotated[float | None, text_as(units.share)] = None
     budget: Annotated[float | None, text_as(units.seconds)] = None
@@ -117,6 +127,13 @@ class Suite(Strict):
     macs: Macs = Macs()
     timeout: Seconds = 1800.0
     claims: Some[ClaimEntry] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accuracy_of_images(cls, value: object) -> object:
+        if isinstance(value, dict) and "accuracy" in value:
+            return {"measures": [*USUAL_MEASURES, "accuracy"]} | value
+        return value
 
     @model_validator(mode="after")
     def _not_too_many_cells(self) -> Suite:
@@ -153,23 +170,29 @@ class Suite(Strict):
 class SuiteFile:
     """A suite and the document it came from, which knows where everything stands.
 
-    `argument` is how the user named it: a path, or the name of a suite that comes along.
+    `argument` is how the user named it: a path, or the name of a suite that comes along; None
+    where models are all that was given. `added` are models that the user put beside it; a
+    `quick` one has been cut down to two rounds.
     """
 
     suite: Suite
     document: Document
-    argument: str
+    argument: str | None
+    added: tuple[str, ...] = ()
+    quick: bool = False
 
+    @property
+    def hash(self) -> str:
+        """That of the suite; another where it is quick, for such a run must not pass for a whole
+        one, not even where the suite asks for two rounds by itself."""
+        if not self.quick:
+            return self.suite.hash
+        return hashlib.sha256(f"{self.suite.hash} quick".encode()).hexdigest()[:12]
 
-def folders() -> list[Path]:
-    """Where the suites that come with the package lie: in the wheel, or in a checkout beside it."""
-    here = Path(__file__).resolve().parent.parent
-    return [folder for folder in (here / "suites", here.parent / "suites") if folder.is_dir()]
-
-
-def shipped() -> dict[str, Path]:
-    """The suites that come with the package, by name."""
-    return {path.stem: path for folder in folders() for path in sorted(folder.glob("*.yaml"))}
+    @property
+    def words(self) -> list[str]:
+        """How a command names it."""
+        return options.words(self.argument, self.added, self.quick)
 
 
 def find(suite: str) -> Path:
@@ -181,7 +204,7 @@ def find(suite: str) -> Path:
     path = Path(suite)
     if path.is_file():
         return path
-    known = shipped()
+    known = shipped.suites()
     if suite in known:
         return known[suite]
     if path.is_dir():
@@ -192,35 +215,45 @@ def find(suite: str) -> Path:
     )
 
 
-def load(argument: str, trusted: bool = False) -> SuiteFile:
+def load(
+    argument: str | None, trusted: bool = False, added: Sequence[str] = (), quick: bool = False
+) -> SuiteFile:
     """The suite at a path, or the shipped suite of that name.
 
     Args:
+        argument: None for a suite of nothing but the models that are `added`.
         trusted: whether it may name files outside its folder.
+        added: models to put beside the suite's: what timm calls them, or `module:callable`.
+        quick: whether it is cut down to two rounds: see `options.cut_down`.
 
     Raises:
         SuiteError: with file, line, column, what was expected, and the nearest valid word.
     """
-    source = sweeps.expanded(document.read(find(argument)))
+    written = options.nothing_but(added) if argument is None else document.read(find(argument))
+    source = sweeps.expanded(written)
     if not isinstance(source.value, dict):
         raise source.error((), f"expected keys such as name and models, got {kind(source.value)}")
     value: dict[str, Any] = dict(source.value)
     if isinstance(models := value.get("models"), list):
+        source = options.with_models(source, len(models), added)
         # A bare timm name is short for {name: ...}.
-        value["models"] = [{"name": entry} if isinstance(entry, str) else entry for entry in models]
+        value["models"] = [{"name": entry} if isinstance(entry, str) else entry
+                           for entry in [*models, *map(options.entry, added)]]  # fmt: skip
     asked = value.get("accuracy")
     if isinstance(asked, dict) and isinstance(named := asked.get("train"), str):
         value["accuracy"] = {**asked, "train": _recipe(source, named, trusted)}
     suite = validated(Suite, source, value)
     _check_words(source, suite)
     _check_labels(source, suite, trusted)
-    return SuiteFile(suite, source, argument)
+    if quick:
+        suite = suite.model_copy(update=options.cut_down(suite.replicates))
+    return SuiteFile(suite, source, argument, tuple(added), quick)
 
 
 def _recipe(source: Document, named: str, trusted: bool) -> Recipe:
     """The recipe of that name, or at that path from the suite's folder."""
     try:
-        path = recipe.find(named, source.path.parent, folders(), trusted)
+        path = recipe.find(named, source.path.parent, trusted)
     except SuiteError as error:
         raise source.error(("accuracy", "train"), f"train: {error}") from None
     return recipe.load(path)

@@ -26,6 +26,13 @@ from ..conftest import TINY, Cli
         (["run", "suite.yaml", "--only", "x"], "--only x: no cell matches"),
         (["run", "suite.yaml", "--out", "suite.yaml"], "cannot be written"),
         (["plan", "wrong.yaml"], "wrong.yaml:5:11: measures: expected a list"),
+        (["plan"], "nothing to measure: give a suite, such as `run paper` (see: cmx-bench list su"),
+        (["run", "--model", "resnet/50"], "--model resnet/50: name: expected a name of letters"),
+        (["run", "suite.yaml", "--model", "net"], "--model net: 'net' is given twice; keep one"),
+        (["run", "suite.yaml", "--quick", "--budget", "2m"], "--quick: repeats within one minute;"),
+        (["plan", "suite.yaml", "--quick", "--spread", "2m"], "one minute; leave --spread out"),
+        (["plan", "suite.yaml", "--quick", "--processes", "2"], "trains no models; leave --proces"),
+        (["ab", "--base", sys.executable], "nothing to measure: give a suite"),
         (["report", "."], "holds no run"),
         (["report", ".", "--format", "htm"], "unknown format, did you mean 'html'?"),
         (["report", ".", "-o", "x.pdf"], "--format pdf: unknown format"),
@@ -61,7 +68,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [["rum"], ["run"], ["run", "a", "--fast"], ["list", "x"]])
+@pytest.mark.parametrize("arguments", [["rum"], ["run", "a", "--fast"], ["list", "x"]])
 def test_wrong_use_is_exit_code_2(cmx: Cli, arguments: list[str]) -> None:
     code, out, err = cmx(*arguments)
     assert (code, out) == (2, "")

@@ -19,10 +19,11 @@ import psutil
 import pytest
 
 from cmx_bench.cli import runs
+from cmx_bench.cli.requests import Request
 from cmx_bench.execute import rounds
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
-from cmx_bench.plan import making
+from cmx_bench.plan import Plan, making
 from cmx_bench.results import records
 from cmx_bench.spec import suite
 from cmx_bench.worker.job import Job, Outcome
@@ -118,7 +119,7 @@ def test_the_exit_code_and_the_page_agree_on_a_contradiction(
 def test_plan(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
     code, out, _ = cmx("plan", write_suite(TINY))
     assert code == 0
-    assert out.splitlines()[2].startswith("mixer/throughput/cpu-fp32-nchw-eager-b2-r56  3 × ")
+    assert "\nmixer/throughput/cpu-fp32-nchw-eager-b2-r56  3 × " in out
     assert re.fullmatch(r"4 cells on .+, about \d+ s", out.splitlines()[-1])
 
 
@@ -142,7 +143,11 @@ def measured(monkeypatch: pytest.MonkeyPatch, cpu: dict[str, Any]) -> StandIn:
 
     executor = StandIn(answer)
     monkeypatch.setattr(rounds, "execute", executor)
-    monkeypatch.setattr(runs, "plan_of", lambda path, *_, **__: making.make(suite.load(path), cpu))
+
+    def plan_of(request: Request) -> Plan:
+        return making.make(suite.load(request.suite, False, request.models, request.quick), cpu)
+
+    monkeypatch.setattr(runs, "plan_of", plan_of)
     return executor
 
 
@@ -164,6 +169,21 @@ def test_the_suites_budget_and_what_stayed_wide(
     assert " at least " in cmx("plan", suite, "--budget", "1h")[1].splitlines()[-1]
     assert cmx("run", suite, "--out", "out", "--budget", "60s")[0] == 0
     assert len(records.read(Path("out"))) >= 4 + 2
+
+
+def test_a_quick_run_says_what_it_cannot_show(
+    cmx: Cli, write_suite: Callable[[str], Path], measured: StandIn
+) -> None:
+    """And the whole run that follows measures all of it anew."""
+    path = write_suite(TINY)
+    code, out, err = cmx("run", path, "--quick")
+    assert code == 0 and "\nthis is a quick run, of 2 rounds within a minute: it shows no " in err
+    page = Path(out.splitlines()[-1])
+    assert "<h1>tiny (quick)</h1>" in page.read_text()
+    assert [records.read_run(page.parent).quick, len(measured.seen)] == [True, 2 + 2 * 2]
+    code, out, err = cmx("run", path)
+    assert code == 0 and "quick" not in err
+    assert Path(out.splitlines()[-1]) != page and len(measured.seen) == 6 + 2 + 2 * 3
 
 
 @pytest.mark.parametrize(

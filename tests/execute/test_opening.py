@@ -111,6 +111,22 @@ def test_another_suite_in_the_folder(
         opened(other, tmp_path, out)
 
 
+def test_a_quick_run_and_a_whole_one_are_not_continued_as_each_other(
+    write_suite: Callable[..., Path], cpu: dict[str, Any], tmp_path: Path
+) -> None:
+    path = str(write_suite())
+    whole, quick = (making.make(suite.load(path, quick=quick), cpu) for quick in (False, True))
+    folder = opened(quick, tmp_path)
+    run = records.read_run(folder)
+    assert (run.quick, run.title, run.replicates) == (True, "tiny (quick)", 2)
+    assert run.name.endswith(" quick")
+    assert opened(whole, tmp_path) != folder == opened(quick, tmp_path)
+    with pytest.raises(RecordsError, match=r"holds another run \(a quick one\); give another"):
+        opened(whole, tmp_path, folder)
+    with pytest.raises(RecordsError, match=r"holds another run \(not a quick one\); give"):
+        opened(quick, tmp_path, opened(whole, tmp_path, tmp_path / "out"))
+
+
 def test_a_run_of_another_version_is_passed_over(tiny_plan: Plan, tmp_path: Path) -> None:
     folder = opened(tiny_plan, tmp_path)
     path = folder / "run.json"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cmx_bench.errors import CmxError
 from cmx_bench.plan import making
-from cmx_bench.spec import recipe, suite
+from cmx_bench.spec import recipe, shipped, suite
 
 from . import mutations
 
@@ -49,10 +49,8 @@ accuracy:
 claims:
   - {say: Smaller, check: "params(a) < params(b) and top1(a) in [10%, 1e2]"}
 """
-SUITES = (EVERY, *(path.read_text(encoding="utf-8") for path in suite.shipped().values()))
-RECIPES = tuple(
-    path.read_text(encoding="utf-8") for path in sorted(suite.folders()[0].glob("recipes/*.yaml"))
-)
+SUITES = (EVERY, *(path.read_text(encoding="utf-8") for path in shipped.suites().values()))
+RECIPES = tuple(path.read_text(encoding="utf-8") for path in sorted(shipped.recipes().values()))
 
 
 @pytest.fixture(scope="module")

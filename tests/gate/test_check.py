@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cmx_bench.errors import RecordsError
 from cmx_bench.gate import check
 from cmx_bench.gate.outputs import OUTPUTS, console
 from cmx_bench.gate.outputs.comparisons import table
@@ -223,6 +224,12 @@ def test_a_metric_of_which_less_is_better(
         for one in found
     ]
     assert of(judge(slow, run, found, run), NAMES[0], "latency_p50").state == state
+
+
+@pytest.mark.parametrize("side", ["run", "base_run"])
+def test_a_quick_run_decides_nothing(judge: Callable[..., Verdict], side: str) -> None:
+    with pytest.raises(RecordsError, match="is a quick run, which decides nothing; measure it wi"):
+        judge(**{side: dataclasses.replace(RUN, quick=True)})
 
 
 def test_nothing_compared_fails(judge: Callable[..., Verdict]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import PlanError, SuiteError
 from cmx_bench.plan import Plan, making
-from cmx_bench.spec import suite
+from cmx_bench.spec import shipped, suite
 from cmx_bench.spec.suite import SuiteFile
 
 from ..conftest import TINY, TRAINED
@@ -189,7 +189,7 @@ def test_a_setting_that_only_leaves_out_is_not_refused(
 
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
-@pytest.mark.parametrize("name", sorted(suite.shipped()))
+@pytest.mark.parametrize("name", sorted(shipped.suites()))
 def test_shipped_suites_can_be_planned(
     name: str, kind: str, cpu: dict[str, Any], gpu: dict[str, Any]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from cmx_bench.present.content import Fact
+from cmx_bench.report import headline
 from cmx_bench.report.headline import cut_off, facts, origins, status, too_wide, warnings
 from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.nouns import Report
@@ -92,6 +93,28 @@ def test_what_must_be_known_is_not_among_what_is_folded_away(run: Run, found: li
     terms = [one.term for one in origins(report)]
     assert terms == ["Device", "Cells", "Measuring time", "Begun", "Code", "Suite", "Command",
                      "Content"]  # fmt: skip
+
+
+def test_a_quick_run_says_what_it_cannot_show(run: Run, found: list[Record]) -> None:
+    assert headline.quick(summarise(run, found)) == ""
+    quick = dataclasses.replace(run, quick=True, replicates=2)
+    trained = dataclasses.replace(quick, accuracy={"train": {"name": "digits"}, "seeds": [0]})
+    for one, words in ((quick, "timings; measure without --quick"), (trained, "to be trained; ")):
+        text = headline.quick(summarise(one, found))
+        assert text.startswith("this is a quick run, of 2 rounds within a minute: it shows no ")
+        assert words in text
+        assert Fact("Beware", text, warning=True) in facts(summarise(one, found))
+
+
+def test_what_is_disturbed_in_a_quick_run_is_measured_in_full(
+    run: Run, found: list[Record]
+) -> None:
+    command = "python -m cmx_bench run paper --quick --out here"
+    quick = dataclasses.replace(run, quick=True, command=command)
+    again = "run again when the machine is calm, or for longer than a quick run: "
+    assert headline.calmer(summarise(quick, found)) == (
+        f"{again}python -m cmx_bench run paper --fresh"
+    )
 
 
 def test_cells_that_stayed_wide_are_a_warning(run: Run, found: list[Record]) -> None:

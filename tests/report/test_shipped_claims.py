@@ -16,7 +16,7 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.predictions import Images
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
-from cmx_bench.spec import suite
+from cmx_bench.spec import shipped, suite
 from cmx_bench.spec.claims import Claim
 
 from .synthetic import FP16, make_run, model
@@ -93,7 +93,7 @@ def test_they_fail_where_the_paper_is_wrong(name: str) -> None:
     assert [(one.claim.say, one.state) for one in judged if one.state != "FAILS"] == []
 
 
-@pytest.mark.parametrize("name", suite.shipped())
+@pytest.mark.parametrize("name", shipped.suites())
 def test_a_suite_measures_what_its_claims_compare(name: str) -> None:
     asked = suite.load(name).suite
     metrics = {word for one in asked.claims for word in re.findall(r"(\w+)\(", one.check)}

@@ -9,7 +9,7 @@ import pytest
 from timm.data.auto_augment import rand_augment_transform
 
 from cmx_bench.errors import SuiteError
-from cmx_bench.spec import recipe, suite
+from cmx_bench.spec import recipe, shipped, suite
 
 from ..conftest import TINY
 
@@ -106,7 +106,7 @@ def test_an_odd_batch_cannot_be_mixed(tmp_path: Path) -> None:
         recipe.load(write(tmp_path, text))
 
 
-@pytest.mark.parametrize("path", sorted(suite.folders()[0].glob("recipes/*.yaml")), ids=str)
+@pytest.mark.parametrize("path", sorted(shipped.recipes().values()), ids=str)
 def test_recipes_that_come_along_can_be_read(path: Path) -> None:
     assert recipe.load(path).name == path.stem
 
@@ -114,11 +114,25 @@ def test_recipes_that_come_along_can_be_read(path: Path) -> None:
 def test_the_papers_recipe_is_the_authors_command() -> None:
     """README.md of locuslab/convmixer: 10 GPUs, `-b 64`, no `--sync-bn`; their train.py draws
     bilinear or bicubic (`--train-interpolation random`)."""
-    path = next(folder / "recipes/paper.yaml" for folder in suite.folders())
+    path = shipped.recipes()["paper"]
     paper = recipe.load(path)
     assert paper.batch_size / 10 == 64 and paper.batch_norm == "own"
     crop = paper.augmentation.crop
     assert crop is not None and crop.interpolation == "random"
+
+
+def test_models_that_are_trained_share_their_preprocessing(
+    write_suite: Callable[[str], Path],
+) -> None:
+    shared, said, own = (
+        TINY + f"accuracy: {{train: digits{more}}}\n"
+        for more in ("", ", preprocessing: shared", ", preprocessing: own")
+    )
+    loaded = [suite.load(str(write_suite(text))).suite for text in (shared, said)]
+    assert loaded[0].accuracy.preprocessing == "shared"
+    assert loaded[0].hash == loaded[1].hash
+    with pytest.raises(SuiteError, match="all see the same pixels; leave preprocessing out"):
+        suite.load(str(write_suite(own)))
 
 
 def training(named: str) -> str:
@@ -131,10 +145,8 @@ def test_a_suite_names_a_recipe_beside_it_or_one_that_comes_along(
     write(tmp_path)
     own = suite.load(str(write_suite(training("mine.yaml")))).suite
     assert own.accuracy.train is not None and own.accuracy.train.epochs == 2
-    shipped = suite.load(str(write_suite(training("digits")))).suite
-    assert shipped.accuracy.train == recipe.load(
-        next(folder / "recipes/digits.yaml" for folder in suite.folders())
-    )
+    other = suite.load(str(write_suite(training("digits")))).suite
+    assert other.accuracy.train == recipe.load(shipped.recipes()["digits"])
 
 
 def test_a_recipe_is_part_of_what_a_suite_measures(

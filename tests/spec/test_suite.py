@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cmx_bench.errors import SuiteError
-from cmx_bench.spec import suite
+from cmx_bench.spec import shipped, suite
 from cmx_bench.spec.model_entries import MatchEntry
 
 from ..conftest import TINY
@@ -234,15 +235,43 @@ def test_a_list_is_no_suite(write_suite: Callable[[str], Path]) -> None:
         suite.load(str(write_suite("- a\n")))
 
 
+def test_a_name_and_models_are_enough(write_suite: Callable[[str], Path]) -> None:
+    least = suite.load(str(write_suite("name: a\nmodels: [resnet50]\n"))).suite
+    assert least.measures == ["params", "macs", "planned_memory", "throughput", "memory"]
+    assert [one.name for one in (*least.settings.cuda, *least.settings.cpu)] == ["cuda", "cpu"]
+    said = f"name: a\nmodels: [resnet50]\nmeasures: [{', '.join(least.measures)}]\n"
+    assert least.hash == suite.load(str(write_suite(said))).suite.hash
+    asked = "name: a\nmodels: [resnet50]\naccuracy: {dataset: imagenet-val}\n"
+    assert suite.load(str(write_suite(asked))).suite.measures[-1] == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("measures: []", ":3:11: measures: expected at least 1 item, got 0"),
+        ("measures:", ":3:10: measures: expected a list, got nothing"),
+        ("settings: {}", ":3:11: no setting given; add one under cpu or cuda"),
+        ("settings: cpu", ":3:11: settings: expected keys and values, got text 'cpu'"),
+        ("setting: {}", ":3:1: unknown key 'setting', did you mean 'settings'?"),
+        ("title: 3", ":3:8: title: expected text, got a number 3"),
+    ],
+)
+def test_what_may_be_left_out_may_not_be_wrong(
+    write_suite: Callable[[str], Path], keys: str, message: str
+) -> None:
+    with pytest.raises(SuiteError, match=re.escape(message)):
+        suite.load(str(write_suite(f"name: a\nmodels: [resnet50]\n{keys}\n")))
+
+
 def test_names_of_shipped_suites() -> None:
-    assert suite.find("paper") == suite.shipped()["paper"]
+    assert suite.find("paper") == shipped.suites()["paper"]
     with pytest.raises(SuiteError, match="did you mean 'paper'"):
         suite.find("papr")
     with pytest.raises(SuiteError, match="is a folder"):
         suite.find(str(Path(__file__).parent))
 
 
-@pytest.mark.parametrize("name", sorted(suite.shipped()))
+@pytest.mark.parametrize("name", sorted(shipped.suites()))
 def test_shipped_suites_load(name: str) -> None:
     loaded = suite.load(name)
     assert loaded.suite.name == name

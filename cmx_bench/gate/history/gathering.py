@@ -59,6 +59,8 @@ def read(folder: Path, like: Run | None = None) -> History:
             if like is not None and _identity(run) != _identity(like):
                 elsewhere += 1
                 continue
+            if run.quick:
+                raise RecordsError(f"{place}: is a quick run, and no part of a history")
             another = _measured(place, run)
             _refuse_copy(another, measured)
             measured.append(another)

@@ -16,7 +16,7 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.present.content import Column, Entry, Fact, Table
 from cmx_bench.report import entries
-from cmx_bench.report.headline import code
+from cmx_bench.report.headline import code, quick
 from cmx_bench.report.tables import best, caveats, explained, provenance
 from cmx_bench.results import records
 from cmx_bench.results.nouns import Report
@@ -84,7 +84,9 @@ def _shown(paths: Sequence[Path]) -> list[Path]:
 def _labels(reports: Sequence[Report]) -> list[str]:
     """As short as tells them apart: devices, else with dates, else with times and numbers."""
     devices = [
-        plain(str(report.run.machine.get("device_name", report.run.device))) for report in reports
+        plain(str(report.run.machine.get("device_name", report.run.device)))
+        + " (quick)" * report.run.quick
+        for report in reports
     ]
     named = list(zip(devices, [_moment(report.run.created) for report in reports], strict=True))
     dated = [f"{device}, {time[:10]}" for device, time in named]
@@ -103,6 +105,9 @@ def _facts(sides: Sequence[Side], unlike: Table, otherwise: Table) -> Iterator[F
     yield Fact("Suite", plain(sides[0].report.run.suite))
     for side in sides:
         yield Fact("Run", plain(f"{side.label}: {side.path}"))
+    for side in sides:
+        if beware := quick(side.report):
+            yield Fact("Beware", plain(f"{side.label}: {beware}"), warning=True)
     if fields := ", ".join(row[0].text for row in unlike.rows if row[1].text):
         text = f"environments differ in {fields}; values may differ for this reason alone"
         yield Fact("Beware", text, warning=True)

@@ -222,6 +222,14 @@ def test_other_weights_are_said() -> None:
     assert remark not in table(beside(*sides), "runs-throughput").remarks
 
 
+def test_a_quick_run_does_not_pass_for_a_whole_one() -> None:
+    found = beside(made(), made(quick=True, created="2026-01-02T00:00:00+00:00"))
+    labels = [side.label for side in found.sides]
+    assert [label.endswith(" (quick)") for label in labels] == [False, True]
+    [beware] = [fact.text for fact in found.facts if "this is a quick run" in fact.text]
+    assert beware.startswith(f"{labels[1]}: ")
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 

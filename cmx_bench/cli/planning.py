@@ -1,0 +1,105 @@
+"""What `plan` prints: what the suite says or leaves to defaults, its cells, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cmx_bench import units
+from cmx_bench.cli.options import (
+    AllowImport,
+    AllowMissing,
+    Budget,
+    Cache,
+    Data,
+    Device,
+    Models,
+    Only,
+    Processes,
+    Quick,
+    Spread,
+    SuiteOrModels,
+    Thumbnails,
+    Weights,
+    seconds_of,
+)
+from cmx_bench.cli.requests import Request, plan_of, refuse_times_of_quick
+from cmx_bench.cli.telling import note, say
+from cmx_bench.measures import MEASURES
+
+if TYPE_CHECKING:
+    from cmx_bench.cell import Cell
+    from cmx_bench.plan import Plan
+
+
+def plan(
+    suite: SuiteOrModels = None,
+    model: Models = None,
+    device: Device = "auto",
+    only: Only = None,
+    budget: Budget = None,
+    spread: Spread = None,
+    data: Data = None,
+    weights: Weights = None,
+    allow_missing: AllowMissing = 0,
+    cache: Cache = False,
+    processes: Processes = 1,
+    thumbnails: Thumbnails = False,
+    quick: Quick = False,
+    allow_import: AllowImport = False,
+) -> None:
+    """List the cells that `run` with these options measures, and estimate the time."""
+    from cmx_bench.execute import remaining
+    from cmx_bench.plan import INTERPRETER_SECONDS
+
+    refuse_times_of_quick(quick, budget=budget, spread=spread)
+    seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
+    made = plan_of(Request(suite, model or (), device, only or (), allow_import, data or (),
+                           weights or (), allow_missing, cache, processes, thumbnails, quick))  # fmt: skip
+    if seconds is None:
+        seconds = made.suite_file.suite.budget
+    say(*_asked(made, seconds, budget is not None), "")
+    say(*(f"{cell.key}  {_executions(made, cell)}" for cell in made.cells))
+    about = "about" if made.suite_file.suite.precision is None else "at least"
+    # Making the plan takes as long as an interpreter of a round, and the report about as long.
+    whole, within = (
+        2 * INTERPRETER_SECONDS + remaining.seconds_left(made, {}, most, apart)
+        for most in (None, seconds)
+    )
+    cut = f"; without a budget {units.duration(whole)}" if within < whole else ""
+    if warning := remaining.foretold(made, {}, seconds):
+        note(warning)
+    say(f"{units.counted(len(made.cells), 'cell')} on {made.machine['device_name']}, "
+          f"{about} {units.duration(within)}{cut}")  # fmt: skip
+
+
+def _asked(made: Plan, budget: float | None, by_option: bool) -> Iterator[str]:
+    """What is asked for, a line each; what neither the suite nor an option says is marked."""
+    suite, written = made.suite_file.suite, made.suite_file.document.value
+    assert isinstance(written, dict)
+    rounds = f"{units.counted(suite.replicates, 'process', 'processes')} for each timing"
+    if suite.precision is not None:
+        rounds += f", more until ± is at most {units.percent(suite.precision)}"
+    lines = {
+        "title": suite.title or suite.name,
+        "measures": ", ".join(suite.measures),
+        "settings": ", ".join(setting.key for setting in made.settings),
+        "replicates": rounds,
+        "budget": "none" if budget is None else units.duration(budget),
+    }
+    given = {*written, *(["budget"] if by_option else [])}
+    cut_down = ("replicates", "budget") if made.suite_file.quick else ()
+    for key, text in lines.items():
+        why = "" if key in given else " (by default)"
+        yield f"{key:<11} {text}{' (by --quick)' if key in cut_down else why}"
+
+
+def _executions(made: Plan, cell: Cell) -> str:
+    """How often a cell is executed and how long that takes each time, or why it is not."""
+    if reason := made.skipped.get(cell.key):
+        return f"skipped: {reason}"
+    times, seconds = made.replicates(cell), made.estimates[cell.key]
+    if MEASURES[cell.measure].together and made.evaluation is not None:
+        times = len(made.evaluation.seeds)
+        seconds /= times
+    return f"{times} × {seconds:.1f} s"

@@ -1,0 +1,75 @@
+"""What `plan` prints of a suite before its cells, and of each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench.accuracy import Evaluation
+from cmx_bench.cli import planning
+from cmx_bench.plan import Plan, making
+from cmx_bench.spec import suite
+
+from ..conftest import TINY, TRAINED
+
+Made = Callable[..., Plan]
+
+
+@pytest.fixture
+def made(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Made:
+    """The plan of a text."""
+
+    def make(text: str, quick: bool = False) -> Plan:
+        file = suite.load(str(write_suite(text)), quick=quick)
+        return making.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
+
+    return make
+
+
+def test_defaults_are_marked(made: Made) -> None:
+    head, _, _ = TINY.partition("measures")
+    plan = made(head + "budget: 10m\nprecision: 2%\n")
+    assert list(planning._asked(plan, 600.0, by_option=False)) == [
+        "title       tiny (by default)",
+        "measures    params, macs, planned_memory, throughput, memory (by default)",
+        f"settings    {plan.settings[0].key} (by default)",
+        "replicates  5 processes for each timing, more until ± is at most 2.0 % (by default)",
+        "budget      10 min 00 s",
+    ]
+    *_, rounds, budget = planning._asked(made(TINY), None, by_option=False)
+    assert (rounds, budget) == (
+        "replicates  3 processes for each timing", "budget      none (by default)"
+    )  # fmt: skip
+    assert list(planning._asked(made(TINY), 60.0, by_option=True))[-1] == "budget      1 min 00 s"
+
+
+def test_what_quick_changes_is_marked(made: Made) -> None:
+    assert list(planning._asked(made(TINY, quick=True), 60.0, by_option=False))[-2:] == [
+        "replicates  2 processes for each timing (by --quick)",
+        "budget      1 min 00 s (by --quick)",
+    ]
+
+
+def test_each_seed_is_an_execution(made: Made) -> None:
+    plan = made(TRAINED)
+    cell = plan.cells[0]
+    estimated = replace(plan, estimates={cell.key: 60.0})
+    assert planning._executions(estimated, cell) == "2 × 30.0 s"
+
+
+def test_what_is_skipped_says_why(made: Made) -> None:
+    plan = made(TINY.replace("throughput]", "accuracy]"))
+    cell = plan.cells[-1]
+    assert planning._executions(plan, cell).startswith(
+        "skipped: no weights, and an untrained model guesses: name some under weights, or add "
+    )
+    quick = made(TRAINED, quick=True)
+    for cell in quick.cells:
+        assert planning._executions(quick, cell) == (
+            "skipped: a quick run trains no models: run without --quick"
+        )
+        assert quick.estimates[cell.key] == 0.0
