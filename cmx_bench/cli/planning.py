@@ -100,6 +100,6 @@ def _executions(made: Plan, cell: Cell) -> str:
         return f"skipped: {reason}"
     times, seconds = made.replicates(cell), made.estimates[cell.key]
     if MEASURES[cell.measure].together and made.evaluation is not None:
-        times = len(made.evaluation.seeds)
+        times = len(made.evaluation.seeds_of(cell.model))
         seconds /= times
     return f"{times} × {seconds:.1f} s"

@@ -94,19 +94,24 @@ def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
         return f"of the suite {run.suite} as it was then"
     if run.cells != tuple(cell.key for cell in plan.cells):
         return "of other cells"
-    if run.trains:
-        given = {model.name for model in run.with_weights}
-        changed = [one for one in plan.models if (one.name in given) != (one.weights is not None)]
-        for other in changed:
-            came, comes = ("came", "does not") if other.name in given else ("did not come", "does")
-            return f"{other.name} {came} with weights, and {comes} now"
     for name, (then, now) in environment.differences(run.machine, plan.machine, _SAME_RUN).items():
         return f"{name} was {then}, is {now}"
+    return _other_model(plan, run, folder)
+
+
+def _other_model(plan: Plan, run: Run, folder: Path) -> str | None:
+    """Which model of the run is another now, trained or not, or built from another file."""
+    with_weights = {model.name for model in run.with_weights} if run.trains else set()
+    for model in plan.models if run.trains else ():
+        if (model.name in with_weights) != (model.weights is not None):
+            came = "came" if model.weights is None else "did not come"
+            comes = "does not" if model.weights is None else "does"
+            return f"{model.name} {came} with weights, and {comes} now"
     before = origins.of(records.read(folder)) if plan.origins else {}
-    for model, now in plan.origins.items():
-        if then := origins.other_before(model, now, before):
+    for name, now in plan.origins.items():
+        if then := origins.other_before(name, now, before):
             was, is_now = origins.describe(then), origins.describe(now)
-            return f"{model} was built from {was}, now from {is_now}"
+            return f"{name} was built from {was}, now from {is_now}"
     return None
 
 

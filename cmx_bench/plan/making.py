@@ -206,7 +206,7 @@ def _lack(cell: Cell, evaluation: Evaluation | None, trusted: bool, quick: bool)
     """What a cell that evaluates lacks, with the option that gives it; None for any other."""
     if not MEASURES[cell.measure].together or evaluation is None:
         return None
-    if quick and evaluation.asked.train is not None:
+    if quick and evaluation.trains(cell.model):
         return "a quick run trains no models: run without --quick"
     if cell.model.weights is None and evaluation.asked.train is None:
         return (f"no weights, and an untrained model guesses: name some under weights, or add "
