@@ -139,6 +139,8 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+# Whole texts of a duration and of a percentage, as suites and options have them.
+SECONDS, SHARE = r"^(\d+(?:\.\d+)?)([smh])$", r"^(\d+(?:\.\d+)?) ?%$"
 MOST_SECONDS = 500 * 3600.0  # the system waits for an answer for 596 h at most
 
 
@@ -148,7 +150,7 @@ def seconds(text: str) -> float:
     Raises:
         ValueError: it is none; the text says what was expected.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    match = re.fullmatch(SECONDS, text)
     if match is None:
         raise ValueError("expected a time such as 90s, 10m or 1h")
     lasts = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
@@ -171,7 +173,7 @@ def share(text: str) -> float:
     Raises:
         ValueError: it is none, or not between 0 % and 100 %; the text says what was expected.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text)
+    match = re.fullmatch(SHARE, text)
     if match is None or not 0 < (found := float(match[1]) / 100) < 1:
         raise ValueError("expected a percentage such as 2%")
     return found

@@ -13,8 +13,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cmx_bench import __version__
-from cmx_bench.cli import catalogue, ending, judging, past, planning, runs
-from cmx_bench.cli.telling import BAD_INPUT, OK, note, prepare, say
+from cmx_bench.cli import catalogue, ending, judging, past, planning, runs, streams
+from cmx_bench.cli.telling import BAD_INPUT, OK, note, prepare, refuse, say
 from cmx_bench.errors import CmxError, describe
 from cmx_bench.worker import limits
 
@@ -22,7 +22,6 @@ app = typer.Typer(
     help="Benchmarks ConvMixer beside other vision backbones and renders the paper's table.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,  # with rich `--help` takes 2.9 times the CPU, `run --help` 1.7 times
     pretty_exceptions_enable=False,
 )
 
@@ -39,6 +38,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "cite": runs.cite,
     "match": catalogue.match,
     "list": catalogue.list_,
+    "show": catalogue.show,
+    "schema": catalogue.schema,
 }
 
 
@@ -106,11 +107,14 @@ def _code() -> int:
     except Exception:  # a mistake of ours: Python's own exit code would say "regression"
         traceback.print_exc()
         return BAD_INPUT
-    note(f"cmx-bench: {said}".replace("\n", r"\n"))
+    refuse(said)
     return BAD_INPUT
 
 
 def _run() -> int:
+    # rich is slow to load: only where help and refusals are shown in frames and colours.
+    rich = streams.is_rich(sys.stdout) and streams.is_rich(sys.stderr)
+    app.rich_markup_mode = "rich" if rich else None
     try:
         app()
     except SystemExit as end:

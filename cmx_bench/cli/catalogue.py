@@ -1,15 +1,15 @@
-"""Commands on models: matched, listed."""
+"""Commands on what there is: models matched, what is known listed, suites and recipes shown."""
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING, Annotated, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cmx_bench.cli.options import looked_up, share_of
-from cmx_bench.cli.telling import give, say
-from cmx_bench.errors import CmxError, MatchError
+from cmx_bench.cli.telling import draw, give, note, say_rows
+from cmx_bench.errors import CmxError, MatchError, SuiteError
 
 if TYPE_CHECKING:
     from cmx_bench.cell import Family
@@ -69,7 +69,7 @@ def match(
         except MatchError as error:
             refused[family] = str(error)
     if matches:
-        give(render(matches, shutil.get_terminal_size((160, 24)).columns))
+        draw(partial(render, matches)) if format == "table" else give(render(matches, 0, False))
     if refused:
         first, *others = refused
         more = f"; nor is there one of {', '.join(others)}" if others else ""
@@ -78,15 +78,48 @@ def match(
 
 def list_(
     what: Annotated[
-        Literal["models", "measures", "metrics", "datasets", "suites"],
-        typer.Argument(help="What to list."),
+        str,
+        typer.Argument(help="What to list.",
+                       metavar="models|measures|metrics|datasets|suites|recipes"),
     ],
-    pattern: Annotated[str, typer.Argument(help="For models: a glob such as 'resnet*'.")] = "*",
-) -> None:
-    """List models, measures, metrics, data sets or suites."""
+    pattern: Annotated[str, typer.Argument(help="A glob such as 'resnet*'.")] = "*",
+) -> None:  # fmt: skip
+    """List models, measures, metrics, data sets, suites or recipes."""
     from cmx_bench.cli import listing
 
-    say(*listing.LISTS[what](pattern))
+    say_rows(looked_up("list", "list", what, listing.LISTS)(pattern))
+
+
+def show(
+    name: Annotated[
+        str, typer.Argument(help="A suite or a recipe that comes along: see `list`.",
+                            metavar="SUITE|RECIPE")
+    ],
+    recipe: Annotated[
+        bool, typer.Option("--recipe", help="The recipe, where a suite has that name too.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Print a suite or a recipe that comes along, to start your own from."""
+    from cmx_bench.spec import disk, document, editors, shipped
+
+    suites, recipes = shipped.suites(), shipped.recipes()
+    known = recipes if recipe else recipes | suites
+    path = looked_up("show", "recipe" if recipe else "suite or recipe", name, known)
+    what = "suite" if path in suites.values() else "recipe"
+    give(editors.without_header(disk.text_of(path, SuiteError, document.MOST_BYTES)))
+    if what == "suite" and name in recipes:
+        note(f"this is the suite; `show {name} --recipe` prints the recipe of that name")
+    note(f"for completion in an editor its first line is `{editors.header(what)}`, and beside it "
+         f"lies what `python -m cmx_bench schema {what}` prints")  # fmt: skip
+
+
+def schema(
+    what: Annotated[str, typer.Argument(help="Of which files.", metavar="suite|recipe")] = "suite",
+) -> None:
+    """Print the JSON Schema of suites or recipes, by which editors complete and check them."""
+    from cmx_bench.spec import editors
+
+    give(editors.json_schema(looked_up("schema", "kind of file", what, editors.FILES)))
 
 
 def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int:

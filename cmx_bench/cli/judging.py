@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +34,7 @@ from cmx_bench.cli.telling import (
     OK,
     REGRESSION,
     command_line,
+    draw,
     note,
     say,
 )
@@ -216,7 +216,7 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
     from cmx_bench.gate.outputs import console, github
 
     verdict = replace(verdict, command=_command())
-    say(console.text(verdict, shutil.get_terminal_size((160, 24)).columns).rstrip("\n"))
+    draw(lambda width, colours: console.text(verdict, width, colours).rstrip("\n"))
     tables = [rows.of_changes(past, out)] if past else []
     for table in tables:
         say(*rows.lines(table))

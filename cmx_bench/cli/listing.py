@@ -1,9 +1,10 @@
-"""What there is: models, measures, metrics, data sets, suites, recipes, as lines of text."""
+"""What there is: models, measures, metrics, data sets, suites, recipes, each with a line on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from typing import TypeAlias
 
 from cmx_bench import datasets
 from cmx_bench.errors import PlanError
@@ -12,60 +13,64 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.spec import recipe, shipped, suite
 from cmx_bench.units import counted
 
+# A name, and what there is to say of it.
+Row: TypeAlias = tuple[str, str]
 
-def models(pattern: str) -> Iterator[str]:
+
+def models(pattern: str) -> Iterator[Row]:
     """timm's architectures whose names match; the only list that loads torch."""
     import timm
 
     names = timm.list_models(pattern)
     if not names:
         raise PlanError(f"no model of timm matches {pattern!r}; try a glob such as 'resnet*'")
-    yield from names
+    for name in names:
+        yield name, ""
 
 
-def measures(pattern: str) -> Iterator[str]:
+def measures(pattern: str) -> Iterator[Row]:
     """Each measure with what it gives."""
     for name, info in MEASURES.items():
         if fnmatchcase(name, pattern):
             metrics_of = ", ".join(m.name for m in METRICS.values() if m.measure == name)
-            yield f"{name:<16} {info.about}: {metrics_of}"
+            yield name, f"{info.about}: {metrics_of}"
 
 
-def metrics(pattern: str) -> Iterator[str]:
+def metrics(pattern: str) -> Iterator[Row]:
     """Each metric with its unit, direction and definition."""
     for metric in METRICS.values():
         if fnmatchcase(metric.name, pattern):
             unit = metric.unit or "1"
             about = f"{metric.better} is better, {metric.kind}: {metric.definition}"
-            yield f"{metric.name:<22} {unit:<9} {about}"
+            yield metric.name, f"{unit:<9} {about}"
 
 
-def data_sets(pattern: str) -> Iterator[str]:
+def data_sets(pattern: str) -> Iterator[Row]:
     """Each data set that has a name of its own, and the forms of all other names."""
     known = {name: info.about for name, info in datasets.SOURCES.items()}
     forms = {"|".join(f"{prefix}/…" for prefix in datasets.PREFIXES): datasets.FACTORY.about,
              "any other name": f"{datasets.FOLDER.about}: --data NAME=PATH"}  # fmt: skip
     for name, about in (known | forms).items():
         if fnmatchcase(name, pattern):
-            yield f"{name:<39} {about}"
+            yield name, about
 
 
-def suites(pattern: str) -> Iterator[str]:
+def suites(pattern: str) -> Iterator[Row]:
     """Each suite that comes with the package."""
     for name, path in shipped.suites().items():
         if fnmatchcase(name, pattern):
             loaded = suite.load(str(path)).suite
-            yield f"{name:<12} {loaded.title or loaded.name} ({counted(loaded.size, 'model')})"
+            yield name, f"{loaded.title or loaded.name} ({counted(loaded.size, 'model')})"
 
 
-def recipes(pattern: str) -> Iterator[str]:
+def recipes(pattern: str) -> Iterator[Row]:
     """Each recipe that comes with the package."""
     for name, path in shipped.recipes().items():
         if fnmatchcase(name, pattern):
-            yield f"{name:<12} {recipe.load(path).about or name}"
+            yield name, recipe.load(path).about or name
 
 
-LISTS: dict[str, Callable[[str], Iterator[str]]] = {
+LISTS: dict[str, Callable[[str], Iterator[Row]]] = {
     "models": models,
     "measures": measures,
     "metrics": metrics,

@@ -11,13 +11,13 @@ from cmx_bench import units
 from cmx_bench.designs import matches
 from cmx_bench.designs.search import Match
 
-Format: TypeAlias = Callable[[Sequence[Match], int], str]
+Format: TypeAlias = Callable[[Sequence[Match], int, bool], str]
 
 _COLUMNS = ("target", "family", "name", "params", "residual", "macs", "changes", "nearest")
 
 
-def as_table(found: Sequence[Match], width: int) -> str:
-    """One row a match in at most `width` columns, for people."""
+def as_table(found: Sequence[Match], width: int, colours: bool) -> str:
+    """One row a match in at most `width` columns, for people, with or without colours."""
     from cmx_bench.present import terminal  # rich is slow to import
     from cmx_bench.present.content import Column
 
@@ -34,7 +34,7 @@ def as_table(found: Sequence[Match], width: int) -> str:
          f"{match.nearest} ({units.signed_percent(match.nearest_residual)})")
         for match in found
     ]  # fmt: skip
-    return terminal.text([_asked(found[0]), terminal.Grid(columns, rows, numbers)], width)
+    return terminal.text([_asked(found[0]), terminal.Grid(columns, rows, numbers)], width, colours)
 
 
 def _asked(match: Match) -> str:
@@ -44,7 +44,7 @@ def _asked(match: Match) -> str:
     return f"{target.text}; {sizes}{patches}"
 
 
-def as_csv(found: Sequence[Match], width: int) -> str:
+def as_csv(found: Sequence[Match], width: int, colours: bool) -> str:
     """One row a match, unrounded; a residual is a share, and two targets are joined by a plus."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -56,7 +56,7 @@ def as_csv(found: Sequence[Match], width: int) -> str:
     return out.getvalue()
 
 
-def as_yaml(found: Sequence[Match], width: int) -> str:
+def as_yaml(found: Sequence[Match], width: int, colours: bool) -> str:
     """Entries to paste under `models:`, each with a comment that says what it is."""
     import yaml
 

@@ -24,7 +24,7 @@ from cmx_bench.cli.options import (
     seconds_of,
 )
 from cmx_bench.cli.requests import Request, plan_of, refuse_times_of_quick
-from cmx_bench.cli.telling import note, say
+from cmx_bench.cli.telling import note, say, say_rows
 from cmx_bench.measures import MEASURES
 
 if TYPE_CHECKING:
@@ -54,12 +54,14 @@ def plan(
 
     refuse_times_of_quick(quick, budget=budget, spread=spread)
     seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
-    made = plan_of(Request(suite, model or (), device, only or (), allow_import, data or (),
-                           weights or (), allow_missing, cache, processes, thumbnails, quick))  # fmt: skip
+    request = Request(suite, model or (), device, only or (), allow_import, data or (),
+                      weights or (), allow_missing, cache, processes, thumbnails, quick)  # fmt: skip
+    made = plan_of(request)
     if seconds is None:
         seconds = made.suite_file.suite.budget
-    say(*_asked(made, seconds, budget is not None), "")
-    say(*(f"{cell.key}  {_executions(made, cell)}" for cell in made.cells))
+    say_rows(_asked(made, seconds, budget is not None))
+    say("")
+    say_rows((cell.key, _executions(made, cell)) for cell in made.cells)
     about = "about" if made.suite_file.suite.precision is None else "at least"
     # Making the plan takes as long as an interpreter of a round, and the report about as long.
     whole, within = (
@@ -68,13 +70,13 @@ def plan(
     )
     cut = f"; without a budget {units.duration(whole)}" if within < whole else ""
     if warning := remaining.foretold(made, {}, seconds):
-        note(warning)
+        note(warning, beware=True)
     say(f"{units.counted(len(made.cells), 'cell')} on {made.machine['device_name']}, "
           f"{about} {units.duration(within)}{cut}")  # fmt: skip
 
 
-def _asked(made: Plan, budget: float | None, by_option: bool) -> Iterator[str]:
-    """What is asked for, a line each; what neither the suite nor an option says is marked."""
+def _asked(made: Plan, budget: float | None, by_option: bool) -> Iterator[tuple[str, str]]:
+    """What is asked for, by its key; what neither the suite nor an option says is marked."""
     suite, written = made.suite_file.suite, made.suite_file.document.value
     assert isinstance(written, dict)
     rounds = f"{units.counted(suite.replicates, 'process', 'processes')} for each timing"
@@ -91,7 +93,7 @@ def _asked(made: Plan, budget: float | None, by_option: bool) -> Iterator[str]:
     cut_down = ("replicates", "budget") if made.suite_file.quick else ()
     for key, text in lines.items():
         why = "" if key in given else " (by default)"
-        yield f"{key:<11} {text}{' (by --quick)' if key in cut_down else why}"
+        yield key, f"{text}{' (by --quick)' if key in cut_down else why}"
 
 
 def _executions(made: Plan, cell: Cell) -> str:

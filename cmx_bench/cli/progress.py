@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from dataclasses import dataclass, field
 
 from cmx_bench import units
+from cmx_bench.cli import streams
 from cmx_bench.cli.telling import note
-from cmx_bench.execute.remaining import all_processes_left, seconds_left
+from cmx_bench.execute import remaining
+from cmx_bench.execute.remaining import seconds_left
 from cmx_bench.execute.runner import Watch
 from cmx_bench.metrics import METRICS
 from cmx_bench.plan import Plan
@@ -23,6 +24,8 @@ from cmx_bench.worker.job import Job, Seen
 
 # Where nothing is kept for longer than this, a plain line says how far a training has come.
 _SILENCE = 60.0
+# Why fewer processes follow than were expected.
+_FEWER = "no more are needed"
 
 
 @dataclass(slots=True)
@@ -53,6 +56,29 @@ class _Forecast:
     spread: float
     begin: float
     pace: _Pace | None = None
+    wanted: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.wanted = self._wanted()
+
+    def _wanted(self) -> dict[str, int]:
+        """How many processes each cell gets in all, as far as that is known."""
+        left = remaining.all_processes_left(self.plan, self.found)
+        return {key: more + len(self.found.get(key, ())) for key, more in left.items()}
+
+    def done(self) -> str:
+        """`[ 7/12]`; where the second number has changed since it was last told, by how many and
+        why: `[ 7/14, +2: precision asks for another round]`."""
+        before, self.wanted = self.wanted, self._wanted()
+        changes: Counter[str] = Counter()
+        for cell in self.plan.cells:
+            if more := self.wanted[cell.key] - before[cell.key]:
+                why = remaining.why_more(self.plan, cell, self.found) if more > 0 else _FEWER
+                changes[why] += more
+        done, total = sum(map(len, self.found.values())), sum(self.wanted.values())
+        told = "".join(f", {'+' if more > 0 else '−'}{abs(more)}: {why}"
+                       for why, more in changes.items())  # fmt: skip
+        return f"[{done:>{len(str(total))}}/{total}{told}]"
 
     def hear(self, job: Job, record: Record | None) -> None:
         """Keeps what the runner tells."""
@@ -83,10 +109,9 @@ def watching(
 ) -> Iterator[Watch]:
     """A watch for a run that begins now with the records `found`; `budget` and `spread` are the
     seconds that the runner is given."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     forecast = _Forecast(plan, by_cell(found), budget, spread, time.monotonic())
-    if console.is_terminal:
-        with _live(console, forecast, wall.seconds(found)) as watch:
+    if streams.is_terminal(sys.stderr):
+        with _live(forecast, wall.seconds(found)) as watch:
             yield watch
     else:
         yield _plain(forecast)
@@ -112,8 +137,13 @@ def _plain(forecast: _Forecast) -> Watch:
 
 
 @contextmanager
-def _live(console: Console, forecast: _Forecast, before: float) -> Iterator[Watch]:
+def _live(forecast: _Forecast, before: float) -> Iterator[Watch]:
     """A bar of the time; `before` are the seconds that an earlier run into the folder took."""
+    from rich.console import Console  # slow to import
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = (
         BarColumn(bar_width=24),
         TextColumn("{task.percentage:>3.0f} %"),
@@ -127,7 +157,8 @@ def _live(console: Console, forecast: _Forecast, before: float) -> Iterator[Watc
         def watch(job: Job, record: Record | None) -> None:
             forecast.hear(job, record)
             if record is not None:
-                console.print(units.escaped(_line(forecast, job)), markup=False)
+                style = {"ok": "", "skipped": "yellow"}.get(record.status, "red")
+                console.print(Text(units.escaped(_line(forecast, job)), style))
             rest, spent = forecast.left(), before + forecast.passed()
             bar.update(
                 task,
@@ -155,16 +186,9 @@ def _line(forecast: _Forecast, job: Job) -> str:
     record = mine[-1]
     result = _result(mine) if record.status == "ok" else f"{record.status}: {record.reason}"
     return (
-        f"{_done(plan, found)} {cell.key}{_times(plan, job)}: {result}  "
+        f"{forecast.done()} {cell.key}{_times(plan, job)}: {result}  "
         f"[{record.elapsed:.1f} s, {units.duration(forecast.left())} left]"
     )
-
-
-def _done(plan: Plan, found: Mapping[str, Sequence[Record]]) -> str:
-    """`[ 7/12]`: where a precision is wanted, the second number is a guess that gets better."""
-    done = sum(map(len, found.values()))
-    total = done + sum(all_processes_left(plan, found).values())
-    return f"[{done:>{len(str(total))}}/{total}]"
 
 
 def _times(plan: Plan, job: Job) -> str:

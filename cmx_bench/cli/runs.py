@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import atexit
 import gc
-import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +41,7 @@ from cmx_bench.cli.telling import (
     REGRESSION,
     SOME_FAILED,
     command_line,
+    draw,
     give,
     note,
     say,
@@ -89,8 +90,9 @@ def run(
     refuse_times_of_quick(quick, budget=budget, spread=spread)
     seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
     look = looking.watch()  # while the plan's process loads torch
-    plan = plan_of(Request(suite, model or (), device, only or (), allow_import, data or (),
-                           weights or (), allow_missing, cache, processes, thumbnails, quick))  # fmt: skip
+    request = Request(suite, model or (), device, only or (), allow_import, data or (),
+                      weights or (), allow_missing, cache, processes, thumbnails, quick)  # fmt: skip
+    plan = plan_of(request)
     neighbours = look(int(plan.machine["cores"]))
     if gate_claims and not plan.suite_file.suite.claims:
         raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
@@ -103,9 +105,9 @@ def run(
         executions = units.counted(len(found), "execution")
         note(f"continuing in {folder}: {executions} {there} there already")
     if neighbours is not None:
-        note(str(neighbours))
+        note(neighbours, neighbours.disturbs)
     if warning := remaining.foretold(plan, disturbance.by_cell(found), seconds):
-        note(warning)
+        note(warning, beware=True)
     try:
         with progress.watching(plan, found, seconds, apart) as watch:
             runner.run(plan, folder, rounds.execute, watch, seconds, spread=apart)
@@ -139,11 +141,12 @@ def _show(folder: Path, gate_claims: bool) -> None:
 
     measured = report.read(folder)
     page = report.save(measured, folder, "page")
-    say(overview(measured, shutil.get_terminal_size((160, 24)).columns), page)
+    draw(partial(overview, measured))
+    say(page)
     every = (headline.quick(measured), headline.cut_off(measured), headline.too_wide(measured),
              headline.unmet(measured))  # fmt: skip
     for beware in filter(None, every):
-        note(beware)
+        note(beware, beware=True)
     _note_disturbed(folder, measured)
     _exit_unless_fine(measured, gate_claims)
 
@@ -156,7 +159,7 @@ def _note_disturbed(run: Path, measured: Report) -> None:
     if disturbed := headline.disturbed(measured):
         # The command as it was typed, with its paths: a report has none.
         whole = records.read_run(run) if run.is_dir() else measured.run
-        note(f"{run}: {disturbed}; {headline.calmer(whole)}")
+        note(f"{run}: {disturbed}; {headline.calmer(whole)}", beware=True)
 
 
 def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import io
 import os
 import shlex
+import shutil
 import sys
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+import typer
+
+from cmx_bench.cli import streams
 from cmx_bench.errors import CmxError
 from cmx_bench.spec import disk
 from cmx_bench.units import escaped
@@ -55,10 +61,43 @@ def say(*lines: object) -> None:
     _write(sys.stdout, "".join(f"{escaped(str(line))}\n" for line in lines))
 
 
-def note(message: object) -> None:
-    """Says what is no result: how it goes, what went wrong."""
+def say_rows(rows: Iterable[tuple[str, str]]) -> None:
+    """Prints results for people, each a name and what there is to say of it, in two columns."""
+    lines = [(escaped(name), escaped(about)) for name, about in rows]
+    width = max((len(name) for name, _ in lines), default=0)
+    named = partial(_styled, sys.stdout, fg=typer.colors.CYAN, bold=True)
+    text = "".join(
+        f"{named(name)}{' ' * (width - len(name))}  {about}".rstrip() + "\n"
+        for name, about in lines
+    )
+    _write(sys.stdout, text)
+
+
+def draw(paint: Callable[[int, bool], str]) -> None:
+    """Prints what `paint` gives for so many columns, with or without colours; its words are escaped
+    already."""
+    width = shutil.get_terminal_size((160, 24)).columns
+    _write(sys.stdout, f"{paint(width, streams.has_colours(sys.stdout))}\n")
+
+
+def note(message: object, beware: bool = False) -> None:
+    """Says what is no result: how it goes, or what to beware of."""
+    text = escaped(str(message))
     with suppress(CmxError):
-        _write(sys.stderr, f"{escaped(str(message))}\n")
+        _write(
+            sys.stderr, f"{_styled(sys.stderr, text, fg=typer.colors.YELLOW) if beware else text}\n"
+        )
+
+
+def refuse(message: str) -> None:
+    """Says in a line why nothing comes of a command."""
+    name = _styled(sys.stderr, "cmx-bench:", fg=typer.colors.RED, bold=True)
+    with suppress(CmxError):
+        _write(sys.stderr, f"{name} {escaped(message)}".replace("\n", r"\n") + "\n")
+
+
+def _styled(stream: TextIO | None, text: str, **style: Any) -> str:
+    return typer.style(text, **style) if streams.has_colours(stream) else text
 
 
 def give(text: str, output: Path | None = None) -> None:

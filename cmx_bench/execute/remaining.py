@@ -106,6 +106,18 @@ def all_processes_left(plan: Plan, found: Mapping[str, Sequence[Record]]) -> dic
     return {cell.key: processes_left(plan, cell, judged.get(cell.key, ())) for cell in plan.cells}
 
 
+def why_more(plan: Plan, cell: Cell, found: Mapping[str, Sequence[Record]]) -> str:
+    """Why a cell that has all processes of its plan gets more, in some words.
+
+    Args:
+        found: all records, by cell, as they were kept.
+    """
+    mine = disturbance.cells_together(found).get(cell.key, [])
+    if mine and _repeats(mine, plan.replicates(cell), metrics.first_of(cell.measure)) > 0:
+        return "disturbed processes are repeated"
+    return "precision asks for another round"
+
+
 def cut_off(plan: Plan, found: Mapping[str, Sequence[Record]]) -> dict[str, int]:
     """How many more processes the repeated cells of a run that has ended would still have got."""
     left = all_processes_left(plan, found)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import rich.box
 import rich.console
@@ -15,22 +17,40 @@ from rich.text import Text
 from cmx_bench import units
 from cmx_bench.present.content import Column
 
+# A text, or one with the style that rich is to give it.
+Styled: TypeAlias = str | tuple[str, str]
+
+# What a line or a cell comes to, where it begins with such a word.
+_STATES = {
+    "PASS": "green", "HOLDS": "green", "FAIL": "bold red", "FAILS": "bold red",
+    "UNDECIDED": "yellow", "INCONCLUSIVE": "yellow", "INCOMPARABLE": "yellow",
+    "NOTHING COMPARED": "yellow",
+}  # fmt: skip
+_STATE = re.compile(rf"({'|'.join(_STATES)})(?=:|$)")
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
     """Rows of texts below columns; those of the keys in `unbroken` keep their texts on one line."""
 
     columns: Sequence[Column]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[Styled]]
     unbroken: Collection[str] = ()
 
 
-def text(parts: Iterable[str | Grid], width: int) -> str:
-    """Lines and tables in at most `width` columns; no colours, no markup."""
-    console = rich.console.Console(file=io.StringIO(), width=width, color_system=None)
+def text(parts: Iterable[Styled | Text | Grid], width: int, colours: bool = False) -> str:
+    """Lines and tables in at most `width` columns, with or without colours; nothing that they say
+    moves a cursor."""
+    console = rich.console.Console(
+        file=io.StringIO(), width=width, force_terminal=colours, legacy_windows=False,
+        color_system="standard" if colours else None,
+    )  # fmt: skip
     with console.capture() as captured:
         for part in parts:
-            console.print(Text(part) if isinstance(part, str) else _drawn(part))
+            if isinstance(part, Text):
+                console.print(part, soft_wrap=True)
+            else:
+                console.print(_drawn(part) if isinstance(part, Grid) else _text(part))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
@@ -42,14 +62,30 @@ def wrapped(sentences: str, width: int) -> str:
     return lines.replace("\xa0", " ")
 
 
+def led(topic: str, sentences: str, width: int) -> Text:
+    """Sentences behind what they are about, on lines of at most `width` columns."""
+    whole = Text(units.escaped(wrapped(f"{topic}: {sentences}", width)))
+    whole.stylize("bold", 0, len(topic) + 1)
+    return whole
+
+
+def _text(part: Styled) -> Text:
+    """A text whose control characters are escaped."""
+    said, style = (part, "") if isinstance(part, str) else part
+    written = Text(units.escaped(said), style)
+    if state := _STATE.match(said):
+        written.stylize(_STATES[state[0]], 0, state.end())
+    return written
+
+
 def _drawn(grid: Grid) -> rich.table.Table:
     drawn = rich.table.Table(box=rich.box.SIMPLE_HEAVY, padding=(0, 1), pad_edge=False)
     for column in grid.columns:
         heading = f"{column.group}\n{column.heading}" if column.group else column.heading
         drawn.add_column(
-            Text(heading), justify=column.align, overflow="fold",
+            Text(heading, "bold"), justify=column.align, overflow="fold",
             no_wrap=column.key in grid.unbroken,
         )  # fmt: skip
     for row in grid.rows:
-        drawn.add_row(*map(Text, row))
+        drawn.add_row(*map(_text, row))
     return drawn

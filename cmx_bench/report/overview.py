@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.text import Text
+
 from cmx_bench.present import terminal
 from cmx_bench.present.content import Column, Entry, Table, in_order
 from cmx_bench.present.terminal import Grid
@@ -18,23 +20,25 @@ _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_p
 _IN_TABLE_ONE = {"params", "macs", "throughput", "peak_memory", "top1"}
 
 
-def overview(report: Report, width: int) -> str:
+def overview(report: Report, width: int, colours: bool = False) -> str:
     """What was found, on which images, Table 1 of each setting, the claims and fairness for a
-    terminal of `width` columns; in place of Table 1 all metrics, where it has none of those that
-    the run is about."""
+    terminal of `width` columns, with or without colours; in place of Table 1 all metrics, where it
+    has none of those that the run is about."""
     metrics = report.metrics()
     sampled = {metric.name for metric in metrics if not metric.exact}
     about = sampled or {metric.name for metric in metrics}
     main = table_one.tables(report) if about & _IN_TABLE_ONE else [tables.metrics(report)]
     shown = [*main, judgements.table(report), *fairness.tables(report)]
     found = findings(report, [*shown, fidelity.order(report)])
-    opened = [f"{fact.term}: {fact.text}" for fact in headline.images(report)]
-    lines = [*(f"{finding.topic}: {finding.text}" for finding in found.items), found.note, *opened]
-    above = "".join(f"{terminal.wrapped(line, width)}\n" for line in lines if line)
-    return "\n".join([above, *(text(table, width) for table in shown if table.rows)])
+    said = [terminal.led(finding.topic, finding.text, width) for finding in found.items]
+    note = [Text(terminal.wrapped(found.note, width))] if found.note else []
+    opened = [terminal.led(fact.term, fact.text, width) for fact in headline.images(report)]
+    lines = [*said, *note, *opened]
+    above = terminal.text(lines, width, colours) if lines else ""
+    return "\n".join([above, *(text(table, width, colours) for table in shown if table.rows)])
 
 
-def text(table: Table, width: int) -> str:
+def text(table: Table, width: int, colours: bool = False) -> str:
     """The main columns of a table, or all where these are only its names, and their footnotes; but
     for columns in which nothing stands."""
     full = [
@@ -50,10 +54,14 @@ def text(table: Table, width: int) -> str:
     notes = in_order(note for row in rows for entry in row for note in entry.notes)
     grid = Grid(columns, cells, ("network", "throughput"))
     return terminal.text(
-        [table.title, grid, *(f"{note.mark}  {note.text}" for note in notes)], width
+        [(table.title, "bold"), grid, *(f"{note.mark}  {note.text}" for note in notes)],
+        width,
+        colours,
     )
 
 
-def _cell(column: Column, entry: Entry) -> str:
+def _cell(column: Column, entry: Entry) -> terminal.Styled:
     figure = f"{entry.text} {entry.marks}".rstrip()
-    return f"{figure} {entry.detail}".rstrip() if column.align == "right" else figure
+    text = f"{figure} {entry.detail}".rstrip() if column.align == "right" else figure
+    style = "yellow" if entry.disturbed else "dim" if entry.quiet else "bold" * entry.best
+    return text, style

@@ -142,7 +142,7 @@ class MatchEntry(Strict):
     match: Annotated[str | int, BeforeValidator(_target)]
     families: Annotated[list[Family], Field(min_length=1, max_length=len(FAMILIES))]
     by: Literal["params", "macs", "both"] = "params"
-    within: Annotated[float, text_as(units.share)] = search.WITHIN
+    within: Annotated[float, text_as(units.share, units.SHARE)] = search.WITHIN
     image_size: ImageSize | None = None
     patch_size: Positive | None = None
 

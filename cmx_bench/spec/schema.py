@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -41,12 +41,14 @@ def _with_point(value: object) -> object:
     return float(value) if type(value) is int else value
 
 
-Number = Annotated[float, BeforeValidator(_with_point)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-PartOfOne = Annotated[Number, Field(ge=0, lt=1)]
-Above = Annotated[Number, Field(gt=0)]
-Seconds = Annotated[Above, Field(le=units.MOST_SECONDS)]
-NotNegative = Annotated[Number, Field(ge=0)]
+# Behind bounds, not before them: pydantic has no JSON Schema for bounds of what a function gives.
+POINT = BeforeValidator(_with_point)
+Number = Annotated[float, POINT]
+Share = Annotated[float, Field(ge=0, le=1), POINT]
+PartOfOne = Annotated[float, Field(ge=0, lt=1), POINT]
+Above = Annotated[float, Field(gt=0), POINT]
+Seconds = Annotated[float, Field(gt=0, le=units.MOST_SECONDS), POINT]
+NotNegative = Annotated[float, Field(ge=0), POINT]
 
 
 class Strict(BaseModel):
@@ -68,8 +70,9 @@ class Strict(BaseModel):
 _Model = TypeVar("_Model", bound=Strict)
 
 
-def text_as(parse: Callable[[str], float]) -> BeforeValidator:
-    """Reads text with `parse`; a number in its place is refused in the same words."""
+def text_as(parse: Callable[[str], float], pattern: str) -> BeforeValidator:
+    """Reads text of a `pattern` with `parse`; a number in its place is refused in the same
+    words."""
 
     def read(value: object) -> float:
         try:
@@ -77,7 +80,13 @@ def text_as(parse: Callable[[str], float]) -> BeforeValidator:
         except ValueError as error:
             raise ValueError(f"{error}, got {shown(value)}") from None
 
-    return BeforeValidator(read)
+    return BeforeValidator(read, json_schema_input_type=Annotated[str, Field(pattern=pattern)])
+
+
+def written_as(kind: Any) -> BeforeValidator:
+    """Says of a value what else stands for it in a file; whoever reads the file turns it into the
+    value before."""
+    return BeforeValidator(lambda value: value, json_schema_input_type=kind)
 
 
 def validated(model: type[_Model], source: Document, value: object) -> _Model:

@@ -22,7 +22,7 @@ from cmx_bench.spec.model_entries import Entry, MatchEntry, ModelEntry
 from cmx_bench.spec.operators import Macs
 from cmx_bench.spec.recipe import Recipe
 from cmx_bench.spec.schema import (
-    Above,
+    POINT,
     File,
     ImageSize,
     Label,
@@ -35,6 +35,7 @@ from cmx_bench.spec.schema import (
     kind,
     text_as,
     validated,
+    written_as,
 )
 from cmx_bench.spec.settings import USUAL, Settings
 
@@ -42,13 +43,15 @@ from cmx_bench.spec.settings import USUAL, Settings
 MOST_CELLS = 100_000
 # Where a suite names none; one that says on which images, has accuracy too.
 USUAL_MEASURES = ["params", "macs", "planned_memory", "throughput", "memory"]
+# Which there are is checked with the nearest word, for which pydantic has none.
+_Measure = Annotated[str, Field(json_schema_extra={"enum": list(MEASURES)})]
 _Colour = Annotated[list[Number], Field(min_length=3, max_length=3)]
 
 
 class SharedPreprocessing(Strict):
     """What all models see where preprocessing is shared; `mean` and `std` of red, green, blue."""
 
-    crop_pct: Annotated[Above, Field(le=1)] = 0.875
+    crop_pct: Annotated[float, Field(gt=0, le=1), POINT] = 0.875
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
     mean: _Colour = [0.485, 0.456, 0.406]
     std: _Colour = [0.229, 0.224, 0.225]
@@ -72,7 +75,7 @@ class Accuracy(Strict):
     image_size: ImageSize | None = None
     real_labels: File | None = None
     valid_labels: File | None = None
-    train: Recipe | None = None
+    train: Annotated[Recipe | None, written_as(Recipe | File | None)] = None
     seeds: Annotated[Some[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)] = [0]
 
     @model_validator(mode="before")
@@ -116,12 +119,12 @@ class Suite(Strict):
 
     name: Name
     title: Label | None = None
-    models: Annotated[Some[Entry], Field(min_length=1)]
-    measures: Annotated[list[str], Field(min_length=1)] = USUAL_MEASURES
+    models: Annotated[Some[Annotated[Entry, written_as(Entry | Name)]], Field(min_length=1)]
+    measures: Annotated[list[_Measure], Field(min_length=1)] = USUAL_MEASURES
     settings: Settings = USUAL
     replicates: Annotated[int, Field(ge=1, le=1000)] = 5
-    precision: Annotated[float | None, text_as(units.share)] = None
-    budget: Annotated[float | None, text_as(units.seconds)] = None
+    precision: Annotated[float | None, text_as(units.share, units.SHARE)] = None
+    budget: Annotated[float | None, text_as(units.seconds, units.SECONDS)] = None
     num_classes: Positive = 1000
     accuracy: Accuracy = Accuracy()
     macs: Macs = Macs()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
+from pathlib import Path
 
 import pytest
 
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
+from cmx_bench.spec import recipe, suite
 
 from ..conftest import Cli
 
@@ -22,6 +25,54 @@ def test_list(cmx: Cli) -> None:
     assert {"paper", "appendix"} <= {
         line.split()[0] for line in cmx("list", "suites")[1].splitlines()
     }
+
+
+def test_recipes_are_listed(cmx: Cli) -> None:
+    code, out, _ = cmx("list", "recipes", "cifar10*")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["cifar10", "cifar10-25"]
+    assert "25 epochs of AdamW with one-cycle at 0.05" in out
+
+
+def test_a_suite_that_is_shown_is_one_to_start_from(cmx: Cli) -> None:
+    """`show digits > mine.yaml`, and `run mine.yaml` measures the same."""
+    code, out, err = cmx("show", "digits")
+    assert code == 0
+    Path("mine.yaml").write_text(out, encoding="utf-8")
+    assert suite.load("mine.yaml").suite == suite.load("digits").suite
+    assert "yaml-language-server" not in out and out.startswith(
+        "# Every column of Table 1 measured"
+    )
+    assert err.startswith(
+        "this is the suite; `show digits --recipe` prints the recipe of that name"
+    )
+    Path("mine-too.yaml").write_text(cmx("show", "digits", "--recipe")[1], encoding="utf-8")
+    assert recipe.load(Path("mine-too.yaml")).name == "digits"
+    assert "name: cifar10-25" in cmx("show", "cifar10-25")[1]
+
+
+def test_an_editor_finds_the_schema_where_the_note_says(cmx: Cli) -> None:
+    note = cmx("show", "ci")[2]
+    assert "first line is `# yaml-language-server: $schema=suite.schema.json`" in note
+    assert "`python -m cmx_bench schema suite` prints" in note
+    for what in ("suite", "recipe"):
+        assert json.loads(cmx("schema", what)[1])["type"] == "object"
+    assert cmx("schema")[1] == cmx("schema", "suite")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "digit"], "show digit: unknown suite or recipe, did you mean 'digits'? (known: "),
+        (["show", "ci", "--recipe"], "show ci: unknown recipe (known: cifar10, "),
+        (["schema", "suit"], "schema suit: unknown kind of file, did you mean 'suite'?"),
+        (["list", "recipe"], "list recipe: unknown list, did you mean 'recipes'? (known: models, "),
+    ],
+)
+def test_unknown_words_get_the_nearest(cmx: Cli, arguments: list[str], message: str) -> None:
+    code, out, err = cmx(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"cmx-bench: {message}")
 
 
 def test_match(cmx: Cli) -> None:

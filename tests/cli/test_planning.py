@@ -30,25 +30,29 @@ def made(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Made:
     return make
 
 
+def head_of(plan: Plan, budget: float | None, by_option: bool = False) -> list[str]:
+    return [f"{key:<11} {text}" for key, text in planning._asked(plan, budget, by_option)]
+
+
 def test_defaults_are_marked(made: Made) -> None:
     head, _, _ = TINY.partition("measures")
     plan = made(head + "budget: 10m\nprecision: 2%\n")
-    assert list(planning._asked(plan, 600.0, by_option=False)) == [
+    assert head_of(plan, 600.0) == [
         "title       tiny (by default)",
         "measures    params, macs, planned_memory, throughput, memory (by default)",
         f"settings    {plan.settings[0].key} (by default)",
         "replicates  5 processes for each timing, more until ± is at most 2.0 % (by default)",
         "budget      10 min 00 s",
     ]
-    *_, rounds, budget = planning._asked(made(TINY), None, by_option=False)
+    *_, rounds, budget = head_of(made(TINY), None)
     assert (rounds, budget) == (
         "replicates  3 processes for each timing", "budget      none (by default)"
     )  # fmt: skip
-    assert list(planning._asked(made(TINY), 60.0, by_option=True))[-1] == "budget      1 min 00 s"
+    assert head_of(made(TINY), 60.0, by_option=True)[-1] == "budget      1 min 00 s"
 
 
 def test_what_quick_changes_is_marked(made: Made) -> None:
-    assert list(planning._asked(made(TINY, quick=True), 60.0, by_option=False))[-2:] == [
+    assert head_of(made(TINY, quick=True), 60.0)[-2:] == [
         "replicates  2 processes for each timing (by --quick)",
         "budget      1 min 00 s (by --quick)",
     ]

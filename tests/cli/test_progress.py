@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +10,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.progress import Progress
 
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.cli import progress
+from cmx_bench.cli import progress, streams
 from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.worker.job import Job, Seen
 
-from ..conftest import TRAINED
+from ..conftest import TINY, TRAINED
 
 
 class Clock:
@@ -109,13 +111,54 @@ def test_the_bar_moves_while_models_train(
     trained: Plan, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of the first of two seeds in the time that was planned for it: a quarter."""
-    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
+    monkeypatch.setattr(streams, "is_terminal", lambda stream: True)
     shown: list[dict[str, Any]] = []
-    monkeypatch.setattr(progress.Progress, "update",
-                        lambda self, task, **fields: shown.append(fields))  # fmt: skip
+    monkeypatch.setattr(Progress, "update", lambda self, task, **fields: shown.append(fields))
     job, seed = Job(trained.cells[0], 0, Path("log")), sum(trained.estimates.values()) / 2
     with progress.watching(trained, []) as watch:
         watch(replace(job, seen=Seen(0, 10)), None)
         clock.now += seed / 2
         watch(replace(job, seen=Seen(5, 10)), None)
     assert shown[-1]["completed"] / shown[-1]["total"] == pytest.approx(1 / 4)
+
+
+@pytest.fixture
+def precise(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Plan:
+    """Two models' throughput, three processes each, and more until it is known to a percent."""
+    text = TINY.replace("[params, throughput]", "[throughput]") + "precision: 1%\n"
+    return making.make(suite.load(str(write_suite(text))), cpu)
+
+
+def timed(job: Job, value: float, disturbed: float = 0.0) -> Record:
+    covariates = {"disturbed": [disturbed], "discarded": [0.0]}
+    return Record(
+        job.cell.key, job.cell.model.name, "throughput", "k", job.replicate, "ok",
+        {"throughput": [value]}, "", "e", "", 2.0, covariates=covariates,
+    )  # fmt: skip
+
+
+def test_the_total_says_why_it_changes(precise: Plan, clock: Clock) -> None:
+    """Five processes of a cell 8 % apart ask for more; a sixth beside them for fewer of these."""
+    forecast = progress._Forecast(precise, progress.by_cell([]), None, 0.0, clock())
+    job = Job(precise.cells[0], 0, Path("log"))
+    for replicate, value in enumerate((100.0, 101.0, 99.0, 100.5)):
+        forecast.hear(job, timed(replace(job, replicate=replicate), value))
+        assert forecast.done() == f"[{replicate + 1:>2}/10]"
+    forecast.hear(job, timed(replace(job, replicate=4), 104.0))
+    told = re.fullmatch(r"\[ 5/(\d+), \+(\d+): precision asks for another round\]", forecast.done())
+    assert told and int(told[1]) == 10 + int(told[2])
+    assert forecast.done() == f"[ 5/{told[1]}]"  # told once
+    forecast.found[job.cell.key][-1] = timed(replace(job, replicate=4), 100.0)
+    assert forecast.done() == f"[ 5/10, −{told[2]}: no more are needed]"
+
+
+def test_processes_that_stayed_disturbed_are_why_more_follow(
+    write_suite: Callable[[str], Path], cpu: dict[str, Any], clock: Clock
+) -> None:
+    text = TINY.replace("[params, throughput]", "[throughput]")
+    plan = making.make(suite.load(str(write_suite(text))), cpu)
+    forecast = progress._Forecast(plan, progress.by_cell([]), None, 0.0, clock())
+    job = Job(plan.cells[0], 0, Path("log"))
+    for replicate, (value, disturbed) in enumerate(((100.0, 0.0), (50.0, 1.0), (99.0, 0.0))):
+        forecast.hear(job, timed(replace(job, replicate=replicate), value, disturbed))
+    assert forecast.done() == "[3/7, +1: disturbed processes are repeated]"

@@ -20,8 +20,8 @@ from cmx_bench.units import signed_percent
 _COLUMNS = ("verdict", "network", "against", "metric", "slowdown", "detectable", "n")
 
 
-def text(verdict: Verdict, width: int) -> str:
-    """Headline, table, reasons and sides in at most `width` columns; no colours."""
+def text(verdict: Verdict, width: int, colours: bool = False) -> str:
+    """Headline, table, reasons and sides in at most `width` columns, with or without colours."""
     equal = [one for one in verdict.comparisons if one.metric.exact and one.state == "PASS"]
     rest = tuple(one for one in verdict.comparisons if one not in equal)
     return terminal.text(
@@ -33,6 +33,7 @@ def text(verdict: Verdict, width: int) -> str:
             *(f"{fact.term}: {fact.text}" for fact in facts(verdict)),
         ],
         width,
+        colours,
     )
 
 
