@@ -54,8 +54,20 @@ def plan(
 
     refuse_times_of_quick(quick, budget=budget, spread=spread)
     seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
-    request = Request(suite, model or (), device, only or (), allow_import, data or (),
-                      weights or (), allow_missing, cache, processes, thumbnails, quick)  # fmt: skip
+    request = Request(
+        suite,
+        model or (),
+        device,
+        only or (),
+        allow_import,
+        data or (),
+        weights or (),
+        allow_missing,
+        cache,
+        processes,
+        thumbnails,
+        quick,
+    )
     made = plan_of(request)
     if seconds is None:
         seconds = made.suite_file.suite.budget

@@ -90,8 +90,20 @@ def run(
     refuse_times_of_quick(quick, budget=budget, spread=spread)
     seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
     look = looking.watch()  # while the plan's process loads torch
-    request = Request(suite, model or (), device, only or (), allow_import, data or (),
-                      weights or (), allow_missing, cache, processes, thumbnails, quick)  # fmt: skip
+    request = Request(
+        suite,
+        model or (),
+        device,
+        only or (),
+        allow_import,
+        data or (),
+        weights or (),
+        allow_missing,
+        cache,
+        processes,
+        thumbnails,
+        quick,
+    )
     plan = plan_of(request)
     neighbours = look(int(plan.machine["cores"]))
     if gate_claims and not plan.suite_file.suite.claims:

@@ -228,7 +228,7 @@ def calmer(run: Run) -> str:
         elif word not in ("--fresh", "--quick") and not word.startswith("--out="):
             kept.append(word)
     again = shlex.join([*kept, "--fresh"])
-    longer = "for longer than a quick run" if report.run.quick else "with a longer --budget"
+    longer = "for longer than a quick run" if run.quick else "with a longer --budget"
     return f"run again when the machine is calm, or {longer}: {again}"
 
 
