@@ -40,7 +40,7 @@ from cmx_bench.results.validation import (
     Number,
     decoded,
 )
-from cmx_bench.spec import disk, options
+from cmx_bench.spec import command, disk
 from cmx_bench.spec.claims import Claim
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Run:
     @property
     def words(self) -> list[str]:
         """How a command names the suite."""
-        return options.words(self.suite_path or None, self.added, self.quick)
+        return command.words(self.suite_path or None, self.added, self.quick)
 
     @property
     def resumption(self) -> str:

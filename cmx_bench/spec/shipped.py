@@ -19,4 +19,5 @@ def _named(pattern: str) -> dict[str, Path]:
     """In the wheel they lie in the package, in a checkout beside it."""
     here = Path(__file__).resolve().parent.parent
     folders = (here / "suites", here.parent / "suites")
-    return {path.stem: path for folder in folders for path in sorted(folder.glob(pattern))}
+    found = {path.stem: path for folder in folders for path in folder.glob(pattern)}
+    return dict(sorted(found.items()))

@@ -16,7 +16,7 @@ from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.errors import SuiteError, nearest, quoted
 from cmx_bench.measures import MEASURES
-from cmx_bench.spec import claims, document, options, recipe, shipped, sweeps, trust
+from cmx_bench.spec import claims, command, document, recipe, shipped, sweeps, trust
 from cmx_bench.spec.document import Document, Location
 from cmx_bench.spec.model_entries import Entry, MatchEntry, ModelEntry
 from cmx_bench.spec.operators import Macs
@@ -195,7 +195,7 @@ class SuiteFile:
     @property
     def words(self) -> list[str]:
         """How a command names it."""
-        return options.words(self.argument, self.added, self.quick)
+        return command.words(self.argument, self.added, self.quick)
 
 
 def find(suite: str) -> Path:
@@ -227,21 +227,21 @@ def load(
         argument: None for a suite of nothing but the models that are `added`.
         trusted: whether it may name files outside its folder.
         added: models to put beside the suite's: what timm calls them, or `module:callable`.
-        quick: whether it is cut down to two rounds: see `options.cut_down`.
+        quick: whether it is cut down to two rounds: see `command.cut_down`.
 
     Raises:
         SuiteError: with file, line, column, what was expected, and the nearest valid word.
     """
-    written = options.nothing_but(added) if argument is None else document.read(find(argument))
+    written = command.nothing_but(added) if argument is None else document.read(find(argument))
     source = sweeps.expanded(written)
     if not isinstance(source.value, dict):
         raise source.error((), f"expected keys such as name and models, got {kind(source.value)}")
     value: dict[str, Any] = dict(source.value)
     if isinstance(models := value.get("models"), list):
-        source = options.with_models(source, len(models), added)
+        source = command.with_models(source, len(models), added)
         # A bare timm name is short for {name: ...}.
         value["models"] = [{"name": entry} if isinstance(entry, str) else entry
-                           for entry in [*models, *map(options.entry, added)]]  # fmt: skip
+                           for entry in [*models, *map(command.entry, added)]]  # fmt: skip
     asked = value.get("accuracy")
     if isinstance(asked, dict) and isinstance(named := asked.get("train"), str):
         value["accuracy"] = {**asked, "train": _recipe(source, named, trusted)}
@@ -249,7 +249,7 @@ def load(
     _check_words(source, suite)
     _check_labels(source, suite, trusted)
     if quick:
-        suite = suite.model_copy(update=options.cut_down(suite.replicates))
+        suite = suite.model_copy(update=command.cut_down(suite.replicates))
     return SuiteFile(suite, source, argument, tuple(added), quick)
 
 

@@ -171,7 +171,7 @@ def test_a_recipe_may_stand_in_the_suite(write_suite: Callable[[str], Path]) -> 
     ("asked", "expected"),
     [
         ("{preprocessing: shared, train: digit}", "no recipe of that name comes along, did you"),
-        ("{preprocessing: own, train: digits}", "all see the same pixels; add preprocessing"),
+        ("{preprocessing: own, train: digits}", "all see the same pixels; leave preproce"),
         ("{preprocessing: shared, train: digits, seeds: [1, 1]}", "a seed is given twice"),
         ("{preprocessing: shared, train: digits, seeds: []}", "at least 1 item"),
         ("{preprocessing: shared, train: 3}", "expected keys and values, got a number 3"),
