@@ -26,7 +26,7 @@ def matches() -> list[Match]:
 
 
 def test_csv_has_the_contracts_columns(matches: list[Match]) -> None:
-    rows = list(csv.DictReader(FORMATS["csv"](matches, 80).splitlines()))
+    rows = list(csv.DictReader(FORMATS["csv"](matches, 80, False).splitlines()))
     assert list(rows[0]) == [
         "target", "family", "name", "params", "residual", "macs", "changes", "nearest",
     ]  # fmt: skip
@@ -36,7 +36,8 @@ def test_csv_has_the_contracts_columns(matches: list[Match]) -> None:
         assert row["changes"].startswith(f"{match.base}: ")
     assert rows[-1]["changes"] == "resnet18: as published"
     both = find("resnet", Target({"params": 11_689_512, "macs": 1_814_073_344}))
-    assert FORMATS["csv"]([both], 80).splitlines()[1].startswith("11689512+1814073344,resnet,resn")
+    row = FORMATS["csv"]([both], 80, False).splitlines()[1]
+    assert row.startswith("11689512+1814073344,resnet,resn")
 
 
 def test_the_yaml_is_a_suites_list_of_models(
@@ -44,7 +45,7 @@ def test_the_yaml_is_a_suites_list_of_models(
 ) -> None:
     head, models, tail = TINY.partition("models:\n")
     rest = tail[tail.index("measures:") :]
-    path = write_suite(head + models + FORMATS["yaml"](matches, 80) + rest)
+    path = write_suite(head + models + FORMATS["yaml"](matches, 80, False) + rest)
     entries = suite.load(str(path)).suite.models
     for entry, match in zip(entries, matches, strict=True):
         assert isinstance(entry, ModelEntry)
@@ -55,9 +56,9 @@ def test_the_yaml_is_a_suites_list_of_models(
 
 
 def test_the_table_shows_changes_residuals_and_the_nearest(matches: list[Match]) -> None:
-    text = FORMATS["table"](matches[:1], 200)
+    text = FORMATS["table"](matches[:1], 200, False)
     [match] = matches[:1]
     assert text.splitlines()[0] == "1,000,000 parameters; 10 classes, images of 64 px"
     for part in (match.name, f"{match.params:,}", *match.changes, f"{match.nearest} (+"):
         assert part in text
-    assert max(map(len, FORMATS["table"](matches, 90).splitlines())) <= 90
+    assert max(map(len, FORMATS["table"](matches, 90, False).splitlines())) <= 90
