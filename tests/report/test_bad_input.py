@@ -95,7 +95,7 @@ def said(run: Run, found: list[Record]) -> Report:
 
 def test_no_text_becomes_markup(said: Report) -> None:
     page, text = RENDERERS["html"](said), RENDERERS["md"](said)
-    assert page.count("<script") == 6 and "<script>alert" not in page
+    assert page.count("<script") == 8 and "<script>alert" not in page
     assert "<script" not in text and "[link](" not in text and "@somebody" not in text
     assert check(RENDERERS["latex"](said)) > 0
     assert json.loads(RENDERERS["json"](said))["run"]["title"] == said.run.title
