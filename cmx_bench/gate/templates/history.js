@@ -188,8 +188,8 @@
 
   function draw() {
     listNetworks();
-    const ticked = machine.chosen();
-    const wanted = chosen().filter((one) => !one.machine || ticked.has(one.machine));
+    const onMachines = machine.chosen();
+    const wanted = chosen().filter((one) => !one.machine || onMachines.has(one.machine));
     const models = d3.sort(unique(wanted.map(({ model }) => model)), (model) => -latest(wanted, model))
       .filter((model) => !network.value() || model === network.value());
     const places = placesOf(wanted[0]?.suite);
