@@ -36,10 +36,10 @@ from cmx_bench.worker.targets import Target
 
 # A turn is at least this long, by kind of device; a GPU's clock and launches need longer ones.
 TURN_SECONDS = {"cpu": 0.02, "cuda": 0.1}
-# For so long blocks follow one another, side by side and in turns.
-TOGETHER_SECONDS = 0.7
-TURNS_SECONDS = 2.0
-FEWEST_BLOCKS = 3
+# For so long blocks follow one another, side by side and in turns. So many are taken in any case,
+# for fewer agree by chance; they last equally long: one in turns has twice as many turns.
+TOGETHER_SECONDS, FEWEST_TOGETHER = 0.7, 6
+TURNS_SECONDS, FEWEST_IN_TURNS = 2.0, 3
 # Blocks side by side whose median has a smaller standard error need no turns beside them: fresh
 # processes of one model differ by as much.
 SHARP = 0.005
@@ -280,19 +280,20 @@ def _sides(cell: Cell, base: Worker, head: Worker, ready: Mapping[str, Any]) -> 
 def _blocks(sides: _Sides, places: Places, rng: random.Random) -> Iterator[Block]:
     """Blocks side by side where there are cores for it; and in turns where that is not sharp."""
     if places.apart is not None and len(sides.following) == 2:
-        timed = list(_repeated(partial(_together, sides, places.apart, rng), TOGETHER_SECONDS))
+        together = partial(_together, sides, places.apart, rng)
+        timed = list(_repeated(together, TOGETHER_SECONDS, FEWEST_TOGETHER))
         yield from timed
         if blocks.error(timed) < SHARP:
             return
     if places.apart is not None:
         ask_at_once([(worker, {"cores": places.shared}) for worker in sides.following])
-    yield from _repeated(partial(_in_turns, sides, rng), TURNS_SECONDS)
+    yield from _repeated(partial(_in_turns, sides, rng), TURNS_SECONDS, FEWEST_IN_TURNS)
 
 
-def _repeated(block: Callable[[], Block], seconds: float) -> Iterator[Block]:
+def _repeated(block: Callable[[], Block], seconds: float, fewest: int) -> Iterator[Block]:
     begin = time.monotonic()
     for number in count():
-        if number >= FEWEST_BLOCKS and time.monotonic() - begin > seconds:
+        if number >= fewest and time.monotonic() - begin > seconds:
             return
         yield block()
 

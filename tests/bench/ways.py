@@ -62,11 +62,11 @@ def all_ways(
 
     def in_turns(timing: pairs._Sides) -> Iterator[Block]:
         pairs.ask_at_once(shared)
-        return pairs._repeated(partial(pairs._in_turns, timing, rng), WAY_SECONDS)
+        return pairs._repeated(partial(pairs._in_turns, timing, rng), WAY_SECONDS, 3)
 
     def together(timing: pairs._Sides) -> Iterator[Block]:
         block = partial(pairs._together, timing, places.apart, rng)
-        return pairs._repeated(block, WAY_SECONDS)
+        return pairs._repeated(block, WAY_SECONDS, 3)
 
     for about, timing in (("by the wall", by_wall), ("less waiting", sides)):
         yield f"in turns, {about}", partial(in_turns, timing)

@@ -51,8 +51,8 @@ def test_a_pair(both: tuple[Server, Server]) -> None:
     pair = pairs.measure(CELL, *both, random.Random(0), 120)
     assert pair.cell == CELL.key
     kinds = [block.together for block in pair.blocks]
-    assert kinds.count(False) in (0, pairs.FEWEST_BLOCKS)
-    assert kinds.count(True) in (0, pairs.FEWEST_BLOCKS)
+    assert kinds.count(True) in (0, pairs.FEWEST_TOGETHER)
+    assert kinds.count(False) in (0, pairs.FEWEST_IN_TURNS)
     assert pair.passes * pair.seconds("base") > 0
     assert pair.environments[0]["torch"] == pair.environments[1]["torch"]
     usable = os.sched_getaffinity(0)
@@ -61,7 +61,7 @@ def test_a_pair(both: tuple[Server, Server]) -> None:
 
 @pytest.mark.parametrize(
     ("sharp", "together"),
-    [(math.inf, [True] * 3), (0.0, [True] * 3 + [False] * 3)],
+    [(math.inf, [True] * 6), (0.0, [True] * 6 + [False] * 3)],
 )
 def test_turns_follow_where_side_by_side_is_not_sharp(
     both: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch, sharp: float, together: list[bool]
@@ -98,7 +98,7 @@ def test_an_older_version_has_its_turns_on_shared_cores(
     monkeypatch.setattr(pairs, "_hear", older)
     monkeypatch.setattr(pairs, "_tell", noted)
     pair = pairs.measure(CELL, *both, random.Random(0), 120)
-    assert [block.together for block in pair.blocks] == [False] * pairs.FEWEST_BLOCKS
+    assert [block.together for block in pair.blocks] == [False] * pairs.FEWEST_IN_TURNS
     first, *later = orders
     assert isinstance(first, dict) and first["cores"] == [core]
     assert all(order == LOOK or isinstance(order, int) for order in later)
