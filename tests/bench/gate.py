@@ -22,16 +22,16 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from disturbance import neighbours
 from peers import PEERS, peer, show_timm
 
 from cmx_bench.cell import Cell
 from cmx_bench.execute import looking
-from cmx_bench.gate import ab, pairs, selftest, simulate
+from cmx_bench.gate import ab, pairs, rule, selftest, simulate
 from cmx_bench.gate.ab import Gate
 from cmx_bench.gate.blocks import Block
 from cmx_bench.gate.comparing import TIMED
@@ -42,11 +42,12 @@ from cmx_bench.worker.targets import Target
 
 THRESHOLD = 0.05
 TIMEOUT = 120.0
-GATES = 2000
+GATES = 5000
 BUDGETS = (10, 15, 20, 30, 40, 60, 120)
 # Thresholds, and the slowdowns that are to be caught at them.
 ASKED = ((0.05, 0.05), (0.02, 0.04), (0.02, 0.02))
-QUIET, STIRRED = "quiet", 0.1  # cores that other programs use, on average over a pair
+QUIET, EARLIER = "quiet", "turns alone, by the wall, on the earlier machine"
+STIRRED = 0.1  # cores that other programs use, on average over a pair
 SAME = {"base": sys.executable, "head": sys.executable}
 
 # Small convolutions that make each model about 5 % slower on the machine of the bank.
@@ -140,6 +141,9 @@ def record_timm(file: Path, rounds: int) -> None:
 # --- rates ----------------------------------------------------------------------------------------
 
 
+Pairs: TypeAlias = Mapping[str, Any]
+
+
 def read(path: Path) -> list[dict[str, Any]]:
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8") as file:  # type: ignore[operator]
@@ -155,7 +159,7 @@ def log_ratio(pair: Mapping[str, Any]) -> float:
     return statistics.median(block.log_ratio for block in blocks)
 
 
-def by_model(bank: Sequence[Mapping[str, Any]], kind: str) -> dict[str, list[float]]:
+def by_model(bank: Sequence[Pairs], kind: str) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for pair in bank:
         if pair["kind"] == kind:
@@ -163,7 +167,7 @@ def by_model(bank: Sequence[Mapping[str, Any]], kind: str) -> dict[str, list[flo
     return found
 
 
-def rates(bank: Sequence[Mapping[str, Any]], timm: Sequence[Mapping[str, Any]]) -> None:
+def rates(bank: Sequence[Pairs], timm: Sequence[Mapping[str, Any]]) -> None:
     for title, there in by_condition(bank).items():
         show_spreads(title, there)
         show_rates(there)
@@ -171,75 +175,73 @@ def rates(bank: Sequence[Mapping[str, Any]], timm: Sequence[Mapping[str, Any]]) 
         show_timm(timm)
 
 
-def by_condition(bank: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Pairs beside nobody, beside a neighbour of the recording, and beside other programs."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
+def by_condition(bank: Sequence[Pairs]) -> dict[str, list[Pairs]]:
+    """Pairs of the earlier machine, beside nobody, a neighbour, and other programs."""
+    found: dict[str, list[Pairs]] = {}
     for pair in bank:
-        if pair["condition"] != QUIET:
-            found.setdefault("a neighbour", []).append(pair)
-        else:
+        title = "a neighbour"
+        if pair["condition"] == QUIET:
             title = QUIET if (pair["others"] or 0) < STIRRED else "other programs"
-            found.setdefault(title, []).append(pair)
+        elif pair["condition"] == EARLIER:
+            title = EARLIER
+        found.setdefault(title, []).append(pair)
     return found
 
 
-def show_spreads(beside: str, bank: Sequence[Mapping[str, Any]]) -> None:
-    same, slower = by_model(bank, "same"), by_model(bank, "slower")
-    counts = f"{sum(map(len, same.values()))} same, {sum(map(len, slower.values()))} slower"
+def pooled(bank: Sequence[Pairs], kind: str) -> list[float]:
+    """The log-ratios of one kind; of slower pairs how far they are from their model's mean."""
+    if kind == "same":
+        return [ratio for ratios in by_model(bank, kind).values() for ratio in ratios]
+    several = [ratios for ratios in by_model(bank, kind).values() if len(ratios) > 1]
+    return [ratio - statistics.fmean(ratios) for ratios in several for ratio in ratios]
+
+
+def show_spreads(title: str, bank: Sequence[Pairs]) -> None:
     alone = statistics.fmean(all(block[0] for block in pair["blocks"]) for pair in bank)
     print(
-        f"{beside}: {counts}, {seconds_a_pair(bank):.1f} s of measuring a pair, servers included, "
+        f"{title}: {seconds_a_pair(bank):.1f} s of measuring a pair, servers included; "
         f"{100 * alone:.0f} % side by side only"
     )
-    for name, ratios in same.items():
-        effect = statistics.fmean(slower[name])
-        error = statistics.stdev(slower[name]) / math.sqrt(len(slower[name]))
+    for kind in ("same", "slower"):
+        ratios = pooled(bank, kind)
         print(
-            f"  {name:24} sd of a pair {100 * statistics.stdev(ratios):.2f} % same, "
-            f"{100 * statistics.stdev(slower[name]):.2f} % slower; "
-            f"A/A {100 * statistics.fmean(ratios):+.2f} %, injected "
-            f"{100 * math.expm1(effect):+.2f} ± {100 * error:.2f} %"
+            f"  {kind:6} sd of a pair {100 * statistics.stdev(ratios):.2f} %, {len(ratios)} pairs"
         )
-    firsts = [
-        (1 - 2 * pair["base_first"]) * log_ratio(pair) for pair in bank if pair["kind"] == "same"
-    ]
-    for title, ratios in (("head", [*chain(*same.values())]), ("begun first", firsts)):
-        error = statistics.stdev(ratios) / math.sqrt(len(ratios))
-        mean = statistics.fmean(ratios)
-        print(f"  A/A, {title} is slower by {100 * mean:+.3f} ± {100 * error:.3f} %")
+    same = [pair for pair in bank if pair["kind"] == "same"]
+    signs = {"head": [1] * len(same)}
+    if all("base_first" in pair for pair in same):
+        signs["begun first"] = [1 - 2 * pair["base_first"] for pair in same]
+    for name, each in signs.items():
+        slowed = [sign * log_ratio(pair) for sign, pair in zip(each, same, strict=True)]
+        error = statistics.stdev(slowed) / math.sqrt(len(slowed))
+        print(f"  {name} is slower by {100 * statistics.fmean(slowed):+.3f} ± {100 * error:.3f} %")
 
 
-def show_rates(bank: Sequence[Mapping[str, Any]]) -> None:
-    same, slower = by_model(bank, "same"), by_model(bank, "slower")
-    per_pair = seconds_a_pair(bank)
-    print(f"gates, {GATES} resampled of each kind, equally from each model:")
-    print(f"  {'':44} false alarms  caught  inconclusive same/slower  seconds a model same/slower")
+def show_rates(bank: Sequence[Pairs]) -> None:
+    same, slower, per_pair = pooled(bank, "same"), pooled(bank, "slower"), seconds_a_pair(bank)
+    print(f"  {'gates':40} false alarms  caught  inconclusive same/slower  seconds a model")
     for threshold, slowdown in ASKED:
-        exactly = selftest.moved(slower, slowdown)
+        exactly = moved(slower, slowdown)
         title = f"ours at {100 * threshold:g} %, slower by exactly {100 * slowdown:g} %"
         show(title, sequential(same, threshold), sequential(exactly, threshold), per_pair)
     pairs_used = round(sequential(same).pairs)
-    by_kind = {
-        kind: {
-            name: [pair for pair in bank if (pair["kind"], pair["model"]) == (kind, name)]
-            for name in same
-        }
-        for kind in ("same", "slower")
-    }
     for title, gate in PEERS.items():
-        alarms, caught = (peer(by_kind[kind], gate, pairs_used) for kind in ("same", "slower"))
-        print(f"  {title:44} {100 * alarms:9.1f} %  {100 * caught:5.1f} %")
+        alarms, caught = (
+            peer([pair for pair in bank if pair["kind"] == kind], gate, pairs_used)
+            for kind in ("same", "slower")
+        )
+        print(f"  {title:40} {100 * alarms:9.1f} %  {100 * caught:5.1f} %")
     for threshold, slowdown in ASKED:
-        exactly = selftest.moved(slower, slowdown)
-        print(f"budgets at {100 * threshold:g} %, slower by {100 * slowdown:g} %:")
+        exactly = moved(slower, slowdown)
+        print(f"  budgets at {100 * threshold:g} %, slower by {100 * slowdown:g} %:")
         for budget in BUDGETS:
-            most = int(budget / per_pair)
-            show_budget(
-                budget,
-                most,
-                sequential(same, threshold, most),
-                sequential(exactly, threshold, most),
-            )
+            if (most := int(budget / per_pair)) >= rule.LOOKS[0]:
+                quiet, loud = (sequential(one, threshold, most) for one in (same, exactly))
+                show_budget(budget, most, quiet, loud)
+
+
+def moved(centred: Sequence[float], slowdown: float) -> list[float]:
+    return selftest.moved({"all": centred}, slowdown)["all"]
 
 
 def show_budget(budget: int, most: int, quiet: simulate.Rates, loud: simulate.Rates) -> None:
@@ -250,7 +252,7 @@ def show_budget(budget: int, most: int, quiet: simulate.Rates, loud: simulate.Ra
     )
 
 
-def seconds_a_pair(bank: Sequence[Mapping[str, Any]]) -> float:
+def seconds_a_pair(bank: Sequence[Pairs]) -> float:
     """With a share of the servers' start: a gate of all models has a pair of each a round."""
     models = len({pair["model"] for pair in bank})
     starting = statistics.fmean(pair["servers"] for pair in bank)
@@ -258,16 +260,16 @@ def seconds_a_pair(bank: Sequence[Mapping[str, Any]]) -> float:
 
 
 def sequential(
-    log_ratios: Mapping[str, Sequence[float]], threshold: float = THRESHOLD, most: int = 40
+    log_ratios: Sequence[float], threshold: float = THRESHOLD, most: int = 40
 ) -> simulate.Rates:
-    return simulate.overall(log_ratios, threshold, most, random.Random(0), GATES)
+    return simulate.rates(log_ratios, threshold, most, random.Random(0), GATES)
 
 
 def show(title: str, quiet: simulate.Rates, loud: simulate.Rates, per_pair: float) -> None:
     print(
-        f"  {title:44} {100 * quiet.fail:9.2f} %  {100 * loud.fail:5.1f} %  "
+        f"  {title:40} {100 * quiet.fail:9.2f} %  {100 * loud.fail:5.1f} %  "
         f"{100 * quiet.inconclusive:9.1f} % / {100 * loud.inconclusive:.1f} %  "
-        f"{quiet.pairs * per_pair:16.1f} / {loud.pairs * per_pair:.1f}"
+        f"{quiet.pairs * per_pair:9.1f} / {loud.pairs * per_pair:.1f}"
     )
 
 

@@ -50,10 +50,13 @@ PEERS: dict[str, Callable[[Drawn], bool]] = {
 }
 
 
-def peer(by_name: Mapping[str, Drawn], gate: Callable[[Drawn], bool], n: int) -> float:
-    """The share of gates that fail, each on `n` pairs of one model."""
+def peer(bank: Drawn, gate: Callable[[Drawn], bool], n: int) -> float:
+    """The share of gates that fail, each on `n` pairs of one model, drawn with replacement."""
     rng = random.Random(0)
-    failed = [gate(rng.choices(bank, k=n)) for bank in by_name.values() for _ in range(GATES)]
+    by_model: dict[str, list[Mapping[str, Any]]] = {}
+    for pair in bank:
+        by_model.setdefault(pair["model"], []).append(pair)
+    failed = [gate(rng.choices(own, k=n)) for own in by_model.values() for _ in range(GATES)]
     return statistics.fmean(failed)
 
 
