@@ -160,7 +160,7 @@ def test_check_refuses_a_threshold_below_the_self_test(
     cmx: Cli, runs: dict[str, Path], stand_in_pairs: Callable[..., list[str]]
 ) -> None:
     found = floor.Floor(
-        RUN.machine, "ci", "2026-01-01", 0.05, 10, 3.0, {}, {}, 0.0, 0.0, 0.0, {"90": 0.04}
+        RUN.machine, "ci", "2026-01-01", 0.05, 10, 3.0, {}, {}, {}, 0.0, 0.0, 0.0, {"90": 0.04}
     )
     floor.write(found, floor.writable_path(RUN.machine))
     arguments = (runs["base"], "--baseline", runs["base"], "--threshold", "2%")
