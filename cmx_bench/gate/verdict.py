@@ -11,7 +11,9 @@ from cmx_bench.metrics import Metric
 
 # INCOMPARABLE and NEW are not judged: counted and shown, neither passed nor failed.
 State: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE", "INCOMPARABLE", "NEW"]
-# Of a whole verdict; the last where both sides ran the same code.
+# The states of what is judged, the worst first.
+JUDGED: tuple[Literal["FAIL", "INCONCLUSIVE", "PASS"], ...] = ("FAIL", "INCONCLUSIVE", "PASS")
+# Of a whole verdict; the last where no comparison is judged.
 Outcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOTHING COMPARED"]
 # What follows from an undecided verdict: it fails, it passes, or it passes with a warning.
 Policy: TypeAlias = Literal["fail", "pass", "warn"]
@@ -119,14 +121,10 @@ class Verdict:
 
     @property
     def state(self) -> Outcome:
-        """NOTHING COMPARED where the code of all sides is the same, and so nothing was measured;
-        FAIL where anything failed or nothing was judged, then INCONCLUSIVE, else PASS."""
-        states = self.counts
-        if self.contrasts and not self.comparisons:
-            return "NOTHING COMPARED"
-        if states["FAIL"] or not states["PASS"] + states["INCONCLUSIVE"]:
-            return "FAIL"
-        return "INCONCLUSIVE" if states["INCONCLUSIVE"] else "PASS"
+        """FAIL where any comparison failed, then INCONCLUSIVE, then PASS; NOTHING COMPARED where
+        none was judged, or none made because all sides run the same code."""
+        counts = self.counts
+        return next((state for state in JUDGED if counts[state]), "NOTHING COMPARED")
 
     @property
     def let_through(self) -> bool:
@@ -137,7 +135,7 @@ class Verdict:
     def untimed(self) -> bool:
         """Whether there are sampled metrics and none of them was judged."""
         sampled = [one.state for one in self.comparisons if not one.metric.exact]
-        return bool(sampled) and not {"PASS", "FAIL", "INCONCLUSIVE"} & {*sampled}
+        return bool(sampled) and not {*JUDGED} & {*sampled}
 
     @property
     def counts(self) -> Counter[State]:

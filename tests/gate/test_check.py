@@ -232,12 +232,12 @@ def test_a_quick_run_decides_nothing(judge: Callable[..., Verdict], side: str) -
         judge(**{side: dataclasses.replace(RUN, quick=True)})
 
 
-def test_nothing_compared_fails(judge: Callable[..., Verdict]) -> None:
+def test_where_nothing_can_be_judged_nothing_is_compared(judge: Callable[..., Verdict]) -> None:
     only = make_run(PAPER[:2], measures=("throughput",))
     moved = dataclasses.replace(only, environments={"e1": ENVIRONMENT | {"torch": "2.99"}})
     verdict = judge(make_records(moved), moved, make_records(only), only)
     assert verdict.counts == {"INCOMPARABLE": 2}
-    assert verdict.state == "FAIL"
+    assert verdict.state == "NOTHING COMPARED"
 
 
 def test_a_missing_model_fails(judge: Callable[..., Verdict]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -95,6 +96,18 @@ def test_check_exits_as_it_judges(
     assert got == code, err
     assert says in out
     assert "no self-test of this machine" in out
+
+
+def test_a_check_that_can_judge_nothing_is_no_regression(cmx: Cli, tmp_path: Path) -> None:
+    here = make_run(PAPER[:1], measures=("throughput",))
+    (environment,) = here.environments.values()
+    elsewhere = dataclasses.replace(here, environments={"e1": environment | {"torch": "2.99"}})
+    base = write_folder_anew(tmp_path / "here", here, make_records(here))
+    run = write_folder_anew(tmp_path / "elsewhere", elsewhere, make_records(elsewhere))
+    code, out, _ = cmx("check", run, "--baseline", base)
+    assert code == 2
+    assert out.startswith("NOTHING COMPARED: no metric of any model can be judged (1 incomparable)")
+    assert "measured elsewhere: torch" in out
 
 
 @pytest.mark.parametrize(

@@ -151,9 +151,9 @@ def test_golden(name: str) -> None:
         ),
         (
             [made(f"m{place}", "INCOMPARABLE") for place in range(20)],
-            "FAIL: nothing was compared (20 incomparable)",
+            "NOTHING COMPARED: no metric of any model can be judged (20 incomparable)",
         ),
-        ([], "FAIL: nothing was compared (no pairs)"),
+        ([], "NOTHING COMPARED: neither side has any values"),
         (
             [made("deit", "FAIL", "params", base=10.0, head=11.0, slowdown=0.1), unsure()],
             "FAIL: 1 of 2 comparisons worse (Deit parameters: 10 → 11, 10 % higher); "
@@ -317,7 +317,7 @@ def test_junit_is_red_where_nothing_was_compared() -> None:
         assert suite is not None
         assert suite.attrib["failures"] == "1"
         [failure] = suite.findall("testcase/failure")
-        assert "nothing was compared" in failure.attrib["message"]
+        assert failure.attrib["message"].startswith("NOTHING COMPARED: ")
 
 
 def test_charts_get_what_is_better_higher_each_once() -> None:
@@ -381,7 +381,7 @@ def test_an_undecided_comparison_is_annotated_by_the_policy(policy: Policy, kind
 
 def test_a_verdict_on_nothing_is_an_error_too() -> None:
     assert github.workflow_commands(verdict()) == [
-        "::error title=FAIL::FAIL: nothing was compared (no pairs)"
+        "::error title=NOTHING COMPARED::NOTHING COMPARED: neither side has any values"
     ]
     assert github.workflow_commands(verdict(even("deit"))) == []
 

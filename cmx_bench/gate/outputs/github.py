@@ -21,7 +21,7 @@ _PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 def workflow_commands(verdict: Verdict) -> list[str]:
     """Workflow commands, to be printed a line each: an error for what failed, a warning for what
-    is undecided (a notice where it is to pass), and an error where nothing was judged."""
+    is undecided (a notice where it is to pass), and an error where nothing was compared."""
     commands: dict[State, str] = {"FAIL": "error", "INCONCLUSIVE": _UNDECIDED[verdict.policy]}
     found = [
         _command(
@@ -32,7 +32,7 @@ def workflow_commands(verdict: Verdict) -> list[str]:
         for one in ordered(verdict)
         if one.state in commands
     ]
-    if not found and verdict.state in {"FAIL", "NOTHING COMPARED"}:
+    if verdict.state == "NOTHING COMPARED":
         return [_command("error", verdict.state, headline(verdict))]
     return found
 

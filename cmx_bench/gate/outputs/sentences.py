@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from cmx_bench import units
 from cmx_bench.gate.outputs import code_in_use
-from cmx_bench.gate.verdict import Comparison, Policy, State, Verdict
+from cmx_bench.gate.verdict import JUDGED, Comparison, Policy, State, Verdict
 from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Fact
 from cmx_bench.units import counted, plain
 
 # In every output the comparisons stand in this order.
-ORDER: tuple[State, ...] = ("FAIL", "INCONCLUSIVE", "PASS", "NEW", "INCOMPARABLE")
-_JUDGED = ORDER[:3]
+ORDER: tuple[State, ...] = (*JUDGED, "NEW", "INCOMPARABLE")
 _TIMED = ("s", "images/s")
 _POLICIES: Mapping[Policy, str] = {
     "fail": "exits with 3; --inconclusive warn or pass lets it through",
@@ -38,12 +37,9 @@ def title(suite: str, sides: Mapping[str, str], device: str, threshold: float) -
 
 def headline(verdict: Verdict) -> str:
     """The whole verdict on one line: "FAIL: 1 of 20 comparisons slower (…)"."""
-    judged = [one for one in verdict.comparisons if one.state in _JUDGED]
+    judged = [one for one in verdict.comparisons if one.state in JUDGED]
     if verdict.state == "NOTHING COMPARED":
-        return one_line(f"{verdict.state}: {code_in_use.nothing(verdict)}")
-    if not judged:
-        text = f"nothing was compared ({_counted(verdict, ('INCOMPARABLE', 'NEW')) or 'no pairs'})"
-        return one_line(f"{verdict.state}: {text}")
+        return one_line(f"{verdict.state}: {_nothing_compared(verdict)}")
     if verdict.state == "FAIL":
         text = _failed(judged, verdict)
     elif verdict.state == "INCONCLUSIVE":
@@ -51,6 +47,13 @@ def headline(verdict: Verdict) -> str:
     else:
         text = _passed(judged, verdict)
     return one_line(f"{verdict.state}: {'; '.join([text, *_not_judged(verdict)])}")
+
+
+def _nothing_compared(verdict: Verdict) -> str:
+    if verdict.comparisons:
+        not_judged = _counted(verdict, ("INCOMPARABLE", "NEW"))
+        return f"no metric of any model can be judged ({not_judged})"
+    return code_in_use.nothing(verdict) if verdict.contrasts else "neither side has any values"
 
 
 def _failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
