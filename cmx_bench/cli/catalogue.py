@@ -69,7 +69,10 @@ def match(
         except MatchError as error:
             refused[family] = str(error)
     if matches:
-        draw(partial(render, matches)) if format == "table" else give(render(matches, 0, False))
+        if format == "table":
+            draw(partial(render, matches))
+        else:
+            give(render(matches, 0, False))
     if refused:
         first, *others = refused
         more = f"; nor is there one of {', '.join(others)}" if others else ""
