@@ -33,10 +33,10 @@ class Plot:
 
 
 class NothingToDrawError(ValueError):
-    """A figure has nothing to show; the text is its title."""
+    """A figure has nothing to show: its title, and why."""
 
-    def __str__(self) -> str:
-        return f"{self.args[0]}: left out, because no model has the values for it"
+    def __init__(self, title: str, reason: str = "no model has the values for it") -> None:
+        super().__init__(f"{title}: left out, because {reason}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,15 @@ def confusion(
     predictions: DataFrame, ax: Axes | None = None, *, setting: str | None = None
 ) -> Axes:
     """A confusion matrix for each model, of the predictions that `cmx_bench.predictions` gives, or
-    of a part of them: shares of the images of a class, and their numbers."""
+    of a part of them: shares of the images of a class, and their numbers.
+
+    Args:
+        setting: the key of the setting, where there are several.
+
+    Raises:
+        ValueError: there is no such setting, none is chosen among several, or there is nothing to
+            draw: no prediction, or of more than `MOST_CLASSES` classes none that is confused.
+    """
     settings = list(map(str, predictions["setting"].unique()))
     if setting is None and len(settings) > 1:
         listed = ", ".join(settings)
@@ -83,6 +91,8 @@ def _plot(predictions: DataFrame, key: str, name: str) -> Plot:
         raise NothingToDrawError(title)
     known = classes_of(predictions)
     classes = known if len(known) <= MOST_CLASSES else _most_confused(predictions, known)
+    if not classes:
+        raise NothingToDrawError(title, f"no model confuses any of the {len(known)} classes")
     accuracy = predictions.groupby("model", observed=True)["right"].mean()
     large = len(classes) > _LARGE
     most = _MOST_LARGE if large else _MOST_MODELS
@@ -210,8 +220,8 @@ def _number(ax: Axes, cells: DataFrame, grid: _Grid, room: float) -> None:
     from cmx_bench.present.drawing.theme import LABEL
 
     size = LABEL * canvas.em()
-    widest = max(canvas.text_width(str(images), size) for images in cells["images"])
-    if widest > 0.9 * room:
+    widths = (canvas.text_width(str(images), size) for images in cells["images"])
+    if max(widths, default=0.0) > 0.9 * room:
         return
     for model, row, column, images, _ in cells.itertuples(index=False, name=None):
         left, top = grid.corner(model)

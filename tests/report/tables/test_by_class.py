@@ -101,6 +101,13 @@ def test_the_figure_has_a_cell_for_each_pair_that_was_said(classes: int) -> None
     assert MODELS[0].label in drawn.svg
 
 
+def test_of_many_classes_that_nobody_confuses_there_is_no_figure() -> None:
+    report = made(by_class.MOST_CLASSES + 1)
+    said = classwise.of_votes(report.votes, {one.name: one.label for one in MODELS})
+    with pytest.raises(ValueError, match="left out, because no model confuses any of the 21 class"):
+        cmx_bench.plot.confusion(said[said["model"] == MODELS[1].name])
+
+
 def test_every_format_has_them_and_names_are_text() -> None:
     report = made(3, ("cat", "<b>dog</b>", "owl"))
     page = RENDERERS["html"](report)
