@@ -179,15 +179,20 @@ def other_words(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     Args:
         old, new: the details of the one and the other.
     """
-    then, now = (
-        {name: word["by"] for name, word in one.get("given", {}).items()} for one in (old, new)
-    )
+    then, now = ({name: _word(word) for name, word in details.get("given", {}).items()}
+                 for details in (old, new))  # fmt: skip
     differing = [
         f"{name} {then.get(name, 'no word')}, now {now.get(name, 'no word')}"
         for name in sorted(then | now)
         if then.get(name) != now.get(name)
     ]
     return f"counted by other words: {', '.join(differing)}" if differing else ""
+
+
+def _word(word: Mapping[str, Any]) -> str:
+    """`zero`, or the function with the hash of its code: `ours.rules:gram (sha256 3f5a09c1)`."""
+    origin = word.get("origin")
+    return f"{word['by']} (sha256 {origin['sha256'][:8]})" if origin else str(word["by"])
 
 
 def exact(empty: Comparison, old: float, new: float) -> Comparison:

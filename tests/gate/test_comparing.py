@@ -23,16 +23,17 @@ CELL = Cell(
 )
 
 
-def word(by: str) -> dict[str, Any]:
+def word(by: str, sha256: str = "") -> dict[str, Any]:
     """The details of a count that rests on a word of the user's."""
-    return {"given": {"ours::gram": {"by": by, "macs": 7}}}
+    origin = {"origin": {"file": "ours.py", "sha256": sha256}} if sha256 else {}
+    return {"given": {"ours::gram": {"by": by, "macs": 7, **origin}}}
 
 
 @pytest.mark.parametrize(
     ("base", "head", "state", "reason"),
     [
         ({}, {}, "FAIL", "an exact metric changed"),
-        (word("ours:gram"), word("ours:gram"), "FAIL", "an exact metric changed"),
+        (word("ours:gram", "01"), word("ours:gram", "01"), "FAIL", "an exact metric changed"),
         (
             word("ours:gram"),
             word("zero"),
@@ -40,6 +41,13 @@ def word(by: str) -> dict[str, Any]:
             "counted by other words: ours::gram ours:gram, now zero",
         ),
         ({}, word("zero"), "INCOMPARABLE", "counted by other words: ours::gram no word, now zero"),
+        (
+            word("ours:gram", "0123456789"),
+            word("ours:gram", "abcdefabcd"),
+            "INCOMPARABLE",
+            "counted by other words: ours::gram ours:gram (sha256 01234567), now ours:gram (sha256 "
+            "abcdefab)",
+        ),
     ],
 )
 def test_macs_by_other_words_are_not_compared(
