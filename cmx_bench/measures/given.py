@@ -16,21 +16,22 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from cmx_bench.cell import ZERO
-from cmx_bench.errors import CountError, first_line
+from cmx_bench.errors import CountError, first_line, nearest
 from cmx_bench.models import importing
 from cmx_bench.models.importing import Origin
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the user says of one operator; `target` is ``ZERO``, or the `module:function`."""
+    """What the user says of one operator; `target` is ``ZERO``, or the `module:function` that
+    `function` is."""
 
     operator: str
     target: str
     function: Callable[..., object]
 
     def macs(self, func: Any, args: Any, named: Any, output: Any) -> int:
-        """The MACs of one call.
+        """The MACs of one call of the overload `func`, by its arguments and its output.
 
         Raises:
             CountError: the function fails, or gives none.
@@ -40,8 +41,8 @@ class Word:
         try:
             count = self.function(*shaped(positional), **shaped(keywords), out_shape=shaped(output))
         except Exception as error:  # a user's code raises anything
-            told = f"{type(error).__name__}: {first_line(error)}"
-            raise CountError(f"{self.target} fails to count {self.operator}: {told}") from error
+            problem = f"{type(error).__name__}: {first_line(error)}"
+            raise CountError(f"{self.target} fails to count {self.operator}: {problem}") from error
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             raise CountError(
                 f"{self.target} counts {self.operator}: expected MACs, a whole number from 0 on, "
@@ -57,7 +58,7 @@ def words(counted_by: Mapping[str, str]) -> dict[str, Word]:
     """The user's words by their operators, the functions imported.
 
     Raises:
-        CountError: a function cannot be imported.
+        CountError: a function cannot be imported, or is none.
     """
     return {
         name: Word(name, target, _function(name, target)) for name, target in counted_by.items()
@@ -67,18 +68,21 @@ def words(counted_by: Mapping[str, str]) -> dict[str, Word]:
 def _function(name: str, target: str) -> Callable[..., object]:
     if target == ZERO:
         return lambda *args, **named: 0
-    module, _, function = target.partition(":")
+    module_name, _, function_name = target.partition(":")
     try:
-        found = getattr(importing.module_of(module), function)
+        module = importing.module_of(module_name)
+        function: object = getattr(module, function_name, None)
     except BaseException as error:  # a user's module raises anything
-        told = f"{type(error).__name__}: {first_line(error)}"
+        problem = f"{type(error).__name__}: {first_line(error)}"
         raise CountError(
-            f"{target}, which is to count {name}, cannot be imported: {told}"
+            f"{target}, which is to count {name}, cannot be imported: {problem}"
         ) from error
-    if not callable(found):
-        raise CountError(f"{target}, which is to count {name}, is no function")
-    rule: Callable[..., object] = found
-    return rule
+    if not callable(function):
+        known = [key for key, value in vars(module).items() if callable(value)]
+        raise CountError(
+            f"{target}, which is to count {name}, is no function{nearest(function_name, known)}"
+        )
+    return function
 
 
 def bound(schema: Any, args: Any, named: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -93,10 +97,12 @@ def bound(schema: Any, args: Any, named: Any) -> tuple[list[Any], dict[str, Any]
     return positional, keywords
 
 
-def told(counted_by: Mapping[str, str], macs: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """What a record says of the words that a count rests on, by their operators.
+def details(counted_by: Mapping[str, str], macs: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """What a record says of the words that a count rests on, by their operators: `by` what they are
+    counted, their MACs for one image and the `origin` of a function.
 
     Args:
+        counted_by: see `cell.Model`.
         macs: of each operator that was met.
     """
     return {
@@ -106,5 +112,5 @@ def told(counted_by: Mapping[str, str], macs: Mapping[str, int]) -> dict[str, di
 
 
 def _origin(target: str) -> dict[str, Origin]:
-    found = {} if target == ZERO else importing.origin(target)
-    return {"origin": found} if found else {}
+    origin = {} if target == ZERO else importing.origin(target)
+    return {"origin": origin} if origin else {}

@@ -15,7 +15,7 @@ def measure(model: Model, setting: Setting) -> Watched:
     """
     size = setting.image_size
     counts = count(lambda: build(model, size), size, counted_by=model.counted_by)
-    words = given.told(model.counted_by, counts.given)
+    words = given.details(model.counted_by, counts.given)
     return Watched(
         {"macs": [counts.macs], "activations": [counts.activations]},
         details={"given": words} if words else {},

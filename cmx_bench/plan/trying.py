@@ -1,4 +1,4 @@
-"""What a fresh process does to try one user's model for a plan."""
+"""What a fresh process does to try a user's model, or his rules, for a plan."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from cmx_bench.cell import Model
 from cmx_bench.designs.search import Quantity
+from cmx_bench.errors import CountError
+from cmx_bench.measures import given
 from cmx_bench.plan import Cost, estimates, resolving
 
 
@@ -15,6 +17,22 @@ def costs(model: Model, sizes: Mapping[int, int]) -> dict[int, Cost]:
     """What it costs at each image size, which are given with the batches to try."""
     _print_nothing()
     return {size: estimates.cost(model, size, batch) for size, batch in sizes.items()}
+
+
+def refused_rules(rules: Mapping[str, str]) -> dict[str, str]:
+    """Why functions cannot count operators, by the names of these; empty where all can.
+
+    Args:
+        rules: the `module:function` of each operator.
+    """
+    _print_nothing()
+    refused: dict[str, str] = {}
+    for name, target in rules.items():
+        try:
+            given.words({name: target})
+        except CountError as error:
+            refused[name] = str(error)
+    return refused
 
 
 def amount(quantity: Quantity, model: Model, image_size: int) -> int:

@@ -35,15 +35,18 @@ class Tried:
 
 
 def tried(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:
-    """Builds and runs the users' models of a trusted suite; without any it starts no process.
+    """Imports the functions that count operators, and builds and runs the users' models, of a
+    trusted suite; without any it starts no process.
 
     Args:
         call: runs functions where the models are found.
 
     Raises:
         PlanError: there is no such device.
+        SuiteError: a function cannot be imported, with its place in the file.
     """
     suite = suite_file.suite
+    _refuse_rules(suite_file, call)
     models = {
         entry.name: replace(model_of(entry, suite.num_classes), counted_by=suite.macs.words)
         for entry in suite.models
@@ -67,6 +70,21 @@ def tried(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:
         for size in matched_sizes(suite_file, entry)
     }
     return Tried(costs, {key: _amount(key, model, limit, call) for key, model in matched.items()})
+
+
+def _refuse_rules(suite_file: SuiteFile, call: Call) -> None:
+    suite = suite_file.suite
+    if not suite.macs.rules:
+        return
+    limit = min(suite.timeout, _LONGEST)
+    try:
+        refused = call(Target.REFUSED_RULES, suite.macs.rules, timeout=limit)
+    except ProcessError as error:
+        raise suite_file.document.error(
+            ("macs", "rules"), f"rules: the process that imports them {error}"
+        ) from None
+    for name, why in refused.items():
+        raise suite_file.document.error(("macs", "rules", name), f"rules: {why}")
 
 
 def model_of(entry: ModelEntry, num_classes: int) -> Model:

@@ -14,6 +14,7 @@ class Target(StrEnum):
     CHECK_INSTALLATION = "cmx_bench.worker.machine:check_installation"
     RESOLVE_DEVICE = "cmx_bench.worker.machine:resolve_device"
     TRY = "cmx_bench.plan.trying:costs"
+    REFUSED_RULES = "cmx_bench.plan.trying:refused_rules"
     COUNT_USERS = "cmx_bench.plan.trying:amount"
     MAKE_PLAN = "cmx_bench.plan.making:make_plan"
     COUNT = "cmx_bench.plan.resolving:amount"

@@ -104,7 +104,7 @@ def test_a_function_gets_every_argument_and_all_outputs() -> None:
         ("own_rules:half", "own_rules:half counts own::gram: expected MACs, a whole number .* 0.5"),
         ("own_rules:fails", "own_rules:fails fails to count own::gram: ValueError: no such shape"),
         ("own_rules:number", "own_rules:number, which is to count own::gram, is no function"),
-        ("own_rules:gone", "own_rules:gone, which .* cannot be imported: AttributeError"),
+        ("own_rules:gran", "own_rules:gran, .* is no function, did you mean 'gram'"),
         ("no_rules:gram", "no_rules:gram, which .* cannot be imported: ModuleNotFoundError"),
     ],
 )

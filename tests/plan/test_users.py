@@ -107,6 +107,23 @@ def test_one_that_others_match_and_nobody_can_count(suite_of: Callable[..., Suit
         making.make(file, CPU, allow_import=True, tried=tried)
 
 
+@pytest.mark.parametrize(
+    ("function", "problem"),
+    [
+        ("kill", "misbuilt_models:kill, which is to count own::gram, is no function"),
+        ("god", "misbuilt_models:god, .*, is no function, did you mean 'good'?"),
+    ],
+)
+def test_a_function_that_is_to_count_and_is_none(
+    write_suite: Any, suite_of: Callable[..., SuiteFile], function: str, problem: str
+) -> None:
+    suite_of("good'")  # writes the module
+    text = TINY + f"macs: {{rules: {{own::gram: 'misbuilt_models:{function}'}}}}\n"
+    file = suite.load(str(write_suite(text)), trusted=True)
+    with pytest.raises(SuiteError, match=f":9:27: rules: {problem}"):
+        users.tried(file, "cpu")
+
+
 def test_without_such_models_no_process_is_started(tiny: SuiteFile) -> None:
     def call(target: str, *arguments: object, timeout: float | None = None) -> None:
         raise AssertionError(target)
