@@ -87,10 +87,14 @@ def _paper(tables: Iterable[Sequence[_Layout]]) -> float:
 def _lines(table: Table, layouts: Sequence[_Layout]) -> Iterator[str]:
     columns = f"{{@{{}}{''.join(layout.spec for layout in layouts)}@{{}}}}"
     caption = rf"\caption{{{escaped(table.title)}}}\label{{tab:{table.key.replace('_', '-')}}}"
+    below = [rf"\par {line}" for line in _below(table)]
+    if not table.rows:
+        yield from (r"\begin{table}[htbp]", r"\scriptsize\raggedright", caption)
+        yield from (rf"\par {escaped(table.none)}", *below, r"\end{table}")
+        return
     headings = _row(escaped(column.heading) for column in table.columns)
     head = [r"\toprule", *_groups(table.columns), headings, r"\midrule"]
     rows = [_row(map(_cell, row, layouts)) for row in table.rows]
-    below = [rf"\par {line}" for line in _below(table)]
     if sum(max(map(_height, row, layouts), default=1) for row in table.rows) > _MOST_LINES:
         yield from (r"\begingroup\scriptsize\raggedright", rf"\begin{{longtable}}{columns}")
         yield from (rf"{caption}\\", *head, r"\endfirsthead", *head, r"\endhead")

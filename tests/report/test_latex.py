@@ -90,7 +90,7 @@ def report(request: pytest.FixtureRequest) -> Report:
 def test_the_document_can_be_compiled(report: Report) -> None:
     text = RENDERERS["latex"](report)
     assert text.startswith(r"\documentclass") and text.endswith("\\end{document}\n")
-    shown = tables(report)
+    shown = [table for table in tables(report) if table.rows]
     grouped = sum(any(column.group for column in table.columns) for table in shown)
     assert check(text) == sum(len(table.rows) + 1 for table in shown) + grouped
 
@@ -151,6 +151,13 @@ def test_long_tables_go_on_over_pages() -> None:
     assert r"\begin{tabular}" in latex.table(small(40))
     assert r"\begin{longtable}" in latex.table(small(41))
     assert check(latex.table(small(41))) == 42
+
+
+def test_a_table_without_rows_says_so_and_has_no_heads() -> None:
+    text = latex.table(small(0))
+    check(text)
+    assert r"\par None." in text and r"\par So it is." in text
+    assert "tabular" not in text and "longtable}" not in text.split(r"\fi", 1)[1]
 
 
 def test_a_column_of_pictures_alone_has_a_width() -> None:
