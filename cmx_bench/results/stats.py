@@ -11,7 +11,8 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its 95 % interval over `n` processes or images; none over a single process."""
+    """A value with its 95 % interval over `n` processes or images; none over a single process, and
+    none that is wider than a float can say."""
 
     value: float
     low: float | None
@@ -63,8 +64,17 @@ def of_medians(medians: Sequence[float], level: float = 0.95) -> Estimate:
     if min(medians) <= 0:
         return _student(medians, level)
     plain = _student([math.log(median) for median in medians], level)
-    low, high = (None if edge is None else math.exp(edge) for edge in (plain.low, plain.high))
-    return Estimate(math.exp(plain.value), low, high, plain.n)
+    assert plain.low is not None and plain.high is not None
+    return Estimate(math.exp(plain.value), *_edges(plain.low, plain.high), plain.n)
+
+
+def _edges(low: float, high: float) -> tuple[float | None, float | None]:
+    """The edges of an interval of logarithms on the plain scale; none where processes are worlds
+    apart, and no float is as large as its end."""
+    try:
+        return math.exp(low), math.exp(high)
+    except OverflowError:
+        return None, None
 
 
 def _student(values: Sequence[float], level: float) -> Estimate:
@@ -220,10 +230,8 @@ def ratio(base: Sequence[float], head: Sequence[float]) -> Estimate:
         sides = [of_medians(side).value for side in (base, head)]
         return Estimate(sides[1] / sides[0], None, None, 1)
     change = unpaired(base, head)
-    value, low, high = (
-        math.exp(one) for one in (change.value, change.bound(0.025), change.bound(0.975))
-    )
-    return Estimate(value, low, high, min(len(base), len(head)))
+    edges = _edges(change.bound(0.025), change.bound(0.975))
+    return Estimate(math.exp(change.value), *edges, min(len(base), len(head)))
 
 
 @cache  # resampled gates ask for the same few again and again

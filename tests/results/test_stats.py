@@ -27,6 +27,12 @@ def test_one_process_gives_no_interval() -> None:
     assert got.relative_half_width is None
 
 
+def test_processes_that_are_worlds_apart_give_no_interval() -> None:
+    got = stats.of_medians([1.0, 1e200])
+    assert (got.value, got.low, got.high, got.n) == (pytest.approx(1e100), None, None, 2)
+    assert stats.ratio([1.0, 1e200], [1.0, 1.0]).high is None
+
+
 def test_zero_has_no_logarithm() -> None:
     got = stats.estimate([[0.0], [2.0]])
     assert got.value == 1.0
