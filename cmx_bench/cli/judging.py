@@ -210,23 +210,26 @@ def _policy_of(word: str) -> Policy:
 
 
 def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
-    """Shows a verdict, here and where CI looks for it, and exits with its code."""
+    """Shows a verdict, here and where CI looks for it, and exits with its code. Paths of this
+    machine are shown on its terminal alone."""
     from cmx_bench.gate import outputs
     from cmx_bench.gate.history import rows, trends
     from cmx_bench.gate.outputs import console, github
+    from cmx_bench.results import public
 
     verdict = replace(verdict, command=_command())
     draw(lambda width, colours: console.text(verdict, width, colours).rstrip("\n"))
+    shown: Verdict = public.shortened(verdict)
     tables = [rows.of_changes(past, out)] if past else []
     for table in tables:
         say(*rows.lines(table))
     if out is not None:
         drawings = trends.drawings(past) if past else []
-        outputs.write(verdict, out, drawings, tables)
+        outputs.write(shown, out, drawings, tables)
         say(out / "verdict.html")
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        github.append_summary(verdict, Path(summary))
-        say(*github.workflow_commands(verdict))
+        github.append_summary(shown, Path(summary))
+        say(*github.workflow_commands(shown))
     if verdict.let_through:
         if verdict.policy == "warn":
             note("warning: undecided, which --inconclusive warn lets through")

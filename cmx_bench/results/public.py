@@ -1,7 +1,7 @@
-"""What a run and its records say to others: without paths of the machine that measured them.
+"""What runs and verdicts say to others: without paths of the machine that measured them.
 
-run.json and records.jsonl keep them, for a run goes on where its images and weights lie. Whoever
-reads a run to show it reads it through here.
+run.json, records.jsonl and gate.json keep them, for a run goes on where its images and weights lie.
+Whoever shows a run or a verdict to others has it through here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def public(run: Run, records: Iterable[Record]) -> tuple[Run, list[Record]]:
     Claims stay as they are: in a check a slash divides.
     """
     named = {one.name: getattr(run, one.name) for one in dataclasses.fields(run)}
-    changed = {name: _shortened(value) for name, value in named.items() if name != "claims"}
+    changed = {name: shortened(value) for name, value in named.items() if name != "claims"}
     return dataclasses.replace(run, **changed), [_record(record) for record in records]
 
 
@@ -54,26 +54,27 @@ def _shown(path: str) -> str:
 
 
 def _record(record: Record) -> Record:
-    reason, details = without_folders(record.reason), _shortened(record.details)
+    reason, details = without_folders(record.reason), shortened(record.details)
     if reason == record.reason and details is record.details:
         return record
     return dataclasses.replace(record, reason=reason, details=details)
 
 
-def _shortened(value: Any) -> Any:
-    """A value with every text in it shortened; the same one where nothing changes."""
+def shortened(value: Any) -> Any:
+    """A value of this type, such as a verdict, with the absolute paths in all of its texts
+    shortened; the same one where nothing changes. Keys of mappings stay."""
     if isinstance(value, str):
         return without_folders(value)
     if isinstance(value, Mapping):
-        changed = {key: _shortened(one) for key, one in value.items()}
+        changed = {key: shortened(one) for key, one in value.items()}
         return value if all(changed[key] is value[key] for key in value) else changed
     if isinstance(value, list | tuple):
-        items = [_shortened(one) for one in value]
+        items = [shortened(one) for one in value]
         same = all(new is old for new, old in zip(items, value, strict=True))
         return value if same else type(value)(items)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
-        changed = {name: _shortened(one) for name, one in fields.items()}
+        changed = {name: shortened(one) for name, one in fields.items()}
         same = all(changed[name] is fields[name] for name in fields)
         return value if same else dataclasses.replace(value, **changed)
     return value

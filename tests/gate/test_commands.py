@@ -143,7 +143,11 @@ def test_check_writes_what_ci_reads(
     assert len(suite.findall(".//failure")) == 2  # against the baseline and the anchor
     rates = json.loads(Path("verdict/benchmark.json").read_text())
     assert {one["unit"] for one in rates} == {"images/s"}
-    assert "FAIL: " in (tmp_path / "summary.md").read_text()
+    summary = (tmp_path / "summary.md").read_text()
+    assert "FAIL: " in summary
+    assert str(tmp_path) in out  # and in no file that others read
+    texts = [(Path("verdict") / name).read_text(encoding="utf-8") for name in OUTPUTS]
+    assert not any(str(tmp_path) in text for text in (summary, *texts))
     assert "Change points over 4 runs of paper" in out
     assert list(Path("verdict/figures").glob("history-throughput-*.svg"))
 

@@ -12,7 +12,7 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.gate.history import History, PastRun, Point, Series
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.metrics import METRICS
-from cmx_bench.results import environment, frame, records, summary
+from cmx_bench.results import environment, frame, public, records, summary
 from cmx_bench.results.executions import Execution, executions, majorities
 from cmx_bench.results.records import Environment, Run
 from cmx_bench.results.summary import Result
@@ -65,7 +65,8 @@ def read(folder: Path, like: Run | None = None) -> History:
             _refuse_copy(another, measured)
             measured.append(another)
         except RecordsError as error:  # a page that others read names no folder above
-            left_out.append(str(error).replace(f"{folder}{os.sep}", ""))
+            reason = str(error).replace(f"{folder}{os.sep}", "")
+            left_out.append(public.without_folders(reason))
     measured.sort(key=lambda one: one.run.created)
     names = _names([one.run.machine for one in measured])
     runs = {str(one.folder): _past(one, name) for one, name in zip(measured, names, strict=True)}
