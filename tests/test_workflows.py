@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from .workflows import Runner
 ROOT = Path(__file__).parent.parent
 WORKFLOW = workflows.read(ROOT / "docs/ci/gate.yml")
 SHORT = workflows.read(ROOT / "docs/ci/gate-by-action.yml")
+PAGES = workflows.read(ROOT / "docs/ci/pages.yml")
 ACTION = workflows.read(ROOT / "action.yml")
-DOCUMENTS = (WORKFLOW, SHORT, ACTION)
+DOCUMENTS = (WORKFLOW, SHORT, PAGES, ACTION)
 SUITE = """\
 name: tiny
 models: [MODEL]
@@ -85,8 +87,10 @@ def committed(folder: Path, code: Path, *contents: str) -> Path:
     return folder
 
 
-def git(folder: Path, *arguments: str) -> None:
-    subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True)
+def git(folder: Path, *arguments: str) -> str:
+    """What git prints."""
+    line = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(line, check=True, capture_output=True, text=True).stdout
 
 
 def runner(repository: Path, temporary: Path, real: str = "true") -> Runner:
@@ -126,7 +130,7 @@ def run(document: dict[str, Any], on: Runner, **given: str) -> subprocess.Comple
         on.context.update(workflows.inputs(document, given))
     else:
         assert given.keys() <= document["env"].keys()
-        on = Runner(on.workspace, on.temporary, on.variables | document["env"] | given, on.context)
+        on = replace(on, variables=on.variables | document["env"] | given)
     for step in workflows.steps(document):
         if "run" in step:
             done = workflows.run(step, on)
@@ -206,6 +210,32 @@ def test_more_options_and_packages_are_words_as_a_shell_has_them(
     assert package[4:] == ["-r", "needs.txt", "einops>=0.8"]
     assert judge[-3:] == ["--only", "a b", "--allow-import"]
     assert judge[4:8] == ["--base", "TEMP/base/src", "--head", "src"]
+
+
+# A Python that leaves a run's page in place of measuring, and tells that one run is left out.
+MEASURES = """\
+#!/usr/bin/env bash
+case "$3" in
+  run) mkdir -p "$6" && echo "$6" > "$6/report.html" ;;
+  history) ls "$4/runs" > "$4/history.html"; exit 4 ;;
+esac
+"""
+
+
+def test_pages_are_kept_on_a_branch(theirs: Path, tmp_path: Path) -> None:
+    """Which the first push begins."""
+    real = tmp_path / "measures"
+    real.write_text(MEASURES)
+    real.chmod(0o755)
+    for commit in ("aaa", "bbb"):
+        folder = tmp_path / commit
+        folder.mkdir()
+        on = runner(theirs, folder, str(real))
+        done = run(PAGES, replace(on, variables={**on.variables, "GITHUB_SHA": commit}))
+        assert done.returncode == 0, done.stdout
+    kept = git(theirs, "ls-tree", "-r", "--name-only", "pages").split()
+    assert kept == ["history.html", "runs/aaa/report.html", "runs/bbb/report.html"]
+    assert git(theirs, "show", "pages:history.html").split() == ["aaa", "bbb"]
 
 
 # --- what is refused ------------------------------------------------------------------------------
