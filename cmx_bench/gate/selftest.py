@@ -221,13 +221,14 @@ def lines(found: Floor) -> Iterator[str]:
 
 
 def _told(bias: Mapping[str, Bias]) -> str:
-    """Whether a side is favoured; rounded to hundredths of a per cent, of which a pair is sure."""
-    shown = {
-        name: f"{100 * one.mean:+.2f} ± {100 * one.half_width:.2f} %" for name, one in bias.items()
-    }
-    told = (
-        f"nothing changed: head is slower by {shown['head']}, "
-        f"the process begun first by {shown['first']}"
+    """Whether a side, or the process that was begun first, is favoured."""
+
+    def shown(slower: Bias) -> str:
+        mean = f"{100 * slower.mean:+.2f}".replace("-", "−")
+        return f"{mean} ± {100 * slower.half_width:.2f} %"
+
+    is_left = any(abs(slower.mean) > slower.half_width for slower in bias.values())
+    return (
+        f"nothing changed: head is slower by {shown(bias['head'])}, the process begun first by "
+        f"{shown(bias['first'])} (99 %): {'a bias is left' if is_left else 'no bias is seen'}"
     )
-    left = [one for one in bias.values() if abs(one.mean) > one.half_width]
-    return f"{told} (99 %): " + ("a bias is left" if left else "no bias is seen")
