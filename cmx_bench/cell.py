@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeAlias
 
@@ -10,7 +10,8 @@ from pydantic import Field
 
 Positive: TypeAlias = Annotated[int, Field(ge=1, lt=2**63)]
 Whole: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Argument: TypeAlias = str | Whole | float | bool
+Scalar: TypeAlias = str | Whole | float | bool
+Argument: TypeAlias = Scalar | tuple[Scalar, ...]
 # Those whose members `designs` describes.
 Family: TypeAlias = Literal["resnet", "deit", "resmlp", "mixer", "convmixer"]
 Source: TypeAlias = Family | Literal["timm", "python"]
@@ -19,6 +20,15 @@ Layout: TypeAlias = Literal["nchw", "nhwc"]
 CompileMode: TypeAlias = Literal["none", "default", "reduce-overhead", "max-autotune"]
 Scope: TypeAlias = Literal["resolution", "setting"]
 ZERO = "zero"  # the word on operators that multiply and add up nothing
+
+
+def written(value: Scalar | Sequence[Scalar]) -> str:
+    """An argument as a suite writes it, a list without brackets: `true`, `0.1`, `2, 2, 6, 2`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return str(value)
+    return ", ".join(map(written, value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ def refuse(architecture: str, arguments: Mapping[str, Argument]) -> None:
                 f"{architecture} takes no argument {quoted(name)}{nearest(name, known)} "
                 f"(known: {', '.join(known)})"
             )
-        if not isinstance(value, str) and abs(value) > _MOST_OF_AN_ARGUMENT:
+        items = value if isinstance(value, tuple) else (value,)
+        if any(not isinstance(item, str) and abs(item) > _MOST_OF_AN_ARGUMENT for item in items):
             raise RefusedModelError(
                 f"{name}: a number of an architecture is at most {_MOST_OF_AN_ARGUMENT:,}"
             )

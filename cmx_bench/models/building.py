@@ -29,7 +29,7 @@ def build_convmixer(model: Model, image_size: int) -> nn.Module:
 
 def build_timm(model: Model, image_size: int) -> nn.Module:
     """A timm model without weights; token models are built for `image_size`."""
-    arguments: dict[str, Any] = dict(model.args)
+    arguments = _arguments(model)
     config = timm.get_pretrained_cfg(model.target)
     if config and config.fixed_input_size and config.input_size[-1] != image_size:
         arguments.setdefault("img_size", image_size)
@@ -39,10 +39,18 @@ def build_timm(model: Model, image_size: int) -> nn.Module:
     return module
 
 
+def _arguments(model: Model) -> dict[str, Any]:
+    """A model's own arguments; those that are lists as lists."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in model.args.items()
+    }
+
+
 def build_python(model: Model, image_size: int) -> nn.Module:
     """What the user's `module:callable` returns."""
     module_name, _, name = model.target.partition(":")
-    built = getattr(importing.module_of(module_name), name)(**model.args)
+    built = getattr(importing.module_of(module_name), name)(**_arguments(model))
     if not isinstance(built, nn.Module):
         raise TypeError(f"{model.target} returned {type(built).__name__}, expected an nn.Module")
     # What it spreads over all GPUs would stand in a report as the speed of one.

@@ -16,7 +16,7 @@ _RESNETS = {"basic": "resnet34", "bottleneck": "resnet50"}
 
 def build_resnet(model: Model, image_size: int) -> nn.Module:
     """A ResNet; it takes images of every size."""
-    width = int(model.args["width"])
+    width = _number(model, "width")
     module: nn.Module = timm.create_model(
         _RESNETS[str(model.args["block"])],
         num_classes=model.num_classes,
@@ -28,12 +28,12 @@ def build_resnet(model: Model, image_size: int) -> nn.Module:
 
 def build_deit(model: Model, image_size: int) -> nn.Module:
     """A DeiT without distillation, for images of this size."""
-    dim, mlp_dim = int(model.args["dim"]), int(model.args["mlp_dim"])
+    dim, mlp_dim = _number(model, "dim"), _number(model, "mlp_dim")
     module: nn.Module = timm.create_model(
         "deit_small_patch16_224",
         num_classes=model.num_classes,
         img_size=image_size,
-        patch_size=int(model.args["patch_size"]),
+        patch_size=_number(model, "patch_size"),
         embed_dim=dim,
         depth=model.args["depth"],
         num_heads=model.args["heads"],
@@ -44,7 +44,7 @@ def build_deit(model: Model, image_size: int) -> nn.Module:
 
 def build_resmlp(model: Model, image_size: int) -> nn.Module:
     """A ResMLP, for images of this size."""
-    block = partial(ResBlock, init_values=_layer_scale(int(model.args["depth"])))
+    block = partial(ResBlock, init_values=_layer_scale(_number(model, "depth")))
     return _mlp(model, image_size, mlp_ratio=4, block_layer=block, norm_layer=Affine)
 
 
@@ -58,12 +58,19 @@ def _mlp(model: Model, image_size: int, **rest: Any) -> nn.Module:
     module: nn.Module = MlpMixer(
         num_classes=model.num_classes,
         img_size=image_size,
-        patch_size=int(model.args["patch_size"]),
-        num_blocks=int(model.args["depth"]),
-        embed_dim=int(model.args["dim"]),
+        patch_size=_number(model, "patch_size"),
+        num_blocks=_number(model, "depth"),
+        embed_dim=_number(model, "dim"),
         **rest,
     )
     return module
+
+
+def _number(model: Model, name: str) -> int:
+    """A whole number among the arguments that describe a member."""
+    value = model.args[name]
+    assert isinstance(value, int)
+    return value
 
 
 def _layer_scale(depth: int) -> float:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NotRequired, TypeAlias
 from pydantic import ConfigDict, Field, GetPydanticSchema, WrapValidator, with_config
 from typing_extensions import TypedDict
 
-from cmx_bench.cell import Argument, Positive
+from cmx_bench.cell import Positive, Scalar
 from cmx_bench.results.validation import STRICT, NotNegative, Number
 
 # Measures may tell more than is read here.
@@ -160,7 +160,7 @@ def _as_written(told: Mapping[str, Any], check: Callable[[object], object]) -> M
 
 # What is known of a machine: names, versions, switches.
 Facts: TypeAlias = Annotated[
-    dict[str, Any], GetPydanticSchema(lambda _, of: of(dict[str, Argument | None]))
+    dict[str, Any], GetPydanticSchema(lambda _, of: of(dict[str, Scalar | None]))
 ]
 # Mappings, as their makers know them; read as the schema beside them says.
 AnyDetails: TypeAlias = Annotated[

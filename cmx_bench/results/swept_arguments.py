@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from pandas import DataFrame, Series
 
-from cmx_bench.cell import Argument, Model
+from cmx_bench.cell import Argument, Model, written
 
 PREFIX = "arg_"
 _Arguments: TypeAlias = Mapping[str, Argument]
@@ -63,7 +63,11 @@ def _alone(name: str, varying: Sequence[str], of_kind: Sequence[_Arguments]) -> 
 
 
 def _typed(values: Sequence[Argument | None]) -> Series[Any]:
-    there = [value for value in values if value is not None]
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in there):
-        return Series([np.nan if value is None else float(value) for value in values])
-    return Series(["" if value is None else str(value) for value in values])
+    numbers = [
+        np.nan if value is None else float(value)
+        for value in values
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    ]
+    if len(numbers) == len(values):
+        return Series(numbers)
+    return Series(["" if value is None else written(value) for value in values])

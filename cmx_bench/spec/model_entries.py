@@ -19,6 +19,7 @@ from cmx_bench.cell import Argument, Family
 from cmx_bench.designs import FAMILIES, search
 from cmx_bench.errors import quoted
 from cmx_bench.spec.schema import (
+    MOST_ITEMS,
     Depth,
     File,
     ImageSize,
@@ -31,6 +32,9 @@ from cmx_bench.spec.schema import (
 )
 
 _Text = Annotated[str, Field(max_length=1000)]
+_Scalar: TypeAlias = _Text | int | float | bool
+# A list within a sweep, which is one of the swept values: see `spec.sweeps`.
+_List = Annotated[tuple[_Scalar, ...], Field(max_length=MOST_ITEMS, strict=False)]
 
 
 class ConvMixerEntry(Strict):
@@ -97,7 +101,7 @@ class ModelEntry(Strict):
     resmlp: MLPEntry | None = None
     mixer: MLPEntry | None = None
     python: Label | None = None
-    args: dict[Name, _Text | int | float | bool] = {}
+    args: dict[Name, _Scalar | _List] = {}
     weights: File | None = None
     resample: bool = False
 

@@ -11,15 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
+from cmx_bench.cell import Scalar, written
 from cmx_bench.designs import FAMILIES
 from cmx_bench.errors import MOST_OF_A_QUOTE, SuiteError, cut, nearest, quoted
 from cmx_bench.spec.document import Document, Location, Value
+from cmx_bench.spec.model_entries import SOURCES
 from cmx_bench.spec.schema import MOST_ITEMS, kind
 
-Scalar: TypeAlias = str | int | float | bool
 Entry: TypeAlias = dict[str, Value]
+_Value: TypeAlias = Scalar | Sequence[Scalar]
+_SCALAR = (str, int, float, bool)
 
 # Where lists of entries stand, and what an entry stands for.
 _LISTS: Mapping[Location, str] = {
@@ -126,21 +129,33 @@ def _refuse_values(sweep: _Sweep) -> None:
         key = cut(str(inside[-1]), MOST_OF_A_QUOTE)
         if not values:
             raise sweep.error(inside, f"{key}: expected a value or several to sweep, got none")
-        before: set[tuple[type, Scalar]] = set()
+        before: set[str] = set()
         for index, value in enumerate(values):
-            if not isinstance(value, Scalar):
-                raise sweep.error(
-                    (*inside, index),
-                    f"{key}: a list is a sweep over numbers, text, true or false; got "
-                    f"{kind(value)} in it",
-                )
-            if (type(value), value) in before:
+            _refuse_value(sweep, (*inside, index), value)
+            if (text := repr(value)) in before:
                 raise sweep.error(
                     (*inside, index),
                     f"{key}: {cut(str(value), MOST_OF_A_QUOTE)} is given twice; a list stands for "
                     f"an entry for each value, so keep one",
                 )
-            before.add((type(value), value))
+            before.add(text)
+
+
+def _refuse_value(sweep: _Sweep, inside: Location, value: Value) -> None:
+    """A value is a scalar or, of `args`, a list of scalars."""
+    takes_lists = inside[0] == "args"
+    items: dict[Location, Value] = {inside: value}
+    if takes_lists and isinstance(value, list):
+        items = {(*inside, place): item for place, item in enumerate(value)}
+    for place, item in items.items():
+        if not isinstance(item, _SCALAR):
+            key = cut(str(inside[-2]), MOST_OF_A_QUOTE)
+            lists = ", or lists of these" if takes_lists else ""
+            raise sweep.error(
+                place,
+                f"{key}: a list is a sweep over numbers, text, true or false{lists}; got "
+                f"{kind(item)} in it",
+            )
 
 
 def _refuse_shared_weights(sweep: _Sweep) -> None:
@@ -161,13 +176,14 @@ def _variant(sweep: _Sweep, chosen: Mapping[Location, int]) -> Entry:
     entry: Entry = {
         key: dict(value) if isinstance(value, dict) else value for key, value in sweep.entry.items()
     }
-    given: dict[str, Scalar] = {}
+    given: dict[str, _Value] = {}
     for (*above, key), place in chosen.items():
         part = entry[str(above[0])] if above else entry
         value = sweep.swept[*above, key][place]
-        assert isinstance(part, dict) and isinstance(value, Scalar)
-        part[str(key)] = given[str(key)] = value
-    if any(inside[0] == "args" for inside in chosen) and not {"timm", "python"} & entry.keys():
+        assert isinstance(part, dict)
+        part[str(key)] = value
+        given[str(key)] = cast("_Value", value)  # see `_refuse_value`
+    if any(inside[0] == "args" for inside in chosen) and not {*SOURCES} & entry.keys():
         entry["timm"] = sweep.entry.get("name")  # a timm name is enough
     texts: Entry = {
         key: _filled(sweep, key, text, given)
@@ -183,7 +199,7 @@ _MOST_OF_A_LIST = 200
 _PATTERN = re.compile(r"\{([^{}]*)\}")
 
 
-def _filled(sweep: _Sweep, key: str, text: str, given: Mapping[str, Scalar]) -> str:
+def _filled(sweep: _Sweep, key: str, text: str, given: Mapping[str, _Value]) -> str:
     """A name, a label or weights of the variant with these values.
 
     `{kernel_size}` in it stands for a value; to a name or a label without any all are added.
@@ -204,7 +220,7 @@ def _filled(sweep: _Sweep, key: str, text: str, given: Mapping[str, Scalar]) -> 
     return _PATTERN.sub(lambda word: _text(given[word[1]], key), text)
 
 
-def _added(key: str, given: Mapping[str, Scalar]) -> Iterator[str]:
+def _added(key: str, given: Mapping[str, _Value]) -> Iterator[str]:
     """What each value adds to a name, `-k3`, or to a label, ` k3`: by alphabet, so that a name does
     not depend on the order of keys."""
     for argument in sorted(given):
@@ -218,9 +234,9 @@ def _added(key: str, given: Mapping[str, Scalar]) -> Iterator[str]:
             yield f" {argument} {text}"
 
 
-def _text(value: Scalar, key: str) -> str:
+def _text(value: _Value, key: str) -> str:
     """A value as YAML writes it; in a name without what names do not hold."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = written(value)
     return re.sub(r"[^A-Za-z0-9_.\-]+", "_", text) if key == "name" else text
 
 

@@ -18,6 +18,7 @@ from cmx_bench.models import arguments
         ("vit_tiny_patch16_224", {"depth": 6, "embed_dim": 96, "num_heads": 3, "qkv_bias": False}),
         ("vit_tiny_patch16_224", {"global_pool": "avg", "norm_layer": "rmsnorm"}),
         ("resnet18", {"stem_width": 32, "stem_type": "deep", "drop_rate": 0.1}),
+        ("resnet18", {"layers": (1, 1, 1, 1)}),
         ("mixer_s16_224", {"num_blocks": 2, "embed_dim": 64}),
         ("efficientnet_b0", {"drop_rate": 0.2}),
     ],
@@ -49,8 +50,8 @@ def test_a_misspelt_one_is_named() -> None:
         arguments.refuse("vit_tiny_patch16_224", {"dephts": 3})
 
 
-@pytest.mark.parametrize("number", [10**9, -(10**9), 1e300])
-def test_a_number_beyond_reason_is_refused(number: float) -> None:
+@pytest.mark.parametrize("number", [10**9, -(10**9), 1e300, (1, 10**9)])
+def test_a_number_beyond_reason_is_refused(number: Any) -> None:
     with pytest.raises(RefusedModelError, match="depth: a number .* is at most 65,536"):
         arguments.refuse("vit_tiny_patch16_224", {"depth": number})
 

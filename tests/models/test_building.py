@@ -41,11 +41,16 @@ def test_a_python_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         "from torch import nn\n"
         "def build(width): return nn.Conv2d(3, width, 1)\n"
         "def no(): return 3\n"
+        "def chain(widths): return nn.Sequential(*(nn.Conv2d(3, w, 1) for w in [*widths + [3]]))\n"
     )
     monkeypatch.chdir(tmp_path)
     built = build(model("python", "mine:build", width=5), 8)
     assert isinstance(built, nn.Conv2d)
     assert built.out_channels == 5
+    chain = build(model("python", "mine:chain", widths=(4, 5)), 8)  # which gets a list
+    assert [layer.out_channels for layer in chain.modules() if isinstance(layer, nn.Conv2d)] == [
+        4, 5, 3,
+    ]  # fmt: skip
     with pytest.raises(ModelError, match="returned int, expected an nn.Module"):
         build(model("python", "mine:no"), 8)
 

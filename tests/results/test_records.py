@@ -108,6 +108,13 @@ def test_a_record_written_by_half_is_seen(tmp_path: Path) -> None:
     assert not records.unfinished(tmp_path)
 
 
+def test_arguments_that_are_lists_come_back_as_they_were(tmp_path: Path) -> None:
+    model = replace(RUN.models[0], args={"layers": (2, 2), "names": ("a", True, 0.5, 2)})
+    run = replace(RUN, models=(model, *RUN.models[1:]))
+    records.write_run(tmp_path, run)
+    assert records.read_run(tmp_path) == run
+
+
 def test_claims_come_back_as_they_were(tmp_path: Path) -> None:
     run = replace(RUN, claims=(Claim("small", "params(a) < 1"),))
     records.write_run(tmp_path, run)

@@ -55,6 +55,14 @@ def test_other_models_have_none() -> None:
     assert math.isnan(missing)
 
 
+def test_lists_are_text() -> None:
+    models = [
+        Model(name, name, "net", "python", "ours:net", args={"layers": layers})
+        for name, layers in (("a", (2, 2)), ("b", (3, 4)))
+    ]
+    assert columns(*models) == {"arg_layers": ["2, 2", "3, 4"]}
+
+
 def test_words_are_text() -> None:
     models = [convmixer(name, activation=name, norm=name == "relu") for name in ("relu", "gelu")]
     assert not columns(*models)
@@ -62,7 +70,7 @@ def test_words_are_text() -> None:
     told = columns(*models)
     assert told == {
         "arg_activation": ["relu", "gelu", "relu"],
-        "arg_norm": ["True", "False", "False"],
+        "arg_norm": ["true", "false", "false"],
     }
 
 

@@ -74,6 +74,32 @@ def test_any_scalar_is_a_value(load: Load, values: str, names: list[str]) -> Non
     assert read.named[1:] == names
 
 
+def test_a_list_in_a_list_is_one_value(load: Load) -> None:
+    read = load(
+        "{name: net, label: Net, python: 'm:build', args: {x: [[1, 2], [3], 4, [a b]], y: 1}}"
+    )
+    assert read.named[1:] == ["net-x_1_2", "net-x_3", "net-x4", "net-x_a_b"]
+    assert [model.args["x"] for model in variants(read)] == [(1, 2), (3,), 4, ("a b",)]
+    assert variants(read)[0].label == "Net x 1, 2"
+
+
+@pytest.mark.parametrize(
+    ("values", "column", "problem"),
+    [
+        (
+            "[[1, 2], [3, [4]]]",
+            59,
+            "x: a list is a sweep over numbers, .*, or lists of these; got a",
+        ),
+        ("[[1, null]]", 51, "x: .* or lists of these; got nothing in it"),
+        ("[[1, 2], [1, 2]]", 55, r"x: \[1, 2\] is given twice"),
+    ],
+)
+def test_lists_in_lists_that_cannot_be(load: Load, values: str, column: int, problem: str) -> None:
+    with pytest.raises(SuiteError, match=f":4:{column}: {problem}"):
+        load(f"{{name: net, python: 'm:build', args: {{x: {values}}}}}")
+
+
 def test_the_name_of_a_timm_model_is_enough(load: Load) -> None:
     read = variants(load("{name: vit_tiny_patch16_224, args: {depth: [1, 2]}}"))
     assert [(model.name, model.timm, model.args) for model in read] == [
@@ -138,6 +164,7 @@ def test_claims_name_variants(load: Load) -> None:
         ("kernel_size: [3, 3]", 64, "kernel_size: 3 is given twice; a list stands for an entry"),
         ("kernel_size: [3, [5]]", 64, "kernel_size: a list is a sweep over numbers, text, true or"),
         ("kernel_size: [3, null]", 64, "got nothing in it"),
+        ("kernel_size: 3}, args: {x: [1, 2]", 5, "args go with timm and python; a convmixer has"),
         ("kernel_size: []", 60, "kernel_size: expected a value or several to sweep, got none"),
         ("kernal_size: [3, 5]", 47, "unknown key 'kernal_size', did you mean 'kernel_size'"),
         ("activation: [relu, gleu]", 66, "activation: expected 'gelu' or 'relu', got text 'gleu'"),
