@@ -118,11 +118,11 @@ def ab(
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     packages = {name: _package_of(name, path) for name, path in (bases | {"head": head}).items()}
     with gate.planning(head, packages["head"]) as call:
-        made = plan_of(Request(suite, model or (), device, only or (), allow_import), call)
-    _note_lost_modules(made, head, packages["head"])
-    shown = floor.note(share, made.machine, any_threshold, gate.seconds_a_model(made, seconds))
+        plan = plan_of(Request(suite, model or (), device, only or (), allow_import), call)
+    _note_lost_modules(plan, head, packages["head"])
+    shown = floor.note(share, plan.machine, any_threshold, gate.seconds_a_model(plan, seconds))
     about = {"sides": bases | {"head": head}, "threshold": share, "command": _command()}
-    folder = kept.open_folder(made, out, "ab", about)
+    folder = kept.open_folder(plan, out, "ab", about)
 
     def watch(pair: Pair, so_far: Comparison) -> None:
         kept.append(folder, pair, against=so_far.against)
@@ -130,7 +130,7 @@ def ab(
 
     log = disk.within(folder, "log.txt")
     with _keeping(folder):
-        verdict = gate.verdict(made, bases, head, asked, log, watch)
+        verdict = gate.verdict(plan, bases, head, asked, log, watch)
     kept.keep_code(folder, verdict.contrasts)
     _conclude(replace(verdict, notes=(shown, *verdict.notes), policy=policy), folder, None)
 
@@ -153,17 +153,17 @@ def selftest(
     from cmx_bench.gate.outputs import console
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget) or 0.0
-    made = plan_of(Request(suite, (), device, only or (), allow_import))
-    kept_in = floor.writable_path(made.machine)
+    plan = plan_of(Request(suite, (), device, only or (), allow_import))
+    kept_in = floor.writable_path(plan.machine)
     about = {"threshold": share, "command": command_line()}
-    folder = kept.open_folder(made, out, "selftest", about)
+    folder = kept.open_folder(plan, out, "selftest", about)
 
     def watch(kind: str, pair: Pair) -> None:
         kept.append(folder, pair, kind=kind)
         note(console.trial_line(kind, pair))
 
     with _keeping(folder):
-        measured = tests.run(made, share, seconds, disk.within(folder, "log.txt"), watch)
+        measured = tests.run(plan, share, seconds, disk.within(folder, "log.txt"), watch)
     say(*tests.lines(measured))
     for file in (folder / "selftest.json", kept_in):
         floor.write(measured, file)
@@ -180,11 +180,11 @@ def _package_of(name: str, path: str) -> Path:
         raise CmxError(f"--{name} {error}") from None
 
 
-def _note_lost_modules(made: Plan, head: str, package: Path) -> None:
+def _note_lost_modules(plan: Plan, head: str, package: Path) -> None:
     """Says where a user's module that is missing was looked for, and how to name its place."""
     from cmx_bench.execute import interpreters
 
-    if not any("ModuleNotFoundError" in trouble for trouble in made.troubles):
+    if not any("ModuleNotFoundError" in trouble for trouble in plan.troubles):
         return
     if interpreters.is_this(package):
         where, folder = f"head ({head}) finds its own", "FOLDER"

@@ -77,16 +77,16 @@ def verdict(
     compared = [
         compare(plan, {name: path, "head": head}, gate, log, keep) for name, path in bases.items()
     ]
-    sides = {name: text for one in compared for name, text in one.sides.items()}
+    sides = {name: text for each in compared for name, text in each.sides.items()}
     device = str(plan.machine["device_name"])
     named = {name: code.named(path) for name, path in {"head": head, **bases}.items()}
     return Verdict(
         sentences.title(plan.suite_file.suite.name, named, device, gate.threshold),
         gate.threshold,
         tuple(sides.items()),
-        tuple(chain.from_iterable(one.comparisons for one in compared)),
+        tuple(chain.from_iterable(each.comparisons for each in compared)),
         (_disturbances(measured),) if measured else (),
-        contrasts=tuple(one.contrast for one in compared),
+        contrasts=tuple(each.contrast for each in compared),
     )
 
 
@@ -187,7 +187,7 @@ def _untimed_left(asked: _Asked, known: _Known) -> list[Cell]:
 
     def is_left(cell: Cell) -> bool:
         compared = known.untimed.get(cell.key)
-        return compared is None or any(one.state == "INCONCLUSIVE" for one in compared)
+        return compared is None or any(each.state == "INCONCLUSIVE" for each in compared)
 
     return [cell for cell in asked.plan.cells if cell.measure != TIMED and is_left(cell)]
 
@@ -230,7 +230,7 @@ def _measure_untimed(asked: _Asked, known: _Known, base: Server, head: Server) -
 
 def _is_needless(asked: _Asked, known: _Known) -> bool:
     """Whether both sides run the same code. Where an exact metric differs nevertheless, its cause
-    is one that nobody sees: then it has to be told."""
+    is one that nobody sees: then the verdict has to show it."""
     every = chain.from_iterable(known.untimed.values())
     failed = any(comparison.state == "FAIL" for comparison in every)
     is_same = known.contrast is not None and known.contrast.is_empty

@@ -169,7 +169,7 @@ def _elsewhere(base: Report, head: Report, setting: str) -> str:
     Empty where it has it, or where the machines are alike.
     """
     settings = head.run.settings
-    known = {one.key for one in settings} | {f"r{one.image_size}" for one in settings}
+    known = {each.key for each in settings} | {f"r{each.image_size}" for each in settings}
     return "" if setting in known else _listed(base.run.machine, head.run.machine)
 
 
@@ -243,16 +243,17 @@ def _differences(base: Report, head: Report, setting: str) -> str:
     return _listed(_environment(base, setting), _environment(head, setting))
 
 
-def _listed(one: Environment, other: Environment) -> str:
+def _listed(old: Environment, new: Environment) -> str:
     """In what two environments differ: two GPUs of one model do by 8 % on average, and versions of
     this package may measure differently."""
-    found = environment.differences(one, other, ("device_uuid", "cmx_bench"))
+    differences = environment.differences(old, new, ("device_uuid", "cmx_bench"))
 
     def shown(name: str, value: object) -> object:
         return ("not set" if name.isupper() else "unknown") if value is None else value
 
     return ", ".join(
-        f"{name} {shown(name, then)}, now {shown(name, now)}" for name, (then, now) in found.items()
+        f"{name} {shown(name, then)}, now {shown(name, now)}"
+        for name, (then, now) in differences.items()
     )
 
 

@@ -160,10 +160,10 @@ def _differing(old: Ran, new: Ran) -> set[str]:
 
 
 @cache
-def _is_equal(one: str, other: str) -> bool:
+def _is_equal(old: str, new: str) -> bool:
     """Whether two files have the same content; what cannot be read is not known to be the same."""
     try:
-        return Path(one).samefile(other) or filecmp.cmp(one, other, shallow=False)
+        return Path(old).samefile(new) or filecmp.cmp(old, new, shallow=False)
     except OSError:
         return False
 

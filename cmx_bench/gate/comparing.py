@@ -87,7 +87,7 @@ def untimed(
         return
     old, new = base_answer["values"], head_answer["values"]
     # An older version says no details, and takes no words either.
-    why = check.other_words(*(one.get("details", {}) for one in (base_answer, head_answer)))
+    why = check.other_words(*(answer.get("details", {}) for answer in (base_answer, head_answer)))
     for name in dict.fromkeys((*old, *new)):
         compared = _exact(cell, name, old.get(name), new.get(name), base.name)
         unlike = replace(compared, state="INCOMPARABLE", slowdown=None, reason=why)

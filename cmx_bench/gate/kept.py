@@ -51,13 +51,13 @@ def append(folder: Path, pair: Pair, **more: Any) -> None:
     Raises:
         RecordsError: the folder cannot be written.
     """
-    digests = [environment.digest(one) for one in pair.environments]
+    digests = [environment.digest(each) for each in pair.environments]
     named = dict(zip(digests, pair.environments, strict=True))
-    found = dataclasses.asdict(pair) | {"environments": digests}
+    line = dataclasses.asdict(pair) | {"environments": digests}
     _keep_environments(disk.within(folder, "gate.json"), named)
     path = folder / "pairs.jsonl"
     with disk.writing(path), disk.appending(path) as file:
-        file.write(disk.json_of(found | more).encode())
+        file.write(disk.json_of(line | more).encode())
 
 
 def keep_code(folder: Path, contrasts: Sequence[Contrast]) -> None:
@@ -68,7 +68,7 @@ def keep_code(folder: Path, contrasts: Sequence[Contrast]) -> None:
     """
     path = disk.within(folder, "gate.json")
     text = json.loads(disk.text_of(path, RecordsError))
-    text["code"] = {one.against: dataclasses.asdict(one) for one in contrasts}
+    text["code"] = {each.against: dataclasses.asdict(each) for each in contrasts}
     disk.write(path, disk.json_of(text, indent=1))
 
 

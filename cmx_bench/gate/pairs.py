@@ -109,8 +109,8 @@ def described(cell: Cell) -> dict[str, Any]:
     """A cell's model and setting as a worker's order names them, without what the model has none
     of: a version of this package that does not know the field has none of it either."""
     optional = {
-        one.name for one in dataclasses.fields(cell.model)
-        if one.default is not MISSING or one.default_factory is not MISSING
+        each.name for each in dataclasses.fields(cell.model)
+        if each.default is not MISSING or each.default_factory is not MISSING
     }  # fmt: skip
     model = dataclasses.asdict(cell.model)
     return {
@@ -143,13 +143,13 @@ def measure(
         sides = _sides(cell, workers[base.name], workers[head.name], ready)
         before = ask(sides.base, LOOK)
         timed = tuple(_blocks(sides, places, rng))
-        [found] = conditions.covariates([before, ask(sides.base, LOOK)])
-        seen = {name: value for name, value in found.items() if name not in _OF_HEAD}
+        [watched] = conditions.covariates([before, ask(sides.base, LOOK)])
+        covariates = {name: value for name, value in watched.items() if name not in _OF_HEAD}
     return Pair(
         cell.key, sides.passes, places.shared, timed,
         environments=(ready[base.name]["environment"], ready[head.name]["environment"]),
         elapsed=time.monotonic() - begin,
-        covariates=seen,
+        covariates=covariates,
         origins=(_origin(cell, ready[base.name]), _origin(cell, ready[head.name])),
         base_first=drawn[0] is base,
     )  # fmt: skip
@@ -198,8 +198,8 @@ def ask(worker: Worker, order: object) -> Any:
     Raises:
         PairError: it failed, died, or took too long.
     """
-    _tell(worker, order)
-    return _hear(worker)
+    _send(worker, order)
+    return _receive(worker)
 
 
 def ask_at_once(orders: Sequence[tuple[Worker, object]]) -> list[Any]:
@@ -209,12 +209,12 @@ def ask_at_once(orders: Sequence[tuple[Worker, object]]) -> list[Any]:
         PairError: one or more failed; of all of them.
     """
     for worker, order in orders:
-        _tell(worker, order)
+        _send(worker, order)
     answers: list[Any] = []
     failures: list[PairError] = []
     for worker, _ in orders:
         try:
-            answers.append(_hear(worker))
+            answers.append(_receive(worker))
         except PairError as error:
             failures.append(error)
     if failures:
@@ -222,12 +222,12 @@ def ask_at_once(orders: Sequence[tuple[Worker, object]]) -> list[Any]:
     return answers
 
 
-def _tell(worker: Worker, order: object) -> None:
-    with suppress(BrokenPipeError):  # of a worker that died: `_hear` says how
+def _send(worker: Worker, order: object) -> None:
+    with suppress(BrokenPipeError):  # of a worker that died: `_receive` says how
         worker.pipe.send(order)
 
 
-def _hear(worker: Worker) -> Any:
+def _receive(worker: Worker) -> Any:
     try:
         answer = interpreters.receive(worker.side, worker.pipe, worker.timeout)
     except ProcessError as error:
@@ -258,8 +258,8 @@ def _prepared(orders: Sequence[tuple[Worker, object]], *, at_once: bool) -> dict
 class _Sides:
     """The workers of a pair, ready to be timed; `turn` is the order for so many `passes`.
 
-    Only the `following` go from core to core when they are told: an older version of this package
-    stays on the cores that both share.
+    Only the `following` go from core to core when they are asked to: an older version of this
+    package stays on the cores that both share.
     """
 
     base: Worker

@@ -48,5 +48,5 @@ def priced(
 
 
 def _cell(comparison: Comparison) -> tuple[str, ...]:
-    one = comparison
-    return (one.against, one.model, one.setting, one.metric.measure)
+    measure = comparison.metric.measure
+    return (comparison.against, comparison.model, comparison.setting, measure)

@@ -176,7 +176,7 @@ def _bias(same: Sequence[Pair]) -> dict[str, Bias]:
 def moved(log_ratios: LogRatios, slowdown: float) -> dict[str, list[float]]:
     """Log-ratios shifted so that each model's mean is exactly `slowdown`, a share."""
     return {
-        name: [one - statistics.fmean(ratios) + math.log1p(slowdown) for one in ratios]
+        name: [ratio - statistics.fmean(ratios) + math.log1p(slowdown) for ratio in ratios]
         for name, ratios in log_ratios.items()
     }
 
@@ -195,32 +195,32 @@ def detectable(same: LogRatios, most_pairs: int, rng: random.Random) -> float | 
     return None
 
 
-def lines(found: Floor) -> Iterator[str]:
+def lines(floor: Floor) -> Iterator[str]:
     """A self-test as people read it."""
-    threshold = units.percent(found.threshold)
+    threshold = units.percent(floor.threshold)
     yield (
-        f"{found.pairs} pairs of each kind on {found.machine.get('device_name')}, "
-        f"{found.seconds_a_pair:.1f} s a pair"
+        f"{floor.pairs} pairs of each kind on {floor.machine.get('device_name')}, "
+        f"{floor.seconds_a_pair:.1f} s a pair"
     )
-    for name, spread in found.spread.items():
+    for name, spread in floor.spread.items():
         yield (
             f"  {name}: a pair's standard deviation {units.percent(spread)}, "
-            f"injected slowdown {units.percent(found.injected[name])}"
+            f"injected slowdown {units.percent(floor.injected[name])}"
         )
-    yield _told(found.bias)
+    yield _bias_line(floor.bias)
     yield f"gates with a threshold of {threshold}, resampled from these pairs:"
-    yield f"  nothing changed: {units.percent(found.false_alarms)} false alarms"
+    yield f"  nothing changed: {units.percent(floor.false_alarms)} false alarms"
     yield (
-        f"  slower by exactly {threshold}: {units.percent(found.misses)} missed, "
-        f"{units.percent(found.inconclusive)} inconclusive"
+        f"  slower by exactly {threshold}: {units.percent(floor.misses)} missed, "
+        f"{units.percent(floor.inconclusive)} inconclusive"
     )
     yield "smallest slowdown caught in 95 % of gates, with at most 1 % false alarms:"
-    for seconds, least in found.detectable.items():
+    for seconds, least in floor.detectable.items():
         shown = "none of those tried" if least is None else units.percent(least)
         yield f"  {seconds:>4} s of measuring a model: {shown}"
 
 
-def _told(bias: Mapping[str, Bias]) -> str:
+def _bias_line(bias: Mapping[str, Bias]) -> str:
     """Whether a side, or the process that was begun first, is favoured."""
 
     def shown(slower: Bias) -> str:

@@ -56,14 +56,14 @@ def overall(
 ) -> Rates:  # fmt: skip
     """The rates of `gates` gates, equally on the pairs of each model."""
     each = math.ceil(gates / len(log_ratios))
-    return mean([rates(one, threshold, most_pairs, rng, each) for one in log_ratios.values()])
+    return mean([rates(ratios, threshold, most_pairs, rng, each) for ratios in log_ratios.values()])
 
 
 def mean(several: Sequence[Rates]) -> Rates:
     """The rates over all gates of several, weighted by their numbers."""
-    gates = sum(one.gates for one in several)
+    gates = sum(rates.gates for rates in several)
 
     def share(name: str) -> float:
-        return math.fsum(one.gates * float(getattr(one, name)) for one in several) / gates
+        return math.fsum(rates.gates * float(getattr(rates, name)) for rates in several) / gates
 
     return Rates(gates, share("fail"), share("inconclusive"), share("passed"), share("pairs"))

@@ -134,9 +134,9 @@ class Verdict:
     @property
     def untimed(self) -> bool:
         """Whether there are sampled metrics and none of them was judged."""
-        sampled = [one.state for one in self.comparisons if not one.metric.exact]
+        sampled = [each.state for each in self.comparisons if not each.metric.exact]
         return bool(sampled) and not {*JUDGED} & {*sampled}
 
     @property
     def counts(self) -> Counter[State]:
-        return Counter(one.state for one in self.comparisons)
+        return Counter(each.state for each in self.comparisons)

@@ -80,10 +80,10 @@ def test_an_older_version_has_its_turns_on_shared_cores(
 ) -> None:
     """It answers without `follows`, and knows no order but a number of passes and `LOOK`."""
     orders: list[object] = []
-    tell, hear = pairs._tell, pairs._hear
+    send, receive = pairs._send, pairs._receive
 
     def older(worker: Worker) -> object:
-        answer = hear(worker)
+        answer = receive(worker)
         if isinstance(answer, dict) and worker.side.name == "base":
             answer.pop("follows", None)
         return answer
@@ -91,12 +91,12 @@ def test_an_older_version_has_its_turns_on_shared_cores(
     def noted(worker: Worker, order: object) -> None:
         if worker.side.name == "base":
             orders.append(order)
-        tell(worker, order)
+        send(worker, order)
 
     core = min(os.sched_getaffinity(0))
     monkeypatch.setattr(pairs.cores, "drawn", lambda *_: Places([core], ([core], [core])))
-    monkeypatch.setattr(pairs, "_hear", older)
-    monkeypatch.setattr(pairs, "_tell", noted)
+    monkeypatch.setattr(pairs, "_receive", older)
+    monkeypatch.setattr(pairs, "_send", noted)
     pair = pairs.measure(CELL, *both, random.Random(0), 120)
     assert [block.together for block in pair.blocks] == [False] * pairs.FEWEST_IN_TURNS
     first, *later = orders

@@ -110,7 +110,7 @@ class Change:
         return math.inf if self.slowdown is None else abs(math.log1p(self.slowdown))
 
     @property
-    def told(self) -> str:
+    def words(self) -> str:
         """In the words of its metric: "11 % slower"."""
         unit = self.series.metric.unit
         if self.slowdown is None:

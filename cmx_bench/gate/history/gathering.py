@@ -67,17 +67,21 @@ def read(folder: Path, like: Run | None = None) -> History:
         except RecordsError as error:  # a page that others read names no folder above
             reason = str(error).replace(f"{folder}{os.sep}", "")
             left_out.append(public.without_folders(reason))
-    measured.sort(key=lambda one: one.run.created)
-    names = _names([one.run.machine for one in measured])
-    runs = {str(one.folder): _past(one, name) for one, name in zip(measured, names, strict=True)}
-    series = tuple(_series({str(one.folder): one for one in measured}, runs))
+    measured.sort(key=lambda each: each.run.created)
+    names = _names([each.run.machine for each in measured])
+    by_folder = {str(each.folder): each for each in measured}
+    runs = {
+        folder: _past(each, name)
+        for (folder, each), name in zip(by_folder.items(), names, strict=True)
+    }
+    series = tuple(_series(by_folder, runs))
     return History(tuple(runs.values()), series, tuple(left_out), elsewhere)
 
 
 def _refuse_copy(measured: _Measured, others: Iterable[_Measured]) -> None:
     """Machines of one kind may begin in the same second; but none measures the same."""
     for other in others:
-        if measured.run.created != other.run.created:  # of most: told at once
+        if measured.run.created != other.run.created:  # of most: seen at once
             continue
         if (measured.run, measured.tries) == (other.run, other.tries):
             raise RecordsError(f"{measured.folder}: is the same run as {other.folder}")
@@ -101,9 +105,9 @@ def _identity(run: Run) -> tuple[str, str]:
 
 def _measured(folder: Path, run: Run) -> _Measured:
     tries = executions(run, records.read(folder))
-    shared = majorities(run, [one.record for one in tries if not one.why])
+    shared = majorities(run, [execution.record for execution in tries if not execution.why])
     environments = {key: run.environments[digest] for key, digest in shared.items()}
-    facts = {key: _facts(one) for key, one in {"": run.machine, **environments}.items()}
+    facts = {key: _facts(each) for key, each in {"": run.machine, **environments}.items()}
     return _Measured(folder, run, tries, environments, facts)
 
 
@@ -128,7 +132,9 @@ def _name(machine: Environment, others: Sequence[Environment]) -> Iterator[str]:
 def _past(measured: _Measured, machine: str) -> PastRun:
     run, page = measured.run, measured.folder / "report.html"
     failed = dict.fromkeys(
-        one.record.cell for one in measured.tries if not one.why and one.record.status == "failed"
+        execution.record.cell
+        for execution in measured.tries
+        if not execution.why and execution.record.status == "failed"
     )
     shared = next(iter(measured.environments.values()), run.machine)
     return PastRun(
@@ -173,7 +179,7 @@ def _results(measured: Mapping[str, _Measured]) -> list[Result]:
     """Those of all runs together: of 200 one by one it takes ten times as long."""
     if not measured:
         return []
-    samples = frame.samples({name: (one.run, one.tries) for name, one in measured.items()})
+    samples = frame.samples({name: (each.run, each.tries) for name, each in measured.items()})
     return summary.results(samples)
 
 

@@ -182,7 +182,7 @@ def _series(series: Series, places: dict[Path, int], digits: int | None) -> dict
             [places[point.run.folder], *map(number, _ends(point))] for point in series.points
         ],
         "levels": [[level.first, level.n, number(level.value)] for level in levels(series)],
-        "changes": [[change.place, change.told, change.worse] for change in changes(series)],
+        "changes": [[change.place, change.words, change.worse] for change in changes(series)],
         "changed": [
             [place, point.changed] for place, point in enumerate(series.points) if point.changed
         ],

@@ -97,14 +97,14 @@ def _change(change: Change, history: History, base: Path | None) -> tuple[Entry,
         Entry(one_line(run.when), link=address(run, base)),
         Entry(_value(change.before, series.metric), sort=change.before),
         Entry(_value(change.after, series.metric), sort=change.after),
-        _told(change),
+        _change_entry(change),
         _commit(run),
         Entry(change.first.changed),
     )
 
 
-def _told(change: Change) -> Entry:
-    return Entry(change.told, sort=change.slowdown, tone="bad" if change.worse else "good")
+def _change_entry(change: Change) -> Entry:
+    return Entry(change.words, sort=change.slowdown, tone="bad" if change.worse else "good")
 
 
 def _commit(run: PastRun) -> Entry:
@@ -123,12 +123,12 @@ def lines(whole: Table) -> Iterator[str]:
     yield whole.title
     keys = [column.key for column in whole.columns]
     for row in whole.rows:
-        told = {key: entry.text for key, entry in zip(keys, row, strict=True)}
-        where = ", ".join(told[key] for key in ("suite", "machine", "setting") if key in told)
-        environment = f"; {told['environment']}" * bool(told["environment"])
+        texts = {key: entry.text for key, entry in zip(keys, row, strict=True)}
+        where = ", ".join(texts[key] for key in ("suite", "machine", "setting") if key in texts)
+        environment = f"; {texts['environment']}" * bool(texts["environment"])
         yield (
-            f"  {told['network']} {told['metric']} ({where}): {told['change']} since "
-            f"{told['when']} ({told['before']} → {told['after']}, commit {told['commit']}"
+            f"  {texts['network']} {texts['metric']} ({where}): {texts['change']} since "
+            f"{texts['when']} ({texts['before']} → {texts['after']}, commit {texts['commit']}"
             f"{environment})"
         )
     yield from (whole.remarks if whole.rows else ("  none", *whole.remarks))
@@ -173,12 +173,12 @@ def _on_machines(history: History) -> Iterator[str]:
     moves = list(history.moves())
     if not moves:
         return
-    told = first_few(
+    moved = first_few(
         [f"{now.when} ({before.machine} → {now.machine})" for before, now in moves], _MOST_MOVES
     )
     yield (
         "Timings are compared on one machine only, and a line ends where the machine changes: "
-        f"{told}."
+        f"{moved}."
     )
 
 
@@ -219,7 +219,7 @@ def _levels(series: Series, history: History, base: Path | None) -> tuple[Entry,
         Entry(_value(first.value, series.metric), sort=first.value),
         Entry(_value(last.value, series.metric), sort=last.value),
         Entry(one_line(since.when), link=address(since, base)),
-        _told(whole) if len(of_series) > 1 else Entry("unchanged", quiet=True),
+        _change_entry(whole) if len(of_series) > 1 else Entry("unchanged", quiet=True),
     )
 
 

@@ -110,7 +110,7 @@ def _change_marks(lines: Sequence[Series], places: Mapping[Path, int]) -> Iterat
     texts: dict[int, list[str]] = {}
     every = [change for series in lines for change in changes(series)]
     for change in sorted(every, key=lambda change: -change.size):
-        text = f"{_label(change.series, lines)} {change.told}"
+        text = f"{_label(change.series, lines)} {change.words}"
         texts.setdefault(places[change.first.run.folder], []).append(text)
     yield from _marks(texts, change=True)
 
@@ -127,10 +127,10 @@ def _environment_marks(lines: Sequence[Series], places: Mapping[Path, int]) -> I
 def _marks(texts: dict[int, list[str]], change: bool) -> Iterator[Mark]:
     """Between a run and the one before it."""
     for place, lines in sorted(texts.items()):
-        told = list(dict.fromkeys(lines))
-        if len(told) > _MOST_NAMED:
-            told[_MOST_NAMED - 1 :] = [f"and {len(told) - _MOST_NAMED + 1} more"]
-        yield Mark(place - 0.5, "\n".join(told), change)
+        distinct = list(dict.fromkeys(lines))
+        if len(distinct) > _MOST_NAMED:
+            distinct[_MOST_NAMED - 1 :] = [f"and {len(distinct) - _MOST_NAMED + 1} more"]
+        yield Mark(place - 0.5, "\n".join(distinct), change)
 
 
 def _ticks(times: Sequence[str]) -> tuple[str, ...]:
@@ -143,5 +143,5 @@ def _ticks(times: Sequence[str]) -> tuple[str, ...]:
 
 def _alt(what: str, lines: Sequence[Series], marks: Sequence[Mark]) -> str:
     named = ", ".join(_label(series, lines) for series in lines[:12])
-    told = "; ".join(mark.text.replace("\n", ", ") for mark in marks if mark.change)
-    return f"{what}, of {named}. " + (f"Changes: {told}." if told else "No change point.")
+    changed = "; ".join(mark.text.replace("\n", ", ") for mark in marks if mark.change)
+    return f"{what}, of {named}. " + (f"Changes: {changed}." if changed else "No change point.")

@@ -12,22 +12,25 @@ from cmx_bench.gate.verdict import Comparison, Verdict
 
 def render(verdict: Verdict) -> str:
     """Head's value in base units of each sampled metric of which more is better, each once."""
-    found: dict[str, dict[str, object]] = {}
-    for one in verdict.comparisons:
-        if one.metric.better == "higher" and not one.metric.exact and one.head is not None:
-            entry = _entry(one, one.head)
-            found.setdefault(str(entry["name"]), entry)
-    return json.dumps(list(found.values()), indent=1, allow_nan=False) + "\n"
+    entries: dict[str, dict[str, object]] = {}
+    for comparison in verdict.comparisons:
+        metric, head = comparison.metric, comparison.head
+        if metric.better == "higher" and not metric.exact and head is not None:
+            entry = _entry(comparison, head)
+            entries.setdefault(str(entry["name"]), entry)
+    return json.dumps(list(entries.values()), indent=1, allow_nan=False) + "\n"
 
 
-def _entry(one: Comparison, head: float) -> dict[str, object]:
+def _entry(comparison: Comparison, head: float) -> dict[str, object]:
     entry: dict[str, object] = {
-        "name": one_line(f"{one.model} {one.metric.name} {one.setting}"),
-        "unit": one.metric.unit,
+        "name": one_line(f"{comparison.model} {comparison.metric.name} {comparison.setting}"),
+        "unit": comparison.metric.unit,
         "value": head,
-        "extra": one_line(f"n = {processes(one)[1]}, {one.state} against {one.against}"),
+        "extra": one_line(
+            f"n = {processes(comparison)[1]}, {comparison.state} against {comparison.against}"
+        ),
     }
-    if one.low is not None and one.high is not None and one.low > -1:
-        half = math.sqrt((1 + one.high) / (1 + one.low)) - 1  # on its log scale
+    if comparison.low is not None and comparison.high is not None and comparison.low > -1:
+        half = math.sqrt((1 + comparison.high) / (1 + comparison.low)) - 1  # on its log scale
         entry["range"] = f"change ± {units.percent(half)}"
     return entry

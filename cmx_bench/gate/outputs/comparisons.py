@@ -51,12 +51,12 @@ def table(verdict: Verdict) -> Table:
         Column("verdict", "Verdict"),
         Column("why", "Why"),
     )  # fmt: skip
-    rows = tuple(_row(one, verdict, against, settings) for one in ordered(verdict))
+    rows = tuple(_row(comparison, verdict, against, settings) for comparison in ordered(verdict))
     remarks = (
         "Slowdown: how much worse head is, whichever way the metric points; negative is a gain. "
         "Below it stands its 95 % interval. Exact metrics have none: any difference is real.",
         "NEW and INCOMPARABLE are not judged: they neither pass nor fail.",
-        *([_LEFT_OUT] if any(sum(one.left_out) for one in verdict.comparisons) else []),
+        *([_LEFT_OUT] if any(sum(each.left_out) for each in verdict.comparisons) else []),
     )
     named = [column.key for column in columns].index("metric") + 1
     return Table("comparisons", "Comparisons", columns, rows, remarks, naming=named,
@@ -65,53 +65,62 @@ def table(verdict: Verdict) -> Table:
 
 def ordered(verdict: Verdict) -> list[Comparison]:
     """The comparisons, what failed first; within a state sampled before exact metrics."""
-    return sorted(verdict.comparisons, key=lambda one: (ORDER.index(one.state), one.metric.exact))
-
-
-def _row(one: Comparison, verdict: Verdict, against: bool, settings: bool) -> tuple[Entry, ...]:
-    return (
-        Entry(one_line(one.label), one_line(one.model)),
-        *([Entry(one_line(one.setting))] if settings else []),
-        *([Entry(one_line(one.against))] if against else []),
-        Entry(one.metric.title),
-        value(one.base, one),
-        value(one.head, one),
-        slowdown(one),
-        _DASH if one.metric.exact else Entry(share(verdict.threshold), sort=verdict.threshold),
-        _detectable(one),
-        _processes(one),
-        Entry(one.state, tone=TONES[one.state]),
-        Entry(why(one)),
+    return sorted(
+        verdict.comparisons, key=lambda each: (ORDER.index(each.state), each.metric.exact)
     )
 
 
-def value(found: float | None, one: Comparison) -> Entry:
+def _row(
+    comparison: Comparison, verdict: Verdict, against: bool, settings: bool
+) -> tuple[Entry, ...]:
+    threshold = Entry(share(verdict.threshold), sort=verdict.threshold)
+    return (
+        Entry(one_line(comparison.label), one_line(comparison.model)),
+        *([Entry(one_line(comparison.setting))] if settings else []),
+        *([Entry(one_line(comparison.against))] if against else []),
+        Entry(comparison.metric.title),
+        value(comparison.base, comparison),
+        value(comparison.head, comparison),
+        slowdown(comparison),
+        _DASH if comparison.metric.exact else threshold,
+        _detectable(comparison),
+        _processes(comparison),
+        Entry(comparison.state, tone=TONES[comparison.state]),
+        Entry(why(comparison)),
+    )
+
+
+def value(number: float | None, comparison: Comparison) -> Entry:
     """A side's value: an exact one unrounded."""
-    if found is None:
+    if number is None:
         return _DASH
-    text = exact(found, one) if one.metric.exact else units.scaled(found, one.metric.unit, 4)
-    return Entry(text, sort=found)
+    metric = comparison.metric
+    text = exact(number, comparison) if metric.exact else units.scaled(number, metric.unit, 4)
+    return Entry(text, sort=number)
 
 
-def slowdown(one: Comparison) -> Entry:
+def slowdown(comparison: Comparison) -> Entry:
     """The slowdown with its sign, and its interval; of an exact metric the difference, and the
     share that it is of the base."""
-    share_of_base = "" if one.slowdown is None else units.signed_percent(one.slowdown)
-    title = "" if one.slowdown is None else worded(one.slowdown, one.metric)
-    if one.metric.exact and one.state == "FAIL" and one.base is not None and one.head is not None:
-        return Entry(difference(one.head - one.base, one), share_of_base, one.slowdown, title)
-    if one.slowdown is None:
+    metric, change = comparison.metric, comparison.slowdown
+    base, head = comparison.base, comparison.head
+    share_of_base = "" if change is None else units.signed_percent(change)
+    title = "" if change is None else worded(change, metric)
+    if metric.exact and comparison.state == "FAIL" and base is not None and head is not None:
+        return Entry(difference(head - base, comparison), share_of_base, change, title)
+    if change is None:
         return _DASH
-    edges = "" if one.low is None or one.high is None else interval(one.low, one.high)
-    return Entry(share_of_base, edges, one.slowdown, title)
+    low, high = comparison.low, comparison.high
+    edges = "" if low is None or high is None else interval(low, high)
+    return Entry(share_of_base, edges, change, title)
 
 
-def _detectable(one: Comparison) -> Entry:
-    if one.metric.exact:
+def _detectable(comparison: Comparison) -> Entry:
+    if comparison.metric.exact:
         return Entry("any", title="An exact metric: any difference is real")
-    return _DASH if one.detectable is None else Entry(units.percent(one.detectable))
+    return _DASH if comparison.detectable is None else Entry(units.percent(comparison.detectable))
 
 
-def _processes(one: Comparison) -> Entry:
-    both = ", ".join(dict.fromkeys(processes(one)))
-    return Entry(both, sort=sum(one.n)) if sum(one.n) else _DASH
+def _processes(comparison: Comparison) -> Entry:
+    both = ", ".join(dict.fromkeys(processes(comparison)))
+    return Entry(both, sort=sum(comparison.n)) if sum(comparison.n) else _DASH

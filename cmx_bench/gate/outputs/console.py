@@ -22,8 +22,8 @@ _COLUMNS = ("verdict", "network", "against", "metric", "slowdown", "detectable",
 
 def text(verdict: Verdict, width: int, colours: bool = False) -> str:
     """Headline, table, reasons and sides in at most `width` columns, with or without colours."""
-    equal = [one for one in verdict.comparisons if one.metric.exact and one.state == "PASS"]
-    rest = tuple(one for one in verdict.comparisons if one not in equal)
+    equal = [each for each in verdict.comparisons if each.metric.exact and each.state == "PASS"]
+    rest = tuple(each for each in verdict.comparisons if each not in equal)
     return terminal.text(
         [
             headline(verdict),
@@ -50,8 +50,8 @@ def _grid(verdict: Verdict) -> Grid:
 def _exact(equal: Sequence[Comparison]) -> str:
     """ "Parameters, MACs of 5 models; Activations of 4 models" """
     models: dict[str, set[str]] = {}
-    for one in equal:
-        models.setdefault(one.metric.title, set()).add(one.model)
+    for comparison in equal:
+        models.setdefault(comparison.metric.title, set()).add(comparison.model)
     titles: dict[int, list[str]] = {}
     for title, names in models.items():
         titles.setdefault(len(names), []).append(title)
@@ -67,9 +67,9 @@ def _cell(key: str, entry: Entry) -> str:
 def _reasons(verdict: Verdict) -> Iterator[str]:
     """A line for each state and reason, with how many comparisons share it."""
     counts: dict[str, int] = {}
-    for one in ordered(verdict):
-        if reason := because(one):
-            line = f"{one.state}: {reason}"
+    for comparison in ordered(verdict):
+        if reason := because(comparison):
+            line = f"{comparison.state}: {reason}"
             counts[line] = counts.get(line, 0) + 1
     for line, count in counts.items():
         yield f"{line} ({count} times)" if count > 1 else line

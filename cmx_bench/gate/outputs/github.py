@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cmx_bench.gate.outputs.comparisons import ordered
 from cmx_bench.gate.outputs.readable import in_markdown
-from cmx_bench.gate.outputs.sentences import headline, named, told
+from cmx_bench.gate.outputs.sentences import explained, headline, named
 from cmx_bench.gate.verdict import Policy, State, Verdict
 from cmx_bench.spec import disk
 
@@ -23,18 +23,18 @@ def workflow_commands(verdict: Verdict) -> list[str]:
     """Workflow commands, to be printed a line each: an error for what failed, a warning for what
     is undecided (a notice where it is to pass), and an error where nothing was compared."""
     commands: dict[State, str] = {"FAIL": "error", "INCONCLUSIVE": _UNDECIDED[verdict.policy]}
-    found = [
+    annotations = [
         _command(
-            commands[one.state],
-            f"{one.state}: {named(one, verdict)}",
-            told(one, verdict.threshold),
+            commands[comparison.state],
+            f"{comparison.state}: {named(comparison, verdict)}",
+            explained(comparison, verdict.threshold),
         )
-        for one in ordered(verdict)
-        if one.state in commands
+        for comparison in ordered(verdict)
+        if comparison.state in commands
     ]
     if verdict.state == "NOTHING COMPARED":
         return [_command("error", verdict.state, headline(verdict))]
-    return found
+    return annotations
 
 
 def _command(kind: str, title: str, message: str) -> str:

@@ -62,9 +62,9 @@ def _caption(comparisons: Sequence[Comparison], verdict: Verdict) -> str:
 
 
 def _alt(comparisons: Sequence[Comparison]) -> str:
-    told = [f"{short_label(row.label)} {units.signed_percent(row.slowdown or 0)}, {row.state}"
+    named = [f"{short_label(row.label)} {units.signed_percent(row.slowdown or 0)}, {row.state}"
             for row in comparisons]  # fmt: skip
-    return f"Slowdown of head: {first_few(told, _NAMED)}."
+    return f"Slowdown of head: {first_few(named, _NAMED)}."
 
 
 def _points(comparisons: Sequence[Comparison]) -> Iterator[dict[str, Any]]:
@@ -112,8 +112,8 @@ def _texts(points: DataFrame, comparisons: Sequence[Comparison]) -> Iterator[str
         points["model"], points["number"], points["slowdown"], strict=True
     ):
         row = comparisons[model]
-        told = units.signed_percent(slowdown / 100)
-        yield f"{short_label(row.label)}, {row.each} {number + 1} of {len(row.slowdowns)}: {told}"
+        change = units.signed_percent(slowdown / 100)
+        yield f"{short_label(row.label)}, {row.each} {number + 1} of {len(row.slowdowns)}: {change}"
 
 
 _MARKERS = {"good": "o", "bad": "X", "unsure": "D", "": "s"}

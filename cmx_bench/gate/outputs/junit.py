@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 
 from cmx_bench.gate.outputs import code_in_use
 from cmx_bench.gate.outputs.comparisons import ordered
-from cmx_bench.gate.outputs.sentences import headline, one_line, several_sides, told
+from cmx_bench.gate.outputs.sentences import explained, headline, one_line, several_sides
 from cmx_bench.gate.verdict import State, Verdict
 
-# How a state is told, and as which type; what passed has no element.
+# The element of a state, and its type; what passed has no element.
 _ELEMENTS: dict[State, tuple[str, str]] = {
     "FAIL": ("failure", "regression"),
     "INCONCLUSIVE": ("error", "inconclusive"),
@@ -24,7 +24,8 @@ _LENIENT = _ELEMENTS | {"INCONCLUSIVE": ("skipped", "inconclusive")}
 def render(verdict: Verdict) -> str:
     """The verdict as JUnit's XML; sides and notes are properties of the test suite."""
     elements = _ELEMENTS if verdict.policy == "fail" else _LENIENT
-    tags = Counter(elements[one.state][0] for one in verdict.comparisons if one.state in elements)
+    states = [comparison.state for comparison in verdict.comparisons]
+    tags = Counter(elements[state][0] for state in states if state in elements)
     nothing = verdict.state == "NOTHING COMPARED"  # it has a case too, for no other one is red
     suite = ElementTree.Element(
         "testsuite",
@@ -49,7 +50,7 @@ def render(verdict: Verdict) -> str:
         case = ElementTree.SubElement(
             suite, "testcase", classname=one_line(comparison.setting), name=one_line(name)
         )
-        _tell(case, elements.get(comparison.state), told(comparison, verdict.threshold))
+        _add_outcome(case, elements.get(comparison.state), explained(comparison, verdict.threshold))
     if nothing:
         case = ElementTree.SubElement(suite, "testcase", classname="verdict", name="compared")
         ElementTree.SubElement(case, "failure", message=headline(verdict), type="nothing")
@@ -60,7 +61,7 @@ def render(verdict: Verdict) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
-def _tell(case: ElementTree.Element, element: tuple[str, str] | None, text: str) -> None:
+def _add_outcome(case: ElementTree.Element, element: tuple[str, str] | None, text: str) -> None:
     if element is None:
         ElementTree.SubElement(case, "system-out").text = text
         return

@@ -37,7 +37,7 @@ def title(suite: str, sides: Mapping[str, str], device: str, threshold: float) -
 
 def headline(verdict: Verdict) -> str:
     """The whole verdict on one line: "FAIL: 1 of 20 comparisons slower (…)"."""
-    judged = [one for one in verdict.comparisons if one.state in JUDGED]
+    judged = [comparison for comparison in verdict.comparisons if comparison.state in JUDGED]
     if verdict.state == "NOTHING COMPARED":
         return one_line(f"{verdict.state}: {_nothing_compared(verdict)}")
     if verdict.state == "FAIL":
@@ -57,7 +57,7 @@ def _nothing_compared(verdict: Verdict) -> str:
 
 
 def _failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
-    failed = [one for one in judged if one.state == "FAIL"]
+    failed = [comparison for comparison in judged if comparison.state == "FAIL"]
     worst = "worst: " * (len(failed) > 1) + sentence(max(failed, key=_slowdown), verdict)
     text = f"{len(failed)} of {counted(len(judged), 'comparison')} {_worse(failed)} ({worst})"
     undecided = _counted(verdict, ("INCONCLUSIVE",))
@@ -65,7 +65,7 @@ def _failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
 
 
 def _inconclusive(judged: Sequence[Comparison], verdict: Verdict) -> str:
-    undecided = [one for one in judged if one.state == "INCONCLUSIVE"]
+    undecided = [comparison for comparison in judged if comparison.state == "INCONCLUSIVE"]
     worst = "worst: " * (len(undecided) > 1) + sentence(max(undecided, key=_slowdown), verdict)
     text = f"{len(undecided)} of {counted(len(judged), 'comparison')} undecided ({worst})"
     more = _more_measuring(undecided)
@@ -73,12 +73,12 @@ def _inconclusive(judged: Sequence[Comparison], verdict: Verdict) -> str:
 
 
 def _more_measuring(undecided: Sequence[Comparison]) -> str:
-    needed = [one.seconds_more for one in undecided if one.seconds_more is not None]
+    needed = [each.seconds_more for each in undecided if each.seconds_more is not None]
     if not needed:
         return "no reasonable amount of measuring would decide"
     text = f"about {units.duration(sum(needed))} more measuring would decide"
     text += "" if len(needed) == len(undecided) else f" {len(needed)} of them"
-    budgets = [one.budget for one in undecided if one.budget is not None]
+    budgets = [comparison.budget for comparison in undecided if comparison.budget is not None]
     return f"{text}, as --budget {units.budget(max(budgets))} would have" if budgets else text
 
 
@@ -88,11 +88,12 @@ def _passed(judged: Sequence[Comparison], verdict: Verdict) -> str:
         return f"{compared} of exact metrics, none different; NO TIMING COULD BE JUDGED"
     none = "none" if len(judged) > 1 else "not"
     text = f"{compared}, {none} {_worse(judged)} by {share(verdict.threshold)}"
-    if gains := [one for one in judged if one.high is not None and one.high < 0]:
+    gains = [each for each in judged if each.high is not None and each.high < 0]
+    if gains:
         best = sentence(min(gains, key=_slowdown), verdict, threshold=False)
         text += f"; {len(gains)} better ({'best: ' * (len(gains) > 1)}{best})"
-    seen = [one.detectable for one in judged if one.detectable is not None]
-    return f"{text}; smallest detectable change {units.percent(max(seen))}" if seen else text
+    least = [comparison.detectable for comparison in judged if comparison.detectable is not None]
+    return f"{text}; smallest detectable change {units.percent(max(least))}" if least else text
 
 
 def _slowdown(comparison: Comparison) -> float:
@@ -101,13 +102,13 @@ def _slowdown(comparison: Comparison) -> float:
 
 
 def _worse(comparisons: Sequence[Comparison]) -> str:
-    timed = all(one.metric.unit in _TIMED for one in comparisons)
+    timed = all(comparison.metric.unit in _TIMED for comparison in comparisons)
     return "slower" if timed else "worse"
 
 
 def _not_judged(verdict: Verdict) -> list[str]:
-    found = _counted(verdict, ("INCOMPARABLE", "NEW"))
-    return [f"not judged: {found}"] if found else []
+    not_judged = _counted(verdict, ("INCOMPARABLE", "NEW"))
+    return [f"not judged: {not_judged}"] if not_judged else []
 
 
 def _counted(verdict: Verdict, states: Sequence[State]) -> str:
@@ -123,7 +124,7 @@ def sentence(comparison: Comparison, verdict: Verdict, threshold: bool = True) -
     return f"{named(comparison, verdict)}: {_change(comparison, verdict.threshold, threshold)}"
 
 
-def told(comparison: Comparison, threshold: float) -> str:
+def explained(comparison: Comparison, threshold: float) -> str:
     """The sentence without the names, and why where that says more."""
     change, reason = _change(comparison, threshold), one_line(why(comparison))
     return change if reason in change else f"{change}; {reason}"
@@ -141,15 +142,16 @@ def named(comparison: Comparison, verdict: Verdict) -> str:
 
 def several_sides(verdict: Verdict) -> bool:
     """Whether head is held against more than one thing: a baseline and an anchor."""
-    return len({one.against for one in verdict.comparisons}) > 1
+    return len({comparison.against for comparison in verdict.comparisons}) > 1
 
 
 def several_settings(verdict: Verdict) -> bool:
     """Whether any metric of any model is compared in more than one setting."""
     settings: dict[tuple[str, str], set[str]] = {}
-    for one in verdict.comparisons:
-        settings.setdefault((one.model, one.metric.name), set()).add(one.setting)
-    return any(len(found) > 1 for found in settings.values())
+    for comparison in verdict.comparisons:
+        key = (comparison.model, comparison.metric.name)
+        settings.setdefault(key, set()).add(comparison.setting)
+    return any(len(keys) > 1 for keys in settings.values())
 
 
 def _inner(title: str) -> str:
@@ -258,22 +260,22 @@ def facts(verdict: Verdict) -> list[Fact]:
 
 def _settings(verdict: Verdict) -> list[Fact]:
     """In which settings all of it was measured; nothing where nothing was compared."""
-    keys = dict.fromkeys(one_line(one.setting) for one in verdict.comparisons)
+    keys = dict.fromkeys(one_line(comparison.setting) for comparison in verdict.comparisons)
     return [Fact("Measured in", ", ".join(keys))] if keys else []
 
 
 def _detectable(verdict: Verdict) -> str:
     """What every comparison would have caught: that of the least certain one."""
-    found = [one for one in verdict.comparisons if one.detectable is not None]
-    if not found:
+    timed = [comparison for comparison in verdict.comparisons if comparison.detectable is not None]
+    if not timed:
         return "no sampled metric was compared: nothing could have been detected"
-    least = max(found, key=lambda one: one.detectable or 0)
-    best = min(one.detectable or 0 for one in found)
+    least = max(timed, key=lambda comparison: comparison.detectable or 0)
+    best = min(comparison.detectable or 0 for comparison in timed)
     text = f"with 95 % probability a slowdown of {units.percent(least.detectable or 0)}"
-    if len(found) == 1:
+    if len(timed) == 1:
         return text
     return (
-        f"{text} in each of {len(found)} comparisons (least certain: {named(least, verdict)}), "
+        f"{text} in each of {len(timed)} comparisons (least certain: {named(least, verdict)}), "
         f"of {units.percent(best)} in the most certain one"
     )
 
