@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 _DIRTY = "-dirty"
+# Git sets these for what its hooks run, and then looks there whatever folder it is started in.
+_OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 
 
 def commit_of(folder: Path) -> str | None:
@@ -27,5 +30,8 @@ def described(commit: str) -> str:
 
 def _git(folder: Path, *words: str) -> str:
     command = ["git", "-C", str(folder), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    outside = {name: value for name, value in os.environ.items() if name not in _OF_HOOKS}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=10, check=True, env=outside
+    )
     return done.stdout.strip()

@@ -31,6 +31,23 @@ def test_a_folder_in_a_checkout_has_its_commit(tmp_path: Path) -> None:
     assert described(f"{commit}-dirty") == f"commit {commit} with uncommitted changes"
 
 
+def test_a_hook_of_another_checkout_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = []
+    for name in ("ours", "other"):
+        folder = tmp_path / name
+        folder.mkdir()
+        git(folder, "init", "-q")
+        (folder / "net.py").write_text(name, encoding="utf-8")
+        git(folder, "add", ".")
+        git(folder, "commit", "-qm", name)
+        commits.append(git(folder, "rev-parse", "--short=12", "HEAD"))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other/.git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "other/.git/index"))
+    assert [commit_of(tmp_path / name) for name in ("ours", "other")] == commits
+
+
 def test_other_folders_have_none(tmp_path: Path) -> None:
     assert commit_of(tmp_path) is None
     git(tmp_path, "init", "-q")
