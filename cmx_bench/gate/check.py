@@ -228,15 +228,19 @@ def judged(empty: Comparison, change: Change, threshold: float, n: int) -> Compa
     """
     state = rule.judge(change, threshold)
     enough = rule.needed(change, n, threshold) if state == "INCONCLUSIVE" else None
-    return replace(
-        empty,
-        state=state,
-        slowdown=math.expm1(change.value),
-        low=math.expm1(change.bound(0.025)),
-        high=math.expm1(change.bound(0.975)),
-        detectable=rule.detectable(change, threshold),
-        more=None if enough is None else enough - n,
-    )
+    try:
+        return replace(
+            empty,
+            state=state,
+            slowdown=math.expm1(change.value),
+            low=math.expm1(change.bound(0.025)),
+            high=math.expm1(change.bound(0.975)),
+            detectable=rule.detectable(change, threshold),
+            more=None if enough is None else enough - n,
+        )
+    except OverflowError:
+        reason = "the values of one side are so far apart that no number can say their interval"
+        return replace(empty, state="INCOMPARABLE", reason=reason)
 
 
 def _differences(base: Report, head: Report, setting: str) -> str:

@@ -106,6 +106,18 @@ def test_a_run_against_itself_passes(judge: Callable[..., Verdict]) -> None:
     assert timed.detectable == pytest.approx(0.062, abs=0.001)
 
 
+def test_values_that_are_worlds_apart_are_not_compared(judge: Callable[..., Verdict]) -> None:
+    apart = [
+        dataclasses.replace(record, values={"throughput": [1e200] if record.replicate else [1.0]})
+        if record.measure == "throughput" and record.status == "ok" and record.values
+        else record
+        for record in RECORDS
+    ]
+    timed = of(judge(head=apart), NAMES[0], "throughput")
+    assert timed.state == "INCOMPARABLE"
+    assert timed.reason.startswith("the values of one side are so far apart")
+
+
 def test_one_process_a_run_shows_no_spread_to_judge_by(judge: Callable[..., Verdict]) -> None:
     once = [record for record in RECORDS if record.measure != "memory" or record.replicate == 0]
     memory = of(judge(head=once, base=once), NAMES[0], "peak_memory")
