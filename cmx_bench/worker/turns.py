@@ -28,6 +28,7 @@ from cmx_bench.worker.sampling import reason_of
 
 # Shorter than for a throughput: turns are compared with each other, and both sides are as warm.
 _WARM_UP_SECONDS = (0.2, 0.5)
+_TASKS = Path("/proc/self/task")
 _HUNG_UP = (EOFError, BrokenPipeError, ConnectionResetError)
 
 
@@ -106,10 +107,12 @@ def _computed(forward: Forward, passes: int, now: Callable[[], Moment]) -> float
 
 
 def hold(cores: Collection[int]) -> None:
-    """Holds every thread of this process on these cores; those that begin later inherit that."""
-    for task in Path("/proc/self/task").iterdir():
+    """Holds every thread of this process on these cores; those that begin later inherit that. Where
+    /proc is hidden, that is this thread alone and those that it begins."""
+    threads = [int(task.name) for task in _TASKS.iterdir()] if _TASKS.is_dir() else [0]
+    for thread in threads:
         with suppress(ProcessLookupError):  # it has ended meanwhile
-            os.sched_setaffinity(int(task.name), cores)
+            os.sched_setaffinity(thread, cores)
 
 
 def _traced(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[str, Any]:
