@@ -66,9 +66,6 @@ def capture(device: str) -> Environment:
     import torch
     from timm.layers.config import use_fused_attn
 
-    from cmx_bench.measures import nvml
-    from cmx_bench.measures.forward import SDPA
-
     environment: Environment = {
         "cmx_bench": cmx_bench.__version__,
         "python": platform.python_version(),
@@ -92,10 +89,19 @@ def capture(device: str) -> Environment:
     }
     if device == "cpu":
         return environment | {"device": device, "device_name": environment["cpu"]}
+    return environment | {"device": device, **_of_gpu(device)}
+
+
+def _of_gpu(device: str) -> Environment:
+    """What belongs to a GPU, to the libraries that use it, and to their switches."""
+    import torch
+
+    from cmx_bench.measures import nvml
+    from cmx_bench.measures.forward import SDPA
+
     properties = torch.cuda.get_device_properties(device)
     backends = torch.backends.cuda
-    return environment | {
-        "device": device,
+    return {
         "device_name": properties.name,
         "device_count": torch.cuda.device_count(),
         "device_uuid": str(properties.uuid),
