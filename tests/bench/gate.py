@@ -37,7 +37,7 @@ from cmx_bench.gate.blocks import Block
 from cmx_bench.gate.comparing import TIMED
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.spec import suite
-from cmx_bench.worker import local
+from cmx_bench.worker import local, scratch
 from cmx_bench.worker.targets import Target
 
 THRESHOLD = 0.05
@@ -286,7 +286,7 @@ def live(rounds: int) -> None:
         for kind, layers in (("same", {}), ("slower", LAYERS)):
             begin = time.time()
             gate = Gate(THRESHOLD, expect_equal=True, extra_layers=layers)
-            compared = ab.compare(plan, SAME, gate, Path(os.devnull), lambda *_: None)
+            compared = ab.compare(plan, SAME, gate, scratch.folder() / "log.txt", lambda *_: None)
             timed = [one for one in compared.comparisons if not one.metric.exact]
             states[kind] += [one.state for one in timed]
             used[kind] += [one.n[0] for one in timed]

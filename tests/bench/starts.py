@@ -26,7 +26,7 @@ from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, pairs
 from cmx_bench.gate.comparing import TIMED
 from cmx_bench.spec import suite
-from cmx_bench.worker import local
+from cmx_bench.worker import local, scratch
 from cmx_bench.worker.targets import Target
 from cmx_bench.worker.turns import serve
 
@@ -67,7 +67,7 @@ def main(count: int) -> None:
     cells = [c for c in plan.cells if c.measure == TIMED and c.model.name in MODELS]
     found: dict[tuple[str, str], list[float]] = {}
     took: dict[str, list[float]] = {}
-    rng, log = random.Random(), Path("/dev/null")
+    rng, log = random.Random(), scratch.folder() / "log.txt"
     for number in range(count):
         for kind in rng.sample([*STARTS], 3):
             start = STARTS[kind]

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from disturbance import neighbours
 
@@ -26,7 +25,7 @@ from cmx_bench.gate import ab, cores, pairs
 from cmx_bench.gate.blocks import Block
 from cmx_bench.gate.comparing import TIMED
 from cmx_bench.spec import suite
-from cmx_bench.worker import local
+from cmx_bench.worker import local, scratch
 from cmx_bench.worker.targets import Target
 
 PATHS = {"base": sys.executable, "head": sys.executable}
@@ -82,7 +81,7 @@ def main(seconds: float, kinds: list[str]) -> None:
     rng, begin = random.Random(), time.monotonic()
     with neighbours(1, kinds[0]) if kinds else nullcontext():
         while time.monotonic() - begin < seconds:
-            with ab.both(PATHS, Path("/dev/null")) as (base, head):
+            with ab.both(PATHS, scratch.folder() / "log.txt") as (base, head):
                 for cell in rng.sample(cells, len(cells)):
                     for name, ratio in timed(cell, base, head, rng).items():
                         found.setdefault(name, []).append(ratio)
