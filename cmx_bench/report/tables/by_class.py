@@ -17,6 +17,7 @@ from cmx_bench.units import counted, plain
 
 MOST_CLASSES = 20  # that a matrix, or a table of classes, can show
 _MOST_PAIRS = 10  # of classes that a model confuses, where there are more classes
+_IMAGES = "One with several labels is of the class that a model says, where that is one of them"
 _WILSON = "Share of the images of the class that are right, with Wilson's 95 % interval"
 
 
@@ -47,23 +48,32 @@ def classes_of(said: DataFrame) -> dict[int, str]:
 
 
 def accuracies(said: DataFrame, setting: Setting, over_seeds: bool) -> Table:
-    """A row for each class; of many the ones that all models together have most often wrong."""
+    """A row for each class; of many the ones that all models together have most often wrong.
+
+    Args:
+        said: as `classwise.of_votes` gives it, of this setting.
+        over_seeds: whether models were trained several times.
+    """
     classes = classwise.per_class(said)
     models = said.drop_duplicates("model")
     columns = (
         Column("class", "Class"),
-        Column("images", "Images", "right"),
-        *(Column(str(one.model), str(one.label), "right", _WILSON) for one in models.itertuples()),
+        Column("images", "Images", "right", _IMAGES),
+        *(
+            Column(str(model.model), str(model.label), "right", _WILSON)
+            for model in models.itertuples()
+        ),
     )
     sums = classes.groupby("class")[["images", "right"]].sum()
     share = (sums["right"] / sums["images"]).sort_values(kind="stable")
     shown = sorted(share.index) if len(share) <= MOST_CLASSES else list(share.index[:MOST_CLASSES])
     known = {(row["class"], row["model"]): row for row in classes.to_dict("records")}
-    of_class = {row["class"]: row for row in known.values()}
+    names = classes_of(said)
+    images = classes.groupby("class")["images"].agg(["min", "max"])
     rows = [
         (
-            _class(of_class[number]["name"], number),
-            Entry(f"{of_class[number]['images']:,}", sort=of_class[number]["images"]),
+            _class(names[number], number),
+            _images(*images.loc[number]),
             *(_share(known.get((number, model))) for model in models["model"]),
         )
         for number in shown
@@ -79,6 +89,10 @@ def accuracies(said: DataFrame, setting: Setting, over_seeds: bool) -> Table:
 
 def _class(name: str, number: int) -> Entry:
     return Entry(name, "" if name == str(number) else str(number), number)
+
+
+def _images(least: int, most: int) -> Entry:
+    return Entry(f"{least:,}" if least == most else f"{least:,} to {most:,}", sort=least)
 
 
 def _share(row: Any) -> Entry:
@@ -127,13 +141,13 @@ def pairs(said: DataFrame, setting: Setting) -> Table:
     most = classwise.mistakes(said).groupby("model", observed=True, sort=False).head(_MOST_PAIRS)
     rows = [
         (
-            plain(str(one["label"])),
-            _class(names[one["truth"]], one["truth"]),
-            _class(one["instead"], one["said"]),
-            Entry(f"{one['times']:,}", sort=one["times"]),
-            _percent(one["times"] / images[one["model"], one["truth"]]),
+            plain(str(pair["label"])),
+            _class(names[pair["truth"]], pair["truth"]),
+            _class(pair["instead"], pair["said"]),
+            Entry(f"{pair['times']:,}", sort=pair["times"]),
+            _percent(pair["times"] / images[pair["model"], pair["truth"]]),
         )
-        for one in most.to_dict("records")
+        for pair in most.to_dict("records")
     ]
     title = f"Classes that are confused most · {setting.name}"
     remarks = (f"At most {_MOST_PAIRS} pairs of each model.",)

@@ -64,6 +64,16 @@ def test_each_class_has_its_accuracy_with_an_interval() -> None:
     assert found.rows[2][2].title == "8 of 10 images right, most often taken for dog (2)"
 
 
+def test_images_with_several_labels_are_of_the_class_that_each_model_says() -> None:
+    report = made(2)
+    images = Images(("a", "b", "c"), ((0, 1), (0,), (1,)))
+    said = [np.array(classes, np.int32) for classes in ((0, 0, 1), (1, 0, 1))]
+    voters = {(model.name, FP32.key): votes for model, votes in zip(MODELS, said, strict=True)}
+    report = dataclasses.replace(report, votes=agreement.votes(images, voters))
+    counts = [row[1] for row in texts(table(report, f"classes-{FP32.key}"))]
+    assert counts == ["1 to 2", "1 to 2"]
+
+
 def test_few_classes_have_a_matrix_for_each_model() -> None:
     report = made(3)
     found = table(report, f"confusion-{MODELS[0].name}-{FP32.key}")
