@@ -98,7 +98,8 @@ def count_module(model: nn.Module, *inputs: Tensor, words: Mapping[str, Word] = 
         CountError: the model does not take such inputs, an operator is neither counted nor known to
             be free, or the two counts differ. The text names the operator and its module.
     """
-    scripted = [name for name, one in model.named_modules() if isinstance(one, ScriptModule)]
+    modules = model.named_modules()
+    scripted = [name for name, module in modules if isinstance(module, ScriptModule)]
     if scripted:
         raise CountError(
             f"{scripted[0] or 'the model'} is scripted, and a scripted model cannot be traced: "
@@ -121,10 +122,10 @@ def objection(name: str) -> str:
     """Why no word on an operator can be taken; empty where it can, or where nobody knows the
     operator before a model is imported."""
     namespace, _, short = name.partition("::")
-    every = {one.partition(".")[0] for one in torch._C._dispatch_get_all_op_names()}
-    if name not in every:
-        known = any(one.startswith(f"{namespace}::") for one in every)
-        return f"torch has no operator {name}{nearest(name, every)}" if known else ""
+    operators = {full.partition(".")[0] for full in torch._C._dispatch_get_all_op_names()}
+    if name not in operators:
+        known = any(operator.startswith(f"{namespace}::") for operator in operators)
+        return f"torch has no operator {name}{nearest(name, operators)}" if known else ""
     packet = getattr(getattr(torch.ops, namespace), short)
     overloads = [getattr(packet, overload) for overload in packet.overloads()]
     if name in RULES or any(map(dispatched.has_rule, overloads)):
@@ -177,7 +178,7 @@ def _run(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word]
     except CountError:
         raise
     except BaseException as error:  # a user's code raises anything
-        shapes = " and ".join(str(tuple(one.shape)) for one in inputs)
+        shapes = " and ".join(str(tuple(tensor.shape)) for tensor in inputs)
         raise _ForwardError(
             f"forward fails on a batch of shape {shapes}: {_told(error)}{_remedy(error)}"
         ) from error
@@ -264,9 +265,9 @@ def _difference(model: nn.Module, inputs: tuple[Tensor, ...], trace: Trace, ran:
     more = _own({name: Counter({"": ours[name].total() - trace.modules[name]}) for name in called})
     names = [name for name in places if name in more and more[name][""]] or ["model"]
     if _equal(_trace(_Outputs(model, everything=True), inputs), ran):
-        told = [f"{places[name]} ({_listed(own[name])})" for name in names]
-        rest = f" and {len(told) - _MOST} more modules" if len(told) > _MOST else ""
-        dead = ", ".join(told[:_MOST]) + rest
+        modules = [f"{places[name]} ({_listed(own[name])})" for name in names]
+        rest = f" and {len(modules) - _MOST} more modules" if len(modules) > _MOST else ""
+        dead = ", ".join(modules[:_MOST]) + rest
         return (
             f"no output of the model depends on what is computed in {dead}, "
             f"{ran.macs - trace.macs} MACs in all: return it, or delete that code"

@@ -169,7 +169,7 @@ class _Dispatch(TorchDispatchMode):
     def _give(self, word: Word, macs: int, output: Any) -> None:
         self.counted.given[word.operator] += macs
         if macs:
-            self.counted.given_activations += sum(one.numel() for one in _tensors(output)[:1])
+            self.counted.given_activations += sum(tensor.numel() for tensor in _tensors(output)[:1])
 
     def _refused(self, func: Any) -> CountError:
         refused = f"no rule counts {self._caller(func)}"
@@ -246,8 +246,8 @@ class _Products:
         if isinstance(exponent, Tensor):
             exponent = nan
         name = spelt.of_power(plain(func), exponent)
-        view = any(shares(one) for one in schema.returns)
-        outs = {one.name for one in schema.arguments if one.is_out}
+        view = any(map(shares, schema.returns))
+        outs = {argument.name for argument in schema.arguments if argument.is_out}
         read = [value for key, value in named.items() if key not in outs]
         operands = [self._operand(tensor) for tensor in _tensors((args, read))]
         if operands and func._schema.name.endswith("_") and _is_part(args[0]):
@@ -271,9 +271,10 @@ class _Products:
     def _learn(self, output: Tensor, result: Operand) -> None:
         place = _storage(output)
         if place in self._known and output.numel() < self._known[place][1].numel():
-            products = [one for one in (result, self._known[place][0]) if one.product]
+            whole = self._known[place][0]
+            products = [operand for operand in (result, whole) if operand.product]
             result = result._replace(
-                product=bool(products), counted=all(one.counted for one in products)
+                product=bool(products), counted=all(product.counted for product in products)
             )
         if result.product or result.grown:
             self._known[place] = result, output

@@ -63,14 +63,14 @@ def reads(func: Any) -> bool:
 def is_free(func: Any) -> bool:
     """Elementwise, a reduction, a view, a question, a maker of tensors, or one of the table."""
     schema, name = func._schema, plain(func)
-    for one in (func, *_functional(func)):
-        if _FREE_TAGS & set(one.tags) or any(map(shares, one._schema.returns)):
+    for overload in (func, *_functional(func)):
+        if _FREE_TAGS & set(overload.tags) or any(map(shares, overload._schema.returns)):
             return True
     if not any(map(_is_tensor, schema.returns)) and not any(map(_is_written, schema.arguments)):
         return True
     if func.namespace != "aten":
         return schema.name in _RESAMPLING
-    if not any(_is_tensor(one) for one in schema.arguments):
+    if not any(map(_is_tensor, schema.arguments)):
         return True
     return name in _FREE or name.startswith("new_") or name.endswith("_like")
 

@@ -18,7 +18,7 @@ import torch
 from fvcore.nn.jit_analysis import JitModelAnalysis
 from torch import Tensor, nn
 
-from cmx_bench.measures import dispatched, spelt
+from cmx_bench.measures import dispatched, free, spelt
 from cmx_bench.measures.given import NONE, Word
 from cmx_bench.measures.operator_rules import RULES, Rule, Value, Values, einsum, items_of, shape_of
 from cmx_bench.measures.spelt import Operand
@@ -109,8 +109,7 @@ def _views() -> frozenset[str]:
     return frozenset(
         schema.name
         for schema in torch._C._jit_get_all_schemas()
-        if schema.name.startswith("aten::")
-        and any(one.alias_info and not one.alias_info.is_write for one in schema.returns)
+        if schema.name.startswith("aten::") and any(map(free.shares, schema.returns))
     )
 
 
@@ -142,8 +141,8 @@ def _in_parts(kind: str, words: Mapping[str, Word]) -> _Handle:
     def handle(inputs: Values, outputs: Values) -> Counter[str]:
         arguments = list(map(_argument, inputs))
         call = torch._C._jit_get_operation(kind)[0]
-        [schema, *_] = [one for one in torch._C._jit_get_schemas_for_operator(kind)
-                        if len(one.arguments) == len(arguments)]  # fmt: skip
+        schemas = torch._C._jit_get_schemas_for_operator(kind)
+        schema = next(known for known in schemas if len(known.arguments) == len(arguments))
         names = (argument.name for argument in schema.arguments)
         with dispatched.counting(words) as ran:
             call(**dict(zip(names, arguments, strict=True)))

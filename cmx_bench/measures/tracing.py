@@ -94,7 +94,7 @@ def whole(func: Callable[..., Any], args: Sequence[Any]) -> Callable[..., Any]:
     """The function that computes the same by one operator, where torch has none or several: of a
     dot product along a dimension, and of a convolution of complex numbers, which it makes of three.
     """
-    is_complex = any(isinstance(one, Tensor) and one.is_complex() for one in args[:2])
+    is_complex = any(isinstance(value, Tensor) and value.is_complex() for value in args[:2])
     return _RECORDED.get(func, func) if is_complex or func is torch.linalg.vecdot else func
 
 

@@ -85,19 +85,22 @@ def _parts(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module
 def _filter_of(module: nn.Module) -> _Filter | None:
     if not hasattr(module, "forward_features"):  # a block of a timm model
         return None
-    for one in type(module).__mro__:
-        if one.__module__.startswith("timm.models."):
-            convert: _Filter | None = getattr(
-                sys.modules[one.__module__], "checkpoint_filter_fn", None
-            )
+    for base in type(module).__mro__:
+        if base.__module__.startswith("timm.models."):
+            file = sys.modules[base.__module__]
+            convert: _Filter | None = getattr(file, "checkpoint_filter_fn", None)
             if convert is not None:
                 return convert
     return None
 
 
 def image_sizes(state: State, module: nn.Module) -> tuple[int, int] | None:
-    """The sides of the images of the weights and of the module, in pixels, where it is a model of
-    tokens and nothing differs but their number."""
+    """The sides of the images of the weights and of the module, in pixels; None where it is no
+    model of tokens, or anything else differs than their number.
+
+    Args:
+        state: has the module's names.
+    """
     own = module.state_dict()
     shapes = [(tuple(state[key].shape), tuple(value.shape)) for key, value in own.items()]
     sides = {_sides(module, *pair) for pair in shapes if pair[0] != pair[1]}

@@ -198,10 +198,10 @@ def too_wide(report: Report) -> str:
 def unmet(report: Report) -> str:
     """The operators on which the suite has a word that no count rests on; empty where there is
     none, or where a count is missing that might."""
-    counted = [one for one in report.results.values() if one.metric == "macs"]
-    if not counted or any(one.status != "ok" for one in counted):
+    counts = [result for result in report.results.values() if result.metric == "macs"]
+    if not counts or any(result.status != "ok" for result in counts):
         return ""
-    met = {name for one in counted for name in one.details.get("given", ())}
+    met = {name for result in counts for name in result.details.get("given", ())}
     given = (name for model in report.run.models for name in model.counted_by)
     names = first_few([name for name in dict.fromkeys(given) if name not in met], _MANY)
     return f"of the suite's macs, no model has met: {names}" if names else ""

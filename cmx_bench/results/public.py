@@ -30,7 +30,7 @@ def public(run: Run, records: Iterable[Record]) -> tuple[Run, list[Record]]:
 
     Claims stay as they are: in a check a slash divides.
     """
-    named = {one.name: getattr(run, one.name) for one in dataclasses.fields(run)}
+    named = {field.name: getattr(run, field.name) for field in dataclasses.fields(run)}
     changed = {name: shortened(value) for name, value in named.items() if name != "claims"}
     return dataclasses.replace(run, **changed), [_record(record) for record in records]
 
@@ -42,9 +42,9 @@ def without_folders(text: str) -> str:
     return _shown(text) if _ALONE.fullmatch(text) else _PATH.sub(_in_text, text)
 
 
-def _in_text(found: re.Match[str]) -> str:
-    key = found["single"] or found["double"] or ""
-    return key + _shown(found[0].removeprefix(key).removeprefix("file://"))
+def _in_text(path: re.Match[str]) -> str:
+    key = path["single"] or path["double"] or ""
+    return key + _shown(path[0].removeprefix(key).removeprefix("file://"))
 
 
 def _shown(path: str) -> str:
@@ -66,15 +66,15 @@ def shortened(value: Any) -> Any:
     if isinstance(value, str):
         return without_folders(value)
     if isinstance(value, Mapping):
-        changed = {key: shortened(one) for key, one in value.items()}
+        changed = {key: shortened(part) for key, part in value.items()}
         return value if all(changed[key] is value[key] for key in value) else changed
     if isinstance(value, list | tuple):
-        items = [shortened(one) for one in value]
+        items = [shortened(part) for part in value]
         same = all(new is old for new, old in zip(items, value, strict=True))
         return value if same else type(value)(items)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
-        changed = {name: shortened(one) for name, one in fields.items()}
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        changed = {name: shortened(part) for name, part in fields.items()}
         same = all(changed[name] is fields[name] for name in fields)
         return value if same else dataclasses.replace(value, **changed)
     return value

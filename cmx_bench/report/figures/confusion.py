@@ -114,7 +114,7 @@ def _plot(predictions: DataFrame, key: str, name: str) -> Plot:
     beside = 1 if large else min(len(models), 2 if len(models) < 5 else 3)
     grid = _Grid(beside, classes, labels)
     return Plot(
-        f"confusion-{key}", title, " ".join(sentences), _told(shown, models, labels), cells,
+        f"confusion-{key}", title, " ".join(sentences), _in_words(shown, models, labels), cells,
         partial(_paint, grid=grid), lines=grid.below * grid.high * grid.of_class,
     )  # fmt: skip
 
@@ -147,18 +147,19 @@ def _cells(shown: DataFrame, models: Sequence[str], classes: Mapping[int, str]) 
     }).reset_index(drop=True)  # fmt: skip
 
 
-def _told(shown: DataFrame, models: Sequence[str], labels: Sequence[str]) -> str:
+def _in_words(shown: DataFrame, models: Sequence[str], labels: Sequence[str]) -> str:
     """`ConvMixer takes cat for dog most often, 12 times; …`."""
     wrong = mistakes(shown).drop_duplicates("model").to_dict("records")
     first = {row["model"]: row for row in wrong}
-    names, told = classes_of(shown), []
+    names, sentences = classes_of(shown), []
     for model, label in zip(models, labels, strict=True):
         if (row := first.get(model)) is None:
-            told.append(f"{label} makes no mistake")
+            sentences.append(f"{label} makes no mistake")
             continue
         times = units.counted(row["times"], "image")
-        told.append(f"{label} most often takes {names[row['truth']]} for {row['instead']}, {times}")
-    return f"{'; '.join(told)}."
+        truth, instead = names[row["truth"]], row["instead"]
+        sentences.append(f"{label} most often takes {truth} for {instead}, {times}")
+    return f"{'; '.join(sentences)}."
 
 
 # --- painting -------------------------------------------------------------------------------------

@@ -100,9 +100,14 @@ def _alike(keys: Sequence[str], *numbers: str) -> dict[str, list[str]]:
 
 
 def number(name: str, key: str) -> int | None:
-    """The batch size, image size or number of threads that a setting's key tells."""
-    told = re.search(rf"(?:^|-){_OF_SETTINGS[name]}(\d+)(?=-|$)", key)
-    return None if told is None else int(told[1])
+    """The batch size, image size (in pixels) or number of threads that a setting's key tells; None
+    where it tells none.
+
+    Args:
+        name: `batch_size`, `image_size` or `threads`.
+    """
+    part = re.search(rf"(?:^|-){_OF_SETTINGS[name]}(\d+)(?=-|$)", key)
+    return None if part is None else int(part[1])
 
 
 # --- points ---------------------------------------------------------------------------------------
@@ -176,7 +181,7 @@ def _series(over: str, models: DataFrame) -> list[tuple[str, DataFrame]]:
     names = [_common(over, group) for group in groups]
     differing = [name for name in others if len({str(group[name].iloc[0]) for group in groups}) > 1]
     return [
-        (name if names.count(name) == 1 else ", ".join([name, *_told(group, differing)]), group)
+        (name if names.count(name) == 1 else ", ".join([name, *_in_words(group, differing)]), group)
         for name, group in zip(names, groups, strict=True)
     ]
 
@@ -190,7 +195,7 @@ def _common(over: str, group: DataFrame) -> str:
     return name or (STYLES[family].label if family in STYLES else family)
 
 
-def _told(group: DataFrame, columns: Sequence[str]) -> Iterator[str]:
+def _in_words(group: DataFrame, columns: Sequence[str]) -> Iterator[str]:
     """`patch 7`, for each argument that the group has and in which groups differ."""
     for column in columns:
         value = group[column].iloc[0]

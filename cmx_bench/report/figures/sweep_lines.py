@@ -23,7 +23,9 @@ from cmx_bench.report.figures.selection import Selection, select
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-QUANTITIES = {one.metric: one for one in (PARAMS, MACS, THROUGHPUT, LATENCY, MEMORY, TOP1)}
+QUANTITIES = {
+    quantity.metric: quantity for quantity in (PARAMS, MACS, THROUGHPUT, LATENCY, MEMORY, TOP1)
+}
 _MULTIPLE = 1.75  # values that grow by as much, each, stand on a logarithmic axis
 _WIDE = 10.0  # and a metric that spans as much
 _MOST_TICKS = 12
@@ -43,8 +45,13 @@ def sweep(
     Args:
         over: an argument of models, `image_size`, `batch_size` or `threads`, where there are
             several.
+        metric: the name of one of `QUANTITIES`.
         setting: the key of the setting, or what the keys of those swept have in common; of MACs
             over an argument the size of images, `r224`.
+
+    Raises:
+        ValueError: there is no such metric, nothing of that name was swept, or one of several
+            settings has to be chosen; the text lists those that there are.
     """
     if metric not in QUANTITIES:
         raise ValueError(f"no curves of {metric!r}; there are {', '.join(QUANTITIES)}")
@@ -89,7 +96,7 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
         *_intervals(quantity, points), *disturbed(points),
         *chosen.left_out(curves.shown(over, points, chosen), f"{what.lower()} there"),
     ]  # fmt: skip
-    alt = f"{what} by {against}: {'; '.join(islice(_told(points), _SPOKEN))}."
+    alt = f"{what} by {against}: {'; '.join(islice(_in_words(points), _SPOKEN))}."
     unit = " (pixels)" if over == "image_size" else ""
     return Plot(
         re.sub(r"[^\w.-]+|_", "-", f"sweep-{quantity.metric}-{against}-{key}").rstrip("-"), title,
@@ -102,7 +109,8 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
 
 def _across(values: Sequence[float]) -> Scale:
     """Logarithmic where each value is a multiple of the one before."""
-    grows = values[0] > 0 and all(two / one >= _MULTIPLE for one, two in pairwise(values))
+    steps = pairwise(values)
+    grows = values[0] > 0 and all(larger / smaller >= _MULTIPLE for smaller, larger in steps)
     return "log" if grows else "close"
 
 
@@ -122,7 +130,7 @@ def _intervals(quantity: Quantity, points: DataFrame) -> Iterator[str]:
         yield "Bars are 95 % intervals."
 
 
-def _told(points: DataFrame) -> Iterator[str]:
+def _in_words(points: DataFrame) -> Iterator[str]:
     """`Small from 93.1 at 3 to 40.2 at 9`."""
     for _, curve in points.groupby("line", sort=False):
         ends = [

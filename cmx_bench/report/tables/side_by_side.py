@@ -252,11 +252,11 @@ def _images(side: Side) -> dict[str, str]:
 
 def _resampled(side: Side) -> dict[str, str]:
     """Of which models weights of another image size were resampled, and from which to which."""
-    told = {
+    sizes = {
         f"weights of {result.model}": caveats.resampled(result)
         for result in side.report.results.values()
     }
-    return {name: text for name, text in told.items() if text}
+    return {name: text for name, text in sizes.items() if text}
 
 
 def differences(sides: Sequence[Side]) -> Table:
