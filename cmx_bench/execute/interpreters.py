@@ -20,8 +20,8 @@ from typing import Any
 import cmx_bench
 from cmx_bench.errors import CmxError
 from cmx_bench.spec import disk
-from cmx_bench.worker import local, scratch
-from cmx_bench.worker.local import Call, LostError, ProcessError, import_path
+from cmx_bench.worker import local, lookup, scratch
+from cmx_bench.worker.local import Call, LostError, ProcessError
 from cmx_bench.worker.server import END, READY, START
 from cmx_bench.worker.targets import Target
 
@@ -173,7 +173,7 @@ def _interpreter(path: Path) -> tuple[Path, dict[str, str]]:
     """An interpreter, and the environment in which it finds the right modules."""
     this = Path(sys.executable)
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    ours = import_path()
+    ours = lookup.import_path()
     if path.is_dir() and not is_checkout(path):
         python, folders = path / "bin" / "python", given
     elif path.is_dir():

@@ -26,11 +26,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol, TypeVar
 
-import cmx_bench
 from cmx_bench.errors import CmxError
 from cmx_bench.training import orphans
 from cmx_bench.training.orphans import end_with
-from cmx_bench.worker import limits, scratch
+from cmx_bench.worker import limits, lookup, scratch
 from cmx_bench.worker.targets import Target
 
 _GOODBYE_SECONDS = 10.0
@@ -251,23 +250,9 @@ def _servers_last_words() -> str:
 def _of_this_process() -> Mapping[str, str]:
     """Lets a server that starts meanwhile find modules where this process finds them."""
     return {
-        "PYTHONPATH": os.pathsep.join(import_path()), "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": os.pathsep.join(lookup.import_path()), "PYTHONSAFEPATH": "1",
         _STARTED_BY: str(os.getpid()), **scratch.variables(),
     }  # fmt: skip
-
-
-def import_path() -> list[str]:
-    """Where a server finds modules: where this process finds them, but not in the working folder,
-    unless PYTHONPATH names it or this package lies in it.
-
-    A file torch.py there, or another checkout of this package, would be taken for the installed
-    one. CPython (seen in 3.11) has a server look there first, if it is not told otherwise.
-    """
-    here = Path.cwd()
-    given = map(Path, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
-    kept = {path.resolve() for path in (*given, Path(cmx_bench.__file__).parent.parent)}
-    folders = [(folder, Path(folder).resolve()) for folder in sys.path if folder]
-    return [folder for folder, path in folders if path != here or path in kept]
 
 
 @contextmanager
