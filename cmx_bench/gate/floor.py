@@ -66,9 +66,10 @@ class Floor:
 
         None where it shows none, or where no time so short was tried.
         """
-        tried = ((float(budget), one) for budget, one in self.detectable.items())
+        tried = ((float(budget), least) for budget, least in self.detectable.items())
         return min(
-            (one for budget, one in tried if one is not None and budget <= seconds), default=None
+            (least for budget, least in tried if least is not None and budget <= seconds),
+            default=None,
         )
 
 
@@ -83,23 +84,23 @@ def note(
     Raises:
         PlanError: the threshold, a share, is below what the machine can show, and not any will do.
     """
-    found = read(machine)
-    if found is None:
+    floor = read(machine)
+    if floor is None:
         return "no self-test of this machine: `selftest` measures how small a change it can show"
-    least = found.least(seconds)
+    least = floor.least(seconds)
     within = "" if math.isinf(seconds) else f" in {seconds:.0f} s of measuring a model"
     if least is None:
-        shows = f"the self-test of {found.created} found no change that this machine shows{within}"
+        shows = f"the self-test of {floor.created} found no change that this machine shows{within}"
     else:
         shows = (
-            f"the self-test of {found.created} found that this machine shows a slowdown of "
+            f"the self-test of {floor.created} found that this machine shows a slowdown of "
             f"{100 * least:g} % at the least{within}"
         )
     if (least is None or threshold < least) and not any_threshold:
         given = f"--threshold {100 * threshold:g}%"
         more = "" if math.isinf(seconds) else ", a longer --budget"
         raise PlanError(f"{given}: {shows}; give a larger one{more}, or add --any-threshold")
-    alarms = f"{100 * found.false_alarms:.2g} % false alarms at {100 * found.threshold:g} %"
+    alarms = f"{100 * floor.false_alarms:.2g} % false alarms at {100 * floor.threshold:g} %"
     return f"{shows}; {alarms}"
 
 
