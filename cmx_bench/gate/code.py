@@ -93,7 +93,7 @@ def contrast(by_side: RanBySide, paths: Mapping[str, str], models: Mapping[str, 
         same=tuple(models[model] for model in same),
         packages=_packages(old, new, [*paths.values()]),
         facts=_facts(old, new),
-        untold={
+        unknown={
             side: silent for side, ran in sides.items()
             if (silent := tuple(label for model, label in models.items() if model not in ran))
         },

@@ -78,7 +78,7 @@ class Contrast:
 
     `models` are the labels of those that were to run, `same` those of which both sides ran the
     same: the same files, versions and `facts` of the environment, which maps those that differ to
-    base's and head's. `untold` are the models of which a side did not tell what ran, by its name.
+    base's and head's. `unknown` are the models of which a side did not tell what ran, by its name.
     `idle` are the checkouts of which no model ran a file, `not_run` the files that differ and were
     imported, and of which no model ran anything. `files` are the paths of what ran, by side, label
     and name.
@@ -89,7 +89,7 @@ class Contrast:
     same: tuple[str, ...]
     packages: tuple[Package, ...] = ()
     facts: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-    untold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     idle: tuple[str, ...] = ()
     not_run: tuple[str, ...] = ()
     files: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)

@@ -50,7 +50,7 @@ def facts(verdict: Verdict) -> Iterator[Fact]:
             "Code that differs": "; ".join(_differences(contrast)),
             "Same code": "; ".join(_same(contrast)),
             "Not in use": _idle(contrast) if contrast.idle else "",
-            "Not known": "; ".join(_untold(contrast)),
+            "Not known": "; ".join(_unknown(contrast)),
         }
         yield from (Fact(f"{term}{several}", text) for term, text in lines.items() if text)
 
@@ -85,8 +85,8 @@ def _same(contrast: Contrast) -> Iterator[str]:
         yield f"all that {' and '.join(contrast.same)} use{'s' * (len(contrast.same) == 1)}"
 
 
-def _untold(contrast: Contrast) -> Iterator[str]:
-    for side, models in contrast.untold.items():
+def _unknown(contrast: Contrast) -> Iterator[str]:
+    for side, models in contrast.unknown.items():
         yield (
             f"what {' and '.join(models)} use{'s' * (len(models) == 1)} on the side of {side}: it "
             f"failed there, or the cmx-bench of that side is too old to say it"
