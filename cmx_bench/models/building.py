@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import chain
@@ -19,6 +20,11 @@ from cmx_bench.models.convmixer import ConvMixer
 from cmx_bench.models.importing import Origin
 from cmx_bench.models.tensors import strip
 
+# What Python says of a number, a text or a boolean that is used as a list.
+_NO_LIST = re.compile(
+    r"'(int|float|str|bool)' object is not (iterable|subscriptable)"
+    r"|object of type '(int|float|bool)' has no len"
+)
 Builder: TypeAlias = Callable[[Model, int], nn.Module]
 
 
@@ -88,11 +94,20 @@ def build(model: Model, image_size: int) -> nn.Module:
     except RefusedModelError as error:
         raise RefusedModelError(f"{model.name}: {error}") from None
     except BaseException as error:  # of a user's code, or of timm's with his arguments
-        told = f"{model.name}: cannot be built: {type(error).__name__}: {first_line(error)}"
-        raise (ModelError if may_want_values(model, error) else RefusedModelError)(told) from error
+        problem = f"{type(error).__name__}: {first_line(error)}{_remedy(model, error)}"
+        kind = ModelError if may_want_values(model, error) else RefusedModelError
+        raise kind(f"{model.name}: cannot be built: {problem}") from error
     if reason:
         raise ModelError(f"{model.name}: {reason}")
     return module
+
+
+def _remedy(model: Model, error: BaseException) -> str:
+    """What to write where a value of a sweep was given for a list that was meant."""
+    swept = model.args and model.source in ("timm", "python") and isinstance(error, TypeError)
+    if not swept or not _NO_LIST.search(first_line(error)):
+        return ""
+    return "; a list is a sweep: where an argument takes one, write x: [[1, 2]] for x: [1, 2]"
 
 
 def may_want_values(model: Model, error: BaseException) -> bool:
