@@ -34,7 +34,7 @@ from cmx_bench.spec.schema import (
 _Text = Annotated[str, Field(max_length=1000)]
 _Scalar: TypeAlias = _Text | int | float | bool
 # A list within a sweep, which is one of the swept values: see `spec.sweeps`.
-_List = Annotated[tuple[_Scalar, ...], Field(max_length=MOST_ITEMS, strict=False)]
+_List = Annotated[tuple[_Scalar, ...], Field(min_length=1, max_length=MOST_ITEMS, strict=False)]
 
 
 class ConvMixerEntry(Strict):

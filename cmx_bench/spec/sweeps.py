@@ -146,6 +146,10 @@ def _refuse_value(sweep: _Sweep, inside: Location, value: Value) -> None:
     takes_lists = inside[0] == "args"
     items: dict[Location, Value] = {inside: value}
     if takes_lists and isinstance(value, list):
+        if not 1 <= len(value) <= MOST_ITEMS:
+            raise sweep.error(
+                inside, f"a list in a sweep has 1 to {MOST_ITEMS:,} items; got {len(value):,}"
+            )
         items = {(*inside, place): item for place, item in enumerate(value)}
     for place, item in items.items():
         if not isinstance(item, _SCALAR):

@@ -55,6 +55,7 @@ GOOD = [
     "name: a\nmodels: [{name: 'k{kernel_size}', convmixer: {dim: 8, depth: 2, kernel_size: [3, 5]}}"
     "]\nsettings: {cpu: [{name: cpu, batch_size: [1, 8]}]}\nbudget: 10m\nprecision: 2.5 %",
     "name: a\nmodels: [{name: b, timm: vit_tiny_patch16_224, args: {depth: [6, 12]}}]",
+    "name: a\nmodels: [{name: resnet18, args: {layers: [[1, 1, 1, 1], [2, 2, 2, 2]]}}]",
 ]  # fmt: skip
 
 

@@ -92,6 +92,7 @@ def test_a_list_in_a_list_is_one_value(load: Load) -> None:
             "x: a list is a sweep over numbers, .*, or lists of these; got a",
         ),
         ("[[1, null]]", 51, "x: .* or lists of these; got nothing in it"),
+        ("[[1], []]", 52, "a list in a sweep has 1 to 1,000 items; got 0"),
         ("[[1, 2], [1, 2]]", 55, r"x: \[1, 2\] is given twice"),
     ],
 )
