@@ -119,6 +119,8 @@ def test_a_direction_is_said_only_where_the_interval_has_one(ratio: float, sprea
     [
         (0.86, "14 % fewer parameters"),
         (4.4, "4.4 times the parameters"),
+        (0.0114, "99 % fewer parameters"),
+        (0.0011, "less than 1 % of the parameters"),
         (1.0, "as many parameters"),
         (1.0000013, "nearly as many parameters"),
         (0.997, "nearly as many parameters"),

@@ -72,9 +72,11 @@ def disturbed(*doubts: bool) -> str:
 
 def more_or_fewer(ratio: float, what: str) -> str:
     """`14 % fewer parameters`, `4.4 times the MACs`, `as many parameters`; `nearly as many` where
-    less than 0.5 % is between them."""
+    less than 0.5 % is between them, and `less than 1 % of the MACs`: no model has 100 % fewer."""
     if abs(ratio - 1) < 0.005:
         return f"{'nearly ' if ratio != 1 else ''}as many {what}"
     if ratio >= 2:
         return f"{units.significant(ratio, 2)} times the {what}"
+    if ratio < 0.01:
+        return f"less than 1 % of the {what}"
     return f"{units.percent(abs(ratio - 1))} {'more' if ratio > 1 else 'fewer'} {what}"
