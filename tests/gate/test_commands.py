@@ -21,6 +21,7 @@ from cmx_bench.gate import ab, floor, selftest
 from cmx_bench.gate.ab import Compared
 from cmx_bench.gate.outputs import OUTPUTS
 from cmx_bench.gate.verdict import Contrast
+from cmx_bench.results import environment
 from cmx_bench.worker import local
 from cmx_bench.worker.local import Call
 
@@ -100,8 +101,8 @@ def test_check_exits_as_it_judges(
 
 def test_a_check_that_can_judge_nothing_is_no_regression(cmx: Cli, tmp_path: Path) -> None:
     here = make_run(PAPER[:1], measures=("throughput",))
-    (environment,) = here.environments.values()
-    elsewhere = dataclasses.replace(here, environments={"e1": environment | {"torch": "2.99"}})
+    (shared,) = here.environments.values()
+    elsewhere = dataclasses.replace(here, environments={"e1": shared | {"torch": "2.99"}})
     base = write_folder_anew(tmp_path / "here", here, make_records(here))
     run = write_folder_anew(tmp_path / "elsewhere", elsewhere, make_records(elsewhere))
     code, out, _ = cmx("check", run, "--baseline", base)
@@ -296,6 +297,8 @@ def test_a_module_that_head_lacks(
 def test_the_command_of_a_verdict_can_be_repeated(
     cmx: Cli, runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in environment.variables(os.environ):  # a test before this may have set some
+        monkeypatch.delenv(name)
     monkeypatch.setenv("PYTHONPATH", "my folder")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     _, out, _ = cmx("check", runs["base"], "--baseline", runs["base"])
