@@ -28,7 +28,8 @@ RUN = Run(
     suite="s", title="S", suite_hash="h", suite_path="s.yaml", device="cpu",
     models=(
         Model("a", "A", "mine", "timm", "resnet18", {"k": 1, "rate": 0.5, "act": "gelu", "b": True},
-              "in1k", 1000, 16, 7, "GELU", "in1k", {"target": "21M", "residual": 0.01}),
+              "in1k", 1000, 16, 7, "GELU", "in1k", {"target": "21M", "residual": 0.01},
+              counted_by={"ours::gram": "zero"}),
         Model("b", "B", "other", "convmixer", "b"),
     ),
     settings=(SETTING,), measures=("throughput", "accuracy", "roofline"),
@@ -40,6 +41,7 @@ RUN = Run(
     machine=ENVIRONMENT, environments={"e": ENVIRONMENT}, claims=(Claim("small", "params(a) < 1"),),
     budget=40.5, cut_off={f"a/throughput/{SETTING.key}": 2},
     neighbours=Neighbours(5.5, 4, 2, 1.5, 0.25), parts=("run s.yaml --only a",),
+    added=("resnet18",),
 )  # fmt: skip
 TIMED = Record(
     RUN.cells[0], "a", "throughput", SETTING.key, 0, "ok", {"throughput": [9.5, 10, 10.5]}, "", "e",
