@@ -15,8 +15,10 @@ from cmx_bench.spec import editors, shipped
 
 from ..conftest import TINY, TRAINED
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-SHIPPED = {"suite": shipped.suites(), "recipe": shipped.recipes()}
+ROOT = Path(__file__).resolve().parents[2]
+DOCS, SUITES = ROOT / "docs", ROOT / "suites"
+# Of the checkout, where the docs lie beside them.
+FILES = {"suite": [*SUITES.glob("*.yaml")], "recipe": [*SUITES.glob("recipes/*.yaml")]}
 
 
 def validator(what: str) -> Draft202012Validator:
@@ -36,8 +38,15 @@ def test_docs_have_the_schema_as_it_is(what: str) -> None:
     assert kept == editors.json_schema(editors.FILES[what])
 
 
+def test_these_are_the_files_that_come_along() -> None:
+    for what, there in (("suite", shipped.suites()), ("recipe", shipped.recipes())):
+        assert {path.stem: path.read_text() for path in FILES[what]} == {
+            name: path.read_text() for name, path in there.items()
+        }
+
+
 @pytest.mark.parametrize(
-    ("what", "path"), [(what, path) for what in SHIPPED for path in SHIPPED[what].values()], ids=str
+    ("what", "path"), [(what, path) for what, paths in FILES.items() for path in paths], ids=str
 )
 def test_what_comes_along_is_valid_and_names_its_schema(what: str, path: Path) -> None:
     text = path.read_text(encoding="utf-8")
