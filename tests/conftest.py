@@ -70,6 +70,15 @@ def fresh_server() -> Iterator[None]:
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, for the tests of pages."""
+    from .browsing import launched
+
+    with launched() as started:
+        yield started
+
+
 @pytest.fixture
 def write_suite(tmp_path: Path) -> Callable[[str], Path]:
     def write(text: str = TINY) -> Path:

@@ -13,17 +13,11 @@ from cmx_bench.gate import outputs
 from cmx_bench.gate.history import publishing
 from cmx_bench.gate.history.gathering import read
 
-from ..browsing import Open, launched, needs_axe, needs_chromium, opening, violations
+from ..browsing import Open, needs_axe, needs_chromium, opening, violations
 from .history.past import history, past_run, series
 from .test_outputs import AWKWARD, awkward, mixed
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

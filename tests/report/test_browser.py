@@ -11,7 +11,7 @@ import pytest
 
 from cmx_bench.report.formats import RENDERERS, SIDE_BY_SIDE
 
-from ..browsing import Open, launched, needs_axe, needs_chromium, opening, violations
+from ..browsing import Open, needs_axe, needs_chromium, opening, violations
 from .synthetic import BF16, FP16, FP32
 from .tables.test_caveats import evaluated
 from .tables.test_side_by_side import NEWER, beside
@@ -22,12 +22,6 @@ pytestmark = needs_chromium
 
 TABLE = f"table1-{FP16.key}"
 THROUGHPUT = f'td[data-cell="resnet152/throughput/{FP16.key}"]'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ SHORTENED = {
     "--data 'photos=/home/me/my data/photos' --out x": "--data 'photos=…/photos' --out x",
     "--data 'photos=/home/me/my photos'": "--data 'photos=…/my photos'",
     "m: no weights at /srv/w.pth; give the path": "m: no weights at …/w.pth; give the path",
-    "FileNotFoundError: [Errno 2] No such file: '/root/a b/c.json'": (
+    "FileNotFoundError: [Errno 2] No such file: '/home/me/a b/c.json'": (
         "FileNotFoundError: [Errno 2] No such file: '…/c.json'"
     ),
     "/home/me/suite.yaml:3:4: unknown key": "…/suite.yaml:3:4: unknown key",
