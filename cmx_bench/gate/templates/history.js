@@ -213,13 +213,6 @@
   section.append(made("div", { class: "controls" }, metric.element, network.element, across.element,
     ...(machines.length > 1 ? [machine.element] : [])), status, host);
   section.hidden = false;
-  let width = host.clientWidth;
-  draw();
-  section.addEventListener("change", draw);
-  new ResizeObserver(() => {
-    if (host.clientWidth === width) return;
-    width = host.clientWidth;
-    draw();
-  }).observe(host);
+  drawOnChange(section, host, draw);
   reveal();
 }

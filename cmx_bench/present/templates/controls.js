@@ -1,4 +1,5 @@
-// What readers choose by beside a drawing: boxes to tick, with the symbols that they stand for.
+// What readers choose by beside a drawing: boxes to tick, with the symbols that they stand for; and
+// the drawing anew.
 "use strict";
 
 function fieldset(legend, ...children) {
@@ -26,4 +27,16 @@ function swatch(symbol, colour, opacity) {
   svg.append("path").attr("d", d3.symbol(d3[`symbol${symbol}`], 100)())
     .attr("fill", colour).attr("fill-opacity", opacity).attr("stroke", colour);
   return svg.node();
+}
+
+// Draws now, after each choice in `section`, and where the width of `host` changes.
+function drawOnChange(section, host, draw) {
+  let width = host.clientWidth;
+  draw();
+  section.addEventListener("change", draw);
+  new ResizeObserver(() => {
+    if (host.clientWidth === width) return;
+    width = host.clientWidth;
+    draw();
+  }).observe(host);
 }

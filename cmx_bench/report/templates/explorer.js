@@ -226,15 +226,8 @@
   section.append(made("div", { class: "controls" }, ...controls.map(({ element }) => element)),
     status, host, about);
   for (const hidden of document.querySelectorAll(".explorer")) hidden.hidden = false;
-  let width = host.clientWidth;
-  draw();
-  section.addEventListener("change", draw);
+  drawOnChange(section, host, draw);
   // A press on a point leads to its row, and does not pin the tip.
   host.addEventListener("pointerdown", (event) => event.stopPropagation(), true);
-  new ResizeObserver(() => {
-    if (host.clientWidth === width) return;
-    width = host.clientWidth;
-    draw();
-  }).observe(host);
   reveal();
 }
