@@ -21,9 +21,8 @@ from cmx_bench.cli.options import (
     SuiteOrModels,
     Thumbnails,
     Weights,
-    seconds_of,
 )
-from cmx_bench.cli.requests import Request, plan_of, refuse_times_of_quick
+from cmx_bench.cli.requests import Request, plan_of, times_of
 from cmx_bench.cli.telling import note, say, say_rows
 from cmx_bench.measures import MEASURES
 
@@ -52,44 +51,33 @@ def plan(
     from cmx_bench.execute import remaining
     from cmx_bench.plan import INTERPRETER_SECONDS
 
-    refuse_times_of_quick(quick, budget=budget, spread=spread)
-    seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
+    seconds, apart = times_of(quick, budget, spread)
     request = Request(
-        suite,
-        model or (),
-        device,
-        only or (),
-        allow_import,
-        data or (),
-        weights or (),
-        allow_missing,
-        cache,
-        processes,
-        thumbnails,
-        quick,
-    )
-    made = plan_of(request)
+        suite, model or (), device, only or (), allow_import, data or (), weights or (),
+        allow_missing, cache, processes, thumbnails, quick,
+    )  # fmt: skip
+    planned = plan_of(request)
     if seconds is None:
-        seconds = made.suite_file.suite.budget
-    say_rows(_asked(made, seconds, budget is not None))
+        seconds = planned.suite_file.suite.budget
+    say_rows(_asked(planned, seconds, budget is not None))
     say("")
-    say_rows((cell.key, _executions(made, cell)) for cell in made.cells)
-    about = "about" if made.suite_file.suite.precision is None else "at least"
+    say_rows((cell.key, _executions(planned, cell)) for cell in planned.cells)
+    about = "about" if planned.suite_file.suite.precision is None else "at least"
     # Making the plan takes as long as an interpreter of a round, and the report about as long.
     whole, within = (
-        2 * INTERPRETER_SECONDS + remaining.seconds_left(made, {}, most, apart)
+        2 * INTERPRETER_SECONDS + remaining.seconds_left(planned, {}, most, apart)
         for most in (None, seconds)
     )
     cut = f"; without a budget {units.duration(whole)}" if within < whole else ""
-    if warning := remaining.foretold(made, {}, seconds):
+    if warning := remaining.foretold(planned, {}, seconds):
         note(warning, beware=True)
-    say(f"{units.counted(len(made.cells), 'cell')} on {made.machine['device_name']}, "
+    say(f"{units.counted(len(planned.cells), 'cell')} on {planned.machine['device_name']}, "
           f"{about} {units.duration(within)}{cut}")  # fmt: skip
 
 
-def _asked(made: Plan, budget: float | None, by_option: bool) -> Iterator[tuple[str, str]]:
+def _asked(planned: Plan, budget: float | None, by_option: bool) -> Iterator[tuple[str, str]]:
     """What is asked for, by its key; what neither the suite nor an option says is marked."""
-    suite, written = made.suite_file.suite, made.suite_file.document.value
+    suite, written = planned.suite_file.suite, planned.suite_file.document.value
     assert isinstance(written, dict)
     rounds = f"{units.counted(suite.replicates, 'process', 'processes')} for each timing"
     if suite.precision is not None:
@@ -97,23 +85,23 @@ def _asked(made: Plan, budget: float | None, by_option: bool) -> Iterator[tuple[
     lines = {
         "title": suite.title or suite.name,
         "measures": ", ".join(suite.measures),
-        "settings": ", ".join(setting.key for setting in made.settings),
+        "settings": ", ".join(setting.key for setting in planned.settings),
         "replicates": rounds,
         "budget": "none" if budget is None else units.duration(budget),
     }
     given = {*written, *(["budget"] if by_option else [])}
-    cut_down = ("replicates", "budget") if made.suite_file.quick else ()
+    cut_down = ("replicates", "budget") if planned.suite_file.quick else ()
     for key, text in lines.items():
         why = "" if key in given else " (by default)"
         yield key, f"{text}{' (by --quick)' if key in cut_down else why}"
 
 
-def _executions(made: Plan, cell: Cell) -> str:
+def _executions(planned: Plan, cell: Cell) -> str:
     """How often a cell is executed and how long that takes each time, or why it is not."""
-    if reason := made.skipped.get(cell.key):
+    if reason := planned.skipped.get(cell.key):
         return f"skipped: {reason}"
-    times, seconds = made.replicates(cell), made.estimates[cell.key]
-    if MEASURES[cell.measure].together and made.evaluation is not None:
-        times = len(made.evaluation.seeds_of(cell.model))
+    times, seconds = planned.replicates(cell), planned.estimates[cell.key]
+    if MEASURES[cell.measure].together and planned.evaluation is not None:
+        times = len(planned.evaluation.seeds_of(cell.model))
         seconds /= times
     return f"{times} × {seconds:.1f} s"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cmx_bench.cli.options import seconds_of
 from cmx_bench.errors import CmxError
 
 if TYPE_CHECKING:
@@ -107,12 +108,13 @@ def _suite(request: Request) -> SuiteFile:
     return suite.load(request.suite, request.trusted, request.models, request.quick)
 
 
-def refuse_times_of_quick(quick: bool, **times: str | None) -> None:
-    """Refuses a time beside `--quick`, which has its own.
+def times_of(quick: bool, budget: str | None, spread: str | None) -> tuple[float | None, float]:
+    """The seconds of `--budget`, None where the suite's holds, and of `--spread`.
 
     Raises:
-        CmxError: it names the option.
+        CmxError: one is no time, or stands beside `--quick`, which has its own.
     """
-    for option, given in times.items():
+    for option, given in {"budget": budget, "spread": spread}.items():
         if quick and given is not None:
             raise CmxError(f"--quick: repeats within one minute; leave --{option} out")
+    return seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0

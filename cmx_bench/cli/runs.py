@@ -31,9 +31,8 @@ from cmx_bench.cli.options import (
     Verifiable,
     Weights,
     looked_up,
-    seconds_of,
 )
-from cmx_bench.cli.requests import Request, plan_of, refuse_times_of_quick
+from cmx_bench.cli.requests import Request, plan_of, times_of
 from cmx_bench.cli.telling import (
     BAD_INPUT,
     INCONCLUSIVE,
@@ -87,23 +86,12 @@ def run(
     from cmx_bench.execute import looking, opening, remaining, rounds, runner
     from cmx_bench.results import disturbance, records
 
-    refuse_times_of_quick(quick, budget=budget, spread=spread)
-    seconds, apart = seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
+    seconds, apart = times_of(quick, budget, spread)
     look = looking.watch()  # while the plan's process loads torch
     request = Request(
-        suite,
-        model or (),
-        device,
-        only or (),
-        allow_import,
-        data or (),
-        weights or (),
-        allow_missing,
-        cache,
-        processes,
-        thumbnails,
-        quick,
-    )
+        suite, model or (), device, only or (), allow_import, data or (), weights or (),
+        allow_missing, cache, processes, thumbnails, quick,
+    )  # fmt: skip
     plan = plan_of(request)
     neighbours = look(int(plan.machine["cores"]))
     if gate_claims and not plan.suite_file.suite.claims:
