@@ -27,7 +27,7 @@ class Evaluation:
     `path` is where the images lie, for data sets that need one; paths of label files start at the
     folder of the suite, `base`. `cache` is a folder for preprocessed images. A cell with more than
     `allow_missing` broken images fails. `processes` train a model together, where that is asked.
-    Small copies of images are kept for the report with `thumbnails`, and of those that come along.
+    The report keeps small copies of images with `thumbnails`, and of data sets that come along.
     """
 
     asked: Accuracy

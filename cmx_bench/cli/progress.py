@@ -76,9 +76,9 @@ class _Forecast:
                 why = remaining.why_more(self.plan, cell, self.found) if more > 0 else _FEWER
                 changes[why] += more
         done, total = sum(map(len, self.found.values())), sum(self.wanted.values())
-        told = "".join(f", {'+' if more > 0 else '−'}{abs(more)}: {why}"
-                       for why, more in changes.items())  # fmt: skip
-        return f"[{done:>{len(str(total))}}/{total}{told}]"
+        reasons = "".join(f", {'+' if more > 0 else '−'}{abs(more)}: {why}"
+                          for why, more in changes.items())  # fmt: skip
+        return f"[{done:>{len(str(total))}}/{total}{reasons}]"
 
     def hear(self, job: Job, record: Record | None) -> None:
         """Keeps what the runner tells."""

@@ -72,7 +72,7 @@ def untimed(
 
     Args:
         timeout: the longest that an answer may take, in seconds.
-        by_side: gets what each side ran for it.
+        by_side: is filled with the code that each side ran for this cell.
     """
     metrics = [metric for metric in METRICS.values() if metric.measure == cell.measure]
     if not all(metric.exact for metric in metrics):

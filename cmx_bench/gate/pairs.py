@@ -278,7 +278,7 @@ def _sides(cell: Cell, base: Worker, head: Worker, ready: Mapping[str, Any]) -> 
 
 
 def _blocks(sides: _Sides, places: Places, rng: random.Random) -> Iterator[Block]:
-    """Blocks side by side where there are cores for it; and in turns where that is not sharp."""
+    """Blocks side by side where there are enough cores, then turns where these are not sharp."""
     if places.apart is not None and len(sides.following) == 2:
         together = partial(_together, sides, places.apart, rng)
         timed = list(_repeated(together, TOGETHER_SECONDS, FEWEST_TOGETHER))

@@ -111,8 +111,8 @@ def macs_by_kind(
 ) -> Mapping[str, int]:
     """The MACs of one image by the kind of work, exact.
 
-    Each call's are those that the dispatcher runs for it on the meta device. Those that are the
-    user's word are of no kind.
+    The MACs of a call are those of the operators that the dispatcher runs for it on the meta
+    device. MACs that rest on the user's word have no kind.
 
     Args:
         counted_by: see `cell.Model`.

@@ -37,20 +37,20 @@ def end_with_parent(*_: object) -> None:
 
 def adopt() -> None:
     """Has the kernel make this process the parent of all that its children leave behind, programs
-    that a model started among them, so that `end_children` finds these. Only Linux does."""
+    that a model started among them, so that `end_strays` finds these. Only Linux does."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_children(parent: int, but: Collection[int] = ()) -> None:
-    """Kills the processes below a process.
+def end_strays(parent: int, known: Collection[int]) -> None:
+    """Kills the children of a process that nobody knows, with all that is below them.
 
     Args:
-        but: children of it that stay, with what is below them.
+        known: the ids of the children that stay, with all that is below them.
     """
     with suppress(psutil.NoSuchProcess):  # the parent has ended, and so do its children
         for child in psutil.Process(parent).children():
-            if child.pid not in but:
+            if child.pid not in known:
                 _end_with_descendants(child)
 
 

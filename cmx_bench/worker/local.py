@@ -131,7 +131,7 @@ def end(process: BaseProcess) -> None:
     server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     if server is not None:
         living = {child.pid for child in multiprocessing.active_children() if child.pid}
-        orphans.end_children(server, but=living)
+        orphans.end_strays(server, known=living)
 
 
 def receive(child: Child, timeout: float | None) -> Any:
