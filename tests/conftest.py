@@ -19,7 +19,7 @@ import pytest
 from cmx_bench import cli
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
-from cmx_bench.worker.job import Job, Outcome
+from cmx_bench.worker.job import Job, Outcome, Round
 
 # Exit code, stdout and stderr of a command line.
 Cli: TypeAlias = Callable[..., tuple[int, str, str]]
@@ -142,8 +142,8 @@ class StandIn:
         self.answer = answer or (lambda job: samples(100.0 + job.replicate))
         self.seen: list[tuple[str, int]] = []
 
-    def __call__(self, jobs: Iterable[Job], timeout: float) -> Iterator[tuple[Job, Outcome]]:
-        for job in jobs:
+    def __call__(self, rounds: Iterable[Round], timeout: float) -> Iterator[tuple[Job, Outcome]]:
+        for job in (job for this in rounds for job in this.jobs if this.begin(job)):
             self.seen.append((job.cell.key, job.replicate))
             yield job, self.answer(job)
 

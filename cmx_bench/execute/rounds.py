@@ -14,42 +14,38 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from itertools import chain, groupby
 from pathlib import Path
 from typing import TypeAlias
 
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.measures import MEASURES, compiled
+from cmx_bench.measures import compiled
 from cmx_bench.worker import local, scratch
-from cmx_bench.worker.job import Job, Outcome
+from cmx_bench.worker.job import Job, Outcome, Round
 from cmx_bench.worker.local import LostError, ProcessError
 from cmx_bench.worker.targets import Target
 
 # Executes a job in a fresh process, which may take so many seconds.
-_Call: TypeAlias = Callable[[Job, float], Outcome]
+JobCall: TypeAlias = Callable[[Job, float], Outcome]
 
 
-def execute(jobs: Iterable[Job], timeout: float) -> Iterator[tuple[Job, Outcome]]:
-    """Each job with its outcome, as it ends; the next job is asked for only then.
+def execute(rounds: Iterable[Round], timeout: float) -> Iterator[tuple[Job, Outcome]]:
+    """Each job with its outcome, one after the other.
 
     A process that dies, or lives longer than `timeout` seconds, gives a failed outcome. One that
     something outside ended is tried again once; an interpreter that died is begun anew.
     """
     with compiled.folder(scratch.folder()) as shared:
         variables = compiled.variables(shared)
-        for (_, repeated), group in groupby(jobs, key=_round):
-            first = next(group)
-            with _interpreter(first.log, variables) if repeated else nullcontext(_call) as call:
-                for job in chain([first], group):
-                    yield job, _outcome(call, job, timeout)
+        for this in rounds:
+            log = this.jobs[0].log
+            with interpreter(log, variables) if this.repeated else nullcontext(_call) as call:
+                yield from ((job, execute_job(call, job, timeout)) for job in this.jobs
+                            if this.begin(job))  # fmt: skip
 
 
-def _round(job: Job) -> tuple[int, bool]:
-    return job.replicate, MEASURES[job.cell.measure].repeats(job.cell.setting.kind)
-
-
-def _outcome(call: _Call, job: Job, timeout: float) -> Outcome:
+def execute_job(call: JobCall, job: Job, timeout: float) -> Outcome:
+    """The outcome of a job, failed where its process dies or lives for too long."""
     begin = time.monotonic()
     try:
         outcome = call(job, timeout)
@@ -66,7 +62,7 @@ def _call(job: Job, timeout: float) -> Outcome:
 
 
 @contextmanager
-def _interpreter(log: Path, variables: Mapping[str, str]) -> Iterator[_Call]:
+def interpreter(log: Path, variables: Mapping[str, str]) -> Iterator[JobCall]:
     """A fresh interpreter, begun anew where it died, and how to execute jobs in its processes."""
     with ExitStack() as closing:
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,7 +34,7 @@ from cmx_bench.results import (
 from cmx_bench.results.records import Record
 from cmx_bench.spec import disk
 from cmx_bench.worker import local
-from cmx_bench.worker.job import Executor, Job, Outcome, Seen
+from cmx_bench.worker.job import Executor, Job, Outcome, Round, Seen
 from cmx_bench.worker.targets import Target
 
 # Called with a job when it starts, and again with its record when it is kept.
@@ -85,8 +85,8 @@ def _run(
     known_origins = dict(plan.origins) | origins.of(found)
     lost: set[str] = set()
     log = disk.within(folder, "log.txt")
-    jobs = _jobs(plan, cells, lost, log, watch, budget, spread)
-    measured = executor(jobs, plan.suite_file.suite.timeout)
+    rounds = _rounds(plan, cells, lost, log, watch, budget, spread)
+    measured = executor(rounds, plan.suite_file.suite.timeout)
     with records.appending(folder) as append:
         for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
             outcome = _of_one_origin(job.cell, outcome, known_origins)  # noqa: PLW2901
@@ -228,7 +228,7 @@ def _tell(watch: Watch, job: Job, seen: Seen) -> None:
     watch(dataclasses.replace(job, seen=seen), None)
 
 
-def _jobs(
+def _rounds(
     plan: Plan,
     found: Mapping[str, Sequence[Record]],
     lost: Collection[str],
@@ -236,9 +236,9 @@ def _jobs(
     watch: Watch,
     budget: float | None,
     spread: float,
-) -> Iterator[Job]:
-    """The executions that are still missing, asked for one by one: `found` grows meanwhile, and so
-    do the cells that were `lost`."""
+) -> Iterator[Round]:
+    """The executions that are still missing, round by round: `found` grows meanwhile, and so do the
+    cells that were `lost`."""
     due = begin = time.monotonic()
 
     def fits(cell: Cell, starting: float = 0.0) -> bool:
@@ -248,10 +248,15 @@ def _jobs(
             return True
         return time.monotonic() - begin + starting + mine[-1].elapsed <= budget
 
+    def begin_job(job: Job) -> bool:
+        if may_begin := fits(job.cell):
+            watch(job, None)
+        return may_begin
+
     for replicate in range(max(remaining.most_processes(plan, cell) for cell in plan.cells)):
         missing = [
             cell
-            for cell in _round(plan, replicate, found)
+            for cell in _cells_of_round(plan, replicate, found)
             if cell.key not in lost
             and all(record.replicate != replicate for record in found.get(cell.key, ()))
             and fits(cell, INTERPRETER_SECONDS)
@@ -259,21 +264,20 @@ def _jobs(
         if missing:
             time.sleep(max(0.0, due - time.monotonic()))
             due = time.monotonic() + remaining.apart(plan, spread)
-        for cell in missing:
-            if fits(cell):
-                job = Job(cell, replicate, log)
-                watch(job, None)
-                yield job
+        for repeated, cells in groupby(missing, key=plan.repeats):
+            yield Round([Job(cell, replicate, log) for cell in cells], repeated, begin_job)
 
 
-def _round(plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]) -> list[Cell]:
+def _cells_of_round(
+    plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]
+) -> list[Cell]:
     """The cells of one round: those executed once come first, the others in random order.
 
     The order is drawn from the suite and the round alone, before cells that need no more are left
     out, so that a resumed run keeps it. Drift of the machine then falls on all models alike.
     """
     repeated = list(plan.repeated)
-    others = (cell for cell in plan.cells if cell not in repeated)
+    others = (cell for cell in plan.cells if not plan.repeats(cell))
     once = [cell for cell in others if not MEASURES[cell.measure].together]
     random.Random(f"{plan.suite_file.hash}/{replicate}").shuffle(repeated)
     left = remaining.all_processes_left(plan, found)

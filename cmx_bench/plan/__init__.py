@@ -70,15 +70,16 @@ class Plan:
 
     def replicates(self, cell: Cell) -> int:
         """How many fresh processes execute `cell`; where the suite wants a precision, at least."""
-        repeats = MEASURES[cell.measure].repeats(cell.setting.kind)
-        return self.suite_file.suite.replicates if repeats else 1
+        return self.suite_file.suite.replicates if self.repeats(cell) else 1
+
+    def repeats(self, cell: Cell) -> bool:
+        """Whether `cell` is measured anew in several fresh processes."""
+        return MEASURES[cell.measure].repeats(cell.setting.kind)
 
     @property
     def repeated(self) -> tuple[Cell, ...]:
         """The cells that are measured anew in several fresh processes."""
-        return tuple(
-            cell for cell in self.cells if MEASURES[cell.measure].repeats(cell.setting.kind)
-        )
+        return tuple(filter(self.repeats, self.cells))
 
     @property
     def evaluated(self) -> tuple[Cell, ...]:

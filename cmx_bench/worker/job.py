@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -97,6 +97,25 @@ class Trained:
     lost: bool = False
 
 
-# Takes jobs one by one, with the longest time in seconds that one may last, and gives each back
-# with its outcome before it asks for the next.
-Executor: TypeAlias = Callable[[Iterable[Job], float], Iterator[tuple[Job, Outcome]]]
+def always(_: Job) -> bool:
+    """Lets every job begin."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Jobs, one at least, none of which waits for another: any order will do, and side by side.
+
+    The jobs of a `repeated` round are executed under interpreters that are begun for this round.
+    `begin` is called with a job when it is about to start, and says whether it still may: a budget
+    may be spent by then.
+    """
+
+    jobs: Sequence[Job]
+    repeated: bool
+    begin: Callable[[Job], bool] = always
+
+
+# Takes rounds, with the longest time in seconds that one job may last, and gives each job back with
+# its outcome. It asks for the next round when it has given back all jobs of the one before.
+Executor: TypeAlias = Callable[[Iterable[Round], float], Iterator[tuple[Job, Outcome]]]

@@ -25,7 +25,7 @@ from cmx_bench.results.records import Record
 from cmx_bench.results.stats import Estimate
 from cmx_bench.spec import suite
 from cmx_bench.worker import local
-from cmx_bench.worker.job import Job
+from cmx_bench.worker.job import Job, Round
 from cmx_bench.worker.targets import Target
 
 
@@ -36,7 +36,7 @@ def record(file: Path, count: int) -> None:
         begin = time.time()
         jobs = [Job(cell, number, file.with_suffix(".log")) for cell in random.sample(cells, 5)]
         with file.open("a", encoding="utf-8") as out:
-            for job, outcome in rounds.execute(jobs, 600):
+            for job, outcome in rounds.execute([Round(jobs, repeated=True)], 600):
                 found = Record(
                     job.cell.key, job.cell.model.name, "throughput", job.cell.setting_key, number,
                     "ok", outcome.values, "", "", "", outcome.elapsed,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import chdir, nullcontext
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,8 @@ import pytest
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import rounds
-from cmx_bench.measures import compiled
-from cmx_bench.worker.job import Job
+from cmx_bench.measures import MEASURES, compiled
+from cmx_bench.worker.job import Job, Round
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 28)
 MIXER = Model(
@@ -32,8 +34,17 @@ def job(tmp_path: Path, model: Model = MIXER, measure: str = "params") -> Job:
     return Job(Cell(model, measure, SETTING), 0, tmp_path / "log.txt")
 
 
+def rounds_of(jobs: Iterable[Job]) -> list[Round]:
+    """The rounds of these jobs, none of which is held back."""
+    return [Round(tuple(group), repeated) for (_, repeated), group in groupby(jobs, key=_round)]
+
+
+def _round(job: Job) -> tuple[int, bool]:
+    return job.replicate, MEASURES[job.cell.measure].repeats(job.cell.setting.kind)
+
+
 def test_a_cell_is_measured(tmp_path: Path) -> None:
-    [(_, outcome)] = rounds.execute([job(tmp_path)], 300)
+    [(_, outcome)] = rounds.execute(rounds_of([job(tmp_path)]), 300)
     assert outcome.reason == ""
     assert outcome.values["params"] == [4 * (1 * (9 + 4 + 6) + 3 * 49 + 1000 + 3) + 1000]
     assert outcome.environment["fp32_precision_matmul"] == "ieee"
@@ -56,7 +67,7 @@ def test_one_code_for_all_cells_of_a_model(tmp_path: Path, monkeypatch: pytest.M
     model = Model("m", "M", "m", "python", "twice:build")
     jobs = [job(tmp_path, model, measure) for measure in ("params", "memory", "load_time")]
     with chdir(here):
-        found = [outcome for _, outcome in rounds.execute(jobs, 300)]
+        found = [outcome for _, outcome in rounds.execute(rounds_of(jobs), 300)]
     assert [one.reason for one in found] == ["", "", ""]
     assert found[0].values["params"] == [3 * 3 + 3]
     content = hashlib.sha256((here / "twice.py").read_bytes()).hexdigest()
@@ -65,7 +76,7 @@ def test_one_code_for_all_cells_of_a_model(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_cell_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     broken = Model("b", "B", "convmixer", "convmixer", "", {"dim": 4})
-    failed, measured = rounds.execute([job(tmp_path, broken), job(tmp_path)], 300)
+    failed, measured = rounds.execute(rounds_of([job(tmp_path, broken), job(tmp_path)]), 300)
     assert failed[1].values == {}
     assert failed[1].reason.startswith("b: cannot be built: TypeError: ")
     assert measured[1].reason == ""
@@ -73,7 +84,7 @@ def test_a_cell_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_takes_too_long(tmp_path: Path) -> None:
-    [(_, outcome)] = rounds.execute([job(tmp_path)], 0.001)
+    [(_, outcome)] = rounds.execute(rounds_of([job(tmp_path)]), 0.001)
     assert outcome.reason == "the process took longer than 0.001 s, at batch 2"
 
 
@@ -97,7 +108,7 @@ def reasons(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         for cell, number in [(where, 0), (huge, 0), (where, 0), (where, 1)]
     ]
     with chdir(folder):
-        return [outcome.reason for _, outcome in rounds.execute(jobs, 300)]
+        return [outcome.reason for _, outcome in rounds.execute(rounds_of(jobs), 300)]
 
 
 def test_each_round_has_an_interpreter_of_its_own(reasons: list[str]) -> None:
@@ -141,7 +152,7 @@ def test_an_interpreter_that_dies_is_begun_anew(
         for times in (1, 3)
     )
     jobs = [Job(cell, 0, tmp_path / "log.txt") for cell in (once, twice, once)]
-    first, lost, last = (outcome for _, outcome in rounds.execute(jobs, 300))
+    first, lost, last = (outcome for _, outcome in rounds.execute(rounds_of(jobs), 300))
     assert (first.reason, first.lost) == ("", False)
     assert "was lost with its interpreter" in lost.reason
     assert lost.lost
@@ -151,7 +162,7 @@ def test_an_interpreter_that_dies_is_begun_anew(
 def test_a_log_that_cannot_be_written_is_no_fault_of_the_model(tmp_path: Path) -> None:
     lacking = Job(job(tmp_path).cell, 0, tmp_path / "gone" / "log.txt")
     with pytest.raises(RecordsError, match=r"log\.txt: cannot be written: No such file"):
-        list(rounds.execute([lacking], 300))
+        list(rounds.execute(rounds_of([lacking]), 300))
 
 
 def test_a_cell_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +176,7 @@ def test_a_cell_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         found = (tmp_path / "shared").rglob("*.so")
         return sorted((path, path.stat().st_mtime_ns) for path in found)
 
-    found = rounds.execute(jobs, 300)
+    found = rounds.execute(rounds_of(jobs), 300)
     first = next(found)[1]
     assert first.reason == ""
     assert set(first.values) == {"throughput", "compile_time"}

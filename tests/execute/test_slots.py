@@ -1,0 +1,119 @@
+"""Jobs side by side on stand-in slots: none shares one, the lost are executed once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Barrier
+
+from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.execute import slots
+from cmx_bench.execute.slots import SlotLostError
+from cmx_bench.worker.job import Job, Outcome, Round, always
+
+SETTING = Setting("fp32", "cuda:0", "fp32", "nchw", "none", 2, 28)
+Answer = Callable[[Job], Outcome]
+
+
+def measured(_: Job) -> Outcome:
+    return Outcome({"throughput": [1.0]}, "", {})
+
+
+@dataclass
+class StandInSlot:
+    """A slot that answers each job as told, in a thread."""
+
+    name: str
+    answer: Answer = measured
+    settings: Sequence[str] = ("fp32",)
+    submitted: list[str] = field(default_factory=list)
+    busy: bool = False
+
+    def takes(self, job: Job) -> bool:
+        return job.cell.setting.name in self.settings
+
+    def submit(self, job: Job, timeout: float) -> Future[Outcome]:
+        assert not self.busy
+        self.busy = True
+        self.submitted.append(job.cell.model.name)
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(self.answer, job)
+        self.busy = False
+        return future
+
+
+def job(name: str, setting: Setting = SETTING) -> Job:
+    return Job(Cell(Model(name, name, name, "timm", name), "throughput", setting), 0, Path("log"))
+
+
+def executed(
+    places: Sequence[slots.Slot], jobs: Sequence[Job], begin: Callable[[Job], bool] = always
+) -> dict[str, Outcome]:
+    @contextmanager
+    def opened(_: Round) -> Iterator[Sequence[slots.Slot]]:
+        yield places
+
+    outcomes = slots.execute(opened, [Round(jobs, True, begin)], 60)
+    return {job.cell.model.name: outcome for job, outcome in outcomes}
+
+
+def lose(_: Job) -> Outcome:
+    raise SlotLostError("the node is gone")
+
+
+def test_jobs_are_executed_at_the_same_time() -> None:
+    """Each of two waits for the other; one after the other neither would end."""
+    together = Barrier(2, timeout=60)
+
+    class Beside(StandInSlot):
+        def submit(self, job: Job, timeout: float) -> Future[Outcome]:
+            return pool.submit(lambda: (together.wait(), measured(job))[1])
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = executed([Beside("a"), Beside("b")], list(map(job, "mnop")))
+    assert [outcome.reason for outcome in outcomes.values()] == [""] * 4
+
+
+def test_a_job_goes_where_its_setting_is_taken() -> None:
+    other = replace(SETTING, name="bf16")
+    one, two = StandInSlot("a"), StandInSlot("b", settings=["bf16"])
+    outcomes = executed([one, two], [job("m"), job("n", other), job("o", other)])
+    assert (one.submitted, two.submitted) == (["m"], ["n", "o"])
+    assert len(outcomes) == 3
+
+
+def test_a_job_that_may_not_begin_is_left_out() -> None:
+    outcomes = executed(
+        [StandInSlot("a")], list(map(job, "mno")), lambda job: job.cell.model.name != "n"
+    )
+    assert list(outcomes) == ["m", "o"]
+
+
+def test_what_a_lost_slot_executed_is_executed_by_another() -> None:
+    """And it is asked once only whether it may begin."""
+    asked: list[str] = []
+
+    def begin(job: Job) -> bool:
+        asked.append(job.cell.model.name)
+        return True
+
+    alive = StandInSlot("b")
+    outcomes = executed([StandInSlot("a", lose), alive], [job("m"), job("n")], begin)
+    assert {name: outcome.lost for name, outcome in outcomes.items()} == {"m": False, "n": False}
+    assert sorted(alive.submitted) == sorted(asked) == ["m", "n"]
+
+
+def test_a_job_lost_twice_is_lost() -> None:
+    gone = [StandInSlot(name, lose) for name in "abc"]
+    outcomes = executed(gone, [job("m")])
+    assert (outcomes["m"].reason, outcomes["m"].lost) == ("the node is gone", True)
+    assert sum(len(slot.submitted) for slot in gone) == 2
+
+
+def test_without_a_slot_what_is_left_is_lost() -> None:
+    outcomes = executed([StandInSlot("a", lose)], [job("m"), job("n")])
+    assert {outcome.reason for outcome in outcomes.values()} == {"no device is left for fp32"}
+    assert all(outcome.lost for outcome in outcomes.values())
