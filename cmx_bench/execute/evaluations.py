@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
@@ -15,13 +14,6 @@ from cmx_bench.worker import local
 from cmx_bench.worker.job import Evaluated, Outcome, Seen
 from cmx_bench.worker.local import KilledError, LostError, ProcessError
 from cmx_bench.worker.targets import Target
-
-# Cells of one setting, the run's folder, the longest time without a word, and whom to tell how far
-# it is; each cell with its outcome as it comes.
-Evaluator: TypeAlias = Callable[
-    [Sequence[Cell], Evaluation, Path, float, Callable[[Seen], None]],
-    Iterator[tuple[Cell, Outcome]],
-]
 
 
 def execute(

@@ -23,7 +23,7 @@ from cmx_bench.results import predictions
 from cmx_bench.spec import disk
 from cmx_bench.training import files
 from cmx_bench.worker import local
-from cmx_bench.worker.job import Outcome, Seen, Trained, TrainingJob
+from cmx_bench.worker.job import EvaluationJob, Outcome, Seen, Trained, TrainingJob
 from cmx_bench.worker.local import Child, KilledError, LostError, ProcessError
 from cmx_bench.worker.targets import Target
 
@@ -51,6 +51,24 @@ class _UnderWay:
     begin: float
     silent: float = 0.0
     seen: Seen | None = None
+
+
+def evaluate(
+    jobs: Sequence[EvaluationJob], timeout: float, watch: Callable[[Seen], None]
+) -> Iterator[tuple[EvaluationJob, Cell, Outcome]]:
+    """Each cell with its outcome, one job after the other; an `Evaluator`."""
+    for job in jobs:
+        for cell, outcome in outcomes(job, timeout, watch):
+            yield job, cell, outcome
+
+
+def outcomes(
+    job: EvaluationJob, timeout: float, watch: Callable[[Seen], None]
+) -> Iterator[tuple[Cell, Outcome]]:
+    """Each cell of a job with its outcome, its model trained before where the job has a seed."""
+    if job.seed is None:
+        return evaluations.execute(job.cells, job.task, job.folder, timeout, watch)
+    return execute(job.cells, job.seed, job.task, job.at_once, job.folder, timeout, watch)
 
 
 def execute(

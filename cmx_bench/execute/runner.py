@@ -18,8 +18,7 @@ from typing import TypeAlias
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError, cut
-from cmx_bench.execute import evaluations, learners, opening, remaining
-from cmx_bench.execute.evaluations import Evaluator
+from cmx_bench.execute import learners, opening, remaining
 from cmx_bench.measures import MEASURES
 from cmx_bench.models.importing import Origin
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, at_once
@@ -34,7 +33,7 @@ from cmx_bench.results import (
 from cmx_bench.results.records import Record
 from cmx_bench.spec import disk
 from cmx_bench.worker import local
-from cmx_bench.worker.job import Executor, Job, Outcome, Round, Seen
+from cmx_bench.worker.job import EvaluationJob, Evaluator, Executor, Job, Outcome, Round, Seen
 from cmx_bench.worker.targets import Target
 
 # Called with a job when it starts, and again with its record when it is kept.
@@ -47,7 +46,7 @@ def run(
     executor: Executor,
     watch: Watch,
     budget: float | None = None,
-    evaluator: Evaluator = evaluations.execute,
+    evaluator: Evaluator = learners.evaluate,
     spread: float = 0.0,
 ) -> list[Record]:
     """Measures what the folder's records lack and returns all of them.
@@ -175,23 +174,25 @@ def _evaluations(
             groups[cell.setting_key, replicate, seed].append(cell)
     trained = {cell.model.name for cell in plan.evaluated if task.trains(cell.model)}
     side_by_side = at_once(plan.machine, len(trained), task.processes)
-    for (_, replicate, seed), cells in sorted(groups.items(), key=_given_first):
-        job = Job(cells[0], replicate, log)
-        watch(job, None)
-        tell = partial(_tell, watch, job)
-        outcomes = (
-            evaluator(cells, task, folder, timeout, tell)
-            if seed is None
-            else learners.execute(cells, seed, task, side_by_side, folder, timeout, tell)
-        )
-        for cell, outcome in outcomes:
-            yield Job(cell, replicate, log), outcome
+    jobs = [
+        EvaluationJob(cells, replicate, seed, task, folder, side_by_side, plan.estimates)
+        for (_, replicate, seed), cells in groups.items()
+    ]
+    for _, of_setting in groupby(sorted(jobs, key=_trains), _setting_and_training):
+        together = list(of_setting)
+        first = Job(together[0].cells[0], together[0].replicate, log)
+        watch(first, None)
+        for job, cell, outcome in evaluator(together, timeout, partial(_tell, watch, first)):
+            yield Job(cell, job.replicate, log), outcome
 
 
-def _given_first(group: tuple[tuple[str, int, int | None], list[Cell]]) -> bool:
+def _trains(job: EvaluationJob) -> bool:
     """Models that come with weights are evaluated before others are trained."""
-    (_, _, seed), _ = group
-    return seed is not None
+    return job.seed is not None
+
+
+def _setting_and_training(job: EvaluationJob) -> tuple[str, bool]:
+    return job.cells[0].setting_key, _trains(job)
 
 
 def _evaluated(cell: Cell, last: Record, task: Evaluation) -> bool:

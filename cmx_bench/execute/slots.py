@@ -8,12 +8,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError
-from cmx_bench.worker.job import Job, Outcome, Round
+from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, Seen
 
 
 class SlotLostError(CmxError):
     """A slot that is gone with what it executed: another one may do it."""
+
+
+# What is heard of an evaluation: how far it has come, or a cell with its outcome.
+Heard: TypeAlias = Seen | tuple[Cell, Outcome]
 
 
 class Slot(Protocol):
@@ -29,9 +34,18 @@ class Slot(Protocol):
     def submit(self, job: Job, timeout: float) -> Future[Outcome]:
         """Begins a job; the future may raise `SlotLostError`."""
 
+    def evaluate(
+        self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]
+    ) -> Future[None]:
+        """Begins to evaluate, and to train where the job has a seed.
+
+        `tell`, which any thread may call, hears of each cell once, when its predictions and weights
+        lie in the job's folder. The future, done after the last word, may raise `SlotLostError`.
+        """
+
 
 # Gives the slots of a round, at most one a job, when all of them are ready: one that still loads
-# torch would disturb the others.
+# torch would disturb the others. Those of a round that is not `repeated` also evaluate.
 Opening: TypeAlias = Callable[[Round], AbstractContextManager[Sequence[Slot]]]
 
 

@@ -87,6 +87,32 @@ class TrainingJob:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationJob:
+    """Cells of one setting that are evaluated on the same images, their models trained with `seed`
+    before where one is given.
+
+    What it leaves goes to `folder`, a run's. `at_once` models are trained side by side;
+    `estimates` are about the seconds that each cell takes, by its key.
+    """
+
+    cells: Sequence[Cell]
+    replicate: int
+    seed: int | None
+    task: Evaluation
+    folder: Path
+    at_once: int = 1
+    estimates: Mapping[str, float] = field(default_factory=dict)
+
+
+# Takes jobs of one setting, the longest time in seconds without a word, and whom to tell how far it
+# is; gives each cell of a job with its outcome as it comes.
+Evaluator: TypeAlias = Callable[
+    [Sequence[EvaluationJob], float, Callable[[Seen], None]],
+    Iterator[tuple[EvaluationJob, Cell, Outcome]],
+]
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """How a training ended: what is to be told of it, or the reason why it failed, or was `lost`:
     see `Outcome`."""

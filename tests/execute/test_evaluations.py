@@ -30,7 +30,7 @@ from cmx_bench.results.executions import executions
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import Accuracy
 from cmx_bench.worker import local
-from cmx_bench.worker.job import Evaluated, Job, Outcome, Seen
+from cmx_bench.worker.job import Evaluated, EvaluationJob, Job, Outcome, Seen
 from cmx_bench.worker.local import Child
 
 from ..conftest import CPU, StandIn
@@ -251,14 +251,15 @@ class Evaluator:
         self.answer, self.asked = answer, list[list[str]]()
 
     def __call__(
-        self, cells: Sequence[Cell], task: Evaluation, folder: Path, timeout: float, watch: Any
-    ) -> Iterator[tuple[Cell, Outcome]]:
-        self.asked.append([cell.model.name for cell in cells])
+        self, jobs: Sequence[EvaluationJob], timeout: float, watch: Any
+    ) -> Iterator[tuple[EvaluationJob, Cell, Outcome]]:
+        [job] = jobs
+        self.asked.append([cell.model.name for cell in job.cells])
         watch(Seen(1, 2))
-        for cell in cells:
+        for cell in job.cells:
             outcome = self.answer(cell)
             details = {**outcome.details, "weights": cell.model.weights}
-            yield cell, replace(outcome, details=details)
+            yield job, cell, replace(outcome, details=details)
 
 
 @pytest.fixture

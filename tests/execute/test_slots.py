@@ -11,8 +11,8 @@ from threading import Barrier
 
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import slots
-from cmx_bench.execute.slots import SlotLostError
-from cmx_bench.worker.job import Job, Outcome, Round, always
+from cmx_bench.execute.slots import Heard, SlotLostError
+from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, always
 
 SETTING = Setting("fp32", "cuda:0", "fp32", "nchw", "none", 2, 28)
 Answer = Callable[[Job], Outcome]
@@ -43,6 +43,11 @@ class StandInSlot:
             future = pool.submit(self.answer, job)
         self.busy = False
         return future
+
+    def evaluate(
+        self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]
+    ) -> Future[None]:
+        raise NotImplementedError
 
 
 def job(name: str, setting: Setting = SETTING) -> Job:
