@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeAlias
@@ -29,6 +30,12 @@ def written(value: Scalar | Sequence[Scalar]) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     return ", ".join(map(written, value))
+
+
+def slug(name: str) -> str:
+    """A name of hardware as keys of settings have it: `NVIDIA A100-SXM4-80GB` as
+    `nvidia_a100_sxm4_80gb`."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How a model is run. `device` is "cpu" or "cuda:N"; no `threads` means torch's own number."""
+    """How a model is run. `device` is "cpu" or "cuda:N"; no `threads` means torch's own number.
+
+    `hardware` names the kind of device where a run has several kinds: see
+    `results.environment.hardware`. It is empty where all devices of a run are of one kind.
+    """
 
     name: str
     device: str
@@ -76,6 +87,7 @@ class Setting:
     image_size: Positive
     threads: Positive | None = None
     cudnn_benchmark: bool = True
+    hardware: str = ""
 
     @property
     def kind(self) -> str:
@@ -90,6 +102,7 @@ class Setting:
         parts += [f"b{self.batch_size}", f"r{self.image_size}"]
         parts += [f"t{self.threads}"] if self.threads else []
         parts += [] if self.cudnn_benchmark else ["no_cudnn_benchmark"]
+        parts += [slug(self.hardware)] if self.hardware else []
         return "-".join(parts)
 
 

@@ -26,6 +26,14 @@ MODEL = Model("convmixer_768_32", "ConvMixer-768/32", "convmixer", "convmixer", 
             "cpu-fp32-nchw-eager-b1-r224-t4",
         ),
         (replace(PAPER, name="other"), "cuda-fp16-nchw-eager-b64-r224"),
+        (
+            replace(PAPER, cudnn_benchmark=False, hardware="NVIDIA A100-SXM4-80GB"),
+            "cuda-fp16-nchw-eager-b64-r224-no_cudnn_benchmark-nvidia_a100_sxm4_80gb",
+        ),
+        (
+            replace(PAPER, hardware="Intel(R) Xeon(R) CPU @ 2.50GHz, cores 4"),
+            "cuda-fp16-nchw-eager-b64-r224-intel_r_xeon_r_cpu_2_50ghz_cores_4",
+        ),
     ],
 )  # fmt: skip
 def test_setting_keys(setting: Setting, key: str) -> None:

@@ -20,7 +20,7 @@ from itertools import chain, count
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
-from cmx_bench.cell import Cell
+from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
@@ -106,17 +106,18 @@ def joined(errors: Sequence[PairError]) -> PairError:
 
 
 def described(cell: Cell) -> dict[str, Any]:
-    """A cell's model and setting as a worker's order names them, without what the model has none
-    of: a version of this package that does not know the field has none of it either."""
-    optional = {
-        each.name for each in dataclasses.fields(cell.model)
-        if each.default is not MISSING or each.default_factory is not MISSING
-    }  # fmt: skip
-    model = dataclasses.asdict(cell.model)
-    return {
-        "model": {name: value for name, value in model.items() if value or name not in optional},
-        "setting": dataclasses.asdict(cell.setting),
+    """A cell's model and setting as a worker's order names them, without what they have none of: a
+    version of this package that does not know the field has none of it either."""
+    return {"model": _told(cell.model), "setting": _told(cell.setting)}
+
+
+def _told(noun: Model | Setting) -> dict[str, Any]:
+    defaults = {
+        each.name: each.default if each.default_factory is MISSING else each.default_factory()
+        for each in dataclasses.fields(noun)
     }
+    values = dataclasses.asdict(noun)
+    return {name: value for name, value in values.items() if value or value != defaults[name]}
 
 
 def measure(

@@ -146,13 +146,17 @@ def test_a_model_that_fails_says_why_for_each_side(both: tuple[Server, Server]) 
     assert "tiny: cannot be built: TypeError" in caught.value.reasons["head"]
 
 
-def test_an_order_leaves_out_what_a_model_has_none_of() -> None:
+def test_an_order_leaves_out_what_a_model_or_a_setting_has_none_of() -> None:
     """So that a version of this package that lacks a field can be compared with this one."""
     named = {"name", "label", "family", "source", "target", "args", "num_classes"}
     order = pairs.described(CELL)
     assert order["model"].keys() == named
     assert Model(**order["model"]) == MODEL
-    assert Setting(**order["setting"]) == CELL.setting
+    assert "hardware" not in order["setting"]
+    slower = dataclasses.replace(CELL.setting, cudnn_benchmark=False)
+    for setting in (CELL.setting, slower):
+        order = pairs.described(dataclasses.replace(CELL, setting=setting))
+        assert Setting(**order["setting"]) == setting
     given = pairs.described(dataclasses.replace(CELL, model=dataclasses.replace(MODEL, recipe="a")))
     assert given["model"]["recipe"] == "a"
 
