@@ -167,3 +167,12 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
         records.append(tmp_path / "none", RECORD)
     with pytest.raises(RecordsError, match="holds no run"):
         records.read_run(tmp_path)
+
+
+def test_files_of_a_rendering_have_folders_made_for_them(tmp_path: Path) -> None:
+    """Where they are written into a folder that is not there yet, too."""
+    home = tmp_path / "new" / "run"
+    records.write_rendered(home, ["tables"], {"report.md": "# S\n", "tables/a.csv": b"a\n"})
+    records.write_rendered(home, ["tables"], {"report.md": "# T\n"})
+    assert (home / "report.md").read_text() == "# T\n"
+    assert (home / "tables" / "a.csv").read_bytes() == b"a\n"

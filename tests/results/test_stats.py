@@ -18,6 +18,7 @@ def test_hand_arithmetic() -> None:
     assert got.high == pytest.approx(got.value * math.exp(half), rel=1e-4)
     assert got.low == pytest.approx(got.value * math.exp(-half), rel=1e-4)
     assert got.relative_half_width == pytest.approx(math.exp(half) - 1, rel=1e-4)
+    assert got.half_width == pytest.approx(got.value * math.sinh(half), rel=1e-4)
     assert got.n == 3
 
 

@@ -90,3 +90,11 @@ def test_many_models_take_no_longer() -> None:
 def test_one_process_tells_no_probability() -> None:
     with pytest.raises(ValueError, match="two processes"):
         pareto.probabilities([[1.0], [1.0, 2.0]], [0.8, 0.7], NO_DOUBT)
+
+
+def test_processes_that_agree_leave_little_doubt() -> None:
+    """Means of 0 and 1 with an error of 0.1: t of one degree of freedom exceeds 10 with a chance of
+    0.0317."""
+    slow = processes(-0.1, 0.1)
+    probability, _ = pareto.probabilities([slow, processes(1, 1)], [0.7, 0.8], NO_DOUBT)
+    assert probability == pytest.approx(0.0317, abs=0.003)

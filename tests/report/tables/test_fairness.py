@@ -300,3 +300,18 @@ def test_pairs_that_keep_their_order_hardly_ever_seem_to_flip() -> None:
     seeming = sum(flips({A: [2] * 7 + [1], B: [1] * 8}, rng) for _ in range(trials))
     assert seeming / trials <= 0.05
     assert flips({A: [2] * 7 + [0.5], B: [1] * 8}, rng) == 1
+
+
+def test_equal_speeds_in_one_setting_change_no_order() -> None:
+    speeds = {EAGER: (100, 100, 400), NHWC: (100, 200, 400)}
+    report = made(speeds, dict.fromkeys((A, B, C), [0] * 5))
+    standings = fairness.in_settings(report, tuple(speeds), METRICS["throughput"])
+    changing, number = fairness.contests(standings, standings.speeds(report.models))
+    assert (changing, number) == ([], 3)
+
+
+def test_a_correlation_that_is_not_one_does_not_read_as_one() -> None:
+    """Two neighbours of 60 networks change places: ρ is 1 − 6 · 2 / (60 · 3,599)."""
+    almost, equal = fairness._rho(1 - 12 / (60 * 3599), 60), fairness._rho(1.0, 60)
+    assert almost is not None and equal is not None
+    assert (almost.text, equal.text) == ("0.9999", "1.00")
