@@ -1,0 +1,273 @@
+"""What a run of thousands of cells costs beside its measuring, in seconds and in memory.
+
+Run by hand: ``python tests/bench/large.py [CELLS ...]``, by default 1000, 3000 and 10000 cells: a
+hundredth as many models, 20 settings, five measures, and what settings share (params, macs). The
+records have the shape of those in reports/, five processes for each timing, all of them finished
+but for the last. Each line is a fresh process: its seconds by the wall, and its largest memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import pickle
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cmx_bench.cell import Cell
+from cmx_bench.measures import MEASURES
+from cmx_bench.results import environment, records
+from cmx_bench.results.records import Record
+from cmx_bench.worker.job import Job, Outcome
+
+EXAMPLE = max((Path(__file__).parents[2] / "reports" / "paper").glob("*/report.html")).parent
+REPLICATES, SETTINGS, APPENDED = 5, 20, 200
+SUITE = """\
+name: large
+title: Many models in many settings
+models:
+{models}
+measures: [params, macs, planned_memory, throughput, latency, memory, load_time]
+replicates: {replicates}
+settings:
+  cpu:
+    - {{name: "b{{batch_size}}_{{layout}}_{{precision}}", batch_size: [1, 2, 4, 8, 16],
+       layout: [nchw, nhwc], precision: [fp32, autocast], image_size: 28}}
+"""
+MODEL = '  - {{name: model_{place}, label: "{family} {place}", family: {family}, convmixer: ' \
+        "{{dim: {dim}, depth: {depth}, patch_size: 7, kernel_size: 3}}}}"  # fmt: skip
+FAMILIES = ("convmixer", "resnet", "deit", "resmlp", "mixer")
+FORMATS = ("json", "csv", "md", "latex", "html")
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--stage"]:
+        print(json.dumps(STAGES[sys.argv[2]](Path(sys.argv[3]))))
+        return
+    for cells in [int(text) for text in sys.argv[1:]] or [1000, 3000, 10000]:
+        with tempfile.TemporaryDirectory() as temporary:
+            _measure(cells, Path(temporary))
+
+
+def _measure(cells: int, home: Path) -> None:
+    (home / "suite.yaml").write_text(_suite(cells // (5 * SETTINGS)), encoding="utf-8")
+    this = [sys.executable, __file__, "--stage"]
+    _line("planning", [*this, "plan", str(home)])
+    seconds, _, told = _ran([*this, "make", str(home)])
+    print(f"{told}  (made in {seconds:.0f} s)", flush=True)
+    for name in ("resume", "append", "load"):
+        _line(name, [*this, name, str(home)])
+    run, output = str(home / "run"), str(home / "output")
+    report = [sys.executable, "-m", "cmx_bench"]
+    for name in FORMATS:
+        _line(f"report --format {name}", [*report, "report", run, "--format", name, "-o", output])
+        print(f"{'':24}{Path(output).stat().st_size / 1e6:8.1f} MB of {name}", flush=True)
+    _line("report", [*report, "report", run])
+    _line("verify", [*report, "verify", run])
+
+
+def _line(name: str, command: list[str]) -> None:
+    seconds, memory, told = _ran(command)
+    if "--stage" not in command:
+        told = ""
+    print(f"{name:24}{seconds:8.1f} s {memory:8.0f} MiB   {told}", flush=True)
+
+
+def _ran(command: list[str]) -> tuple[float, float, str]:
+    """The seconds and the largest memory of a process, and what it printed last."""
+    begin = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command}: ended with {process.returncode}")
+    return time.perf_counter() - begin, used.ru_maxrss / 1024, told.rstrip().rpartition("\n")[2]
+
+
+def _suite(models: int) -> str:
+    lines = [
+        MODEL.format(place=place, family=FAMILIES[place % 5], dim=8 + 8 * (place % 16),
+                     depth=1 + place // 16)
+        for place in range(models)
+    ]  # fmt: skip
+    return SUITE.format(models="\n".join(lines), replicates=REPLICATES)
+
+
+# --- stages, each in a process of its own ---------------------------------------------------------
+
+
+def plan(home: Path) -> str:
+    """The plan with the costs of its models known, what the command prints, and one model tried."""
+    from cmx_bench.cli import planning
+    from cmx_bench.plan import Cost, estimates, making
+    from cmx_bench.plan.users import Tried
+    from cmx_bench.worker import machine
+    from cmx_bench.worker.targets import Target
+
+    seen = machine.capture("cpu")
+
+    def call(target: str, *arguments: object, timeout: float | None = None) -> object:
+        if target != Target.MAKE_PLAN:
+            return None
+        suite_file = arguments[0]
+        names = [entry.name for entry in suite_file.suite.models]
+        known = Tried({(name, 28): Cost(10**7, 10**6, 100, {}) for name in names})
+        return pickle.loads(pickle.dumps(making.make(suite_file, seen, tried=known)))
+
+    planning.plan_of = lambda request, of=planning.plan_of: made.append(of(request, call)) or made[0]
+    made: list[object] = []
+    begin = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        planning.plan(str(home / "suite.yaml"), device="cpu")
+    seconds = time.perf_counter() - begin
+    begin = time.perf_counter()
+    estimates.cost(made[0].models[-1], 28)
+    trial = time.perf_counter() - begin
+    (home / "plan").write_bytes(pickle.dumps(made[0]))
+    return f"{len(made[0].cells)} cells in {seconds:.2f} s, and {trial:.2f} s to try a model"
+
+
+def make(home: Path) -> str:
+    """A finished run of the plan, and one beside it that lacks its last records."""
+    from cmx_bench.execute import opening
+
+    planned = pickle.loads((home / "plan").read_bytes())
+    name = environment.digest(planned.machine)
+    lines = [
+        json.dumps(dataclasses.asdict(record)) + "\n" for record in _records(planned.cells, name)
+    ]
+    for folder, left_out in ((home / "run", 0), (home / "resumed", APPENDED)):
+        opening.opened(planned, home, folder, False, "python -m cmx_bench run suite.yaml")
+        run = dataclasses.replace(records.read_run(folder), environments={name: planned.machine},
+                                  finished="" if left_out else "2026-11-29T12:00:00+00:00")  # fmt: skip
+        records.rewrite_run(folder, run)
+        text = "".join(lines[: len(lines) - left_out])
+        (folder / "records.jsonl").write_text(text, encoding="utf-8")
+    size = sum(map(len, lines)) / 1e6
+    return f"{len(planned.cells)} cells, {len(lines)} records, {size:.0f} MB"
+
+
+def resume(home: Path) -> str:
+    """The command from its plan on until its first job is handed out."""
+    begin, first = _moments(home, 1)
+    return f"first job after {first - begin:.2f} s"
+
+
+def append(home: Path) -> str:
+    """What a record costs the command, beside the time of its process."""
+    _, first, *_, last = _moments(home, APPENDED)
+    return f"{1000 * (last - first) / (APPENDED - 1):.1f} ms a record"
+
+
+def load(home: Path) -> str:
+    import cmx_bench
+
+    begin = time.perf_counter()
+    frame = cmx_bench.load(home / "run")
+    return f"{len(frame)} rows in {time.perf_counter() - begin:.1f} s"
+
+
+class _Enough(Exception):
+    """So many jobs were handed out."""
+
+
+def _moments(home: Path, wanted: int) -> list[float]:
+    """When the command has its plan, and when each of its first jobs is handed out."""
+    from cmx_bench.cli import runs
+    from cmx_bench.execute import rounds
+
+    planned, known, rng = pickle.loads((home / "plan").read_bytes()), _patterns(), random.Random(1)
+    moments: list[float] = []
+
+    def plan_of(_: object) -> object:
+        moments.append(time.perf_counter())
+        return planned
+
+    def execute(jobs: Iterable[Job], _: float) -> Iterator[tuple[Job, Outcome]]:
+        for job in jobs:
+            moments.append(time.perf_counter())
+            if len(moments) > wanted:
+                raise _Enough
+            record = _record(job.cell, job.replicate, rng, known)
+            yield job, Outcome(record.values, "", planned.machine, record.covariates,
+                               record.discarded, record.elapsed)  # fmt: skip
+
+    runs.plan_of, rounds.execute = plan_of, execute
+    with contextlib.suppress(_Enough), contextlib.redirect_stderr(io.StringIO()):
+        runs.run(str(home / "suite.yaml"), out=home / "resumed", device="cpu")
+    return moments
+
+
+STAGES: dict[str, Callable[[Path], str]] = {
+    "plan": plan, "make": make, "resume": resume, "append": append, "load": load
+}  # fmt: skip
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+def _patterns() -> dict[str, list[Record]]:
+    """Records of the example by measure; it has none of two measures."""
+    known: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in records.read(EXAMPLE):
+        if record.status == "ok":
+            known[record.measure].append(record)
+    first = known["memory"][0]
+    percentiles = {"latency_p50": [0.05], "latency_p90": [0.06], "latency_p99": [0.07]}
+    known["latency"] = [dataclasses.replace(first, values=percentiles)]
+    known["load_time"] = [dataclasses.replace(first, values={"load_time": [0.2]})]
+    return known
+
+
+def _records(cells: Sequence[Cell], environment_name: str) -> Iterator[Record]:
+    """Round by round, exact ones first, as a run writes them."""
+    rng, known = random.Random(0), _patterns()
+    begin = datetime(2026, 11, 1, tzinfo=UTC)
+    jobs = [
+        (cell, replicate)
+        for replicate in range(REPLICATES)
+        for cell in cells
+        if replicate == 0 or MEASURES[cell.measure].repeats("cpu")
+    ]
+    for place, (cell, replicate) in enumerate(jobs):
+        record = _record(cell, replicate, rng, known)
+        started = (begin + timedelta(seconds=2 * place)).isoformat(timespec="milliseconds")
+        yield dataclasses.replace(record, environment=environment_name, started=started)
+
+
+def _record(
+    cell: Cell, replicate: int, rng: random.Random, known: Mapping[str, Sequence[Record]]
+) -> Record:
+    """One of the example, by a factor of the model's: all of its digits differ, none is new."""
+    pattern = known[cell.measure][replicate % len(known[cell.measure])]
+    exact = not MEASURES[cell.measure].repeats("cpu")
+    own = random.Random(cell.model.name).uniform(0.5, 2)
+    factor = own * (1 if exact else rng.lognormvariate(0, 0.01))
+
+    def scaled(samples: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+        return {
+            name: [int(value * factor) if exact else value * factor for value in values]
+            for name, values in samples.items()
+        }
+
+    return dataclasses.replace(
+        pattern, cell=cell.key, model=cell.model.name, measure=cell.measure,
+        setting=cell.setting_key, replicate=replicate, values=scaled(pattern.values),
+        discarded=scaled(pattern.discarded),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
