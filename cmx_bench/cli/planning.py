@@ -49,6 +49,7 @@ def plan(
 ) -> None:
     """List the cells that `run` with these options measures, and estimate the time."""
     from cmx_bench.execute import remaining
+    from cmx_bench.execute.outlook import Outlook
     from cmx_bench.plan import INTERPRETER_SECONDS
 
     seconds, apart = times_of(quick, budget, spread)
@@ -64,9 +65,9 @@ def plan(
     say_rows((cell.key, _executions(planned, cell)) for cell in planned.cells)
     about = "about" if planned.suite_file.suite.precision is None else "at least"
     # Making the plan takes as long as an interpreter of a round, and the report about as long.
+    outlook = Outlook(planned)
     whole, within = (
-        2 * INTERPRETER_SECONDS + remaining.seconds_left(planned, {}, most, apart)
-        for most in (None, seconds)
+        2 * INTERPRETER_SECONDS + outlook.seconds_left(most, apart) for most in (None, seconds)
     )
     cut = f"; without a budget {units.duration(whole)}" if within < whole else ""
     if warning := remaining.foretold(planned, {}, seconds):

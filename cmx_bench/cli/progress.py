@@ -5,20 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cmx_bench import units
 from cmx_bench.cli import streams
 from cmx_bench.cli.telling import note
-from cmx_bench.execute import remaining
-from cmx_bench.execute.remaining import seconds_left
+from cmx_bench.execute.outlook import Outlook
 from cmx_bench.execute.runner import Watch
 from cmx_bench.metrics import METRICS
 from cmx_bench.plan import Plan
 from cmx_bench.results import stats, wall
-from cmx_bench.results.disturbance import by_cell
 from cmx_bench.results.records import Record
 from cmx_bench.worker.job import Job, Seen
 
@@ -50,32 +48,19 @@ class _Pace:
 class _Forecast:
     """What is there of a run that goes on, and by that how long the rest takes."""
 
-    plan: Plan
-    found: Mapping[str, list[Record]]
+    outlook: Outlook
     budget: float | None
     spread: float
     begin: float
     pace: _Pace | None = None
-    wanted: Mapping[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.wanted = self._wanted()
-
-    def _wanted(self) -> dict[str, int]:
-        """How many processes each cell gets in all, as far as that is known."""
-        left = remaining.all_processes_left(self.plan, self.found)
-        return {key: more + len(self.found.get(key, ())) for key, more in left.items()}
 
     def done(self) -> str:
         """`[ 7/12]`; where the second number has changed since it was last told, by how many and
         why: `[ 7/14, +2: precision asks for another round]`."""
-        before, self.wanted = self.wanted, self._wanted()
         changes: Counter[str] = Counter()
-        for cell in self.plan.cells:
-            if more := self.wanted[cell.key] - before[cell.key]:
-                why = remaining.why_more(self.plan, cell, self.found) if more > 0 else _FEWER
-                changes[why] += more
-        done, total = sum(map(len, self.found.values())), sum(self.wanted.values())
+        for cell, more in self.outlook.changes():
+            changes[self.outlook.why_more(cell) if more > 0 else _FEWER] += more
+        done, total = len(self.outlook.records) + len(self.outlook.lost), self.outlook.total
         reasons = "".join(f", {'+' if more > 0 else '−'}{abs(more)}: {why}"
                           for why, more in changes.items())  # fmt: skip
         return f"[{done:>{len(str(total))}}/{total}{reasons}]"
@@ -83,7 +68,6 @@ class _Forecast:
     def hear(self, job: Job, record: Record | None) -> None:
         """Keeps what the runner tells."""
         if record is not None:
-            self.found[record.cell].append(record)
             self.pace = None
         elif job.seen is not None:
             if self.pace is None or job.seen.images < self.pace.last.images:
@@ -100,18 +84,16 @@ class _Forecast:
         rest = None if self.budget is None else self.budget - self.passed()
         seconds = None if self.pace is None else self.pace.seconds_left()
         under_way = {} if self.pace is None or seconds is None else {self.pace.setting_key: seconds}
-        return seconds_left(self.plan, self.found, rest, self.spread, under_way)
+        return self.outlook.seconds_left(rest, self.spread, under_way)
 
 
 @contextmanager
-def watching(
-    plan: Plan, found: list[Record], budget: float | None = None, spread: float = 0.0
-) -> Iterator[Watch]:
-    """A watch for a run that begins now with the records `found`; `budget` and `spread` are the
+def watching(outlook: Outlook, budget: float | None = None, spread: float = 0.0) -> Iterator[Watch]:
+    """A watch for a run that begins now and keeps its outlook up; `budget` and `spread` are the
     seconds that the runner is given."""
-    forecast = _Forecast(plan, by_cell(found), budget, spread, time.monotonic())
+    forecast = _Forecast(outlook, budget, spread, time.monotonic())
     if streams.is_terminal(sys.stderr):
-        with _live(forecast, wall.seconds(found)) as watch:
+        with _live(forecast, wall.seconds(outlook.records)) as watch:
             yield watch
     else:
         yield _plain(forecast)
@@ -125,7 +107,7 @@ def _plain(forecast: _Forecast) -> Watch:
         forecast.hear(job, record)
         now = time.monotonic()
         if record is not None:
-            line = _line(forecast, job)
+            line = _line(forecast, job, record)
         elif job.seen is not None and now - spoke >= _SILENCE:
             line = f"{_under_way(job)}  [{units.duration(forecast.left())} left]"
         else:
@@ -158,7 +140,7 @@ def _live(forecast: _Forecast, before: float) -> Iterator[Watch]:
             forecast.hear(job, record)
             if record is not None:
                 style = {"ok": "", "skipped": "yellow"}.get(record.status, "red")
-                console.print(Text(units.escaped(_line(forecast, job)), style))
+                console.print(Text(units.escaped(_line(forecast, job, record)), style))
             rest, spent = forecast.left(), before + forecast.passed()
             bar.update(
                 task,
@@ -179,12 +161,14 @@ def _under_way(job: Job) -> str:
     return f"{done}{units.counted(images if size is None else size, 'image')}, {job.seen.doing}"
 
 
-def _line(forecast: _Forecast, job: Job) -> str:
+def _line(forecast: _Forecast, job: Job, record: Record) -> str:
     """One finished execution: how far the run is, what it gave, the estimate so far."""
-    plan, found, cell = forecast.plan, forecast.found, job.cell
-    mine = found[cell.key]
-    record = mine[-1]
-    result = _result(mine) if record.status == "ok" else f"{record.status}: {record.reason}"
+    plan, cell = forecast.outlook.plan, job.cell
+    result = (
+        _result(forecast.outlook.found[cell.key])
+        if record.status == "ok"
+        else f"{record.status}: {record.reason}"
+    )
     return (
         f"{forecast.done()} {cell.key}{_times(plan, job)}: {result}  "
         f"[{record.elapsed:.1f} s, {units.duration(forecast.left())} left]"

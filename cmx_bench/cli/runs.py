@@ -84,7 +84,7 @@ def run(
     """Measure a suite, or models, and render the report."""
     from cmx_bench.cli import progress
     from cmx_bench.execute import looking, opening, remaining, rounds, runner
-    from cmx_bench.results import disturbance, records
+    from cmx_bench.execute.outlook import Outlook
 
     seconds, apart = times_of(quick, budget, spread)
     look = looking.watch()  # while the plan's process loads torch
@@ -99,18 +99,18 @@ def run(
     if seconds is None:
         seconds = plan.suite_file.suite.budget
     folder = opening.opened(plan, Path("reports"), out, fresh, command_line(), neighbours)
-    found = records.read(folder)
-    if found:
+    outlook = Outlook.of(plan, folder)
+    if found := outlook.records:
         there = "is" if len(found) == 1 else "are"
         executions = units.counted(len(found), "execution")
         note(f"continuing in {folder}: {executions} {there} there already")
     if neighbours is not None:
         note(neighbours, neighbours.disturbs)
-    if warning := remaining.foretold(plan, disturbance.by_cell(found), seconds):
+    if warning := remaining.foretold(plan, outlook.found, seconds):
         note(warning, beware=True)
     try:
-        with progress.watching(plan, found, seconds, apart) as watch:
-            runner.run(plan, folder, rounds.execute, watch, seconds, spread=apart)
+        with progress.watching(outlook, seconds, apart) as watch:
+            runner.go_on(outlook, folder, rounds.execute, watch, seconds, spread=apart)
         _show(folder, gate_claims)
     except Ended as end:
         note(f"{end}; what was measured is in {folder}, the same command goes on from there")

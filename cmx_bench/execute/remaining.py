@@ -1,11 +1,9 @@
-"""How many processes a plan's cells still get, and how long that takes."""
+"""How many processes a plan's cells still get, and why."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 
 from cmx_bench import metrics, units
 from cmx_bench.cell import Cell
@@ -48,7 +46,7 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     """
     if MEASURES[cell.measure].together:
         failed = any(record.status == "failed" for record in found)
-        return 0 if failed else max(0, _seeds(plan, cell) - len(found))
+        return 0 if failed else max(0, seeds(plan, cell) - len(found))
     if any(record.status != "ok" for record in found):
         return 0  # the next process would fail as well, or lack the same
     precision = plan.suite_file.suite.precision if MEASURES[cell.measure].precise else None
@@ -96,88 +94,21 @@ def _estimate(found: Sequence[Record], metric: str) -> Estimate | None:
     return stats.estimate(samples) if samples else None
 
 
-def all_processes_left(plan: Plan, found: Mapping[str, Sequence[Record]]) -> dict[str, int]:
-    """`processes_left` of every cell, by its key.
-
-    Args:
-        found: all records, by cell, as they were kept.
-    """
-    judged = disturbance.cells_together(found)
-    return {cell.key: processes_left(plan, cell, judged.get(cell.key, ())) for cell in plan.cells}
-
-
-def why_more(plan: Plan, cell: Cell, found: Mapping[str, Sequence[Record]]) -> str:
+def why_more(plan: Plan, cell: Cell, found: Sequence[Record]) -> str:
     """Why a cell that has all processes of its plan gets more, in some words.
 
     Args:
-        found: all records, by cell, as they were kept.
+        found: the cell's records, judged together with the others.
     """
-    mine = disturbance.cells_together(found).get(cell.key, [])
-    if mine and _repeats(mine, plan.replicates(cell), metrics.first_of(cell.measure)) > 0:
+    if found and _repeats(found, plan.replicates(cell), metrics.first_of(cell.measure)) > 0:
         return "disturbed processes are repeated"
     return "precision asks for another round"
 
 
-def cut_off(plan: Plan, found: Mapping[str, Sequence[Record]]) -> dict[str, int]:
-    """How many more processes the repeated cells of a run that has ended would still have got."""
-    left = all_processes_left(plan, found)
+def cut_off(plan: Plan, left: Mapping[str, int]) -> dict[str, int]:
+    """How many more processes the repeated cells of a run that has ended would still have got, by
+    how many are `left` for each cell."""
     return {cell.key: left[cell.key] for cell in plan.repeated if left[cell.key]}
-
-
-def seconds_left(
-    plan: Plan,
-    found: Mapping[str, Sequence[Record]],
-    budget: float | None = None,
-    spread: float = 0.0,
-    under_way: Mapping[str, float] = MappingProxyType({}),
-) -> float:
-    """The time that the missing executions will take.
-
-    A cell takes as long as it took before; one not tried yet as long as planned, scaled by how
-    the cells of its measure compare with their plan so far. Models that are evaluated end
-    together: where one is there, the others of its setting and seed are about to come.
-
-    Args:
-        found: all records, by cell.
-        budget: the seconds left in which cells are measured.
-        spread: the seconds over which rounds begin.
-        under_way: of the setting whose models are trained or evaluated now, by its key, the seconds
-            that this still takes.
-    """
-    took = {key: mine[-1].elapsed for key, mine in found.items() if mine}
-    spent: defaultdict[str, float] = defaultdict(float)
-    planned: defaultdict[str, float] = defaultdict(float)
-    sampled = [cell for cell in plan.cells if not MEASURES[cell.measure].together]
-    for cell in sampled:
-        if cell.key in took:
-            spent[cell.measure] += took[cell.key]
-            planned[cell.measure] += plan.estimates[cell.key]
-
-    def expected(cell: Cell) -> float:
-        scale = spent[cell.measure] / planned[cell.measure] if planned[cell.measure] else 1.0
-        return took.get(cell.key, plan.estimates[cell.key] * scale)
-
-    first = first_round(plan, [cell for cell in sampled if cell.key not in took], expected)
-    left = all_processes_left(plan, found)
-    rounds = max((left[cell.key] for cell in plan.repeated), default=0)
-    every = INTERPRETER_SECONDS * rounds
-    every += sum(left[cell.key] * expected(cell) for cell in sampled)
-    every = max(every, (rounds - 1) * apart(plan, spread))
-    every = every if budget is None else min(every, max(first, budget))
-    return every + _evaluations_left(plan, found, under_way)
-
-
-def first_round(
-    plan: Plan, cells: Sequence[Cell], expected: Callable[[Cell], float] | None = None
-) -> float:
-    """The seconds of measuring each of some cells once.
-
-    Args:
-        expected: the seconds of one execution, where more is known than the plan says.
-    """
-    repeated = any(MEASURES[cell.measure].repeats(cell.setting.kind) for cell in cells)
-    expected = expected or (lambda cell: plan.estimates[cell.key])
-    return INTERPRETER_SECONDS * repeated + sum(map(expected, cells))
 
 
 def foretold(plan: Plan, found: Mapping[str, Sequence[Record]], budget: float | None) -> str:
@@ -187,7 +118,8 @@ def foretold(plan: Plan, found: Mapping[str, Sequence[Record]], budget: float | 
         cell for cell in plan.cells
         if not MEASURES[cell.measure].together and not found.get(cell.key)
     ]  # fmt: skip
-    first = first_round(plan, cells)
+    first = INTERPRETER_SECONDS * any(map(plan.repeats, cells))
+    first += sum(plan.estimates[cell.key] for cell in cells)
     if budget is None or first <= budget:
         return ""
     return (
@@ -197,28 +129,8 @@ def foretold(plan: Plan, found: Mapping[str, Sequence[Record]], budget: float | 
     )
 
 
-def _evaluations_left(
-    plan: Plan, found: Mapping[str, Sequence[Record]], under_way: Mapping[str, float]
-) -> float:
-    """The seconds for the seeds of each setting that no model has been evaluated with; models that
-    come with weights are evaluated before others are trained."""
-    together: defaultdict[tuple[str, bool], list[Cell]] = defaultdict(list)
-    for cell in plan.evaluated:
-        together[cell.setting_key, cell.model.weights is None].append(cell)
-    begun, planned = set(under_way), 0.0
-    for (key, _), cells in sorted(together.items(), key=lambda group: group[0]):
-        seeds = _seeds(plan, cells[0])
-        there = max(sum(record.status == "ok" for record in found.get(cell.key, ()))
-                    for cell in cells)  # fmt: skip
-        missing = max(0, seeds - there)
-        if missing and key in begun:
-            begun.remove(key)
-            missing -= 1
-        planned += sum(plan.estimates[cell.key] for cell in cells) * missing / seeds
-    return planned + sum(under_way.values())
-
-
-def _seeds(plan: Plan, cell: Cell) -> int:
+def seeds(plan: Plan, cell: Cell) -> int:
+    """How often the model of a cell that is evaluated is trained, and evaluated."""
     return 1 if plan.evaluation is None else len(plan.evaluation.seeds_of(cell.model))
 
 

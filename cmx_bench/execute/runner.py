@@ -7,7 +7,7 @@ import hashlib
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,12 +19,12 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError, cut
 from cmx_bench.execute import learners, opening, remaining
+from cmx_bench.execute.outlook import Outlook
 from cmx_bench.measures import MEASURES
 from cmx_bench.models.importing import Origin
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, at_once
 from cmx_bench.results import (
     agreement,
-    disturbance,
     environment,
     origins,
     predictions,
@@ -64,12 +64,27 @@ def run(
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
     """
+    outlook = Outlook.of(plan, folder)
+    return go_on(outlook, folder, executor, watch, budget, evaluator, spread)
+
+
+def go_on(
+    outlook: Outlook,
+    folder: Path,
+    executor: Executor,
+    watch: Watch,
+    budget: float | None = None,
+    evaluator: Evaluator = learners.evaluate,
+    spread: float = 0.0,
+) -> list[Record]:
+    """As `run`, for the plan of an outlook, which takes in each record before `watch` is told."""
     with records.locked(folder):
-        return _run(plan, folder, executor, watch, budget, evaluator, spread)
+        outlook.catch_up(folder)
+        return _go_on(outlook, folder, executor, watch, budget, evaluator, spread)
 
 
-def _run(
-    plan: Plan,
+def _go_on(
+    outlook: Outlook,
     folder: Path,
     executor: Executor,
     watch: Watch,
@@ -77,21 +92,19 @@ def _run(
     evaluator: Evaluator,
     spread: float,
 ) -> list[Record]:
+    plan = outlook.plan
     known = opening.continued(plan, records.read_run(folder), budget)
     environments = dict(known.environments)
-    found = records.read(folder)
-    cells = disturbance.by_cell(found)
-    known_origins = dict(plan.origins) | origins.of(found)
-    lost: set[str] = set()
+    known_origins = dict(plan.origins) | origins.of(outlook.records)
     log = disk.within(folder, "log.txt")
-    rounds = _rounds(plan, cells, lost, log, watch, budget, spread)
+    rounds = _rounds(outlook, log, watch, budget, spread)
     measured = executor(rounds, plan.suite_file.suite.timeout)
     with records.appending(folder) as append:
-        for job, outcome in chain(measured, _evaluations(plan, cells, folder, watch, evaluator)):
+        for job, outcome in chain(measured, _evaluations(outlook, folder, watch, evaluator)):
             outcome = _of_one_origin(job.cell, outcome, known_origins)  # noqa: PLW2901
             name = environment.digest(outcome.environment)
             if outcome.lost:
-                lost.add(job.cell.key)
+                outlook.lose(job.cell)
                 reason = f"{outcome.reason}; the next command tries it again"
                 watch(job, _record(job, dataclasses.replace(outcome, reason=reason), name))
                 continue
@@ -102,15 +115,14 @@ def _run(
             record = _record(job, outcome, name)
             append(record)
             predictions.forget_rows(folder, record)
-            found.append(record)
-            cells[record.cell].append(record)
+            outlook.add(record)
             watch(job, record)
     _keep_thumbnails(plan, folder)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    finished = "" if lost else known.finished or now
-    cut_off = remaining.cut_off(plan, cells) if budget is not None else {}
+    finished = "" if outlook.lost else known.finished or now
+    cut_off = remaining.cut_off(plan, outlook.all_left()) if budget is not None else {}
     records.rewrite_run(folder, dataclasses.replace(known, finished=finished, cut_off=cut_off))
-    return found
+    return outlook.records
 
 
 def _of_one_origin(cell: Cell, outcome: Outcome, known: dict[str, Origin]) -> Outcome:
@@ -149,13 +161,10 @@ def _record(job: Job, outcome: Outcome, environment_name: str) -> Record:
 
 
 def _evaluations(
-    plan: Plan,
-    found: Mapping[str, Sequence[Record]],
-    folder: Path,
-    watch: Watch,
-    evaluator: Evaluator,
+    outlook: Outlook, folder: Path, watch: Watch, evaluator: Evaluator
 ) -> Iterator[tuple[Job, Outcome]]:
     """The cells that are evaluated together, setting by setting; what failed is tried again."""
+    plan, found = outlook.plan, outlook.found
     log, timeout = disk.within(folder, "log.txt"), plan.suite_file.suite.timeout
     task = plan.evaluation
     if task is None:
@@ -230,16 +239,14 @@ def _tell(watch: Watch, job: Job, seen: Seen) -> None:
 
 
 def _rounds(
-    plan: Plan,
-    found: Mapping[str, Sequence[Record]],
-    lost: Collection[str],
+    outlook: Outlook,
     log: Path,
     watch: Watch,
     budget: float | None,
     spread: float,
 ) -> Iterator[Round]:
-    """The executions that are still missing, round by round: `found` grows meanwhile, and so do the
-    cells that were `lost`."""
+    """The executions that are still missing, round by round: the outlook grows meanwhile."""
+    plan, found = outlook.plan, outlook.found
     due = begin = time.monotonic()
 
     def fits(cell: Cell, starting: float = 0.0) -> bool:
@@ -257,8 +264,8 @@ def _rounds(
     for replicate in range(max(remaining.most_processes(plan, cell) for cell in plan.cells)):
         missing = [
             cell
-            for cell in _cells_of_round(plan, replicate, found)
-            if cell.key not in lost
+            for cell in _cells_of_round(outlook, replicate)
+            if cell.key not in outlook.lost
             and all(record.replicate != replicate for record in found.get(cell.key, ()))
             and fits(cell, INTERPRETER_SECONDS)
         ]
@@ -269,17 +276,16 @@ def _rounds(
             yield Round([Job(cell, replicate, log) for cell in cells], repeated, begin_job)
 
 
-def _cells_of_round(
-    plan: Plan, replicate: int, found: Mapping[str, Sequence[Record]]
-) -> list[Cell]:
+def _cells_of_round(outlook: Outlook, replicate: int) -> list[Cell]:
     """The cells of one round: those executed once come first, the others in random order.
 
     The order is drawn from the suite and the round alone, before cells that need no more are left
     out, so that a resumed run keeps it. Drift of the machine then falls on all models alike.
     """
+    plan = outlook.plan
     repeated = list(plan.repeated)
     others = (cell for cell in plan.cells if not plan.repeats(cell))
     once = [cell for cell in others if not MEASURES[cell.measure].together]
     random.Random(f"{plan.suite_file.hash}/{replicate}").shuffle(repeated)
-    left = remaining.all_processes_left(plan, found)
+    left = outlook.all_left()
     return [cell for cell in once + repeated if left[cell.key]]

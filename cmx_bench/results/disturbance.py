@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from cmx_bench.measures import conditions
@@ -27,11 +27,24 @@ def judged_together(records: Sequence[Record]) -> list[Record]:
     On a GPU the probes are those of its cell too: how high the clock is under a power limit depends
     on what is computed.
     """
+    return judged_by(fast_probes(records), records)
+
+
+def fast_probes(records: Iterable[Record]) -> dict[str, float | None]:
+    """A fast probe of each setting, or on a GPU of each cell, by its key."""
     probes: defaultdict[str, list[float]] = defaultdict(list)
     for record in records:
         probes[_peers(record)] += record.covariates.get("probe", ())
-    fast = {peers: conditions.fast_probe(taken) for peers, taken in probes.items()}
-    blocks = [_blocks(record, fast[_peers(record)]) for record in records]
+    return {peers: conditions.fast_probe(taken) for peers, taken in probes.items()}
+
+
+def judged_by(fast: Mapping[str, float | None], records: Sequence[Record]) -> list[Record]:
+    """As `judged_together`, for all records of some cells.
+
+    Args:
+        fast: as `fast_probes` gives them, of more records; a setting may be absent.
+    """
+    blocks = [_blocks(record, fast.get(_peers(record))) for record in records]
     calm: defaultdict[str, list[float]] = defaultdict(list)
     for record, taken in zip(records, blocks, strict=True):
         if taken:
@@ -46,17 +59,12 @@ def _peers(record: Record) -> str:
     return record.cell if "gpu_sm_clock" in record.covariates else record.setting
 
 
-def by_cell(records: Sequence[Record]) -> defaultdict[str, list[Record]]:
+def by_cell(records: Iterable[Record]) -> defaultdict[str, list[Record]]:
     """Records by the key of their cell."""
     cells: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
         cells[record.cell].append(record)
     return cells
-
-
-def cells_together(found: Mapping[str, Sequence[Record]]) -> Mapping[str, list[Record]]:
-    """As `judged_together`, for records by cell."""
-    return by_cell(judged_together([record for mine in found.values() for record in mine]))
 
 
 def disturbed(record: Record) -> bool:

@@ -280,6 +280,15 @@ def _lines(path: Path) -> Iterator[bytes]:
                 yield line.removeprefix(b"" if number else codecs.BOM_UTF8).strip()
 
 
+def stamp(folder: Path) -> tuple[int, int, int] | None:
+    """What tells whether a run's records have changed since; None where there are none."""
+    path = disk.within(folder, "records.jsonl")
+    if not path.exists():
+        return None
+    file = path.stat()
+    return file.st_ino, file.st_size, file.st_mtime_ns
+
+
 def unfinished(folder: Path) -> bool:
     """Whether the last record was written by half, and counts for nothing: after a kill."""
     path = disk.within(folder, "records.jsonl")

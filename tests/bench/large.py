@@ -28,7 +28,7 @@ from cmx_bench.cell import Cell
 from cmx_bench.measures import MEASURES
 from cmx_bench.results import environment, records
 from cmx_bench.results.records import Record
-from cmx_bench.worker.job import Job, Outcome
+from cmx_bench.worker.job import Job, Outcome, Round
 
 EXAMPLE = max((Path(__file__).parents[2] / "reports" / "paper").glob("*/report.html")).parent
 REPLICATES, SETTINGS, APPENDED = 5, 20, 200
@@ -126,7 +126,9 @@ def plan(home: Path) -> str:
         known = Tried({(name, 28): Cost(10**7, 10**6, 100, {}) for name in names})
         return pickle.loads(pickle.dumps(making.make(suite_file, seen, tried=known)))
 
-    planning.plan_of = lambda request, of=planning.plan_of: made.append(of(request, call)) or made[0]
+    planning.plan_of = lambda request, of=planning.plan_of: (
+        made.append(of(request, call)) or made[0]
+    )
     made: list[object] = []
     begin = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
@@ -150,8 +152,10 @@ def make(home: Path) -> str:
     ]
     for folder, left_out in ((home / "run", 0), (home / "resumed", APPENDED)):
         opening.opened(planned, home, folder, False, "python -m cmx_bench run suite.yaml")
-        run = dataclasses.replace(records.read_run(folder), environments={name: planned.machine},
-                                  finished="" if left_out else "2026-11-29T12:00:00+00:00")  # fmt: skip
+        finished = "" if left_out else "2026-11-29T12:00:00+00:00"
+        run = dataclasses.replace(
+            records.read_run(folder), environments={name: planned.machine}, finished=finished
+        )
         records.rewrite_run(folder, run)
         text = "".join(lines[: len(lines) - left_out])
         (folder / "records.jsonl").write_text(text, encoding="utf-8")
@@ -179,7 +183,7 @@ def load(home: Path) -> str:
     return f"{len(frame)} rows in {time.perf_counter() - begin:.1f} s"
 
 
-class _Enough(Exception):
+class _EnoughError(Exception):
     """So many jobs were handed out."""
 
 
@@ -195,17 +199,17 @@ def _moments(home: Path, wanted: int) -> list[float]:
         moments.append(time.perf_counter())
         return planned
 
-    def execute(jobs: Iterable[Job], _: float) -> Iterator[tuple[Job, Outcome]]:
-        for job in jobs:
+    def execute(made: Iterable[Round], _: float) -> Iterator[tuple[Job, Outcome]]:
+        for job in (job for this in made for job in this.jobs if this.begin(job)):
             moments.append(time.perf_counter())
             if len(moments) > wanted:
-                raise _Enough
+                raise _EnoughError
             record = _record(job.cell, job.replicate, rng, known)
             yield job, Outcome(record.values, "", planned.machine, record.covariates,
                                record.discarded, record.elapsed)  # fmt: skip
 
     runs.plan_of, rounds.execute = plan_of, execute
-    with contextlib.suppress(_Enough), contextlib.redirect_stderr(io.StringIO()):
+    with contextlib.suppress(_EnoughError), contextlib.redirect_stderr(io.StringIO()):
         runs.run(str(home / "suite.yaml"), out=home / "resumed", device="cpu")
     return moments
 

@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cli import progress, streams
+from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
@@ -60,7 +61,8 @@ def test_trainings_are_foreseen_by_their_pace(
     planned. A line comes when a minute has been silent."""
     job = Job(trained.cells[0], 0, Path("log"))
     other = sum(trained.estimates.values()) / 2
-    with progress.watching(trained, []) as watch:
+    outlook = Outlook(trained)
+    with progress.watching(outlook) as watch:
         watch(job, None)
         for images, passed in ((0, 0.0), (400, 59.0), (500, 1.0), (600, 12.0)):
             clock.now += passed
@@ -70,6 +72,7 @@ def test_trainings_are_foreseen_by_their_pace(
         assert said == f"500 of 1,000 images, training one and other  [{left} left]\n"
         for cell in trained.cells:
             record = kept(replace(job, cell=cell))
+            outlook.add(record)
             watch(replace(job, cell=cell), record)
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith(f"[1/4] {trained.cells[0].key}: Top-1 50.0 % of 360 images")
@@ -81,8 +84,8 @@ def test_trainings_are_foreseen_by_their_pace(
 
 def test_what_goes_on_is_foreseen_by_what_is_new(trained: Plan, clock: Clock) -> None:
     """A training that was broken off begins at 800 of 1,000: 50 images in 5 s leave 15 s."""
-    job, found = Job(trained.cells[0], 0, Path("log")), progress.by_cell([])
-    forecast = progress._Forecast(trained, found, None, 0.0, clock())
+    job = Job(trained.cells[0], 0, Path("log"))
+    forecast = progress._Forecast(Outlook(trained), None, 0.0, clock())
     whole = forecast.left()
     forecast.hear(replace(job, seen=Seen(800, 1000)), None)
     assert forecast.left() == whole  # as planned: the pace is not known yet
@@ -97,7 +100,7 @@ def test_what_goes_on_is_foreseen_by_what_is_new(trained: Plan, clock: Clock) ->
 
 
 def test_a_stream_of_unknown_length_is_foreseen_as_planned(trained: Plan, clock: Clock) -> None:
-    forecast = progress._Forecast(trained, progress.by_cell([]), None, 0.0, clock())
+    forecast = progress._Forecast(Outlook(trained), None, 0.0, clock())
     whole = forecast.left()
     for images in (0, 64):
         clock.now += 1
@@ -115,7 +118,7 @@ def test_the_bar_moves_while_models_train(
     shown: list[dict[str, Any]] = []
     monkeypatch.setattr(Progress, "update", lambda self, task, **fields: shown.append(fields))
     job, seed = Job(trained.cells[0], 0, Path("log")), sum(trained.estimates.values()) / 2
-    with progress.watching(trained, []) as watch:
+    with progress.watching(Outlook(trained)) as watch:
         watch(replace(job, seen=Seen(0, 10)), None)
         clock.now += seed / 2
         watch(replace(job, seen=Seen(5, 10)), None)
@@ -139,16 +142,18 @@ def timed(job: Job, value: float, disturbed: float = 0.0) -> Record:
 
 def test_the_total_says_why_it_changes(precise: Plan, clock: Clock) -> None:
     """Five processes of a cell 8 % apart ask for more; a sixth beside them for fewer of these."""
-    forecast = progress._Forecast(precise, progress.by_cell([]), None, 0.0, clock())
+    forecast = progress._Forecast(Outlook(precise), None, 0.0, clock())
     job = Job(precise.cells[0], 0, Path("log"))
     for replicate, value in enumerate((100.0, 101.0, 99.0, 100.5)):
-        forecast.hear(job, timed(replace(job, replicate=replicate), value))
+        forecast.outlook.add(timed(replace(job, replicate=replicate), value))
         assert forecast.done() == f"[{replicate + 1:>2}/10]"
-    forecast.hear(job, timed(replace(job, replicate=4), 104.0))
+    forecast.outlook.add(timed(replace(job, replicate=4), 104.0))
     told = re.fullmatch(r"\[ 5/(\d+), \+(\d+): precision asks for another round\]", forecast.done())
     assert told and int(told[1]) == 10 + int(told[2])
     assert forecast.done() == f"[ 5/{told[1]}]"  # told once
-    forecast.found[job.cell.key][-1] = timed(replace(job, replicate=4), 100.0)
+    for records in (forecast.outlook.records, forecast.outlook.found[job.cell.key]):
+        records.pop()
+    forecast.outlook.add(timed(replace(job, replicate=4), 100.0))
     assert forecast.done() == f"[ 5/10, −{told[2]}: no more are needed]"
 
 
@@ -157,8 +162,8 @@ def test_processes_that_stayed_disturbed_are_why_more_follow(
 ) -> None:
     text = TINY.replace("[params, throughput]", "[throughput]")
     plan = making.make(suite.load(str(write_suite(text))), cpu)
-    forecast = progress._Forecast(plan, progress.by_cell([]), None, 0.0, clock())
+    forecast = progress._Forecast(Outlook(plan), None, 0.0, clock())
     job = Job(plan.cells[0], 0, Path("log"))
     for replicate, (value, disturbed) in enumerate(((100.0, 0.0), (50.0, 1.0), (99.0, 0.0))):
-        forecast.hear(job, timed(replace(job, replicate=replicate), value, disturbed))
+        forecast.outlook.add(timed(replace(job, replicate=replicate), value, disturbed))
     assert forecast.done() == "[3/7, +1: disturbed processes are repeated]"

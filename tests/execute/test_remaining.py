@@ -13,8 +13,9 @@ import pytest
 from cmx_bench import units
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.execute import remaining, runner
+from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, making
-from cmx_bench.results import disturbance, stats
+from cmx_bench.results import stats
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 
@@ -23,7 +24,7 @@ from .conftest import opened, silent
 
 
 def seconds_left(made: Plan, found: list[Record], budget: float | None = None) -> float:
-    return remaining.seconds_left(made, disturbance.by_cell(found), budget)
+    return Outlook(made, found).seconds_left(budget)
 
 
 def whole(made: Plan) -> float:
@@ -70,7 +71,7 @@ def test_what_stayed_disturbed_is_repeated_where_that_narrows(
 
 def test_the_time_left_follows_what_was_seen(tiny_plan: Plan) -> None:
     cells = [cell for cell in tiny_plan.cells if cell.measure == "throughput"]
-    assert remaining.seconds_left(tiny_plan, {}) == pytest.approx(whole(tiny_plan))
+    assert seconds_left(tiny_plan, []) == pytest.approx(whole(tiny_plan))
     seen = Record(
         cells[0].key, "mixer", "throughput", "k", 0, "ok", {}, "", "e", "", elapsed=10.0
     )  # fmt: skip
@@ -103,9 +104,9 @@ def test_a_budget_that_holds_not_even_a_round_is_foretold(tiny_plan: Plan) -> No
 
 def test_a_spread_run_takes_until_its_last_round_begins(tiny_plan: Plan, tmp_path: Path) -> None:
     """Two rounds of three begin a third of an hour after the one before; with none left it is 0."""
-    assert remaining.seconds_left(tiny_plan, {}, spread=3600.0) == 2 * 1200.0
+    assert Outlook(tiny_plan).seconds_left(spread=3600.0) == 2 * 1200.0
     found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), StandIn(), silent)
-    assert remaining.seconds_left(tiny_plan, disturbance.by_cell(found), spread=3600.0) == 0
+    assert Outlook(tiny_plan, found).seconds_left(spread=3600.0) == 0
 
 
 def test_the_time_left_foresees_more_processes(precise: Callable[..., Plan]) -> None:
@@ -142,8 +143,7 @@ def test_models_that_are_evaluated_end_together(
     assert [seconds_left(made, seen[:n]) for n in range(5)] == pytest.approx(
         [whole, whole / 2, whole / 2, 0.0, 0.0]
     )
-    left = remaining.all_processes_left(made, disturbance.by_cell(seen[:3]))
-    assert left == {one: 0, other: 1}
+    assert Outlook(made, seen[:3]).left == {one: 0, other: 1}
 
 
 def test_what_is_skipped_once_is_not_tried_in_the_next_round(tiny_plan: Plan) -> None:

@@ -1,0 +1,125 @@
+"""What is kept up record by record is what all records give, and no more is judged than changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench.accuracy import Evaluation
+from cmx_bench.execute import outlook, runner
+from cmx_bench.execute.outlook import Outlook
+from cmx_bench.plan import Plan, making
+from cmx_bench.results import disturbance, records
+from cmx_bench.results.records import Record
+from cmx_bench.spec import suite
+
+from ..conftest import TRAINED, StandIn
+from .conftest import opened, silent
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The cells of all records that were judged, one after the other."""
+    cells: list[str] = []
+    judge = disturbance.judged_by
+
+    def counted(fast: dict[str, float | None], found: Sequence[Record]) -> list[Record]:
+        cells.extend(record.cell for record in found)
+        return judge(fast, found)
+
+    monkeypatch.setattr(disturbance, "judged_by", counted)
+    return cells
+
+
+def measured(plan: Plan, folder: Path) -> list[Record]:
+    return runner.run(plan, folder, StandIn(), silent)
+
+
+def alike(kept_up: Outlook, anew: Outlook) -> bool:
+    now = [
+        (dict(each.all_left()), each.total, pytest.approx(each.seconds_left(), rel=1e-9, abs=1e-9),
+         pytest.approx(each.seconds_left(1.0, 3600.0), rel=1e-9, abs=1e-9))
+        for each in (kept_up, anew)
+    ]  # fmt: skip
+    return now[0] == now[1]
+
+
+def test_what_is_kept_up_is_what_all_records_give(
+    precise: Callable[..., Plan], tmp_path: Path
+) -> None:
+    plan = precise("2%")
+    found = measured(plan, opened(plan, tmp_path))
+    kept_up = Outlook(plan)
+    assert len(found) > len(plan.cells)
+    for number, record in enumerate(found, 1):
+        kept_up.add(record)
+        assert alike(kept_up, Outlook(plan, found[:number]))
+    assert kept_up.seconds_left() == pytest.approx(0, abs=1e-9)
+
+
+def test_evaluations_are_kept_up_too(
+    write_suite: Callable[[str], Path], cpu: dict[str, Any]
+) -> None:
+    file = suite.load(str(write_suite(TRAINED)))
+    plan = making.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
+    kept_up, found = Outlook(plan), []
+    for seed in (0, 1):
+        for cell in plan.cells:
+            found.append(
+                Record(cell.key, cell.model.name, "accuracy", "k", seed, "ok", {}, "", "e", "", 9.0)
+            )
+            kept_up.add(found[-1])
+            assert alike(kept_up, Outlook(plan, found))
+
+
+def test_a_record_has_its_cell_alone_judged_anew(
+    tiny_five: Plan, tmp_path: Path, judged: list[str]
+) -> None:
+    found = measured(tiny_five, opened(tiny_five, tmp_path))
+    kept_up = Outlook(tiny_five)
+    for record in found:
+        judged.clear()
+        kept_up.add(record)
+        kept_up.seconds_left()
+        kept_up.changes()
+        assert set(judged) == {record.cell}
+
+
+def test_rounds_without_a_new_record_judge_none(
+    tiny_five: Plan, tmp_path: Path, judged: list[str]
+) -> None:
+    """A run that is finished judges each record once, and not once for each round there may be."""
+    folder = opened(tiny_five, tmp_path)
+    found = measured(tiny_five, folder)
+    judged.clear()
+    assert measured(tiny_five, folder) == found
+    assert sorted(judged) == sorted(record.cell for record in found)
+
+
+def test_records_are_read_again_where_they_have_changed(
+    tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = opened(tiny_plan, tmp_path)
+    found = measured(tiny_plan, folder)
+    before = Outlook.of(tiny_plan, folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(outlook.records, "read", None)  # is not called
+        before.catch_up(folder)
+    lines = (folder / "records.jsonl").read_text().splitlines(keepends=True)
+    (folder / "records.jsonl").write_text("".join(lines[:-1]))
+    before.catch_up(folder)
+    assert before.records == found[:-1] == records.read(folder)
+    assert sum(before.left.values()) == 1
+
+
+def test_a_cell_that_was_lost_gets_no_more_processes(tiny_plan: Plan) -> None:
+    kept_up = Outlook(tiny_plan)
+    cell, processes = tiny_plan.repeated[0], kept_up.total
+    kept_up.lose(cell)
+    assert kept_up.left[cell.key] == 0
+    assert kept_up.changes() == [(cell, 1 - tiny_plan.replicates(cell))]
+    assert kept_up.total == processes + 1 - tiny_plan.replicates(cell)
+    assert kept_up.found == {}
