@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
@@ -70,7 +71,7 @@ class Model:
     counted_by: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: its key is made once, for tens of thousands ask for it
 class Setting:
     """How a model is run. `device` is "cpu" or "cuda:N"; no `threads` means torch's own number.
 
@@ -94,7 +95,7 @@ class Setting:
         """The kind of device, without its number: "cpu" or "cuda"."""
         return self.device.partition(":")[0]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """`cuda-fp16-nchw-eager-b64-r224`: stable for ever; what is not the default is appended."""
         compiled = "eager" if self.compile == "none" else self.compile.replace("-", "_")
@@ -106,7 +107,7 @@ class Setting:
         return "-".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, as a setting
 class Cell:
     """One model × one measure × one setting.
 
@@ -123,6 +124,6 @@ class Cell:
     def setting_key(self) -> str:
         return self.setting.key if self.scope == "setting" else f"r{self.setting.image_size}"
 
-    @property
+    @cached_property
     def key(self) -> str:
         return f"{self.model.name}/{self.measure}/{self.setting_key}"
