@@ -47,6 +47,12 @@ Quick = Annotated[
     typer.Option("--quick", help="A first look: two rounds within a minute, and nothing is "
                                  "trained; it shows no intervals and is no part of a full run."),
 ]  # fmt: skip
+Replicate = Annotated[
+    int | None,
+    typer.Option(min=0, max=MOST, help="Measure only replicate N of each cell that has it, counted "
+                                       "from 0: a part of a run, for merge.",
+                 metavar="N", show_default="all"),
+]  # fmt: skip
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Only = Annotated[
     list[str] | None,

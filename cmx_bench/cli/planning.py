@@ -17,12 +17,13 @@ from cmx_bench.cli.options import (
     Only,
     Processes,
     Quick,
+    Replicate,
     Spread,
     SuiteOrModels,
     Thumbnails,
     Weights,
 )
-from cmx_bench.cli.requests import Request, plan_of, times_of
+from cmx_bench.cli.requests import Request, budget_of, plan_of, times_of
 from cmx_bench.cli.telling import note, say, say_rows
 from cmx_bench.measures import MEASURES
 
@@ -36,6 +37,7 @@ def plan(
     model: Models = None,
     device: Device = "auto",
     only: Only = None,
+    replicate: Replicate = None,
     budget: Budget = None,
     spread: Spread = None,
     data: Data = None,
@@ -52,14 +54,13 @@ def plan(
     from cmx_bench.execute.outlook import Outlook
     from cmx_bench.plan import INTERPRETER_SECONDS
 
-    seconds, apart = times_of(quick, budget, spread)
+    seconds, apart = times_of(quick, budget, spread, replicate)
     request = Request(
         suite, model or (), device, only or (), allow_import, data or (), weights or (),
-        allow_missing, cache, processes, thumbnails, quick,
+        allow_missing, cache, processes, thumbnails, quick, replicate,
     )  # fmt: skip
     planned = plan_of(request)
-    if seconds is None:
-        seconds = planned.suite_file.suite.budget
+    seconds = budget_of(planned, seconds)
     say_rows(_asked(planned, seconds, budget is not None))
     say("")
     say_rows((cell.key, _executions(planned, cell)) for cell in planned.cells)
@@ -81,7 +82,9 @@ def _asked(planned: Plan, budget: float | None, by_option: bool) -> Iterator[tup
     suite, written = planned.suite_file.suite, planned.suite_file.document.value
     assert isinstance(written, dict)
     rounds = f"{units.counted(suite.replicates, 'process', 'processes')} for each timing"
-    if suite.precision is not None:
+    if planned.replicate is not None:
+        rounds = f"replicate {planned.replicate} alone"
+    elif suite.precision is not None:
         rounds += f", more until ± is at most {units.percent(suite.precision)}"
     lines = {
         "title": suite.title or suite.name,
@@ -90,7 +93,8 @@ def _asked(planned: Plan, budget: float | None, by_option: bool) -> Iterator[tup
         "replicates": rounds,
         "budget": "none" if budget is None else units.duration(budget),
     }
-    given = {*written, *(["budget"] if by_option else [])}
+    by_options = {"budget": by_option, "replicates": planned.replicate is not None}
+    given = {*written, *(key for key, is_given in by_options.items() if is_given)}
     cut_down = ("replicates", "budget") if planned.suite_file.quick else ()
     for key, text in lines.items():
         why = "" if key in given else " (by default)"
@@ -99,10 +103,12 @@ def _asked(planned: Plan, budget: float | None, by_option: bool) -> Iterator[tup
 
 def _executions(planned: Plan, cell: Cell) -> str:
     """How often a cell is executed and how long that takes each time, or why it is not."""
+    from cmx_bench.execute import remaining
+
     if reason := planned.skipped.get(cell.key):
         return f"skipped: {reason}"
     times, seconds = planned.replicates(cell), planned.estimates[cell.key]
     if MEASURES[cell.measure].together and planned.evaluation is not None:
-        times = len(planned.evaluation.seeds_of(cell.model))
+        times = remaining.seeds(planned, cell)
         seconds /= times
     return f"{times} × {seconds:.1f} s"

@@ -32,6 +32,7 @@ class Request:
     processes: int = 1
     thumbnails: bool = False
     quick: bool = False
+    replicate: int | None = None
 
     @property
     def trusted(self) -> bool:
@@ -84,6 +85,7 @@ def plan_of(request: Request, call: Call | None = None) -> Plan:
         evaluation,
         given,
         tried,
+        request.replicate,
     )
     if why := made.machine.get("unused_gpu"):
         note(f"a GPU is there and not used: {why}")
@@ -108,13 +110,26 @@ def _suite(request: Request) -> SuiteFile:
     return suite.load(request.suite, request.trusted, request.models, request.quick)
 
 
-def times_of(quick: bool, budget: str | None, spread: str | None) -> tuple[float | None, float]:
+def times_of(
+    quick: bool, budget: str | None, spread: str | None, replicate: int | None
+) -> tuple[float | None, float]:
     """The seconds of `--budget`, None where the suite's holds, and of `--spread`.
 
     Raises:
-        CmxError: one is no time, or stands beside `--quick`, which has its own.
+        CmxError: one is no time, or stands beside `--quick`, which has its own, or beside
+            `--replicate`, which repeats nothing.
     """
+    if replicate is not None and quick:
+        raise CmxError("--replicate: is a part of a run in full; leave --quick out")
     for option, given in {"budget": budget, "spread": spread}.items():
         if quick and given is not None:
             raise CmxError(f"--quick: repeats within one minute; leave --{option} out")
+        if replicate is not None and given is not None:
+            raise CmxError(f"--replicate: measures each cell once; leave --{option} out")
     return seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
+
+
+def budget_of(plan: Plan, seconds: float | None) -> float | None:
+    """The seconds in which cells are repeated: those of `--budget`, else the suite's; none where
+    one replicate is asked for."""
+    return plan.suite_file.suite.budget if seconds is None and plan.replicate is None else seconds

@@ -25,6 +25,7 @@ from cmx_bench.cli.options import (
     Processes,
     Quick,
     Rendered,
+    Replicate,
     Spread,
     SuiteOrModels,
     Thumbnails,
@@ -32,7 +33,7 @@ from cmx_bench.cli.options import (
     Weights,
     looked_up,
 )
-from cmx_bench.cli.requests import Request, plan_of, times_of
+from cmx_bench.cli.requests import Request, budget_of, plan_of, times_of
 from cmx_bench.cli.telling import (
     BAD_INPUT,
     INCONCLUSIVE,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from cmx_bench.results.nouns import Report
 
 _GRACE = 5.0  # seconds for the report of a run that is ended: schedulers kill ten after they ask
+_LOST = "what was lost is not measured; the same command tries it again"
 
 
 def run(
@@ -62,6 +64,7 @@ def run(
     ] = None,
     device: Device = "auto",
     only: Only = None,
+    replicate: Replicate = None,
     budget: Budget = None,
     spread: Spread = None,
     data: Data = None,
@@ -86,18 +89,17 @@ def run(
     from cmx_bench.execute import looking, opening, remaining, rounds, runner
     from cmx_bench.execute.outlook import Outlook
 
-    seconds, apart = times_of(quick, budget, spread)
+    seconds, apart = times_of(quick, budget, spread, replicate)
     look = looking.watch()  # while the plan's process loads torch
     request = Request(
         suite, model or (), device, only or (), allow_import, data or (), weights or (),
-        allow_missing, cache, processes, thumbnails, quick,
+        allow_missing, cache, processes, thumbnails, quick, replicate,
     )  # fmt: skip
     plan = plan_of(request)
     neighbours = look(int(plan.machine["cores"]))
     if gate_claims and not plan.suite_file.suite.claims:
         raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
-    if seconds is None:
-        seconds = plan.suite_file.suite.budget
+    seconds = budget_of(plan, seconds)
     folder = opening.opened(plan, Path("reports"), out, fresh, command_line(), neighbours)
     outlook = Outlook.of(plan, folder)
     if found := outlook.records:
@@ -132,8 +134,12 @@ def _render_briefly(folder: Path) -> None:
         note(f"the report is left out; `python -m cmx_bench report {folder}` renders it")
 
 
-def _show(folder: Path, gate_claims: bool) -> None:
-    """Renders what was measured, and exits with the code for what failed, if anything did."""
+def _show(folder: Path, gate_claims: bool, lacking: str = _LOST) -> None:
+    """Renders what was measured, and exits with the code for what failed, if anything did.
+
+    Args:
+        lacking: what to say of a run that is not finished.
+    """
     # Imported after measuring, for pandas takes 100 MB and a second.
     from cmx_bench import report
     from cmx_bench.report import headline
@@ -148,7 +154,7 @@ def _show(folder: Path, gate_claims: bool) -> None:
     for beware in filter(None, every):
         note(beware, beware=True)
     _note_disturbed(folder, measured)
-    _exit_unless_fine(measured, gate_claims)
+    _exit_unless_fine(measured, gate_claims, lacking)
 
 
 def _note_disturbed(run: Path, measured: Report) -> None:
@@ -162,7 +168,7 @@ def _note_disturbed(run: Path, measured: Report) -> None:
         note(f"{run}: {disturbed}; {headline.calmer(whole)}", beware=True)
 
 
-def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:
+def _exit_unless_fine(measured: Report, gate_claims: bool, lacking: str) -> None:
     from cmx_bench.report.tables import judgements
 
     progress = measured.progress
@@ -178,9 +184,9 @@ def _exit_unless_fine(measured: Report, gate_claims: bool) -> None:
     if progress.failed:
         cells = units.counted(len(measured.run.cells), "cell")
         note(f"{progress.failed} of {cells} failed; the report says why")
-    if lacking := progress.missing or not measured.run.finished:
-        note("what was lost is not measured; the same command tries it again")
-    if progress.failed or lacking:
+    if unfinished := progress.missing or not measured.run.finished:
+        note(lacking)
+    if progress.failed or unfinished:
         raise typer.Exit(SOME_FAILED)
     if gate_claims and counts["UNDECIDED"]:
         raise typer.Exit(INCONCLUSIVE)
@@ -243,13 +249,15 @@ def merge(
         list[Path], typer.Argument(help="Folders of runs, each of a part of one suite.",
                                    metavar="RUN...")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the whole run, new or empty.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the whole run: new, empty, or of an earlier merge.")
+    ],
 ) -> None:  # fmt: skip
     """Put runs of parts of one suite together into one run, and render its report."""
     from cmx_bench.results import merging
 
     merging.merge(parts, out, command_line())
-    _show(out, gate_claims=False)
+    _show(out, gate_claims=False, lacking=merging.unfinished(parts))
 
 
 def verify(path: Verifiable) -> None:

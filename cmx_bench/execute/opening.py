@@ -18,6 +18,9 @@ from cmx_bench.spec.claims import Claim
 # What must stay, beside what timings are compared by, for two halves to be one run: two GPUs of
 # one model differ by 8 % on average.
 _SAME_RUN = ("device_uuid", "cmx_bench", "git_commit")
+# Parts are measured on any machine of a kind, and so is what goes on with them; each record says
+# on which.
+_SAME_KIND = _SAME_RUN[1:]
 # What only a run makes, and goes on with.
 _PARTS = ("records.jsonl", "predictions", "replicate-*", "trained")
 
@@ -94,8 +97,13 @@ def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
         return f"of the suite {run.suite} as it was then"
     if run.cells != tuple(cell.key for cell in plan.cells):
         return "of other cells"
-    for name, (then, now) in environment.differences(run.machine, plan.machine, _SAME_RUN).items():
-        return f"{name} was {then}, is {now}"
+    if run.replicate != plan.replicate:
+        return "of all replicates" if run.replicate is None else f"of replicate {run.replicate}"
+    is_part = run.replicate is not None or run.parts
+    same = _SAME_KIND if is_part else _SAME_RUN
+    pin = ": a job array needs one kind of node, by --partition or --constraint" if is_part else ""
+    for name, (then, now) in environment.differences(run.machine, plan.machine, same).items():
+        return f"{name} was {then}, is {now}{pin}"
     return _other_model(plan, run, folder)
 
 
@@ -141,6 +149,7 @@ def _new_run(
         neighbours=neighbours,
         added=plan.suite_file.added,
         quick=plan.suite_file.quick,
+        replicate=plan.replicate,
     )
     records.write_run(folder, run)
     return folder

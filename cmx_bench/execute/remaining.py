@@ -25,10 +25,17 @@ MOST_REPEATS = 2
 _AGREED = 0.02
 
 
+def rounds(plan: Plan) -> Sequence[int]:
+    """The replicates that a cell gets at most."""
+    if plan.replicate is not None:
+        return (plan.replicate,)
+    return range(max(most_processes(plan, cell) for cell in plan.cells))
+
+
 def most_processes(plan: Plan, cell: Cell) -> int:
     """How many processes a cell gets at most."""
     least = plan.replicates(cell)
-    if not MEASURES[cell.measure].precise:
+    if plan.replicate is not None or not MEASURES[cell.measure].precise:
         return least
     wants_more = plan.suite_file.suite.precision is not None
     return max(MOST_REPEATS * least, MOST_PROCESSES * wants_more)
@@ -49,6 +56,8 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
         return 0 if failed else max(0, seeds(plan, cell) - len(found))
     if any(record.status != "ok" for record in found):
         return 0  # the next process would fail as well, or lack the same
+    if plan.replicate is not None:
+        return 0 if found else 1  # whether more are wanted only who has the others knows
     precision = plan.suite_file.suite.precision if MEASURES[cell.measure].precise else None
     least = plan.replicates(cell)
     least = least if precision is None else max(least, FEWEST_FOR_PRECISION)
@@ -131,7 +140,9 @@ def foretold(plan: Plan, found: Mapping[str, Sequence[Record]], budget: float | 
 
 def seeds(plan: Plan, cell: Cell) -> int:
     """How often the model of a cell that is evaluated is trained, and evaluated."""
-    return 1 if plan.evaluation is None else len(plan.evaluation.seeds_of(cell.model))
+    if plan.replicate is not None or plan.evaluation is None:
+        return 1
+    return len(plan.evaluation.seeds_of(cell.model))
 
 
 def apart(plan: Plan, spread: float) -> float:

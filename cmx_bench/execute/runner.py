@@ -172,6 +172,8 @@ def _evaluations(
     groups: defaultdict[tuple[str, int, int | None], list[Cell]] = defaultdict(list)
     for cell in plan.evaluated:
         for replicate, seed in enumerate(task.seeds_of(cell.model)):
+            if not plan.asks_for(replicate):
+                continue
             mine = [one for one in found.get(cell.key, ()) if one.replicate == replicate]
             if mine and _evaluated(cell, mine[-1], task):
                 continue
@@ -261,7 +263,7 @@ def _rounds(
             watch(job, None)
         return may_begin
 
-    for replicate in range(max(remaining.most_processes(plan, cell) for cell in plan.cells)):
+    for replicate in remaining.rounds(plan):
         missing = [
             cell
             for cell in _cells_of_round(outlook, replicate)

@@ -70,6 +70,8 @@ def _read(folder: Path) -> Report:
     if report.run.quick:
         raise RecordsError(f"{folder}: is a quick run, which decides nothing; measure it without "
                            "--quick")  # fmt: skip
+    if report.run.replicate is not None:
+        raise RecordsError(f"{folder}: is one replicate of a run; merge the parts first")
     return report
 
 

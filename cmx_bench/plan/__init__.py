@@ -27,6 +27,19 @@ def at_once(machine: Environment, models: int, processes: int) -> int:
     return max(1, min(models, int(machine["cores"]) // processes))
 
 
+def replicates_of(cell: Cell, repeats: int, evaluation: Evaluation | None) -> int:
+    """How many replicates a cell has in a whole run, processes or seeds.
+
+    Args:
+        repeats: the processes of a cell that is repeated.
+        evaluation: on which images models are evaluated.
+    """
+    info = MEASURES[cell.measure]
+    if info.together:
+        return 1 if evaluation is None else len(evaluation.seeds_of(cell.model))
+    return repeats if info.repeats(cell.setting.kind) else 1
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What estimates and the batch size need of one model at one image size.
@@ -51,7 +64,8 @@ class Plan:
     settings for other devices to what to do about them, `skipped` keys of cells to what they lack;
     `opened` says of the images to learn from and to evaluate on what was found. `troubles` are why
     models will fail, as far as that is known; `origins` are the files that users' models are built
-    from, by their names.
+    from, by their names. `replicate` is the one that is asked for, of the cells that have it; None
+    for all of them.
     """
 
     suite_file: SuiteFile
@@ -67,14 +81,20 @@ class Plan:
     opened: Mapping[Split, str] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)
+    replicate: int | None = None
 
     def replicates(self, cell: Cell) -> int:
         """How many fresh processes execute `cell`; where the suite wants a precision, at least."""
-        return self.suite_file.suite.replicates if self.repeats(cell) else 1
+        repeated = self.repeats(cell) and self.replicate is None
+        return self.suite_file.suite.replicates if repeated else 1
 
     def repeats(self, cell: Cell) -> bool:
         """Whether `cell` is measured anew in several fresh processes."""
         return MEASURES[cell.measure].repeats(cell.setting.kind)
+
+    def asks_for(self, replicate: int) -> bool:
+        """Whether this replicate is to be measured."""
+        return self.replicate in (None, replicate)
 
     @property
     def repeated(self) -> tuple[Cell, ...]:

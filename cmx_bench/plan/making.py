@@ -18,7 +18,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError, PlanError
 from cmx_bench.measures import MEASURES
-from cmx_bench.plan import Cost, Plan, estimates, resolving
+from cmx_bench.plan import Cost, Plan, estimates, replicates_of, resolving
 from cmx_bench.plan.users import Tried, smallest_batches
 from cmx_bench.results import checkouts
 from cmx_bench.results.records import Environment
@@ -31,7 +31,7 @@ _SWITCHES = ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "TORCHDYNAMO_SUPPRE
 _NOTHING = Tried()
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913, PLR0917
     suite_file: SuiteFile,
     device: str,
     only: tuple[str, ...] = (),
@@ -39,6 +39,7 @@ def make_plan(
     evaluation: Evaluation | None = None,
     given: Mapping[str, Path] | None = None,
     tried: Tried = _NOTHING,
+    replicate: int | None = None,
 ) -> Plan:
     """The plan of a suite for "auto", "cpu", "cuda" or "cuda:N" of this machine.
 
@@ -55,7 +56,9 @@ def make_plan(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about operators that models use
         rate = estimates.core_rate()
-        return make(suite_file, seen, only, allow_import, evaluation, given, rate, tried)
+        return make(
+            suite_file, seen, only, allow_import, evaluation, given, rate, tried, replicate
+        )  # fmt: skip
 
 
 def make(  # noqa: PLR0913, PLR0917
@@ -67,6 +70,7 @@ def make(  # noqa: PLR0913, PLR0917
     given: Mapping[str, Path] | None = None,
     core_rate: float = estimates.CPU_RATE,
     tried: Tried = _NOTHING,
+    replicate: int | None = None,
 ) -> Plan:
     """The plan for `machine`, which `worker.machine.capture` describes.
 
@@ -78,6 +82,7 @@ def make(  # noqa: PLR0913, PLR0917
         given: files of weights by the model's name, which win over the suite's.
         core_rate: multiply-accumulates a second of one core, for the estimate.
         tried: what is known of users' models; the others are tried by this process.
+        replicate: the only one to measure, of the cells that have it.
 
     Raises:
         SuiteError: a model or setting of the suite cannot be measured, with its place in the file.
@@ -106,6 +111,8 @@ def make(  # noqa: PLR0913, PLR0917
     settings = tuple(_setting(entry, machine, found) for entry in entries)
     _refuse_repeats(suite_file, kind, settings)
     cells = _cells(models, suite.measures, settings, only)
+    if replicate is not None:
+        cells = _with_replicate(replicate, cells, suite.replicates, evaluation)
     chosen = {cell.setting_key for cell in cells}
     for index, (entry, setting) in enumerate(zip(entries, settings, strict=True)):
         if setting.key in chosen:
@@ -118,8 +125,13 @@ def make(  # noqa: PLR0913, PLR0917
     executed = [cell for cell in cells if cell.key not in skipped]
     opened = _opened(evaluation, executed)
     seconds = estimates.estimates(
-        executed, found, machine, suite.replicates, evaluation, opened, core_rate
-    )
+        executed, found, machine, 1 if replicate is not None else suite.replicates, evaluation,
+        opened, core_rate,
+    )  # fmt: skip
+    if replicate is not None and evaluation is not None:  # the estimates are of all seeds
+        for cell in executed:
+            if MEASURES[cell.measure].together:
+                seconds[cell.key] /= len(evaluation.seeds_of(cell.model))
     if evaluation is not None:
         _refuse_processes(evaluation, machine)
         if evaluation.asked.train is not None:
@@ -138,6 +150,7 @@ def make(  # noqa: PLR0913, PLR0917
         {split: dataset.about for split, dataset in opened.items()},
         tuple(dict.fromkeys(one.trouble for one in found.values() if one.trouble)),
         {name: cost.origin for (name, _), cost in found.items() if cost.origin},
+        replicate,
     )
 
 
@@ -236,6 +249,18 @@ def _cells(
         raise PlanError(
             f"--only {' '.join(only)}: no cell matches; cells look like {next(iter(cells))}"
         )
+    return chosen
+
+
+def _with_replicate(
+    replicate: int, cells: Sequence[Cell], repeats: int, evaluation: Evaluation | None
+) -> tuple[Cell, ...]:
+    """The cells that have this replicate: those measured once have number 0 alone."""
+    counts = [replicates_of(cell, repeats, evaluation) for cell in cells]
+    chosen = tuple(cell for cell, count in zip(cells, counts, strict=True) if replicate < count)
+    if not chosen:
+        last = max(counts) - 1
+        raise PlanError(f"--replicate {replicate}: no cell has it; the last is {last}")
     return chosen
 
 

@@ -140,7 +140,7 @@ def code(report: Report) -> str:
 
 def warnings(report: Report) -> list[Fact]:
     """What a reader must know before using any number."""
-    firsts = (quick, disturbed, cut_off, too_wide, unmet)
+    firsts = (quick, part, disturbed, cut_off, too_wide, unmet)
     warnings = [text for first in firsts if (text := first(report))]
     if report.blocks.without_gpu_conditions:
         warnings.append("what held the GPU back, and its other processes, were not "
@@ -166,6 +166,16 @@ def quick(report: Report) -> str:
         f"this is a quick run, of {counted(report.run.replicates, 'round')} within a minute: it "
         "shows no interval of use, no small difference, no drift and nothing that decides a claim "
         f"on timings{untrained}; measure without --quick before you use a number"
+    )
+
+
+def part(report: Report) -> str:
+    """What one replicate alone cannot show; empty for a whole run."""
+    if report.run.replicate is None:
+        return ""
+    return (
+        f"this is replicate {report.run.replicate} alone, a part of a run, and shows no intervals; "
+        "merge the parts before you use a number"
     )
 
 

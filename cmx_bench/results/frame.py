@@ -7,7 +7,7 @@ no `value`, so that nothing that was planned is absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypedDict
 
@@ -19,7 +19,7 @@ from cmx_bench import published
 from cmx_bench.cell import Model
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, first_of
-from cmx_bench.results import disturbance, swept_arguments
+from cmx_bench.results import disturbance, gaps, swept_arguments
 from cmx_bench.results.executions import Execution
 from cmx_bench.results.records import Record, Run
 from cmx_bench.units import plain
@@ -217,7 +217,7 @@ def _settings(runs: Mapping[str, Run]) -> DataFrame:
 
 def _constants(runs: Mapping[str, Run], frame: DataFrame) -> dict[str, Any]:
     """What follows from the run, and the measure or the metric, alone."""
-    planned = {name: _planned(run) for name, run in runs.items()}
+    planned = {name: gaps.processes(run) for name, run in runs.items()}
     precise = {first_of(name) for name, info in MEASURES.items() if info.precise}
     units = {name: metric.unit for name, metric in METRICS.items()}
     cells = zip(frame["run"], frame["model"], frame["measure"], strict=True)
@@ -237,21 +237,6 @@ def _constants(runs: Mapping[str, Run], frame: DataFrame) -> dict[str, Any]:
 def _measures(run: Run) -> set[str]:
     """Those of the cells that were planned."""
     return {key.split("/")[1] for key in run.cells}
-
-
-def _planned(run: Run) -> Callable[[str, str], int]:
-    """The processes asked for, by model and measure."""
-    kind = run.device.partition(":")[0]
-    infos = {name: MEASURES[name] for name in _measures(run) if name in MEASURES}
-    of_measure = {
-        name: run.replicates if info.repeats(kind) else len(run.seeds) if info.together else 1
-        for name, info in infos.items()
-    }
-    together = {name for name, info in infos.items() if info.together}
-    given = {model.name for model in run.with_weights}
-    return lambda model, measure: (
-        1 if measure in together and model in given else of_measure.get(measure, 1)
-    )
 
 
 def _conditions(rows: Sequence[_Row], sizes: np.ndarray[Any, Any]) -> DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cmx_bench import units
@@ -69,6 +69,22 @@ def every_cell(run: Run) -> list[str]:
         for model in run.models
     )
     return list(every)
+
+
+def processes(run: Run) -> Callable[[str, str], int]:
+    """How many processes a run is to have at least, by model and measure."""
+    kind = run.device.partition(":")[0]
+    given = {model.name for model in run.with_weights}
+
+    def count(model: str, measure: str) -> int:
+        info = MEASURES.get(measure)
+        if info is None or run.replicate is not None:
+            return 1
+        if info.together:
+            return 1 if model in given else len(run.seeds)
+        return run.replicates if info.repeats(kind) else 1
+
+    return count
 
 
 def _not_chosen(run: Run) -> list[str]:

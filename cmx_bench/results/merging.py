@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cmx_bench import units
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import environment, gaps, origins, records
 from cmx_bench.results.records import Record, Run
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _KEPT = ("predictions/**/*", "replicate-*/**/*", "trained/*")
 _UNFINISHED = (".rows", ".part", ".state.pt", ".processes")
 _LARGEST = 2**33  # bytes of a file of weights
+_MOST_NAMED = 5
 
 
 def merge(parts: Sequence[Path], out: Path, command: str) -> Run:
@@ -29,36 +32,113 @@ def merge(parts: Sequence[Path], out: Path, command: str) -> Run:
     kept once. Nothing is written before all parts were found to agree.
 
     Args:
-        out: a folder that is new, or empty.
+        out: a folder that is new or empty, or holds an earlier merge of these parts.
         command: the command line, for run.json.
 
     Raises:
         RecordsError: a part cannot be read, is of another suite, machine or software, or
             contradicts another part; or `out` cannot be written.
     """
-    if out.exists() and any(out.iterdir()):
-        raise RecordsError(f"{out}: holds files already; give another --out")
-    whole = _run_of({part: records.read_run(part) for part in parts}, command)
-    executions = _executions({part: records.read(part) for part in parts})
+    runs = _runs(parts)
+    whole = _run_of(runs, command)
+    lines = _lines({part: records.read(part) for part in parts})
     copies = _copies(parts)
+    _refuse_taken(out, lines)
     # Until all is there it is an unfinished run, which nobody takes for the whole.
     records.write_run(out, dataclasses.replace(whole, finished=""))
-    for name, source in copies.items():
-        with disk.writing(out / name):
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-        disk.write(out / name, _content(source))
-    with records.appending(out) as append:
-        for record in executions:
-            append(record)
-    records.rewrite_run(out, whole)
+    with records.locked(out):
+        for name, source in copies.items():
+            with disk.writing(out / name):
+                (out / name).parent.mkdir(parents=True, exist_ok=True)
+            disk.write(out / name, _content(source))
+        disk.write(out / "records.jsonl", "".join(lines))
+        records.rewrite_run(out, whole)
     return whole
 
 
+def unfinished(parts: Sequence[Path]) -> str:
+    """What parts still lack to make a whole run, and what to do about it; empty where they lack
+    nothing.
+
+    Raises:
+        RecordsError: as `merge`.
+    """
+    runs = _runs(parts)
+    if left := [part for part, run in runs.items() if not run.finished]:
+        are = "is" if len(left) == 1 else "are"
+        return (f"{len(left)} of {units.counted(len(parts), 'part')} {are} not finished "
+                f"({_named(left)}): run the command of each again, or submit the job array again, "
+                "and merge again")  # fmt: skip
+    if missing := _in_no_part(list(runs.values())):
+        cell, replicate = missing[0]
+        return (f"{units.counted(len(missing), 'process', 'processes')} of its cells are in no "
+                f"part, such as replicate {replicate} of {cell}: give all parts, or measure the "
+                "rest with `run` and the same --out")  # fmt: skip
+    return ""
+
+
+def _named(parts: Sequence[Path]) -> str:
+    rest = len(parts) - _MOST_NAMED
+    names = ", ".join(map(str, parts[:_MOST_NAMED]))
+    return names if rest <= 0 else f"{names} and {rest} more"
+
+
+def _runs(parts: Sequence[Path]) -> dict[Path, Run]:
+    """The run of each part; those that hold none are told together."""
+    if empty := [part for part in parts if not (part / "run.json").exists()]:
+        hold = "holds" if len(empty) == 1 else "hold"
+        raise RecordsError(f"{_named(empty)}: {hold} no run (no run.json); measure what is missing "
+                           "first, or leave it out")  # fmt: skip
+    return {part: records.read_run(part) for part in parts}
+
+
+def _refuse_taken(out: Path, lines: Collection[str]) -> None:
+    """Refuses a folder that holds anything but an earlier merge with nothing else in it."""
+    if not out.exists() or not any(out.iterdir()):
+        return
+    earlier = (out / "run.json").exists() and records.read_run(out).parts
+    if not earlier:
+        raise RecordsError(f"{out}: holds files already; give another --out")
+    if lost := {_line(record) for record in records.read(out)}.difference(lines):
+        raise RecordsError(f"{out}: holds {units.counted(len(lost), 'record')} that no part has; "
+                           "give another --out")  # fmt: skip
+
+
+def _in_no_part(runs: Sequence[Run]) -> list[tuple[str, int]]:
+    """The executions of the parts' cells that none of them was to measure; none where the parts are
+    of one replicate alone."""
+    asked: defaultdict[str, set[int | None]] = defaultdict(set)
+    for run in runs:
+        for cell in run.cells:
+            asked[cell].add(run.replicate)
+    if _replicate(runs) is not None:
+        return []
+    wanted = gaps.processes(dataclasses.replace(runs[0], replicate=None))
+    return [
+        (cell, replicate)
+        for cell, replicates in asked.items()
+        if None not in replicates
+        for replicate in range(wanted(*cell.split("/")[:2]))
+        if replicate not in replicates
+    ]
+
+
+def _replicate(runs: Sequence[Run]) -> int | None:
+    """The replicate that all runs are of; None where they are of several, or of all."""
+    first, *others = {run.replicate for run in runs}
+    return None if others else first
+
+
+# What to do with parts of several kinds of machines.
+_APART = (
+    "measure all parts on one kind of machine (a job array: pin it with --partition or "
+    "--constraint), or show them side by side with `report`"
+)
 # What parts of one suite have in common, and what to do where they differ.
 _COMMON = {
     "quick": "is quick, or measured in full, and the other is not; merge those of one kind",
     "suite_hash": "is of another suite, or of the suite as it was then; measure it anew",
-    "device": "is of another device; show them side by side with `report`",
+    "device": f"is of another device; {_APART}",
     "models": "has other weights; give each part the same --weights",
     "settings": "has other settings, as `batch_size: auto` gives on another machine",
 }
@@ -67,6 +147,7 @@ _COMMON = {
 def _run_of(runs: Mapping[Path, Run], command: str) -> Run:
     first, *others = runs
     run, every = runs[first], list(runs.values())
+    done = all(one.finished for one in every) and not _in_no_part(every)
     for part in others:
         _refuse_other(part, runs[part], first, run)
     chosen = {cell for one in every for cell in one.cells}
@@ -80,11 +161,12 @@ def _run_of(runs: Mapping[Path, Run], command: str) -> Run:
         command=command,
         parts=tuple(dict.fromkeys(one.command for one in every)),
         created=min(one.created for one in every),
-        finished=max(one.finished for one in every) if all(one.finished for one in every) else "",
+        finished=max(one.finished for one in every) if done else "",
         accuracy=evaluating[0] if evaluating else {},
         environments={name: facts for one in every for name, facts in one.environments.items()},
         cut_off={cell: processes for one in every for cell, processes in one.cut_off.items()},
         neighbours=None,
+        replicate=_replicate(every),
     )
 
 
@@ -95,7 +177,7 @@ def _refuse_other(part: Path, run: Run, first: Path, other: Run) -> None:
     same = ("cmx_bench", "git_commit")
     for name, (now, then) in environment.differences(run.machine, other.machine, same).items():
         raise RecordsError(f"{part}: measured elsewhere: {name} {now}, in {first} {then}; "
-                           f"show them side by side with `report`")  # fmt: skip
+                           f"{_APART}")  # fmt: skip
     if run.accuracy and other.accuracy and _without_path(run) != _without_path(other):
         raise RecordsError(f"{part}: evaluated otherwise than {first}; measure it anew")
 
@@ -105,8 +187,8 @@ def _without_path(run: Run) -> dict[str, Any]:
     return {name: value for name, value in run.accuracy.items() if name != "path"}
 
 
-def _executions(parts: Mapping[Path, Sequence[Record]]) -> list[Record]:
-    """The records of all parts in the order in which they were measured, each once."""
+def _lines(parts: Mapping[Path, Sequence[Record]]) -> list[str]:
+    """The lines of the records of all parts in the order in which they were measured, each once."""
     places: dict[tuple[str, int], tuple[Path, Record]] = {}
     kept: dict[str, Record] = {}
     built_from: dict[str, Origin] = {}
@@ -127,8 +209,12 @@ def _executions(parts: Mapping[Path, Sequence[Record]]) -> list[Record]:
                 )
             if other.status != "ok":
                 places[execution] = part, record
-            kept.setdefault(disk.json_of(dataclasses.asdict(record)), record)
-    return sorted(kept.values(), key=lambda record: (record.status == "ok", record.started))
+            kept.setdefault(_line(record), record)
+    return sorted(kept, key=lambda line: (kept[line].status == "ok", kept[line].started))
+
+
+def _line(record: Record) -> str:
+    return disk.json_of(dataclasses.asdict(record))
 
 
 def _copies(parts: Sequence[Path]) -> dict[str, Path]:

@@ -97,7 +97,7 @@ class Run:
     `neighbours` is what others did to the machine just before. `parts` are the command lines of the
     runs that this one was put together from. `suite_path` is empty without a suite, where `added`,
     models that the command line put beside it, were all. A `quick` run had two rounds at most and a
-    minute.
+    minute. A run of one `replicate` alone is a part of another.
     """
 
     __pydantic_config__ = STRICT
@@ -128,6 +128,7 @@ class Run:
     parts: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     quick: bool = False
+    replicate: NotNegative | None = None
     schema: int = SCHEMA
 
     @property

@@ -32,6 +32,8 @@ from ..conftest import TINY, Cli
         (["run", "suite.yaml", "--quick", "--budget", "2m"], "--quick: repeats within one minute;"),
         (["plan", "suite.yaml", "--quick", "--spread", "2m"], "one minute; leave --spread out"),
         (["plan", "suite.yaml", "--quick", "--processes", "2"], "trains no models; leave --proces"),
+        (["run", "suite.yaml", "--replicate", "1", "--budget", "2m"], "cell once; leave --budget"),
+        (["run", "suite.yaml", "--replicate", "1", "--quick"], "run in full; leave --quick out"),
         (["ab", "--base", sys.executable], "nothing to measure: give a suite"),
         (["report", "."], "holds no run"),
         (["report", ".", "--format", "htm"], "unknown format, did you mean 'html'?"),

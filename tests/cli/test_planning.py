@@ -23,9 +23,10 @@ Made = Callable[..., Plan]
 def made(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Made:
     """The plan of a text."""
 
-    def make(text: str, quick: bool = False) -> Plan:
+    def make(text: str, quick: bool = False, replicate: int | None = None) -> Plan:
         file = suite.load(str(write_suite(text)), quick=quick)
-        return making.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
+        task = Evaluation(file.suite.accuracy, Path())
+        return making.make(file, cpu, evaluation=task, replicate=replicate)
 
     return make
 
@@ -77,3 +78,11 @@ def test_what_is_skipped_says_why(made: Made) -> None:
             "skipped: a quick run trains no models: run without --quick"
         )
         assert quick.estimates[cell.key] == 0.0
+
+
+def test_one_replicate_is_executed_once(made: Made) -> None:
+    plan = made(TRAINED, replicate=1)
+    assert head_of(plan, None)[-2] == "replicates  replicate 1 alone"
+    whole = [planning._executions(made(TRAINED), cell) for cell in plan.cells]
+    alone = [planning._executions(plan, cell) for cell in plan.cells]
+    assert [text.replace("2 ×", "1 ×") for text in whole] == alone

@@ -147,3 +147,26 @@ def test_a_folder_that_is_measured_into_is_not_continued(tiny_plan: Plan, tmp_pa
     folder = folder.with_name("20200101T000000Z-a-cpu")
     with records.locked(folder):
         assert opened(tiny_plan, tmp_path) != folder
+
+
+def test_a_part_goes_on_anywhere_on_its_kind_of_machine(tiny: SuiteFile, tmp_path: Path) -> None:
+    """A job array runs a part again on whatever node is free; two nodes have two GPUs."""
+
+    def part(replicate: int | None, **facts: Any) -> Plan:
+        return making.make(tiny, CPU | facts, only=["*/throughput/*"], replicate=replicate)
+
+    out = opened(part(1, device_uuid="1"), tmp_path, tmp_path / "out")
+    assert opened(part(1, device_uuid="2"), tmp_path, out) == out
+    for other, reason in (
+        (part(2), r"of replicate 1\)"),
+        (part(None), r"of replicate 1\)"),
+        (
+            part(1, device_name="B"),
+            r"device_name was A CPU, is B: a job array needs one kind of",
+        ),
+    ):
+        with pytest.raises(RecordsError, match=f"holds another run \\({reason}"):
+            opened(other, tmp_path, out)
+    whole = opened(part(None), tmp_path, tmp_path / "whole")
+    with pytest.raises(RecordsError, match=r"holds another run \(of all replicates\)"):
+        opened(part(0), tmp_path, whole)

@@ -18,6 +18,7 @@ from cmx_bench.plan import INTERPRETER_SECONDS, Plan, making
 from cmx_bench.results import stats
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
+from cmx_bench.spec.suite import SuiteFile
 
 from ..conftest import TRAINED, StandIn
 from .conftest import opened, silent
@@ -151,3 +152,26 @@ def test_what_is_skipped_once_is_not_tried_in_the_next_round(tiny_plan: Plan) ->
     assert remaining.processes_left(tiny_plan, cell, []) == 3
     skipped = Record(cell.key, "mixer", "throughput", "k", 0, "skipped", {}, "why", "e", "", 1.0)
     assert remaining.processes_left(tiny_plan, cell, [skipped]) == 0
+
+
+def test_of_one_replicate_each_cell_gets_one(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
+    """However disturbed it is: whether more are wanted only the whole run can tell."""
+    made = making.make(tiny, cpu, replicate=1)
+    key = next(cell.key for cell in made.cells if cell.model.name == "net")
+    left = Outlook(made, [timed(key, 1, calm=False)]).left
+    assert left == {cell.key: int(cell.key != key) for cell in made.cells}
+    assert remaining.rounds(made) == (1,)
+    assert seconds_left(made, []) == pytest.approx(
+        INTERPRETER_SECONDS + sum(made.estimates.values())
+    )
+
+
+def test_one_seed_takes_its_part_of_the_time(
+    write_suite: Callable[[str], Path], cpu: dict[str, Any]
+) -> None:
+    file = suite.load(str(write_suite(TRAINED)))
+    task = Evaluation(file.suite.accuracy, Path())
+    whole, part = (
+        making.make(file, cpu, evaluation=task, replicate=number) for number in (None, 1)
+    )
+    assert seconds_left(part, []) == pytest.approx(seconds_left(whole, []) / 2)

@@ -13,10 +13,11 @@ import pytest
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import remaining, runner
 from cmx_bench.plan import Plan, making
-from cmx_bench.results import records, stats
+from cmx_bench.results import merging, records, stats
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
+from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome
 
 from ..conftest import CPU, TINY, StandIn, samples
@@ -329,3 +330,69 @@ def test_a_process_that_stayed_disturbed_is_repeated_where_others_are_calm(
     counts = {name: sum(one.model == name and one.measure == "throughput" for one in found)
               for name in ("mixer", "net")}  # fmt: skip
     assert counts == {"mixer": 3, "net": count}
+
+
+# --- one replicate alone --------------------------------------------------------------------------
+
+
+def measured_alone(file: SuiteFile, tmp_path: Path, node: int, **asked: Any) -> Path:
+    """A part, measured on a node of its own by `noisy`."""
+    here = CPU | {"device_uuid": str(node)}
+    made = making.make(file, here, replicate=node, **asked)
+    folder = opened(made, tmp_path, tmp_path / f"part-{node}")
+    runner.run(made, folder, StandIn(lambda job: replace(noisy(job), environment=here)), silent)
+    return folder
+
+
+def test_replicates_measured_one_by_one_make_the_whole(tiny: SuiteFile, tmp_path: Path) -> None:
+    parts = [measured_alone(tiny, tmp_path, number) for number in range(3)]
+    assert [len(records.read(part)) for part in parts] == [4, 2, 2]
+    whole = merging.merge(parts, tmp_path / "whole", "merge")
+    made = making.make(tiny, CPU)
+    folder = opened(made, tmp_path, tmp_path / "one")
+    in_one = runner.run(made, folder, StandIn(noisy), silent)
+
+    def told(found: list[Record]) -> list[tuple[Any, ...]]:
+        return sorted((one.cell, one.replicate, one.status, str(one.values)) for one in found)
+
+    assert told(records.read(tmp_path / "whole")) == told(in_one)
+    assert whole.finished and whole.cells == records.read_run(folder).cells
+    assert whole.replicate is None
+    uuids = [whole.environments[one.environment]["device_uuid"] for one in
+             sorted(records.read(tmp_path / "whole"), key=lambda one: one.replicate)]  # fmt: skip
+    assert uuids == ["0"] * 4 + ["1"] * 2 + ["2"] * 2
+
+
+def test_what_is_merged_goes_on_until_it_is_narrow(
+    precise: Callable[..., Plan], tmp_path: Path
+) -> None:
+    """A part knows nothing of the others; the whole run gets the processes that it lacks."""
+    made = precise("5%")
+    parts = [measured_alone(made.suite_file, tmp_path, number) for number in range(3)]
+    merging.merge(parts, out := tmp_path / "whole", "merge")
+    assert opened(made, tmp_path, out) == out
+    rest, in_one = StandIn(noisy), StandIn(noisy)
+    runner.run(made, out, rest, silent)
+    runner.run(made, opened(made, tmp_path, tmp_path / "one"), in_one, silent)
+    assert {number for _, number in rest.seen} == set(range(3, 1 + max(n for _, n in in_one.seen)))
+    assert sorted(rest.seen) == sorted(job for job in in_one.seen if job[1] > 2)
+    with pytest.raises(RecordsError, match=r"whole: holds \d+ records that no part has; give anot"):
+        merging.merge(parts, out, "merge")
+
+
+def test_the_replicate_that_no_part_has_is_measured_by_the_whole(
+    tiny: SuiteFile, tmp_path: Path
+) -> None:
+    parts = [measured_alone(tiny, tmp_path, number) for number in (0, 2)]
+    out = tmp_path / "whole"
+    assert not merging.merge(parts, out, "merge").finished
+    assert merging.unfinished(parts) == (
+        "2 processes of its cells are in no part, such as replicate 1 of mixer/throughput/"
+        "cpu-fp32-nchw-eager-b2-r56: give all parts, or measure the rest with `run` and the same "
+        "--out"
+    )
+    made = making.make(tiny, CPU)
+    rest = StandIn(noisy)
+    runner.run(made, opened(made, tmp_path, out), rest, silent)
+    assert {number for _, number in rest.seen} == {1}
+    assert records.read_run(out).finished

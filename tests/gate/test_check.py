@@ -244,6 +244,11 @@ def test_a_quick_run_decides_nothing(judge: Callable[..., Verdict], side: str) -
         judge(**{side: dataclasses.replace(RUN, quick=True)})
 
 
+def test_a_part_of_a_run_decides_nothing(judge: Callable[..., Verdict]) -> None:
+    with pytest.raises(RecordsError, match="is one replicate of a run; merge the parts first"):
+        judge(run=dataclasses.replace(RUN, replicate=0))
+
+
 def test_where_nothing_can_be_judged_nothing_is_compared(judge: Callable[..., Verdict]) -> None:
     only = make_run(PAPER[:2], measures=("throughput",))
     moved = dataclasses.replace(only, environments={"e1": ENVIRONMENT | {"torch": "2.99"}})

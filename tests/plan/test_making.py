@@ -242,3 +242,28 @@ def test_each_process_that_trains_needs_a_gpu(
         PlanError, match=f"of its own, and this machine has {most} from {device} on; "
     ):
         made(path, machine, evaluation=Evaluation(asked, Path(), processes=2 * most))
+
+
+def test_one_replicate_of_the_cells_that_have_it(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
+    first, last = (making.make(tiny, cpu, replicate=number) for number in (0, 2))
+    assert first.cells == making.make(tiny, cpu).cells
+    assert {cell.measure for cell in last.cells} == {"throughput"}
+    assert [last.replicates(cell) for cell in last.cells] == [1, 1]
+    with pytest.raises(PlanError, match="--replicate 3: no cell has it; the last is 2"):
+        making.make(tiny, cpu, replicate=3)
+
+
+def test_each_seed_is_a_replicate(write_suite: Write, cpu: dict[str, Any]) -> None:
+    path = write_suite(TRAINED)
+    evaluation = Evaluation(suite.load(str(path)).suite.accuracy, Path())
+    assert len(made(path, cpu, evaluation=evaluation, replicate=1).cells) == 2
+    with pytest.raises(PlanError, match="--replicate 2: no cell has it; the last is 1"):
+        made(path, cpu, evaluation=evaluation, replicate=2)
+
+
+def test_one_replicate_compiles_for_itself(write_suite: Write, cpu: dict[str, Any]) -> None:
+    """What one process compiles the others of a run take; a part has no others."""
+    path = write_suite(TINY.replace("{name: cpu,", "{name: cpu, compile: default,"))
+    alone, whole = (made(path, cpu, replicate=number) for number in (1, None))
+    for cell in alone.cells:
+        assert alone.estimates[cell.key] > whole.estimates[cell.key]

@@ -175,3 +175,9 @@ def test_many_cells_that_stayed_wide_stay_one_line(run: Run, found: list[Record]
     assert text.startswith("11 cells stayed too wide (wanted ± 3.0 %): convmixer_1536_20/through")
     assert text.count("no interval") == 5
     assert text.endswith(" and 6 more")
+
+
+def test_one_replicate_is_no_run(run: Run, found: list[Record]) -> None:
+    assert headline.part(summarise(run, found)) == ""
+    part = dataclasses.replace(run, replicate=3)
+    assert headline.part(summarise(part, found)).startswith("this is replicate 3 alone, a part of ")

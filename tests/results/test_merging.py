@@ -108,6 +108,7 @@ OTHER_MODEL = (MODELS[0], replace(MODELS[1], weights="in1k"))
         ({"device": "cuda:0"}, "is of another device"),
         ({"models": OTHER_MODEL}, "has other weights; give each part the same --weights"),
         ({"machine": {"torch": "2.15"}}, "measured elsewhere: torch 2.15, in "),
+        ({"machine": {"cores": 4}}, "one kind of machine .a job array: pin it with --partition or"),
         ({"machine": {"git_commit": "c"}}, "measured elsewhere: git_commit c, in "),
     ],
 )
@@ -160,5 +161,39 @@ def test_a_folder_that_holds_something_is_left_alone(part: Part, tmp_path: Path)
 
 def test_a_run_is_needed(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RecordsError, match=r"holds no run \(no run\.json\)"):
+    with pytest.raises(RecordsError, match=r"empty: holds no run \(no run\.json\)"):
         merging.merge([tmp_path / "empty"], tmp_path / "whole", "merge empty")
+
+
+def test_unfinished_parts_are_named_and_merged_again_when_they_are_finished(
+    part: Part, tmp_path: Path
+) -> None:
+    """The second merge takes the place of the first: nothing of it is lost."""
+    parts = [part("a", of("a")), part("b", of("b"), finished="")]
+    merging.merge(parts, tmp_path / "whole", "merge a b")
+    assert merging.unfinished(parts) == (
+        f"1 of 2 parts is not finished ({parts[1]}): run the command of each again, or submit the "
+        "job array again, and merge again"
+    )
+    records.rewrite_run(parts[1], replace(records.read_run(parts[1]), finished=RUN.created))
+    assert merging.merge(parts, tmp_path / "whole", "merge a b").finished
+    assert merging.unfinished(parts) == ""
+    assert [record.model for record in records.read(tmp_path / "whole")] == ["a", "b"]
+
+
+def test_parts_that_were_never_begun_are_named(part: Part, tmp_path: Path) -> None:
+    parts = [part("a", of("a")), *(tmp_path / f"{number:03}" for number in range(7))]
+    with pytest.raises(RecordsError) as error:
+        merging.merge(parts, tmp_path / "whole", "merge")
+    named = ", ".join(str(tmp_path / f"{number:03}") for number in range(5))
+    assert str(error.value) == (
+        f"{named} and 2 more: hold no run (no run.json); measure what is missing first, or leave "
+        "it out"
+    )
+    assert not (tmp_path / "whole").exists()
+
+
+def test_parts_of_one_replicate_are_a_part_again(part: Part, tmp_path: Path) -> None:
+    parts = [part(name, of(name), replicate=0) for name in "ab"]
+    whole = merging.merge(parts, tmp_path / "whole", "merge")
+    assert (whole.replicate, bool(whole.finished)) == (0, True)

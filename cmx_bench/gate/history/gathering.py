@@ -61,6 +61,8 @@ def read(folder: Path, like: Run | None = None) -> History:
                 continue
             if run.quick:
                 raise RecordsError(f"{place}: is a quick run, and no part of a history")
+            if run.replicate is not None:
+                raise RecordsError(f"{place}: is one replicate of a run; merge the parts first")
             another = _measured(place, run)
             _refuse_copy(another, measured)
             measured.append(another)
