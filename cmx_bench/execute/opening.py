@@ -95,16 +95,30 @@ def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
         return "a quick one" if run.quick else "not a quick one"
     if run.suite_hash != plan.suite_file.hash:
         return f"of the suite {run.suite} as it was then"
+    if reason := _other_machine(plan, run):
+        return reason
     if run.cells != tuple(cell.key for cell in plan.cells):
         return "of other cells"
     if run.replicate != plan.replicate:
         return "of all replicates" if run.replicate is None else f"of replicate {run.replicate}"
-    is_part = run.replicate is not None or run.parts
-    same = _SAME_KIND if is_part else _SAME_RUN
-    pin = ": a job array needs one kind of node, by --partition or --constraint" if is_part else ""
-    for name, (then, now) in environment.differences(run.machine, plan.machine, same).items():
-        return f"{name} was {then}, is {now}{pin}"
     return _other_model(plan, run, folder)
+
+
+def _other_machine(plan: Plan, run: Run) -> str | None:
+    """In what the machine is another now. A run of several kinds of device goes on with others of
+    these kinds."""
+    if run.machines.keys() != plan.machines.keys():
+        then, now = (" and ".join(kinds) or "one kind" for kinds in (run.machines, plan.machines))
+        return f"on {then}, now on {now}"
+    kinds = plan.machines or {"": plan.machine}
+    is_part = run.replicate is not None or run.parts
+    same = _SAME_KIND if is_part or run.machines else _SAME_RUN
+    pin = ": a job array needs one kind of node, by --partition or --constraint" if is_part else ""
+    for hardware, machine in (run.machines or {"": run.machine}).items():
+        where = f" on {hardware}" if hardware else ""
+        for name, (was, is_now) in environment.differences(machine, kinds[hardware], same).items():
+            return f"{name} was {was}, is {is_now}{where}{pin}"
+    return None
 
 
 def _other_model(plan: Plan, run: Run, folder: Path) -> str | None:
@@ -150,6 +164,7 @@ def _new_run(
         added=plan.suite_file.added,
         quick=plan.suite_file.quick,
         replicate=plan.replicate,
+        machines=plan.machines,
     )
     records.write_run(folder, run)
     return folder

@@ -65,7 +65,8 @@ class Plan:
     `opened` says of the images to learn from and to evaluate on what was found. `troubles` are why
     models will fail, as far as that is known; `origins` are the files that users' models are built
     from, by their names. `replicate` is the one that is asked for, of the cells that have it; None
-    for all of them.
+    for all of them. `machine` is what the plan was made for; of devices of several kinds `machines`
+    has one of each, by the `hardware` of its settings, and `machine` is the first.
     """
 
     suite_file: SuiteFile
@@ -82,6 +83,11 @@ class Plan:
     troubles: tuple[str, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)
     replicate: int | None = None
+    machines: Mapping[str, Environment] = field(default_factory=dict)
+
+    def machine_of(self, setting: Setting) -> Environment:
+        """The machine, of those that the plan was made for, that offers `setting`."""
+        return self.machines.get(setting.hardware, self.machine)
 
     def replicates(self, cell: Cell) -> int:
         """How many fresh processes execute `cell`; where the suite wants a precision, at least."""

@@ -32,6 +32,9 @@ def refuse_in_run(run: Run) -> None:
         if not _DEVICE.fullmatch(setting.device):
             raise DamageError(("settings", place, "device"),
                               f"expected cpu or cuda:N, got {shown(setting.device)}")  # fmt: skip
+    if (named := {setting.hardware for setting in run.settings}) != (run.machines.keys() or {""}):
+        raise DamageError(("machines",), "expected those that the settings name as their hardware: "
+                                         f"{shown(', '.join(sorted(named)))}")  # fmt: skip
     models = [model.name for model in run.models]
     settings = [setting.key for setting in run.settings]
     _refuse_repeated("models", models)

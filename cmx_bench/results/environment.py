@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from cmx_bench.cell import slug
 from cmx_bench.results.records import Environment
+from cmx_bench.units import plain
 
 # Variables of the environment by which libraries choose kernels, threads and allocators: recorded
 # where they are set. Places of caches and what is printed choose nothing, nor do the two that
@@ -47,6 +49,24 @@ _FACTS = (
     "cudnn_benchmark",
     "fused_attention",
     "sdpa",
+)
+
+# Those that belong to a machine and not to what is installed on it: only in these may the kinds of
+# device of one run differ. What tells namesakes apart is the first that does.
+_HARDWARE = (
+    "device_name",
+    "memory_gib",
+    "cores",
+    "cpu",
+    "cpu_model",
+    "cpu_capability",
+    "threads",
+    "driver",
+    "power_limit_w",
+    "max_sm_clock_hz",
+    "application_sm_clock_hz",
+    "ecc",
+    "mig",
 )
 
 # What tells machines apart, whatever is installed on them: two GPUs of one model differ by 8 % on
@@ -99,6 +119,51 @@ def differences(
     names = dict.fromkeys((*_FACTS, *comparable(one), *comparable(other), *more))
     return {
         name: (one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)
+    }
+
+
+def kind(machine: Environment) -> Environment:
+    """What the kind of a device is made of: timings of two machines may share a column where this
+    is equal. Cards of one name come with several sizes of memory, and other chips beside it."""
+    memory = machine.get("device_memory_bytes")
+    return comparable(machine) | ({} if memory is None else {"memory_gib": round(memory / 2**30)})
+
+
+def hardware(machines: Sequence[Environment]) -> list[str]:
+    """The name of each machine's kind of device, as `Setting.hardware` has it: that of the device
+    and, where kinds are called alike, what tells them apart. Empty where all are of one kind."""
+    kinds = [kind(machine) for machine in machines]
+    names = {digest(each): _named(each, kinds) for each in kinds}
+    if len(names) == 1:
+        return [""] * len(kinds)
+    if len({slug(name) for name in names.values()} - {""}) < len(names):
+        names = {number: f"{name}, {number}" for number, name in names.items()}
+    return [names[digest(each)] for each in kinds]
+
+
+def _named(kind: Environment, kinds: Sequence[Environment]) -> str:
+    """The device's name, beside namesakes with the first fact that is another for each of them."""
+    name = plain(str(kind.get("device_name")))
+    alike = {digest(each): each for each in kinds if _slug(each, "device_name") == slug(name)}
+    for fact in _HARDWARE if len(alike) > 1 else ():
+        if len({_slug(each, fact) for each in alike.values()}) == len(alike):
+            return f"{name}, {fact} {kind.get(fact)}"
+    return name
+
+
+def _slug(machine: Environment, fact: str) -> str:
+    return slug(str(machine.get(fact)))
+
+
+def other_software(one: Environment, other: Environment) -> dict[str, tuple[Any, Any]]:
+    """In what is installed, or set by variables, two machines differ, with both values. Beside a
+    CPU it does not count what only a GPU has, as cuDNN."""
+    alike = str(one.get("device")).startswith("cpu") == str(other.get("device")).startswith("cpu")
+    apart = differences(one, other, ("cmx_bench", "git_commit", "torchvision"))
+    return {
+        name: values
+        for name, values in apart.items()
+        if name not in _HARDWARE and (alike or name not in _FACTS or None not in values)
     }
 
 

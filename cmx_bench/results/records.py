@@ -89,15 +89,16 @@ class Run:
 
     `cells` are the keys of all planned cells; `only` the globs they were chosen by. `unavailable`
     maps the settings of the suite that this device cannot measure to the reason. `machine` is the
-    environment before any setting was applied. `finished` is empty until every planned cell was
-    tried. With a `precision`, the share to which sampled values were wanted, `replicates` is the
-    least number of processes. `accuracy` is the suite's, with the `path` of the images, where it
-    is measured. `claims` are the suite's as it was last run. `budget` are the seconds in which
-    cells were repeated, and `cut_off` how many more processes a cell would have got without it.
-    `neighbours` is what others did to the machine just before. `parts` are the command lines of the
-    runs that this one was put together from. `suite_path` is empty without a suite, where `added`,
-    models that the command line put beside it, were all. A `quick` run had two rounds at most and a
-    minute. A run of one `replicate` alone is a part of another.
+    environment before any setting was applied; of devices of several kinds `machines` has one of
+    each, by the `hardware` of their settings, and `machine` is the first. `finished` is empty until
+    every planned cell was tried. With a `precision`, the share to which sampled values were wanted,
+    `replicates` is the least number of processes. `accuracy` is the suite's, with the `path` of the
+    images, where it is measured. `claims` are the suite's as it was last run. `budget` are the
+    seconds in which cells were repeated, and `cut_off` how many more processes a cell would have
+    got without it. `neighbours` is what others did to the machine just before. `parts` are the
+    command lines of the runs that this one was put together from. `suite_path` is empty without a
+    suite, where `added`, models that the command line put beside it, were all. A `quick` run had
+    two rounds at most and a minute. A run of one `replicate` alone is a part of another.
     """
 
     __pydantic_config__ = STRICT
@@ -129,6 +130,7 @@ class Run:
     added: tuple[str, ...] = ()
     quick: bool = False
     replicate: NotNegative | None = None
+    machines: Mapping[str, Facts] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property
@@ -136,6 +138,10 @@ class Run:
         """The suite and when the run began: `paper 2026-11-23 04:35:54`, with `quick` behind."""
         quick = " quick" if self.quick else ""
         return f"{self.suite} {self.created[:19].replace('T', ' ')}{quick}"
+
+    def machine_of(self, setting: Setting) -> Environment:
+        """The machine, of those that the run was planned for, that offers `setting`."""
+        return self.machines.get(setting.hardware, self.machine)
 
     @property
     def words(self) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import runner
 from cmx_bench.plan import Plan, making
+from cmx_bench.plan.joining import join
 from cmx_bench.results import records
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
@@ -170,3 +171,28 @@ def test_a_part_goes_on_anywhere_on_its_kind_of_machine(tiny: SuiteFile, tmp_pat
     whole = opened(part(None), tmp_path, tmp_path / "whole")
     with pytest.raises(RecordsError, match=r"holds another run \(of all replicates\)"):
         opened(part(0), tmp_path, whole)
+
+
+def kinds(plan: Plan, *machines: dict[str, Any]) -> Plan:
+    """The plan for several kinds of device."""
+    return join([replace(plan, machine=CPU | machine) for machine in machines])
+
+
+def test_a_run_of_several_kinds_goes_on_with_other_devices_of_these_kinds(
+    tiny_plan: Plan, tmp_path: Path
+) -> None:
+    fast, slow = {"device_name": "Fast"}, {"device_name": "Slow"}
+    folder = opened(kinds(tiny_plan, fast, slow), tmp_path)
+    run = records.read_run(folder)
+    assert list(run.machines) == ["Fast", "Slow"]
+    assert run.machine_of(run.settings[1])["device_name"] == "Slow"
+    assert opened(kinds(tiny_plan, slow | {"device_uuid": "other"}, fast), tmp_path) == folder
+    for other, message in [
+        (tiny_plan, "on Fast and Slow, now on one kind"),
+        (kinds(tiny_plan, fast, {"device_name": "slow"}), "on Fast and Slow, now on Fast and slow"),
+        (kinds(tiny_plan, fast | {"cpu": "x"}, slow), "cpu was None, is x on Fast"),
+        (kinds(tiny_plan, fast | {"cmx_bench": "9"}, slow | {"cmx_bench": "9"}),
+         "cmx_bench was None, is 9 on Fast"),
+    ]:  # fmt: skip
+        with pytest.raises(RecordsError, match=message):
+            opened(other, tmp_path, folder)

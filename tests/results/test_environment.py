@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cmx_bench.cell import slug
 from cmx_bench.results import environment
 
 
@@ -58,3 +59,54 @@ def test_no_folder_of_a_user_is_recorded() -> None:
     given = {"LD_PRELOAD": "/home/me/lib/libjemalloc.so.2:/opt/libiomp5.so libx.so"}
     expected = {"LD_PRELOAD": "libjemalloc.so.2:libiomp5.so libx.so"}
     assert environment.variables(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("machines", "names"),
+    [
+        ([{}], [""]),
+        ([{}, {"device_uuid": "other", "hostname": "other"}], ["", ""]),
+        ([{}, {"device_name": "B GPU"}, {}], ["A GPU", "B GPU", "A GPU"]),
+        ([{}, {"device_memory_bytes": 16 << 30}, {"device_memory_bytes": (16 << 30) + 9}],
+         ["A GPU, memory_gib None", "A GPU, memory_gib 16", "A GPU, memory_gib 16"]),
+        ([{"driver": "570.1"}, {"driver": "580.2"}, {"device_name": "B GPU"}],
+         ["A GPU, driver 570.1", "A GPU, driver 580.2", "B GPU"]),
+    ],
+)  # fmt: skip
+def test_kinds_of_device_are_called_by_their_names_and_by_what_tells_them_apart(
+    gpu: dict[str, Any], machines: list[dict[str, Any]], names: list[str]
+) -> None:
+    assert environment.hardware([gpu | facts for facts in machines]) == names
+
+
+@pytest.mark.parametrize(
+    "machines",
+    [
+        # Two names that give one slug, a name without letters, and no fact that tells three apart.
+        [{"device_name": "A GPU"}, {"device_name": "A-GPU"}],
+        [{"device_name": "甲"}, {"device_name": "乙"}, {"device_name": "C"}],
+        [{"cores": 2, "driver": "1"}, {"cores": 2, "driver": "2"}, {"cores": 4, "driver": "1"}],
+        [{"device_name": "A GPU, cores 2", "cores": 4}, {"cores": 2}, {"cores": 4}],
+    ],
+)
+def test_no_two_kinds_have_one_slug(gpu: dict[str, Any], machines: list[dict[str, Any]]) -> None:
+    given = [gpu | facts for facts in machines]
+    names = environment.hardware(given)
+    assert len({slug(name) for name in names} - {""}) == len(machines)
+    assert environment.hardware(given[::-1]) == names[::-1]
+
+
+def test_a_kind_is_what_timings_are_compared_by(gpu: dict[str, Any]) -> None:
+    for name, value in {"cpu": "other", "power_limit_w": 350.0, "threads": 7, "torch": "3"}.items():
+        one, other = gpu, gpu | {name: value}
+        assert bool(environment.differences(one, other)) is (
+            len({*environment.hardware([one, other])}) == 2
+        )
+
+
+def test_a_cpu_beside_a_gpu_lacks_no_software(gpu: dict[str, Any], cpu: dict[str, Any]) -> None:
+    whole = gpu | {"cudnn": 91002, "cuda": "13.0"}
+    assert environment.other_software(whole, cpu) == {}
+    assert environment.other_software(whole, gpu) == {
+        "cuda": ("13.0", None), "cudnn": (91002, None)}  # fmt: skip
+    assert environment.other_software(whole, cpu | {"torch": "3"}) == {"torch": ("2.15", "3")}

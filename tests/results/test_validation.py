@@ -21,7 +21,8 @@ from cmx_bench.results.records import Record, Run
 from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
 
-SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 224, 4, cudnn_benchmark=False)
+SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 224, 4, cudnn_benchmark=False,
+                  hardware="Chip 2")  # fmt: skip
 ENVIRONMENT = {"torch": "2", "cores": 8, "share": 0.5, "fused": True, "cuda": None}
 # Every field holds something.
 RUN = Run(
@@ -41,7 +42,7 @@ RUN = Run(
     machine=ENVIRONMENT, environments={"e": ENVIRONMENT}, claims=(Claim("small", "params(a) < 1"),),
     budget=40.5, cut_off={f"a/throughput/{SETTING.key}": 2},
     neighbours=Neighbours(5.5, 4, 2, 1.5, 0.25), parts=("run s.yaml --only a",),
-    added=("resnet18",),
+    added=("resnet18",), machines={"Chip 2": ENVIRONMENT},
 )  # fmt: skip
 TIMED = Record(
     RUN.cells[0], "a", "throughput", SETTING.key, 0, "ok", {"throughput": [9.5, 10, 10.5]}, "", "e",
@@ -96,11 +97,12 @@ PLACES: list[tuple[Where, Any]] = [
     ((name, location), value) for name in FILES for location, value in everywhere(plain(name))
 ]
 # Texts, numbers and booleans are alike there.
-MIXED = re.compile(r"models\.\d\.(args|matched)\.|(machine|environments\.e)\.")
+MIXED = re.compile(r"models\.\d\.(args|matched)\.|(machine|machines\.Chip 2|environments\.e)\.")
 NULLABLE = re.compile(
     r"models\.\d\.(weights|patch_size|kernel_size|activation)|settings\.0\.threads"
     r"|precision|budget|neighbours"
-    r"|(machine|environments\.e)\.\w+|accuracy\.(real_labels|valid_labels|train|path|train\.about)"
+    r"|(machine|machines\.Chip 2|environments\.e)\.\w+"
+    r"|accuracy\.(real_labels|valid_labels|train|path|train\.about)"
     r"|details\.(weights|preprocessing\.geometry\.fill)"
 )
 
@@ -437,6 +439,13 @@ def test_two_settings_of_one_key(refused: Any) -> None:
     value = plain("run")
     value["settings"].append(copy.deepcopy(value["settings"][0]) | {"name": "again"})
     assert refused("run", json.dumps(value)) == f"settings.1: {SETTING.key!r} is there twice"
+
+
+@pytest.mark.parametrize("machines", [{}, {"Other": {}}, {"Chip 2": {}, "Other": {}}])
+def test_hardware_and_machines_of_a_run_go_together(refused: Any, machines: Any) -> None:
+    assert refused("run", damaged(("run", ("machines",)), machines)) == (
+        "machines: expected those that the settings name as their hardware: 'Chip 2'"
+    )
 
 
 def test_a_record_that_is_there_twice(tmp_path: Path) -> None:
