@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.gate.history import History, PastRun, Point, Series
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.metrics import METRICS
-from cmx_bench.results import environment, frame, public, records, summary
+from cmx_bench.results import environment, frame, public, records, summary, whereabouts
 from cmx_bench.results.executions import Execution, executions, majorities
 from cmx_bench.results.records import Environment, Run
 from cmx_bench.results.summary import Result
@@ -40,7 +41,7 @@ class _Measured:
 
 
 def read(folder: Path, like: Run | None = None) -> History:
-    """The runs one or two folders below `folder`.
+    """The runs below `folder`, at any depth.
 
     Args:
         like: takes only those of its suite and its machine.
@@ -48,12 +49,29 @@ def read(folder: Path, like: Run | None = None) -> History:
     Raises:
         RecordsError: there is no such folder.
     """
-    if not folder.is_dir():
-        raise RecordsError(f"{folder}: no such folder; give the one that holds past runs")
+    below = whereabouts.runs_below(folder)
+    past = gathered({place: place for place in below.runs}, folder, like)
+    refused = (shortly(reason, folder) for reason in below.left_out)
+    return dataclasses.replace(past, left_out=(*past.left_out, *refused))
+
+
+def gathered(
+    places: Mapping[Path, Path],
+    folder: Path,
+    like: Run | None = None,
+    among: Sequence[Environment] = (),
+) -> History:
+    """The runs in the folders `places`, which all lie below `folder`.
+
+    Args:
+        places: each with the folder by which it is shown, and whose report.html is linked.
+        like: takes only those of its suite and its machine.
+        among: more machines, unlike which those of the runs are named.
+    """
     measured: list[_Measured] = []
     left_out: list[str] = []
     elsewhere = 0
-    for place in _folders(folder):
+    for place in places:
         try:
             run = records.read_run(place)
             if like is not None and _identity(run) != _identity(like):
@@ -66,18 +84,23 @@ def read(folder: Path, like: Run | None = None) -> History:
             another = _measured(place, run)
             _refuse_copy(another, measured)
             measured.append(another)
-        except RecordsError as error:  # a page that others read names no folder above
-            reason = str(error).replace(f"{folder}{os.sep}", "")
-            left_out.append(public.without_folders(reason))
+        except RecordsError as error:
+            left_out.append(shortly(str(error), folder))
     measured.sort(key=lambda each: each.run.created)
-    names = _names([each.run.machine for each in measured])
-    by_folder = {str(each.folder): each for each in measured}
+    names = machine_names([each.run.machine for each in measured], among)
+    # By numbers: a folder's name may be no text, which pyarrow's strings do not take.
+    by_name = {str(number): each for number, each in enumerate(measured)}
     runs = {
-        folder: _past(each, name)
-        for (folder, each), name in zip(by_folder.items(), names, strict=True)
+        number: _past(each, name, places[each.folder])
+        for (number, each), name in zip(by_name.items(), names, strict=True)
     }
-    series = tuple(_series(by_folder, runs))
+    series = tuple(_series(by_name, runs))
     return History(tuple(runs.values()), series, tuple(left_out), elsewhere)
+
+
+def shortly(reason: str, folder: Path) -> str:
+    """Why a run below `folder` is left out: a page that others read names no folder above."""
+    return public.without_folders(reason.replace(f"{folder}{os.sep}", ""))
 
 
 def _refuse_copy(measured: _Measured, others: Iterable[_Measured]) -> None:
@@ -87,17 +110,6 @@ def _refuse_copy(measured: _Measured, others: Iterable[_Measured]) -> None:
             continue
         if (measured.run, measured.tries) == (other.run, other.tries):
             raise RecordsError(f"{measured.folder}: is the same run as {other.folder}")
-
-
-def _folders(folder: Path) -> list[Path]:
-    """Those that hold a run, or a part of one."""
-    files = (
-        path
-        for name in ("run.json", "records.jsonl")
-        for depth in ("*", "*/*")
-        for path in folder.glob(f"{depth}/{name}")
-    )
-    return sorted({path.parent for path in files})
 
 
 def _identity(run: Run) -> tuple[str, str]:
@@ -117,10 +129,15 @@ def _facts(shared: Environment) -> Environment:
     return environment.comparable(shared) | {"cmx_bench": shared.get("cmx_bench")}
 
 
-def _names(machines: Iterable[Environment]) -> list[str]:
-    """A name for each machine: its device's, with that in which it is unlike others of the name."""
+def machine_names(machines: Iterable[Environment], among: Iterable[Environment] = ()) -> list[str]:
+    """A name for each machine: its device's, with that in which it is unlike others of the name.
+
+    Args:
+        among: more of these others.
+    """
     described = list(map(environment.machine, machines))
-    return [one_line(", ".join(_name(machine, described))) for machine in described]
+    others = {environment.digest(each): each for each in (*described, *among)}
+    return [one_line(", ".join(_name(each, list(others.values())))) for each in described]
 
 
 def _name(machine: Environment, others: Sequence[Environment]) -> Iterator[str]:
@@ -131,8 +148,8 @@ def _name(machine: Environment, others: Sequence[Environment]) -> Iterator[str]:
             yield f"{fact} {'unknown' if value is None else value}"
 
 
-def _past(measured: _Measured, machine: str) -> PastRun:
-    run, page = measured.run, measured.folder / "report.html"
+def _past(measured: _Measured, machine: str, shown: Path) -> PastRun:
+    run, page = measured.run, shown / "report.html"
     failed = dict.fromkeys(
         execution.record.cell
         for execution in measured.tries
@@ -140,16 +157,21 @@ def _past(measured: _Measured, machine: str) -> PastRun:
     )
     shared = next(iter(measured.environments.values()), run.machine)
     return PastRun(
-        folder=measured.folder,
+        folder=shown,
         suite=one_line(run.suite),
         machine=machine,
         created=run.created,
         commit=one_line(environment.commit(run.machine)),
-        versions=tuple(one_line(f"{name} {shared[name]}") for name in _SOFTWARE if name in shared),
+        versions=versions(shared),
         cells=len(run.cells),
         failed=tuple(failed),
         page=page if page.is_file() else None,
     )
+
+
+def versions(shared: Environment) -> tuple[str, ...]:
+    """Those that timings depend on most, as "torch 2.15"."""
+    return tuple(one_line(f"{name} {shared[name]}") for name in _SOFTWARE if name in shared)
 
 
 # --- series ---------------------------------------------------------------------------------------

@@ -1,0 +1,62 @@
+"""Where runs lie: the folders below one, however deep, that hold a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmx_bench.errors import RecordsError
+
+# Where one of them is, there is a run, or a part of one.
+OF_RUN = ("run.json", "records.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """The folders that hold a run, or a part of one, in the order of their names; `left_out` says
+    in a line each which others may hold runs and were not looked into, and why."""
+
+    runs: tuple[Path, ...]
+    left_out: tuple[str, ...]
+
+
+def runs_below(folder: Path) -> Below:
+    """The runs at any depth below a folder, but for what lies within a run.
+
+    No link to a folder is followed: where it leads within `folder`, its runs are found there.
+
+    Raises:
+        RecordsError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise RecordsError(f"{folder}: no such folder; give the one that holds past runs")
+    runs, left_out = list[Path](), list[str]()
+
+    def refuse(error: OSError) -> None:
+        left_out.append(f"{error.filename}: cannot be read: {error.strerror}")
+
+    for name, folders, files in os.walk(folder, onerror=refuse):
+        place = Path(name)
+        if place != folder and any(file in files for file in OF_RUN):
+            runs.append(place)
+            folders.clear()
+        left_out += _links_out(place, folders, folder)
+    return Below(tuple(sorted(runs)), tuple(left_out))
+
+
+def _links_out(place: Path, names: list[str], folder: Path) -> Iterator[str]:
+    """The links to runs that lie elsewhere."""
+    for link in (place / name for name in names):
+        if not link.is_symlink() or link.resolve().is_relative_to(folder.resolve()):
+            continue
+        if any((each / file).exists() for each in (link, *_folders_in(link)) for file in OF_RUN):
+            yield f"{link}: is a link out of {folder}, and not followed; move the runs into it"
+
+
+def _folders_in(folder: Path) -> Iterator[Path]:
+    try:
+        yield from (Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())
+    except OSError:  # nobody can read what is there
+        return
