@@ -35,13 +35,17 @@ DISTURBED = "≈"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column; `group` is a heading above several columns, `title` explains it in a sentence."""
+    """A column; `group` is a heading above several columns, `title` explains it in a sentence.
+
+    Of a column with `choices` readers of a page may choose a text, to see its rows alone.
+    """
 
     key: str
     heading: str
     align: Align = "left"
     title: str = ""
     group: str = ""
+    choices: bool = False
 
     @property
     def full_heading(self) -> str:
@@ -79,7 +83,7 @@ class Entry:
     tooltip; `quiet` marks text that stands for the absence of a figure, `best` the best figure of
     a column, which formats that can show it in bold. `pictures` stand before the text. `origin` is
     that of a measured value. `link` is the address of a page that has more, `tone` whether it is
-    welcome.
+    welcome. `keywords` are words by which a filter finds the row beside those that it shows.
     """
 
     text: str
@@ -93,6 +97,7 @@ class Entry:
     origin: Origin | None = None
     link: str = ""
     tone: Tone = ""
+    keywords: str = ""
 
     @property
     def marks(self) -> str:
@@ -132,6 +137,17 @@ class Table:
     def notes(self) -> tuple[Note, ...]:
         """The footnotes that the entries refer to, in the order of their marks."""
         return in_order(note for row in self.rows for entry in row for note in entry.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The site of many runs that a page is a part of: `home` leads from the page to the site's
+    folder and ends with a slash; `suite` is the one that the page is about; `files` lie beside the
+    page, for other programs."""
+
+    home: str
+    suite: str
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

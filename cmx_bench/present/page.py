@@ -113,6 +113,23 @@ def linked(findings: Findings, tables: Sequence[Table]) -> list[tuple[Finding, s
     ]  # fmt: skip
 
 
+_SITE = re.compile(
+    r"""
+    <nav[ ]class="site"[ ]aria-label="Site">\n
+    <a[ ]href="((?:\.\./)+)index\.html">All[ ]runs</a>\n
+    <a[ ]href="\1index\.html\?suite=[\w.~%/-]*\#runs">Runs[ ]of[ ]this[ ]suite</a>\n
+    (?:<a[ ]href="([a-z.]+)"[ ]download>\2</a>\n)*
+    </nav>\n""",
+    re.ASCII | re.VERBOSE,
+)
+
+
+def without_site(page: str) -> str:
+    """The page's text as it is where it is no part of a site: without links that say nothing of
+    what it shows."""
+    return _SITE.sub("", page, count=1)
+
+
 _LONGEST_SLUG = 60
 
 

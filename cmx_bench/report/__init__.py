@@ -6,16 +6,19 @@ Nothing here imports torch, and what is slow to import is imported by the format
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from cmx_bench.present import drawing
+from cmx_bench.present.content import Site
 from cmx_bench.present.drawing.theme import StyleName
+from cmx_bench.report import exports
 from cmx_bench.report.formats import RENDERERS as RENDERERS
-from cmx_bench.report.formats import Subject, files, stem
+from cmx_bench.report.formats import Subject, files, html, stem
 from cmx_bench.results import records
 from cmx_bench.results.loading import read as read
+from cmx_bench.results.nouns import Report
 
 
 def render(folder: Path, format: str) -> str:
@@ -53,6 +56,26 @@ def save(subject: Subject, folder: Path, copies: StyleName | None = None) -> Pat
     rooms = {name.partition("/")[0] for name in rendered if "/" in name}
     records.write_rendered(folder, sorted(rooms), rendered)
     return folder / f"{stem(subject)}.html"
+
+
+# What programs read beside a run's page in a site of many runs.
+_OF_SITE: Mapping[str, Callable[[Report], str | bytes]] = {
+    "results.csv": exports.results,
+    "samples.csv.gz": exports.samples,
+    "report.json": exports.json_of,
+}
+
+
+def files_of_site(run: Report, home: str) -> dict[str, str | bytes]:
+    """A run's page in a site of many runs, and what programs read beside it, by name.
+
+    Args:
+        home: leads from the page to the site's folder: `../../`.
+    """
+    with _collector_paused():
+        written = {name: make(run) for name, make in _OF_SITE.items()}
+        page = html(run, Site(home, run.run.suite, tuple(written)))
+    return {**written, "report.html": page}
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cmx_bench.present import drawing, latex, markdown
-from cmx_bench.present.content import Fact, Findings, Table
+from cmx_bench.present.content import Fact, Findings, Site, Table
 from cmx_bench.present.drawing import Drawing
 from cmx_bench.report import exports, headline
 from cmx_bench.report.figures import Plots, plots
@@ -88,7 +88,9 @@ def _latex(shown: Content) -> str:
     return latex.document(shown.title, [*shown.origins, *shown.warnings], shown.tables)
 
 
-def _page(subject: Subject, shown: Content, drawings: Sequence[Drawing]) -> str:
+def _page(
+    subject: Subject, shown: Content, drawings: Sequence[Drawing], site: Site | None = None
+) -> str:
     from markupsafe import Markup
 
     from cmx_bench.present import page  # jinja2 is slow to import
@@ -102,6 +104,7 @@ def _page(subject: Subject, shown: Content, drawings: Sequence[Drawing]) -> str:
     own = ["report.js", "explorer.js"] if explorer else ["report.js"]
     return page.template(__package__, f"{stem(subject)}.html.j2").render(
         title=plain(shown.title),
+        site=site,
         status=shown.status,
         findings=page.linked(shown.findings, shown.tables),
         note=shown.findings.note,
@@ -130,10 +133,14 @@ def _explorer(report: Report, shown: Content) -> str:
     return explorer.block(report, rows)
 
 
-def html(subject: Subject) -> str:
-    """The page alone."""
+def html(subject: Subject, site: Site | None = None) -> str:
+    """The page alone.
+
+    Args:
+        site: the one that the page is a part of.
+    """
     shown = content(subject)
-    return _page(subject, shown, drawing.draw(shown.plots.drawn))
+    return _page(subject, shown, drawing.draw(shown.plots.drawn), site)
 
 
 SIDE_BY_SIDE: Mapping[str, Callable[[Subject], str]] = {

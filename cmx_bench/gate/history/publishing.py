@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cmx_bench import units
-from cmx_bench.gate.history import History, Point, Series, rows, trends
+from cmx_bench.gate.history import History, PastRun, Point, Series, rows, trends
 from cmx_bench.gate.history.changes import changes, levels
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.present import drawing, markdown
-from cmx_bench.present.content import Fact, Table, first_few
+from cmx_bench.present.content import Fact, Site, Table, first_few
 from cmx_bench.present.drawing import Drawing
 from cmx_bench.results.records import write_rendered
 from cmx_bench.spec import disk
@@ -30,38 +30,57 @@ def write(history: History, folder: Path) -> None:
     Raises:
         RecordsError: the folder cannot be made or written.
     """
+    written = files(history, folder)
+    write_rendered(folder, sorted({name.rpartition("/")[0] for name in written}), written)
+
+
+def files(history: History, folder: Path, site: Site | None = None) -> dict[str, str | bytes]:
+    """What is written into a folder, by its path there; the page stands last.
+
+    Args:
+        site: the one that the page is a part of.
+    """
     drawings = drawing.draw(trends.plots(history))
     shown = (
         rows.of_changes(history, folder),
         rows.of_levels(history, folder),
         rows.of_runs(history, folder),
     )
-    files: dict[str, str | bytes] = {
+    return {
         **{path: file for drawn in drawings for path, file in drawn.files.items()},
         "history.json": _lines(data(history, folder)),
         "history.md": _markdown(history, shown, drawings),
-        "history.html": _page(history, shown, folder),
+        "history.html": _page(history, shown, folder, site),
     }
-    write_rendered(folder, ("figures",) if drawings else (), files)
 
 
 def title(history: History) -> str:
     """ "History of ci on AMD EPYC" """
-    return f"History of {rows.named(history)}"
+    return f"History of {rows.named(history.suites, history.machines)}"
 
 
 def facts(history: History) -> Iterator[Fact]:
     """Which runs, on which machines, and how often anything changed."""
-    runs = counted(len(history.runs), "run")
-    first, last = history.runs[0].created[:10], history.runs[-1].created[:10]
-    yield Fact("Runs", f"{runs}, {first} to {last}")
-    yield Fact("Suites", one_line(", ".join(history.suites)))
-    by_machine = Counter(run.machine for run in history.runs).most_common()
+    yield from about_runs(history.runs)
+    yield Fact("Changed", _changed(history))
+    yield from about_left_out(history.left_out)
+
+
+def about_runs(runs: Sequence[PastRun]) -> Iterator[Fact]:
+    """How many there are, from when to when, of which suites, on which machines; the oldest stands
+    first."""
+    first, last = runs[0].created[:10], runs[-1].created[:10]
+    yield Fact("Runs", f"{counted(len(runs), 'run')}, {first} to {last}")
+    yield Fact("Suites", one_line(", ".join(dict.fromkeys(run.suite for run in runs))))
+    by_machine = Counter(run.machine for run in runs).most_common()
     yield Fact("Machines", first_few([f"{name} ({counted(number, 'run')})"
                                       for name, number in by_machine], _MOST_MACHINES))  # fmt: skip
-    yield Fact("Changed", _changed(history))
-    if history.left_out:
-        runs = counted(len(history.left_out), "run")
+
+
+def about_left_out(reasons: Sequence[str]) -> Iterator[Fact]:
+    """How many runs are left out; nothing where none is."""
+    if reasons:
+        runs = counted(len(reasons), "run")
         yield Fact("Left out", f"{runs}, for the reasons below", warning=True)
 
 
@@ -93,7 +112,7 @@ def _text(value: object) -> str:
     return disk.json_of(value).rstrip().replace("<", "\\u003c")
 
 
-def _page(history: History, shown: tuple[Table, ...], folder: Path) -> str:
+def _page(history: History, shown: tuple[Table, ...], folder: Path, site: Site | None) -> str:
     from markupsafe import Markup
 
     from cmx_bench.present import page  # jinja2 is slow to import
@@ -104,6 +123,7 @@ def _page(history: History, shown: tuple[Table, ...], folder: Path) -> str:
         own = [page.file("cmx_bench.gate", "history.js")]
     return page.template("cmx_bench.gate", "history.html.j2").render(
         title=plain(title(history)),
+        site=site,
         facts=list(facts(history)),
         tables=shown,
         data=Markup(block),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -52,7 +52,7 @@ def of_changes(history: History, base: Path | None = None) -> Table:
     rows = tuple(_change(change, history, base) for change in latest)
     naming = [column.key for column in columns].index("when") + 1
     title = f"Change points over {counted(len(history.runs), 'run')}"
-    title += f" of {named(history)}" if history.runs else ""
+    title += f" of {named(history.suites, history.machines)}" if history.runs else ""
     return Table("change-points", title, columns, rows, tuple(remarks(history)), naming=naming,
                  none="No metric changed for good.")  # fmt: skip
 
@@ -62,13 +62,13 @@ def _every(history: History) -> Iterator[Change]:
         yield from changes(series)
 
 
-def named(history: History) -> str:
+def named(suites: Sequence[str], machines: Sequence[str]) -> str:
     """ "ci on AMD EPYC", "2 suites on 3 machines" """
-    suites, machines = (
+    told = (
         names[0] if len(names) == 1 else counted(len(names), noun)
-        for names, noun in ((history.suites, "suite"), (history.machines, "machine"))
+        for names, noun in ((suites, "suite"), (machines, "machine"))
     )
-    return one_line(f"{suites} on {machines}")
+    return one_line(" on ".join(told))
 
 
 def _where(history: History) -> Iterator[Column]:
@@ -223,17 +223,28 @@ def _levels(series: Series, history: History, base: Path | None) -> tuple[Entry,
     )
 
 
-def of_runs(history: History, base: Path | None = None) -> Table:
-    """Every run, the latest first."""
-    columns = (
+# What is said of a run, wherever runs are listed.
+OF_RUN = {
+    column.key: column
+    for column in (
         Column("when", "Run"),
-        *_where(history),
+        Column("suite", "Suite", choices=True),
+        Column("machine", "Machine", choices=True),
         Column("commit", "Commit"),
         Column("versions", "Versions"),
         Column("failed", "Failed cells", "right", "Of those that were planned"),
         Column("folder", "Folder"),
     )
-    rows = tuple(_run(run, history, base) for run in reversed(history.runs))
+}
+
+
+def of_runs(history: History, base: Path | None = None) -> Table:
+    """Every run, the latest first."""
+    everywhere = {"suite": len(history.suites) == 1, "machine": len(history.machines) == 1}
+    columns = tuple(column for key, column in OF_RUN.items() if not everywhere.get(key))
+    rows = tuple(
+        tuple(of_run(run, base)[column.key] for column in columns) for run in reversed(history.runs)
+    )
     unlinked = sum(run.page is None for run in history.runs)
     missing = (
         f"{counted(unlinked, 'run')} {'has' if unlinked == 1 else 'have'} no report.html to link: "
@@ -244,14 +255,16 @@ def of_runs(history: History, base: Path | None = None) -> Table:
     )
 
 
-def _run(run: PastRun, history: History, base: Path | None) -> tuple[Entry, ...]:
+def of_run(run: PastRun, base: Path | None) -> dict[str, Entry]:
+    """The entries of a run under `OF_RUN`."""
     failed = units.part(len(run.failed), run.cells) if run.failed else "none"
-    title = ", ".join(run.failed)
-    return (
-        Entry(one_line(run.when), link=address(run, base)),
-        *_place(run.suite, run.machine, history),
-        _commit(run),
-        Entry(", ".join(run.versions)),
-        Entry(failed, sort=len(run.failed), title=one_line(title), quiet=not run.failed),
-        Entry(one_line(units.decoded(run.folder.name))),
-    )
+    cells = one_line(", ".join(run.failed))
+    return {
+        "when": Entry(one_line(run.when), link=address(run, base)),
+        "suite": Entry(run.suite),
+        "machine": Entry(run.machine),
+        "commit": _commit(run),
+        "versions": Entry(", ".join(run.versions)),
+        "failed": Entry(failed, sort=len(run.failed), title=cells, quiet=not run.failed),
+        "folder": Entry(one_line(units.decoded(run.folder.name))),
+    }

@@ -49,23 +49,54 @@ function makeSortable(table) {
 // --- filtering -----------------------------------------------------------------------------------
 
 const FEW_ROWS = 10;
+const asked = new URLSearchParams(location.search);
 
-function makeFilterable(table) {
+// A list of the texts of a column that has choices, to see the rows of one of them alone.
+function makeChoice(table, rows, column) {
+  const place = [...table.querySelectorAll("col")].findIndex((col) => col.dataset.column === column);
+  const textOf = (row) => row.cells[place].firstChild?.textContent.trim() ?? "";
+  const values = [...new Set(rows.map(textOf))].sort(texts.compare);
+  const select = made("select", { name: column }, made("option", { value: "" }, "all"),
+    ...values.map((value) => made("option", { value }, value)));
+  const heading = table.querySelector(`th[data-column="${column}"]`).textContent;
+  return { select, label: made("label", {}, `${heading} `, select), several: values.length > 1,
+    takes: (row) => !select.value || textOf(row) === select.value };
+}
+
+function textWithKeywords(row) {
+  const keywords = [...row.querySelectorAll("[data-keywords]")].map((cell) => cell.dataset.keywords);
+  return [row.textContent, ...keywords].join(" ").toLowerCase();
+}
+
+// What the address asks for is chosen at once: `?q=WORDS`, and `?COLUMN=TEXT` of a column with choices.
+function makeFilterable(table, columns) {
   const rows = [...table.tBodies[0].rows];
-  const input = made("input", { type: "search", "aria-describedby": table.caption.id });
+  const searched = rows.map(textWithKeywords);
+  const input = made("input", { type: "search", name: "q", "aria-describedby": table.caption.id });
   const count = made("output", {});
+  const choices = columns.map((column) => makeChoice(table, rows, column))
+    .filter(({ several }) => several);
 
-  input.addEventListener("input", () => {
+  function filter() {
     const words = input.value.toLowerCase().split(/\s+/);
-    for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
-    }
+    rows.forEach((row, place) => {
+      row.hidden = !(words.every((word) => searched[place].includes(word))
+        && choices.every(({ takes }) => takes(row)));
+    });
     const shown = rows.filter((row) => !row.hidden).length;
-    count.textContent = input.value ? `${shown} of ${rows.length} rows` : "";
-  });
-  const bar = made("div", { class: "filter" }, made("label", {}, "Filter rows ", input), count);
+    count.textContent = shown < rows.length ? `${shown} of ${rows.length} rows` : "";
+  }
+
+  const label = made("label", {}, "Filter rows ", input);
+  const bar = made("div", { class: choices.length ? "filter wide" : "filter" },
+    ...choices.map((choice) => choice.label), label, count);
   table.closest(".scroll").before(bar);
+  bar.addEventListener("input", filter);
+  for (const control of bar.querySelectorAll("input, select")) {
+    control.value = asked.get(control.name) ?? "";
+    if (control.selectedIndex < 0) control.value = "";
+  }
+  filter();
 }
 
 // --- links ---------------------------------------------------------------------------------------
@@ -78,16 +109,17 @@ function reveal() {
     if (one.tagName === "DETAILS") one.open = true;
   }
   if (target.hidden) {
-    const input = target.closest(".table").querySelector("input");
-    input.value = "";
-    input.dispatchEvent(new Event("input"));
+    const bar = target.closest(".table").querySelector(".filter");
+    for (const control of bar.querySelectorAll("input, select")) control.value = "";
+    bar.dispatchEvent(new Event("input"));
   }
   target.scrollIntoView();
 }
 
 for (const table of document.querySelectorAll(".table table")) {
   if (table.tBodies[0].rows.length > 1) makeSortable(table);
-  if (table.tBodies[0].rows.length > FEW_ROWS) makeFilterable(table);
+  const choices = [...table.querySelectorAll("col[data-choices]")].map((col) => col.dataset.column);
+  if (table.tBodies[0].rows.length > (choices.length ? 1 : FEW_ROWS)) makeFilterable(table, choices);
 }
 addEventListener("hashchange", reveal);
 reveal();

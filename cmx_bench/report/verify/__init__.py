@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cmx_bench import report, units
 from cmx_bench.errors import RecordsError
 from cmx_bench.present import drawing
+from cmx_bench.present.page import without_site
 from cmx_bench.report import formats
 from cmx_bench.report.formats import Subject
 from cmx_bench.report.tables import side_by_side
@@ -234,7 +235,8 @@ def _in_text(
 ) -> tuple[int, list[Difference]]:
     """How many places a text has, and each that differs; where none does, what may hide one."""
     if name.endswith(".html"):
-        shown, recomputed = embedded.without(shown), embedded.without(recomputed)
+        shown = without_site(embedded.without(shown))
+        recomputed = embedded.without(recomputed)
         if not drawn_alike:
             shown, recomputed = (svg.without(text) for text in (shown, recomputed))
     read = PLACES[PurePath(name).suffix]

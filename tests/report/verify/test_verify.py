@@ -72,6 +72,18 @@ def test_what_was_rendered_is_verified(folder: Path) -> None:
         assert list(verify.lines(found))[-1].endswith(f"SHA-256 {found.content_hash}")
 
 
+def test_a_page_of_a_site_is_verified_and_its_links_say_nothing(folder: Path) -> None:
+    page = folder / "report.html"
+    text = report.files_of_site(report.read(folder), "../../")["report.html"]
+    assert isinstance(text, str)
+    page.write_text(text, encoding="utf-8")
+    assert '<a href="../../index.html?suite=paper#runs">Runs of this suite</a>' in text
+    assert verify.verify(page).differences == ()
+    edit(page, lambda text: text.replace(">All runs<", ">Verified: 99 % top-1<"))
+    found = verify.verify(page)
+    assert any("Verified: 99 % top-1" in one.shown for one in found.differences)
+
+
 def test_a_digit_changed_in_each_table_of_the_page_is_named(folder: Path) -> None:
     changed = {}
 
