@@ -217,7 +217,7 @@ MEASURES = """\
 #!/usr/bin/env bash
 case "$3" in
   run) mkdir -p "$6" && echo "$6" > "$6/report.html" ;;
-  history) ls "$4/runs" > "$4/history.html"; exit 4 ;;
+  site) mkdir -p "$6" && ls "$4" > "$6/index.html"; exit 4 ;;
 esac
 """
 
@@ -234,8 +234,8 @@ def test_pages_are_kept_on_a_branch(theirs: Path, tmp_path: Path) -> None:
         done = run(PAGES, replace(on, variables={**on.variables, "GITHUB_SHA": commit}))
         assert done.returncode == 0, done.stdout
     kept = git(theirs, "ls-tree", "-r", "--name-only", "pages").split()
-    assert kept == ["history.html", "runs/aaa/report.html", "runs/bbb/report.html"]
-    assert git(theirs, "show", "pages:history.html").split() == ["aaa", "bbb"]
+    assert kept == ["docs/index.html", "runs/aaa/report.html", "runs/bbb/report.html"]
+    assert git(theirs, "show", "pages:docs/index.html").split() == ["aaa", "bbb"]
 
 
 # --- what is refused ------------------------------------------------------------------------------

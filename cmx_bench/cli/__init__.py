@@ -34,6 +34,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "ab": judging.ab,
     "selftest": judging.selftest,
     "history": past.history,
+    "site": past.site,
     "verify": runs.verify,
     "cite": runs.cite,
     "match": catalogue.match,

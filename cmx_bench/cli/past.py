@@ -1,20 +1,22 @@
-"""The command that shows how runs went from one to the next."""
+"""The commands that show many runs: how they went from one to the next, and all as a site."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from cmx_bench import units
+from cmx_bench.cli.ending import Ended, end_children
 from cmx_bench.cli.telling import SOME_FAILED, note, say
 from cmx_bench.errors import CmxError
 
 
 def history(
     folder: Annotated[
-        Path, typer.Argument(help="The folder of past runs: one or two folders below it.")
+        Path, typer.Argument(help="The folder that past runs lie in, at any depth.")
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the page, whose links lead to the runs from "
@@ -26,14 +28,48 @@ def history(
 
     past = gathering.read(folder)
     if not past.runs:
-        for reason in past.left_out:
-            note(reason)
-        raise CmxError(f"{folder}: {_none(folder, len(past.left_out))}")
+        _refuse(folder, past.left_out)
     publishing.write(past, out or folder)
     say(*rows.lines(rows.of_changes(past)), (out or folder) / "history.html")
-    if past.left_out:
-        every = len(past.runs) + len(past.left_out)
-        note(f"{len(past.left_out)} of {units.counted(every, 'run')} left out; the page says why")
+    _exit_unless_all(len(past.runs), past.left_out)
+
+
+def site(
+    folder: Annotated[Path, typer.Argument(help="The folder that runs lie in, at any depth.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the site; a second call renders what changed.")
+    ] = Path("public"),
+) -> None:
+    """Write a static site of many runs: an index, each run's page, each suite's past."""
+    from cmx_bench import report
+    from cmx_bench.gate.site import renewing
+
+    try:
+        renewed = renewing.renew(folder, out, report.files_of_site, note)
+    except Ended as end:
+        note(f"{end}; what was rendered is in {out}, the same command goes on from there")
+        end_children()
+        raise typer.Exit(end.code) from None
+    if not renewed.runs:
+        _refuse(folder, renewed.left_out)
+    for reason in renewed.left_out:
+        note(reason)
+    say(f"{units.counted(renewed.runs, 'run')}: {renewed.rendered:,} rendered, "
+        f"{renewed.runs - renewed.rendered:,} unchanged, {renewed.removed:,} removed",
+        out / renewing.INDEX)  # fmt: skip
+    _exit_unless_all(renewed.runs, renewed.left_out)
+
+
+def _refuse(folder: Path, left_out: Sequence[str]) -> NoReturn:
+    for reason in left_out:
+        note(reason)
+    raise CmxError(f"{folder}: {_none(folder, len(left_out))}")
+
+
+def _exit_unless_all(runs: int, left_out: Sequence[str]) -> None:
+    if left_out:
+        every = units.counted(runs + len(left_out), "run")
+        note(f"{len(left_out)} of {every} left out; the page says why")
         raise typer.Exit(SOME_FAILED)
 
 

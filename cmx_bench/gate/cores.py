@@ -32,15 +32,20 @@ def drawn(setting: Setting, rng: random.Random, system: Path = _SYSTEM) -> Place
     Apart from each other are only whole cores, of which two hardware threads would share the
     arithmetic; and no process that computes on a GPU, which both would share.
     """
-    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    free = usable()
     threads = setting.threads
-    if threads is None or threads >= len(usable):
+    if threads is None or threads >= len(free):
         return Places(None)
-    whole = _one_of_each(usable, system)
+    whole = _one_of_each(free, system)
     if setting.kind == "cuda" or len(whole) < 2 * threads:
-        return Places(rng.sample(usable, threads))
+        return Places(rng.sample(free, threads))
     cores = rng.sample(whole, 2 * threads)
     return Places(cores[:threads], (cores[:threads], cores[threads:]))
+
+
+def usable() -> Cores:
+    """The cores that this process may run on; none where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def _one_of_each(cores: Iterable[int], system: Path) -> Cores:

@@ -8,11 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cmx_bench.cell import Model
 from cmx_bench.gate.history import History, PastRun, Point, Series
 from cmx_bench.metrics import METRICS
 from cmx_bench.results.records import Environment, Record, Run
 
-from ...report.synthetic import ENVIRONMENT, FP16, make_records, make_run, model, write_folder
+from ...report.synthetic import (
+    ENVIRONMENT,
+    FP16,
+    PAPER,
+    make_records,
+    make_run,
+    model,
+    write_folder,
+)
 
 
 def visit(day: int, machine: str = "A CPU", suite: str = "ci") -> PastRun:
@@ -45,12 +54,13 @@ def history(*lines: Series, **fields: Any) -> History:
 
 
 def past_run(
-    folder: Path, day: int, factor: float, machine: Mapping[str, Any] | None = None, **fields: Any
-) -> Run:
+    folder: Path, day: int, factor: float, machine: Mapping[str, Any] | None = None,
+    models: tuple[Model, ...] = PAPER, **fields: Any,
+) -> Run:  # fmt: skip
     """Writes a run whose throughputs are those of the synthetic run times `factor`."""
     environment: Environment = ENVIRONMENT | {"git_commit": f"commit{day}"} | dict(machine or {})
     run = dataclasses.replace(
-        make_run(measures=("params", "throughput")),
+        make_run(models, measures=("params", "throughput")),
         created=f"2026-01-{day:02}T00:00:00+00:00", machine=environment,
         environments={"e1": environment}, **fields,
     )  # fmt: skip

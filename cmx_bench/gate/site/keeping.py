@@ -1,0 +1,109 @@
+"""The parts of a site: folders of files, each with a note of what they were made of.
+
+Only files that a note names are ever removed. While a part is written, its note says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from cmx_bench.errors import RecordsError
+from cmx_bench.gate.site import Listed
+from cmx_bench.results.records import write_rendered
+from cmx_bench.results.validation import STRICT, DamageError, decoded
+from cmx_bench.spec import disk
+
+SCHEMA = 1
+_NOTE = "made-of.json"
+_UNFINISHED = ""  # what no part was made of
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a part was made of, as a hash, its files, and the run that it is about, if of one."""
+
+    __pydantic_config__ = STRICT
+
+    made_of: str
+    files: tuple[str, ...]
+    run: Listed | None = None
+    schema: int = SCHEMA
+
+
+_NOTES = TypeAdapter(Note)
+
+
+def note(out: Path, part: str) -> Note | None:
+    """The note of a part of the site in the folder `out`; None where there is none, or another
+    version of this package wrote it."""
+    try:
+        return decoded(_NOTES, disk.text_of(_path(out, part), RecordsError), SCHEMA)
+    except (RecordsError, DamageError):
+        return None
+
+
+def is_whole(out: Path, part: str, note: Note) -> bool:
+    """Whether all files of a part are there."""
+    return all(disk.within(out, f"{part}/{name}").is_file() for name in note.files)
+
+
+def parts(out: Path, room: str) -> Iterator[str]:
+    """The parts below a folder of the site."""
+    for place, _, files in os.walk(out / room):
+        if _NOTE in files:
+            yield Path(place).relative_to(out).as_posix()
+
+
+def put(
+    out: Path, part: str, files: Mapping[str, str | bytes], made_of: str, run: Listed | None = None
+) -> None:
+    """Writes a part, each file at once or not at all, and removes files that it has no more.
+
+    Raises:
+        RecordsError: it cannot be written.
+    """
+    before = note(out, part)
+    old = () if before is None else before.files
+    rooms = sorted({"", *(name.rpartition("/")[0] for name in files)})
+    write_rendered(out, [f"{part}/{room}" for room in rooms], {})
+    _write(out, part, Note(_UNFINISHED, tuple({*old, *files})))
+    write_rendered(out, (), {f"{part}/{name}": content for name, content in files.items()})
+    _remove(out, part, [name for name in old if name not in files])
+    _write(out, part, Note(made_of, tuple(files), run))
+
+
+def discard(out: Path, part: str) -> None:
+    """Removes a part; folders that hold anything else stay.
+
+    Raises:
+        RecordsError: a file cannot be removed.
+    """
+    gone = note(out, part)
+    if gone is not None:
+        _remove(out, part, (*gone.files, _NOTE))
+
+
+def _path(out: Path, part: str) -> Path:
+    return disk.within(out, f"{part}/{_NOTE}")
+
+
+def _write(out: Path, part: str, note: Note) -> None:
+    disk.write(_path(out, part), disk.json_of(dataclasses.asdict(note)))
+
+
+def _remove(out: Path, part: str, names: Iterable[str]) -> None:
+    """Removes files of a part, and the folders that this leaves empty."""
+    for name in names:
+        path = disk.within(out, f"{part}/{name}")
+        with disk.writing(path):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # what is left is not empty
+            for folder in path.relative_to(out).parents[:-1]:
+                (out / folder).rmdir()
