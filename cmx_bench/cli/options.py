@@ -54,6 +54,18 @@ Replicate = Annotated[
                  metavar="N", show_default="all"),
 ]  # fmt: skip
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Executor = Annotated[
+    str,
+    typer.Option(
+        help="Where cells are executed: on this machine, or on the nodes of a Ray cluster.",
+        metavar="local|ray",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Where the Ray cluster is: auto, HOST:PORT or ray://HOST:PORT.",
+                 show_default="auto"),
+]  # fmt: skip
 Only = Annotated[
     list[str] | None,
     typer.Option(help="Measure only cells whose key or model matches GLOB; may be repeated.",

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cmx_bench import units
+from cmx_bench.cli import engines
 from cmx_bench.cli.options import (
+    Address,
     AllowImport,
     AllowMissing,
     Budget,
     Cache,
     Data,
     Device,
+    Executor,
     Models,
     Only,
     Processes,
@@ -23,7 +26,7 @@ from cmx_bench.cli.options import (
     Thumbnails,
     Weights,
 )
-from cmx_bench.cli.requests import Request, budget_of, plan_of, times_of
+from cmx_bench.cli.requests import Request, budget_of, times_of
 from cmx_bench.cli.telling import note, say, say_rows
 from cmx_bench.measures import MEASURES
 
@@ -36,6 +39,8 @@ def plan(
     suite: SuiteOrModels = None,
     model: Models = None,
     device: Device = "auto",
+    executor: Executor = "local",
+    address: Address = None,
     only: Only = None,
     replicate: Replicate = None,
     budget: Budget = None,
@@ -59,9 +64,11 @@ def plan(
         suite, model or (), device, only or (), allow_import, data or (), weights or (),
         allow_missing, cache, processes, thumbnails, quick, replicate,
     )  # fmt: skip
-    planned = plan_of(request)
+    with engines.chosen(executor, address) as engine:
+        planned = engine.plan_of(request)
+        resources = engine.resources(planned)
     seconds = budget_of(planned, seconds)
-    say_rows(_asked(planned, seconds, budget is not None))
+    say_rows([*_asked(planned, seconds, budget is not None), *resources])
     say("")
     say_rows((cell.key, _executions(planned, cell)) for cell in planned.cells)
     about = "about" if planned.suite_file.suite.precision is None else "at least"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cmx_bench.cli.options import seconds_of
@@ -40,13 +41,14 @@ class Request:
         return self.allow_import or self.suite is None
 
 
-def plan_of(request: Request, call: Call | None = None) -> Plan:
+def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False) -> Plan:
     """The plan of a suite for this machine, made by another process.
 
     The suite is read first, without torch: a typo is answered at once.
 
     Args:
         call: runs the functions that make it; without one a process of this Python does.
+        elsewhere: it runs them on another machine, where images and weights are looked for.
     """
     from cmx_bench import accuracy, datasets
     from cmx_bench.cli.telling import note
@@ -58,7 +60,13 @@ def plan_of(request: Request, call: Call | None = None) -> Plan:
     suite_file = _suite(request)
     asked = suite_file.suite
     dataset = asked.accuracy.dataset if "accuracy" in asked.measures else None
-    paths = datasets.parse(request.data, dataset)
+    call = call or local.call
+    parse, find = (
+        (partial(call, Target.PARSE_DATA), partial(call, Target.FIND_WEIGHTS))
+        if elsewhere and (request.data or request.weights)
+        else (datasets.parse, accuracy.weights_given)
+    )
+    paths = parse(request.data, dataset)
     if request.thumbnails and dataset is None:
         raise DataError("--thumbnails: the suite evaluates on no images; leave it out")
     evaluation = accuracy.Evaluation(
@@ -70,10 +78,7 @@ def plan_of(request: Request, call: Call | None = None) -> Plan:
         request.processes,
         request.thumbnails,
     )
-    given = accuracy.weights_given(
-        request.weights, asked.named if len(asked.named) == len(asked.models) else ()
-    )
-    call = call or local.call
+    given = find(request.weights, asked.named if len(asked.named) == len(asked.models) else ())
     call(Target.CHECK_INSTALLATION)
     tried = users.tried(suite_file, request.device, call) if request.trusted else users.Tried()
     made: Plan = call(

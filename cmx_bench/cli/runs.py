@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cmx_bench import units
+from cmx_bench.cli import engines
 from cmx_bench.cli.ending import Ended, briefly, end_children
 from cmx_bench.cli.options import (
+    Address,
     AllowImport,
     AllowMissing,
     Budget,
     Cache,
     Data,
     Device,
+    Executor,
     Models,
     Only,
     Processes,
@@ -33,7 +36,7 @@ from cmx_bench.cli.options import (
     Weights,
     looked_up,
 )
-from cmx_bench.cli.requests import Request, budget_of, plan_of, times_of
+from cmx_bench.cli.requests import Request, budget_of, times_of
 from cmx_bench.cli.telling import (
     BAD_INPUT,
     INCONCLUSIVE,
@@ -63,6 +66,8 @@ def run(
         Path | None, typer.Option(help="Folder of the run.", show_default="reports/SUITE/TIME")
     ] = None,
     device: Device = "auto",
+    executor: Executor = "local",
+    address: Address = None,
     only: Only = None,
     replicate: Replicate = None,
     budget: Budget = None,
@@ -86,39 +91,41 @@ def run(
 ) -> None:  # fmt: skip
     """Measure a suite, or models, and render the report."""
     from cmx_bench.cli import progress
-    from cmx_bench.execute import looking, opening, remaining, rounds, runner
+    from cmx_bench.execute import looking, opening, remaining, runner
     from cmx_bench.execute.outlook import Outlook
 
     seconds, apart = times_of(quick, budget, spread, replicate)
-    look = looking.watch()  # while the plan's process loads torch
     request = Request(
         suite, model or (), device, only or (), allow_import, data or (), weights or (),
         allow_missing, cache, processes, thumbnails, quick, replicate,
     )  # fmt: skip
-    plan = plan_of(request)
-    neighbours = look(int(plan.machine["cores"]))
-    if gate_claims and not plan.suite_file.suite.claims:
-        raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
-    seconds = budget_of(plan, seconds)
-    folder = opening.opened(plan, Path("reports"), out, fresh, command_line(), neighbours)
-    outlook = Outlook.of(plan, folder)
-    if found := outlook.records:
-        there = "is" if len(found) == 1 else "are"
-        executions = units.counted(len(found), "execution")
-        note(f"continuing in {folder}: {executions} {there} there already")
-    if neighbours is not None:
-        note(neighbours, neighbours.disturbs)
-    if warning := remaining.foretold(plan, outlook.found, seconds):
-        note(warning, beware=True)
-    try:
-        with progress.watching(outlook, seconds, apart) as watch:
-            runner.go_on(outlook, folder, rounds.execute, watch, seconds, spread=apart)
-        _show(folder, gate_claims)
-    except Ended as end:
-        note(f"{end}; what was measured is in {folder}, the same command goes on from there")
-        end_children()
-        _render_briefly(folder)
-        raise typer.Exit(end.code) from None
+    with engines.chosen(executor, address) as engine:
+        look = looking.watch()  # while the plan's process loads torch
+        plan = engine.plan_of(request)
+        neighbours = look(int(plan.machine["cores"])) if engine.is_here else None
+        if gate_claims and not plan.suite_file.suite.claims:
+            raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
+        seconds = budget_of(plan, seconds)
+        folder = opening.opened(plan, Path("reports"), out, fresh, command_line(), neighbours)
+        outlook = Outlook.of(plan, folder)
+        if found := outlook.records:
+            there = "is" if len(found) == 1 else "are"
+            executions = units.counted(len(found), "execution")
+            note(f"continuing in {folder}: {executions} {there} there already")
+        if neighbours is not None:
+            note(neighbours, neighbours.disturbs)
+        if warning := remaining.foretold(plan, outlook.found, seconds):
+            note(warning, beware=True)
+        try:
+            watching = progress.watching(outlook, seconds, apart)
+            with engine.engaged(plan) as (execute, evaluate), watching as watch:
+                runner.go_on(outlook, folder, execute, watch, seconds, evaluate, apart)
+            _show(folder, gate_claims)
+        except Ended as end:
+            note(f"{end}; what was measured is in {folder}, the same command goes on from there")
+            end_children()
+            _render_briefly(folder)
+            raise typer.Exit(end.code) from None
 
 
 def _render_briefly(folder: Path) -> None:

@@ -39,7 +39,7 @@ def execute(rounds: Iterable[Round], timeout: float) -> Iterator[tuple[Job, Outc
         variables = compiled.variables(shared)
         for this in rounds:
             log = this.jobs[0].log
-            with interpreter(log, variables) if this.repeated else nullcontext(_call) as call:
+            with interpreter(log, variables) if this.repeated else nullcontext(call_once) as call:
                 yield from ((job, execute_job(call, job, timeout)) for job in this.jobs
                             if this.begin(job))  # fmt: skip
 
@@ -55,7 +55,7 @@ def execute_job(call: JobCall, job: Job, timeout: float) -> Outcome:
     return replace(outcome, elapsed=time.monotonic() - begin)
 
 
-def _call(job: Job, timeout: float) -> Outcome:
+def call_once(job: Job, timeout: float) -> Outcome:
     """In a process of the interpreter that made the plan."""
     outcome: Outcome = local.call(Target.SAMPLE, job, timeout=timeout)
     return outcome

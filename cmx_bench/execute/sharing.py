@@ -132,6 +132,7 @@ class _Evaluation:
             future.result()
             self.idle.append(slot)
         except SlotLostError as error:
+            self.idle += [slot] * error.is_back
             if share.left and not share.lost_once:
                 share.lost_once = True
                 self.waiting.insert(0, share)

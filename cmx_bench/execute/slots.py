@@ -14,7 +14,12 @@ from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, Seen
 
 
 class SlotLostError(CmxError):
-    """A slot that is gone with what it executed: another one may do it."""
+    """A slot that is gone with what it executed: another one may do it, or the same where it
+    `is_back` already."""
+
+    def __init__(self, why: str, is_back: bool = False) -> None:
+        super().__init__(why)
+        self.is_back = is_back
 
 
 # What is heard of an evaluation: how far it has come, or a cell with its outcome.
@@ -85,6 +90,7 @@ class _RoundUnderWay:
                 try:
                     outcome = future.result()
                 except SlotLostError as error:
+                    self.idle += [slot] * error.is_back
                     if job not in self.lost_once:
                         self.lost_once.append(job)
                         self.waiting.insert(0, job)

@@ -11,6 +11,8 @@ class Target(StrEnum):
     ANSWER = "cmx_bench.worker.local:answer"
     BOUND = "cmx_bench.worker.local:bound"
     OBEY = "cmx_bench.worker.server:obey"
+    PARSE_DATA = "cmx_bench.datasets:parse"
+    FIND_WEIGHTS = "cmx_bench.accuracy:weights_given"
     CHECK_INSTALLATION = "cmx_bench.worker.machine:check_installation"
     RESOLVE_DEVICE = "cmx_bench.worker.machine:resolve_device"
     TRY = "cmx_bench.plan.trying:costs"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 
@@ -65,8 +66,8 @@ def executed(
     return {job.cell.model.name: outcome for job, outcome in outcomes}
 
 
-def lose(_: Job) -> Outcome:
-    raise SlotLostError("the node is gone")
+def lose(_: Job, is_back: bool = False) -> Outcome:
+    raise SlotLostError("the node is gone", is_back)
 
 
 def test_jobs_are_executed_at_the_same_time() -> None:
@@ -109,6 +110,14 @@ def test_what_a_lost_slot_executed_is_executed_by_another() -> None:
     outcomes = executed([StandInSlot("a", lose), alive], [job("m"), job("n")], begin)
     assert {name: outcome.lost for name, outcome in outcomes.items()} == {"m": False, "n": False}
     assert sorted(alive.submitted) == sorted(asked) == ["m", "n"]
+
+
+def test_a_slot_that_is_back_goes_on() -> None:
+    """A job that is lost again on it is lost, and nothing else."""
+    alone = StandInSlot("a", partial(lose, is_back=True))
+    outcomes = executed([alone], [job("m"), job("n")])
+    assert {outcome.reason for outcome in outcomes.values()} == {"the node is gone"}
+    assert alone.submitted == ["m", "m", "n", "n"]
 
 
 def test_a_job_lost_twice_is_lost() -> None:

@@ -1,0 +1,157 @@
+"""Where a plan is made and executed: on this machine, or on the nodes of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cmx_bench import units
+from cmx_bench.cli.options import looked_up
+from cmx_bench.cli.requests import Request, plan_of
+from cmx_bench.cli.telling import note
+from cmx_bench.errors import CmxError
+
+if TYPE_CHECKING:
+    from cmx_bench.execute.cluster import Node
+    from cmx_bench.execute.on_ray import RayOpening
+    from cmx_bench.plan import Plan
+    from cmx_bench.worker.job import Evaluator, Executor
+
+_EXECUTORS = {"local": False, "ray": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What makes plans, and what executes and evaluates the cells of one; `resources` are what
+    there is for it, in rows for the user, where that is not this machine."""
+
+    plan_of: Callable[[Request], Plan]
+    engaged: Callable[[Plan], AbstractContextManager[tuple[Executor, Evaluator]]]
+    is_here: bool = True
+    resources: Callable[[Plan], Sequence[tuple[str, str]]] = lambda _: ()
+
+
+@contextmanager
+def chosen(executor: str, address: str | None) -> Iterator[Engine]:
+    """The engine of `--executor` and `--address`.
+
+    Raises:
+        CmxError: there is no such executor, or no cluster.
+    """
+    if looked_up("--executor", "executor", executor, _EXECUTORS):
+        with _on_ray(address or "auto") as engine:
+            yield engine
+        return
+    if address is not None:
+        raise CmxError("--address: is that of a Ray cluster; add --executor ray")
+    from cmx_bench.execute import learners, rounds
+
+    yield Engine(plan_of, lambda _: nullcontext((rounds.execute, learners.evaluate)))
+
+
+@contextmanager
+def _on_ray(address: str) -> Iterator[Engine]:
+    from cmx_bench.execute import cluster
+    from cmx_bench.execute.on_ray import RayOpening
+
+    with cluster.joined(address):
+        opened = RayOpening(cluster.Nodes(Path.cwd(), note))
+        yield Engine(
+            partial(_plan_on, opened), lambda _: _engaged(opened), False,
+            partial(_resources, opened),
+        )  # fmt: skip
+
+
+@contextmanager
+def _engaged(opened: RayOpening) -> Iterator[tuple[Executor, Evaluator]]:
+    from cmx_bench.execute import sharing, slots
+
+    try:
+        yield partial(slots.execute, opened), partial(sharing.evaluate, opened)
+    finally:
+        opened.end()
+
+
+def _plan_on(opened: RayOpening, request: Request) -> Plan:
+    """The plan of a request for the devices of a cluster, made on one of each kind."""
+    from cmx_bench.execute.cluster import ClusterError
+    from cmx_bench.plan import joining
+    from cmx_bench.results import checkouts, environment
+
+    living = opened.nodes.living()
+    kind = _kind(request.device, living)
+    nodes = [node for node in living if kind == "cpu" or node.gpus]
+    if not nodes:
+        raise ClusterError(f"--device {request.device}: no node of the cluster has a GPU; give one "
+                           f"with `ray start --num-gpus`, or use --device cpu")  # fmt: skip
+    first_of = {node.devices[kind]: node for node in reversed(nodes)}
+    plans = []
+    for node in first_of.values():
+        with opened.calling(node, kind) as call:
+            plans.append(plan_of(_placed(replace(request, device=kind)), call, elsewhere=True))
+    names = environment.hardware([made.machine for made in plans])
+    opened.hardware = {(kind, device): name for device, name in zip(first_of, names, strict=True)}
+    made = joining.join(plans, [f"node {node.name}" for node in first_of.values()])
+    _refuse_missing(made, request, nodes)
+    of_user = {"project_commit": checkouts.commit_of(Path.cwd())}
+    return replace(made, machine={**made.machine, **of_user})
+
+
+def _kind(device: str, nodes: Sequence[Node]) -> str:
+    if device == "auto":
+        return "cuda" if any(node.gpus for node in nodes) else "cpu"
+    if device not in ("cpu", "cuda"):
+        raise CmxError(f"--device {device}: Ray gives each cell a device of its own; expected "
+                       f"auto, cpu or cuda beside --executor ray")  # fmt: skip
+    return device
+
+
+def _placed(request: Request) -> Request:
+    """The request with paths that mean the same on every node."""
+    return replace(request, data=list(map(_absolute, request.data)),
+                   weights=list(map(_absolute, request.weights)))  # fmt: skip
+
+
+def _absolute(option: str) -> str:
+    name, separator, text = option.partition("=")
+    return f"{name}={Path(text).absolute()}" if separator else str(Path(option).absolute())
+
+
+def _refuse_missing(made: Plan, request: Request, nodes: Sequence[Node]) -> None:
+    """Refuses a node that lacks a file or module which those that made the plan have."""
+    from cmx_bench.execute import cluster
+
+    named = [Path(model.weights) for model in made.models if model.weights is not None]
+    paths = [path for path in named if path.is_absolute()]
+    if (task := made.evaluation) is not None:
+        paths += [] if task.path is None else [task.path]
+        paths += [] if task.asked.real_labels is None else [task.base / task.asked.real_labels]
+    targets = [model.target for model in made.models if model.source == "python"]
+    if request.trusted:
+        targets += made.suite_file.suite.macs.rules.values()
+    modules = sorted({target.partition(":")[0].partition(".")[0] for target in targets})
+    asked = [(node, node.agent.missing.remote(paths, modules)) for node in nodes]
+    for node, missing in asked:
+        for what in cluster.answer(missing):
+            raise cluster.ClusterError(f"node {node.name}: there is no {what}; other nodes have "
+                                       f"it, put it there, too")  # fmt: skip
+
+
+def _resources(opened: RayOpening, made: Plan) -> list[tuple[str, str]]:
+    """The nodes, and how many cells are executed at a time."""
+    from cmx_bench.execute.on_ray import places
+
+    kind = made.settings[0].kind
+    nodes = opened.nodes.living()
+    rows = [(f"node {node.name}", _has(node)) for node in nodes]
+    timed, counted = (len(places(nodes, kind, whole)) for whole in (True, False))
+    slots = f"{units.counted(timed, 'timing')}, {units.counted(counted, 'exact cell')}"
+    return [*rows, ("at a time", slots)]
+
+
+def _has(node: Node) -> str:
+    return f"{units.counted(node.cores, 'core')}, {units.counted(node.gpus, 'GPU')}"

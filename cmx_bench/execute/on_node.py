@@ -1,0 +1,241 @@
+"""What runs on a node of a cluster: it answers for the node, and executes what it is given."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from importlib.machinery import PathFinder
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeAlias
+
+import psutil
+
+import cmx_bench
+from cmx_bench import accuracy
+from cmx_bench.cell import Cell
+from cmx_bench.errors import CmxError, first_line
+from cmx_bench.execute import learners, rounds
+from cmx_bench.execute.rounds import JobCall
+from cmx_bench.measures import compiled
+from cmx_bench.spec import disk
+from cmx_bench.worker import local, scratch
+from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
+
+# What nodes and the driver must have in common: they send each other data of these.
+_PACKAGES = ("cmx-bench", "torch", "torchvision", "timm")
+# What an evaluation leaves that is for the run's folder; states of trainings stay on the node.
+_RESULTS = (
+    "**/predictions/*.npz",
+    "**/predictions/*.csv",
+    "trained/*.safetensors",
+    "trained/*.json",
+)
+_MOST_OF_A_LOG = 2**20  # bytes that a job's processes printed, the last of them
+
+# By their paths within a run's folder.
+Files: TypeAlias = Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """Versions by package, without those that are not there, and what stands for the files of this
+    one: two checkouts of one version may differ."""
+
+    versions: Mapping[str, str]
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a node says of itself: software, what its devices of each kind are, by which nodes of
+    one hardware are known, and the variables with which its agents share a scratch folder."""
+
+    software: Software
+    devices: Mapping[str, str]
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is new of an evaluation: how far it is, or a cell with its outcome, and what it left;
+    the `error` that ended it, or none, where it `ended`."""
+
+    said: Seen | tuple[Cell, Outcome] | None = None
+    left: Files | None = None
+    printed: bytes = b""
+    ended: bool = False
+    error: CmxError | None = None
+
+
+class Agent:
+    """An actor of Ray's on a node, which loads no torch: what does runs in processes below it, and
+    they end with it."""
+
+    def __init__(self, here: Path, variables: Mapping[str, str] | None = None) -> None:
+        """An agent that works in the folder `here`, where the node has it, as a command would."""
+        _undo_ray()
+        os.environ.update(variables or {})
+        with suppress(OSError):
+            os.chdir(here)
+        self._closing = ExitStack()
+        self._log = scratch.folder() / f"log-{os.getpid()}.txt"
+        self._printed = (
+            0  # bytes of the log that the driver has, and files of results by their time
+        )
+        self._sent: dict[str, int] = {}
+        self._call: JobCall = rounds.call_once
+        self._heard: SimpleQueue[Told] = SimpleQueue()
+
+    def facts(self) -> Facts:
+        """What the node says of itself."""
+        return Facts(software(), _devices(), dict(scratch.variables()))
+
+    def is_there(self) -> bool:
+        """Whether it has begun, with all that it holds."""
+        return True
+
+    def call(self, target: str, arguments: tuple[object, ...], timeout: float | None) -> Any:
+        """What a function returns in a fresh process, or the error that it raises."""
+        try:
+            return local.call(target, *arguments, timeout=timeout)
+        except CmxError as error:
+            return error
+
+    def missing(self, paths: Sequence[Path], modules: Sequence[str]) -> list[str]:
+        """Those of these paths at which nothing lies, and those modules that cannot be found."""
+        folders = [str(Path.cwd()), *sys.path]
+        lost = [name for name in modules if PathFinder.find_spec(name, folders) is None]
+        return [str(path) for path in paths if not path.exists()] + [f"module {x}" for x in lost]
+
+    def open(self, repeated: bool) -> CmxError | None:
+        """Loads torch into what forks the processes of a round; why that failed, if it did."""
+        try:
+            if repeated:
+                shared = compiled.variables(scratch.folder() / "compiled")
+                self._call = self._closing.enter_context(rounds.interpreter(self._log, shared))
+            else:
+                local.call("os:getpid")
+        except CmxError as error:
+            return error
+        return None
+
+    def execute(self, job: Job, timeout: float) -> tuple[Outcome | CmxError, bytes]:
+        """The outcome of a job, or the node's fault, and what its process printed."""
+        try:
+            outcome = rounds.execute_job(self._call, replace(job, log=self._log), timeout)
+        except CmxError as error:
+            return error, self._new_in_log(self._log)
+        return outcome, self._new_in_log(self._log)
+
+    def evaluate(self, job: EvaluationJob, kept: Files, timeout: float) -> None:
+        """Begins to evaluate in a folder of its own, where it finds what is `kept` of the run."""
+        folder = scratch.folder() / f"run-{os.getpid()}"
+        write(folder, kept)
+        dict(_new_in(folder, self._sent))
+        pool = ThreadPoolExecutor(1)
+        here = replace(job, folder=folder)
+        pool.submit(self._follow, here, timeout).add_done_callback(self._end)
+        pool.shutdown(wait=False)
+
+    def hear(self) -> Told:
+        """What is new of the evaluation that was begun, as soon as anything is."""
+        return self._heard.get()
+
+    def _follow(self, job: EvaluationJob, timeout: float) -> None:
+        if job.task.cache is not None:  # that of the driver's home
+            job = replace(job, task=replace(job.task, cache=accuracy.cache_folder()))
+
+        def watch(seen: Seen) -> None:
+            self._heard.put(Told(seen))
+
+        for cell, outcome in learners.outcomes(job, timeout, watch):
+            left = dict(_new_in(job.folder, self._sent))
+            printed = self._new_in_log(job.folder / "log.txt")
+            self._heard.put(Told((cell, outcome), left, printed))
+
+    def _end(self, ended: Future[None]) -> None:
+        error = ended.exception()
+        if error is not None and not isinstance(error, CmxError):
+            error = CmxError(f"{type(error).__name__}: {first_line(error)}")
+        self._heard.put(Told(ended=True, error=error))
+
+    def _new_in_log(self, log: Path) -> bytes:
+        """What was printed since this was last asked."""
+        if not log.exists():
+            return b""
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(self._printed, size - _MOST_OF_A_LOG))
+            self._printed = size
+            return file.read()
+
+
+def software() -> Software:
+    """That of this process."""
+    versions = {}
+    for package in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    versions["cmx-bench"] = cmx_bench.__version__  # of the code that runs, installed or not
+    home = Path(cmx_bench.__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(home.rglob("*.py")):
+        digest.update(file.relative_to(home).as_posix().encode() + file.read_bytes())
+    return Software(versions, digest.hexdigest())
+
+
+def write(folder: Path, files: Files) -> None:
+    """Puts files into the folder of a run, each at once or not at all."""
+    for name, content in files.items():
+        path = disk.within(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.write(path, content)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _new_in(folder: Path, before: dict[str, int]) -> Iterator[tuple[str, bytes]]:
+    """The results in a run's folder that were written since those known `before`, which grow."""
+    for path in sorted(path for pattern in _RESULTS for path in folder.glob(pattern)):
+        name, when = path.relative_to(folder).as_posix(), path.stat().st_mtime_ns
+        if before.get(name) != when:
+            before[name] = when
+            yield name, path.read_bytes()
+
+
+def _undo_ray() -> None:
+    """Has what this process starts find what a command on its node finds: Ray gives its workers a
+    number of threads, modules of its own, and a lower priority, which timings must not have."""
+    import ray
+
+    raylet = psutil.Process(int(os.environ["RAY_RAYLET_PID"]))
+    if "OMP_NUM_THREADS" not in raylet.environ():
+        os.environ.pop("OMP_NUM_THREADS", None)
+    home = Path(ray.__file__).parent
+    sys.path[:] = [folder for folder in sys.path if home not in Path(folder).parents]
+    with suppress(PermissionError):  # the user's own may not be raised by him
+        os.setpriority(os.PRIO_PROCESS, 0, raylet.nice())
+
+
+def _devices() -> dict[str, str]:
+    """What tells devices of one kind from others, read without torch: two nodes on which it is
+    equal have the same hardware."""
+    names = ("model name", "cpu family", "model", "stepping")
+    lines = [line for line in _lines(Path("/proc/cpuinfo")) if line.partition("\t")[0] in names]
+    cpu = f"{os.cpu_count()} {sorted(set(lines))}"
+    driver = Path("/proc/driver/nvidia")
+    gpus = [line for gpu in driver.glob("gpus/*/information") for line in _lines(gpu)]
+    models = {line for line in gpus if line.startswith("Model:")}
+    return {"cpu": cpu, "cuda": f"{cpu} {_lines(driver / 'version')} {sorted(models)}"}
+
+
+def _lines(file: Path) -> list[str]:
+    with suppress(OSError):
+        return file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return []

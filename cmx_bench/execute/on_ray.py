@@ -1,0 +1,264 @@
+"""Opens the slots of a round on a cluster of Ray's: an actor for each device that a job needs."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from cmx_bench.errors import CmxError
+from cmx_bench.execute import cluster, on_node
+from cmx_bench.execute.cluster import AgentLostError, Node, Nodes
+from cmx_bench.execute.slots import Heard, SlotLostError
+from cmx_bench.measures import MEASURES
+from cmx_bench.spec import disk
+from cmx_bench.training import files
+from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round
+from cmx_bench.worker.local import Call
+
+# Seconds in which those that hold nothing of others' are placed; the rest of a round goes without
+# devices that others hold.
+_PLACING_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a slot holds of a node: a GPU and its share of the cores, all cores, or one."""
+
+    node: Node
+    kind: str
+    cores: float
+    gpus: int = 0
+
+
+@dataclass(slots=True)
+class RaySlot:
+    """A device of a node, held by an agent there; a `Slot`. An agent that died is begun anew, until
+    the round is `over`."""
+
+    name: str
+    kind: str
+    hardware: str
+    repeated: bool
+    begin: Callable[[], Any]
+    pool: ThreadPoolExecutor
+    agent: Any = None
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        self.agent = self.begin()
+
+    def takes(self, job: Job) -> bool:
+        """Whether it is what the job's setting asks for."""
+        setting = job.cell.setting
+        return setting.kind == self.kind and setting.hardware in ("", self.hardware)
+
+    def submit(self, job: Job, timeout: float) -> Future[Outcome]:
+        """Begins a job; the future may raise `SlotLostError`."""
+        return self.pool.submit(self._execute, job, timeout)
+
+    def _execute(self, job: Job, timeout: float) -> Outcome:
+        outcome, printed = self.answered(self.agent.execute.remote(job, timeout))
+        _log(job.log, printed)
+        if isinstance(outcome, CmxError):
+            raise SlotLostError(f"{self.name}: {outcome}")
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    def evaluate(
+        self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]
+    ) -> Future[None]:
+        """Begins to evaluate; see `Slot`."""
+        return self.pool.submit(self._evaluate, job, timeout, tell)
+
+    def _evaluate(self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]) -> None:
+        self.answered(self.agent.evaluate.remote(job, _trained(job), timeout))
+        while True:
+            told: on_node.Told = self.answered(self.agent.hear.remote())
+            if told.error is not None:
+                raise SlotLostError(f"{self.name}: {told.error}")
+            if told.ended:
+                return
+            on_node.write(job.folder, told.left or {})
+            _log(disk.within(job.folder, "log.txt"), told.printed)
+            if told.said is not None:
+                tell(told.said)
+
+    def answered(self, asked: Any) -> Any:
+        """What the agent answers; raises `SlotLostError`."""
+        try:
+            return cluster.answer(asked)
+        except AgentLostError as error:
+            is_back = not self.over and self._is_back()
+            raise SlotLostError(f"{self.name}: was lost ({error})", is_back) from None
+
+    def _is_back(self) -> bool:
+        """Whether the device is held again, ready for the next job, by a new agent."""
+        cluster.ended([self.agent])
+        self.agent = self.begin()
+        try:
+            cluster.answer(self.agent.is_there.remote(), _PLACING_SECONDS)
+            return cluster.answer(self.agent.open.remote(self.repeated)) is None
+        except AgentLostError:
+            return False
+
+
+def _log(log: Path, printed: bytes) -> None:
+    if printed:
+        with disk.writing(log), disk.appending(log) as file:
+            file.write(printed)
+
+
+def _trained(job: EvaluationJob) -> dict[str, bytes]:
+    """What the run's folder has of trainings that an earlier command finished."""
+    if job.seed is None:
+        return {}
+    kept: dict[str, bytes] = {}
+    for cell in job.cells:
+        size = job.task.asked.shared_size(cell.setting)
+        mine = files.of(job.folder, cell.model.name, size, job.seed)
+        for path in (mine.last, mine.best, mine.told):
+            if mine.told.exists() and path.exists():
+                kept[path.relative_to(job.folder).as_posix()] = path.read_bytes()
+    return kept
+
+
+@dataclass(slots=True)
+class RayOpening:
+    """Opens the slots of each round; an `Opening`.
+
+    `hardware` names the kinds of devices where there are several, by kind and by what nodes say of
+    them.
+    """
+
+    nodes: Nodes
+    hardware: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    slots: list[RaySlot] = field(default_factory=list)
+
+    @contextmanager
+    def __call__(self, this: Round) -> Iterator[Sequence[RaySlot]]:
+        """The slots of a round, all of them ready; their agents end with it."""
+        chosen = self._places(this)
+        try:
+            with ThreadPoolExecutor(max(1, len(chosen))) as pool:
+                self.slots = [self._slot(place, this.repeated, pool) for place in chosen]
+                try:
+                    held = _placed(self.slots, self.nodes.tell)
+                    yield _ready(held, self.nodes.tell)
+                finally:
+                    self.end()
+        finally:
+            self.end()  # one may have begun an agent anew meanwhile
+
+    def end(self) -> None:
+        """Ends what a round that was broken off still executes."""
+        _end(self.slots)
+
+    @contextmanager
+    def calling(self, node: Node, kind: str) -> Iterator[Call]:
+        """Functions are called on a node, where they find a device of this kind."""
+        place = places([node], kind, whole=False)[0] if kind == "cuda" else Place(node, kind, 0)
+        agent = self._begun(place)
+        try:
+            yield cluster.caller(agent, node.name)
+        finally:
+            cluster.ended([agent])
+
+    def _places(self, this: Round) -> list[Place]:
+        """Where the jobs of a round may run: at most one place a job, drawn by chance, so that
+        intervals over processes hold how the devices differ."""
+        wanted = Counter((job.cell.setting.kind, job.cell.setting.hardware) for job in this.jobs)
+        whole = this.repeated or any(MEASURES[job.cell.measure].together for job in this.jobs)
+        living = self.nodes.living()
+        chosen = []
+        for (kind, hardware), jobs in wanted.items():
+            nodes = [node for node in living if self._is(node, kind, hardware)]
+            there = places(random.sample(nodes, len(nodes)), kind, whole)
+            chosen += there[:jobs]
+        return chosen
+
+    def _is(self, node: Node, kind: str, hardware: str) -> bool:
+        return not hardware or self._hardware(node, kind) == hardware
+
+    def _hardware(self, node: Node, kind: str) -> str:
+        return self.hardware.get((kind, node.devices[kind]), "")
+
+    def _begun(self, place: Place) -> Any:
+        node, nodes = place.node, self.nodes
+        return cluster.begun(
+            nodes.agent, node.id, nodes.here, node.facts.variables, place.cores, place.gpus
+        )
+
+    def _slot(self, place: Place, repeated: bool, pool: ThreadPoolExecutor) -> RaySlot:
+        name, hardware = f"node {place.node.name}", self._hardware(place.node, place.kind)
+        begin = partial(self._begun, place)
+        return RaySlot(name, place.kind, hardware, repeated, begin, pool)
+
+
+def _end(slots: Sequence[RaySlot]) -> None:
+    for slot in slots:
+        slot.over = True
+    cluster.ended(slot.agent for slot in slots)
+
+
+def places(nodes: Sequence[Node], kind: str, whole: bool) -> list[Place]:
+    """All devices of a kind, those of one node after those of others.
+
+    A GPU comes with its share of the node's cores. A CPU that times something, or evaluates with
+    all of its threads, is held as a `whole`: no other work of Ray's that asks for a core runs there
+    meanwhile. For what is only counted one core will do.
+    """
+    if kind == "cuda":
+        each = [[Place(node, kind, _share(node), 1)] * node.gpus for node in nodes if node.gpus]
+    elif whole:
+        each = [[Place(node, kind, node.cores)] for node in nodes]
+    else:
+        each = [[Place(node, kind, 1)] * node.cores for node in nodes]
+    return [place for row in zip_longest(*each) for place in row if place is not None]
+
+
+def _share(node: Node) -> float:
+    """The cores that come with each GPU of a node; Ray takes parts of one, and no 1.5."""
+    cores = node.cores / node.gpus
+    return int(cores) if cores >= 1 else int(10000 * cores) / 10000
+
+
+def _placed(slots: Sequence[RaySlot], tell: Callable[[str], None]) -> list[RaySlot]:
+    """Those that hold their device; one at least is waited for, whoever else has them now."""
+    began = {slot.pool.submit(cluster.answer, slot.agent.is_there.remote()): slot for slot in slots}
+    done, waiting = wait(began, _PLACING_SECONDS)
+    if waiting and all(future.exception() for future in done):
+        tell("other work holds the cluster's devices: this waits until one is free")
+        done = _first_well(began)
+    _end([slot for future, slot in began.items() if future not in done])
+    return [slot for future, slot in began.items() if future in done and not future.exception()]
+
+
+def _first_well(futures: Collection[Future[Any]]) -> set[Future[Any]]:
+    """All that are done as soon as one of them is well, or none is left."""
+    for future in as_completed(futures):
+        if future.exception() is None:
+            break
+    return {future for future in futures if future.done()}
+
+
+def _ready(slots: Sequence[RaySlot], tell: Callable[[str], None]) -> list[RaySlot]:
+    """Those that have loaded torch, when all have that can."""
+    loading = [
+        slot.pool.submit(cluster.answer, slot.agent.open.remote(slot.repeated)) for slot in slots
+    ]
+    wait(loading)
+    ready = []
+    for slot, future in zip(slots, loading, strict=True):
+        if why := future.exception() or future.result():
+            tell(f"{slot.name} is left out of this round: {why}")
+        else:
+            ready.append(slot)
+    return ready
