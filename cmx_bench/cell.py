@@ -50,6 +50,8 @@ class Model:
     what is published. `patch_size`, `kernel_size` and `activation` are read off the built model;
     None where it has none. `matched` says of one that was made to order to what, how far off it is
     and what it departs from (`designs.matches.told`); it is empty for others.
+    An `optimised` ConvMixer is folded once it has its weights (`models.fast`): what is timed and
+    evaluated is the folded one, what is counted and trained the plain one, for that is the network.
     `counted_by` is the user's word on operators that no rule counts, by their names: `ZERO`, or the
     `module:function` that gives their MACs.
     """
@@ -69,6 +71,7 @@ class Model:
     matched: Mapping[str, str | float] = field(default_factory=dict)
     resample: bool = False
     counted_by: Mapping[str, str] = field(default_factory=dict)
+    optimised: bool = False
 
 
 @dataclass(frozen=True)  # without slots: its key is made once, for tens of thousands ask for it

@@ -19,15 +19,21 @@ def yaml_in(name: str) -> list[str]:
 
 
 def test_the_suite_with_every_key_loads(write_suite: Callable[[str], Path]) -> None:
-    whole, _, words, claims = yaml_in("suites.md")
+    whole, _, _, words, claims = yaml_in("suites.md")
     loaded = suite.load(str(write_suite(whole + words + claims))).suite
     assert len(loaded.models) == 9
     assert loaded.macs.words == {"aten::_fft_c2c": "zero", "ours::gram": "ours.rules:gram"}
     assert len(loaded.claims) == 1
 
 
+def test_the_suite_with_optimised_models_loads(write_suite: Callable[[str], Path]) -> None:
+    _, optimised, *_ = yaml_in("suites.md")
+    loaded = suite.load(str(write_suite("name: a\n" + optimised))).suite
+    assert [entry.is_optimised for entry in loaded.models] == [False, True, True]  # type: ignore[union-attr]
+
+
 def test_the_swept_suite_has_the_names_that_are_told(write_suite: Callable[[str], Path]) -> None:
-    _, swept, *_ = yaml_in("suites.md")
+    _, _, swept, *_ = yaml_in("suites.md")
     loaded = suite.load(str(write_suite("name: a\nmeasures: [params]\n" + swept))).suite
     names = [*loaded.named, *(setting.name for setting in loaded.settings.cpu)]
     assert len(names) == 4 * 2 + 3 + 3

@@ -19,6 +19,7 @@ from cmx_bench.measures.forward import (
     place,
     refuse_misfit,
 )
+from cmx_bench.models import fast
 from cmx_bench.models.building import build
 from cmx_bench.models.resampling import Resampling
 from cmx_bench.models.weights import load
@@ -53,7 +54,7 @@ def predict_with(
     valid: Sequence[int] | None = None,
 ) -> Predict:  # fmt: skip
     """The same with a module that is there: it is placed as the setting says."""
-    call = call_of(place(module, setting), setting)
+    call = call_of(fast.finished(place(module, setting), model), setting)
     dtype = DTYPES[setting.precision]
     mean, std = (
         torch.tensor([255 * one for one in ones], device=setting.device, dtype=dtype)

@@ -17,6 +17,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, message_of
 from cmx_bench.measures import compiled
 from cmx_bench.measures.normalising import normalise
+from cmx_bench.models import fast
 from cmx_bench.models.building import build
 from cmx_bench.models.tensors import convert
 
@@ -122,20 +123,23 @@ def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
     return call
 
 
-def forward_of(module: nn.Module, setting: Setting) -> Forward:
+def forward_of(module: nn.Module, setting: Setting, optimise: bool = False) -> Forward:
     """One forward pass of a placed module with initial weights on a batch of the setting.
 
-    Its BatchNorm layers get the statistics of that batch: see `normalising`.
+    Its BatchNorm layers get the statistics of that batch: see `normalising`. Then it is
+    folded, where that is asked: see `models.fast`.
     """
     batch = images(setting)
     eager = call_of(module, replace(setting, compile="none"))
     normalise(module, partial(eager, batch))
-    return partial(call_of(module, setting), batch)
+    ready = fast.optimised(module) if optimise else module
+    return partial(call_of(ready, setting), batch)
 
 
 def prepare(model: Model, setting: Setting) -> Forward:
     """Builds `model` with initial weights and makes it ready: call the result to run one batch."""
-    return forward_of(place(build(model, setting.image_size), setting), setting)
+    module = place(build(model, setting.image_size), setting)
+    return forward_of(module, setting, model.optimised)
 
 
 # Libraries that allocate beside torch's own allocator fail in their own words: cuBLAS also where

@@ -9,7 +9,7 @@ import torch
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Samples
 from cmx_bench.measures.forward import place
-from cmx_bench.models import weights
+from cmx_bench.models import fast, weights
 from cmx_bench.models.building import build
 
 
@@ -20,7 +20,7 @@ def measure(model: Model, setting: Setting) -> Samples:
     begin = time.perf_counter()
     module = build(model, setting.image_size)
     weights.load(module, model, setting.image_size)
-    place(module, setting)
+    fast.finished(place(module, setting), model)
     if setting.kind == "cuda":
         torch.cuda.synchronize(setting.device)
     return {"load_time": [time.perf_counter() - begin]}

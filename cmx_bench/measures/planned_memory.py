@@ -12,6 +12,7 @@ from cmx_bench.errors import CmxError, CountError, first_line
 from cmx_bench.measures import Samples
 from cmx_bench.measures.forward import AUTOCAST, DTYPES
 from cmx_bench.measures.live_bytes import planned_peak
+from cmx_bench.models import fast
 from cmx_bench.models.building import build
 
 _NO_VALUE = (DataDependentOutputException, DynamicOutputShapeException)
@@ -21,7 +22,7 @@ def measure(model: Model, setting: Setting) -> Samples:
     """Bytes of weights, input and intermediates alive at once, for a batch of the setting."""
     with _on_shapes(setting.batch_size):
         planned = planned_peak(
-            lambda: build(model, setting.image_size),
+            lambda: fast.finished(build(model, setting.image_size), model),
             (setting.batch_size, 3, setting.image_size, setting.image_size),
             DTYPES[setting.precision],
             AUTOCAST[setting.kind] if setting.precision == "autocast" else None,

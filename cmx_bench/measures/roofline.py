@@ -57,7 +57,7 @@ def measure(model: Model, setting: Setting) -> Watched:
     macs = macs_by_kind(lambda: build(model, size), size, model.counted_by)
     compute, bandwidth = compute_peak(setting), bandwidth_peak(setting)
     module = place(build(model, size), setting)
-    forward = forward_of(module, setting)
+    forward = forward_of(module, setting, model.optimised)
     forward()  # allocates, and lets cuDNN try its algorithms
     passes = [_timed(forward, module, setting) for _ in range(PASSES)]
     batch = sum(macs.values()) * setting.batch_size

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.errors import ModelError
+from cmx_bench.errors import ModelError, SkipError
 from cmx_bench.measures.forward import (
     AUTOCAST,
     images,
@@ -53,7 +53,14 @@ def prepare(model: Model, setting: Setting) -> Step:
     In fp32, tf32 and bf16 parameters are what the setting says, and all is computed in that. fp16
     and autocast keep parameters and gradients in fp32 and compute under autocast: in fp16 or, for
     autocast on a CPU, in bf16. In fp16 the loss is scaled, so that gradients do not vanish.
+
+    Raises:
+        ModelError: it has no parameters to train.
+        SkipError: it is optimised, which is for inference.
     """
+    if model.optimised:
+        raise SkipError("an optimised model is trained as the plain one, and folded afterwards: "
+                        "measure the plain one")  # fmt: skip
     reduced = torch.float16 if setting.precision == "fp16" else AUTOCAST[setting.kind]
     mixed = setting.precision in ("fp16", "autocast")
     stored = replace(setting, precision="fp32") if mixed else setting

@@ -185,7 +185,8 @@ def _resolve(
         folder = suite_file.document.path.parent
         named = given.get(model.name) or _weights(model, folder, allow_import)
         weights_named = None if named is None else str(named)
-        return replace(model, weights=weights_named, resample=entry.resample)
+        optimised = entry.is_optimised
+        return replace(model, weights=weights_named, resample=entry.resample, optimised=optimised)
     except SuiteError as error:
         raise suite_file.document.error(location, f"{entry.name}: {error}") from None
     except (ModelError, PlanError) as error:
@@ -200,7 +201,7 @@ def _source(entry: ModelEntry, num_classes: int, allow_import: bool) -> Model:
                 f"add --allow-import if you trust this suite"
             )
         return model_of(entry, num_classes)
-    label = entry.label or entry.name
+    label = entry.label or (f"{entry.name}, optimised" if entry.is_optimised else entry.name)
     if entry.design is not None:
         family, described = entry.design
         return Model(entry.name, label, entry.family or family, family, "",
@@ -217,6 +218,9 @@ def _source(entry: ModelEntry, num_classes: int, allow_import: bool) -> Model:
             f"unknown model {architecture!r}{nearest(architecture, timm.list_models())} "
             f"(see: cmx-bench list models)"
         )
+    if entry.is_optimised and families.family(architecture) != "convmixer":
+        raise ModelError(f"{entry.name}: {architecture} is no ConvMixer, and nothing else is "
+                         f"optimised; leave optimised out")  # fmt: skip
     arguments.refuse(architecture, entry.args)
     return Model(entry.name, label, entry.family or families.family(architecture), "timm",
                  architecture, entry.args, weights_named, num_classes, recipe=recipe)  # fmt: skip

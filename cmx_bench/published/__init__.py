@@ -130,10 +130,11 @@ def find(model: str, quantity: str, tag: str = "", image_size: int = 224) -> Pub
 
 
 def name_of(model: Model) -> str:
-    """The name under which figures of exactly this model are published, or an empty one."""
+    """The name under which figures of exactly this model are published, or an empty one, as for an
+    optimised model."""
     if model.source == "timm":
-        return "" if model.args else model.target.partition(".")[0]
-    if model.source != "convmixer":
+        return "" if model.args or model.optimised else model.target.partition(".")[0]
+    if model.source != "convmixer" or model.optimised:
         return ""
     # A user's own ConvMixer may be called like the paper's and be another.
     args, name = model.args, model.target or model.name

@@ -38,7 +38,8 @@ _List = Annotated[tuple[_Scalar, ...], Field(min_length=1, max_length=MOST_ITEMS
 
 
 class ConvMixerEntry(Strict):
-    """The paper's four parameters, and what its ablations change: see `models.convmixer`."""
+    """The paper's four parameters, and what its ablations change: see `models.convmixer`. One that
+    is `optimised` is folded, see `models.fast`, which no ablation can be."""
 
     dim: Positive
     depth: Depth
@@ -47,6 +48,14 @@ class ConvMixerEntry(Strict):
     activation: Literal["gelu", "relu"] = "gelu"
     norm: Literal["batch", "layer"] = "batch"
     residual: Literal["depthwise", "both", "none"] = "depthwise"
+    optimised: bool = False
+
+    @model_validator(mode="after")
+    def _optimised_as_published(self) -> ConvMixerEntry:
+        if self.optimised and (self.norm, self.residual) != ("batch", "depthwise"):
+            raise ValueError("optimised goes with norm: batch and residual: depthwise alone, which "
+                             "fold; leave one of them out")  # fmt: skip
+        return self
 
 
 def _stages(layers: str) -> str:
@@ -89,6 +98,7 @@ class ModelEntry(Strict):
     """A model: a timm name alone, or one of `SOURCES` with its arguments.
 
     With `resample`, weights in a file that are of another image size are resampled as timm does.
+    `optimised` is said here of a ConvMixer by its name, and may be said so of any.
     """
 
     name: Name
@@ -104,6 +114,7 @@ class ModelEntry(Strict):
     args: dict[Name, _Scalar | _List] = {}
     weights: File | None = None
     resample: bool = False
+    optimised: bool = False
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelEntry:
@@ -114,6 +125,9 @@ class ModelEntry(Strict):
             raise ValueError(f"python is 'module:callable', got {quoted(self.python)}")
         if self.args and self.design is not None:
             raise ValueError(f"args go with timm and python; a {sources[0]} has its own keys")
+        if self.optimised and (self.args or not {*sources} <= {"timm", "convmixer"}):
+            other = "args" if self.args else sources[0]
+            raise ValueError(f"optimised goes with a ConvMixer as published, and not with {other}")
         return self
 
     @property
@@ -121,8 +135,13 @@ class ModelEntry(Strict):
         """The family and the arguments of a model that is described by what it is made of."""
         for family in FAMILIES:
             if (described := getattr(self, family)) is not None:
-                return family, described.model_dump()
+                return family, described.model_dump(exclude={"optimised"})
         return None
+
+    @property
+    def is_optimised(self) -> bool:
+        """Whether it is an optimised ConvMixer, wherever the entry says so."""
+        return self.optimised or (self.convmixer is not None and self.convmixer.optimised)
 
 
 def _target(value: object) -> object:

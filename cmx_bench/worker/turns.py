@@ -75,7 +75,8 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
         hold(cores)
     compiled.share(f"{model.name}/{setting.key}")
     built = with_extra_layers(build(model, setting.image_size), order["extra_layers"])
-    forward = forwards.forward_of(forwards.place(built, setting), setting)
+    placed = forwards.place(built, setting)
+    forward = forwards.forward_of(placed, setting, model.optimised)
     look = look_for(setting)
     look()  # what it does once must not let a GPU cool down between warm-up and first turn
     passes = warm_up(forward, setting.device, _WARM_UP_SECONDS)
@@ -139,8 +140,7 @@ def _measured(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[
 def _pass_once(model: Model, setting: Setting) -> None:
     """As `_time` does, but eagerly: what is compiled runs no code of the model's."""
     eager = replace(setting, compile="none")
-    forward = forwards.forward_of(forwards.place(build(model, setting.image_size), eager), eager)
-    elapsed(forward, 1, setting.device)
+    elapsed(forwards.prepare(model, eager), 1, setting.device)
 
 
 def with_extra_layers(model: nn.Module, layers: int) -> nn.Module:

@@ -19,6 +19,7 @@ from cmx_bench.cell import Model, Precision, Setting
 from cmx_bench.errors import CountError, ModelError
 from cmx_bench.measures import training_step
 from cmx_bench.measures.forward import forward_of, logits_of, place
+from cmx_bench.models.convmixer import ConvMixer
 
 LOGITS, OTHER = torch.arange(20.0).view(2, 10), torch.zeros(2, 10)
 SETTING = Setting("s", "cpu", "fp32", "nhwc", "none", 4, 8)
@@ -201,3 +202,19 @@ def test_accuracy_takes_the_logits() -> None:
     predict = predict_with(Out(), model, SETTING, seen)
     classes, _ = predict(torch.full((2, 3, 8, 8), 255, dtype=torch.uint8))
     assert classes.tolist() == [[9, 8, 7, 6, 5]] * 2
+
+
+def test_an_optimised_model_is_evaluated_with_the_weights_of_the_plain_one() -> None:
+    """In a layout that is not its own, and without a change of the plain one, which may train."""
+    torch.manual_seed(0)
+    module = ConvMixer(32, 2, kernel_size=9, num_classes=10).eval()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    seen = Preprocessing(Geometry(56, 1.0, "center", "bicubic"), (0, 0, 0), (1, 1, 1))
+    plain = Model("m", "M", "convmixer", "convmixer", "", num_classes=10)
+    pixels = torch.randint(256, (9, 3, 56, 56), dtype=torch.uint8)
+    classes, scores = predict_with(module, plain, SETTING, seen)(pixels)
+    fast = predict_with(module, replace(plain, optimised=True), SETTING, seen)(pixels)
+    assert torch.equal(fast[0], classes)
+    torch.testing.assert_close(fast[1], scores, rtol=1e-4, atol=1e-5)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert all(parameter.requires_grad for parameter in module.parameters())

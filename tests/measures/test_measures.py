@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torch._inductor.exc import InductorError
 
 from cmx_bench import measures
@@ -19,13 +20,16 @@ from cmx_bench.errors import SkipError
 from cmx_bench.measures import MEASURES, forward, latency, memory, throughput, timing
 from cmx_bench.measures.forward import Forward
 from cmx_bench.metrics import METRICS, first_of
+from cmx_bench.models import fast
 from cmx_bench.models.building import build
+from cmx_bench.models.fast import optimised
 from cmx_bench.worker import local
 
 MODEL = Model(
     "m", "M", "convmixer", "convmixer", "",
     {"dim": 16, "depth": 2, "kernel_size": 5, "patch_size": 7}, num_classes=10,
 )  # fmt: skip
+OPTIMISED = replace(MODEL, optimised=True)
 CPU = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 56)
 
 
@@ -107,6 +111,32 @@ def test_flags_are_set_both_ways(precision: Precision, name: str) -> None:
     assert torch.backends.cuda.matmul.allow_tf32 == on
     assert torch.backends.cudnn.allow_tf32 == on
     assert torch.get_float32_matmul_precision() == ("high" if on else "highest")
+
+
+def test_an_optimised_model_is_timed_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    folded: list[nn.Module] = []
+
+    def fold(module: nn.Module) -> nn.Module:
+        folded.append(optimised(module))
+        return folded[-1]
+
+    monkeypatch.setattr(fast, "optimised", fold)
+    outputs = []
+    for model in (MODEL, OPTIMISED):
+        torch.manual_seed(0)
+        outputs.append(forward.prepare(model, CPU)())
+    torch.testing.assert_close(*outputs, rtol=1e-4, atol=1e-5)
+    assert [type(module) for module in folded] == [fast.FastConvMixer]
+
+
+def test_an_optimised_model_plans_and_loads_the_folded_one_and_does_not_train() -> None:
+    planned, less = (measure("planned_memory", model)["planned_memory"] for model in
+                     (MODEL, OPTIMISED))  # fmt: skip
+    assert less[0] < planned[0]
+    assert measure("load_time", OPTIMISED)["load_time"][0] > 0
+    for name in ("train_throughput", "train_memory"):
+        with pytest.raises(SkipError, match="trained as the plain one"):
+            measure(name, OPTIMISED)
 
 
 def test_a_models_own_flags_do_not_last() -> None:

@@ -41,6 +41,33 @@ def test_names_with_tags_and_published_convmixers(write_suite: Write, cpu: dict[
     assert (mixer.source, mixer.activation, mixer.weights) == ("convmixer", "ReLU", "in1k")
 
 
+OPTIMISED = TINY.replace(
+    "{name: net, timm: resnet10t}",
+    "{name: convmixer_768_32, optimised: true}\n"
+    "  - {name: t, label: T, timm: convmixer_768_32, optimised: true}\n"
+    "  - {name: own, convmixer: {dim: 8, depth: [1, 2], optimised: true}}",
+)
+
+
+def test_convmixers_are_optimised_by_their_names_or_by_their_keys(
+    write_suite: Write, cpu: dict[str, Any]
+) -> None:
+    plain, *models = made(write_suite(OPTIMISED), cpu).models
+    assert not plain.optimised
+    assert all(model.optimised for model in models)
+    assert [model.source for model in models] == ["convmixer", "timm", "convmixer", "convmixer"]
+    assert [model.label for model in models] == [
+        "convmixer_768_32, optimised", "T", "own-depth1, optimised", "own-depth2, optimised",
+    ]  # fmt: skip
+    assert not any("optimised" in model.args for model in models)
+
+
+def test_nothing_else_is_optimised(write_suite: Write, cpu: dict[str, Any]) -> None:
+    text = TINY.replace("timm: resnet10t", "timm: resnet10t, optimised: true")
+    with pytest.raises(SuiteError, match="net: resnet10t is no ConvMixer, and nothing else is opt"):
+        made(write_suite(text), cpu)
+
+
 MATCH = TINY.replace(
     "{name: net, timm: resnet10t}", "{match: X, families: [deit, resnet], within: 2%}"
 )

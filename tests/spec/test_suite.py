@@ -117,6 +117,22 @@ def test_a_match_is_an_entry(write_suite: Callable[[str], Path]) -> None:
 
 NET = "{name: net, timm: resnet10t}"
 MISTAKES = [
+    (
+        "dim: 8, depth: 2",
+        "dim: 8, depth: 2, norm: layer, optimised: true",
+        "optimised goes with norm: batch and residual: depthwise alone, which fold; leave one",
+    ),
+    (
+        "timm: resnet10t",
+        "resnet: {layers: 1-1-1-1}, optimised: true",
+        "optimised goes with a ConvMixer as published, and not with resnet",
+    ),
+    (
+        "timm: resnet10t",
+        "timm: convmixer_768_32, args: {drop_rate: 0.1}, optimised: true",
+        "optimised goes with a ConvMixer as published, and not with args",
+    ),
+    ("timm: resnet10t", "timm: resnet10t, optimised: 1", "optimised: expected true or false"),
     ("depth: 2", "depht: 2", "3:63: unknown key 'depht', did you mean 'depth'? (known: dim, depth"),
     ("measures", "mesures", "5:1: unknown key 'mesures', did you mean 'measures'?"),
     ("cpu: [", "gpu: [", "8:3: unknown key 'gpu', did you mean 'cpu'? (known: cuda, cpu)"),

@@ -233,4 +233,5 @@ def _changes(
 
 
 def _description(model: Model) -> tuple[object, ...]:
-    return (model.source, model.target, dict(model.args), model.weights, model.num_classes)
+    built = (model.source, model.target, dict(model.args), model.optimised)
+    return (*built, model.weights, model.num_classes)

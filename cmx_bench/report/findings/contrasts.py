@@ -54,7 +54,7 @@ def _times_as_fast(seen: View, other: Side) -> Iterator[tuple[str, Span]]:
 
 
 def _built(model: Model) -> tuple[object, ...]:
-    return model.source, model.target, dict(model.args), model.num_classes
+    return model.source, model.target, dict(model.args), model.num_classes, model.optimised
 
 
 def _contrast(seen: View, base: str, other: str, spans: Mapping[str, Span]) -> Finding:

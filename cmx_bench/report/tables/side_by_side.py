@@ -180,7 +180,8 @@ def _built(model: Model) -> object:
     """What a network is made of: another one may have the same name; its label and weights say
     nothing of that."""
     arguments = tuple(sorted(model.args.items()))
-    return model.name, model.source, model.target, arguments, model.num_classes
+    built = (model.source, model.target, arguments, model.optimised)
+    return (model.name, *built, model.num_classes)
 
 
 # --- runs -----------------------------------------------------------------------------------------
