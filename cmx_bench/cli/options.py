@@ -53,6 +53,21 @@ Replicate = Annotated[
                                        "from 0: a part of a run, for merge.",
                  metavar="N", show_default="all"),
 ]  # fmt: skip
+Slurm = Annotated[
+    Path | None,
+    typer.Option(help="Write a job array of Slurm that measures all of it into FOLDER, new or "
+                      "empty.", metavar="FOLDER"),
+]  # fmt: skip
+Chunk = Annotated[
+    str | None,
+    typer.Option(help="The longest time of a job of the array, by the estimate.",
+                 show_default="30m"),
+]  # fmt: skip
+SlurmOptions = Annotated[
+    list[str] | None,
+    typer.Option("--slurm-option", help="An option of sbatch for the jobs, such as partition=gpu; "
+                                        "may be repeated.", metavar="NAME[=VALUE]"),
+]  # fmt: skip
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Executor = Annotated[
     str,

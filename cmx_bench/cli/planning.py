@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cmx_bench import units
-from cmx_bench.cli import engines
+from cmx_bench.cli import arrays, engines
 from cmx_bench.cli.options import (
     Address,
     AllowImport,
     AllowMissing,
     Budget,
     Cache,
+    Chunk,
     Data,
     Device,
     Executor,
@@ -21,13 +22,17 @@ from cmx_bench.cli.options import (
     Processes,
     Quick,
     Replicate,
+    Slurm,
+    SlurmOptions,
     Spread,
     SuiteOrModels,
     Thumbnails,
     Weights,
+    seconds_of,
 )
 from cmx_bench.cli.requests import Request, budget_of, times_of
 from cmx_bench.cli.telling import note, say, say_rows
+from cmx_bench.errors import CmxError
 from cmx_bench.measures import MEASURES
 
 if TYPE_CHECKING:
@@ -53,6 +58,9 @@ def plan(
     thumbnails: Thumbnails = False,
     quick: Quick = False,
     allow_import: AllowImport = False,
+    slurm: Slurm = None,
+    chunk: Chunk = None,
+    slurm_option: SlurmOptions = None,
 ) -> None:
     """List the cells that `run` with these options measures, and estimate the time."""
     from cmx_bench.execute import remaining
@@ -64,6 +72,13 @@ def plan(
         suite, model or (), device, only or (), allow_import, data or (), weights or (),
         allow_missing, cache, processes, thumbnails, quick, replicate,
     )  # fmt: skip
+    if slurm is not None:
+        other = None if executor == "local" else executor
+        arrays.refuse_other(request, budget=budget, spread=spread, executor=other, address=address)
+        arrays.write_array(request, slurm, seconds_of("--chunk", chunk), slurm_option or ())
+        return
+    if chunk is not None or slurm_option:
+        raise CmxError("--chunk and --slurm-option: are of a job array; add --slurm FOLDER")
     with engines.chosen(executor, address) as engine:
         planned = engine.plan_of(request)
         resources = engine.resources(planned)

@@ -40,6 +40,23 @@ class Request:
         """Whether what is asked for may import code: without a suite all of it is the user's."""
         return self.allow_import or self.suite is None
 
+    def words(self, device: str) -> list[str]:
+        """How a command that measures the same on such a device names it, whatever cells it
+        chooses."""
+        options = {
+            "--model": self.models, "--data": self.data, "--weights": self.weights,
+        }  # fmt: skip
+        return [
+            *([] if self.suite is None else [self.suite]),
+            *(f"{name}={value}" for name, values in options.items() for value in values),
+            f"--device={device}",
+            *([f"--allow-missing={self.allow_missing}"] if self.allow_missing else []),
+            *([f"--processes={self.processes}"] if self.processes > 1 else []),
+            *["--cache"] * self.cache,
+            *["--thumbnails"] * self.thumbnails,
+            *["--allow-import"] * self.allow_import,
+        ]
+
 
 def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False) -> Plan:
     """The plan of a suite for this machine, made by another process.

@@ -1,0 +1,110 @@
+"""A plan divided into parts that are runs of their own: cells of one replicate that fit into a
+time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from cmx_bench import units
+from cmx_bench.cell import Cell
+from cmx_bench.errors import PlanError
+from cmx_bench.measures import MEASURES
+from cmx_bench.plan import Plan, replicates_of
+
+# Cells of one setting, or of one training: they belong into one part where they fit.
+_Group: TypeAlias = list[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One replicate of the cells that the globs `only` choose, and the seconds that their run takes
+    by the plan's estimates."""
+
+    replicate: int
+    only: tuple[str, ...]
+    seconds: float
+
+
+def divide(first: Plan, most: float, besides: float) -> list[Chunk]:
+    """The parts that make the whole together, each replicate of each cell in exactly one.
+
+    Models are measured side by side: a part has all models of a setting where they fit, and all
+    measures of a model in a setting otherwise. An evaluation is not divided, for its models share
+    the images that are read; nor is a training, and on a CPU all models are trained together.
+
+    Args:
+        first: the plan of replicate 0, the one that every cell has.
+        most: the seconds that a part takes at most; longer ones cannot be divided.
+        besides: the seconds that a run takes beside its cells.
+
+    Raises:
+        PlanError: that leaves no time for cells.
+    """
+    if most <= besides:
+        raise PlanError(f"--chunk: a job takes {units.duration(besides)} beside its cells; give it "
+                        f"more than {units.duration(most)}")  # fmt: skip
+    suite, task = first.suite_file.suite, first.evaluation
+    counts = {cell.key: replicates_of(cell, suite.replicates, task) for cell in first.cells}
+    return [
+        Chunk(replicate, tuple(_globs(first, cells)), besides + _seconds(first, cells))
+        for replicate in range(max(counts.values()))
+        for cells in _packed(
+            first, [cell for cell in first.cells if replicate < counts[cell.key]], most - besides
+        )
+    ]
+
+
+def _packed(plan: Plan, cells: Sequence[Cell], room: float) -> list[list[Cell]]:
+    """Cells of one replicate in parts of at most `room` seconds, where they can be divided."""
+    parts: list[list[Cell]] = []
+    left = 0.0
+    for group in _groups(plan, cells):
+        divided = _seconds(plan, group) > room and not MEASURES[group[0].measure].together
+        for piece in _by_model(group) if divided else [group]:
+            seconds = _seconds(plan, piece)
+            if not parts or seconds > left:
+                parts.append([])
+                left = room
+            parts[-1] += piece
+            left -= seconds
+    return parts
+
+
+def _groups(plan: Plan, cells: Sequence[Cell]) -> list[_Group]:
+    """Cells of one setting that are sampled; those evaluated together; those trained together, for
+    settings of one image size share the weights."""
+    groups: defaultdict[tuple[object, ...], _Group] = defaultdict(list)
+    for cell in cells:
+        together, task = MEASURES[cell.measure].together, plan.evaluation
+        if together and task is not None and task.trains(cell.model):
+            alone = "" if cell.setting.kind == "cpu" else cell.model.name
+            groups["trained", task.asked.shared_size(cell.setting), alone].append(cell)
+        else:
+            groups[together, cell.setting_key].append(cell)
+    return list(groups.values())
+
+
+def _by_model(group: _Group) -> list[_Group]:
+    models: defaultdict[str, _Group] = defaultdict(list)
+    for cell in group:
+        models[cell.model.name].append(cell)
+    return list(models.values())
+
+
+def _seconds(plan: Plan, cells: Sequence[Cell]) -> float:
+    return sum(plan.estimates[cell.key] for cell in cells)
+
+
+def _globs(plan: Plan, cells: Sequence[Cell]) -> Iterator[str]:
+    """What chooses these cells of the plan's: one glob for all models of a setting."""
+    groups: defaultdict[tuple[str, str], _Group] = defaultdict(list)
+    for cell in cells:
+        groups[cell.measure, cell.setting_key].append(cell)
+    for (measure, setting), group in groups.items():
+        if len(group) == len(plan.models):
+            yield f"*/{measure}/{setting}"
+        else:
+            yield from (cell.key for cell in group)
