@@ -17,7 +17,7 @@ from cmx_bench.cell import Cell
 from cmx_bench.execute import remaining
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan
-from cmx_bench.results import disturbance, records
+from cmx_bench.results import collector, disturbance, records
 from cmx_bench.results.records import Record
 
 
@@ -175,6 +175,7 @@ class Outlook:
 
     # --- what is kept up --------------------------------------------------------------------------
 
+    @collector.paused()
     def _judge_all(self) -> None:
         self._fast = disturbance.fast_probes(self.records)
         self._sums: defaultdict[str, _Sums] = defaultdict(_Sums)

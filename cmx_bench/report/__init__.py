@@ -5,9 +5,7 @@ Nothing here imports torch, and what is slow to import is imported by the format
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cmx_bench.present import drawing
@@ -16,7 +14,7 @@ from cmx_bench.present.drawing.theme import StyleName
 from cmx_bench.report import exports
 from cmx_bench.report.formats import RENDERERS as RENDERERS
 from cmx_bench.report.formats import Subject, files, html, stem
-from cmx_bench.results import records
+from cmx_bench.results import collector, records
 from cmx_bench.results.loading import read as read
 from cmx_bench.results.nouns import Report
 
@@ -51,7 +49,7 @@ def save(subject: Subject, folder: Path, copies: StyleName | None = None) -> Pat
     Raises:
         RecordsError: the folder cannot be made or written.
     """
-    with _collector_paused():
+    with collector.paused():
         rendered = files(subject, drawing.copies_in(copies))
     rooms = {name.partition("/")[0] for name in rendered if "/" in name}
     records.write_rendered(folder, sorted(rooms), rendered)
@@ -72,19 +70,7 @@ def files_of_site(run: Report, home: str) -> dict[str, str | bytes]:
     Args:
         home: leads from the page to the site's folder: `../../`.
     """
-    with _collector_paused():
+    with collector.paused():
         written = {name: make(run) for name, make in _OF_SITE.items()}
         page = html(run, Site(home, run.run.suite, tuple(written)))
     return {**written, "report.html": page}
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Importing and drawing make many objects and little garbage: the search took 0.4 of 4 s."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -154,7 +154,8 @@ def _as_written(told: Mapping[str, Any], check: Callable[[object], object]) -> M
     Numbers that JSON does not have are refused where nobody knows the key too.
     """
     check(told)
-    json.dumps(told, allow_nan=False)
+    if told:
+        json.dumps(told, allow_nan=False)
     return told
 
 

@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 from cmx_bench.measures import conditions
 from cmx_bench.metrics import first_of
+from cmx_bench.results import collector
 from cmx_bench.results.records import Record
 
 # With fewer undisturbed processes, the disturbed count too: an interval needs three.
 FEWEST_UNDISTURBED = 3
 
 
+@collector.paused()
 def judged_together(records: Sequence[Record]) -> list[Record]:
     """The records, the blocks of each judged anew: causes by the fast probes of its setting, times
     by the calm blocks of its cell where it has too few of its own.

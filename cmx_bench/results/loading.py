@@ -10,7 +10,7 @@ from pathlib import Path
 from pandas import DataFrame
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import agreement, embedded, frame, records
+from cmx_bench.results import agreement, collector, embedded, frame, records
 from cmx_bench.results.executions import executions
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.public import public
@@ -18,6 +18,7 @@ from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 
+@collector.paused()
 def read(path: Path) -> Report:
     """What a run's folder has to say, or the raw samples inside its page.
 
@@ -33,6 +34,7 @@ def read(path: Path) -> Report:
     )
 
 
+@collector.paused()
 def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> DataFrame:
     """The samples of one run or of several: a row a sample, in base units.
 

@@ -23,6 +23,7 @@ from pydantic import Field, TypeAdapter
 
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError, SuiteError
+from cmx_bench.results import collector
 from cmx_bench.results.contradictions import (
     is_tried_again,
     refuse_in_record,
@@ -44,6 +45,8 @@ from cmx_bench.spec import command, disk
 from cmx_bench.spec.claims import Claim
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from cmx_bench.models.importing import Origin
 
 SCHEMA = 3
@@ -250,6 +253,7 @@ def read(folder: Path) -> list[Record]:
     return _in_order(_lines(path), lambda number: f"{path}:{number}", run)
 
 
+@collector.paused()
 def _in_order(
     texts: Iterable[str | bytes], where: Callable[[int], str], run: Run | None
 ) -> list[Record]:
@@ -451,21 +455,26 @@ def content_hash(run: Run, found: Iterable[Record]) -> str:
 
     What holds its default counts as absent: fields of a later schema change no earlier hash.
     """
-    content = [_canonical(run), *(_canonical(record) for record in found)]
+    content = [_canonical(run), *map(_told, found)]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _canonical(value: object) -> object:
-    if dataclasses.is_dataclass(value):
-        return {
-            one.name: _canonical(mine)
-            for one in dataclasses.fields(value)
-            if one.name != "schema" and (mine := getattr(value, one.name)) != _default(one)
-        }
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: _canonical(mine) for name, mine in _told(value).items()}
     if isinstance(value, Mapping):
         return {key: _canonical(one) for key, one in value.items()}
     return [_canonical(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _told(noun: DataclassInstance) -> dict[str, object]:
+    """The fields that do not hold their defaults. Those of a record are JSON as they are."""
+    return {
+        one.name: mine
+        for one in dataclasses.fields(noun)
+        if one.name != "schema" and (mine := getattr(noun, one.name)) != _default(one)
+    }
 
 
 def _default(one: dataclasses.Field[Any]) -> object:

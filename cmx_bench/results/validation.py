@@ -96,7 +96,9 @@ def checked(adapter: TypeAdapter[_Value], text: str | bytes) -> _Value:
 
 def _parsed(text: str | bytes) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant)
+        if isinstance(text, bytes):
+            text = text.decode(json.detect_encoding(text), "surrogatepass")
+        return _DECODER.decode(text)
     except RecursionError:
         raise DamageError((), "is not valid JSON: nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -117,6 +119,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(text: str) -> None:
     raise DamageError((), f"is not valid JSON: {text} is no number")
+
+
+# Made once: `json.loads` makes one for each text.
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse_constant)
 
 
 # --- the words of an error ------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
+from typing import Any, NamedTuple
 
-from pandas import DataFrame, concat, isna
+from pandas import DataFrame, isna
 from pandas.api.types import is_numeric_dtype
 
 from cmx_bench.present.drawing.theme import STYLES
@@ -130,38 +131,49 @@ def points(over: str, quantity: Quantity, chosen: Selection) -> DataFrame:
     ).astype({"y": float, "low": float, "high": float, "disturbed": bool})
     rows[["y", "low", "high"]] /= quantity.unit
     rows = rows.join(chosen.models[["label", "family"]], "model").rename(columns={"label": "name"})
-    lines = (_of_settings if of_settings(over) else _of_models)(over, rows, chosen)
-    empty = rows[:0].assign(x=[], line=[], label=[])
-    every = concat([empty, *map(_ended, lines)]).set_index("model")
-    return every.assign(tick=[f"{worded(over).capitalize()} {x:,.10g}" for x in every["x"]])
+    if of_settings(over):
+        rows["x"] = [float(number(over, key) or 0) for key in rows["setting"]]
+        labels = chosen.models["label"].astype(str)
+        lines = DataFrame({"line": labels.index.astype(str), "label": labels})
+        curves = rows.join(lines, "model", how="inner")
+    else:
+        curves = rows.join(_lines(over, chosen), "model", how="inner")
+        curves = curves.drop_duplicates(["line", "x"])
+    curves = _ordered(curves, chosen).set_index("model")
+    return curves.assign(tick=[f"{worded(over).capitalize()} {x:,.10g}" for x in curves["x"]])
 
 
-def _ended(curve: DataFrame) -> DataFrame:
-    return curve.assign(label=curve["label"].where(curve["x"] == curve["x"].max(), ""))
+def _lines(over: str, chosen: Selection) -> DataFrame:
+    """For models that differ in nothing but an argument: its value `x`, and the `line` that they
+    are on, by name."""
+    rows = [
+        (name, x, next(iter(line.values)), line.label)
+        for line in _series(over, chosen.models)
+        for name, x in line.values.items()
+    ]
+    return DataFrame(rows, columns=["model", "x", "line", "label"]).set_index("model")
 
 
-def _of_settings(over: str, rows: DataFrame, chosen: Selection) -> Iterator[DataFrame]:
-    """A line for each model, over what the keys of settings tell."""
-    values = [float(number(over, key) or 0) for key in rows["setting"]]
-    rows = rows.assign(x=values).sort_values("x", kind="stable")
-    for model, label in zip(chosen.models.index, chosen.models["label"], strict=True):
-        curve = rows[rows["model"] == model]
-        if len(curve) >= FEWEST:
-            yield curve.assign(line=str(model), label=str(label))
+def _ordered(curves: DataFrame, chosen: Selection) -> DataFrame:
+    """Line after line, without those that have too few points; the last point of each has its
+    label."""
+    of_line = curves.groupby("line", sort=False)["x"]
+    curves = curves.assign(
+        place=curves["line"].map({str(name): at for at, name in enumerate(chosen.models.index)}),
+        label=curves["label"].where(curves["x"] == of_line.transform("max"), ""),
+    )[of_line.transform("size") >= FEWEST]
+    return curves.sort_values(["place", "x"], kind="stable").drop(columns="place")
 
 
-def _of_models(over: str, rows: DataFrame, chosen: Selection) -> Iterator[DataFrame]:
-    """A line for models that differ in nothing but an argument."""
-    for label, series in _series(over, chosen.models):
-        values = series[over].rename("x")
-        curve = rows.join(values, "model", how="inner").drop_duplicates("x")
-        if len(curve) >= FEWEST:
-            first = str(series.index[0])
-            yield curve.sort_values("x", kind="stable").assign(line=first, label=label)
+class _Line(NamedTuple):
+    """Models that differ in nothing but a numeric argument: its value, by their names."""
+
+    label: str
+    values: Mapping[str, float]
 
 
-def _series(over: str, models: DataFrame) -> list[tuple[str, DataFrame]]:
-    """Models that differ in nothing but a numeric argument, each group with a name that tells it
+def _series(over: str, models: DataFrame) -> list[_Line]:
+    """Models that differ in nothing but a numeric argument, each group with a label that tells it
     from the others.
 
     Args:
@@ -171,34 +183,44 @@ def _series(over: str, models: DataFrame) -> list[tuple[str, DataFrame]]:
         return []
     others = [column for column in swept_arguments.columns_in(models) if column != over]
     alone = models["architecture"].astype(str) == models.index.astype(str)
-    kind = models["family"].astype(str) + models["architecture"].astype(str).mask(alone, "")
-    there = models.assign(kind=kind).dropna(subset=[over])
+    kinds = models["family"].astype(str) + models["architecture"].astype(str).mask(alone, "")
+    values = {name: list(models[name]) for name in (over, "label", "family", *others)}
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for place, kind in enumerate(kinds):
+        if not isna(values[over][place]):
+            rest = (None if isna(values[name][place]) else values[name][place] for name in others)
+            alike.setdefault((kind, *rest), []).append(place)
     groups = [
-        group
-        for _, group in there.groupby(["kind", *others], sort=False, dropna=False, observed=True)
-        if group[over].nunique() >= FEWEST
+        places for places in alike.values()
+        if len({values[over][place] for place in places}) >= FEWEST
+    ]  # fmt: skip
+    firsts = [{name: column[places[0]] for name, column in values.items()} for places in groups]
+    names = [
+        _common(over, [str(values["label"][place]) for place in places], str(first["family"]))
+        for places, first in zip(groups, firsts, strict=True)
     ]
-    names = [_common(over, group) for group in groups]
-    differing = [name for name in others if len({str(group[name].iloc[0]) for group in groups}) > 1]
+    differing = [name for name in others if len({str(first[name]) for first in firsts}) > 1]
     return [
-        (name if names.count(name) == 1 else ", ".join([name, *_in_words(group, differing)]), group)
-        for name, group in zip(names, groups, strict=True)
+        _Line(
+            name if names.count(name) == 1 else ", ".join([name, *_in_words(first, differing)]),
+            {str(models.index[place]): values[over][place] for place in places},
+        )
+        for name, places, first in zip(names, groups, firsts, strict=True)
     ]
 
 
-def _common(over: str, group: DataFrame) -> str:
-    """What labels of a group begin with, `Small` of `Small k3` and `Small k5`, or its family."""
-    words = [re.split(r"(?<=[\s,_/-])", str(label)) for label in group["label"]]
+def _common(over: str, labels: Sequence[str], family: str) -> str:
+    """What labels begin with, `Small` of `Small k3` and `Small k5`, or their family."""
+    words = [re.split(r"(?<=[\s,_/-])", label) for label in labels]
     alike = takewhile(lambda there: len(set(there)) == 1, zip(*words, strict=False))
     name = "".join(word for word, *_ in alike).rstrip(" ,_/-").removesuffix(f" {named(over)}")
-    family = str(group["family"].iloc[0])
     return name or (STYLES[family].label if family in STYLES else family)
 
 
-def _in_words(group: DataFrame, columns: Sequence[str]) -> Iterator[str]:
-    """`patch 7`, for each argument that the group has and in which groups differ."""
+def _in_words(values: Mapping[str, Any], columns: Sequence[str]) -> Iterator[str]:
+    """`patch 7`, for each argument that a model has and in which groups differ."""
     for column in columns:
-        value = group[column].iloc[0]
+        value = values[column]
         text = value if isinstance(value, str) else "" if isna(value) else f"{value:g}"
         if text:
             yield f"{worded(column).removesuffix(' size')} {text}"
@@ -213,7 +235,7 @@ def shown(over: str, points: DataFrame, chosen: Selection) -> set[str]:
     """The models that have a point, and those that nobody expects one of."""
     if of_settings(over):
         return {*points.index}
-    swept = {name for _, series in _series(over, chosen.models) for name in series.index}
+    swept = {name for line in _series(over, chosen.models) for name in line.values}
     return {*points.index, *(name for name in chosen.models.index if name not in swept)}
 
 

@@ -133,8 +133,6 @@ def _intervals(quantity: Quantity, points: DataFrame) -> Iterator[str]:
 def _in_words(points: DataFrame) -> Iterator[str]:
     """`Small from 93.1 at 3 to 40.2 at 9`."""
     for _, curve in points.groupby("line", sort=False):
-        ends = [
-            f"{units.significant(y, 4)} at {x:,.10g}"
-            for x, y in (curve.iloc[place][["x", "y"]] for place in (0, -1))
-        ]
+        across, up = list(curve["x"]), list(curve["y"])
+        ends = [f"{units.significant(up[at], 4)} at {across[at]:,.10g}" for at in (0, -1)]
         yield f"{curve['label'].iloc[-1]} from {' to '.join(ends)}"
