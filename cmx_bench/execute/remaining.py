@@ -65,8 +65,10 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     missing = least - len(found) if len(found) < least else _repeats(found, least, metric)
     if missing > 0:
         return min(missing, most_processes(plan, cell) - len(found))
+    if precision is None:
+        return 0
     so_far = _estimate(disturbance.counting(found), metric)
-    if precision is None or so_far is None or so_far.within(precision):
+    if so_far is None or so_far.within(precision):
         return 0
     n, width = so_far.n, so_far.relative_half_width
     # An interval shrinks with the square root of the processes it rests on.
@@ -84,8 +86,10 @@ def _repeats(found: Sequence[Record], least: int, metric: str) -> int:
     """
     calm = [record for record in found if not disturbance.disturbed(record)]
     missing = least - len(calm)
+    if missing <= 0:
+        return 0
     together = _estimate(found, metric)
-    if missing <= 0 or (together is not None and together.within(_AGREED)):
+    if together is not None and together.within(_AGREED):
         return 0
     quiet = min(record.elapsed for record in calm or found)
     spent = sum(record.elapsed for record in found[least:])

@@ -125,7 +125,14 @@ def compared(
         rates: images a second of each block, or anything else that falls where it is slowed.
         others: the calm rate of the cell, for a process that has too few calm blocks.
     """
-    reference = calm_rate(calm(rates, blocks)) or others
+    return slowed(rates, blocks, calm_rate(calm(rates, blocks)) or others)
+
+
+def slowed(
+    rates: Sequence[float], blocks: Sequence[Covariates], reference: float | None
+) -> list[Covariates]:
+    """The conditions of blocks, with the `slowdown` of each against a calm rate, where it is
+    known."""
     if reference is None:
         return list(blocks)
     return [

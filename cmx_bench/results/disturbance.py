@@ -50,9 +50,9 @@ def judged_by(fast: Mapping[str, float | None], records: Sequence[Record]) -> li
     calm: defaultdict[str, list[float]] = defaultdict(list)
     for record, taken in zip(records, blocks, strict=True):
         if taken:
-            calm[record.cell] += conditions.calm(taken.rates, taken.conditions)
+            calm[record.cell] += taken.calm
     return [
-        _judged(record, taken, conditions.calm_rate(calm[record.cell])) if taken else record
+        _judged(record, taken, calm[record.cell]) if taken else record
         for record, taken in zip(records, blocks, strict=True)
     ]
 
@@ -82,11 +82,13 @@ def counting(records: Sequence[Record]) -> list[Record]:
 
 
 class _Blocks(NamedTuple):
-    """The blocks of a record, in the order in which they were taken."""
+    """The blocks of a record, in the order in which they were taken, and the rates of the calm
+    ones."""
 
     samples: Mapping[str, list[float]]
     rates: list[float]
     conditions: list[conditions.Covariates]
+    calm: list[float]
 
 
 def _blocks(record: Record, fast: float | None) -> _Blocks | None:
@@ -97,12 +99,15 @@ def _blocks(record: Record, fast: float | None) -> _Blocks | None:
         return None
     taken = {name: in_order(record, name) for name in record.values}
     samples = {name: values for name, (values, flags) in taken.items() if flags == taken[metric][1]}
-    return _Blocks(samples, samples[metric], conditions.read_back(record.covariates, fast))
+    rates, seen = samples[metric], conditions.read_back(record.covariates, fast)
+    return _Blocks(samples, rates, seen, conditions.calm(rates, seen))
 
 
-def _judged(record: Record, blocks: _Blocks, calm: float | None) -> Record:
-    compared = conditions.compared(blocks.rates, blocks.conditions, calm)
-    anew = conditions.judged(blocks.samples, compared)
+def _judged(record: Record, blocks: _Blocks, of_cell: Sequence[float]) -> Record:
+    """The record judged by its own calm blocks or, where these are too few, by its cell's."""
+    reference = conditions.calm_rate(blocks.calm) or conditions.calm_rate(of_cell)
+    slowed = conditions.slowed(blocks.rates, blocks.conditions, reference)
+    anew = conditions.judged(blocks.samples, slowed)
     values = {**record.values, **anew.values}
     return dataclasses.replace(
         record, values=values, covariates=anew.covariates, discarded=anew.discarded

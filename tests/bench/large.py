@@ -85,7 +85,7 @@ def _line(name: str, command: list[str]) -> None:
 
 def _ran(command: list[str]) -> tuple[float, float, str]:
     """The seconds and the largest memory of a process, and what it printed last."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told = process.stdout.read()
@@ -93,7 +93,7 @@ def _ran(command: list[str]) -> tuple[float, float, str]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{command}: ended with {process.returncode}")
-    return time.perf_counter() - begin, used.ru_maxrss / 1024, told.rstrip().rpartition("\n")[2]
+    return time.process_time() - begin, used.ru_maxrss / 1024, told.rstrip().rpartition("\n")[2]
 
 
 def _suite(models: int) -> str:
@@ -130,13 +130,13 @@ def plan(home: Path) -> str:
         made.append(of(request, call)) or made[0]
     )
     made: list[object] = []
-    begin = time.perf_counter()
+    begin = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
         planning.plan(str(home / "suite.yaml"), device="cpu")
-    seconds = time.perf_counter() - begin
-    begin = time.perf_counter()
+    seconds = time.process_time() - begin
+    begin = time.process_time()
     estimates.cost(made[0].models[-1], 28)
-    trial = time.perf_counter() - begin
+    trial = time.process_time() - begin
     (home / "plan").write_bytes(pickle.dumps(made[0]))
     return f"{len(made[0].cells)} cells in {seconds:.2f} s, and {trial:.2f} s to try a model"
 
@@ -178,9 +178,9 @@ def append(home: Path) -> str:
 def load(home: Path) -> str:
     import cmx_bench
 
-    begin = time.perf_counter()
+    begin = time.process_time()
     frame = cmx_bench.load(home / "run")
-    return f"{len(frame)} rows in {time.perf_counter() - begin:.1f} s"
+    return f"{len(frame)} rows in {time.process_time() - begin:.1f} s"
 
 
 class _EnoughError(Exception):
@@ -196,12 +196,12 @@ def _moments(home: Path, wanted: int) -> list[float]:
     moments: list[float] = []
 
     def plan_of(_: object) -> object:
-        moments.append(time.perf_counter())
+        moments.append(time.process_time())
         return planned
 
     def execute(made: Iterable[Round], _: float) -> Iterator[tuple[Job, Outcome]]:
         for job in (job for this in made for job in this.jobs if this.begin(job)):
-            moments.append(time.perf_counter())
+            moments.append(time.process_time())
             if len(moments) > wanted:
                 raise _EnoughError
             record = _record(job.cell, job.replicate, rng, known)
