@@ -65,10 +65,8 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     missing = least - len(found) if len(found) < least else _repeats(found, least, metric)
     if missing > 0:
         return min(missing, most_processes(plan, cell) - len(found))
-    if precision is None:
-        return 0
-    so_far = _estimate(disturbance.counting(found), metric)
-    if so_far is None or so_far.within(precision):
+    so_far = None if precision is None else _estimate(disturbance.counting(found), metric)
+    if precision is None or so_far is None or so_far.within(precision):
         return 0
     n, width = so_far.n, so_far.relative_half_width
     # An interval shrinks with the square root of the processes it rests on.

@@ -158,6 +158,14 @@ class Report:
         """Whether top-1 was measured on what published figures are of, by the data set's name."""
         return frame.on_imagenet(self.run)
 
+    @cached_property
+    def has_top1(self) -> bool:
+        """Whether any model was evaluated, or failed to be."""
+        return any(
+            metric == "top1" and result.status in ("ok", "failed")
+            for (*_, metric), result in self.results.items()
+        )
+
     def metrics(self) -> list[Metric]:
         """The metrics that the run has results of, in the order of `METRICS`."""
         present = {metric for _, _, metric in self.results}

@@ -37,7 +37,7 @@ from cmx_bench.spec.schema import (
     validated,
     written_as,
 )
-from cmx_bench.spec.settings import USUAL, Settings
+from cmx_bench.spec.settings import USUAL, CpuSetting, CudaSetting, Settings
 
 # A run may not be endless.
 MOST_CELLS = 100_000
@@ -140,12 +140,17 @@ class Suite(Strict):
 
     @model_validator(mode="after")
     def _not_too_many_cells(self) -> Suite:
-        settings = max(len(self.settings.cuda), len(self.settings.cpu))
-        cells = self.size * len(self.measures) * settings
+        cells = max(self._cells(self.settings.cuda), self._cells(self.settings.cpu))
         if cells > MOST_CELLS:
             raise ValueError(f"its models, measures and settings make {cells:,} cells; at most "
                              f"{MOST_CELLS:,} are measured in one run")  # fmt: skip
         return self
+
+    def _cells(self, settings: Sequence[CudaSetting | CpuSetting]) -> int:
+        """How many its models make in settings: those of one image size share what is exact."""
+        sizes = len({setting.image_size for setting in settings})
+        scopes = [MEASURES[name].scope for name in self.measures if name in MEASURES]
+        return self.size * sum(sizes if of == "resolution" else len(settings) for of in scopes)
 
     @property
     def size(self) -> int:

@@ -292,3 +292,22 @@ def test_shipped_suites_load(name: str) -> None:
     loaded = suite.load(name)
     assert loaded.suite.name == name
     assert loaded.suite.title
+
+
+@pytest.mark.parametrize(("models", "cells"), [(980, None), (981, "100,062")])
+def test_cells_that_settings_share_are_counted_once(
+    write_suite: Callable[[str], Path], models: int, cells: str | None
+) -> None:
+    """20 settings of one image size: 5 measures of each, and params and macs once a model."""
+    dims, batches = list(range(1, models + 1)), list(range(1, 21))
+    text = (
+        "name: large\n"
+        f"models: [{{name: 'm{{dim}}', convmixer: {{dim: {dims}, depth: 1}}}}]\n"
+        "measures: [params, macs, throughput, latency, memory, energy, load_time]\n"
+        f"settings: {{cpu: [{{name: 'b{{batch_size}}', batch_size: {batches}}}]}}\n"
+    )
+    if cells is None:
+        assert len(suite.load(str(write_suite(text))).suite.models) == models
+        return
+    with pytest.raises(SuiteError, match=f"make {cells} cells; at most 100,000"):
+        suite.load(str(write_suite(text)))

@@ -70,7 +70,7 @@ def table_one(report: Report, setting: Setting) -> Table:
                 "Published by timm for the named weights at 224 × 224", published),
          map(entries.printed, timm, tags)),
     ])  # fmt: skip
-    absent = ["epochs_here"] * (not report.run.trains) + ["top1"] * (not _has_top1(report))
+    absent = ["epochs_here"] * (not report.run.trains) + ["top1"] * (not report.has_top1)
     columns = [column for column in cells if column.key not in absent]
     rows = list(zip(*(cells[column] for column in columns), strict=True))
     title, remarks = f"Table 1 · {setting.name} ({setting.key})", _remarks(report, setting, rows)
@@ -110,13 +110,13 @@ def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]])
         "It cannot be compared with the throughput measured here."
     )
     yield "A value without ± is exact, or it comes from one process."
-    if _has_top1(report) and report.over_seeds:
+    if report.has_top1 and report.over_seeds:
         yield (
             "Top-1 is the mean over the seeds, and n is their number. ± covers both Student's t "
             "over the seeds and Wilson's interval over the images."
         )
     given = ", ".join(model.label for model in report.run.with_weights)
-    if _has_top1(report) and report.run.trains and given:
+    if report.has_top1 and report.run.trains and given:
         yield plain(f"{given} came with weights. The other models were trained in this run.")
     yield from best.remarks(rows)
     yield (
@@ -128,15 +128,8 @@ def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]])
             f"Where ± was wider than {units.percent(report.run.precision)}, processes beyond the "
             f"first {report.run.replicates} were measured, up to a limit of number and time."
         )
-    if not _has_top1(report):
+    if not report.has_top1:
         yield "Top-1 was not measured in this run. Both columns show published figures."
-
-
-def _has_top1(report: Report) -> bool:
-    return any(
-        metric == "top1" and result.status in ("ok", "failed")
-        for (*_, metric), result in report.results.items()
-    )
 
 
 def _published_top1(report: Report) -> str:
