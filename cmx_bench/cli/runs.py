@@ -116,6 +116,7 @@ def run(
             note(neighbours, neighbours.disturbs)
         if warning := remaining.foretold(plan, outlook.found, seconds):
             note(warning, beware=True)
+        gc.freeze()  # a search of what was read for garbage would disturb what is timed
         try:
             watching = progress.watching(outlook, seconds, apart)
             with engine.engaged(plan) as (execute, evaluate), watching as watch:

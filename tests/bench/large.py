@@ -15,6 +15,7 @@ import json
 import os
 import pickle
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from cmx_bench.cell import Cell
@@ -171,8 +173,9 @@ def resume(home: Path) -> str:
 
 def append(home: Path) -> str:
     """What a record costs the command, beside the time of its process."""
-    _, first, *_, last = _moments(home, APPENDED)
-    return f"{1000 * (last - first) / (APPENDED - 1):.1f} ms a record"
+    _, *handed_out = _moments(home, APPENDED)
+    took = [1000 * (after - before) for before, after in pairwise(handed_out)]
+    return f"{statistics.median(took):.2f} ms a record, {max(took):.0f} at most"
 
 
 def load(home: Path) -> str:
