@@ -3,8 +3,7 @@
 Run by hand: ``python tests/bench/large.py [CELLS ...]``, by default 1000, 3000 and 10000 cells: a
 hundredth as many models, 20 settings, five measures, and what settings share (params, macs). The
 records have the shape of those in reports/, five processes for each timing, all of them finished
-but for the last. Each line is a fresh process: its seconds by the wall, and its largest memory.
-"""
+but X"""
 
 from __future__ import annotations
 
@@ -87,7 +86,6 @@ def _line(name: str, command: list[str]) -> None:
 
 def _ran(command: list[str]) -> tuple[float, float, str]:
     """The seconds and the largest memory of a process, and what it printed last."""
-    begin = time.process_time()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told = process.stdout.read()
@@ -95,7 +93,7 @@ def _ran(command: list[str]) -> tuple[float, float, str]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{command}: ended with {process.returncode}")
-    return time.process_time() - begin, used.ru_maxrss / 1024, told.rstrip().rpartition("\n")[2]
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, told.rstrip().rpartition("\n")[2]
 
 
 def _suite(models: int) -> str:
@@ -112,7 +110,7 @@ def _suite(models: int) -> str:
 
 def plan(home: Path) -> str:
     """The plan with the costs of its models known, what the command prints, and one model tried."""
-    from cmx_bench.cli import planning
+    from cmx_bench.cli import engines, planning
     from cmx_bench.plan import Cost, estimates, making
     from cmx_bench.plan.users import Tried
     from cmx_bench.worker import machine
@@ -128,9 +126,7 @@ def plan(home: Path) -> str:
         known = Tried({(name, 28): Cost(10**7, 10**6, 100, {}) for name in names})
         return pickle.loads(pickle.dumps(making.make(suite_file, seen, tried=known)))
 
-    planning.plan_of = lambda request, of=planning.plan_of: (
-        made.append(of(request, call)) or made[0]
-    )
+    engines.plan_of = lambda request, of=engines.plan_of: made.append(of(request, call)) or made[0]
     made: list[object] = []
     begin = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
@@ -192,7 +188,7 @@ class _EnoughError(Exception):
 
 def _moments(home: Path, wanted: int) -> list[float]:
     """When the command has its plan, and when each of its first jobs is handed out."""
-    from cmx_bench.cli import runs
+    from cmx_bench.cli import engines, runs
     from cmx_bench.execute import rounds
 
     planned, known, rng = pickle.loads((home / "plan").read_bytes()), _patterns(), random.Random(1)
@@ -211,7 +207,7 @@ def _moments(home: Path, wanted: int) -> list[float]:
             yield job, Outcome(record.values, "", planned.machine, record.covariates,
                                record.discarded, record.elapsed)  # fmt: skip
 
-    runs.plan_of, rounds.execute = plan_of, execute
+    engines.plan_of, rounds.execute = plan_of, execute
     with contextlib.suppress(_EnoughError), contextlib.redirect_stderr(io.StringIO()):
         runs.run(str(home / "suite.yaml"), out=home / "resumed", device="cpu")
     return moments
