@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cmx_bench.accuracy import Evaluation
+from cmx_bench.cell import Cell
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import remaining, runner
 from cmx_bench.plan import Plan, making
@@ -18,9 +20,9 @@ from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
-from cmx_bench.worker.job import Job, Outcome
+from cmx_bench.worker.job import EvaluationJob, Job, Outcome
 
-from ..conftest import CPU, TINY, StandIn, samples
+from ..conftest import CPU, TINY, TRAINED, StandIn, samples
 from .conftest import opened, silent
 
 
@@ -396,3 +398,29 @@ def test_the_replicate_that_no_part_has_is_measured_by_the_whole(
     runner.run(made, opened(made, tmp_path, out), rest, silent)
     assert {number for _, number in rest.seen} == {1}
     assert records.read_run(out).finished
+
+
+def test_one_replicate_of_a_training_is_one_seed(
+    write_suite: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """With as many models side by side as in the whole run: the last bits depend on that."""
+    file = suite.load(str(write_suite(TRAINED)))
+    parts, asked = [], []
+
+    def evaluate(
+        jobs: Sequence[EvaluationJob], timeout: float, watch: Any
+    ) -> Iterator[tuple[EvaluationJob, Cell, Outcome]]:
+        for job in jobs:
+            asked.append((job.replicate, job.seed, job.at_once))
+            yield from ((job, cell, samples(0.0, "boom")) for cell in job.cells)
+
+    for number in (0, 1):
+        task = Evaluation(file.suite.accuracy, tmp_path)
+        made = making.make(file, CPU, evaluation=task, replicate=number)
+        parts.append(opened(made, tmp_path, tmp_path / f"part-{number}"))
+        found = runner.run(made, parts[-1], StandIn(), silent, evaluator=evaluate)
+        assert [record.replicate for record in found] == [number] * 2
+    assert asked == [(0, 0, 2), (1, 7, 2)]
+    assert merging.merge(parts, tmp_path / "whole", "merge").finished
+    assert len(records.read(tmp_path / "whole")) == 4
+    assert merging.merge(parts[:1], tmp_path / "half", "merge").replicate == 0
