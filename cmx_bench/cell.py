@@ -94,6 +94,12 @@ class Setting:
     hardware: str = ""
 
     @property
+    def title(self) -> str:
+        """What headings call it: its name in the suite and, where there are several kinds of
+        device, on which it is."""
+        return f"{self.name} on {self.hardware}" if self.hardware else self.name
+
+    @property
     def kind(self) -> str:
         """The kind of device, without its number: "cpu" or "cuda"."""
         return self.device.partition(":")[0]

@@ -72,9 +72,10 @@ def check(
     share, policy = share_of("--threshold", threshold), _policy_of(inconclusive)
     others = {"baseline": baseline} | ({} if anchor is None else {"anchor": anchor})
     head, verdict = checks.verdict(run, others, share)
-    shown = floor.note(share, head.run.machine, any_threshold)
+    kinds = head.run.kinds.values()
+    shown = dict.fromkeys(floor.note(share, machine, any_threshold) for machine in kinds)
     past = None if history is None else gathering.read(history, head.run)
-    _conclude(replace(verdict, notes=(shown,), policy=policy), out, past)
+    _conclude(replace(verdict, notes=(*shown,), policy=policy), out, past)
 
 
 def ab(

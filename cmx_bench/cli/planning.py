@@ -95,7 +95,7 @@ def plan(
     cut = f"; without a budget {units.duration(whole)}" if within < whole else ""
     if warning := remaining.foretold(planned, {}, seconds):
         note(warning, beware=True)
-    say(f"{units.counted(len(planned.cells), 'cell')} on {planned.machine['device_name']}, "
+    say(f"{units.counted(len(planned.cells), 'cell')} on {planned.device_name}, "
           f"{about} {units.duration(within)}{cut}")  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def opened(
         for folder in sorted(suite.glob("*/"), reverse=True):
             if _unfinished(plan, folder) and not records.is_locked(folder):
                 return folder
-    return _new_run(plan, _unused(suite / records.name_of_new(plan.machine, now)), command, now,
+    return _new_run(plan, _unused(suite / records.name_of_new(plan.device_name, now)), command, now,
                     neighbours)  # fmt: skip
 
 
@@ -107,17 +107,11 @@ def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
 def _other_machine(plan: Plan, run: Run) -> str | None:
     """In what the machine is another now. A run of several kinds of device goes on with others of
     these kinds."""
-    if run.machines.keys() != plan.machines.keys():
-        then, now = (" and ".join(kinds) or "one kind" for kinds in (run.machines, plan.machines))
-        return f"on {then}, now on {now}"
-    kinds = plan.machines or {"": plan.machine}
     is_part = run.replicate is not None or run.parts
     same = _SAME_KIND if is_part or run.machines else _SAME_RUN
     pin = ": a job array needs one kind of node, by --partition or --constraint" if is_part else ""
-    for hardware, machine in (run.machines or {"": run.machine}).items():
-        where = f" on {hardware}" if hardware else ""
-        for name, (was, is_now) in environment.differences(machine, kinds[hardware], same).items():
-            return f"{name} was {was}, is {is_now}{where}{pin}"
+    for name, was, is_now in environment.other_machines(run.kinds, plan.kinds, same):
+        return f"{name} was {was}, is {is_now}{pin}"
     return None
 
 

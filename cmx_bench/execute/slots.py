@@ -101,7 +101,7 @@ class _RoundUnderWay:
                 yield job, outcome
             self._start()
         for job in self.waiting:
-            reason = f"no device is left for {job.cell.setting.name}"
+            reason = f"no device is left for {job.cell.setting.title}"
             yield job, Outcome({}, reason, {}, lost=True)
 
     def _start(self) -> None:

@@ -54,7 +54,7 @@ def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Re
 
 
 def _device(report: Report) -> str:
-    return str(report.run.machine.get("device_name", report.run.device))
+    return report.run.device_name
 
 
 def _named(folder: Path, report: Report) -> str:
@@ -81,7 +81,8 @@ def _described(folder: Path, report: Report) -> str:
         f"{model} from {origins.describe(origin)}"
         for model, origin in origins.of(report.records).items()
     ]
-    described = ", ".join([environment.described(run.machine), *built_from])
+    machines = map(environment.described, run.kinds.values())
+    described = ", ".join([*machines, *built_from])
     return f"{folder}, {run.created}: {described}"
 
 
@@ -170,6 +171,8 @@ def _elsewhere(base: Report, head: Report, setting: str) -> str:
 
     Empty where it has it, or where the machines are alike.
     """
+    if base.run.kinds.keys() != head.run.kinds.keys():
+        return f"on {base.run.device_name}, now on {head.run.device_name}"
     settings = head.run.settings
     known = {each.key for each in settings} | {f"r{each.image_size}" for each in settings}
     return "" if setting in known else _listed(base.run.machine, head.run.machine)

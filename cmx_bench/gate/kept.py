@@ -31,7 +31,7 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
         RecordsError: the folder holds pairs already, or cannot be made.
     """
     now, suite = datetime.now(UTC), plan.suite_file.suite
-    name = name_of_new(plan.machine, now)
+    name = name_of_new(plan.device_name, now)
     folder = out or Path("reports") / f"{command}-{suite.name}" / name
     if (folder / "pairs.jsonl").exists():
         raise RecordsError(f"{folder}: already holds pairs; give another --out")

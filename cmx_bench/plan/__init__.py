@@ -85,9 +85,15 @@ class Plan:
     replicate: int | None = None
     machines: Mapping[str, Environment] = field(default_factory=dict)
 
-    def machine_of(self, setting: Setting) -> Environment:
-        """The machine, of those that the plan was made for, that offers `setting`."""
-        return self.machines.get(setting.hardware, self.machine)
+    @property
+    def kinds(self) -> Mapping[str, Environment]:
+        """A machine of each kind of device: see `Run.kinds`."""
+        return self.machines or {"": self.machine}
+
+    @property
+    def device_name(self) -> str:
+        """The device's name; of several kinds the names of all."""
+        return " and ".join(self.machines) or str(self.machine["device_name"])
 
     def replicates(self, cell: Cell) -> int:
         """How many fresh processes execute `cell`; where the suite wants a precision, at least."""

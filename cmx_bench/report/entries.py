@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import PurePath
 
 from cmx_bench import published, units
-from cmx_bench.cell import Model, Setting
+from cmx_bench.cell import Model, Setting, slug
 from cmx_bench.present.content import DISTURBED, Column, Entry, Note, Origin, Table
 from cmx_bench.published import Published
 from cmx_bench.report.tables.quantities import Span
@@ -50,6 +51,15 @@ def table(
     return Table(key, title, tuple(columns), written, tuple(remarks), folded, naming)
 
 
+def on(hardware: str, table: Table) -> Table:
+    """The table of one kind of device: its key and title name it where a run has several kinds."""
+    if not hardware:
+        return table
+    end = f"-{slug(hardware)}"
+    title = plain(f"{table.title} · {hardware}")
+    return replace(table, key=f"{table.key.removesuffix(end)}{end}", title=title)
+
+
 def entry(value: object) -> Entry:
     """How a value stands in a table where nothing more is said of it: an entry as it is."""
     match value:
@@ -60,7 +70,7 @@ def entry(value: object) -> Entry:
         case Model():
             return network(value)
         case Setting():
-            return Entry(value.name, value.key)
+            return Entry(value.title, value.key)
         case int():
             return Entry(str(value), sort=value)
         case _:

@@ -110,7 +110,7 @@ def points(report: Report, rows: Mapping[str, Sequence[str]]) -> dict[str, list[
         ],
         "begin": [*first, *first][:2],
         "families": _families(list(dict.fromkeys(model.family for model, *_ in placed))),
-        "settings": [{"key": setting.key, "label": setting.name} for setting in settings],
+        "settings": [{"key": setting.key, "label": setting.title} for setting in settings],
         "points": [
             {
                 "model": plain(model.name),

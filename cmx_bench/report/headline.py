@@ -122,11 +122,14 @@ def _unmeasured(report: Report) -> list[str]:
 
 def device(report: Report) -> str:
     """The device's name with the versions that timings depend on most."""
-    digest = next(iter(report.environments.values()), next(iter(report.run.environments), ""))
-    found = report.run.environments.get(digest, report.run.machine)
-    name = found.get("device_name", "unknown device")
+    run = report.run
+    digest = next(iter(report.environments.values()), next(iter(run.environments), ""))
+    found = run.environments.get(digest, run.machine)
+    name = f"{found.get('device_name', 'unknown device')} ({run.device})"
+    if run.machines:  # of one suite and one version of everything else
+        found, name = run.machine, run.device_name
     versions = [f"{key} {found[key]}" for key in ("torch", "timm", "cuda") if found.get(key)]
-    return ", ".join([f"{name} ({report.run.device})", *versions])
+    return ", ".join([name, *versions])
 
 
 def code(report: Report) -> str:
@@ -152,7 +155,8 @@ def warnings(report: Report) -> list[Fact]:
         warnings.append(f"{counted(len(report.left_out), 'record')} left out, with reasons below")
     if report.failures:
         warnings.append(f"{counted(len(report.failures), 'failure')}, with reasons below")
-    if len(set(report.environments.values())) > 1 and (names := _device_names(report)):
+    several = len(set(report.environments.values())) > 1 and not report.run.machines
+    if several and (names := _device_names(report)):
         warnings.append(f"settings were measured on different devices: {names}")
     return [Fact("Beware", plain(text), warning=True) for text in warnings]
 

@@ -27,7 +27,10 @@ def overview(report: Report, width: int, colours: bool = False) -> str:
     metrics = report.metrics()
     sampled = {metric.name for metric in metrics if not metric.exact}
     about = sampled or {metric.name for metric in metrics}
-    main = table_one.tables(report) if about & _IN_TABLE_ONE else [tables.metrics(report)]
+    kinds = [
+        entries.on(hardware, tables.metrics(report, hardware)) for hardware in report.run.kinds
+    ]
+    main = table_one.tables(report) if about & _IN_TABLE_ONE else kinds
     shown = [*main, judgements.table(report), *fairness.tables(report)]
     found = findings(report, [*shown, fidelity.order(report)])
     said = [terminal.led(finding.topic, finding.text, width) for finding in found.items]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from cmx_bench.cell import slug
@@ -153,6 +153,26 @@ def _named(kind: Environment, kinds: Sequence[Environment]) -> str:
 
 def _slug(machine: Environment, fact: str) -> str:
     return slug(str(machine.get(fact)))
+
+
+def other_machines(
+    kinds: Mapping[str, Environment], others: Mapping[str, Environment], more: tuple[str, ...]
+) -> Iterator[tuple[str, Any, Any]]:
+    """In what the machines of two runs differ, of each kind of device: what differs, with the kind
+    where there are several, and both values. Runs are of the same kinds first of all.
+
+    Args:
+        kinds: a machine of each kind: `Run.kinds`.
+        more: what must be equal beside what timings are compared by.
+    """
+    if kinds.keys() != others.keys():
+        one, other = (" and ".join(filter(None, names)) or "one kind" for names in (kinds, others))
+        yield "hardware", one, other
+        return
+    for hardware, machine in kinds.items():
+        where = f" on {hardware}" if hardware else ""
+        for name, values in differences(machine, others[hardware], more).items():
+            yield f"{name}{where}", *values
 
 
 def other_software(one: Environment, other: Environment) -> dict[str, tuple[Any, Any]]:

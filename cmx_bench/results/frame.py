@@ -39,6 +39,7 @@ COLUMNS: Mapping[str, str] = {
     "setting": "key of the setting; `r224` for what depends on the image size alone",
     "setting_name": "name of the setting in the suite",
     "device": "`cpu` or `cuda:N`",
+    "hardware": "kind of the device, where a run has several kinds; empty otherwise",
     "precision": "fp32, tf32, fp16, bf16 or autocast",
     "layout": "nchw or nhwc",
     "compile": "mode of torch.compile, or none",
@@ -67,13 +68,15 @@ COLUMNS: Mapping[str, str] = {
     "details": "what else the record holds of its values",
 }
 OF_MODEL = ("label", "family", "architecture", "weights", "recipe", "published_as", "classes")
-_OF_SETTING = ("setting_name", "device", "precision", "layout", "compile", "batch_size")
+_OF_SETTING = (
+    "setting_name", "device", "hardware", "precision", "layout", "compile", "batch_size",
+)  # fmt: skip
 # Whole numbers, and what stands for one that there is not.
 _NUMBERS = {"record": -1, "replicate": -1, "classes": 0, "batch_size": 0, "image_size": 0}
 _TEXTS = [
     "run", "model", "label", "family", "architecture", "weights", "recipe", "published_as",
-    "setting", "setting_name", "device", "precision", "layout", "compile", "dataset", "measure",
-    "metric", "unit", "status", "why", "reason", "environment",
+    "setting", "setting_name", "device", "hardware", "precision", "layout", "compile", "dataset",
+    "measure", "metric", "unit", "status", "why", "reason", "environment",
 ]  # fmt: skip
 _NO_VALUE = "the measure gave no value"
 
@@ -157,7 +160,7 @@ def _unordered(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame
     for column, missing in _NUMBERS.items():
         frame[column] = frame[column].fillna(missing).astype("int64")
     frame["label"] = frame["label"].fillna(frame["model"])
-    for column in (*OF_MODEL[1:-1], *_OF_SETTING[:5]):
+    for column in (*OF_MODEL[1:-1], *_OF_SETTING[:-1]):
         frame[column] = frame[column].fillna("")
     frame["sample"] = np.concatenate([np.arange(size) for size in sizes]) if rows else []
     frame["value"] = np.array(_chained(row["values"] or [np.nan] for row in rows), np.float64)
@@ -205,12 +208,12 @@ def _settings(runs: Mapping[str, Run]) -> DataFrame:
     rows: list[tuple[str | int | None, ...]] = []
     for name, run in runs.items():
         rows += [
-            (name, one.key, one.name, one.device, one.precision, one.layout, one.compile,
-             one.batch_size, one.image_size)
+            (name, one.key, one.name, one.device, one.hardware, one.precision, one.layout,
+             one.compile, one.batch_size, one.image_size)
             for one in run.settings
         ]  # fmt: skip
         sizes = dict.fromkeys(setting.image_size for setting in run.settings)
-        rows += [(name, f"r{size}", "", "", "", "", "", None, size) for size in sizes]
+        rows += [(name, f"r{size}", "", "", "", "", "", "", None, size) for size in sizes]
     columns = ["run", "setting", *_OF_SETTING, "image_size"]
     return DataFrame(rows, columns=columns).drop_duplicates(["run", "setting"])
 
@@ -220,15 +223,13 @@ def _constants(runs: Mapping[str, Run], frame: DataFrame) -> dict[str, Any]:
     planned = {name: gaps.processes(run) for name, run in runs.items()}
     precise = {first_of(name) for name, info in MEASURES.items() if info.precise}
     units = {name: metric.unit for name, metric in METRICS.items()}
-    cells = zip(frame["run"], frame["model"], frame["measure"], strict=True)
+    cells = zip(*(frame[name] for name in ("run", "model", "measure", "setting")), strict=True)
     wanted = frame["run"].map({name: run.precision for name, run in runs.items()})
     datasets = {name: plain(str(run.accuracy.get("dataset", ""))) for name, run in runs.items()}
     return {
         "dataset": frame["run"].map(datasets),
         "imagenet": frame["run"].map({name: on_imagenet(run) for name, run in runs.items()}),
-        "planned": np.array(
-            [planned[name](model, measure) for name, model, measure in cells], np.int64
-        ),
+        "planned": np.array([planned[name](*cell) for name, *cell in cells], np.int64),
         "wanted": wanted.astype("float64").where(frame["metric"].isin(precise)),
         "unit": frame["metric"].map(units).fillna(""),
     }

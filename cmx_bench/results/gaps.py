@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cmx_bench import units
-from cmx_bench.cell import Cell
+from cmx_bench.cell import Cell, slug
 from cmx_bench.measures import MEASURES
 from cmx_bench.results.records import Record, Run
 
@@ -71,18 +71,17 @@ def every_cell(run: Run) -> list[str]:
     return list(every)
 
 
-def processes(run: Run) -> Callable[[str, str], int]:
-    """How many processes a run is to have at least, by model and measure."""
-    kind = run.device.partition(":")[0]
+def processes(run: Run) -> Callable[[str, str, str], int]:
+    """How many processes a run is to have at least, by model, measure and the setting's key."""
     given = {model.name for model in run.with_weights}
 
-    def count(model: str, measure: str) -> int:
+    def count(model: str, measure: str, setting: str) -> int:
         info = MEASURES.get(measure)
         if info is None or run.replicate is not None:
             return 1
         if info.together:
             return 1 if model in given else len(run.seeds)
-        return run.replicates if info.repeats(kind) else 1
+        return run.replicates if info.repeats(setting.partition("-")[0]) else 1
 
     return count
 
@@ -94,5 +93,9 @@ def _not_chosen(run: Run) -> list[str]:
 
 def _again(run: Run, gap: Gap) -> str:
     pattern = f"{gap.models[0] if len(gap.models) == 1 else '*'}/{gap.what}"
+    if run.machines:  # which the command names; nodes make their plans without names of kinds
+        for hardware in run.machines:
+            pattern = pattern.removesuffix(f"-{slug(hardware)}")
+        return f"{run.resumption}, into another folder and with --only {shlex.quote(pattern)} alone"
     return shlex.join(["python", "-m", "cmx_bench", "run", *run.words,
                        "--device", run.device, "--only", pattern])  # fmt: skip

@@ -118,7 +118,7 @@ def _in_no_part(runs: Sequence[Run]) -> list[tuple[str, int]]:
         (cell, replicate)
         for cell, replicates in asked.items()
         if None not in replicates
-        for replicate in range(wanted(*cell.split("/")[:2]))
+        for replicate in range(wanted(*cell.split("/")))
         if replicate not in replicates
     ]
 
@@ -175,7 +175,7 @@ def _refuse_other(part: Path, run: Run, first: Path, other: Run) -> None:
         if getattr(run, name) != getattr(other, name):
             raise RecordsError(f"{part}: {remedy} (unlike {first})")
     same = ("cmx_bench", "git_commit")
-    for name, (now, then) in environment.differences(run.machine, other.machine, same).items():
+    for name, now, then in environment.other_machines(run.kinds, other.kinds, same):
         raise RecordsError(f"{part}: measured elsewhere: {name} {now}, in {first} {then}; "
                            f"{_APART}")  # fmt: skip
     if run.accuracy and other.accuracy and _without_path(run) != _without_path(other):

@@ -35,7 +35,7 @@ def summarise(run: Run, records: Sequence[Record], unfinished: bool = False) -> 
         left_out=tuple(_left_out(tries)),
         gaps=tuple(gaps(run, counted)),
         progress=_progress(run, counted, failures, records),
-        blocks=_blocks(run, counted),
+        blocks=_blocks(counted),
         unfinished=unfinished,
     )
 
@@ -76,12 +76,12 @@ def _progress(
     return Progress(ok, len(failed), missing, wall.seconds(records), len(skipped))
 
 
-def _blocks(run: Run, counted: Sequence[Record]) -> Blocks:
+def _blocks(counted: Sequence[Record]) -> Blocks:
     watched = [record for record in counted if record.covariates.get("discarded")]
     blocks = [block for record in watched for block in _conditions(record)]
     discarded = [block for block in blocks if block["discarded"]]
     reasons = Counter(reason for block in discarded for reason in conditions.reasons(block))
-    on_gpu = watched if run.device.startswith("cuda") else []
+    on_gpu = [record for record in watched if record.setting.startswith("cuda")]
     return Blocks(
         taken=len(blocks),
         discarded=len(discarded),

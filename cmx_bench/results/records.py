@@ -142,9 +142,16 @@ class Run:
         quick = " quick" if self.quick else ""
         return f"{self.suite} {self.created[:19].replace('T', ' ')}{quick}"
 
-    def machine_of(self, setting: Setting) -> Environment:
-        """The machine, of those that the run was planned for, that offers `setting`."""
-        return self.machines.get(setting.hardware, self.machine)
+    @property
+    def kinds(self) -> Mapping[str, Environment]:
+        """A machine of each kind of device, by the name of the kind, which is empty where all
+        devices are of one kind."""
+        return self.machines or {"": self.machine}
+
+    @property
+    def device_name(self) -> str:
+        """The device's name; of several kinds the names of all."""
+        return " and ".join(self.machines) or str(self.machine.get("device_name", self.device))
 
     @property
     def words(self) -> list[str]:
@@ -381,9 +388,9 @@ def write_rendered(
         disk.write(disk.within(folder, name), content)
 
 
-def name_of_new(machine: Environment, now: datetime) -> str:
+def name_of_new(device_name: str, now: datetime) -> str:
     """The name of a new folder: `TIME-DEVICE`."""
-    device = re.sub(r"[^a-z0-9]+", "-", str(machine["device_name"]).lower()).strip("-")
+    device = re.sub(r"[^a-z0-9]+", "-", device_name.lower()).strip("-")
     return f"{now:%Y%m%dT%H%M%SZ}-{device[:40]}"
 
 

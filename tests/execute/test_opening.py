@@ -185,14 +185,15 @@ def test_a_run_of_several_kinds_goes_on_with_other_devices_of_these_kinds(
     folder = opened(kinds(tiny_plan, fast, slow), tmp_path)
     run = records.read_run(folder)
     assert list(run.machines) == ["Fast", "Slow"]
-    assert run.machine_of(run.settings[1])["device_name"] == "Slow"
+    assert run.device_name == "Fast and Slow"
+    assert folder.name.endswith("Z-fast-and-slow")
     assert opened(kinds(tiny_plan, slow | {"device_uuid": "other"}, fast), tmp_path) == folder
     for other, message in [
-        (tiny_plan, "on Fast and Slow, now on one kind"),
-        (kinds(tiny_plan, fast, {"device_name": "slow"}), "on Fast and Slow, now on Fast and slow"),
-        (kinds(tiny_plan, fast | {"cpu": "x"}, slow), "cpu was None, is x on Fast"),
+        (tiny_plan, "hardware was Fast and Slow, is one kind"),
+        (kinds(tiny_plan, fast, {"device_name": "slow"}), "was Fast and Slow, is Fast and slow"),
+        (kinds(tiny_plan, fast | {"cpu": "x"}, slow), "cpu on Fast was None, is x"),
         (kinds(tiny_plan, fast | {"cmx_bench": "9"}, slow | {"cmx_bench": "9"}),
-         "cmx_bench was None, is 9 on Fast"),
+         "cmx_bench on Fast was None, is 9"),
     ]:  # fmt: skip
         with pytest.raises(RecordsError, match=message):
             opened(other, tmp_path, folder)

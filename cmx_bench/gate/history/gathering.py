@@ -87,7 +87,7 @@ def gathered(
         except RecordsError as error:
             left_out.append(shortly(str(error), folder))
     measured.sort(key=lambda each: each.run.created)
-    names = machine_names([each.run.machine for each in measured], among)
+    names = machine_names([machine_of(each.run) for each in measured], among)
     # By numbers: a folder's name may be no text, which pyarrow's strings do not take.
     by_name = {str(number): each for number, each in enumerate(measured)}
     runs = {
@@ -114,7 +114,7 @@ def _refuse_copy(measured: _Measured, others: Iterable[_Measured]) -> None:
 
 def _identity(run: Run) -> tuple[str, str]:
     """A suite on a machine."""
-    return run.suite, environment.digest(environment.machine(run.machine))
+    return run.suite, environment.digest(machine_of(run))
 
 
 def _measured(folder: Path, run: Run) -> _Measured:
@@ -127,6 +127,16 @@ def _measured(folder: Path, run: Run) -> _Measured:
 
 def _facts(shared: Environment) -> Environment:
     return environment.comparable(shared) | {"cmx_bench": shared.get("cmx_bench")}
+
+
+def machine_of(run: Run) -> Environment:
+    """What tells the machine of a run from others. A run of several kinds of device has all of
+    them, and goes on with other devices of these kinds."""
+    described = [environment.machine(machine) for machine in run.kinds.values()]
+    if len(described) == 1:
+        return described[0]
+    together = {name: " and ".join(str(each[name]) for each in described) for name in described[0]}
+    return together | {"device_name": run.device_name, "device_uuid": None}
 
 
 def machine_names(machines: Iterable[Environment], among: Iterable[Environment] = ()) -> list[str]:

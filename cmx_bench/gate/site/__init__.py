@@ -66,7 +66,7 @@ def listed(report: Report) -> Listed:
         created=run.created,
         finished=bool(run.finished),
         quick=run.quick,
-        machine=environment.machine(run.machine),
+        machine=gathering.machine_of(run),
         commit=one_line(environment.commit(run.machine)),
         versions=gathering.versions(run.environments[shared] if shared else run.machine),
         models=tuple(one_line(model.name) for model in run.models),

@@ -97,6 +97,14 @@ class Selection:
 _MOST_NAMED = 5
 
 
+def titled(key: str, samples: DataFrame) -> str:
+    """What headings call the setting of a key: see `Setting.title`; nothing for other keys."""
+    own = samples[samples["setting"] == key][:1]
+    for name, hardware in zip(own["setting_name"], own["hardware"], strict=True):
+        return f"{name} on {hardware}" if hardware else str(name)
+    return ""
+
+
 # --- what there is to choose from -----------------------------------------------------------------
 
 
@@ -153,5 +161,4 @@ def _selection(
 ) -> Selection:
     models = models.assign(label=models["label"].astype(str).map(short_label))
     models["family"] = models["family"].astype(str)
-    names = part.loc[part["setting"] == key, "setting_name"]
-    return Selection(key, next(iter(names), ""), part, results, models.set_index("model"), votes)
+    return Selection(key, titled(key, part), part, results, models.set_index("model"), votes)

@@ -18,7 +18,7 @@ from cmx_bench.present.drawing.scatter import Scale, scatter
 from cmx_bench.report.figures import curves
 from cmx_bench.report.figures.captions import bars, disturbed
 from cmx_bench.report.figures.cost import LATENCY, MACS, MEMORY, PARAMS, THROUGHPUT, TOP1, Quantity
-from cmx_bench.report.figures.selection import Selection, select
+from cmx_bench.report.figures.selection import Selection, select, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,8 +80,8 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
     differ in nothing else."""
     over, _, key = chosen.key.partition(":")
     what, against = METRICS[quantity.metric].title, curves.worded(over)
-    names = chosen.samples.loc[chosen.samples["setting"] == key, "setting_name"]
-    title = " · ".join(filter(None, (f"{what} against {against}", next(iter(names), ""))))
+    named = titled(key, chosen.samples)
+    title = " · ".join(filter(None, (f"{what} against {against}", named)))
     points = curves.points(over, quantity, chosen)
     if points.empty:
         raise NothingToDrawError(title)

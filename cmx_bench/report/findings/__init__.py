@@ -53,7 +53,7 @@ def findings(report: Report, tables: Sequence[Table]) -> Findings:
 
 def _notes(seen: View, found: Sequence[Finding]) -> Iterator[str]:
     if len(seen.report.run.settings) > 1 and seen.speeds:
-        yield f"Speeds are those of the setting {plain(seen.setting.name)} ({seen.setting.key})."
+        yield f"Speeds are those of the setting {plain(seen.setting.title)} ({seen.setting.key})."
     if any(re.search(r"\d to \d", one.text) for one in found):
         yield INTERVALS
     if any(DISTURBED in one.text for one in found):

@@ -103,7 +103,7 @@ def _order(view: View) -> str:
     for row in table.rows if table else ():
         order = dict(zip(keys, row, strict=True))
         same, other, unsure = (int(order[key].sort or 0) for key in _PAIRS)
-        if order["setting"].text == view.setting.name and same + other:
+        if order["setting"].text == view.setting.title and same + other:
             stand = "stands" if same == 1 else "stand"
             rest = f", {other} in the other" * (other > 0) + f", {unsure} undecided" * (unsure > 0)
             return (
@@ -178,7 +178,7 @@ def claims(view: View) -> Finding | None:
     failing = [one for one in judged if one.state == "FAILS"]
     if not failing:
         return Finding("Claims", text, "claims")
-    said, setting = plain(failing[0].claim.say), plain(failing[0].setting.name)
+    said, setting = plain(failing[0].claim.say), plain(failing[0].setting.title)
     where = f" (in {setting})" if settings > 1 else ""
     which = "The first that fails" if len(failing) > 1 else "What fails"
     mark = disturbed(failing[0].disturbed)
@@ -189,7 +189,7 @@ def claims(view: View) -> Finding | None:
 def trust(view: View) -> Finding | None:
     """What limits the conclusions: no intervals, wide ones, a machine that was never quiet."""
     text = " ".join(filter(None, (_doubtful(view), _disturbed(view))))
-    table = "samples" if "samples" in view.tables else "metrics"
+    table = "samples" if "samples" in view.tables else view.metrics
     return Finding("Trust", text, table) if text else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from cmx_bench import units
-from cmx_bench.cell import Model
+from cmx_bench.cell import Model, Setting, slug
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Finding
 from cmx_bench.report import entries
@@ -186,10 +186,14 @@ def _as_accurate(view: View) -> str:
 
 def between_settings(view: View) -> Finding | None:
     """What another setting changes: for the subject, and in the order of the models."""
-    values, flips = (
-        next((table for key, table in view.tables.items() if key.startswith(start)), None)
-        for start in (f"fairness-{view.metric}-", f"flips-{view.metric}-")
+    others = tuple(
+        f"-{slug(kind)}" for kind in view.report.run.kinds if kind != view.setting.hardware
     )
+    values, flips = (
+        next((table for key, table in view.tables.items()
+              if key.startswith(start) and not key.endswith(others)), None)
+        for start in (f"fairness-{view.metric}-", f"flips-{view.metric}-")
+    )  # fmt: skip
     if values is None:
         return None
     if flips is None:
@@ -208,9 +212,16 @@ def between_settings(view: View) -> Finding | None:
     return Finding("Settings", text, flips.key)
 
 
+def _alike(view: View) -> list[Setting]:
+    """The settings on the kind of device that the view's is on: what another device changes is not
+    the setting's doing."""
+    settings = view.report.run.settings
+    return [each for each in settings if each.hardware == view.setting.hardware]
+
+
 def _gain(view: View) -> str:
     """How much faster than in the view's setting the subject is in its best one."""
-    names = {setting.key: plain(setting.name) for setting in view.report.run.settings}
+    names = {setting.key: plain(setting.name) for setting in _alike(view)}
     keys = [(view.subject.name, key, view.metric) for key in names]
     known = (view.report.results.get(key) for key in keys)
     results = [one for one in known if one is not None and one.status == "ok" and one.value]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cmx_bench.cell import Model, Setting
+from cmx_bench.cell import Model, Setting, slug
 from cmx_bench.present.content import Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.report.findings.wording import name
@@ -90,12 +90,18 @@ class View:
             if figure is not None and figure.value
         }
 
+    @property
+    def metrics(self) -> str:
+        """The key of the table of all metrics on the setting's kind of device."""
+        hardware = self.setting.hardware
+        return f"metrics-{slug(hardware)}" if hardware else "metrics"
+
     def row(self, model: Model) -> tuple[str, tuple[str, ...]]:
         """Where a model's speed is shown: the key of the table, and what names the row."""
         table = f"table1-{self.setting.key}"
         if self.metric == "throughput" and table in self.tables:
             return table, (plain(model.label),)
-        return "metrics", (plain(model.label), plain(self.setting.name))
+        return self.metrics, (plain(model.label), plain(self.setting.title))
 
 
 def doubt(*figures: Entry) -> str:

@@ -36,7 +36,7 @@ def tables(report: Report) -> list[Table]:
         matched.table(report),
         trained.table(report),
         *(kinds.table(report, setting) for setting in report.run.settings),
-        metrics(report),
+        *(entries.on(hardware, metrics(report, hardware)) for hardware in report.run.kinds),
         absences.failures(report),
         absences.left_out(report),
         absences.gaps(report),
@@ -49,9 +49,10 @@ def tables(report: Report) -> list[Table]:
     return [table for table in every if table.rows]
 
 
-def metrics(report: Report) -> Table:
-    """Every metric that the run has, whatever measure it comes from."""
-    metrics, settings = report.metrics(), report.run.settings
+def metrics(report: Report, hardware: str = "") -> Table:
+    """Every metric that the run has on one kind of device, whatever measure it comes from."""
+    metrics = report.metrics()
+    settings = [setting for setting in report.run.settings if setting.hardware == hardware]
     columns = (
         Column("network", "Network"),
         Column("setting", "Setting"),

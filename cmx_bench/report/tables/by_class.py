@@ -78,7 +78,7 @@ def accuracies(said: DataFrame, setting: Setting, over_seeds: bool) -> Table:
         )
         for number in shown
     ]
-    title = f"Accuracy by class · {setting.name} ({setting.key})"
+    title = f"Accuracy by class · {setting.title} ({setting.key})"
     remarks = [f"{_WILSON}."]
     if len(share) > MOST_CLASSES:
         remarks.append(f"The {MOST_CLASSES} of {len(share)} classes that are most often wrong.")
@@ -118,7 +118,7 @@ def matrix(said: DataFrame, key: str, setting: Setting) -> Table:
         for truth, name in classes.items()
     ]  # fmt: skip
     label = str(said["label"].iloc[0])
-    title = f"Confusion matrix of {label} · {setting.name}"
+    title = f"Confusion matrix of {label} · {setting.title}"
     remarks = ("Rows are the classes of images, columns what the model says. In bold: right.",)
     return entries.table(key, title, columns, rows, remarks, folded=True)
 
@@ -149,7 +149,7 @@ def pairs(said: DataFrame, setting: Setting) -> Table:
         )
         for pair in most.to_dict("records")
     ]
-    title = f"Classes that are confused most · {setting.name}"
+    title = f"Classes that are confused most · {setting.title}"
     remarks = (f"At most {_MOST_PAIRS} pairs of each model.",)
     return entries.table(f"confused-{setting.key}", title, columns, rows, remarks, True, naming=3)
 

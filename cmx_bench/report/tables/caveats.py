@@ -153,7 +153,7 @@ def conditions(figure: Published | None) -> Hidden:
 
 def _unsaid(report: Report, entry: Entry) -> Hidden:
     """What an entry with a setting's name, and its key where that stands below, does not say."""
-    keys = {setting.name: setting.key for setting in report.run.settings}
+    keys = {setting.title: setting.key for setting in report.run.settings}
     if entry.text not in keys:
         return {}
     key = keys[entry.text]

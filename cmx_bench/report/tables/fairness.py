@@ -88,10 +88,11 @@ class Contest(NamedTuple):
 
 def tables(report: Report) -> Iterator[Table]:
     """For each speed that several settings share: the values, their order, the pairs that flip."""
-    alike: dict[tuple[object, int], list[Setting]] = {}
+    alike: dict[tuple[object, str, int], list[Setting]] = {}
     for setting in report.run.settings:
         environment = report.run.environments.get(report.environments.get(setting.key, ""), {})
-        alike.setdefault((environment.get("device_name"), setting.image_size), []).append(setting)
+        device = environment.get("device_name")
+        alike.setdefault((device, setting.hardware, setting.image_size), []).append(setting)
     for settings in alike.values():
         for metric in _SPEEDS:
             standings = in_settings(report, settings, metric)
@@ -99,9 +100,14 @@ def tables(report: Report) -> Iterator[Table]:
                 speeds = standings.speeds(report.models)
                 pairs, number = contests(standings, speeds)
                 key = f"{metric.name}-{speeds.columns[0]}"
-                yield _values(report, key, standings, speeds, _summed_up(pairs, number))
-                yield _correlations(key, standings, speeds)
-                yield _flips(report, key, metric, pairs)
+                yield from (
+                    entries.on(settings[0].hardware, table)
+                    for table in (
+                        _values(report, key, standings, speeds, _summed_up(pairs, number)),
+                        _correlations(key, standings, speeds),
+                        _flips(report, key, metric, pairs),
+                    )
+                )
 
 
 # --- standings and pairs --------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def table(report: Report) -> Table:
             for row in _values(report, model, name, f"r{PUBLISHED_SIZE}")]  # fmt: skip
     for setting in report.run.settings:
         for model in models if report.on_imagenet else ():
-            rows += _values(report, model, "top1", setting.key, setting.name)
+            rows += _values(report, model, "top1", setting.key, setting.title)
         rows += _ratios(report, setting)
     remarks = [
         "Throughput is compared as a ratio of two networks, because the paper measured on another "
@@ -177,7 +177,7 @@ def _ratios(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
             measured = entries.ratio(span)
             finding = _inside(span.low, span.high, theirs) + _sizes(setting.image_size)
         quantity = f"Throughput relative to {base.model.label}"
-        yield _row(compared.model, quantity, setting.name, measured, printed, finding)
+        yield _row(compared.model, quantity, setting.title, measured, printed, finding)
 
 
 def _sizes(image_size: int) -> str:

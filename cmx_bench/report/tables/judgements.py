@@ -148,7 +148,7 @@ def table(report: Report) -> Table:
     rows = (
         (
             Entry(plain(judgement.claim.say), plain(judgement.claim.check)),
-            judgement.setting.name,
+            judgement.setting.title,
             Entry(judgement.state, notes=entries.disturbed_notes(judgement.disturbed)),
             Entry("\n".join(judgement.found)),
         )

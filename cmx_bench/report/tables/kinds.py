@@ -82,7 +82,7 @@ def table(report: Report, setting: Setting) -> Table:
         f"{described(above)} {MEASURED}",
         f"{_BYTES}. {_ROOF}. Caches can lift it above 100 %.",
     )  # fmt: skip
-    title = f"Work by kind · {setting.name} ({setting.key})"
+    title = f"Work by kind · {setting.title} ({setting.key})"
     return entries.table(f"work-{setting.key}", title, columns, rows, remarks, folded=True)
 
 

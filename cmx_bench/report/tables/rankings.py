@@ -50,7 +50,9 @@ def tables(report: Report) -> Iterator[Table]:
             yield compared(report, setting, pairs)
             yield divided(report, setting, pairs)
             yield agreeing(report, setting, pairs)
-    yield costs(report)
+    for hardware in report.run.kinds:
+        alike = [each for each in report.run.settings if each.hardware == hardware]
+        yield entries.on(hardware, costs(report, alike))
 
 
 def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
@@ -88,7 +90,7 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     if len({row[6] for row in rows}) > 1:
         remarks.append("Preprocessing differs between rows: each model uses its own.")
     dataset = report.run.accuracy.get("dataset", "an unknown data set")
-    title = plain(f"Accuracy on {dataset} · {setting.name} ({setting.key})")
+    title = plain(f"Accuracy on {dataset} · {setting.title} ({setting.key})")
     table = entries.table(f"accuracy-{setting.key}", title, columns, rows, remarks)
     return caveats.lettered(table, {"top1": [caveats.resampled(result) for result in results]})
 
@@ -116,7 +118,7 @@ def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
          _p(pair.difference.p), _p(adjusted), "yes" if adjusted < agreement.LEVEL else "tie")
         for pair, adjusted in agreement.adjusted(pairs)
     ]  # fmt: skip
-    title = f"Pairs of models on the same images · {setting.name}"
+    title = f"Pairs of models on the same images · {setting.title}"
     remarks = ("The pairs are those of the first seed.",) if report.over_seeds else ()
     return entries.table(
         f"pairs-{setting.key}", title, columns, rows, remarks, folded=len(rows) > _MANY_PAIRS
@@ -136,7 +138,7 @@ def divided(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         for pair in pairs
         if pair.difference.lost + pair.difference.gained
     ]  # fmt: skip
-    title = f"Images that only one of two models has right · {setting.name}"
+    title = f"Images that only one of two models has right · {setting.title}"
     remarks = () if report.thumbnails else (_NO_COPIES,)
     folded = len(rows) > _MANY_PAIRS
     return entries.table(f"divided-{setting.key}", title, columns, rows, remarks, folded=folded)
@@ -171,13 +173,14 @@ def agreeing(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         (labels[first], *(shares.get(frozenset((first, second))) for second in voters))
         for first in voters
     ]
-    title = f"Agreement: same class predicted, % of images · {setting.name}"
+    title = f"Agreement: same class predicted, % of images · {setting.title}"
     folded = len(rows) > _MANY_PAIRS
     return entries.table(f"agreement-{setting.key}", title, columns, rows, folded=folded)
 
 
-def costs(report: Report) -> Table:
-    """What each setting changes against the first one: predictions that flip, and speed."""
+def costs(report: Report, settings: Sequence[Setting]) -> Table:
+    """What each of the settings of one kind of device changes against the first one: predictions
+    that flip, and speed."""
     columns = (
         Column("network", "Network"),
         Column("setting", "Setting"),
@@ -190,12 +193,12 @@ def costs(report: Report) -> Table:
         Column("p", "p", "right", _P),
         Column("speed", "Speed relative to the first", "right"),
     )
-    first, votes = _first(report), report.votes
+    first, votes = _first(settings), report.votes
     rows = [
         (model, setting, _flips(pair), pair.difference.lost, pair.difference.gained, _points(pair),
          _p(pair.difference.p), _speed(report, pair))
         for model in report.run.models
-        for setting in report.run.settings
+        for setting in settings
         if first is not None and setting != first
         if {(model.name, first.key), (model.name, setting.key)} <= votes.classes.keys()
         for pair in [agreement.pair(votes, (model.name, first.key), (model.name, setting.key))]
@@ -212,9 +215,9 @@ def costs(report: Report) -> Table:
     return caveats.lettered(caveats.by_setting(report, table), {"difference": unlike})
 
 
-def _first(report: Report) -> Setting | None:
+def _first(settings: Sequence[Setting]) -> Setting | None:
     """The plain setting, or else the first: what the others are compared with."""
-    settings, usual = report.run.settings, ("fp32", "nchw", "none")
+    usual = ("fp32", "nchw", "none")
     every = (
         setting
         for setting in settings

@@ -83,11 +83,7 @@ def _shown(paths: Sequence[Path]) -> list[Path]:
 
 def _labels(reports: Sequence[Report]) -> list[str]:
     """As short as tells them apart: devices, else with dates, else with times and numbers."""
-    devices = [
-        plain(str(report.run.machine.get("device_name", report.run.device)))
-        + " (quick)" * report.run.quick
-        for report in reports
-    ]
+    devices = [plain(report.run.device_name) + " (quick)" * report.run.quick for report in reports]
     named = list(zip(devices, [_moment(report.run.created) for report in reports], strict=True))
     dated = [f"{device}, {time[:10]}" for device, time in named]
     timed = [f"{device}, {time}" for device, time in named]
@@ -166,7 +162,7 @@ def _measured(side: Side, key: str, metric: Metric) -> tuple[str, dict[object, E
     run = side.report.run
     setting = next(one for one in run.settings if key in (one.key, f"r{one.image_size}"))
     size = f"{setting.image_size} × {setting.image_size}"
-    heading = f"{setting.name} ({key})" if setting.key == key else size
+    heading = f"{setting.title} ({key})" if setting.key == key else size
     values: dict[object, Entry] = {}
     for model, entry in zip(
         run.models, best.column(side.report, setting, metric.name), strict=True
@@ -281,6 +277,6 @@ def _environments(side: Side) -> Iterator[tuple[str, Environment]]:
         return
     for digest in digests:
         names = ", ".join(
-            setting.name for setting in run.settings if used.get(setting.key) == digest
+            setting.title for setting in run.settings if used.get(setting.key) == digest
         )
         yield plain(f"{side.label}: {names}"), run.environments.get(digest, {})

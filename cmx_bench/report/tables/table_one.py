@@ -73,7 +73,7 @@ def table_one(report: Report, setting: Setting) -> Table:
     absent = ["epochs_here"] * (not report.run.trains) + ["top1"] * (not report.has_top1)
     columns = [column for column in cells if column.key not in absent]
     rows = list(zip(*(cells[column] for column in columns), strict=True))
-    title, remarks = f"Table 1 · {setting.name} ({setting.key})", _remarks(report, setting, rows)
+    title, remarks = f"Table 1 · {setting.title} ({setting.key})", _remarks(report, setting, rows)
     table = entries.table(f"table1-{setting.key}", title, columns, rows, remarks)
     prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
     table = caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
@@ -99,11 +99,11 @@ def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]])
     compiled = "eager" if setting.compile == "none" else f"compiled ({setting.compile})"
     threads = f", {units.counted(setting.threads, 'thread')}" if setting.threads else ""
     yield (
-        f"{setting.device}, {setting.precision}, {setting.layout}, {compiled}, batch "
-        f"{setting.batch_size}, {setting.image_size} × {setting.image_size}{threads}. A value is "
-        "the geometric mean over fresh processes, ± is half its 95 % interval (Student's t), and n "
-        "is the number of processes that both rest on. Where n reads “4 of 5”, the others failed, "
-        "stayed disturbed, or were not measured."
+        f"{setting.hardware or setting.device}, {setting.precision}, {setting.layout}, {compiled}, "
+        f"batch {setting.batch_size}, {setting.image_size} × {setting.image_size}{threads}. A "
+        "value is the geometric mean over fresh processes, ± is half its 95 % interval (Student's "
+        "t), and n is the number of processes that both rest on. Where n reads “4 of 5”, the "
+        "others failed, stayed disturbed, or were not measured."
     )
     yield (
         "The paper measured throughput on another device (one RTX 8000, batch 64, half precision). "
