@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -51,7 +51,7 @@ class Content:
 def content(subject: Subject) -> Content:
     if isinstance(subject, Comparison):
         return Content(subject.title, contrasts(subject.sides), subject.facts, (), subject.tables)
-    every = tables(subject)
+    every = _folded(tables(subject))
     first = [table for table in every if table.key.startswith("table1-")]
     return Content(
         subject.run.title,
@@ -63,6 +63,20 @@ def content(subject: Subject) -> Content:
         headline.origins(subject),
         plots(subject),
     )
+
+
+# Rows that stand open below each other; what comes after them is folded up.
+_MOST_OPEN = 500
+
+
+def _folded(tables: Sequence[Table]) -> list[Table]:
+    """The tables, folded from where so many rows stand open that nobody finds the next table."""
+    rows, folded = 0, []
+    for table in tables:
+        rows += 0 if table.folded else len(table.rows)
+        is_far = rows > _MOST_OPEN and table is not tables[0]
+        folded.append(replace(table, folded=True) if is_far else table)
+    return folded
 
 
 def _markdown(shown: Content) -> str:

@@ -2,8 +2,10 @@
 
 Run by hand: ``python tests/bench/large.py [CELLS ...]``, by default 1000, 3000 and 10000 cells: a
 hundredth as many models, 20 settings, five measures, and what settings share (params, macs). The
-records have the shape of those in reports/, five processes for each timing, all of them finished
-but X"""
+records have the shape of those in reports/, five processes for each timing, all of them finished.
+Beside it one that lacks the last 200 goes on. Each line is a fresh process of one thread: its CPU
+seconds, which hold where other programs run, and its largest memory.
+"""
 
 from __future__ import annotations
 

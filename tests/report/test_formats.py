@@ -26,7 +26,7 @@ import pytest
 from cmx_bench.cell import Model
 from cmx_bench.present import page
 from cmx_bench.present.markdown import escaped
-from cmx_bench.report import RENDERERS, exports
+from cmx_bench.report import RENDERERS, exports, formats
 from cmx_bench.report.overview import overview
 from cmx_bench.report.tables import tables
 from cmx_bench.results.nouns import Report
@@ -38,6 +38,7 @@ from .synthetic import (
     BF16,
     ENVIRONMENT,
     FP16,
+    FP32,
     PAPER,
     failed,
     make_records,
@@ -116,6 +117,19 @@ def test_golden(format: str, name: str) -> None:
 @pytest.mark.parametrize("format", ["csv", "json", "md", "latex"])  # test_write has the page
 def test_the_same_bytes_every_time(format: str) -> None:
     assert RENDERERS[format](mixed()) == RENDERERS[format](mixed())
+
+
+def test_what_comes_after_many_rows_is_folded_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two settings of two models: the first table has two rows, the second makes them too many."""
+    run = make_run(PAPER[:2], (FP16, FP32))
+    report = summarise(run, make_records(run))
+    whole = formats.content(report).tables
+    opened = [table.key for table in whole if not table.folded]
+    assert opened[:2] == [f"table1-{setting.key}" for setting in run.settings]
+    monkeypatch.setattr(formats, "_MOST_OPEN", 3)
+    shown = formats.content(report).tables
+    assert [table.key for table in shown] == [table.key for table in whole]
+    assert [table.key for table in shown if not table.folded] == opened[:1]
 
 
 def test_one_of_everything_is_in_the_singular() -> None:
