@@ -16,7 +16,8 @@ r ↦ W r + b for the pointwise one, a block is
 - Behind the last block comes the mean over positions: s₂ and t₂ go into the classifier.
 
 In activations written or read, a block has 13 passes in place of 15: BatchNorm, 2, is gone. A
-compiler fuses both to 9; with the map it would be 7 and one of the map, which measured no faster.
+compiler fuses both to 9; with the map it would be 7 and one of the map, which measured no faster
+(tests/bench/README.md).
 """
 
 from __future__ import annotations

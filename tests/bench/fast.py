@@ -1,0 +1,173 @@
+"""How fast a ConvMixer is on a CPU, plain and optimised, by torch and by runtimes, and the limit.
+
+``python tests/bench/fast.py time NAME BATCH PRECISION ROUNDS FOLDER`` times timm's model of that
+name with initial weights in every way, one pass of each in turns. It prints the best and the
+median of the seconds by the wall and of those that the cores computed, which neighbours change
+less, and the share of the limit: all MACs at the best rate of 2048³ products that stand among the
+turns. FOLDER keeps what is exported and compiled: a first call with one round fills it. PRECISION
+is fp32 or bf16.
+
+``python tests/bench/fast.py agree IMAGES`` compares logits and top-1 of a smaller ConvMixer, plain
+and optimised, on pieces of real photographs.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+THREADS, SIZE, SIDE = 2, 224, 2048
+FOLDER = Path(sys.argv[6]) if sys.argv[1:2] == ["time"] else Path()
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(FOLDER.absolute() / "inductor")
+
+import timm  # noqa: E402
+import torch  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+from cmx_bench.measures.counting import count  # noqa: E402
+from cmx_bench.measures.normalising import normalise  # noqa: E402
+from cmx_bench.models.convmixer import ConvMixer  # noqa: E402
+from cmx_bench.models.fast import optimised  # noqa: E402
+from tests.photographs import crops  # noqa: E402
+
+Pass = Callable[[], object]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def built(name: str) -> nn.Module:
+    """timm's model with initial weights, its BatchNorm layers with the statistics of other images
+    than are timed: of its own, the mean over positions, and all that logits depend on, would be 0.
+    """
+    torch.manual_seed(0)
+    module: nn.Module = timm.create_model(name).eval()
+    others = torch.randn(2, 3, SIZE, SIZE)
+    normalise(module, lambda: module(others))
+    return module
+
+
+def by_torch(module: nn.Module, images: Tensor, compile: bool = False, last: bool = False) -> Pass:
+    """A pass of a copy by torch; where it compiles, with frozen weights."""
+    layout = torch.channels_last if last else torch.contiguous_format
+    module = copy.deepcopy(module).to(memory_format=layout)
+    images = images.contiguous(memory_format=layout)
+    return _compiled(module, images, freeze=True) if compile else partial(module, images)
+
+
+def by_runtimes(module: nn.Module, images: Tensor, name: str, precision: str) -> dict[str, Pass]:
+    """A pass of the model, exported as ONNX in fp32, by each of two runtimes; in bf16 by OpenVINO,
+    for ONNX Runtime has no bf16 on CPUs."""
+    import onnxruntime
+    import openvino
+
+    file = FOLDER / f"{name}-{len(images)}.onnx"
+    if not file.exists():
+        torch.onnx.export(module, (images,), file, dynamo=True, optimize=True, verbose=False)
+    hints = {"INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+             "INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY"}  # fmt: skip
+    compiled = openvino.Core().compile_model(str(file), "CPU", hints)
+    request, array = compiled.create_infer_request(), images.numpy()
+    passes: dict[str, Pass] = {"OpenVINO": lambda: request.infer([array])[0]}
+    if precision == "fp32":
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        feed = {session.get_inputs()[0].name: array}
+        passes["ONNX Runtime"] = lambda: session.run(None, feed)[0]
+    return passes
+
+
+def ways(name: str, batch: int, precision: str) -> dict[str, Pass]:
+    images = torch.randn(batch, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    plain = built(name)
+    runtimes = by_runtimes(plain, images, name, precision)
+    placed, images = plain.to(DTYPES[precision]), images.to(DTYPES[precision])
+    fast = optimised(placed)
+    return {
+        "timm, as it comes": by_torch(placed, images),
+        "channels-last": by_torch(placed, images, last=True),
+        "compiled, frozen": by_torch(placed, images, compile=True),
+        "compiled, frozen, channels-last": by_torch(placed, images, compile=True, last=True),
+        "optimised": partial(fast, images),
+        "optimised, compiled": _compiled(fast, images, freeze=False),
+        "optimised, compiled, frozen": _compiled(fast, images, freeze=True),
+        **runtimes,
+    }
+
+
+def _compiled(module: nn.Module, images: Tensor, freeze: bool) -> Pass:
+    """Not by `by_torch`, which would change the layouts that were chosen."""
+    module = copy.deepcopy(module)
+    module.compile(options={"freezing": freeze})
+    return partial(module, images)
+
+
+def _product(precision: str) -> Pass:
+    left, right = torch.randn(2, SIDE, SIDE).to(DTYPES[precision])
+    return lambda: left @ right
+
+
+@torch.no_grad()
+def time_ways(name: str, batch: int, precision: str, rounds: int) -> None:
+    """Prints a line for each way, and what it differs by from the first."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(THREADS)
+    passes = ways(name, batch, precision)
+    logits = {way: np.asarray(torch.as_tensor(run()).float()) for way, run in passes.items()}
+    product = f"{SIDE}³ product"
+    passes[product] = _product(precision)
+    taken: dict[str, list[tuple[float, float]]] = {way: [] for way in passes}
+    for _ in range(rounds):
+        for way, run in passes.items():
+            begin = time.perf_counter(), time.process_time()
+            run()
+            end = time.perf_counter(), time.process_time()
+            taken[way].append((end[0] - begin[0], end[1] - begin[1]))
+    macs = batch * count(lambda: timm.create_model(name), SIZE).macs
+    limits = [macs / SIDE**3 * min(column) for column in zip(*taken.pop(product), strict=True)]
+    print(f"{name}, batch {batch}, {precision}, {THREADS} threads, {rounds} rounds, "
+          f"torch {torch.__version__} with {torch.backends.cpu.get_cpu_capability()}")  # fmt: skip
+    print(f"{'':32}   wall: best, median, % of limit | cores: best, median, % | difference")
+    first = next(iter(logits.values()))
+    print(f"{'limit':32} {1000 * limits[0]:8.1f} ms {'':17} | {1000 * limits[1]:8.1f} ms")
+    for way, seconds in taken.items():
+        cells = []
+        for column, limit in zip(zip(*seconds, strict=True), limits, strict=True):
+            best, middle = min(column), statistics.median(column)
+            cells.append(f"{1000 * best:8.1f} {1000 * middle:8.1f} {100 * limit / best:6.0f} %")
+        off = np.abs(logits[way] - first).max() / np.abs(first).max()
+        print(f"{way:32} {' | '.join(cells)} | {off:.1e}")
+
+
+@torch.no_grad()
+def agree(count: int) -> None:
+    """Prints on how many images both name the same class, and the largest difference."""
+    torch.manual_seed(0)
+    plain = ConvMixer(256, 8, kernel_size=7, patch_size=7).eval()
+    pieces = [np.asarray(piece.convert("RGB")) for piece in crops(count, 112, 112)]
+    images = torch.from_numpy(np.stack(pieces)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    normalise(plain, lambda: plain(images[:64]))
+    fast = optimised(plain)
+    pairs = [(plain(batch), fast(batch)) for batch in images.split(50)]
+    expected, logits = (torch.cat(side) for side in zip(*pairs, strict=True))
+    same = int((expected.argmax(1) == logits.argmax(1)).sum())
+    classes = len(expected.argmax(1).unique())
+    off = float((logits - expected).abs().max() / expected.abs().max())
+    print(f"top-1 is the same on {same} of {count} images, which are of {classes} classes by the "
+          f"plain one; logits differ by {off:.1e} of the largest")  # fmt: skip
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    if sys.argv[1] == "agree":
+        agree(int(sys.argv[2]))
+    else:
+        time_ways(sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
