@@ -2,7 +2,9 @@
 others.
 
 A process judges its blocks by its own calm ones. Where a neighbour slowed it from beginning to end
-it has none, or finds nothing amiss; beside the other processes of the cell it does.
+it has none, or finds nothing amiss; beside the other processes of the cell it does. Beside those on
+the same device alone: two GPUs of one model differ by 8 % on average, and the slower one of a run
+is not disturbed.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ FEWEST_UNDISTURBED = 3
 @collector.paused()
 def judged_together(records: Sequence[Record]) -> list[Record]:
     """The records, the blocks of each judged anew: causes by the fast probes of its setting, times
-    by the calm blocks of its cell where it has too few of its own.
+    by the calm blocks of its cell where it has too few of its own, both on its device.
 
     On a GPU the probes are those of its cell too: how high the clock is under a power limit depends
     on what is computed.
@@ -33,7 +35,7 @@ def judged_together(records: Sequence[Record]) -> list[Record]:
 
 
 def fast_probes(records: Iterable[Record]) -> dict[str, float | None]:
-    """A fast probe of each setting, or on a GPU of each cell, by its key."""
+    """A fast probe of each setting, or on a GPU of each cell, on each device, by `_peers`."""
     probes: defaultdict[str, list[float]] = defaultdict(list)
     for record in records:
         probes[_peers(record)] += record.covariates.get("probe", ())
@@ -50,15 +52,23 @@ def judged_by(fast: Mapping[str, float | None], records: Sequence[Record]) -> li
     calm: defaultdict[str, list[float]] = defaultdict(list)
     for record, taken in zip(records, blocks, strict=True):
         if taken:
-            calm[record.cell] += taken.calm
+            calm[_rivals(record)] += taken.calm
     return [
-        _judged(record, taken, calm[record.cell]) if taken else record
+        _judged(record, taken, calm[_rivals(record)]) if taken else record
         for record, taken in zip(records, blocks, strict=True)
     ]
 
 
 def _peers(record: Record) -> str:
-    return record.cell if "gpu_sm_clock" in record.covariates else record.setting
+    """Whose probes tell how fast the device is."""
+    if "gpu_sm_clock" in record.covariates:
+        return _rivals(record)
+    return f"{record.setting} {record.environment}"
+
+
+def _rivals(record: Record) -> str:
+    """Whose times tell how fast the cell is: each device has an environment of its own."""
+    return f"{record.cell} {record.environment}"
 
 
 def by_cell(records: Iterable[Record]) -> defaultdict[str, list[Record]]:

@@ -56,6 +56,16 @@ def test_other_models_of_the_setting_tell_causes_and_not_times() -> None:
     assert disturbance.disturbed(judged)
 
 
+def test_the_slower_of_two_devices_is_not_disturbed() -> None:
+    """Three processes on each; beside those of the faster one its blocks would all be."""
+    slower = [replace(process(n, [SLOW] * 8), environment="f") for n in range(3, 6)]
+    records = [process(number, [FAST] * 8) for number in range(3)] + slower
+    judged = disturbance.judged_together(records)
+    assert disturbance.counting(judged) == judged == records
+    mixed = [replace(record, environment="e") for record in records]
+    assert len(disturbance.counting(disturbance.judged_together(mixed))) == 3
+
+
 def test_blocks_keep_their_samples_whoever_judges() -> None:
     half = process(0, [SLOW] * 4 + [FAST] * 5)
     judged, *_ = disturbance.judged_together([half, process(1, [FAST] * 8)])
