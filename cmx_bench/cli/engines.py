@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -48,9 +48,10 @@ def chosen(executor: str, address: str | None) -> Iterator[Engine]:
         return
     if address is not None:
         raise CmxError("--address: is that of a Ray cluster; add --executor ray")
-    from cmx_bench.execute import learners, rounds
+    from cmx_bench.execute import devices
 
-    yield Engine(plan_of, lambda _: nullcontext((rounds.execute, learners.evaluate)))
+    beware = partial(note, beware=True)
+    yield Engine(plan_of, lambda plan: devices.engaged(plan.places, beware))
 
 
 @contextmanager

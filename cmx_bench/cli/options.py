@@ -69,6 +69,11 @@ SlurmOptions = Annotated[
                                         "may be repeated.", metavar="NAME[=VALUE]"),
 ]  # fmt: skip
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Devices = Annotated[
+    str,
+    typer.Option(help="auto, cpu, cuda or cuda:N; several GPUs side by side as cuda:0,1, or all "
+                      "as cuda:all."),
+]  # fmt: skip
 Executor = Annotated[
     str,
     typer.Option(

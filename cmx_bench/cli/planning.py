@@ -15,7 +15,7 @@ from cmx_bench.cli.options import (
     Cache,
     Chunk,
     Data,
-    Device,
+    Devices,
     Executor,
     Models,
     Only,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 def plan(
     suite: SuiteOrModels = None,
     model: Models = None,
-    device: Device = "auto",
+    device: Devices = "auto",
     executor: Executor = "local",
     address: Address = None,
     only: Only = None,

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cmx_bench import units
 from cmx_bench.cli import streams
@@ -53,6 +53,7 @@ class _Forecast:
     spread: float
     begin: float
     pace: _Pace | None = None
+    under_way: dict[tuple[str, int], Job] = field(default_factory=dict)
 
     def done(self) -> str:
         """`[ 7/12]`; where the second number has changed since it was last told, by how many and
@@ -65,11 +66,19 @@ class _Forecast:
                           for why, more in changes.items())  # fmt: skip
         return f"[{done:>{len(str(total))}}/{total}{reasons}]"
 
+    @property
+    def jobs(self) -> list[Job]:
+        """What is executed now; the one that began last is the last."""
+        return list(self.under_way.values())
+
     def hear(self, job: Job, record: Record | None) -> None:
         """Keeps what the runner tells."""
-        if record is not None:
+        if record is None:
+            self.under_way[job.cell.key, job.replicate] = job
+        else:
+            self.under_way.pop((job.cell.key, job.replicate), None)
             self.pace = None
-        elif job.seen is not None:
+        if record is None and job.seen is not None:
             if self.pace is None or job.seen.images < self.pace.last.images:
                 key, images = job.cell.setting_key, job.seen.images
                 self.pace = _Pace(key, time.monotonic(), images, job.seen)
@@ -109,7 +118,7 @@ def _plain(forecast: _Forecast) -> Watch:
         if record is not None:
             line = _line(forecast, job, record)
         elif job.seen is not None and now - spoke >= _SILENCE:
-            line = f"{_under_way(job)}  [{units.duration(forecast.left())} left]"
+            line = f"{_under_way([job])}  [{units.duration(forecast.left())} left]"
         else:
             return
         spoke = now
@@ -147,15 +156,20 @@ def _live(forecast: _Forecast, before: float) -> Iterator[Watch]:
                 completed=spent,
                 total=spent + rest,
                 left=units.duration(rest),
-                description=_under_way(job),
+                description=_under_way(forecast.jobs),
             )
 
         yield watch
 
 
-def _under_way(job: Job) -> str:
+def _under_way(jobs: Sequence[Job]) -> str:
+    """What is executed now: the job that began last, and how many stand beside it."""
+    if not jobs:
+        return ""
+    *others, job = jobs
     if job.seen is None:
-        return f"{job.cell.measure} of {job.cell.model.label}"
+        beside = f" and {len(others)} beside it" if others else ""
+        return f"{job.cell.measure} of {job.cell.model.label}{beside}"
     images, size = job.seen.images, job.seen.size
     done = "" if size is None else f"{images:,} of "
     return f"{done}{units.counted(images if size is None else size, 'image')}, {job.seen.doing}"

@@ -13,6 +13,7 @@ from cmx_bench.errors import CmxError
 if TYPE_CHECKING:
     from cmx_bench.plan import Plan
     from cmx_bench.spec.suite import SuiteFile
+    from cmx_bench.worker.job import Place
     from cmx_bench.worker.local import Call
 
 
@@ -57,6 +58,18 @@ class Request:
             *["--allow-import"] * self.allow_import,
         ]
 
+    @property
+    def several(self) -> bool:
+        """Whether several devices of this machine may be asked for.
+
+        Raises:
+            PlanError: `device` is no word for devices.
+        """
+        from cmx_bench.worker import several
+
+        names = several.asked(self.device)
+        return len(names) > 1 or names == ("cuda:all",)
+
 
 def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False) -> Plan:
     """The plan of a suite for this machine, made by another process.
@@ -70,7 +83,7 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
     from cmx_bench import accuracy, datasets
     from cmx_bench.cli.telling import note
     from cmx_bench.errors import DataError
-    from cmx_bench.plan import users
+    from cmx_bench.plan import joining, on_several, users
     from cmx_bench.worker import local
     from cmx_bench.worker.targets import Target
 
@@ -97,18 +110,24 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
     )
     given = find(request.weights, asked.named if len(asked.named) == len(asked.models) else ())
     call(Target.CHECK_INSTALLATION)
-    tried = users.tried(suite_file, request.device, call) if request.trusted else users.Tried()
-    made: Plan = call(
-        Target.MAKE_PLAN,
-        suite_file,
-        request.device,
-        tuple(request.only),
-        request.trusted,
-        evaluation,
-        given,
-        tried,
-        request.replicate,
-    )
+    places: tuple[Place, ...] = call(Target.FIND_PLACES, request.device) if request.several else ()
+    devices = _one_of_each_kind(places) or [request.device]
+    tried = users.tried(suite_file, devices[0], call) if request.trusted else users.Tried()
+    plans = [
+        call(
+            Target.MAKE_PLAN,
+            suite_file,
+            device,
+            tuple(request.only),
+            request.trusted,
+            evaluation,
+            given,
+            tried,
+            request.replicate,
+        )
+        for device in devices
+    ]
+    made: Plan = joining.join(plans, devices)
     if why := made.machine.get("unused_gpu"):
         note(f"a GPU is there and not used: {why}")
     for split, about in made.opened.items():
@@ -118,7 +137,22 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
             note(f"{model.name} comes with weights: it is evaluated, and not trained")
     for trouble in made.troubles:
         note(f"{trouble}; its cells fail, the others are measured")
-    return made
+    return on_several(made, places) if len(places) > 1 else made
+
+
+def _one_of_each_kind(places: Sequence[Place]) -> list[str]:
+    first = {place.hardware: place.device for place in reversed(places)}
+    return list(reversed(first.values()))
+
+
+def refuse_several(command: str, device: str) -> None:
+    """Refuses several devices for a command that measures on one.
+
+    Raises:
+        CmxError: `--device` names several.
+    """
+    if Request(None, (), device, (), allow_import=False).several:
+        raise CmxError(f"--device {device}: {command} measures on one device; name one")
 
 
 def _suite(request: Request) -> SuiteFile:
@@ -129,6 +163,9 @@ def _suite(request: Request) -> SuiteFile:
                        "suites), or models, such as `run --model resnet50`")  # fmt: skip
     if request.quick and request.processes > 1:
         raise CmxError("--quick: a quick run trains no models; leave --processes out")
+    if request.several and request.processes > 1:
+        raise CmxError(f"--device {request.device}: each device trains models of its own; leave "
+                       f"--processes out, or name one device")  # fmt: skip
     return suite.load(request.suite, request.trusted, request.models, request.quick)
 
 

@@ -21,7 +21,7 @@ from cmx_bench.cli.options import (
     Budget,
     Cache,
     Data,
-    Device,
+    Devices,
     Executor,
     Models,
     Only,
@@ -65,7 +65,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="reports/SUITE/TIME")
     ] = None,
-    device: Device = "auto",
+    device: Devices = "auto",
     executor: Executor = "local",
     address: Address = None,
     only: Only = None,

@@ -153,11 +153,11 @@ class Outlook:
         rounds = max((left for left, cells in self._repeated.items() if cells), default=0)
         sums = self._sums.values()
         every = INTERPRETER_SECONDS * rounds
-        every += sum(one.left + one.scale * one.untried for one in sums)
+        every += sum(one.left + one.scale * one.untried for one in sums) / self.plan.devices
         every = max(every, (rounds - 1) * remaining.apart(self.plan, spread), 0.0)
         if budget is not None:
             first = INTERPRETER_SECONDS * (self._untried > 0)
-            first += sum(one.scale * one.once for one in sums)
+            first += sum(one.scale * one.once for one in sums) / self.plan.devices
             every = min(every, max(first, budget))
         return every + self._evaluations_left(under_way)
 
@@ -169,8 +169,8 @@ class Outlook:
             missing = max(0, group.seeds - group.there)
             if missing and group.setting_key in begun:
                 begun.remove(group.setting_key)
-                missing -= 1
-            planned += group.seconds * missing / group.seeds
+                missing = missing - 1 if self.plan.devices == 1 else 0  # several: with all seeds
+            planned += group.seconds * missing / group.seeds / self.plan.devices
         return planned + sum(under_way.values())
 
     # --- what is kept up --------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def foretold(plan: Plan, found: Mapping[str, Sequence[Record]], budget: float | 
         if not MEASURES[cell.measure].together and not found.get(cell.key)
     ]  # fmt: skip
     first = INTERPRETER_SECONDS * any(map(plan.repeats, cells))
-    first += sum(plan.estimates[cell.key] for cell in cells)
+    first += sum(plan.estimates[cell.key] for cell in cells) / plan.devices
     if budget is None or first <= budget:
         return ""
     return (

@@ -267,5 +267,8 @@ def _listed(old: Environment, new: Environment) -> str:
 
 
 def _environment(report: Report, setting: str) -> Environment:
-    """The one that the setting's counted records share."""
-    return dict(report.run.environments.get(report.environments.get(setting, ""), {}))
+    """The one that the setting's counted records share, of all devices of the run."""
+    shared = dict(report.run.environments.get(report.environments.get(setting, ""), {}))
+    if "device_uuid" in shared and "device_uuid" in report.run.machine:
+        shared["device_uuid"] = report.run.machine["device_uuid"]
+    return shared

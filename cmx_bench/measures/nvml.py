@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import ModuleType
@@ -14,6 +15,8 @@ from cmx_bench.measures.conditions import Reading
 
 # By name, what asks nvidia-ml-py about a GPU's handle.
 _Questions: TypeAlias = Mapping[str, Callable[[ModuleType, Any], Any]]
+
+_WORD = 64  # bits of a word of a set of cores, an unsigned long
 
 _FACTS: _Questions = {
     "driver": lambda nvml, _: str(nvml.nvmlSystemGetDriverVersion()),
@@ -91,6 +94,22 @@ def joules(device: str) -> float | None:
         return None
     with suppress(nvml.NVMLError):
         return float(nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)) / 1000
+    return None
+
+
+def cores(device: str) -> frozenset[int] | None:
+    """The logical cores that are nearest to a GPU; None where NVML does not tell."""
+    if (found := opened(device)) is None:
+        return None
+    nvml, gpu = found
+    with suppress(nvml.NVMLError, AttributeError):
+        words = nvml.nvmlDeviceGetCpuAffinity(gpu, -(-(os.cpu_count() or 1) // _WORD))
+        return frozenset(
+            _WORD * place + bit
+            for place, word in enumerate(words)
+            for bit in range(_WORD)
+            if word >> bit & 1
+        )
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
@@ -12,6 +12,7 @@ from cmx_bench.measures import MEASURES
 from cmx_bench.models.importing import Origin
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
+from cmx_bench.worker.job import Place
 
 INTERPRETER_SECONDS = 8.0  # each round waits until an interpreter has loaded torch and timm
 
@@ -60,6 +61,9 @@ class Cost:
 class Plan:
     """Everything that will be measured, in the suite's order.
 
+    `places` are the devices of this machine that share its cells, where there are several: see
+    `on_several`.
+
     `estimates` are seconds for one execution of each cell, by key; `unavailable` maps the suite's
     settings for other devices to what to do about them, `skipped` keys of cells to what they lack;
     `opened` says of the images to learn from and to evaluate on what was found. `troubles` are why
@@ -77,6 +81,7 @@ class Plan:
     estimates: Mapping[str, float]
     unavailable: Mapping[str, str]
     only: tuple[str, ...]
+    places: tuple[Place, ...] = field(default=(), kw_only=True)
     evaluation: Evaluation | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
     opened: Mapping[Split, str] = field(default_factory=dict)
@@ -109,6 +114,11 @@ class Plan:
         return self.replicate in (None, replicate)
 
     @property
+    def devices(self) -> int:
+        """How many executions of a round are under way at a time."""
+        return max(1, len(self.places))
+
+    @property
     def repeated(self) -> tuple[Cell, ...]:
         """The cells that are measured anew in several fresh processes."""
         return tuple(filter(self.repeats, self.cells))
@@ -117,3 +127,18 @@ class Plan:
     def evaluated(self) -> tuple[Cell, ...]:
         """The cells that rest on images; those of a setting are executed together."""
         return tuple(cell for cell in self.cells if MEASURES[cell.measure].together)
+
+
+def on_several(plan: Plan, places: tuple[Place, ...]) -> Plan:
+    """A plan that was made on one of each kind of several devices, for all of them.
+
+    Where they are of one kind its machine is all of them: a run goes on with the same devices
+    alone, for two GPUs of one model differ by 8 % on average, and half of its rounds would say
+    nothing of one of them.
+    """
+    if plan.machines:
+        return replace(plan, places=places)
+    numbers = ",".join(place.device.rpartition(":")[2] for place in places)
+    several = {"device": f"cuda:{numbers}",
+               "device_uuid": ", ".join(sorted(place.uuid for place in places))}  # fmt: skip
+    return replace(plan, places=places, machine={**plan.machine, **several})

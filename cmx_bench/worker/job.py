@@ -18,6 +18,17 @@ LOOK = "look"  # asks a process that times in turns for the conditions: see meas
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A device of this machine, what tells it from others of its kind, the logical cores on which
+    its processes run, and its kind, as `Setting.hardware` names it."""
+
+    device: str
+    uuid: str
+    cores: tuple[int, ...]
+    hardware: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """How many images a process that evaluates or trains has seen, of how many; None where nobody
     knows."""

@@ -136,8 +136,11 @@ def _version(*names: str) -> str | None:
     return None
 
 
-def resolve_device(device: str) -> str:
+def resolve_device(device: str, asked: str = "") -> str:
     """ "auto", "cpu", "cuda" or "cuda:N" as "cpu" or "cuda:N".
+
+    Args:
+        asked: what `--device` says, where the device is one of several.
 
     Raises:
         PlanError: this machine has no such device, or torch cannot use it.
@@ -150,7 +153,7 @@ def resolve_device(device: str) -> str:
         raise PlanError(f"--device {device}: expected auto, cpu, cuda or cuda:N")
     index = int(device.partition(":")[2] or 0)
     if obstacle := _obstacle(index):
-        raise PlanError(f"--device {device}: {obstacle}, or try --device cpu")
+        raise PlanError(f"--device {asked or device}: {obstacle}, or try --device cpu")
     return f"cuda:{index}"
 
 

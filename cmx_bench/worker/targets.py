@@ -15,6 +15,7 @@ class Target(StrEnum):
     FIND_WEIGHTS = "cmx_bench.accuracy:weights_given"
     CHECK_INSTALLATION = "cmx_bench.worker.machine:check_installation"
     RESOLVE_DEVICE = "cmx_bench.worker.machine:resolve_device"
+    FIND_PLACES = "cmx_bench.worker.several:find"
     TRY = "cmx_bench.plan.trying:costs"
     REFUSED_RULES = "cmx_bench.plan.trying:refused_rules"
     COUNT_USERS = "cmx_bench.plan.trying:amount"

@@ -19,8 +19,19 @@ from ..conftest import TINY, Cli
     ("arguments", "message"),
     [
         (["run", "nothing.yaml"], "cmx-bench: nothing.yaml: no such file"),
-        (["run", "suite.yaml", "--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
+        (["run", "suite.yaml", "--device", "tpu"], "expected auto, cpu, cuda, cuda:N"),
         (["run", "suite.yaml", "--device", "cuda:99"], ", or try --device cpu"),
+        (["run", "suite.yaml", "--device", "cuda:0,0"], "--device cuda:0,0: names cuda:0 twice"),
+        (["plan", "suite.yaml", "--device", "cuda:0,1"], ", or try --device cpu"),
+        (["run", "suite.yaml", "--device", "cuda:all"], ", or try --device cpu"),
+        (
+            ["ab", "suite.yaml", "--base", sys.executable, "--device", "cuda:0,1"],
+            "--device cuda:0,1: ab measures on one device; name one",
+        ),
+        (
+            ["run", "suite.yaml", "--device", "cuda:0,1", "--processes", "2"],
+            "each device trains models of its own; leave --processes out, or name one device",
+        ),
         (["run", "suite.yaml", "--budget", "soon"], "--budget soon: expected a time such as 90s"),
         (["run", "suite.yaml", "--spread", "-1m"], "--spread -1m: expected a time such as 90s"),
         (["run", "suite.yaml", "--only", "x"], "--only x: no cell matches"),

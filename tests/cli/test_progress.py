@@ -18,9 +18,11 @@ from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
-from cmx_bench.worker.job import Job, Seen
+from cmx_bench.worker.job import Job, Place, Seen
 
 from ..conftest import TINY, TRAINED
+
+TWO = (Place("cuda:0", "a", (0,)), Place("cuda:1", "b", (1,)))
 
 
 class Clock:
@@ -107,7 +109,7 @@ def test_a_stream_of_unknown_length_is_foreseen_as_planned(trained: Plan, clock:
         job = Job(trained.cells[0], 0, Path("log"), Seen(images, None))
         forecast.hear(job, None)
     assert forecast.left() == whole
-    assert progress._under_way(job) == "64 images, accuracy"
+    assert progress._under_way([job]) == "64 images, accuracy"
 
 
 def test_the_bar_moves_while_models_train(
@@ -123,6 +125,25 @@ def test_the_bar_moves_while_models_train(
         clock.now += seed / 2
         watch(replace(job, seen=Seen(5, 10)), None)
     assert shown[-1]["completed"] / shown[-1]["total"] == pytest.approx(1 / 4)
+
+
+def test_several_devices_share_the_time(trained: Plan) -> None:
+    """With all seeds of a setting under way nothing else of it is left."""
+    shared = Outlook(replace(trained, places=TWO))
+    assert shared.seconds_left() == pytest.approx(Outlook(trained).seconds_left() / 2)
+    assert shared.seconds_left(under_way={trained.cells[0].setting_key: 60.0}) == 60.0
+
+
+def test_what_is_under_way_is_counted(trained: Plan, clock: Clock) -> None:
+    outlook = Outlook(replace(trained, places=TWO))
+    forecast = progress._Forecast(outlook, None, 0.0, clock())
+    one, other = (Job(cell, 0, Path("log")) for cell in trained.cells)
+    forecast.hear(one, None)
+    assert progress._under_way(forecast.jobs) == "accuracy of one"
+    forecast.hear(other, None)
+    assert progress._under_way(forecast.jobs) == "accuracy of other and 1 beside it"
+    forecast.hear(other, kept(other))
+    assert progress._under_way(forecast.jobs) == "accuracy of one"
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cmx_bench.datasets import open_dataset, rgb
 from cmx_bench.execute import opening
 from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
@@ -16,6 +18,18 @@ from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job
 
 from ..conftest import TINY
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of digits: 48 to learn from, 24 to evaluate on, each in its class's folder."""
+    root = tmp_path_factory.mktemp("few")
+    for split, part, count in (("train", "train", 48), ("validation", "val", 24)):
+        for item in islice(open_dataset("digits", None, split).items(), count):  # type: ignore[arg-type]
+            file = root / part / str(item.label) / f"{item.key}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            rgb(item).save(file)
+    return root
 
 
 @pytest.fixture

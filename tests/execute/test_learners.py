@@ -19,7 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 from cmx_bench import report
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Setting
-from cmx_bench.datasets import open_dataset, rgb
+from cmx_bench.datasets import open_dataset
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import learners, opening, runner
 from cmx_bench.plan import making
@@ -46,18 +46,6 @@ def asked(**parts: object) -> Accuracy:
     """Training with a hard recipe, or with other parts."""
     train = recipe(**HARD | parts)
     return Accuracy(dataset="few", preprocessing="shared", shared=HALVES, train=train)
-
-
-@pytest.fixture(scope="module")
-def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of digits: 48 to learn from, 24 to evaluate on, each in its class's folder."""
-    root = tmp_path_factory.mktemp("few")
-    for split, part, count in (("train", "train", 48), ("validation", "val", 24)):
-        for item in islice(open_dataset("digits", None, split).items(), count):  # type: ignore[arg-type]
-            file = root / part / str(item.label) / f"{item.key}.png"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            rgb(item).save(file)
-    return root
 
 
 def cell(family: str) -> Cell:

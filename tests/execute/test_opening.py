@@ -11,12 +11,12 @@ import pytest
 
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import runner
-from cmx_bench.plan import Plan, making
+from cmx_bench.plan import Plan, making, on_several
 from cmx_bench.plan.joining import join
 from cmx_bench.results import records
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
-from cmx_bench.worker.job import Job, Outcome
+from cmx_bench.worker.job import Job, Outcome, Place
 
 from ..conftest import CPU, TINY, StandIn, samples
 from .conftest import opened, silent
@@ -66,6 +66,30 @@ def test_another_run_in_the_folder_is_left_alone(
     with pytest.raises(RecordsError, match="already holds a run"):
         opened(tiny_plan, tmp_path, out, fresh=True)
     assert (out / "run.json").read_bytes() == before
+
+
+def test_a_run_goes_on_with_the_same_devices_alone(
+    write_suite: Callable[[str], Path], tmp_path: Path, gpu: dict[str, Any]
+) -> None:
+    """However they are numbered: with one device more or less its values would be of others."""
+    text = TINY.replace("cpu: [{name: cpu,", "cuda: [{name: gpu,")
+    alone = making.make(suite.load(str(write_suite(text))), gpu | {"device_uuid": "GPU-a"})
+
+    def shared(**uuids: str) -> Plan:
+        places = [Place(f"cuda:{name[-1]}", uuid, (0,)) for name, uuid in uuids.items()]
+        return on_several(alone, tuple(places))
+
+    two = shared(gpu0="GPU-a", gpu1="GPU-b")
+    out = opened(two, tmp_path, tmp_path / "out")
+    run = records.read_run(out)
+    assert (run.device, run.machine["device_uuid"]) == ("cuda:0,1", "GPU-a, GPU-b")
+    assert opened(shared(gpu0="GPU-b", gpu3="GPU-a"), tmp_path, out) == out
+    for other, uuids in (
+        (alone, "GPU-a"),
+        (shared(gpu0="GPU-a", gpu1="GPU-b", gpu2="GPU-c"), "GPU-a, GPU-b, GPU-c"),
+    ):
+        with pytest.raises(RecordsError, match=f"device_uuid was GPU-a, GPU-b, is {uuids}\\)"):
+            opened(other, tmp_path, out)
 
 
 def test_a_file_of_a_model_that_changed_is_another_run(tiny_plan: Plan, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +208,47 @@ def test_two_processes_on_one_gpu_are_refused(
                "--processes", "2", limit=60)  # fmt: skip
     assert done.rc == 2 and done.seconds < 30, f"rc {done.rc} after {done.seconds:.0f} s"
     say(done.last)
+
+
+def test_several_gpus_that_are_not_there_are_refused(gpu: str, cmx: Cmx, say: Say) -> None:
+    done = cmx("plan", "gate.yaml", "--device", f"{gpu},99", limit=60)
+    assert done.rc == 2, done.text
+    say(done.last)
+
+
+@pytest.fixture
+def two_gpus(gpu: str) -> str:
+    """The first two GPUs, where there are as many."""
+    if torch.cuda.device_count() < 2:
+        pytest.skip("needs two GPUs")
+    return f"{gpu},1"
+
+
+def test_two_gpus_measure_side_by_side(
+    two_gpus: str, nobody_left: None, cmx: Cmx, out: Path, say: Say
+) -> None:
+    """Both take part, each with cores of its own, and does one thing at a time."""
+    done = cmx("run", "paths.yaml", "--device", two_gpus, "--out", out / "side_by_side",
+               *patterns("*/throughput/*", "cm/params/*"), limit=150)  # fmt: skip
+    found = records(out / "side_by_side")
+    expect_measured(done, found)
+    environments = json.loads((out / "side_by_side" / "run.json").read_text())["environments"]
+    timed = [one for one in found if one["measure"] == "throughput"]
+    assert {environments[one["environment"]]["device"] for one in timed} == {"cuda:0", "cuda:1"}
+    assert len({environments[one["environment"]]["cores"] for one in timed}) == 1
+    for name in {one["environment"] for one in timed}:
+        mine = [one for one in timed if one["environment"] == name]
+        spans = sorted((datetime.fromisoformat(one["started"]).timestamp(), one["elapsed"])
+                       for one in mine)  # fmt: skip
+        assert all(begin + took <= after + 0.002 for (begin, took), (after, _) in pairwise(spans))
+    say(f"{len(timed)} timings in {done.seconds:.0f} s")
+
+
+def test_two_gpus_move_no_timings(two_gpus: str, cmx: Cmx, out: Path, say: Say) -> None:
+    done = cmx("selftest", "gate.yaml", "--device", two_gpus, "--budget", "1m",
+               "--out", out / "alongside", limit=150)  # fmt: skip
+    assert done.rc == 0 and "side by side: a forward pass takes" in done.text, done.text
+    say(next(line for line in done.text.splitlines() if line.startswith("side by side")))
 
 
 def test_two_ranks_learn_what_one_does(device: str, tmp_path: Path, say: Say) -> None:

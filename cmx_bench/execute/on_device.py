@@ -1,0 +1,119 @@
+"""Runs beside one device of this machine, on cores of its own, and does there what it is told to.
+
+All that it starts is held on the same cores, and ends with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TypeAlias
+
+from cmx_bench.cell import Cell
+from cmx_bench.errors import CmxError
+from cmx_bench.execute import learners, rounds
+from cmx_bench.execute.rounds import JobCall
+from cmx_bench.training.orphans import end_with
+from cmx_bench.worker import local
+from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Has all ready for a round: an interpreter of its own where it is `repeated`."""
+
+    log: Path
+    repeated: bool
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Executes a job."""
+
+    job: Job
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Evaluates, and says how that goes until it has ended."""
+
+    job: EvaluationJob
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Ends the interpreter of the round."""
+
+
+Order: TypeAlias = Open | Execute | Evaluate | Close
+# The outcome of a job; how an evaluation goes; None where something else is done; or what is wrong.
+Answer: TypeAlias = Outcome | Seen | tuple[Cell, Outcome] | CmxError | None
+
+
+def main(descriptor: str, cores: str) -> None:
+    """Obeys what comes through a pipe until its other end is closed.
+
+    Args:
+        cores: their numbers, with commas between.
+    """
+    pipe = Connection(int(descriptor))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other end is interrupted too, and ends this
+    end_with(os.getppid())
+    os.sched_setaffinity(0, map(int, cores.split(",")))
+    with _Round() as this:
+        while True:
+            try:
+                order: Order = pipe.recv()
+            except EOFError:
+                return
+            try:
+                pipe.send(_obeyed(this, order, pipe))
+            except CmxError as error:
+                pipe.send(error)
+
+
+def _obeyed(this: _Round, order: Order, pipe: Connection) -> Answer:
+    match order:
+        case Open():
+            this.open(order)
+        case Execute():
+            return rounds.execute_job(this.call, order.job, order.timeout)
+        case Evaluate():
+            for graded in learners.outcomes(order.job, order.timeout, pipe.send):
+                pipe.send(graded)
+        case Close():
+            this.close()
+    return None
+
+
+@dataclass(slots=True)
+class _Round:
+    """How the jobs of the round under way are executed; its interpreter ends with it."""
+
+    call: JobCall = rounds.call_once
+    closing: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> _Round:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self, order: Open) -> None:
+        if order.repeated:
+            begun = rounds.interpreter(order.log, order.variables)
+            self.call = self.closing.enter_context(begun)
+        else:
+            local.call("os:getpid")  # waits until what forks processes has loaded torch
+
+    def close(self) -> None:
+        self.call = rounds.call_once
+        self.closing.close()
