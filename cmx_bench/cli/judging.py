@@ -18,6 +18,7 @@ from cmx_bench.cli.options import (
     AllowImport,
     AnyThreshold,
     Device,
+    Devices,
     Inconclusive,
     Models,
     Only,
@@ -27,7 +28,7 @@ from cmx_bench.cli.options import (
     seconds_of,
     share_of,
 )
-from cmx_bench.cli.requests import Request, plan_of
+from cmx_bench.cli.requests import Request, plan_of, refuse_several
 from cmx_bench.cli.telling import (
     BAD_INPUT,
     INCONCLUSIVE,
@@ -116,6 +117,7 @@ def ab(
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget)
     asked = gate.Gate(share, seconds, expect_equal)
     policy = _policy_of(inconclusive)
+    refuse_several("ab", device)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     packages = {name: _package_of(name, path) for name, path in (bases | {"head": head}).items()}
     with gate.planning(head, packages["head"]) as call:
@@ -139,7 +141,7 @@ def ab(
 def selftest(
     suite: Annotated[str, typer.Argument(help="A suite's YAML file, or its name.")] = "ci",
     threshold: Threshold = "5%",
-    device: Device = "auto",
+    device: Devices = "auto",
     only: Only = None,
     budget: Annotated[str, typer.Option(help="About how long to measure.")] = "15m",
     out: Annotated[
@@ -148,13 +150,17 @@ def selftest(
     ] = None,
     allow_import: AllowImport = False,
 ) -> None:  # fmt: skip
-    """Measure this machine's false alarms, misses and smallest detectable change."""
+    """Measure this machine's false alarms, misses and smallest detectable change; of several GPUs,
+    whether timings on one move while the others measure."""
     from cmx_bench.gate import floor, kept
     from cmx_bench.gate import selftest as tests
     from cmx_bench.gate.outputs import console
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget) or 0.0
     plan = plan_of(Request(suite, (), device, only or (), allow_import))
+    if plan.places:
+        _test_side_by_side(plan, seconds, out)
+        return
     kept_in = floor.writable_path(plan.machine)
     about = {"threshold": share, "command": command_line()}
     folder = kept.open_folder(plan, out, "selftest", about)
@@ -169,6 +175,24 @@ def selftest(
     for file in (folder / "selftest.json", kept_in):
         floor.write(measured, file)
         say(file)
+
+
+def _test_side_by_side(plan: Plan, seconds: float, out: Path | None) -> None:
+    from cmx_bench.execute import devices
+    from cmx_bench.gate import alongside, kept
+    from cmx_bench.gate.alongside import Alongside
+
+    folder = kept.open_folder(plan, out, "selftest", {"command": command_line()})
+
+    def watch(pair: Alongside) -> None:
+        kept.append_alongside(folder, pair)
+        note(f"{pair.model} on {pair.device}: alone {pair.alone:.1f} images/s, beside the others "
+             f"{pair.beside:.1f}")  # fmt: skip
+
+    with _keeping(folder), devices.opening(plan.places, note) as opened:
+        log = disk.within(folder, "log.txt")
+        pairs = alongside.run(plan, opened, seconds, log, watch)
+    say(*alongside.lines(plan.machine, pairs), folder)
 
 
 def _package_of(name: str, path: str) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx_bench.errors import RecordsError
+from cmx_bench.gate.alongside import Alongside
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.gate.verdict import Contrast
 from cmx_bench.plan import Plan
@@ -55,9 +56,22 @@ def append(folder: Path, pair: Pair, **more: Any) -> None:
     named = dict(zip(digests, pair.environments, strict=True))
     line = dataclasses.asdict(pair) | {"environments": digests}
     _keep_environments(disk.within(folder, "gate.json"), named)
+    _append(folder, line | more)
+
+
+def append_alongside(folder: Path, pair: Alongside) -> None:
+    """Adds a pair of a device alone and beside others as one line, flushed.
+
+    Raises:
+        RecordsError: the folder cannot be written.
+    """
+    _append(folder, dataclasses.asdict(pair))
+
+
+def _append(folder: Path, line: Mapping[str, Any]) -> None:
     path = folder / "pairs.jsonl"
     with disk.writing(path), disk.appending(path) as file:
-        file.write(disk.json_of(line | more).encode())
+        file.write(disk.json_of(line).encode())
 
 
 def keep_code(folder: Path, contrasts: Sequence[Contrast]) -> None:

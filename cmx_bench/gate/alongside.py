@@ -1,0 +1,141 @@
+"""Whether timings on one device move while the others measure: each alone and beside them.
+
+Both processes of a pair run on the same device, in random order, under one interpreter. While the
+second kind runs, every other device executes the cells of the suite without a pause.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cmx_bench import units
+from cmx_bench.cell import Cell
+from cmx_bench.errors import PlanError
+from cmx_bench.execute.slots import Opening, Slot
+from cmx_bench.gate.comparing import TIMED
+from cmx_bench.gate.pairs import PairError
+from cmx_bench.plan import Plan
+from cmx_bench.results import stats
+from cmx_bench.worker.job import Job, Outcome, Round
+
+FEWEST_ROUNDS = 4
+# As in a self-test of pairs: the report claims nothing that chance does in one of a hundred.
+_CERTAIN = 0.995
+
+
+@dataclass(frozen=True, slots=True)
+class Alongside:
+    """A pair: images a second of a model on a device alone, and beside the others."""
+
+    model: str
+    device: str
+    alone: float
+    beside: float
+    alone_first: bool
+
+    @property
+    def log_ratio(self) -> float:
+        """How much longer it takes beside the others, as a logarithm."""
+        return math.log(self.alone / self.beside)
+
+
+def run(
+    plan: Plan, opened: Opening, budget: float, log: Path, watch: Callable[[Alongside], None]
+) -> list[Alongside]:
+    """Measures pairs for about `budget` seconds, at least `FEWEST_ROUNDS` rounds of each cell.
+
+    Raises:
+        PlanError: the suite has no throughput cell.
+        PairError: a model fails.
+        SlotLostError: a device is lost.
+    """
+    cells = [cell for cell in plan.cells if cell.measure == TIMED]
+    if not cells:
+        raise PlanError(f"the suite has no {TIMED} cell to test devices with")
+    rng, begin, pairs = random.Random(), time.monotonic(), list[Alongside]()
+    rounds = 0
+    while rounds < FEWEST_ROUNDS or time.monotonic() - begin < budget:
+        jobs = [Job(cell, rounds, log) for cell in rng.sample(cells, len(cells))]
+        # So many that every device takes part.
+        with opened(Round(jobs * plan.devices, repeated=True)) as slots:
+            for job in jobs:
+                one, *others = rng.sample(list(slots), len(slots))
+                pairs.append(_pair(job, one, _Company(others, jobs, _timeout(plan)), rng))
+                watch(pairs[-1])
+        rounds += 1
+    return pairs
+
+
+def _timeout(plan: Plan) -> float:
+    return plan.suite_file.suite.timeout
+
+
+@dataclass(slots=True)
+class _Company:
+    """The other devices, and what they execute meanwhile."""
+
+    slots: Sequence[Slot]
+    jobs: Sequence[Job]
+    timeout: float
+    under_way: dict[Future[Outcome], Slot] = field(default_factory=dict)
+
+    def keep_busy_until(self, awaited: Future[Outcome], rng: random.Random) -> None:
+        """Begins the next job wherever one has ended, until the `awaited` one has."""
+        while not awaited.done():
+            ended, _ = wait([awaited, *self.under_way], return_when=FIRST_COMPLETED)
+            for future in ended - {awaited}:
+                self.begin(self.under_way.pop(future), rng)
+
+    def begin(self, slot: Slot, rng: random.Random) -> None:
+        self.under_way[slot.submit(rng.choice(self.jobs), self.timeout)] = slot
+
+
+def _pair(job: Job, slot: Slot, company: _Company, rng: random.Random) -> Alongside:
+    alone_first = rng.random() < 0.5
+    rates = {}
+    for alone in (alone_first, not alone_first):
+        if not alone:
+            for other in company.slots:
+                company.begin(other, rng)
+        awaited = slot.submit(job, company.timeout)
+        company.keep_busy_until(awaited, rng)
+        wait(company.under_way)
+        company.under_way.clear()
+        rates[alone] = _rate(job.cell, slot, awaited.result())
+    return Alongside(job.cell.model.name, slot.name, rates[True], rates[False], alone_first)
+
+
+def _rate(cell: Cell, slot: Slot, outcome: Outcome) -> float:
+    if outcome.reason:
+        raise PairError({slot.name: f"{cell.key}: {outcome.reason}"}, lost=outcome.lost)
+    return statistics.median(outcome.values[TIMED])
+
+
+def lines(machine: Mapping[str, Any], pairs: Sequence[Alongside]) -> Iterator[str]:
+    """A test of side by side as people read it."""
+    devices = sorted({pair.device for pair in pairs})
+    counted = units.counted(len(pairs), "pair")
+    yield f"{counted} of alone and side by side, {machine.get('device_name')}: {', '.join(devices)}"
+    models = dict.fromkeys(pair.model for pair in pairs)
+    for model in models if len(models) > 1 else ():
+        mine = [pair.log_ratio for pair in pairs if pair.model == model]
+        yield f"  {model}: {_shown(stats.paired(mine))}"
+    whole = stats.paired([pair.log_ratio for pair in pairs])
+    moves = abs(whole.value) > whole.bound(_CERTAIN) - whole.value
+    verdict = "this moves timings" if moves else "no effect is seen"
+    yield f"side by side: {_shown(whole)}: {verdict}"
+
+
+def _shown(change: stats.Change) -> str:
+    """`a forward pass takes +0.12 ± 0.40 % longer (99 %)`"""
+    half_width = change.bound(_CERTAIN) - change.value
+    mean = f"{100 * change.value:+.2f}".replace("-", "−")
+    return f"a forward pass takes {mean} ± {100 * half_width:.2f} % longer (99 %)"
