@@ -20,6 +20,8 @@ Source: TypeAlias = Family | Literal["timm", "python"]
 Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "autocast"]
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 CompileMode: TypeAlias = Literal["none", "default", "reduce-overhead", "max-autotune"]
+# What each needs stands in `measures.runtimes`.
+Runtime: TypeAlias = Literal["torch", "aotinductor", "onnxruntime", "tensorrt", "openvino"]
 Scope: TypeAlias = Literal["resolution", "setting"]
 ZERO = "zero"  # the word on operators that multiply and add up nothing
 
@@ -80,6 +82,7 @@ class Setting:
 
     `hardware` names the kind of device where a run has several kinds: see
     `results.environment.hardware`. It is empty where all devices of a run are of one kind.
+    `freeze` has Inductor, which compiles, take the weights for constants.
     """
 
     name: str
@@ -92,6 +95,8 @@ class Setting:
     threads: Positive | None = None
     cudnn_benchmark: bool = True
     hardware: str = ""
+    runtime: Runtime = "torch"
+    freeze: bool = False
 
     @property
     def title(self) -> str:
@@ -113,6 +118,8 @@ class Setting:
         parts += [f"t{self.threads}"] if self.threads else []
         parts += [] if self.cudnn_benchmark else ["no_cudnn_benchmark"]
         parts += [slug(self.hardware)] if self.hardware else []
+        parts += [] if self.runtime == "torch" else [self.runtime]
+        parts += ["frozen"] if self.freeze else []
         return "-".join(parts)
 
 

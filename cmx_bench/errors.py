@@ -31,6 +31,10 @@ class RefusedModelError(ModelError):
     """A model of a suite's own words that cannot be built, whether with values or without."""
 
 
+class ExportError(CmxError):
+    """A model that a runtime cannot take, or of which it gives other logits than torch."""
+
+
 class MatchError(CmxError):
     """No member of a family costs as much as is wanted; the text names the nearest."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +12,15 @@ from cmx_bench.accuracy.preprocessing import Preprocessing
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError
 from cmx_bench.measures.forward import (
-    DTYPES,
     call_of,
+    dtype_of,
     logits_of,
     memory_format,
     place,
     refuse_misfit,
 )
+from cmx_bench.measures.ready import prepare_call
+from cmx_bench.measures.runtimes import Call
 from cmx_bench.models import fast
 from cmx_bench.models.building import build
 from cmx_bench.models.resampling import Resampling
@@ -32,30 +34,39 @@ TOP = 5
 
 def predictor(
     model: Model, setting: Setting, preprocessing: Preprocessing, valid: Sequence[int] | None
-) -> tuple[Predict, Resampling | None]:
-    """The model as timm's `validate.py` runs it, and whether its weights were resampled: same
-    batches, same arithmetic, same order.
+) -> tuple[Predict, Resampling | None, Mapping[str, Any]]:
+    """The model as timm's `validate.py` runs it: same batches, same arithmetic, same order; whether
+    its weights were resampled; what a record tells of the setting's runtime.
 
     Args:
         valid: the classes to choose among; None for all.
 
     Raises:
+        ExportError: the runtime cannot take it, or gives other logits than torch.
         ModelError: it cannot be built.
         WeightsError: its weights are missing, unreadable, or do not fit.
     """
     size = preprocessing.geometry.image_size
     module = build(model, size)
     resampling = load(module, model, size)
-    return predict_with(module, model, setting, preprocessing, valid), resampling
+    call, told = prepare_call(fast.finished(place(module, setting), model), setting)
+    return _predict(call, model, setting, preprocessing, valid), resampling, told
 
 
 def predict_with(
     module: nn.Module, model: Model, setting: Setting, preprocessing: Preprocessing,
     valid: Sequence[int] | None = None,
 ) -> Predict:  # fmt: skip
-    """The same with a module that is there: it is placed as the setting says."""
+    """The same with a module that is there, run by torch: it is placed as the setting says."""
     call = call_of(fast.finished(place(module, setting), model), setting)
-    dtype = DTYPES[setting.precision]
+    return _predict(lambda batch: logits_of(call(batch)), model, setting, preprocessing, valid)
+
+
+def _predict(
+    call: Call, model: Model, setting: Setting, preprocessing: Preprocessing,
+    valid: Sequence[int] | None,
+) -> Predict:  # fmt: skip
+    dtype = dtype_of(setting)
     mean, std = (
         torch.tensor([255 * one for one in ones], device=setting.device, dtype=dtype)
         for ones in (preprocessing.mean, preprocessing.std)
@@ -65,7 +76,7 @@ def predict_with(
 
     def predict_batch(pixels: Tensor) -> tuple[Tensor, Tensor]:
         images = pixels.to(setting.device).to(dtype).sub_(mean).div_(std)
-        logits = logits_of(call(images.contiguous(memory_format=memory_format(setting))))
+        logits = call(images.contiguous(memory_format=memory_format(setting)))
         _refuse_strange(logits, model, len(pixels))
         if chosen is not None:
             logits = logits[:, chosen]

@@ -135,6 +135,8 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
     for model in made.models if evaluation.asked.train is not None else ():
         if model.weights is not None:
             note(f"{model.name} comes with weights: it is evaluated, and not trained")
+    for caution in made.cautions:
+        note(caution, beware=True)
     for trouble in made.troubles:
         note(f"{trouble}; its cells fail, the others are measured")
     return on_several(made, places) if len(places) > 1 else made

@@ -46,6 +46,7 @@ class MeasureInfo:
     seconds at `least` and at `most`, and of the `seconds` beside them. Rounds go on for a `precise`
     one until its first metric is as narrow as a suite's precision wants it. Cells of one setting
     that are measured `together` share a process, which has no function here: see `worker.scoring`.
+    One that `trains` knows no runtime but torch, and no frozen weights.
     """
 
     scope: Scope
@@ -58,6 +59,7 @@ class MeasureInfo:
     least: float = 0.0
     most: float = math.inf
     repeated_on_cuda: bool = False
+    trains: bool = False
 
     def repeats(self, kind: str) -> bool:
         """Whether cells are measured in several processes on this kind of device."""
@@ -91,9 +93,16 @@ MEASURES: dict[str, MeasureInfo] = {
         "images a second of training, and its phases",
         precise=True,
         least=2.0,
+        trains=True,
     ),
     "train_memory": MeasureInfo(
-        "setting", False, 6, 0.4, "peak memory of a training step", repeated_on_cuda=True
+        "setting",
+        False,
+        6,
+        0.4,
+        "peak memory of a training step",
+        repeated_on_cuda=True,
+        trains=True,
     ),
 }
 

@@ -47,6 +47,29 @@ def share(key: str) -> None:
         os.environ |= {INDUCTOR: str(home), _TRITON: str(home / "triton")}
 
 
+@contextmanager
+def folder_of_cell() -> Iterator[Path]:
+    """The folder for what a process exports: that of its cell where processes share one, else one
+    of its own."""
+    if _SHARED not in os.environ:
+        with folder_of_process() as made:
+            yield made
+        return
+    home = Path(os.environ[INDUCTOR])
+    home.mkdir(parents=True, exist_ok=True)
+    yield home
+
+
+@contextmanager
+def folder_of_process() -> Iterator[Path]:
+    """A folder in that of the command, gone when the context ends."""
+    within = os.environ.get(INDUCTOR)  # where the process was killed it goes with the command
+    if within is not None:
+        Path(within).mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="exported-", dir=within) as made:
+        yield Path(made)
+
+
 def may_share(setting: Setting) -> bool:
     """Whether every process would compile the same code."""
     return setting.compile not in _TIMED_MODES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,9 +15,9 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import SkipError
 from cmx_bench.measures import Watched, nvml
 from cmx_bench.measures.conditions import covariates, judged
-from cmx_bench.measures.forward import prepare
 from cmx_bench.measures.heat import warm_through
 from cmx_bench.measures.probes import look_for, system_text
+from cmx_bench.measures.ready import prepare
 from cmx_bench.measures.timing import elapsed, pass_seconds, passes_a_block, warm_up
 
 # NVML's counter moves every 20 to 100 ms, as GPUs differ: a hundredth of this at most.
@@ -36,7 +37,8 @@ def measure(model: Model, setting: Setting) -> Watched:
     meter = gpu_meter(setting.device) if setting.kind == "cuda" else cpu_meter()
     torch.zeros(1, device=setting.device)  # a GPU that a process holds idles at a higher clock
     idle = _idle_power(meter)
-    forward = prepare(model, setting)
+    ready = prepare(model, setting)
+    forward = ready.forward
     look = look_for(setting)
     count = passes_a_block(pass_seconds(warm_up(forward, setting.device)), setting.kind)
     block = partial(elapsed, forward, count, setting.device)
@@ -50,7 +52,8 @@ def measure(model: Model, setting: Setting) -> Watched:
     [seen] = covariates([before, look()])
     # Without a probe no report judges it anew by the pace of other processes: joules are no pace.
     causes = {name: value for name, value in seen.items() if name != "probe"}
-    return judged({"energy": [joules], "idle_power": [idle]}, [causes])
+    watched = judged({"energy": [joules], "idle_power": [idle]}, [causes])
+    return dataclasses.replace(watched, details=ready.details)
 
 
 def _idle_power(meter: Meter) -> float:

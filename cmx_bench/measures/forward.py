@@ -1,10 +1,8 @@
-"""A model made ready to run in its setting: device, precision, layout, compilation, input."""
+"""A module made ready for torch to run in its setting: device, precision, layout, compilation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -16,9 +14,7 @@ from torch._inductor import config as inductor
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, message_of
 from cmx_bench.measures import compiled
-from cmx_bench.measures.normalising import normalise
-from cmx_bench.models import fast
-from cmx_bench.models.building import build
+from cmx_bench.measures.runtimes import RUNTIMES
 from cmx_bench.models.tensors import convert
 
 Forward: TypeAlias = Callable[[], object]
@@ -67,15 +63,20 @@ def apply_flags(setting: Setting) -> None:
 
 def place(module: nn.Module, setting: Setting) -> nn.Module:
     """`module` on the setting's device, in its precision and layout, in evaluation mode."""
-    dtype, layout = DTYPES[setting.precision], memory_format(setting)
-    return convert(module.eval(), setting.device, dtype, layout)
+    layout = memory_format(setting)
+    return convert(module.eval(), setting.device, dtype_of(setting), layout)
+
+
+def dtype_of(setting: Setting) -> torch.dtype:
+    """The type of the weights and of the images that a setting's runtime is given."""
+    return torch.float32 if RUNTIMES[setting.runtime].converts else DTYPES[setting.precision]
 
 
 def images(setting: Setting) -> Tensor:
     """Random images `(batch, 3, image_size, image_size)`: zeros would make some GPUs faster."""
     shape = (setting.batch_size, 3, setting.image_size, setting.image_size)
     values = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    placed = values.to(setting.device, DTYPES[setting.precision])
+    placed = values.to(setting.device, dtype_of(setting))
     return placed.contiguous(memory_format=memory_format(setting))
 
 
@@ -88,6 +89,7 @@ def make_ready(module: nn.Module, setting: Setting) -> None:
         # Triton's kernels come in variants that are timed at their first run, in every mode: code
         # is shared, and what a process picked is not.
         inductor.autotune_local_cache = setting.kind == "cpu"
+        inductor.freezing = setting.freeze
         # By these a user's module would have everything run eagerly.
         torch._dynamo.config.disable = torch._dynamo.config.suppress_errors = False
         torch.compiler.set_stance("default")
@@ -111,7 +113,7 @@ def refuse_uncompiled(model: Model) -> None:
 
 
 def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
-    """A placed module as a function of its input, for inference in the setting's precision."""
+    """A placed module as a function of its input, run by torch in the setting's precision."""
     make_ready(module, setting)
     kind = setting.kind
 
@@ -121,25 +123,6 @@ def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
             return module(batch)
 
     return call
-
-
-def forward_of(module: nn.Module, setting: Setting, optimise: bool = False) -> Forward:
-    """One forward pass of a placed module with initial weights on a batch of the setting.
-
-    Its BatchNorm layers get the statistics of that batch: see `normalising`. Then it is
-    folded, where that is asked: see `models.fast`.
-    """
-    batch = images(setting)
-    eager = call_of(module, replace(setting, compile="none"))
-    normalise(module, partial(eager, batch))
-    ready = fast.optimised(module) if optimise else module
-    return partial(call_of(ready, setting), batch)
-
-
-def prepare(model: Model, setting: Setting) -> Forward:
-    """Builds `model` with initial weights and makes it ready: call the result to run one batch."""
-    module = place(build(model, setting.image_size), setting)
-    return forward_of(module, setting, model.optimised)
 
 
 # Libraries that allocate beside torch's own allocator fail in their own words: cuBLAS also where

@@ -7,8 +7,9 @@ import time
 import torch
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures import Samples
-from cmx_bench.measures.forward import Forward, prepare
+from cmx_bench.measures import Watched
+from cmx_bench.measures.forward import Forward
+from cmx_bench.measures.ready import prepare
 from cmx_bench.measures.timing import pass_seconds, warm_up
 
 # As many calls as last two seconds, within these; but where so few would last longer than twenty
@@ -25,16 +26,18 @@ def calls(seconds: float) -> int:
     return max(few, min(MOST, int(SECONDS / seconds)))
 
 
-def measure(model: Model, setting: Setting) -> Samples:
+def measure(model: Model, setting: Setting) -> Watched:
     """Percentiles over so many `calls` as the warm-up foretells."""
-    forward = prepare(model, setting)
+    ready = prepare(model, setting)
+    forward = ready.forward
     count = calls(pass_seconds(warm_up(forward, setting.device)))
     seconds = [_call(forward, setting.device) for _ in range(count)]
     quantiles = torch.tensor(seconds, dtype=torch.float64).quantile(
         torch.tensor([0.5, 0.9, 0.99], dtype=torch.float64)
     )
     names = ("latency_p50", "latency_p90", "latency_p99")
-    return {name: [float(value)] for name, value in zip(names, quantiles, strict=True)}
+    percentiles = {name: [float(value)] for name, value in zip(names, quantiles, strict=True)}
+    return Watched(percentiles, details=ready.details)
 
 
 def _call(forward: Forward, device: str) -> float:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 import resource
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import psutil
 import torch
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import SkipError
-from cmx_bench.measures import Samples, Watched
-from cmx_bench.measures.forward import prepare
+from cmx_bench.measures import Samples, Watched, compiled, forked, ready, runtimes
+from cmx_bench.measures.forward import images, place
+from cmx_bench.measures.ready import prepare
+from cmx_bench.models.building import build
 
 
 def measure(model: Model, setting: Setting) -> Samples | Watched:
@@ -23,24 +28,31 @@ def measure(model: Model, setting: Setting) -> Samples | Watched:
     Raises:
         SkipError: the system does not tell what a process holds.
     """
-    return _on_cpu(model, setting) if setting.kind == "cpu" else _on_cuda(model, setting)
+    if setting.kind == "cpu":
+        return _on_cpu(model, setting) if setting.runtime == "torch" else _of_file(model, setting)
+    return _on_cuda(model, setting)
 
 
-def _on_cuda(model: Model, setting: Setting) -> Samples:
+def _on_cuda(model: Model, setting: Setting) -> Samples | Watched:
     """The allocator's own peaks: weights, input, activations and workspaces of a second pass; and
     what the device has in use more than before, which nobody else may have changed meanwhile.
 
     With CUDA graphs (reduce-overhead, max-autotune) that is the pass that is recorded: later ones
-    allocate nothing, in the memory that it reserved.
+    allocate nothing, in the memory that it reserved. Of another runtime than torch, which has an
+    allocator of its own, what the device has in use is all that is known.
     """
     before = _in_use(setting.device)
-    forward = prepare(model, setting)
+    prepared = prepare(model, setting)
+    forward = prepared.forward
     forward()  # cuDNN tries its algorithms, with workspaces that later passes do not need
     torch.cuda.synchronize(setting.device)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(setting.device)
     forward()
     torch.cuda.synchronize(setting.device)
+    if setting.runtime != "torch":
+        used = {"device_memory": [float(_in_use(setting.device) - before)]}
+        return Watched(used, details=prepared.details)
     return {
         "peak_memory": [torch.cuda.max_memory_allocated(setting.device)],
         "reserved_memory": [torch.cuda.max_memory_reserved(setting.device)],
@@ -57,11 +69,37 @@ def _in_use(device: str) -> int:
 def _on_cpu(model: Model, setting: Setting) -> Samples | Watched:
     """Growth of this process from before the model was there to the peak of a second pass."""
     before = resident()
-    forward = prepare(model, setting)
+    prepared = prepare(model, setting)
+    forward = prepared.forward
     forward()  # compiles, where the setting asks for it, and lets libraries set up their buffers
     anew = forget_peak()
     forward()
-    return counted_from({"peak_memory": [peak_resident() - before]}, anew)
+    peaks = {"peak_memory": [float(peak_resident() - before)]}
+    return counted_from(peaks, anew, prepared.details)
+
+
+def _of_file(model: Model, setting: Setting) -> Samples | Watched:
+    """Growth of this process from before an exported model was loaded to the peak of a second pass.
+
+    Another process exports it, for whoever runs an exported model has no module of torch beside it.
+    """
+    with compiled.folder_of_process() as home:
+        folder, details = forked.call(_export, model, setting, home)
+        load = runtimes.functions(setting.runtime).load  # the library is there before the model is
+        before = resident()
+        batch, loaded = images(setting), load(folder, setting)
+        loaded.call(batch)
+        anew = forget_peak()
+        loaded.call(batch)
+        peaks = {"peak_memory": [float(peak_resident() - before)]}
+        return counted_from(peaks, anew, details)
+
+
+def _export(model: Model, setting: Setting, home: Path) -> tuple[Path, Mapping[str, Any]]:
+    module, batch = place(build(model, setting.image_size), setting), images(setting)
+    module = ready.initialise(module, batch, setting, model.optimised)
+    exported = ready.export_module(module, batch, setting, home)
+    return exported.folder, exported.details
 
 
 def resident() -> int:
@@ -112,6 +150,10 @@ def _high_water() -> int | None:
     return None
 
 
-def counted_from(peaks: Samples, anew: bool) -> Samples | Watched:
-    """Peaks, with what they count from where that is not the pass alone."""
-    return peaks if anew else Watched(peaks, details={"peak_since": "the start of the process"})
+def counted_from(
+    peaks: Samples, anew: bool, details: Mapping[str, Any] = MappingProxyType({})
+) -> Samples | Watched:
+    """Peaks with their details, and with what they count from where that is not the pass alone."""
+    since = {} if anew else {"peak_since": "the start of the process"}
+    told = {**details, **since}
+    return Watched(peaks, details=told) if told else peaks

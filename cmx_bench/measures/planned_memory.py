@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.errors import CmxError, CountError, first_line
+from cmx_bench.errors import CmxError, CountError, SkipError, first_line
 from cmx_bench.measures import Samples
 from cmx_bench.measures.forward import AUTOCAST, DTYPES
 from cmx_bench.measures.live_bytes import planned_peak
@@ -19,7 +19,14 @@ _NO_VALUE = (DataDependentOutputException, DynamicOutputShapeException)
 
 
 def measure(model: Model, setting: Setting) -> Samples:
-    """Bytes of weights, input and intermediates alive at once, for a batch of the setting."""
+    """Bytes of weights, input and intermediates alive at once, for a batch of the setting.
+
+    Raises:
+        SkipError: the setting's runtime is not torch.
+    """
+    if setting.runtime != "torch":
+        raise SkipError(f"{setting.runtime} plans its memory by itself, and tells nobody: a "
+                        "setting with runtime: torch")  # fmt: skip
     with _on_shapes(setting.batch_size):
         planned = planned_peak(
             lambda: fast.finished(build(model, setting.image_size), model),

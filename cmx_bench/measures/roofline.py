@@ -5,7 +5,8 @@ between two events in the stream. Hooks on leaf modules would miss attention, wh
 module makes. torch.profiler needs CUPTI, which containers often refuse, and sees kernels, which
 tell neither the groups of a convolution nor whether a product's operand is a weight.
 
-A model runs eagerly here: kernels that a compiler fused are of no one kind.
+torch runs a model eagerly here: kernels that a compiler fused are of no one kind. Those of another
+runtime are all of the kind "other": its pass is timed as a whole.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import SkipError
 from cmx_bench.measures import Watched, timing
 from cmx_bench.measures.calls import Call, Calls, macs_by_kind
-from cmx_bench.measures.forward import AUTOCAST, DTYPES, Forward, forward_of, place
+from cmx_bench.measures.forward import AUTOCAST, DTYPES, Forward, place
+from cmx_bench.measures.ready import prepare_module
 from cmx_bench.measures.timing import elapsed, sleep
 from cmx_bench.measures.workload import OTHER
 from cmx_bench.models.building import build
@@ -57,8 +59,11 @@ def measure(model: Model, setting: Setting) -> Watched:
     macs = macs_by_kind(lambda: build(model, size), size, model.counted_by)
     compute, bandwidth = compute_peak(setting), bandwidth_peak(setting)
     module = place(build(model, size), setting)
-    forward = forward_of(module, setting, model.optimised)
+    ready = prepare_module(module, setting, model.optimised)
+    forward = ready.forward
     forward()  # allocates, and lets cuDNN try its algorithms
+    if setting.runtime != "torch":
+        macs = {OTHER: sum(macs.values())}
     passes = [_timed(forward, module, setting) for _ in range(PASSES)]
     batch = sum(macs.values()) * setting.batch_size
     return Watched(
@@ -67,7 +72,7 @@ def measure(model: Model, setting: Setting) -> Watched:
             "compute_peak": [compute],
             "bandwidth_peak": [bandwidth],
         },
-        details={"work": _work(macs, setting.batch_size, passes)},
+        details={"work": _work(macs, setting.batch_size, passes), **ready.details},
     )
 
 

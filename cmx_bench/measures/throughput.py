@@ -9,9 +9,10 @@ from functools import partial
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.conditions import judged
-from cmx_bench.measures.forward import Forward, prepare
+from cmx_bench.measures.forward import Forward
 from cmx_bench.measures.heat import warm_through
 from cmx_bench.measures.probes import look_for
+from cmx_bench.measures.ready import prepare
 from cmx_bench.measures.timing import (
     Blocks,
     elapsed,
@@ -24,18 +25,21 @@ from cmx_bench.measures.timing import (
 
 
 def measure(model: Model, setting: Setting) -> Watched:
-    """One sample a block; the first process that compiles gives the time of its first pass too."""
+    """One sample a block; the first process that compiles gives the time of its first pass too,
+    and any that a runtime needed to export and to load the model."""
     compiles = setting.compile != "none" and not compiled.is_there(setting)
-    forward = prepare(model, setting)
+    ready = prepare(model, setting)
+    forward = ready.forward
     passes, blocks = take(
         forward, setting, lambda count: (elapsed(forward, count, setting.device),)
     )
     rates = [setting.batch_size * rate for rate in blocks.rates()]
     watched = judged({"throughput": rates}, blocks.conditions)
-    if not compiles:
-        return watched
-    compiling = {"compile_time": [passes[0]]}
-    return dataclasses.replace(watched, values=watched.values | compiling)
+    if compiles:
+        more = {"compile_time": [passes[0]]} | ready.seconds
+    else:
+        more = {} if setting.runtime == "torch" else ready.seconds
+    return dataclasses.replace(watched, values=watched.values | more, details=ready.details)
 
 
 def take(

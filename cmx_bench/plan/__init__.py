@@ -71,6 +71,7 @@ class Plan:
     from, by their names. `replicate` is the one that is asked for, of the cells that have it; None
     for all of them. `machine` is what the plan was made for; of devices of several kinds `machines`
     has one of each, by the `hardware` of its settings, and `machine` is the first.
+    `cautions` say of settings what they do not measure on this machine.
     """
 
     suite_file: SuiteFile
@@ -89,6 +90,7 @@ class Plan:
     origins: Mapping[str, Origin] = field(default_factory=dict)
     replicate: int | None = None
     machines: Mapping[str, Environment] = field(default_factory=dict)
+    cautions: tuple[str, ...] = ()
 
     @property
     def kinds(self) -> Mapping[str, Environment]:

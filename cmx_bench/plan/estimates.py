@@ -31,6 +31,9 @@ _SHARE_OF_PRODUCT = 0.55
 _CUDA_RATE = {"fp32": 3e12, "tf32": 1e13, "fp16": 3e13, "bf16": 3e13, "autocast": 2e13}
 # Compiling a model, and taking what another process of the cell compiled.
 _COMPILE_SECONDS, _COMPILED_SECONDS = 60.0, 10.0
+# Exporting a model for another runtime, and loading what another process of the cell exported;
+# AOTInductor compiles while it exports.
+_EXPORT_SECONDS, _LOAD_SECONDS = 15.0, 1.0
 # On a GPU a mode that times kernels tries dozens for every layer. No run was timed yet.
 _MAX_AUTOTUNE_SECONDS = 300.0
 # A CUDA context, cuDNN and cuBLAS, in each process.
@@ -174,7 +177,7 @@ def _of_process(
     info, setting = MEASURES[cell.measure], cell.setting
     if info.scope == "resolution":
         return info.seconds
-    compiling = 0.0
+    compiling = _exporting(cell, replicates)
     if setting.compile != "none" and info.forwards > 0:
         searches = setting.kind == "cuda" and setting.compile == "max-autotune"
         compiling = _MAX_AUTOTUNE_SECONDS if searches else _COMPILE_SECONDS
@@ -185,6 +188,17 @@ def _of_process(
     passes = min(max(info.least, forwards), info.most)
     building = cost.params * _SECONDS_A_PARAMETER
     return info.seconds + building + passes + compiling + _more_on_a_gpu(cell)
+
+
+def _exporting(cell: Cell, replicates: int) -> float:
+    """The seconds of one process for another runtime than torch: the first of a cell exports, with
+    the model run eagerly beside it."""
+    info, runtime = MEASURES[cell.measure], cell.setting.runtime
+    if runtime == "torch" or not (info.forwards or cell.measure == "load_time"):
+        return 0.0
+    seconds = _COMPILE_SECONDS if runtime == "aotinductor" else _EXPORT_SECONDS
+    shared = replicates if info.repeats(cell.setting.kind) else 1
+    return _LOAD_SECONDS + seconds / shared
 
 
 def _more_on_a_gpu(cell: Cell) -> float:
@@ -215,7 +229,8 @@ def _of_evaluation(
     one_pass = _pass(cost, setting, setting.batch_size, rate)
     # All models of a setting share the images that are read for it.
     evaluating = batches * one_pass + seen.images * seen.seconds / cores / seen.models
-    seconds = info.seconds + cost.params * _SECONDS_A_PARAMETER + evaluating
+    exporting = 0.0 if setting.runtime == "torch" else _EXPORT_SECONDS
+    seconds = info.seconds + cost.params * _SECONDS_A_PARAMETER + exporting + evaluating
     if recipe is None or not evaluation.trains(cell.model):
         return seconds
     beside = at_once(machine, seen.trained, evaluation.processes)

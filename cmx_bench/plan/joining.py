@@ -98,6 +98,7 @@ def _joined(kinds: Mapping[str, Plan]) -> Plan:
         skipped=_merged(plan.skipped for plan in plans),
         opened=_merged(plan.opened for plan in plans),
         troubles=tuple(dict.fromkeys(chain.from_iterable(plan.troubles for plan in plans))),
+        cautions=tuple(dict.fromkeys(chain.from_iterable(plan.cautions for plan in plans))),
         origins=_merged(plan.origins for plan in plans),
         machines={hardware: plan.machine for hardware, plan in kinds.items()},
     )  # fmt: skip

@@ -12,22 +12,26 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from cmx_bench import datasets, units
+from cmx_bench import datasets
 from cmx_bench.accuracy import Evaluation, images
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError, PlanError
-from cmx_bench.measures import MEASURES
-from cmx_bench.plan import Cost, Plan, estimates, replicates_of, resolving
+from cmx_bench.measures import MEASURES, runtimes
+from cmx_bench.plan import Cost, Plan, estimates, impossible, replicates_of, resolving
 from cmx_bench.plan.users import Tried, smallest_batches
 from cmx_bench.results import checkouts
 from cmx_bench.results.records import Environment
-from cmx_bench.spec.document import Location
 from cmx_bench.spec.settings import CpuSetting, CudaSetting
 from cmx_bench.spec.suite import SuiteFile
-from cmx_bench.worker.machine import capture, git_commit, resolve_device, unused_gpu
+from cmx_bench.worker.machine import (
+    bf16_of_cpu,
+    capture,
+    git_commit,
+    resolve_device,
+    unused_gpu,
+)
 
-_SWITCHES = ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "TORCHDYNAMO_SUPPRESS_ERRORS")
 _NOTHING = Tried()
 
 
@@ -51,6 +55,7 @@ def make_plan(  # noqa: PLR0913, PLR0917
     seen = capture(resolve_device(device))
     # Of the run, not of each process: cmx-bench's own commit, and that of the user's checkout.
     seen |= {"git_commit": git_commit(), "project_commit": checkouts.commit_of(Path.cwd())}
+    seen |= {"bf16": bf16_of_cpu(), **runtimes.versions()}
     if device == "auto" and (why := unused_gpu()):
         seen |= {"unused_gpu": why}
     with warnings.catch_warnings():
@@ -116,7 +121,7 @@ def make(  # noqa: PLR0913, PLR0917
     chosen = {cell.setting_key for cell in cells}
     for index, (entry, setting) in enumerate(zip(entries, settings, strict=True)):
         if setting.key in chosen:
-            _refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
+            impossible.refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
     skipped = {
         cell.key: why
         for cell in cells
@@ -135,7 +140,8 @@ def make(  # noqa: PLR0913, PLR0917
     if evaluation is not None:
         _refuse_processes(evaluation, machine)
         if evaluation.asked.train is not None:
-            _refuse_old(suite_file, ("accuracy", "train"), evaluation.asked.train.amp, machine)
+            amp = evaluation.asked.train.amp
+            impossible.refuse_old(suite_file, ("accuracy", "train"), amp, machine)
     return Plan(
         suite_file,
         machine,
@@ -151,6 +157,9 @@ def make(  # noqa: PLR0913, PLR0917
         tuple(dict.fromkeys(one.trouble for one in found.values() if one.trouble)),
         {name: cost.origin for (name, _), cost in found.items() if cost.origin},
         replicate,
+        cautions=impossible.cautions(
+            [setting for setting in settings if setting.key in chosen], machine
+        ),
     )
 
 
@@ -266,74 +275,6 @@ def _with_replicate(
 
 def _chosen(cell: Cell, pattern: str) -> bool:
     return fnmatchcase(cell.key, pattern) or fnmatchcase(cell.model.name, pattern)
-
-
-def _refuse_impossible(
-    suite_file: SuiteFile, location: Location, entry: CpuSetting | CudaSetting,
-    machine: Environment,
-) -> None:  # fmt: skip
-    """What the types allow and this device cannot do."""
-    _refuse_old(suite_file, (*location, "precision"), entry.precision, machine)
-    override = str(machine.get("NVIDIA_TF32_OVERRIDE"))
-    if (entry.precision, override) in (("fp32", "1"), ("tf32", "0")):
-        raise suite_file.document.error(
-            (*location, "precision"),
-            f"NVIDIA_TF32_OVERRIDE={override} makes {entry.precision} run as "
-            f"{'tf32' if override == '1' else 'fp32'}; unset it",
-        )
-    if entry.compile != "none" and (lack := _lack_for_compiling(machine)):
-        raise suite_file.document.error(
-            (*location, "compile"), f"compiling needs {lack}, or set compile: none"
-        )
-    if entry.compile != "none" and (switch := _switch_off(machine)):
-        raise suite_file.document.error(
-            (*location, "compile"),
-            f"{switch} switches compiling off; unset it, or set compile: none",
-        )
-    threads = getattr(entry, "threads", None)
-    if threads is not None and threads > machine["cores"]:
-        raise suite_file.document.error(
-            (*location, "threads"),
-            f"{units.counted(threads, 'thread')}, but "
-            f"{units.counted(machine['cores'], 'usable core')}",
-        )
-
-
-def _lack_for_compiling(machine: Environment) -> str:
-    """What Inductor needs and this machine has not, and what gives it: on a CPU it writes C++, on a
-    GPU Triton, whose own parts are compiled as C modules of Python."""
-    if machine["device"] == "cpu":
-        return "" if machine["cxx"] else "a C++ compiler; install g++"
-    if float(machine["compute_capability"]) < 7:
-        return (f"a GPU of compute capability 7.0, {machine['device_name']} has "
-                f"{machine['compute_capability']}; use another")  # fmt: skip
-    if not machine["triton"]:
-        return "Triton; install the package triton"
-    if not machine["cc"]:
-        return "a C compiler; install gcc"
-    return "" if machine["python_headers"] else "Python.h; install python3-dev"
-
-
-def _switch_off(machine: Environment) -> str:
-    """The variable, as it is set, by which torch runs eagerly what it was asked to compile."""
-    switches = {name: machine.get(name) for name in _SWITCHES}
-    for name, value in switches.items():
-        # torch takes any text for yes here, "0" too, and "1" alone for the others.
-        if value == "1" or (value and name == "TORCHDYNAMO_SUPPRESS_ERRORS"):
-            return f"{name}={value}"
-    return ""
-
-
-def _refuse_old(
-    suite_file: SuiteFile, location: Location, precision: object, machine: Environment
-) -> None:
-    capability = float(machine.get("compute_capability", "inf"))
-    if precision in ("bf16", "tf32") and capability < 8:
-        raise suite_file.document.error(
-            location,
-            f"{precision} needs a GPU of compute capability 8.0, "
-            f"{machine['device_name']} has {capability}; use fp16",
-        )
 
 
 def _unavailable(suite_file: SuiteFile, kind: str) -> dict[str, str]:

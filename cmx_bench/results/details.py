@@ -107,6 +107,16 @@ class Given(TypedDict):
     origin: NotRequired[Origin]
 
 
+@with_config(STRICT)
+class RuntimeTold(TypedDict):
+    """How a runtime ran a model: see `measures.ready`."""
+
+    version: str
+    difference: Annotated[Number, Field(ge=0)]
+    tolerance: Annotated[Number, Field(ge=0)]
+    options: dict[str, Scalar]
+
+
 @with_config(_OPEN)
 class Details(TypedDict, total=False):
     """`correct` counts the images that are right by metric, of so many `images`; `opened` says
@@ -126,6 +136,7 @@ class Details(TypedDict, total=False):
     work: dict[str, Work]
     origin: Origin
     given: dict[str, Given]
+    runtime: RuntimeTold
 
 
 @with_config(_OPEN)

@@ -33,6 +33,7 @@ _FACTS = (
     "threads",
     "python",
     "torch",
+    "runtime",
     "timm",
     "cuda",
     "cudnn",

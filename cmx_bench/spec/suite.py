@@ -292,10 +292,26 @@ def _check_words(source: Document, suite: Suite) -> None:
     for device in ("cuda", "cpu"):
         keys = [setting.name for setting in getattr(suite.settings, device)]
         _refuse_repeats(source, ("settings", device), keys)
+    _refuse_training(source, suite)
     for index, claim in enumerate(suite.claims):
         _read_claim(source, ("claims", index, "check"), claim, suite.named)
     if not suite.settings.cuda and not suite.settings.cpu:
         raise source.error(("settings",), "no setting given; add one under cpu or cuda")
+
+
+def _refuse_training(source: Document, suite: Suite) -> None:
+    """Refuses measures that train beside a setting in which nothing can be trained."""
+    settings = (*suite.settings.cuda, *suite.settings.cpu)
+    for index, measure in enumerate(suite.measures):
+        for setting in settings if MEASURES[measure].trains else ():
+            if setting.runtime == "torch" and not setting.freeze:
+                continue
+            what = "frozen weights" if setting.freeze else setting.runtime
+            raise source.error(
+                ("measures", index),
+                f"{measure}: nothing is trained by {what}, as in the setting {setting.name!r}; "
+                "leave the measure or the setting out",
+            )
 
 
 def _read_claim(source: Document, location: Location, claim: ClaimEntry, models: list[str]) -> None:

@@ -18,7 +18,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 import cmx_bench
+from cmx_bench.cell import Setting
 from cmx_bench.errors import InstallError, PlanError
+from cmx_bench.measures import runtimes
 from cmx_bench.results.checkouts import commit_of
 from cmx_bench.results.environment import variables
 from cmx_bench.results.records import Environment
@@ -56,11 +58,12 @@ def _misfit(torch: str, vision: str, problem: str) -> str:
     )
 
 
-def capture(device: str) -> Environment:
+def capture(device: str, setting: Setting | None = None) -> Environment:
     """The environment of this process as it stands now, flags of torch included.
 
     Args:
         device: "cpu" or "cuda:N".
+        setting: whose runtime belongs to the environment, where it is another than torch.
     """
     import timm
     import torch
@@ -87,6 +90,8 @@ def capture(device: str) -> Environment:
         "fused_attention": bool(use_fused_attn()),
         **variables(os.environ, os.environ.get(local.OURS, "").split()),
     }
+    if setting is not None and setting.runtime != "torch":
+        environment |= {"runtime": runtimes.version(setting)}
     if device == "cpu":
         return environment | {"device": device, "device_name": environment["cpu"]}
     return environment | {"device": device, **_of_gpu(device)}
@@ -227,6 +232,16 @@ def _cpu(field: str) -> str:
         return ""
     match = re.search(rf"^{field}\s*:\s*(.+)$", text, re.MULTILINE)
     return match[1].strip() if match else ""
+
+
+def bf16_of_cpu() -> str | None:
+    """By which instructions the CPU computes bf16, "emulated" where it has none; None where the
+    system does not tell."""
+    flags = (_cpu("flags") or _cpu("Features")).split()
+    if not flags:
+        return None
+    known = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "bf16": "Arm's BF16"}
+    return next((name for flag, name in known.items() if flag in flags), "emulated")
 
 
 def git_commit() -> str | None:

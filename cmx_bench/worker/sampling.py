@@ -50,13 +50,14 @@ def _outcome(job: Job) -> Outcome:
     try:
         apply_flags(cell.setting)
         compiled.share(cell.key)
-        seen = machine.capture(cell.setting.device)  # before a model can break the device
+        # Before a model can break the device.
+        seen = machine.capture(cell.setting.device, cell.setting)
         taken = measures.function(cell.measure)(cell.model, cell.setting)
         if cell.setting.compile != "none" and measures.MEASURES[cell.measure].forwards:
             refuse_uncompiled(cell.model)
         found = taken if isinstance(taken, Watched) else Watched(taken)
         built_from = origins(cell.model)
-        seen = machine.capture(cell.setting.device)  # as it was while measuring
+        seen = machine.capture(cell.setting.device, cell.setting)  # as it was while measuring
     except SkipError as lack:
         return Outcome({}, str(lack), seen, skipped=True)
     except BaseException as error:  # whatever a model does is a failed record, never a lost run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -55,6 +55,7 @@ class _Entrant:
     weights_sha256: str
     resampling: Resampling | None
     real: bool
+    runtime: Mapping[str, object]
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ def evaluate(
     """
     print_to(log, f"evaluating {' '.join(cell.key for cell in cells)}")
     apply_flags(cells[0].setting)
-    seen = machine.capture(cells[0].setting.device)
+    seen = machine.capture(cells[0].setting.device, cells[0].setting)
     waiting = {cell.key: cell for cell in cells}
     try:
         for said in steps(cells, task, folder, seen):
@@ -175,7 +176,7 @@ def _enter(
     if valid and max(valid) >= model.num_classes:
         raise DataError(f"valid_labels has a class {max(valid)}, the model {model.num_classes}")
     seen = of(model, cell.setting, task.asked)
-    predict, resampling = predictor(model, cell.setting, seen, valid)
+    predict, resampling, runtime = predictor(model, cell.setting, seen, valid)
     digest = weights.sha256(model)
     # Rows of another preprocessing, other labels or other weights are never continued.
     told = f"{task.asked!r} {task.path} {seen!r} {digest} {resampling} {valid}"
@@ -183,7 +184,7 @@ def _enter(
     target = predictions.path(folder, model.name, cell.setting_key)
     part = disk.within(target.parent, f"{target.stem}.{name}.rows")
     before, real = predictions.resume(part, size), task.asked.real_labels is not None
-    return _Entrant(cell, seen, predict, part, before, digest, resampling, real)
+    return _Entrant(cell, seen, predict, part, before, digest, resampling, real, runtime)
 
 
 def _chunks(
@@ -260,6 +261,7 @@ def _outcome(
         "weights": entrant.cell.model.weights,
         "weights_sha256": entrant.weights_sha256,
         **({} if entrant.resampling is None else {"resampled": asdict(entrant.resampling)}),
+        **entrant.runtime,
         **origins(entrant.cell.model),
     }
     values = {f"top{k}": [float(one.mean())] for k, one in right.items()}

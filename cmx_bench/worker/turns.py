@@ -19,6 +19,7 @@ from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures import forward as forwards
 from cmx_bench.measures.forward import Forward
 from cmx_bench.measures.probes import look_for
+from cmx_bench.measures.ready import prepare, prepare_module
 from cmx_bench.measures.timing import elapsed, warm_up
 from cmx_bench.measures.waiting import Moment, seconds, stopwatch
 from cmx_bench.models.building import build, origin
@@ -70,13 +71,13 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
     with the conditions at the moment. A version that `follows` knows all of these, and its own
     cores beside those that it shares with the other side.
     """
-    environment = machine.capture(setting.device)
+    environment = machine.capture(setting.device, setting)
     if cores := order.get("own_cores", order["cores"]):
         hold(cores)
     compiled.share(f"{model.name}/{setting.key}")
     built = with_extra_layers(build(model, setting.image_size), order["extra_layers"])
     placed = forwards.place(built, setting)
-    forward = forwards.forward_of(placed, setting, model.optimised)
+    forward = prepare_module(placed, setting, model.optimised).forward
     look = look_for(setting)
     look()  # what it does once must not let a GPU cool down between warm-up and first turn
     passes = warm_up(forward, setting.device, _WARM_UP_SECONDS)
@@ -119,7 +120,7 @@ def hold(cores: Collection[int]) -> None:
 def _traced(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[str, Any]:
     """What a measure gives, and the files that ran for it; where none is asked for, those that ran
     to make the model and have it pass once."""
-    environment = machine.capture(setting.device)
+    environment = machine.capture(setting.device, setting)
     measured: dict[str, Any] = {"values": {}}
     with sources.traced() as traced:
         if "measure" in order:
@@ -139,8 +140,8 @@ def _measured(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[
 
 def _pass_once(model: Model, setting: Setting) -> None:
     """As `_time` does, but eagerly: what is compiled runs no code of the model's."""
-    eager = replace(setting, compile="none")
-    elapsed(forwards.prepare(model, eager), 1, setting.device)
+    eager = replace(setting, compile="none", freeze=False, runtime="torch")
+    elapsed(prepare(model, eager).forward, 1, setting.device)
 
 
 def with_extra_layers(model: nn.Module, layers: int) -> nn.Module:

@@ -18,7 +18,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures import forward, timing
+from cmx_bench.measures import forward, ready, timing
 from cmx_bench.measures.forward import Forward
 from cmx_bench.models.building import build
 from cmx_bench.results import stats
@@ -37,7 +37,7 @@ def compare(name: str) -> None:
     as_built = partial(forward.call_of(built, SETTING), batch)
     passes = timing.warm_up(as_built, "cpu")
     begin = time.perf_counter()
-    as_timed = forward.forward_of(timed, SETTING)
+    as_timed = ready.prepare_module(timed, SETTING).forward
     cost = time.perf_counter() - begin
     print(f"{name}, batch {SETTING.batch_size}: a pass takes {timing.pass_seconds(passes):.3f} s, "
           f"preparing with statistics {cost:.3f} s")  # fmt: skip

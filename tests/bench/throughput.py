@@ -21,7 +21,7 @@ import torch
 
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import rounds
-from cmx_bench.measures import forward, timing
+from cmx_bench.measures import forward, ready, timing
 from cmx_bench.models.building import build
 from cmx_bench.results import stats
 from cmx_bench.worker.job import Job, Round
@@ -40,7 +40,7 @@ def beside_a_bare_loop(name: str) -> bool:
     """Blocks of ours and of a loop as anyone would write it, in turn, in this process."""
     forward.apply_flags(SETTING)
     module = forward.place(build(described(name), SETTING.image_size), SETTING)
-    run = forward.forward_of(module, SETTING)
+    run = ready.prepare_module(module, SETTING).forward
     passes = timing.passes_a_block(timing.pass_seconds(timing.warm_up(run, "cpu")), "cpu")
     images = torch.randn(SETTING.batch_size, 3, 224, 224)
     ours, bare = [], []

@@ -25,6 +25,7 @@ from cmx_bench.measures import (
     live_bytes,
     memory,
     probes,
+    ready,
     roofline,
     timing,
     training_step,
@@ -119,7 +120,7 @@ def same_numbers(device: str, precision: Precision, layout: Layout) -> str:
         for weights in module.parameters():  # heads of zeros would be compared with zeros
             if weights.ndim > 1 and not weights.any():
                 nn.init.normal_(weights, std=0.02)
-        expected = forward.forward_of(module, plain)()  # with statistics that stay
+        expected = ready.prepare_module(module, plain).forward()  # with statistics that stay
         placed = forward.place(module, setting)
         got = forward.call_of(placed, setting)(forward.images(setting)).float().cpu()
         wrong[model.name] = difference(got, expected)
@@ -133,7 +134,7 @@ def events_and_wall(device: str, name: str) -> str:
     model = timms(name)
     if name == "cm":
         model, setting = CONVMIXER, dataclasses.replace(setting, image_size=24, batch_size=256)
-    run = forward.prepare(model, setting)
+    run = ready.prepare(model, setting).forward
     passes = timing.passes_a_block(timing.pass_seconds(timing.warm_up(run, device)), setting.kind)
     by_events = timing.elapsed(run, passes, device)
     synchronize(device)
@@ -179,7 +180,7 @@ def roofline_keeps_busy(device: str) -> str:
     """A pass whose calls are timed one by one takes hardly longer than a plain one."""
     setting = on(device)
     module = forward.place(build(timms("deit_small_patch16_224"), setting.image_size), setting)
-    run = forward.forward_of(module, setting)
+    run = ready.prepare_module(module, setting).forward
     run()
     plain = timing.elapsed(run, 20, device) / 20
     timed = min(roofline._timed(run, module, setting).seconds for _ in range(5))
@@ -208,7 +209,7 @@ def batchnorm_statistics(device: str) -> str:
     module = forward.place(build(timms("convmixer_768_32"), setting.image_size), setting)
     untouched = forward.place(build(timms("convmixer_768_32"), setting.image_size), setting)
     as_built = partial(forward.call_of(untouched, setting), forward.images(setting))
-    as_timed = forward.forward_of(module, setting)
+    as_timed = ready.prepare_module(module, setting).forward
     count = timing.passes_a_block(
         timing.pass_seconds(timing.warm_up(as_built, device)), setting.kind
     )
@@ -246,7 +247,7 @@ def joules_of_a_pass(device: str) -> str:
 def conditions(device: str) -> str:
     """A look is short, and finds the clock, what holds it back, and nobody else on the GPU."""
     look = probes.look_for(on(device))
-    run = forward.prepare(timms("resnet18"), on(device))
+    run = ready.prepare(timms("resnet18"), on(device)).forward
     look()
     took = []
     for _ in range(20):
@@ -275,7 +276,7 @@ while True:
 
 def a_foreign_process_is_seen(device: str) -> str:
     look = probes.look_for(on(device))
-    run = forward.prepare(timms("resnet18"), on(device))
+    run = ready.prepare(timms("resnet18"), on(device)).forward
     other = subprocess.Popen([sys.executable, "-c", _BUSY], stdout=subprocess.PIPE)
     try:
         assert other.stdout is not None

@@ -17,8 +17,8 @@ from cmx_bench.accuracy.predicting import predict_with
 from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing
 from cmx_bench.cell import Model, Precision, Setting
 from cmx_bench.errors import CountError, ModelError
-from cmx_bench.measures import training_step
-from cmx_bench.measures.forward import forward_of, logits_of, place
+from cmx_bench.measures import ready, training_step
+from cmx_bench.measures.forward import logits_of, place
 from cmx_bench.models.convmixer import ConvMixer
 
 LOGITS, OTHER = torch.arange(20.0).view(2, 10), torch.zeros(2, 10)
@@ -85,7 +85,7 @@ def test_complex_weights_compute_what_they_did(precision: Precision) -> None:
     with torch.inference_mode():
         found = module(images).float()
     torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05)
-    forward_of(module, setting)()
+    ready.prepare_module(module, setting).forward()
 
 
 OWN = """

@@ -17,7 +17,7 @@ from torch._inductor.exc import InductorError
 from cmx_bench import measures
 from cmx_bench.cell import Layout, Model, Precision, Setting
 from cmx_bench.errors import SkipError
-from cmx_bench.measures import MEASURES, forward, latency, memory, throughput, timing
+from cmx_bench.measures import MEASURES, forward, latency, memory, ready, throughput, timing
 from cmx_bench.measures.forward import Forward
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.models import fast
@@ -90,7 +90,7 @@ def test_settings_reach_the_model(precision: Precision, layout: Layout) -> None:
     module = forward.place(build(MODEL, 56), setting)
     weight = next(p for p in module.parameters() if p.ndim == 4 and p.shape[1] > 1)
     images = forward.images(setting)
-    output = forward.forward_of(module, setting)()
+    output = ready.prepare_module(module, setting).forward()
     expected = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16,
                 "autocast": torch.bfloat16}[precision]  # fmt: skip
     assert output.dtype == expected
@@ -124,7 +124,7 @@ def test_an_optimised_model_is_timed_folded(monkeypatch: pytest.MonkeyPatch) -> 
     outputs = []
     for model in (MODEL, OPTIMISED):
         torch.manual_seed(0)
-        outputs.append(forward.prepare(model, CPU)())
+        outputs.append(ready.prepare(model, CPU).forward())
     torch.testing.assert_close(*outputs, rtol=1e-4, atol=1e-5)
     assert [type(module) for module in folded] == [fast.FastConvMixer]
 
@@ -141,7 +141,7 @@ def test_an_optimised_model_plans_and_loads_the_folded_one_and_does_not_train() 
 
 def test_a_models_own_flags_do_not_last() -> None:
     torch.backends.cudnn.benchmark = False
-    forward.forward_of(build(MODEL, 56), CPU)
+    ready.prepare_module(build(MODEL, 56), CPU)
     assert torch.backends.cudnn.benchmark
 
 
@@ -383,9 +383,9 @@ def test_device_memory_is_what_the_device_has_in_use_more_than_before(
     """By a made-up GPU: of 1000 bytes 900 are free, and 640 once the model has run."""
     free = [900]
 
-    def prepare(model: Model, setting: Setting) -> Forward:
+    def prepare(model: Model, setting: Setting) -> ready.Ready:
         free[0] -= 260
-        return lambda: torch.zeros(())
+        return ready.Ready(lambda: torch.zeros(()))
 
     monkeypatch.setattr(memory, "prepare", prepare)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[0], 1000))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Precision, Setting
-from cmx_bench.measures import forward
+from cmx_bench.measures import forward, ready
 from cmx_bench.measures.normalising import normalise
 from cmx_bench.models.building import build
 
@@ -52,7 +52,7 @@ def as_built(module: nn.Module, setting: Setting = CPU) -> forward.Forward:
 def test_what_reaches_the_last_layers_differs_between_positions() -> None:
     module = forward.place(build(DEEP, 56), CPU)
     before = inputs(module, as_built(module))[-1]
-    after = inputs(module, forward.forward_of(module, CPU))[-1]
+    after = inputs(module, ready.prepare_module(module, CPU).forward)[-1]
     assert varying(before) < 0.2
     assert varying(after) > 0.95
     equal = [float((one[..., 1:] == one[..., :-1]).float().mean()) for one in (before, after)]
@@ -67,20 +67,22 @@ def test_a_timed_pass_gives_what_one_in_training_mode_would(model: Model) -> Non
     for one in layers:
         one.train()
     assert layers
-    torch.testing.assert_close(forward.forward_of(module, CPU)(), training(forward.images(CPU)))
+    torch.testing.assert_close(
+        ready.prepare_module(module, CPU).forward(), training(forward.images(CPU))
+    )
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16", "autocast"])
 def test_outputs_are_finite_in_every_precision(precision: Precision) -> None:
     setting = replace(CPU, precision=precision, layout="nhwc")
-    assert forward.prepare(DEEP, setting)().isfinite().all()
+    assert ready.prepare(DEEP, setting).forward().isfinite().all()
 
 
 def test_nothing_else_changes() -> None:
     module = forward.place(build(DEEP, 56), CPU)
     before = {name: value.clone() for name, value in module.state_dict().items()}
     random = torch.get_rng_state()
-    forward.forward_of(module, CPU)
+    ready.prepare_module(module, CPU)
     changed = {name for name, value in module.state_dict().items() if not value.equal(before[name])}
     assert {name.rpartition(".")[2] for name in changed} == {"running_mean", "running_var"}
     assert torch.get_rng_state().equal(random)
@@ -94,7 +96,7 @@ def test_the_same_weights_get_the_same_statistics() -> None:
     for _ in range(2):
         torch.manual_seed(3)
         module = forward.place(build(DEEP, 56), CPU)
-        forward.forward_of(module, CPU)
+        ready.prepare_module(module, CPU)
         found.append([buffer.tolist() for buffer in module.buffers()])
     assert found[0] == found[1]
 

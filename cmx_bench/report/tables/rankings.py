@@ -217,11 +217,11 @@ def costs(report: Report, settings: Sequence[Setting]) -> Table:
 
 def _first(settings: Sequence[Setting]) -> Setting | None:
     """The plain setting, or else the first: what the others are compared with."""
-    usual = ("fp32", "nchw", "none")
+    usual = ("fp32", "nchw", "none", "torch")
     every = (
         setting
         for setting in settings
-        if (setting.precision, setting.layout, setting.compile) == usual
+        if (setting.precision, setting.layout, setting.compile, setting.runtime) == usual
     )
     return next(every, settings[0] if settings else None)
 

@@ -97,6 +97,8 @@ def table_one(report: Report, setting: Setting) -> Table:
 
 def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]]) -> Iterator[str]:
     compiled = "eager" if setting.compile == "none" else f"compiled ({setting.compile})"
+    compiled += ", frozen weights" if setting.freeze else ""
+    compiled = compiled if setting.runtime == "torch" else setting.runtime
     threads = f", {units.counted(setting.threads, 'thread')}" if setting.threads else ""
     yield (
         f"{setting.hardware or setting.device}, {setting.precision}, {setting.layout}, {compiled}, "

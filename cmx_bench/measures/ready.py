@@ -1,0 +1,219 @@
+"""A model ready to run in its setting, by whatever runtime, and held against eager torch before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import ExportError
+from cmx_bench.measures import Samples, compiled, runtimes
+from cmx_bench.measures.forward import Forward, call_of, images, logits_of, place
+from cmx_bench.measures.normalising import normalise
+from cmx_bench.measures.runtimes import Call, Loaded
+from cmx_bench.models import fast
+from cmx_bench.models.building import build
+
+_EXPECTED = "expected.pt"  # the logits of eager torch
+# The largest difference of a logit from eager torch's, as a share of the largest logit. Rounding
+# alone makes up to 1e-5 of fp32 and 0.02 of bf16 in the networks of the shipped suites.
+TOLERANCES = {"fp32": 1e-3, "tf32": 2e-2, "fp16": 2e-2, "bf16": 0.1, "autocast": 0.1}
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A model that is ready: `forward` runs a batch.
+
+    `seconds` are what making it ready took, by metric; `details` what a record tells of a runtime.
+    """
+
+    forward: Forward
+    seconds: Samples = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def prepare(model: Model, setting: Setting) -> Ready:
+    """Builds `model` with initial weights and makes it ready.
+
+    Raises:
+        ExportError: the runtime cannot take it, or gives other logits than torch.
+        SkipError: this machine lacks what the runtime needs for the setting.
+    """
+    module = place(build(model, setting.image_size), setting)
+    return prepare_module(module, setting, model.optimised)
+
+
+def prepare_module(module: nn.Module, setting: Setting, optimise: bool = False) -> Ready:
+    """A placed module with initial weights, made ready for a batch: see `initialise`.
+
+    Raises:
+        ExportError, SkipError: as `prepare`.
+    """
+    batch = images(setting)
+    module = initialise(module, batch, setting, optimise)
+    if setting.runtime != "torch":
+        with compiled.folder_of_cell() as home:
+            return _exported(module, batch, setting, home)
+    # On a GPU one more pass would change what memory is measured of: see `memory`.
+    if not setting.freeze or setting.kind == "cuda":
+        return Ready(partial(call_of(module, setting), batch))
+    expected = logits_of(_eager(module, setting)(batch))
+    forward = partial(call_of(module, setting), batch)
+    begin = time.perf_counter()
+    found = logits_of(forward())
+    seconds = time.perf_counter() - begin
+    details = _told(found, expected, setting, {"freezing": True})
+    return Ready(forward, {"compile_time": [seconds]}, details)
+
+
+def initialise(
+    module: nn.Module, batch: Tensor, setting: Setting, optimise: bool = False
+) -> nn.Module:
+    """What runs of a module with initial weights, which get what they lack to be timed by.
+
+    BatchNorm layers get the statistics of the batch: see `normalising`. For what is compared with
+    eager torch matrices of zeros, as classifiers of some networks begin, get random numbers: their
+    logits would all be zeros. Then it is folded, where that is asked: see `models.fast`.
+    """
+    normalise(module, partial(_eager(module, setting), batch))
+    if setting.runtime != "torch" or setting.freeze:
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for weight in module.parameters():
+                if weight.dim() > 1 and not weight.any():
+                    weight.copy_(0.02 * torch.randn(weight.shape, generator=generator))
+    return fast.optimised(module) if optimise else module
+
+
+def prepare_call(module: nn.Module, setting: Setting) -> tuple[Call, Mapping[str, Any]]:
+    """A placed module with weights of its own as a function of a batch, or of a smaller one, and
+    what a record tells of the runtime.
+
+    Raises:
+        ExportError: as `prepare`.
+    """
+    if setting.runtime == "torch":
+        call = call_of(module, setting)
+        return lambda batch: logits_of(call(batch)), {}
+    with compiled.folder_of_process() as home:
+        exported = export_module(module, images(setting), setting, home)
+    return partial(_filled, exported.loaded.call, setting.batch_size), exported.details
+
+
+def _filled(call: Call, size: int, batch: Tensor) -> Tensor:
+    """The logits of a batch, which may have fewer images than were exported for."""
+    count = len(batch)
+    if count < size:
+        batch = torch.cat([batch, batch.new_zeros(size - count, *batch.shape[1:])])
+    return call(batch)[:count]
+
+
+# --- exported models ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A model that a runtime has loaded from a folder, with the seconds of both steps; there are
+    none of exporting where an earlier process did it."""
+
+    folder: Path
+    loaded: Loaded
+    seconds: Samples
+    details: Mapping[str, Any]
+
+
+def export_module(module: nn.Module, batch: Tensor, setting: Setting, home: Path) -> Exported:
+    """Exports a placed module into a folder, unless it is there, loads it, and compares it.
+
+    Raises:
+        ExportError: the runtime cannot take it, or gives other logits than torch.
+        SkipError: this machine lacks what the runtime needs for the setting.
+    """
+    seconds: Samples = {}
+    folder = home / "exported"
+    if not folder.exists():
+        begin = time.perf_counter()
+        _write(module, batch, setting, folder)
+        seconds["export_time"] = [time.perf_counter() - begin]
+    begin = time.perf_counter()
+    loaded = runtimes.functions(setting.runtime).load(folder, setting)
+    seconds["compile_time"] = [time.perf_counter() - begin]
+    # Of the weights that were exported: those that this process drew may be others.
+    expected = torch.load(folder / _EXPECTED, weights_only=True)
+    details = _told(loaded.call(batch), expected, setting, loaded.options)
+    return Exported(folder, loaded, seconds, details)
+
+
+def _exported(module: nn.Module, batch: Tensor, setting: Setting, home: Path) -> Ready:
+    exported = export_module(module, batch, setting, home)
+    return Ready(partial(exported.loaded.call, batch), exported.seconds, exported.details)
+
+
+def _write(module: nn.Module, batch: Tensor, setting: Setting, folder: Path) -> None:
+    """The folder whole or not at all: processes of one cell may export at the same time."""
+    with TemporaryDirectory(dir=folder.parent) as made:
+        whole = Path(made, "whole")
+        whole.mkdir()
+        export = runtimes.functions(setting.runtime).export
+        with torch.no_grad():
+            export(_Logits(module).eval(), batch, whole, setting)
+        torch.save(logits_of(_eager(module, setting)(batch)).clone(), whole / _EXPECTED)
+        if not folder.exists():
+            whole.rename(folder)
+
+
+class _Logits(nn.Module):
+    """A model that gives its logits and nothing else."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return logits_of(self.model(batch))
+
+
+# --- comparison -----------------------------------------------------------------------------------
+
+
+def _eager(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
+    """The module as torch runs it eagerly, whatever runs it in the setting."""
+    return call_of(module, replace(setting, compile="none", freeze=False))
+
+
+def _told(
+    found: Tensor, expected: Tensor, setting: Setting, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a record tells of how a setting runs: the runtime, its options, and by how much its
+    logits differ from those of eager torch on the same images."""
+    if found.shape != expected.shape:
+        raise ExportError(f"{setting.runtime} gives logits {tuple(found.shape)}, "
+                          f"torch {tuple(expected.shape)}")  # fmt: skip
+    difference, allowed = _difference(found, expected), TOLERANCES[setting.precision]
+    if not difference <= allowed:  # nor is one that is no number
+        raise ExportError(
+            f"{setting.runtime} gives logits that differ from eager torch's by {difference:.2g} of "
+            f"the largest; {setting.precision} allows {allowed:g}"
+        )
+    return {
+        "runtime": {
+            "version": runtimes.version(setting),
+            "difference": difference,
+            "tolerance": allowed,
+            "options": dict(options),
+        }
+    }
+
+
+def _difference(found: Tensor, expected: Tensor) -> float:
+    """The largest difference of a logit, as a share of the largest."""
+    found, expected = found.double(), expected.double()
+    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-12))

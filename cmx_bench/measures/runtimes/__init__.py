@@ -1,0 +1,126 @@
+"""The runtimes that a setting may name: what each needs, and where its two functions are.
+
+`torch` runs a module as it is. Every other runtime has a module here with its name: `export` turns
+a placed module into files, once for all processes of a cell, and `load` makes of these what runs a
+batch. The table below imports none of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+
+from packaging.requirements import Requirement
+
+from cmx_bench.cell import Runtime, Scalar, Setting
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+# From images `(batch_size, 3, image_size, image_size)` on the setting's device to logits there.
+Call: TypeAlias = "Callable[[Tensor], Tensor]"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that a runtime has ready; `options` are the choices by which it runs, as the runtime
+    names them."""
+
+    call: Call
+    options: Mapping[str, Scalar]
+
+
+class Functions(Protocol):
+    """What the module of a runtime has.
+
+    Both raise a `SkipError` where this machine lacks what the runtime needs for the setting, and
+    a `ExportError` where it cannot take the model.
+    """
+
+    @staticmethod
+    def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> None:
+        """Writes the module into an empty folder, for batches of the shape of `batch`."""
+
+    @staticmethod
+    def load(folder: Path, setting: Setting) -> Loaded:
+        """What runs the folder's model as the setting says, with as many threads as torch has."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeInfo:
+    """A row of the table.
+
+    `needs` are the packages with their oldest versions by the kind of device; a runtime does not
+    run on a kind that is not there. `extras` are those of this package that bring them. Of one that
+    `converts`, models and images are fp32, and the runtime computes in the setting's precision.
+    """
+
+    needs: Mapping[str, tuple[str, ...]]
+    extras: Mapping[str, str]
+    about: str
+    converts: bool = False
+
+
+_EXPORT = ("onnx>=1.18", "onnxscript>=0.5")
+_ON_CUDA = (*_EXPORT, "onnxruntime-gpu>=1.22")
+
+RUNTIMES: dict[Runtime, RuntimeInfo] = {
+    "torch": RuntimeInfo({"cpu": (), "cuda": ()}, {}, "torch, eager or compiled"),
+    "aotinductor": RuntimeInfo({"cpu": (), "cuda": ()}, {}, "torch's ahead-of-time packages"),
+    "onnxruntime": RuntimeInfo(
+        {"cpu": (*_EXPORT, "onnxruntime>=1.22"), "cuda": _ON_CUDA},
+        {"cpu": "onnxruntime", "cuda": "onnxruntime-gpu"},
+        "ONNX Runtime",
+    ),
+    "tensorrt": RuntimeInfo(
+        {"cuda": _ON_CUDA}, {"cuda": "onnxruntime-gpu"}, "TensorRT, through ONNX Runtime"
+    ),
+    "openvino": RuntimeInfo(
+        {"cpu": ("openvino>=2025.2",)}, {"cpu": "openvino"}, "OpenVINO", converts=True
+    ),
+}
+
+
+def functions(runtime: Runtime) -> Functions:
+    """The module of a runtime other than torch; imports it, and with it the runtime."""
+    return cast(Functions, importlib.import_module(f"cmx_bench.measures.runtimes.{runtime}"))
+
+
+def versions() -> dict[str, str]:
+    """The installed versions of the packages that runtimes need, by their names."""
+    found = {}
+    for info in RUNTIMES.values():
+        for package in _packages(info.needs.values()):
+            with suppress(importlib.metadata.PackageNotFoundError):
+                found[package] = importlib.metadata.version(package)
+    return found
+
+
+def _packages(needs: Iterable[tuple[str, ...]]) -> set[str]:
+    return {Requirement(one).name for ones in needs for one in ones}
+
+
+def lack(runtime: Runtime, kind: str, installed: Mapping[str, object]) -> str:
+    """What a runtime needs on a kind of device and is not installed, with the command that installs
+    it; empty where nothing is."""
+    info = RUNTIMES[runtime]
+    for need in map(Requirement, info.needs[kind]):
+        command = f"pip install --upgrade 'cmx-bench[{info.extras[kind]}]'"
+        version = installed.get(need.name)
+        if version is None:
+            return f"{runtime} needs {need.name}, which is not installed: {command}"
+        if not need.specifier.contains(str(version), prereleases=True):
+            return f"{runtime} needs {need}, and {version} is installed: {command}"
+    return ""
+
+
+def version(setting: Setting) -> str:
+    """The runtime of a setting with the version of its own package: `openvino 2026.4.1`."""
+    *_, package = ("torch", *RUNTIMES[setting.runtime].needs[setting.kind])
+    name = Requirement(package).name
+    return f"{setting.runtime} {importlib.metadata.version(name)}"

@@ -1,0 +1,93 @@
+"""OpenVINO: a model converted by its own reader of torch's modules, run by its CPU plugin."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import openvino
+import torch
+from openvino import properties
+from openvino.properties import hint
+from torch import Tensor, nn
+
+from cmx_bench.cell import Setting
+from cmx_bench.errors import ExportError, SkipError, first_line
+from cmx_bench.measures.runtimes import Loaded
+
+# By its name for a precision, and for being able to compute in it.
+_PRECISIONS = {"fp32": ("f32", "FP32"), "fp16": ("f16", "FP16"), "bf16": ("bf16", "BF16")}
+_FILE = "model.xml"
+_UNKNOWN = re.compile(r"operations: (.+)")
+# What is told of how a model runs, as OpenVINO says it.
+_TOLD = (
+    hint.inference_precision, properties.inference_num_threads, properties.num_streams,
+    hint.performance_mode, hint.execution_mode, hint.enable_cpu_pinning,
+    hint.enable_hyper_threading,
+)  # fmt: skip
+
+
+def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> None:
+    """Writes the module as OpenVINO's own files, its weights in fp32."""
+    _refuse_emulation(setting)
+    try:
+        model = openvino.convert_model(module, example_input=batch, input=[list(batch.shape)])
+    except Exception as error:  # whatever tracing the module raises, and OpenVINO's own
+        match = _UNKNOWN.search(str(error))
+        why = f"it has no {match[1]}" if match else f"{type(error).__name__}: {first_line(error)}"
+        raise ExportError(f"OpenVINO cannot convert it: {why}") from error
+    openvino.save_model(model, folder / _FILE, compress_to_fp16=False)
+
+
+def load(folder: Path, setting: Setting) -> Loaded:
+    """A model in one stream, as torch runs it: one batch at a time, with torch's number of threads,
+    none of them bound to a core."""
+    asked = _options(setting)
+    try:
+        model = openvino.Core().compile_model(folder / _FILE, "CPU", asked)
+    except RuntimeError as error:
+        raise ExportError(f"OpenVINO cannot compile it: {first_line(error)}") from error
+    told = {str(name): _plain(model.get_property(name)) for name in _TOLD}
+    threads = told["INFERENCE_NUM_THREADS"]
+    if threads != str(torch.get_num_threads()):
+        raise SkipError(f"OpenVINO runs on {threads} threads, not on the {torch.get_num_threads()} "
+                        f"that are asked for: set threads: {threads}")  # fmt: skip
+    request = model.create_infer_request()
+    infer = request.infer
+
+    def call(batch: Tensor) -> Tensor:
+        # The images are read where they lie; the logits are copied, for the next pass overwrites
+        # what the request holds.
+        return torch.from_numpy(infer([batch.numpy()], share_inputs=True)[0])
+
+    return Loaded(call, told)
+
+
+def _options(setting: Setting) -> dict[Any, Any]:
+    name, _ = _PRECISIONS[setting.precision]
+    return {
+        hint.inference_precision: getattr(openvino.Type, name),
+        properties.inference_num_threads: torch.get_num_threads(),
+        properties.num_streams: 1,
+        hint.performance_mode: hint.PerformanceMode.LATENCY,
+        hint.execution_mode: hint.ExecutionMode.PERFORMANCE,
+        hint.enable_cpu_pinning: False,
+        hint.enable_hyper_threading: True,
+    }
+
+
+def _refuse_emulation(setting: Setting) -> None:
+    """OpenVINO computes in fp32, without a word, what the CPU has no instructions for."""
+    _, capability = _PRECISIONS[setting.precision]
+    able = openvino.Core().get_property("CPU", properties.device.capabilities)
+    if capability not in able:
+        raise SkipError(f"OpenVINO computes {setting.precision} in fp32 on this CPU, which has no "
+                        f"instructions for it: use precision: fp32")  # fmt: skip
+
+
+def _plain(value: Any) -> str:
+    """`f32`, `LATENCY`: a property's value without the names of OpenVINO's classes."""
+    if isinstance(value, openvino.Type):
+        return str(value.get_type_name())
+    return str(getattr(value, "name", value))

@@ -1,0 +1,117 @@
+"""What the types of a suite allow and this machine cannot do: refused, or named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cmx_bench import units
+from cmx_bench.cell import Setting
+from cmx_bench.measures import runtimes
+from cmx_bench.results.records import Environment
+from cmx_bench.spec.document import Location
+from cmx_bench.spec.settings import CpuSetting, CudaSetting
+from cmx_bench.spec.suite import SuiteFile
+
+_SWITCHES = ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "TORCHDYNAMO_SUPPRESS_ERRORS")
+
+
+def refuse_impossible(
+    suite_file: SuiteFile, location: Location, entry: CpuSetting | CudaSetting,
+    machine: Environment,
+) -> None:  # fmt: skip
+    """Refuses what the types allow and this device cannot do.
+
+    Raises:
+        SuiteError: with the place in the file, and what to do.
+    """
+    refuse_old(suite_file, (*location, "precision"), entry.precision, machine)
+    override = str(machine.get("NVIDIA_TF32_OVERRIDE"))
+    if (entry.precision, override) in (("fp32", "1"), ("tf32", "0")):
+        raise suite_file.document.error(
+            (*location, "precision"),
+            f"NVIDIA_TF32_OVERRIDE={override} makes {entry.precision} run as "
+            f"{'tf32' if override == '1' else 'fp32'}; unset it",
+        )
+    if entry.compile != "none" and (lack := _lack_for_compiling(machine)):
+        raise suite_file.document.error(
+            (*location, "compile"), f"compiling needs {lack}, or set compile: none"
+        )
+    if entry.compile != "none" and (switch := _switch_off(machine)):
+        raise suite_file.document.error(
+            (*location, "compile"),
+            f"{switch} switches compiling off; unset it, or set compile: none",
+        )
+    _refuse_runtime(suite_file, (*location, "runtime"), entry, machine)
+    threads = getattr(entry, "threads", None)
+    if threads is not None and threads > machine["cores"]:
+        raise suite_file.document.error(
+            (*location, "threads"),
+            f"{units.counted(threads, 'thread')}, but "
+            f"{units.counted(machine['cores'], 'usable core')}",
+        )
+
+
+def refuse_old(
+    suite_file: SuiteFile, location: Location, precision: object, machine: Environment
+) -> None:
+    """Refuses a precision that a GPU is too old for."""
+    capability = float(machine.get("compute_capability", "inf"))
+    if precision in ("bf16", "tf32") and capability < 8:
+        raise suite_file.document.error(
+            location,
+            f"{precision} needs a GPU of compute capability 8.0, "
+            f"{machine['device_name']} has {capability}; use fp16",
+        )
+
+
+def _refuse_runtime(
+    suite_file: SuiteFile, location: Location, entry: CpuSetting | CudaSetting,
+    machine: Environment,
+) -> None:  # fmt: skip
+    """A runtime that is not installed, or in a version that is too old, or lacks a compiler."""
+    kind = str(machine["device"]).partition(":")[0]
+    if lack := runtimes.lack(entry.runtime, kind, machine):
+        raise suite_file.document.error(location, lack)
+    if entry.runtime == "aotinductor" and (lack := _lack_for_compiling(machine)):
+        raise suite_file.document.error(
+            location, f"aotinductor needs {lack}, or set runtime: torch"
+        )
+
+
+def _lack_for_compiling(machine: Environment) -> str:
+    """What Inductor needs and this machine has not, and what gives it: on a CPU it writes C++, on a
+    GPU Triton, whose own parts are compiled as C modules of Python."""
+    if machine["device"] == "cpu":
+        return "" if machine["cxx"] else "a C++ compiler; install g++"
+    if float(machine["compute_capability"]) < 7:
+        return (f"a GPU of compute capability 7.0, {machine['device_name']} has "
+                f"{machine['compute_capability']}; use another")  # fmt: skip
+    if not machine["triton"]:
+        return "Triton; install the package triton"
+    if not machine["cc"]:
+        return "a C compiler; install gcc"
+    return "" if machine["python_headers"] else "Python.h; install python3-dev"
+
+
+def _switch_off(machine: Environment) -> str:
+    """The variable, as it is set, by which torch runs eagerly what it was asked to compile."""
+    switches = {name: machine.get(name) for name in _SWITCHES}
+    for name, value in switches.items():
+        # torch takes any text for yes here, "0" too, and "1" alone for the others.
+        if value == "1" or (value and name == "TORCHDYNAMO_SUPPRESS_ERRORS"):
+            return f"{name}={value}"
+    return ""
+
+
+def cautions(settings: Sequence[Setting], machine: Environment) -> tuple[str, ...]:
+    """Of which settings the arithmetic is not what they say."""
+    emulated = [
+        setting.name for setting in settings
+        if setting.kind == "cpu" and setting.precision in ("bf16", "autocast")
+    ]  # fmt: skip
+    if not emulated or machine.get("bf16") != "emulated":
+        return ()
+    return (
+        "this CPU has no instructions for bf16 (AMX, AVX-512): torch emulates it, at a speed "
+        f"that is none of bf16, and OpenVINO does not compute it ({', '.join(emulated)})",
+    )

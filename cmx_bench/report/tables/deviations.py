@@ -1,0 +1,87 @@
+"""By which runtime each setting ran, by how much its logits differ from eager torch's, and what
+share of the device's arithmetic it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cmx_bench import units
+from cmx_bench.cell import Setting
+from cmx_bench.present.content import Column, Entry, Table
+from cmx_bench.report import entries
+from cmx_bench.results.nouns import Report
+
+
+def table(report: Report) -> Table:
+    """A row for each network in each setting of another runtime than torch, or with frozen
+    weights."""
+    columns = (
+        Column("network", "Network"),
+        Column("setting", "Setting"),
+        Column("runtime", "Runtime", title="With the options by which it ran"),
+        Column("difference", "Difference", "right", "Of a logit, as a share of the largest"),
+        Column("tolerance", "Allowed", "right", "Beyond it a cell fails"),
+        Column("share", "Share of the peak (%)", "right", _SHARE),
+    )
+    rows = [row for setting in report.run.settings for row in _rows(report, setting)]
+    remarks = [
+        "Difference: before anything is timed, the logits are compared with those of eager torch "
+        "for the same weights and images. The largest difference of any process is shown.",
+        f"{_SHARE}.",
+    ]
+    return entries.table("runtimes", "Runtimes, compared with eager torch", columns, rows, remarks,
+                         naming=2)  # fmt: skip
+
+
+_SHARE = (
+    "Share of the peak: MACs a second at the measured throughput, divided by those of a product of "
+    "large matrices in the same precision on as many threads, where `roofline` was measured"
+)
+
+
+def _rows(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
+    for model in report.run.models:
+        found = [
+            result.details["runtime"]
+            for (name, key, _), result in report.results.items()
+            if (name, key) == (model.name, setting.key) and "runtime" in result.details
+        ]
+        if found:
+            worst = max(found, key=lambda told: told["difference"])
+            options = ", ".join(f"{name} {value}" for name, value in worst["options"].items())
+            yield (
+                model,
+                setting,
+                Entry(worst["version"], title=options),
+                _number(worst["difference"]),
+                _number(worst["tolerance"]),
+                _share(report, model.name, setting),
+            )
+
+
+def _number(value: float) -> Entry:
+    return Entry(f"{value:.2g}", sort=value)
+
+
+def _share(report: Report, model: str, setting: Setting) -> Entry | None:
+    throughput = report.results.get((model, setting.key, "throughput"))
+    macs = report.results.get((model, f"r{setting.image_size}", "macs"))
+    peak = max(_peaks(report, setting), default=None)
+    if throughput is None or throughput.value is None or peak is None:
+        return None
+    if macs is None or macs.value is None:
+        return None
+    share = 100 * throughput.value * macs.value / peak
+    return Entry(units.significant(share, 2), sort=share)
+
+
+def _peaks(report: Report, setting: Setting) -> Iterator[float]:
+    """The peaks that were measured in this precision, by this and by other settings."""
+    arithmetic = (setting.device, setting.hardware, setting.precision, setting.threads)
+    alike = {
+        other.key for other in report.run.settings
+        if (other.device, other.hardware, other.precision, other.threads) == arithmetic
+    }  # fmt: skip
+    for (_, key, metric), result in report.results.items():
+        if metric == "compute_peak" and key in alike and result.value is not None:
+            yield result.value

@@ -1,0 +1,64 @@
+"""The table of runtimes: what it says stands elsewhere too, and must be the same there."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from cmx_bench import cell
+from cmx_bench.cell import Runtime, Setting
+from cmx_bench.measures import runtimes
+from cmx_bench.measures.runtimes import RUNTIMES
+from cmx_bench.spec.settings import CpuSetting, CudaSetting
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_setting_may_name_each_runtime_where_it_runs() -> None:
+    assert tuple(RUNTIMES) == get_args(cell.Runtime)
+    for kind, setting in (("cpu", CpuSetting), ("cuda", CudaSetting)):
+        may = get_args(setting.model_fields["runtime"].annotation)
+        assert may == tuple(name for name, info in RUNTIMES.items() if kind in info.needs)
+
+
+def test_extras_bring_what_runtimes_need() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for info in RUNTIMES.values():
+        for kind, extra in info.extras.items():
+            assert project["optional-dependencies"][extra] == list(info.needs[kind])
+
+
+NEW = {"onnx": "1.23.2", "onnxscript": "0.7.2", "onnxruntime": "1.32.0"}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "installed", "expected"),
+    [
+        ("torch", {}, ""),
+        ("aotinductor", {}, ""),
+        ("onnxruntime", NEW, ""),
+        ("onnxruntime", {**NEW, "onnxruntime": "1.30.0rc1"}, ""),
+        (
+            "onnxruntime", {**NEW, "onnxruntime": "1.9.0"},
+            "onnxruntime needs onnxruntime>=1.22, and 1.9.0 is installed: "
+            "pip install --upgrade 'cmx-bench[onnxruntime]'",
+        ),
+        (
+            "openvino", NEW,
+            "openvino needs openvino, which is not installed: "
+            "pip install --upgrade 'cmx-bench[openvino]'",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_installed_is_named(
+    runtime: Runtime, installed: dict[str, str], expected: str
+) -> None:
+    assert runtimes.lack(runtime, "cpu", installed) == expected
+
+
+def test_the_version_of_torch_is_that_of_what_comes_with_it() -> None:
+    setting = Setting("s", "cpu", "fp32", "nchw", "none", 1, 8, runtime="aotinductor")
+    assert runtimes.version(setting).startswith("aotinductor 2.")

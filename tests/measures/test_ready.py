@@ -1,0 +1,116 @@
+"""What is exported is compared with eager torch before anything is timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import ExportError
+from cmx_bench.measures import compiled, ready, runtimes
+from cmx_bench.measures.forward import images, place
+from cmx_bench.measures.runtimes import Loaded
+from cmx_bench.models.building import build
+
+MIXER = Model(
+    "m", "M", "mixer", "mixer", "", {"dim": 16, "depth": 1, "patch_size": 7}, num_classes=10
+)
+SETTING = Setting("s", "cpu", "fp32", "nchw", "none", 2, 28, runtime="aotinductor")
+
+
+class Pretended:
+    """A runtime that runs the module itself, and gives what `change` makes of its logits."""
+
+    def __init__(self, change: Callable[[Tensor], Tensor]) -> None:
+        self.change, self.exports = change, 0
+        self.module: nn.Module = nn.Identity()
+
+    def export(self, module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> None:
+        assert not any(folder.iterdir())
+        self.exports += 1
+        self.module = module
+
+    def load(self, folder: Path, setting: Setting) -> Loaded:
+        def call(batch: Tensor) -> Tensor:
+            assert len(batch) == setting.batch_size
+            with torch.no_grad():
+                return self.change(self.module(batch))
+
+        return Loaded(call, {"threads": 2})
+
+
+@pytest.fixture
+def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pretended]:
+    def replace_by(change: Callable[[Tensor], Tensor] = lambda logits: logits) -> Pretended:
+        pretended = Pretended(change)
+        monkeypatch.setattr(runtimes, "functions", lambda runtime: pretended)
+        return pretended
+
+    return replace_by
+
+
+def test_the_record_tells_the_difference_and_the_options(
+    pretend: Callable[..., Pretended],
+) -> None:
+    pretend(lambda logits: logits * (1 + 1e-4))
+    prepared = ready.prepare(MIXER, SETTING)
+    told = prepared.details["runtime"]
+    assert told["difference"] == pytest.approx(1e-4, rel=1e-2)
+    assert (told["tolerance"], told["options"]) == (1e-3, {"threads": 2})
+    assert set(prepared.seconds) == {"export_time", "compile_time"}
+    logits = prepared.forward()
+    assert isinstance(logits, Tensor)
+    assert logits.abs().max() > 0  # though the classifier of this network begins with zeros
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda logits: logits * 1.01, "differ from eager torch's by 0.01 of the largest; fp32"),
+        (lambda logits: logits * torch.nan, "differ from eager torch's by nan"),
+        (lambda logits: logits[:, :9], r"gives logits \(2, 9\), torch \(2, 10\)"),
+    ],
+)
+def test_other_logits_than_those_of_torch_are_refused(
+    pretend: Callable[..., Pretended], change: Callable[[Tensor], Tensor], message: str
+) -> None:
+    pretend(change)
+    with pytest.raises(ExportError, match=message):
+        ready.prepare(MIXER, SETTING)
+
+
+def test_a_precision_allows_what_its_rounding_makes(pretend: Callable[..., Pretended]) -> None:
+    pretend(lambda logits: logits * 1.01)
+    assert ready.prepare(MIXER, replace(SETTING, precision="bf16")).details
+
+
+def test_processes_of_a_cell_export_once(
+    pretend: Callable[..., Pretended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(compiled.INDUCTOR, "")
+    for name, value in compiled.variables(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    compiled.share("m/throughput/s")
+    pretended = pretend()
+    first, second = (ready.prepare(MIXER, SETTING) for _ in range(2))
+    assert pretended.exports == 1
+    assert ("export_time" in first.seconds, "export_time" in second.seconds) == (True, False)
+
+
+def test_a_last_batch_may_be_smaller(pretend: Callable[..., Pretended]) -> None:
+    pretend()
+    module, batch = place(build(MIXER, 28), SETTING), images(SETTING)
+    ready.initialise(module, batch, SETTING)
+    call, told = ready.prepare_call(module, SETTING)
+    assert told["runtime"]["difference"] == 0
+    torch.testing.assert_close(call(batch[:1]), call(batch)[:1])
+
+
+def test_torch_itself_is_compared_with_nothing() -> None:
+    prepared = ready.prepare(MIXER, replace(SETTING, runtime="torch"))
+    assert (prepared.seconds, prepared.details) == ({}, {})

@@ -1,0 +1,64 @@
+"""Runtimes and precisions that a machine lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx_bench.errors import SuiteError
+from cmx_bench.plan import making
+from cmx_bench.spec import suite
+
+from ..conftest import TINY
+
+Write = Callable[[str], Path]
+VERSIONS = {"onnx": "1.23.2", "onnxscript": "0.7.2", "onnxruntime": "1.32.0"}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "machine", "message"),
+    [
+        ("openvino", {}, "openvino needs openvino, which is not installed: pip install --upgrade "),
+        ("onnxruntime", VERSIONS | {"onnx": "1.2.0"}, "onnxruntime needs onnx>=1.18, and 1.2.0 is"),
+        ("aotinductor", {"cxx": False}, "aotinductor needs a C++ compiler; install g++, or set"),
+    ],
+)
+def test_a_runtime_that_is_not_there(
+    write_suite: Write, cpu: dict[str, Any], runtime: str, machine: dict[str, Any], message: str
+) -> None:
+    path = write_suite(TINY.replace("batch_size: 2", f"batch_size: 2, runtime: {runtime}"))
+    with pytest.raises(SuiteError, match="8:") as error:
+        making.make(suite.load(str(path)), cpu | machine)
+    assert message in str(error.value)
+
+
+def test_a_runtime_that_is_there(write_suite: Write, cpu: dict[str, Any]) -> None:
+    path = write_suite(TINY.replace("batch_size: 2", "batch_size: 2, runtime: onnxruntime"))
+    plan = making.make(suite.load(str(path)), cpu | VERSIONS)
+    assert plan.cells[-1].key == "net/throughput/cpu-fp32-nchw-eager-b2-r56-onnxruntime"
+    assert plan.cautions == ()
+
+
+@pytest.mark.parametrize(
+    ("bf16", "precision", "cautioned"),
+    [("emulated", "bf16", True), ("AMX", "bf16", False), ("emulated", "fp32", False)],
+)
+def test_emulated_arithmetic_is_named(
+    write_suite: Write, cpu: dict[str, Any], bf16: str, precision: str, cautioned: bool
+) -> None:
+    path = write_suite(TINY.replace("batch_size: 2", f"batch_size: 2, precision: {precision}"))
+    plan = making.make(suite.load(str(path)), cpu | {"bf16": bf16})
+    told = "this CPU has no instructions for bf16 (AMX, AVX-512): torch emulates it"
+    assert [caution.startswith(told) for caution in plan.cautions] == [True] * cautioned
+    assert all(caution.endswith("(cpu)") for caution in plan.cautions)
+
+
+@pytest.mark.parametrize("words", ["runtime: openvino", "compile: default, freeze: true"])
+def test_nothing_is_trained_by_another_runtime(write_suite: Write, words: str) -> None:
+    text = TINY.replace("throughput]", "train_throughput]")
+    path = write_suite(text.replace("batch_size: 2", f"batch_size: 2, {words}"))
+    with pytest.raises(SuiteError, match=r":5:.*train_throughput: nothing is trained by"):
+        suite.load(str(path))

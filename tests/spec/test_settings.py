@@ -1,0 +1,43 @@
+"""What goes together in a setting, and its key."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from cmx_bench.cell import Setting
+from cmx_bench.spec.settings import CpuSetting, CudaSetting
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"freeze": True}, "freeze: true is a way of compiling; add compile: default"),
+        (
+            {"runtime": "openvino", "compile": "default"},
+            "runtime: openvino decides compile by itself; leave compile out",
+        ),
+        ({"runtime": "onnxruntime", "layout": "nhwc"}, "onnxruntime decides layout by itself"),
+        ({"runtime": "aotinductor", "precision": "autocast"}, "autocast is torch's own"),
+        ({"runtime": "tensorrt"}, "Input should be 'torch', 'aotinductor', 'onnxruntime' or"),
+    ],
+)
+def test_what_does_not_go_together(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        CpuSetting(name="s", **values)  # type: ignore[arg-type]
+    assert message in str(error.value)
+
+
+def test_what_goes_together() -> None:
+    assert CpuSetting(name="s", compile="default", freeze=True).freeze
+    assert CpuSetting(name="s", runtime="aotinductor", layout="nhwc").runtime == "aotinductor"
+    assert CudaSetting(name="s", runtime="tensorrt").precision == "fp16"
+
+
+def test_only_what_is_not_the_default_is_in_a_key() -> None:
+    def key(**more: object) -> str:
+        return Setting("s", "cpu", "fp32", "nchw", "default", 1, 224, **more).key  # type: ignore[arg-type]
+
+    assert key() == "cpu-fp32-nchw-default-b1-r224"
+    assert key(freeze=True) == "cpu-fp32-nchw-default-b1-r224-frozen"
+    assert key(threads=2, runtime="openvino") == "cpu-fp32-nchw-default-b1-r224-t2-openvino"
