@@ -25,6 +25,7 @@ from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.rounds import JobCall
 from cmx_bench.measures import compiled
 from cmx_bench.spec import disk
+from cmx_bench.training.orphans import end_with
 from cmx_bench.worker import local, scratch
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
 
@@ -80,6 +81,7 @@ class Agent:
 
     def __init__(self, here: Path, variables: Mapping[str, str] | None = None) -> None:
         """An agent that works in the folder `here`, where the node has it, as a command would."""
+        end_with(os.getppid())  # Ray's own processes outlive it where all of it dies at once
         _undo_ray()
         os.environ.update(variables or {})
         with suppress(OSError):

@@ -26,6 +26,7 @@ from cmx_bench.worker.local import Call
 # Seconds in which those that hold nothing of others' are placed; the rest of a round goes without
 # devices that others hold.
 _PLACING_SECONDS = 20.0
+_RETURNING_SECONDS = 60.0  # for an agent in place of one that died; it fails at once on a dead node
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class RaySlot:
         cluster.ended([self.agent])
         self.agent = self.begin()
         try:
-            cluster.answer(self.agent.is_there.remote(), _PLACING_SECONDS)
+            cluster.answer(self.agent.is_there.remote(), _RETURNING_SECONDS)
             return cluster.answer(self.agent.open.remote(self.repeated)) is None
         except AgentLostError:
             return False

@@ -4,14 +4,16 @@
 last one's end against the sum of the cells' own seconds; side by side with the executor of this
 machine. A ready slot, and not a whole run, which waits for torch to load, as on one machine.
 
-`nodes`, `drivers`: a tiny suite on three nodes of this machine; a node, or the command, is killed
-up to four seconds after a number of records that is drawn, a node is replaced, and the command is
-given again until the run is finished.
-Prints a line a kill, and how many executions lack a record or have two; both have to be 0.
+`kills`: a small suite on three nodes of this machine; a node, and in the next run the driver, is
+killed up to two seconds after a number of records that is drawn, a node is replaced, and the driver
+is begun again until the run is finished. Cells are stand-ins that take 0.2 s; the cluster, its
+agents, the rounds and the records are real. Prints a line a kill, and how many executions lack a
+record or have two; both have to be 0.
 """
 
 from __future__ import annotations
 
+import pickle
 import random
 import subprocess
 import sys
@@ -19,31 +21,36 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ray.cluster_utils import Cluster
 
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import cluster, on_ray, rounds, slots
+from cmx_bench.errors import CmxError
+from cmx_bench.execute import cluster, on_ray, opening, rounds, runner, slots
+from cmx_bench.execute.on_node import Agent
+from cmx_bench.execute.outlook import Outlook
 from cmx_bench.measures import compiled
+from cmx_bench.plan import Plan
 from cmx_bench.results import records
+from cmx_bench.spec import suite
 from cmx_bench.worker import local, scratch
 from cmx_bench.worker.job import Job, Outcome, Round
+from cmx_bench.worker.targets import Target
 
 SUITE = """\
 name: kills
 models:
-  - {name: a, convmixer: {dim: 8, depth: 1, kernel_size: 3, patch_size: 7}}
-  - {name: b, convmixer: {dim: 12, depth: 1, kernel_size: 3, patch_size: 7}}
+  - {name: "m{dim}", convmixer: {dim: [4, 8, 12], depth: 1, kernel_size: 3}}
 num_classes: 10
-measures: [params, load_time]
-replicates: 2
-timeout: 120
+measures: [params, throughput]
+replicates: 3
 settings:
   cpu: [{name: cpu, batch_size: 2, image_size: 28, threads: 1}]
 """
-PLANNED = 2 + 2 * 2
+PLANNED = 3 + 3 * 3
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
 
 
@@ -100,11 +107,38 @@ def report(name: str, seconds: float, own: float) -> None:
     )
 
 
+class StandInAgent(Agent):
+    """One whose cells take 0.2 s and measure nothing."""
+
+    def open(self, repeated: bool) -> CmxError | None:
+        return None
+
+    def execute(self, job: Job, timeout: float) -> tuple[Outcome | CmxError, bytes]:
+        time.sleep(0.2)
+        values = {job.cell.measure: [1.0]}
+        return Outcome(values, "", {"device": "cpu", "device_name": "none"}, elapsed=0.2), b""
+
+
+def work(folder: Path, address: str) -> None:
+    """A driver: goes on with the run in the folder."""
+    plan: Plan = pickle.loads((folder / "plan").read_bytes())
+    out = opening.opened(plan, folder, folder / "out", False, "the command")
+    with cluster.joined(address):
+        opened = on_ray.RayOpening(cluster.Nodes(folder, print, StandInAgent))
+        executor = partial(slots.execute, opened)
+        runner.go_on(Outlook.of(plan, out), out, executor, lambda *_: None)
+
+
 def begun(folder: Path, address: str) -> subprocess.Popen[bytes]:
-    """A run of the suite on the cluster."""
-    line = [sys.executable, "-m", "cmx_bench", "run", "kills.yaml", "--out", "out",
-            "--executor", "ray", "--address", address, "--device", "cpu"]  # fmt: skip
-    return subprocess.Popen(line, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    """A driver of its own."""
+    line = [sys.executable, __file__, "work", str(folder), address]
+    return subprocess.Popen(line, stdout=subprocess.DEVNULL)
+
+
+def finished(folder: Path) -> bool:
+    """Whether the run lacks nothing."""
+    run = folder / "out" / "run.json"
+    return run.exists() and bool(records.read_run(run.parent).finished)
 
 
 def executions(folder: Path) -> Counter[tuple[str, int]]:
@@ -125,55 +159,62 @@ def kill_node(nodes: Cluster, number: int, draw: random.Random) -> None:
     nodes.add_node(**NODE, node_name=f"new-{number}", wait=False)
 
 
-def kills(whom: str, count: int, seed: int) -> None:
-    """A run for each kill, in a folder of its own."""
+def kills(count: int, seed: int) -> None:
+    """A run for each kill, so many of a node and so many of the driver."""
     draw = random.Random(seed)
+    with TemporaryDirectory() as name:
+        (suite_path := Path(name) / "kills.yaml").write_text(SUITE, encoding="utf-8")
+        plan = pickle.dumps(local.call(Target.MAKE_PLAN, suite.load(str(suite_path)), "cpu"))
     lacking = doubled = 0
     with of_nodes(3) as nodes:
-        for number in range(count):
+        for number in range(2 * count):
+            whom = ("node", "driver")[number % 2]
             with TemporaryDirectory() as name:
                 folder = Path(name)
-                (folder / "kills.yaml").write_text(SUITE, encoding="utf-8")
-                before, commands = killed(nodes, folder, whom, number, draw)
+                (folder / "plan").write_bytes(plan)
+                before, drivers = killed(nodes, folder, whom, number, draw)
                 kept = executions(folder)
             lacking += PLANNED - len(kept)
             doubled += sum(kept.values()) - len(kept)
-            print(f"{whom} {number}: killed at {before} of {PLANNED} records, {commands} commands, "
+            print(f"{whom} killed at {before} of {PLANNED} records: {drivers} drivers, "
                   f"{sum(kept.values())} records", flush=True)  # fmt: skip
-    print(f"{count} kills: {lacking} executions lack a record, {doubled} have two")
+    print(f"{2 * count} kills: {lacking} executions lack a record, {doubled} have two")
 
 
 def killed(
     nodes: Cluster, folder: Path, whom: str, number: int, draw: random.Random
 ) -> tuple[int, int]:
-    """How many records there were when something was killed, and how many commands the run took."""
+    """How many records there were when something was killed, and how many drivers the run took."""
     command, least = begun(folder, nodes.address), draw.randrange(PLANNED)
     while lines(folder) < least and command.poll() is None:
-        time.sleep(0.2)
-    time.sleep(draw.uniform(0, 4))
+        time.sleep(0.05)
+    time.sleep(draw.uniform(0, 2))
     if command.poll() is not None:
         print("the run was over before", flush=True)
     before = lines(folder)
-    if whom == "nodes":
+    if whom == "node":
         kill_node(nodes, number, draw)
     else:
         command.kill()
-    code, commands = command.wait(), 1
-    while code != 0 and commands < 5:
-        code, commands = begun(folder, nodes.address).wait(), commands + 1
-    return before, commands
+    command.wait()
+    drivers = 1
+    while not finished(folder) and drivers < 5:
+        begun(folder, nodes.address).wait()
+        drivers += 1
+    return before, drivers
 
 
 def main() -> None:
     """Runs the command."""
     what, *numbers = sys.argv[1:] or ["driver"]
-    if what == "driver":
+    if what == "work":
+        work(Path(numbers[0]), numbers[1])
+    elif what == "driver":
         driver()
     else:
         count, seed = [*map(int, numbers), *(10, 1)[len(numbers) :]]
-        kills(what, count, seed)
+        kills(count, seed)
 
 
 if __name__ == "__main__":
-    local.call("os:getpid")
     main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -88,13 +89,13 @@ def told(folder: Path) -> dict[tuple[str, int], Mapping[str, Any]]:
     return by_execution
 
 
-def below(three: Cluster) -> list[psutil.Process]:
-    """The agents on all nodes, with what they began."""
+def below(nodes: Sequence[Any]) -> list[psutil.Process]:
+    """The agents on nodes, with what they began."""
     found = []
-    for node in three.list_all_nodes():
+    for node in nodes:
         for process in psutil.Process(node.all_processes["raylet"][0].process.pid).children():
             with suppress(psutil.Error):  # it has ended meanwhile
-                if "ray::Agent" in " ".join(process.cmdline()):
+                if re.search(r"ray::(Dying)?Agent", " ".join(process.cmdline())):
                     found += [process, *process.children(recursive=True)]
     return found
 
@@ -108,7 +109,7 @@ def ended(three: Cluster, command: Sequence[str], when: str, number: int) -> tup
     while when not in said[-1]:
         said.append(driver.stderr.readline())
         assert said[-1], said
-    left = below(three)
+    left = below(three.list_all_nodes())
     driver.send_signal(number)
     words = driver.stderr.read()
     assert len(left) > 2
@@ -124,7 +125,7 @@ def test_a_run_on_a_cluster_is_that_of_this_machine(three: Cluster, cmx: Cli) ->
     code, words = ended(three, command, "/params/", signal.SIGTERM)
     assert code == 128 + signal.SIGTERM
     assert "ended by SIGTERM; what was measured is in run" in words
-    assert Path("run", "report.html").exists()
+    assert Path("run", "report.html").exists() or "the report is left out" in words
     code, _ = ended(three, command, "/load_time/", signal.SIGKILL)
     assert code == -signal.SIGKILL
     before = Path("run", "records.jsonl").read_text()
@@ -172,7 +173,10 @@ def test_what_was_lost_is_executed_once_more(
     with cluster.joined(three.address):
         nodes = Nodes(tmp_path, print, DyingAgent)
         nodes.known |= {one.id: None for one in nodes.living() if one.name not in where}
+        left = below([extra])
         outcomes = list(slots.execute(RayOpening(nodes), [Round(jobs, True)], 300))
+        assert left
+        assert whom == "agent" or psutil.wait_procs(left, timeout=60)[1] == []
     three.remove_node(extra, allow_graceful=False)
     assert [(outcome.reason, outcome.lost) for _, outcome in outcomes] == [("", False)] * 3
     assert sorted(done.cell.model.name for done, _ in outcomes) == ["m", "n", "o"]
@@ -222,7 +226,8 @@ def test_a_cluster_without_the_device(three: Cluster, cmx: Cli, device: str, exp
     Path("suite.yaml").write_text(SUITE)
     code, _, err = cmx("run", "suite.yaml", "--executor", "ray", "--address", three.address,
                        "--device", device)  # fmt: skip
-    assert (code, err.count("\n"), expected in err) == (2, 1, True), err
+    *_, last = err.splitlines()  # a node that has just died may be named before
+    assert (code, expected in last) == (2, True), err
 
 
 class PartialAgent(Agent):
@@ -239,8 +244,9 @@ def test_a_node_that_lacks_images(
     Path("suite.yaml").write_text(SUITE)
     monkeypatch.setattr(cluster, "Nodes", partial(Nodes, agent=PartialAgent))
     code, _, err = cmx("run", "suite.yaml", "--executor", "ray", "--address", three.address)
-    assert (code, err.count("\n")) == (2, 1), err
-    assert "node c: there is no /the/images; other nodes have it, put it there, too" in err
+    *_, last = err.splitlines()
+    assert code == 2, err
+    assert "node c: there is no /the/images; other nodes have it, put it there, too" in last
     assert not Path("reports").exists()
 
 
