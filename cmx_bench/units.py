@@ -174,9 +174,9 @@ def share(text: str) -> float:
         ValueError: it is none, or not between 0 % and 100 %; the text says what was expected.
     """
     match = re.fullmatch(SHARE, text)
-    if match is None or not 0 < (found := float(match[1]) / 100) < 1:
+    if match is None or not 0 < (share := float(match[1]) / 100) < 1:
         raise ValueError("expected a percentage such as 2%")
-    return found
+    return share
 
 
 def count(text: str) -> int | None:
@@ -187,9 +187,9 @@ def count(text: str) -> int | None:
     """
     number = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", text)
     if number is not None:
-        found = float(number[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[number[2]]
-        if 0.5 < found < 2**63:
-            return round(found)
+        count = float(number[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[number[2]]
+        if 0.5 < count < 2**63:
+            return round(count)
     elif not re.fullmatch(r"([-+]?[\d.,_ ]+(e[-+]?\d*)?[A-Za-z]{0,2})?", text):
         return None
     raise ValueError("expected a number such as 21110248, 21.1M or 4G")

@@ -77,7 +77,7 @@ def weights_given(options: Sequence[str], models: Collection[str]) -> dict[str, 
     Raises:
         WeightsError: nothing lies there, or it is of none of these models.
     """
-    found: dict[str, Path] = {}
+    checkpoints: dict[str, Path] = {}
     for option in options:
         name, separator, text = option.partition("=")
         path = Path(text if separator else option)
@@ -92,8 +92,8 @@ def weights_given(options: Sequence[str], models: Collection[str]) -> dict[str, 
                 f"--weights {option}: expected MODEL=FILE, or a folder with files called like "
                 f"models, such as {min(models, default='resnet50')}{SUFFIXES[0]}"
             )
-        found |= {model: file.resolve() for model, file in files.items()}
-    return found
+        checkpoints |= {model: file.resolve() for model, file in files.items()}
+    return checkpoints
 
 
 # What trainings leave in a run's folder, `MODEL.rSIZE.seedN`; the best epoch's is no model's name.
@@ -103,7 +103,7 @@ _TRAINED = re.compile(r"(.+)\.r\d+\.seed\d+(\.best)?")
 def _in_folder(folder: Path, option: str) -> dict[str, Path]:
     """The checkpoints in a folder, by their names without the ending, or without what trainings
     append."""
-    found: dict[str, Path] = {}
+    checkpoints: dict[str, Path] = {}
     for suffix in reversed(SUFFIXES):
         for file in sorted(folder.glob(f"*{suffix}")):
             name = file.name.removesuffix(suffix)
@@ -111,13 +111,13 @@ def _in_folder(folder: Path, option: str) -> dict[str, Path]:
             if trained and trained[2]:
                 continue
             model = trained[1] if trained else name
-            if trained and model in found:
+            if trained and model in checkpoints:
                 raise WeightsError(
-                    f"--weights {option}: {found[model].name} and {file.name} are both of {model}; "
-                    f"choose with --weights {model}=FILE"
+                    f"--weights {option}: {checkpoints[model].name} and {file.name} are both of "
+                    f"{model}; choose with --weights {model}=FILE"
                 )
-            found[model] = file
-    return found
+            checkpoints[model] = file
+    return checkpoints
 
 
 def cache_folder() -> Path:

@@ -72,14 +72,16 @@ def _chunk(
         # What is cached is of the very bytes that its name tells of.
         items = tuple(pool.map(_held, items))
         paths = _cache_paths(folder, items, transforms, pool)
-        found = {geometry: cache.read(path) for geometry, path in paths.items()}
-        pixels = {geometry: kept for geometry, kept in found.items() if kept is not None}
-    left = {geometry: one for geometry, one in transforms.items() if geometry not in pixels}
+        cached = {geometry: cache.read(path) for geometry, path in paths.items()}
+        pixels = {geometry: kept for geometry, kept in cached.items() if kept is not None}
+    left = {
+        geometry: transform for geometry, transform in transforms.items() if geometry not in pixels
+    }
     prepared = list(pool.map(partial(_prepared, transforms=left), items)) if left else []
-    broken = {place: one for place, one in enumerate(prepared) if isinstance(one, str)}
-    whole = [one for one in prepared if not isinstance(one, str)]
+    broken = {place: image for place, image in enumerate(prepared) if isinstance(image, str)}
+    whole = [image for image in prepared if not isinstance(image, str)]
     for geometry in left:
-        pixels[geometry] = _stacked([one[geometry] for one in whole], geometry)
+        pixels[geometry] = _stacked([image[geometry] for image in whole], geometry)
         if geometry in paths and not broken:
             cache.write(paths[geometry], pixels[geometry])
     return Chunk(first, items, broken, pixels)
@@ -97,7 +99,7 @@ def _prepared(item: Item, transforms: Mapping[Geometry, Transform]) -> dict[Geom
     """An image's pixels for each geometry, or why it is broken."""
     try:
         image = rgb(item)
-        return {geometry: one(image) for geometry, one in transforms.items()}
+        return {geometry: transform(image) for geometry, transform in transforms.items()}
     except Exception as error:
         return why_broken(error)
 

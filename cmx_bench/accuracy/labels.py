@@ -30,13 +30,15 @@ def reader(task: Evaluation) -> Labels:
     file = task.base / task.asked.real_labels
     # One list of classes for each of ImageNet's 50,000 validation images, in their order.
     listed = _json(file)
-    known = {f"ILSVRC2012_val_{number:08d}": tuple(one) for number, one in enumerate(listed, 1)}
+    known = {
+        f"ILSVRC2012_val_{number:08d}": tuple(labels) for number, labels in enumerate(listed, 1)
+    }
 
     def real(key: str, label: int) -> tuple[int, ...]:
-        found = known.get(PurePosixPath(key).stem)
-        if found is None:
+        labels = known.get(PurePosixPath(key).stem)
+        if labels is None:
             raise DataError(f"{file}: has no labels for {key}; expected ILSVRC2012_val_NUMBER")
-        return found
+        return labels
 
     return real
 

@@ -68,7 +68,7 @@ def _predict(
 ) -> Predict:  # fmt: skip
     dtype = dtype_of(setting)
     mean, std = (
-        torch.tensor([255 * one for one in ones], device=setting.device, dtype=dtype)
+        torch.tensor([255 * share for share in ones], device=setting.device, dtype=dtype)
         for ones in (preprocessing.mean, preprocessing.std)
     )
     mean, std = mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)
@@ -87,8 +87,8 @@ def _predict(
 
     @torch.inference_mode()
     def predict(pixels: Tensor) -> tuple[Tensor, Tensor]:
-        found = [predict_batch(batch) for batch in torch.split(pixels, setting.batch_size)]
-        classes, scores = zip(*found, strict=True)
+        predicted = [predict_batch(batch) for batch in torch.split(pixels, setting.batch_size)]
+        classes, scores = zip(*predicted, strict=True)
         return torch.cat(classes), torch.cat(scores)
 
     return predict

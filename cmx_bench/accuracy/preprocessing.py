@@ -46,7 +46,7 @@ class Preprocessing:
 
 def transform(geometry: Geometry) -> Transform:
     """timm's own: from an image to uint8 pixels `(3, image_size, image_size)`."""
-    made: Transform = create_transform(
+    transform: Transform = create_transform(
         geometry.image_size,
         crop_pct=geometry.crop_pct,
         crop_mode=geometry.crop_mode,
@@ -54,7 +54,7 @@ def transform(geometry: Geometry) -> Transform:
         mean=geometry.fill or (0.0, 0.0, 0.0),
         use_prefetcher=True,
     )
-    return made
+    return transform
 
 
 def of(model: Model, setting: Setting, asked: Accuracy) -> Preprocessing:

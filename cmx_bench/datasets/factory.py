@@ -26,17 +26,17 @@ def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | 
     """
     root = None if path is None else str(path)
     try:
-        found = create_dataset(name, root, split=split)
+        dataset = create_dataset(name, root, split=split)
     except Exception as error:  # packages that are missing, hubs that are away, names unknown
         reason = f"{type(error).__name__}: {first_line(error)}"
         where = "" if path else f"; if it needs files, add --data {name}=PATH"
         raise DataError(f"{name}: timm cannot read this data set ({reason}){where}") from error
-    if isinstance(found, ImageDataset):
-        return _of_reader(name, found.reader)
-    if isinstance(found, IterableImageDataset):
-        size = len(found) or None
-        return Dataset(name, partial(_stream, name, found), size, None)
-    return of_pairs(name, found)
+    if isinstance(dataset, ImageDataset):
+        return _of_reader(name, dataset.reader)
+    if isinstance(dataset, IterableImageDataset):
+        size = len(dataset) or None
+        return Dataset(name, partial(_stream, name, dataset), size, None)
+    return of_pairs(name, dataset)
 
 
 def _of_reader(name: str, reader: Any) -> Dataset:

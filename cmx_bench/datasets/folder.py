@@ -37,7 +37,9 @@ def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | 
     assert path is not None
     part = _part(path, split)
     numbered = _numbered(path, part, split, num_classes)
-    reading = next((one for one in part.readings if one.by == numbered.by), part.readings[0])
+    reading = next(
+        (candidate for candidate in part.readings if candidate.by == numbered.by), part.readings[0]
+    )
     if strange := min(reading.held - numbered.numbers.keys(), default=None):
         raise DataError(f"{part.files.root}: has images of {key_of(strange)!r}, and train has none "
                         f"of them; call the classes the same in both")  # fmt: skip
@@ -100,7 +102,7 @@ def _is_below(folder: Path, path: Path) -> bool:
 def _is_part(folder: Path) -> bool:
     """Whether a folder is a part of a data set, and not the class of its name: one for trains."""
     return folder.is_dir() and (
-        label_lines.file_in(folder) is not None or any(one.is_dir() for one in folder.iterdir())
+        label_lines.file_in(folder) is not None or any(entry.is_dir() for entry in folder.iterdir())
     )
 
 
@@ -122,7 +124,7 @@ def _by_folders(files: Tree) -> list[Reading]:
                         f"{counted(len(files.images) - len(strays), 'other image')} in one; "
                         f"take it away, or put it into one")  # fmt: skip
     readings = numbering.of_folders(files)
-    strangers = sorted(one for one in readings[0].held if not SYNSET.fullmatch(one))
+    strangers = sorted(name for name in readings[0].held if not SYNSET.fullmatch(name))
     if 0 < len(strangers) < len(readings[0].held):
         raise DataError(
             f"{files.root}: beside folders called like ImageNet's synsets there are images in "

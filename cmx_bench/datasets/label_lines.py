@@ -67,7 +67,7 @@ def read(file: Path, tree: Tree) -> Lines:
         by_name[path].append(path)
         if "/" in path:
             by_name[path.rpartition("/")[2]].append(path)
-    found: dict[str, _Found] = {}
+    classes: dict[str, _Found] = {}
     absent: list[str] = []
     for number, written, text in _rows(file):
         where, name = f"{file}:{number}: {key_of(written)}", _same(written)
@@ -81,17 +81,17 @@ def read(file: Path, tree: Tree) -> Lines:
         path = name if by_name[name].count(name) == 1 else by_name[name][0]
         if path != name and len(by_name[name]) > 1:
             raise DataError(f"{where} is in several folders; name the folder too")
-        one = _Found(_word(text, where), text, number)
-        if found.setdefault(path, one).word != one.word:
-            raise DataError(f"{where} has two classes, {found[path].text} and {text}")
-    _refuse_mixture(file, list(found.values()))
+        this = _Found(_word(text, where), text, number)
+        if classes.setdefault(path, this).word != this.word:
+            raise DataError(f"{where} has two classes, {classes[path].text} and {text}")
+    _refuse_mixture(file, list(classes.values()))
     for path in paths:
-        if path not in found:
+        if path not in classes:
             like = next((name for name in absent if name.casefold() == path.casefold()), None)
             hint = "" if like is None else f" (it has one for {key_of(like)})"
             raise DataError(f"{file}: has no line for {key_of(path)}{hint}; add one, or take the "
                             f"image away")  # fmt: skip
-    return Lines(tuple(found[path].word for path in paths), len(absent))
+    return Lines(tuple(classes[path].word for path in paths), len(absent))
 
 
 def _same(path: str) -> str:
@@ -118,9 +118,9 @@ def _word(text: str, where: str) -> Word:
     return int(number)
 
 
-def _refuse_mixture(file: Path, found: Sequence[_Found]) -> None:
-    names = [one for one in found if isinstance(one.word, str)]
-    numbers = [one for one in found if isinstance(one.word, int)]
+def _refuse_mixture(file: Path, classes: Sequence[_Found]) -> None:
+    names = [each for each in classes if isinstance(each.word, str)]
+    numbers = [each for each in classes if isinstance(each.word, int)]
     if names and numbers:
         (odd, *_), (usual, *_) = sorted((names, numbers), key=len)
         raise DataError(f"{file}:{odd.number}: the class {odd.text} stands beside classes such as "

@@ -55,7 +55,9 @@ class Numbered:
 
 def of_lines(lines: Lines) -> Reading:
     """The reading of a file of labels."""
-    return Reading("file", lines.of, frozenset(one for one in lines.of if isinstance(one, str)))
+    return Reading(
+        "file", lines.of, frozenset(label for label in lines.of if isinstance(label, str))
+    )
 
 
 def of_folders(tree: Tree) -> list[Reading]:
@@ -65,8 +67,10 @@ def of_folders(tree: Tree) -> list[Reading]:
     outer = [image.folders[depth] for image in tree.images]
     without = tree.folders - {folders[:-1] for folders in tree.folders}  # any folders in them
     depths = {len(image.folders) for image in tree.images}
-    innermost = frozenset(inner) | {one[-1] for one in without if len(one) in depths}
-    outermost = frozenset(outer) | {one[depth] for one in without if len(one) == depth + 1}
+    innermost = frozenset(inner) | {folders[-1] for folders in without if len(folders) in depths}
+    outermost = frozenset(outer) | {
+        folders[depth] for folders in without if len(folders) == depth + 1
+    }
     if all(len(image.folders) == depth + 1 for image in tree.images):
         return [Reading("outermost", tuple(outer), outermost)]
     return [
@@ -83,7 +87,7 @@ def folders_told(tree: Tree, readings: Sequence[Reading]) -> str:
         return f"{outer} that hold {counted(len(inner.there), 'class folder')}"
     parts, without = [counted(len(inner.there), "class folder")], inner.there - inner.held
     depth = _depth(tree)
-    used = {one for path in tree.others for one in path.split("/")[depth:-1]} & without
+    used = {folder for path in tree.others for folder in path.split("/")[depth:-1]} & without
     if without - used:
         parts.append(f"{len(without - used)} empty")
     if used:
@@ -150,9 +154,11 @@ def by_count(readings: Sequence[Reading], num_classes: int | None, where: str) -
         for names in (reading.there, reading.held)
         if len(names) == num_classes
     ]
-    fitting += [one for one in _by_name(readings) if max(one.numbers.values()) < num_classes]
+    fitting += [
+        reading for reading in _by_name(readings) if max(reading.numbers.values()) < num_classes
+    ]
     by = {reading.by: reading for reading in readings}
-    labels = {tuple(labels_of(by[one.by], one)) for one in fitting}
+    labels = {tuple(labels_of(by[reading.by], reading)) for reading in fitting}
     if len(labels) != 1:
         model = f"the model has {counted(num_classes, 'class', 'classes')}"
         raise DataError(f"{where}; {model}: {_advice(readings, num_classes)}")

@@ -110,7 +110,7 @@ def find(
             f"{family}: images of {target.image_size} px are smaller than its patches; "
             f"give a patch size"
         )
-    every = [one for name, base in bases.items() for one in _candidates(name, base, target)]
+    every = [each for name, base in bases.items() for each in _candidates(name, base, target)]
     best = _best(every, within)
     nearest = min(bases, key=lambda name: abs(_residual(bases[name], target)))
     match = Match(target, family, best.base, best.design, nearest,
@@ -139,9 +139,9 @@ class _Candidate(NamedTuple):
 
 def _best(candidates: Sequence[_Candidate], within: float) -> _Candidate:
     for most in (min(CLOSE, within), within):
-        if close := [one for one in candidates if abs(one.residual) <= most]:
-            return min(close, key=lambda one: (one.cost, abs(one.residual), one.design.name))
-    return min(candidates, key=lambda one: (abs(one.residual), one.cost, one.design.name))
+        if close := [candidate for candidate in candidates if abs(candidate.residual) <= most]:
+            return min(close, key=lambda each: (each.cost, abs(each.residual), each.design.name))
+    return min(candidates, key=lambda each: (abs(each.residual), each.cost, each.design.name))
 
 
 def _candidates(name: str, base: Design, target: Target) -> Iterator[_Candidate]:

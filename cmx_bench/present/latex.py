@@ -185,17 +185,17 @@ def escaped(text: str) -> str:
     return re.sub(r"([-,])(?=\1)", r"\1{}", "".join(map(_character, text)))
 
 
-def _character(one: str) -> str:
-    if one in _SPECIAL:
-        return _SPECIAL[one]
-    if one in _SUPERSCRIPTS:
-        return rf"\textsuperscript{{{_SUPERSCRIPTS[one]}}}"
-    if " " <= one <= "~":
-        return one
-    letter, *accents = list(unicodedata.normalize("NFD", one))
+def _character(character: str) -> str:
+    if character in _SPECIAL:
+        return _SPECIAL[character]
+    if character in _SUPERSCRIPTS:
+        return rf"\textsuperscript{{{_SUPERSCRIPTS[character]}}}"
+    if " " <= character <= "~":
+        return character
+    letter, *accents = list(unicodedata.normalize("NFD", character))
     if letter.isascii() and letter.isalpha() and len(accents) == 1 and accents[0] in _ACCENTS:
         return rf"\{_ACCENTS[accents[0]]}{{{letter}}}"
-    return rf"\texttt{{U+{ord(one):04X}}}"
+    return rf"\texttt{{U+{ord(character):04X}}}"
 
 
 _LONG_WORD, _PIECE = 24, 12

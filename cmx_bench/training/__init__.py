@@ -14,5 +14,5 @@ import hashlib
 
 def derived(*parts: int | str) -> int:
     """A seed of 32 bits for the draws of one place."""
-    told = " ".join(map(str, parts)).encode()
-    return int.from_bytes(hashlib.blake2b(told, digest_size=4).digest(), "big")
+    text = " ".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big")

@@ -65,7 +65,7 @@ def augment(asked: Augmentation, preprocessing: Preprocessing) -> Augment:
     """
     auto_augment.NAME_TO_OP.update(dict.fromkeys(_POSTERIZING, _posterize))
     geometry, crop = preprocessing.geometry, asked.crop
-    made: Augment = create_transform(
+    augment: Augment = create_transform(
         geometry.image_size,
         is_training=True,
         train_crop_mode="rrc" if crop else "rkrc",
@@ -81,9 +81,9 @@ def augment(asked: Augmentation, preprocessing: Preprocessing) -> Augment:
         re_mode="pixel",
     )
     if crop:
-        return made
+        return augment
     evaluated = transform(geometry)
-    return lambda image: made(to_pil_image(torch.as_tensor(evaluated(image))))
+    return lambda image: augment(to_pil_image(torch.as_tensor(evaluated(image))))
 
 
 class Images(data.Dataset[tuple[Tensor, int] | DataError]):

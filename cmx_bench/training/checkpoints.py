@@ -20,7 +20,7 @@ _LARGEST_STATE = 2**40  # bytes: weights and what their optimizer keeps
 
 def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
     """Writes a `.safetensors` file; it is on the disk when this returns."""
-    tensors = {name: one.cpu().contiguous() for name, one in state_dict.items()}
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in state_dict.items()}
     with disk.replacing(path) as draft:
         with named_in_utf_8(draft.parent) as folder:
             save_file(tensors, folder / draft.name)

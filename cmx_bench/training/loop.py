@@ -139,7 +139,7 @@ class Training:
                 self.advance()
                 progress = (step + 1) / (batches.steps * recipe.epochs)
                 lr = recipe.optimizer.lr * schedule.share(recipe.schedule, progress)
-                batch = (one.to(self.device, non_blocking=True) for one in (images, labels))
+                batch = (tensor.to(self.device, non_blocking=True) for tensor in (images, labels))
                 total += self._step(step, lr, *batch)
                 if (step + 1) % _LOOK == 0:
                     self._refuse_strange(total, epoch, lr)
@@ -179,9 +179,9 @@ class Training:
         return loss.detach()
 
     def _refuse_strange(self, total: Tensor, epoch: int, lr: float) -> None:
-        if not math.isfinite(found := self._mean(total)):
+        if not math.isfinite(loss := self._mean(total)):
             raise ModelError(
-                f"{self.model.name}: the loss became {found} in epoch {epoch + 1}, at a learning "
+                f"{self.model.name}: the loss became {loss} in epoch {epoch + 1}, at a learning "
                 f"rate of {lr:.3g}; lower lr, or clip gradients"
             )
 
@@ -193,7 +193,7 @@ class Training:
 
     def _shared(self) -> nn.Module:
         """The module as several processes call it: gradients are the mean of all."""
-        norms = any(isinstance(one, _BatchNorm) for one in self.module.modules())
+        norms = any(isinstance(layer, _BatchNorm) for layer in self.module.modules())
         if norms and self.recipe.batch_norm == "shared":
             if self._kind == "cpu":
                 raise ModelError(
@@ -212,11 +212,11 @@ def synchronised(module: nn.Module, advance: Callable[[], None]) -> nn.Module:
     Args:
         advance: called at each of them in training, where a process waits for the others.
     """
-    made: nn.Module = convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
-    for one in made.modules():
-        if isinstance(one, nn.SyncBatchNorm):
-            one.register_forward_pre_hook(lambda norm, _: advance() if norm.training else None)
-    return made
+    converted: nn.Module = convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+    for layer in converted.modules():
+        if isinstance(layer, nn.SyncBatchNorm):
+            layer.register_forward_pre_hook(lambda norm, _: advance() if norm.training else None)
+    return converted
 
 
 def _optimizer(module: nn.Module, asked: Optimizer, fused: bool) -> torch.optim.Optimizer:
@@ -225,7 +225,7 @@ def _optimizer(module: nn.Module, asked: Optimizer, fused: bool) -> torch.optim.
         if asked.name == "adamw"
         else {"momentum": asked.momentum}
     )
-    made: torch.optim.Optimizer = timm.optim.create_optimizer_v2(  # type: ignore[attr-defined]
+    optimizer: torch.optim.Optimizer = timm.optim.create_optimizer_v2(  # type: ignore[attr-defined]
         module,
         opt={"adamw": "adamw", "sgd": "momentum"}[asked.name],  # timm's sgd is Nesterov's
         lr=asked.lr,
@@ -234,7 +234,7 @@ def _optimizer(module: nn.Module, asked: Optimizer, fused: bool) -> torch.optim.
         fused=fused,  # one pass over all parameters: a fifth of a small model's step on a CPU
         **rest,
     )
-    return made
+    return optimizer
 
 
 def _mixup(recipe: Recipe, classes: int) -> Mixup | None:

@@ -276,11 +276,11 @@ class _OnAxes:
     @classmethod
     def of(cls, ax: Axes) -> _OnAxes:
         every = [artist for artist in ax.collections if isinstance(artist, PathCollection)]
-        told = [_extents(ax, artist) for artist in every if canvas.told(artist)]
+        markers = [_extents(ax, artist) for artist in every if canvas.told(artist)]
         others = [_extents(ax, artist) for artist in every if not canvas.told(artist)]
         none = np.empty((0, 4))
         return cls(
-            canvas.size(ax), np.vstack([none, *told]), np.vstack([none, *others]), _lines(ax)
+            canvas.size(ax), np.vstack([none, *markers]), np.vstack([none, *others]), _lines(ax)
         )
 
     def radius(self, at: Spots) -> float:
