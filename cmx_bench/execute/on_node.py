@@ -88,10 +88,8 @@ class Agent:
             os.chdir(here)
         self._closing = ExitStack()
         self._log = scratch.folder() / f"log-{os.getpid()}.txt"
-        self._printed = (
-            0  # bytes of the log that the driver has, and files of results by their time
-        )
-        self._sent: dict[str, int] = {}
+        self._printed = 0  # bytes of the log that the driver has
+        self._sent: dict[str, int] = {}  # the files of results that it has, by their times
         self._call: JobCall = rounds.call_once
         self._heard: SimpleQueue[Told] = SimpleQueue()
 
