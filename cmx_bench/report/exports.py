@@ -53,8 +53,8 @@ def results(subject: Report | Comparison) -> str:
 def samples(report: Report) -> bytes:
     """samples.csv.gz: the frame of samples, with `details` as JSON; the same bytes every time."""
     details = report.samples["details"]
-    texts = {id(one): json.dumps(one, allow_nan=False) for one in details}
-    rows = report.samples.assign(details=[texts[id(one)] for one in details])
+    texts = {id(detail): json.dumps(detail, allow_nan=False) for detail in details}
+    rows = report.samples.assign(details=[texts[id(detail)] for detail in details])
     return gzip.compress(_csv(rows).encode(), mtime=0)
 
 

@@ -21,7 +21,7 @@ def status(report: Report) -> Fact:
     run, progress = report.run, report.progress
     cells = counted(len(run.cells), "cell")
     measured = [f"{progress.ok} of {cells} measured", *_unmeasured(report)]
-    settings = [one.key for one in run.settings]
+    settings = [setting.key for setting in run.settings]
     parts = [
         device(report),
         ", ".join(measured),
@@ -58,20 +58,24 @@ def origins(report: Report) -> list[Fact]:
 
 def _beforehand(report: Report) -> list[Fact]:
     """What others did to the machine just before; nothing where nobody looked."""
-    seen = report.run.neighbours
-    return [] if seen is None else [Fact("Load before", str(seen), warning=seen.disturbs)]
+    neighbours = report.run.neighbours
+    return (
+        []
+        if neighbours is None
+        else [Fact("Load before", str(neighbours), warning=neighbours.disturbs)]
+    )
 
 
 def images(report: Report) -> list[Fact]:
     """What was found where the images lie, of each part that was opened."""
     every = [result.details for result in report.results.values()]
     data = str(report.run.accuracy.get("dataset"))
-    learned = [one["training"] for one in every if one.get("training")]
+    learned = [details["training"] for details in every if details.get("training")]
     parts = {"train": learned, "validation": every}
     return [
         Fact("Images", plain(f"{data}, {part}: {about}"))
         for part, ones in parts.items()
-        for about in dict.fromkeys(one["opened"] for one in ones if one.get("opened"))
+        for about in dict.fromkeys(details["opened"] for details in ones if details.get("opened"))
     ]
 
 
@@ -189,24 +193,27 @@ _MANY = 5
 def cut_off(report: Report) -> str:
     """The cells that a budget cut off, the widest first; empty where there is none."""
     run = report.run
-    firsts = [one for one in report.results.values() if one.metric == first_of(one.measure)]
-    found = [result for result in firsts if result.cell in run.cut_off]
-    if not found or run.budget is None:
+    firsts = [
+        result for result in report.results.values() if result.metric == first_of(result.measure)
+    ]
+    results = [result for result in firsts if result.cell in run.cut_off]
+    if not results or run.budget is None:
         return ""
-    found.sort(key=_width, reverse=True)
-    cells = first_few([f"{_wide(result)} (n = {result.n})" for result in found], _MANY)
-    return (f"the budget of {units.duration(run.budget)} was spent before "
-            f"{counted(len(found), 'cell')} had as many processes as wanted: {cells}")  # fmt: skip
+    results.sort(key=_width, reverse=True)
+    cells = first_few([f"{_wide(result)} (n = {result.n})" for result in results], _MANY)
+    number = counted(len(results), "cell")
+    return (f"the budget of {units.duration(run.budget)} was spent before {number} had as many "
+            f"processes as wanted: {cells}")  # fmt: skip
 
 
 def too_wide(report: Report) -> str:
     """The cells whose interval stayed wider than wanted; empty where there is none."""
-    found = [_wide(result) for result in report.results.values() if result.wide]
-    if not found or report.run.precision is None:
+    results = [_wide(result) for result in report.results.values() if result.wide]
+    if not results or report.run.precision is None:
         return ""
     wanted = units.percent(report.run.precision)
-    cells = first_few(found, _MANY)
-    return f"{counted(len(found), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
+    cells = first_few(results, _MANY)
+    return f"{counted(len(results), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
 
 
 def unmet(report: Report) -> str:
@@ -223,12 +230,12 @@ def unmet(report: Report) -> str:
 
 def disturbed(report: Report) -> str:
     """The values that rest on processes that stayed disturbed; empty where there is none."""
-    found = [result for result in report.results.values() if result.disturbed]
-    if not found:
+    results = [result for result in report.results.values() if result.disturbed]
+    if not results:
         return ""
-    cells = first_few(list(dict.fromkeys(result.cell for result in found)), _MANY)
-    verb = "is" if len(found) == 1 else "are"
-    return f"{counted(len(found), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
+    cells = first_few(list(dict.fromkeys(result.cell for result in results)), _MANY)
+    verb = "is" if len(results) == 1 else "are"
+    return f"{counted(len(results), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
 
 
 def calmer(run: Run) -> str:
@@ -260,6 +267,6 @@ def _wide(result: Result) -> str:
 
 def _device_names(report: Report) -> str:
     """The devices of the counted records, where there is more than one."""
-    found = (report.run.environments.get(one, {}) for one in report.environments.values())
-    names = sorted({str(one.get("device_name")) for one in found})
+    found = (report.run.environments.get(digest, {}) for digest in report.environments.values())
+    names = sorted({str(machine.get("device_name")) for machine in found})
     return ", ".join(names) if len(names) > 1 else ""

@@ -16,10 +16,10 @@ _SPOKEN = 12
 def spoken(what: str, points: DataFrame) -> str:
     """Words for points: what they show, and the first of them."""
     first = zip(*(points[name][:_SPOKEN] for name in ("label", "x", "y")), strict=True)
-    told = (
+    sentence = (
         f"{label} {units.significant(x, 3)}, {units.significant(y, 4)}" for label, x, y in first
     )
-    return f"{what}: {'; '.join(told)}."
+    return f"{what}: {'; '.join(sentence)}."
 
 
 def bars(points: DataFrame) -> str:

@@ -92,9 +92,9 @@ def _published(chosen: Selection) -> DataFrame:
         figure = published_top1(model)
         if figure is not None and figure.value is not None:
             right = round(figure.value * _VALIDATION_IMAGES)
-            found = stats.proportion(right, _VALIDATION_IMAGES)
+            share = stats.proportion(right, _VALIDATION_IMAGES)
             rows[model.Index] = (
-                found.value, found.low, found.high, found.n, "†" * figure.doubtful,
+                share.value, share.low, share.high, share.n, "†" * figure.doubtful,
                 float(figure.image_size or "nan"), None,
             )  # fmt: skip
     columns = ["value", "low", "high", "n", "doubt", "image_size", "weights"]

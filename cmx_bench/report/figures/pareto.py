@@ -32,9 +32,9 @@ def on_front(speeds: NDArray[np.float64], top1: NDArray[np.float64]) -> NDArray[
     descending = np.take_along_axis(top1, order, -1)
     best_of_faster = np.full_like(descending, -np.inf)
     best_of_faster[..., 1:] = np.maximum.accumulate(descending, -1)[..., :-1]
-    found = np.empty(order.shape, np.bool_)
-    np.put_along_axis(found, order, descending > best_of_faster, -1)
-    return found
+    front = np.empty(order.shape, np.bool_)
+    np.put_along_axis(front, order, descending > best_of_faster, -1)
+    return front
 
 
 def probabilities(
@@ -58,7 +58,7 @@ def probabilities(
     """
     if min(map(len, processes)) < 2:
         raise ValueError("a probability needs at least two processes of each model")
-    logs = [[math.log(one) for one in model] for model in processes]
+    logs = [[math.log(speed) for speed in model] for model in processes]
     means = np.array([statistics.fmean(model) for model in logs])
     errors = np.array([statistics.stdev(model) / math.sqrt(len(model)) for model in logs])
     # The one generator whose numbers no version of numpy may change (NEP 19).

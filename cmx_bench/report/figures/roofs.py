@@ -35,8 +35,8 @@ def plot(chosen: Selection) -> Plot:
     kinds, above = by_model(chosen.results, chosen.batch_size), roofs(chosen.results)
     rows = [
         (name, each.intensity, each.rate / 1e9, each.kind)
-        for name, found in kinds.items()
-        for each in _considerable(found)
+        for name, works in kinds.items()
+        for each in _considerable(works)
         if each.intensity is not None
     ]
     if not rows:
@@ -60,9 +60,9 @@ def plot(chosen: Selection) -> Plot:
     )  # fmt: skip
 
 
-def _considerable(found: Sequence[Work]) -> list[Work]:
-    total = sum(each.seconds for each in found)
-    return [each for each in found if each.seconds >= _LEAST_SHARE * total]
+def _considerable(works: Sequence[Work]) -> list[Work]:
+    total = sum(each.seconds for each in works)
+    return [each for each in works if each.seconds >= _LEAST_SHARE * total]
 
 
 def curve(above: Roofs | None, points: DataFrame) -> list[tuple[float, float]]:

@@ -61,10 +61,10 @@ def shares(models: Sequence[Sequence[Work]]) -> DataFrame:
     """A row for each kind of work in each bar of each model: its `share` in percent, and its `end`
     where the bars of a model's kinds stand one after the other."""
     rows = []
-    for place, found in enumerate(models):
+    for place, model in enumerate(models):
         for number, (bar, value) in enumerate(_BARS.items()):
-            total = sum(map(value, found)) or 1.0  # there are models without MACs
-            parts = {each.kind: 100 * value(each) / total for each in found}
+            total = sum(map(value, model)) or 1.0  # there are models without MACs
+            parts = {each.kind: 100 * value(each) / total for each in model}
             mine = [parts.get(kind, 0.0) for kind in KINDS]
             for kind, share, end in zip(KINDS, mine, accumulate(mine), strict=True):
                 rows.append((place, bar, place * (len(_BARS) + _GAP) + number, kind, share, end))

@@ -47,18 +47,18 @@ def findings(report: Report, tables: Sequence[Table]) -> Findings:
     found = [one for rule in _RULES if (one := rule(seen)) is not None]
     for topic in _DISPENSABLE:
         if len(found) > _MOST:
-            found = [one for one in found if one.topic != topic]
+            found = [finding for finding in found if finding.topic != topic]
     return Findings(tuple(found), " ".join(_notes(seen, found)))
 
 
-def _notes(seen: View, found: Sequence[Finding]) -> Iterator[str]:
-    if len(seen.report.run.settings) > 1 and seen.speeds:
-        yield f"Speeds are those of the setting {plain(seen.setting.title)} ({seen.setting.key})."
-    if any(re.search(r"\d to \d", one.text) for one in found):
+def _notes(view: View, found: Sequence[Finding]) -> Iterator[str]:
+    if len(view.report.run.settings) > 1 and view.speeds:
+        yield f"Speeds are those of the setting {plain(view.setting.title)} ({view.setting.key})."
+    if any(re.search(r"\d to \d", finding.text) for finding in found):
         yield INTERVALS
-    if any(DISTURBED in one.text for one in found):
+    if any(DISTURBED in finding.text for finding in found):
         yield DISTURBANCE
-    if any("†" in one.text for one in found):
+    if any("†" in finding.text for finding in found):
         yield "† rests on published figures that nobody has checked against the paper's PDF."
 
 
@@ -67,7 +67,10 @@ def _nothing(report: Report, tables: dict[str, Table]) -> Iterator[Finding]:
     progress = report.progress
     counts = {"failed": progress.failed, "skipped": progress.skipped, "missing": progress.missing}
     parts = [f"{count} {what}" for what, count in counts.items() if count]
-    reasons = [*(one.reason for one in report.failures), *(one.reason for one in report.gaps)]
+    reasons = [
+        *(failure.reason for failure in report.failures),
+        *(absence.reason for absence in report.gaps),
+    ]
     cells = units.counted(len(report.run.cells), "cell")
     text = f"Nothing was measured: {listed(parts)}, of {cells}."
     if parts and reasons:

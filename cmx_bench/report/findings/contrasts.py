@@ -33,18 +33,18 @@ def contrasts(sides: Sequence[Side]) -> Findings:
         for other in sides[1:]
         if (spans := dict(_times_as_fast(seen, other)))
     ]
-    doubtful = any(DISTURBED in one.text for one in found)
+    doubtful = any(DISTURBED in finding.text for finding in found)
     notes = [INTERVALS] * bool(found) + [DISTURBANCE] * doubtful
     return Findings(tuple(found), " ".join(notes))
 
 
-def _times_as_fast(seen: View, other: Side) -> Iterator[tuple[str, Span]]:
+def _times_as_fast(view: View, other: Side) -> Iterator[tuple[str, Span]]:
     """By model, how many times as fast as in the first run it is in the other one."""
-    for model, ours in seen.speeds.items():
-        theirs = other.report.results.get((model, seen.setting.key, seen.metric))
+    for model, ours in view.speeds.items():
+        theirs = other.report.results.get((model, view.setting.key, view.metric))
         if theirs is None or theirs.status != "ok":
             continue
-        if _built(seen.report.models[model]) != _built(other.report.models[model]):
+        if _built(view.report.models[model]) != _built(other.report.models[model]):
             continue
         pair = (ours, theirs) if ours.about.better == "higher" else (theirs, ours)
         ratio = stats.ratio(*(list(side.medians.values()) for side in pair))
@@ -57,17 +57,17 @@ def _built(model: Model) -> tuple[object, ...]:
     return model.source, model.target, dict(model.args), model.num_classes, model.optimised
 
 
-def _contrast(seen: View, base: str, other: str, spans: Mapping[str, Span]) -> Finding:
-    model = seen.subject.name if seen.subject.name in spans else next(iter(spans))
+def _contrast(view: View, base: str, other: str, spans: Mapping[str, Span]) -> Finding:
+    model = view.subject.name if view.subject.name in spans else next(iter(spans))
     apart = [span.value > 1 for span in spans.values() if told_apart(span)]
     faster, slower, alike = apart.count(True), apart.count(False), len(spans) - len(apart)
     counts = {"faster": faster, "slower": slower, "undecided": alike}
     counted = listed([f"{count} {are(count)} {what}" for what, count in counts.items() if count])
     counted += disturbed(*(span.disturbed for span in spans.values()))
-    subject = seen.report.models[model]
+    subject = view.report.models[model]
     text = f"Against {base}, {name(subject)} is {_speed(spans[model])} on {other}"
     text += f"; of {len(spans)} models {counted} there." if len(spans) > 1 else "."
-    return Finding("Speed", text, f"runs-{seen.metric}", (plain(subject.label),))
+    return Finding("Speed", text, f"runs-{view.metric}", (plain(subject.label),))
 
 
 def _speed(span: Span) -> str:

@@ -23,13 +23,13 @@ _MANY_DISTURBED = 0.1  # of the processes that timed
 
 def accuracy(view: View) -> Finding | None:
     """Who is most accurate on what was evaluated here, and how far the subject is behind."""
-    results = sorted(view.results("top1").values(), key=lambda one: -(one.value or 0))
+    results = sorted(view.results("top1").values(), key=lambda result: -(result.value or 0))
     if not results:
         return None
     table, rests = f"accuracy-{view.setting.key}", _evaluated(view, results)
     first = best.leaders(view.report, view.setting, "top1")
-    ahead = [one for one in results if one.model in first]
-    shown = [f"{view.name(one.model)} ({_share(one)})" for one in ahead]
+    ahead = [result for result in results if result.model in first]
+    shown = [f"{view.name(result.model)} ({_share(result)})" for result in ahead]
     if len(results) == 1:
         text = f"{view.name(results[0].model)} has a top-1 of {_share(results[0])} on {rests}."
     elif not ahead:
@@ -40,7 +40,7 @@ def accuracy(view: View) -> Finding | None:
     elif len(ahead) > 1:
         text = f"Most accurate are {listed(shown)}, which top-1 on {rests} cannot tell apart."
     else:
-        second = next(one for one in results if one is not ahead[0])
+        second = next(result for result in results if result is not ahead[0])
         lead = f"{_points(view, ahead[0], second)} ahead of {view.name(second.model)}"
         text = f"Most accurate by top-1 on {rests} is {shown[0]}, {lead}."
     return Finding("Accuracy", text + _behind(view, ahead, results), table)
@@ -48,7 +48,7 @@ def accuracy(view: View) -> Finding | None:
 
 def _behind(view: View, ahead: Sequence[Result], results: Sequence[Result]) -> str:
     """How far the subject is behind, where that is not said yet."""
-    place = next((n for n, one in enumerate(results) if one.model == view.subject.name), 0)
+    place = next((n for n, result in enumerate(results) if result.model == view.subject.name), 0)
     if not ahead or results[place] in ahead or (len(ahead) == 1 and place == 1):
         return ""
     points = _points(view, ahead[0], results[place])
@@ -62,9 +62,9 @@ def _points(view: View, first: Result, second: Result) -> str:
         span = quantities.span(difference, view.report, view.setting)
     except UnknownError:  # some seeds of a model failed
         return f"{units.significant(100 * ((first.value or 0) - (second.value or 0)), 2)} points"
-    value, low, high = (100 * one for one in (span.value, span.low, span.high))
+    value, low, high = (100 * edge for edge in (span.value, span.low, span.high))
     digits = units.digits_for(value, (high - low) / 2)
-    shown, least, most = (units.significant(one, digits) for one in (value, low, high))
+    shown, least, most = (units.significant(edge, digits) for edge in (value, low, high))
     return f"{shown} points ({least} to {most})"
 
 
@@ -74,9 +74,9 @@ def _share(result: Result) -> str:
 
 def _evaluated(view: View, results: Sequence[Result]) -> str:
     """`360 images of digits`, and of how many trainings each top-1 is the mean."""
-    images = _many({one.details["images"] for one in results}, "image")
+    images = _many({result.details["images"] for result in results}, "image")
     data = plain(str(view.report.run.accuracy.get("dataset", "an unknown data set")))
-    seeds = {one.n for one in results if one.over == "seeds"}
+    seeds = {result.n for result in results if result.over == "seeds"}
     return f"{images} of {data}" + (f" (mean of {_many(seeds, 'training')})" if seeds else "")
 
 
@@ -174,8 +174,8 @@ def claims(view: View) -> Finding | None:
     claimed = len(judged) // settings
     what = units.counted(claimed, "claim")
     what = what if settings == 1 else f"{len(judged)} verdicts ({what} in {settings} settings)"
-    text = f"Of {what} {listed(parts)}{disturbed(*(one.disturbed for one in judged))}."
-    failing = [one for one in judged if one.state == "FAILS"]
+    text = f"Of {what} {listed(parts)}{disturbed(*(judgement.disturbed for judgement in judged))}."
+    failing = [judgement for judgement in judged if judgement.state == "FAILS"]
     if not failing:
         return Finding("Claims", text, "claims")
     said, setting = plain(failing[0].claim.say), plain(failing[0].setting.title)
@@ -196,12 +196,12 @@ def trust(view: View) -> Finding | None:
 def _doubtful(view: View) -> str:
     """Nothing of what a warning says already: which cells stayed wider than the suite wants."""
     speeds = view.speeds.values()
-    if speeds and all(one.low is None for one in speeds):
+    if speeds and all(result.low is None for result in speeds):
         return "Each speed is of a single process: nothing tells how far another would be off."
     widths = {
-        one.model: width
-        for one in speeds
-        if one.estimate and (width := one.estimate.relative_half_width or 0) > _WIDE
+        result.model: width
+        for result in speeds
+        if result.estimate and (width := result.estimate.relative_half_width or 0) > _WIDE
     }
     if not widths or view.report.run.precision is not None:
         return ""

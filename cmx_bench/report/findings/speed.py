@@ -112,7 +112,7 @@ def _fastest(view: View) -> str:
     mark = _marked(results)
     if len(first) == len(results):
         return f"No model is the fastest beyond doubt{mark}: all {len(first)} may be as fast."
-    shown = listed([_shown(view, one) for one in first])
+    shown = listed([_shown(view, result) for result in first])
     if len(first) > 1:
         return f"The fastest{mark} are {shown}, which cannot be told apart."
     return f"The fastest{mark} is {shown}, ahead of {_shown(view, _ordered(results)[1])}."
@@ -125,16 +125,16 @@ def _marked(results: Iterable[Result]) -> str:
 
 def _first(results: Collection[Result]) -> list[Result]:
     """Those that cannot be told from the best one; none where one has no interval to tell by."""
-    if any(one.low is None and not one.about.exact for one in results):
+    if any(result.low is None and not result.about.exact for result in results):
         return []
-    alike = best.tied(list(results)) or {one.model for one in results}
-    return [one for one in _ordered(results) if one.model in alike]
+    alike = best.tied(list(results)) or {result.model for result in results}
+    return [result for result in _ordered(results) if result.model in alike]
 
 
 def _ordered(results: Collection[Result]) -> list[Result]:
     """The best value first."""
-    falling = any(one.about.better == "higher" for one in results)
-    return sorted(results, key=lambda one: one.value or 0.0, reverse=falling)
+    falling = any(result.about.better == "higher" for result in results)
+    return sorted(results, key=lambda result: result.value or 0.0, reverse=falling)
 
 
 def _shown(view: View, result: Result) -> str:
@@ -147,7 +147,7 @@ def _least_memory(view: View) -> str:
         results = view.results(metric)
         first = _first(results.values())
         if first and len(first) < len(results):
-            shown = listed([_shown(view, one) for one in first])
+            shown = listed([_shown(view, result) for result in first])
             mark = _marked(results.values())
             return f"{shown} need{'s' * (len(first) == 1)} the least memory{mark}{by_plan}."
     return ""
@@ -160,11 +160,11 @@ def _as_accurate(view: View) -> str:
     if mine is None or len(figures) < 2 or view.results("top1"):
         return ""
     subject = f"{name(view.subject)} ({mine.text} %{doubt(mine)})"
-    equals = [one for one, figure in figures.items() if (figure.sort or 0) >= (mine.sort or 0)]
+    equals = [name for name, figure in figures.items() if (figure.sort or 0) >= (mine.sort or 0)]
     if len(equals) == 1:
         return f"No other model has a published top-1 as high as {subject}."
     rivals = [view.speeds[model] for model in equals]
-    first = [view.name(one.model) + doubt(figures[one.model]) for one in _first(rivals)]
+    first = [view.name(result.model) + doubt(figures[result.model]) for result in _first(rivals)]
     if not first:
         return ""
     unlike = (
@@ -224,7 +224,9 @@ def _gain(view: View) -> str:
     names = {setting.key: plain(setting.name) for setting in _alike(view)}
     keys = [(view.subject.name, key, view.metric) for key in names]
     known = (view.report.results.get(key) for key in keys)
-    results = [one for one in known if one is not None and one.status == "ok" and one.value]
+    results = [
+        result for result in known if result is not None and result.status == "ok" and result.value
+    ]
     here, chosen = view.speeds[view.subject.name], best.first(results)
     pair = (chosen, here) if chosen.about.better == "higher" else (here, chosen)
     # One of several settings was chosen by the samples that it is judged by.

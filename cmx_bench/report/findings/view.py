@@ -106,7 +106,7 @@ class View:
 
 def doubt(*figures: Entry) -> str:
     """The mark of figures that nobody has checked, where one of them is such."""
-    return "†" if any("†" in one.marks for one in figures) else ""
+    return "†" if any("†" in figure.marks for figure in figures) else ""
 
 
 def over(figures: Mapping[str, Entry], model: str, other: str) -> float:
@@ -118,13 +118,13 @@ def view(report: Report, tables: Mapping[str, Table]) -> View | None:
     """The first setting that has a speed, with the first ConvMixer, or else the first model, in
     front of the others; None where there is no setting or no model."""
     setting, metric, speeds = _first_measured(report)
-    models = [one for one in report.run.models if not speeds or one.name in speeds]
+    models = [model for model in report.run.models if not speeds or model.name in speeds]
     if setting is None or not models:
         return None
-    subject = next((one for one in models if one.family == "convmixer"), models[0])
+    subject = next((model for model in models if model.family == "convmixer"), models[0])
     alone = View(report, tables, setting, metric, speeds, subject)
-    others = [one for one in models if one is not subject]
-    strangers = [one for one in others if one.family != subject.family]
+    others = [model for model in models if model is not subject]
+    strangers = [model for model in others if model.family != subject.family]
     return replace(alone, rivals=tuple(_rivals(alone, strangers or others)))
 
 
@@ -133,7 +133,7 @@ def _first_measured(report: Report) -> tuple[Setting | None, str, dict[str, Resu
     for setting in report.run.settings:
         for metric in SPEEDS:
             results = _results(report, setting, metric)
-            if whole := {model: one for model, one in results.items() if _is_whole(one)}:
+            if whole := {model: result for model, result in results.items() if _is_whole(result)}:
                 return setting, metric, whole
     return next(iter(report.run.settings), None), "", {}
 
@@ -142,7 +142,11 @@ def _results(report: Report, setting: Setting, metric: str) -> dict[str, Result]
     results = (
         report.result(model, setting.key, setting.image_size, metric) for model in report.run.models
     )
-    return {one.model: one for one in results if one is not None and one.value is not None}
+    return {
+        result.model: result
+        for result in results
+        if result is not None and result.value is not None
+    }
 
 
 def _is_whole(result: Result) -> bool:

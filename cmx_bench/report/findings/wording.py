@@ -51,7 +51,7 @@ def times(span: Span) -> tuple[str, str]:
         value, low, high = 1 / value, 1 / high, 1 / low
     supported = units.digits_for(value, (high - low) / 2, disturbed=span.disturbed)
     digits = max(min(_MOST_DIGITS, supported), units.digits_for(low, low - 1))
-    shown, least, most = (units.significant(one, digits) for one in (value, low, high))
+    shown, least, most = (units.significant(edge, digits) for edge in (value, low, high))
     interval = f"{least} to {most}" if least != most else "to all digits shown"
     return shown + disturbed(span.disturbed), interval
 

@@ -34,7 +34,7 @@ def tables(report: Report) -> list[Table]:
         fidelity.table(report),
         fidelity.order(report),
         *rankings.tables(report),
-        *(table for one in report.run.settings for table in by_class.tables(report, one)),
+        *(table for setting in report.run.settings for table in by_class.tables(report, setting)),
         matched.table(report),
         trained.table(report),
         *(kinds.table(report, setting) for setting in report.run.settings),

@@ -47,7 +47,7 @@ def _rows(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
             if (name, key) == (model.name, setting.key) and "runtime" in result.details
         ]
         if found:
-            worst = max(found, key=lambda told: told["difference"])
+            worst = max(found, key=lambda deviation: deviation["difference"])
             options = ", ".join(f"{name} {value}" for name, value in worst["options"].items())
             yield (
                 model,

@@ -185,7 +185,7 @@ FIELD = (
 
 def fields(environments: Sequence[Environment]) -> Iterator[tuple[object, ...]]:
     """A row for each field that one of them has: its name, whether it must match, its values."""
-    every = {name: value for one in environments for name, value in one.items()}
+    every = {name: value for environment in environments for name, value in environment.items()}
     for name in dict.fromkeys((*comparable(every), *sorted(every))):
         values = [environment.get(name) for environment in environments]
         if any(value is not None for value in values):

@@ -54,10 +54,10 @@ def span(quantity: Quantity, report: Report, setting: Setting) -> Span:
     Raises:
         UnknownError: a part of it has no value, or no interval.
     """
-    found = _span(_evaluated(quantity, report, setting))
-    if not all(map(math.isfinite, (found.value, found.low, found.high))):
+    span = _span(_evaluated(quantity, report, setting))
+    if not all(map(math.isfinite, (span.value, span.low, span.high))):
         raise UnknownError("it is larger than a number can be")
-    return found
+    return span
 
 
 def _evaluated(quantity: Quantity, report: Report, setting: Setting) -> _Product | Span:

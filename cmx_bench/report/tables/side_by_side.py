@@ -160,7 +160,7 @@ def _measured(side: Side, key: str, metric: Metric) -> tuple[str, dict[object, E
     """A run's values in the setting of a key, by what each network is built of, and a heading:
     `paper (cuda-fp16-nchw-eager-b64-r224)`, or the size for what the image size alone decides."""
     run = side.report.run
-    setting = next(one for one in run.settings if key in (one.key, f"r{one.image_size}"))
+    setting = next(each for each in run.settings if key in (each.key, f"r{each.image_size}"))
     size = f"{setting.image_size} × {setting.image_size}"
     heading = f"{setting.title} ({key})" if setting.key == key else size
     values: dict[object, Entry] = {}
@@ -258,7 +258,7 @@ def _resampled(side: Side) -> dict[str, str]:
 
 def differences(sides: Sequence[Side]) -> Table:
     """The fields in which the environments differ that the runs' values were measured in."""
-    headed = [one for side in sides for one in _environments(side)]
+    headed = [environment for side in sides for environment in _environments(side)]
     columns = (
         *provenance.FIELD,
         *(Column(str(number), heading) for number, (heading, _) in enumerate(headed, 1)),

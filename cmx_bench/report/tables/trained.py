@@ -68,10 +68,10 @@ def _row(model: Model, seeds: Sequence[Mapping[str, Any]]) -> tuple[object, ...]
 
 
 def _waiting(curve: Sequence[Mapping[str, Any]]) -> Entry | None:
-    told = [point for point in curve if "data_seconds" in point]
-    if not told:
+    timed = [point for point in curve if "data_seconds" in point]
+    if not timed:
         return None
-    share = sum(point["data_seconds"] for point in told) / sum(point["seconds"] for point in told)
+    share = sum(point["data_seconds"] for point in timed) / sum(point["seconds"] for point in timed)
     return Entry(units.percent(share), sort=share)
 
 

@@ -100,11 +100,11 @@ def _subject(inside: Sequence[Embedded]) -> Subject:
     return side_by_side.compare(paths, [run.report for run in inside])
 
 
-def _shown(folder: Path, made: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
+def _shown(folder: Path, recomputed: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
     """What the folder has of the files that are made."""
     return {
         name: disk.bytes_of(path, RecordsError) if isinstance(content, bytes) else _text_of(path)
-        for name, content in made.items()
+        for name, content in recomputed.items()
         if (path := disk.within(folder, name)).exists()
     }
 
@@ -117,13 +117,13 @@ def _text_of(path: Path) -> str:
         raise RecordsError(f"{path}: cannot be read: {error}") from error
 
 
-def _stale(folder: Path, made: Mapping[str, str | bytes]) -> Iterator[str]:
+def _stale(folder: Path, recomputed: Mapping[str, str | bytes]) -> Iterator[str]:
     """A note on each file among the tables and figures that is not made of this run."""
     rooms = (disk.within(folder, name) for name in ("tables", "figures"))
     there = (path for room in rooms for path in room.rglob("*"))
     paths = (path for path in there if path.is_symlink() or not path.is_dir())
     for name in sorted(path.relative_to(folder).as_posix() for path in paths):
-        if name not in made:
+        if name not in recomputed:
             yield f"{units.escaped(name)} is not made of this run (any more), and was not compared"
 
 
@@ -134,11 +134,11 @@ def _copies(folder: Path) -> list[str]:
     return [name for name in drawing.COPIES if name in ends]
 
 
-def _predictions(folder: Path, found: Report) -> Iterator[Difference]:
+def _predictions(folder: Path, report: Report) -> Iterator[Difference]:
     """The accuracies of the records are those of the predictions kept image by image."""
-    votes = found.votes
+    votes = report.votes
     for voter in votes.counted:
-        samples = found.samples_of(found.results[(*voter, "top1")])
+        samples = report.samples_of(report.results[(*voter, "top1")])
         ended = samples[samples["status"] == "ok"]
         for replicate, said in zip(ended["replicate"], ended["details"], strict=True):
             path = predictions.path(predictions.home(folder, replicate), *voter)
@@ -293,19 +293,22 @@ def _alike(pairs: Iterable[tuple[str, str]]) -> int:
 _ROOM = 120
 
 
-def lines(found: Verification) -> Iterator[str]:
+def lines(verification: Verification) -> Iterator[str]:
     """A line for each difference, for each note, and what it comes to."""
-    for one in found.differences:
-        shown, recomputed = _narrowed(one.shown, one.recomputed)
-        place = units.escaped(one.place[:_ROOM]).replace("\n", " ")
-        yield f"{one.file}: {place}: shows {shown!r}, the raw samples give {recomputed!r}"
-    yield from found.notes
-    places, those = units.counted(found.places, "place"), units.counted(found.files, "file")
+    for difference in verification.differences:
+        shown, recomputed = _narrowed(difference.shown, difference.recomputed)
+        place = units.escaped(difference.place[:_ROOM]).replace("\n", " ")
+        yield f"{difference.file}: {place}: shows {shown!r}, the raw samples give {recomputed!r}"
+    yield from verification.notes
+    places, those = (
+        units.counted(verification.places, "place"),
+        units.counted(verification.files, "file"),
+    )
     compared = f"{places} in {those}"
-    if found.differences:
-        yield f"{len(found.differences):,} of {compared} differ from the raw samples"
+    if verification.differences:
+        yield f"{len(verification.differences):,} of {compared} differ from the raw samples"
     else:
-        yield f"{compared} show what the raw samples give; SHA-256 {found.content_hash}"
+        yield f"{compared} show what the raw samples give; SHA-256 {verification.content_hash}"
 
 
 def _narrowed(one: str, other: str) -> tuple[str, str]:

@@ -93,8 +93,8 @@ def _rows(table: HtmlElement) -> Iterator[list[str]]:
 
 
 def _texts(cell: HtmlElement) -> tuple[str, ...]:
-    seen = " ".join(" ".join(cell.itertext()).split())
-    return seen, *(cell.get(attribute, "") for attribute in _HIDDEN)
+    text = " ".join(" ".join(cell.itertext()).split())
+    return text, *(cell.get(attribute, "") for attribute in _HIDDEN)
 
 
 PLACES: Mapping[str, Callable[[str], Places]] = {
