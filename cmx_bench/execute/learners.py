@@ -98,7 +98,7 @@ def execute(
             yield job.cell, Outcome({}, trained.reason, environment, elapsed=seconds, lost=lost)
         else:
             ready.append(_Ready(job.cell, job.files.last, trained.told, seconds))
-    ready.sort(key=lambda one: cells.index(one.cell))
+    ready.sort(key=lambda each: cells.index(each.cell))
     yield from _evaluated(ready, seed, task, folder, timeout, watch)
 
 
@@ -113,24 +113,25 @@ def _trained(
     with ExitStack() as closing:
         while waiting or under_way:
             while waiting and len(under_way) < waiting[0].at_once:
-                one = _begun(waiting.popleft(), log, closing.enter_context(ExitStack()))
-                under_way[one.child.pipe] = one
-            for one in _heard(under_way.values(), timeout):
-                ended = _said(one, timeout)
+                training = _begun(waiting.popleft(), log, closing.enter_context(ExitStack()))
+                under_way[training.child.pipe] = training
+            for training in _heard(under_way.values(), timeout):
+                ended = _said(training, timeout)
                 if ended is None:
                     continue
-                del under_way[one.child.pipe]
+                del under_way[training.child.pipe]
                 if not isinstance(ended, Trained) or ended.told is None:
-                    one.child.process.kill()  # it may hang
-                one.closing.close()
+                    training.child.process.kill()  # it may hang
+                training.closing.close()
                 if isinstance(ended, Trained):
-                    yield one.job, ended, time.monotonic() - one.begin
-                elif isinstance(ended, KilledError) and one.job not in tried:
-                    tried.append(one.job)
-                    waiting.appendleft(one.job)
+                    yield training.job, ended, time.monotonic() - training.begin
+                elif isinstance(ended, KilledError) and training.job not in tried:
+                    tried.append(training.job)
+                    waiting.appendleft(training.job)
                 else:
                     reason, lost = f"the process {ended}", isinstance(ended, LostError)
-                    yield one.job, Trained(None, reason, {}, lost), time.monotonic() - one.begin
+                    failed = Trained(None, reason, {}, lost)
+                    yield training.job, failed, time.monotonic() - training.begin
                 _tell(under_way.values(), len(jobs), len(waiting), watch)
 
 
@@ -142,24 +143,28 @@ def _begun(job: TrainingJob, log: Path, closing: ExitStack) -> _UnderWay:
 def _heard(under_way: Collection[_UnderWay], timeout: float) -> list[_UnderWay]:
     """Those that have something to say, or have been silent for too long."""
     begin = time.monotonic()
-    spoke = wait([one.child.pipe for one in under_way], min(timeout, local.LOOK))
+    spoke = wait([training.child.pipe for training in under_way], min(timeout, local.LOOK))
     passed = min(time.monotonic() - begin, local.LOOK)  # while all are stopped, nothing does
-    for one in under_way:
-        one.silent = 0.0 if one.child.pipe in spoke else one.silent + passed
-    return [one for one in under_way if one.child.pipe in spoke or one.silent >= timeout]
+    for training in under_way:
+        training.silent = 0.0 if training.child.pipe in spoke else training.silent + passed
+    return [
+        training
+        for training in under_way
+        if training.child.pipe in spoke or training.silent >= timeout
+    ]
 
 
-def _said(one: _UnderWay, timeout: float) -> Trained | ProcessError | None:
+def _said(training: _UnderWay, timeout: float) -> Trained | ProcessError | None:
     """How a training ended; None where it goes on."""
-    if not one.child.pipe.poll():
+    if not training.child.pipe.poll():
         return ProcessError(f"took longer than {timeout:g} s")
     try:
-        said: Seen | Trained = local.receive(one.child, None)
+        said: Seen | Trained = local.receive(training.child, None)
     except ProcessError as error:
         return error
     if isinstance(said, Trained):
         return said
-    one.seen = said
+    training.seen = said
     return None
 
 
@@ -174,8 +179,8 @@ def _tell(
     size = seen[0].size  # of all the same: one data set, one recipe
     assert size is not None  # where images are drawn at random their number is known
     ended = (jobs - waiting - len(under_way)) * size
-    doing = f"training {' and '.join(one.job.cell.model.name for one in under_way)}"
-    watch(Seen(ended + sum(one.images for one in seen), jobs * size, doing))
+    doing = f"training {' and '.join(training.job.cell.model.name for training in under_way)}"
+    watch(Seen(ended + sum(each.images for each in seen), jobs * size, doing))
 
 
 def _evaluated(
@@ -184,16 +189,16 @@ def _evaluated(
 ) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
     if not ready:
         return
-    trained = {one.cell.key: one for one in ready}
-    cells = [_with_weights(one.cell, one.weights) for one in ready]
+    trained = {this.cell.key: this for this in ready}
+    cells = [_with_weights(this.cell, this.weights) for this in ready]
     home = predictions.home(folder, task.seeds.index(seed))
     home.mkdir(parents=True, exist_ok=True)
     for cell, outcome in evaluations.execute(cells, task, home, timeout, watch):
-        one = trained[cell.key]
-        weights = one.weights.relative_to(folder).as_posix()
-        details = {**outcome.details, "weights": weights, "training": one.told}
-        elapsed = outcome.elapsed + one.seconds
-        yield one.cell, replace(outcome, details=details, elapsed=elapsed)
+        this = trained[cell.key]
+        weights = this.weights.relative_to(folder).as_posix()
+        details = {**outcome.details, "weights": weights, "training": this.told}
+        elapsed = outcome.elapsed + this.seconds
+        yield this.cell, replace(outcome, details=details, elapsed=elapsed)
 
 
 def _with_weights(cell: Cell, path: Path) -> Cell:

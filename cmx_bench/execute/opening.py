@@ -59,7 +59,7 @@ def opened(
 def _unused(folder: Path) -> Path:
     """The folder or, where there is one already of the same second, another beside it."""
     others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
-    return next(one for one in chain([folder], others) if not one.exists())
+    return next(place for place in chain([folder], others) if not place.exists())
 
 
 def _refuse_parts(out: Path) -> None:
@@ -186,4 +186,4 @@ def _accuracy(plan: Plan) -> dict[str, Any]:
 
 
 def _claims(plan: Plan) -> tuple[Claim, ...]:
-    return tuple(Claim(one.say, one.check) for one in plan.suite_file.suite.claims)
+    return tuple(Claim(claim.say, claim.check) for claim in plan.suite_file.suite.claims)

@@ -153,11 +153,11 @@ class Outlook:
         rounds = max((left for left, cells in self._repeated.items() if cells), default=0)
         sums = self._sums.values()
         every = INTERPRETER_SECONDS * rounds
-        every += sum(one.left + one.scale * one.untried for one in sums) / self.plan.devices
+        every += sum(each.left + each.scale * each.untried for each in sums) / self.plan.devices
         every = max(every, (rounds - 1) * remaining.apart(self.plan, spread), 0.0)
         if budget is not None:
             first = INTERPRETER_SECONDS * (self._untried > 0)
-            first += sum(one.scale * one.once for one in sums) / self.plan.devices
+            first += sum(each.scale * each.once for each in sums) / self.plan.devices
             every = min(every, max(first, budget))
         return every + self._evaluations_left(under_way)
 

@@ -41,7 +41,7 @@ def most_processes(plan: Plan, cell: Cell) -> int:
     return max(MOST_REPEATS * least, MOST_PROCESSES * wants_more)
 
 
-def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
+def processes_left(plan: Plan, cell: Cell, records: Sequence[Record]) -> int:
     """How many more processes a cell will get: known up to the plan's number, beyond it a guess.
 
     Processes that stayed disturbed are repeated where that narrows the interval: see `_repeats`. 0
@@ -49,32 +49,32 @@ def processes_left(plan: Plan, cell: Cell, found: Sequence[Record]) -> int:
     may have, or it failed or was skipped.
 
     Args:
-        found: the cell's records, judged together with the others.
+        records: the cell's records, judged together with the others.
     """
     if MEASURES[cell.measure].together:
-        failed = any(record.status == "failed" for record in found)
-        return 0 if failed else max(0, seeds(plan, cell) - len(found))
-    if any(record.status != "ok" for record in found):
+        failed = any(record.status == "failed" for record in records)
+        return 0 if failed else max(0, seeds(plan, cell) - len(records))
+    if any(record.status != "ok" for record in records):
         return 0  # the next process would fail as well, or lack the same
     if plan.replicate is not None:
-        return 0 if found else 1  # whether more are wanted only who has the others knows
+        return 0 if records else 1  # whether more are wanted only who has the others knows
     precision = plan.suite_file.suite.precision if MEASURES[cell.measure].precise else None
     least = plan.replicates(cell)
     least = least if precision is None else max(least, FEWEST_FOR_PRECISION)
     metric = metrics.first_of(cell.measure)
-    missing = least - len(found) if len(found) < least else _repeats(found, least, metric)
+    missing = least - len(records) if len(records) < least else _repeats(records, least, metric)
     if missing > 0:
-        return min(missing, most_processes(plan, cell) - len(found))
-    so_far = None if precision is None else _estimate(disturbance.counting(found), metric)
+        return min(missing, most_processes(plan, cell) - len(records))
+    so_far = None if precision is None else _estimate(disturbance.counting(records), metric)
     if precision is None or so_far is None or so_far.within(precision):
         return 0
     n, width = so_far.n, so_far.relative_half_width
     # An interval shrinks with the square root of the processes it rests on.
     needed = n + 1 if width is None else math.ceil(n * (width / precision) ** 2)
-    return max(0, min(max(needed, n + 1) - n, most_processes(plan, cell) - len(found)))
+    return max(0, min(max(needed, n + 1) - n, most_processes(plan, cell) - len(records)))
 
 
-def _repeats(found: Sequence[Record], least: int, metric: str) -> int:
+def _repeats(records: Sequence[Record], least: int, metric: str) -> int:
     """How many more processes a cell gets in place of those of its `least` that stayed disturbed.
 
     None where all together agree, for then the disturbance moved nothing; and none where too few of
@@ -82,36 +82,37 @@ def _repeats(found: Sequence[Record], least: int, metric: str) -> int:
     or to be more. All are expected to take as long as the last, and end within the time that as
     many take on a calm machine as may be repeated.
     """
-    calm = [record for record in found if not disturbance.disturbed(record)]
+    calm = [record for record in records if not disturbance.disturbed(record)]
     missing = least - len(calm)
     if missing <= 0:
         return 0
-    together = _estimate(found, metric)
+    together = _estimate(records, metric)
     if together is not None and together.within(_AGREED):
         return 0
-    quiet = min(record.elapsed for record in calm or found)
-    spent = sum(record.elapsed for record in found[least:])
+    quiet = min(record.elapsed for record in calm or records)
+    spent = sum(record.elapsed for record in records[least:])
     seconds = (MOST_REPEATS - 1) * least * quiet - spent
-    room = MOST_REPEATS * least - len(found)
-    if (each := found[-1].elapsed) > 0:
+    room = MOST_REPEATS * least - len(records)
+    if (each := records[-1].elapsed) > 0:
         room = min(room, int(seconds / each))
-    expected = len(calm) + room * (len(calm) + 1) / (len(found) + 2)  # Laplace's rule of succession
+    # Laplace's rule of succession.
+    expected = len(calm) + room * (len(calm) + 1) / (len(records) + 2)
     enough = max(disturbance.FEWEST_UNDISTURBED, len(calm) + 1)
     return min(missing, room) if round(expected) >= enough else 0
 
 
-def _estimate(found: Sequence[Record], metric: str) -> Estimate | None:
-    samples = [record.values[metric] for record in found if record.values.get(metric)]
+def _estimate(records: Sequence[Record], metric: str) -> Estimate | None:
+    samples = [record.values[metric] for record in records if record.values.get(metric)]
     return stats.estimate(samples) if samples else None
 
 
-def why_more(plan: Plan, cell: Cell, found: Sequence[Record]) -> str:
+def why_more(plan: Plan, cell: Cell, records: Sequence[Record]) -> str:
     """Why a cell that has all processes of its plan gets more, in some words.
 
     Args:
-        found: the cell's records, judged together with the others.
+        records: the cell's records, judged together with the others.
     """
-    if found and _repeats(found, plan.replicates(cell), metrics.first_of(cell.measure)) > 0:
+    if records and _repeats(records, plan.replicates(cell), metrics.first_of(cell.measure)) > 0:
         return "disturbed processes are repeated"
     return "precision asks for another round"
 
@@ -122,12 +123,12 @@ def cut_off(plan: Plan, left: Mapping[str, int]) -> dict[str, int]:
     return {cell.key: left[cell.key] for cell in plan.repeated if left[cell.key]}
 
 
-def foretold(plan: Plan, found: Mapping[str, Sequence[Record]], budget: float | None) -> str:
+def foretold(plan: Plan, records: Mapping[str, Sequence[Record]], budget: float | None) -> str:
     """What is known beforehand of a budget in seconds that does not hold what is measured once;
     empty where it does, or there is none."""
     cells = [
         cell for cell in plan.cells
-        if not MEASURES[cell.measure].together and not found.get(cell.key)
+        if not MEASURES[cell.measure].together and not records.get(cell.key)
     ]  # fmt: skip
     first = INTERPRETER_SECONDS * any(map(plan.repeats, cells))
     first += sum(plan.estimates[cell.key] for cell in cells) / plan.devices

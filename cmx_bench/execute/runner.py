@@ -174,7 +174,7 @@ def _evaluations(
         for replicate, seed in enumerate(task.seeds_of(cell.model)):
             if not plan.asks_for(replicate):
                 continue
-            mine = [one for one in found.get(cell.key, ()) if one.replicate == replicate]
+            mine = [record for record in found.get(cell.key, ()) if record.replicate == replicate]
             if mine and _evaluated(cell, mine[-1], task):
                 continue
             if reason := plan.skipped.get(cell.key):
@@ -227,7 +227,7 @@ def _keep_thumbnails(plan: Plan, folder: Path) -> None:
     them."""
     if plan.evaluation is None or not plan.evaluation.shows_images:
         return
-    voters = [(one.model.name, one.setting_key) for one in plan.evaluated]
+    voters = [(cell.model.name, cell.setting_key) for cell in plan.evaluated]
     telling = agreement.telling(agreement.read(folder, voters))
     kept = {place: disk.within(folder, agreement.thumbnail(place)) for place in telling}
     left = {place for place, path in kept.items() if not path.exists()}

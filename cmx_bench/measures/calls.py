@@ -40,12 +40,12 @@ class Calls(TorchFunctionMode):
 
     def __init__(self, model: nn.Module, take: Callable[[Call], Any]) -> None:
         super().__init__()
-        self._weights = frozenset(_storage(one) for one in model.parameters())
+        self._weights = frozenset(_storage(parameter) for parameter in model.parameters())
         self._take = take
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
-        operands = [one for one in (*args, *named.values()) if isinstance(one, Tensor)]
+        operands = [operand for operand in (*args, *named.values()) if isinstance(operand, Tensor)]
         rule = _KINDS.get(func.__name__)
         kind = rule(operands, self._weights) if rule else None
         return self._take(Call(func.__name__, kind, operands, partial(func, *args, **named)))
@@ -70,7 +70,7 @@ def _convolution(operands: Sequence[Tensor], weights: frozenset[int]) -> str:
 
 def _product(operands: Sequence[Tensor], weights: frozenset[int]) -> str:
     """Linear where an operand is a weight, else a product of activations: attention."""
-    return "linear" if any(_storage(one) in weights for one in operands) else "attention"
+    return "linear" if any(_storage(operand) in weights for operand in operands) else "attention"
 
 
 _KINDS: Mapping[str, _Rule] = {
@@ -121,7 +121,7 @@ def macs_by_kind(
         CountError: a call of no known kind has MACs; the text names it.
     """
     model = on_meta(build).eval().requires_grad_(False)
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
 
     def take(call: Call) -> Any:
         before = ran.macs
@@ -129,9 +129,9 @@ def macs_by_kind(
         if macs := ran.macs - before:
             if call.kind is None:
                 raise CountError(f"{call.name} has {macs} MACs, and its kind of work is unknown")
-            found[call.kind] += macs
+            counts[call.kind] += macs
         return output
 
     with dispatched.counting(given.words(counted_by)) as ran, Calls(model, take):
         model(torch.empty(1, 3, image_size, image_size, device="meta"))
-    return found + Counter({OTHER: ran.given.total()})
+    return counts + Counter({OTHER: ran.given.total()})

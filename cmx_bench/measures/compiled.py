@@ -26,8 +26,8 @@ _TIMED_MODES = ("max-autotune",)
 @contextmanager
 def folder(home: Path) -> Iterator[Path]:
     """A folder in `home` for what processes compile, gone when the context ends."""
-    with TemporaryDirectory(prefix="compiled-", dir=home) as made:
-        yield Path(made)
+    with TemporaryDirectory(prefix="compiled-", dir=home) as folder:
+        yield Path(folder)
 
 
 def variables(shared: Path | None, side: str = "") -> Mapping[str, str]:
@@ -52,8 +52,8 @@ def folder_of_cell() -> Iterator[Path]:
     """The folder for what a process exports: that of its cell where processes share one, else one
     of its own."""
     if _SHARED not in os.environ:
-        with folder_of_process() as made:
-            yield made
+        with folder_of_process() as folder:
+            yield folder
         return
     home = Path(os.environ[INDUCTOR])
     home.mkdir(parents=True, exist_ok=True)
@@ -66,8 +66,8 @@ def folder_of_process() -> Iterator[Path]:
     within = os.environ.get(INDUCTOR)  # where the process was killed it goes with the command
     if within is not None:
         Path(within).mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="exported-", dir=within) as made:
-        yield Path(made)
+    with TemporaryDirectory(prefix="exported-", dir=within) as folder:
+        yield Path(folder)
 
 
 def may_share(setting: Setting) -> bool:

@@ -76,23 +76,23 @@ FEWEST_KEPT = 3
 
 # Each cause, in the words of the report, and when it is there.
 REASONS: dict[str, Callable[[Covariates], bool]] = {
-    "steal": lambda seen: seen.get("steal", 0) > MOST_STEAL,
-    "foreign load": lambda seen: (
-        seen.get("foreign_load", 0) > MOST_FOREIGN_LOAD
-        and seen.get("idle_cores", 0) < ENOUGH_IDLE_CORES
+    "steal": lambda facts: facts.get("steal", 0) > MOST_STEAL,
+    "foreign load": lambda facts: (
+        facts.get("foreign_load", 0) > MOST_FOREIGN_LOAD
+        and facts.get("idle_cores", 0) < ENOUGH_IDLE_CORES
     ),
-    "waiting for a core": lambda seen: seen.get("waiting", 0) > MOST_WAITING,
-    "throttling": lambda seen: seen.get("throttled", 0) > 0,
-    "heat": lambda seen: seen.get("thermal_throttles", 0) > 0,
-    "a slowed core": lambda seen: (
-        seen.get("core_speed", 1) < LEAST_CORE_SPEED and "gpu_sm_clock" not in seen
+    "waiting for a core": lambda facts: facts.get("waiting", 0) > MOST_WAITING,
+    "throttling": lambda facts: facts.get("throttled", 0) > 0,
+    "heat": lambda facts: facts.get("thermal_throttles", 0) > 0,
+    "a slowed core": lambda facts: (
+        facts.get("core_speed", 1) < LEAST_CORE_SPEED and "gpu_sm_clock" not in facts
     ),
-    "a GPU held back": lambda seen: (
-        int(seen.get("gpu_clock_reasons", 0)) & HARMFUL_CLOCK_REASONS != 0
-        or seen.get("gpu_heat_capped", 0) > 0
-        or (seen.get("core_speed", 1) < LEAST_CORE_SPEED and "gpu_sm_clock" in seen)
+    "a GPU held back": lambda facts: (
+        int(facts.get("gpu_clock_reasons", 0)) & HARMFUL_CLOCK_REASONS != 0
+        or facts.get("gpu_heat_capped", 0) > 0
+        or (facts.get("core_speed", 1) < LEAST_CORE_SPEED and "gpu_sm_clock" in facts)
     ),
-    "foreign GPU processes": lambda seen: seen.get("gpu_foreign_processes", 0) > 0,
+    "foreign GPU processes": lambda facts: facts.get("gpu_foreign_processes", 0) > 0,
 }
 
 

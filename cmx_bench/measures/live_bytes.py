@@ -79,11 +79,11 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._hold(resident)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
+        output = func(*args, **(kwargs or {}))
         if func is torch.ops.aten.convolution.default:
-            made = _laid_out(made, args[0], args[1])
-        self._hold(leaf for leaf in tree_leaves(made) if isinstance(leaf, Tensor))
-        return made
+            output = _laid_out(output, args[0], args[1])
+        self._hold(leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
+        return output
 
     def _hold(self, tensors: Iterable[Tensor]) -> None:
         for tensor in tensors:
@@ -100,12 +100,12 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.live -= size
 
 
-def _laid_out(made: Tensor, image: Tensor, weight: Tensor) -> Tensor:
+def _laid_out(output: Tensor, image: Tensor, weight: Tensor) -> Tensor:
     """A convolution's output in the layout of cuDNN and oneDNN, whatever this CPU would choose."""
     layouts = {suggest_memory_format(image), suggest_memory_format(weight)}
     if torch.channels_last in layouts:
-        return made.contiguous(memory_format=torch.channels_last)
-    return made.contiguous()
+        return output.contiguous(memory_format=torch.channels_last)
+    return output.contiguous()
 
 
 class _FusedAttention(TorchFunctionMode):

@@ -145,8 +145,8 @@ def peak_resident() -> int:
 def _high_water() -> int | None:
     with suppress(OSError):
         status = (_PROCESS / "status").read_text(encoding="utf-8")
-        if found := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
-            return int(found[1]) * 1024
+        if peak := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
+            return int(peak[1]) * 1024
     return None
 
 
@@ -155,5 +155,5 @@ def counted_from(
 ) -> Samples | Watched:
     """Peaks with their details, and with what they count from where that is not the pass alone."""
     since = {} if anew else {"peak_since": "the start of the process"}
-    told = {**details, **since}
-    return Watched(peaks, details=told) if told else peaks
+    every = {**details, **since}
+    return Watched(peaks, details=every) if every else peaks

@@ -24,8 +24,10 @@ def normalise(module: nn.Module, run: Callable[[], object]) -> None:
     pass in evaluation mode gives what one in training mode would. Nothing else changes, nothing is
     drawn at random, and a module without such layers is not run at all.
     """
-    layers = [one for one in module.modules() if isinstance(one, _BatchNorm)]
-    hooks = [one.register_forward_pre_hook(_take) for one in layers if one.track_running_stats]
+    layers = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
+    hooks = [
+        layer.register_forward_pre_hook(_take) for layer in layers if layer.track_running_stats
+    ]
     if hooks:
         run()
     for hook in hooks:

@@ -61,15 +61,15 @@ def facts(device: str) -> dict[str, Any]:
 
     No question of NVML is answered with a locked clock.
     """
-    found = opened(device)
-    return {} if found is None else _answers(_FACTS, *found)
+    handle = opened(device)
+    return {} if handle is None else _answers(_FACTS, *handle)
 
 
 def reader(device: str) -> Callable[[], Reading]:
     """Reads what holds a GPU back and its company; nothing where NVML is silent."""
-    if (found := opened(device)) is None:
+    if (handle := opened(device)) is None:
         return dict
-    nvml, gpu = found
+    nvml, gpu = handle
     newest = 0  # the time of the last sample of processes that was read, by the driver's clock
 
     def read() -> Reading:
@@ -87,9 +87,9 @@ def reader(device: str) -> Callable[[], Reading]:
 def joules(device: str) -> float | None:
     """What a GPU has used since its driver was loaded; None where NVML does not count it, as on
     GPUs before Volta, or counts it for others too, as beside other parts of a GPU (MIG)."""
-    if (found := opened(device)) is None:
+    if (handle := opened(device)) is None:
         return None
-    nvml, gpu = found
+    nvml, gpu = handle
     if _answers({"mig": _FACTS["mig"]}, nvml, gpu).get("mig"):
         return None
     with suppress(nvml.NVMLError):
@@ -99,9 +99,9 @@ def joules(device: str) -> float | None:
 
 def cores(device: str) -> frozenset[int] | None:
     """The logical cores that are nearest to a GPU; None where NVML does not tell."""
-    if (found := opened(device)) is None:
+    if (handle := opened(device)) is None:
         return None
-    nvml, gpu = found
+    nvml, gpu = handle
     with suppress(nvml.NVMLError, AttributeError):
         words = nvml.nvmlDeviceGetCpuAffinity(gpu, -(-(os.cpu_count() or 1) // _WORD))
         return frozenset(
@@ -115,10 +115,10 @@ def cores(device: str) -> frozenset[int] | None:
 
 def celsius(device: str) -> float | None:
     """How warm a GPU is; None where NVML does not tell."""
-    if (found := opened(device)) is None:
+    if (handle := opened(device)) is None:
         return None
     name = "gpu_temperature"
-    temperature = _answers({name: _HELD_BACK[name]}, *found).get(name)
+    temperature = _answers({name: _HELD_BACK[name]}, *handle).get(name)
     return None if temperature is None else float(temperature)
 
 
@@ -154,11 +154,11 @@ def foreign(samples: Sequence[Any]) -> int:
 
 def _answers(questions: _Questions, nvml: ModuleType, gpu: Any) -> dict[str, Any]:
     """What a driver, or a nvidia-ml-py, does not know of is left out."""
-    found: dict[str, Any] = {}
+    facts_of: dict[str, Any] = {}
     for name, ask in questions.items():
         with suppress(nvml.NVMLError, AttributeError):
-            found[name] = ask(nvml, gpu)
-    return found
+            facts_of[name] = ask(nvml, gpu)
+    return facts_of
 
 
 def _samples(nvml: ModuleType, gpu: Any, newest: int) -> Sequence[Any]:

@@ -213,7 +213,7 @@ def _told(
     }
 
 
-def _difference(found: Tensor, expected: Tensor) -> float:
+def _difference(logits: Tensor, expected: Tensor) -> float:
     """The largest difference of a logit, as a share of the largest."""
-    found, expected = found.double(), expected.double()
-    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
+    logits, expected = logits.double(), expected.double()
+    return float((logits - expected).abs().max() / expected.abs().max().clamp_min(1e-12))

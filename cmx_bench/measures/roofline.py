@@ -68,7 +68,7 @@ def measure(model: Model, setting: Setting) -> Watched:
     batch = sum(macs.values()) * setting.batch_size
     return Watched(
         {
-            "mac_rate": [batch / one.seconds for one in passes],
+            "mac_rate": [batch / each.seconds for each in passes],
             "compute_peak": [compute],
             "bandwidth_peak": [bandwidth],
         },
@@ -150,8 +150,8 @@ def _timed(forward: Forward, module: nn.Module, setting: Setting) -> _Pass:
 def _bytes(operands: Sequence[Tensor], output: Any) -> int:
     """What a call must move: operands read once, the output written once."""
     outputs = output if isinstance(output, tuple) else (output,)
-    tensors = [one for one in (*operands, *outputs) if isinstance(one, Tensor)]
-    return sum(one.numel() * one.element_size() for one in tensors)
+    tensors = [tensor for tensor in (*operands, *outputs) if isinstance(tensor, Tensor)]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 # What marks a moment, and the seconds between two.
@@ -169,11 +169,11 @@ def _work(
         kind: {
             "macs": count * batch_size,
             "bytes": passes[-1].bytes[kind],
-            "seconds": [one.by_kind[kind] for one in passes],
+            "seconds": [each.by_kind[kind] for each in passes],
         }
         for kind, count in macs.items()
         if kind != OTHER
     }
-    rest = [one.seconds - sum(one.by_kind.values()) for one in passes]
+    rest = [each.seconds - sum(each.by_kind.values()) for each in passes]
     given = macs.get(OTHER, 0) * batch_size  # by the user's word
     return work | {OTHER: {"macs": given, "bytes": 0, "seconds": rest}}

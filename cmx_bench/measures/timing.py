@@ -162,7 +162,7 @@ def take_blocks(
         readings.append(reading)
         blocks.conditions[:] = conditions.compared(blocks.rates(), conditions.covariates(readings))
         spent += sum(parts)
-        undisturbed = sum(not conditions.disturbed(one) for one in blocks.conditions)
+        undisturbed = sum(not conditions.disturbed(block) for block in blocks.conditions)
         enough = len(blocks.passes) >= conditions.FEWEST_KEPT and spent > longest
         if undisturbed >= BLOCKS or enough:
             break

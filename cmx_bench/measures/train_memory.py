@@ -34,10 +34,10 @@ def measure(model: Model, setting: Setting) -> Samples | Watched:
         forget()
         run()
         peaks.append(peak())
-    found: Samples = {"train_memory": [max(peaks)]}
+    samples: Samples = {"train_memory": [max(peaks)]}
     for name, most in zip(PHASES, peaks, strict=True):
-        found[f"train_{name}_memory"] = [most]
-    return counted_from(found, anew)
+        samples[f"train_{name}_memory"] = [most]
+    return counted_from(samples, anew)
 
 
 # What has the peak counted anew, and gives whether it is; what gives the peak.

@@ -100,10 +100,10 @@ def fusable(module: nn.Module, model: Model) -> bool:
     Raises:
         ModelError: it has no parameters to train.
     """
-    trained = [one for one in module.parameters() if one.requires_grad]
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not trained:
         raise ModelError(f"{model.name}: has no parameters to train")
-    return not any(one.is_complex() for one in trained)
+    return not any(parameter.is_complex() for parameter in trained)
 
 
 def split(step: Step, steps: int, device: str) -> tuple[float, float, float]:

@@ -45,8 +45,6 @@ class Work:
 def read(details: Mapping[str, Any], batch_size: int) -> Iterator[Work]:
     """What the details of a `roofline` record say, for one image: medians over its passes."""
     for kind in KINDS:
-        if found := details["work"].get(kind):
-            seconds = statistics.median(found["seconds"])
-            yield Work(
-                kind, *(one / batch_size for one in (found["macs"], found["bytes"], seconds))
-            )
+        if work := details["work"].get(kind):
+            seconds = statistics.median(work["seconds"])
+            yield Work(kind, *(one / batch_size for one in (work["macs"], work["bytes"], seconds)))

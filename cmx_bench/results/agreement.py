@@ -119,7 +119,7 @@ def unpacked(raw: Packed) -> Votes:
     """
     names = dict(raw.get("names", ()))
     images = Images(tuple(raw["keys"]), tuple(map(tuple, raw["labels"])), names)
-    if any(len(one) != len(images.keys) for one in (images.labels, *raw["beside_own"])):
+    if any(len(column) != len(images.keys) for column in (images.labels, *raw["beside_own"])):
         raise ValueError("votes are of other images than are listed")
     own = _own(images)
     said = {
@@ -131,7 +131,7 @@ def unpacked(raw: Packed) -> Votes:
 
 def _own(images: Images) -> NDArray[np.int32]:
     """Each image's first label, 0 where it has none."""
-    return np.array([(*one, 0)[0] for one in images.labels], np.int32)
+    return np.array([(*classes, 0)[0] for classes in images.labels], np.int32)
 
 
 def pair(votes: Votes, first: Voter, second: Voter) -> Pair:
@@ -143,13 +143,13 @@ def pair(votes: Votes, first: Voter, second: Voter) -> Pair:
     both = votes.counted[first] & votes.counted[second]
     one, other = votes.right[first][both], votes.right[second][both]
     same = votes.classes[first][both] == votes.classes[second][both]
-    found = stats.difference(len(one), int((other & ~one).sum()), int((one & ~other).sum()))
-    return Pair(first, second, float(same.mean()), found)
+    difference = stats.difference(len(one), int((other & ~one).sum()), int((one & ~other).sum()))
+    return Pair(first, second, float(same.mean()), difference)
 
 
 def pairs(votes: Votes, setting: str) -> list[Pair]:
     """Every two models of one setting."""
-    voters = [one for one in votes.classes if one[1] == setting]
+    voters = [voter for voter in votes.classes if voter[1] == setting]
     return [pair(votes, first, second) for first, second in combinations(voters, 2)]
 
 
@@ -159,7 +159,7 @@ LEVEL = 0.05
 
 def adjusted(pairs: Sequence[Pair]) -> list[tuple[Pair, float]]:
     """Pairs, each with its p adjusted for all of them by Holm's method."""
-    return list(zip(pairs, stats.holm([one.difference.p for one in pairs]), strict=True))
+    return list(zip(pairs, stats.holm([pair.difference.p for pair in pairs]), strict=True))
 
 
 def ranks(voters: Collection[Voter], pairs: Sequence[Pair]) -> dict[Voter, tuple[int, int]]:
@@ -171,7 +171,7 @@ def ranks(voters: Collection[Voter], pairs: Sequence[Pair]) -> dict[Voter, tuple
         if p < LEVEL and {winner, loser} <= better.keys():
             better[loser] += 1
             worse[winner] += 1
-    return {one: (1 + better[one], len(better) - worse[one]) for one in voters}
+    return {voter: (1 + better[voter], len(better) - worse[voter]) for voter in voters}
 
 
 def only(votes: Votes, winner: Voter, loser: Voter) -> list[int]:
@@ -181,7 +181,7 @@ def only(votes: Votes, winner: Voter, loser: Voter) -> list[int]:
     """
     both = votes.counted[winner] & votes.counted[loser]
     places = np.flatnonzero(both & votes.right[winner] & ~votes.right[loser])
-    ayes = np.sum([one[places] for one in votes.right.values()], axis=0)
+    ayes = np.sum([votes_of[places] for votes_of in votes.right.values()], axis=0)
     divided = ayes * (len(votes.right) - ayes)
     order = np.lexsort((places, -divided))
     return [int(place) for place in places[order][:SHOWN]]
@@ -191,7 +191,7 @@ def telling(votes: Votes) -> set[int]:
     """The images, by number, that are shown for any two models of one setting."""
     return {
         place
-        for setting in {one[1] for one in votes.classes}
+        for setting in {voter[1] for voter in votes.classes}
         for found in pairs(votes, setting)
         for winner, loser in ((found.first, found.second), (found.second, found.first))
         for place in only(votes, winner, loser)

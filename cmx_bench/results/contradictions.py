@@ -134,8 +134,8 @@ def refuse_other_origin(record: Record, known: dict[str, Origin]) -> None:
 
 def _refuse_impossible(record: Record) -> None:
     """Only memory may seem to shrink; what is exact is counted."""
-    for field, found in (("values", record.values), ("discarded", record.discarded)):
-        for name, samples in found.items():
+    for field, given in (("values", record.values), ("discarded", record.discarded)):
+        for name, samples in given.items():
             metric = METRICS.get(name)
             if metric is None or not samples:
                 continue
@@ -150,7 +150,7 @@ def _refuse_other_samples(record: Record) -> None:
     if all(metric.measure != record.measure for metric in METRICS.values()):
         raise DamageError(("measure",), f"{record.measure!r} is unknown, and has conditions")
     metric = first_of(record.measure)
-    kept, discarded = (found.get(metric, []) for found in (record.values, record.discarded))
+    kept, discarded = (given.get(metric, []) for given in (record.values, record.discarded))
     taken = len(kept) + len(discarded)
     for name in dict.fromkeys(("disturbed", "discarded", *record.covariates)):
         if name not in record.covariates:

@@ -81,8 +81,8 @@ def by_cell(records: Iterable[Record]) -> defaultdict[str, list[Record]]:
 
 def disturbed(record: Record) -> bool:
     """Whether a process stayed disturbed: some of the blocks that count are."""
-    found, thrown = (record.covariates.get(name, ()) for name in ("disturbed", "discarded"))
-    return any(one and not gone for one, gone in zip(found, thrown, strict=False))
+    disturbed, thrown = (record.covariates.get(name, ()) for name in ("disturbed", "discarded"))
+    return any(one and not gone for one, gone in zip(disturbed, thrown, strict=False))
 
 
 def counting(records: Sequence[Record]) -> list[Record]:
@@ -109,8 +109,8 @@ def _blocks(record: Record, fast: float | None) -> _Blocks | None:
         return None
     taken = {name: in_order(record, name) for name in record.values}
     samples = {name: values for name, (values, flags) in taken.items() if flags == taken[metric][1]}
-    rates, seen = samples[metric], conditions.read_back(record.covariates, fast)
-    return _Blocks(samples, rates, seen, conditions.calm(rates, seen))
+    rates, blocks = samples[metric], conditions.read_back(record.covariates, fast)
+    return _Blocks(samples, rates, blocks, conditions.calm(rates, blocks))
 
 
 def _judged(record: Record, blocks: _Blocks, of_cell: Sequence[float]) -> Record:

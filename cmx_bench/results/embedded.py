@@ -95,11 +95,11 @@ def pack(report: Report, path: str = "") -> str:
 
 def _plain(report: Report, path: str) -> str:
     """What is packed: the same text for the same records."""
-    names = [one.name for one in dataclasses.fields(records.Record)]
+    names = [field.name for field in dataclasses.fields(records.Record)]
     raw = {
         "run": dataclasses.asdict(report.run),
         # Not by asdict, which copies every sample: 0.4 s for 10,000 records.
-        "records": [{name: getattr(one, name) for name in names} for one in report.records],
+        "records": [{name: getattr(record, name) for name in names} for record in report.records],
         "unfinished": report.unfinished,
         "votes": agreement.packed(report.votes),
         "thumbnails": {
@@ -158,7 +158,7 @@ def _unpacked(text: str, where: str, room: int) -> tuple[int, Embedded]:
             raise ValueError("there are images, and no votes about them")
         if any(int(place) >= len(votes.images.keys) for place in raw["thumbnails"]):
             raise ValueError("a thumbnail is of an image that is not listed")
-        made = dataclasses.replace(
+        shown = dataclasses.replace(
             report,
             votes=votes,
             thumbnails={
@@ -169,7 +169,7 @@ def _unpacked(text: str, where: str, room: int) -> tuple[int, Embedded]:
         raise error.at(f"{where}: its raw samples cannot be read") from error
     except (zlib.error, ValueError) as error:
         raise RecordsError(f"{where}: its raw samples cannot be read: {error}") from error
-    return len(plain), Embedded(made, block["rendered_with"], raw.get("path", ""))
+    return len(plain), Embedded(shown, block["rendered_with"], raw.get("path", ""))
 
 
 def _inflated(packed: bytes, room: int) -> bytes:

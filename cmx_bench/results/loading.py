@@ -48,7 +48,7 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
     Raises:
         RecordsError: a path is no run, cannot be read, or is given twice.
     """
-    paths = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(one) for one in path]
+    paths = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(each) for each in path]
     if not paths:
         raise RecordsError("no runs to load; give the folder of a run or several")
     for place, repeated in enumerate(paths):

@@ -147,24 +147,24 @@ _COMMON = {
 def _run_of(runs: Mapping[Path, Run], command: str) -> Run:
     first, *others = runs
     run, every = runs[first], list(runs.values())
-    done = all(one.finished for one in every) and not _in_no_part(every)
+    done = all(part.finished for part in every) and not _in_no_part(every)
     for part in others:
         _refuse_other(part, runs[part], first, run)
-    chosen = {cell for one in every for cell in one.cells}
+    chosen = {cell for part in every for cell in part.cells}
     cells = tuple(cell for cell in gaps.every_cell(run) if cell in chosen)
-    only = [glob for one in every for glob in one.only]
-    evaluating = [one.accuracy for one in every if one.accuracy]
+    only = [glob for part in every for glob in part.only]
+    evaluating = [part.accuracy for part in every if part.accuracy]
     return dataclasses.replace(
         run,
         cells=cells,
         only=tuple(dict.fromkeys(only)) if len(cells) < len(gaps.every_cell(run)) else (),
         command=command,
-        parts=tuple(dict.fromkeys(one.command for one in every)),
-        created=min(one.created for one in every),
-        finished=max(one.finished for one in every) if done else "",
+        parts=tuple(dict.fromkeys(part.command for part in every)),
+        created=min(part.created for part in every),
+        finished=max(part.finished for part in every) if done else "",
         accuracy=evaluating[0] if evaluating else {},
-        environments={name: facts for one in every for name, facts in one.environments.items()},
-        cut_off={cell: processes for one in every for cell, processes in one.cut_off.items()},
+        environments={name: facts for part in every for name, facts in part.environments.items()},
+        cut_off={cell: processes for part in every for cell, processes in part.cut_off.items()},
         neighbours=None,
         replicate=_replicate(every),
     )
@@ -192,8 +192,8 @@ def _lines(parts: Mapping[Path, Sequence[Record]]) -> list[str]:
     places: dict[tuple[str, int], tuple[Path, Record]] = {}
     kept: dict[str, Record] = {}
     built_from: dict[str, Origin] = {}
-    for part, found in parts.items():
-        for record in found:
+    for part, records_of in parts.items():
+        for record in records_of:
             mine = record.details.get("origin", {})
             if first := origins.other_before(record.model, mine, built_from):
                 raise RecordsError(
@@ -235,7 +235,7 @@ def _content(path: Path) -> bytes:
 
 def _kept(part: Path) -> Iterator[Path]:
     for pattern in _KEPT:
-        for found in sorted(part.glob(pattern)):
-            path = disk.within(part, found.relative_to(part).as_posix())
+        for match in sorted(part.glob(pattern)):
+            path = disk.within(part, match.relative_to(part).as_posix())
             if path.is_file() and not path.name.endswith(_UNFINISHED):
                 yield path

@@ -210,7 +210,7 @@ def _label(word: str) -> int:
 
 def labelled(labels: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
     """Which images have a label to be right about."""
-    return np.array([bool(one) for one in labels], dtype=np.bool_)
+    return np.array([bool(own) for own in labels], dtype=np.bool_)
 
 
 def correct(rows: NDArray[np.void], labels: Sequence[Sequence[int]], k: int) -> NDArray[np.bool_]:
@@ -222,8 +222,8 @@ def among(classes: NDArray[np.int32], labels: Sequence[Sequence[int]]) -> NDArra
     """Whether a label of each image is among the classes `(n, k)` named for it."""
     most = max(map(len, labels), default=0)
     table = np.full((len(labels), max(1, most)), -2, dtype=np.int32)
-    for place, one in enumerate(labels):
-        table[place, : len(one)] = one
+    for place, own in enumerate(labels):
+        table[place, : len(own)] = own
     hits = classes[:, :, None] == table[:, None, :]
-    found: NDArray[np.bool_] = hits.any(axis=(1, 2))
-    return found
+    right: NDArray[np.bool_] = hits.any(axis=(1, 2))
+    return right

@@ -228,8 +228,8 @@ def _unended(file: BinaryIO) -> bytes:
     begin = end = file.seek(0, os.SEEK_END)
     while begin:
         begin = file.seek(max(0, begin - 4096))
-        if (found := file.read(4096).rfind(b"\n")) >= 0:
-            begin += found + 1
+        if (place := file.read(4096).rfind(b"\n")) >= 0:
+            begin += place + 1
             break
     file.seek(begin)
     return file.read(end - begin)
@@ -457,12 +457,12 @@ def records_of(values: Iterable[Mapping[str, Any]], where: str, run: Run) -> lis
     )
 
 
-def content_hash(run: Run, found: Iterable[Record]) -> str:
+def content_hash(run: Run, kept: Iterable[Record]) -> str:
     """SHA-256 of what a run was asked to do and of all that it measured, in hexadecimal digits.
 
     What holds its default counts as absent: fields of a later schema change no earlier hash.
     """
-    content = [_canonical(run), *map(_told, found)]
+    content = [_canonical(run), *map(_told, kept)]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -471,19 +471,19 @@ def _canonical(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {name: _canonical(mine) for name, mine in _told(value).items()}
     if isinstance(value, Mapping):
-        return {key: _canonical(one) for key, one in value.items()}
-    return [_canonical(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: _canonical(element) for key, element in value.items()}
+    return [_canonical(element) for element in value] if isinstance(value, list | tuple) else value
 
 
 def _told(noun: DataclassInstance) -> dict[str, object]:
     """The fields that do not hold their defaults. Those of a record are JSON as they are."""
     return {
-        one.name: mine
-        for one in dataclasses.fields(noun)
-        if one.name != "schema" and (mine := getattr(noun, one.name)) != _default(one)
+        field.name: mine
+        for field in dataclasses.fields(noun)
+        if field.name != "schema" and (mine := getattr(noun, field.name)) != _default(field)
     }
 
 
-def _default(one: dataclasses.Field[Any]) -> object:
-    factory = one.default_factory
-    return one.default if factory is dataclasses.MISSING else factory()
+def _default(field: dataclasses.Field[Any]) -> object:
+    factory = field.default_factory
+    return field.default if factory is dataclasses.MISSING else factory()

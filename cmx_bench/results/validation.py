@@ -148,12 +148,14 @@ _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 
 def _explained(errors: Iterable[ErrorDetails], raw: Any) -> DamageError:
     """The first of pydantic's errors, in a user's words; what else would do at its place too."""
-    found = [(_location(error["loc"], raw), error) for error in errors]
+    located = [(_location(error["loc"], raw), error) for error in errors]
     # A mistyped key is also a missing one: name the word that is there.
-    location, first = next((one for one in found if one[1]["type"] in _UNKNOWN), found[0])
+    location, first = next(
+        (candidate for candidate in located if candidate[1]["type"] in _UNKNOWN), located[0]
+    )
     kind, context = first["type"], first.get("ctx", {})
     if kind in _UNKNOWN:
-        missing = (str(error["loc"][-1]) for _, error in found if error["type"] == "missing")
+        missing = (str(error["loc"][-1]) for _, error in located if error["type"] == "missing")
         return DamageError(location, f"unknown key{nearest(str(location[-1]), missing)}")
     if kind == "missing":
         return DamageError(location, "is missing")
@@ -161,7 +163,7 @@ def _explained(errors: Iterable[ErrorDetails], raw: Any) -> DamageError:
         return DamageError((), f"is not valid JSON: {context['error']}")
     if kind == "value_error":
         return DamageError(location, str(context["error"]))
-    expected = dict.fromkeys(_expected(error) for place, error in found if place == location)
+    expected = dict.fromkeys(_expected(error) for place, error in located if place == location)
     if "a number" in expected or "a finite number" in expected:
         expected.pop("a whole number", None)
     return DamageError(location, f"expected {' or '.join(expected)}, got {shown(first['input'])}")

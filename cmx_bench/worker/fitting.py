@@ -62,12 +62,12 @@ def _train(job: TrainingJob, pipe: Connection, part: Part, advance: Callable[[],
         if setting.kind == "cuda":
             torch.cuda.set_device(setting.device)  # or some of torch's threads take the first GPU
         apply_flags(setting)
-        seen = machine.capture(setting.device)
+        environment = machine.capture(setting.device)
         advance()
         _join(part, job.files.meeting, setting)
         lesson = _lesson(job, part, advance)
         told = _lead(pipe, job, lesson) if part.rank == 0 else _follow(job, lesson)
-        return Trained(told, "", seen)
+        return Trained(told, "", environment)
     except BaseException as error:  # whatever a model or an image does fails this training alone
         traceback.print_exc()
         return Trained(None, reason_of(error, setting), {}, is_of_surroundings(error))
@@ -111,10 +111,10 @@ class _Lesson:
 def _lesson(job: TrainingJob, part: Part, advance: Callable[[], None]) -> _Lesson:
     model, asked, recipe = job.cell.model, job.task.asked, job.recipe
     setting = _setting(job, part.rank)
-    seen = of(model, setting, asked)
+    preprocessing = of(model, setting, asked)
     classes = model.num_classes
     dataset, validation = images(job.task, classes, "train"), images(job.task, classes)
-    change = augment(recipe.augmentation, seen)
+    change = augment(recipe.augmentation, preprocessing)
     learned = Images(dataset, change, classes, job.seed)
     wanted = 1 if setting.kind == "cpu" else machine.usable_cores() // part.count
     batch_bytes = recipe.batch_size // part.count * 3 * setting.image_size**2 * 4
@@ -122,11 +122,13 @@ def _lesson(job: TrainingJob, part: Part, advance: Callable[[], None]) -> _Lesso
     training = Training(
         model, recipe, learned, setting.image_size, job.seed, setting.device, workers, part, advance
     )
-    decoded = partial(chunks, validation, [seen.geometry], _CHUNK, 0, machine.usable_cores(), None)
+    decoded = partial(
+        chunks, validation, [preprocessing.geometry], _CHUNK, 0, machine.usable_cores(), None
+    )
     if is_small(asked.dataset) and part.rank == 0:  # the one that evaluates
         decoded = partial(iter, tuple(decoded()))
     label, valid = labels.reader(job.task), labels.valid(job.task)
-    return _Lesson(training, seen, setting, decoded, label, valid)
+    return _Lesson(training, preprocessing, setting, decoded, label, valid)
 
 
 def _lead(pipe: Connection, job: TrainingJob, lesson: _Lesson) -> dict[str, Any]:

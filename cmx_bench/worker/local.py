@@ -287,8 +287,8 @@ def _end_with_parent() -> None:
 def function(target: str) -> Callable[..., Any]:
     """The function `module:name`, imported."""
     module, _, name = target.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return found
+    target_function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return target_function
 
 
 def bound(pipe: Connection, target: str, arguments: tuple[object, ...]) -> None:

@@ -181,7 +181,7 @@ def _obstacle(index: int) -> str:
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:
-        return _why_none([str(one.message) for one in caught])
+        return _why_none([str(warning.message) for warning in caught])
     if index >= count:
         return f"the last GPU of this machine is cuda:{count - 1}; choose it"
     major, minor = torch.cuda.get_device_capability(index)

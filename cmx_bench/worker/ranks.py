@@ -128,7 +128,7 @@ def _follow(pipe: Connection, ranks: Sequence[_Rank], passed: Sequence[int]) -> 
             failures += _hung(list(left.values()), passed)
         if failures:
             until = min(until, time.monotonic() + _LAST_WORDS)
-    return min(failures, key=lambda one: (one.said, one.moment)).trained
+    return min(failures, key=lambda failure: (failure.said, failure.moment)).trained
 
 
 def _said(rank: _Rank) -> Seen | _Ended:

@@ -43,28 +43,29 @@ def print_to(log: Path, heading: str) -> None:
 
 def _outcome(job: Job) -> Outcome:
     cell = job.cell
-    seen: Environment = {}
-    found = Watched({})
+    environment: Environment = {}
+    watched = Watched({})
     built_from: Mapping[str, object] = {}
     reason, lost = "", False
     try:
         apply_flags(cell.setting)
         compiled.share(cell.key)
         # Before a model can break the device.
-        seen = machine.capture(cell.setting.device, cell.setting)
+        environment = machine.capture(cell.setting.device, cell.setting)
         taken = measures.function(cell.measure)(cell.model, cell.setting)
         if cell.setting.compile != "none" and measures.MEASURES[cell.measure].forwards:
             refuse_uncompiled(cell.model)
-        found = taken if isinstance(taken, Watched) else Watched(taken)
+        watched = taken if isinstance(taken, Watched) else Watched(taken)
         built_from = origins(cell.model)
-        seen = machine.capture(cell.setting.device, cell.setting)  # as it was while measuring
+        # As it was while measuring.
+        environment = machine.capture(cell.setting.device, cell.setting)
     except SkipError as lack:
-        return Outcome({}, str(lack), seen, skipped=True)
+        return Outcome({}, str(lack), environment, skipped=True)
     except BaseException as error:  # whatever a model does is a failed record, never a lost run
         traceback.print_exc()
         reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)
-    return Outcome(found.values, reason, seen, found.covariates, found.discarded,
-                   details={**found.details, **built_from}, lost=lost)  # fmt: skip
+    return Outcome(watched.values, reason, environment, watched.covariates, watched.discarded,
+                   details={**watched.details, **built_from}, lost=lost)  # fmt: skip
 
 
 def origins(model: Model) -> Mapping[str, object]:

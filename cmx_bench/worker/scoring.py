@@ -69,11 +69,11 @@ class _Listed:
     def add(self, chunk: Chunk, label: Labels) -> NDArray[np.uint32]:
         """Lists a chunk's images; gives what ties their rows to them."""
         keys = [item.key for item in chunk.items]
-        found = [label(item.key, item.label) for item in chunk.items]
+        labels = [label(item.key, item.label) for item in chunk.items]
         self.keys += keys
-        self.labels += found
+        self.labels += labels
         self.broken |= {keys[place]: why for place, why in chunk.broken.items()}
-        return np.array(list(map(predictions.checksum, keys, found)), np.uint32)
+        return np.array(list(map(predictions.checksum, keys, labels)), np.uint32)
 
 
 def evaluate(
@@ -87,22 +87,22 @@ def evaluate(
     """
     print_to(log, f"evaluating {' '.join(cell.key for cell in cells)}")
     apply_flags(cells[0].setting)
-    seen = machine.capture(cells[0].setting.device, cells[0].setting)
+    environment = machine.capture(cells[0].setting.device, cells[0].setting)
     waiting = {cell.key: cell for cell in cells}
     try:
-        for said in steps(cells, task, folder, seen):
+        for said in steps(cells, task, folder, environment):
             pipe.send(said)
             if isinstance(said, Evaluated):
                 del waiting[said.key]
     except CmxError as error:  # the images are at fault: no model can be evaluated on them
         for key in waiting:
-            outcome = Outcome({}, first_line(error), seen, lost=is_of_surroundings(error))
+            outcome = Outcome({}, first_line(error), environment, lost=is_of_surroundings(error))
             pipe.send(Evaluated(key, outcome))
     # Anything else is a mistake of ours: it ends the process and stands in the log.
 
 
 def steps(
-    cells: Sequence[Cell], task: Evaluation, folder: Path, seen: Environment
+    cells: Sequence[Cell], task: Evaluation, folder: Path, environment: Environment
 ) -> Iterator[_Said]:
     """The evaluation of cells of one setting, chunk by chunk; each cell's outcome as it comes.
 
@@ -119,7 +119,7 @@ def steps(
         try:
             entrants[cell.key] = _enter(cell, task, valid, folder, size)
         except BaseException as error:  # whatever a model does fails its cell, never the others
-            yield _failed(cell, error, seen, len(cells))
+            yield _failed(cell, error, environment, len(cells))
     if not entrants:
         return
     spent, listed = dict.fromkeys(entrants, 0.0), _Listed()
@@ -133,7 +133,7 @@ def steps(
                 raise
             except BaseException as error:
                 del entrants[key]
-                yield _failed(entrant.cell, error, seen, len(cells))
+                yield _failed(entrant.cell, error, environment, len(cells))
             spent[key] += decoding / len(spent) + time.monotonic() - begin
             yield Seen(len(listed.keys), dataset.size)  # a sign of life, however slow the model
     _refuse_other_count(dataset, listed, entrants.values())
@@ -141,7 +141,7 @@ def steps(
     names = dataset.class_names if task.asked.real_labels is None else {}
     _keep(folder, Images(tuple(listed.keys), tuple(listed.labels), names))
     for key, entrant in entrants.items():
-        outcome = _outcome(entrant, task, folder, listed, seen, spent[key])
+        outcome = _outcome(entrant, task, folder, listed, environment, spent[key])
         yield Evaluated(key, replace(outcome, details={"opened": dataset.about, **outcome.details}))
 
 
@@ -175,16 +175,16 @@ def _enter(
     model = cell.model
     if valid and max(valid) >= model.num_classes:
         raise DataError(f"valid_labels has a class {max(valid)}, the model {model.num_classes}")
-    seen = of(model, cell.setting, task.asked)
-    predict, resampling, runtime = predictor(model, cell.setting, seen, valid)
+    preprocessing = of(model, cell.setting, task.asked)
+    predict, resampling, runtime = predictor(model, cell.setting, preprocessing, valid)
     digest = weights.sha256(model)
     # Rows of another preprocessing, other labels or other weights are never continued.
-    told = f"{task.asked!r} {task.path} {seen!r} {digest} {resampling} {valid}"
+    told = f"{task.asked!r} {task.path} {preprocessing!r} {digest} {resampling} {valid}"
     name = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
     target = predictions.path(folder, model.name, cell.setting_key)
     part = disk.within(target.parent, f"{target.stem}.{name}.rows")
     before, real = predictions.resume(part, size), task.asked.real_labels is not None
-    return _Entrant(cell, seen, predict, part, before, digest, resampling, real, runtime)
+    return _Entrant(cell, preprocessing, predict, part, before, digest, resampling, real, runtime)
 
 
 def _chunks(
@@ -232,7 +232,7 @@ def _keep(folder: Path, images: Images) -> None:
 
 
 def _outcome(
-    entrant: _Entrant, task: Evaluation, folder: Path, listed: _Listed, seen: Environment,
+    entrant: _Entrant, task: Evaluation, folder: Path, listed: _Listed, environment: Environment,
     seconds: float,
 ) -> Outcome:  # fmt: skip
     rows = np.fromfile(entrant.part, ROW)
@@ -242,11 +242,11 @@ def _outcome(
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         reason = (f"broken images: {lost[0]} ({why}){more}; mend them, or add "
                   f"--allow-missing {len(lost)}")  # fmt: skip
-        return Outcome({}, reason, seen, elapsed=seconds)
+        return Outcome({}, reason, environment, elapsed=seconds)
     counted = rows["state"] == PREDICTED
     counted &= predictions.labelled(listed.labels)
     if not counted.any():
-        return Outcome({}, "no image has a label to be right about", seen, elapsed=seconds)
+        return Outcome({}, "no image has a label to be right about", environment, elapsed=seconds)
     tops = (1, 5) if (rows["top5"][counted, 4] >= 0).all() else (1,)
     right = {k: predictions.correct(rows, listed.labels, k)[counted] for k in tops}
     target = predictions.path(folder, entrant.cell.model.name, entrant.cell.setting_key)
@@ -254,7 +254,7 @@ def _outcome(
     details = {
         "dataset": task.asked.dataset,
         "images": int(counted.sum()),
-        "correct": {f"top{k}": int(one.sum()) for k, one in right.items()},
+        "correct": {f"top{k}": int(hits.sum()) for k, hits in right.items()},
         "unlabelled": int(len(rows) - len(lost) - counted.sum()),
         "broken": {key: listed.broken.get(key, "cannot be read") for key in lost},
         "preprocessing": asdict(entrant.preprocessing),
@@ -264,13 +264,13 @@ def _outcome(
         **entrant.runtime,
         **origins(entrant.cell.model),
     }
-    values = {f"top{k}": [float(one.mean())] for k, one in right.items()}
-    return Outcome(values, "", seen, elapsed=seconds, details=details)
+    values = {f"top{k}": [float(hits.mean())] for k, hits in right.items()}
+    return Outcome(values, "", environment, elapsed=seconds, details=details)
 
 
-def _failed(cell: Cell, error: BaseException, seen: Environment, together: int) -> Evaluated:
+def _failed(cell: Cell, error: BaseException, environment: Environment, together: int) -> Evaluated:
     """A cell that failed; one for which there was no memory left may do better alone."""
     traceback.print_exception(error)
     reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)
-    outcome = Outcome({}, reason, seen, lost=lost)
+    outcome = Outcome({}, reason, environment, lost=lost)
     return Evaluated(cell.key, outcome, again=together > 1 and out_of_memory(error))

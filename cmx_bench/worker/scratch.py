@@ -34,12 +34,12 @@ def folder() -> Path:
         return Path(os.environ[_GIVEN])
     home = _home()
     _sweep(home)
-    made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
-    while not _kept(made):
-        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
+    new = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
+    while not _kept(new):
+        new = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
     # After multiprocessing's own folder in it, which goes at -100.
-    Finalize(None, shutil.rmtree, [made, True], exitpriority=-200)
-    return made
+    Finalize(None, shutil.rmtree, [new, True], exitpriority=-200)
+    return new
 
 
 def _home() -> Path:
@@ -56,10 +56,10 @@ def _home() -> Path:
                    f"cannot be written; set TMPDIR to a shorter one")  # fmt: skip
 
 
-def _kept(made: Path) -> bool:
+def _kept(new: Path) -> bool:
     """Locks a new folder; another command may have swept it before that."""
     try:
-        return _lock(made) is not None and made.exists()
+        return _lock(new) is not None and new.exists()
     except FileNotFoundError:
         return False
     except OSError:  # no locks are kept there: nobody sweeps there either
