@@ -94,12 +94,12 @@ def _plan_on(opened: RayOpening, request: Request) -> Plan:
     for node in first_of.values():
         with opened.calling(node, kind) as call:
             plans.append(plan_of(_placed(replace(request, device=kind)), call, elsewhere=True))
-    names = environment.hardware([made.machine for made in plans])
+    names = environment.hardware([plan.machine for plan in plans])
     opened.hardware = {(kind, device): name for device, name in zip(first_of, names, strict=True)}
-    made = joining.join(plans, [f"node {node.name}" for node in first_of.values()])
-    _refuse_missing(made, request, nodes)
+    plan = joining.join(plans, [f"node {node.name}" for node in first_of.values()])
+    _refuse_missing(plan, request, nodes)
     of_user = {"project_commit": checkouts.commit_of(Path.cwd())}
-    return replace(made, machine={**made.machine, **of_user})
+    return replace(plan, machine={**plan.machine, **of_user})
 
 
 def _kind(device: str, nodes: Sequence[Node]) -> str:
@@ -122,18 +122,18 @@ def _absolute(option: str) -> str:
     return f"{name}={Path(text).absolute()}" if separator else str(Path(option).absolute())
 
 
-def _refuse_missing(made: Plan, request: Request, nodes: Sequence[Node]) -> None:
+def _refuse_missing(plan: Plan, request: Request, nodes: Sequence[Node]) -> None:
     """Refuses a node that lacks a file or module which those that made the plan have."""
     from cmx_bench.execute import cluster
 
-    named = [Path(model.weights) for model in made.models if model.weights is not None]
+    named = [Path(model.weights) for model in plan.models if model.weights is not None]
     paths = [path for path in named if path.is_absolute()]
-    if (task := made.evaluation) is not None:
+    if (task := plan.evaluation) is not None:
         paths += [] if task.path is None else [task.path]
         paths += [] if task.asked.real_labels is None else [task.base / task.asked.real_labels]
-    targets = [model.target for model in made.models if model.source == "python"]
+    targets = [model.target for model in plan.models if model.source == "python"]
     if request.trusted:
-        targets += made.suite_file.suite.macs.rules.values()
+        targets += plan.suite_file.suite.macs.rules.values()
     modules = sorted({target.partition(":")[0].partition(".")[0] for target in targets})
     asked = [(node, node.agent.missing.remote(paths, modules)) for node in nodes]
     for node, missing in asked:
@@ -142,11 +142,11 @@ def _refuse_missing(made: Plan, request: Request, nodes: Sequence[Node]) -> None
                                        f"it, put it there, too")  # fmt: skip
 
 
-def _resources(opened: RayOpening, made: Plan) -> list[tuple[str, str]]:
+def _resources(opened: RayOpening, plan: Plan) -> list[tuple[str, str]]:
     """The nodes, and how many cells are executed at a time."""
     from cmx_bench.execute.on_ray import places
 
-    kind = made.settings[0].kind
+    kind = plan.settings[0].kind
     nodes = opened.nodes.living()
     rows = [(f"node {node.name}", _has(node)) for node in nodes]
     timed, counted = (len(places(nodes, kind, whole)) for whole in (True, False))

@@ -16,7 +16,7 @@ Format: TypeAlias = Callable[[Sequence[Match], int, bool], str]
 _COLUMNS = ("target", "family", "name", "params", "residual", "macs", "changes", "nearest")
 
 
-def as_table(found: Sequence[Match], width: int, colours: bool) -> str:
+def as_table(designs: Sequence[Match], width: int, colours: bool) -> str:
     """One row a match in at most `width` columns, for people, with or without colours."""
     from cmx_bench.present import terminal  # rich is slow to import
     from cmx_bench.present.content import Column
@@ -32,9 +32,11 @@ def as_table(found: Sequence[Match], width: int, colours: bool) -> str:
         (match.name, units.exact(match.params), units.scaled(match.macs, "", 4),
          ", ".join(map(units.signed_percent, match.residuals.values())), matches.departure(match),
          f"{match.nearest} ({units.signed_percent(match.nearest_residual)})")
-        for match in found
+        for match in designs
     ]  # fmt: skip
-    return terminal.text([_asked(found[0]), terminal.Grid(columns, rows, numbers)], width, colours)
+    return terminal.text(
+        [_asked(designs[0]), terminal.Grid(columns, rows, numbers)], width, colours
+    )
 
 
 def _asked(match: Match) -> str:
@@ -44,24 +46,24 @@ def _asked(match: Match) -> str:
     return f"{target.text}; {sizes}{patches}"
 
 
-def as_csv(found: Sequence[Match], width: int, colours: bool) -> str:
+def as_csv(designs: Sequence[Match], width: int, colours: bool) -> str:
     """One row a match, unrounded; a residual is a share, and two targets are joined by a plus."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    for match in found:
+    for match in designs:
         target = "+".join(map(str, match.target.amounts.values()))
         writer.writerow((target, match.family, match.name, match.params, match.residual,
                          match.macs, matches.departure(match), match.nearest))  # fmt: skip
     return out.getvalue()
 
 
-def as_yaml(found: Sequence[Match], width: int, colours: bool) -> str:
+def as_yaml(designs: Sequence[Match], width: int, colours: bool) -> str:
     """Entries to paste under `models:`, each with a comment that says what it is."""
     import yaml
 
     lines = []
-    for match in found:
+    for match in designs:
         text = yaml.safe_dump(
             matches.entry(match), default_flow_style=True, sort_keys=False, width=float("inf")
         )

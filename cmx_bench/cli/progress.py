@@ -197,14 +197,16 @@ def _times(plan: Plan, job: Job) -> str:
     return f" ({number} of {least})" if number <= least else f" ({number})"
 
 
-def _result(found: Sequence[Record]) -> str:
+def _result(records: Sequence[Record]) -> str:
     """The cell's first metric, estimated from all its processes so far."""
-    metric = METRICS[next(iter(found[-1].values))]
+    metric = METRICS[next(iter(records[-1].values))]
     if metric.noise == "image":
-        images = int(found[-1].details["images"])
-        top1 = units.scaled(found[-1].values[metric.name][0], metric.unit)
+        images = int(records[-1].details["images"])
+        top1 = units.scaled(records[-1].values[metric.name][0], metric.unit)
         return f"{metric.title} {top1} of {units.counted(images, 'image')}"
-    now = stats.estimate([one.values[metric.name] for one in found if one.status == "ok"])
+    now = stats.estimate(
+        [record.values[metric.name] for record in records if record.status == "ok"]
+    )
     spread = now.relative_half_width if now.n > 2 else None  # two give no useful interval
     digits = units.digits_for(now.value, spread and spread * now.value)
     text = units.scaled(now.value, metric.unit, 4 if metric.exact else digits)

@@ -127,19 +127,19 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
         )
         for device in devices
     ]
-    made: Plan = joining.join(plans, devices)
-    if why := made.machine.get("unused_gpu"):
+    plan: Plan = joining.join(plans, devices)
+    if why := plan.machine.get("unused_gpu"):
         note(f"a GPU is there and not used: {why}")
-    for split, about in made.opened.items():
+    for split, about in plan.opened.items():
         note(f"{asked.accuracy.dataset}, {split}: {about}")
-    for model in made.models if evaluation.asked.train is not None else ():
+    for model in plan.models if evaluation.asked.train is not None else ():
         if model.weights is not None:
             note(f"{model.name} comes with weights: it is evaluated, and not trained")
-    for caution in made.cautions:
+    for caution in plan.cautions:
         note(caution, beware=True)
-    for trouble in made.troubles:
+    for trouble in plan.troubles:
         note(f"{trouble}; its cells fail, the others are measured")
-    return on_several(made, places) if len(places) > 1 else made
+    return on_several(plan, places) if len(places) > 1 else plan
 
 
 def _one_of_each_kind(places: Sequence[Place]) -> list[str]:

@@ -272,9 +272,9 @@ def verify(path: Verifiable) -> None:
     """Recompute every number shown from the raw samples, and name each that differs."""
     from cmx_bench.report import verify as verifying
 
-    found = verifying.verify(path)
-    say(*verifying.lines(found))
-    raise typer.Exit(REGRESSION if found.differences else OK)
+    verification = verifying.verify(path)
+    say(*verifying.lines(verification))
+    raise typer.Exit(REGRESSION if verification.differences else OK)
 
 
 def cite(path: Rendered) -> None:

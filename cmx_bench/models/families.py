@@ -41,5 +41,5 @@ def kernel_size(model: nn.Module) -> int | None:
 
 def activation(model: nn.Module) -> str | None:
     """The activation function that the model has most modules of, if it has any."""
-    found = Counter(_ACTIVATIONS[type(m)] for m in model.modules() if type(m) in _ACTIVATIONS)
-    return found.most_common(1)[0][0] if found else None
+    counts = Counter(_ACTIVATIONS[type(m)] for m in model.modules() if type(m) in _ACTIVATIONS)
+    return counts.most_common(1)[0][0] if counts else None

@@ -47,7 +47,7 @@ def module_of(name: str) -> ModuleType:
     """
     here = Path.cwd()
     first = LAST not in os.environ
-    finders = [one for one in sys.meta_path if not isinstance(one, _WorkingFolder)]
+    finders = [finder for finder in sys.meta_path if not isinstance(finder, _WorkingFolder)]
     before = [_WorkingFolder(here, True)] if first else []
     sys.meta_path[:] = [*before, *finders, _WorkingFolder(here, False)]
     module = importlib.import_module(name)
@@ -119,8 +119,10 @@ def origin(target: str) -> Origin:
     if not file.is_file():
         return {}
     files = sorted(_of_package(name, root) if _is_installed(root) else _imported(name, root))
-    digests = [hashlib.sha256(one.read_bytes()).hexdigest() for one in files]
-    lines = [f"{one} {path.relative_to(root)}" for one, path in zip(digests, files, strict=True)]
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    lines = [
+        f"{digest} {path.relative_to(root)}" for digest, path in zip(digests, files, strict=True)
+    ]
     whole = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     beside = Path.cwd() if file.is_relative_to(Path.cwd()) else root.parent
     return {
@@ -159,14 +161,14 @@ def _of_package(name: str, root: Path) -> set[Path]:
 def _imported(name: str, root: Path) -> set[Path]:
     """The files below `root` of a module, of what its text imports, and of what that imports; with
     the settings that they name."""
-    found: set[Path] = set()
+    kept: set[Path] = set()
     left = dict(_files(_with_parents(name), root))
     while left:
         module, file = left.popitem()
-        if file not in found and not _is_needed(module.partition(".")[0]):
-            found |= {file, *_settings(file, root)}
+        if file not in kept and not _is_needed(module.partition(".")[0]):
+            kept |= {file, *_settings(file, root)}
             left |= _files(_names(module, file), root)
-    return found
+    return kept
 
 
 def _names(module: str, file: Path) -> Iterator[str]:

@@ -44,9 +44,9 @@ def _wrapped(module: nn.Module) -> str:
 
 def _outside(module: nn.Module) -> str:
     """Weights that a checkpoint would hold and that are neither parameters nor buffers."""
-    seen = {id(tensor) for tensor in chain(module.parameters(), module.buffers())}
+    known = {id(tensor) for tensor in chain(module.parameters(), module.buffers())}
     for name, value in module.state_dict(keep_vars=True).items():
-        if isinstance(value, Tensor) and (id(value) in seen or value.dim() == 0):
+        if isinstance(value, Tensor) and (id(value) in known or value.dim() == 0):
             continue
         if any(isinstance(leaf, Tensor | torch.ScriptObject) for leaf in tree_leaves(value)):
             return (f"{name} is neither a parameter nor a buffer, as where weights are quantised "
@@ -58,9 +58,11 @@ def _packed(module: nn.Module) -> str:
     """Layers whose only matrices are of small integers."""
     for name, part in module.named_modules():
         own = [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]
-        matrices = {key: one for key, one in own if one.dim() > 1 and one.dtype in _PACKED}
-        floats = any(one.dim() > 1 and one.is_floating_point() and isinstance(one, nn.Parameter)
-                     for _, one in own)  # fmt: skip
+        matrices = {key: value for key, value in own if value.dim() > 1 and value.dtype in _PACKED}
+        floats = any(
+            value.dim() > 1 and value.is_floating_point() and isinstance(value, nn.Parameter)
+            for _, value in own
+        )
         if matrices and not floats:
             key, matrix = next(iter(matrices.items()))
             kind = str(matrix.dtype).removeprefix("torch.")
@@ -74,9 +76,11 @@ def _frozen(module: nn.Module) -> str:
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule) and hasattr(part, "inlined_graph"):
             graph: Any = part.inlined_graph
-            constants = [one for one in graph.findAllNodes("prim::Constant")
-                         if one.hasAttribute("value") and one.kindOf("value") == "t"]  # fmt: skip
-            if any(one.t("value").numel() > 1 for one in constants) or "quantized::" in str(graph):
+            constants = [node for node in graph.findAllNodes("prim::Constant")
+                         if node.hasAttribute("value") and node.kindOf("value") == "t"]  # fmt: skip
+            if any(node.t("value").numel() > 1 for node in constants) or "quantized::" in str(
+                graph
+            ):
                 return (f"{_called(name)} is a TorchScript module with weights inside its code; "
                         f"return the module that it was made of")  # fmt: skip
     return ""

@@ -148,7 +148,7 @@ def _evaluated(
 
 
 def estimates(
-    cells: Sequence[Cell], found: Mapping[tuple[str, int], Cost], machine: Environment,
+    cells: Sequence[Cell], costs: Mapping[tuple[str, int], Cost], machine: Environment,
     replicates: int, evaluation: Evaluation | None, opened: Opened, core_rate: float = CPU_RATE,
 ) -> dict[str, float]:  # fmt: skip
     """The seconds of one execution of each cell, by its key.
@@ -160,12 +160,12 @@ def estimates(
         core_rate: multiply-accumulates a second of one core.
     """
     models = {cell.model.name: cell.model for cell in cells if MEASURES[cell.measure].together}
-    seen = _evaluated(evaluation, models, opened)
+    evaluated = _evaluated(evaluation, models, opened)
 
     def seconds(cell: Cell) -> float:
-        cost = found[cell.model.name, cell.setting.image_size]
+        cost = costs[cell.model.name, cell.setting.image_size]
         if MEASURES[cell.measure].together and evaluation is not None:
-            return _of_evaluation(cell, cost, machine, evaluation, seen, core_rate)
+            return _of_evaluation(cell, cost, machine, evaluation, evaluated, core_rate)
         return _of_process(cell, cost, machine, replicates, core_rate)
 
     return {cell.key: seconds(cell) for cell in cells}
@@ -218,25 +218,29 @@ def _pass(cost: Cost, setting: Setting, images: int, cpu_rate: float) -> float:
 
 
 def _of_evaluation(
-    cell: Cell, cost: Cost, machine: Environment, evaluation: Evaluation, seen: _Evaluated,
+    cell: Cell, cost: Cost, machine: Environment, evaluation: Evaluation, evaluated: _Evaluated,
     core_rate: float,
 ) -> float:  # fmt: skip
     """Of one model, trained before where that is asked: its part of the time of all."""
     setting, cores = cell.setting, int(machine["cores"])
     info, recipe = MEASURES[cell.measure], evaluation.asked.train
     rate = (setting.threads or int(machine["threads"])) * core_rate
-    batches = seen.images / setting.batch_size
+    batches = evaluated.images / setting.batch_size
     one_pass = _pass(cost, setting, setting.batch_size, rate)
     # All models of a setting share the images that are read for it.
-    evaluating = batches * one_pass + seen.images * seen.seconds / cores / seen.models
+    evaluating = (
+        batches * one_pass + evaluated.images * evaluated.seconds / cores / evaluated.models
+    )
     exporting = 0.0 if setting.runtime == "torch" else _EXPORT_SECONDS
     seconds = info.seconds + cost.params * _SECONDS_A_PARAMETER + exporting + evaluating
     if recipe is None or not evaluation.trains(cell.model):
         return seconds
-    beside = at_once(machine, seen.trained, evaluation.processes)
+    beside = at_once(machine, evaluated.trained, evaluation.processes)
     used = cores / beside
     step = _TRAINING_PASSES * _pass(cost, setting, recipe.batch_size, used * core_rate)
-    an_epoch = seen.learned / recipe.batch_size * step + seen.learned * seen.seconds / used
+    an_epoch = (
+        evaluated.learned / recipe.batch_size * step + evaluated.learned * evaluated.seconds / used
+    )
     an_epoch += batches * _pass(cost, setting, setting.batch_size, used * core_rate)
-    turns = math.ceil(seen.trained / beside) / seen.trained
+    turns = math.ceil(evaluated.trained / beside) / evaluated.trained
     return len(evaluation.seeds) * (seconds + turns * recipe.epochs * an_epoch)

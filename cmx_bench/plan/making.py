@@ -52,17 +52,17 @@ def make_plan(  # noqa: PLR0913, PLR0917
         PlanError: there is no such device, or nothing to measure.
         SuiteError: the suite asks for what cannot be done.
     """
-    seen = capture(resolve_device(device))
+    machine = capture(resolve_device(device))
     # Of the run, not of each process: cmx-bench's own commit, and that of the user's checkout.
-    seen |= {"git_commit": git_commit(), "project_commit": checkouts.commit_of(Path.cwd())}
-    seen |= {"bf16": bf16_of_cpu(), **runtimes.versions()}
+    machine |= {"git_commit": git_commit(), "project_commit": checkouts.commit_of(Path.cwd())}
+    machine |= {"bf16": bf16_of_cpu(), **runtimes.versions()}
     if device == "auto" and (why := unused_gpu()):
-        seen |= {"unused_gpu": why}
+        machine |= {"unused_gpu": why}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about operators that models use
         rate = estimates.core_rate()
         return make(
-            suite_file, seen, only, allow_import, evaluation, given, rate, tried, replicate
+            suite_file, machine, only, allow_import, evaluation, given, rate, tried, replicate
         )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def make(  # noqa: PLR0913, PLR0917
         evaluation,
         skipped,
         {split: dataset.about for split, dataset in opened.items()},
-        tuple(dict.fromkeys(one.trouble for one in found.values() if one.trouble)),
+        tuple(dict.fromkeys(cost.trouble for cost in found.values() if cost.trouble)),
         {name: cost.origin for (name, _), cost in found.items() if cost.origin},
         replicate,
         cautions=impossible.cautions(
@@ -171,12 +171,12 @@ def _cost(suite_file: SuiteFile, index: int, model: Model, image_size: int, batc
 
 
 def _setting(
-    entry: CpuSetting | CudaSetting, machine: Environment, found: Mapping[tuple[str, int], Cost]
+    entry: CpuSetting | CudaSetting, machine: Environment, costs: Mapping[tuple[str, int], Cost]
 ) -> Setting:
     batch = entry.batch_size
     if batch == "auto":
         threads = getattr(entry, "threads", None) or machine["threads"]
-        heaviest = max(one.macs for (_, size), one in found.items() if size == entry.image_size)
+        heaviest = max(cost.macs for (_, size), cost in costs.items() if size == entry.image_size)
         batch = estimates.auto_batch(heaviest, threads)
     rest = entry.model_dump(exclude={"batch_size"})
     return Setting(device=str(machine["device"]), batch_size=batch, **rest)

@@ -72,7 +72,7 @@ def models(
         raise PlanError(
             f"--weights: no file is called like a model of the suite, such as {placed[0][1].name}"
         )
-    return sorted(placed, key=lambda one: one[0])
+    return sorted(placed, key=lambda pair: pair[0])
 
 
 def _counted_by(suite_file: SuiteFile, allow_import: bool) -> Mapping[str, str]:

@@ -111,14 +111,14 @@ def parse(check: str, models: Collection[str]) -> Condition:
         CheckError: it is none, or names a metric or a model that is not known.
     """
     reader = _Reader(tuple(_tokens(check, models)))
-    found = _joined(reader)
+    expression = _joined(reader)
     end = reader.next
     if end.kind != "end":
         raise CheckError(end.at, f"expected 'and', 'or' or the end, got {end.shown}")
-    if not isinstance(found, Condition):
-        raise CheckError(0, f"{_shown(found)} is a number; expected a comparison such as "
-                         f"{_shown(found)} > 1")  # fmt: skip
-    return found
+    if not isinstance(expression, Condition):
+        raise CheckError(0, f"{_shown(expression)} is a number; expected a comparison such as "
+                         f"{_shown(expression)} > 1")  # fmt: skip
+    return expression
 
 
 def words(quantity: Quantity) -> str:

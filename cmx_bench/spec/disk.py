@@ -161,7 +161,7 @@ def json_of(value: object, indent: int | None = None) -> str:
         ValueError: a number is not finite.
     """
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=indent)
-    return _SURROGATES.sub(lambda found: json.dumps(escaped(found[0]))[1:-1], text) + "\n"
+    return _SURROGATES.sub(lambda match: json.dumps(escaped(match[0]))[1:-1], text) + "\n"
 
 
 @contextmanager

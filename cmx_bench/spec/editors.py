@@ -41,11 +41,11 @@ class _Plain(GenerateJsonSchema):
         return False
 
     def default_schema(self, schema: WithDefaultSchema) -> dict[str, Any]:
-        made = super().default_schema(schema)
-        given = made.get("default")
-        if given is None or (made.get("type") == "string" and not isinstance(given, str)):
-            made.pop("default", None)
-        return made
+        written = super().default_schema(schema)
+        given = written.get("default")
+        if given is None or (written.get("type") == "string" and not isinstance(given, str)):
+            written.pop("default", None)
+        return written
 
 
 def json_schema(model: type[Strict]) -> str:
@@ -74,9 +74,12 @@ def _sweep(parts: dict[str, Any]) -> None:
 
 def _or_several(value: dict[str, Any]) -> dict[str, Any]:
     """A value, or a list of such values."""
-    one = {key: part for key, part in value.items() if key != "default"}
+    without_default = {key: part for key, part in value.items() if key != "default"}
     default = {"default": value["default"]} if "default" in value else {}
-    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}], **default}
+    return {
+        "anyOf": [without_default, {"type": "array", "items": without_default, "minItems": 1}],
+        **default,
+    }
 
 
 def without_header(text: str) -> str:

@@ -132,13 +132,13 @@ _EXPECTED = {
 
 def _explain(source: Document, error: ValidationError) -> SuiteError:
     """The first problem that pydantic found, in a user's words and at its place in the file."""
-    found = error.errors(include_url=False)
+    errors = error.errors(include_url=False)
     # A mistyped key is also a missing one: name the word that is there.
-    first = next((one for one in found if one["type"] == "unknown_key"), found[0])
+    first = next((each for each in errors if each["type"] == "unknown_key"), errors[0])
     # A number or the word auto: of a wrong word, the words that would do are more help.
-    others = [one for one in found if one["loc"][:-1] == first["loc"][:-1]]
+    others = [each for each in errors if each["loc"][:-1] == first["loc"][:-1]]
     if first["type"] == "int_type" and isinstance(first["input"], str):
-        first = next((one for one in others if one["type"] == "literal_error"), first)
+        first = next((each for each in others if each["type"] == "literal_error"), first)
     location = _within(source, first["loc"])
     problem, context = first["type"], first.get("ctx", {})
     keys = [part for part in location if isinstance(part, str)]
@@ -154,7 +154,7 @@ def _explain(source: Document, error: ValidationError) -> SuiteError:
     got = first["input"]
     if problem == "literal_error":
         expected = str(context["expected"])
-        if any(one["type"] == "int_type" for one in others):
+        if any(each["type"] == "int_type" for each in others):
             expected += " or a whole number"
         words = re.findall(r"'(.*?)'", expected)
         hint = nearest(got, words) if isinstance(got, str) else ""

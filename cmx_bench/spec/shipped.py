@@ -19,5 +19,5 @@ def _named(pattern: str) -> dict[str, Path]:
     """In the wheel they lie in the package, in a checkout beside it."""
     here = Path(__file__).resolve().parent.parent
     folders = (here / "suites", here.parent / "suites")
-    found = {path.stem: path for folder in folders for path in folder.glob(pattern)}
-    return dict(sorted(found.items()))
+    paths = {path.stem: path for folder in folders for path in folder.glob(pattern)}
+    return dict(sorted(paths.items()))

@@ -155,7 +155,9 @@ class Suite(Strict):
     @property
     def size(self) -> int:
         """How many models it has, with one for each family of a match."""
-        return sum(len(one.families) if isinstance(one, MatchEntry) else 1 for one in self.models)
+        return sum(
+            len(entry.families) if isinstance(entry, MatchEntry) else 1 for entry in self.models
+        )
 
     @property
     def named(self) -> list[str]:
@@ -169,8 +171,8 @@ class Suite(Strict):
         Claims are judged from what was measured, and a budget says only how much of it there is: a
         new one must not measure all anew.
         """
-        told = self.model_dump(mode="json", exclude={"claims", "budget"}, exclude_defaults=True)
-        text = json.dumps(told, sort_keys=True)
+        content = self.model_dump(mode="json", exclude={"claims", "budget"}, exclude_defaults=True)
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
