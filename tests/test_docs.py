@@ -41,8 +41,15 @@ def test_the_swept_suite_has_the_names_that_are_told(write_suite: Callable[[str]
     assert all(f"`{name}`" in TEXTS["suites.md"] for name in ("small-k3-p7", "cpu-b8"))
 
 
+def test_settings_of_runtimes_load(write_suite: Callable[[str], Path]) -> None:
+    shown, _ = yaml_in("measuring.md")
+    loaded = suite.load(str(write_suite("name: a\nmodels: [resnet50]\n" + shown))).suite
+    names = ["torch", "aotinductor", "onnxruntime", "openvino", "frozen"]
+    assert [setting.name for setting in loaded.settings.cpu] == names
+
+
 def test_the_keys_of_accuracy_are_those_there_are(write_suite: Callable[[str], Path]) -> None:
-    (shown,) = yaml_in("measuring.md")
+    _, shown = yaml_in("measuring.md")
     text = "name: a\nmodels: [resnet50]\nsettings: {cpu: [{name: cpu}]}\n" + shown
     loaded = suite.load(str(write_suite(text))).suite
     taught = {"train", "seeds"}  # in training.md

@@ -46,9 +46,12 @@ def test_parts_of_a_suite_are_merged(cmx: Cli, write_suite: Callable[[str], Path
     code, out, err = cmx("merge", "mixer", "net", "--out", "whole")
     assert (code, out.splitlines()[-1], err) == (0, "whole/report.html", "")
     assert "Small ConvMixer" in out and cmx("verify", "whole")[0] == 0
-    code, out, err = cmx("merge", "mixer", "net", "--out", "whole")
+    before = Path("whole/records.jsonl").read_bytes()
+    assert cmx("merge", "mixer", "net", "--out", "whole")[0] == 0  # an earlier merge of the same
+    assert Path("whole/records.jsonl").read_bytes() == before
+    code, out, err = cmx("merge", "mixer", "net", "--out", "net")
     assert (code, out) == (2, "")
-    assert err == "cmx-bench: whole: holds files already; give another --out\n"
+    assert err == "cmx-bench: net: holds files already; give another --out\n"
 
 
 def test_disturbed_values_are_told_last(cmx: Cli, disturbed: Path, another: Path) -> None:

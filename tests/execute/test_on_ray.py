@@ -1,4 +1,4 @@
-"""Runs on a real Ray cluster: four nodes, which are processes of this machine."""
+"""Runs on a real Ray cluster: four nodes, which are processes of this machine. See tox.ini."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from typing import Any
 
 import psutil
 import pytest
-import ray
-from ray.cluster_utils import Cluster
 
 import cmx_bench
 from cmx_bench.cell import Cell, Model, Setting
@@ -34,6 +32,10 @@ from cmx_bench.worker.job import Job, Outcome, Round
 from cmx_bench.worker.targets import Target
 
 from ..conftest import Cli, interruptible
+
+# Minutes on two cores: `tox run -e ray` has the extra.
+ray = pytest.importorskip("ray")
+Cluster = pytest.importorskip("ray.cluster_utils").Cluster
 
 SUITE = """\
 name: spread
@@ -65,7 +67,7 @@ def user_model(name: str, target: str) -> Model:
 
 
 @pytest.fixture(scope="module")
-def three() -> Iterator[Cluster]:
+def three() -> Iterator[Any]:
     """Three nodes, one of which lacks what the variable names."""
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     nodes = Cluster(initialize_head=True, head_node_args={**_NODE, "node_name": "a"})
@@ -100,7 +102,7 @@ def below(nodes: Sequence[Any]) -> list[psutil.Process]:
     return found
 
 
-def ended(three: Cluster, command: Sequence[str], when: str, number: int) -> tuple[int, str]:
+def ended(three: Any, command: Sequence[str], when: str, number: int) -> tuple[int, str]:
     """The exit code and last words of a command that gets a signal at its first line on `when`;
     nothing that it began is left on the nodes."""
     driver = interruptible([sys.executable, "-m", "cmx_bench", *command])
@@ -117,7 +119,7 @@ def ended(three: Cluster, command: Sequence[str], when: str, number: int) -> tup
     return driver.wait(), words
 
 
-def test_a_run_on_a_cluster_is_that_of_this_machine(three: Cluster, cmx: Cli) -> None:
+def test_a_run_on_a_cluster_is_that_of_this_machine(three: Any, cmx: Cli) -> None:
     """Counts, predictions and weights bit by bit, and the environment of every record; though its
     command is ended, and killed, and given again."""
     Path("suite.yaml").write_text(SUITE)
@@ -162,7 +164,7 @@ class DyingAgent(Agent):
 
 @pytest.mark.parametrize(("whom", "where"), [("node", ("b", "d")), ("agent", ("d",))])
 def test_what_was_lost_is_executed_once_more(
-    three: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whom: str,
+    three: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whom: str,
     where: Sequence[str],
 ) -> None:  # fmt: skip
     """Elsewhere where the node is gone, and by a new agent where there is one device alone."""
@@ -222,7 +224,7 @@ def test_what_listens_there_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> No
     [("cuda", "--device cuda: no node of the cluster has a GPU"),
      ("cuda:1", "--device cuda:1: Ray gives each cell a device of its own")],
 )  # fmt: skip
-def test_a_cluster_without_the_device(three: Cluster, cmx: Cli, device: str, expected: str) -> None:
+def test_a_cluster_without_the_device(three: Any, cmx: Cli, device: str, expected: str) -> None:
     Path("suite.yaml").write_text(SUITE)
     code, _, err = cmx("run", "suite.yaml", "--executor", "ray", "--address", three.address,
                        "--device", device)  # fmt: skip
@@ -238,9 +240,7 @@ class PartialAgent(Agent):
         return [lacking] if lacking else super().missing([], modules)
 
 
-def test_a_node_that_lacks_images(
-    three: Cluster, cmx: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_node_that_lacks_images(three: Any, cmx: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("suite.yaml").write_text(SUITE)
     monkeypatch.setattr(cluster, "Nodes", partial(Nodes, agent=PartialAgent))
     code, _, err = cmx("run", "suite.yaml", "--executor", "ray", "--address", three.address)
@@ -267,7 +267,7 @@ class OtherAgent(Agent):
 
 
 def test_each_kind_of_device_has_its_settings(
-    three: Cluster, cmx: Cli, monkeypatch: pytest.MonkeyPatch
+    three: Any, cmx: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("suite.yaml").write_text(SUITE)
     monkeypatch.setattr(cluster, "Nodes", partial(Nodes, agent=OtherAgent))
@@ -287,7 +287,7 @@ def test_a_slot_takes_the_jobs_of_its_hardware(tmp_path: Path) -> None:
     assert [slot.takes(each) for each in jobs] == [True, True, False, False]
 
 
-def test_a_node_with_another_version(three: Cluster, tmp_path: Path) -> None:
+def test_a_node_with_another_version(three: Any, tmp_path: Path) -> None:
     """A whole copy of this package, called older, is what its Python finds."""
     home = Path(cmx_bench.__file__).parent
     copy = shutil.copytree(home, tmp_path / "cmx_bench", ignore=shutil.ignore_patterns("__py*"))
@@ -349,7 +349,7 @@ class ExclusiveAgent(Agent):
         return outcome, b""
 
 
-def test_each_gpu_has_one_job_at_a_time(three: Cluster, tmp_path: Path) -> None:
+def test_each_gpu_has_one_job_at_a_time(three: Any, tmp_path: Path) -> None:
     """GPUs that the node only claims to have: two of them, and three cores."""
     node = three.add_node(**(_NODE | {"num_cpus": 3}), node_name="gpus", num_gpus=2)
     jobs = [job(tmp_path, user_model(name, "a:b"), setting=GPU) for name in "mnopq"]

@@ -52,7 +52,7 @@ SUITES = {
     "cells": (
         "cpu: [{name: cpu, batch_size: 2, image_size: 56}]\n",
         "cpu:\n" + "".join(f"    - {{name: c{n}, batch_size: {n + 1}}}\n" for n in range(1000))
-        + f"claims: &c []\nmodels: [{', '.join(f'm{n}' for n in range(51))}]\n",
+        + f"claims: &c []\nmodels: [{', '.join(f'm{n}' for n in range(101))}]\n",
     ),
 }  # fmt: skip
 

@@ -42,7 +42,7 @@ RUN = Run(
     machine=ENVIRONMENT, environments={"e": ENVIRONMENT}, claims=(Claim("small", "params(a) < 1"),),
     budget=40.5, cut_off={f"a/throughput/{SETTING.key}": 2},
     neighbours=Neighbours(5.5, 4, 2, 1.5, 0.25), parts=("run s.yaml --only a",),
-    added=("resnet18",), machines={"Chip 2": ENVIRONMENT},
+    added=("resnet18",), replicate=0, machines={"Chip 2": ENVIRONMENT},
 )  # fmt: skip
 TIMED = Record(
     RUN.cells[0], "a", "throughput", SETTING.key, 0, "ok", {"throughput": [9.5, 10, 10.5]}, "", "e",
@@ -100,7 +100,7 @@ PLACES: list[tuple[Where, Any]] = [
 MIXED = re.compile(r"models\.\d\.(args|matched)\.|(machine|machines\.Chip 2|environments\.e)\.")
 NULLABLE = re.compile(
     r"models\.\d\.(weights|patch_size|kernel_size|activation)|settings\.0\.threads"
-    r"|precision|budget|neighbours"
+    r"|precision|budget|neighbours|replicate"
     r"|(machine|machines\.Chip 2|environments\.e)\.\w+"
     r"|accuracy\.(real_labels|valid_labels|train|path|train\.about)"
     r"|details\.(weights|preprocessing\.geometry\.fill)"
