@@ -31,11 +31,14 @@ def done(tasks: Sequence[Callable[[], _Result]]) -> Iterator[_Result]:
     # The processes inherit it: Ctrl-C is for the one that began them, which ends them.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        results = pool.map(_call, tasks)
+        futures = [pool.submit(_call, task) for task in tasks]
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
-        yield from results
+        # Not `map`, which cancels each by itself when it is closed: where the processes are ended
+        # then, CPython's own thread finds cancelled ones among those that it lost, and prints that.
+        for future in futures:
+            yield future.result()
     except BrokenProcessPool as error:
         raise CmxError(
             "a process that renders was killed (out of memory?); the same command goes on"
