@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError
-from cmx_bench.execute import learners, on_device, rounds, sharing, slots
+from cmx_bench.execute import interpreters, learners, on_device, rounds, sharing, slots
 from cmx_bench.execute.on_device import Answer, Close, Evaluate, Execute, Open, Order
 from cmx_bench.execute.slots import Heard, Opening, Slot, SlotLostError
 from cmx_bench.measures import compiled
@@ -28,7 +28,6 @@ from cmx_bench.worker.local import LostError
 
 # Not by -m: it would unpickle orders of other classes than those of its own module, `__main__`.
 _PROGRAM = f"import sys, {on_device.__name__} as it; it.main(*sys.argv[1:])"
-_GOODBYE_SECONDS = 20.0  # what is still loading torch ends when it has
 
 
 @contextmanager
@@ -171,7 +170,7 @@ class _Beside:
         self._pool.shutdown()  # its thread waits for nothing, or for a process that was killed
         if self._process is not None and self._pipe is not None:
             self._pipe.close()
-            _wait(self._process)
+            interpreters.await_end(self._process)
 
     def _begin(self, log: Path) -> None:
         if self._pipe is not None:
@@ -219,11 +218,3 @@ class _Beside:
 
 def _nobody(_: Heard) -> None:
     """Hears what only evaluations tell."""
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(_GOODBYE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -27,7 +27,7 @@ from cmx_bench.worker.targets import Target
 
 _MODULE = "cmx_bench.worker.server"
 NO_VARIABLES: Mapping[str, str] = {}
-_GOODBYE_SECONDS = 20.0  # a server that is still loading torch ends when it has
+_GOODBYE_SECONDS = 20.0  # what is still loading torch ends when it has
 # What fails in a moment where it will not do; loading torch takes six seconds.
 _NEEDS = (
     f"import cmx_bench, {_MODULE}, cmx_bench.worker.job, importlib.metadata as installed\n"
@@ -88,16 +88,17 @@ def opened(
             raise
         finally:
             ours.close()
-            _wait(server)
+            await_end(server)
 
 
-def _wait(server: subprocess.Popen[bytes]) -> None:
-    """A server ends when its orders do; one that hangs in an import is ended."""
+def await_end(process: subprocess.Popen[bytes]) -> None:
+    """Waits for a process that ends when nobody orders anything any more; one that hangs in an
+    import is ended."""
     try:
-        server.wait(_GOODBYE_SECONDS)
+        process.wait(_GOODBYE_SECONDS)
     except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+        process.kill()
+        process.wait()
 
 
 def await_ready(server: Server) -> None:
