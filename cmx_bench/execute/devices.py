@@ -178,8 +178,7 @@ class _Beside:
         self._log = log
         ours, theirs = Pipe()
         cores = ",".join(map(str, self._place.cores))
-        variables = {"PYTHONPATH": os.pathsep.join(lookup.import_path()), "PYTHONSAFEPATH": "1",
-                     **scratch.variables()}  # fmt: skip
+        variables = {**lookup.variables(lookup.import_path()), **scratch.variables()}
         with theirs, disk.writing(log), disk.appending(log) as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), cores],

@@ -190,8 +190,7 @@ def _interpreter(path: Path) -> tuple[Path, dict[str, str]]:
     else:
         python = Path(program).absolute()  # not resolved: a virtual environment's python is a link
         folders = ours if python == this else given
-    paths = os.pathsep.join(filter(None, folders))
-    return python, os.environ | {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1"}
+    return python, {**os.environ, **lookup.variables(folders)}
 
 
 @contextmanager

@@ -250,9 +250,10 @@ def _servers_last_words() -> str:
 def _of_this_process() -> Mapping[str, str]:
     """Lets a server that starts meanwhile find modules where this process finds them."""
     return {
-        "PYTHONPATH": os.pathsep.join(lookup.import_path()), "PYTHONSAFEPATH": "1",
-        _STARTED_BY: str(os.getpid()), **scratch.variables(),
-    }  # fmt: skip
+        **lookup.variables(lookup.import_path()),
+        _STARTED_BY: str(os.getpid()),
+        **scratch.variables(),
+    }
 
 
 @contextmanager

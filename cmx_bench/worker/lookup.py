@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import cmx_bench
@@ -21,3 +22,9 @@ def import_path() -> list[str]:
     kept = {path.resolve() for path in (*given, Path(cmx_bench.__file__).parent.parent)}
     folders = [(folder, Path(folder).resolve()) for folder in sys.path if folder]
     return [folder for folder, path in folders if path != here or path in kept]
+
+
+def variables(folders: Iterable[str]) -> Mapping[str, str]:
+    """The environment of an interpreter that finds modules in these folders, and not where it is
+    started."""
+    return {"PYTHONPATH": os.pathsep.join(filter(None, folders)), "PYTHONSAFEPATH": "1"}
