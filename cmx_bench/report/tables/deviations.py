@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
+from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.results.nouns import Report
@@ -40,14 +41,13 @@ _SHARE = (
 
 
 def _rows(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
+    peak = max(_peaks(report, setting), default=None)
     for model in report.run.models:
-        found = [
-            result.details["runtime"]
-            for (name, key, _), result in report.results.items()
-            if (name, key) == (model.name, setting.key) and "runtime" in result.details
-        ]
-        if found:
-            worst = max(found, key=lambda deviation: deviation["difference"])
+        results = (report.results.get((model.name, setting.key, metric)) for metric in METRICS)
+        details = [result.details for result in results if result is not None]
+        compared = [known["runtime"] for known in details if "runtime" in known]
+        if compared:
+            worst = max(compared, key=lambda deviation: deviation["difference"])
             options = ", ".join(f"{name} {value}" for name, value in worst["options"].items())
             yield (
                 model,
@@ -55,7 +55,7 @@ def _rows(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
                 Entry(worst["version"], title=options),
                 _number(worst["difference"]),
                 _number(worst["tolerance"]),
-                _share(report, model.name, setting),
+                _share(report, model.name, setting, peak),
             )
 
 
@@ -63,10 +63,9 @@ def _number(value: float) -> Entry:
     return Entry(f"{value:.2g}", sort=value)
 
 
-def _share(report: Report, model: str, setting: Setting) -> Entry | None:
+def _share(report: Report, model: str, setting: Setting, peak: float | None) -> Entry | None:
     throughput = report.results.get((model, setting.key, "throughput"))
     macs = report.results.get((model, f"r{setting.image_size}", "macs"))
-    peak = max(_peaks(report, setting), default=None)
     if throughput is None or throughput.value is None or peak is None:
         return None
     if macs is None or macs.value is None:
