@@ -11,8 +11,8 @@ from typing import TypeAlias
 from cmx_bench.present import drawing, latex, markdown
 from cmx_bench.present.content import Fact, Findings, Site, Table
 from cmx_bench.present.drawing import Drawing
-from cmx_bench.report import exports, headline
-from cmx_bench.report.figures import Plots, plots
+from cmx_bench.report import exports, figures, headline
+from cmx_bench.report.figures import Plots
 from cmx_bench.report.findings import findings
 from cmx_bench.report.findings.contrasts import contrasts
 from cmx_bench.report.tables import tables
@@ -22,7 +22,6 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
 
 Subject: TypeAlias = Report | Comparison
-_NO_PLOTS = Plots((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Content:
 
     The `status` is one line on where and how far the run came; `warnings` are always seen, the
     `origins` of the numbers on demand. Above the figures stands the first of the `first` tables,
-    Table 1 of each setting, below them the `rest`.
+    Table 1 of each setting, below them the `rest`. The figures themselves are `plots_of`.
     """
 
     title: str
@@ -41,7 +40,6 @@ class Content:
     rest: Sequence[Table]
     status: Fact | None = None
     origins: Sequence[Fact] = ()
-    plots: Plots = _NO_PLOTS
 
     @property
     def tables(self) -> list[Table]:
@@ -61,8 +59,12 @@ def content(subject: Subject) -> Content:
         every[len(first) :],
         headline.status(subject),
         headline.origins(subject),
-        plots(subject),
     )
+
+
+def plots_of(subject: Subject) -> Plots:
+    """The figures; of runs side by side there are none."""
+    return Plots((), ()) if isinstance(subject, Comparison) else figures.plots(subject)
 
 
 # Rows that stand open below each other; what comes after them is folded up.
@@ -79,9 +81,9 @@ def _folded(tables: Sequence[Table]) -> list[Table]:
     return folded
 
 
-def _markdown(shown: Content) -> str:
-    omitted = [f"{markdown.escaped(sentence)}." for sentence in shown.plots.omitted]
-    figures = [*map(markdown.figure, shown.plots.drawn), *omitted]
+def _markdown(shown: Content, plots: Plots) -> str:
+    omitted = [f"{markdown.escaped(sentence)}." for sentence in plots.omitted]
+    drawn = [*map(markdown.figure, plots.drawn), *omitted]
     above = [
         "" if shown.status is None else markdown.escaped(shown.status.text),
         markdown.findings_list(shown.findings),
@@ -94,7 +96,7 @@ def _markdown(shown: Content) -> str:
             "Device, versions, command, hash", markdown.facts_list(shown.origins)
         )
         below.append(f"## How this was measured\n\n{origins}")
-    middle = ["## Figures", *figures] if figures else []
+    middle = ["## Figures", *drawn] if drawn else []
     return markdown.document(shown.title, [*above, *middle, *below])
 
 
@@ -103,7 +105,11 @@ def _latex(shown: Content) -> str:
 
 
 def _page(
-    subject: Subject, shown: Content, drawings: Sequence[Drawing], site: Site | None = None
+    subject: Subject,
+    shown: Content,
+    drawings: Sequence[Drawing],
+    omitted: Sequence[str],
+    site: Site | None = None,
 ) -> str:
     from markupsafe import Markup
 
@@ -127,7 +133,7 @@ def _page(
         first=shown.first,
         rest=shown.rest,
         drawings=page.inlined(drawings),
-        omitted=shown.plots.omitted,
+        omitted=omitted,
         data=list(map(Markup, data)),
         explorer=Markup(explorer),
         licenses=page.licenses(),
@@ -153,13 +159,13 @@ def html(subject: Subject, site: Site | None = None) -> str:
     Args:
         site: the one that the page is a part of.
     """
-    shown = content(subject)
-    return _page(subject, shown, drawing.draw(shown.plots.drawn), site)
+    plots = plots_of(subject)
+    return _page(subject, content(subject), drawing.draw(plots.drawn), plots.omitted, site)
 
 
 SIDE_BY_SIDE: Mapping[str, Callable[[Subject], str]] = {
     "html": html,
-    "md": lambda subject: _markdown(content(subject)),
+    "md": lambda subject: _markdown(content(subject), plots_of(subject)),
     "latex": lambda subject: _latex(content(subject)),
     "csv": exports.results,
 }
@@ -175,16 +181,16 @@ def files(subject: Subject, copies: Collection[str] = ()) -> dict[str, str | byt
     Args:
         copies: names of `drawing.COPIES`, as which figures are written besides SVG.
     """
-    shown, name = content(subject), stem(subject)
-    drawings = drawing.draw(shown.plots.drawn, copies)
+    shown, plots, name = content(subject), plots_of(subject), stem(subject)
+    drawings = drawing.draw(plots.drawn, copies)
     return {
-        f"{name}.md": _markdown(shown),
+        f"{name}.md": _markdown(shown, plots),
         f"{'results' if name == 'report' else name}.csv": exports.results(subject),
         **({"samples.csv.gz": exports.samples(subject)} if isinstance(subject, Report) else {}),
         **{f"tables/{table.key}.csv": exports.table(table) for table in shown.tables},
         **{f"tables/{table.key}.tex": latex.table(table) for table in shown.tables},
         **{path: file for drawn in drawings for path, file in drawn.files.items()},
-        f"{name}.html": _page(subject, shown, drawings),
+        f"{name}.html": _page(subject, shown, drawings, plots.omitted),
     }
 
 

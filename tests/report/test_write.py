@@ -163,7 +163,7 @@ def test_two_processes_write_the_same_bytes(folder: Path) -> None:
         "from cmx_bench.report import exports, formats; "
         "found = report.read(pathlib.Path(sys.argv[1])); "
         "texts = [report.RENDERERS[one](found) for one in ('md', 'latex', 'csv', 'json')]; "
-        "texts.append(formats._page(found, formats.content(found), ())); "
+        "texts.append(formats._page(found, formats.content(found), (), ())); "
         "files = [*map(str.encode, texts), exports.samples(found)]; "
         "print([hashlib.sha256(file).hexdigest() for file in files])"
     )
