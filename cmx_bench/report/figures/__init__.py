@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
-from typing import TYPE_CHECKING
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, TypeAlias
 
 from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report.figures import (
     batch_sizes,
@@ -87,22 +88,52 @@ class Plots:
     omitted: tuple[str, ...]
 
 
+# Nobody looks through more, and each takes a tenth of a second and a tenth of a megabyte.
+_MOST = 80
+_MOST_NAMED = 3
+# Neighbours of `FIGURES` that choose alike, and the parts of a run that each of them shows.
+_Group: TypeAlias = tuple[list[Figure], Mapping[str, Sequence[str]]]
+
+
 def plots(report: Report) -> Plots:
-    """The figures of a report: all of a setting stand together."""
+    """The figures of a report, about `_MOST` at most: all of a setting stand together."""
+    groups = list(_groups(report))
+    most = _fitting(groups)
     drawn, omitted = [], []
-    for figure, selection in _shown(report):
-        try:
-            drawn.append(figure.plot(selection))
-        except NothingToDrawError as nothing:
-            omitted.append(str(nothing))
-    return Plots(tuple(drawn), tuple(omitted))
+    for figures, parts in groups:
+        for selection in selections(report, dict(islice(parts.items(), most))):
+            for figure in figures:
+                try:
+                    drawn.append(figure.plot(selection))
+                except NothingToDrawError as nothing:
+                    omitted.append(str(nothing))
+    return Plots(tuple(drawn), (*omitted, *_beyond(groups, most)))
 
 
-def _shown(report: Report) -> Iterator[tuple[Figure, Selection]]:
+def _groups(report: Report) -> Iterator[_Group]:
     measures = {*report.run.measures, *(("training",) if report.run.trains else ())}
     measures |= {"predictions"} if report.votes.classes else set()
     figures = [figure for figure in FIGURES if measures >= set(figure.measures)]
     for choose, neighbours in groupby(figures, lambda figure: figure.choose):
-        together = list(neighbours)
-        for selection in selections(report, choose):
-            yield from ((figure, selection) for figure in together)
+        yield list(neighbours), choose(report.samples)
+
+
+def _fitting(groups: Sequence[_Group]) -> int:
+    """Of how many parts each group is drawn: of so many that all figures are `_MOST`, or of one."""
+    fits = (
+        most
+        for most in range(max((len(parts) for _, parts in groups), default=1), 1, -1)
+        if sum(len(figures) * min(len(parts), most) for figures, parts in groups) <= _MOST
+    )
+    return next(fits, 1)
+
+
+def _beyond(groups: Sequence[_Group], most: int) -> Iterator[str]:
+    """A sentence on the settings that are not drawn, where there are such."""
+    beyond = [key.rstrip(":") for _, parts in groups for key in list(parts)[most:]]
+    keys = dict.fromkeys(key.rpartition(":")[2] for key in beyond)
+    if keys:
+        yield (
+            f"Figures of {first_few(list(keys), _MOST_NAMED)} are left out, because a page of more "
+            f"than {_MOST} is too long: cmx_bench.plot draws them, the explorer shows their points"
+        )

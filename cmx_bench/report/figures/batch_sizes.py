@@ -36,14 +36,15 @@ def plot(chosen: Selection) -> Plot:
     points = curves.points("batch_size", THROUGHPUT, chosen)
     if points.empty:
         raise NothingToDrawError(_TITLE)
+    without = chosen.left_out(points.index, f"throughput at {FEWEST} batch sizes")
+    points, few = curves.first_lines(points)
     points = concat(_ringed(curve) for _, curve in points.groupby("line", sort=False))
     sentences = [
         f"Throughput on {chosen.key} by batch size. A ring marks the knee: the smallest batch that "
         f"reaches {units.percent(KNEE)} of the model's highest throughput; where none is ringed, "
         f"the largest batch is the first to do so. {bars(points)}",
-        *disturbed(points),
-        *chosen.left_out(points.index, f"throughput at {FEWEST} batch sizes"),
-    ]
+        *disturbed(points), *few, *without,
+    ]  # fmt: skip
     told = [_told(curve) for _, curve in points.groupby(level=0, sort=False)]
     return Plot(
         f"batches-{chosen.key}", _TITLE, " ".join(sentences),

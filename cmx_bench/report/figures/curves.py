@@ -16,6 +16,7 @@ from cmx_bench.report.figures.selection import Selection, each_setting
 from cmx_bench.results import swept_arguments
 
 FEWEST = 3  # values that make a curve
+_MOST_LINES = 24  # beyond so many nobody can tell them apart, nor is there room for their labels
 # What settings can differ in, and what stands before it in their keys.
 _OF_SETTINGS = {"batch_size": "b", "image_size": "r", "threads": "t"}
 
@@ -36,10 +37,11 @@ def each_batch_sweep(samples: DataFrame) -> dict[str, list[str]]:
 def each_sweep(samples: DataFrame) -> dict[str, list[str]]:
     """What was swept but the batch size: arguments of models in each setting, by their column and
     the setting's key (`arg_depth:KEY`), then image sizes and threads, each with what keys share."""
+    names = _swept_arguments(samples)
     of_models = {
         f"{name}:{key}": settings
         for key, settings in each_setting(samples).items()
-        for name in _swept_arguments(samples)
+        for name in names
     }
     of_settings = {
         f"{name}:{shared}": keys
@@ -163,6 +165,15 @@ def _ordered(curves: DataFrame, chosen: Selection) -> DataFrame:
         label=curves["label"].where(curves["x"] == of_line.transform("max"), ""),
     )[of_line.transform("size") >= FEWEST]
     return curves.sort_values(["place", "x"], kind="stable").drop(columns="place")
+
+
+def first_lines(points: DataFrame) -> tuple[DataFrame, list[str]]:
+    """The points of as many lines as a figure can show, and what its caption says of the others."""
+    lines = list(points["line"].unique())
+    if len(lines) <= _MOST_LINES:
+        return points, []
+    told = f"The first {_MOST_LINES} of {len(lines)} lines are shown."
+    return points[points["line"].isin(lines[:_MOST_LINES])], [told]
 
 
 class _Line(NamedTuple):

@@ -14,6 +14,7 @@ from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report.figures.captions import spoken
+from cmx_bench.report.figures.curves import first_lines
 from cmx_bench.report.figures.selection import Selection, select, whole_run
 
 if TYPE_CHECKING:
@@ -34,11 +35,12 @@ def plot(chosen: Selection) -> Plot:
     if not rows:
         raise NothingToDrawError("Learning curves")
     points = DataFrame(rows, columns=_COLUMNS).astype({"low": float, "high": float})
+    points, few = first_lines(points)
     caption = f"Top-1 on {chosen.dataset} after each epoch of training."
     if points["low"].notna().any():
         caption += " The mean over the seeds; bars reach from the lowest to the highest of them."
     return Plot(
-        "learning-curves", "Learning curves", caption,
+        "learning-curves", "Learning curves", " ".join([caption, *few]),
         spoken("Top-1 in percent after the last epoch", points[points["label"] != ""]),
         points,
         partial(scatter, labels=("Epoch", f"{chosen.dataset} top-1 (%)"),

@@ -147,10 +147,10 @@ def select(
     return _selection(key, part, summary.results(part), models, votes)
 
 
-def selections(report: Report, choices: Choices) -> Iterator[Selection]:
-    """Each part of a report's samples that makes a figure."""
+def selections(report: Report, parts: Mapping[str, Sequence[str]]) -> Iterator[Selection]:
+    """Each part of a report's samples that makes a figure: the keys of its settings by its name."""
     models = frame.models(report.run.models)
-    for key, settings in choices(report.samples).items():
+    for key, settings in parts.items():
         part = report.samples[report.samples["setting"].isin(list(settings))]
         results = [row for row in report.results.values() if row.setting in settings]
         yield _selection(key, part, results, models, report.votes)

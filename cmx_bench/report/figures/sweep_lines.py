@@ -85,6 +85,8 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
     points = curves.points(over, quantity, chosen)
     if points.empty:
         raise NothingToDrawError(title)
+    without = chosen.left_out(curves.shown(over, points, chosen), f"{what.lower()} there")
+    points, few = curves.first_lines(points)
     values = sorted(points["x"].unique())
     lines = (
         "There is a line for each model."
@@ -93,8 +95,7 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
     )
     sentences = [
         f"{what} by {against}{f' on {key}' if key else ''}. {lines}",
-        *_intervals(quantity, points), *disturbed(points),
-        *chosen.left_out(curves.shown(over, points, chosen), f"{what.lower()} there"),
+        *_intervals(quantity, points), *disturbed(points), *few, *without,
     ]  # fmt: skip
     alt = f"{what} by {against}: {'; '.join(islice(_in_words(points), _SPOKEN))}."
     unit = " (pixels)" if over == "image_size" else ""

@@ -34,7 +34,7 @@ def curve_run(*sizes: int) -> tuple[Run, list[Record]]:
 
 
 def curves(report: Report) -> list[Plot]:
-    return [batch_sizes.plot(one) for one in selections(report, each_batch_curve)]
+    return [batch_sizes.plot(one) for one in selections(report, each_batch_curve(report.samples))]
 
 
 def test_settings_that_differ_in_their_batch_make_a_curve() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 
 import pytest
 
@@ -190,6 +191,23 @@ def test_each_setting_has_its_figures() -> None:
           for setting in (FP32, BF16)
           for what in ("front", "throughput", "samples-throughput")),
     ]  # fmt: skip
+
+
+def test_of_many_settings_the_first_have_figures_and_the_others_are_named() -> None:
+    settings = tuple(
+        dataclasses.replace(FP16, name=f"b{size}", batch_size=size) for size in range(1, 61)
+    )
+    run = make_run(PAPER[:1], settings, ("params", "throughput"), replicates=1)
+    shown = plots(summarise(run, make_records(run)))
+    kinds = Counter(plot.name.partition("-cuda")[0] for plot in shown.drawn)
+    # Beside these the whole run and the curve over the batch sizes have a figure each.
+    assert set(kinds.values()) == {1, 26} and kinds["throughput"] == kinds["front"] == 26
+    assert sum(kinds.values()) == 80
+    assert shown.omitted == (
+        f"Figures of {', '.join(each.key for each in settings[26:29])} and 31 more are left out, "
+        "because a page of more than 80 is too long: cmx_bench.plot draws them, the explorer "
+        "shows their points",
+    )
 
 
 def test_figures_without_points_are_left_out_and_said_so(run: Run) -> None:

@@ -47,7 +47,7 @@ def measured(right: dict[str, int]) -> Report:
 
 
 def front(report: Report) -> Plot:
-    [selection] = selections(report, each_setting)
+    [selection] = selections(report, each_setting(report.samples))
     return fronts.plot(selection)
 
 

@@ -30,7 +30,7 @@ def run_of(models: tuple[Model, ...]) -> tuple[Run, list[Record]]:
 
 
 def selected(report: Report) -> Selection:
-    [selection] = selections(report, each_setting)
+    [selection] = selections(report, each_setting(report.samples))
     return selection
 
 

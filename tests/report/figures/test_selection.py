@@ -76,7 +76,7 @@ def test_a_whole_run_takes_the_first_setting_that_has_a_value() -> None:
 def test_a_report_and_a_user_choose_the_same() -> None:
     made = report(1, 8, 64)
     for choices in (each_setting, each_batch_curve, whole_run):
-        for theirs in selections(made, choices):
+        for theirs in selections(made, choices(made.samples)):
             ours = select(made.samples, choices, theirs.key)
             assert list(ours.results) == list(theirs.results)
             assert ours.models.astype(object).equals(theirs.models.astype(object))

@@ -69,6 +69,18 @@ def test_a_line_joins_models_that_differ_in_one_number_in_its_order() -> None:
     assert first.alt.startswith("Throughput by kernel size: Small from 197.0 at 3 to")
 
 
+def test_only_the_first_of_many_lines_are_drawn() -> None:
+    wide = [
+        convmixer(f"w{dim}-k{k}", f"Wide {dim} k{k}", dim=dim, kernel_size=k)
+        for dim in range(8, 38)
+        for k in (3, 5, 9)
+    ]
+    drawn = swept(report(wide))[f"sweep-throughput-kernel-size-{FP16.key}"]
+    assert list(lines(drawn)) == [f"Wide {dim}" for dim in range(8, 32)]
+    assert "The first 24 of 30 lines are shown." in drawn.caption
+    assert "Not shown" not in drawn.caption
+
+
 def test_a_second_swept_key_tells_lines_apart() -> None:
     [first, *_] = swept(report(GRID)).values()
     assert lines(first) == {"Small, patch 7": [3, 5, 9], "Small, patch 14": [3, 5, 9]}

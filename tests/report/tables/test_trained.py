@@ -108,7 +108,7 @@ def test_models_are_ranked_by_the_intervals_over_the_seeds() -> None:
     assert narrow is not None and narrow.low == pytest.approx(0.1637, abs=1e-4)  # Wilson, n = 400
     assert best.leaders(report, FP32, "top1") == {PAPER[0].name, PAPER[1].name}
     assert any("mean over the seeds" in one for one in table_one(report, FP32).remarks)
-    [whole] = selections(report, whole_run)
+    [whole] = selections(report, whole_run(report.samples))
     assert "Means over the seeds" in figure_one.plot(whole).caption
 
 
@@ -130,7 +130,7 @@ def test_table_one_says_for_how_many_epochs() -> None:
 
 
 def curves(report: Report) -> Plot:
-    [whole] = selections(report, whole_run)
+    [whole] = selections(report, whole_run(report.samples))
     return learning_curves.plot(whole)
 
 
