@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
 from rich.text import Text
 
+from cmx_bench import units
 from cmx_bench.present import terminal
 from cmx_bench.present.content import Column, Entry, Table, in_order
 from cmx_bench.present.terminal import Grid
@@ -17,13 +21,14 @@ _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_p
             "train_throughput", "train_memory", "latency_p50", "load_time", "compile_time",
             "claim", "setting", "verdict", "best", "best_setting",
             "first", "second", "ahead_by", "ahead_in", "behind_by", "behind_in")  # fmt: skip
+_MOST_ROWS = 50  # of Table 1 in all settings, of the claims, of what settings change
 _IN_TABLE_ONE = {"params", "macs", "throughput", "peak_memory", "top1"}
 
 
 def overview(report: Report, width: int, colours: bool = False) -> str:
     """What was found, on which images, Table 1 of each setting, the claims and fairness for a
     terminal of `width` columns, with or without colours; in place of Table 1 all metrics, where it
-    has none of those that the run is about."""
+    has none of those that the run is about. Of long tables the first rows stand there."""
     metrics = report.metrics()
     sampled = {metric.name for metric in metrics if not metric.exact}
     about = sampled or {metric.name for metric in metrics}
@@ -31,14 +36,28 @@ def overview(report: Report, width: int, colours: bool = False) -> str:
         entries.on(hardware, tables.metrics(report, hardware)) for hardware in report.run.kinds
     ]
     main = table_one.tables(report) if about & _IN_TABLE_ONE else kinds
-    shown = [*main, judgements.table(report), *fairness.tables(report)]
-    found = findings(report, [*shown, fidelity.order(report)])
+    parts = main, [judgements.table(report)], list(fairness.tables(report))
+    every = [table for part in parts for table in part]
+    shown = [table for part in parts for table in _first(part)]
+    found = findings(report, [*every, fidelity.order(report)])
     said = [terminal.led(finding.topic, finding.text, width) for finding in found.items]
     note = [Text(terminal.wrapped(found.note, width))] if found.note else []
     opened = [terminal.led(fact.term, fact.text, width) for fact in headline.images(report)]
     lines = [*said, *note, *opened]
     above = terminal.text(lines, width, colours) if lines else ""
-    return "\n".join([above, *(text(table, width, colours) for table in shown if table.rows)])
+    more = sum(len(table.rows) for table in every) - sum(len(table.rows) for table in shown)
+    told = f"The report has {units.counted(more, 'more row')} of these tables.\n"
+    below = [told] if more else []
+    return "\n".join([above, *(text(table, width, colours) for table in shown), *below])
+
+
+def _first(tables: Iterable[Table]) -> Iterator[Table]:
+    """The tables up to the last row that a terminal has room for; none without rows."""
+    left = _MOST_ROWS
+    for table in tables:
+        if rows := table.rows[:left]:
+            left -= len(rows)
+            yield replace(table, rows=rows)
 
 
 def text(table: Table, width: int, colours: bool = False) -> str:

@@ -74,3 +74,20 @@ def test_a_measure_that_no_main_table_has_is_shown() -> None:
 def test_a_title_is_not_broken_to_the_width_of_a_narrow_table() -> None:
     run = make_run(PAPER[:1], (FP32,), ("params",))
     assert f"Table 1 · fp32 ({FP32.key})\n" in overview(summarise(run, make_records(run)), 100)
+
+
+def test_a_long_table_is_cut_and_says_where_the_rest_is() -> None:
+    models = tuple(
+        dataclasses.replace(PAPER[0], name=f"m{place}", label=f"Model {place}")
+        for place in range(40)
+    )
+    run = make_run(models, (FP32, BF16), ("params", "throughput"), replicates=2)
+    claim = Claim("the first is the fastest", "throughput(m0) > throughput(m1)")
+    report = summarise(dataclasses.replace(run, claims=(claim,)), make_records(run))
+    shown = overview(report, 100)
+    first, second = shown.partition("\nClaims\n")[0].split("\nTable 1 · ")[1:]
+    assert "\n Model 39 " in first and "\n Model 9 " in second and "Model 10 " not in second
+    assert "the first is the fastest" in shown
+    assert shown.endswith("\nThe report has 30 more rows of these tables.\n")
+    short = summarise(make_run(models[:3], (FP32,), ("params",)), [])
+    assert "more row" not in overview(short, 100)
