@@ -87,6 +87,10 @@ def test_paper_is_white_and_has_no_controls(show: Open) -> None:
     unprinted = ".filter:visible, nav:visible, .skip:visible, .explorer:visible"
     assert page.locator(unprinted).count() == 0
     assert column(page, 1)[0].startswith("ConvMixer-1536/20")
+    high = "all => Math.max(...all.map((svg) => svg.getBoundingClientRect().height))"
+    assert page.locator("figure svg").evaluate_all(high) < 530  # with its caption on one page
+    sticky = "all => all.filter((cell) => getComputedStyle(cell).position === 'sticky').length"
+    assert page.locator("th, caption span").evaluate_all(sticky) == 0
     assert page.pdf().startswith(b"%PDF")
 
 
