@@ -1,4 +1,4 @@
-"""Chunks of images: shared, bounded, cached by content."""
+"""Chunks of images: shared and bounded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 import torch
 from timm.data import create_dataset, create_transform
 
-from cmx_bench.accuracy import cache
 from cmx_bench.accuracy.decoding import Chunk, chunks
 from cmx_bench.accuracy.preprocessing import Geometry
 from cmx_bench.datasets import open_dataset
@@ -86,55 +85,7 @@ def test_a_chunk_with_nothing_whole_has_no_pixels(tmp_path: Path) -> None:
     assert len(found.broken) == 6
 
 
-def test_the_cache_follows_content_not_names(tmp_path: Path) -> None:
-    images, folder = tmp_path / "images", tmp_path / "cache"
-    folder.mkdir()
-    files = sorted(write(images, 8))
-    whole = decoded(images, SMALL, folder=folder)
-    kept = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert len(kept) == 2
-    assert same(decoded(images, SMALL, folder=folder), whole)
-    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == kept  # only read
-
-    files[0].write_bytes(files[6].read_bytes())  # another image under the same name
-    changed = decoded(images, SMALL, folder=folder)
-    assert not torch.equal(changed[0].pixels[SMALL][0], whole[0].pixels[SMALL][0])
-    assert same(changed, decoded(images, SMALL))
-    assert len(list(folder.iterdir())) == 3
-    decoded(images, SQUASHED, folder=folder)
-    assert len(list(folder.iterdir())) == 5
-
-
-def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
-    images, folder = tmp_path / "images", tmp_path / "cache"
-    folder.mkdir()
-    write(images, 8)
-    whole = decoded(images, SMALL, folder=folder)
-    first, second = sorted(folder.iterdir())
-    content = bytearray(first.read_bytes())
-    content[len(content) // 2] ^= 1  # a single bit
-    first.write_bytes(content)
-    second.write_bytes(second.read_bytes()[:1000])
-    assert same(decoded(images, SMALL, folder=folder), whole)
-    assert same(decoded(images, SMALL, folder=folder), whole)
-
-
 def same(one: list[Chunk], other: list[Chunk]) -> bool:
     return all(
         torch.equal(a.pixels[SMALL], b.pixels[SMALL]) for a, b in zip(one, other, strict=True)
     )
-
-
-def test_another_library_is_another_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    digests = [cache.digest(b"one"), cache.digest(b"two")]
-    before = cache.path(tmp_path, digests, SMALL)
-    assert cache.path(tmp_path, digests[::-1], SMALL) != before
-    monkeypatch.setattr(cache, "_versions", lambda: "pillow 99")
-    assert cache.path(tmp_path, digests, SMALL) != before
-
-
-def test_images_without_files_are_not_cached(tmp_path: Path) -> None:
-    dataset = open_dataset("digits", None)
-    found = next(chunks(dataset, [SMALL], 16, 0, 2, tmp_path))
-    assert found.pixels[SMALL].shape == (16, 3, 32, 32)
-    assert not list(tmp_path.iterdir())

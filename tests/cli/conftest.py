@@ -9,7 +9,10 @@ import pytest
 
 from cmx_bench import report
 
+from ..gate.conftest import stand_in_pairs
 from ..report.synthetic import PAPER, make_records, make_run, watched, write_folder
+
+__all__ = ["another", "disturbed", "rendered", "stand_in_pairs"]
 
 
 @pytest.fixture

@@ -9,29 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench.measures import MEASURES
-from cmx_bench.metrics import METRICS
 from cmx_bench.spec import recipe, suite
 
 from ..conftest import Cli
-
-
-def test_list(cmx: Cli) -> None:
-    assert cmx("list", "models", "convmixer*")[1].splitlines() == [
-        "convmixer_768_32", "convmixer_1024_20_ks9_p14", "convmixer_1536_20",
-    ]  # fmt: skip
-    assert [line.split()[0] for line in cmx("list", "measures")[1].splitlines()] == list(MEASURES)
-    assert [line.split()[0] for line in cmx("list", "metrics")[1].splitlines()] == list(METRICS)
-    assert {"paper", "appendix"} <= {
-        line.split()[0] for line in cmx("list", "suites")[1].splitlines()
-    }
-
-
-def test_recipes_are_listed(cmx: Cli) -> None:
-    code, out, _ = cmx("list", "recipes", "cifar10*")
-    assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["cifar10", "cifar10-25"]
-    assert "25 epochs of AdamW with one-cycle at 0.05" in out
 
 
 def test_a_suite_that_is_shown_is_one_to_start_from(cmx: Cli) -> None:

@@ -25,7 +25,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import cluster, on_node, on_ray, slots
 from cmx_bench.execute.cluster import ClusterError, Nodes
-from cmx_bench.execute.on_node import Agent, Software
+from cmx_bench.execute.on_node import Agent
 from cmx_bench.execute.on_ray import RayOpening
 from cmx_bench.results import records
 from cmx_bench.worker.job import Job, Outcome, Round
@@ -304,32 +304,6 @@ def test_a_node_with_another_version(three: Any, tmp_path: Path) -> None:
         three.remove_node(other)
 
 
-OURS = Software({"cmx-bench": "1.0", "torch": "2.15.0+cpu", "timm": "1.0"}, "a")
-
-
-@pytest.mark.parametrize(
-    ("theirs", "expected"),
-    [
-        (OURS, ""),
-        (Software({**OURS.versions, "torch": "2.15.0+cu130"}, "a"), ""),
-        (Software({**OURS.versions, "torch": "2.14.0"}, "a"),
-         "node n: has torch 2.14.0, and this command has 2.15.0+cpu; run there: pip install "
-         "'torch==2.15.0'"),
-        (Software({"cmx-bench": "1.0", "torch": "2.15.0"}, "a"), "node n: lacks timm, and this"),
-        (Software(OURS.versions, "b"),
-         "node n: its files of cmx-bench 1.0 are not those of this command"),
-    ],
-)  # fmt: skip
-def test_software_of_nodes(theirs: Software, expected: str) -> None:
-    said = ""
-    try:
-        cluster._refuse_other("n", theirs, OURS)
-    except ClusterError as error:
-        said = str(error)
-    assert said.startswith(expected)
-    assert bool(said) == bool(expected)
-
-
 class ExclusiveAgent(Agent):
     """One that measures nothing: it says which device it used, and fails where another job uses
     that. The first two wait for each other."""
@@ -368,7 +342,7 @@ def test_each_gpu_has_one_job_at_a_time(three: Any, tmp_path: Path) -> None:
 
 def test_places() -> None:
     def node(name: str, cores: int, gpus: int) -> cluster.Node:
-        facts = on_node.Facts(OURS, {"cpu": "", "cuda": ""}, {})
+        facts = on_node.Facts(on_node.Software({}, ""), {"cpu": "", "cuda": ""}, {})
         return cluster.Node(name, name, cores, gpus, None, facts, facts.devices)
 
     nodes = [node("a", 3, 2), node("b", 2, 0), node("c", 1, 4)]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.errors import PlanError, RecordsError
-from cmx_bench.gate import floor, selftest
+from cmx_bench.errors import PlanError
+from cmx_bench.gate import selftest
 from cmx_bench.gate.floor import Floor
 
 from .conftest import cell_of, normal, pair_of
@@ -108,41 +108,6 @@ def test_moved_to_exactly_the_slowdown() -> None:
 
 def test_nothing_is_detectable_in_no_time(found: Floor) -> None:
     assert selftest.detectable({"a": [0.01, -0.01]}, 3, random.Random(0)) is None
-
-
-def test_it_is_read_as_written(found: Floor) -> None:
-    floor.write(found, floor.writable_path(MACHINE))
-    assert floor.read(MACHINE | {"torch": "2.16"}) == found  # a new torch is no new machine
-    assert floor.read(MACHINE | {"cores": 4}) is None
-
-
-def test_a_threshold_below_the_floor_is_refused(found: Floor) -> None:
-    assert "no self-test" in floor.note(0.001, MACHINE, any_threshold=False)
-    floor.write(found, floor.writable_path(MACHINE))
-    with pytest.raises(PlanError, match=r"--threshold 0.1%: the self-test .* --any-threshold"):
-        floor.note(0.001, MACHINE, any_threshold=False)
-    assert "at the least" in floor.note(0.001, MACHINE, any_threshold=True)
-    assert "false alarms" in floor.note(0.3, MACHINE, any_threshold=False)
-
-
-def test_a_budget_too_short_for_the_threshold_is_refused(found: Floor) -> None:
-    known = replace(found, detectable={"30": 0.1, "60": 0.05, "90": 0.05})
-    assert (known.least(), known.least(59), known.least(29)) == (0.05, 0.1, None)
-    floor.write(known, floor.writable_path(MACHINE))
-    assert "5 % at the least" in floor.note(0.05, MACHINE, any_threshold=False, seconds=60)
-    with pytest.raises(PlanError, match=r"10 % at the least in 45 s .* a longer --budget"):
-        floor.note(0.05, MACHINE, any_threshold=False, seconds=45)
-    with pytest.raises(PlanError, match="no change that this machine shows in 10 s"):
-        floor.note(0.05, MACHINE, any_threshold=False, seconds=10)
-
-
-@pytest.mark.parametrize("text", ["", "{", "{}", '{"pairs": 3}', '{"schema": 9}', "[3]"])
-def test_a_broken_self_test_is_named(text: str) -> None:
-    path = floor.path(MACHINE)
-    path.parent.mkdir(parents=True)
-    path.write_text(text)
-    with pytest.raises(RecordsError, match="is no self-test"):
-        floor.read(MACHINE)
 
 
 def test_lines_for_people(found: Floor) -> None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import operator
-import resource
-from collections.abc import Callable
 from dataclasses import replace
-from itertools import chain, repeat
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,9 +12,7 @@ from torch._inductor.exc import InductorError
 
 from cmx_bench import measures
 from cmx_bench.cell import Layout, Model, Precision, Setting
-from cmx_bench.errors import SkipError
-from cmx_bench.measures import MEASURES, forward, latency, memory, ready, throughput, timing
-from cmx_bench.measures.forward import Forward
+from cmx_bench.measures import MEASURES, forward, ready
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.models import fast
 from cmx_bench.models.building import build
@@ -46,14 +40,6 @@ def measured(name: str, model: Model, setting: Setting) -> measures.Samples:
     return found
 
 
-@pytest.fixture
-def steady(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passes that "last" 0.1 s each, the first 3 s, on a machine that nobody disturbs."""
-    monkeypatch.setattr(throughput, "warm_up", lambda forward, device: [3.0, 0.1, 0.1, 0.1])
-    monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: 0.1 * passes)
-    monkeypatch.setattr(throughput, "look_for", lambda setting: lambda: {"probe": 1.0})
-
-
 def test_the_table_and_the_metrics_agree() -> None:
     assert {metric.measure for metric in METRICS.values()} == set(MEASURES)
 
@@ -64,23 +50,6 @@ def test_precise_measures_are_repeated_and_sampled() -> None:
     for name in precise:
         assert MEASURES[name].repeated
         assert not METRICS[first_of(name)].exact
-
-
-def test_params() -> None:
-    bn = 2 * 16 * 5  # running mean and variance of five BatchNorms
-    assert measure("params") == {
-        "params": [16 * (2 * (25 + 16 + 6) + 3 * 49 + 10 + 3) + 10],
-        "trainable_params": [16 * (2 * (25 + 16 + 6) + 3 * 49 + 10 + 3) + 10],
-        "buffers": [bn + 5],
-    }
-
-
-def test_macs() -> None:
-    n = 8 * 8
-    assert measure("macs") == {
-        "macs": [n * 16 * 3 * 49 + 2 * (n * 16 * 25 + n * 16 * 16) + 160],
-        "activations": [n * 16 * 5 + 10],
-    }
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16", "autocast"])
@@ -127,16 +96,6 @@ def test_an_optimised_model_is_timed_folded(monkeypatch: pytest.MonkeyPatch) -> 
         outputs.append(ready.prepare(model, CPU).forward())
     torch.testing.assert_close(*outputs, rtol=1e-4, atol=1e-5)
     assert [type(module) for module in folded] == [fast.FastConvMixer]
-
-
-def test_an_optimised_model_plans_and_loads_the_folded_one_and_does_not_train() -> None:
-    planned, less = (measure("planned_memory", model)["planned_memory"] for model in
-                     (MODEL, OPTIMISED))  # fmt: skip
-    assert less[0] < planned[0]
-    assert measure("load_time", OPTIMISED)["load_time"][0] > 0
-    for name in ("train_throughput", "train_memory"):
-        with pytest.raises(SkipError, match="trained as the plain one"):
-            measure(name, OPTIMISED)
 
 
 def test_a_models_own_flags_do_not_last() -> None:
@@ -212,16 +171,6 @@ def test_out_of_memory(error: Exception, answer: bool) -> None:
     assert forward.out_of_memory(error) == answer
 
 
-@pytest.mark.usefixtures("steady")
-def test_a_setting_is_compiled_in_its_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    modes = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, mode: modes.append(mode))
-    samples = measure("throughput", setting=replace(CPU, compile="max-autotune"))
-    assert modes == ["max-autotune"]
-    assert samples["compile_time"] == [3.0]
-    assert torch.compiler.config.force_disable_caches
-
-
 @pytest.mark.parametrize(("device", "kept"), [("cpu", True), ("cuda:0", False)])
 def test_what_a_gpus_process_picked_by_timing_is_not_shared(
     monkeypatch: pytest.MonkeyPatch, device: str, kept: bool
@@ -239,161 +188,3 @@ def test_threads_are_set() -> None:
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("steady")
-def test_throughput_is_images_over_seconds() -> None:
-    assert measure("throughput") == {"throughput": [pytest.approx(20.0)] * 8}
-
-
-@pytest.mark.usefixtures("steady")
-def test_disturbed_blocks_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    # One before the warm-up, one before the first block; two blocks lie beside the slow one.
-    probes = chain([1.0, 1.0, 2.0], repeat(1.0))
-    seconds = chain([0.4, 0.2], repeat(0.1))
-    monkeypatch.setattr(throughput, "look_for", lambda setting: lambda: {"probe": next(probes)})
-    monkeypatch.setattr(throughput, "elapsed", lambda forward, passes, device: next(seconds))
-    watched = throughput.measure(MODEL, CPU)
-    assert watched.values == {"throughput": [pytest.approx(20.0)] * 8}
-    assert watched.discarded == {"throughput": [pytest.approx(5.0), pytest.approx(10.0)]}
-    assert watched.covariates["discarded"] == [1, 1] + [0] * 8
-
-
-@pytest.mark.usefixtures("steady")
-def test_the_first_look_is_before_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the warm-up and the first block a GPU would idle while it is made."""
-    asked: list[str] = []
-
-    def look_for(setting: Setting) -> Callable[[], dict[str, float]]:
-        asked.append("look for")
-        return look
-
-    def look() -> dict[str, float]:
-        asked.append("look")
-        return {"probe": 1.0}
-
-    def warm_up(forward: Forward, device: str) -> list[float]:
-        asked.append("warm up")
-        return [3.0, 0.1, 0.1, 0.1]
-
-    monkeypatch.setattr(throughput, "look_for", look_for)
-    monkeypatch.setattr(throughput, "warm_up", warm_up)
-    throughput.measure(MODEL, CPU)
-    assert asked[:4] == ["look for", "look", "warm up", "look"]
-
-
-@pytest.mark.usefixtures("steady")
-def test_a_gpus_blocks_say_what_share_launching_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passes of 0.1 s, in one block of 0.06 s, each launched in 0.07 s."""
-    seconds = chain([0.1, 0.06], repeat(0.1))
-    monkeypatch.setattr(throughput, "launch_seconds", lambda forward: 0.07)
-    on_gpu = replace(CPU, device="cuda:0")
-    _, blocks = throughput.take(torch.zeros, on_gpu, lambda count: (count * next(seconds),))
-    assert [one["launching"] for one in blocks.conditions] == [
-        pytest.approx(0.7), 1.0, *[pytest.approx(0.7)] * 6,
-    ]  # fmt: skip
-    assert "launching" not in throughput.measure(MODEL, CPU).covariates
-
-
-@pytest.mark.parametrize(
-    ("seconds", "calls"),
-    [(1e-6, 1000), (0.01, 200), (0.1, 50), (0.4, 50), (0.8, 25), (3.0, 10), (60.0, 10)],
-)
-def test_slow_calls_are_fewer(seconds: float, calls: int) -> None:
-    """Two seconds of calls, 50 at least, but no longer than 20 s for more than 10 of them."""
-    assert latency.calls(seconds) == calls
-
-
-def test_real_throughput_and_latency_are_of_one_size() -> None:
-    rate = measure("throughput")["throughput"]
-    calls = measure("latency")
-    assert 3 <= len(rate) <= timing.BLOCKS + timing.EXTRA_BLOCKS  # more where others disturb it
-    assert min(rate) > 0
-    assert 0 < calls["latency_p50"][0] <= calls["latency_p90"][0] <= calls["latency_p99"][0]
-
-
-def test_load_time() -> None:
-    assert measure("load_time")["load_time"][0] > 0
-
-
-def test_memory_holds_the_weights_and_the_images() -> None:
-    # 64 MiB of weights in one layer: far above the noise of a process.
-    wide = replace(MODEL, args={"dim": 4096, "depth": 1, "kernel_size": 3, "patch_size": 7})
-    weights = 4 * (4096 * (9 + 4096 + 6 + 147 + 10 + 3) + 10)
-    assert weights < measure("planned_memory", wide)["planned_memory"][0] < 2 * weights
-    assert 0.9 * weights < measured("memory", wide, CPU)["peak_memory"][0] < 4 * weights
-
-
-def test_the_peak_is_counted_anew() -> None:
-    block = torch.ones(32 * 2**20)  # 128 MiB
-    high = memory.peak_resident()
-    del block
-    memory.forget_peak()
-    assert memory.peak_resident() < high - 100 * 2**20
-
-
-@pytest.fixture
-def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a system tells of this process in place of /proc: that no file can be written."""
-    monkeypatch.setattr(memory, "_PROCESS", tmp_path)
-    (tmp_path / "clear_refs").mkdir()
-    return tmp_path
-
-
-@pytest.mark.parametrize("status", [None, "", "VmRSS:\t 5 kB\n", "VmHWM:\t 99999999 kB\n"])
-def test_a_peak_that_cannot_be_counted_anew_is_that_of_the_process(
-    proc: Path, status: str | None
-) -> None:
-    """A read-only /proc, none, and sandboxes whose status has no peak; the record says so."""
-    if status is not None:
-        (proc / "status").write_text(status)
-    for name in ("memory", "train_memory"):
-        found = measures.function(name)(MODEL, CPU)
-        assert isinstance(found, measures.Watched)
-        assert found.details == {"peak_since": "the start of the process"}
-        most = 99_999_999 * 1024 if status and "VmHWM" in status else _own_peak()
-        assert -(2**20) < max(value for [value] in found.values.values()) < most
-
-
-def _own_peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def test_a_status_without_a_peak_is_not_counted_anew(proc: Path) -> None:
-    (proc / "clear_refs").rmdir()
-    (proc / "status").write_text("VmRSS:\t 5 kB\n")
-    assert not memory.forget_peak()
-    assert memory.peak_resident() == pytest.approx(_own_peak(), rel=0.01)
-    assert memory.peak_resident() >= memory.resident() - 2**20
-
-
-def test_what_a_process_holds_is_not_told_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
-        raise memory.psutil.NoSuchProcess(1)
-
-    monkeypatch.setattr(memory.psutil, "Process", missing)
-    for name in ("memory", "train_memory"):
-        with pytest.raises(SkipError, match="how much memory a process holds: mount /proc"):
-            measures.function(name)(MODEL, CPU)
-
-
-def test_device_memory_is_what_the_device_has_in_use_more_than_before(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """By a made-up GPU: of 1000 bytes 900 are free, and 640 once the model has run."""
-    free = [900]
-
-    def prepare(model: Model, setting: Setting) -> ready.Ready:
-        free[0] -= 260
-        return ready.Ready(lambda: torch.zeros(()))
-
-    monkeypatch.setattr(memory, "prepare", prepare)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[0], 1000))
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 150)
-    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: 200)
-    for name in ("synchronize", "reset_peak_memory_stats"):
-        monkeypatch.setattr(torch.cuda, name, lambda device: None)
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    assert memory.measure(MODEL, replace(CPU, device="cuda:0")) == {
-        "peak_memory": [150], "reserved_memory": [200], "device_memory": [260],
-    }  # fmt: skip

@@ -1,10 +1,9 @@
-"""Training: a step against one written out, phases on a clock of ours, memory by arithmetic."""
+"""Training: a step against one written out, phases on a clock of ours."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import chain, repeat
 
 import pytest
 import torch
@@ -12,18 +11,11 @@ from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Precision, Setting
 from cmx_bench.measures import (
-    Watched,
-    conditions,
-    throughput,
-    train_memory,
-    train_throughput,
     training_step,
 )
-from cmx_bench.measures.forward import apply_flags, images
+from cmx_bench.measures.forward import images
 from cmx_bench.measures.training_step import Step, prepare, split
 from cmx_bench.models.building import build
-
-from .test_measures import measured
 
 MODEL = Model(
     "m", "M", "convmixer", "convmixer", "",
@@ -159,87 +151,3 @@ def test_phases_are_split_by_events_with_one_wait(monkeypatch: pytest.MonkeyPatc
     assert split(noting(asked), 2, "cuda:0") == (1 + 8, 2 + 16, 4 + 32)
     one = ["forward", "record", "backward", "record", "optimizer", "record"]
     assert asked == ["synchronize", "record", *one, *one, "wait"]
-
-
-@pytest.fixture
-def steady(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps that "last" 0.05 s in a warm-up on a machine that nobody disturbs."""
-    monkeypatch.setattr(throughput, "warm_up", lambda forward, device: [3.0, 0.05, 0.05, 0.05])
-    monkeypatch.setattr(throughput, "look_for", lambda setting: lambda: {"probe": 1.0})
-
-
-@pytest.mark.usefixtures("steady")
-def test_disturbed_blocks_count_for_no_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    # One probe before the warm-up, one before the first block; two blocks lie beside the slow one.
-    probes = chain([1.0, 1.0, 2.0], repeat(1.0))
-    phases = chain([(0.1, 0.2, 0.5), (0.1, 0.2, 0.1)], repeat((0.02, 0.06, 0.02)))
-    monkeypatch.setattr(throughput, "look_for", lambda setting: lambda: {"probe": next(probes)})
-
-    def split(step: object, steps: int, device: str) -> tuple[float, ...]:
-        return tuple(steps * seconds for seconds in next(phases))
-
-    monkeypatch.setattr(train_throughput, "split", split)
-    watched = train_throughput.measure(MODEL, CPU)
-    assert watched.values == {  # two images a step
-        "train_throughput": [pytest.approx(2 / 0.1)] * 8,
-        "train_forward_time": [0.02] * 8,
-        "train_backward_time": [0.06] * 8,
-        "train_optimizer_time": [0.02] * 8,
-    }
-    assert watched.discarded == {
-        "train_throughput": [pytest.approx(2 / 0.8), pytest.approx(2 / 0.4)],
-        "train_forward_time": [0.1, 0.1],
-        "train_backward_time": [0.2, 0.2],
-        "train_optimizer_time": [0.5, 0.1],
-    }
-    assert watched.covariates["discarded"] == [1, 1] + [0] * 8
-
-
-@pytest.mark.usefixtures("steady")
-def test_phases_add_up_to_the_step() -> None:
-    apply_flags(CPU)
-    found = train_throughput.measure(MODEL, CPU)
-    assert isinstance(found, Watched)
-    phases = (found.values[f"train_{phase}_time"] for phase in training_step.PHASES)
-    for rate, *seconds in zip(found.values["train_throughput"], *phases, strict=True):
-        assert min(seconds) > 0
-        assert sum(seconds) == pytest.approx(CPU.batch_size / rate)
-    assert len(found.values["train_throughput"]) >= conditions.FEWEST_KEPT
-
-
-def test_memory_holds_weights_gradients_and_both_moments() -> None:
-    # 32 MiB of weights in two layers: far above the noise of a process.
-    wide = replace(MODEL, args={"dim": 2048, "depth": 2, "kernel_size": 3, "patch_size": 7})
-    weights = 4 * (2048 * (2 * (9 + 2048 + 6) + 147 + 10 + 3) + 10)
-    found = {metric: value for metric, [value] in measured("train_memory", wide, CPU).items()}
-    by_phase = [found[f"train_{phase}_memory"] for phase in training_step.PHASES]
-    assert found["train_memory"] == max(by_phase)
-    assert 0.9 * 4 * weights < found["train_optimizer_memory"]
-    assert found["train_memory"] < 12 * weights
-
-
-def test_each_phase_has_its_own_peak_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for torch.cuda whose peaks are told; the first step is not watched."""
-    asked: list[str] = []
-    peaks = iter([30, 50, 40])
-
-    def most(device: str) -> int:
-        asked.append("peak")
-        return next(peaks)
-
-    for name in ("synchronize", "empty_cache", "reset_peak_memory_stats"):
-        monkeypatch.setattr(torch.cuda, name, lambda *device, name=name: asked.append(name))
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", most)
-    monkeypatch.setattr(train_memory, "prepare", lambda model, setting: noting(asked))
-    found = train_memory.measure(MODEL, replace(CPU, device="cuda:0"))
-    assert found == {
-        "train_memory": [50],
-        "train_forward_memory": [30],
-        "train_backward_memory": [50],
-        "train_optimizer_memory": [40],
-    }
-    phase = ["reset_peak_memory_stats", "{}", "synchronize", "peak"]
-    assert asked == [
-        *training_step.PHASES, "synchronize", "empty_cache",
-        *(step.format(name) for name in training_step.PHASES for step in phase),
-    ]  # fmt: skip

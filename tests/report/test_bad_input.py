@@ -23,9 +23,9 @@ from cmx_bench.results.records import Record, Run
 from cmx_bench.spec.claims import Claim
 from cmx_bench.units import plain
 
+from ..present.test_latex import check
 from .synthetic import FP16, PAPER, failed, make_records, make_run
 from .test_formats import AWKWARD, awkward
-from .test_latex import check
 
 BROKEN = PAPER[2]
 REASON = "cannot be built: 50 % <of> it | is_missing"

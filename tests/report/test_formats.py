@@ -8,30 +8,24 @@ To write the golden files anew, after looking at the difference:
 from __future__ import annotations
 
 import base64
-import csv
 import dataclasses
 import hashlib
-import io
-import json
 import os
 import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
-from itertools import pairwise
 from pathlib import Path
 
-import pandas
 import pytest
 
 from cmx_bench.cell import Model
 from cmx_bench.present import page
-from cmx_bench.present.markdown import escaped
-from cmx_bench.report import RENDERERS, exports, formats
+from cmx_bench.report import RENDERERS, formats
 from cmx_bench.report.overview import overview
 from cmx_bench.report.tables import tables
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
-from cmx_bench.results.records import Record, Run
+from cmx_bench.results.records import Run
 from cmx_bench.spec.claims import Claim
 
 from .synthetic import (
@@ -114,7 +108,7 @@ def test_golden(format: str, name: str) -> None:
     assert text == (GOLDEN / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("format", ["csv", "json", "md", "latex"])  # test_write has the page
+@pytest.mark.parametrize("format", ["csv", "json", "md", "latex"])  # test_report has the page
 def test_the_same_bytes_every_time(format: str) -> None:
     assert RENDERERS[format](mixed()) == RENDERERS[format](mixed())
 
@@ -144,181 +138,6 @@ def test_one_of_everything_is_in_the_singular() -> None:
     plural = "cells|claims|models|pairs|processes|records|rows|runs|settings|threads"
     assert not re.findall(rf"(?<![\w.,])1 (?:\w+ )?(?:{plural})\b", text)
 
-
-# --- CSV ------------------------------------------------------------------------------------------
-
-
-def rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def test_results_have_exactly_the_columns_of_the_contract(run: Run, found: list[Record]) -> None:
-    text = RENDERERS["csv"](summarise(run, found))
-    assert text.splitlines()[0] == (
-        "model,label,family,setting,metric,value,unit,low,high,n,status,source,disturbed"
-    )
-
-
-def test_results_keep_full_precision(run: Run, found: list[Record]) -> None:
-    report = summarise(run, found)
-    row = next(one for one in rows(RENDERERS["csv"](report)) if one["metric"] == "throughput")
-    estimate = report.results["convmixer_1536_20", FP16.key, "throughput"].estimate
-    assert estimate is not None
-    assert (float(row["value"]), float(row["low"])) == (estimate.value, estimate.low)
-    assert (row["unit"], row["n"], row["status"], row["source"]) == (
-        "images/s", "5", "ok", "measured",
-    )  # fmt: skip
-
-
-def test_results_tell_measured_failed_missing_and_published_apart() -> None:
-    found = rows(RENDERERS["csv"](mixed()))
-    assert {one["status"] for one in found if one["source"] == "measured"} == {
-        "ok", "failed", "not measured",
-    }  # fmt: skip
-    published = [one for one in found if one["source"].startswith("published:")]
-    assert {one["status"] for one in published} == {f"grade {grade}" for grade in "ACFMT"}
-    assert not {one["setting"] for one in published} & {FP16.key, BF16.key, "r224"}
-    paper = next(
-        one for one in published if one["metric"] == "top1" and one["model"] == "convmixer_768_32"
-    )
-    assert (paper["value"], paper["status"]) == ("0.8016", "grade A")
-
-
-def test_every_cell_has_a_row() -> None:
-    report = mixed()
-    there = {(one["model"], one["setting"]) for one in rows(RENDERERS["csv"](report))}
-    for key in report.run.cells:
-        name, _, setting = key.split("/")
-        assert (name, setting) in there
-
-
-def test_csv_carries_awkward_names() -> None:
-    labels = {one["label"] for one in rows(RENDERERS["csv"](awkward()))}
-    kept = (*AWKWARD[:7], *AWKWARD[9:])
-    assert labels == {*kept, "bell� and lone surrogate �", "'=1+2"}  # a spreadsheet would compute
-
-
-def test_tables_as_csv_are_rectangular() -> None:
-    for table in tables(mixed()):
-        lines = list(csv.reader(io.StringIO(exports.table(table))))
-        assert {len(line) for line in lines} == {len(table.columns) + 1}
-        assert len(lines) == len(table.rows) + 1
-
-
-def test_the_samples_read_back_as_the_frame() -> None:
-    report = mixed()
-    packed = exports.samples(report)
-    assert packed == exports.samples(mixed())
-    assert packed[3:8] == bytes(5)  # neither a file's name nor a time
-    found = pandas.read_csv(io.BytesIO(packed), compression="gzip", keep_default_na=False)
-    assert list(found.columns) == list(report.samples.columns)
-    assert list(found["label"]) == list(report.samples["label"])
-    for name in ("value", "elapsed", "gpu_clock_reasons"):
-        given = report.samples[name].tolist()
-        assert [float(text or "nan") for text in found[name]] == pytest.approx(
-            given, nan_ok=True, rel=0
-        )
-    assert list(map(json.loads, found["details"])) == list(report.samples["details"])
-
-
-# --- JSON -----------------------------------------------------------------------------------------
-
-
-def test_json_holds_raw_samples_and_sources() -> None:
-    content = json.loads(RENDERERS["json"](mixed()))
-    first = next(one for one in content["results"] if one["metric"] == "throughput")
-    assert first["processes"][0]["samples"] == pytest.approx([97.804, 97.902, 98, 98.098, 98.196])
-    assert content["progress"] == {
-        "ok": 63,
-        "failed": 2,
-        "missing": 1,
-        "seconds": 298.0,  # of 150 records two are of the same two seconds
-        "skipped": 0,
-    }
-    assert content["published"]["resnet50"][0]["grade"] == "C"
-    assert len(content["left_out"]) == 1
-
-
-def test_json_holds_what_was_discarded_and_what_stayed_wide() -> None:
-    content = json.loads(RENDERERS["json"](mixed()))
-    assert content["blocks"] == {
-        "taken": 18,
-        "discarded": 4,
-        "reasons": {"a GPU held back": 4, "foreign GPU processes": 4},
-        "processes": 3,
-        "disturbed_processes": 1,
-        "without_gpu_conditions": 0,
-    }
-    watched = next(
-        one for one in content["results"]
-        if (one["model"], one["metric"]) == ("resnet152", "throughput")
-    )  # fmt: skip
-    assert [one["discarded"] for one in watched["processes"]] == [[50, 50], [], [50, 50]]
-    assert [one["disturbed"] for one in watched["processes"]] == [False, False, True]
-    assert [one["covariates"]["gpu_clock_reasons"] for one in watched["processes"]] == [
-        [68, 4, 4, 68, 4, 4, 4], [4, 4, 4, 4, 4], [68, 68, 68, 68, 4, 68],
-    ]  # fmt: skip
-    assert [one["covariates"]["discarded"] for one in watched["processes"]] == [
-        [True, False, False, True, False, False, False], [False] * 5,
-        [True, True, False, False, False, False],
-    ]  # fmt: skip
-    assert (watched["wanted"], watched["wide"]) == (0.03, False)
-    assert [one["model"] for one in content["results"] if one["wide"]] == ["resnet50"]
-
-
-def test_json_carries_awkward_names() -> None:
-    text = RENDERERS["json"](awkward())
-    content = json.loads(text, parse_constant=pytest.fail)  # NaN is no JSON
-    assert [one["label"] for one in content["run"]["models"]] == list(AWKWARD)
-
-
-# --- Markdown -------------------------------------------------------------------------------------
-
-
-def test_markdown_tables_are_rectangular() -> None:
-    for report in (mixed(), awkward()):
-        lines = RENDERERS["md"](report).splitlines()
-        counts = [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
-        for one, other in pairwise(counts):
-            assert 0 in (one, other) or one == other
-
-
-def test_markdown_holds_no_markup_from_names() -> None:
-    text = RENDERERS["md"](awkward())
-    assert set(re.findall(r"</?(\w+)", text)) == {"br", "sub", "details", "summary"}
-    assert "[link](" not in text
-    assert "@somebody" not in text
-    assert "\ud800" not in text
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a|b", r"a\|b"),
-        ("_a_ *b* `c`", r"\_a\_ \*b\* \`c\`"),
-        ("<b> & >", "&lt;b&gt; &amp; &gt;"),
-        ("a\\", "a\\\\"),
-        ("two\nlines", "two lines"),
-        ("# 1", r"\# 1"),
-    ],
-)
-def test_markdown_escapes(text: str, expected: str) -> None:
-    assert escaped(text) == expected
-
-
-def test_markdown_links_only_its_own_figures() -> None:
-    text = RENDERERS["md"](mixed())
-    links = re.findall(r"(?<!\\)\]\((.*?)\)", text)
-    assert links and all(re.fullmatch(r"figures/[\w.-]+\.svg", link) for link in links)
-    assert "http" not in text
-
-
-def test_long_tables_are_folded() -> None:
-    text = RENDERERS["md"](mixed())
-    assert text.count("<details>") == text.count("</details>") == 4  # one is no table
-
-
-# --- HTML -----------------------------------------------------------------------------------------
 
 VOID = {"meta", "br", "link", "img", "col"}
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from pandas import DataFrame
 
-from cmx_bench.results import frame, stats, summary
+from cmx_bench.results import frame, summary
 from cmx_bench.results.executions import Execution, executions
 from cmx_bench.results.records import Record, Run
 
@@ -109,35 +109,6 @@ def test_other_environments_and_earlier_tries_count_for_nothing(run: Run) -> Non
     reasons = aside.drop_duplicates("why").set_index("why")["replicate"].to_dict()
     assert reasons == {"tried again": 0, "other environment": 0}
     assert not aside["counts"].any()
-
-
-def test_the_summary_is_of_the_processes_that_count(run: Run) -> None:
-    records = make_records(run)
-    row = summary.summary(of(run, records)).set_index(["model", "metric"]).loc[(NAME, "throughput")]
-    medians = [[100.0 * (1 + 0.01 * (place - 2))] for place in range(5)]
-    estimate = stats.estimate(medians)
-    assert row["value"] == pytest.approx(estimate.value, rel=1e-12)
-    assert (row["low"], row["high"]) == pytest.approx((estimate.low, estimate.high), rel=1e-12)
-    assert (row["n"], row["status"], row["over"]) == (5, "ok", "processes")
-    assert list(summary.summary(of(run, records)).columns) == [
-        name for name in summary.Result._fields if name not in ("medians", "details", "launching")
-    ]
-
-
-def test_a_part_of_the_samples_can_be_summarised(run: Run) -> None:
-    samples = of(run, make_records(run))
-    two = samples[(samples["replicate"] < 2) & (samples["metric"] == "throughput")]
-    assert summary.summary(two)["n"].tolist() == [2, 2, 2]
-    assert summary.summary(samples[:0]).empty
-
-
-def test_a_run_may_have_more_models_than_a_byte_counts() -> None:
-    models = tuple(dataclasses.replace(PAPER[0], name=f"m{place}") for place in range(200))
-    run = make_run(models, measures=("throughput",), replicates=3)
-    tries = executions(run, make_records(run))
-    rows = summary.results(frame.samples({"run": (run, tries)}))
-    assert [row.model for row in rows] == [model.name for model in models]
-    assert {row.n for row in rows} == {3}
 
 
 def test_what_was_swept_is_a_matter_of_each_run() -> None:

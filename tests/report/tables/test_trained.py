@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.present.drawing import Plot
-from cmx_bench.report.figures import figure_one, learning_curves
+from cmx_bench.report.figures import figure_one
 from cmx_bench.report.figures.selection import selections, whole_run
 from cmx_bench.report.tables import best, tables, trained
 from cmx_bench.report.tables.table_one import table_one
@@ -127,23 +126,3 @@ def test_table_one_says_for_how_many_epochs() -> None:
     untrained = summarise(make_run((MODEL,), (FP32,), ("accuracy",)), [])
     assert "epochs_here" not in [column.key for column in table_one(untrained, FP32).columns]
     assert "training" not in [one.key for one in tables(untrained)]
-
-
-def curves(report: Report) -> Plot:
-    [whole] = selections(report, whole_run(report.samples))
-    return learning_curves.plot(whole)
-
-
-def test_curves_are_means_with_the_range_over_the_seeds() -> None:
-    plot = curves(made())
-    points = plot.data.set_index("x")
-    assert set(points.index) == {1, 2, 3}
-    assert points.loc[2, ["y", "low", "high"]].tolist() == pytest.approx([94, 92, 96])
-    assert points.loc[[1, 2, 3], "label"].tolist() == ["", "", MODEL.label]
-    assert "lowest to the highest" in plot.caption and MODEL.label in plot.alt
-    assert curves(made((0,))).data["low"].isna().all()
-
-
-def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
-    points = curves(made((0,), epochs=150)).data
-    assert len(points) == 30 and points["x"].max() == 150

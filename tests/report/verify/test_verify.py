@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import csv
 import dataclasses
 import gzip
-import io
 import json
 import random
 import re
@@ -22,31 +20,11 @@ import pytest
 from cmx_bench import report
 from cmx_bench.errors import RecordsError
 from cmx_bench.report import verify
-from cmx_bench.report.cite import bibtex
-from cmx_bench.report.verify import Difference, places, svg
+from cmx_bench.report.verify import Difference
 from cmx_bench.results import embedded, records
-from cmx_bench.spec.claims import Claim
 
-from ..synthetic import PAPER, failed, make_records, make_run, write_folder
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small run with every kind of table, rendered."""
-    run = make_run(models=PAPER[:3], measures=("params", "macs", "throughput"), replicates=3)
-    run = dataclasses.replace(
-        run, claims=(Claim("Small", "params(convmixer_768_32) < params(resnet152)"),)
-    )
-    found = make_records(run)
-    found[-1] = failed(found[-1], "out of memory at batch 64")
-    folder = write_folder(tmp_path_factory.mktemp("run"), run, found)
-    report.write(folder, "page")
-    return folder
-
-
-@pytest.fixture
-def folder(written: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(written, tmp_path / "run")
+from ...results.test_embedded import block, packed, with_packed
+from .test_svg import SCRIPT
 
 
 def edit(path: Path, change: Callable[[str], str]) -> None:
@@ -302,114 +280,6 @@ def test_long_texts_are_shown_where_they_differ() -> None:
     assert len(line) < 400
 
 
-def test_entries_are_read_as_a_reader_sees_them() -> None:
-    page = (
-        '<table><caption id="t-caption"><span>T</span></caption>\n<colgroup>\n'
-        '<col data-column="a">\n<col data-column="b">\n</colgroup>\n<tbody>\n<tr>\n'
-        '<th scope="row" title="&lt;x&gt;">N &amp; M</th>\n'
-        '<td data-sort="1.5"><strong>1</strong><sup>†</sup><span class="detail">± 2</span></td>\n'
-        "</tr>\n</tbody></table>"
-    )
-    assert places.of_page(page).tables == {
-        "table t, ": [
-            ["a", "a, tooltip", "a, value to sort by", "b", "b, tooltip", "b, value to sort by"],
-            ["N & M", "<x>", "", "1 † ± 2", "", "1.5"],
-        ]
-    }
-
-
-@pytest.mark.parametrize(
-    "text", ["", "\0", '<?xml version="1.0" encoding="latin-1"?>', "<svg>", "<"]
-)
-def test_a_page_that_is_none_has_places_too(text: str) -> None:
-    assert places.of_page(text).tables == {}
-
-
-def test_a_citation_has_hash_device_and_date(folder: Path) -> None:
-    found = report.read(folder)
-    text = bibtex(found)
-    digest = records.content_hash(found.run, found.records)
-    assert text.startswith(f"@misc{{cmx-bench-paper-{digest[:12]},\n")
-    assert digest in text and "Synthetic GPU 1" in text and "2026-01-01" in text
-    assert "  year = 2026,\n  month = jan,\n" in text
-    assert text.count("{") == text.count("}")
-
-
-def fields(text: str) -> dict[str, str]:
-    """The fields of a BibTeX entry as BibTeX reads them: it counts braces after a backslash too."""
-    read = {}
-    for name, value in re.findall(r"^  (\w+) = (.*),$", text, re.MULTILINE):
-        depth = [0]
-        for one in value:
-            depth.append(depth[-1] + {"{": 1, "}": -1}.get(one, 0))
-        assert depth[-1] == 0 and min(depth) == 0
-        assert value.isalnum() or depth[1:-1].count(0) == 0  # it ends where it began
-        read[name] = value
-    return read
-
-
-def test_a_citation_keeps_its_capitals_and_has_a_key_to_sort_by(folder: Path) -> None:
-    """Styles write titles small but for what has braces of its own; they sort by the author, which
-    a run has not, or else by the key."""
-    found = report.read(folder)
-    title = "ConvMixer beside ResNet, DeiT, ResMLP and MLP-Mixer"
-    read = fields(
-        bibtex(dataclasses.replace(found, run=dataclasses.replace(found.run, title=title)))
-    )
-    assert read["title"] == f"{{{{{title}}}}}"
-    assert read["key"] == "{{cmx-bench paper}}"
-    for name in ("howpublished", "note"):
-        assert read[name].startswith("{{") and read[name].endswith("}}")
-
-
-@pytest.mark.parametrize(
-    ("title", "text"),
-    [
-        ("a_b & 50 % 🤖", r"a\_b \& 50 \% \texttt{U+1F916}"),
-        ("}{ Größe \\", r"\textbraceright{}\textbraceleft{} Gr\"{o}\ss{}e \textbackslash{}"),
-        ('@misc{x, "y" #1', r"@misc\textbraceleft{}x, \char34{}y\char34{} \#1"),
-        ("two\nlines", "two lines"),
-    ],
-)
-def test_a_citation_escapes_the_title(folder: Path, title: str, text: str) -> None:
-    found = report.read(folder)
-    awkward = dataclasses.replace(found, run=dataclasses.replace(found.run, title=title))
-    assert fields(bibtex(awkward))["title"] == f"{{{{{text}}}}}"
-
-
-def test_a_csv_file_that_cannot_be_read_has_lines() -> None:
-    assert len(places.of_csv(f"a,b\n{'x' * 200_000}\n").lines) == 2
-
-
-def test_every_value_of_a_csv_file_is_a_place(folder: Path) -> None:
-    text = (folder / "results.csv").read_text(encoding="utf-8")
-    rows = list(csv.reader(io.StringIO(text)))
-    assert places.of_csv(text).count == sum(bool(cell) for row in rows for cell in row)
-
-
-# --- pages and folders of strangers ---------------------------------------------------------------
-
-SCRIPT = "<script>document.title = 'RAN'</script>"
-
-
-def block(text: str) -> str:
-    """The text of the block of data of a page."""
-    [(_, found, _)] = embedded._BLOCK.findall(text)
-    return str(found)
-
-
-def packed(text: str) -> Any:
-    """What is packed in the block of a page."""
-    return json.loads(zlib.decompress(base64.urlsafe_b64decode(json.loads(block(text))["data"])))
-
-
-def with_packed(text: str, raw: Any, level: int = 9, end: bytes = b"") -> str:
-    """The page with other data."""
-    data = zlib.compress(json.dumps(raw, separators=(",", ":")).encode(), level) + end
-    was = json.loads(block(text))["data"]
-    return text.replace(was, base64.urlsafe_b64encode(data).decode())
-
-
 def in_block(old: str, new: str) -> Callable[[str], str]:
     return lambda text: text.replace(block(text), block(text).replace(old, new, 1))
 
@@ -474,70 +344,10 @@ def test_a_page_of_a_folder_with_other_ends_of_lines_is_refused(folder: Path, en
             verify.verify(path)
 
 
-def test_the_blocks_of_a_page_unpack_to_so_much_together(
-    written: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each alone would do."""
-    text = (written / "report.html").read_text(encoding="utf-8")
-    size = len(json.dumps(packed(text), separators=(",", ":")))
-    monkeypatch.setattr(embedded, "_MOST_DENSE", 0)
-    monkeypatch.setattr(embedded, "_LEAST_ROOM", 2 * size)
-    assert len(embedded.unpack(text * 2, "page")) == 2
-    with pytest.raises(RecordsError, match="more than 0 bytes once they are unpacked"):
-        embedded.unpack(text * 3, "page")
-
-
 def test_a_page_packed_by_another_zlib_is_the_same(folder: Path) -> None:
     page = folder / "report.html"
     edit(page, lambda text: with_packed(text, packed(text), level=1))
     assert verify.verify(page).differences == ()
-
-
-ODD = [
-    SCRIPT,
-    "<foreignObject><h1>999,999 images/s</h1></foreignObject>",
-    '<g onload="x()"/>',
-    '<use xlink:href="https://example.org/x"/>',
-    "<g id=x>",
-    "<!-- x -->",
-    "<g",
-    "<style>@import 'https://example.org/x'</style>",
-]
-
-
-@pytest.mark.parametrize("odd", ODD)
-def test_a_drawing_of_another_matplotlib_is_nothing_else(written: Path, odd: str) -> None:
-    page = (written / "report.html").read_text(encoding="utf-8")
-    assert page.count("<svg") > 1 and "<svg" not in svg.without(page)
-    forged = re.sub("(<svg[^>]*>)", lambda tag: tag[1] + odd, page, count=1)
-    assert odd in svg.without(forged) and svg.without(forged).count("<svg") == 1
-    for path in (written / "figures").glob("*.svg"):
-        drawing = path.read_text(encoding="utf-8")
-        assert svg.oddity(drawing) == ""
-        assert svg.oddity(drawing.replace("</svg>", f"{odd}</svg>"))
-
-
-def test_what_stands_in_a_drawing_of_another_matplotlib_is_named(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = embedded.renderers() | {"matplotlib": "0.1"}
-    monkeypatch.setattr(embedded, "renderers", lambda: now)
-    drawing = next((folder / "figures").glob("*.svg"))
-    for path in (folder / "report.html", drawing):
-        edit(path, lambda text: re.sub("(<svg[^>]*>)", rf"\1{SCRIPT}", text, count=1))
-    found = verify.verify(folder).differences
-    assert {one.file for one in found} == {"report.html", f"figures/{drawing.name}"}
-
-
-@pytest.mark.parametrize("size", [2**24 + 1, 2**28])
-def test_a_page_that_unpacks_to_much_more_is_not_unpacked(folder: Path, size: int) -> None:
-    page, stream = folder / "report.html", zlib.compressobj(9)
-    data = stream.compress(b'{"run":"' + b" " * size) + stream.flush()
-    text = page.read_text(encoding="utf-8")
-    was = json.loads(block(text))["data"]
-    page.write_text(text.replace(was, base64.urlsafe_b64encode(data).decode()), encoding="utf-8")
-    with pytest.raises(RecordsError, match=r"more than [\d,]+ bytes once they are unpacked"):
-        verify.verify(page)
 
 
 def test_samples_that_unpack_to_much_more_are_not_unpacked(folder: Path) -> None:

@@ -6,10 +6,12 @@ import dataclasses
 
 from cmx_bench.report import headline
 from cmx_bench.report.tables import provenance, tables
+from cmx_bench.report.tables.provenance import environments
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
+from cmx_bench.results.records import Record, Run
 
-from ..synthetic import PAPER, make_records, make_run
+from ..synthetic import FP16, PAPER, make_records, make_run
 
 ORIGIN = {"file": "ours.py", "sha256": "0123456789abcdef"}
 GIVEN = {
@@ -48,3 +50,9 @@ def test_a_word_that_was_never_needed_is_told() -> None:
     told = [fact.text for fact in headline.warnings(report((*GIVEN, "aten::asn", "own::gone")))]
     assert told == ["of the suite's macs, no model has met: aten::asn, own::gone"]
     assert not headline.warnings(report(tuple(GIVEN)))
+
+
+def test_environments_stand_side_by_side(run: Run, found: list[Record]) -> None:
+    table = environments(summarise(run, found))
+    assert [entry.text for entry in table.rows[0]] == ["device_name", "yes", "Synthetic GPU 1"]
+    assert table.rows[-1][-1].text == FP16.key

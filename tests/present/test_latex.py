@@ -16,7 +16,7 @@ from cmx_bench.report import RENDERERS
 from cmx_bench.report.tables import tables
 from cmx_bench.results.nouns import Report
 
-from .test_formats import awkward, mixed
+from ..report.test_formats import awkward, mixed
 
 COMMANDS = {
     "documentclass", "usepackage", "setlength", "parindent", "begin", "end", "section", "item",

@@ -26,8 +26,8 @@ from cmx_bench.worker import local
 from cmx_bench.worker.local import Call
 
 from ..conftest import Cli, interruptible
+from ..gate.test_check import NAMES, RECORDS, RUN, scaled, write_folder_anew
 from ..report.synthetic import PAPER, make_records, make_run
-from .test_check import NAMES, RECORDS, RUN, scaled, write_folder_anew
 
 SUITE = """\
 name: tiny

@@ -1,0 +1,43 @@
+"""ResMLPs and MLP-Mixers: what published ones cost, and what members are called."""
+
+from __future__ import annotations
+
+import pytest
+
+from cmx_bench.designs.mlp import MLP, RESMLPS
+
+from .test_designs import costs
+
+
+# Counted by four tools, which agreed to the last MAC.
+@pytest.mark.parametrize(
+    ("name", "params", "macs"),
+    [
+        ("resmlp_12_224", 15_350_872, 3_009_739_776),
+        ("resmlp_24_224", 30_020_680, 5_961_292_800),
+        ("resmlp_big_24_224", 129_138_280, 100_230_739_968),
+        ("mixer_s16_224", 18_528_264, 3_776_958_464),
+        ("mixer_b16_224", 59_880_472, 12_601_767_936),
+    ],
+)
+def test_published_members_cost_what_is_known(name: str, params: int, macs: int) -> None:
+    assert costs(name) == (params, macs)
+
+
+def test_a_member_is_called_by_all_that_it_is_made_of() -> None:
+    member = MLP("mixer", 40, 3, patch_size=8)
+    assert (member.name, member.label) == ("mixer_40_3_p8", "MLP-Mixer-40/3")
+    assert member.arguments == {"dim": 40, "depth": 3, "patch_size": 8}
+    assert (member.aligned, MLP("mixer", 42, 3).aligned) == (True, False)
+
+
+def test_rows_keep_the_family_and_its_patches() -> None:
+    published = RESMLPS["resmlp_big_24_224"]
+    members = [row.make(row.steps[0]) for row in published.rows()]
+    assert {(member.family, member.patch_size) for member in members} == {("resmlp", 8)}  # type: ignore[attr-defined]
+    assert [member.depth for member in members] == list(range(16, 37))  # type: ignore[attr-defined]
+
+
+def test_smaller_images_are_cut_into_smaller_patches() -> None:
+    cut = RESMLPS["resmlp_12_224"].cut(4)
+    assert (cut.patch_size, cut.dim, cut.least_image_size) == (4, 384, 4)

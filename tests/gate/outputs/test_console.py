@@ -1,0 +1,24 @@
+"""A verdict in a terminal."""
+
+from __future__ import annotations
+
+from cmx_bench.gate.outputs import console
+
+from ..test_outputs import awkward, made, mixed, verdict
+
+
+def test_the_terminal_keeps_to_its_width() -> None:
+    for width in (60, 80, 120):
+        assert max(map(len, console.text(mixed(), width).splitlines())) <= width
+    assert "\x1b" not in console.text(awkward(), 80)
+
+
+def test_the_terminal_says_of_how_many_models_each_metric_is_equal() -> None:
+    """MACs of one model failed: both metrics are not "of 2 models"."""
+    one, other = (made(name, "PASS", "params", slowdown=0.0) for name in ("resnet18", "deit"))
+    macs = made("deit", "PASS", "macs", slowdown=0.0)
+    trainable = [made(name, "PASS", "trainable_params", slowdown=0.0) for name in ("a", "b")]
+    text = console.text(verdict(one, other, macs, *trainable), 120)
+    assert (
+        "equal, as they must be: Parameters, Trainable parameters of 2 models; MACs of 1 model"
+    ) in text

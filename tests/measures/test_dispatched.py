@@ -1,0 +1,93 @@
+"""The second count: what torch's dispatcher is asked for, or a refusal by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cmx_bench.errors import CountError
+from cmx_bench.measures.counting import count
+
+from .test_counting import macs
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (
+            lambda x: torch.fft.fft2(x).real,
+            "no rule counts aten::_fft_c2c, called as torch.fft.fft2, in Function",
+        ),
+        (torch.linalg.inv, "no rule counts aten::linalg_inv_ex, called as torch.lin"),
+        (lambda x: torch.ops.aten.linalg_vecdot(x, x), "linalg_vecdot: write it with einsum or"),
+        (lambda x: torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,)), "cond in .*: write it wit"),
+        (lambda x: x * x.mean().item(), "called as torch.Tensor.item, .* depends on the image"),
+        (lambda x: x if x.mean() > 0 else -x, "torch.Tensor.__bool__, .* depends on the image"),
+        (lambda x: x[x > 0], "aten::index, .* depends on the image"),
+        (lambda x: x.view(8, 3, 8, 8), r"forward fails on a batch of shape \(1, 3, 8, 8\): Runti"),
+        (lambda x: None, "returns no tensor"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused_by_name(
+    function: Callable[[Tensor], Tensor], message: str
+) -> None:
+    with pytest.raises(CountError, match=message):
+        macs(function)
+
+
+def test_an_operator_of_a_library_is_refused() -> None:
+    """It may multiply whatever it likes inside."""
+    library = torch.library.Library("cmx_test", "DEF")
+    library.define("gram(Tensor image) -> Tensor")
+    library.impl("gram", lambda image: image @ image, "CompositeExplicitAutograd")
+    with pytest.raises(CountError, match="no rule counts cmx_test::gram"):
+        macs(torch.ops.cmx_test.gram)
+
+
+def test_a_refusal_names_the_module() -> None:
+    class Spectrum(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return torch.fft.rfft(image).real
+
+    with pytest.raises(CountError, match="called as torch.fft.rfft, in Sequential.1: where it"):
+        count(lambda: nn.Sequential(nn.ReLU(), Spectrum()), 8)
+
+
+def test_dead_code_is_named() -> None:
+    """The trace drops a product nobody uses; the dispatcher sees it being done."""
+
+    def waste(image: Tensor) -> Tensor:
+        image @ image
+        return image.relu()
+
+    with pytest.raises(
+        CountError,
+        match=r"depends on what is computed in Function \(aten::bmm 1536\), 1536 MACs in all: ret",
+    ):
+        macs(waste)
+
+
+def test_a_module_of_dead_code_is_named() -> None:
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.unused = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+            self.heads = nn.ModuleList(nn.Sequential(nn.Linear(8, size)) for size in (1, 2, 3))
+
+        def forward(self, image: Tensor) -> Tensor:
+            self.unused(image)
+            for head in self.heads:
+                head(image[:, 0, 0])
+            out: Tensor = self.used(image)
+            return out
+
+    with pytest.raises(CountError) as error:
+        count(Branches, 8)
+    assert str(error.value) == (
+        "no output of the model depends on what is computed in Branches.unused (aten::convolution "
+        "3888), Branches.heads.0.0 (aten::addmm 8), Branches.heads.1.0 (aten::addmm 16) and 1 more "
+        "modules, 3936 MACs in all: return it, or delete that code"
+    )

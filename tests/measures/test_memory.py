@@ -1,0 +1,100 @@
+"""Peak memory: by arithmetic, on systems that tell less, on a made-up GPU."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from cmx_bench import measures
+from cmx_bench.cell import Model, Setting
+from cmx_bench.errors import SkipError
+from cmx_bench.measures import memory, ready
+
+from .test_measures import CPU, MODEL, measure, measured
+
+
+def test_memory_holds_the_weights_and_the_images() -> None:
+    # 64 MiB of weights in one layer: far above the noise of a process.
+    wide = replace(MODEL, args={"dim": 4096, "depth": 1, "kernel_size": 3, "patch_size": 7})
+    weights = 4 * (4096 * (9 + 4096 + 6 + 147 + 10 + 3) + 10)
+    assert weights < measure("planned_memory", wide)["planned_memory"][0] < 2 * weights
+    assert 0.9 * weights < measured("memory", wide, CPU)["peak_memory"][0] < 4 * weights
+
+
+def test_the_peak_is_counted_anew() -> None:
+    block = torch.ones(32 * 2**20)  # 128 MiB
+    high = memory.peak_resident()
+    del block
+    memory.forget_peak()
+    assert memory.peak_resident() < high - 100 * 2**20
+
+
+@pytest.fixture
+def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a system tells of this process in place of /proc: that no file can be written."""
+    monkeypatch.setattr(memory, "_PROCESS", tmp_path)
+    (tmp_path / "clear_refs").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("status", [None, "", "VmRSS:\t 5 kB\n", "VmHWM:\t 99999999 kB\n"])
+def test_a_peak_that_cannot_be_counted_anew_is_that_of_the_process(
+    proc: Path, status: str | None
+) -> None:
+    """A read-only /proc, none, and sandboxes whose status has no peak; the record says so."""
+    if status is not None:
+        (proc / "status").write_text(status)
+    for name in ("memory", "train_memory"):
+        found = measures.function(name)(MODEL, CPU)
+        assert isinstance(found, measures.Watched)
+        assert found.details == {"peak_since": "the start of the process"}
+        most = 99_999_999 * 1024 if status and "VmHWM" in status else _own_peak()
+        assert -(2**20) < max(value for [value] in found.values.values()) < most
+
+
+def _own_peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_a_status_without_a_peak_is_not_counted_anew(proc: Path) -> None:
+    (proc / "clear_refs").rmdir()
+    (proc / "status").write_text("VmRSS:\t 5 kB\n")
+    assert not memory.forget_peak()
+    assert memory.peak_resident() == pytest.approx(_own_peak(), rel=0.01)
+    assert memory.peak_resident() >= memory.resident() - 2**20
+
+
+def test_what_a_process_holds_is_not_told_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise memory.psutil.NoSuchProcess(1)
+
+    monkeypatch.setattr(memory.psutil, "Process", missing)
+    for name in ("memory", "train_memory"):
+        with pytest.raises(SkipError, match="how much memory a process holds: mount /proc"):
+            measures.function(name)(MODEL, CPU)
+
+
+def test_device_memory_is_what_the_device_has_in_use_more_than_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a made-up GPU: of 1000 bytes 900 are free, and 640 once the model has run."""
+    free = [900]
+
+    def prepare(model: Model, setting: Setting) -> ready.Ready:
+        free[0] -= 260
+        return ready.Ready(lambda: torch.zeros(()))
+
+    monkeypatch.setattr(memory, "prepare", prepare)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[0], 1000))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 150)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: 200)
+    for name in ("synchronize", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda device: None)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    assert memory.measure(MODEL, replace(CPU, device="cuda:0")) == {
+        "peak_memory": [150], "reserved_memory": [200], "device_memory": [260],
+    }  # fmt: skip

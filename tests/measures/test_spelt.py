@@ -1,0 +1,110 @@
+"""Products spelt elementwise, against arithmetic."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cmx_bench.errors import CountError
+
+from .test_counting import macs, ones
+
+
+def grown(x: Tensor) -> Tensor:
+    """The products of x @ x, (1, 3, 8, 8) each, before they are added up over the last but one."""
+    return x[..., None] * x[..., None, :, :]
+
+
+def added_in_place(x: Tensor) -> Tensor:
+    out = torch.zeros_like(x)
+    for i in range(8):
+        out += x[..., i, None] * x[..., i, None, :]
+    return out
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        lambda x: grown(x).sum(-2),
+        lambda x: grown(x).mean(-2),
+        lambda x: grown(x).transpose(1, 3).sum(3),
+        lambda x: (grown(x) * 0.125).sum(-2),
+        lambda x: (grown(x) + 1 - x[..., None]).to(torch.float64).sum(-2),
+        lambda x: grown(x).masked_fill(x[..., None, :] > 0, 0).sum(-2),
+        lambda x: torch.where(x[..., None, :] > 0, grown(x), 0).sum(-2),
+        lambda x: grown(x).mul_(2).add_(1).sum(-2),
+        lambda x: grown(x).cumsum(-2),
+        lambda x: grown(x).var(-2),
+        lambda x: grown(x).norm(dim=-2),
+        lambda x: grown(x).norm(1, dim=-2),
+        lambda x: functional.avg_pool3d(grown(x)[0], (1, 8, 1)),
+        lambda x: functional.adaptive_avg_pool3d(grown(x)[0], (8, 1, 8)),
+        lambda x: torch.stack(grown(x).unbind(1)).sum(-2),
+        lambda x: torch.cat(grown(x).chunk(4, -1), -1).reshape(-1, 8, 8).sum(-2),
+        lambda x: (x[..., None] / x[..., None, :, :]).sum(-2),
+        lambda x: torch.addcmul(x[..., None], x[..., None], x[..., None, :, :]).sum(-2),
+        lambda x: (x[..., None].expand(1, 3, 8, 8, 8) * x[..., None, :, :]).sum(-2),
+        lambda x: (x[..., None].repeat(1, 1, 1, 1, 8) * x[..., None, :, :]).sum(-2),
+        lambda x: (x[..., None] - x[..., None, :, :]).pow(2).sum(-2),  # distances
+        lambda x: (x[..., None] - x[..., None, :, :]).norm(dim=-2),
+        lambda x: torch.zeros_like(grown(x)).index_add(0, torch.zeros(1).long(), grown(x)),
+        # Added up one by one: each of 8 is 3 x 8 x 8 products.
+        lambda x: sum(grown(x).unbind(-2)),
+        lambda x: sum(x[..., i, None] * x[..., i, None, :] for i in range(8)),
+        lambda x: functools.reduce(torch.sub, grown(x).unbind(-2)) + x,
+        added_in_place,
+        lambda x: functools.reduce(
+            lambda out, i: torch.addcmul(out, x[..., i, None], x[..., i, None, :]), range(8), x
+        ),
+        lambda x: (2 * sum(grown(x).unbind(-2))).sum(-1),
+    ],
+)
+def test_a_product_spelt_elementwise(product: Callable[[Tensor], Tensor]) -> None:
+    assert macs(product) == 3 * 8 * 8 * 8
+
+
+@pytest.mark.parametrize(
+    ("product", "expected"),
+    [
+        (lambda x: torch.outer(x[0, 0, 0], x[0, 1, 0]).sum(0), 8 * 8),
+        (lambda x: torch.einsum("i,j->ij", x[0, 0, 0], x[0, 1, 0]).sum(0), 8 * 8),
+        # Convolutions by windows: along rows, of 6 windows of 3, and of 36 windows of 3 x 3.
+        (lambda x: (x.unfold(-1, 3, 1) * ones(x, 3, 1, 1, 3)).sum(-1), 3 * 8 * 6 * 3),
+        (lambda x: (functional.unfold(x, 3) * ones(x, 27, 1)).sum(1), 27 * 36),
+        # No products: a nonlinearity ends one, a gate grows nothing, a distance by |a - b| adds.
+        (lambda x: grown(x).relu().sum(-2), 0),
+        (lambda x: functional.gelu(grown(x)).sum(-2), 0),
+        (lambda x: grown(x).softmax(-1).sum(-2), 0),
+        (lambda x: grown(x).amax(-2), 0),
+        (lambda x: (x * x.mean((2, 3), keepdim=True)).sum(1), 0),
+        (lambda x: (x[..., None] - x[..., None, :, :]).abs().sum(-2), 0),
+        (lambda x: (x[..., None] - x[..., None, :, :]).norm(1, dim=-2), 0),
+        (lambda x: grown(x)[..., 0] + x, 0),
+        (lambda x: grown(x).square()[..., 0] + grown(x).pow(2)[..., 1], 0),
+        (lambda x: x * x.cos() + x.flip(-1) * x.mean(1, keepdim=True).sin(), 0),
+        (lambda x: sum(grown(x).relu().unbind(-2)), 0),
+        # A sum of products is a factor once more: 8 x (3 x 8 x 8) and 3 x 8 x 8 x 8.
+        (lambda x: (sum(grown(x).unbind(-2))[..., None] * x[..., None, :, :]).sum(-2), 2 * 1536),
+    ],
+)
+def test_what_is_a_product_spelt_elementwise(
+    product: Callable[[Tensor], Tensor], expected: int
+) -> None:
+    assert macs(product) == expected
+
+
+def test_a_product_written_into_a_part_is_not_passed_over() -> None:
+    """The trace does not follow it there; then the counts differ."""
+
+    def write(image: Tensor) -> Tensor:
+        whole = torch.zeros(2, 3, 8, 8, 8, device=image.device)
+        whole[1:] = grown(image)
+        return whole.sum(-2)
+
+    with pytest.raises(CountError, match="two counts differ"):
+        macs(write)

@@ -1,0 +1,56 @@
+"""Markdown that GitHub shows as it is meant."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from cmx_bench.present.markdown import escaped
+from cmx_bench.report import RENDERERS
+
+from ..report.test_formats import awkward, mixed
+
+
+def test_markdown_tables_are_rectangular() -> None:
+    for report in (mixed(), awkward()):
+        lines = RENDERERS["md"](report).splitlines()
+        counts = [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
+        for one, other in pairwise(counts):
+            assert 0 in (one, other) or one == other
+
+
+def test_markdown_holds_no_markup_from_names() -> None:
+    text = RENDERERS["md"](awkward())
+    assert set(re.findall(r"</?(\w+)", text)) == {"br", "sub", "details", "summary"}
+    assert "[link](" not in text
+    assert "@somebody" not in text
+    assert "\ud800" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a|b", r"a\|b"),
+        ("_a_ *b* `c`", r"\_a\_ \*b\* \`c\`"),
+        ("<b> & >", "&lt;b&gt; &amp; &gt;"),
+        ("a\\", "a\\\\"),
+        ("two\nlines", "two lines"),
+        ("# 1", r"\# 1"),
+    ],
+)
+def test_markdown_escapes(text: str, expected: str) -> None:
+    assert escaped(text) == expected
+
+
+def test_markdown_links_only_its_own_figures() -> None:
+    text = RENDERERS["md"](mixed())
+    links = re.findall(r"(?<!\\)\]\((.*?)\)", text)
+    assert links and all(re.fullmatch(r"figures/[\w.-]+\.svg", link) for link in links)
+    assert "http" not in text
+
+
+def test_long_tables_are_folded() -> None:
+    text = RENDERERS["md"](mixed())
+    assert text.count("<details>") == text.count("</details>") == 4  # one is no table

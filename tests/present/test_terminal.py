@@ -1,0 +1,26 @@
+"""Lines and tables for a terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from cmx_bench.cli import telling
+from cmx_bench.present import terminal
+from cmx_bench.present.content import Column
+from cmx_bench.present.terminal import Grid
+
+
+def test_words_move_no_cursor_and_states_have_their_colour() -> None:
+    parts = [
+        "FAIL: 1 of 2 comparisons slower\x1b[2J", ("Table", "bold"),
+        Grid([Column("a", "State")], [["PASS"], ["a PASS"]]),
+    ]  # fmt: skip
+    plain, coloured = (terminal.text(parts, 80, colours) for colours in (False, True))
+    assert "\x1b" not in plain and r"slower\x1b[2J" in plain
+    assert "\x1b[1;31mFAIL\x1b[0m: 1 of 2 comparisons slower\\x1b[2J" in coloured
+    assert "\x1b[32mPASS\x1b[0m" in coloured and "a PASS" in coloured
+
+
+def test_rows_stand_below_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    telling.say_rows([("a", "one"), ("long\x1b", "two"), ("b", "")])
+    assert capsys.readouterr().out == "a         one\nlong\\x1b  two\nb\n"

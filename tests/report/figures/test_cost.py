@@ -1,0 +1,33 @@
+"""Throughput and memory against size."""
+
+from __future__ import annotations
+
+import pytest
+
+from cmx_bench.present.drawing import draw
+from cmx_bench.results.reading import summarise
+from cmx_bench.results.records import Record, Run
+
+from ..synthetic import FP16
+from .test_figures import named
+
+
+def test_throughput_has_the_interval(run: Run, found: list[Record]) -> None:
+    plot = named(run, found, f"throughput-{FP16.key}")
+    estimate = summarise(run, found).results["convmixer_1536_20", FP16.key, "throughput"].estimate
+    assert estimate is not None
+    point = plot.data.iloc[0]
+    assert (point["low"], point["high"]) == (estimate.low, estimate.high)
+
+
+def test_throughput_against_macs(run: Run, found: list[Record]) -> None:
+    plot = named(run, found, f"throughput-macs-{FP16.key}")
+    point = plot.data.iloc[0]
+    assert (point["label"], point["x"]) == ("ConvMixer-1536/20", pytest.approx(5.162596))
+    assert point["y"] == pytest.approx(100, rel=0.01)
+    assert "MACs" in plot.title and ">MACs (billions)<" in draw([plot])[0].svg
+
+
+def test_memory_is_in_mebibytes(run: Run, found: list[Record]) -> None:
+    point = named(run, found, f"peak-memory-{FP16.key}").data.iloc[0]
+    assert point["y"] == pytest.approx(100 + 51_625_960 * 4 / 2**20)

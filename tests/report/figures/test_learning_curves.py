@@ -1,0 +1,32 @@
+"""Learning curves: the mean and the range over the seeds."""
+
+from __future__ import annotations
+
+import pytest
+
+from cmx_bench.present.drawing import Plot
+from cmx_bench.report.figures import learning_curves
+from cmx_bench.report.figures.selection import selections, whole_run
+from cmx_bench.results.nouns import Report
+
+from ..tables.test_trained import MODEL, made
+
+
+def curves(report: Report) -> Plot:
+    [whole] = selections(report, whole_run(report.samples))
+    return learning_curves.plot(whole)
+
+
+def test_curves_are_means_with_the_range_over_the_seeds() -> None:
+    plot = curves(made())
+    points = plot.data.set_index("x")
+    assert set(points.index) == {1, 2, 3}
+    assert points.loc[2, ["y", "low", "high"]].tolist() == pytest.approx([94, 92, 96])
+    assert points.loc[[1, 2, 3], "label"].tolist() == ["", "", MODEL.label]
+    assert "lowest to the highest" in plot.caption and MODEL.label in plot.alt
+    assert curves(made((0,))).data["low"].isna().all()
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
+    points = curves(made((0,), epochs=150)).data
+    assert len(points) == 30 and points["x"].max() == 150

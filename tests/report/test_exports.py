@@ -1,0 +1,142 @@
+"""Results and samples as CSV, everything as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pandas
+import pytest
+
+from cmx_bench.report import RENDERERS, exports
+from cmx_bench.report.tables import tables
+from cmx_bench.results.reading import summarise
+from cmx_bench.results.records import Record, Run
+
+from .synthetic import (
+    BF16,
+    FP16,
+)
+from .test_formats import AWKWARD, awkward, mixed
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_results_have_exactly_the_columns_of_the_contract(run: Run, found: list[Record]) -> None:
+    text = RENDERERS["csv"](summarise(run, found))
+    assert text.splitlines()[0] == (
+        "model,label,family,setting,metric,value,unit,low,high,n,status,source,disturbed"
+    )
+
+
+def test_results_keep_full_precision(run: Run, found: list[Record]) -> None:
+    report = summarise(run, found)
+    row = next(one for one in rows(RENDERERS["csv"](report)) if one["metric"] == "throughput")
+    estimate = report.results["convmixer_1536_20", FP16.key, "throughput"].estimate
+    assert estimate is not None
+    assert (float(row["value"]), float(row["low"])) == (estimate.value, estimate.low)
+    assert (row["unit"], row["n"], row["status"], row["source"]) == (
+        "images/s", "5", "ok", "measured",
+    )  # fmt: skip
+
+
+def test_results_tell_measured_failed_missing_and_published_apart() -> None:
+    found = rows(RENDERERS["csv"](mixed()))
+    assert {one["status"] for one in found if one["source"] == "measured"} == {
+        "ok", "failed", "not measured",
+    }  # fmt: skip
+    published = [one for one in found if one["source"].startswith("published:")]
+    assert {one["status"] for one in published} == {f"grade {grade}" for grade in "ACFMT"}
+    assert not {one["setting"] for one in published} & {FP16.key, BF16.key, "r224"}
+    paper = next(
+        one for one in published if one["metric"] == "top1" and one["model"] == "convmixer_768_32"
+    )
+    assert (paper["value"], paper["status"]) == ("0.8016", "grade A")
+
+
+def test_every_cell_has_a_row() -> None:
+    report = mixed()
+    there = {(one["model"], one["setting"]) for one in rows(RENDERERS["csv"](report))}
+    for key in report.run.cells:
+        name, _, setting = key.split("/")
+        assert (name, setting) in there
+
+
+def test_csv_carries_awkward_names() -> None:
+    labels = {one["label"] for one in rows(RENDERERS["csv"](awkward()))}
+    kept = (*AWKWARD[:7], *AWKWARD[9:])
+    assert labels == {*kept, "bell� and lone surrogate �", "'=1+2"}  # a spreadsheet would compute
+
+
+def test_tables_as_csv_are_rectangular() -> None:
+    for table in tables(mixed()):
+        lines = list(csv.reader(io.StringIO(exports.table(table))))
+        assert {len(line) for line in lines} == {len(table.columns) + 1}
+        assert len(lines) == len(table.rows) + 1
+
+
+def test_the_samples_read_back_as_the_frame() -> None:
+    report = mixed()
+    packed = exports.samples(report)
+    assert packed == exports.samples(mixed())
+    assert packed[3:8] == bytes(5)  # neither a file's name nor a time
+    found = pandas.read_csv(io.BytesIO(packed), compression="gzip", keep_default_na=False)
+    assert list(found.columns) == list(report.samples.columns)
+    assert list(found["label"]) == list(report.samples["label"])
+    for name in ("value", "elapsed", "gpu_clock_reasons"):
+        given = report.samples[name].tolist()
+        assert [float(text or "nan") for text in found[name]] == pytest.approx(
+            given, nan_ok=True, rel=0
+        )
+    assert list(map(json.loads, found["details"])) == list(report.samples["details"])
+
+
+def test_json_holds_raw_samples_and_sources() -> None:
+    content = json.loads(RENDERERS["json"](mixed()))
+    first = next(one for one in content["results"] if one["metric"] == "throughput")
+    assert first["processes"][0]["samples"] == pytest.approx([97.804, 97.902, 98, 98.098, 98.196])
+    assert content["progress"] == {
+        "ok": 63,
+        "failed": 2,
+        "missing": 1,
+        "seconds": 298.0,  # of 150 records two are of the same two seconds
+        "skipped": 0,
+    }
+    assert content["published"]["resnet50"][0]["grade"] == "C"
+    assert len(content["left_out"]) == 1
+
+
+def test_json_holds_what_was_discarded_and_what_stayed_wide() -> None:
+    content = json.loads(RENDERERS["json"](mixed()))
+    assert content["blocks"] == {
+        "taken": 18,
+        "discarded": 4,
+        "reasons": {"a GPU held back": 4, "foreign GPU processes": 4},
+        "processes": 3,
+        "disturbed_processes": 1,
+        "without_gpu_conditions": 0,
+    }
+    watched = next(
+        one for one in content["results"]
+        if (one["model"], one["metric"]) == ("resnet152", "throughput")
+    )  # fmt: skip
+    assert [one["discarded"] for one in watched["processes"]] == [[50, 50], [], [50, 50]]
+    assert [one["disturbed"] for one in watched["processes"]] == [False, False, True]
+    assert [one["covariates"]["gpu_clock_reasons"] for one in watched["processes"]] == [
+        [68, 4, 4, 68, 4, 4, 4], [4, 4, 4, 4, 4], [68, 68, 68, 68, 4, 68],
+    ]  # fmt: skip
+    assert [one["covariates"]["discarded"] for one in watched["processes"]] == [
+        [True, False, False, True, False, False, False], [False] * 5,
+        [True, True, False, False, False, False],
+    ]  # fmt: skip
+    assert (watched["wanted"], watched["wide"]) == (0.03, False)
+    assert [one["model"] for one in content["results"] if one["wide"]] == ["resnet50"]
+
+
+def test_json_carries_awkward_names() -> None:
+    text = RENDERERS["json"](awkward())
+    content = json.loads(text, parse_constant=pytest.fail)  # NaN is no JSON
+    assert [one["label"] for one in content["run"]["models"]] == list(AWKWARD)

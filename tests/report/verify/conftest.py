@@ -1,0 +1,33 @@
+"""A small run with every kind of table, rendered."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cmx_bench import report
+from cmx_bench.spec.claims import Claim
+
+from ..synthetic import PAPER, failed, make_records, make_run, write_folder
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run with every kind of table, rendered."""
+    run = make_run(models=PAPER[:3], measures=("params", "macs", "throughput"), replicates=3)
+    run = dataclasses.replace(
+        run, claims=(Claim("Small", "params(convmixer_768_32) < params(resnet152)"),)
+    )
+    found = make_records(run)
+    found[-1] = failed(found[-1], "out of memory at batch 64")
+    folder = write_folder(tmp_path_factory.mktemp("run"), run, found)
+    report.write(folder, "page")
+    return folder
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(written, tmp_path / "run")
