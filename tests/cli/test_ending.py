@@ -1,0 +1,85 @@
+"""Signals end a command once, and wait while it puts things away."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from cmx_bench.cli import ending
+from cmx_bench.cli.ending import Ended
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Every handler is afterwards what it was before."""
+    before = {number: signal.getsignal(number) for number in ending._SIGNALS}
+    alarm = signal.getsignal(signal.SIGALRM)
+    for number in ending._SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signal.signal(signal.SIGALRM, alarm)
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "code"),
+    [
+        (signal.SIGINT, "interrupted", 130),
+        (signal.SIGTERM, "ended by SIGTERM", 143),
+        (signal.SIGHUP, "ended by SIGHUP", 129),
+    ],
+)
+def test_a_signal_ends_with_a_shells_exit_code(number: int, text: str, code: int) -> None:
+    with pytest.raises(Ended, match=f"^{text}$") as end, ending.heeded():
+        signal.raise_signal(number)
+    assert end.value.code == code
+    assert signal.getsignal(number) == signal.SIG_DFL  # as it was before
+
+
+def test_what_was_ignored_from_the_start_stays_ignored() -> None:
+    """nohup ignores SIGHUP for the command that it starts."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with ending.heeded():
+        signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_a_second_signal_waits_for_what_is_put_away_and_ends_what_is_done_for_the_user() -> None:
+    with ending.heeded():
+        with pytest.raises(Ended):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)  # only noted
+        with pytest.raises(Ended, match="interrupted"), ending.briefly(60.0):
+            pytest.fail("a signal came before")
+
+
+def test_what_is_done_briefly_ends_at_the_next_signal() -> None:
+    with ending.heeded():
+        with pytest.raises(Ended):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Ended, match="ended by SIGTERM"), ending.briefly(60.0):
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_what_is_done_briefly_ends_when_its_time_is_over() -> None:
+    with ending.heeded(), pytest.raises(Ended, match="SIGALRM"), ending.briefly(1e-3):
+        while True:
+            signal.pause()
+
+
+def test_a_third_signal_ends_everything_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[object] = []
+    monkeypatch.setattr(ending, "end_children", lambda: ends.append("children"))
+    monkeypatch.setattr(os, "_exit", ends.append)
+    with ending.heeded():
+        with pytest.raises(Ended):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert ends == []
+        signal.raise_signal(signal.SIGTERM)
+    assert ends == ["children", 128 + signal.SIGTERM]

@@ -1,0 +1,70 @@
+"""Where a plan is executed: what is refused, and paths that mean the same on every node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cmx_bench.cli import engines
+from cmx_bench.cli.requests import Request, plan_of
+from cmx_bench.errors import CmxError
+from cmx_bench.execute.cluster import Node
+from cmx_bench.execute.on_node import Facts, Software
+
+REQUEST = Request("tiny.yaml", (), "auto", (), False)
+
+
+def node(name: str, gpus: int) -> Node:
+    facts = Facts(Software({}, ""), {"cpu": "", "cuda": ""}, {})
+    return Node(name, name, 4, gpus, None, facts, facts.devices)
+
+
+def test_this_machine_is_where_plans_are_made_unless_told_otherwise() -> None:
+    with engines.chosen("local", None) as engine:
+        assert engine.is_here
+        assert engine.plan_of is plan_of
+
+
+@pytest.mark.parametrize(
+    ("executor", "address", "line"),
+    [
+        ("cloud", None, "--executor cloud: unknown executor"),
+        ("local", "auto", "--address: is that of a Ray cluster; add --executor ray"),
+    ],
+)
+def test_what_names_no_engine_is_refused(executor: str, address: str | None, line: str) -> None:
+    with pytest.raises(CmxError, match=line), engines.chosen(executor, address):
+        pytest.fail("no engine was refused")
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "kind"),
+    [
+        ("auto", (0, 2), "cuda"), ("auto", (0, 0), "cpu"), ("cpu", (2,), "cpu"),
+        ("cuda", (0,), "cuda"),
+    ],
+)  # fmt: skip
+def test_the_kind_of_device_is_that_of_any_node(
+    device: str, gpus: Sequence[int], kind: str
+) -> None:
+    nodes = [node(f"n{place}", count) for place, count in enumerate(gpus)]
+    assert engines._kind(device, nodes) == kind
+
+
+def test_a_single_gpu_is_for_ray_to_choose() -> None:
+    with pytest.raises(CmxError, match="--device cuda:0: Ray gives each cell a device of its own"):
+        engines._kind("cuda:0", [node("n", 1)])
+
+
+def test_paths_of_a_request_are_absolute_for_other_nodes() -> None:
+    placed = engines._placed(replace(REQUEST, data=["val=images"], weights=["net=a.pt", "folder"]))
+    here = Path.cwd()
+    assert placed.data == [f"val={here / 'images'}"]
+    assert placed.weights == [f"net={here / 'a.pt'}", str(here / "folder")]
+
+
+def test_a_node_is_told_with_what_it_has() -> None:
+    assert engines._has(node("n", 1)) == "4 cores, 1 GPU"

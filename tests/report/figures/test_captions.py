@@ -1,0 +1,40 @@
+"""What captions say of points."""
+
+from __future__ import annotations
+
+import math
+
+from pandas import DataFrame
+
+from cmx_bench.report.figures import captions
+
+
+def points(*y: float) -> DataFrame:
+    rows = [(f"M {place}", 1.0 + place, value) for place, value in enumerate(y)]
+    return DataFrame(rows, columns=["label", "x", "y"]).assign(low=math.nan, disturbed=False)
+
+
+def test_the_first_points_are_spoken() -> None:
+    assert captions.spoken("Speed", points(1234.5678, 2.0)) == (
+        "Speed: M 0 1.00, 1,235; M 1 2.00, 2.000."
+    )
+    assert captions.spoken("Speed", points(*range(1, 20))).count(";") == 11
+
+
+def test_intervals_are_explained_where_there_are_any() -> None:
+    assert captions.bars(points(1, 2)).startswith("There is no interval")
+    assert captions.bars(points(1, 2).assign(low=[0.5, math.nan])).startswith("Bars are 95 %")
+
+
+def test_disturbed_points_are_explained_where_there_are_any() -> None:
+    assert list(captions.disturbed(points(1, 2))) == []
+    [sentence] = captions.disturbed(points(1, 2).assign(disturbed=[False, True]))
+    assert sentence.startswith("Faded points marked ≈ are disturbed: fewer than 3 of")
+
+
+def test_where_there_is_little_to_see_that_is_said() -> None:
+    assert list(captions.little(points(7.0), "speed")) == [
+        "Only M 0 is shown: no other model has the values."
+    ]
+    assert list(captions.little(points(7.0, 7.0), "speed")) == ["All have the same speed."]
+    assert list(captions.little(points(7.0, 8.0), "speed")) == []

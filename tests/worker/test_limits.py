@@ -1,0 +1,42 @@
+"""The limits of this process as bash's `ulimit` names them."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+
+import pytest
+
+from cmx_bench.worker import limits
+
+NONE = resource.RLIM_INFINITY
+
+
+@pytest.fixture
+def limit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has the system tell of these limits, and of no others."""
+
+    def set_limits(**values: int) -> None:
+        numbers = {getattr(resource, name): value for name, value in values.items()}
+        monkeypatch.setattr(resource, "getrlimit", lambda which: (numbers.get(which, NONE), NONE))
+
+    return set_limits
+
+
+def test_without_limits_something_else_is_said(limit: Callable[..., None]) -> None:
+    limit()
+    assert limits.describe() == ""
+    assert limits.describe(" (out of memory?)") == " (out of memory?)"
+
+
+def test_limits_are_in_the_units_of_the_shell(limit: Callable[..., None]) -> None:
+    limit(RLIMIT_AS=3_000_000 * 1024, RLIMIT_CPU=60)
+    assert limits.describe(" (out of memory?)") == " (ulimit -v 3000000, ulimit -t 60)"
+
+
+@pytest.mark.parametrize(("files", "text"), [(255, " (ulimit -n 255)"), (256, ""), (1024, "")])
+def test_files_are_limited_everywhere_and_told_where_they_are_few(
+    limit: Callable[..., None], files: int, text: str
+) -> None:
+    limit(RLIMIT_NOFILE=files)
+    assert limits.describe() == text
