@@ -61,6 +61,15 @@ GPU: dict[str, Any] = CPU | {
 }  # fmt: skip
 
 
+def pytest_collection_finish() -> None:
+    """What the tests import stays: Python need not search it for garbage again and again."""
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # or packages of C++ complain that it is still there
+
+
 @pytest.fixture
 def fresh_server() -> Iterator[None]:
     """A server of processes that begins in this test: one that runs has the environment, and the

@@ -5,14 +5,17 @@ No model is built and no GPU touched here, so that every fork begins as fresh as
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import warnings
 
 from cmx_bench.measures import MEASURES, function
+from cmx_bench.results import collector
 from cmx_bench.worker import local
 from cmx_bench.worker.targets import Target
 
-with local.loading(), warnings.catch_warnings():
+with local.loading(), warnings.catch_warnings(), collector.paused():
     warnings.simplefilter("ignore")
     try:
         importlib.import_module("torchvision")
@@ -26,3 +29,5 @@ with local.loading(), warnings.catch_warnings():
         for name, info in MEASURES.items():
             if not info.together:  # those are no function of one model
                 function(name)
+gc.freeze()  # what is loaded stays: to search it for garbage takes half a second
+atexit.register(gc.unfreeze)  # or packages of C++ complain that it is still there

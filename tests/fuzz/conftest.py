@@ -14,7 +14,7 @@ _ALWAYS = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.register_profile("short", _ALWAYS, max_examples=60, derandomize=True, database=None)
+settings.register_profile("short", _ALWAYS, max_examples=20, derandomize=True, database=None)
 settings.register_profile(
     "long",
     _ALWAYS,
