@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import ab, floor, selftest
+from cmx_bench.gate import ab, floor, pairs, selftest
 from cmx_bench.gate.ab import Compared
 from cmx_bench.gate.outputs import OUTPUTS
 from cmx_bench.gate.verdict import Contrast
@@ -238,8 +238,12 @@ def one_pair_of_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("one_pair_of_servers")
-def test_ab_end_to_end(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
-    """Real pairs of a real model; a threshold so wide that four of them decide."""
+def test_ab_end_to_end(
+    cmx: Cli, write_suite: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real pairs of a real model; a threshold so wide that four of the shortest decide."""
+    monkeypatch.setattr(pairs, "TOGETHER_SECONDS", 0.0)
+    monkeypatch.setattr(pairs, "TURNS_SECONDS", 0.0)
     suite = write_suite(SUITE)
     code, out, err = cmx("ab", suite, "--base", sys.executable, "--threshold", "90%", "--out", "x",
                          "--expect-equal")  # fmt: skip

@@ -225,11 +225,11 @@ def test_a_suite_without_claims_has_nothing_to_gate(
     assert err.endswith("suite.yaml:1:1: --gate-claims: the suite makes no claims\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_killed_goes_on(
     cmx: Cli, write_suite: Callable[[str], Path], number: signal.Signals
 ) -> None:
-    suite = write_suite(BRIEF)
+    suite = write_suite(BRIEF.replace("tes: 2", "tes: 1"))
     line = [sys.executable, "-m", "cmx_bench", "run", str(suite), "--out", "out"]
     with interruptible(line) as run:
         assert run.stderr is not None
@@ -247,14 +247,14 @@ def test_a_run_that_is_killed_goes_on(
         assert Path("out/report.html").exists() or "the report is left out" in rest
     before = records.read(Path("out"))
     assert len(before) >= 3
-    if number in {signal.SIGINT, signal.SIGHUP}:  # which leave what SIGTERM leaves
+    if number != signal.SIGKILL:  # the others leave more; a job array goes on after SIGTERM
         return
     code, _, err = cmx("run", suite, "--out", "out")
     assert code == 0, err
     assert f"continuing in out: {len(before)} executions are there already" in err
     after = records.read(Path("out"))
     assert after[: len(before)] == before
-    assert len(after) == 2 + 2 * 2
+    assert len(after) == 2 + 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

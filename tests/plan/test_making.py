@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cmx_bench.accuracy import Evaluation
+from cmx_bench.cell import Model
 from cmx_bench.errors import PlanError, SuiteError
-from cmx_bench.plan import Plan, making
+from cmx_bench.plan import Cost, Plan, estimates, making
 from cmx_bench.spec import shipped, suite
 from cmx_bench.spec.suite import SuiteFile
 
@@ -188,6 +189,24 @@ def test_a_setting_that_only_leaves_out_is_not_refused(
     assert [cell.setting.precision for cell in cells] == ["fp16"] * 2
 
 
+@pytest.fixture(scope="module")
+def _tried_once() -> Iterator[None]:
+    """What a model costs is the same on each device, and takes most of the time."""
+    costs: dict[str, Cost] = {}
+    cost = estimates.cost
+
+    def once(model: Model, *sizes: int) -> Cost:
+        key = f"{model} {sizes}"
+        if key not in costs:
+            costs[key] = cost(model, *sizes)
+        return costs[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(estimates, "cost", once)
+        yield
+
+
+@pytest.mark.usefixtures("_tried_once")
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
 @pytest.mark.parametrize("name", sorted(shipped.suites()))
 def test_shipped_suites_can_be_planned(

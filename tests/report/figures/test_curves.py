@@ -78,7 +78,7 @@ def test_models_that_differ_in_one_argument_are_on_a_line_with_what_their_labels
     over = f"arg_kernel_size:{FP16.key}"
     assert list(curves.each_sweep(report.samples)) == [over]
     assert curves.each_argument(report.samples) == {"arg_kernel_size:": ["r224"]}
-    [chosen] = selections(report, curves.each_sweep)
+    [chosen] = selections(report, curves.each_sweep(report.samples))
     points = curves.points("arg_kernel_size", THROUGHPUT, chosen)
     assert points["x"].tolist() == [3, 5, 7]
     assert points["label"].tolist() == ["", "", "Small"]
@@ -88,7 +88,8 @@ def test_models_that_differ_in_one_argument_are_on_a_line_with_what_their_labels
 
 def test_labels_with_nothing_in_common_have_their_familys() -> None:
     run = models_run(A=3, B=5, C=7)
-    [chosen] = selections(summarise(run, make_records(run)), curves.each_sweep)
+    report = summarise(run, make_records(run))
+    [chosen] = selections(report, curves.each_sweep(report.samples))
     assert curves.points("arg_kernel_size", THROUGHPUT, chosen)["label"].iloc[-1] == "ConvMixer"
 
 

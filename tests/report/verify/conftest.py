@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,15 @@ from cmx_bench import report
 from cmx_bench.spec.claims import Claim
 
 from ..synthetic import PAPER, failed, make_records, make_run, write_folder
+
+SCRIPT = "<script>document.title = 'RAN'</script>"
+
+
+def edit(path: Path, change: Callable[[str], str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    changed = change(text)
+    assert changed != text
+    path.write_text(changed, encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +34,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = make_records(run)
     found[-1] = failed(found[-1], "out of memory at batch 64")
     folder = write_folder(tmp_path_factory.mktemp("run"), run, found)
-    report.write(folder, "page")
+    report.write(folder)
     return folder
 
 

@@ -11,9 +11,7 @@ from cmx_bench.report import verify
 from cmx_bench.report.verify import svg
 from cmx_bench.results import embedded
 
-from .test_verify import edit
-
-SCRIPT = "<script>document.title = 'RAN'</script>"
+from .conftest import SCRIPT, edit
 
 ODD = [
     SCRIPT,
