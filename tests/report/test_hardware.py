@@ -136,11 +136,27 @@ def test_what_another_gpu_changes_is_not_the_settings_doing(report: Report) -> N
         for table in mine:
             assert "Order flips: 0." in table.remarks[0]
     assert not [table for table in found if table.key.startswith("flips")]
-    said = {one.topic: one.text for one in findings(report, tables(report)).items}["Settings"]
-    assert said == (
+    said = {one.topic: one.text for one in findings(report, tables(report)).items}
+    assert said[f"Settings on {FAST}"] == (
         "No other setting makes Small ConvMixer faster beyond doubt than half does. No two models "
         "change their order beyond doubt."
     )
+
+
+def test_each_kind_has_its_finding_on_speed(report: Report) -> None:
+    """The mixer is the faster one on the first kind, and the slower one on the other."""
+    found = findings(report, tables(report))
+    said = {finding.topic: finding.text for finding in found.items}
+    first, second, *others = said
+    assert (first, second) == (f"Speed on {FAST}", f"Speed on {SLOW}")
+    assert "times as fast as" in said[first] and "slower than" in said[second]
+    assert all(topic.endswith(f" on {FAST}") for topic in others if topic != "Claims")
+    assert f"settings half on {FAST} ({KEYS[0]}) and half on {SLOW} ({KEYS[1]})." in found.note
+    for finding in found.items[:2]:
+        [table] = [table for table in tables(report) if table.key == finding.table]
+        assert finding.row in [
+            tuple(entry.text for entry in row[: table.naming]) for row in table.rows
+        ]
 
 
 @pytest.mark.parametrize("format", RENDERERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from cmx_bench import units
 from cmx_bench.present.content import DISTURBED, Finding, Findings, Table
@@ -41,19 +42,44 @@ def findings(report: Report, tables: Sequence[Table]) -> Findings:
     by_key = {table.key: table for table in tables if table.rows}
     if not report.progress.ok:
         return Findings(tuple(_nothing(report, by_key)))
-    seen = view(report, by_key)
-    if seen is None:
+    views = list(_views(report, by_key))
+    if not views:
         return Findings(())
-    found = [one for rule in _RULES if (one := rule(seen)) is not None]
+    found = [finding for rule in _RULES if (finding := rule(views[0])) is not None]
     for topic in _DISPENSABLE:
         if len(found) > _MOST:
             found = [finding for finding in found if finding.topic != topic]
-    return Findings(tuple(found), " ".join(_notes(seen, found)))
+    named = [_on(views[0].setting.hardware, finding) for finding in found]
+    speeds = [
+        _on(other.setting.hardware, finding)
+        for other in views[1:]
+        if other.speeds and (finding := speed.against_the_rival(other)) is not None
+    ]
+    every = [*named[:1], *speeds, *named[1:]]
+    return Findings(tuple(every), " ".join(_notes(views, every)))
 
 
-def _notes(view: View, found: Sequence[Finding]) -> Iterator[str]:
-    if len(view.report.run.settings) > 1 and view.speeds:
-        yield f"Speeds are those of the setting {plain(view.setting.title)} ({view.setting.key})."
+def _views(report: Report, tables: dict[str, Table]) -> Iterator[View]:
+    """One of each kind of device; those on which a speed was measured come first."""
+    views = [
+        view(report, tables, [each for each in report.run.settings if each.hardware == kind])
+        for kind in report.run.kinds
+    ]
+    yield from sorted(filter(None, views), key=lambda seen: not seen.speeds)
+
+
+def _on(kind: str, finding: Finding) -> Finding:
+    """A finding that names its kind of device, where there are several; claims name their own."""
+    if not kind or finding.topic == "Claims":
+        return finding
+    return replace(finding, topic=f"{finding.topic} on {plain(kind)}")
+
+
+def _notes(views: Sequence[View], found: Sequence[Finding]) -> Iterator[str]:
+    timed = [view.setting for view in views if view.speeds]
+    if len(views[0].report.run.settings) > 1 and timed:
+        named = listed([f"{plain(setting.title)} ({setting.key})" for setting in timed])
+        yield f"Speeds are those of the setting{'s' * (len(timed) > 1)} {named}."
     if any(re.search(r"\d to \d", finding.text) for finding in found):
         yield INTERVALS
     if any(DISTURBED in finding.text for finding in found):

@@ -25,7 +25,7 @@ from cmx_bench.units import plain
 
 def contrasts(sides: Sequence[Side]) -> Findings:
     """Each run held against the first, where both timed the same models in the same setting."""
-    seen = view(sides[0].report, {})
+    seen = view(sides[0].report, {}, sides[0].report.run.settings)
     if seen is None:
         return Findings(())
     found = [

@@ -114,10 +114,10 @@ def over(figures: Mapping[str, Entry], model: str, other: str) -> float:
     return (figures[model].sort or 0.0) / (figures[other].sort or 1.0)
 
 
-def view(report: Report, tables: Mapping[str, Table]) -> View | None:
-    """The first setting that has a speed, with the first ConvMixer, or else the first model, in
-    front of the others; None where there is no setting or no model."""
-    setting, metric, speeds = _first_measured(report)
+def view(report: Report, tables: Mapping[str, Table], settings: Sequence[Setting]) -> View | None:
+    """The first of the settings that has a speed, with the first ConvMixer, or else the first
+    model, in front of the others; None where there is no setting or no model."""
+    setting, metric, speeds = _first_measured(report, settings)
     models = [model for model in report.run.models if not speeds or model.name in speeds]
     if setting is None or not models:
         return None
@@ -128,14 +128,16 @@ def view(report: Report, tables: Mapping[str, Table]) -> View | None:
     return replace(alone, rivals=tuple(_rivals(alone, strangers or others)))
 
 
-def _first_measured(report: Report) -> tuple[Setting | None, str, dict[str, Result]]:
+def _first_measured(
+    report: Report, settings: Sequence[Setting]
+) -> tuple[Setting | None, str, dict[str, Result]]:
     """Of cells of which no process failed."""
-    for setting in report.run.settings:
+    for setting in settings:
         for metric in SPEEDS:
             results = _results(report, setting, metric)
             if whole := {model: result for model, result in results.items() if _is_whole(result)}:
                 return setting, metric, whole
-    return next(iter(report.run.settings), None), "", {}
+    return next(iter(settings), None), "", {}
 
 
 def _results(report: Report, setting: Setting, metric: str) -> dict[str, Result]:
