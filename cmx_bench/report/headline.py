@@ -20,7 +20,7 @@ def status(report: Report) -> Fact:
     """Where the run was measured and how far it came, in a line."""
     run, progress = report.run, report.progress
     cells = counted(len(run.cells), "cell")
-    measured = [f"{progress.ok} of {cells} measured", *_unmeasured(report)]
+    measured = [f"{progress.ok:,} of {cells} measured", *_unmeasured(report)]
     settings = [setting.key for setting in run.settings]
     parts = [
         device(report),
@@ -92,12 +92,12 @@ def _blocks(report: Report) -> list[Fact]:
     blocks = report.blocks
     if not blocks.taken:
         return []
-    text = f"{blocks.discarded} of {blocks.taken} discarded for disturbed conditions"
+    text = f"{blocks.discarded:,} of {blocks.taken:,} discarded for disturbed conditions"
     if blocks.reasons:
-        text += f" ({', '.join(f'{why}: {count}' for why, count in blocks.reasons.items())})"
+        text += f" ({', '.join(f'{why}: {count:,}' for why, count in blocks.reasons.items())})"
     if blocks.disturbed_processes:
         processes = counted(blocks.processes, "process", "processes")
-        text += f"; {blocks.disturbed_processes} of {processes} stayed disturbed"
+        text += f"; {blocks.disturbed_processes:,} of {processes} stayed disturbed"
     return [Fact("Blocks", text, warning=blocks.disturbed_processes > 0)]
 
 
@@ -114,14 +114,14 @@ def _time(iso: str) -> str:
 
 
 def _cells(report: Report) -> str:
-    parts = [f"{report.progress.ok} measured", *_unmeasured(report)]
-    return f"{', '.join(parts)}, of {len(report.run.cells)}"
+    parts = [f"{report.progress.ok:,} measured", *_unmeasured(report)]
+    return f"{', '.join(parts)}, of {len(report.run.cells):,}"
 
 
 def _unmeasured(report: Report) -> list[str]:
     progress = report.progress
     counts = {"failed": progress.failed, "skipped": progress.skipped, "missing": progress.missing}
-    return [f"{count} {what}" for what, count in counts.items() if count]
+    return [f"{count:,} {what}" for what, count in counts.items() if count]
 
 
 def device(report: Report) -> str:

@@ -221,7 +221,7 @@ def _disturbed(view: View) -> str:
     if restless < max(1, _MANY_DISTURBED * processes):
         return ""
     return (
-        f"{restless} of {units.counted(processes, 'process', 'processes')} "
+        f"{restless:,} of {units.counted(processes, 'process', 'processes')} "
         f"{'was' if restless == 1 else 'were'} disturbed to "
         f"the end; where a model has {FEWEST_UNDISTURBED} calm ones or more, only those count."
     )
