@@ -1,15 +1,15 @@
 """How long `site` takes over many runs: the first call, one without news, one with another run.
 
-Run by hand: ``python tests/bench/sites.py [RUNS ...]``, by default 100, 300 and 1000. Runs are
-those of `history.py`. To draw a page takes seconds, whatever stands beside it, and is timed on a
-few runs; elsewhere a page of a line stands in for it, so that what grows with the runs shows. Times
-are CPU seconds of all processes, in brackets seconds.
+Run by hand: ``python tests/bench/sites.py [--whole PAGES] [RUNS ...]``, by default 100, 300 and
+1000. Runs are those of `history.py`. To draw a page takes seconds, whatever stands beside it, and
+is timed on 8 runs, or on so many; elsewhere a page of a line stands in for it, so that what grows
+with the runs shows. Times are CPU seconds of all processes, in brackets seconds.
 """
 
 from __future__ import annotations
 
+import argparse
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,17 +20,19 @@ from cmx_bench import report
 from cmx_bench.gate.site import Render, renewing
 from cmx_bench.results.nouns import Report
 
-PAGES = 8  # that are drawn
-
 
 def main() -> None:
-    sizes = [int(number) for number in sys.argv[1:]] or [100, 300, 1000]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--whole", type=int, default=8)
+    parser.add_argument("runs", type=int, nargs="*", default=[100, 300, 1000])
+    asked = parser.parse_args()
+    pages, sizes = asked.whole, asked.runs
     with tempfile.TemporaryDirectory() as folder:
-        write_runs(Path(folder) / "runs", PAGES)
+        write_runs(Path(folder) / "runs", pages)
         every = taken(Path(folder), report.files_of_site)
-        size = sum(file.stat().st_size for file in Path(folder).glob("site/runs/*/*")) / PAGES
-    print(f"a page and the files beside it, of {PAGES}: {every[0] / PAGES:.1f} s "
-          f"({every[1] / PAGES:.1f} s), {size / 1e6:.1f} MB")  # fmt: skip
+        size = sum(file.stat().st_size for file in Path(folder).glob("site/runs/*/*")) / pages
+    print(f"a page and the files beside it, of {pages}: {every[0] / pages:.1f} s "
+          f"({every[1] / pages:.1f} s), {size / 1e6:.1f} MB", flush=True)  # fmt: skip
     print("runs      first call     without news   with another run   index")
     for runs in sizes:
         with tempfile.TemporaryDirectory() as folder:
