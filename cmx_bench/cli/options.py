@@ -88,8 +88,8 @@ Address = Annotated[
 ]  # fmt: skip
 Only = Annotated[
     list[str] | None,
-    typer.Option(help="Measure only cells whose key or model matches GLOB; may be repeated.",
-                 metavar="GLOB"),
+    typer.Option(help="Measure only cells whose key or model matches GLOB, or with !GLOB none of "
+                      "those; may be repeated.", metavar="GLOB"),
 ]  # fmt: skip
 Data = Annotated[
     list[str] | None,

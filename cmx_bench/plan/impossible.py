@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
@@ -15,15 +16,31 @@ from cmx_bench.spec.suite import SuiteFile
 _SWITCHES = ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "TORCHDYNAMO_SUPPRESS_ERRORS")
 
 
+Entry: TypeAlias = CpuSetting | CudaSetting
+
+
 def refuse_impossible(
-    suite_file: SuiteFile, location: Location, entry: CpuSetting | CudaSetting,
-    machine: Environment,
-) -> None:  # fmt: skip
+    suite_file: SuiteFile, entries: Mapping[Location, Entry], machine: Environment
+) -> None:
     """Refuses what the types allow and this device cannot do.
+
+    Args:
+        entries: the settings by their places in the file.
 
     Raises:
         SuiteError: with the place in the file, and what to do.
     """
+    for location, entry in entries.items():
+        _refuse(suite_file, location, entry, machine)
+    kind = str(machine["device"]).partition(":")[0]
+    lacking = {(*location, "runtime"): entry.runtime for location, entry in entries.items()
+               if runtimes.lack([entry.runtime], kind, machine)}  # fmt: skip
+    if lacking:  # all of them at once
+        lack = runtimes.lack(dict.fromkeys(lacking.values()), kind, machine)
+        raise suite_file.document.error(next(iter(lacking)), lack)
+
+
+def _refuse(suite_file: SuiteFile, location: Location, entry: Entry, machine: Environment) -> None:
     refuse_old(suite_file, (*location, "precision"), entry.precision, machine)
     override = str(machine.get("NVIDIA_TF32_OVERRIDE"))
     if (entry.precision, override) in (("fp32", "1"), ("tf32", "0")):
@@ -41,7 +58,10 @@ def refuse_impossible(
             (*location, "compile"),
             f"{switch} switches compiling off; unset it, or set compile: none",
         )
-    _refuse_runtime(suite_file, (*location, "runtime"), entry, machine)
+    if entry.runtime == "aotinductor" and (lack := _lack_for_compiling(machine)):
+        raise suite_file.document.error(
+            (*location, "runtime"), f"aotinductor needs {lack}, or set runtime: torch"
+        )
     threads = getattr(entry, "threads", None)
     if threads is not None and threads > machine["cores"]:
         raise suite_file.document.error(
@@ -61,20 +81,6 @@ def refuse_old(
             location,
             f"{precision} needs a GPU of compute capability 8.0, "
             f"{machine['device_name']} has {capability}; use fp16",
-        )
-
-
-def _refuse_runtime(
-    suite_file: SuiteFile, location: Location, entry: CpuSetting | CudaSetting,
-    machine: Environment,
-) -> None:  # fmt: skip
-    """A runtime that is not installed, or in a version that is too old, or lacks a compiler."""
-    kind = str(machine["device"]).partition(":")[0]
-    if lack := runtimes.lack(entry.runtime, kind, machine):
-        raise suite_file.document.error(location, lack)
-    if entry.runtime == "aotinductor" and (lack := _lack_for_compiling(machine)):
-        raise suite_file.document.error(
-            location, f"aotinductor needs {lack}, or set runtime: torch"
         )
 
 

@@ -22,6 +22,7 @@ from cmx_bench.plan import Cost, Plan, estimates, impossible, replicates_of, res
 from cmx_bench.plan.users import Tried, smallest_batches
 from cmx_bench.results import checkouts
 from cmx_bench.results.records import Environment
+from cmx_bench.spec.document import Location
 from cmx_bench.spec.settings import CpuSetting, CudaSetting
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.machine import (
@@ -80,7 +81,8 @@ def make(  # noqa: PLR0913, PLR0917
     """The plan for `machine`, which `worker.machine.capture` describes.
 
     Args:
-        only: globs over cell keys or model names; empty for all.
+        only: globs over cell keys or model names, with `!` before it one of what is left out;
+            empty for all.
         allow_import: whether the suite is trusted: its `python:` models are imported, its files
             may lie anywhere, its data set may be downloaded.
         evaluation: on which images models are evaluated.
@@ -119,9 +121,12 @@ def make(  # noqa: PLR0913, PLR0917
     if replicate is not None:
         cells = _with_replicate(replicate, cells, suite.replicates, evaluation)
     chosen = {cell.setting_key for cell in cells}
-    for index, (entry, setting) in enumerate(zip(entries, settings, strict=True)):
-        if setting.key in chosen:
-            impossible.refuse_impossible(suite_file, ("settings", kind, index), entry, machine)
+    asked: dict[Location, impossible.Entry] = {
+        ("settings", kind, index): entry
+        for index, (entry, setting) in enumerate(zip(entries, settings, strict=True))
+        if setting.key in chosen
+    }
+    impossible.refuse_impossible(suite_file, asked, machine)
     skipped = {
         cell.key: why
         for cell in cells
@@ -249,11 +254,7 @@ def _cells(
         for model in models
         if (cell := Cell(model, measure, setting, MEASURES[measure].scope))
     }
-    chosen = tuple(
-        cell
-        for cell in cells.values()
-        if not only or any(_chosen(cell, pattern) for pattern in only)
-    )
+    chosen = tuple(cell for cell in cells.values() if _is_chosen(cell, only))
     if not chosen:
         raise PlanError(
             f"--only {' '.join(only)}: no cell matches; cells look like {next(iter(cells))}"
@@ -273,8 +274,13 @@ def _with_replicate(
     return chosen
 
 
-def _chosen(cell: Cell, pattern: str) -> bool:
-    return fnmatchcase(cell.key, pattern) or fnmatchcase(cell.model.name, pattern)
+def _is_chosen(cell: Cell, only: Sequence[str]) -> bool:
+    """By its key or its model: of several globs one must match, and none that begins with `!`."""
+    names = (cell.key, cell.model.name)
+    matches = {glob: any(fnmatchcase(name, glob.lstrip("!")) for name in names) for glob in only}
+    wanted = [glob for glob in only if not glob.startswith("!")]
+    left_out = [glob for glob in only if glob.startswith("!")]
+    return (not wanted or any(map(matches.get, wanted))) and not any(map(matches.get, left_out))
 
 
 def _unavailable(suite_file: SuiteFile, kind: str) -> dict[str, str]:

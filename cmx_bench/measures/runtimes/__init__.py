@@ -105,17 +105,27 @@ def _packages(needs: Iterable[tuple[str, ...]]) -> set[str]:
     return {Requirement(one).name for ones in needs for one in ones}
 
 
-def lack(runtime: Runtime, kind: str, installed: Mapping[str, object]) -> str:
-    """What a runtime needs on a kind of device and is not installed, with the command that installs
-    it; empty where nothing is."""
-    info = RUNTIMES[runtime]
-    for need in map(Requirement, info.needs[kind]):
-        command = f"pip install --upgrade 'cmx-bench[{info.extras[kind]}]'"
+def lack(names: Iterable[Runtime], kind: str, installed: Mapping[str, object]) -> str:
+    """What runtimes need on a kind of device and is not installed, with the one command that
+    installs it, and the option that does without; empty where nothing is lacking."""
+    lacking = {name: need for name in names if (need := _lacking(name, kind, installed))}
+    if not lacking:
+        return ""
+    told = "; ".join(f"{name} needs {need}" for name, need in lacking.items())
+    extras = ",".join(dict.fromkeys(RUNTIMES[name].extras[kind] for name in lacking))
+    without = " ".join(f"--only '!*-{name}*'" for name in lacking)
+    return (
+        f"{told}: pip install --upgrade 'cmx-bench[{extras}]', or measure the others with {without}"
+    )
+
+
+def _lacking(runtime: Runtime, kind: str, installed: Mapping[str, object]) -> str:
+    for need in map(Requirement, RUNTIMES[runtime].needs[kind]):
         version = installed.get(need.name)
         if version is None:
-            return f"{runtime} needs {need.name}, which is not installed: {command}"
+            return f"{need.name}, which is not installed"
         if not need.specifier.contains(str(version), prereleases=True):
-            return f"{runtime} needs {need}, and {version} is installed: {command}"
+            return f"{need}, and {version} is installed"
     return ""
 
 

@@ -35,28 +35,38 @@ NEW = {"onnx": "1.23.2", "onnxscript": "0.7.2", "onnxruntime": "1.32.0"}
 
 
 @pytest.mark.parametrize(
-    ("runtime", "installed", "expected"),
+    ("names", "installed", "expected"),
     [
-        ("torch", {}, ""),
-        ("aotinductor", {}, ""),
-        ("onnxruntime", NEW, ""),
-        ("onnxruntime", {**NEW, "onnxruntime": "1.30.0rc1"}, ""),
+        (["torch", "aotinductor"], {}, ""),
+        (["onnxruntime"], NEW, ""),
+        (["onnxruntime"], {**NEW, "onnxruntime": "1.30.0rc1"}, ""),
         (
-            "onnxruntime", {**NEW, "onnxruntime": "1.9.0"},
-            "onnxruntime needs onnxruntime>=1.22, and 1.9.0 is installed: "
-            "pip install --upgrade 'cmx-bench[onnxruntime]'",
+            ["onnxruntime"], {**NEW, "onnxruntime": "1.9.0"},
+            "onnxruntime needs onnxruntime>=1.22, and 1.9.0 is installed: pip install --upgrade "
+            "'cmx-bench[onnxruntime]', or measure the others with --only '!*-onnxruntime*'",
         ),
         (
-            "openvino", NEW,
-            "openvino needs openvino, which is not installed: "
-            "pip install --upgrade 'cmx-bench[openvino]'",
+            ["torch", "onnxruntime", "openvino"], NEW,
+            "openvino needs openvino, which is not installed: pip install --upgrade "
+            "'cmx-bench[openvino]', or measure the others with --only '!*-openvino*'",
+        ),
+        (
+            ["openvino", "onnxruntime"], {},
+            "openvino needs openvino, which is not installed; onnxruntime needs onnx, which is not "
+            "installed: pip install --upgrade 'cmx-bench[openvino,onnxruntime]', or measure the "
+            "others with --only '!*-openvino*' --only '!*-onnxruntime*'",
         ),
     ],
 )  # fmt: skip
 def test_what_is_not_installed_is_named(
-    runtime: Runtime, installed: dict[str, str], expected: str
+    names: list[Runtime], installed: dict[str, str], expected: str
 ) -> None:
-    assert runtimes.lack(runtime, "cpu", installed) == expected
+    assert runtimes.lack(names, "cpu", installed) == expected
+
+
+def test_an_extra_that_two_runtimes_need_is_named_once() -> None:
+    told = runtimes.lack(["onnxruntime", "tensorrt"], "cuda", {})
+    assert "'cmx-bench[onnxruntime-gpu]'" in told
 
 
 def test_the_version_of_torch_is_that_of_what_comes_with_it() -> None:
