@@ -175,7 +175,8 @@ def _of_process(
     cell: Cell, cost: Cost, machine: Environment, replicates: int, core_rate: float
 ) -> float:
     info, setting = MEASURES[cell.measure], cell.setting
-    if info.scope == "resolution":
+    exported = setting.runtime != "torch" or setting.compile != "none"
+    if info.scope == "resolution" or (cell.measure == "roofline" and exported):
         return info.seconds
     compiling = _exporting(cell, replicates)
     if setting.compile != "none" and info.forwards > 0:

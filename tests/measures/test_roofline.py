@@ -110,3 +110,11 @@ def test_a_gpu_waits_until_the_timed_pass_is_launched(monkeypatch: pytest.Monkey
 def test_a_compiled_setting_is_skipped() -> None:
     with pytest.raises(SkipError, match="no operators one by one: a setting with compile: none"):
         roofline.measure(MODEL, replace(CPU, compile="default"))
+
+
+def test_of_another_runtime_the_peaks_alone_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(roofline.SIDE, "cpu", 16)
+    monkeypatch.setitem(roofline.COPIED, "cpu", 2**10)
+    peaks = roofline.measure(MODEL, replace(CPU, runtime="openvino"))
+    assert set(peaks.values) == {"compute_peak", "bandwidth_peak"}
+    assert peaks.details == {}
