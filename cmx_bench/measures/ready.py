@@ -194,14 +194,15 @@ def _told(
 ) -> dict[str, Any]:
     """What a record tells of how a setting runs: the runtime, its options, and by how much its
     logits differ from those of eager torch on the same images."""
+    name = "Inductor with frozen weights" if setting.freeze else setting.runtime
     if found.shape != expected.shape:
-        raise ExportError(f"{setting.runtime} gives logits {tuple(found.shape)}, "
+        raise ExportError(f"{name} gives logits {tuple(found.shape)}, "
                           f"torch {tuple(expected.shape)}")  # fmt: skip
     difference, allowed = _difference(found, expected), TOLERANCES[setting.precision]
     if not difference <= allowed:  # nor is one that is no number
         raise ExportError(
-            f"{setting.runtime} gives logits that differ from eager torch's by {difference:.2g} of "
-            f"the largest; {setting.precision} allows {allowed:g}"
+            f"{name} gives logits that differ from eager torch's by {difference:.2g} of the "
+            f"largest; {setting.precision} allows {allowed:g}"
         )
     return {
         "runtime": {

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ExportError
 from cmx_bench.measures import compiled, ready, runtimes
-from cmx_bench.measures.forward import images, place
+from cmx_bench.measures.forward import images, logits_of, place
 from cmx_bench.measures.runtimes import Loaded
 from cmx_bench.models.building import build
 
@@ -82,6 +82,20 @@ def test_other_logits_than_those_of_torch_are_refused(
     pretend(change)
     with pytest.raises(ExportError, match=message):
         ready.prepare(MIXER, SETTING)
+
+
+def test_frozen_weights_that_give_other_logits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = ready.call_of
+
+    def frozen_wrongly(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
+        eager = plain(module, replace(setting, compile="none", freeze=False))
+        return lambda batch: logits_of(eager(batch)) * (1.01 if setting.freeze else 1)
+
+    monkeypatch.setattr(ready, "call_of", frozen_wrongly)
+    setting = replace(SETTING, runtime="torch", compile="default", freeze=True)
+    message = "Inductor with frozen weights gives logits that differ from eager torch's by 0.01 of"
+    with pytest.raises(ExportError, match=message):
+        ready.prepare(MIXER, setting)
 
 
 def test_a_precision_allows_what_its_rounding_makes(pretend: Callable[..., Pretended]) -> None:
