@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Model
 from cmx_bench.errors import PlanError, SuiteError
+from cmx_bench.measures.runtimes import RUNTIMES
 from cmx_bench.plan import Cost, Plan, estimates, making
 from cmx_bench.spec import shipped, suite
 from cmx_bench.spec.suite import SuiteFile
@@ -47,6 +51,10 @@ def test_settings_of_one_size_share_exact_cells(write_suite: Write, cpu: dict[st
 def test_only(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
     assert len(making.make(tiny, cpu, only=["net"]).cells) == 2
     assert len(making.make(tiny, cpu, only=["*/params/*", "net"]).cells) == 3
+    without = {("!net",): 2, ("*/params/*", "!net"): 1, ("!*/params/*", "!*nchw*"): 0, ("!m*",): 2}
+    for only, count in without.items():
+        with pytest.raises(PlanError, match="no cell matches") if not count else nullcontext():
+            assert len(making.make(tiny, cpu, only=only).cells) == count
     with pytest.raises(PlanError, match="--only nothing: no cell matches; cells look like mixer/"):
         making.make(tiny, cpu, only=["nothing"])
 
@@ -189,6 +197,14 @@ def test_a_setting_that_only_leaves_out_is_not_refused(
     assert [cell.setting.precision for cell in cells] == ["fp16"] * 2
 
 
+# Every package that a runtime needs, in the oldest version that does.
+INSTALLED = {
+    need.name: next(iter(need.specifier)).version
+    for info in RUNTIMES.values()
+    for need in map(Requirement, chain.from_iterable(info.needs.values()))
+}
+
+
 @pytest.fixture(scope="module")
 def _tried_once() -> Iterator[None]:
     """What a model costs is the same on each device, and takes most of the time."""
@@ -212,8 +228,20 @@ def _tried_once() -> Iterator[None]:
 def test_shipped_suites_can_be_planned(
     name: str, kind: str, cpu: dict[str, Any], gpu: dict[str, Any]
 ) -> None:
-    plan = making.make(suite.load(name), {"cpu": cpu, "cuda": gpu}[kind])
+    plan = making.make(suite.load(name), {"cpu": cpu, "cuda": gpu}[kind] | INSTALLED)
     assert sum(plan.estimates.values()) > 0
+
+
+def test_who_lacks_two_runtimes_reads_one_command_and_can_measure_the_others(
+    cpu: dict[str, Any],
+) -> None:
+    runtimes = suite.load("runtimes")
+    with pytest.raises(SuiteError, match=r"'cmx-bench\[onnxruntime,openvino\]', or m") as refused:
+        making.make(runtimes, cpu)
+    without = re.findall(r"--only '(\S+)'", str(refused.value))
+    cells = making.make(runtimes, cpu, only=without).cells
+    timed = {cell.setting.runtime for cell in cells if cell.measure == "throughput"}
+    assert timed == {"torch", "aotinductor"}
 
 
 def test_settings_that_come_to_the_same(write_suite: Write, cpu: dict[str, Any]) -> None:
