@@ -165,7 +165,7 @@ _VERBS: dict[State, tuple[str, str]] = {
 
 
 def claims(view: View) -> Finding | None:
-    """How many hold, and the first that fails."""
+    """How many hold, and the first that fails, with the settings in which it does."""
     judged, settings = judgements.judged(view.report), len(view.report.run.settings)
     if not judged:
         return None
@@ -178,12 +178,13 @@ def claims(view: View) -> Finding | None:
     failing = [judgement for judgement in judged if judgement.state == "FAILS"]
     if not failing:
         return Finding("Claims", text, "claims")
-    said, setting = plain(failing[0].claim.say), plain(failing[0].setting.title)
-    where = f" (in {setting})" if settings > 1 else ""
-    which = "The first that fails" if len(failing) > 1 else "What fails"
-    mark = disturbed(failing[0].disturbed)
+    alike = [judgement for judgement in failing if judgement.claim == failing[0].claim]
+    said, places = plain(alike[0].claim.say), [plain(each.setting.title) for each in alike]
+    where = f" (in {len(places)} of {settings} settings: {listed(places)})" if settings > 1 else ""
+    which = "The first that fails" if len(failing) > len(alike) else "What fails"
+    mark = disturbed(*(judgement.disturbed for judgement in alike))
     text += f" {which}: “{' '.join(said.split())}”{mark}{where}."
-    return Finding("Claims", text, "claims", (said, setting))
+    return Finding("Claims", text, "claims", (said, places[0]))
 
 
 def trust(view: View) -> Finding | None:

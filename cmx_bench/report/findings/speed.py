@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting, slug
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import Finding
+from cmx_bench.present.content import Entry, Finding
 from cmx_bench.report import entries
 from cmx_bench.report.findings.view import SPEEDS, View, doubt, over
 from cmx_bench.report.findings.wording import (
@@ -196,20 +196,32 @@ def between_settings(view: View) -> Finding | None:
     )  # fmt: skip
     if values is None:
         return None
+    settings = {plain(each.name): each for each in _alike(view)}
     if flips is None:
+        several = len({each.runtime for each in settings.values()}) > 1
+        no_two = "The ranking survives every runtime: no two" if several else "No two"
         mark = disturbed(*(entry.disturbed for row in values.rows for entry in row))
-        text = f"{_gain(view)}No two models change their order beyond doubt{mark}."
+        text = f"{_gain(view)}{no_two} models change their order beyond doubt{mark}."
         return Finding("Settings", text, values.key)
     keys = [column.key for column in flips.columns]
-    pair = {key: entry.text for key, entry in zip(keys, flips.rows[0], strict=True)}
-    count = len(flips.rows)
-    mark = disturbed(*(entry.disturbed for entry in flips.rows[0]))
-    changing = "1 pair changes its" if count == 1 else f"{count} pairs change their"
+    pairs = [dict(zip(keys, row, strict=True)) for row in flips.rows]
+    turned = [pair for pair in pairs if _by_runtime(pair, settings)]
+    pair = (turned or pairs)[0]
+    depends = "The ranking depends on the runtime: " if turned else ""
+    mark = disturbed(*(entry.disturbed for entry in pair.values()))
+    changing = "1 pair changes its" if len(pairs) == 1 else f"{len(pairs)} pairs change their"
     text = (
-        f"{_gain(view)}{changing} order with the setting: {pair['first']} is ahead of "
-        f"{pair['second']} in {pair['ahead_in']} and behind it in {pair['behind_in']}{mark}."
+        f"{_gain(view)}{depends}{changing} order with the setting: {pair['first'].text} is ahead "
+        f"of {pair['second'].text} in {pair['ahead_in'].text} and behind it in "
+        f"{pair['behind_in'].text}{mark}."
     )
     return Finding("Settings", text, flips.key)
+
+
+def _by_runtime(pair: Mapping[str, Entry], settings: Mapping[str, Setting]) -> bool:
+    """Whether a pair flips between runtimes of one precision."""
+    ahead, behind = (settings[pair[where].text] for where in ("ahead_in", "behind_in"))
+    return ahead.runtime != behind.runtime and ahead.precision == behind.precision
 
 
 def _alike(view: View) -> list[Setting]:

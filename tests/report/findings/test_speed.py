@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 
 from cmx_bench.results.reading import summarise
 
 from ..synthetic import PAPER, failed, make_records, make_run
+from ..tables.test_fairness import EAGER, NHWC, SPEEDS
 from ..tables.test_fairness import made as in_three_settings
 from .runs import DEIT, MIXER, MODELS, RESMLP, RESNET, found, measured, rounds, say
 
@@ -168,4 +170,22 @@ def test_what_another_setting_changes() -> None:
     assert say(alike, "Settings") == (
         "No other setting makes ConvMixer-1536/20 faster beyond doubt than eager does. "
         "No two models change their order beyond doubt."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "depends"),
+    [
+        ({"layout": "nchw", "runtime": "onnxruntime"}, True),
+        ({"layout": "nchw", "runtime": "onnxruntime", "precision": "bf16"}, False),
+    ],
+)
+def test_whether_the_ranking_survives_the_runtime(changes: dict[str, Any], depends: bool) -> None:
+    exported = dataclasses.replace(NHWC, name="exported", **changes)
+    text = say(in_three_settings({EAGER: SPEEDS[EAGER], exported: SPEEDS[NHWC]}), "Settings")
+    assert ("The ranking depends on the runtime: 1 pair changes" in text) is depends
+    assert text.endswith("in exported and behind it in eager.")
+    alike = say(in_three_settings(dict.fromkeys((EAGER, exported), (100, 200, 400))), "Settings")
+    assert alike.endswith(
+        "The ranking survives every runtime: no two models change their order beyond doubt."
     )
