@@ -22,6 +22,7 @@ def test_every_figure_can_be_drawn_from_the_samples(samples: DataFrame) -> None:
 
     drawn = ("figure_one", "front", "throughput", "throughput_by_macs", "memory", "samples")
     others = {"roofline", "work_shares", "batch_sizes", "sweep", "learning_curves", "confusion"}
+    others |= {"standings"}
     assert {*drawn, *others, "style"} == {*dir(cmx_bench.plot)}
     for name in drawn:
         _, ax = pyplot.subplots()
@@ -29,7 +30,7 @@ def test_every_figure_can_be_drawn_from_the_samples(samples: DataFrame) -> None:
         assert ax.collections, name
     with pytest.raises(ValueError, match="Roofline · paper: left out, because no model has"):
         cmx_bench.plot.roofline(samples)
-    with pytest.raises(AttributeError, match="no figure 'fronts'; there are figure_one, front,"):
+    with pytest.raises(AttributeError, match="no figure 'fronts'; there are figure_one, standings, front,"):
         _ = cmx_bench.plot.fronts
     pyplot.close("all")
 

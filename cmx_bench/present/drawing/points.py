@@ -10,7 +10,7 @@ around those that the caption speaks of; a `kind` of work colours a point instea
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -89,8 +89,8 @@ def _colours(points: DataFrame) -> tuple[str, dict[str, str]]:
     return "family", {family: style.colour for family, style in styles.items()}
 
 
-def draw_lines(ax: Axes, points: DataFrame) -> None:
-    """Joins points with the same `line`; nothing where they have none."""
+def draw_lines(ax: Axes, points: DataFrame, along: Literal["x", "y"] = "x") -> None:
+    """Joins points with the same `line`, in the order of x or y; nothing where they have none."""
     if "line" not in points:
         return
     styles = styles_of(points["family"])
@@ -101,7 +101,7 @@ def draw_lines(ax: Axes, points: DataFrame) -> None:
         joined, x="x", y="y", hue=colour, palette=palette, style="family", size="family",
         dashes={family: _DASHES[style.line] for family, style in styles.items()},
         sizes={family: style.width * line_width() for family, style in styles.items()},
-        units="line", estimator=None, errorbar=None, zorder=2.5, legend=False, ax=ax,
+        units="line", estimator=None, errorbar=None, orient=along, zorder=2.5, legend=False, ax=ax,
     )  # fmt: skip
 
 

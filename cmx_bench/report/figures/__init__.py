@@ -21,6 +21,7 @@ from cmx_bench.report.figures import (
     roofs,
     samples,
     shares,
+    standings,
     sweep_lines,
 )
 from cmx_bench.report.figures.cost import LATENCY, MACS, MEMORY, PARAMS, THROUGHPUT, TOP1, Quantity
@@ -63,6 +64,7 @@ def _swept(choose: Choices, *quantities: Quantity) -> Iterator[Figure]:
 
 FIGURES = (
     Figure(figure_one.figure_one, figure_one.plot, choose=whole_run),
+    Figure(standings.standings, standings.plot, ("throughput",), standings.each_alike),
     Figure(front.front, front.plot, ("throughput",)),
     Figure(cost.throughput, cost.throughput_plot, ("throughput",)),
     Figure(cost.throughput_by_macs, cost.throughput_by_macs_plot, ("throughput", "macs")),

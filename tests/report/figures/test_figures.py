@@ -64,7 +64,7 @@ def test_each_setting_has_its_figures() -> None:
     run = make_run(settings=(FP32, BF16), measures=("params", "throughput"))
     names = [plot.name for plot in plots(summarise(run, make_records(run))).drawn]
     assert names == [
-        "figure1",
+        "figure1", "standings-cuda-b8-r224",
         *(f"{what}-{setting.key}"
           for setting in (FP32, BF16)
           for what in ("front", "throughput", "samples-throughput")),

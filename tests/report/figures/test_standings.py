@@ -1,0 +1,53 @@
+"""The order of networks in every setting: a row each, and only of settings that are alike."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from cmx_bench.present.drawing import NothingToDrawError, Plot, draw
+from cmx_bench.report.figures import standings
+from cmx_bench.report.figures.selection import selections
+from cmx_bench.results.nouns import Report
+from cmx_bench.results.reading import summarise
+
+from ..synthetic import failed
+from ..tables.test_fairness import COMPILED, EAGER, NHWC, SPEEDS, A, B, made
+
+
+def plots(report: Report) -> list[Plot]:
+    return [standings.plot(chosen) for chosen in selections(report, standings.each_alike)]
+
+
+def test_a_line_goes_through_every_setting() -> None:
+    [plot] = plots(made())
+    assert plot.name == "standings-cuda-b64-r224"
+    line = plot.data[plot.data.index == A]
+    assert list(line["y"]) == [0, 1, 2]
+    assert list(line["x"]) == pytest.approx([100, 300, 100], rel=0.02)
+    assert plot.alt.startswith("Images a second of the fastest network in each setting: eager Res")
+    [drawing] = draw([plot])
+    assert all(f">{name}<" in drawing.svg for name in ("eager", "nhwc", "compiled"))
+
+
+def test_a_cell_that_failed_has_no_point() -> None:
+    report = made()
+    cell = f"{B}/throughput/{NHWC.key}"
+    records = [failed(one, "no") if one.cell == cell else one for one in report.records]
+    [plot] = plots(summarise(report.run, records))
+    assert list(plot.data[plot.data.index == B]["y"]) == [0, 2]
+
+
+def test_other_batches_are_other_figures() -> None:
+    large = dataclasses.replace(COMPILED, name="large", batch_size=128)
+    [plot] = plots(made({**SPEEDS, large: (100, 200, 300)}))
+    assert set(plot.data["y"]) == {0, 1, 2}
+    assert plots(made({EAGER: (100, 200, 300), large: (100, 200, 300)})) == []
+
+
+def test_nothing_is_drawn_where_one_setting_has_values() -> None:
+    report = made({EAGER: (100, 200, 300), NHWC: (100, 200, 300)})
+    records = [one for one in report.records if one.setting != NHWC.key]
+    with pytest.raises(NothingToDrawError, match="Throughput in every setting: left out, because"):
+        plots(summarise(report.run, records))
