@@ -103,6 +103,18 @@ def test_a_precision_allows_what_its_rounding_makes(pretend: Callable[..., Prete
     assert ready.prepare(MIXER, replace(SETTING, precision="bf16")).details
 
 
+def test_what_is_compared_is_not_rounding_alone(pretend: Callable[..., Pretended]) -> None:
+    """As it is on the timed images of a ConvMixer, whose last BatchNorm has their statistics."""
+    logits: list[Tensor] = []
+    pretended = pretend(lambda given: logits.append(given) or given)  # type: ignore[func-returns-value]
+    model = replace(MIXER, family="convmixer", source="convmixer",
+                    args={"dim": 16, "depth": 2, "kernel_size": 3, "patch_size": 7})  # fmt: skip
+    ready.prepare(model, replace(SETTING, batch_size=1)).forward()
+    bias = list(pretended.module.parameters())[-1]
+    compared, timed = ((given - bias).abs().max().item() for given in logits)
+    assert (timed < 1e-4, compared > 0.01) == (True, True)
+
+
 def test_processes_of_a_cell_export_once(
     pretend: Callable[..., Pretended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

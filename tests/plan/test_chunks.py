@@ -49,8 +49,7 @@ def executions(first: Plan, part: Chunk | None = None) -> Counter[tuple[str, int
         (cell.key, replicate)
         for cell in first.cells
         for replicate in range(replicates_of(cell, suite.replicates, first.evaluation))
-        if part is None
-        or (replicate == part.replicate and making._is_chosen(cell, part.only))
+        if part is None or (replicate == part.replicate and making._is_chosen(cell, part.only))
     )
 
 
