@@ -30,7 +30,9 @@ def test_every_figure_can_be_drawn_from_the_samples(samples: DataFrame) -> None:
         assert ax.collections, name
     with pytest.raises(ValueError, match="Roofline · paper: left out, because no model has"):
         cmx_bench.plot.roofline(samples)
-    with pytest.raises(AttributeError, match="no figure 'fronts'; there are figure_one, standings, front,"):
+    with pytest.raises(
+        AttributeError, match="no figure 'fronts'; there are figure_one, standings, front,"
+    ):
         _ = cmx_bench.plot.fronts
     pyplot.close("all")
 
