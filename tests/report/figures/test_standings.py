@@ -17,7 +17,10 @@ from ..tables.test_fairness import COMPILED, EAGER, NHWC, SPEEDS, A, B, made
 
 
 def plots(report: Report) -> list[Plot]:
-    return [standings.plot(chosen) for chosen in selections(report, standings.each_alike)]
+    return [
+        standings.plot(chosen)
+        for chosen in selections(report, standings.each_alike(report.samples))
+    ]
 
 
 def test_a_line_goes_through_every_setting() -> None:
