@@ -183,3 +183,62 @@ def test_quantised_weights_are_refused() -> None:
         warnings.simplefilter("ignore")
         with pytest.raises(CountError, match="no rule counts quantized::linear_dynamic"):
             count(build, 8)
+
+
+def test_dead_code_is_named() -> None:
+    """The trace drops a product nobody uses; the dispatcher sees it being done."""
+
+    def waste(image: Tensor) -> Tensor:
+        image @ image
+        return image.relu()
+
+    with pytest.raises(
+        CountError,
+        match=r"depends on what is computed in Function \(aten::bmm 1536\), 1536 MACs in all: ret",
+    ):
+        macs(waste)
+
+
+def test_a_module_of_dead_code_is_named() -> None:
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.unused = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+            self.heads = nn.ModuleList(nn.Sequential(nn.Linear(8, size)) for size in (1, 2, 3))
+
+        def forward(self, image: Tensor) -> Tensor:
+            self.unused(image)
+            for head in self.heads:
+                head(image[:, 0, 0])
+            out: Tensor = self.used(image)
+            return out
+
+    with pytest.raises(CountError) as error:
+        count(Branches, 8)
+    assert str(error.value) == (
+        "no output of the model depends on what is computed in Branches.unused (aten::convolution "
+        "3888), Branches.heads.0.0 (aten::addmm 8), Branches.heads.1.0 (aten::addmm 16) and 1 more "
+        "modules, 3936 MACs in all: return it, or delete that code"
+    )
+
+
+def test_a_scripted_model_is_refused() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scripted = torch.jit.script(nn.Conv2d(3, 4, 3))
+    with pytest.raises(CountError, match="^1 is scripted, and a scripted model cannot be traced"):
+        count(lambda: nn.Sequential(nn.ReLU(), scripted), 8)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: x.view(8, 3, 8, 8), r"forward fails on a batch of shape \(1, 3, 8, 8\): Runti"),
+        (lambda x: None, "returns no tensor"),
+    ],
+)
+def test_a_model_that_does_not_run_is_refused(
+    function: Callable[[Tensor], Tensor], message: str
+) -> None:
+    with pytest.raises(CountError, match=message):
+        macs(function)

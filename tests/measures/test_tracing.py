@@ -9,16 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from cmx_bench.errors import CountError
 from cmx_bench.measures.counting import count
-
-
-def test_a_scripted_model_is_refused() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        scripted = torch.jit.script(nn.Conv2d(3, 4, 3))
-    with pytest.raises(CountError, match="^1 is scripted, and a scripted model cannot be traced"):
-        count(lambda: nn.Sequential(nn.ReLU(), scripted), 8)
 
 
 def test_nothing_is_printed_or_left_behind(
