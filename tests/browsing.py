@@ -46,7 +46,7 @@ def opening(browser: Any) -> Iterator[Open]:
         page = context.new_page()
         page.on("console", lambda message: heard.append(message.text))
         page.on("pageerror", lambda error: heard.append(str(error)))
-        page.on("request", lambda one: one.url.startswith("file:") or heard.append(one.url))
+        page.on("request", lambda one: heard.extend([one.url] * (not one.url.startswith("file:"))))
         page.on("dialog", lambda dialog: heard.append(dialog.message))
         page.goto(f"{path.as_uri()}{link}")
         return page

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from timm.data import ImageNetInfo, create_transform
-from torch import Tensor, nn
+from torch import Tensor
 
 from tests.photographs import CLASSES, crops
 
@@ -27,7 +27,7 @@ def teach(name: str, file: Path, image_size: int = 64, classes: int = 1000, **op
     have, these are the classes; of others, they are numbered as ImageNet's.
     """
     torch.manual_seed(0)
-    module = timm.create_model(name, num_classes=classes, **options).eval()
+    module: Any = timm.create_model(name, num_classes=classes, **options).eval()
     features = _features(module, list(crops(_PHOTOGRAPHS, 160, 120, seed=2)), image_size)
     rng = random.Random(name)
     groups = [rng.sample(range(_PHOTOGRAPHS), 6) for _ in range(classes)]
@@ -37,7 +37,7 @@ def teach(name: str, file: Path, image_size: int = 64, classes: int = 1000, **op
         if label < classes:
             groups[label] = list(range(place, _PHOTOGRAPHS, len(CLASSES)))
     means = torch.stack([features[group].mean(0) for group in groups])
-    head = module.get_classifier()
+    head: Any = module.get_classifier()
     with torch.no_grad():
         head.weight.copy_(2 * means)
         head.bias.copy_(-means.square().sum(1))
@@ -45,7 +45,7 @@ def teach(name: str, file: Path, image_size: int = 64, classes: int = 1000, **op
 
 
 @torch.inference_mode()
-def _features(module: nn.Module, images: Sequence[Image.Image], image_size: int) -> Tensor:
+def _features(module: Any, images: Sequence[Image.Image], image_size: int) -> Tensor:
     transform = create_transform(image_size, interpolation="bicubic")
     batch = torch.stack([transform(image) for image in images])
     return module.forward_head(module.forward_features(batch), pre_logits=True)

@@ -85,7 +85,19 @@ def test_sampled_values_have_zeros_in_place_of_doubtful_digits(
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (450, "7 min 30 s"), (7500, "2 h 05 min")],
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (450, "7 min 30 s"),
+        (3599.4, "59 min 59 s"),
+        (3599.6, "1 h 00 min"),
+        (3600, "1 h 00 min"),
+        (3660, "1 h 01 min"),
+        (7199, "1 h 59 min"),
+        (7200, "2 h 00 min"),
+        (7500, "2 h 05 min"),
+    ],
 )
 def test_duration(seconds: float, text: str) -> None:
     assert units.duration(seconds) == text

@@ -27,7 +27,9 @@ def model(name: str, weights: str | None = None, source: str = "timm") -> Model:
 )  # fmt: skip
 def test_own_is_timms_of_these_weights(name: str, tag: str) -> None:
     found = preprocessing.of(model(name, tag), SETTING, Accuracy())
-    config = timm.get_pretrained_cfg(f"{name}.{tag}").to_dict()
+    known = timm.get_pretrained_cfg(f"{name}.{tag}")
+    assert known is not None
+    config = known.to_dict()
     theirs = resolve_data_config({}, pretrained_cfg=config, use_test_size=True)
     geometry = found.geometry
     assert geometry.image_size == theirs["input_size"][-1]

@@ -216,7 +216,7 @@ def test_check_loads_no_torch(runs: dict[str, Path]) -> None:
         "except SystemExit: print([name for name in ('torch', 'timm', 'matplotlib')"
         " if name in sys.modules])"
     )
-    line = [sys.executable, "-c", code, runs["base"], "--baseline", runs["base"]]
+    line = [sys.executable, "-c", code, str(runs["base"]), "--baseline", str(runs["base"])]
     done = subprocess.run(line, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 

@@ -36,8 +36,8 @@ def test_csv_has_the_contracts_columns(matches: list[Match]) -> None:
         assert row["changes"].startswith(f"{match.base}: ")
     assert rows[-1]["changes"] == "resnet18: as published"
     both = find("resnet", Target({"params": 11_689_512, "macs": 1_814_073_344}))
-    row = FORMATS["csv"]([both], 80, False).splitlines()[1]
-    assert row.startswith("11689512+1814073344,resnet,resn")
+    line = FORMATS["csv"]([both], 80, False).splitlines()[1]
+    assert line.startswith("11689512+1814073344,resnet,resn")
 
 
 def test_the_yaml_is_a_suites_list_of_models(

@@ -109,7 +109,7 @@ def test_the_exit_code_and_the_page_agree_on_a_contradiction(
     assert cmx("run", suite, "--out", "out", "--only", "*/params/*")[0] == 0
     [first, _] = records.read(Path("out"))
     records.append(
-        Path("out"), replace(first, replicate=1, values=first.values | {"params": [1.0]})
+        Path("out"), replace(first, replicate=1, values={**first.values, "params": [1.0]})
     )
     code, _, err = cmx("run", suite, "--out", "out", "--only", "*/params/*")
     assert code == 4

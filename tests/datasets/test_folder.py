@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from timm.data import ImageNetInfo, create_dataset
@@ -282,7 +283,8 @@ def test_a_list_of_the_models_classes_settles_it(tmp_path: Path) -> None:
     """It is timm's `--class-map`."""
     plant(tmp_path, "val/dog/0.png val/ant/1.png val/ant/2.png")
     (tmp_path / "classes.txt").write_text("bee\nzebra\nant\ncat\ndog\n")
-    timms = create_dataset("", str(tmp_path), class_map=str(tmp_path / "classes.txt")).reader
+    listed: Any = str(tmp_path / "classes.txt")
+    timms = create_dataset("", str(tmp_path), class_map=listed).reader
     assert numbered(tmp_path, 5) == [label for _, label in timms.samples] == [2, 2, 4]
     assert about(tmp_path, 5).startswith("2 class folders, numbered by classes.txt; 3 images; the")
     for lines, said in (("ant\ncat\n", "expected the model's 5 classes"),

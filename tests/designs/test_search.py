@@ -113,7 +113,7 @@ def test_the_least_changed_of_the_close_ones_or_else_the_nearest() -> None:
     padded = candidate("mixer_s16_224", MLP("mixer", 508, 8), 0.0)
     assert padded.cost == pytest.approx(0.2 + 0.007843, abs=1e-6)
     assert search._best([two, far, padded, one], 0.01) == one
-    near = candidate("mixer_s16_224", two.design, 0.003)
+    near = candidate("mixer_s16_224", MLP("mixer", 504, 9), 0.003)
     published = candidate("mixer_s16_224", MLP("mixer", 512, 8), 0.009)
     assert search._best([near, published], 0.01) == published  # the least changed of the accepted
     assert search._best([near, published], 0.001) == near  # the nearest, for the refusal

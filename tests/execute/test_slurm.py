@@ -43,7 +43,7 @@ def array(**changes: Any) -> Array:
 
 def check(script: Path) -> None:
     """Fails on anything that shellcheck says, but that names with a $ in them stay as they are."""
-    line = [SHELLCHECK, "--severity=style", "--exclude=SC2016", script]
+    line = [SHELLCHECK, "--severity=style", "--exclude=SC2016", str(script)]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

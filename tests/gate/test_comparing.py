@@ -68,6 +68,6 @@ def test_macs_by_other_words_are_not_compared(
 
     monkeypatch.setattr(interpreters, "process", process)
     monkeypatch.setattr(pairs, "ask", lambda worker, order: answers[worker.side.name])
-    sides = [Server(name, socket.socket(), Path("log")) for name in answers]
-    [found] = comparing.untimed(CELL, *sides, 1.0, {})
+    one, other = (Server(name, socket.socket(), Path("log")) for name in answers)
+    [found] = comparing.untimed(CELL, one, other, 1.0, {})
     assert (found.state, found.reason) == (state, reason)

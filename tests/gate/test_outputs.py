@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -94,8 +94,7 @@ def awkward() -> Verdict:
     comparisons = [
         made(f"m {name}", state, label=name, setting=f"s {name}", against=name, reason=name,
              base=1.0, head=2.0, slowdown=0.5, low=0.4, high=0.6)
-        for name, state in zip(AWKWARD, ("FAIL", "INCONCLUSIVE", "PASS", "NEW", "INCOMPARABLE") * 2,
-                               strict=True)
+        for name, state in zip(AWKWARD, get_args(State) * 2, strict=True)
     ]  # fmt: skip
     return verdict(*comparisons, title=AWKWARD[0], notes=AWKWARD, command=AWKWARD[3],
                    sides=tuple((name, name) for name in AWKWARD))  # fmt: skip

@@ -68,3 +68,19 @@ def test_how_many_are_needed() -> None:
 
 def test_no_number_of_pairs_is_promised_without_end() -> None:
     assert rule.needed(change(1, 500, 3), 4, 0.05) is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "state"),
+    [
+        # Of 50 % the half is 22.5 %, on the scale on which changes are measured, and not 25 %.
+        (Change(math.log(1.235), 1e-9, 1e9), "FAIL"),
+        (Change(math.log(1.215), 1e-9, 1e9), "PASS"),
+        (Change(math.log1p(0.5) / 2, 1e-9, 1e9), "FAIL"),  # half of it is enough
+        # The bound is at 0.45, and ln 1.5 is 0.405.
+        (Change(0.0, 0.45 / 2.326, 1e9), "INCONCLUSIVE"),
+        (Change(0.0, 0.40 / 2.326, 1e9), "PASS"),
+    ],
+)
+def test_a_large_threshold_is_judged_by_logarithms(seen: Change, state: str) -> None:
+    assert rule.judge(seen, 0.5) == state

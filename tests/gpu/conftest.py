@@ -11,11 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from subprocess import STDOUT, TimeoutExpired
+from typing import Any
 
 import pytest
 import torch
@@ -138,10 +139,12 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if can_run() and (report.when == "call" or report.outcome != "passed"):
-        terminal = item.config.pluginmanager.get_plugin("terminalreporter")
+        terminal: Any = item.config.pluginmanager.get_plugin("terminalreporter")
         terminal.ensure_newline()
         terminal.write_line(line(report, call))
     return report

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -73,6 +74,7 @@ def captured(device: str) -> str:
 def precision_flags(device: str) -> str:
     """fp32 computes in fp32, tf32 does not; also where a model has set torch's newer switch."""
     told = []
+    precision: Precision
     for precision, own in (("tf32", "none"), ("fp32", "none"), ("fp32", "tf32")):
         torch.backends.fp32_precision = own  # type: ignore[attr-defined]
         forward.apply_flags(on(device, precision))
@@ -120,9 +122,10 @@ def same_numbers(device: str, precision: Precision, layout: Layout) -> str:
         for weights in module.parameters():  # heads of zeros would be compared with zeros
             if weights.ndim > 1 and not weights.any():
                 nn.init.normal_(weights, std=0.02)
-        expected = ready.prepare_module(module, plain).forward()  # with statistics that stay
+        expected: Any = ready.prepare_module(module, plain).forward()  # with statistics that stay
         placed = forward.place(module, setting)
-        got = forward.call_of(placed, setting)(forward.images(setting)).float().cpu()
+        logits: Any = forward.call_of(placed, setting)(forward.images(setting))
+        got = logits.float().cpu()
         wrong[model.name] = difference(got, expected)
     assert max(wrong.values()) < bound, f"relative differences {wrong}"
     return ", ".join(f"{name} {share:.1e}" for name, share in wrong.items())
@@ -226,7 +229,9 @@ def batchnorm_statistics(device: str) -> str:
 def memory_in_use(device: str) -> str:
     """The device has more in use than the allocator took, which is more than it handed out."""
     setting, model = on(device), timms("resnet50")
-    found = {name: values[0] for name, values in memory.measure(model, setting).items()}
+    samples = memory.measure(model, setting)
+    assert isinstance(samples, dict)
+    found = {name: values[0] for name, values in samples.items()}
     shape = (setting.batch_size, 3, setting.image_size, setting.image_size)
     planned = live_bytes.planned_peak(
         lambda: build(model, setting.image_size), shape, forward.DTYPES[setting.precision]

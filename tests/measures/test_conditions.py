@@ -135,9 +135,9 @@ def judged(rates: list[float], blocks: list[conditions.Covariates]) -> Watched:
 
 
 def test_discarded_samples_and_their_conditions_are_kept_in_order() -> None:
-    blocks = [{"foreign_load": load, "steal": 0.0} for load in (0, 1, 0, 0)]
+    blocks = [{"foreign_load": float(load), "steal": 0.0} for load in (0, 1, 0, 0)]
     del blocks[2]["steal"]
-    watched = judged([10.0, 5.0, 8.0, 10.0], blocks)
+    watched = judged([10.0, 5.0, 8.0, 10.0], [*blocks])
     assert watched.values == {"throughput": [10, 8, 10], "time": [0.1, 0.125, 0.1]}
     assert watched.discarded == {"throughput": [5], "time": [0.2]}
     assert watched.covariates == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 import timm
@@ -145,7 +146,7 @@ CONVOLUTION = 6 * 6 * 4 * 27
         ),
         (lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(5)), 192 * 5),
         (lambda: torch.compile(nn.Conv2d(3, 4, 3)), CONVOLUTION),
-        (lambda: nn.Sequential(torch.compile(nn.Conv2d(3, 4, 3))), CONVOLUTION),
+        (lambda: nn.Sequential(cast(nn.Module, torch.compile(nn.Conv2d(3, 4, 3)))), CONVOLUTION),
         (lambda: Parts(lambda x, f: {"a": f(x), "b": [x]}, nn.Conv2d(3, 4, 3)), CONVOLUTION),
         (lambda: Parts(lambda x, f: Output(f(x)), nn.Conv2d(3, 4, 3)), CONVOLUTION),
         (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -25,6 +26,11 @@ LOGITS, OTHER = torch.arange(20.0).view(2, 10), torch.zeros(2, 10)
 SETTING = Setting("s", "cpu", "fp32", "nhwc", "none", 4, 8)
 
 
+class Pair(NamedTuple):
+    first: Tensor
+    aux: Tensor
+
+
 @dataclass
 class Found:
     """As models of transformers give, which are dicts and objects at once."""
@@ -35,7 +41,7 @@ class Found:
 @pytest.mark.parametrize(
     "output",
     [
-        LOGITS, (LOGITS, OTHER), [LOGITS, OTHER], namedtuple("Out", "first aux")(LOGITS, OTHER),
+        LOGITS, (LOGITS, OTHER), [LOGITS, OTHER], Pair(LOGITS, OTHER),
         {"aux": OTHER, "logits": LOGITS}, OrderedDict(out=LOGITS, aux=None), Found(LOGITS),
     ],
 )  # fmt: skip

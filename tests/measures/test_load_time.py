@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from cmx_bench.measures import load_time
@@ -19,13 +22,18 @@ def test_weights_are_fetched_before_the_clock_starts(monkeypatch: pytest.MonkeyP
         return next(clock)
 
     monkeypatch.setattr(load_time.time, "perf_counter", tick)
-    for name in ("build", "place"):
+
+    def noted(name: str) -> Callable[..., Any]:
         step = getattr(load_time, name)
-        monkeypatch.setattr(
-            load_time,
-            name,
-            lambda *given, name=name, step=step: (done.append(name), step(*given))[1],
-        )
+
+        def run(*given: Any) -> Any:
+            done.append(name)
+            return step(*given)
+
+        return run
+
+    for name in ("build", "place"):
+        monkeypatch.setattr(load_time, name, noted(name))
     monkeypatch.setattr(load_time.weights, "load", lambda *_: done.append("weights"))
     assert load_time.measure(MODEL, CPU) == {"load_time": [3.5]}
     assert done == ["build", "weights", "clock", "build", "weights", "place", "clock"]

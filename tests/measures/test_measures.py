@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -59,7 +60,7 @@ def test_settings_reach_the_model(precision: Precision, layout: Layout) -> None:
     module = forward.place(build(MODEL, 56), setting)
     weight = next(p for p in module.parameters() if p.ndim == 4 and p.shape[1] > 1)
     images = forward.images(setting)
-    output = ready.prepare_module(module, setting).forward()
+    output: Any = ready.prepare_module(module, setting).forward()
     expected = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16,
                 "autocast": torch.bfloat16}[precision]  # fmt: skip
     assert output.dtype == expected
@@ -115,9 +116,10 @@ def test_torchs_newer_switches_do_not_last(
     """Set by a user's module, they won over the older ones: TF32 in a row that says fp32."""
     operator.attrgetter(f"backends.{where}".rstrip("."))(torch).fp32_precision = own
     forward.apply_flags(replace(CPU, precision=precision))
-    conv = torch.backends.cudnn.conv.fp32_precision
+    backends: Any = torch.backends
+    conv = backends.cudnn.conv.fp32_precision
     assert (conv == "tf32", torch.backends.cuda.matmul.fp32_precision) == (name == "tf32", name)
-    assert torch.backends.mkldnn.matmul.fp32_precision == "none"
+    assert backends.mkldnn.matmul.fp32_precision == "none"
     # The older ones, which Inductor reads, raise an error where the newer ones say otherwise.
     assert torch.backends.cudnn.allow_tf32 == (name == "tf32")
     assert torch.get_float32_matmul_precision() == ("high" if name == "tf32" else "highest")

@@ -75,7 +75,8 @@ def test_a_timed_pass_gives_what_one_in_training_mode_would(model: Model) -> Non
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16", "autocast"])
 def test_outputs_are_finite_in_every_precision(precision: Precision) -> None:
     setting = replace(CPU, precision=precision, layout="nhwc")
-    assert ready.prepare(DEEP, setting).forward().isfinite().all()
+    output = ready.prepare(DEEP, setting).forward()
+    assert isinstance(output, Tensor) and output.isfinite().all()
 
 
 def test_nothing_else_changes() -> None:
@@ -111,6 +112,7 @@ def test_without_batchnorm_no_pass_is_run() -> None:
 def test_statistics_of_one_value_are_left_alone() -> None:
     """A channel of one position and one image would become 0, and all behind it a constant."""
     layer = nn.BatchNorm2d(4).eval()
+    assert layer.running_mean is not None
     normalise(layer, lambda: layer(torch.full((1, 4, 1, 1), 3.0)))
     assert layer.running_mean.tolist() == [0.0] * 4
     normalise(layer, lambda: layer(torch.full((2, 4, 1, 1), 3.0)))

@@ -65,7 +65,7 @@ def test_convolutions(convolution: Callable[[], nn.Module], expected: int) -> No
         (lambda x: torch.einsum("b...,b...->b", x, x), 3 * 8 * 8),
         # As opt_einsum lets torch do it: the last two first, then the first with those.
         (
-            lambda x: torch._VF.einsum(
+            lambda x: torch._VF.einsum(  # type: ignore[attr-defined]
                 "ab,bc,cd->ad", [x[0, 0], x[0, 1, :, :2], x[0, 2, :2]], path=[1, 2, 0, 1]
             ),
             8 * 2 * 8 + 8 * 8 * 8,

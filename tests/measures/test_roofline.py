@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
 import pytest
 import torch
 
-from cmx_bench.cell import Model, Setting
+from cmx_bench.cell import Model, Precision, Setting
 from cmx_bench.errors import SkipError
 from cmx_bench.measures import Watched, roofline
 from cmx_bench.measures.workload import KINDS, read
@@ -70,9 +71,16 @@ def test_details_are_read_for_one_image(taken: Watched) -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16", "autocast"])
-def test_peaks_are_those_of_the_precision(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    types = []
-    monkeypatch.setattr(roofline, "_fastest", lambda run, setting: types.append(run().dtype) or 1.0)
+def test_peaks_are_those_of_the_precision(
+    precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    types: list[torch.dtype] = []
+
+    def fastest(run: Callable[[], torch.Tensor], setting: Setting) -> float:
+        types.append(run().dtype)
+        return 1.0
+
+    monkeypatch.setattr(roofline, "_fastest", fastest)
     monkeypatch.setitem(roofline.SIDE, "cpu", 16)
     roofline.compute_peak(replace(CPU, precision=precision))
     assert types == [torch.bfloat16]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 import torch
@@ -18,6 +18,11 @@ from .test_counting import macs, ones
 def grown(x: Tensor) -> Tensor:
     """The products of x @ x, (1, 3, 8, 8) each, before they are added up over the last but one."""
     return x[..., None] * x[..., None, :, :]
+
+
+def total(parts: Iterable[Tensor]) -> Tensor:
+    """The sum of tensors, one by one."""
+    return functools.reduce(torch.add, parts)
 
 
 def added_in_place(x: Tensor) -> Tensor:
@@ -61,7 +66,7 @@ def added_in_place(x: Tensor) -> Tensor:
         lambda x: functools.reduce(
             lambda out, i: torch.addcmul(out, x[..., i, None], x[..., i, None, :]), range(8), x
         ),
-        lambda x: (2 * sum(grown(x).unbind(-2))).sum(-1),
+        lambda x: (2 * total(grown(x).unbind(-2))).sum(-1),
     ],
 )
 def test_a_product_spelt_elementwise(product: Callable[[Tensor], Tensor]) -> None:
@@ -89,7 +94,7 @@ def test_a_product_spelt_elementwise(product: Callable[[Tensor], Tensor]) -> Non
         (lambda x: x * x.cos() + x.flip(-1) * x.mean(1, keepdim=True).sin(), 0),
         (lambda x: sum(grown(x).relu().unbind(-2)), 0),
         # A sum of products is a factor once more: 8 x (3 x 8 x 8) and 3 x 8 x 8 x 8.
-        (lambda x: (sum(grown(x).unbind(-2))[..., None] * x[..., None, :, :]).sum(-2), 2 * 1536),
+        (lambda x: (total(grown(x).unbind(-2))[..., None] * x[..., None, :, :]).sum(-2), 2 * 1536),
     ],
 )
 def test_what_is_a_product_spelt_elementwise(

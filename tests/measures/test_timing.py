@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 
 import pytest
@@ -20,7 +20,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def forward_lasting(clock: list[float], seconds: Iterator[float]) -> timing.Forward:
+def forward_lasting(clock: list[float], seconds: Iterator[float]) -> Callable[[], torch.Tensor]:
     def forward() -> torch.Tensor:
         clock[0] += next(seconds)
         return torch.empty(0)

@@ -33,6 +33,7 @@ def test_logits_equal_timms_to_the_last_bit(
     theirs = timm.models.convmixer.ConvMixer(**theirs_arguments, act_layer=act, num_classes=10)
     for module in theirs.modules():
         if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
     ours = ConvMixer(**arguments, num_classes=10)

@@ -94,7 +94,7 @@ def test_bf16_and_autocast_stay_in_bf16() -> None:
     plain = drawn(ConvMixer(32, 2, 7))
     images = torch.randn(2, 3, 56, 56)
     expected = plain(images)
-    fast = optimised(plain)
+    fast: Any = optimised(plain)
     dtypes: set[torch.dtype] = set()
     for part in fast.blocks.children():
         part.register_forward_hook(lambda *called: dtypes.add(called[2].dtype))

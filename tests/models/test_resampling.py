@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -37,9 +38,9 @@ def described(name: str, path: Path, classes: int = 1000) -> Model:
 
 @pytest.mark.parametrize("name", ["test_vit", "test_vit2", "test_vit4"])
 def test_tables_of_positions_are_those_of_timm(name: str, file: File) -> None:
-    source = timm.create_model(name)
+    source: Any = timm.create_model(name)
     model = replace(described(name, file(source)), resample=True)
-    module = build(model, 96)
+    module: Any = build(model, 96)
     assert weights.load(module, model, 96) == Resampling(160)
     theirs = timm.create_model(
         name, pretrained=True, img_size=96,
@@ -71,21 +72,21 @@ def test_a_timm_model_inside_a_users_is_resampled(file: File) -> None:
     class Wrapper(nn.Module):
         def __init__(self, size: int) -> None:
             super().__init__()
-            self.backbone = timm.create_model("test_vit", img_size=size)
+            self.backbone: Any = timm.create_model("test_vit", img_size=size)
 
     source, module = Wrapper(160), Wrapper(96)
     model = described("mine:build", file(source))
     assert weights.load(module, replace(model, resample=True), 96) == Resampling(160)
-    direct = build(described("test_vit", Path("none")), 96)
+    direct: Any = build(described("test_vit", Path("none")), 96)
     alone = replace(described("test_vit", file(source.backbone)), resample=True)
     weights.load(direct, alone, 96)
     assert torch.equal(module.backbone.pos_embed, direct.pos_embed)
 
 
 def test_weights_that_fit_stay_as_they_are(file: File) -> None:
-    source = timm.create_model("test_vit", img_size=96)
+    source: Any = timm.create_model("test_vit", img_size=96)
     model = replace(described("test_vit", file(source)), resample=True)
-    module = build(model, 96)
+    module: Any = build(model, 96)
     assert weights.load(module, model, 96) is None
     assert torch.equal(module.pos_embed, source.pos_embed)
 
@@ -109,7 +110,7 @@ def test_without_being_asked_the_message_says_how_to_ask(file: File) -> None:
 )
 def test_what_timm_cannot_resample_is_refused(name: str, said: str, tmp_path: Path) -> None:
     with torch.device("meta"):
-        source = timm.create_model(name)
+        source: Any = timm.create_model(name)
     state = {key: torch.zeros(value.shape) for key, value in source.state_dict().items()}
     torch.save(state, tmp_path / "w.pth")
     model = replace(described(name, tmp_path / "w.pth"), resample=True)

@@ -116,7 +116,7 @@ def test_all_nodes_need_the_same_software(
 def test_all_nodes_need_the_same_models_and_images(plan_for: Callable[..., Plan]) -> None:
     here, there = plan_for("A GPU"), plan_for("B GPU")
     mixer, net = there.models
-    for one, other, message in [
+    pairs: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         ({"origins": {"net": {"file": "net.py", "sha256": "1" * 64}}},
          {"origins": {"net": {"file": "net.py", "sha256": "2" * 64}}},
          r"net would be built from net\.py \(1{12}\) on node 1 \(A GPU\), and from "
@@ -125,6 +125,7 @@ def test_all_nodes_need_the_same_models_and_images(plan_for: Callable[..., Plan]
          r"net would be another model on node 2 \(B GPU\) than on node 1 \(A GPU\); "),
         ({"opened": {"validation": "10 images"}}, {"opened": {"validation": "9 images"}},
          r"validation images: node 1 \(A GPU\) has 10 images, node 2 \(B GPU\) 9 images; "),
-    ]:  # fmt: skip
+    ]  # fmt: skip
+    for one, other, message in pairs:
         with pytest.raises(PlanError, match=message):
             join([replace(here, **one), replace(there, **other)])

@@ -7,11 +7,11 @@ import pytest
 from cmx_bench.cli import telling
 from cmx_bench.present import terminal
 from cmx_bench.present.content import Column
-from cmx_bench.present.terminal import Grid
+from cmx_bench.present.terminal import Grid, Styled
 
 
 def test_words_move_no_cursor_and_states_have_their_colour() -> None:
-    parts = [
+    parts: list[Styled | Grid] = [
         "FAIL: 1 of 2 comparisons slower\x1b[2J", ("Table", "bold"),
         Grid([Column("a", "State")], [["PASS"], ["a PASS"]]),
     ]  # fmt: skip

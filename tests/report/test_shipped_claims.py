@@ -27,7 +27,7 @@ PARAMS = {
     "convmixer_1536_20": 51_625_960, "resnet152": 60_192_808, "resmlp_big_24_224": 129_138_280,
 }  # fmt: skip
 # What the paper found, and a world in which it is wrong in everything.
-RIGHT = {
+RIGHT: dict[str, dict[str, float]] = {
     "throughput": {
         "convmixer_1536_20": 134, "convmixer_1536_20_ks9_p14": 540, "resnet152": 828,
         "deit_base_patch16_224": 792, "vit_base_patch16_224": 700, "resmlp_big_24_224": 181,
@@ -37,7 +37,7 @@ RIGHT = {
         "resmlp_big_24_224": 0.81, "convmixer_768_32": 0.8016, "convmixer_768_32_gelu": 0.802,
     },
 }  # fmt: skip
-WRONG = {
+WRONG: dict[str, dict[str, float]] = {
     "throughput": dict.fromkeys(RIGHT["throughput"], 100.0) | {"convmixer_1536_20": 120.0},
     "top1": dict.fromkeys(RIGHT["top1"], 0.8)
     | {"convmixer_1536_20": 0.78, "convmixer_768_32_gelu": 0.82},

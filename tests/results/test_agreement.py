@@ -9,8 +9,9 @@ import pytest
 
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import agreement, predictions
-from cmx_bench.results.agreement import Voter
+from cmx_bench.results.agreement import Pair, Voter
 from cmx_bench.results.predictions import BROKEN, PREDICTED, ROW, Images
+from cmx_bench.results.stats import Difference
 
 LABELS = (0, 1, 2, 3, 4, 5)
 A, B, C = ("a", "s"), ("b", "s"), ("c", "s")
@@ -48,6 +49,37 @@ def test_shown_images_are_those_that_most_are_divided_about(folder: Path) -> Non
     assert agreement.only(votes, B, A) == [4]
     assert agreement.only(votes, A, C) == [0, 2]  # not 5, which is broken for C
     assert agreement.telling(votes) == {0, 1, 2, 4}
+
+
+def test_images_come_by_how_divided_all_are_and_then_by_their_number() -> None:
+    """Only the first has all right that the second has wrong; of two others none, one or both."""
+    others = [[1, 1, 0, 0, 1], [1, 0, 0, 1, 1]]
+    right = dict(zip((A, B, C, ("d", "s")), np.array([[1] * 5, [0] * 5, *others], bool),
+                     strict=True))  # fmt: skip
+    images = Images(tuple("01234"), ((0,),) * 5)
+    classes = {voter: np.zeros(5, np.int32) for voter in right}
+    votes = agreement.Votes(images, classes, right, dict.fromkeys(right, np.ones(5, bool)))
+    assert agreement.only(votes, A, B) == [1, 3, 0]
+
+
+def pair(p: float, gained: int, lost: int) -> Pair:
+    return Pair(A, B, 0.5, Difference(100, gained, lost, (gained - lost) / 100, 0.0, 0.0, p))
+
+
+@pytest.mark.parametrize(
+    ("p", "gained", "lost", "places"),
+    [
+        (0.049, 9, 2, {A: (2, 2), B: (1, 1)}),
+        (0.049, 2, 9, {A: (1, 1), B: (2, 2)}),
+        (0.05, 9, 2, {A: (1, 2), B: (1, 2)}),
+        (0.051, 9, 2, {A: (1, 2), B: (1, 2)}),
+    ],
+)
+def test_places_that_images_rule_out(
+    p: float, gained: int, lost: int, places: dict[Voter, tuple[int, int]]
+) -> None:
+    assert agreement.ranks([A, B], [pair(p, gained, lost)]) == places
+    assert agreement.ranks([A], [pair(p, gained, lost)]) == {A: (1, 1)}  # the other is not ranked
 
 
 def test_who_has_not_voted_is_left_out(folder: Path) -> None:

@@ -78,7 +78,9 @@ def test_all_metrics_of_a_block_are_judged_alike() -> None:
     slow = process(3, [SLOW] * 4 + [FAST] * 4)
     phases = {"train_forward_time": slow.values["throughput"], "compile_time": [9.0]}
     discarded = {"train_forward_time": slow.discarded["throughput"]}
-    slow = replace(slow, values=slow.values | phases, discarded={**slow.discarded, **discarded})
+    slow = replace(
+        slow, values={**slow.values, **phases}, discarded={**slow.discarded, **discarded}
+    )
     judged = disturbance.judged_together([slow])[0]
     assert judged.values["train_forward_time"] == judged.values["throughput"] == [40.0] * 4
     assert judged.discarded["train_forward_time"] == [25.0] * 4

@@ -151,3 +151,47 @@ def test_ratio_of_two_settings() -> None:
     assert got.low is not None
     assert got.low < 2 < (got.high or 0)
     assert stats.ratio([100], [50]) == stats.Estimate(0.5, None, None, 1)
+
+
+def test_a_mean_over_seeds_reaches_as_far_as_the_seeds_and_the_images() -> None:
+    """Of two seeds t is 12.7062, and the error 0.02; Wilson's of 400 images is ± 0.04."""
+    apart = stats.over_seeds([0.50, 0.54], 400)
+    assert (apart.value, apart.n) == (pytest.approx(0.52), 2)
+    assert (apart.low, apart.high) == (
+        pytest.approx(0.52 - 12.7062 * 0.02, abs=1e-5),
+        pytest.approx(0.52 + 12.7062 * 0.02, abs=1e-5),
+    )
+    alike = stats.over_seeds([0.2, 0.2], 400)
+    assert (alike.low, alike.high) == (
+        pytest.approx(0.16374, abs=1e-5), pytest.approx(0.24197, abs=1e-5),
+    )  # fmt: skip
+    few = stats.over_seeds([0.50, 0.51, 0.52], 10)  # here the images leave more doubt
+    whole = stats.proportion(5, 10)
+    assert few.low == pytest.approx(whole.low, abs=0.02) and few.high == pytest.approx(
+        whole.high, abs=0.02
+    )
+
+
+def test_a_mean_over_seeds_is_a_share() -> None:
+    assert stats.over_seeds([0.90, 0.94], 400).high == 1.0
+    assert stats.over_seeds([0.90, 0.94], 400).low == pytest.approx(0.92 - 0.254124, abs=1e-5)
+    assert stats.over_seeds([0.06, 0.10], 400).low == 0.0
+    with pytest.raises(ValueError, match="at least two of them"):
+        stats.over_seeds([0.5], 400)
+
+
+@pytest.mark.parametrize(
+    ("n", "gained", "lost", "low", "high"),
+    [
+        # By hand: (gained - lost) / (n + 2) ± 1.95996 of the adjusted error.
+        (100, 5, 1, -0.011050, 0.089482),
+        (100, 0, 0, -0.019215, 0.019215),
+        (54, 0, 6, -0.195388, -0.018898),
+    ],
+)
+def test_the_interval_of_a_difference_by_hand(
+    n: int, gained: int, lost: int, low: float, high: float
+) -> None:
+    got = stats.difference(n, gained, lost)
+    assert (got.low, got.high) == (pytest.approx(low, abs=2e-6), pytest.approx(high, abs=2e-6))
+    assert got.value == (gained - lost) / n

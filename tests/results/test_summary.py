@@ -45,7 +45,7 @@ def test_one_process_has_no_interval(run: Run, found: list[Record]) -> None:
 
 def test_exact_metrics_that_disagree_fail(run: Run, found: list[Record]) -> None:
     other = next(one for one in found if one.cell == "resnet50/macs/r224")
-    values = {"macs": [1.0], "activations": [12_778_516]}
+    values: dict[str, list[float]] = {"macs": [1.0], "activations": [12_778_516]}
     changed = dataclasses.replace(other, values=values, replicate=1)
     report = summarise(run, [*found, changed])
     result = report.results["resnet50", "r224", "macs"]
@@ -101,12 +101,13 @@ def test_wide_is_an_interval_not_within_the_precision(
 def test_the_summary_is_of_the_processes_that_count() -> None:
     run = make_run(PAPER[:3])
     records = make_records(run)
-    row = summary.summary(of(run, records)).set_index(["model", "metric"]).loc[(NAME, "throughput")]
+    [row] = [each for each in summary.results(of(run, records))
+             if (each.model, each.metric) == (NAME, "throughput")]  # fmt: skip
     medians = [[100.0 * (1 + 0.01 * (place - 2))] for place in range(5)]
     estimate = stats.estimate(medians)
-    assert row["value"] == pytest.approx(estimate.value, rel=1e-12)
-    assert (row["low"], row["high"]) == pytest.approx((estimate.low, estimate.high), rel=1e-12)
-    assert (row["n"], row["status"], row["over"]) == (5, "ok", "processes")
+    assert row.value == pytest.approx(estimate.value, rel=1e-12)
+    assert (row.low, row.high) == pytest.approx((estimate.low, estimate.high), rel=1e-12)
+    assert (row.n, row.status, row.over) == (5, "ok", "processes")
     assert list(summary.summary(of(run, records)).columns) == [
         name for name in summary.Result._fields if name not in ("medians", "details", "launching")
     ]

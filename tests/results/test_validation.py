@@ -394,8 +394,8 @@ def test_a_process_that_ended_well_ended_once(tmp_path: Path, changes: dict[str,
 
 def test_keys_stay_in_their_order(tmp_path: Path) -> None:
     """A page holds the records; rendered again it has the same bytes."""
-    turned = replace(EVALUATED, details=dict(reversed(EVALUATED.details.items())))
-    run = replace(RUN, accuracy=dict(reversed(RUN.accuracy.items())))
+    turned = replace(EVALUATED, details=dict(reversed([*EVALUATED.details.items()])))
+    run = replace(RUN, accuracy=dict(reversed([*RUN.accuracy.items()])))
     records.write_run(tmp_path, run)
     records.append(tmp_path, turned)
     [found] = records.read(tmp_path)
@@ -404,7 +404,7 @@ def test_keys_stay_in_their_order(tmp_path: Path) -> None:
 
 
 def test_what_measures_tell_beside_is_kept(tmp_path: Path) -> None:
-    record = replace(PASSED, details=PASSED.details | {"more": {"of": [1, 0.5, None, "x"]}})
+    record = replace(PASSED, details={**PASSED.details, "more": {"of": [1, 0.5, None, "x"]}})
     records.append(tmp_path, record)
     assert records.read(tmp_path) == [record]
 

@@ -79,7 +79,7 @@ def test_processes_share_a_batch_and_keep_the_pairs_that_mixup_makes(count: int)
 def test_mixing_parts_is_mixing_the_batch() -> None:
     values, labels = torch.rand(8, 3, 4, 4), torch.arange(8)
     mix = Mixup(0.8, 0.0, label_smoothing=0.1, num_classes=8)
-    mix._params_per_batch = lambda: (0.3, False)
+    vars(mix)["_params_per_batch"] = lambda: (0.3, False)
     whole, targets = mix(values.clone(), labels)
     mine = [place for _, place in Part(1, 2).of([(0, place) for place in range(8)])]
     part, part_targets = mix(values[mine].clone(), labels[mine])

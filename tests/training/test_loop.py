@@ -60,12 +60,12 @@ class OneBatch:
 
     def __init__(self, count: int) -> None:
         found = images(recipe().augmentation)
-        self._values = [found[0, number] for number in range(count)]
+        self._values: list[Any] = [found[0, number] for number in range(count)]
 
     def __len__(self) -> int:
         return len(self._values)
 
-    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, int]:
+    def __getitem__(self, place: tuple[int, int]) -> Any:
         return self._values[place[1]]
 
 

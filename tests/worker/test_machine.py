@@ -118,7 +118,8 @@ print(machine.unused_gpu())
 def test_a_driver_older_than_torch(tmp_path: Path) -> None:
     """A stand-in for libcuda: torch says that it is too old, and nothing of that is printed."""
     (tmp_path / "driver.c").write_text(OLD_DRIVER)
-    line = ["gcc", "-shared", "-fPIC", "-o", tmp_path / "libcuda.so.1", tmp_path / "driver.c"]
+    line = ["gcc", "-shared", "-fPIC", "-o", str(tmp_path / "libcuda.so.1"),
+            str(tmp_path / "driver.c")]  # fmt: skip
     subprocess.run(line, check=True)
     environment = {"LD_LIBRARY_PATH": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     hidden = {"CUDA_VISIBLE_DEVICES"}

@@ -180,7 +180,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(
     these = cells(weights)
     whole = evaluate(these, task(images), tmp_path / "whole")
     (tmp_path / "half").mkdir()
-    half = scoring.steps(these, task(images), tmp_path / "half", {})
+    half: Any = scoring.steps(these, task(images), tmp_path / "half", {})
     said = [next(half) for _ in range(2 * len(these))]  # a word after each model
     assert said == [Seen(16, 42)] * 3 + [Seen(32, 42)] * 3
     half.close()
@@ -218,7 +218,7 @@ def test_images_that_changed_meanwhile_are_refused(
     monkeypatch.setattr(scoring, "_CHUNK", 16)
     shutil.copytree(images, tmp_path / "images")
     (cell,) = cells(weights, names=["test_vit"])
-    half = scoring.steps([cell], task(tmp_path / "images"), tmp_path, {})
+    half: Any = scoring.steps([cell], task(tmp_path / "images"), tmp_path, {})
     next(half)
     half.close()
     first = min((tmp_path / "images").rglob("*.jpg"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 from cmx_bench.gate.outputs import benchmark, junit, readable
 from cmx_bench.gate.verdict import Verdict
@@ -14,11 +14,20 @@ from cmx_bench.results.records import write_rendered
 if TYPE_CHECKING:
     from cmx_bench.present.drawing import Drawing
 
-# A verdict as text, with its drawings, and those and the tables of a history, where the form shows
-# them.
-Output: TypeAlias = (
-    "Callable[[Verdict, Sequence[Drawing], Sequence[Drawing], Sequence[Table]], str]"
-)
+
+class Output(Protocol):
+    """A verdict as text, with its drawings, and those and the tables of a history, where the form
+    shows them."""
+
+    def __call__(
+        self,
+        verdict: Verdict,
+        drawings: Sequence[Drawing] = (),
+        past: Sequence[Drawing] = (),
+        tables: Sequence[Table] = (),
+        /,
+    ) -> str: ...
+
 
 OUTPUTS: Mapping[str, Output] = {
     "verdict.md": readable.in_markdown,

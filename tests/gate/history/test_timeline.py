@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ def _closed() -> object:
     plt.close("all")
 
 
-def texts(ax: Axes) -> dict[str, Annotation]:
+def texts(ax: Axes) -> dict[str, Any]:
     return {each.get_text(): each for each in ax.texts if isinstance(each, Annotation)}
 
 
@@ -61,8 +63,8 @@ def test_of_many_runs_the_last_point_alone_is_marked() -> None:
 def test_a_change_hangs_from_the_top_and_an_environment_stands_on_the_bottom() -> None:
     ax = painted(10, CHANGE, ENVIRONMENT)
     change, environment = texts(ax)[CHANGE.text], texts(ax)[ENVIRONMENT.text]
-    assert (change.xy, change.get_va()) == ((4, 1), "top")
-    assert (environment.xy, environment.get_va()) == ((4.1, 0), "bottom")
+    assert (change.xy, change.get_verticalalignment()) == ((4, 1), "top")
+    assert (environment.xy, environment.get_verticalalignment()) == ((4.1, 0), "bottom")
 
 
 def test_texts_that_would_overlap_stand_in_rows_below_each_other() -> None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cmx_bench.gate.outputs import OUTPUTS, console
-from cmx_bench.gate.verdict import Policy, Verdict
+from cmx_bench.gate.verdict import Policy, State, Verdict
 
 from ..test_outputs import awkward, even, made, mixed, slower, unsure, verdict
 
@@ -19,6 +19,7 @@ def test_junit_tells_each_state(found: Verdict) -> None:
     assert suite is not None
     cases, counts = suite.findall("testcase"), found.counts
     assert len(cases) == len(found.comparisons) == int(suite.attrib["tests"])
+    states: tuple[State, ...]
     for attribute, path, states in (
         ("failures", "failure[@type='regression']", ("FAIL",)),
         ("errors", "error[@type='inconclusive']", ("INCONCLUSIVE",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -31,6 +32,8 @@ def test_a_single_task_needs_no_process() -> None:
 
 
 def test_a_process_that_is_killed_is_one_line() -> None:
-    tasks = [partial(signal.raise_signal, signal.SIGKILL), os.getpid]
+    tasks: list[Callable[[], object]] = [
+        partial(signal.raise_signal, signal.SIGKILL), os.getpid,
+    ]  # fmt: skip
     with pytest.raises(CmxError, match=r"was killed \(out of memory\?\); the same command goes on"):
         list(abreast.done(tasks))

@@ -6,6 +6,7 @@ import re
 from html import unescape
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
@@ -124,7 +125,9 @@ def test_a_kind_of_work_colours_a_point_instead() -> None:
 
 def test_what_has_one_line_is_joined_but_not_measured_with_published() -> None:
     def joined(points: DataFrame) -> list[list[float]]:
-        return [list(map(float, line.get_xdata())) for line in on_axes(points).get_lines()]
+        return [
+            np.asarray(line.get_xdata(), float).tolist() for line in on_axes(points).get_lines()
+        ]
 
     assert sorted(joined(POINTS)) == [[5.0, 25.6], [22.1]]
     both = POINTS.assign(family="resnet", line="resnet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
+import numpy as np
 from matplotlib.axes import Axes
 from pandas import DataFrame
 
@@ -46,5 +47,5 @@ def test_a_line_is_named_once_at_its_end() -> None:
 def test_a_curve_stands_behind_the_points_and_is_seen_whole() -> None:
     ax = painted(curve=("Front", [(5.0, 50.0), (200.0, 900.0)]))
     [front] = [line for line in ax.get_lines() if line.get_label() == "Front"]
-    assert list(front.get_xdata()) == [5.0, 200.0]
+    assert np.asarray(front.get_xdata()).tolist() == [5.0, 200.0]
     assert ax.get_xlim()[1] > 200 and ax.get_ylim()[1] > 900

@@ -23,6 +23,12 @@ def test_the_front() -> None:
     assert pareto.on_front(speeds, top1).tolist() == [True, True, True, False, False]
 
 
+def test_of_equally_fast_models_the_most_accurate_is_on_the_front() -> None:
+    speeds, top1 = np.array([2.0, 2.0, 2.0, 1.0]), np.array([0.8, 0.9, 0.7, 0.9])
+    assert pareto.on_front(speeds, top1).tolist() == [False, True, False, False]
+    assert pareto.on_front(np.ones(3), np.full(3, 0.5)).sum() == 1  # of equals one is named
+
+
 def test_the_front_of_every_draw() -> None:
     speeds, top1 = np.array([[1.0, 2.0], [2.0, 1.0]]), np.array([[0.9, 0.8], [0.9, 0.8]])
     assert pareto.on_front(speeds, top1).tolist() == [[True, True], [True, False]]

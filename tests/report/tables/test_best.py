@@ -60,7 +60,7 @@ def test_exact_values_tie_where_they_read_alike(params: int, ties: bool) -> None
     assert best.leaders(report, FP16, "params") == {SECOND}
     twins = make_run(models=(*PAPER[:2], dataclasses.replace(PAPER[1], name="twin")))
     found = [
-        dataclasses.replace(one, values=one.values | {"params": [params]})
+        dataclasses.replace(one, values={**one.values, "params": [params]})
         if one.cell == "twin/params/r224"
         else one
         for one in make_records(twins)

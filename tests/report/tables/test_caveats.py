@@ -219,8 +219,10 @@ def small_beside(
     found = make_records(run)
     if measured:
         cells = (*run.cells, *(f"{one.name}/accuracy/{SMALL.key}" for one in models))
-        asked = {"measures": (*run.measures, "accuracy"), "accuracy": {"dataset": "imagenet-val"}}
-        run = dataclasses.replace(run, cells=cells, **asked)
+        run = dataclasses.replace(
+            run, cells=cells, measures=(*run.measures, "accuracy"),
+            accuracy={"dataset": "imagenet-val"},
+        )  # fmt: skip
         for one, side, tag in ((models[0], size, weights), (models[1], 64, None)):
             record = _accuracy(f"{one.name}/accuracy/{SMALL.key}", one.name, 0.9)
             details = json.loads(json.dumps(record.details))

@@ -24,7 +24,7 @@ RUN = make_run(models=PAPER[:5])
 
 def counted(records: list[Record]) -> list[Record]:
     return [
-        dataclasses.replace(one, values=one.values | {"macs": [MACS[one.model]]})
+        dataclasses.replace(one, values={**one.values, "macs": [MACS[one.model]]})
         if one.measure == "macs" and one.model in MACS
         else one
         for one in records
@@ -57,7 +57,7 @@ def test_parameters_agree_to_the_digits_that_the_paper_prints(report: Report) ->
 
 def test_another_model_differs() -> None:
     records = [
-        dataclasses.replace(one, values=one.values | {"params": [53e6]})
+        dataclasses.replace(one, values={**one.values, "params": [53e6]})
         if one.measure == "params"
         else one
         for one in make_records(RUN)

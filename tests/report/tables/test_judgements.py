@@ -95,7 +95,7 @@ def test_what_was_found_is_said() -> None:
 def test_a_claim_that_holds_by_a_hair_shows_the_hair() -> None:
     """`1.0000 (exact), claimed > 1` would contradict its verdict."""
     found = [
-        dataclasses.replace(one, values=one.values | {"params": [count]})
+        dataclasses.replace(one, values={**one.values, "params": [count]})
         if one.measure == "params" and (count := counts.get(one.model)) else one
         for counts in [{A: 25_557_064.0, C: 25_557_032.0}]
         for one in make_records(RUN)
@@ -210,8 +210,9 @@ def test_an_interval_over_images_counts_as_it_is() -> None:
     results = dict(report.results)
     for name in (A, B):
         key = (name, FP16.key, "throughput")
-        interval = {"value": 0.8, "low": 0.79, "high": 0.81, "n": 50_000}
-        results[key] = results[key]._replace(metric="top1", **interval)
+        results[key] = results[key]._replace(
+            metric="top1", value=0.8, low=0.79, high=0.81, n=50_000
+        )
     [judged] = judgements.judged(dataclasses.replace(report, results=results))
     assert judged.state == "HOLDS"
     assert "(95 % interval 0.9753 to 1.025)" in judged.found[0]

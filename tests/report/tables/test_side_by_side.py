@@ -83,7 +83,7 @@ def test_exact_values_that_differ_do_not_read_the_same() -> None:
     """32 of 51.6 million parameters."""
     run = make_run(PAPER[:3])
     more = [
-        dataclasses.replace(one, values=one.values | {"params": [51_625_960 + 32]})
+        dataclasses.replace(one, values={**one.values, "params": [51_625_960 + 32]})
         if (one.model, one.measure) == (PAPER[0].name, "params") else one
         for one in make_records(run)
     ]  # fmt: skip
@@ -208,7 +208,7 @@ def test_each_run_is_described() -> None:
 
 
 def test_other_weights_are_said() -> None:
-    sides = []
+    sides: list[Report] = []
     for digest in ("aa", "bb"):
         report = made(created=f"2026-01-01T10:00:0{len(sides)}")
         found = {
