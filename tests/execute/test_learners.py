@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from multiprocessing import Pipe
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -176,7 +177,7 @@ def test_batchnorm_is_not_shared_on_a_cpu(tmp_path: Path, few: Path) -> None:
 
 def test_batchnorm_may_be_each_processs_own(tmp_path: Path, few: Path) -> None:
     """As one process computes it that takes the halves of each batch one after the other."""
-    plain = {"mixup": 0.0, "cutmix": 0.0, "epochs": 1, "batch_norm": "own"}
+    plain: dict[str, Any] = {"mixup": 0.0, "cutmix": 0.0, "epochs": 1, "batch_norm": "own"}
     ended = trained(tmp_path, few, "convmixer", processes=2, **plain)
     assert ended is not None and ended.told is not None, ended
     halves = [Part(rank, 2) for rank in range(2)]

@@ -54,7 +54,12 @@ def test_tables_of_positions_are_those_of_timm(name: str, file: File) -> None:
 
 def test_tables_that_do_not_tell_their_size_are_resampled_too(file: File) -> None:
     """A window is as large as the images are."""
-    tiny = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 1), "num_classes": 10}
+    tiny: dict[str, Any] = {
+        "embed_dim": 8,
+        "depths": (1, 1),
+        "num_heads": (1, 1),
+        "num_classes": 10,
+    }
     source, module = (
         timm.models.SwinTransformer(img_size=size, window_size=7, **tiny) for size in (56, 16)
     )
