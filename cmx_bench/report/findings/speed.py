@@ -20,7 +20,7 @@ from cmx_bench.report.findings.wording import (
     times,
     told_apart,
 )
-from cmx_bench.report.tables import best, caveats, quantities
+from cmx_bench.report.tables import best, caveats, fairness, quantities
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
@@ -198,9 +198,8 @@ def between_settings(view: View) -> Finding | None:
         return None
     settings = {plain(each.name): each for each in _alike(view)}
     if flips is None:
-        several = len({each.runtime for each in settings.values()}) > 1
-        no_two = "The ranking survives every runtime: no two" if several else "No two"
         mark = disturbed(*(entry.disturbed for row in values.rows for entry in row))
+        no_two = "The ranking survives every runtime: no two" if _survives(view) else "No two"
         text = f"{_gain(view)}{no_two} models change their order beyond doubt{mark}."
         return Finding("Settings", text, values.key)
     keys = [column.key for column in flips.columns]
@@ -216,6 +215,18 @@ def between_settings(view: View) -> Finding | None:
         f"{pair['behind_in'].text}{mark}."
     )
     return Finding("Settings", text, flips.key)
+
+
+def _survives(view: View) -> bool:
+    """Whether several runtimes have a value of each model, all in one order."""
+    settings = _alike(view)
+    standings = fairness.in_settings(view.report, settings, METRICS[view.metric])
+    speeds = standings.speeds(view.report.models)
+    whole = speeds.shape == (len(view.report.models), len(settings)) and speeds.notna().all(
+        axis=None
+    )
+    several = len({setting.runtime for setting in settings}) > 1
+    return bool(several and whole and not fairness.contests(standings, speeds)[0])
 
 
 def _by_runtime(pair: Mapping[str, Entry], settings: Mapping[str, Setting]) -> bool:

@@ -189,3 +189,9 @@ def test_whether_the_ranking_survives_the_runtime(changes: dict[str, Any], depen
     assert alike.endswith(
         "The ranking survives every runtime: no two models change their order beyond doubt."
     )
+    for other in (
+        (199, 200.1, 400),
+        (200, 199.9, 400),
+    ):  # values change order, and no interval does
+        close = {EAGER: (200, 199, 400), exported: other}
+        assert ("survives" in say(in_three_settings(close), "Settings")) is (other[0] > other[1])
