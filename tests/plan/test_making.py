@@ -211,10 +211,10 @@ def _tried_once() -> Iterator[None]:
     costs: dict[str, Cost] = {}
     cost = estimates.cost
 
-    def once(model: Model, *sizes: int) -> Cost:
-        key = f"{model} {sizes}"
+    def once(model: Model, image_size: int, batch: int) -> Cost:
+        key = f"{model} {image_size}"
         if key not in costs:
-            costs[key] = cost(model, *sizes)
+            costs[key] = cost(model, image_size, batch)
         return costs[key]
 
     with pytest.MonkeyPatch.context() as patched:
