@@ -17,7 +17,8 @@ Argument: TypeAlias = Scalar | tuple[Scalar, ...]
 # Those whose members `designs` describes.
 Family: TypeAlias = Literal["resnet", "deit", "resmlp", "mixer", "convmixer"]
 Source: TypeAlias = Family | Literal["timm", "python"]
-Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "autocast"]
+# int8 is what a runtime makes of an fp32 model: see `measures.calibration`.
+Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "autocast", "int8"]
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 CompileMode: TypeAlias = Literal["none", "default", "reduce-overhead", "max-autotune"]
 # What each needs stands in `measures.runtimes`.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from cmx_bench.accuracy.preprocessing import Preprocessing
+from cmx_bench.accuracy.preprocessing import Preprocessing, colours
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError
 from cmx_bench.measures.forward import (
@@ -49,7 +50,8 @@ def predictor(
     size = preprocessing.geometry.image_size
     module = build(model, size)
     resampling = load(module, model, size)
-    call, told = prepare_call(fast.finished(place(module, setting), model), setting)
+    module = fast.finished(place(module, setting), model)
+    call, told = prepare_call(module, replace(setting, image_size=size))
     return _predict(call, model, setting, preprocessing, valid), resampling, told
 
 
@@ -67,11 +69,7 @@ def _predict(
     valid: Sequence[int] | None,
 ) -> Predict:  # fmt: skip
     dtype = dtype_of(setting)
-    mean, std = (
-        torch.tensor([255 * share for share in ones], device=setting.device, dtype=dtype)
-        for ones in (preprocessing.mean, preprocessing.std)
-    )
-    mean, std = mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)
+    mean, std = colours(preprocessing, setting.device, dtype)
     chosen = None if valid is None else torch.tensor(valid, device=setting.device)
 
     def predict_batch(pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import timm
+import torch
 from PIL.Image import Image
 from timm.data.config import resolve_data_config
 from timm.data.transforms_factory import create_transform
@@ -55,6 +56,16 @@ def transform(geometry: Geometry) -> Transform:
         use_prefetcher=True,
     )
     return transform
+
+
+def colours(preprocessing: Preprocessing, device: str, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of pixels, to be taken from and to divide images `(n, 3, H, W)`
+    by."""
+    mean, std = (
+        torch.tensor([255 * share for share in shares], device=device, dtype=dtype)
+        for shares in (preprocessing.mean, preprocessing.std)
+    )
+    return mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)
 
 
 def of(model: Model, setting: Setting, asked: Accuracy) -> Preprocessing:

@@ -51,6 +51,29 @@ def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | 
     return replace(of_places(name, at, len(labels), classes, about), class_names=names)
 
 
+def unlabelled(name: str, path: Path) -> Dataset:
+    """The images of a folder, or of a tar, whatever their classes are: their labels are -1.
+
+    Raises:
+        DataError: there are none.
+    """
+    files = tree.read(path)
+    at = partial(_item, files, [-1] * len(files.images))
+    return of_places(name, at, len(files.images), None)
+
+
+def refuse_overlap(path: Path, evaluated: Path) -> None:
+    """Refuses images in the folder of a data set that are those to evaluate on.
+
+    Raises:
+        DataError: one of both folders lies in the other.
+    """
+    one, other = path.resolve(), _root(evaluated, "validation").resolve()
+    if one.is_relative_to(other) or other.is_relative_to(one):
+        raise DataError(f"{path}: lies with the images to evaluate on, {other}, and none of these "
+                        f"may be calibrated on; keep both in folders of their own")  # fmt: skip
+
+
 def _item(files: Tree, labels: Sequence[int], place: int) -> Item:
     """Files can be read by any thread, in any order."""
     image = files.images[place]

@@ -101,7 +101,7 @@ def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
         return "of other cells"
     if run.replicate != plan.replicate:
         return "of all replicates" if run.replicate is None else f"of replicate {run.replicate}"
-    return _other_model(plan, run, folder)
+    return _other_model(plan, run, folder) or _quantised_otherwise(plan, run)
 
 
 def _other_machine(plan: Plan, run: Run) -> str | None:
@@ -129,6 +129,18 @@ def _other_model(plan: Plan, run: Run, folder: Path) -> str | None:
             was, is_now = origins.describe(then), origins.describe(now)
             return f"{name} was built from {was}, now from {is_now}"
     return None
+
+
+def _quantised_otherwise(plan: Plan, run: Run) -> str | None:
+    """What int8 models were made of that is another now: their speed and accuracy are of one."""
+    if all(setting.precision != "int8" for setting in plan.settings):
+        return None
+    before = {model.name: model.weights for model in run.models}
+    for model in plan.models:
+        if before.get(model.name) != model.weights:
+            return f"int8 of {model.name} was made of other weights"
+    then, now = (told.get("path") for told in (run.accuracy, _accuracy(plan)))
+    return f"int8 was calibrated with images of {then}, not of {now}" if then != now else None
 
 
 def _new_run(

@@ -100,7 +100,8 @@ def _go_on(
     rounds = _rounds(outlook, log, watch, budget, spread)
     measured = executor(rounds, plan.suite_file.suite.timeout)
     with records.appending(folder) as append:
-        for job, outcome in chain(measured, _evaluations(outlook, folder, watch, evaluator)):
+        evaluated = _evaluations(outlook, folder, watch, evaluator)
+        for job, outcome in chain(_lacking(outlook, log), measured, evaluated):
             outcome = _of_one_origin(job.cell, outcome, known_origins)  # noqa: PLW2901
             name = environment.digest(outcome.environment)
             if outcome.lost:
@@ -158,6 +159,16 @@ def _record(job: Job, outcome: Outcome, environment_name: str) -> Record:
         discarded=outcome.discarded,
         details=outcome.details,
     )
+
+
+def _lacking(outlook: Outlook, log: Path) -> Iterator[tuple[Job, Outcome]]:
+    """The cells of rounds that the plan skips."""
+    plan = outlook.plan
+    for cell in plan.cells:
+        reason = plan.skipped.get(cell.key)
+        if reason and not MEASURES[cell.measure].together and not outlook.found.get(cell.key):
+            skipped = Outcome({}, reason, plan.machine, skipped=True)
+            yield Job(cell, plan.replicate or 0, log), skipped
 
 
 def _evaluations(
@@ -275,7 +286,13 @@ def _rounds(
             time.sleep(max(0.0, due - time.monotonic()))
             due = time.monotonic() + remaining.apart(plan, spread)
         for repeated, cells in groupby(missing, key=plan.repeats):
-            yield Round([Job(cell, replicate, log) for cell in cells], repeated, begin_job)
+            jobs = [Job(cell, replicate, log, task=_calibrating(plan, cell)) for cell in cells]
+            yield Round(jobs, repeated, begin_job)
+
+
+def _calibrating(plan: Plan, cell: Cell) -> Evaluation | None:
+    """What says on which images a cell is calibrated, where it is."""
+    return plan.evaluation if cell.setting.precision == "int8" else None
 
 
 def _cells_of_round(outlook: Outlook, replicate: int) -> list[Cell]:

@@ -21,7 +21,7 @@ Forward: TypeAlias = Callable[[], object]
 
 DTYPES = {
     "fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16,
-    "autocast": torch.float32,
+    "autocast": torch.float32, "int8": torch.float32,
 }  # fmt: skip
 SDPA = ("flash", "mem_efficient", "math", "cudnn")  # implementations of attention
 _LOGITS = ("logits", "out")  # transformers and torchvision call them so

@@ -35,7 +35,7 @@ def _of_file(model: Model, setting: Setting) -> Watched:
     weights.load(module, model, setting.image_size)
     module, batch = place(module, setting), images(setting)
     if model.weights is None:
-        module = ready.initialise(module, batch, setting, model.optimised)
+        module = ready.initialise(module, batch, setting, model)
     else:
         module = fast.finished(module, model)
     with compiled.folder_of_cell() as home:

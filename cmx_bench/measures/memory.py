@@ -97,7 +97,7 @@ def _of_file(model: Model, setting: Setting) -> Samples | Watched:
 
 def _export(model: Model, setting: Setting, home: Path) -> tuple[Path, Mapping[str, Any]]:
     module, batch = place(build(model, setting.image_size), setting), images(setting)
-    module = ready.initialise(module, batch, setting, model.optimised)
+    module = ready.initialise(module, batch, setting, model)
     exported = ready.export_module(module, batch, setting, home)
     return exported.folder, exported.details
 

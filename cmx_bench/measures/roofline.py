@@ -61,7 +61,7 @@ def measure(model: Model, setting: Setting) -> Watched:
     size = setting.image_size
     macs = macs_by_kind(lambda: build(model, size), size, model.counted_by)
     module = place(build(model, size), setting)
-    forward = prepare_module(module, setting, model.optimised).forward
+    forward = prepare_module(module, setting, model).forward
     forward()  # allocates, and lets cuDNN try its algorithms
     passes = [_timed(forward, module, setting) for _ in range(PASSES)]
     batch = sum(macs.values()) * setting.batch_size
@@ -74,6 +74,9 @@ def measure(model: Model, setting: Setting) -> Watched:
 def compute_peak(setting: Setting) -> float:
     """MACs a second in the setting's precision: the best of a few products of large matrices."""
     side = SIDE[setting.kind]
+    if setting.precision == "int8":
+        ones = torch.ones(side, side, dtype=torch.int8, device=setting.device)
+        return side**3 / _fastest(lambda: torch._int_mm(ones, ones), setting)
     left, right, product = (
         torch.randn(side, side, dtype=_arithmetic(setting), device=setting.device) for _ in range(3)
     )

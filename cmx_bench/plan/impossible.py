@@ -33,10 +33,11 @@ def refuse_impossible(
     for location, entry in entries.items():
         _refuse(suite_file, location, entry, machine)
     kind = str(machine["device"]).partition(":")[0]
+    quantising = {entry.runtime for entry in entries.values() if entry.precision == "int8"}
     lacking = {(*location, "runtime"): entry.runtime for location, entry in entries.items()
-               if runtimes.lack([entry.runtime], kind, machine)}  # fmt: skip
+               if runtimes.lack([entry.runtime], kind, machine, quantising)}  # fmt: skip
     if lacking:  # all of them at once
-        lack = runtimes.lack(dict.fromkeys(lacking.values()), kind, machine)
+        lack = runtimes.lack(dict.fromkeys(lacking.values()), kind, machine, quantising)
         raise suite_file.document.error(next(iter(lacking)), lack)
 
 
@@ -111,13 +112,18 @@ def _switch_off(machine: Environment) -> str:
 
 def cautions(settings: Sequence[Setting], machine: Environment) -> tuple[str, ...]:
     """Of which settings the arithmetic is not what they say."""
-    emulated = [
-        setting.name for setting in settings
-        if setting.kind == "cpu" and setting.precision in ("bf16", "autocast")
-    ]  # fmt: skip
-    if not emulated or machine.get("bf16") != "emulated":
-        return ()
-    return (
-        "this CPU has no instructions for bf16 (AMX, AVX-512): torch emulates it, at a speed "
-        f"that is none of bf16, and OpenVINO does not compute it ({', '.join(emulated)})",
-    )
+    lacks = {
+        ("bf16", "autocast"): "bf16 (AMX, AVX-512): torch emulates it, at a speed that is none of "
+        "bf16, and OpenVINO does not compute it",
+        ("int8",): "int8 (AMX, VNNI): runtimes compute it by others, at a speed that is none of "
+        "int8",
+    }
+    found = []
+    for precisions, lack in lacks.items():
+        names = [
+            setting.name for setting in settings
+            if setting.kind == "cpu" and setting.precision in precisions
+        ]  # fmt: skip
+        if names and machine.get(precisions[0]) == "emulated":
+            found.append(f"this CPU has no instructions for {lack} ({', '.join(names)})")
+    return tuple(found)

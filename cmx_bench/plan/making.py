@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cmx_bench import datasets
-from cmx_bench.accuracy import Evaluation, images
+from cmx_bench.accuracy import Evaluation, calibrating, images
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError, PlanError
@@ -26,9 +26,9 @@ from cmx_bench.spec.document import Location
 from cmx_bench.spec.settings import CpuSetting, CudaSetting
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.machine import (
-    bf16_of_cpu,
     capture,
     git_commit,
+    instructions_of_cpu,
     resolve_device,
     unused_gpu,
 )
@@ -56,7 +56,7 @@ def make_plan(  # noqa: PLR0913, PLR0917
     machine = capture(resolve_device(device))
     # Of the run, not of each process: cmx-bench's own commit, and that of the user's checkout.
     machine |= {"git_commit": git_commit(), "project_commit": checkouts.commit_of(Path.cwd())}
-    machine |= {"bf16": bf16_of_cpu(), **runtimes.versions()}
+    machine |= {**instructions_of_cpu(), **runtimes.versions()}
     if device == "auto" and (why := unused_gpu()):
         machine |= {"unused_gpu": why}
     with warnings.catch_warnings():
@@ -219,9 +219,13 @@ def _opened(evaluation: Evaluation | None, cells: Sequence[Cell]) -> dict[Split,
     """The images, where opening them takes no download: what is wrong with them is told before
     anything is measured."""
     evaluated = [cell for cell in cells if MEASURES[cell.measure].together]
-    if evaluation is None or not evaluated:
+    if evaluation is None:
         return {}
     if datasets.is_remote(evaluation.asked.dataset) and evaluation.path is None:
+        return {}
+    if any(cell.setting.precision == "int8" for cell in cells):
+        calibrating.images_of(evaluation)
+    if not evaluated:
         return {}
     trained = any(evaluation.trains(cell.model) for cell in evaluated)
     splits: tuple[Split, ...] = ("train", "validation") if trained else ("validation",)
@@ -230,8 +234,10 @@ def _opened(evaluation: Evaluation | None, cells: Sequence[Cell]) -> dict[Split,
 
 
 def _lack(cell: Cell, evaluation: Evaluation | None, trusted: bool, quick: bool) -> str | None:
-    """What a cell that evaluates lacks, with the option that gives it; None for any other."""
-    if not MEASURES[cell.measure].together or evaluation is None:
+    """What a cell that evaluates, or is calibrated on images, lacks, with the option that gives it;
+    None for any other."""
+    calibrates = cell.setting.precision == "int8" and cell.scope == "setting"
+    if evaluation is None or not (MEASURES[cell.measure].together or calibrates):
         return None
     if quick and evaluation.trains(cell.model):
         return "a quick run trains no models: run without --quick"

@@ -108,6 +108,24 @@ class Given(TypedDict):
 
 
 @with_config(STRICT)
+class CalibrationTold(TypedDict):
+    """The images that an int8 model was calibrated on: see `measures.calibration`."""
+
+    source: str
+    images: Positive
+    sha256: str
+
+
+@with_config(STRICT)
+class Quantised(TypedDict):
+    """An int8 model: the digest of its weights and ranges, how many of its convolutions and matrix
+    products compute in int8, and how many there are."""
+
+    sha256: str
+    products: Annotated[list[NotNegative], Field(min_length=2, max_length=2)]
+
+
+@with_config(STRICT)
 class RuntimeTold(TypedDict):
     """How a runtime ran a model: see `measures.ready`."""
 
@@ -115,6 +133,8 @@ class RuntimeTold(TypedDict):
     difference: Annotated[Number, Field(ge=0)]
     tolerance: Annotated[Number, Field(ge=0)]
     options: dict[str, Scalar]
+    calibration: NotRequired[CalibrationTold]
+    quantised: NotRequired[Quantised]
 
 
 @with_config(_OPEN)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
 from cmx_bench.cell import CompileMode, Layout, Precision, Runtime
+from cmx_bench.measures.runtimes import RUNTIMES
 from cmx_bench.spec.schema import ImageSize, Name, Positive, Some, Strict
 
 # What is torch's to decide, as it is where it is left out: other runtimes decide it by themselves.
@@ -16,6 +17,7 @@ _OF_TORCH = {"layout": "nchw", "compile": "none", "freeze": False}
 class _Setting(Strict):
     """What a setting of any kind of device says, and what of it goes together."""
 
+    kind: ClassVar[str]
     name: Name
     precision: Precision
     layout: Layout = "nchw"
@@ -28,6 +30,10 @@ class _Setting(Strict):
         if self.freeze and self.compile == "none":
             raise ValueError("freeze: true is a way of compiling; "
                              "add compile: default, or leave freeze out")  # fmt: skip
+        if self.precision == "int8" and self.kind not in RUNTIMES[self.runtime].int8:
+            able = " or ".join(name for name, info in RUNTIMES.items() if "cpu" in info.int8)
+            raise ValueError(f"precision: int8 is for runtime: {able}, on a CPU; {self.runtime} "
+                             f"runs none on {self.kind}")  # fmt: skip
         if self.runtime == "torch":
             return self
         for key, usual in _OF_TORCH.items():
@@ -44,7 +50,8 @@ class _Setting(Strict):
 class CpuSetting(_Setting):
     """A setting for CPUs. `batch_size: auto` is chosen once for the whole suite."""
 
-    precision: Literal["fp32", "fp16", "bf16", "autocast"] = "fp32"
+    kind = "cpu"
+    precision: Literal["fp32", "fp16", "bf16", "autocast", "int8"] = "fp32"
     runtime: Literal["torch", "aotinductor", "onnxruntime", "openvino"] = "torch"
     batch_size: Positive | Literal["auto"] = "auto"
     image_size: ImageSize = 224
@@ -54,6 +61,7 @@ class CpuSetting(_Setting):
 class CudaSetting(_Setting):
     """A setting for CUDA devices."""
 
+    kind = "cuda"
     precision: Precision = "fp16"
     runtime: Literal["torch", "aotinductor", "onnxruntime", "tensorrt"] = "torch"
     batch_size: Positive = 64

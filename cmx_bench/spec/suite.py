@@ -63,7 +63,9 @@ class Accuracy(Strict):
     `preprocessing` is each model's own, as timm configures it, or `shared` by all, as it always is
     where models are trained. `image_size` wins over the model's own, and over the setting's where
     preprocessing is shared. `real_labels` is a file of ImageNet-ReaL's labels, `valid_labels` one
-    of the classes to choose among, a line for each; both start at the suite's folder.
+    of the classes to choose among, a line for each. Models of `precision: int8` are calibrated on
+    images to learn from or, where it is given, of the folder `calibration`, which needs no labels.
+    Paths start at the suite's folder.
 
     With a recipe under `train` every model is trained with it first, once for each of `seeds`; the
     file names one that comes along, or the path of one beside the suite.
@@ -75,6 +77,7 @@ class Accuracy(Strict):
     image_size: ImageSize | None = None
     real_labels: File | None = None
     valid_labels: File | None = None
+    calibration: File | None = None
     train: Annotated[Recipe | None, written_as(Recipe | File | None)] = None
     seeds: Annotated[Some[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)] = [0]
 
@@ -254,7 +257,7 @@ def load(
         value["accuracy"] = {**asked, "train": _recipe(source, named, trusted)}
     suite = validated(Suite, source, value)
     _check_words(source, suite)
-    _check_labels(source, suite, trusted)
+    _check_files(source, suite, trusted)
     if quick:
         suite = suite.model_copy(update=command.cut_down(suite.replicates))
     return SuiteFile(suite, source, argument, tuple(added), quick)
@@ -269,8 +272,8 @@ def _recipe(source: Document, named: str, trusted: bool) -> Recipe:
     return recipe.load(path)
 
 
-def _check_labels(source: Document, suite: Suite, trusted: bool) -> None:
-    for key in ("real_labels", "valid_labels"):
+def _check_files(source: Document, suite: Suite, trusted: bool) -> None:
+    for key in ("real_labels", "valid_labels", "calibration"):
         if (named := getattr(suite.accuracy, key)) is None:
             continue
         try:
@@ -295,6 +298,7 @@ def _check_words(source: Document, suite: Suite) -> None:
         keys = [setting.name for setting in getattr(suite.settings, device)]
         _refuse_repeats(source, ("settings", device), keys)
     _refuse_training(source, suite)
+    _refuse_unjudged(source, suite)
     for index, claim in enumerate(suite.claims):
         _read_claim(source, ("claims", index, "check"), claim, suite.named)
     if not suite.settings.cuda and not suite.settings.cpu:
@@ -314,6 +318,19 @@ def _refuse_training(source: Document, suite: Suite) -> None:
                 f"{measure}: nothing is trained by {what}, as in the setting {setting.name!r}; "
                 "leave the measure or the setting out",
             )
+
+
+def _refuse_unjudged(source: Document, suite: Suite) -> None:
+    """Refuses int8 whose accuracy nobody sees, or is of other weights than those that are timed."""
+    why = ""
+    if "accuracy" not in suite.measures:
+        why = "int8 is not timed without its accuracy beside it; add accuracy to measures"
+    elif suite.accuracy.train is not None:
+        why = ("int8 is made of weights that are there before anything is timed; train the models "
+               "in a run without it, and give theirs with --weights RUN/trained")  # fmt: skip
+    for index, setting in enumerate(suite.settings.cpu):
+        if why and setting.precision == "int8":
+            raise source.error(("settings", "cpu", index, "precision"), why)
 
 
 def _read_claim(source: Document, location: Location, claim: ClaimEntry, models: list[str]) -> None:

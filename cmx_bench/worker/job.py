@@ -41,12 +41,13 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class Job:
     """One execution of a cell. What its process prints goes to the file `log`; `seen` is how far
-    one that evaluates has come."""
+    one that evaluates has come; `task` says of one in int8 which images it is calibrated on."""
 
     cell: Cell
     replicate: int
     log: Path
     seen: Seen | None = None
+    task: Evaluation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,14 +234,23 @@ def _cpu(field: str) -> str:
     return match[1].strip() if match else ""
 
 
-def bf16_of_cpu() -> str | None:
-    """By which instructions the CPU computes bf16, "emulated" where it has none; None where the
-    system does not tell."""
+_INSTRUCTIONS = {
+    "bf16": {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "bf16": "Arm's BF16"},
+    "int8": {
+        "amx_int8": "AMX", "avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX-VNNI",
+        "i8mm": "Arm's I8MM", "asimddp": "Arm's dot product",
+    },
+}  # fmt: skip
+
+
+def instructions_of_cpu() -> dict[str, str]:
+    """By which instructions the CPU computes bf16 and int8, "emulated" where it has none; empty
+    where the system does not tell."""
     flags = (_cpu("flags") or _cpu("Features")).split()
-    if not flags:
-        return None
-    known = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "bf16": "Arm's BF16"}
-    return next((name for flag, name in known.items() if flag in flags), "emulated")
+    return {
+        precision: next((name for flag, name in known.items() if flag in flags), "emulated")
+        for precision, known in (_INSTRUCTIONS.items() if flags else ())
+    }
 
 
 def git_commit() -> str | None:

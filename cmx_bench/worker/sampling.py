@@ -6,12 +6,15 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import CmxError, SkipError, cut, first_line, is_of_surroundings, message_of
 from cmx_bench.measures import Watched, compiled
+from cmx_bench.measures.calibration import given
 from cmx_bench.measures.forward import apply_flags, out_of_memory, refuse_uncompiled
 from cmx_bench.models.building import origin
 from cmx_bench.results.records import Environment
@@ -52,7 +55,8 @@ def _outcome(job: Job) -> Outcome:
         compiled.share(cell.key)
         # Before a model can break the device.
         environment = machine.capture(cell.setting.device, cell.setting)
-        taken = measures.function(cell.measure)(cell.model, cell.setting)
+        with _calibrated(job):
+            taken = measures.function(cell.measure)(cell.model, cell.setting)
         if cell.setting.compile != "none" and measures.MEASURES[cell.measure].forwards:
             refuse_uncompiled(cell.model)
         watched = taken if isinstance(taken, Watched) else Watched(taken)
@@ -66,6 +70,16 @@ def _outcome(job: Job) -> Outcome:
         reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)
     return Outcome(watched.values, reason, environment, watched.covariates, watched.discarded,
                    details={**watched.details, **built_from}, lost=lost)  # fmt: skip
+
+
+def _calibrated(job: Job) -> AbstractContextManager[None]:
+    """Within it the cell's model can be calibrated, where it is of int8."""
+    if job.task is None:
+        return nullcontext()
+    from cmx_bench.accuracy import calibrating
+
+    cell = job.cell
+    return given(partial(calibrating.calibration, cell.model, cell.setting, job.task))
 
 
 def origins(model: Model) -> Mapping[str, object]:

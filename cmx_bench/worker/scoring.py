@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeAlias
@@ -16,6 +17,7 @@ import torch._dynamo
 from numpy.typing import NDArray
 
 from cmx_bench.accuracy import Evaluation, images, labels
+from cmx_bench.accuracy.calibrating import calibration
 from cmx_bench.accuracy.decoding import Chunk, chunks
 from cmx_bench.accuracy.labels import Labels
 from cmx_bench.accuracy.predicting import Predict, predictor
@@ -23,6 +25,7 @@ from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Cell
 from cmx_bench.datasets import Dataset
 from cmx_bench.errors import CmxError, DataError, ModelError, first_line, is_of_surroundings
+from cmx_bench.measures.calibration import given
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.models import weights
 from cmx_bench.models.resampling import Resampling
@@ -176,7 +179,8 @@ def _enter(
     if valid and max(valid) >= model.num_classes:
         raise DataError(f"valid_labels has a class {max(valid)}, the model {model.num_classes}")
     preprocessing = of(model, cell.setting, task.asked)
-    predict, resampling, runtime = predictor(model, cell.setting, preprocessing, valid)
+    with given(partial(calibration, model, cell.setting, task)):
+        predict, resampling, runtime = predictor(model, cell.setting, preprocessing, valid)
     digest = weights.sha256(model)
     # Rows of another preprocessing, other labels or other weights are never continued.
     told = f"{task.asked!r} {task.path} {preprocessing!r} {digest} {resampling} {valid}"

@@ -77,7 +77,7 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
     compiled.share(f"{model.name}/{setting.key}")
     built = with_extra_layers(build(model, setting.image_size), order["extra_layers"])
     placed = forwards.place(built, setting)
-    forward = prepare_module(placed, setting, model.optimised).forward
+    forward = prepare_module(placed, setting, model).forward
     look = look_for(setting)
     look()  # what it does once must not let a GPU cool down between warm-up and first turn
     passes = warm_up(forward, setting.device, _WARM_UP_SECONDS)

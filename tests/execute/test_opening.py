@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import runner
 from cmx_bench.plan import Plan, making, on_several
@@ -20,6 +21,11 @@ from cmx_bench.worker.job import Job, Outcome, Place
 
 from ..conftest import CPU, TINY, StandIn, samples
 from .conftest import opened, silent
+
+INT8 = TINY.replace("throughput]", "throughput, accuracy]").replace(
+    "batch_size: 2", "batch_size: 2, runtime: onnxruntime, precision: int8"
+)
+ONNX = {"onnx": "1.23.2", "onnxscript": "0.7.2", "onnxruntime": "1.32.0"}
 
 
 def test_an_unfinished_run_is_found_again(tiny_plan: Plan, tmp_path: Path) -> None:
@@ -134,6 +140,22 @@ def test_another_suite_in_the_folder(
     other = making.make(suite.load(str(write_suite(TINY.replace("depth: 2", "depth: 1")))), cpu)
     with pytest.raises(RecordsError, match="holds another run \\(of the suite tiny as it was then"):
         opened(other, tmp_path, out)
+
+
+def test_int8_of_other_weights_or_images_is_another_run(
+    tiny_plan: Plan, tmp_path: Path, write_suite: Callable[..., Path], cpu: dict[str, Any]
+) -> None:
+    """Weights that are given later make no other run of what is not quantised."""
+    quantised = making.make(suite.load(str(write_suite(INT8))), cpu | ONNX)
+    for plan, name in ((tiny_plan, "fp32"), (quantised, "int8")):
+        opened(plan, tmp_path, tmp_path / name)
+    weighted = {"models": tuple(replace(model, weights="w.pth") for model in tiny_plan.models)}
+    assert opened(replace(tiny_plan, **weighted), tmp_path, tmp_path / "fp32").is_dir()
+    with pytest.raises(RecordsError, match="int8 of mixer was made of other weights"):
+        opened(replace(quantised, **weighted), tmp_path, tmp_path / "int8")
+    task = Evaluation(quantised.suite_file.suite.accuracy, tmp_path, tmp_path / "images")
+    with pytest.raises(RecordsError, match="int8 was calibrated with images of None, not of /"):
+        opened(replace(quantised, evaluation=task), tmp_path, tmp_path / "int8")
 
 
 def test_a_quick_run_and_a_whole_one_are_not_continued_as_each_other(

@@ -14,6 +14,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import remaining, runner
+from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import Plan, making
 from cmx_bench.results import merging, records, stats
 from cmx_bench.results.reading import summarise
@@ -44,6 +45,38 @@ def test_a_reason_is_recorded_in_2000_characters(tiny_plan: Plan, tmp_path: Path
     executor = StandIn(lambda job: samples(0.0, "x" * 5_000_000))
     found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), executor, silent)
     assert {len(record.reason) for record in found} == {2000}
+
+
+def test_what_a_plan_skips_is_recorded_and_never_executed(tiny_plan: Plan, tmp_path: Path) -> None:
+    skipped = {cell.key: "no weights" for cell in tiny_plan.cells if cell.measure == "throughput"}
+    plan, executor = replace(tiny_plan, skipped=skipped), StandIn()
+    for _ in range(2):
+        found = runner.run(plan, opened(plan, tmp_path, tmp_path / "out"), executor, silent)
+        assert {key for key, _ in executor.seen} == {"mixer/params/r56", "net/params/r56"}
+        why = [record.reason for record in found if record.status == "skipped"]
+        assert why == ["no weights", "no weights"]
+    assert summarise(records.read_run(tmp_path / "out"), found).progress.missing == 0
+
+
+def test_an_int8_job_says_on_which_images_it_is_calibrated(tiny_plan: Plan, tmp_path: Path) -> None:
+    cells = tuple(
+        replace(cell, setting=replace(cell.setting, precision=precision))
+        for cell, precision in zip(tiny_plan.repeated, ("fp32", "int8"), strict=True)
+    )
+    task = Evaluation(tiny_plan.suite_file.suite.accuracy, tmp_path)
+    tasks = {}
+
+    def note(job: Job) -> Outcome:
+        tasks[job.cell.model.name] = job.task
+        return samples(1.0)
+
+    seconds = {cell.key: 1.0 for cell in cells}
+    plan = replace(tiny_plan, cells=cells, evaluation=task, estimates=seconds)
+    for job, _ in StandIn(note)(
+        runner._rounds(Outlook.of(plan, tmp_path), tmp_path, silent, None, 0.0), 9
+    ):
+        assert job.cell in cells
+    assert tasks == {"mixer": None, "net": task}
 
 
 def test_the_order_of_models_changes_between_rounds(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ExportError
 from cmx_bench.measures import compiled, ready, runtimes
+from cmx_bench.measures.calibration import Calibration, given
 from cmx_bench.measures.forward import images, logits_of, place
 from cmx_bench.measures.runtimes import Loaded
 from cmx_bench.models.building import build
@@ -29,11 +30,16 @@ class Pretended:
     def __init__(self, change: Callable[[Tensor], Tensor]) -> None:
         self.change, self.exports = change, 0
         self.module: nn.Module = nn.Identity()
+        self.products, self.batches = (2, 3), list[Tensor]()
 
     def export(self, module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> None:
         assert not any(folder.iterdir())
         self.exports += 1
         self.module = module
+
+    def quantise(self, folder: Path, batches: Sequence[Tensor]) -> tuple[int, int]:
+        self.batches = list(batches)
+        return self.products
 
     def load(self, folder: Path, setting: Setting) -> Loaded:
         def call(batch: Tensor) -> Tensor:
@@ -113,6 +119,41 @@ def test_what_is_compared_is_not_rounding_alone(pretend: Callable[..., Pretended
     bias = list(pretended.module.parameters())[-1]
     compared, timed = ((given - bias).abs().max().item() for given in logits)
     assert (timed < 1e-4, compared > 0.01) == (True, True)
+
+
+IMAGES = torch.randn(6, 3, 28, 28, generator=torch.Generator().manual_seed(1))
+INT8 = replace(SETTING, precision="int8")
+
+
+def test_int8_is_judged_by_all_logits_on_the_images_of_its_calibration(
+    pretend: Callable[..., Pretended],
+) -> None:
+    pretended = pretend(lambda logits: logits + 0.1 * (logits - logits.mean()))
+    with given(lambda size: Calibration(IMAGES, "here")):
+        told = ready.prepare(MIXER, INT8).details["runtime"]
+    assert torch.equal(torch.cat([*pretended.batches]), IMAGES)
+    assert 0 < told["difference"] < told["tolerance"] == 0.5
+    assert (told["calibration"]["source"], told["quantised"]["products"]) == ("here", (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("change", "products", "message"),
+    [
+        (lambda logits: 0 * logits + 9, (2, 3), r"by .* differ from image to image; int8 allows"),
+        (lambda logits: logits, (0, 3), "quantises none of its 3 products"),
+        (lambda logits: logits[:, :9], (2, 3), r"gives logits \(6, 9\), torch \(6, 10\)"),
+    ],
+)
+def test_int8_that_loses_the_classes_is_refused(
+    pretend: Callable[..., Pretended], change: Callable[[Tensor], Tensor],
+    products: tuple[int, int], message: str,
+) -> None:  # fmt: skip
+    pretend(change).products = products
+    with (
+        given(lambda size: Calibration(IMAGES, "here")),
+        pytest.raises(ExportError, match=message),
+    ):
+        ready.prepare(MIXER, INT8)
 
 
 def test_processes_of_a_cell_export_once(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import SuiteError
 from cmx_bench.plan import making
 from cmx_bench.spec import suite
@@ -54,6 +55,37 @@ def test_emulated_arithmetic_is_named(
     told = "this CPU has no instructions for bf16 (AMX, AVX-512): torch emulates it"
     assert [caution.startswith(told) for caution in plan.cautions] == [True] * cautioned
     assert all(caution.endswith("(cpu)") for caution in plan.cautions)
+
+
+INT8 = "batch_size: 2, runtime: onnxruntime, precision: int8"
+JUDGED = TINY.replace("batch_size: 2", INT8).replace("throughput]", "throughput, accuracy]")
+
+
+def test_int8_is_never_timed_alone(write_suite: Write) -> None:
+    path = write_suite(TINY.replace("batch_size: 2", INT8))
+    with pytest.raises(SuiteError, match=r":8:.*int8 is not timed without its accuracy beside it"):
+        suite.load(str(path))
+    path = write_suite(JUDGED + "accuracy: {train: digits}\n")
+    with pytest.raises(SuiteError, match="int8 is made of weights that are there before"):
+        suite.load(str(path))
+
+
+def test_int8_of_what_is_not_evaluated_is_skipped(write_suite: Write, cpu: dict[str, Any]) -> None:
+    suite_file = suite.load(str(write_suite(JUDGED)))
+    task = Evaluation(suite_file.suite.accuracy, Path())
+    plan = making.make(suite_file, cpu | VERSIONS, evaluation=task)
+    lack = "no weights, and an untrained model guesses: name some under weights, or add --weights "
+    assert {cell.measure for cell in plan.cells if cell.key not in plan.skipped} == {"params"}
+    assert all(why.startswith(lack) for why in plan.skipped.values())
+
+
+@pytest.mark.parametrize(("int8", "cautioned"), [("emulated", True), ("AVX-VNNI", False)])
+def test_emulated_int8_is_named(
+    write_suite: Write, cpu: dict[str, Any], int8: str, cautioned: bool
+) -> None:
+    plan = making.make(suite.load(str(write_suite(JUDGED))), cpu | VERSIONS | {"int8": int8})
+    told = "this CPU has no instructions for int8 (AMX, VNNI): runtimes compute it by others"
+    assert [caution.startswith(told) for caution in plan.cautions] == [True] * cautioned
 
 
 @pytest.mark.parametrize("words", ["runtime: openvino", "compile: default, freeze: true"])

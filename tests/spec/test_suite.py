@@ -149,7 +149,7 @@ MISTAKES = [
         "compile: off",
         "compile: expected 'none', 'default', 'reduce-overhead' or 'max-autotune', got",
     ),
-    ("batch_size: 2", "precision: tf32", "expected 'fp32', 'fp16', 'bf16' or 'autocast'"),
+    ("batch_size: 2", "precision: tf32", "expected 'fp32', 'fp16', 'bf16', 'autocast' or 'int8'"),
     ("batch_size: 2", "layout: nhcw", "did you mean 'nhwc' or 'nchw'?"),
     ("batch_size: 2", "cudnn_benchmark: true", "unknown key 'cudnn_benchmark'"),
     ("name: tiny", "name: 1.0", "1:7: name: expected text, got a number 1.0"),

@@ -2,16 +2,17 @@
 
 `torch` runs a module as it is. Every other runtime has a module here with its name: `export` turns
 a placed module into files, once for all processes of a cell, and `load` makes of these what runs a
-batch. The table below imports none of them.
+batch. One that runs int8 has a third, `quantise`, between them. The table below imports none of
+them.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
@@ -47,6 +48,11 @@ class Functions(Protocol):
         """Writes the module into an empty folder, for batches of the shape of `batch`."""
 
     @staticmethod
+    def quantise(folder: Path, batches: Sequence[Tensor]) -> tuple[int, int]:
+        """Has the folder's model compute in int8, calibrated on these batches of images; gives how
+        many of its convolutions and matrix products do, and how many there are."""
+
+    @staticmethod
     def load(folder: Path, setting: Setting) -> Loaded:
         """What runs the folder's model as the setting says, with as many threads as torch has."""
 
@@ -56,14 +62,17 @@ class RuntimeInfo:
     """A row of the table.
 
     `needs` are the packages with their oldest versions by the kind of device; a runtime does not
-    run on a kind that is not there. `extras` are those of this package that bring them. Of one that
-    `converts`, models and images are fp32, and the runtime computes in the setting's precision.
+    run on a kind that is not there. `int8` are those that it needs beside them to quantise; it runs
+    no int8 on a kind that is not there. `extras` are those of this package that bring them all. Of
+    one that `converts`, models and images are fp32, and the runtime computes in the setting's
+    precision.
     """
 
     needs: Mapping[str, tuple[str, ...]]
     extras: Mapping[str, str]
     about: str
     converts: bool = False
+    int8: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 _EXPORT = ("onnx>=1.18", "onnxscript>=0.5")
@@ -76,12 +85,17 @@ RUNTIMES: dict[Runtime, RuntimeInfo] = {
         {"cpu": (*_EXPORT, "onnxruntime>=1.22"), "cuda": _ON_CUDA},
         {"cpu": "onnxruntime", "cuda": "onnxruntime-gpu"},
         "ONNX Runtime",
+        int8={"cpu": ()},
     ),
     "tensorrt": RuntimeInfo(
         {"cuda": _ON_CUDA}, {"cuda": "onnxruntime-gpu"}, "TensorRT, through ONNX Runtime"
     ),
     "openvino": RuntimeInfo(
-        {"cpu": ("openvino>=2025.2",)}, {"cpu": "openvino"}, "OpenVINO", converts=True
+        {"cpu": ("openvino>=2025.2",)},
+        {"cpu": "openvino"},
+        "OpenVINO",
+        converts=True,
+        int8={"cpu": ("nncf>=2.17",)},
     ),
 }
 
@@ -95,7 +109,7 @@ def versions() -> dict[str, str]:
     """The installed versions of the packages that runtimes need, by their names."""
     found = {}
     for info in RUNTIMES.values():
-        for package in _packages(info.needs.values()):
+        for package in _packages([*info.needs.values(), *info.int8.values()]):
             with suppress(importlib.metadata.PackageNotFoundError):
                 found[package] = importlib.metadata.version(package)
     return found
@@ -105,10 +119,22 @@ def _packages(needs: Iterable[tuple[str, ...]]) -> set[str]:
     return {Requirement(one).name for ones in needs for one in ones}
 
 
-def lack(names: Iterable[Runtime], kind: str, installed: Mapping[str, object]) -> str:
+def lack(
+    names: Iterable[Runtime], kind: str, installed: Mapping[str, object],
+    quantising: Collection[Runtime] = (),
+) -> str:  # fmt: skip
     """What runtimes need on a kind of device and is not installed, with the one command that
-    installs it, and the option that does without; empty where nothing is lacking."""
-    lacking = {name: need for name in names if (need := _lacking(name, kind, installed))}
+    installs it, and the option that does without; empty where nothing is lacking.
+
+    Args:
+        quantising: those that are to run int8.
+    """
+    needs = {
+        name: [*RUNTIMES[name].needs[kind],
+               *(RUNTIMES[name].int8[kind] if name in quantising else ())]
+        for name in names
+    }  # fmt: skip
+    lacking = {name: need for name in needs if (need := _lacking(needs[name], installed))}
     if not lacking:
         return ""
     told = "; ".join(f"{name} needs {need}" for name, need in lacking.items())
@@ -119,8 +145,8 @@ def lack(names: Iterable[Runtime], kind: str, installed: Mapping[str, object]) -
     )
 
 
-def _lacking(runtime: Runtime, kind: str, installed: Mapping[str, object]) -> str:
-    for need in map(Requirement, RUNTIMES[runtime].needs[kind]):
+def _lacking(needs: Iterable[str], installed: Mapping[str, object]) -> str:
+    for need in map(Requirement, needs):
         version = installed.get(need.name)
         if version is None:
             return f"{need.name}, which is not installed"

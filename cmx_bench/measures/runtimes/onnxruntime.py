@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 import onnx
 import onnxruntime
 import torch
+from onnxruntime import quantization
+from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
 from cmx_bench.cell import Setting
@@ -21,6 +23,7 @@ from cmx_bench.measures.runtimes import Loaded
 Provider: TypeAlias = tuple[str, dict[str, str]]
 
 _FILE, _INPUT = "model.onnx", "images"
+_PRODUCTS = ("Conv", "MatMul", "Gemm")
 _ON_CPU = "CPUExecutionProvider"
 # How the exporter, and a session, name an operator that they do not know.
 _UNKNOWN = re.compile(r"op='([\w.:]+)'|implementation for (\w+)|of operator \((\w+)\)")
@@ -33,7 +36,8 @@ _ONNX_TYPES = {
 
 
 def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> None:
-    """Writes the module as ONNX, its weights beside it."""
+    """Writes the module as ONNX, its weights beside it; within, where it is to be quantised, for
+    the tool for that loses them else."""
     try:
         program = torch.onnx.export(
             module, (batch,), dynamo=True, verbose=False, input_names=[_INPUT]
@@ -41,9 +45,40 @@ def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> 
     except Exception as error:  # of many classes, all of them private
         raise ExportError(f"torch cannot export it to ONNX: {_named(error)}") from error
     assert program is not None
-    program.save(folder / _FILE, external_data=True)
-    if setting.kind == "cpu" and setting.precision != "fp32":
+    program.save(folder / _FILE, external_data=setting.precision != "int8")
+    if setting.kind == "cpu" and setting.precision not in ("fp32", "int8"):
         _refuse_conversions(folder, setting)
+
+
+def quantise(folder: Path, batches: Sequence[Tensor]) -> tuple[int, int]:
+    """By its own tool, which writes what quantises and back around all operators that it knows, for
+    those left in fp32 would make it slower than fp32; weights have a scale for each channel. Ranges
+    are the least and the greatest value of the calibration."""
+    prepared, whole = folder / "prepared.onnx", folder / "int8.onnx"
+    quant_pre_process(folder / _FILE, prepared, skip_symbolic_shape=True)
+    quantization.quantize_static(
+        prepared, whole, _Reader(batches), quant_format=quantization.QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
+        calibrate_method=quantization.CalibrationMethod.MinMax,
+    )  # fmt: skip
+    prepared.unlink()
+    graph = onnx.load(whole.replace(folder / _FILE)).graph
+    back = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    products = [node for node in graph.node if node.op_type in _PRODUCTS]
+    return sum(back >= {*node.input[:2]} for node in products), len(products)
+
+
+class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+    """The batches of a calibration, as ONNX Runtime asks for them."""
+
+    def __init__(self, batches: Iterable[Tensor]) -> None:
+        self._batches = iter(batches)
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next batch, None behind the last."""
+        batch = next(self._batches, None)
+        return None if batch is None else {_INPUT: batch.numpy()}
 
 
 def load(folder: Path, setting: Setting) -> Loaded:

@@ -3,7 +3,8 @@ share of the device's arithmetic it reaches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
@@ -28,6 +29,7 @@ def table(report: Report) -> Table:
     remarks = [
         "Difference: before anything is timed, the logits are compared with those of eager torch "
         "for the same weights and images. The largest difference of any process is shown.",
+        *[_INT8 for setting in report.run.settings if setting.precision == "int8"][:1],
         f"{_SHARE}.",
     ]
     return entries.table("runtimes", "Runtimes, compared with eager torch", columns, rows, remarks,
@@ -37,6 +39,11 @@ def table(report: Report) -> Table:
 _SHARE = (
     "Share of the peak: MACs a second at the measured throughput, divided by those of a product of "
     "large matrices in the same precision on as many threads, where `roofline` was measured"
+)
+
+_INT8 = (
+    "In int8 the difference is that of all logits, on images that the model is calibrated on, as a "
+    "share of how much the logits of eager torch differ from image to image (root mean squares)."
 )
 
 
@@ -52,11 +59,19 @@ def _rows(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
             yield (
                 model,
                 setting,
-                Entry(worst["version"], title=options),
+                Entry(_described(worst), title=options),
                 _number(worst["difference"]),
                 _number(worst["tolerance"]),
                 _share(report, model.name, setting, peak),
             )
+
+
+def _described(deviation: Mapping[str, Any]) -> str:
+    """A runtime with its version and, in int8, how much of a model that is."""
+    if "quantised" not in deviation:
+        return str(deviation["version"])
+    some, of_all = deviation["quantised"]["products"]
+    return f"{deviation['version']}, {some} of {of_all} products in int8"
 
 
 def _number(value: float) -> Entry:

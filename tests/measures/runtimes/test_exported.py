@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cmx_bench import measures
 from cmx_bench.cell import Model, Runtime, Setting
 from cmx_bench.errors import ExportError, SkipError
 from cmx_bench.measures import Watched, ready
+from cmx_bench.measures.calibration import Calibration, given
+from cmx_bench.measures.normalising import normalise
+from cmx_bench.models.building import build
 from cmx_bench.worker import local
+
+from ...conftest import Cli
 
 CONVMIXER = Model(
     "m", "M", "convmixer", "convmixer", "",
     {"dim": 16, "depth": 2, "kernel_size": 5, "patch_size": 7}, num_classes=10,
 )  # fmt: skip
+INT8 = """\
+name: int8
+models: [{name: m, convmixer: {dim: 16, depth: 2, kernel_size: 5, patch_size: 7}}]
+num_classes: 10
+measures: [throughput, memory, load_time, roofline, accuracy]
+accuracy: {dataset: digits, image_size: 28}
+replicates: 1
+settings:
+  cpu: [{name: s, runtime: RUNTIME, precision: int8, batch_size: 2, image_size: 28, threads: 1}]
+"""
+IMAGES = torch.randn(20, 3, 28, 28, generator=torch.Generator().manual_seed(1))
 SETTING = Setting("s", "cpu", "fp32", "nchw", "none", 2, 28, threads=1)
 
 
@@ -80,6 +98,56 @@ def test_onnxruntime_says_for_which_operator_it_has_no_kernel(precision: str, me
     setting = replace(on("onnxruntime"), precision=precision)  # type: ignore[arg-type]
     with pytest.raises(ExportError, match=message):
         ready.prepare(CONVMIXER, setting)
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model with weights, whose statistics are those of the images that it is calibrated on."""
+    torch.manual_seed(0)
+    module = build(CONVMIXER, 28)
+    normalise(module, lambda: module.eval()(IMAGES))
+    file = tmp_path_factory.mktemp("weights") / "m.safetensors"
+    save_file(module.state_dict(), file)
+    return replace(CONVMIXER, weights=str(file))
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_int8_is_of_the_models_weights(runtime: Runtime, taught: Model) -> None:
+    setting = replace(on(runtime), precision="int8")
+    torch.set_num_threads(1)
+    with given(lambda size: Calibration(IMAGES, "here")):
+        told = [ready.prepare(taught, setting).details["runtime"] for _ in range(2)]
+    assert told[0]["calibration"]["images"] == len(IMAGES)
+    assert 0.001 < told[0]["difference"] < 0.3
+    # The first convolution of each block, the pointwise ones and the classifier.
+    assert told[0]["quantised"]["products"][1] == 6
+    assert told[0]["quantised"] == told[1]["quantised"]
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_other_images_make_another_int8_model(runtime: Runtime, taught: Model) -> None:
+    setting = replace(on(runtime), precision="int8")
+    told = []
+    for images in (IMAGES, 3 * IMAGES):
+        with given(lambda size, images=images: Calibration(images, "here")):
+            told.append(ready.prepare(taught, setting).details["runtime"])
+    assert told[0]["calibration"]["sha256"] != told[1]["calibration"]["sha256"]
+    assert told[0]["quantised"]["sha256"] != told[1]["quantised"]["sha256"]
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_what_is_timed_in_int8_is_what_is_evaluated(
+    runtime: Runtime, taught: Model, cmx: Cli, tmp_path: Path
+) -> None:
+    on(runtime)
+    Path("suite.yaml").write_text(INT8.replace("RUNTIME", runtime))
+    code, _, err = cmx("run", "suite.yaml", "--out", "run", "--weights", f"m={taught.weights}")
+    assert code == 0, err
+    lines = map(json.loads, Path("run/records.jsonl").read_text().splitlines())
+    told = {line["measure"]: line["details"]["runtime"] for line in lines if line["details"]}
+    assert set(told) == {"throughput", "memory", "load_time", "accuracy"}
+    assert len({record["quantised"]["sha256"] for record in told.values()}) == 1
+    assert len({record["calibration"]["sha256"] for record in told.values()}) == 1
 
 
 def test_openvino_does_not_pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

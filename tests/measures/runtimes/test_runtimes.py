@@ -28,7 +28,8 @@ def test_extras_bring_what_runtimes_need() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for info in RUNTIMES.values():
         for kind, extra in info.extras.items():
-            assert project["optional-dependencies"][extra] == list(info.needs[kind])
+            needs = [*info.needs[kind], *info.int8.get(kind, ())]
+            assert project["optional-dependencies"][extra] == needs
 
 
 NEW = {"onnx": "1.23.2", "onnxscript": "0.7.2", "onnxruntime": "1.32.0"}
@@ -67,6 +68,15 @@ def test_what_is_not_installed_is_named(
 def test_an_extra_that_two_runtimes_need_is_named_once() -> None:
     told = runtimes.lack(["onnxruntime", "tensorrt"], "cuda", {})
     assert "'cmx-bench[onnxruntime-gpu]'" in told
+
+
+def test_what_quantises_is_needed_for_int8_alone() -> None:
+    installed = {"openvino": "2026.1.0"}
+    assert not runtimes.lack(["openvino"], "cpu", installed)
+    lack = "openvino needs nncf, which is not installed: pip install --upgrade 'cmx-bench[openvino]"
+    assert runtimes.lack(["openvino"], "cpu", installed, ["openvino"]).startswith(lack)
+    old = runtimes.lack(["openvino"], "cpu", {**installed, "nncf": "2.5.0"}, ["openvino"])
+    assert old.startswith("openvino needs nncf>=2.17, and 2.5.0 is installed: ")
 
 
 def test_the_version_of_torch_is_that_of_what_comes_with_it() -> None:

@@ -40,6 +40,19 @@ def test_what_ran_by_another_runtime_is_shown_with_its_difference() -> None:
     assert {FP32.key, EXPORTED.key} < {column.key for column in values.columns}
 
 
+def test_int8_tells_how_much_of_a_model_it_is() -> None:
+    quantised = dataclasses.replace(EXPORTED, precision="int8")
+    told = {**TOLD, "difference": 0.2, "quantised": {"products": [5, 6]}}
+    run = make_run(PAPER[:1], (quantised,), ("throughput",))
+    records = [
+        dataclasses.replace(record, details={**record.details, "runtime": told})
+        for record in make_records(run)
+    ]
+    table = deviations.table(summarise(run, records))
+    assert table.rows[0][2].text == "onnxruntime 1.32.0, 5 of 6 products in int8"
+    assert any(remark.startswith("In int8 the difference is") for remark in table.remarks)
+
+
 def test_torch_alone_needs_no_such_table() -> None:
     run = make_run(PAPER[:2], (FP32,))
     assert deviations.table(summarise(run, make_records(run))).rows == ()
