@@ -42,14 +42,16 @@ def test_the_swept_suite_has_the_names_that_are_told(write_suite: Callable[[str]
 
 
 def test_settings_of_runtimes_load(write_suite: Callable[[str], Path]) -> None:
-    shown, _ = yaml_in("measuring.md")
-    loaded = suite.load(str(write_suite("name: a\nmodels: [resnet50]\n" + shown))).suite
+    [shown] = yaml_in("measuring.md")
+    text = "name: a\nmodels: [resnet50]\nmeasures: [throughput, accuracy]\n" + shown
+    loaded = suite.load(str(write_suite(text))).suite
     names = ["torch", "aotinductor", "onnxruntime", "openvino", "frozen"]
+    names += ["onnxruntime-int8", "openvino-int8"]
     assert [setting.name for setting in loaded.settings.cpu] == names
 
 
 def test_the_keys_of_accuracy_are_those_there_are(write_suite: Callable[[str], Path]) -> None:
-    _, shown = yaml_in("measuring.md")
+    [shown] = yaml_in("accuracy.md")
     text = "name: a\nmodels: [resnet50]\nsettings: {cpu: [{name: cpu}]}\n" + shown
     loaded = suite.load(str(write_suite(text))).suite
     taught = {"train", "seeds"}  # in training.md
