@@ -201,8 +201,19 @@ def test_a_setting_that_only_leaves_out_is_not_refused(
 INSTALLED = {
     need.name: next(iter(need.specifier)).version
     for info in RUNTIMES.values()
-    for need in map(Requirement, chain.from_iterable(info.needs.values()))
+    for need in map(Requirement, chain(*info.needs.values(), *info.int8.values()))
 }
+KINDS = [
+    (name, kind)
+    for name in sorted(shipped.suites())
+    for kind in ("cpu", "cuda")
+    if getattr(suite.load(name).suite.settings, kind)
+]
+
+
+def test_a_shipped_suite_that_is_for_one_kind_of_device_says_so() -> None:
+    assert {name for name, _ in KINDS} == {*shipped.suites()}
+    assert [name for name in shipped.suites() if (name, "cuda") not in KINDS] == ["int8"]
 
 
 @pytest.fixture(scope="module")
@@ -223,8 +234,7 @@ def _tried_once() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_tried_once")
-@pytest.mark.parametrize("kind", ["cpu", "cuda"])
-@pytest.mark.parametrize("name", sorted(shipped.suites()))
+@pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_shipped_suites_can_be_planned(
     name: str, kind: str, cpu: dict[str, Any], gpu: dict[str, Any]
 ) -> None:
