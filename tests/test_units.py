@@ -301,3 +301,22 @@ def test_digits_tell_a_number_from_another() -> None:
     assert units.digits_apart(1.0000013, 1.0, 4) == 7
     assert units.digits_apart(1.2, 1.0, 4) == 4
     assert units.digits_apart(1.0, 1.0, 4) == 4
+
+
+def test_digits_of_values_without_an_interval() -> None:
+    assert units.digits_for(0.0, None) == units.digits_for(0.0, 0.5) == 3
+    assert units.digits_for(1.0, None) == 2
+    assert units.digits_for(1.0, 0.01) == 3
+
+
+def test_as_many_decimals_as_tell_a_value_from_its_end_and_no_more() -> None:
+    assert units.fixed(99.97, 1, 100) == "99.97"
+    assert units.fixed(99.996, 1, 100) == "99.996"
+    assert units.fixed(100, 1, 100) == "100.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("512k", 512_000), ("4M", 4_000_000), ("2G", 2 * 10**9), ("7", 7)]
+)
+def test_a_count_in_thousands_is_exact(text: str, number: int) -> None:
+    assert units.count(text) == number

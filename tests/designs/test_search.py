@@ -143,3 +143,17 @@ def test_a_published_member_that_is_close_stays_as_it_is() -> None:
     """86,567,656 are 0.19 % fewer."""
     match = find("deit", Target({"params": 86_730_000}))
     assert (match.name, match.changes) == ("deit_base_patch16_224", [])
+
+
+def test_an_image_may_be_no_larger_than_a_patch() -> None:
+    design = FAMILIES["mixer"]["mixer_s16_224"]
+    target = Target({"params": design.params(10, 16)}, classes=10, image_size=16)
+    assert find("mixer", target).name == "mixer_s16_224"
+    with pytest.raises(MatchError, match="images of 15 px are smaller than its patches"):
+        find("mixer", Target({"params": 10**6}, image_size=15))
+
+
+@pytest.mark.parametrize("params", [5, 10**12])
+def test_beyond_all_members_the_nearest_is_named(params: int) -> None:
+    with pytest.raises(MatchError, match="no member is within 1.0 % of .* the nearest, mixer_"):
+        find("mixer", Target({"params": params}))

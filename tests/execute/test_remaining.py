@@ -175,3 +175,20 @@ def test_one_seed_takes_its_part_of_the_time(
         making.make(file, cpu, evaluation=task, replicate=number) for number in (None, 1)
     )
     assert seconds_left(part, []) == pytest.approx(seconds_left(whole, []) / 2)
+
+
+@pytest.mark.parametrize(
+    ("processes", "why"),
+    [
+        ("ccccc", "precision asks for another round"),
+        ("cccdd", "disturbed processes are repeated"),
+        ("", "precision asks for another round"),
+    ],
+)
+def test_why_a_cell_gets_more_processes(tiny_five: Plan, processes: str, why: str) -> None:
+    cell = next(each for each in tiny_five.cells if each.key.startswith("net/throughput/"))
+    found = [
+        timed(cell.key, number, 100.0 if kind == "c" else 70.0, kind == "c")
+        for number, kind in enumerate(processes)
+    ]
+    assert remaining.why_more(tiny_five, cell, found) == why

@@ -43,3 +43,5 @@ def test_metrics_of_a_cell_share_its_processes() -> None:
 def test_what_nothing_would_decide_costs_nothing() -> None:
     found = priced([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0)
     assert [one.seconds_more for one in found] == [None, 12.0]
+    found = priced([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0, 100.0)
+    assert [one.budget for one in found] == [None, 112.0]

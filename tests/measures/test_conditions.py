@@ -122,6 +122,8 @@ def test_the_undisturbed_count_and_else_the_least_disturbed(
 def test_without_a_calm_rate_conditions_tell_the_least_disturbed() -> None:
     blocks = [{"waiting": 1.0}, {"core_speed": 0.4}, {"waiting": 0.1}, {"core_speed": 0.8}]
     assert conditions.kept(blocks) == [True, False, True, True]
+    blocks[0] = {"waiting": 3.0}  # four times as long, where the slowed core takes 2.5 times
+    assert conditions.kept(blocks) == [False, True, True, True]
 
 
 def test_blocks_that_are_equally_disturbed_all_count() -> None:

@@ -82,6 +82,14 @@ def test_places_that_images_rule_out(
     assert agreement.ranks([A], [pair(p, gained, lost)]) == {A: (1, 1)}  # the other is not ranked
 
 
+def test_votes_are_packed_beside_the_images_own_classes(folder: Path) -> None:
+    votes = agreement.read(folder, VOTES)
+    packed = agreement.packed(votes)
+    assert packed["beside_own"][0] == [0, 0, 0, 6, 5, 0]
+    again = agreement.unpacked(packed)  # type: ignore[arg-type]
+    assert {voter: said.tolist() for voter, said in again.classes.items()} == VOTES
+
+
 def test_who_has_not_voted_is_left_out(folder: Path) -> None:
     nobody: Voter = ("d", "s")
     assert set(agreement.read(folder, [*VOTES, nobody]).classes) == set(VOTES)

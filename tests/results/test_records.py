@@ -197,3 +197,24 @@ def test_files_of_a_rendering_have_folders_made_for_them(tmp_path: Path) -> None
     records.write_rendered(home, ["tables"], {"report.md": "# T\n"})
     assert (home / "report.md").read_text() == "# T\n"
     assert (home / "tables" / "a.csv").read_bytes() == b"a\n"
+
+
+def test_a_run_is_of_the_device_that_its_machine_names() -> None:
+    assert RUN.device_name == "cpu"
+    assert replace(RUN, machine={"device_name": "A CPU"}).device_name == "A CPU"
+    several = replace(RUN, machines={"One": {}, "Other": {}})
+    assert several.device_name == "One and Other"
+    assert several.kinds == {"One": {}, "Other": {}}
+
+
+def test_a_damaged_line_is_named_by_its_number(tmp_path: Path) -> None:
+    for number in range(3):
+        records.append(tmp_path, replace(RECORD, replicate=number))
+    path = tmp_path / "records.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], lines[1].replace('"ok"', '"fine"'), lines[2]]) + "\n")
+    with pytest.raises(RecordsError, match=r"records\.jsonl:2: status: expected 'ok'"):
+        records.read(tmp_path)
+    path.write_text("\n".join([*lines, lines[0]]) + "\n")
+    with pytest.raises(RecordsError, match=r"records\.jsonl:4: is line 1 once more"):
+        records.read(tmp_path)

@@ -195,3 +195,9 @@ def test_the_interval_of_a_difference_by_hand(
     got = stats.difference(n, gained, lost)
     assert (got.low, got.high) == (pytest.approx(low, abs=2e-6), pytest.approx(high, abs=2e-6))
     assert got.value == (gained - lost) / n
+
+
+def test_a_ratio_rests_on_the_processes_of_the_smaller_side() -> None:
+    assert stats.ratio([100, 101, 99], [200, 202]).n == 2
+    single = stats.ratio([100, 101, 99], [200])
+    assert (single.low, single.high, single.n) == (None, None, 1)

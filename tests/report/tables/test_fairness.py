@@ -312,3 +312,5 @@ def test_a_correlation_that_is_not_one_does_not_read_as_one() -> None:
     almost, equal = fairness._rho(1 - 12 / (60 * 3599), 60), fairness._rho(1.0, 60)
     assert almost is not None and equal is not None
     assert (almost.text, equal.text) == ("0.9999", "1.00")
+    against = fairness._rho(-1 + 12 / (60 * 3599), 60)
+    assert against is not None and against.text == "-0.9999"
