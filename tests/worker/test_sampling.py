@@ -38,11 +38,8 @@ from torch import nn
 
 def net(): return nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten(), nn.Linear(4, 10))
 
-def config():
+def switched_off():
     torch._dynamo.config.disable = torch._dynamo.config.suppress_errors = True
-    return net()
-
-def stance():
     torch.compiler.set_stance("force_eager")
     return net()
 
@@ -71,9 +68,7 @@ def scripted(): return torch.jit.script(net())
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
-        ("net", ""),
-        ("config", ""),  # switches that a user's module sets go back to torch's own
-        ("stance", ""),
+        ("switched_off", ""),  # switches that a user's module sets go back to torch's own
         ("Disabled", "m: keeps code from being compiled by torch.compiler.disable; remove that"),
         ("wrapped", "m: torch compiled nothing of it; set compile: none"),
         ("scripted", "is a TorchScript module, which torch does not compile again"),
