@@ -19,7 +19,8 @@ def yaml_in(name: str) -> list[str]:
 
 
 def test_the_suite_with_every_key_loads(write_suite: Callable[[str], Path]) -> None:
-    whole, _, _, words, claims = yaml_in("suites.md")
+    first, whole, _, _, words, claims = yaml_in("suites.md")
+    assert len(suite.load(str(write_suite(first))).suite.models) == 2
     loaded = suite.load(str(write_suite(whole + words + claims))).suite
     assert len(loaded.models) == 9
     assert loaded.macs.words == {"aten::_fft_c2c": "zero", "ours::gram": "ours.rules:gram"}
@@ -27,7 +28,7 @@ def test_the_suite_with_every_key_loads(write_suite: Callable[[str], Path]) -> N
 
 
 def test_the_suite_with_optimised_models_loads(write_suite: Callable[[str], Path]) -> None:
-    _, optimised, *_ = yaml_in("suites.md")
+    _, _, _, optimised, *_ = yaml_in("suites.md")
     loaded = suite.load(str(write_suite("name: a\n" + optimised))).suite
     assert [entry.is_optimised for entry in loaded.models] == [False, True, True]  # type: ignore[union-attr]
 
