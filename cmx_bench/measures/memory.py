@@ -19,7 +19,7 @@ from cmx_bench.errors import SkipError
 from cmx_bench.measures import Samples, Watched, compiled, forked, ready, runtimes
 from cmx_bench.measures.forward import images, place
 from cmx_bench.measures.ready import prepare
-from cmx_bench.models.building import build
+from cmx_bench.models.building import build, origin
 
 
 def measure(model: Model, setting: Setting) -> Samples | Watched:
@@ -99,7 +99,9 @@ def _export(model: Model, setting: Setting, home: Path) -> tuple[Path, Mapping[s
     module, batch = place(build(model, setting.image_size), setting), images(setting)
     module = ready.initialise(module, batch, setting, model)
     exported = ready.export_module(module, batch, setting, home)
-    return exported.folder, exported.details
+    # What was imported for it is known here alone.
+    known = {"origin": found} if (found := origin(model)) else {}
+    return exported.folder, {**exported.details, **known}
 
 
 def resident() -> int:

@@ -113,8 +113,11 @@ def _plain(name: str) -> str:
 
 
 def origin(target: str) -> Origin:
-    """What an imported `module:callable` was built from; nothing where it has no file."""
+    """What a `module:callable` was built from; nothing where it has no file, or where this process
+    has not imported it."""
     name = target.partition(":")[0]
+    if name not in sys.modules:
+        return {}
     file, root = _file(sys.modules[name]), _root(name)
     if not file.is_file():
         return {}

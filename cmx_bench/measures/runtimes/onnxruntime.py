@@ -51,9 +51,9 @@ def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> 
 
 
 def quantise(folder: Path, batches: Sequence[Tensor]) -> tuple[int, int]:
-    """By its own tool, which writes what quantises and back around all operators that it knows, for
-    those left in fp32 would make it slower than fp32; weights have a scale for each channel. Ranges
-    are the least and the greatest value of the calibration."""
+    """By its own tool, which writes what quantises and back around all operators that it knows, as
+    it does by default. Weights have a scale for each channel; ranges are the least and the greatest
+    value of the calibration."""
     prepared, whole = folder / "prepared.onnx", folder / "int8.onnx"
     quant_pre_process(folder / _FILE, prepared, skip_symbolic_shape=True)
     quantization.quantize_static(

@@ -12,13 +12,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cmx_bench import measures
-from cmx_bench.cell import Model, Runtime, Setting
+from cmx_bench.cell import Cell, Model, Runtime, Setting
 from cmx_bench.errors import ExportError, SkipError
 from cmx_bench.measures import Watched, ready
 from cmx_bench.measures.calibration import Calibration, given
 from cmx_bench.measures.normalising import normalise
 from cmx_bench.models.building import build
 from cmx_bench.worker import local
+from cmx_bench.worker.job import Job, Outcome
+from cmx_bench.worker.targets import Target
 
 from ...conftest import Cli
 
@@ -80,6 +82,25 @@ class Airy(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         return torch.special.airy_ai(batch.mean((2, 3)))
+
+
+OWN = """\
+from torch import nn
+def net(): return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 10))
+"""
+
+
+@pytest.mark.parametrize("measure", ["memory", "throughput"])
+def test_the_file_of_a_users_model_is_known_whichever_process_exports_it(
+    measure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = on("onnxruntime")
+    (tmp_path / "own_net.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    model = Model("m", "M", "m", "python", "own_net:net", {}, num_classes=10)
+    job = Job(Cell(model, measure, setting), 0, tmp_path / "log.txt")
+    outcome: Outcome = local.call(Target.SAMPLE, job)
+    assert (outcome.reason, outcome.details["origin"]["file"]) == ("", "own_net.py")
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
