@@ -220,7 +220,8 @@ def _measure_untimed(asked: _Asked, known: _Known, base: Server, head: Server) -
             comparing.untimed(cell, base, head, asked.timeout, known.by_side)
         )
     if known.contrast is None:
-        for cell in {cell.model.name: cell for cell in reversed(asked.timed)}.values():
+        first = {(cell.model.name, cell.setting.runtime): cell for cell in reversed(asked.timed)}
+        for cell in first.values():
             code.trace(cell, base, head, asked.timeout, known.by_side)
         models = {cell.model.name: cell.model.label for cell in asked.plan.cells}
         known.contrast = code.contrast(known.by_side, asked.paths, models)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures import Watched, compiled
+from cmx_bench.measures import Watched, compiled, runtimes
 from cmx_bench.measures import forward as forwards
 from cmx_bench.measures.forward import Forward
 from cmx_bench.measures.probes import look_for
@@ -139,7 +139,10 @@ def _measured(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[
 
 
 def _pass_once(model: Model, setting: Setting) -> None:
-    """As `_time` does, but eagerly: what is compiled runs no code of the model's."""
+    """As `_time` does, but eagerly: what is compiled runs no code of the model's. Of another runtime
+    its package is imported, which loads its libraries: an export takes too long when traced."""
+    if setting.runtime != "torch":
+        runtimes.functions(setting.runtime)
     eager = replace(setting, compile="none", freeze=False, runtime="torch")
     elapsed(prepare(model, eager).forward, 1, setting.device)
 

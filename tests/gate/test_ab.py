@@ -304,6 +304,27 @@ def same_code(
     return timed
 
 
+def test_the_code_of_each_runtime_is_compared(
+    same_code: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of("a", "b")
+    plan.cells = tuple(
+        replace(cell, setting=replace(cell.setting, runtime=runtime))
+        for cell in plan.cells
+        for runtime in ("torch", "openvino")
+    )
+    traced: list[tuple[str, str]] = []
+    trace = code.trace
+
+    def note(cell: Any, *given: Any) -> None:
+        traced.append((cell.model.name, cell.setting.runtime))
+        trace(cell, *given)
+
+    monkeypatch.setattr(code, "trace", note)
+    ab.verdict(plan, {"base": "old"}, "new", GATE, Path("log"), lambda *_: None)
+    assert sorted(traced) == [(model, by) for model in "ab" for by in ("openvino", "torch")]
+
+
 def test_nothing_is_timed_where_all_code_is_the_same(same_code: list[str]) -> None:
     bases = {"base": "old"}
     verdict = ab.verdict(plan_of("a", "b"), bases, "new", GATE, Path("log"), lambda *_: None)

@@ -1,19 +1,39 @@
-"""The process of one side: on which cores its threads are held."""
+"""The process of one side: what it tells of its code, on which cores its threads are held."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cmx_bench.worker import turns
+from cmx_bench.cell import Model, Runtime, Setting
+from cmx_bench.worker import local, turns
 
-pytestmark = pytest.mark.skipif(
+MIXER = Model("m", "M", "mixer", "mixer", "", {"dim": 8, "depth": 1, "patch_size": 7})
+SETTING = Setting("s", "cpu", "fp32", "nchw", "none", 1, 14, threads=1)
+
+
+@pytest.mark.parametrize("runtime", ["torch", "aotinductor", "onnxruntime", "openvino"])
+def test_the_code_of_a_runtime_is_told(runtime: Runtime) -> None:
+    """Else two sides with two versions of it would pass for the same."""
+    package = "torch" if runtime == "aotinductor" else runtime
+    pytest.importorskip(package)
+    setting = replace(SETTING, runtime=runtime)
+    told = local.call("cmx_bench.worker.turns:_traced", {}, MIXER, setting)["sources"]
+    ours = {file for file in told["files"] if file.startswith("cmx_bench/measures/runtimes/")}
+    of_runtime = set() if runtime == "torch" else {f"cmx_bench/measures/runtimes/{runtime}.py"}
+    assert ours - {"cmx_bench/measures/runtimes/__init__.py"} == of_runtime
+    assert package in told["versions"]
+
+
+on_linux = pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity"), reason="this system holds no thread on a core"
 )
 
 
+@on_linux
 @pytest.mark.parametrize("tasks", ["/proc/self/task", "nothing"])
 def test_a_process_is_held_on_cores_where_proc_is_hidden_too(
     tasks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
