@@ -139,8 +139,8 @@ def _measured(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[
 
 
 def _pass_once(model: Model, setting: Setting) -> None:
-    """As `_time` does, but eagerly: what is compiled runs no code of the model's. Of another runtime
-    its package is imported, which loads its libraries: an export takes too long when traced."""
+    """As `_time` does, but eagerly: what is compiled runs no code of the model's. The package of
+    another runtime is imported, which loads its libraries: an export takes too long when traced."""
     if setting.runtime != "torch":
         runtimes.functions(setting.runtime)
     eager = replace(setting, compile="none", freeze=False, runtime="torch")
