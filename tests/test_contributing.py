@@ -1,4 +1,4 @@
-"""CONTRIBUTING's first hour, step by step on a copy of the package: it must work as written."""
+"""CONTRIBUTING's first hours, step by step on a copy of the package: it must work as written."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def with_file(checkout: Path, text: str) -> None:
     """Adds the file whose first line names it."""
     named = re.match(r"# (\S+)\n", text)
     assert named is not None
-    (checkout / named[1]).write_text(text)
+    path = checkout / named[1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def run(checkout: Path, *arguments: str) -> str:
@@ -97,3 +99,19 @@ def test_a_figure_is_one_file_an_import_and_a_line(checkout: Path) -> None:
     run(checkout, "-m", "cmx_bench", "verify", "out")
     code = "import cmx_bench; print(cmx_bench.plot.reuse(cmx_bench.load('out')).get_xlabel())"
     assert run(checkout, "-c", code) == "Parameters (millions)\n"
+
+
+def test_a_runtime_is_one_file_a_row_and_two_names(checkout: Path) -> None:
+    file, row, test = steps("third")
+    assert len(row.splitlines()) == 1
+    with_file(checkout, file)
+    with_row(checkout / "cmx_bench/measures/runtimes/__init__.py", "RUNTIMES: dict", row)
+    for path in (checkout / "cmx_bench/cell.py", checkout / "cmx_bench/spec/settings.py"):
+        path.write_text(
+            path.read_text().replace('Literal["torch", ', 'Literal["torch", "graph", ', 1)
+        )
+    with_file(checkout, test)
+    run(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
+    text = TINY.replace("[params, throughput]", "[throughput]")
+    (checkout / "suite.yaml").write_text(re.sub(r"cpu: \[\{", "cpu: [{runtime: graph, ", text))
+    assert "-graph" in run(checkout, "-m", "cmx_bench", "plan", "suite.yaml", "--device", "cpu")
