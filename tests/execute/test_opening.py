@@ -149,10 +149,10 @@ def test_int8_of_other_weights_or_images_is_another_run(
     quantised = making.make(suite.load(str(write_suite(INT8))), cpu | ONNX)
     for plan, name in ((tiny_plan, "fp32"), (quantised, "int8")):
         opened(plan, tmp_path, tmp_path / name)
-    weighted = {"models": tuple(replace(model, weights="w.pth") for model in tiny_plan.models)}
-    assert opened(replace(tiny_plan, **weighted), tmp_path, tmp_path / "fp32").is_dir()
+    weighted = tuple(replace(model, weights="w.pth") for model in tiny_plan.models)
+    assert opened(replace(tiny_plan, models=weighted), tmp_path, tmp_path / "fp32").is_dir()
     with pytest.raises(RecordsError, match="int8 of mixer was made of other weights"):
-        opened(replace(quantised, **weighted), tmp_path, tmp_path / "int8")
+        opened(replace(quantised, models=weighted), tmp_path, tmp_path / "int8")
     task = Evaluation(quantised.suite_file.suite.accuracy, tmp_path, tmp_path / "images")
     with pytest.raises(RecordsError, match="int8 was calibrated with images of None, not of /"):
         opened(replace(quantised, evaluation=task), tmp_path, tmp_path / "int8")

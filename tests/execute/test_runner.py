@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.cell import Cell
+from cmx_bench.cell import Cell, Precision
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import remaining, runner
 from cmx_bench.execute.outlook import Outlook
@@ -59,9 +59,10 @@ def test_what_a_plan_skips_is_recorded_and_never_executed(tiny_plan: Plan, tmp_p
 
 
 def test_an_int8_job_says_on_which_images_it_is_calibrated(tiny_plan: Plan, tmp_path: Path) -> None:
+    precisions: tuple[Precision, ...] = ("fp32", "int8")
     cells = tuple(
         replace(cell, setting=replace(cell.setting, precision=precision))
-        for cell, precision in zip(tiny_plan.repeated, ("fp32", "int8"), strict=True)
+        for cell, precision in zip(tiny_plan.repeated, precisions, strict=True)
     )
     task = Evaluation(tiny_plan.suite_file.suite.accuracy, tmp_path)
     tasks = {}
