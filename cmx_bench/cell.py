@@ -141,6 +141,11 @@ class Cell:
     def setting_key(self) -> str:
         return self.setting.key if self.scope == "setting" else f"r{self.setting.image_size}"
 
+    @property
+    def is_quantised(self) -> bool:
+        """Whether its model is calibrated on images; what is exact is of no precision."""
+        return self.setting.precision == "int8" and self.scope == "setting"
+
     @cached_property
     def key(self) -> str:
         return f"{self.model.name}/{self.measure}/{self.setting_key}"

@@ -292,7 +292,7 @@ def _rounds(
 
 def _calibrating(plan: Plan, cell: Cell) -> Evaluation | None:
     """What says on which images a cell is calibrated, where it is."""
-    return plan.evaluation if cell.setting.precision == "int8" else None
+    return plan.evaluation if cell.is_quantised else None
 
 
 def _cells_of_round(outlook: Outlook, replicate: int) -> list[Cell]:

@@ -223,7 +223,7 @@ def _opened(evaluation: Evaluation | None, cells: Sequence[Cell]) -> dict[Split,
         return {}
     if datasets.is_remote(evaluation.asked.dataset) and evaluation.path is None:
         return {}
-    if any(cell.setting.precision == "int8" for cell in cells):
+    if any(cell.is_quantised for cell in cells):
         calibrating.images_of(evaluation)
     if not evaluated:
         return {}
@@ -236,8 +236,7 @@ def _opened(evaluation: Evaluation | None, cells: Sequence[Cell]) -> dict[Split,
 def _lack(cell: Cell, evaluation: Evaluation | None, trusted: bool, quick: bool) -> str | None:
     """What a cell that evaluates, or is calibrated on images, lacks, with the option that gives it;
     None for any other."""
-    calibrates = cell.setting.precision == "int8" and cell.scope == "setting"
-    if evaluation is None or not (MEASURES[cell.measure].together or calibrates):
+    if evaluation is None or not (MEASURES[cell.measure].together or cell.is_quantised):
         return None
     if quick and evaluation.trains(cell.model):
         return "a quick run trains no models: run without --quick"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.errors import SuiteError
+from cmx_bench.errors import DataError, SuiteError
 from cmx_bench.plan import making
 from cmx_bench.spec import suite
 
@@ -77,6 +78,17 @@ def test_int8_of_what_is_not_evaluated_is_skipped(write_suite: Write, cpu: dict[
     lack = "no weights, and an untrained model guesses: name some under weights, or add --weights "
     assert {cell.measure for cell in plan.cells if cell.key not in plan.skipped} == {"params"}
     assert all(why.startswith(lack) for why in plan.skipped.values())
+
+
+def test_int8_without_images_is_skipped(write_suite: Write, cpu: dict[str, Any]) -> None:
+    suite_file = suite.load(str(write_suite(JUDGED + "accuracy: {dataset: mine}\n")))
+    task, given = Evaluation(suite_file.suite.accuracy, Path()), {"net": Path("net.pth")}
+    plan = making.make(suite_file, cpu | VERSIONS, evaluation=task, given=given)
+    of_net = {why for key, why in plan.skipped.items() if key.startswith("net/")}
+    assert of_net == {"no images of 'mine': add --data mine=PATH"}
+    with pytest.raises(DataError, match="int8 needs images to calibrate on: .* calibration: FOLD"):
+        task = replace(task, path=write_suite(JUDGED).parent)
+        making.make(suite_file, cpu | VERSIONS, evaluation=task, given=given)
 
 
 @pytest.mark.parametrize(("int8", "cautioned"), [("emulated", True), ("AVX-VNNI", False)])

@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cmx_bench import measures
+from cmx_bench.accuracy.predicting import predictor
+from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing
 from cmx_bench.cell import Cell, Model, Runtime, Setting
 from cmx_bench.errors import ExportError, SkipError
 from cmx_bench.measures import Watched, ready
@@ -170,6 +172,18 @@ def test_what_is_timed_in_int8_is_what_is_evaluated(
     assert set(told) == {"throughput", "memory", "load_time", "accuracy"}
     assert len({record["quantised"]["sha256"] for record in told.values()}) == 1
     assert len({record["calibration"]["sha256"] for record in told.values()}) == 1
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_accuracy_may_have_an_image_size_of_its_own(runtime: Runtime, taught: Model) -> None:
+    preprocessing = Preprocessing(Geometry(35, 1.0, "center", "bicubic"), (0.5,) * 3, (0.5,) * 3)
+    pixels = torch.randint(0, 256, (3, 3, 35, 35), dtype=torch.uint8)
+    setting = on(runtime)
+    predict, _, told = predictor(taught, setting, preprocessing, None)
+    _, scores = predict(pixels)
+    as_torch, *_ = predictor(taught, replace(setting, runtime="torch"), preprocessing, None)
+    torch.testing.assert_close(scores, as_torch(pixels)[1])
+    assert told["runtime"]["difference"] < 1e-4
 
 
 def test_openvino_does_not_pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
