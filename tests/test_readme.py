@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from cmx_bench import cli, report
 from cmx_bench.report.tables.table_one import table_one
@@ -84,9 +85,11 @@ def test_its_table_is_that_of_the_example(example: Report) -> None:
     assert f"--:|\n{''.join(lines)}\n" in README
 
 
-def test_its_figure_is_that_of_the_example() -> None:
-    [figure] = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
-    assert ROOT / figure == EXAMPLE / "figures/figure1.svg"
+def test_its_picture_shows_the_words_of_the_example() -> None:
+    [picture] = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
+    words, _, _ = (EXAMPLE / "report.md").read_text().partition("\n## ")
+    with Image.open(ROOT / picture) as screen:
+        assert screen.info["words"] == words, f"python .ci/picture.py {EXAMPLE.relative_to(ROOT)}"
 
 
 def test_the_example_renders_to_the_same_bytes(example: Report) -> None:
