@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from cmx_bench.errors import CmxError, MatchError, SuiteError
 
 if TYPE_CHECKING:
     from cmx_bench.cell import Family
-    from cmx_bench.designs.search import Quantity
+    from cmx_bench.designs.search import Quantity, Target
 
 
 def match(
@@ -52,15 +53,7 @@ def match(
     chosen = [looked_up("--families", "family", word, names) for word in words]
     if not chosen:
         raise CmxError(f"--families: names none (known: {', '.join(names)})")
-    asked: dict[search.Quantity, str | None] = {"params": params, "macs": macs}
-    amounts = {
-        quantity: _amount(quantity, text, classes, image_size)
-        for quantity, text in asked.items()
-        if text is not None
-    }
-    if not amounts:
-        raise CmxError("match: nothing to match; give --params or --macs a number or a model")
-    target = search.Target(amounts, classes, image_size)
+    target = _target({"params": params, "macs": macs}, classes, image_size)
     share = share_of("--within", within)
     matches, refused = [], dict[str, str]()
     for family in chosen:
@@ -68,15 +61,32 @@ def match(
             matches.append(search.find(family, target, share, patch_size))
         except MatchError as error:
             refused[family] = str(error)
-    if matches:
-        if format == "table":
-            draw(partial(render, matches))
-        else:
-            give(render(matches, 0, False))
+    if matches and format == "table":
+        draw(partial(render, matches))
+    elif matches:
+        give(render(matches, 0, False))
     if refused:
         first, *others = refused
         more = f"; nor is there one of {', '.join(others)}" if others else ""
         raise MatchError(f"{refused[first]}{more}")
+
+
+def _target(asked: Mapping[Quantity, str | None], classes: int, image_size: int) -> Target:
+    """What members of families must come near to.
+
+    Raises:
+        CmxError: nothing is asked for, or it is no number and no model.
+    """
+    from cmx_bench.designs import search
+
+    amounts = {
+        quantity: _amount(quantity, text, classes, image_size)
+        for quantity, text in asked.items()
+        if text is not None
+    }
+    if not amounts:
+        raise CmxError("match: nothing to match; give --params or --macs a number or a model")
+    return search.Target(amounts, classes, image_size)
 
 
 def list_(

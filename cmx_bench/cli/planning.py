@@ -63,10 +63,6 @@ def plan(
     slurm_option: SlurmOptions = None,
 ) -> None:
     """List the cells that `run` with these options measures, and estimate the time."""
-    from cmx_bench.execute import remaining
-    from cmx_bench.execute.outlook import Outlook
-    from cmx_bench.plan import INTERPRETER_SECONDS
-
     seconds, apart = times_of(quick, budget, spread, replicate)
     request = Request(
         suite, model or (), device, only or (), allow_import, data or (), weights or (),
@@ -86,6 +82,15 @@ def plan(
     say_rows([*_asked(planned, seconds, budget is not None), *resources])
     say("")
     say_rows((cell.key, _executions(planned, cell)) for cell in planned.cells)
+    _say_estimate(planned, seconds, apart)
+
+
+def _say_estimate(planned: Plan, seconds: float | None, apart: float) -> None:
+    """How long a run takes, with a budget of so many seconds and without one."""
+    from cmx_bench.execute import remaining
+    from cmx_bench.execute.outlook import Outlook
+    from cmx_bench.plan import INTERPRETER_SECONDS
+
     about = "about" if planned.suite_file.suite.precision is None else "at least"
     # Making the plan takes as long as an interpreter of a round, and the report about as long.
     outlook = Outlook(planned)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmx_bench.cli.options import seconds_of
 from cmx_bench.errors import CmxError
 
 if TYPE_CHECKING:
+    from cmx_bench.accuracy import Evaluation
     from cmx_bench.plan import Plan
     from cmx_bench.spec.suite import SuiteFile
     from cmx_bench.worker.job import Place
@@ -80,17 +82,42 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
         call: runs the functions that make it; without one a process of this Python does.
         elsewhere: it runs them on another machine, where images and weights are looked for.
     """
-    from cmx_bench import accuracy, datasets
-    from cmx_bench.cli.telling import note
-    from cmx_bench.errors import DataError
     from cmx_bench.plan import joining, on_several, users
     from cmx_bench.worker import local
     from cmx_bench.worker.targets import Target
 
     suite_file = _suite(request)
+    call = call or local.call
+    evaluation, given = _evaluation(request, suite_file, call, elsewhere)
+    call(Target.CHECK_INSTALLATION)
+    places: tuple[Place, ...] = call(Target.FIND_PLACES, request.device) if request.several else ()
+    devices = _one_of_each_kind(places) or [request.device]
+    tried = users.tried(suite_file, devices[0], call) if request.trusted else users.Tried()
+    only, trusted = tuple(request.only), request.trusted
+    plans = [
+        call(Target.MAKE_PLAN, suite_file, device, only, trusted, evaluation, given, tried,
+             request.replicate)
+        for device in devices
+    ]  # fmt: skip
+    plan: Plan = joining.join(plans, devices)
+    _note_beforehand(plan)
+    return on_several(plan, places) if len(places) > 1 else plan
+
+
+def _evaluation(
+    request: Request, suite_file: SuiteFile, call: Call, elsewhere: bool
+) -> tuple[Evaluation, Mapping[str, Path]]:
+    """On which images models are evaluated, and the files of weights that options give.
+
+    Raises:
+        DataError: an option gives images or weights that are none, or that nothing asks for.
+    """
+    from cmx_bench import accuracy, datasets
+    from cmx_bench.errors import DataError
+    from cmx_bench.worker.targets import Target
+
     asked = suite_file.suite
     dataset = asked.accuracy.dataset if "accuracy" in asked.measures else None
-    call = call or local.call
     parse, find = (
         (partial(call, Target.PARSE_DATA), partial(call, Target.FIND_WEIGHTS))
         if elsewhere and (request.data or request.weights)
@@ -108,38 +135,27 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
         request.processes,
         request.thumbnails,
     )
-    given = find(request.weights, asked.named if len(asked.named) == len(asked.models) else ())
-    call(Target.CHECK_INSTALLATION)
-    places: tuple[Place, ...] = call(Target.FIND_PLACES, request.device) if request.several else ()
-    devices = _one_of_each_kind(places) or [request.device]
-    tried = users.tried(suite_file, devices[0], call) if request.trusted else users.Tried()
-    plans = [
-        call(
-            Target.MAKE_PLAN,
-            suite_file,
-            device,
-            tuple(request.only),
-            request.trusted,
-            evaluation,
-            given,
-            tried,
-            request.replicate,
-        )
-        for device in devices
-    ]
-    plan: Plan = joining.join(plans, devices)
+    names = asked.named if len(asked.named) == len(asked.models) else ()
+    return evaluation, find(request.weights, names)
+
+
+def _note_beforehand(plan: Plan) -> None:
+    """What the user should know before anything is measured."""
+    from cmx_bench.cli.telling import note
+
     if why := plan.machine.get("unused_gpu"):
         note(f"a GPU is there and not used: {why}")
-    for split, about in plan.opened.items():
-        note(f"{asked.accuracy.dataset}, {split}: {about}")
-    for model in plan.models if evaluation.asked.train is not None else ():
-        if model.weights is not None:
-            note(f"{model.name} comes with weights: it is evaluated, and not trained")
+    evaluation = plan.evaluation
+    if evaluation is not None:
+        for split, about in plan.opened.items():
+            note(f"{evaluation.asked.dataset}, {split}: {about}")
+        for model in plan.models if evaluation.asked.train is not None else ():
+            if model.weights is not None:
+                note(f"{model.name} comes with weights: it is evaluated, and not trained")
     for caution in plan.cautions:
         note(caution, beware=True)
     for trouble in plan.troubles:
         note(f"{trouble}; its cells fail, the others are measured")
-    return on_several(plan, places) if len(places) > 1 else plan
 
 
 def _one_of_each_kind(places: Sequence[Place]) -> list[str]:

@@ -53,6 +53,8 @@ from cmx_bench.errors import CmxError
 from cmx_bench.present.drawing.theme import StyleName
 
 if TYPE_CHECKING:
+    from cmx_bench.cli.engines import Engine
+    from cmx_bench.execute.outlook import Outlook
     from cmx_bench.results.nouns import Report
 
 _GRACE = 5.0  # seconds for the report of a run that is ended: schedulers kill ten after they ask
@@ -90,11 +92,10 @@ def run(
     ] = False,
 ) -> None:  # fmt: skip
     """Measure a suite, or models, and render the report."""
-    from cmx_bench.cli import progress
-    from cmx_bench.execute import looking, opening, remaining, runner
+    from cmx_bench.execute import looking, opening
     from cmx_bench.execute.outlook import Outlook
 
-    seconds, apart = times_of(quick, budget, spread, replicate)
+    times = times_of(quick, budget, spread, replicate)
     request = Request(
         suite, model or (), device, only or (), allow_import, data or (), weights or (),
         allow_missing, cache, processes, thumbnails, quick, replicate,
@@ -105,28 +106,43 @@ def run(
         neighbours = look(int(plan.machine["cores"])) if engine.is_here else None
         if gate_claims and not plan.suite_file.suite.claims:
             raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
-        seconds = budget_of(plan, seconds)
         folder = opening.opened(plan, Path("reports"), out, fresh, command_line(), neighbours)
-        outlook = Outlook.of(plan, folder)
-        if found := outlook.records:
-            there = "is" if len(found) == 1 else "are"
-            executions = units.counted(len(found), "execution")
-            note(f"continuing in {folder}: {executions} {there} there already")
         if neighbours is not None:
             note(neighbours, neighbours.disturbs)
-        if warning := remaining.foretold(plan, outlook.found, seconds):
-            note(warning, beware=True)
-        gc.freeze()  # a search of what was read for garbage would disturb what is timed
-        try:
-            watching = progress.watching(outlook, seconds, apart)
-            with engine.engaged(plan) as (execute, evaluate), watching as watch:
-                runner.go_on(outlook, folder, execute, watch, seconds, evaluate, apart)
-            _show(folder, gate_claims)
-        except Ended as end:
-            note(f"{end}; what was measured is in {folder}, the same command goes on from there")
-            end_children()
-            _render_briefly(folder)
-            raise typer.Exit(end.code) from None
+        _measure(Outlook.of(plan, folder), folder, engine, times, gate_claims)
+
+
+def _measure(
+    outlook: Outlook, folder: Path, engine: Engine, times: tuple[float | None, float],
+    gate_claims: bool,
+) -> None:  # fmt: skip
+    """Measures what is left of a run and shows its report, also where a signal ends it.
+
+    Args:
+        times: the seconds of `--budget`, None for the suite's, and of `--spread`.
+    """
+    from cmx_bench.cli import progress
+    from cmx_bench.execute import remaining, runner
+
+    plan, (budget, spread) = outlook.plan, times
+    seconds = budget_of(plan, budget)
+    if records := outlook.records:
+        there = "is" if len(records) == 1 else "are"
+        executions = units.counted(len(records), "execution")
+        note(f"continuing in {folder}: {executions} {there} there already")
+    if warning := remaining.foretold(plan, outlook.found, seconds):
+        note(warning, beware=True)
+    gc.freeze()  # a search of what was read for garbage would disturb what is timed
+    try:
+        watching = progress.watching(outlook, seconds, spread)
+        with engine.engaged(plan) as (execute, evaluate), watching as watch:
+            runner.go_on(outlook, folder, execute, watch, seconds, evaluate, spread)
+        _show(folder, gate_claims)
+    except Ended as end:
+        note(f"{end}; what was measured is in {folder}, the same command goes on from there")
+        end_children()
+        _render_briefly(folder)
+        raise typer.Exit(end.code) from None
 
 
 def _render_briefly(folder: Path) -> None:
@@ -228,12 +244,7 @@ def report(
 
     atexit.register(gc.freeze)  # an exit searches all that is left for garbage: a tenth of the time
     everything = format is None and output is None
-    if out is not None and (len(runs) == 1 or not everything):
-        raise CmxError("--out: is for all files of several runs; -o names a file of one format")
-    if figures and (len(runs) > 1 or not everything):
-        raise CmxError("--figures: goes with all files of one run")
-    if style is not None and not figures:
-        raise CmxError("--style: is that of the copies that --figures makes")
+    _refuse_mixed(len(runs), everything, figures, style, out)
     renderers = reports.RENDERERS if len(runs) == 1 else formats.SIDE_BY_SIDE
     chosen = "" if everything else _format(format, output, renderers)
     measured = [reports.read(run) for run in runs]
@@ -250,6 +261,18 @@ def report(
             give(formats.SIDE_BY_SIDE[chosen](comparison), output)
     for run, its in zip(runs, measured, strict=True):
         _note_disturbed(run, its)
+
+
+def _refuse_mixed(
+    count: int, everything: bool, figures: bool, style: StyleName | None, out: Path | None
+) -> None:
+    """Refuses options of `report` that do not go together."""
+    if out is not None and (count == 1 or not everything):
+        raise CmxError("--out: is for all files of several runs; -o names a file of one format")
+    if figures and (count > 1 or not everything):
+        raise CmxError("--figures: goes with all files of one run")
+    if style is not None and not figures:
+        raise CmxError("--style: is that of the copies that --figures makes")
 
 
 def merge(

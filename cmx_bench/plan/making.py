@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -100,53 +100,25 @@ def make(  # noqa: PLR0913, PLR0917
         raise PlanError("CUDA_LAUNCH_BLOCKING is set: the host waits for every kernel, and that "
                         "would be measured; unset it")  # fmt: skip
     suite = suite_file.suite
-    kind = str(machine["device"]).partition(":")[0]
-    entries: Sequence[CpuSetting | CudaSetting] = getattr(suite.settings, kind)
-    if not entries:
-        raise suite_file.document.error(
-            ("settings", "<key>"), f"no settings for {kind}; add one under {kind}: or use --device"
-        )
-    placed = resolving.models(suite_file, allow_import, given or {}, tried.amounts)
-    sizes = smallest_batches(entries)
-    found = {
-        (model.name, size): tried.costs.get((model.name, size))
-        or _cost(suite_file, index, model, size, batch)
-        for index, model in placed
-        for size, batch in sizes.items()
-    }
-    models = tuple(replace(m, **found[m.name, min(sizes)].traits) for _, m in placed)  # type: ignore[arg-type]
-    settings = tuple(_setting(entry, machine, found) for entry in entries)
-    _refuse_repeats(suite_file, kind, settings)
+    models, settings, costs = _resolve(suite_file, machine, allow_import, given or {}, tried)
     cells = _cells(models, suite.measures, settings, only)
     if replicate is not None:
         cells = _with_replicate(replicate, cells, suite.replicates, evaluation)
-    chosen = {cell.setting_key for cell in cells}
-    asked: dict[Location, impossible.Entry] = {
-        ("settings", kind, index): entry
-        for index, (entry, setting) in enumerate(zip(entries, settings, strict=True))
-        if setting.key in chosen
-    }
-    impossible.refuse_impossible(suite_file, asked, machine)
-    skipped = {
-        cell.key: why
-        for cell in cells
-        if (why := _lack(cell, evaluation, allow_import, suite_file.quick))
-    }
+    keys = {cell.setting_key for cell in cells}
+    chosen = [setting for setting in settings if setting.key in keys]
+    _refuse_impossible(suite_file, settings, chosen, machine)
+    lacks = {cell.key: _lack(cell, evaluation, allow_import, suite_file.quick) for cell in cells}
+    skipped = {key: why for key, why in lacks.items() if why}
     executed = [cell for cell in cells if cell.key not in skipped]
     opened = _opened(evaluation, executed)
+    repeats = 1 if replicate is not None else suite.replicates
     seconds = estimates.estimates(
-        executed, found, machine, 1 if replicate is not None else suite.replicates, evaluation,
-        opened, core_rate,
+        executed, costs, machine, repeats, evaluation, opened, core_rate
     )  # fmt: skip
-    if replicate is not None and evaluation is not None:  # the estimates are of all seeds
-        for cell in executed:
-            if MEASURES[cell.measure].together:
-                seconds[cell.key] /= len(evaluation.seeds_of(cell.model))
     if evaluation is not None:
-        _refuse_processes(evaluation, machine)
-        if evaluation.asked.train is not None:
-            amp = evaluation.asked.train.amp
-            impossible.refuse_old(suite_file, ("accuracy", "train"), amp, machine)
+        if replicate is not None:
+            seconds |= _of_one_seed(seconds, executed, evaluation)
+        _refuse_training(suite_file, evaluation, machine)
     return Plan(
         suite_file,
         machine,
@@ -154,18 +126,52 @@ def make(  # noqa: PLR0913, PLR0917
         settings,
         cells,
         seconds | dict.fromkeys(skipped, 0.0),
-        _unavailable(suite_file, kind),
+        _unavailable(suite_file, _kind(machine)),
         tuple(only),
         evaluation,
         skipped,
         {split: dataset.about for split, dataset in opened.items()},
-        tuple(dict.fromkeys(cost.trouble for cost in found.values() if cost.trouble)),
-        {name: cost.origin for (name, _), cost in found.items() if cost.origin},
+        tuple(dict.fromkeys(cost.trouble for cost in costs.values() if cost.trouble)),
+        {name: cost.origin for (name, _), cost in costs.items() if cost.origin},
         replicate,
-        cautions=impossible.cautions(
-            [setting for setting in settings if setting.key in chosen], machine
-        ),
+        cautions=impossible.cautions(chosen, machine),
     )
+
+
+def _kind(machine: Environment) -> str:
+    return str(machine["device"]).partition(":")[0]
+
+
+def _resolve(
+    suite_file: SuiteFile, machine: Environment, allow_import: bool, given: Mapping[str, Path],
+    tried: Tried,
+) -> tuple[tuple[Model, ...], tuple[Setting, ...], dict[tuple[str, int], Cost]]:  # fmt: skip
+    """The models and settings of a suite on this machine, and the cost of each model at each image
+    size, by its name and the size."""
+    kind = _kind(machine)
+    entries = _entries(suite_file, kind)
+    batches = smallest_batches(entries)
+    placed = resolving.models(suite_file, allow_import, given, tried.amounts)
+    costs = {
+        (model.name, size): tried.costs.get((model.name, size))
+        or _cost(suite_file, index, model, size, batch)
+        for index, model in placed
+        for size, batch in batches.items()
+    }
+    least = min(batches)
+    models = tuple(replace(m, **costs[m.name, least].traits) for _, m in placed)  # type: ignore[arg-type]
+    settings = tuple(_setting(entry, machine, costs) for entry in entries)
+    _refuse_repeats(suite_file, kind, settings)
+    return models, settings, costs
+
+
+def _entries(suite_file: SuiteFile, kind: str) -> Sequence[CpuSetting | CudaSetting]:
+    entries: Sequence[CpuSetting | CudaSetting] = getattr(suite_file.suite.settings, kind)
+    if not entries:
+        raise suite_file.document.error(
+            ("settings", "<key>"), f"no settings for {kind}; add one under {kind}: or use --device"
+        )
+    return entries
 
 
 def _cost(suite_file: SuiteFile, index: int, model: Model, image_size: int, batch: int) -> Cost:
@@ -194,6 +200,36 @@ def _refuse_repeats(suite_file: SuiteFile, kind: str, settings: Sequence[Setting
             raise suite_file.document.error(
                 ("settings", kind, index), f"comes to the same as another setting ({key}); keep one"
             )
+
+
+def _of_one_seed(
+    seconds: Mapping[str, float], cells: Iterable[Cell], evaluation: Evaluation
+) -> dict[str, float]:
+    """The estimates of the cells that are evaluated, which are of all seeds, for one of them."""
+    return {
+        cell.key: seconds[cell.key] / len(evaluation.seeds_of(cell.model))
+        for cell in cells
+        if MEASURES[cell.measure].together
+    }
+
+
+def _refuse_training(suite_file: SuiteFile, evaluation: Evaluation, machine: Environment) -> None:
+    _refuse_processes(evaluation, machine)
+    if evaluation.asked.train is not None:
+        precision = evaluation.asked.train.amp
+        impossible.refuse_old(suite_file, ("accuracy", "train"), precision, machine)
+
+
+def _refuse_impossible(
+    suite_file: SuiteFile, settings: Sequence[Setting], chosen: Sequence[Setting],
+    machine: Environment,
+) -> None:  # fmt: skip
+    kind = _kind(machine)
+    entries = enumerate(zip(_entries(suite_file, kind), settings, strict=True))
+    asked: dict[Location, impossible.Entry] = {
+        ("settings", kind, index): entry for index, (entry, setting) in entries if setting in chosen
+    }
+    impossible.refuse_impossible(suite_file, asked, machine)
 
 
 def _refuse_processes(evaluation: Evaluation, machine: Environment) -> None:

@@ -29,8 +29,18 @@ def tables(report: Report) -> list[Table]:
 
 def table_one(report: Report, setting: Setting) -> Table:
     """The paper's Table 1 with this device's figures next to the published ones."""
+    cells = _columns(report, setting)
+    absent = ["epochs_here"] * (not report.run.trains) + ["top1"] * (not report.has_top1)
+    columns = [column for column in cells if column.key not in absent]
+    rows = list(zip(*(cells[column] for column in columns), strict=True))
+    title, remarks = f"Table 1 · {setting.title} ({setting.key})", _remarks(report, setting, rows)
+    table = entries.table(f"table1-{setting.key}", title, columns, rows, remarks)
+    return _lettered(report, setting, table)
+
+
+def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]:
+    """Each column of the table with its cells, a cell a model."""
     models = report.run.models
-    results = [report.results.get((model.name, setting.key, "top1")) for model in models]
     timm = [report.published[model.name].timm.get("top1") for model in models]
     tags = [model.recipe or model.weights for model in models]
     dataset = plain(str(report.run.accuracy.get("dataset", "")))
@@ -45,7 +55,7 @@ def table_one(report: Report, setting: Setting) -> Table:
 
     params, throughput = "# Params (×10⁶)", "Throughput (images/s)"
     here, published = f"{dataset} top-1 (%)", _published_top1(report)
-    cells: dict[Column, Iterable[object]] = dict([
+    return dict([
         (Column("network", "Network", title="Below the label: its name and weights"), models),
         (Column("patch", "Patch", "right", "Side of the patches of the built model, in pixels"),
          [model.patch_size for model in models]),
@@ -70,14 +80,15 @@ def table_one(report: Report, setting: Setting) -> Table:
                 "Published by timm for the named weights at 224 × 224", published),
          map(entries.printed, timm, tags)),
     ])  # fmt: skip
-    absent = ["epochs_here"] * (not report.run.trains) + ["top1"] * (not report.has_top1)
-    columns = [column for column in cells if column.key not in absent]
-    rows = list(zip(*(cells[column] for column in columns), strict=True))
-    title, remarks = f"Table 1 · {setting.title} ({setting.key})", _remarks(report, setting, rows)
-    table = entries.table(f"table1-{setting.key}", title, columns, rows, remarks)
-    prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
-    table = caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
+
+
+def _lettered(report: Report, setting: Setting, table: Table) -> Table:
+    """The table with letters at the values that are of other conditions than those beside them."""
+    models = report.run.models
+    results = [report.results.get((model.name, setting.key, "top1")) for model in models]
+    peaks = [report.results.get((model.name, setting.key, "peak_memory")) for model in models]
     papers = [report.published[model.name].paper.get("top1") for model in models]
+    timm = [report.published[model.name].timm.get("top1") for model in models]
 
     def unlike(accuracies: Sequence[Result | Published | None]) -> list[str]:
         return [
@@ -85,7 +96,8 @@ def table_one(report: Report, setting: Setting) -> Table:
             for model, accuracy in zip(models, accuracies, strict=True)
         ]
 
-    peaks = [report.results.get((model.name, setting.key, "peak_memory")) for model in models]
+    prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
+    table = caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
     shown = {
         "memory": [*map(caveats.whole_peak, peaks)],
         "top1": unlike(results),
