@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cmx_bench.present.latex import escaped
 from cmx_bench.report.headline import code, device
-from cmx_bench.results import records
+from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
 
@@ -16,7 +16,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 def bibtex(report: Report) -> str:
     """An entry whose hash `verify` recomputes; dated by the end of the run, or else its begin."""
-    run, digest = report.run, records.content_hash(report.run, report.records)
+    run, digest = report.run, identity.content_hash(report.run, report.records)
     date = datetime.fromisoformat(run.finished or run.created)
     note = (
         f"Suite {run.suite} ({run.suite_hash}), measured {date:%Y-%m-%d} on {device(report)}; "

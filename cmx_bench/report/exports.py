@@ -20,7 +20,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Table
 from cmx_bench.report.tables.judgements import Judged, judged
 from cmx_bench.report.tables.side_by_side import Comparison
-from cmx_bench.results import frame, records, summary, swept_arguments
+from cmx_bench.results import frame, identity, summary, swept_arguments
 from cmx_bench.results.nouns import Key, Report
 from cmx_bench.units import plain
 
@@ -125,7 +125,7 @@ def json_of(report: Report) -> str:
     processes = _processes(report.samples)
     content = {
         "schema": SCHEMA,
-        "content_hash": records.content_hash(report.run, report.records),
+        "content_hash": identity.content_hash(report.run, report.records),
         "run": asdict(report.run),
         "progress": asdict(report.progress),
         "blocks": asdict(report.blocks),

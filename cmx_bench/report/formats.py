@@ -17,7 +17,7 @@ from cmx_bench.report.findings import findings
 from cmx_bench.report.findings.contrasts import contrasts
 from cmx_bench.report.tables import tables
 from cmx_bench.report.tables.side_by_side import Comparison
-from cmx_bench.results import embedded, records
+from cmx_bench.results import embedded, identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
 
@@ -208,6 +208,6 @@ def folder(comparison: Comparison) -> Path:
 def content_hash(subject: Subject) -> str:
     """SHA-256 of what was measured: of several runs, that of their hashes in their order."""
     if isinstance(subject, Report):
-        return records.content_hash(subject.run, subject.records)
+        return identity.content_hash(subject.run, subject.records)
     hashes = "".join(content_hash(side.report) for side in subject.sides)
     return hashlib.sha256(hashes.encode()).hexdigest()

@@ -9,7 +9,7 @@ from cmx_bench import units
 from cmx_bench.metrics import first_of
 from cmx_bench.present.content import DISTURBED, Fact, first_few
 from cmx_bench.report.tables import judgements
-from cmx_bench.results import records
+from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Run
 from cmx_bench.results.summary import Result
@@ -52,7 +52,7 @@ def origins(report: Report) -> list[Fact]:
         Fact("Code", plain(code(report))),
         Fact("Suite", plain(f"{run.suite} ({shlex.join(run.words)}, hash {run.suite_hash})")),
         Fact("Command", plain(run.command)),
-        Fact("Content", f"SHA-256 {records.content_hash(run, report.records)}"),
+        Fact("Content", f"SHA-256 {identity.content_hash(run, report.records)}"),
     ]
 
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
-import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TypeAlias
 
@@ -45,8 +42,6 @@ from cmx_bench.spec import command, disk
 from cmx_bench.spec.claims import Claim
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
     from cmx_bench.models.importing import Origin
 
 SCHEMA = 3
@@ -316,39 +311,6 @@ def unfinished(folder: Path) -> bool:
         return _is_half(_unended(file))
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps a run's records to one process; the lock goes with the process, however it ends.
-
-    Raises:
-        RecordsError: another process measures into the folder, or it cannot be written.
-    """
-    from filelock import FileLock  # brings asyncio along, and who reads locks nothing
-
-    path = folder / ".lock"  # not the records: who opens a lock empties its file
-    with disk.writing(path):
-        disk.appending(path).close()  # it is no link to a file that would be emptied
-    try:
-        lock = FileLock(path).acquire(blocking=False)
-    except TimeoutError as error:
-        raise RecordsError(
-            f"{folder}: another process measures into it; wait for it or give another --out"
-        ) from error
-    except OSError as error:
-        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
-    with lock:
-        yield
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a process is measuring into a run's folder, or none can."""
-    try:
-        with locked(folder):
-            return False
-    except RecordsError:
-        return True
-
-
 def write_run(folder: Path, run: Run) -> None:
     """Makes a run's folder, and writes run.json at once or not at all.
 
@@ -367,31 +329,6 @@ def rewrite_run(folder: Path, run: Run) -> None:
         RecordsError: it is gone, or cannot be written.
     """
     disk.write(folder / "run.json", disk.json_of(dataclasses.asdict(run), indent=1))
-
-
-def write_rendered(
-    folder: Path, folders: Iterable[str], rendered: Mapping[str, str | bytes]
-) -> None:
-    """Writes files into a folder, in their order, each at once or not at all.
-
-    Args:
-        folders: to be made inside first.
-
-    Raises:
-        RecordsError: the folder cannot be made or written.
-    """
-    for name in ("", *folders):
-        path = disk.within(folder, name)
-        with disk.writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-    for name, content in rendered.items():
-        disk.write(disk.within(folder, name), content)
-
-
-def name_of_new(device_name: str, now: datetime) -> str:
-    """The name of a new folder: `TIME-DEVICE`."""
-    device = re.sub(r"[^a-z0-9]+", "-", device_name.lower()).strip("-")
-    return f"{now:%Y%m%dT%H%M%SZ}-{device[:40]}"
 
 
 def read_run(folder: Path) -> Run:
@@ -455,35 +392,3 @@ def records_of(values: Iterable[Mapping[str, Any]], where: str, run: Run) -> lis
     return _in_order(
         map(json.dumps, values), lambda number: f"{where}: line {number} of its records", run
     )
-
-
-def content_hash(run: Run, kept: Iterable[Record]) -> str:
-    """SHA-256 of what a run was asked to do and of all that it measured, in hexadecimal digits.
-
-    What holds its default counts as absent: fields of a later schema change no earlier hash.
-    """
-    content = [_canonical(run), *map(_told, kept)]
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _canonical(value: object) -> object:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: _canonical(mine) for name, mine in _told(value).items()}
-    if isinstance(value, Mapping):
-        return {key: _canonical(element) for key, element in value.items()}
-    return [_canonical(element) for element in value] if isinstance(value, list | tuple) else value
-
-
-def _told(noun: DataclassInstance) -> dict[str, object]:
-    """The fields that do not hold their defaults. Those of a record are JSON as they are."""
-    return {
-        field.name: mine
-        for field in dataclasses.fields(noun)
-        if field.name != "schema" and (mine := getattr(noun, field.name)) != _default(field)
-    }
-
-
-def _default(field: dataclasses.Field[Any]) -> object:
-    factory = field.default_factory
-    return field.default if factory is dataclasses.MISSING else factory()

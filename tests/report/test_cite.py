@@ -10,13 +10,13 @@ import pytest
 
 from cmx_bench import report
 from cmx_bench.report.cite import bibtex
-from cmx_bench.results import records
+from cmx_bench.results import identity
 
 
 def test_a_citation_has_hash_device_and_date(folder: Path) -> None:
     found = report.read(folder)
     text = bibtex(found)
-    digest = records.content_hash(found.run, found.records)
+    digest = identity.content_hash(found.run, found.records)
     assert text.startswith(f"@misc{{cmx-bench-paper-{digest[:12]},\n")
     assert digest in text and "Synthetic GPU 1" in text and "2026-01-01" in text
     assert "  year = 2026,\n  month = jan,\n" in text

@@ -18,7 +18,7 @@ from cmx_bench.present.content import Column, Entry, Fact, Table
 from cmx_bench.report import entries
 from cmx_bench.report.headline import code, quick
 from cmx_bench.report.tables import best, caveats, explained, provenance
-from cmx_bench.results import records
+from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Environment
 from cmx_bench.units import plain
@@ -208,7 +208,7 @@ def _run(side: Side) -> tuple[object, ...]:
         run.suite_hash,
         Entry(f"{report.progress.ok} of {len(run.cells)}", sort=report.progress.ok),
         run.accuracy["dataset"] if run.accuracy else None,
-        records.content_hash(run, report.records),
+        identity.content_hash(run, report.records),
     )
 
 

@@ -21,7 +21,7 @@ from cmx_bench import report
 from cmx_bench.errors import RecordsError
 from cmx_bench.report import verify
 from cmx_bench.report.verify import Difference
-from cmx_bench.results import embedded, records
+from cmx_bench.results import embedded, identity, records
 
 from ...results.test_embedded import block, packed, with_packed
 from ..synthetic import PAPER, make_records, make_run, write_folder
@@ -38,7 +38,7 @@ def test_what_was_rendered_is_verified(folder: Path) -> None:
     for path in (folder, folder / "report.html"):
         found = verify.verify(path)
         assert (found.differences, found.notes) == ((), ())
-        assert found.content_hash == records.content_hash(
+        assert found.content_hash == identity.content_hash(
             records.read_run(folder), records.read(folder)
         )
         assert list(verify.lines(found))[-1].endswith(f"SHA-256 {found.content_hash}")

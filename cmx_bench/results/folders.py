@@ -1,0 +1,70 @@
+"""The folder of a run: its name, its lock, and what is rendered into it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from cmx_bench.errors import RecordsError
+from cmx_bench.spec import disk
+
+
+def name_of_new(device_name: str, now: datetime) -> str:
+    """The name of a new folder: `TIME-DEVICE`."""
+    device = re.sub(r"[^a-z0-9]+", "-", device_name.lower()).strip("-")
+    return f"{now:%Y%m%dT%H%M%SZ}-{device[:40]}"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps a run's records to one process; the lock goes with the process, however it ends.
+
+    Raises:
+        RecordsError: another process measures into the folder, or it cannot be written.
+    """
+    from filelock import FileLock  # brings asyncio along, and who reads locks nothing
+
+    path = folder / ".lock"  # not the records: who opens a lock empties its file
+    with disk.writing(path):
+        disk.appending(path).close()  # it is no link to a file that would be emptied
+    try:
+        lock = FileLock(path).acquire(blocking=False)
+    except TimeoutError as error:
+        raise RecordsError(
+            f"{folder}: another process measures into it; wait for it or give another --out"
+        ) from error
+    except OSError as error:
+        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
+    with lock:
+        yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process is measuring into a run's folder, or none can."""
+    try:
+        with locked(folder):
+            return False
+    except RecordsError:
+        return True
+
+
+def write_rendered(
+    folder: Path, folders: Iterable[str], rendered: Mapping[str, str | bytes]
+) -> None:
+    """Writes files into a folder, in their order, each at once or not at all.
+
+    Args:
+        folders: to be made inside first.
+
+    Raises:
+        RecordsError: the folder cannot be made or written.
+    """
+    for name in ("", *folders):
+        path = disk.within(folder, name)
+        with disk.writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+    for name, content in rendered.items():
+        disk.write(disk.within(folder, name), content)
