@@ -19,7 +19,6 @@ from cmx_bench.errors import CmxError
 from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.rounds import JobCall
 from cmx_bench.training.orphans import end_with
-from cmx_bench.worker import local
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
 
 
@@ -108,11 +107,8 @@ class _Round:
         self.close()
 
     def open(self, order: Open) -> None:
-        if order.repeated:
-            begun = rounds.interpreter(order.log, order.variables)
-            self.call = self.closing.enter_context(begun)
-        else:
-            local.call("os:getpid")  # waits until what forks processes has loaded torch
+        call = rounds.ready(order.repeated, order.log, order.variables)
+        self.call = self.closing.enter_context(call)
 
     def close(self) -> None:
         self.call = rounds.call_once

@@ -117,11 +117,9 @@ class Agent:
     def open(self, repeated: bool) -> CmxError | None:
         """Loads torch into what forks the processes of a round; why that failed, if it did."""
         try:
-            if repeated:
-                shared = compiled.variables(scratch.folder() / "compiled")
-                self._call = self._closing.enter_context(rounds.interpreter(self._log, shared))
-            else:
-                local.call("os:getpid")
+            shared = compiled.variables(scratch.folder() / "compiled")
+            call = rounds.ready(repeated, self._log, shared)
+            self._call = self._closing.enter_context(call)
         except CmxError as error:
             return error
         return None

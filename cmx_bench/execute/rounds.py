@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,8 +38,7 @@ def execute(rounds: Iterable[Round], timeout: float) -> Iterator[tuple[Job, Outc
     with compiled.folder(scratch.folder()) as shared:
         variables = compiled.variables(shared)
         for this in rounds:
-            log = this.jobs[0].log
-            with interpreter(log, variables) if this.repeated else nullcontext(call_once) as call:
+            with ready(this.repeated, this.jobs[0].log, variables) as call:
                 yield from ((job, execute_job(call, job, timeout)) for job in this.jobs
                             if this.begin(job))  # fmt: skip
 
@@ -59,6 +58,17 @@ def call_once(job: Job, timeout: float) -> Outcome:
     """In a process of the interpreter that made the plan."""
     outcome: Outcome = local.call(Target.SAMPLE, job, timeout=timeout)
     return outcome
+
+
+def ready(
+    repeated: bool, log: Path, variables: Mapping[str, str]
+) -> AbstractContextManager[JobCall]:
+    """How to execute the jobs of a round, once torch is loaded where their processes are forked: in
+    an interpreter of the round's own where it is `repeated`."""
+    if repeated:
+        return interpreter(log, variables)
+    local.call("os:getpid")
+    return nullcontext(call_once)
 
 
 @contextmanager
