@@ -108,20 +108,69 @@ class FastConvMixer(nn.Module):
 
 
 class _Spatial(nn.Module):
-    """`x + scale * activation(convolution(x))`, with a scale for each channel."""
+    """`x + scale * activation(convolution(x))`, with a scale for each channel.
+
+    Activations in channels-last layout on a GPU like Hopper's take one pass through `fused`.
+    """
 
     scale: Tensor
+    taps: Tensor
 
     def __init__(self, convolution: nn.Conv2d, activation: nn.Module, scale: Tensor) -> None:
         super().__init__()
         self.convolution = convolution
         self.activation = activation
         self.register_buffer("scale", scale.to(convolution.weight.dtype).view(1, -1, 1, 1))
+        self._fused = _fits_fused(convolution, activation)
+        if self._fused:
+            taps = convolution.weight[:, 0].permute(1, 2, 0).contiguous()
+            self.register_buffer("taps", taps)
+            self._refuse_other_values()
 
     def forward(self, x: Tensor) -> Tensor:
+        channels_last = x.is_contiguous(memory_format=torch.channels_last)
+        # Other runtimes have no such operator.
+        if self._fused and channels_last and not torch.compiler.is_exporting():
+            return self._in_one_pass(x)
+        return self._in_steps(x)
+
+    def _in_one_pass(self, x: Tensor) -> Tensor:
+        from cmx_bench.models import fused  # brings Triton along
+
+        gelu, bias = isinstance(self.activation, nn.GELU), self.convolution.bias
+        values: Tensor = fused.spatial(x, self.taps, bias, self.scale.flatten(), gelu)
+        return values
+
+    def _in_steps(self, x: Tensor) -> Tensor:
         values = self.activation(self.convolution(x))
         # Under autocast the scale alone is fp32, and would widen all that follows.
         return torch.addcmul(x, values, self.scale.to(values.dtype))
+
+    def _refuse_other_values(self) -> None:
+        """Holds the kernel against torch on an image, for another Triton compiles it otherwise."""
+        weight = self.convolution.weight
+        generator = torch.Generator(weight.device).manual_seed(0)
+        shape = 1, len(weight), 2 * weight.shape[2], 2 * weight.shape[3] + 1
+        image = torch.randn(shape, generator=generator, device=weight.device).to(weight.dtype)
+        image = image.contiguous(memory_format=torch.channels_last)
+        expected = self._in_steps(image).float()
+        difference = (self._in_one_pass(image).float() - expected).abs().max()
+        allowed = 4 * torch.finfo(weight.dtype).eps * expected.abs().max()
+        if not difference <= allowed:
+            raise ModelError(f"the fused kernel differs from torch by {float(difference):.2g}, and "
+                             f"{float(allowed):.2g} is allowed")  # fmt: skip
+
+
+def _fits_fused(convolution: nn.Conv2d, activation: nn.Module) -> bool:
+    """Whether the kernel of `fused` is for this layer and its device."""
+    weight = convolution.weight
+    return (
+        weight.dtype in (torch.float16, torch.bfloat16)
+        and weight.device.type == "cuda"
+        and torch.cuda.get_device_capability(weight.device) >= (9, 0)
+        and convolution.bias is not None
+        and (isinstance(activation, nn.ReLU) or getattr(activation, "approximate", "") == "none")
+    )
 
 
 def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
