@@ -10,7 +10,7 @@ from typing import Any
 
 from cmx_bench.errors import RecordsError
 from cmx_bench.plan import Plan
-from cmx_bench.results import environment, folders, origins, records
+from cmx_bench.results import environment, origins, records, runfolder
 from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.records import Run
 from cmx_bench.spec.claims import Claim
@@ -50,9 +50,9 @@ def opened(
     suite = reports / plan.suite_file.suite.name
     if not fresh:
         for folder in sorted(suite.glob("*/"), reverse=True):
-            if _unfinished(plan, folder) and not folders.is_locked(folder):
+            if _unfinished(plan, folder) and not runfolder.is_locked(folder):
                 return folder
-    return _new_run(plan, _unused(suite / folders.name_of_new(plan.device_name, now)), command, now,
+    return _new_run(plan, _unused(suite / runfolder.name_of_new(plan.device_name, now)), command, now,
                     neighbours)  # fmt: skip
 
 

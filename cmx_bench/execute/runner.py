@@ -23,7 +23,7 @@ from cmx_bench.execute.outlook import Outlook
 from cmx_bench.measures import MEASURES
 from cmx_bench.models.importing import Origin
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, at_once
-from cmx_bench.results import agreement, environment, folders, origins, predictions, records
+from cmx_bench.results import agreement, environment, origins, predictions, records, runfolder
 from cmx_bench.results.records import Record
 from cmx_bench.spec import disk
 from cmx_bench.worker import local
@@ -72,7 +72,7 @@ def go_on(
     spread: float = 0.0,
 ) -> list[Record]:
     """As `run`, for the plan of an outlook, which takes in each record before `watch` is told."""
-    with folders.locked(folder):
+    with runfolder.locked(folder):
         outlook.catch_up(folder)
         return _go_on(outlook, folder, executor, watch, budget, evaluator, spread)
 

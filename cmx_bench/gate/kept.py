@@ -15,7 +15,7 @@ from cmx_bench.gate.pairs import Pair
 from cmx_bench.gate.verdict import Contrast
 from cmx_bench.plan import Plan
 from cmx_bench.results import environment
-from cmx_bench.results.folders import name_of_new
+from cmx_bench.results.runfolder import name_of_new
 from cmx_bench.spec import disk
 
 SCHEMA = 1

@@ -14,7 +14,7 @@ from cmx_bench.present.drawing.theme import StyleName
 from cmx_bench.report import exports
 from cmx_bench.report.formats import RENDERERS as RENDERERS
 from cmx_bench.report.formats import Subject, files, html, stem
-from cmx_bench.results import collector, folders
+from cmx_bench.results import collector, runfolder
 from cmx_bench.results import records as records
 from cmx_bench.results.loading import read as read
 from cmx_bench.results.nouns import Report
@@ -53,7 +53,7 @@ def save(subject: Subject, folder: Path, copies: StyleName | None = None) -> Pat
     with collector.paused():
         rendered = files(subject, drawing.copies_in(copies))
     rooms = {name.partition("/")[0] for name in rendered if "/" in name}
-    folders.write_rendered(folder, sorted(rooms), rendered)
+    runfolder.write_rendered(folder, sorted(rooms), rendered)
     return folder / f"{stem(subject)}.html"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmx_bench import units
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import environment, folders, gaps, origins, records
+from cmx_bench.results import environment, gaps, origins, records, runfolder
 from cmx_bench.results.records import Record, Run
 from cmx_bench.spec import disk
 
@@ -46,7 +46,7 @@ def merge(parts: Sequence[Path], out: Path, command: str) -> Run:
     _refuse_taken(out, lines)
     # Until all is there it is an unfinished run, which nobody takes for the whole.
     records.write_run(out, dataclasses.replace(whole, finished=""))
-    with folders.locked(out):
+    with runfolder.locked(out):
         for name, source in copies.items():
             with disk.writing(out / name):
                 (out / name).parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.execute import runner
 from cmx_bench.plan import Plan, making, on_several
 from cmx_bench.plan.joining import join
-from cmx_bench.results import folders, records
+from cmx_bench.results import records, runfolder
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome, Place
@@ -192,7 +192,7 @@ def test_a_folder_that_is_measured_into_is_not_continued(tiny_plan: Plan, tmp_pa
     folder = opened(tiny_plan, tmp_path)
     folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
     folder = folder.with_name("20200101T000000Z-a-cpu")
-    with folders.locked(folder):
+    with runfolder.locked(folder):
         assert opened(tiny_plan, tmp_path) != folder
 
 

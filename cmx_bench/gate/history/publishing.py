@@ -15,7 +15,7 @@ from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.present import drawing, markdown
 from cmx_bench.present.content import Fact, Site, Table, first_few
 from cmx_bench.present.drawing import Drawing
-from cmx_bench.results.folders import write_rendered
+from cmx_bench.results.runfolder import write_rendered
 from cmx_bench.spec import disk
 from cmx_bench.units import counted, plain
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from cmx_bench.gate.outputs import benchmark, junit, readable
 from cmx_bench.gate.verdict import Verdict
 from cmx_bench.present.content import Table
-from cmx_bench.results.folders import write_rendered
+from cmx_bench.results.runfolder import write_rendered
 
 if TYPE_CHECKING:
     from cmx_bench.present.drawing import Drawing

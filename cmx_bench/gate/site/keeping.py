@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.site import Listed
-from cmx_bench.results.folders import write_rendered
+from cmx_bench.results.runfolder import write_rendered
 from cmx_bench.results.validation import STRICT, DamageError, decoded
 from cmx_bench.spec import disk
 

@@ -17,7 +17,7 @@ from cmx_bench.gate.history.changes import HAS_RUPTURES
 from cmx_bench.gate.site import Listed, Render, abreast, frontpage, keeping, listed
 from cmx_bench.present.content import Site
 from cmx_bench.results import embedded, environment, loading, predictions, whereabouts
-from cmx_bench.results.folders import write_rendered
+from cmx_bench.results.runfolder import write_rendered
 from cmx_bench.spec import disk
 
 INDEX = "index.html"

@@ -8,28 +8,28 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import folders
+from cmx_bench.results import runfolder
 
 
 def test_a_name_holds_nothing_that_a_shell_reads() -> None:
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert folders.name_of_new("AMD EPYC(TM) $x", now) == "20260102T030405Z-amd-epyc-tm-x"
-    name = folders.name_of_new("é" * 50 + "gpu" * 50, now)
+    assert runfolder.name_of_new("AMD EPYC(TM) $x", now) == "20260102T030405Z-amd-epyc-tm-x"
+    name = runfolder.name_of_new("é" * 50 + "gpu" * 50, now)
     assert name == f"20260102T030405Z-{('gpu' * 50)[:40]}"
 
 
 def test_a_lock_keeps_others_away_while_it_is_held(tmp_path: Path) -> None:
-    with folders.locked(tmp_path):
-        assert folders.is_locked(tmp_path)
+    with runfolder.locked(tmp_path):
+        assert runfolder.is_locked(tmp_path)
         with pytest.raises(RecordsError, match="another process measures into it"):
-            folders.locked(tmp_path).__enter__()
-    assert not folders.is_locked(tmp_path)
+            runfolder.locked(tmp_path).__enter__()
+    assert not runfolder.is_locked(tmp_path)
 
 
 def test_files_of_a_rendering_have_folders_made_for_them(tmp_path: Path) -> None:
     """Where they are written into a folder that is not there yet, too."""
     home = tmp_path / "new" / "run"
-    folders.write_rendered(home, ["tables"], {"report.md": "# S\n", "tables/a.csv": b"a\n"})
-    folders.write_rendered(home, ["tables"], {"report.md": "# T\n"})
+    runfolder.write_rendered(home, ["tables"], {"report.md": "# S\n", "tables/a.csv": b"a\n"})
+    runfolder.write_rendered(home, ["tables"], {"report.md": "# T\n"})
     assert (home / "report.md").read_text() == "# T\n"
     assert (home / "tables" / "a.csv").read_bytes() == b"a\n"
