@@ -52,8 +52,8 @@ def opened(
         for folder in sorted(suite.glob("*/"), reverse=True):
             if _unfinished(plan, folder) and not runfolder.is_locked(folder):
                 return folder
-    return _new_run(plan, _unused(suite / runfolder.name_of_new(plan.device_name, now)), command, now,
-                    neighbours)  # fmt: skip
+    folder = _unused(suite / runfolder.name_of_new(plan.device_name, now))
+    return _new_run(plan, folder, command, now, neighbours)
 
 
 def _unused(folder: Path) -> Path:
