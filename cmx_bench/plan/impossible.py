@@ -35,7 +35,8 @@ def refuse_impossible(
     kind = str(machine["device"]).partition(":")[0]
     quantising = {entry.runtime for entry in entries.values() if entry.precision == "int8"}
     lacking = {(*location, "runtime"): entry.runtime for location, entry in entries.items()
-               if runtimes.lack([entry.runtime], kind, machine, quantising)}  # fmt: skip
+               if runtimes.lack([entry.runtime], kind, machine,
+                                quantising if entry.precision == "int8" else ())}  # fmt: skip
     if lacking:  # all of them at once
         lack = runtimes.lack(dict.fromkeys(lacking.values()), kind, machine, quantising)
         raise suite_file.document.error(next(iter(lacking)), lack)

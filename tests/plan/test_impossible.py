@@ -71,6 +71,14 @@ def test_int8_is_never_timed_alone(write_suite: Write) -> None:
         suite.load(str(path))
 
 
+def test_what_quantises_is_missed_by_int8_alone(write_suite: Write, cpu: dict[str, Any]) -> None:
+    both = "{name: o, runtime: openvino, batch_size: 2}, {name: cpu, runtime: openvino, precision: "
+    text = JUDGED.replace("{name: cpu, ", both + "int8, ").replace(INT8, "batch_size: 2")
+    suite_file = suite.load(str(write_suite(text)))
+    with pytest.raises(SuiteError, match=r":8:75: .*openvino needs nncf, which is not installed"):
+        making.make(suite_file, cpu | {"openvino": "2026.1.0"})
+
+
 def test_int8_of_what_is_not_evaluated_is_skipped(write_suite: Write, cpu: dict[str, Any]) -> None:
     suite_file = suite.load(str(write_suite(JUDGED)))
     task = Evaluation(suite_file.suite.accuracy, Path())

@@ -129,19 +129,25 @@ def lack(
     Args:
         quantising: those that are to run int8.
     """
-    needs = {
-        name: [*RUNTIMES[name].needs[kind],
-               *(RUNTIMES[name].int8[kind] if name in quantising else ())]
-        for name in names
-    }  # fmt: skip
-    lacking = {name: need for name in needs if (need := _lacking(needs[name], installed))}
-    if not lacking:
+    needs: dict[str, str] = {}
+    extras: dict[str, None] = {}
+    keys: list[str] = []  # what those of settings have in common
+    for name in names:
+        info, key = RUNTIMES[name], str(name)
+        need = _lacking(info.needs[kind], installed)
+        if not need and name in quantising:
+            need, key = _lacking(info.int8[kind], installed), f"int8-*-{name}"
+        if need:
+            needs[name] = need
+            extras[info.extras[kind]] = None
+            keys.append(key)
+    if not needs:
         return ""
-    told = "; ".join(f"{name} needs {need}" for name, need in lacking.items())
-    extras = ",".join(dict.fromkeys(RUNTIMES[name].extras[kind] for name in lacking))
-    without = " ".join(f"--only '!*-{name}*'" for name in lacking)
+    told = "; ".join(f"{name} needs {need}" for name, need in needs.items())
+    without = " ".join(f"--only '!*-{key}*'" for key in keys)
     return (
-        f"{told}: pip install --upgrade 'cmx-bench[{extras}]', or measure the others with {without}"
+        f"{told}: pip install --upgrade 'cmx-bench[{','.join(extras)}]', "
+        f"or measure the others with {without}"
     )
 
 

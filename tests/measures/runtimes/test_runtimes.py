@@ -77,6 +77,8 @@ def test_what_quantises_is_needed_for_int8_alone() -> None:
     assert runtimes.lack(["openvino"], "cpu", installed, ["openvino"]).startswith(lack)
     old = runtimes.lack(["openvino"], "cpu", {**installed, "nncf": "2.5.0"}, ["openvino"])
     assert old.startswith("openvino needs nncf>=2.17, and 2.5.0 is installed: ")
+    assert old.endswith("measure the others with --only '!*-int8-*-openvino*'")
+    assert runtimes.lack(["openvino"], "cpu", {}, ["openvino"]).endswith("--only '!*-openvino*'")
 
 
 def test_the_version_of_torch_is_that_of_what_comes_with_it() -> None:
