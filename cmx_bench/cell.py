@@ -1,4 +1,5 @@
-"""The nouns of a plan: a model, a setting, and the cell that measures one in the other."""
+"""The nouns of a plan: a model, a setting, and a cell, which is one measure of a model in a
+setting."""
 
 from __future__ import annotations
 
@@ -37,8 +38,8 @@ def written(value: Scalar | Sequence[Scalar]) -> str:
 
 
 def slug(name: str) -> str:
-    """A name of hardware as keys of settings have it: `NVIDIA A100-SXM4-80GB` as
-    `nvidia_a100_sxm4_80gb`."""
+    """A name of hardware as it appears in keys: `nvidia_a100_sxm4_80gb` for `NVIDIA
+    A100-SXM4-80GB`."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
@@ -101,8 +102,8 @@ class Setting:
 
     @property
     def title(self) -> str:
-        """What headings call it: its name in the suite and, where there are several kinds of
-        device, on which it is."""
+        """The name in headings: the suite's name of the setting and, with several kinds of device,
+        the kind."""
         return f"{self.name} on {self.hardware}" if self.hardware else self.name
 
     @property
@@ -112,7 +113,8 @@ class Setting:
 
     @cached_property
     def key(self) -> str:
-        """`cuda-fp16-nchw-eager-b64-r224`: stable for ever; what is not the default is appended."""
+        """The setting's key, such as `cuda-fp16-nchw-eager-b64-r224`. Keys never change. Values
+        other than the defaults are appended."""
         compiled = "eager" if self.compile == "none" else self.compile.replace("-", "_")
         parts = [self.kind, self.precision, self.layout, compiled]
         parts += [f"b{self.batch_size}", f"r{self.image_size}"]

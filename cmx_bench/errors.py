@@ -28,11 +28,11 @@ class ModelError(CmxError):
 
 
 class RefusedModelError(ModelError):
-    """A model of a suite's own words that cannot be built, whether with values or without."""
+    """A model that a suite describes cannot be built, with or without values."""
 
 
 class ExportError(CmxError):
-    """A model that a runtime cannot take, or of which it gives other logits than torch."""
+    """A runtime cannot take the model, or gives other logits than torch."""
 
 
 class MatchError(CmxError):
@@ -48,7 +48,8 @@ class DataError(CmxError):
 
 
 class SkipError(CmxError):
-    """A cell that cannot be measured as things are: what it lacks, a colon, and what gives it."""
+    """A cell that this machine cannot measure now. The text says what is missing, a colon, and how
+    to get it."""
 
 
 class CountError(CmxError):
@@ -79,7 +80,7 @@ def is_of_surroundings(error: BaseException | None) -> bool:
 
 
 def describe(error: OSError | EOFError | MemoryError) -> str:
-    """What the surroundings say was lacking, in a line."""
+    """What the machine lacked, in a line."""
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error) or f"{type(error).__name__}"
     where = f"{error.filename}: " if error.filename else ""
@@ -87,12 +88,12 @@ def describe(error: OSError | EOFError | MemoryError) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What anybody's error says, in a line of at most `MOST_OF_A_REASON` characters."""
+    """The text of any error, in a line of at most `MOST_OF_A_REASON` characters."""
     return cut((message_of(error).strip().splitlines() or ["no message"])[0])
 
 
 def message_of(error: BaseException) -> str:
-    """What an error says; nothing where the code that is to say it, a user's perhaps, fails."""
+    """The text of an error; empty if the code that makes the text, perhaps a user's, fails."""
     try:
         return str(error)
     except Exception:
@@ -105,7 +106,7 @@ def cut(text: str, most: int = MOST_OF_A_REASON) -> str:
 
 
 def quoted(text: str) -> str:
-    """What a suite or a file says, in quotes: no more than a stranger may make us print."""
+    """A text from a suite or a file in quotes, cut so that a stranger cannot make us print more."""
     return repr(cut(text, MOST_OF_A_QUOTE))
 
 

@@ -181,5 +181,6 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
 
 
 def first_of(measure: str) -> str:
-    """The name of a measure's first metric: by its interval a cell has been repeated enough."""
+    """The name of a measure's first metric. Its interval decides whether a cell was repeated
+    enough."""
     return next(metric.name for metric in _ROWS if metric.measure == measure)

@@ -1,4 +1,4 @@
-"""Numbers as people read and write them: the only place that rounds."""
+"""Numbers as people read and write them. Only this module rounds."""
 
 from __future__ import annotations
 

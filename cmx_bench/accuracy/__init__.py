@@ -40,26 +40,27 @@ class Evaluation:
 
     @property
     def seeds(self) -> tuple[int | None, ...]:
-        """The seeds that models are trained with; one None where they are not."""
+        """The seeds that models are trained with; a single None if they are not trained."""
         return (None,) if self.asked.train is None else tuple(self.asked.seeds)
 
     @property
     def shows_images(self) -> bool:
-        """Whether a report may hold copies of images: a user's own are not for everybody."""
+        """Whether a report may hold copies of images. It may not if they are a user's own."""
         return self.thumbnails or comes_along(self.asked.dataset)
 
     def trains(self, model: Model) -> bool:
-        """Whether a model is trained before it is evaluated: not where it comes with weights."""
+        """Whether a model is trained before its evaluation. It is not if it comes with weights."""
         return self.asked.train is not None and model.weights is None
 
     def seeds_of(self, model: Model) -> tuple[int | None, ...]:
-        """The seeds that a model is trained with; one None where it is not."""
+        """The seeds that the model is trained with; a single None if it is not trained."""
         return self.seeds if self.trains(model) else (None,)
 
 
 def images(task: Evaluation, num_classes: int, split: Split = "validation") -> Dataset:
-    """A part of the images, labelled for models of so many classes; where ImageNet-ReaL's labels
-    stand in for those of the images to evaluate on, these are held against nothing.
+    """A part of the images, with labels for models of `num_classes` classes. Labels of
+    ImageNet-ReaL that replace those of the images to evaluate on are not checked against the
+    classes.
 
     Raises:
         DataError: they cannot be had, or their classes cannot be the models'.

@@ -1,4 +1,5 @@
-"""Preprocessed images on the disk, found by the content of their files: never stale."""
+"""Preprocessed images on the disk. The content of the image files identifies them, so they are
+never stale."""
 
 from __future__ import annotations
 
@@ -22,12 +23,12 @@ from cmx_bench.spec import disk
 
 
 def digest(content: bytes) -> bytes:
-    """What stands for a file's content."""
+    """A hash of a file's content."""
     return hashlib.blake2b(content, digest_size=20).digest()
 
 
 def path(folder: Path, digests: Sequence[bytes], geometry: Geometry) -> Path:
-    """Where the pixels of these files, in this order and preprocessed so, are kept."""
+    """The path where the pixels of these files are kept, for this order and preprocessing."""
     name = hashlib.blake2b(b"".join(digests), digest_size=20)
     name.update(f"{geometry} {_versions()}".encode())
     return folder / f"{name.hexdigest()}.npz"
@@ -40,7 +41,7 @@ def _versions() -> str:
 
 
 def read(path: Path) -> Tensor | None:
-    """The pixels `(n, 3, H, W)`, uint8; None where there are none, or they were damaged since."""
+    """The pixels `(n, 3, H, W)`, uint8; None if there are none, or if they are damaged."""
     try:
         with np.load(path) as file:  # zip's checksum is checked
             return torch.from_numpy(file["pixels"])
@@ -49,6 +50,7 @@ def read(path: Path) -> Tensor | None:
 
 
 def write(path: Path, pixels: Tensor) -> None:
-    """Keeps pixels, at once or not at all; several processes may do so. A full disk keeps none."""
+    """Writes pixels, all or nothing. Several processes may write at once. On a full disk it keeps
+    none."""
     with suppress(OSError), disk.replacing(path) as draft, draft.open("wb") as file:
         np.savez(file, pixels=pixels.numpy())

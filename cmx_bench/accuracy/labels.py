@@ -1,4 +1,4 @@
-"""Which classes an image may be said to be of, and among which a model chooses."""
+"""The classes that are right for an image, and the classes among which a model chooses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Labels: TypeAlias = Callable[[str, int], tuple[int, ...]]
 
 
 def reader(task: Evaluation) -> Labels:
-    """The data set's own label, or ImageNet-ReaL's where the suite names its file.
+    """Reads the data set's own label, or ImageNet-ReaL's if the suite names that file.
 
     Raises:
         DataError: the file is not what it should be; the reader, that an image is not in it.

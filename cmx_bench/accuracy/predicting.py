@@ -1,4 +1,4 @@
-"""A model with its weights, made ready to name the five likeliest classes of images."""
+"""A model with its weights, ready to name the five likeliest classes of images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model wants to see: size, crop and interpolation, then mean and standard deviation."""
+"""The preprocessing of a model: size, crop and interpolation, then mean and standard deviation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Transform: TypeAlias = Callable[[Image], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """The part of preprocessing that works on pixels: models that share it share their images.
+    """The part of preprocessing that works on pixels. Models with the same geometry share images.
 
     `fill` is the colour around an image whose crop mode is "border", None for other modes.
     """
@@ -69,7 +69,7 @@ def colours(preprocessing: Preprocessing, device: str, dtype: torch.dtype) -> tu
 
 
 def of(model: Model, setting: Setting, asked: Accuracy) -> Preprocessing:
-    """The preprocessing of one model: its own, as timm's `validate.py` has it, or the shared one.
+    """The preprocessing of a model: its own, as in timm's `validate.py`, or the shared one.
 
     A user's model has its own where it carries timm's `pretrained_cfg`, and timm's defaults else.
 

@@ -1,4 +1,4 @@
-"""Commands on what there is: models matched, what is known listed, suites and recipes shown."""
+"""Commands that show what exists: matched models, all names, suites and recipes."""
 
 from __future__ import annotations
 

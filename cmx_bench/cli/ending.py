@@ -1,5 +1,5 @@
-"""How commands are ended by signals: the first raises `Ended`, at which everything is put away; one
-more ends at once what is still done for the user, a third one everything."""
+"""How signals end a command. The first raises `Ended`, and the command cleans up. The second ends
+at once what is still done for the user. The third ends everything."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _later: list[int] = []  # the signals that came while things were put away
 
 
 class Ended(BaseException):
-    """A signal has asked this command to end; no `Exception`, for nothing has failed."""
+    """A signal asks this command to end. It is no `Exception`, because nothing has failed."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -27,14 +27,14 @@ class Ended(BaseException):
 
     @property
     def code(self) -> int:
-        """The exit code, as a shell has it."""
+        """The exit code, as a shell reports it."""
         return 128 + self.number
 
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """Has the signals that end a command raise `Ended`, once; those that whoever started it has
-    ignored (nohup) stay so."""
+    """Makes the signals that end a command raise `Ended`, once. A signal that the parent ignores
+    (nohup) stays ignored."""
     _later.clear()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     heard = [number for number, handler in before.items() if handler != signal.SIG_IGN]
@@ -66,8 +66,8 @@ def _note(number: int, _: FrameType | None) -> None:
 
 @contextmanager
 def briefly(seconds: float) -> Iterator[None]:
-    """Ends what is done inside with `Ended` at the next signal, or one that came meanwhile, or
-    after so many seconds (SIGALRM)."""
+    """Raises `Ended` inside at the next signal, at a signal that came before, or after `seconds`
+    (SIGALRM)."""
     if _later:
         raise Ended(_later[0])
     _install(_end, _SIGNALS)
@@ -81,8 +81,8 @@ def briefly(seconds: float) -> Iterator[None]:
 
 
 def end_children() -> None:
-    """Kills all processes below this one but multiprocessing's tracker, which tidies up and ends
-    when they have."""
+    """Kills all processes below this one except multiprocessing's tracker, which cleans up and ends
+    after them."""
     children = psutil.Process().children(recursive=True)
     for child in children:
         try:

@@ -1,4 +1,4 @@
-"""Where a plan is made and executed: on this machine, or on the nodes of a cluster."""
+"""Chooses where a plan is made and executed: on this machine, or on the nodes of a cluster."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Engine:
 
 @contextmanager
 def chosen(executor: str, address: str | None) -> Iterator[Engine]:
-    """The engine of `--executor` and `--address`.
+    """The engine that `--executor` and `--address` ask for.
 
     Raises:
         CmxError: there is no such executor, or no cluster.

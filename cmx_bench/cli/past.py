@@ -1,4 +1,4 @@
-"""The commands that show many runs: how they went from one to the next, and all as a site."""
+"""The commands on many runs: their history, and a site of them."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class _Pace:
     last: Seen
 
     def seconds_left(self) -> float | None:
-        """As fast as so far; None where it cannot be known yet."""
+        """The seconds left at the speed so far; None while that is unknown."""
         passed, images = time.monotonic() - self.since, self.last.images - self.first
         if self.last.size is None or images <= 0:
             return None
@@ -68,11 +68,11 @@ class _Forecast:
 
     @property
     def jobs(self) -> list[Job]:
-        """What is executed now; the one that began last is the last."""
+        """The jobs that run now. The last one began last."""
         return list(self.under_way.values())
 
     def hear(self, job: Job, record: Record | None) -> None:
-        """Keeps what the runner tells."""
+        """Keeps the progress that the runner reports."""
         if record is None:
             self.under_way[job.cell.key, job.replicate] = job
         else:

@@ -40,12 +40,12 @@ class Request:
 
     @property
     def trusted(self) -> bool:
-        """Whether what is asked for may import code: without a suite all of it is the user's."""
+        """Whether this request may import code. Without a suite it may, because the user named
+        everything in it."""
         return self.allow_import or self.suite is None
 
     def words(self, device: str) -> list[str]:
-        """How a command that measures the same on such a device names it, whatever cells it
-        chooses."""
+        """The command line that measures the same on such a device, whichever cells it chooses."""
         options = {
             "--model": self.models, "--data": self.data, "--weights": self.weights,
         }  # fmt: skip
@@ -190,7 +190,7 @@ def _suite(request: Request) -> SuiteFile:
 def times_of(
     quick: bool, budget: str | None, spread: str | None, replicate: int | None
 ) -> tuple[float | None, float]:
-    """The seconds of `--budget`, None where the suite's holds, and of `--spread`.
+    """The seconds of `--budget` (None to use the suite's) and of `--spread`.
 
     Raises:
         CmxError: one is no time, or stands beside `--quick`, which has its own, or beside
@@ -207,6 +207,6 @@ def times_of(
 
 
 def budget_of(plan: Plan, seconds: float | None) -> float | None:
-    """The seconds in which cells are repeated: those of `--budget`, else the suite's; none where
-    one replicate is asked for."""
+    """The seconds for repeating cells: `--budget`, else the suite's budget. None for a single
+    replicate."""
     return plan.suite_file.suite.budget if seconds is None and plan.replicate is None else seconds

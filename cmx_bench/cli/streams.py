@@ -1,4 +1,4 @@
-"""What a stream shows: a terminal that moves its cursor, colours, or plain lines."""
+"""What a stream can show: a live terminal, colours, or only plain lines."""
 
 from __future__ import annotations
 

@@ -74,14 +74,14 @@ def say_rows(rows: Iterable[tuple[str, str]]) -> None:
 
 
 def draw(paint: Callable[[int, bool], str]) -> None:
-    """Prints what `paint` gives for so many columns, with or without colours; its words are escaped
-    already."""
+    """Prints what `paint` gives for this many columns, with or without colours. Its words are
+    already escaped."""
     width = shutil.get_terminal_size((160, 24)).columns
     _write(sys.stdout, f"{paint(width, streams.has_colours(sys.stdout))}\n")
 
 
 def note(message: object, beware: bool = False) -> None:
-    """Says what is no result: how it goes, or what to beware of."""
+    """Prints what is not a result, on stderr: progress and warnings."""
     text = escaped(str(message))
     with suppress(CmxError):
         _write(
@@ -90,7 +90,7 @@ def note(message: object, beware: bool = False) -> None:
 
 
 def refuse(message: str) -> None:
-    """Says in a line why nothing comes of a command."""
+    """Prints one line that says why the command cannot do what was asked."""
     name = _styled(sys.stderr, "cmx-bench:", fg=typer.colors.RED, bold=True)
     with suppress(CmxError):
         _write(sys.stderr, f"{name} {escaped(message)}".replace("\n", r"\n") + "\n")
@@ -133,5 +133,5 @@ def _write(stream: TextIO | None, text: str) -> None:
 
 
 def command_line() -> str:
-    """The command as a user can repeat it."""
+    """The command line in a form that a user can repeat."""
     return escaped(shlex.join(["python", "-m", "cmx_bench", *sys.argv[1:]]))

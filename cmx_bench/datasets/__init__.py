@@ -1,4 +1,4 @@
-"""Data sets of labelled images: a name and a path turned into images in a fixed order.
+"""Data sets of labelled images. A name and a path give images in a fixed order.
 
 Nothing here loads torch; the modules behind the table below do, in the process that evaluates.
 """
@@ -42,7 +42,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def key_of(path: str) -> str:
-    """A path as a key of one line: what is no letter of UTF-8, or moves a cursor, as an escape."""
+    """A path as a key on one line. Bytes that are not UTF-8, and characters that move a cursor,
+    become escapes."""
     return _CONTROL.sub(lambda control: f"\\x{ord(control[0]):02x}", decoded(path))
 
 
@@ -56,8 +57,8 @@ def rgb(item: Item) -> Image:
 
 
 def why_broken(error: Exception) -> str:
-    """Why an image cannot be used, in a line; `error` is anything that Pillow, timm's transforms or
-    a file system raise."""
+    """The reason why an image cannot be used, in a line. `error` is any error of Pillow, timm's
+    transforms or a file system."""
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):  # its text is the address of our buffer
@@ -142,7 +143,7 @@ def is_remote(name: str) -> bool:
 
 
 def comes_along(name: str) -> bool:
-    """Whether its images come with this package or one that it needs."""
+    """Whether the images are part of this package or of one that it needs."""
     return source(name).path == "none"
 
 
@@ -152,7 +153,7 @@ def is_small(name: str) -> bool:
 
 
 def missing(name: str, paths: Mapping[str, Path], trusted: bool = False) -> str | None:
-    """What to do so that a data set can be had; None where nothing is needed.
+    """What the user must do to get a data set; None if nothing.
 
     Args:
         paths: where data sets lie, by name, as `--data` gave them.

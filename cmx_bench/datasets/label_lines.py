@@ -1,4 +1,4 @@
-"""A file of labels: a line for each image with its class, as people and programs write it."""
+"""Reads a file of labels: a line for each image with its class, as people and programs write it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The numbers of classes: what folders and files of labels say, held against the model's."""
+"""The numbers of classes. Folders and files of labels give them, and they are checked against the
+model."""
 
 from __future__ import annotations
 
@@ -80,7 +81,7 @@ def of_folders(tree: Tree) -> list[Reading]:
 
 
 def folders_told(tree: Tree, readings: Sequence[Reading]) -> str:
-    """How many class folders there are, and how many of them without an image."""
+    """How many class folders there are, and how many of them are empty, in words."""
     inner = readings[0]
     if not inner.flat:
         outer = counted(len(readings[1].there), "folder")
@@ -106,7 +107,7 @@ def _depth(tree: Tree) -> int:
 
 
 def certain(readings: Sequence[Reading], num_classes: int | None) -> Numbered | None:
-    """ImageNet's numbers, where all classes are synsets of its 1000."""
+    """ImageNet's numbers, if all classes are synsets of its 1000."""
     known = {name: index for index, name in enumerate(ImageNetInfo().label_names())}  # type: ignore[no-untyped-call]
     for reading in readings:
         if reading.held and reading.held <= known.keys() and num_classes in (None, _IMAGENET):

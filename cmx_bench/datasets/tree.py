@@ -53,7 +53,7 @@ class Tree:
             self.others.append(path)
 
     def told(self, aside: tuple[str, ...]) -> str:
-        """How many images there are, and what was passed over.
+        """How many images there are and which other files were passed over, in words.
 
         Args:
             aside: names of files that were read, and are no images.

@@ -1,4 +1,4 @@
-"""What a family's file says of a member: what it is made of, what it costs, what is beside it."""
+"""The protocol of a family's members: their parts, their cost, and their neighbours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTHS = (*range(2, 64, 2), *range(64, 4097, 4))
 
 
 class Axis(NamedTuple):
-    """One respect in which members of a family differ: how large it is, and how it is shown."""
+    """One way in which members of a family differ: the size of the difference, and its text."""
 
     size: float
     text: str
@@ -47,7 +47,7 @@ class Design(Protocol):
 
     @property
     def arguments(self) -> dict[str, Argument]:
-        """Its keys in a suite, of which a builder makes the module."""
+        """The member's keys in a suite, from which a builder makes the module."""
 
     @property
     def axes(self) -> Mapping[str, Axis]:
@@ -71,7 +71,7 @@ class Design(Protocol):
 
 
 def depths(published: int) -> range:
-    """The depths that are tried beside a published one: two thirds of it to half as much again."""
+    """The depths to try around a published one: from two thirds of it to one and a half times."""
     return range(-(-2 * published // 3), 3 * published // 2 + 1)
 
 

@@ -78,7 +78,7 @@ class Match:
 
     @property
     def residual(self) -> float:
-        """Of the worse."""
+        """The larger of the two residuals."""
         return _residual(self.design, self.target)
 
     @property

@@ -1,4 +1,4 @@
-"""A cluster that runs already, joined by Ray: its nodes, and whether they can measure for us."""
+"""Joins a running cluster by Ray: its nodes, and whether they can measure for us."""
 
 from __future__ import annotations
 
@@ -193,7 +193,8 @@ def begun(
     agent: type[Agent], node_id: str, here: Path, variables: Mapping[str, str] | None = None,
     cores: float = 0, gpus: int = 0,
 ) -> Any:  # fmt: skip
-    """An agent on a node, which holds so many of its cores and GPUs as soon as they are free."""
+    """An agent on a node. It holds this many of the node's cores and GPUs as soon as they are
+    free."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     on_it = NodeAffinitySchedulingStrategy(node_id, soft=False)
@@ -215,8 +216,8 @@ def answer(asked: Any, timeout: float | None = None) -> Any:
 
 
 def caller(agent: Any, name: str) -> Call:
-    """Functions are called in fresh processes of an agent on the node `name`; beside what they
-    raise, a `ClusterError` says that the agent died."""
+    """Calls functions in fresh processes of an agent on the node `name`. It raises their errors,
+    and a `ClusterError` if the agent died."""
 
     def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
         try:
@@ -231,7 +232,7 @@ def caller(agent: Any, name: str) -> Call:
 
 
 def ended(agents: Iterable[Any]) -> None:
-    """Ends agents, and with them all that they began."""
+    """Ends agents, with all processes that they began."""
     ray = _ray()
     for agent in agents:
         with suppress(ray.exceptions.RayError):

@@ -1,4 +1,4 @@
-"""Several devices of this machine, each a slot: a process beside each does what is to be done."""
+"""Several devices of this machine, each a slot. A process for each device does the work."""
 
 from __future__ import annotations
 

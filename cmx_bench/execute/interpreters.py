@@ -1,4 +1,4 @@
-"""Interpreters that fork fresh processes, as this process holds them: begun, asked, ended."""
+"""Interpreters that fork fresh processes, as this process sees them: started, called, ended."""
 
 from __future__ import annotations
 
@@ -166,7 +166,8 @@ def calling(
 
 
 def is_checkout(path: str | Path) -> bool:
-    """Whether a side is a folder of packages, and no virtual environment or interpreter."""
+    """Whether a side is a folder of packages, rather than a virtual environment or an
+    interpreter."""
     return Path(path).is_dir() and not Path(path, "bin", "python").exists()
 
 

@@ -1,5 +1,5 @@
-"""Trains models on this machine, each in a fresh process, and then evaluates them as if their
-weights had been there.
+"""Trains models on this machine, each in a fresh process, and then evaluates them like models with
+given weights.
 
 On a CPU as many are trained side by side as there are cores: a second core makes the small steps
 of small models hardly shorter. A GPU has one at a time.

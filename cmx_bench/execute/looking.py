@@ -1,4 +1,4 @@
-"""Looks at the load of others and at the steal, while this process waits for something anyway."""
+"""Watches the load of other processes, and steal, while this process waits for something anyway."""
 
 from __future__ import annotations
 

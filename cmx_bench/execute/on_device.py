@@ -1,4 +1,4 @@
-"""Runs beside one device of this machine, on cores of its own, and does there what it is told to.
+"""The process of one device of this machine. It runs on cores of its own and obeys the driver.
 
 All that it starts is held on the same cores, and ends with it.
 """

@@ -1,4 +1,4 @@
-"""What runs on a node of a cluster: it answers for the node, and executes what it is given."""
+"""The part that runs on a node of a cluster. It describes the node and executes jobs."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ class Agent:
         self._heard: SimpleQueue[Told] = SimpleQueue()
 
     def facts(self) -> Facts:
-        """What the node says of itself."""
+        """The node's description of itself."""
         return Facts(software(), _devices(), dict(scratch.variables()))
 
     def is_there(self) -> bool:
-        """Whether it has begun, with all that it holds."""
+        """Whether the agent has begun and holds all its resources."""
         return True
 
     def call(self, target: str, arguments: tuple[object, ...], timeout: float | None) -> Any:

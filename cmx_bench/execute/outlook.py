@@ -1,4 +1,4 @@
-"""What a run still has to do and how long that takes, kept up record by record.
+"""Predicts what a run still has to do and how long it takes, updated with each record.
 
 To judge all records together takes a second where there are ten thousand. That is done once a
 round. Between two rounds a record changes what is known of its own cell alone.
@@ -101,7 +101,7 @@ class Outlook:
         self._is_stale = True
 
     def lose(self, cell: Cell) -> None:
-        """Takes in that a cell was lost."""
+        """Records that a cell was lost."""
         with self._changing(cell):
             self.lost.add(cell.key)
 

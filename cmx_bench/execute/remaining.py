@@ -1,4 +1,4 @@
-"""How many processes a plan's cells still get, and why."""
+"""Decides how many more processes each cell of a plan gets, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A plan carried out: exact cells first, then rounds over the sampled ones, each result kept."""
+"""Carries out a plan: exact cells first, then rounds of the sampled ones. Each result is kept at
+once."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, Seen
 
 
 class SlotLostError(CmxError):
-    """A slot that is gone with what it executed: another one may do it, or the same where it
-    `is_back` already."""
+    """A slot is gone with its job. Another slot may repeat the job, or the same one if it already
+    `is_back`."""
 
     def __init__(self, why: str, is_back: bool = False) -> None:
         super().__init__(why)

@@ -1,1 +1,1 @@
-"""The gate: two sides of a change held against each other, and what follows for CI."""
+"""The gate: compares two sides of a change, and decides what follows for CI."""

@@ -1,4 +1,4 @@
-"""Two interpreters or checkouts held against each other on this machine, pair by pair.
+"""Compares two interpreters or checkouts on this machine, pair by pair.
 
 Rounds follow one another until every model is decided or the time is out. Each begins with two
 fresh interpreters, which fork a fresh process a model: processes forked from one server share what
@@ -43,7 +43,7 @@ Watch: TypeAlias = Callable[[Pair, Comparison], None]
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What has to be decided, and how.
+    """The question that the gate answers, and how it measures.
 
     `threshold` is the slowdown that must not pass, as a share. `budget` is the time for each base
     in seconds, None for `SECONDS_A_MODEL` a timed cell. With `expect_equal` both sides may run the

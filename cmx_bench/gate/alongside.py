@@ -1,4 +1,4 @@
-"""Whether timings on one device move while the others measure: each alone and beside them.
+"""Measures whether timings on one device change while other devices measure.
 
 Both processes of a pair run on the same device, in random order, under one interpreter. While the
 second kind runs, every other device executes the cells of the suite without a pause.
@@ -33,7 +33,7 @@ _CERTAIN = 0.995
 
 @dataclass(frozen=True, slots=True)
 class Alongside:
-    """A pair: images a second of a model on a device alone, and beside the others."""
+    """A pair: images per second of a model on a device alone, and while the other devices work."""
 
     model: str
     device: str
@@ -43,7 +43,7 @@ class Alongside:
 
     @property
     def log_ratio(self) -> float:
-        """How much longer it takes beside the others, as a logarithm."""
+        """How much longer a pass takes while the others work, as a logarithm."""
         return math.log(self.alone / self.beside)
 
 

@@ -1,4 +1,4 @@
-"""Two runs held against each other: exact metrics must be equal, sampled ones not slower."""
+"""Compares two runs: exact metrics must be equal, and sampled ones not slower."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def _elsewhere(base: Report, head: Report, setting: str) -> str:
 
 
 def other_words(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """In what the user's words on operators differ that two counts rest on; empty where in nothing.
+    """How the user's entries for operators differ between two counts; empty if they do not.
 
     Args:
         old, new: the details of the one and the other.

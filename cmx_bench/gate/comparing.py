@@ -1,4 +1,4 @@
-"""What is said of one cell of both sides: by pairs, by one process a side, or by how it failed."""
+"""Judges one cell of both sides: by pairs, by one process for each side, or by its failure."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def judge(
 
 
 def failed(cell: Cell, error: PairError, against: str) -> Comparison:
-    """What fails on both sides, or on base alone, is no regression; nor is what no side did."""
+    """A failure on both sides, or only on base, is no regression. Neither is a cell that no side
+    executed."""
     empty = _empty(cell, METRICS[first_of(cell.measure)], against)
     reason = "; ".join(f"{side}: {why}" for side, why in error.reasons.items())
     if error.blameless:

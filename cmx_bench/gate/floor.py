@@ -1,4 +1,4 @@
-"""What a machine's self-test found, kept where later gates on it look: how small a change shows."""
+"""The results of a machine's self-test, kept for later gates: how small a change it can detect."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Floor:
     schema: int = SCHEMA
 
     def least(self, seconds: float = math.inf) -> float | None:
-        """The smallest slowdown that this machine shows in so many seconds of measuring a model.
+        """The smallest slowdown that this machine detects in `seconds` of measuring a model.
 
         None where it shows none, or where no time so short was tried.
         """

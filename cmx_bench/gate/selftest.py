@@ -1,4 +1,4 @@
-"""What gates are worth on this machine: pairs that are the same, and pairs slowed by extra layers.
+"""Measures what the gate can detect on this machine: false alarms, misses, the smallest change.
 
 Both sides are this interpreter. The pairs of both kinds are measured in turns; the rates come from
 gates resampled from them, by the rule and the looks of `ab`.

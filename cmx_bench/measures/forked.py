@@ -1,4 +1,5 @@
-"""A function called in a fork of this process, which keeps nothing of what it allocates."""
+"""Calls a function in a fork of this process, so that this process keeps none of its
+allocations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's word on operators: that they cost nothing, or a function that gives their MACs.
+"""The user's entries for operators: zero MACs, or a function that gives them.
 
 The function is called as those of `torch.utils.flop_counter.register_flop_formula` are: with the
 arguments of the operator in the order of its schema, each tensor as its shape, and with the shape

@@ -1,4 +1,4 @@
-"""A GPU brought to the temperature at which it goes on: a cold one is faster than it stays."""
+"""Warms a GPU up to its steady temperature. A cold GPU is faster than it stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MACs and activations of one image: counted twice, exact, or refused."""
+"""MACs and activations of one image, counted twice. A count that is not exact is an error."""
 
 from __future__ import annotations
 

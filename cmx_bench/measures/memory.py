@@ -105,7 +105,7 @@ def _export(model: Model, setting: Setting, home: Path) -> tuple[Path, Mapping[s
 
 
 def resident() -> int:
-    """Bytes that this process holds.
+    """The bytes that this process holds.
 
     Raises:
         SkipError: the system does not tell.

@@ -1,4 +1,4 @@
-"""BatchNorm layers of untrained models given the statistics of what passes through them.
+"""Gives the BatchNorm layers of untrained models the statistics of the images that pass through.
 
 A BatchNorm layer begins with a mean of 0 and a variance of 1, whatever comes in. In evaluation mode
 an untrained network then passes on almost nothing that differs from position to position: behind

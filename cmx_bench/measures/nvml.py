@@ -1,4 +1,4 @@
-"""What NVML tells of a GPU: its set-up, heat and energy, what holds it back, who else is there."""
+"""NVML's facts of a GPU: set-up, heat, energy, what holds it back, and other processes on it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def opened(device: str) -> tuple[ModuleType, Any] | None:
 
 
 def foreign(samples: Sequence[Any]) -> int:
-    """How many processes computed beside this one, by NVML's samples of processes.
+    """How many other processes computed on the GPU, by NVML's samples of processes.
 
     They are only counted: in a container NVML gives the host's process numbers, among which ours is
     unknown, but one of those that compute is this process. One that holds a context and computes

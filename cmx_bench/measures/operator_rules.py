@@ -1,4 +1,4 @@
-"""The MACs of operators in a trace, by the shapes of their inputs and outputs.
+"""The MACs of operators in a trace, from the shapes of their inputs and outputs.
 
 One function for each operator that has a cost: what a model calls, whatever it is made of.
 """

@@ -1,4 +1,4 @@
-"""What the system tells at one moment: counters of cores, limits and heat, and a probe."""
+"""Reads the state of the system at one moment: counters of cores, limits and heat, and a probe."""
 
 from __future__ import annotations
 

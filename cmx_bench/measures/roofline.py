@@ -1,4 +1,4 @@
-"""Where a forward pass spends its time: its work by kind, beside the peaks of the device.
+"""Finds where a forward pass spends its time: its work by kind, and the peaks of the device.
 
 Every convolution, linear layer and product is timed as one call of torch (see `calls`), on CUDA
 between two events in the stream. Hooks on leaf modules would miss attention, whose products no

@@ -1,4 +1,4 @@
-"""Follows matrix products that are spelt elementwise: a product that grew, added up later.
+"""Follows matrix products written elementwise: a product that grows, and is added up later.
 
 ``(x[:, None] * w).sum(2)`` multiplies and adds as ``w @ x`` does. A product is followed where it
 has more elements than each of its factors is made of. A factor that was expanded, repeated or

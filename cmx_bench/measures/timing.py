@@ -1,4 +1,4 @@
-"""Timing one process's forward passes: warm up until steady, then blocks of equal length."""
+"""Times forward passes of one process: warms up until steady, then times blocks of equal length."""
 
 from __future__ import annotations
 

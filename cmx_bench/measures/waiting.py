@@ -1,4 +1,4 @@
-"""A stopwatch that stands still while others have the core that this thread is ready to use.
+"""A stopwatch that stops while other processes have the core that this thread needs.
 
 Beside a neighbour in the same system a pass of 20 ms is interrupted for some milliseconds now and
 then, which moves the wall's time by more than most changes do: see tests/bench/README.md. What a

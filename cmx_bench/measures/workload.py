@@ -1,4 +1,4 @@
-"""The kinds of work that a forward pass is made of, and what each of them cost."""
+"""The kinds of work in a forward pass, and the cost of each."""
 
 from __future__ import annotations
 

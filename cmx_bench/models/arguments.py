@@ -17,7 +17,7 @@ _MOST_OF_AN_ARGUMENT = 2**16
 
 
 def refuse(architecture: str, arguments: Mapping[str, Argument]) -> None:
-    """Leaves a timm model no arguments but those that its constructor names.
+    """Refuses all arguments of a timm model except those that its constructor names.
 
     `timm.create_model` takes more: files to load, folders to write to, other kinds of model.
 

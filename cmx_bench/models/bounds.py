@@ -1,4 +1,4 @@
-"""What a model of a suite may have at most: a plan then neither lasts for ever nor fills memory."""
+"""Limits for a suite's models, so that a plan neither takes for ever nor fills the memory."""
 
 from __future__ import annotations
 

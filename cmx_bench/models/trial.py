@@ -1,4 +1,4 @@
-"""A model run once, to learn what it costs and whether it runs at all."""
+"""Runs a model once, to learn its cost and whether it runs at all."""
 
 from __future__ import annotations
 

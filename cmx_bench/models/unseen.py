@@ -1,4 +1,4 @@
-"""Modules whose weights `parameters()` does not show as they are: refused, each by name.
+"""Refuses modules whose weights `parameters()` does not show as they are, each by name.
 
 What cannot be seen cannot be counted, given a precision, or filled from a checkpoint.
 """
@@ -20,7 +20,7 @@ _PACKED = (torch.int8, torch.uint8, torch.int16, torch.int32)
 
 
 def reason(module: nn.Module) -> str:
-    """Why the weights of a built module cannot be seen, with what to do; empty where they can."""
+    """Why the weights of a built module are not visible, and what to do; empty if they are."""
     reasons = (_compiled(module), _wrapped(module), _outside(module), _packed(module),
                _frozen(module))  # fmt: skip
     return next(filter(None, reasons), "")

@@ -1,4 +1,4 @@
-"""What a run is to measure: the noun that `making` makes and everybody else reads."""
+"""The plan: what a run measures. `making` makes it, and everything else reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What models cost: the MACs that the batch size follows from, the seconds that a cell may take."""
+"""Estimates of cost: the MACs behind the batch size, and the seconds for each cell."""
 
 from __future__ import annotations
 

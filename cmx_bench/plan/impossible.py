@@ -1,4 +1,4 @@
-"""What the types of a suite allow and this machine cannot do: refused, or named."""
+"""Finds what a suite's types allow but this machine cannot do, and refuses it or names it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Entry: TypeAlias = CpuSetting | CudaSetting
 def refuse_impossible(
     suite_file: SuiteFile, entries: Mapping[Location, Entry], machine: Environment
 ) -> None:
-    """Refuses what the types allow and this device cannot do.
+    """Refuses settings that the types allow but this device cannot run.
 
     Args:
         entries: the settings by their places in the file.

@@ -1,4 +1,4 @@
-"""One plan for devices of several kinds, out of the plans that were made on one device of each."""
+"""Joins plans that were made on one device of each kind into one plan for all of them."""
 
 from __future__ import annotations
 

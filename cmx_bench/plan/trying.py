@@ -1,4 +1,4 @@
-"""What a fresh process does to try a user's model, or his rules, for a plan."""
+"""Runs in a fresh process: tries a user's model, or a user's rules, for a plan."""
 
 from __future__ import annotations
 

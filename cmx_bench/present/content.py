@@ -1,4 +1,4 @@
-"""What stands in a document, as plain data that HTML, Markdown, LaTeX and CSV only write down."""
+"""The content of a document as plain data. HTML, Markdown, LaTeX and CSV only write it down."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Entry:
 
     @property
     def flat(self) -> str:
-        """All that can be read here, on one line."""
+        """All text of the entry, on one line."""
         named = "; ".join(picture.title for picture in self.pictures)
         text = " ".join(part for part in (named, self.text, self.marks) if part)
         return f"{text} ({self.detail})" if self.detail else text
@@ -182,7 +182,7 @@ def _place(note: Note) -> tuple[bool, int, str]:
 
 
 def first_few(texts: Sequence[str], most: int) -> str:
-    """`a, b and 3 more`: as many as may be named, and how many there are beside them."""
+    """`a, b and 3 more`: at most this many names, and the number of the others."""
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
 

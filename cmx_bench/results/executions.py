@@ -1,4 +1,4 @@
-"""Which records of a run count: the last try of each execution, in the environment of the most."""
+"""Decides which executions of a run count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command line makes of a suite: models beside its own, or without a file; fewer rounds."""
+"""A suite as a command line changes it: additional models, no file, fewer rounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, however that ends, and what these start."""
+"""Ends processes together with the one that started them, and everything that these started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The learning rate as a share of its highest, over a training from 0 to 1."""
+"""The learning rate over a training from 0 to 1, as a share of its highest value."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a fresh process does to train a model: epoch by epoch, evaluated after each, going on where
-an earlier one stopped."""
+"""Runs in a fresh process: trains a model epoch by epoch, evaluates each epoch, and continues an
+interrupted training."""
 
 from __future__ import annotations
 

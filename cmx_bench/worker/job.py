@@ -1,4 +1,4 @@
-"""What goes to a worker process and what comes back: plain data, without torch."""
+"""The data that goes to a worker process and comes back, without torch."""
 
 from __future__ import annotations
 

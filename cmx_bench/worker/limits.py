@@ -1,4 +1,4 @@
-"""The limits that this process was given: what is behind many a failure."""
+"""The limits of this process (ulimit), which explain many a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fresh processes of this interpreter, each for one function.
+"""Fresh processes of this interpreter; each runs one function.
 
 They are forked from a server that has loaded torch, timm and the measures but built no model and
 touched no GPU: they start in a tenth of a second instead of six. The process that started it all
@@ -55,15 +55,16 @@ OURS = "CMX_VARIABLES"
 
 
 class ProcessError(CmxError):
-    """A process that ended without a result; the text says how."""
+    """A process ended without a result; the text says how."""
 
 
 class KilledError(ProcessError):
-    """It was ended from outside: another try may succeed."""
+    """Something outside ended the process. Another try may succeed."""
 
 
 class LostError(KilledError):
-    """It was lost with the server that forked it, or could not be forked: no model is at fault."""
+    """The process was lost with the server that forked it, or could not be forked. No model is at
+    fault."""
 
 
 class Call(Protocol):

@@ -1,4 +1,4 @@
-"""Where the processes of a command find modules: where the command itself finds them."""
+"""Where the processes of a command find modules: at the same places as the command."""
 
 from __future__ import annotations
 

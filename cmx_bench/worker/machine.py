@@ -1,4 +1,4 @@
-"""What this process sees of its machine: devices, versions, and torch's switches as they stand."""
+"""Describes this process's machine: devices, versions, and the switches of torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from cmx_bench.worker import local
 
 
 def check_installation() -> None:
-    """Refuses the most usual broken installation, a torchvision that does not fit its torch.
+    """Refuses the most common broken installation: a torchvision that does not fit torch.
 
     Imports torch and torchvision, which every measurement needs anyway.
 
@@ -163,7 +163,7 @@ def resolve_device(device: str, asked: str = "") -> str:
 
 
 def unused_gpu() -> str:
-    """Why "auto" is no GPU although there is one; empty where there is none, or it is used."""
+    """Why "auto" does not use a GPU that is there; empty if there is none, or if it is used."""
     obstacle = _obstacle(0)
     return obstacle if _DRIVER.exists() or _TOO_OLD in obstacle else ""
 

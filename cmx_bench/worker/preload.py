@@ -1,4 +1,4 @@
-"""Imported by the server that forks the workers: all that is slow to load, and nothing more.
+"""The server that forks workers imports this: every slow module, and nothing else.
 
 No model is built and no GPU touched here, so that every fork begins as fresh as a new interpreter.
 """

@@ -1,4 +1,4 @@
-"""What a fresh process does: execute one cell."""
+"""Runs in a fresh process: executes one cell."""
 
 from __future__ import annotations
 

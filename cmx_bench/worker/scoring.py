@@ -1,4 +1,4 @@
-"""What a fresh process does to evaluate models of one setting, all on the same images."""
+"""Runs in a fresh process: evaluates the models of one setting, all on the same images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process runs while it makes and measures a model: files of code, of data, libraries.
+"""Finds what a process uses to make and measure a model: files of code, files of data, libraries.
 
 A module may be imported for others' sake (timm is, whatever model is built), so that what counts
 is what ran. Places and versions are told and no contents: who asks compares the files.

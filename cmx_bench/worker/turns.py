@@ -1,4 +1,4 @@
-"""What a fresh process of one side does: build a model, then time passes as the driver asks."""
+"""Runs in a fresh process of one side: builds a model, then times passes as the driver asks."""
 
 from __future__ import annotations
 

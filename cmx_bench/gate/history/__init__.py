@@ -1,4 +1,4 @@
-"""Past runs: how each metric went from run to run, and where it changed for good."""
+"""Past runs: each metric from run to run, and where it changed lastingly."""
 
 from __future__ import annotations
 

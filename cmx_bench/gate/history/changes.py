@@ -19,7 +19,7 @@ _FINEST = 0.002
 
 
 def change_points(series: Series) -> tuple[int, ...]:
-    """Where the metric changed for good: the places of the first point after each change.
+    """The places of the first point after each lasting change.
 
     Of an exact metric every difference is a change. Of others there is none where `series` is not
     `long_enough`: PELT (Killick et al. 2012) with a quadratic cost on the logarithms, scaled by the
@@ -101,7 +101,7 @@ class Change:
 
     @property
     def worse(self) -> bool:
-        """Whether the metric went the way that nobody wants."""
+        """Whether the metric became worse."""
         return (self.after > self.before) is (self.series.metric.better == "lower")
 
     @property
