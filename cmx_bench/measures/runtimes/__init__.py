@@ -39,8 +39,8 @@ class Loaded:
 class Functions(Protocol):
     """What the module of a runtime has.
 
-    Both raise a `SkipError` where this machine lacks what the runtime needs for the setting, and
-    a `ExportError` where it cannot take the model.
+    `export` and `load` raise a `SkipError` where this machine lacks what the runtime needs for the
+    setting, and an `ExportError` where it cannot take the model.
     """
 
     @staticmethod

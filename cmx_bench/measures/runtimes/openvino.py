@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import openvino
 import torch
+from torch import Tensor, nn
+
+os.environ["CI"] = "true"  # else OpenVINO, once imported, and NNCF tell their makers of each use
+import openvino
 from openvino import properties
 from openvino.properties import hint
-from torch import Tensor, nn
 
 from cmx_bench.cell import Setting
 from cmx_bench.errors import ExportError, SkipError, first_line
@@ -49,7 +51,6 @@ def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> 
 
 def quantise(folder: Path, batches: Sequence[Tensor]) -> tuple[int, int]:
     """By NNCF, with its fast bias correction."""
-    os.environ["NNCF_CI"] = "1"  # else it tells its makers of each use
     import nncf
 
     nncf.set_log_level(logging.ERROR)

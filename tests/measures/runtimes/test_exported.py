@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -184,6 +186,15 @@ def test_accuracy_may_have_an_image_size_of_its_own(runtime: Runtime, taught: Mo
     as_torch, *_ = predictor(taught, replace(setting, runtime="torch"), preprocessing, None)
     torch.testing.assert_close(scores, as_torch(pixels)[1])
     assert told["runtime"]["difference"] < 1e-4
+
+
+def test_openvino_tells_nobody_of_its_use() -> None:
+    pytest.importorskip("openvino")
+    words = "import cmx_bench.measures.runtimes.openvino, openvino.tools.ovc as ovc, nncf.telemetry"
+    told = "print(ovc.telemetry.consent, nncf.telemetry.telemetry._impl.consent)"
+    line = [sys.executable, "-c", f"{words}; {told}"]
+    asked = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert asked.stdout.split() == ["False", "False"]
 
 
 def test_openvino_does_not_pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
