@@ -19,7 +19,7 @@ from cmx_bench.errors import CmxError, describe
 from cmx_bench.worker import limits
 
 app = typer.Typer(
-    help="Benchmarks ConvMixer beside other vision backbones and renders the paper's table.",
+    help="Compares ConvMixer with other vision backbones and renders the paper's table.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

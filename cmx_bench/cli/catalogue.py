@@ -67,7 +67,7 @@ def match(
         give(render(matches, 0, False))
     if refused:
         first, *others = refused
-        more = f"; nor is there one of {', '.join(others)}" if others else ""
+        more = f"; neither is there one of {', '.join(others)}" if others else ""
         raise MatchError(f"{refused[first]}{more}")
 
 
@@ -105,14 +105,14 @@ def list_(
 
 def show(
     name: Annotated[
-        str, typer.Argument(help="A suite or a recipe that comes along: see `list`.",
+        str, typer.Argument(help="A shipped suite or recipe: see `list`.",
                             metavar="SUITE|RECIPE")
     ],
     recipe: Annotated[
         bool, typer.Option("--recipe", help="The recipe, where a suite has that name too.")
     ] = False,
 ) -> None:  # fmt: skip
-    """Print a suite or a recipe that comes along, to start your own from."""
+    """Print a shipped suite or recipe, to start your own from."""
     from cmx_bench.spec import disk, document, editors, shipped
 
     suites, recipes = shipped.suites(), shipped.recipes()
@@ -122,7 +122,7 @@ def show(
     give(editors.without_header(disk.text_of(path, SuiteError, document.MOST_BYTES)))
     if what == "suite" and name in recipes:
         note(f"this is the suite; `show {name} --recipe` prints the recipe of that name")
-    note(f"for completion in an editor its first line is `{editors.header(what)}`, and beside it "
+    note(f"for completion in an editor its first line is `{editors.header(what)}`, and next to it "
          f"lies what `python -m cmx_bench schema {what}` prints")  # fmt: skip
 
 

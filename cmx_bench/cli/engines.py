@@ -47,7 +47,7 @@ def chosen(executor: str, address: str | None) -> Iterator[Engine]:
             yield engine
         return
     if address is not None:
-        raise CmxError("--address: is that of a Ray cluster; add --executor ray")
+        raise CmxError("--address: needs a Ray cluster; add --executor ray")
     from cmx_bench.execute import devices
 
     beware = partial(note, beware=True)
@@ -106,8 +106,8 @@ def _kind(device: str, nodes: Sequence[Node]) -> str:
     if device == "auto":
         return "cuda" if any(node.gpus for node in nodes) else "cpu"
     if device not in ("cpu", "cuda"):
-        raise CmxError(f"--device {device}: Ray gives each cell a device of its own; expected "
-                       f"auto, cpu or cuda beside --executor ray")  # fmt: skip
+        raise CmxError(f"--device {device}: Ray chooses the device of each cell; expected "
+                       f"auto, cpu or cuda with --executor ray")  # fmt: skip
     return device
 
 

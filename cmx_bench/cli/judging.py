@@ -186,7 +186,7 @@ def _test_side_by_side(plan: Plan, seconds: float, out: Path | None) -> None:
 
     def watch(pair: Alongside) -> None:
         kept.append_alongside(folder, pair)
-        note(f"{pair.model} on {pair.device}: alone {pair.alone:.1f} images/s, beside the others "
+        note(f"{pair.model} on {pair.device}: alone {pair.alone:.1f} images/s, next to the others "
              f"{pair.beside:.1f}")  # fmt: skip
 
     with _keeping(folder), devices.opening(plan.places, note) as opened:

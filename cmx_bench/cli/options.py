@@ -17,13 +17,13 @@ Suite = Annotated[str, typer.Argument(help="A suite's YAML file, or the name of 
 SuiteOrModels = Annotated[
     str | None,
     typer.Argument(
-        help="A suite's YAML file, or the name of a shipped suite; none is needed beside --model.",
+        help="A suite's YAML file, or the name of a shipped suite; not needed with --model.",
         show_default=False,
     ),
 ]
 Models = Annotated[
     list[str] | None,
-    typer.Option("--model", help="A model to measure without a suite, or beside those of one: a "
+    typer.Option("--model", help="A model to measure without a suite, or with a suite's models: a "
                                  "timm name, or module:callable; may be repeated.", metavar="NAME"),
 ]  # fmt: skip
 Budget = Annotated[
@@ -102,7 +102,7 @@ Weights = Annotated[
 ]  # fmt: skip
 AllowMissing = Annotated[
     int,
-    typer.Option(min=0, max=MOST, help="Evaluate although so many images are broken.", metavar="N"),
+    typer.Option(min=0, max=MOST, help="Evaluate although up to N images are broken.", metavar="N"),
 ]
 Cache = Annotated[bool, typer.Option("--cache", help="Keep preprocessed images for later runs.")]
 Thumbnails = Annotated[

@@ -74,7 +74,7 @@ def plan(
         arrays.write_array(request, slurm, seconds_of("--chunk", chunk), slurm_option or ())
         return
     if chunk is not None or slurm_option:
-        raise CmxError("--chunk and --slurm-option: are of a job array; add --slurm FOLDER")
+        raise CmxError("--chunk and --slurm-option: need a job array; add --slurm FOLDER")
     with engines.chosen(executor, address) as engine:
         planned = engine.plan_of(request)
         resources = engine.resources(planned)

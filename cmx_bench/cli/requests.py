@@ -197,7 +197,7 @@ def times_of(
             `--replicate`, which repeats nothing.
     """
     if replicate is not None and quick:
-        raise CmxError("--replicate: is a part of a run in full; leave --quick out")
+        raise CmxError("--replicate: measures a part of a full run; leave --quick out")
     for option, given in {"budget": budget, "spread": spread}.items():
         if quick and given is not None:
             raise CmxError(f"--quick: repeats within one minute; leave --{option} out")

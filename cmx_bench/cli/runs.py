@@ -268,11 +268,11 @@ def _refuse_mixed(
 ) -> None:
     """Refuses options of `report` that do not go together."""
     if out is not None and (count == 1 or not everything):
-        raise CmxError("--out: is for all files of several runs; -o names a file of one format")
+        raise CmxError("--out: needs several runs and all formats; for one format use -o")
     if figures and (count > 1 or not everything):
-        raise CmxError("--figures: goes with all files of one run")
+        raise CmxError("--figures: needs one run and all formats")
     if style is not None and not figures:
-        raise CmxError("--style: is that of the copies that --figures makes")
+        raise CmxError("--style: needs --figures; add it")
 
 
 def merge(

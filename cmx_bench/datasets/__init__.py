@@ -189,7 +189,7 @@ def parse(options: Sequence[str], known: str | None) -> dict[str, Path]:
             used = f"evaluates on {known}" if known else "evaluates on no data set"
             raise DataError(f"--data {option}: the suite {used}{hint}")
         if comes_along(name):
-            raise DataError(f"--data {option}: the {name} come along; leave it out")
+            raise DataError(f"--data {option}: cmx-bench brings the {name}; leave it out")
         if not Path(text).exists():
             raise DataError(f"--data {option}: there is nothing at {text}")
         paths[name] = Path(text).resolve()

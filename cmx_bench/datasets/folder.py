@@ -139,7 +139,7 @@ def _by_folders(files: Tree) -> list[Reading]:
     strays = [image.path for image in files.images if not image.folders]
     if len(strays) == len(files.images):
         raise DataError(
-            f"{files.root}: the images lie in no class folders; add a file {NAMES[0]} beside "
+            f"{files.root}: the images are in no class folders; add a file {NAMES[0]} next to "
             f"them, with a line 'FILE CLASS' for each"
         )
     if strays:

@@ -123,7 +123,7 @@ def _refuse_mixture(file: Path, classes: Sequence[_Found]) -> None:
     numbers = [each for each in classes if isinstance(each.word, int)]
     if names and numbers:
         (odd, *_), (usual, *_) = sorted((names, numbers), key=len)
-        raise DataError(f"{file}:{odd.number}: the class {odd.text} stands beside classes such as "
+        raise DataError(f"{file}:{odd.number}: the class {odd.text} is unlike classes such as "
                         f"{usual.text}; give all as numbers or all as names, and {_NO_CLASS} to "
                         f"an image that has none")  # fmt: skip
 

@@ -133,7 +133,7 @@ def by_list(readings: Sequence[Reading], file: Path, num_classes: int | None) ->
     fitting = [reading for reading in readings if reading.held <= set(names)]
     if not fitting:
         strange = min(readings[0].held - set(names))
-        raise DataError(f"{file}: lacks {key_of(strange)!r}, of which there are images")
+        raise DataError(f"{file}: lacks {key_of(strange)!r}, and there are images of it")
     return Numbered(fitting[0].by, {name: number for number, name in enumerate(names)},
                     f"numbered by {CLASSES}")  # fmt: skip
 

@@ -95,7 +95,7 @@ def _refuse_silent(address: str) -> None:
             command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        raise _unreachable(address, "what listens there is none") from None
+        raise _unreachable(address, "what listens there is no Ray cluster") from None
     if asked.returncode:
         raise _unreachable(address, asked.stderr.rpartition("Error: ")[2])
 

@@ -210,9 +210,7 @@ class _Beside:
                     raise said
                 hear(said)
         except (EOFError, OSError):
-            raise SlotLostError(
-                f"the process beside {self.name} was lost; see {self._log}"
-            ) from None
+            raise SlotLostError(f"the process of {self.name} was lost; see {self._log}") from None
 
 
 def _nobody(_: Heard) -> None:

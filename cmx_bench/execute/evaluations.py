@@ -1,5 +1,6 @@
-"""Evaluates models on this machine: all of one setting in one fresh process, on images decoded
-once, but each of a user's own in another, for its code can change what others predict."""
+"""Evaluates models on this machine. One fresh process evaluates all models of a setting on images
+decoded once. Each `python:` model has a process of its own, because its code can change what others
+predict."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def execute(rounds: Iterable[Round], timeout: float) -> Iterator[tuple[Job, Outc
 
 
 def execute_job(call: JobCall, job: Job, timeout: float) -> Outcome:
-    """The outcome of a job, failed where its process dies or lives for too long."""
+    """The outcome of a job. The job fails if its process dies or takes too long."""
     begin = time.monotonic()
     try:
         outcome = call(job, timeout)
@@ -55,7 +55,7 @@ def execute_job(call: JobCall, job: Job, timeout: float) -> Outcome:
 
 
 def call_once(job: Job, timeout: float) -> Outcome:
-    """In a process of the interpreter that made the plan."""
+    """Calls a function in a process of the interpreter that made the plan."""
     outcome: Outcome = local.call(Target.SAMPLE, job, timeout=timeout)
     return outcome
 

@@ -1,4 +1,4 @@
-"""Evaluates the models of a setting side by side: its cells are shared among the slots."""
+"""Evaluates the models of a setting side by side. The slots share its cells."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def append(folder: Path, pair: Pair, **more: Any) -> None:
 
 
 def append_alongside(folder: Path, pair: Alongside) -> None:
-    """Adds a pair of a device alone and beside others as one line, flushed.
+    """Appends a pair, of a device alone and with the others at work, as one line, and flushes it.
 
     Raises:
         RecordsError: the folder cannot be written.
@@ -75,7 +75,7 @@ def _append(folder: Path, line: Mapping[str, Any]) -> None:
 
 
 def keep_code(folder: Path, contrasts: Sequence[Contrast]) -> None:
-    """Adds to gate.json what of the code differs between head and each base.
+    """Adds to gate.json how the code differs between head and each base.
 
     Raises:
         RecordsError: the folder cannot be written.

@@ -1,4 +1,5 @@
-"""Measures what the gate can detect on this machine: false alarms, misses, the smallest change.
+"""Measures what a gate can detect on this machine, by equal pairs and by pairs slowed by extra
+layers.
 
 Both sides are this interpreter. The pairs of both kinds are measured in turns; the rates come from
 gates resampled from them, by the rule and the looks of `ab`.

@@ -1,4 +1,4 @@
-"""What disturbed a block: who else was there, and whether the block was slower for it.
+"""Finds what disturbed a block: the cause, and whether the block was slower for it.
 
 A block is disturbed where both hold: its conditions name a cause, and it took longer than blocks
 without one. A cause alone moves no number: an idle neighbour, a clock that rises, a probe that hits

@@ -1,4 +1,4 @@
-"""Counts MACs twice, by a trace and by torch's dispatcher, and compares the two counts.
+"""Counts the multiply-accumulates and activations of a vision model twice; both must agree exactly.
 
 One MAC is one multiply-accumulate of a convolution (transposed too), a linear layer, a matrix
 product or an attention product (QKᵀ and AV), for one image, however it is spelt. Taps that fall on

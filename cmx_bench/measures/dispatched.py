@@ -1,4 +1,4 @@
-"""The second count: every operator that torch's dispatcher is asked for, one by one.
+"""The second count: every operator that reaches the dispatcher of torch, one by one.
 
 What a model calls is made of operators of a closed set, and all of them come by here. Each has a
 cost, or it is free (see `free`), or torch itself writes it with others, or it is refused by name.

@@ -74,8 +74,8 @@ def gpu_meter(device: str) -> Meter:
         joules = nvml.joules(device)
         if joules is None:
             raise SkipError(
-                "NVML tells no energy of this GPU: pip install 'cmx-bench[nvidia]', on a whole GPU "
-                "of compute capability 7.0 or more"
+                "NVML does not report the energy of this GPU: pip install 'cmx-bench[nvidia]', on "
+                "a whole GPU of compute capability 7.0 or more"
             )
         return joules
 

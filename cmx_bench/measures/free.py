@@ -1,4 +1,4 @@
-"""Which operators multiply and add up nothing: by torch's tags, by their schema, or by a table."""
+"""Decides which operators have no MACs: by torch's tags, by their schema, or by a table."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def reads(func: Any) -> bool:
 
 @cache
 def is_free(func: Any) -> bool:
-    """Elementwise, a reduction, a view, a question, a maker of tensors, or one of the table."""
+    """Whether an operator is elementwise, a reduction, a view, a query, a maker of tensors, or in
+    the table."""
     schema, name = func._schema, plain(func)
     for overload in (func, *_functional(func)):
         if _FREE_TAGS & set(overload.tags) or any(map(shares, overload._schema.returns)):
@@ -97,6 +98,6 @@ def _functional(func: Any) -> Iterator[Any]:
 
 
 def plain(func: Any) -> str:
-    """An operator's name without the ``_`` of one that works in place."""
+    """An operator's name without the ``_`` of an in-place operator."""
     name: str = func._overloadpacket.__name__
     return name.removesuffix("_")

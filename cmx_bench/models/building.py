@@ -1,4 +1,4 @@
-"""A model's description turned into a module: one function for each kind of source."""
+"""Builds a module from a model's description: one function for each kind of source."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def finished(module: nn.Module, model: Model) -> nn.Module:
 
 @torch.no_grad()
 def optimised(module: nn.Module) -> nn.Module:
-    """What gives the same as `module` in evaluation mode, with every ConvMixer in it folded.
+    """A module equal to `module` in evaluation mode, with every ConvMixer in it folded.
 
     It is for inference alone. Its weights are copies of the same type, on the same device.
 

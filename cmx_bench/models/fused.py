@@ -58,7 +58,7 @@ def _kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
 def launch(
     kernel: Any, images: Tensor, taps: Tensor, bias: Tensor, scale: Tensor, gelu: bool
 ) -> Tensor:
-    """What `spatial` gives, by this kernel."""
+    """Computes `spatial` by this kernel."""
     images = images.contiguous(memory_format=torch.channels_last)
     results = torch.empty_like(images)
     count, channels, height, width = images.shape

@@ -1,4 +1,4 @@
-"""Where the code of `python:` models is found, by one rule for all processes of a run.
+"""Finds the code of `python:` models, by one rule for all processes of a run.
 
 The working folder comes first, as it does for `python -m`, with one exception: a file there that is
 called like a module of Python's, or of what this package is built on, would break the processes

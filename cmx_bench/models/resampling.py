@@ -1,4 +1,4 @@
-"""Weights of another image size made to fit a model, as timm does it.
+"""Makes weights of another image size fit a model, as timm does.
 
 What depends on the image size are tables of positions: `pos_embed`, relative position biases. timm
 has a function for each family that resamples them, which it calls for its own weights.

@@ -1,4 +1,4 @@
-"""A module's tensors changed in place, each once: what was shared stays shared.
+"""Changes the tensors of a module in place, each once, so that shared tensors stay shared.
 
 `module.to` makes a tensor anew for each use of a shared buffer and, between devices whose tensors
 differ in kind, for each use of a shared parameter. And `module.to(dtype)` drops the imaginary half

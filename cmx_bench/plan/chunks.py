@@ -44,8 +44,8 @@ def divide(first: Plan, most: float, besides: float) -> list[Chunk]:
         PlanError: that leaves no time for cells.
     """
     if most <= besides:
-        raise PlanError(f"--chunk: a job takes {units.duration(besides)} beside its cells; give it "
-                        f"more than {units.duration(most)}")  # fmt: skip
+        raise PlanError(f"--chunk: a job takes {units.duration(besides)} without its cells; give "
+                        f"it more than {units.duration(most)}")  # fmt: skip
     suite, task = first.suite_file.suite, first.evaluation
     counts = {cell.key: replicates_of(cell, suite.replicates, task) for cell in first.cells}
     return [

@@ -198,7 +198,7 @@ def _refuse_repeats(suite_file: SuiteFile, kind: str, settings: Sequence[Setting
     for index, key in enumerate(keys):
         if key in keys[:index]:
             raise suite_file.document.error(
-                ("settings", kind, index), f"comes to the same as another setting ({key}); keep one"
+                ("settings", kind, index), f"equals another setting ({key}); keep one"
             )
 
 

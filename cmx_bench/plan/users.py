@@ -1,4 +1,4 @@
-"""Users' models tried for a plan, each in a process of its own: one that dies or hangs there ends
+"""Tries users' models for a plan, each in a process of its own, so that one that dies or hangs ends
 nothing else."""
 
 from __future__ import annotations

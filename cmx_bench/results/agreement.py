@@ -1,4 +1,4 @@
-"""What models say of the same images, held side by side: who is right where another is not."""
+"""Compares the predictions of models on the same images: who is right where another is wrong."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def read(folder: Path, voters: Iterable[Voter]) -> Votes:
 
 
 def votes(images: Images, classes: Mapping[Voter, NDArray[np.int32]]) -> Votes:
-    """The votes of these classes: -1 is said of a broken image."""
+    """The votes for these classes. -1 marks a broken image."""
     labelled = predictions.labelled(images.labels)
     right = {
         one: predictions.among(found[:, None], images.labels) for one, found in classes.items()
@@ -135,7 +135,7 @@ def _own(images: Images) -> NDArray[np.int32]:
 
 
 def pair(votes: Votes, first: Voter, second: Voter) -> Pair:
-    """Two voters held against each other.
+    """Compares two voters.
 
     Raises:
         ValueError: no image counts for both.
@@ -175,7 +175,7 @@ def ranks(voters: Collection[Voter], pairs: Sequence[Pair]) -> dict[Voter, tuple
 
 
 def only(votes: Votes, winner: Voter, loser: Voter) -> list[int]:
-    """A few images, by number, that only `winner` has right.
+    """The numbers of a few images that only `winner` gets right.
 
     Those come first about which most voters are divided, so that pairs show the same ones.
     """
@@ -188,7 +188,7 @@ def only(votes: Votes, winner: Voter, loser: Voter) -> list[int]:
 
 
 def telling(votes: Votes) -> set[int]:
-    """The images, by number, that are shown for any two models of one setting."""
+    """The numbers of the images that are shown for any two models of one setting."""
     return {
         place
         for setting in {voter[1] for voter in votes.classes}
@@ -209,7 +209,7 @@ _JPEG = b"\xff\xd8\xff"  # what each begins with
 
 
 def thumbnails(folder: Path, images: int) -> dict[int, bytes]:
-    """The small copies that there are of so many images, as JPEG, by the number of the image.
+    """The small copies of these images that exist, as JPEG, by the number of the image.
 
     Raises:
         RecordsError: one is no small JPEG.

@@ -1,4 +1,4 @@
-"""The commits of the checkouts that code is from."""
+"""The git commits of checkouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What models said of each image as a DataFrame, and what it comes to class by class."""
+"""The predictions of models for each image as a DataFrame, and their summary by class."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ _OF_MODEL = ["model", "label", "setting"]
 
 
 def predictions(path: str | os.PathLike[str]) -> DataFrame:
-    """What each model of a run said of each image that counts, with the columns of `COLUMNS`.
+    """The prediction of each model of a run for each image that counts, with the columns of
+    `COLUMNS`.
 
     Of several trainings of a model the first one's. An image with several labels is of the class
     that the model says, where that is one of them, and else of the first.

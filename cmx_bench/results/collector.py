@@ -1,4 +1,4 @@
-"""Python's search for garbage, paused where many objects are made and little garbage is.
+"""Pauses Python's garbage collector while many objects are made and little garbage is.
 
 It searches the living again and again while they become more: a third of the time in which records
 are read and judged.
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Nothing is searched for inside; it goes on as before after it."""
+    """Pauses the garbage collector inside, and resumes it afterwards."""
     enabled = gc.isenabled()
     gc.disable()
     try:

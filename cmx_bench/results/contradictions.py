@@ -1,4 +1,4 @@
-"""What a record, or a run, says of itself twice, and differently: the first such place."""
+"""Finds the first place where a record, or a run, contradicts itself."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def refuse_in_record(
 
 
 def refuse_other_origin(record: Record, known: dict[str, Origin]) -> None:
-    """Refuses a record of a model that the records before were not built from the same file.
+    """Refuses a record whose model was built from another file than in the records before.
 
     Args:
         known: the origins of those before, by model; this record's is added.

@@ -1,4 +1,4 @@
-"""The published figures of a model, where it is the published one and not a variation of it."""
+"""The published figures of a model, if it is the published model and no variation of it."""
 
 from __future__ import annotations
 

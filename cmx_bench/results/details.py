@@ -1,4 +1,4 @@
-"""What belongs to the values of a record, and to a run that evaluates: the parts that are read."""
+"""The parts of a record's details, and of a run's accuracy, that other code reads."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Origin(TypedDict):
 
 @with_config(STRICT)
 class Resampled(TypedDict):
-    """Of images of which size weights were that were resampled, where that is known."""
+    """The image size of the original weights of a resampled model, if it is known."""
 
     image_size: Positive | None
 

@@ -1,5 +1,5 @@
-"""Processes of a run judged by each other: a machine that was slow throughout one shows beside the
-others.
+"""Compares the processes of a run with each other, so that a process that was slow throughout is
+detected.
 
 A process judges its blocks by its own calm ones. Where a neighbour slowed it from beginning to end
 it has none, or finds nothing amiss; beside the other processes of the cell it does. Beside those on
@@ -80,13 +80,13 @@ def by_cell(records: Iterable[Record]) -> defaultdict[str, list[Record]]:
 
 
 def disturbed(record: Record) -> bool:
-    """Whether a process stayed disturbed: some of the blocks that count are."""
+    """Whether a process stayed disturbed: some of its blocks that count are disturbed."""
     disturbed, thrown = (record.covariates.get(name, ()) for name in ("disturbed", "discarded"))
     return any(one and not gone for one, gone in zip(disturbed, thrown, strict=False))
 
 
 def counting(records: Sequence[Record]) -> list[Record]:
-    """The processes of a cell that count: the undisturbed, or all where these are too few."""
+    """The processes of a cell that count: the undisturbed ones, or all if these are too few."""
     calm = [record for record in records if not disturbed(record)]
     return calm if len(calm) >= FEWEST_UNDISTURBED else list(records)
 

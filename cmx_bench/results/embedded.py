@@ -1,4 +1,5 @@
-"""A run's raw samples inside its page: packed, and read again so that the page can be verified."""
+"""The raw samples of a run inside its page: packs them, and reads them so that the page can be
+verified."""
 
 from __future__ import annotations
 
@@ -123,7 +124,7 @@ def renderers() -> dict[str, str]:
 
 
 def unpack(page: str, where: str) -> tuple[Embedded, ...]:
-    """What the text of a page holds, run by run.
+    """The runs that the text of a page holds.
 
     Raises:
         RecordsError: nothing, or what cannot be read; `where` is the page's name.
@@ -188,7 +189,7 @@ def _inflated(packed: bytes, room: int) -> bytes:
 
 
 def read(page: Path) -> Embedded:
-    """What a run's page holds.
+    """The run that a page holds.
 
     Raises:
         RecordsError: the file cannot be read, or holds nothing that can, or several runs.

@@ -1,4 +1,4 @@
-"""When two samples may be compared: where all that changes a timing is equal."""
+"""Decides when two samples may be compared: everything that changes a timing must be equal."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _MACHINE = ("device_name", "device_uuid", "cpu", "cpu_model", "cores")
 
 
 def variables(environ: Mapping[str, str], ours: Collection[str] = ()) -> dict[str, str]:
-    """Those that choose kernels, threads and allocators; of files the names alone.
+    """The variables that choose kernels, threads and allocators; of files only the names.
 
     Args:
         ours: variables that this package has set itself.
@@ -86,7 +86,7 @@ def variables(environ: Mapping[str, str], ours: Collection[str] = ()) -> dict[st
 
 
 def must_match(name: str) -> bool:
-    """Whether timings are compared only where this field is equal."""
+    """Whether timings are compared only if this field is equal."""
     return name in _FACTS or _VARIABLE.fullmatch(name) is not None
 
 

@@ -19,7 +19,7 @@ Why: TypeAlias = Literal["", "tried again", "other environment"]
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A record with its blocks judged beside those of the other processes of its setting.
+    """A record whose blocks are compared with the blocks of the other processes of its setting.
 
     `why` says why it counts for nothing. `differences` maps each field in which its environment is
     unlike that of the majority to this record's value and the majority's.

@@ -1,4 +1,5 @@
-"""A run's records as one tidy DataFrame: a row for each sample, and a word on what has none.
+"""The records of a run as one tidy DataFrame: a row for each sample, and a status for cells without
+samples.
 
 The rows of a cell that gave no sample of a metric (it failed, was skipped, was not measured) have
 no `value`, so that nothing that was planned is absent.
@@ -128,7 +129,7 @@ _IMAGENET = re.compile(r"(.*/)?(imagenet|ilsvrc2012)([-_]?1k)?([-_]wds)?([-_]val
 
 
 def on_imagenet(run: Run) -> bool:
-    """Whether top-1 was measured on what published figures are of, by the data set's name."""
+    """Whether the data set's name is that of published top-1 figures."""
     asked = run.accuracy
     whole = not (asked.get("real_labels") or asked.get("valid_labels"))
     return whole and bool(_IMAGENET.fullmatch(str(asked.get("dataset", "")).lower()))

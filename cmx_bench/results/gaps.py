@@ -1,4 +1,4 @@
-"""What was not measured: for which models, why not, and the command that measures it."""
+"""Lists what was not measured: for which models, why, and the command that measures it."""
 
 from __future__ import annotations
 

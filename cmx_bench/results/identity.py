@@ -1,4 +1,4 @@
-"""The content hash of a run, by which a reader knows that a report is of these records."""
+"""The content hash of a run, which proves that a report was made from these records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def content_hash(run: Run, kept: Iterable[Record]) -> str:
-    """SHA-256 of what a run was asked to do and of all that it measured, in hexadecimal digits.
+    """SHA-256 of the run's request and of all its measurements, in hexadecimal digits.
 
     What holds its default counts as absent: fields of a later schema change no earlier hash.
     """

@@ -1,4 +1,4 @@
-"""Runs read from their folders or pages: as a DataFrame, or with all that can be said of them."""
+"""Reads runs from their folders or pages, as a DataFrame or as a `Report`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cmx_bench.results.records import Record, Run
 
 @collector.paused()
 def read(path: Path) -> Report:
-    """What a run's folder has to say, or the raw samples inside its page.
+    """The report of a run's folder, or of the raw samples inside its page.
 
     Raises:
         RecordsError: the path is no run, or cannot be read.
@@ -36,7 +36,7 @@ def read(path: Path) -> Report:
 
 @collector.paused()
 def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> DataFrame:
-    """The samples of one run or of several: a row a sample, in base units.
+    """The samples of one or several runs: a row for each sample, in base units.
 
     `results.frame.COLUMNS` says what each column holds. Reported values rest on the rows where
     `counts` is true; `why` says why the others do not. The column `run` has the suite of each run

@@ -1,4 +1,4 @@
-"""Runs of parts of one suite put together: chunks of a job array, or the jobs of a CI matrix."""
+"""Merges runs of parts of one suite: the parts of a job array, or the jobs of a CI matrix."""
 
 from __future__ import annotations
 
@@ -57,8 +57,7 @@ def merge(parts: Sequence[Path], out: Path, command: str) -> Run:
 
 
 def unfinished(parts: Sequence[Path]) -> str:
-    """What parts still lack to make a whole run, and what to do about it; empty where they lack
-    nothing.
+    """What the parts lack for a whole run, and what to do about it; empty if they lack nothing.
 
     Raises:
         RecordsError: as `merge`.

@@ -1,4 +1,4 @@
-"""What others did to a machine just before a run: the noun, and its words."""
+"""The load of other programs on a machine just before a run, and its description in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said of a run: the noun that `reading` makes and every table and figure reads."""
+"""The nouns of a report. `reading` makes them, and every table and figure reads them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a run has to say.
+    """Everything that a report shows of a run.
 
     `samples` are the frame that its `records` make, `results` the rows of its summary, by model
     name, setting key and metric name. `environments` maps each setting key to the environment that
@@ -110,7 +110,7 @@ class Report:
 
     @property
     def voters(self) -> list[Voter]:
-        """Who was evaluated: each model in each setting."""
+        """The evaluated models, each in each setting."""
         return [(model, setting) for model, setting, metric in self.results if metric == "top1"]
 
     @cached_property
@@ -124,7 +124,7 @@ class Report:
         return self.results.get((model.name, setting_key, metric), shared)
 
     def estimate(self, model: Model, setting: Setting, metric: str) -> Estimate | None:
-        """The estimate of a setting's result, where there is one."""
+        """The estimate of a setting's result, if there is one."""
         result = self.result(model, setting.key, setting.image_size, metric)
         return None if result is None else result.estimate
 
@@ -160,7 +160,7 @@ class Report:
 
     @cached_property
     def has_top1(self) -> bool:
-        """Whether any model was evaluated, or failed to be."""
+        """Whether any model was evaluated, or failed to be evaluated."""
         return any(
             metric == "top1" and result.status in ("ok", "failed")
             for (*_, metric), result in self.results.items()

@@ -1,4 +1,4 @@
-"""What models said of each image, kept in a run's folder: five classes with their scores.
+"""The predictions of models for each image, kept in a run's folder: five classes with their scores.
 
 `predictions/images.csv` lists the images with their labels, `predictions/classes.csv` the names of
 classes where these are known; `predictions/MODEL.SETTING.npz` holds,
@@ -64,8 +64,8 @@ def path(folder: Path, model: str, setting: str) -> Path:
 
 
 def checksum(key: str, labels: Sequence[int]) -> int:
-    """What ties a row to its image: it shows when images came, went, or were named or labelled
-    otherwise between two sessions."""
+    """A checksum that ties a row to its image. It shows whether images were added, removed, renamed
+    or relabelled between two sessions."""
     return zlib.crc32(f"{key} {' '.join(map(str, labels))}".encode())
 
 
@@ -106,7 +106,7 @@ def forget_rows(folder: Path, record: Record) -> None:
 
 
 def read(path: Path, images: int) -> NDArray[np.void]:
-    """The rows of a finished cell, of so many images.
+    """The rows of a finished cell, for this many images.
 
     Raises:
         RecordsError: the file is not there, is damaged, or has rows of another number of images.

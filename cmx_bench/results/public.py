@@ -1,4 +1,4 @@
-"""What runs and verdicts say to others: without paths of the machine that measured them.
+"""Removes the paths of the measuring machine from all that runs and verdicts show.
 
 run.json, records.jsonl and gate.json keep them, for a run goes on where its images and weights lie.
 Whoever shows a run or a verdict to others has it through here.
@@ -36,7 +36,7 @@ def public(run: Run, records: Iterable[Record]) -> tuple[Run, list[Record]]:
 
 
 def without_folders(text: str) -> str:
-    """A text whose absolute paths are shortened, but for those of systems such as /proc."""
+    """A text with shortened absolute paths, except for paths of the system such as /proc."""
     if "/" not in text:
         return text
     return _shown(text) if _ALONE.fullmatch(text) else _PATH.sub(_in_text, text)

@@ -1,4 +1,4 @@
-"""A run's records made into what can be said of it."""
+"""Makes the report's nouns from the records of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from cmx_bench.results.summary import Result
 
 
 def summarise(run: Run, records: Sequence[Record], unfinished: bool = False) -> Report:
-    """What `records` say about the cells of `run`; a last one was `unfinished` when it was read."""
+    """The report of the `records` of `run`. `unfinished` says whether a last record was
+    incomplete."""
     tries = executions(run, records)
     counted = [one.record for one in tries if not one.why]
     samples = frame.samples({run.name: (run, tries)})

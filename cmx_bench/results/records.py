@@ -1,4 +1,4 @@
-"""A run's folder: what was asked for in run.json, what was measured in records.jsonl.
+"""The folder of a run: run.json holds the request, and records.jsonl the measurements.
 
 A record is appended and flushed as soon as its cell is measured, so that a run can be killed at
 any moment and lose one cell at most.
@@ -51,7 +51,7 @@ Samples: TypeAlias = Mapping[str, list[Number]]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What one execution of a cell gave in one fresh process.
+    """The result of one execution of a cell in one fresh process.
 
     `values` maps each metric to its raw samples in base units; `reason` says why a cell failed, or
     what a skipped one lacks. `environment` is a key of the run's environments; `started` is UTC in
@@ -83,7 +83,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run was asked to do, and in which environments it did it.
+    """The request of a run, and the environments in which it was measured.
 
     `cells` are the keys of all planned cells; `only` the globs they were chosen by. `unavailable`
     maps the settings of the suite that this device cannot measure to the reason. `machine` is the
@@ -150,12 +150,12 @@ class Run:
 
     @property
     def words(self) -> list[str]:
-        """How a command names the suite."""
+        """The suite as a command line names it."""
         return command.words(self.suite_path or None, self.added, self.quick)
 
     @property
     def resumption(self) -> str:
-        """How to measure what is not there yet."""
+        """The command that measures what is missing."""
         if self.parts:
             return "finish the parts, and merge them again"
         return self.command.replace(" --fresh", "")
@@ -172,7 +172,7 @@ class Run:
 
     @property
     def with_weights(self) -> tuple[Model, ...]:
-        """The models that come with weights: where others are trained, they are not."""
+        """The models that come with weights. Such models are not trained."""
         return tuple(model for model in self.models if model.weights is not None)
 
 
@@ -267,7 +267,7 @@ def _in_order(
     records = []
     for number, text in enumerate(texts, 1):
         if (earlier := numbers.setdefault(text, number)) != number:
-            raise RecordsError(f"{where(number)}: is line {earlier} once more; remove it")
+            raise RecordsError(f"{where(number)}: repeats line {earlier}; remove it")
         try:
             record = decoded(_RECORD, text, SCHEMA)
             refuse_in_record(record, cells, environments)
@@ -294,7 +294,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def stamp(folder: Path) -> tuple[int, int, int] | None:
-    """What tells whether a run's records have changed since; None where there are none."""
+    """A value that changes when the records of a run change; None if there are none."""
     path = disk.within(folder, "records.jsonl")
     if not path.exists():
         return None
@@ -303,7 +303,7 @@ def stamp(folder: Path) -> tuple[int, int, int] | None:
 
 
 def unfinished(folder: Path) -> bool:
-    """Whether the last record was written by half, and counts for nothing: after a kill."""
+    """Whether the last record is incomplete after a kill. Such a record does not count."""
     path = disk.within(folder, "records.jsonl")
     if not path.exists():
         return False

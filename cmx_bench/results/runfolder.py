@@ -20,7 +20,7 @@ def name_of_new(device_name: str, now: datetime) -> str:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps a run's records to one process; the lock goes with the process, however it ends.
+    """Locks a run's records for one process. The lock ends with the process, however it ends.
 
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.

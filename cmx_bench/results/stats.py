@@ -11,8 +11,8 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its 95 % interval over `n` processes or images; none over a single process, and
-    none that is wider than a float can say."""
+    """A value with its 95 % interval over `n` processes or images. A single process has no
+    interval, and neither has one too wide for a float."""
 
     value: float
     low: float | None
@@ -32,7 +32,7 @@ class Estimate:
         return math.sqrt(self.high / self.low) - 1
 
     def within(self, share: float) -> bool:
-        """Whether the interval is at most ± `share` of the value; never so without an interval."""
+        """Whether the interval is at most ± `share` of the value. Without an interval it is not."""
         width = self.relative_half_width
         return width is not None and width <= share
 
@@ -102,7 +102,7 @@ def _wilson(share: float, n: int, level: float) -> tuple[float, float]:
 
 
 def over_seeds(values: Sequence[float], images: int, level: float = 0.95) -> Estimate:
-    """The mean of a share of so many images over trainings that differ in their seed alone.
+    """The mean of a share of `images` over trainings that differ only in their seed.
 
     The interval reaches as far as Student's t over the trainings and as Wilson's over the images:
     two trainings that happen to agree do not make it narrow.
@@ -178,7 +178,8 @@ class Change:
     freedom: float
 
     def bound(self, level: float) -> float:
-        """What the true change exceeds with probability 1 - `level`: low for small levels."""
+        """The true change is larger than this with probability 1 - `level`; it is low for small
+        levels."""
         return self.value + quantile(level, self.freedom) * self.error
 
 

@@ -1,4 +1,4 @@
-"""What samples come to: a value with its interval for each metric of each cell."""
+"""Summarises samples: a value with its interval for each metric of each cell."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class Result(NamedTuple):
 
     @property
     def launch_bound(self) -> bool:
-        """Whether the host was measured, which launches, and not the GPU."""
+        """Whether the host was measured, which launches the kernels, rather than the GPU."""
         return self.launching is not None and self.launching > LAUNCH_BOUND
 
     @property
     def image_size(self) -> int | None:
-        """Side in pixels of the images that an accuracy is of; None where no record says so."""
+        """The side in pixels of the images behind an accuracy; None if no record says it."""
         prepared = self.details.get("preprocessing")
         return None if prepared is None else int(prepared["geometry"]["image_size"])
 
@@ -94,7 +94,7 @@ class Result(NamedTuple):
 
     @property
     def wide(self) -> bool:
-        """Whether the interval is wider than wanted, or there is none."""
+        """Whether the interval is wider than the suite wants, or missing."""
         if self.wanted is None or self.estimate is None:
             return False
         return not self.estimate.within(self.wanted)

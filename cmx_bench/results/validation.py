@@ -1,4 +1,4 @@
-"""JSON text read as the nouns it was written from; what differs is named by its place and field."""
+"""Reads JSON text as the nouns that it was written from. An error names the place and the field."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 
 
 class DamageError(Exception):
-    """What is wrong with a text, and where in it."""
+    """A text is wrong; says what is wrong, and where."""
 
     def __init__(self, location: Location, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""How long measuring took: pauses do not count, and what ran side by side counts once."""
+"""The time that measuring took. Pauses do not count, and parallel work counts once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where runs lie: the folders below one, however deep, that hold a run."""
+"""Finds the folders that hold a run, at any depth below a folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Below:
 
 
 def runs_below(folder: Path) -> Below:
-    """The runs at any depth below a folder, but for what lies within a run.
+    """The runs at any depth below a folder, except what lies within a run.
 
     No link to a folder is followed: where it leads within `folder`, its runs are found there.
 

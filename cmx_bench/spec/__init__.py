@@ -1,1 +1,1 @@
-"""What was asked for: a suite's YAML, its schema, its recipe of training, its claims."""
+"""The request of a user: a suite's YAML, its schema, its recipe for training, its claims."""

@@ -334,5 +334,5 @@ def _primary(reader: _Reader) -> _Node:
 
 def _quantity(node: _Node, token: _Token) -> Quantity:
     if isinstance(node, Condition):
-        raise CheckError(token.at, f"{token.text!r} wants numbers, and has a comparison beside it")
+        raise CheckError(token.at, f"{token.text!r} needs numbers, and one side is a comparison")
     return node

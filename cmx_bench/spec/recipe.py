@@ -131,7 +131,7 @@ class Augmentation(Strict):
     @model_validator(mode="after")
     def _one_of_colour(self) -> Augmentation:
         if self.color_jitter and self.rand_augment:
-            raise ValueError("timm leaves color_jitter out beside rand_augment; keep one")
+            raise ValueError("timm ignores color_jitter if rand_augment is set; keep one")
         return self
 
 
@@ -194,7 +194,7 @@ def find(named: str, base: Path, trusted: bool) -> Path:
     if named in known:
         return known[named]
     raise SuiteError(
-        f"no file {quoted(named)} in {base}, and no recipe of that name comes along"
+        f"no file {quoted(named)} in {base}, and no shipped recipe has that name"
         f"{nearest(Path(named).stem, known)} (known: {', '.join(sorted(known))})"
     )
 

@@ -94,7 +94,7 @@ class Accuracy(Strict):
             raise ValueError("models that are trained here all see the same pixels; "
                              "leave preprocessing out")  # fmt: skip
         if self.train is None and "seeds" in self.model_fields_set:
-            raise ValueError("seeds are of trainings; add train: RECIPE, or leave seeds out")
+            raise ValueError("seeds need a training; add train: RECIPE, or leave seeds out")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("a seed is given twice; keep one")
         return self

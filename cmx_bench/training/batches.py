@@ -1,4 +1,4 @@
-"""Images to learn from: their order in each epoch, their augmentation, whose part they are."""
+"""Images for training: their order in each epoch, their augmentation, and each process's part."""
 
 from __future__ import annotations
 

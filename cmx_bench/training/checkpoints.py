@@ -1,4 +1,4 @@
-"""Weights and states of trainings on the disk: written at once or not at all."""
+"""Writes weights and states of trainings to the disk, all or nothing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a training leaves in a run's folder: the last weights and the best, and what is to be told
-of it; until it is done, its state."""
+"""The files of a training in a run's folder: the last weights, the best ones, and a summary; until
+the end also its state."""
 
 from __future__ import annotations
 

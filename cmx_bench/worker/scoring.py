@@ -177,7 +177,9 @@ def _enter(
     """A model ready to predict, and what it has predicted already."""
     model = cell.model
     if valid and max(valid) >= model.num_classes:
-        raise DataError(f"valid_labels has a class {max(valid)}, the model {model.num_classes}")
+        raise DataError(
+            f"valid_labels has a class {max(valid)}, and the model has {model.num_classes}"
+        )
     preprocessing = of(model, cell.setting, task.asked)
     with given(partial(calibration, model, cell.setting, task)):
         predict, resampling, runtime = predictor(model, cell.setting, preprocessing, valid)

@@ -1,5 +1,5 @@
-"""A command's folder in the temporary folder: it goes with the command, and where that was killed
-the next one removes it."""
+"""The folder of a command in the temporary folder. It is removed with the command, or by the next
+command after a kill."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_families_that_cannot_be_matched_hide_no_others(cmx: Cli) -> None:
     assert code == 2
     assert "resnet50: as published" in out and "0 %, 0 %" in out
     assert "deit: no member is within 1.0 %" in err
-    assert err.endswith("leave deit out; nor is there one of resmlp, mixer\n")
+    assert err.endswith("leave deit out; neither is there one of resmlp, mixer\n")
 
 
 def test_a_family_that_is_named_twice_is_matched_once(cmx: Cli) -> None:

@@ -32,7 +32,7 @@ def test_this_machine_is_where_plans_are_made_unless_told_otherwise() -> None:
     ("executor", "address", "line"),
     [
         ("cloud", None, "--executor cloud: unknown executor"),
-        ("local", "auto", "--address: is that of a Ray cluster; add --executor ray"),
+        ("local", "auto", "--address: needs a Ray cluster; add --executor ray"),
     ],
 )
 def test_what_names_no_engine_is_refused(executor: str, address: str | None, line: str) -> None:
@@ -55,7 +55,7 @@ def test_the_kind_of_device_is_that_of_any_node(
 
 
 def test_a_single_gpu_is_for_ray_to_choose() -> None:
-    with pytest.raises(CmxError, match="--device cuda:0: Ray gives each cell a device of its own"):
+    with pytest.raises(CmxError, match="--device cuda:0: Ray chooses the device of each cell"):
         engines._kind("cuda:0", [node("n", 1)])
 
 

@@ -72,7 +72,7 @@ def test_figures_for_a_paper(cmx: Cli, rendered: Path) -> None:
         "figure1.svg", "figure1.paper.png", "figure1.paper.pdf",
     }  # fmt: skip
     code, _, err = cmx("report", "out", "--style", "paper")
-    assert (code, err) == (2, "cmx-bench: --style: is that of the copies that --figures makes\n")
+    assert (code, err) == (2, "cmx-bench: --style: needs --figures; add it\n")
     code, _, err = cmx("report", "out", "--figures", "--style", "poster")
     assert code == 2 and "'poster' is not one of 'page', 'paper', 'slides'" in err
 

@@ -289,7 +289,7 @@ def test_a_list_of_the_models_classes_settles_it(tmp_path: Path) -> None:
     assert about(tmp_path, 5).startswith("2 class folders, numbered by classes.txt; 3 images; the")
     for lines, said in (("ant\ncat\n", "expected the model's 5 classes"),
                         ("ant\nant\nb\nc\ndog\n", "one on each line, got 4 different ones"),
-                        ("ant\na\nb\nc\nd\n", "classes.txt: lacks 'dog', of which")):  # fmt: skip
+                        ("ant\na\nb\nc\nd\n", "classes.txt: lacks 'dog', and there")):  # fmt: skip
         (tmp_path / "val" / "classes.txt").write_text(lines)
         with pytest.raises(DataError, match=said):
             numbered(tmp_path, 5)

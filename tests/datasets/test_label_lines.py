@@ -81,7 +81,7 @@ def test_what_is_neither_number_nor_name_is_refused(flat: Path, word: str) -> No
 
 @pytest.mark.parametrize("word", ["unknown", "NA", "1_0", "cat"])
 def test_a_name_beside_numbers_is_refused(flat: Path, word: str) -> None:
-    with pytest.raises(DataError, match=f"csv:3: the class {word} stands beside classes such as 0"):
+    with pytest.raises(DataError, match=f"csv:3: the class {word} is unlike classes such as 0"):
         read(flat, f"a0.png,0\nb1.png,1\nc2.png,{word}\n")
 
 

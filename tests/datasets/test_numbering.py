@@ -91,7 +91,7 @@ def test_a_list_of_classes_numbers_them_by_its_lines(tmp_path: Path) -> None:
     assert numbered.numbers == {"dog": 0, "cat": 1, "zebra": 2}
     for num_classes, classes, line in (
         (2, "cat", "expected the model's 2 classes in their order, one on each line, got 3"),
-        (3, "lion", "lacks 'lion', of which there are images"),
+        (3, "lion", "lacks 'lion', and there are images of it"),
     ):
         with pytest.raises(DataError, match=line):
             numbering.by_list([folders(classes)], listed, num_classes)

@@ -198,7 +198,7 @@ def is_other(node: cluster.Node) -> bool:
          "--address ray://127.0.0.1:1: no Ray cluster answers ([Errno 111]"),
         (["--executor", "ray", "--address", "nowhere"],
          "--address nowhere: expected auto, HOST:PORT or ray://HOST:PORT"),
-        (["--address", "auto"], "--address: is that of a Ray cluster; add --executor ray"),
+        (["--address", "auto"], "--address: needs a Ray cluster; add --executor ray"),
         (["--executor", "slurm"], "--executor slurm: unknown executor (known: local, ray)"),
     ],
 )  # fmt: skip
@@ -215,14 +215,14 @@ def test_what_listens_there_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(cluster, "_ANSWER_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         joining = cluster.joined(f"127.0.0.1:{server.getsockname()[1]}")
-        with pytest.raises(ClusterError, match="what listens there is none"), joining:
+        with pytest.raises(ClusterError, match="what listens there is no Ray cluster"), joining:
             pass
 
 
 @pytest.mark.parametrize(
     ("device", "expected"),
     [("cuda", "--device cuda: no node of the cluster has a GPU"),
-     ("cuda:1", "--device cuda:1: Ray gives each cell a device of its own")],
+     ("cuda:1", "--device cuda:1: Ray chooses the device of each cell")],
 )  # fmt: skip
 def test_a_cluster_without_the_device(three: Any, cmx: Cli, device: str, expected: str) -> None:
     Path("suite.yaml").write_text(SUITE)

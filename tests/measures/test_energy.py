@@ -123,7 +123,7 @@ def test_a_gpu_that_does_not_count_is_skipped(gpu: ModuleType) -> None:
 
     gpu.__dict__["nvmlDeviceGetTotalEnergyConsumption"] = refuse
     with pytest.raises(
-        SkipError, match=r"no energy of this GPU: pip install 'cmx-bench\[nvidia\]'"
+        SkipError, match=r"not report the energy of this GPU: pip install 'cmx-bench\[nvidia\]'"
     ):
         energy.gpu_meter("cuda:0")
 

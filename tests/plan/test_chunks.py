@@ -107,7 +107,7 @@ def test_the_time_of_a_part_holds_what_is_beside_its_cells(make: Make) -> None:
     first = make(TINY)
     (one, *_) = chunks.divide(first, 1e9, 20.0)
     assert one.seconds == pytest.approx(20.0 + sum(first.estimates.values()))
-    with pytest.raises(PlanError, match="--chunk: a job takes 20 s beside its cells; give it more"):
+    with pytest.raises(PlanError, match="--chunk: a job takes 20 s without its cells; give it"):
         chunks.divide(first, 20.0, 20.0)
 
 

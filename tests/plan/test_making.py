@@ -257,7 +257,7 @@ def test_who_lacks_two_runtimes_reads_one_command_and_can_measure_the_others(
 def test_settings_that_come_to_the_same(write_suite: Write, cpu: dict[str, Any]) -> None:
     text = TINY.replace("image_size: 56}", "image_size: 56}, {name: b, image_size: 56}")
     path = write_suite(text.replace("batch_size: 2", "batch_size: 64"))
-    with pytest.raises(SuiteError, match=r"8:\d+: comes to the same as another setting"):
+    with pytest.raises(SuiteError, match=r"8:\d+: equals another setting"):
         made(path, cpu)
 
 

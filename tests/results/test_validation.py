@@ -379,7 +379,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path, name: str) -> None:
 def test_a_record_that_is_there_twice(tmp_path: Path) -> None:
     for record in (TIMED, EVALUATED, TIMED):
         records.append(tmp_path, record)
-    with pytest.raises(RecordsError, match="jsonl:3: is line 1 once more; remove it"):
+    with pytest.raises(RecordsError, match="jsonl:3: repeats line 1; remove it"):
         records.read(tmp_path)
 
 

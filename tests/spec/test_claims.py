@@ -84,7 +84,7 @@ def test_accuracy_is_known_before_it_can_be_measured() -> None:
         ("params a > 1", 0, "expected a metric of a model such as params(resnet50), got 'params'"),
         ("params(a)", 0, "params(a) is a number; expected a comparison such as params(a) > 1"),
         ("params(a) > 1 and 2", 14, "'and' joins comparisons; 2 is a number"),
-        ("(params(a) > 1) * 2 > 1", 16, "'*' wants numbers, and has a comparison beside it"),
+        ("(params(a) > 1) * 2 > 1", 16, "'*' needs numbers, and one side is a comparison"),
         ("1 < params(a) < 3", 14, "expected 'and', 'or' or the end, got '<'"),
         ("params(a) in [3, 1]", 17, "nothing lies in [3, 1]; give the smaller one first"),
         ("params(a) in [1, params(a)]", 17, "expected a number, got 'params(a)'"),

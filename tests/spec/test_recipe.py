@@ -49,7 +49,7 @@ PARTS = {
     "augmentation: {rand_augment: rand-p1.5}": "'p1.5' in 'rand-p1.5' is none of timm's parts",
     "augmentation: {rand_augment: rand-m9-m4}": "'rand-m9-m4' gives m twice",
     "augmentation: {rand_augment: rand-m12}": "off at 10; lower it, or add mmax12",
-    "augmentation: {rand_augment: rand-m9, color_jitter: 0.4}": "timm leaves color_jitter out",
+    "augmentation: {rand_augment: rand-m9, color_jitter: 0.4}": "timm ignores color_jitter",
     "augmentation: {flip: 1.5}": "5:22: flip: should be less than or equal to 1",
     "amp: 1": "5:6: amp: expected true, false or bf16, got a number 1",
     "amp: 0.0": "5:6: amp: expected true, false or bf16, got a number 0.0",
@@ -170,7 +170,7 @@ def test_a_recipe_may_stand_in_the_suite(write_suite: Callable[[str], Path]) -> 
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ("{preprocessing: shared, train: digit}", "no recipe of that name comes along, did you"),
+        ("{preprocessing: shared, train: digit}", "no shipped recipe has that name, did you"),
         ("{preprocessing: own, train: digits}", "all see the same pixels; leave preproce"),
         ("{preprocessing: shared, train: digits, seeds: [1, 1]}", "a seed is given twice"),
         ("{preprocessing: shared, train: digits, seeds: []}", "at least 1 item"),
@@ -185,5 +185,5 @@ def test_what_a_suite_says_of_training_is_checked(
 
 
 def test_seeds_without_a_training_are_refused(write_suite: Callable[[str], Path]) -> None:
-    with pytest.raises(SuiteError, match="accuracy: seeds are of trainings; add train: RECIPE"):
+    with pytest.raises(SuiteError, match="accuracy: seeds need a training; add train: RECIPE"):
         suite.load(str(write_suite(TINY + "accuracy: {seeds: [0, 1]}\n")))

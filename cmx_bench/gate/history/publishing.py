@@ -35,7 +35,7 @@ def write(history: History, folder: Path) -> None:
 
 
 def files(history: History, folder: Path, site: Site | None = None) -> dict[str, str | bytes]:
-    """What is written into a folder, by its path there; the page stands last.
+    """The files of a history, by their path in its folder. The page comes last.
 
     Args:
         site: the one that the page is a part of.
@@ -67,8 +67,8 @@ def facts(history: History) -> Iterator[Fact]:
 
 
 def about_runs(runs: Sequence[PastRun]) -> Iterator[Fact]:
-    """How many there are, from when to when, of which suites, on which machines; the oldest stands
-    first."""
+    """The number of runs, their first and last date, their suites and machines; the oldest run
+    comes first."""
     first, last = runs[0].created[:10], runs[-1].created[:10]
     yield Fact("Runs", f"{counted(len(runs), 'run')}, {first} to {last}")
     yield Fact("Suites", one_line(", ".join(dict.fromkeys(run.suite for run in runs))))
@@ -78,7 +78,7 @@ def about_runs(runs: Sequence[PastRun]) -> Iterator[Fact]:
 
 
 def about_left_out(reasons: Sequence[str]) -> Iterator[Fact]:
-    """How many runs are left out; nothing where none is."""
+    """How many runs are left out; empty if none."""
     if reasons:
         runs = counted(len(reasons), "run")
         yield Fact("Left out", f"{runs}, for the reasons below", warning=True)

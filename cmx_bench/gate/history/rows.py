@@ -17,20 +17,20 @@ from cmx_bench.units import counted
 
 
 def address(run: PastRun, base: Path | None) -> str:
-    """Where a run's report.html lies, as a link in a file in the folder `base`; empty where there
-    is none of either."""
+    """The link to a run's report.html, for a file in the folder `base`; empty if one of the two is
+    missing."""
     if run.page is None or base is None:
         return ""
     return quote(os.fsencode(relative(run.page, base)))
 
 
 def relative(path: Path, base: Path) -> str:
-    """A path as it is written in a file in the folder `base`."""
+    """A path as a file in the folder `base` links to it."""
     return Path(os.path.relpath(path, base)).as_posix()
 
 
 def of_changes(history: History, base: Path | None = None) -> Table:
-    """Every change point, the latest first, and what a reader must know about the runs.
+    """Every change point, the latest first, and remarks on the runs.
 
     Args:
         base: the folder of the file that shows it, for links to the runs.
@@ -186,7 +186,7 @@ def _on_machines(history: History) -> Iterator[str]:
 
 
 def of_levels(history: History, base: Path | None = None) -> Table:
-    """A row for each series: its first level, its last one, and since when."""
+    """A row for each series: its first level, its last level, and since when."""
     columns = (
         Column("network", "Network"),
         *_where(history),

@@ -1,4 +1,4 @@
-"""The figures of past runs: every model relative to its first run, and what changed meanwhile."""
+"""The figures of past runs: every model relative to its first run, and the changes over time."""
 
 from __future__ import annotations
 

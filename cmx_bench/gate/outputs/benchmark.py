@@ -11,7 +11,7 @@ from cmx_bench.gate.verdict import Comparison, Verdict
 
 
 def render(verdict: Verdict) -> str:
-    """Head's value in base units of each sampled metric of which more is better, each once."""
+    """Head's value in base units of each sampled metric for which more is better, each once."""
     entries: dict[str, dict[str, object]] = {}
     for comparison in verdict.comparisons:
         metric, head = comparison.metric, comparison.head

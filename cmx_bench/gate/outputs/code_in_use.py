@@ -1,4 +1,4 @@
-"""In words: which code both sides ran, what of it differs, and that nothing does."""
+"""Sentences on code: which code both sides ran, how it differs, or that it does not."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _LEFT_OUT = (
 
 
 def table(verdict: Verdict) -> Table:
-    """Every comparison, what failed first."""
+    """Every comparison. Failures come first."""
     against, settings = several_sides(verdict), several_settings(verdict)
     columns = (
         Column("network", "Network"),
@@ -64,7 +64,7 @@ def table(verdict: Verdict) -> Table:
 
 
 def ordered(verdict: Verdict) -> list[Comparison]:
-    """The comparisons, what failed first; within a state sampled before exact metrics."""
+    """The comparisons, failures first. Within a state sampled metrics come before exact ones."""
     return sorted(
         verdict.comparisons, key=lambda each: (ORDER.index(each.state), each.metric.exact)
     )

@@ -76,7 +76,7 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
 
 
 def pair_line(pair: Pair, so_far: Comparison) -> str:
-    """A pair as it comes in: what it gave, and where its comparison stands."""
+    """A finished pair: its result, and the state of its comparison."""
     text = f"{pair.cell} pair {so_far.n[1]}: {signed_percent(math.expm1(pair.log_ratio))}"
     if so_far.low is not None and so_far.high is not None and so_far.slowdown is not None:
         text += f"; so far {signed_percent(so_far.slowdown)} ({interval(so_far.low, so_far.high)})"
@@ -85,7 +85,7 @@ def pair_line(pair: Pair, so_far: Comparison) -> str:
 
 
 def trial_line(kind: str, pair: Pair) -> str:
-    """A pair of a self-test as it comes in."""
+    """A finished pair of a self-test."""
     return (
         f"{pair.cell} {kind}: {signed_percent(math.expm1(pair.log_ratio))}  [{pair.elapsed:.1f} s]"
     )

@@ -1,4 +1,4 @@
-"""A verdict in words: its one line, a sentence for each comparison, and what stands above them."""
+"""A verdict in words: its headline, a sentence for each comparison, and the facts above them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POLICIES: Mapping[Policy, str] = {
 
 
 def title(suite: str, sides: Mapping[str, str], device: str, threshold: float) -> str:
-    """What was compared: "ci: head . against base ../base on AMD EPYC, threshold 5 %".
+    """What is compared: "ci: head . against base ../base on AMD EPYC, threshold 5 %".
 
     Args:
         sides: what each side is by its name, the one that is judged first.
@@ -141,7 +141,7 @@ def named(comparison: Comparison, verdict: Verdict) -> str:
 
 
 def several_sides(verdict: Verdict) -> bool:
-    """Whether head is held against more than one thing: a baseline and an anchor."""
+    """Whether head is compared with more than one side: a baseline and an anchor."""
     return len({comparison.against for comparison in verdict.comparisons}) > 1
 
 
@@ -184,7 +184,7 @@ def exact(value: float | None, comparison: Comparison) -> str:
 
 
 def difference(value: float, comparison: Comparison) -> str:
-    """How far two exact values are apart, unrounded: "+32", "−1,024 B"."""
+    """The unrounded difference of two exact values: "+32", "−1,024 B"."""
     return f"{'+' if value > 0 else '−'}{exact(abs(value), comparison)}"
 
 
@@ -216,7 +216,7 @@ def share(given: float) -> str:
 
 
 def why(comparison: Comparison) -> str:
-    """What a reader wants to know beside the state: the reason, or what the figures mean."""
+    """The explanation of a state: the reason, or the meaning of the figures."""
     return because(comparison) or _reading(comparison)
 
 
@@ -281,5 +281,5 @@ def _detectable(verdict: Verdict) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, without what no format can carry."""
+    """`text` on one line, without characters that no format can carry."""
     return " ".join(plain(text).split())
