@@ -32,7 +32,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(rounds, "interpreter", interpreter)
     monkeypatch.setattr(rounds, "call_once", lambda job, timeout: Outcome({}, "of the plan's", {}))
-    monkeypatch.setattr(on_device.local, "call", steps.append)
+    monkeypatch.setattr(rounds.local, "call", steps.append)
     return steps
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 from unittest import mock
 
 import torch
@@ -55,7 +56,7 @@ def optimise() -> None:
 def deviate() -> None:
     """Prints what is said where the kernel gives other values."""
 
-    def other(*arguments: Tensor) -> Tensor:
+    def other(*arguments: Any) -> Tensor:
         return launch(*arguments) * 1.01
 
     with mock.patch.object(fused, "spatial", other):
