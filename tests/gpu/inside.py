@@ -31,6 +31,7 @@ from cmx_bench.measures import (
     timing,
     training_step,
 )
+from cmx_bench.models import fast
 from cmx_bench.models.building import build
 from cmx_bench.spec import suite
 from cmx_bench.training.batches import Images, Part, augment
@@ -129,6 +130,31 @@ def same_numbers(device: str, precision: Precision, layout: Layout) -> str:
         wrong[model.name] = difference(got, expected)
     assert max(wrong.values()) < bound, f"relative differences {wrong}"
     return ", ".join(f"{name} {share:.1e}" for name, share in wrong.items())
+
+
+def optimised_convmixer(device: str) -> str:
+    """An optimised ConvMixer gives what the plain one gives, and how fast it is; from compute
+    capability 9.0 on by the kernel of `models.fused`."""
+    setting = on(device, "bf16", "nhwc")
+    torch.manual_seed(0)
+    module = forward.place(build(timms("convmixer_768_32"), setting.image_size), setting)
+    plain = ready.prepare_module(module, setting).forward
+    folded = fast.optimised(module)
+    call, images = forward.call_of(folded, setting), forward.images(setting)
+    others = images / 2 + 0.25  # of the timed images BatchNorm leaves rounding in the mean
+    logits: Any = call(others)
+    expected: Any = forward.call_of(module, setting)(others)
+    share = difference(logits.float().cpu(), expected.float().cpu())
+    quick = partial(call, images)
+    assert share < 0.05, f"relative difference {share}"
+    hopper = device != "cpu" and torch.cuda.get_device_capability(device) >= (9, 0)
+    fused = [part for part in folded.modules() if getattr(part, "_fused", False)]
+    assert len(fused) == (32 if hopper else 0), f"{len(fused)} fused layers"
+    timing.warm_up(plain, device)
+    timing.warm_up(quick, device)
+    pairs = [[timing.elapsed(run, 3, device) for run in (plain, quick)] for _ in range(7)]
+    ratio = statistics.median(before / after for before, after in pairs)
+    return f"{len(fused)} fused layers, {ratio:.2f} times as fast as the plain one, {share:.1e} off"
 
 
 def events_and_wall(device: str, name: str) -> str:

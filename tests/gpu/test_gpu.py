@@ -67,7 +67,10 @@ def test_on_a_gpu(gpu: str, say: Say, name: str) -> None:
     inside(say, name, gpu)
 
 
-@pytest.mark.parametrize("name", ["roofline_keeps_busy", "batchnorm_statistics", "conditions"])
+@pytest.mark.parametrize(
+    "name",
+    ["roofline_keeps_busy", "batchnorm_statistics", "conditions", "optimised_convmixer"],
+)
 def test_on_any_device(device: str, say: Say, name: str) -> None:
     inside(say, name, device)
 
