@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from cmx_bench.measures import Watched, conditions
+
+
+def test_foreign_load_is_in_cores() -> None:
+    """Of 10 s of two cores, 12 s are busy, of which 5 are this process's own."""
+    second = os.sysconf("SC_CLK_TCK")
+    before = dict.fromkeys(
+        ("clock", "jiffies", "stolen_jiffies", "busy_jiffies", "idle_jiffies", "own_seconds"), 0.0
+    )
+    after = before | {"clock": 10.0, "jiffies": 20.0 * second, "stolen_jiffies": 2.0 * second,
+                      "busy_jiffies": 12.0 * second, "idle_jiffies": 6.0 * second,
+                      "own_seconds": 5.0}  # fmt: skip
+    assert conditions.covariates([before, after]) == [
+        {"steal": 0.1, "foreign_load": pytest.approx(0.7), "idle_cores": pytest.approx(0.6)}
+    ]
 
 
 def test_a_gpus_covariates() -> None:
