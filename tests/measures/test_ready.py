@@ -121,6 +121,14 @@ def test_what_is_compared_is_not_rounding_alone(pretend: Callable[..., Pretended
     assert (timed < 1e-4, compared > 0.01) == (True, True)
 
 
+def test_images_whose_logits_overflow_change_by_half() -> None:
+    """As those of a deep ConvMixer in fp16."""
+    batch = torch.ones(1, 3, 4, 4)
+    finite = ready._comparable(lambda images: images, batch)
+    halved = ready._comparable(lambda images: images / (images.mean() > 0.8), batch)
+    assert finite.unique().tolist() == [0.75] and halved.unique().tolist() == [0.875]
+
+
 IMAGES = torch.randn(6, 3, 28, 28, generator=torch.Generator().manual_seed(1))
 INT8 = replace(SETTING, precision="int8")
 
