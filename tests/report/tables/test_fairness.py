@@ -164,6 +164,13 @@ def test_what_noise_may_have_turned_is_undecided() -> None:
     assert found(report, "flips-").rows == ()
 
 
+def test_an_order_that_is_proven_in_one_setting_alone_is_no_flip() -> None:
+    noisy = {A: (0, 90, 10, 50, 30), B: (80, 0, 60, 5, 40), C: (0, 0, 0, 0, 0)}
+    report = made({EAGER: (100, 1000, 9000), NHWC: (110, 100, 9000)}, noisy)
+    remark = found(report, "fairness-").remarks[0]
+    assert "Order flips: 0. Undecided" in remark and remark.endswith(": 1.")
+
+
 def test_one_process_each_decides_nothing() -> None:
     report = made()
     some = [one for one in report.records if one.replicate == 0]
