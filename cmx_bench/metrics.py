@@ -182,5 +182,12 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
 
 def first_of(measure: str) -> str:
     """The name of a measure's first metric. Its interval decides whether a cell was repeated
-    enough."""
-    return next(metric.name for metric in _ROWS if metric.measure == measure)
+    enough.
+
+    Raises:
+        KeyError: no row of the table is of this measure.
+    """
+    for metric in _ROWS:
+        if metric.measure == measure:
+            return metric.name
+    raise KeyError(f"{measure} has no row in the table of cmx_bench/metrics.py")

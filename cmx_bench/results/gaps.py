@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,8 @@ def gaps(run: Run, counted: Sequence[Record]) -> Iterator[Gap]:
     yield from _grouped((cell, "planned, but not measured yet", run.resumption) for cell in missing)
     if run.budget is not None:
         reason = f"the budget of {units.duration(run.budget)} was spent before {{}}"
-        out = "" if run.parts else " --out FOLDER-OF-THIS-RUN"
+        is_named = run.parts or re.search(r" --out[ =]", run.resumption)
+        out = "" if is_named else " --out FOLDER-OF-THIS-RUN"
         remedy = f"{run.resumption}{out}, with a longer --budget"
         if run.quick:
             remedy = f"{run.resumption.replace(' --quick', '')}, into another folder"

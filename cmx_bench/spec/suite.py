@@ -16,6 +16,7 @@ from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.errors import SuiteError, nearest, quoted
 from cmx_bench.measures import MEASURES
+from cmx_bench.metrics import METRICS
 from cmx_bench.spec import claims, command, document, recipe, shipped, sweeps, trust
 from cmx_bench.spec.document import Document, Location
 from cmx_bench.spec.model_entries import Entry, MatchEntry, ModelEntry
@@ -286,9 +287,11 @@ def _check_words(source: Document, suite: Suite) -> None:
     """What the types cannot say: known measures, names used once, claims that can be read."""
     for index, measure in enumerate(suite.measures):
         if measure not in MEASURES:
+            metric = METRICS.get(measure)
+            hint = f"; it is a metric of the measure {metric.measure}" if metric else ""
             raise source.error(
                 ("measures", index),
-                f"unknown measure {quoted(measure)}{nearest(measure, MEASURES)} "
+                f"unknown measure {quoted(measure)}{hint or nearest(measure, MEASURES)} "
                 f"(known: {', '.join(MEASURES)})",
             )
     _refuse_repeats(source, ("measures",), suite.measures)

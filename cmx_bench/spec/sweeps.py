@@ -194,6 +194,9 @@ def _variant(sweep: _Sweep, chosen: Mapping[Location, int]) -> Entry:
         for key in ("name", "label", "weights")
         if isinstance(text := entry.get(key), str)
     }
+    if "python" in entry and isinstance(name := entry.get("name"), str):
+        # One's own model is a family by its name: its variants are one family, not one each.
+        entry.setdefault("family", _PATTERN.sub("", name).strip("-_.") or name)
     return entry | texts
 
 

@@ -30,6 +30,9 @@ def test_what_a_budget_cut_off_is_a_gap(run: Run, found: list[Record]) -> None:
     assert (gap.what, gap.models) == (f"throughput/{KEY}", ("convmixer_1536_20",))
     assert gap.reason == "the budget of 40 s was spent before 3 more processes"
     assert gap.remedy.endswith("paper.yaml --out FOLDER-OF-THIS-RUN, with a longer --budget")
+    named = dataclasses.replace(cut, command=f"{cut.command} --out here")
+    [gap] = [gap for gap in summarise(named, few).gaps if "budget" in gap.reason]
+    assert gap.remedy.endswith("paper.yaml --out here, with a longer --budget")
     assert not any("budget" in one.reason for one in summarise(run, few).gaps)
 
 

@@ -158,6 +158,7 @@ MISTAKES = [
     ("[params, throughput]", "params", "5:11: measures: expected a list, got text 'params'"),
     ("[params, throughput]", "[]", "at least 1"),
     ("throughput]", "thruput]", "5:20: unknown measure 'thruput', did you mean 'throughput'"),
+    ("throughput]", "activations]", "5:20: unknown measure 'activations'; it is a metric of the"),
     ("throughput]", "params]", "5:20: 'params' is given twice"),
     ("name: net", "name: mixer", "4:5: 'mixer' is given twice"),
     ("timm: resnet10t", "timm: resnet10t, python: 'a:b'", "timm and python is enough; keep one"),

@@ -35,6 +35,14 @@ def load(write_suite: Callable[[str], Path]) -> Load:
     return load
 
 
+def test_variants_of_an_own_model_are_one_family(load: Load) -> None:
+    for name, family in (("net", "net"), ("'net-{x}'", "net")):
+        read = load(f"{{name: {name}, python: 'm:build', args: {{x: [1, 2]}}}}")
+        assert variants(read)[0].family == family
+    read = load("{name: net, family: nets, python: 'm:build', args: {x: [1, 2]}}")
+    assert [model.family for model in variants(read)] == ["nets", "nets"]
+
+
 def variants(read: Suite) -> list[ModelEntry]:
     return [model for model in read.models[1:] if isinstance(model, ModelEntry)]
 

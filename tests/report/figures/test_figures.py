@@ -7,8 +7,9 @@ from collections import Counter
 
 import pytest
 
+from cmx_bench.measures import MEASURES
 from cmx_bench.present.drawing import Plot, draw
-from cmx_bench.report.figures import plots
+from cmx_bench.report.figures import FIGURES, plots
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
@@ -98,3 +99,9 @@ def test_figures_without_points_are_left_out_and_said_so(run: Run) -> None:
 def test_every_figure_is_told_in_words(run: Run, found: list[Record]) -> None:
     for plot in plots(summarise(run, found)).drawn:
         assert plot.title and plot.caption.endswith(".") and len(plot.alt) > 40
+
+
+def test_a_figure_needs_measures_that_there_are() -> None:
+    """Another word, such as that of a metric, would draw nothing and say nothing."""
+    known = MEASURES.keys() | {"predictions", "training"}
+    assert {name for figure in FIGURES for name in figure.measures} <= known
