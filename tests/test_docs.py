@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cmx_bench import report
+from cmx_bench.report.findings import findings
+from cmx_bench.report.tables import fairness, tables
 from cmx_bench.spec import recipe, suite
 
 DOCS = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
@@ -71,6 +74,16 @@ def test_the_recipe_with_every_key_loads(
     sgds = {"momentum"}  # in the text below
     assert found.optimizer.model_fields_set == set(recipe.Optimizer.model_fields) - sgds
     assert found.augmentation.model_fields_set == set(recipe.Augmentation.model_fields)
+
+
+def test_the_table_of_runtimes_is_that_of_its_run() -> None:
+    [folder] = set(re.findall(r"\((\.\./reports/runtimes/[^/]+)/", TEXTS["runtimes.md"]))
+    run = report.read(DOCS[0].parent / folder)
+    values, *_ = fairness.tables(run)
+    lines = [f"| {' | '.join(entry.text for entry in row[:-2])} |" for row in values.rows]
+    assert "\n".join(lines) in TEXTS["runtimes.md"]
+    for finding in findings(run, tables(run)).items:
+        assert finding.text in " ".join(TEXTS["runtimes.md"].split())
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
