@@ -42,5 +42,5 @@ def test_options_that_are_wrong_are_refused(option: str, said: str) -> None:
 
 
 def test_digits_need_no_path(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="the digits come along"):
+    with pytest.raises(DataError, match="cmx-bench brings the digits"):
         datasets.parse([f"digits={tmp_path}"], "digits")

@@ -184,5 +184,5 @@ def test_a_damaged_line_is_named_by_its_number(tmp_path: Path) -> None:
     with pytest.raises(RecordsError, match=r"records\.jsonl:2: status: expected 'ok'"):
         records.read(tmp_path)
     path.write_text("\n".join([*lines, lines[0]]) + "\n")
-    with pytest.raises(RecordsError, match=r"records\.jsonl:4: is line 1 once more"):
+    with pytest.raises(RecordsError, match=r"records\.jsonl:4: repeats line 1; remove it"):
         records.read(tmp_path)
