@@ -111,8 +111,14 @@ def _compiled(module: nn.Module, images: Tensor, freeze: bool) -> Pass:
 
 
 def _product(precision: str) -> Pass:
-    left, right = torch.randn(2, SIDE, SIDE).to(DTYPES[precision])
-    return lambda: left @ right
+    """As a pointwise convolution, which torch leaves to oneDNN: in fp32 MKL's products have half of
+    its rate on an AMD EPYC."""
+    images = torch.randn(1, SIDE, 1, SIDE).to(DTYPES[precision])
+    weight = torch.randn(SIDE, SIDE, 1, 1).to(DTYPES[precision])
+    images, weight = (
+        each.contiguous(memory_format=torch.channels_last) for each in (images, weight)
+    )
+    return partial(torch.conv2d, images, weight)
 
 
 @torch.no_grad()

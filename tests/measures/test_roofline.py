@@ -83,7 +83,22 @@ def test_peaks_are_those_of_the_precision(
     monkeypatch.setattr(roofline, "_fastest", fastest)
     monkeypatch.setitem(roofline.SIDE, "cpu", 16)
     roofline.compute_peak(replace(CPU, precision=precision))
-    assert types == [torch.bfloat16]
+    assert types == [torch.bfloat16, torch.bfloat16]  # as a product, and as a convolution
+
+
+def test_the_peak_is_that_of_the_faster_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of products and of pointwise convolutions, which are the same products."""
+    seconds = iter([3.0, 2.0])
+    results: list[torch.Tensor] = []
+
+    def fastest(run: Callable[[], torch.Tensor], setting: Setting) -> float:
+        results.append(run())
+        return next(seconds)
+
+    monkeypatch.setattr(roofline, "_fastest", fastest)
+    monkeypatch.setitem(roofline.SIDE, "cpu", 16)
+    assert roofline.compute_peak(CPU) == 16**3 / 2
+    assert [result.numel() for result in results] == [16**2, 16**2]
 
 
 def test_real_peaks_and_times(monkeypatch: pytest.MonkeyPatch) -> None:
