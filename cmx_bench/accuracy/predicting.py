@@ -51,8 +51,8 @@ def predictor(
     module = build(model, size)
     resampling = load(module, model, size)
     module = fast.finished(place(module, setting), model)
-    call, told = prepare_call(module, replace(setting, image_size=size))
-    return _predict(call, model, setting, preprocessing, valid), resampling, told
+    call, details = prepare_call(module, replace(setting, image_size=size))
+    return _predict(call, model, setting, preprocessing, valid), resampling, details
 
 
 def predict_with(

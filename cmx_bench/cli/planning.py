@@ -86,7 +86,7 @@ def plan(
 
 
 def _say_estimate(planned: Plan, seconds: float | None, apart: float) -> None:
-    """How long a run takes, with a budget of so many seconds and without one."""
+    """Prints how long a run takes, and how long without its budget of `seconds`."""
     from cmx_bench.execute import remaining
     from cmx_bench.execute.outlook import Outlook
     from cmx_bench.plan import INTERPRETER_SECONDS

@@ -68,9 +68,9 @@ def refuse_overlap(path: Path, evaluated: Path) -> None:
     Raises:
         DataError: one of both folders lies in the other.
     """
-    one, other = path.resolve(), _root(evaluated, "validation").resolve()
-    if one.is_relative_to(other) or other.is_relative_to(one):
-        raise DataError(f"{path}: lies with the images to evaluate on, {other}, and none of these "
+    folder, root = path.resolve(), _root(evaluated, "validation").resolve()
+    if folder.is_relative_to(root) or root.is_relative_to(folder):
+        raise DataError(f"{path}: lies with the images to evaluate on, {root}, and none of these "
                         f"may be calibrated on; keep both in folders of their own")  # fmt: skip
 
 

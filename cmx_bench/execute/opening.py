@@ -139,7 +139,7 @@ def _quantised_otherwise(plan: Plan, run: Run) -> str | None:
     for model in plan.models:
         if before.get(model.name) != model.weights:
             return f"int8 of {model.name} was made of other weights"
-    then, now = (told.get("path") for told in (run.accuracy, _accuracy(plan)))
+    then, now = (accuracy.get("path") for accuracy in (run.accuracy, _accuracy(plan)))
     return f"int8 was calibrated with images of {then}, not of {now}" if then != now else None
 
 

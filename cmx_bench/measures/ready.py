@@ -69,8 +69,7 @@ def prepare_module(module: nn.Module, setting: Setting, model: Model | None = No
     if not setting.freeze or setting.kind == "cuda":
         return Ready(partial(call_of(module, setting), batch))
     eager = _eager(module, setting)
-    compared = _comparable(eager, batch)
-    expected = logits_of(eager(compared))
+    compared, expected = _comparable(eager, batch)
     call = call_of(module, setting)
     begin = time.perf_counter()
     call(batch)
@@ -177,12 +176,12 @@ def _write(module: nn.Module, batch: Tensor, setting: Setting, folder: Path) -> 
                 _Logits(module).eval(), batch, whole, setting
             )
         eager = _eager(module, setting)
-        batches, quantised = (
-            _quantise(whole, setting)
-            if setting.precision == "int8"
-            else ([_comparable(eager, batch)], {})
-        )
-        expected = torch.cat([logits_of(eager(each)) for each in batches])
+        if setting.precision == "int8":
+            batches, quantised = _quantise(whole, setting)
+            expected = torch.cat([logits_of(eager(each)) for each in batches])
+        else:
+            compared, expected = _comparable(eager, batch)
+            batches, quantised = [compared], {}
         torch.save((batches, expected.clone(), quantised), whole / _COMPARED)
         if not folder.exists():
             whole.rename(folder)
@@ -195,8 +194,8 @@ def _quantise(folder: Path, setting: Setting) -> tuple[list[Tensor], dict[str, A
     try:
         products = runtimes.functions(setting.runtime).quantise(folder, batches)
     except Exception as error:  # of many classes, all of them private
-        told = f"{type(error).__name__}: {first_line(error)}"
-        raise ExportError(f"{setting.runtime} cannot quantise it: {told}") from error
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise ExportError(f"{setting.runtime} cannot quantise it: {reason}") from error
     if not products[0]:
         raise ExportError(f"{setting.runtime} quantises none of its {products[1]} products")
     digest = hashlib.sha256()
@@ -222,8 +221,9 @@ class _Logits(nn.Module):
 # --- comparison -----------------------------------------------------------------------------------
 
 
-def _comparable(eager: Callable[[Tensor], object], batch: Tensor) -> Tensor:
-    """The images that logits are compared on: with less contrast than the timed ones, and brighter.
+def _comparable(eager: Callable[[Tensor], object], batch: Tensor) -> tuple[Tensor, Tensor]:
+    """The images that logits are compared on, with the logits of eager torch. They have less
+    contrast than the timed images, and are brighter.
 
     BatchNorm layers have the statistics of the timed images (see `initialise`). On those the last
     one of a ConvMixer, whose means over positions are pooled, leaves nothing but rounding. On other
@@ -232,9 +232,10 @@ def _comparable(eager: Callable[[Tensor], object], batch: Tensor) -> Tensor:
     """
     for change in (0.5, 0.25):
         images = batch * (1 - change) + change / 2
-        if bool(logits_of(eager(images)).isfinite().all()):
+        logits = logits_of(eager(images))
+        if bool(logits.isfinite().all()):
             break
-    return images
+    return images, logits
 
 
 def _eager(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:

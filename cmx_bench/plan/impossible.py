@@ -119,12 +119,12 @@ def cautions(settings: Sequence[Setting], machine: Environment) -> tuple[str, ..
         ("int8",): "int8 (AMX, VNNI): runtimes compute it by others, at a speed that is none of "
         "int8",
     }
-    found = []
+    sentences = []
     for precisions, lack in lacks.items():
         names = [
             setting.name for setting in settings
             if setting.kind == "cpu" and setting.precision in precisions
         ]  # fmt: skip
         if names and machine.get(precisions[0]) == "emulated":
-            found.append(f"this CPU has no instructions for {lack} ({', '.join(names)})")
-    return tuple(found)
+            sentences.append(f"this CPU has no instructions for {lack} ({', '.join(names)})")
+    return tuple(sentences)

@@ -62,7 +62,7 @@ class RuntimeInfo:
     """A row of the table.
 
     `needs` are the packages with their oldest versions by the kind of device; a runtime does not
-    run on a kind that is not there. `int8` are those that it needs beside them to quantise; it runs
+    run on a kind that is not there. `int8` are the packages that quantise; it runs
     no int8 on a kind that is not there. `extras` are those of this package that bring them all. Of
     one that `converts`, models and images are fp32, and the runtime computes in the setting's
     precision.
@@ -127,7 +127,7 @@ def lack(
     installs it, and the option that does without; empty where nothing is lacking.
 
     Args:
-        quantising: those that are to run int8.
+        quantising: the runtimes that are to run int8.
     """
     needs: dict[str, str] = {}
     extras: dict[str, None] = {}
