@@ -136,7 +136,7 @@ def _measure(
     try:
         watching = progress.watching(outlook, seconds, spread)
         with engine.engaged(plan) as (execute, evaluate), watching as watch:
-            runner.go_on(outlook, folder, execute, watch, seconds, evaluate, spread)
+            runner.run(outlook, folder, execute, watch, seconds, evaluate, spread)
         _show(folder, gate_claims)
     except Ended as end:
         note(f"{end}; what was measured is in {folder}, the same command goes on from there")

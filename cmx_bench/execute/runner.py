@@ -8,7 +8,7 @@ import hashlib
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -25,7 +25,7 @@ from cmx_bench.measures import MEASURES
 from cmx_bench.models.importing import Origin
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, at_once
 from cmx_bench.results import agreement, environment, origins, predictions, records, runfolder
-from cmx_bench.results.records import Record
+from cmx_bench.results.records import Record, Run
 from cmx_bench.spec import disk
 from cmx_bench.worker import local
 from cmx_bench.worker.job import EvaluationJob, Evaluator, Executor, Job, Outcome, Round, Seen
@@ -36,7 +36,7 @@ Watch: TypeAlias = Callable[[Job, Record | None], None]
 
 
 def run(
-    plan: Plan,
+    outlook: Outlook,
     folder: Path,
     executor: Executor,
     watch: Watch,
@@ -44,14 +44,14 @@ def run(
     evaluator: Evaluator = learners.evaluate,
     spread: float = 0.0,
 ) -> list[Record]:
-    """Measures what the folder's records lack and returns all of them.
+    """Measures what the folder's records lack for the outlook's plan and returns all of them.
 
-    Each record is on the disk before the next cell starts. Where the suite wants a precision,
-    rounds go on for the cells that have not reached it, up to `MOST_PROCESSES`. With a `budget` in
-    seconds, nothing is repeated that would not end within it; each cell is measured once. The
-    suite's rounds begin evenly over `spread` seconds: processes that follow at once agree with each
-    other, and not with those of ten minutes later, on a machine whose speed drifts. Evaluations
-    come last.
+    Each record is on the disk, and in the outlook, before `watch` is told and the next cell starts.
+    Where the suite wants a precision, rounds go on for the cells that have not reached it, up to
+    `MOST_PROCESSES`. With a `budget` in seconds, nothing is repeated that would not end within it;
+    each cell is measured once. The suite's rounds begin evenly over `spread` seconds: processes
+    that follow at once agree with each other, and not with those of ten minutes later, on a machine
+    whose speed drifts. Evaluations come last.
 
     What was lost, not by a model's fault, has no record, its cell gets no more processes, and the
     run is not finished: the next command goes on with it.
@@ -59,53 +59,45 @@ def run(
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
     """
-    outlook = Outlook.of(plan, folder)
-    return go_on(outlook, folder, executor, watch, budget, evaluator, spread)
-
-
-def go_on(
-    outlook: Outlook,
-    folder: Path,
-    executor: Executor,
-    watch: Watch,
-    budget: float | None = None,
-    evaluator: Evaluator = learners.evaluate,
-    spread: float = 0.0,
-) -> list[Record]:
-    """As `run`, for the plan of an outlook, which takes in each record before `watch` is told."""
     with runfolder.locked(folder):
         outlook.catch_up(folder)
-        return _go_on(outlook, folder, executor, watch, budget, evaluator, spread)
+        plan, log = outlook.plan, disk.within(folder, "log.txt")
+        known = opening.continued(plan, records.read_run(folder), budget)
+        measured = executor(
+            _rounds(outlook, log, watch, budget, spread), plan.suite_file.suite.timeout
+        )
+        evaluated = _evaluations(outlook, folder, watch, evaluator)
+        known = _kept(
+            outlook, folder, known, chain(_lacking(outlook, log), measured, evaluated), watch
+        )
+        _keep_thumbnails(plan, folder)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        finished = "" if outlook.lost else known.finished or now
+        cut_off = remaining.cut_off(plan, outlook.all_left()) if budget is not None else {}
+        records.rewrite_run(folder, dataclasses.replace(known, finished=finished, cut_off=cut_off))
+    return outlook.records
 
 
-def _go_on(
+def _kept(
     outlook: Outlook,
     folder: Path,
-    executor: Executor,
+    known: Run,
+    outcomes: Iterable[tuple[Job, Outcome]],
     watch: Watch,
-    budget: float | None,
-    evaluator: Evaluator,
-    spread: float,
-) -> list[Record]:
-    plan = outlook.plan
-    known = opening.continued(plan, records.read_run(folder), budget)
-    environments = dict(known.environments)
-    known_origins = dict(plan.origins) | origins.of(outlook.records)
-    log = disk.within(folder, "log.txt")
-    rounds = _rounds(outlook, log, watch, budget, spread)
-    measured = executor(rounds, plan.suite_file.suite.timeout)
+) -> Run:
+    """Keeps each outcome as it comes; gives the run with the environments that were met."""
+    known_origins = dict(outlook.plan.origins) | origins.of(outlook.records)
     with records.appending(folder) as append:
-        evaluated = _evaluations(outlook, folder, watch, evaluator)
-        for job, outcome in chain(_lacking(outlook, log), measured, evaluated):
-            outcome = _of_one_origin(job.cell, outcome, known_origins)  # noqa: PLW2901
+        for job, measured in outcomes:
+            outcome = _of_one_origin(job.cell, measured, known_origins)
             name = environment.digest(outcome.environment)
             if outcome.lost:
                 outlook.lose(job.cell)
                 reason = f"{outcome.reason}; the next command tries it again"
                 watch(job, _record(job, dataclasses.replace(outcome, reason=reason), name))
                 continue
-            if name not in environments:
-                environments[name] = outcome.environment
+            if name not in known.environments:
+                environments = {**known.environments, name: outcome.environment}
                 known = dataclasses.replace(known, environments=environments)
                 records.rewrite_run(folder, known)
             record = _record(job, outcome, name)
@@ -113,12 +105,7 @@ def _go_on(
             predictions.forget_rows(folder, record)
             outlook.add(record)
             watch(job, record)
-    _keep_thumbnails(plan, folder)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    finished = "" if outlook.lost else known.finished or now
-    cut_off = remaining.cut_off(plan, outlook.all_left()) if budget is not None else {}
-    records.rewrite_run(folder, dataclasses.replace(known, finished=finished, cut_off=cut_off))
-    return outlook.records
+    return known
 
 
 def _of_one_origin(cell: Cell, outcome: Outcome, known: dict[str, Origin]) -> Outcome:

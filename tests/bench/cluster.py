@@ -126,7 +126,7 @@ def work(folder: Path, address: str) -> None:
     with cluster.joined(address):
         opened = on_ray.RayOpening(cluster.Nodes(folder, print, StandInAgent))
         executor = partial(slots.execute, opened)
-        runner.go_on(Outlook.of(plan, out), out, executor, lambda *_: None)
+        runner.run(Outlook.of(plan, out), out, executor, lambda *_: None)
 
 
 def begun(folder: Path, address: str) -> subprocess.Popen[bytes]:

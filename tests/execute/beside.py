@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cmx_bench.cli.ending import Ended, end_children, heeded
 from cmx_bench.execute import devices, runner
+from cmx_bench.execute.outlook import Outlook
 from cmx_bench.execute.runner import Watch
 from cmx_bench.plan import Plan
 from cmx_bench.results.records import Record
@@ -20,7 +21,7 @@ def run(plan: Plan, folder: Path, watch: Watch) -> list[str]:
     """Measures side by side; gives what was said of devices that were left out."""
     said: list[str] = []
     with devices.engaged(TWO, said.append) as (executor, evaluator):
-        runner.run(plan, folder, executor, watch, None, evaluator)
+        runner.run(Outlook.of(plan, folder), folder, executor, watch, None, evaluator)
     return said
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from cmx_bench.datasets import open_dataset, rgb
-from cmx_bench.execute import opening
+from cmx_bench.execute import opening, runner
+from cmx_bench.execute.outlook import Outlook
+from cmx_bench.execute.runner import Watch
 from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
-from cmx_bench.worker.job import Job
+from cmx_bench.worker.job import Executor, Job
 
 from ..conftest import TINY
 
@@ -45,6 +47,13 @@ def tiny_five(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Plan:
 
 def silent(job: Job, record: Record | None) -> None:
     pass
+
+
+def measure(
+    plan: Plan, folder: Path, executor: Executor, watch: Watch = silent, **more: Any
+) -> list[Record]:
+    """Measures what the folder lacks for a plan."""
+    return runner.run(Outlook.of(plan, folder), folder, executor, watch, **more)
 
 
 def opened(made: Plan, tmp_path: Path, out: Path | None = None, fresh: bool = False) -> Path:

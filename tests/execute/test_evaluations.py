@@ -22,7 +22,7 @@ import torch
 from cmx_bench import report
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import evaluations, opening, runner
+from cmx_bench.execute import evaluations, opening
 from cmx_bench.models.building import build
 from cmx_bench.plan import Plan, making
 from cmx_bench.results import records
@@ -34,6 +34,7 @@ from cmx_bench.worker.job import Evaluated, EvaluationJob, Job, Outcome, Seen
 from cmx_bench.worker.local import Child
 
 from ..conftest import CPU, StandIn
+from .conftest import measure
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 56)
 CELLS = [
@@ -281,7 +282,7 @@ def run_once(plan: Plan, folder: Path, evaluator: Evaluator) -> dict[str, str]:
     out = opening.opened(plan, folder, folder / "run", False, "the command")
     params = StandIn(lambda job: Outcome({"params": [1], "trainable_params": [1], "buffers": [0]},
                                          "", CPU))  # fmt: skip
-    found = runner.run(plan, out, params, watched, evaluator=evaluator)
+    found = measure(plan, out, params, watched, evaluator=evaluator)
     assert found == records.read(out)
     return {one.model: one.reason for one in found if one.measure == "accuracy"}
 
@@ -317,7 +318,7 @@ def test_other_weights_are_another_try_and_no_other_seed(made: Any, tmp_path: Pa
     cells = tuple(replace(one, model=by_name[one.model.name]) for one in plan.cells)
     again = replace(plan, models=tuple(models), cells=cells)
     params = StandIn(lambda job: Outcome({"params": [1]}, "", CPU))
-    found = runner.run(again, known, params, watched, evaluator=Evaluator())
+    found = measure(again, known, params, watched, evaluator=Evaluator())
     accuracies = [one for one in executions(records.read_run(known), found)
                   if one.record.measure == "accuracy" and one.record.model == "mixer"]  # fmt: skip
     assert [one.why for one in accuracies] == ["tried again", ""]

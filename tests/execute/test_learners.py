@@ -22,7 +22,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.datasets import open_dataset
 from cmx_bench.errors import RecordsError
-from cmx_bench.execute import learners, opening, runner
+from cmx_bench.execute import learners, opening
 from cmx_bench.plan import making
 from cmx_bench.report import verify
 from cmx_bench.results import records
@@ -38,6 +38,7 @@ from ..conftest import CPU, StandIn
 from ..training.test_batches import recipe
 from ..training.test_loop import HARD, model
 from . import pretended
+from .conftest import measure
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 64, 16)
 HALVES = SharedPreprocessing(crop_pct=1.0, mean=[0.5] * 3, std=[0.5] * 3)
@@ -281,7 +282,7 @@ def run(folder: Path, few: Path, said: list[str]) -> Path:
         if record is not None:
             said.append(f"{job.cell.key} {job.replicate} {record.status}")
 
-    runner.run(plan, out, StandIn(), watch)
+    measure(plan, out, StandIn(), watch)
     return out
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import RecordsError
-from cmx_bench.execute import runner
 from cmx_bench.plan import Plan, making, on_several
 from cmx_bench.plan.joining import join
 from cmx_bench.results import records, runfolder
@@ -20,7 +19,7 @@ from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome, Place
 
 from ..conftest import CPU, TINY, StandIn, samples
-from .conftest import opened, silent
+from .conftest import measure, opened
 
 INT8 = TINY.replace("throughput]", "throughput, accuracy]").replace(
     "batch_size: 2", "batch_size: 2, runtime: onnxruntime, precision: int8"
@@ -108,7 +107,7 @@ def test_a_file_of_a_model_that_changed_is_another_run(tiny_plan: Plan, tmp_path
 
     first, other = built_from("1"), built_from("2")
     folder = opened(first, tmp_path)
-    runner.run(first, folder, StandIn(answer), silent)
+    measure(first, folder, StandIn(answer))
     records.write_run(folder, replace(records.read_run(folder), finished=""))
     assert opened(first, tmp_path) == folder
     message = f"net was built from net.py ({'1' * 12}), now from net.py ({'2' * 12})"
@@ -127,7 +126,7 @@ def test_a_file_that_changes_while_it_is_measured_fails_the_cell(
         digest = "2" if (job.cell.measure, job.replicate) == ("throughput", 1) else "1"
         return replace(samples(9.0), details={"origin": {"file": "n.py", "sha256": digest * 64}})
 
-    found = runner.run(plan, opened(plan, tmp_path), StandIn(answer), silent)
+    found = measure(plan, opened(plan, tmp_path), StandIn(answer))
     failed = [one for one in found if one.status == "failed" and one.model == "net"]
     assert [(one.measure, one.replicate, one.values) for one in failed] == [("throughput", 1, {})]
     assert failed[0].reason.startswith(f"built from n.py ({'2' * 12}), the run's other cells of it")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.execute import outlook, runner
+from cmx_bench.execute import outlook
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import Plan, making
 from cmx_bench.results import disturbance, records
@@ -17,7 +17,7 @@ from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 
 from ..conftest import TRAINED, StandIn
-from .conftest import opened, silent
+from .conftest import measure, opened
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def measured(plan: Plan, folder: Path) -> list[Record]:
-    return runner.run(plan, folder, StandIn(), silent)
+    return measure(plan, folder, StandIn())
 
 
 def alike(kept_up: Outlook, anew: Outlook) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from cmx_bench import units
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.execute import remaining, runner
+from cmx_bench.execute import remaining
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, making
 from cmx_bench.results import stats
@@ -21,7 +21,7 @@ from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 
 from ..conftest import TRAINED, StandIn
-from .conftest import opened, silent
+from .conftest import measure, opened
 
 
 def seconds_left(made: Plan, found: list[Record], budget: float | None = None) -> float:
@@ -106,7 +106,7 @@ def test_a_budget_that_holds_not_even_a_round_is_foretold(tiny_plan: Plan) -> No
 def test_a_spread_run_takes_until_its_last_round_begins(tiny_plan: Plan, tmp_path: Path) -> None:
     """Two rounds of three begin a third of an hour after the one before; with none left it is 0."""
     assert Outlook(tiny_plan).seconds_left(spread=3600.0) == 2 * 1200.0
-    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), StandIn(), silent)
+    found = measure(tiny_plan, opened(tiny_plan, tmp_path), StandIn())
     assert Outlook(tiny_plan, found).seconds_left(spread=3600.0) == 0
 
 

@@ -24,13 +24,13 @@ from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome
 
 from ..conftest import CPU, TINY, TRAINED, StandIn, samples
-from .conftest import opened, silent
+from .conftest import measure, opened, silent
 
 
 def test_exact_cells_once_then_rounds(tiny_plan: Plan, tmp_path: Path) -> None:
     executor = StandIn()
     folder = opened(tiny_plan, tmp_path)
-    found = runner.run(tiny_plan, folder, executor, silent)
+    found = measure(tiny_plan, folder, executor)
     assert [key for key, _ in executor.seen[:2]] == ["mixer/params/r56", "net/params/r56"]
     rounds = [executor.seen[2 + 2 * n : 4 + 2 * n] for n in range(3)]
     for number, cells in enumerate(rounds):
@@ -43,7 +43,7 @@ def test_exact_cells_once_then_rounds(tiny_plan: Plan, tmp_path: Path) -> None:
 
 def test_a_reason_is_recorded_in_2000_characters(tiny_plan: Plan, tmp_path: Path) -> None:
     executor = StandIn(lambda job: samples(0.0, "x" * 5_000_000))
-    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), executor, silent)
+    found = measure(tiny_plan, opened(tiny_plan, tmp_path), executor)
     assert {len(record.reason) for record in found} == {2000}
 
 
@@ -51,7 +51,7 @@ def test_what_a_plan_skips_is_recorded_and_never_executed(tiny_plan: Plan, tmp_p
     skipped = {cell.key: "no weights" for cell in tiny_plan.cells if cell.measure == "throughput"}
     plan, executor = replace(tiny_plan, skipped=skipped), StandIn()
     for _ in range(2):
-        found = runner.run(plan, opened(plan, tmp_path, tmp_path / "out"), executor, silent)
+        found = measure(plan, opened(plan, tmp_path, tmp_path / "out"), executor)
         assert {key for key, _ in executor.seen} == {"mixer/params/r56", "net/params/r56"}
         why = [record.reason for record in found if record.status == "skipped"]
         assert why == ["no weights", "no weights"]
@@ -86,7 +86,7 @@ def test_the_order_of_models_changes_between_rounds(
     text = TINY.replace("replicates: 3", "replicates: 20")
     made = making.make(suite.load(str(write_suite(text))), cpu, only=["*/throughput/*"])
     executor = StandIn()
-    runner.run(made, opened(made, tmp_path), executor, silent)
+    measure(made, opened(made, tmp_path), executor)
     firsts = [key.partition("/")[0] for key, _ in executor.seen[::2]]
     assert 4 <= firsts.count("mixer") <= 16
 
@@ -103,15 +103,15 @@ def test_a_run_that_is_cut_off_goes_on_where_it_was(tiny_plan: Plan, tmp_path: P
         return watch
 
     whole = StandIn()
-    runner.run(tiny_plan, opened(tiny_plan, tmp_path, tmp_path / "whole"), whole, silent)
+    measure(tiny_plan, opened(tiny_plan, tmp_path, tmp_path / "whole"), whole)
     for number in range(8):
         out = tmp_path / f"cut-{number}"
         executor = StandIn()
         with pytest.raises(CutError):
-            runner.run(tiny_plan, opened(tiny_plan, tmp_path, out), executor, watch_until(number))
+            measure(tiny_plan, opened(tiny_plan, tmp_path, out), executor, watch_until(number))
         assert not records.read_run(out).finished
         rest = StandIn()
-        runner.run(tiny_plan, opened(tiny_plan, tmp_path, out), rest, silent)
+        measure(tiny_plan, opened(tiny_plan, tmp_path, out), rest)
         assert executor.seen + rest.seen == whole.seen
 
 
@@ -120,7 +120,7 @@ def test_a_failed_cell_is_kept_and_not_repeated(tiny_plan: Plan, tmp_path: Path)
         return samples(1.0, "out of memory" if job.cell.model.name == "net" else "")
 
     executor = StandIn(answer)
-    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), executor, silent)
+    found = measure(tiny_plan, opened(tiny_plan, tmp_path), executor)
     failed = [record for record in found if record.status == "failed"]
     assert [(record.cell, record.reason, record.values) for record in failed] == [
         ("net/params/r56", "out of memory", {}),
@@ -138,7 +138,7 @@ def test_what_was_lost_is_tried_again_by_the_next_command(tiny_plan: Plan, tmp_p
 
     said: list[Record | None] = []
     folder = opened(tiny_plan, tmp_path)
-    found = runner.run(tiny_plan, folder, StandIn(answer), lambda _, record: said.append(record))
+    found = measure(tiny_plan, folder, StandIn(answer), lambda _, record: said.append(record))
     assert {record.status for record in found} == {"ok"}
     assert [record.replicate for record in found if record.cell == timed] == [0]
     assert records.read(folder) == found
@@ -147,7 +147,7 @@ def test_what_was_lost_is_tried_again_by_the_next_command(tiny_plan: Plan, tmp_p
         "No space left on device; the next command tries it again"
     ] * 2
     rest = StandIn()
-    runner.run(tiny_plan, opened(tiny_plan, tmp_path), rest, silent)
+    measure(tiny_plan, opened(tiny_plan, tmp_path), rest)
     assert rest.seen == [(exact, 0), (timed, 1), (timed, 2)]
     assert records.read_run(folder).finished
 
@@ -174,14 +174,14 @@ def test_records_that_are_taken_away_end_the_run(
 
     executor = StandIn()
     with pytest.raises(RecordsError, match="cannot be written|took its place"):
-        runner.run(tiny_plan, folder, executor, watch)
+        measure(tiny_plan, folder, executor, watch)
     assert len(executor.seen) == 2
     assert not folder.exists() or not records.read(folder)
 
 
 def test_a_spent_budget_leaves_each_cell_one_process(tiny_plan: Plan, tmp_path: Path) -> None:
     executor = StandIn()
-    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), executor, silent, budget=0)
+    found = measure(tiny_plan, opened(tiny_plan, tmp_path), executor, budget=0)
     assert len(found) == 4
     assert {record.replicate for record in found} == {0}
 
@@ -201,13 +201,13 @@ def test_a_budget_holds_what_fits_into_it(
 
     monkeypatch.setattr(runner.time, "monotonic", lambda: now)
     folder, executor = opened(tiny_plan, tmp_path), StandIn(answer)
-    runner.run(tiny_plan, folder, executor, silent, budget=60.0)
+    measure(tiny_plan, folder, executor, budget=60.0)
     assert processes(executor) == {"mixer": 3, "net": 1}
     assert now <= start + 60.0
     run = records.read_run(folder)
     cut_off = {f"net/throughput/{run.settings[0].key}": 2}
     assert (run.budget, run.cut_off) == (60.0, cut_off)
-    runner.run(tiny_plan, folder, executor, silent)
+    measure(tiny_plan, folder, executor)
     assert processes(executor) == {"mixer": 3, "net": 3}
     run = records.read_run(folder)
     assert (run.budget, run.cut_off) == (None, {})
@@ -232,10 +232,10 @@ def test_rounds_are_spread_over_a_time(
     monkeypatch.setattr(runner.time, "monotonic", lambda: now)
     monkeypatch.setattr(runner.time, "sleep", sleep)
     folder, executor = opened(tiny_plan, tmp_path), StandIn(answer)
-    runner.run(tiny_plan, folder, executor, silent, spread=60.0)
+    measure(tiny_plan, folder, executor, spread=60.0)
     once = 2 * 2.0  # cells of the first round that are executed once
     assert slept == [0.0, 20.0 - 4.0 - once, 0.0]
-    runner.run(tiny_plan, folder, executor, silent, spread=60.0)
+    measure(tiny_plan, folder, executor, spread=60.0)
     assert len(slept) == 3  # nothing is missing, nothing is waited for
 
 
@@ -244,7 +244,7 @@ def test_environments_are_kept_once(tiny_plan: Plan, tmp_path: Path) -> None:
         return Outcome({"throughput": [1.0]}, "", CPU | {"threads": job.replicate})
 
     folder = opened(tiny_plan, tmp_path)
-    found = runner.run(tiny_plan, folder, StandIn(answer), silent)
+    found = measure(tiny_plan, folder, StandIn(answer))
     environments = records.read_run(folder).environments
     assert len(environments) == 3
     assert all(environments[r.environment]["threads"] == r.replicate for r in found)
@@ -258,11 +258,11 @@ def test_two_processes_never_share_a_folder(tiny_plan: Plan, tmp_path: Path) -> 
             return
         assert opened(tiny_plan, tmp_path, tmp_path / "other") != folder
         with pytest.raises(RecordsError, match="another process measures into it"):
-            runner.run(tiny_plan, folder, StandIn(), silent)
+            measure(tiny_plan, folder, StandIn())
 
-    runner.run(tiny_plan, folder, StandIn(), watch)
+    measure(tiny_plan, folder, StandIn(), watch)
     assert len(records.read(folder)) == 8
-    runner.run(tiny_plan, folder, StandIn(), silent)
+    measure(tiny_plan, folder, StandIn())
 
 
 # --- rounds that stop by precision ----------------------------------------------------------------
@@ -283,7 +283,7 @@ def processes(executor: StandIn) -> dict[str, int]:
 def test_only_wide_cells_get_more_processes(precise: Callable[..., Plan], tmp_path: Path) -> None:
     made, executor = precise("5%"), StandIn(noisy)
     folder = opened(made, tmp_path)
-    found = runner.run(made, folder, executor, silent)
+    found = measure(made, folder, executor)
     counts = processes(executor)
     least = remaining.FEWEST_FOR_PRECISION
     assert counts["mixer"] == least
@@ -301,7 +301,7 @@ def test_a_cell_that_stays_wide_ends_and_the_report_knows(
 ) -> None:
     made, executor = precise("0.1%"), StandIn(noisy)
     folder = opened(made, tmp_path)
-    found = runner.run(made, folder, executor, silent)
+    found = measure(made, folder, executor)
     assert processes(executor) == {"mixer": 5, "net": remaining.MOST_PROCESSES}
     results = summarise(records.read_run(folder), found).results.values()
     assert [one.model for one in results if one.wide] == ["net"]
@@ -309,7 +309,7 @@ def test_a_cell_that_stays_wide_ends_and_the_report_knows(
 
 def test_a_few_that_agree_are_no_precision(precise: Callable[..., Plan], tmp_path: Path) -> None:
     made, executor = precise("20%", replicates=1), StandIn(noisy)
-    runner.run(made, opened(made, tmp_path), executor, silent)
+    measure(made, opened(made, tmp_path), executor)
     assert processes(executor) == {"mixer": 5, "net": 5}
 
 
@@ -319,7 +319,7 @@ def test_a_wide_cell_that_fails_gets_no_more(precise: Callable[..., Plan], tmp_p
         return samples(1.0, "boom") if broken else noisy(job)
 
     made, executor = precise("1%"), StandIn(answer)
-    runner.run(made, opened(made, tmp_path), executor, silent)
+    measure(made, opened(made, tmp_path), executor)
     assert processes(executor) == {"mixer": 5, "net": 5}
 
 
@@ -328,7 +328,7 @@ def test_a_spent_budget_ends_the_search_for_precision(
 ) -> None:
     made, executor = precise("1%"), StandIn(noisy)
     folder = opened(made, tmp_path)
-    found = runner.run(made, folder, executor, silent, budget=0)
+    found = measure(made, folder, executor, budget=0)
     assert processes(executor) == {"mixer": 1, "net": 1}
     results = summarise(records.read_run(folder), found).results.values()
     assert [one.model for one in results if one.wide] == ["mixer", "net"]
@@ -338,14 +338,14 @@ def test_rounds_by_precision_go_on_after_any_record(
     precise: Callable[..., Plan], tmp_path: Path
 ) -> None:
     made, whole = precise("5%"), StandIn(noisy)
-    found = runner.run(made, opened(made, tmp_path, tmp_path / "whole"), whole, silent)
+    found = measure(made, opened(made, tmp_path, tmp_path / "whole"), whole)
     environments = records.read_run(tmp_path / "whole").environments
     for number in range(len(found) + 1):
         out, rest = opened(made, tmp_path, tmp_path / f"cut-{number}"), StandIn(noisy)
         records.write_run(out, replace(records.read_run(out), environments=environments))
         for record in found[:number]:
             records.append(out, record)
-        runner.run(made, out, rest, silent)
+        measure(made, out, rest)
         assert whole.seen[:number] + rest.seen == whole.seen
 
 
@@ -362,7 +362,7 @@ def test_a_process_that_stayed_disturbed_is_repeated_where_others_are_calm(
             return Outcome({"params": [1]}, "", CPU)
         return Outcome({"throughput": [50.0 if slow else 100.0] * 4}, "", CPU, seen)
 
-    found = runner.run(tiny_plan, opened(tiny_plan, tmp_path), StandIn(answer), silent)
+    found = measure(tiny_plan, opened(tiny_plan, tmp_path), StandIn(answer))
     counts = {name: sum(one.model == name and one.measure == "throughput" for one in found)
               for name in ("mixer", "net")}  # fmt: skip
     assert counts == {"mixer": 3, "net": count}
@@ -376,7 +376,7 @@ def measured_alone(file: SuiteFile, tmp_path: Path, node: int, **asked: Any) -> 
     here = CPU | {"device_uuid": str(node)}
     made = making.make(file, here, replicate=node, **asked)
     folder = opened(made, tmp_path, tmp_path / f"part-{node}")
-    runner.run(made, folder, StandIn(lambda job: replace(noisy(job), environment=here)), silent)
+    measure(made, folder, StandIn(lambda job: replace(noisy(job), environment=here)))
     return folder
 
 
@@ -386,7 +386,7 @@ def test_replicates_measured_one_by_one_make_the_whole(tiny: SuiteFile, tmp_path
     whole = merging.merge(parts, tmp_path / "whole", "merge")
     made = making.make(tiny, CPU)
     folder = opened(made, tmp_path, tmp_path / "one")
-    in_one = runner.run(made, folder, StandIn(noisy), silent)
+    in_one = measure(made, folder, StandIn(noisy))
 
     def told(found: list[Record]) -> list[tuple[Any, ...]]:
         return sorted((one.cell, one.replicate, one.status, str(one.values)) for one in found)
@@ -408,8 +408,8 @@ def test_what_is_merged_goes_on_until_it_is_narrow(
     merging.merge(parts, out := tmp_path / "whole", "merge")
     assert opened(made, tmp_path, out) == out
     rest, in_one = StandIn(noisy), StandIn(noisy)
-    runner.run(made, out, rest, silent)
-    runner.run(made, opened(made, tmp_path, tmp_path / "one"), in_one, silent)
+    measure(made, out, rest)
+    measure(made, opened(made, tmp_path, tmp_path / "one"), in_one)
     assert {number for _, number in rest.seen} == set(range(3, 1 + max(n for _, n in in_one.seen)))
     assert sorted(rest.seen) == sorted(job for job in in_one.seen if job[1] > 2)
     with pytest.raises(RecordsError, match=r"whole: holds \d+ records that no part has; give anot"):
@@ -429,7 +429,7 @@ def test_the_replicate_that_no_part_has_is_measured_by_the_whole(
     )
     made = making.make(tiny, CPU)
     rest = StandIn(noisy)
-    runner.run(made, opened(made, tmp_path, out), rest, silent)
+    measure(made, opened(made, tmp_path, out), rest)
     assert {number for _, number in rest.seen} == {1}
     assert records.read_run(out).finished
 
@@ -452,7 +452,7 @@ def test_one_replicate_of_a_training_is_one_seed(
         task = Evaluation(file.suite.accuracy, tmp_path)
         made = making.make(file, CPU, evaluation=task, replicate=number)
         parts.append(opened(made, tmp_path, tmp_path / f"part-{number}"))
-        found = runner.run(made, parts[-1], StandIn(), silent, evaluator=evaluate)
+        found = measure(made, parts[-1], StandIn(), evaluator=evaluate)
         assert [record.replicate for record in found] == [number] * 2
     assert asked == [(0, 0, 2), (1, 7, 2)]
     assert merging.merge(parts, tmp_path / "whole", "merge").finished

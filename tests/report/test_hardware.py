@@ -12,6 +12,7 @@ import pytest
 from cmx_bench import load
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import opening, runner
+from cmx_bench.execute.outlook import Outlook
 from cmx_bench.gate import check
 from cmx_bench.gate.history import gathering
 from cmx_bench.plan import Plan, making
@@ -73,7 +74,7 @@ def measured(tmp_path: Path, plan_on: Callable[..., Plan]) -> Callable[..., Path
             return Outcome({"throughput": [rate * (1 + job.replicate / 1000)]}, "", node)
 
         folder = opening.opened(plan, tmp_path / "reports", tmp_path / out, False, "run suite.yaml")
-        runner.run(plan, folder, StandIn(answer), lambda job, record: None)
+        runner.run(Outlook.of(plan, folder), folder, StandIn(answer), lambda job, record: None)
         return folder
 
     return measure
