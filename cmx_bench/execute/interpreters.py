@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import Pipe
@@ -147,17 +147,27 @@ def is_this(package: Path) -> bool:
 def calling(
     name: str, path: str, log: Path, variables: Mapping[str, str] = NO_VARIABLES
 ) -> Iterator[Call]:
-    """Functions are called on a side as `local.call` does it here; arguments as for `opened`."""
-    with opened(name, path, log, variables) as server:
-        is_ready = False
+    """Functions are called on a side as `local.call` does it here, by a server that is begun anew
+    where it died; arguments as for `opened`."""
+    with ExitStack() as closing:
+
+        def begin() -> Server:
+            closing.close()
+            return closing.enter_context(opened(name, path, log, variables))
+
+        server, is_ready = begin(), False
 
         def once(target: str, arguments: tuple[object, ...], timeout: float | None) -> Any:
-            nonlocal is_ready
-            if not is_ready:  # not before: what is wrong with a suite is answered at once
-                await_ready(server)
-                is_ready = True
-            with process(server, Target.ANSWER, target, arguments) as pipe:
-                return receive(server, pipe, timeout)
+            nonlocal server, is_ready
+            try:
+                if not is_ready:  # not before: what is wrong with a suite is answered at once
+                    await_ready(server)
+                    is_ready = True
+                with process(server, Target.ANSWER, target, arguments) as pipe:
+                    return receive(server, pipe, timeout)
+            except LostError:
+                server, is_ready = begin(), False
+                raise
 
         def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
             return local.twice(partial(once, target, arguments, timeout))

@@ -11,14 +11,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from cmx_bench.execute import interpreters
-from cmx_bench.execute.interpreters import Server
 from cmx_bench.measures import compiled
 from cmx_bench.worker import local, scratch
 from cmx_bench.worker.job import Job, Outcome, Round
@@ -55,53 +53,19 @@ def execute_job(call: JobCall, job: Job, timeout: float) -> Outcome:
 
 
 def call_once(job: Job, timeout: float) -> Outcome:
-    """Calls a function in a process of the interpreter that made the plan."""
+    """Executes a job in a process of the interpreter that made the plan."""
     outcome: Outcome = local.call(Target.SAMPLE, job, timeout=timeout)
     return outcome
 
 
-def ready(
-    repeated: bool, log: Path, variables: Mapping[str, str]
-) -> AbstractContextManager[JobCall]:
+@contextmanager
+def ready(repeated: bool, log: Path, variables: Mapping[str, str]) -> Iterator[JobCall]:
     """How to execute the jobs of a round, once torch is loaded where their processes are forked: in
     an interpreter of the round's own where it is `repeated`."""
-    if repeated:
-        return interpreter(log, variables)
-    local.call("os:getpid")
-    return nullcontext(call_once)
-
-
-@contextmanager
-def interpreter(log: Path, variables: Mapping[str, str]) -> Iterator[JobCall]:
-    """A fresh interpreter, begun anew where it died, and how to execute jobs in its processes."""
-    with ExitStack() as closing:
-
-        def begin() -> Server:
-            closing.close()
-            return closing.enter_context(_ready(log, variables))
-
-        server = local.twice(begin)
-
-        def attempt(job: Job, timeout: float) -> Outcome:
-            nonlocal server
-            try:
-                return _call_of(server, job, timeout)
-            except LostError:
-                server = local.twice(begin)
-                raise
-
-        yield lambda job, timeout: local.twice(partial(attempt, job, timeout))
-
-
-@contextmanager
-def _ready(log: Path, variables: Mapping[str, str]) -> Iterator[Server]:
-    """An interpreter that has loaded torch."""
-    with interpreters.opened(sys.executable, sys.executable, log, variables) as server:
-        interpreters.await_ready(server)
-        yield server
-
-
-def _call_of(server: Server, job: Job, timeout: float) -> Outcome:
-    with interpreters.process(server, Target.ANSWER, Target.SAMPLE, (job,)) as pipe:
-        outcome: Outcome = interpreters.receive(server, pipe, timeout)
-    return outcome
+    if not repeated:
+        local.call("os:getpid")
+        yield call_once
+        return
+    with interpreters.calling(sys.executable, sys.executable, log, variables) as call:
+        call("os:getpid")
+        yield lambda job, timeout: call(Target.SAMPLE, job, timeout=timeout)

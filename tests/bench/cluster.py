@@ -93,7 +93,7 @@ def driver(count: int = 100) -> None:
             this = slots._RoundUnderWay(Round(jobs, True), 300, list(ready))
             report("Ray, one slot", *took(this.outcomes))
         variables = compiled.variables(scratch.folder() / "compiled")
-        with rounds.interpreter(folder / "log.txt", variables) as call:
+        with rounds.ready(True, folder / "log.txt", variables) as call:
             report("this machine", *took(
                 lambda: ((job, rounds.execute_job(call, job, 300)) for job in jobs)
             ))  # fmt: skip

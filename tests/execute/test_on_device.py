@@ -13,6 +13,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import learners, on_device, rounds
 from cmx_bench.execute.on_device import Close, Evaluate, Execute, Open
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
+from cmx_bench.worker.local import Call
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 28)
 CELL = Cell(Model("m", "M", "mixer", "mixer", ""), "throughput", SETTING)
@@ -25,12 +26,12 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     steps: list[str] = []
 
     @contextmanager
-    def interpreter(log: Path, variables: Mapping[str, str]) -> Iterator[rounds.JobCall]:
+    def calling(name: str, path: str, log: Path, variables: Mapping[str, str]) -> Iterator[Call]:
         steps.append(f"begun with {dict(variables)}")
-        yield lambda job, timeout: Outcome({}, "of its own", {})
+        yield lambda target, *arguments, timeout=None: Outcome({}, "of its own", {})
         steps.append("ended")
 
-    monkeypatch.setattr(rounds, "interpreter", interpreter)
+    monkeypatch.setattr(rounds.interpreters, "calling", calling)
     monkeypatch.setattr(rounds, "call_once", lambda job, timeout: Outcome({}, "of the plan's", {}))
     monkeypatch.setattr(rounds.local, "call", steps.append)
     return steps
