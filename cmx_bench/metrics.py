@@ -10,21 +10,24 @@ from typing import Literal, TypeAlias
 
 # What a repetition would change: nothing, the processes, or the images drawn to be evaluated on.
 Noise: TypeAlias = Literal["none", "process", "image"]
+# Which of two values a user wants; of some metrics neither.
+Better: TypeAlias = Literal["higher", "lower", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One quantity in base units.
 
-    `better` is the direction a user wants; `noise` is what an interval is over: a metric without
-    any is exact, the same on every machine.
+    `better` is the direction a user wants; values of a metric without one are neither bold nor
+    judged. `noise` is what an interval is over: a metric without any is exact, the same on every
+    machine.
     """
 
     name: str
     measure: str
     title: str
     unit: str
-    better: Literal["higher", "lower"]
+    better: Better
     noise: Noise
     definition: str
 
@@ -32,6 +35,11 @@ class Metric:
     def kind(self) -> str:
         """Its noise in a word or two."""
         return {"none": "exact", "process": "sampled", "image": "sampled over images"}[self.noise]
+
+    @property
+    def direction(self) -> str:
+        """Which value is better, as captions say it."""
+        return f"{'neither' if self.better == 'none' else self.better} is better"
 
     @property
     def exact(self) -> bool:
@@ -107,7 +115,7 @@ _ROWS = (
         "on a CPU of all its packages without memory modules; idle power is part of it",
     ),
     Metric(
-        "idle_power", "energy", "Idle power", "W", "lower", "process",
+        "idle_power", "energy", "Idle power", "W", "none", "process",
         "power of the same device over 3 s before the model was built, a GPU with a context on it",
     ),
     Metric(
@@ -127,11 +135,11 @@ _ROWS = (
         "MACs a second of an eager forward pass, each of its operators timed by itself",
     ),
     Metric(
-        "compute_peak", "roofline", "Compute peak", "MAC/s", "higher", "process",
+        "compute_peak", "roofline", "Compute peak", "MAC/s", "none", "process",
         "the device's MACs a second in the best of a few products of large matrices",
     ),
     Metric(
-        "bandwidth_peak", "roofline", "Bandwidth peak", "B/s", "higher", "process",
+        "bandwidth_peak", "roofline", "Bandwidth peak", "B/s", "none", "process",
         "the device's bytes a second, read and written, in the best of a few large copies",
     ),
     Metric(

@@ -18,22 +18,37 @@ _SI = (
 _BINARY = ((2.0**40, "Ti"), (2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (1.0, ""))
 
 
-def scaled(value: float, unit: str, digits: int = 3) -> str:
+# What takes a prefix. Images a second do not, as every paper prints them, nor do layers or heads.
+_PREFIXED = ("", "MAC", "MAC/s", "B", "B/s", "s", "J", "W")
+
+
+def scaled(value: float, unit: str, digits: int = 3, whole: bool = False) -> str:
     """`value` with an SI prefix (binary for bytes) and `digits` significant digits: `20.7 GMAC`.
 
-    Images a second keep their unit unscaled, as every paper prints them; fractions are percent.
+    Fractions are percent. See `multiple` for `whole`.
     """
     if unit == "fraction":
         return percent(value, digits)
     factor, prefixed = step(value, unit)
-    return f"{significant(value / factor, digits)} {prefixed}".rstrip()
+    return f"{multiple(value, factor, digits, whole)} {prefixed}".rstrip()
+
+
+def multiple(value: float, factor: float, digits: int, whole: bool) -> str:
+    """`value` in multiples of `factor`, with `digits` significant digits.
+
+    Args:
+        whole: whether it is exact, so that a whole number has no decimals: `6` heads, not `6.00`.
+    """
+    if whole and factor == 1 and float(value).is_integer():
+        return exact(value)
+    return significant(value / factor, digits)
 
 
 def step(value: float, unit: str) -> tuple[float, str]:
     """The unit with the prefix that suits `value`, and its size in base units: `1e9, "GMAC"`."""
     if unit == "fraction":
         return 0.01, "%"
-    if unit == "images/s":
+    if unit not in _PREFIXED:
         return 1.0, unit
     steps = _BINARY if unit == "B" else _SI
     factor, prefix = next((pair for pair in steps if abs(value) >= pair[0]), (1.0, ""))

@@ -28,6 +28,7 @@ from cmx_bench import units
         (0.5, "images/s", 3, "0.500 images/s"),
         (0, "s", 3, "0 s"),
         (-2048, "B", 2, "-2.0 KiB"),
+        (1536, "heads", 2, "1,536 heads"),
     ],
 )
 def test_scaled(value: float, unit: str, digits: int, text: str) -> None:

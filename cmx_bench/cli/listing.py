@@ -41,7 +41,7 @@ def metrics(pattern: str) -> Iterator[Row]:
     for metric in METRICS.values():
         if fnmatchcase(metric.name, pattern):
             unit = metric.unit or "1"
-            about = f"{metric.better} is better, {metric.kind}: {metric.definition}"
+            about = f"{metric.direction}, {metric.kind}: {metric.definition}"
             yield metric.name, f"{unit:<9} {about}"
 
 

@@ -209,5 +209,5 @@ def _result(records: Sequence[Record]) -> str:
     )
     spread = now.relative_half_width if now.n > 2 else None  # two give no useful interval
     digits = units.digits_for(now.value, spread and spread * now.value)
-    text = units.scaled(now.value, metric.unit, 4 if metric.exact else digits)
+    text = units.scaled(now.value, metric.unit, 4 if metric.exact else digits, metric.exact)
     return text if spread is None else f"{text} ± {units.significant(100 * spread, 2)} %"

@@ -13,6 +13,7 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.gate import price, rule
 from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.metrics import Metric
 from cmx_bench.plan import INTERPRETER_SECONDS
 from cmx_bench.results import environment, origins, stats
 from cmx_bench.results.records import Environment
@@ -110,12 +111,10 @@ def _compared(base: Report, head: Report, key: Key, threshold: float, against: s
         return replace(empty, state="NEW", reason=reason)
     if new is None or new.value is None or new.status != "ok":
         return _absent(empty, base, head, old, new)
-    if known.about.exact:
-        why = other_words(old.details, new.details)
-        other = replace(empty, state="INCOMPARABLE", reason=why)
-        return other if why else exact(empty, old.value, new.value)
     if why := _incomparable(base, head, old, new, against):
         return replace(empty, state="INCOMPARABLE", reason=why)
+    if known.about.exact:
+        return exact(empty, old.value, new.value)
     sides = [f"the {against}"] * old.disturbed + ["the run"] * new.disturbed
     if sides:
         reason = f"the value of {' and of '.join(sides)} is disturbed: measure again when calm"
@@ -125,6 +124,10 @@ def _compared(base: Report, head: Report, key: Key, threshold: float, against: s
 
 def _incomparable(base: Report, head: Report, old: Result, new: Result, against: str) -> str:
     """Why values that are there are not compared; empty where they are."""
+    if why := no_direction(new.about):
+        return why
+    if new.about.exact:
+        return other_words(old.details, new.details)
     if differences := _differences(base, head, new.setting):
         return f"measured elsewhere: {differences}"
     then, now = (result.details.get("resampled") for result in (old, new))
@@ -198,6 +201,12 @@ def _word(word: Mapping[str, Any]) -> str:
     """`zero`, or the function with the hash of its code: `ours.rules:gram (sha256 3f5a09c1)`."""
     origin = word.get("origin")
     return f"{word['by']} (sha256 {origin['sha256'][:8]})" if origin else str(word["by"])
+
+
+def no_direction(metric: Metric) -> str:
+    """Why a metric of which no value is better than another is not judged; empty of others."""
+    neutral = metric.better == "none"
+    return f"{metric.title}: {metric.direction}, so it is shown and not judged" if neutral else ""
 
 
 def exact(empty: Comparison, old: float, new: float) -> Comparison:

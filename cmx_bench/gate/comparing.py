@@ -126,7 +126,7 @@ def _exact(
 ) -> Comparison:
     """One metric, which must be equal, of the samples that each side has of it."""
     if name not in METRICS:
-        unknown = Metric(name, cell.measure, name, "", "lower", "none", "")
+        unknown = Metric(name, cell.measure, name, "", "none", "none", "")
         reason = "a metric that this version of cmx-bench does not know"
         return replace(_empty(cell, unknown, against), state="INCOMPARABLE", reason=reason)
     empty = replace(_empty(cell, METRICS[name], against), n=(1, 1))
@@ -135,7 +135,10 @@ def _exact(
     if new is None:
         return replace(empty, state="FAIL", reason="not measured")
     [then], [now] = old, new
-    return check.exact(replace(empty, base=then, head=now), then, now)
+    compared = replace(empty, base=then, head=now)
+    if why := check.no_direction(empty.metric):
+        return replace(compared, state="INCOMPARABLE", reason=why)
+    return check.exact(compared, then, now)
 
 
 def _empty(cell: Cell, metric: Metric, against: str) -> Comparison:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import compress
 from pathlib import PurePath
 
 from cmx_bench import published, units
@@ -49,6 +50,16 @@ def table(
     """A table from rows of entries, and of what has an entry of its own: see `entry`."""
     written = tuple(tuple(map(entry, row)) for row in rows)
     return Table(key, title, tuple(columns), written, tuple(remarks), folded, naming)
+
+
+def filled(
+    columns: Sequence[Column], rows: Iterable[Iterable[object]]
+) -> tuple[tuple[Column, ...], list[tuple[Entry, ...]]]:
+    """The columns that have something in any row, and the rows in these."""
+    written = [tuple(map(entry, row)) for row in rows]
+    kept = [any(row[place].text not in ("", DASH.text) for row in written)
+            for place in range(len(columns))]  # fmt: skip
+    return tuple(compress(columns, kept)), [tuple(compress(row, kept)) for row in written]
 
 
 def on(hardware: str, table: Table) -> Table:
@@ -125,8 +136,11 @@ def measured(result: Result | None, unit: float | None = None, best: bool = Fals
     value, digits = estimate.value, digits_of(result)
     factor, name = units.step(value, result.unit) if unit is None else (unit, "")
     alone = estimate.half_width is None and not result.about.exact
-    write = units.sampled if alone or result.disturbed else units.significant
-    text = f"{write(value / factor, digits)} {name}".rstrip()
+    if alone or result.disturbed:
+        number = units.sampled(value / factor, digits)
+    else:
+        number = units.multiple(value, factor, digits, result.about.exact)
+    text = f"{number} {name}".rstrip()
     spread, title, notes = _spread(result, estimate), _interval(result, estimate), _doubts(result)
     return Entry(text, spread, value, title, tuple(notes), best=best, origin=origin)
 

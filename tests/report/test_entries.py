@@ -111,6 +111,15 @@ def test_an_exact_value_has_no_spread(result: Make) -> None:
     assert entries.digits_of(result("params")) == 3
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(6, "heads", "6 heads"), (1536, "heads", "1,536 heads"), (12, "", "12"), (2.5, "", "2.50"),
+     (21_000_000, "", "21.0 M")],
+)  # fmt: skip
+def test_exact_whole_numbers_are_whole(result: Make, value: float, unit: str, text: str) -> None:
+    assert entries.measured(result("params", value=value, unit=unit)).text == text
+
+
 def test_doubts_are_notes(result: Make) -> None:
     doubtful = result(disturbed=True, status="failed", launching=0.99, wanted=0.001,
                       details={"given": {"a::b": "zero"}})  # fmt: skip

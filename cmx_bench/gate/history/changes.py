@@ -12,6 +12,7 @@ from itertools import pairwise
 from cmx_bench import units
 from cmx_bench.gate.history import Point, Series
 from cmx_bench.gate.outputs.sentences import worded
+from cmx_bench.present.content import Tone
 
 HAS_RUPTURES = importlib.util.find_spec("ruptures") is not None  # no release for Python 3.14 yet
 # Differences of a fifth of a percent are no news, however quiet the runs before them were.
@@ -93,16 +94,20 @@ class Change:
 
     @property
     def slowdown(self) -> float | None:
-        """How much worse it became, as a share; negative is a gain. None where one level is 0."""
+        """How much worse it became, as a share; negative is a gain. How much higher where neither
+        is better; None where one level is 0."""
         if not (self.before > 0 and self.after > 0):
             return None
         ratio = self.after / self.before
-        return (ratio if self.series.metric.better == "lower" else 1 / ratio) - 1
+        return (1 / ratio if self.series.metric.better == "higher" else ratio) - 1
 
     @property
-    def worse(self) -> bool:
-        """Whether the metric became worse."""
-        return (self.after > self.before) is (self.series.metric.better == "lower")
+    def tone(self) -> Tone:
+        """Whether the metric became worse or better; neither where no value of it is better."""
+        better = self.series.metric.better
+        if better == "none":
+            return ""
+        return "good" if (self.after > self.before) is (better == "higher") else "bad"
 
     @property
     def size(self) -> float:

@@ -85,10 +85,11 @@ def about_left_out(reasons: Sequence[str]) -> Iterator[Fact]:
 
 
 def _changed(history: History) -> str:
-    every = [change for series in history.series for change in changes(series)]
-    worse = sum(change.worse for change in every)
+    tones = Counter(change.tone for series in history.series for change in changes(series))
     of_series = counted(len(history.series), "series", "series")
-    return f"{worse} times for the worse, {len(every) - worse} for the better, in {of_series}"
+    neither = f", {tones['']} times neither" * bool(tones[""])
+    judged = f"{tones['bad']} times for the worse, {tones['good']} for the better"
+    return f"{judged}{neither}, in {of_series}"
 
 
 def _markdown(history: History, shown: tuple[Table, ...], drawings: tuple[Drawing, ...]) -> str:
@@ -140,7 +141,7 @@ def data(history: History, base: Path, digits: int | None = None) -> dict[str, A
 
     A series has `points` of the place of a run in `runs`, a value and, if any, its interval;
     `levels` of the place of their first point, a number of points and a typical value; `changes` of
-    the place of the first point after, a text, and whether it is for the worse; and `changed`, what
+    the place of the first point after, a text, and its tone; and `changed`, what
     is unlike the run before: the place of a point and a text. `unit` is the unit
     that suits its values, and `factor` its size in base units.
 
@@ -194,7 +195,7 @@ def _series(series: Series, places: dict[Path, int], digits: int | None) -> dict
         "metric": metric.name,
         "title": metric.title,
         "about": metric.definition,
-        "better": metric.better,
+        "direction": metric.direction,
         "exact": metric.exact,
         "factor": factor,
         "unit": unit,
@@ -202,7 +203,7 @@ def _series(series: Series, places: dict[Path, int], digits: int | None) -> dict
             [places[point.run.folder], *map(number, _ends(point))] for point in series.points
         ],
         "levels": [[level.first, level.n, number(level.value)] for level in levels(series)],
-        "changes": [[change.place, change.words, change.worse] for change in changes(series)],
+        "changes": [[change.place, change.words, change.tone] for change in changes(series)],
         "changed": [
             [place, point.changed] for place, point in enumerate(series.points) if point.changed
         ],

@@ -104,7 +104,7 @@ def _change(change: Change, history: History, base: Path | None) -> tuple[Entry,
 
 
 def _change_entry(change: Change) -> Entry:
-    return Entry(change.words, sort=change.slowdown, tone="bad" if change.worse else "good")
+    return Entry(change.words, sort=change.slowdown, tone=change.tone)
 
 
 def _commit(run: PastRun) -> Entry:

@@ -37,7 +37,7 @@ def plots(history: History) -> list[Plot]:
             key = (series.suite, series.machine, series.setting, series.metric.name)
             groups.setdefault(key, []).append(series)
     return [
-        _plot(lines, dict(_where(lines[0], history)))
+        _plot(lines, dict(_where(lines[0], history)), history)
         for lines in groups.values()
         if not lines[0].metric.exact or any(map(changes, lines))
     ]
@@ -54,7 +54,7 @@ def _where(series: Series, history: History) -> Iterator[tuple[str, str]]:
             yield f"{kind}-{several.index(name) + 1}", name
 
 
-def _plot(lines: Sequence[Series], where: Mapping[str, str]) -> Plot:
+def _plot(lines: Sequence[Series], where: Mapping[str, str], history: History) -> Plot:
     metric, setting = lines[0].metric, lines[0].setting
     runs = {point.run.folder: point.run for series in lines for point in series.points}
     in_order = sorted(runs.values(), key=lambda run: run.created)
@@ -69,15 +69,14 @@ def _plot(lines: Sequence[Series], where: Mapping[str, str]) -> Plot:
         _caption(lines, len(in_order)), _alt(what, lines, marks),
         points.assign(tick=[ticks[place] for place in points["x"]]),
         partial(timeline.paint, marks=marks, ticks=ticks, what=f"{metric.title}, first run = 100"),
-        lines=22,
+        lines=22, families={series.model.family for series in history.series},
     )  # fmt: skip
 
 
 def _caption(lines: Sequence[Series], runs: int) -> str:
     metric = lines[0].metric
     caption = (
-        f"{metric.title} on {lines[0].setting} over {counted(runs, 'run')}; {metric.better} is "
-        "better. "
+        f"{metric.title} on {lines[0].setting} over {counted(runs, 'run')}; {metric.direction}. "
     )
     if not metric.exact and runs <= timeline.MOST_MARKED:
         caption += "Bars are 95 % intervals over the processes of a run. "

@@ -195,7 +195,7 @@ def worded(slowdown: float, metric: Metric) -> str:
     if metric.unit in _TIMED:
         word = "slower" if slowdown > 0 else "faster"
     else:
-        word = "higher" if (slowdown > 0) is (metric.better == "lower") else "lower"
+        word = "lower" if (slowdown > 0) is (metric.better == "higher") else "higher"
     return f"{units.percent(abs(slowdown))} {word}"
 
 

@@ -102,11 +102,11 @@
       const at = (place) => points.find((point) => point.at === place).x;
       return { y: value / one.factor, x1: at(first), x2: at(first + n - 1) };
     }));
-    const changes = parts.flatMap(({ one, points }) => one.changes.map(([place, told, worse]) =>
-      ({ ...points.find((point) => point.at === place), told, worse })));
-    const tone = ({ worse }) => (worse ? "var(--bad)" : "var(--good)");
-    const sign = ({ told, worse }) =>
-      `${worse ? "✗" : "✓"}${changes.length > MOST_TOLD ? "" : ` ${told}`}`;
+    const changes = parts.flatMap(({ one, points }) => one.changes.map(([place, told, tone]) =>
+      ({ ...points.find((point) => point.at === place), told, tone })));
+    const tint = ({ tone }) => (tone ? `var(--${tone})` : "var(--ink)");
+    const sign = ({ told, tone }) =>
+      `${{ bad: "✗", good: "✓" }[tone] ?? "•"}${changes.length > MOST_TOLD ? "" : ` ${told}`}`;
     const svg = Plot.plot({
       className: "drawing", width, height, marginLeft: 58, marginRight: 24, marginTop: 24,
       marginBottom: 28, inset: 6,
@@ -126,8 +126,8 @@
           strokeWidth: 1.5 }),
         Plot.dot(shown, { x: "x", y: "y", r: 2.4, fill: stroke, href: "link",
           symbol: ({ run, one }) => (one.machine ? symbol(run.machine) : "Circle").toLowerCase() }),
-        Plot.ruleX(changes, { ...hidden, x: "x", stroke: tone }),
-        Plot.text(changes, { ...hidden, x: "x", frameAnchor: "top", dy: -20, text: sign, fill: tone,
+        Plot.ruleX(changes, { ...hidden, x: "x", stroke: tint }),
+        Plot.text(changes, { ...hidden, x: "x", frameAnchor: "top", dy: -20, text: sign, fill: tint,
           fontSize: FONT_SIZE + 1, fontWeight: 600, textAnchor: "middle" }),
         Plot.tip(shown, Plot.pointerX({ ...hidden, maxRadius: Infinity, x: "x", y: "y", fontSize: FONT_SIZE,
           lineWidth: Math.min(40, (width / 2 - 40) / FONT_SIZE), fill: "var(--page)",
@@ -197,7 +197,7 @@
     host.classList.toggle("single", models.length < 2);
     const [first] = wanted;
     status.textContent = first
-      ? `${first.title}: ${first.about}; ${first.better} is better. What changed last stands first.`
+      ? `${first.title}: ${first.about}; ${first.direction}. What changed last stands first.`
       : "No machine is chosen.";
     for (const model of models) {
       const parts = wanted.filter((one) => one.model === model)

@@ -93,4 +93,4 @@ def metrics(report: Report, hardware: str = "") -> Table:
 
 def explained(metric: Metric) -> str:
     """What a metric is, its noise and its better direction."""
-    return f"{metric.definition}; {metric.kind}, {metric.better} is better"
+    return f"{metric.definition}; {metric.kind}, {metric.direction}"

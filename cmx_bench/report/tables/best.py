@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
+from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import DISTURBED, Entry
 from cmx_bench.report import entries
 from cmx_bench.results import agreement
@@ -47,7 +48,10 @@ def marked(
 
 
 def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
-    """The names of the models with the best value, ties together; empty where nothing decides."""
+    """The names of the models with the best value, ties together; empty where nothing decides, or
+    no value of the metric is better than another."""
+    if METRICS[metric].better == "none":
+        return frozenset()
     results = _results(report, setting, metric)
     measured = [result for result in results if result is not None and result.value is not None]
     if metric != "top1" or not (report.votes.classes or report.over_seeds):

@@ -45,8 +45,8 @@ def test_every_difference_of_an_exact_metric_is_a_change() -> None:
     counted = series([100, 100, 101, 101, 0], metric="params")
     assert change_points(counted) == (2, 4)
     more, none = changes(counted)
-    assert (more.before, more.after, more.words, more.worse) == (100, 101, "1.0 % higher", True)
-    assert (none.slowdown, none.words, none.worse) == (None, "101 → 0", False)
+    assert (more.before, more.after, more.words, more.tone) == (100, 101, "1.0 % higher", "bad")
+    assert (none.slowdown, none.words, none.tone) == (None, "101 → 0", "good")
     assert none.size > more.size
 
 
@@ -61,7 +61,9 @@ def test_a_change_is_worse_or_better_as_the_metric_says() -> None:
     (slower,) = changes(series([100] * 5 + [80] * 5))
     assert (slower.place, slower.before, slower.after) == pytest.approx((5, 100, 80))
     assert slower.slowdown == pytest.approx(0.25)
-    assert (slower.words, slower.worse) == ("25 % slower", True)
+    assert (slower.words, slower.tone) == ("25 % slower", "bad")
     (faster,) = changes(series([0.1] * 5 + [0.08] * 5, metric="latency_p50"))
     assert faster.slowdown == pytest.approx(-0.2)
-    assert (faster.words, faster.worse) == ("20 % faster", False)
+    assert (faster.words, faster.tone) == ("20 % faster", "good")
+    (more,) = changes(series([1e12] * 5 + [2e12] * 5, metric="compute_peak"))
+    assert (more.words, more.tone) == ("100 % higher", "")

@@ -61,9 +61,9 @@ def test_the_json_has_unrounded_values_and_what_changed(folder: Path) -> None:
     throughput, *_ = content["series"]
     first = found.series[0].points[0]
     assert throughput["points"][0] == [0, first.value, first.low, first.high]
-    assert throughput["changes"] == [[4, "25 % slower", True]]
+    assert throughput["changes"] == [[4, "25 % slower", "bad"]]
     assert [level[:2] for level in throughput["levels"]] == [[0, 4], [4, 3]]
-    assert (throughput["unit"], throughput["better"]) == ("images/s", "higher")
+    assert (throughput["unit"], throughput["direction"]) == ("images/s", "higher is better")
     params = next(one for one in content["series"] if one["metric"] == "params")
     assert (params["exact"], params["points"][0]) == (True, [0, 51_625_960])
     rounded = data(found, folder, 6)["series"][0]["points"][0]

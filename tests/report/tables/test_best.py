@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from cmx_bench.metrics import METRICS
 from cmx_bench.report.tables import best
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.reading import summarise
@@ -68,6 +69,15 @@ def test_exact_values_tie_where_they_read_alike(params: int, ties: bool) -> None
     assert best.leaders(summarise(twins, found), FP16, "params") == (
         {SECOND, "twin"} if ties else {SECOND}
     )
+
+
+def test_nothing_is_bold_of_a_metric_without_a_better_direction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert leaders("throughput", SEPARATE) == {THIRD}
+    neutral = dataclasses.replace(METRICS["throughput"], better="none")
+    monkeypatch.setitem(METRICS, "throughput", neutral)
+    assert leaders("throughput", SEPARATE) == frozenset()
 
 
 def test_one_process_each_decides_nothing() -> None:
