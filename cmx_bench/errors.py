@@ -28,7 +28,12 @@ class ModelError(CmxError):
 
 
 class RefusedModelError(ModelError):
-    """A model that a suite describes cannot be built, with or without values."""
+    """A model that a suite describes cannot be built, with or without values; `key` is the place in
+    its entry that is wrong."""
+
+    def __init__(self, message: str, key: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class ExportError(CmxError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ from cmx_bench.cli.telling import (
     note,
     say,
 )
-from cmx_bench.errors import CmxError
+from cmx_bench.errors import CmxError, SuiteError
 from cmx_bench.spec import disk
 from cmx_bench.units import escaped
 
@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     from cmx_bench.gate.pairs import Pair
     from cmx_bench.gate.verdict import Comparison, Policy, Verdict
     from cmx_bench.plan import Plan
+
+
+# What is said of a module that nobody finds, and of one that a user's module imports.
+_LOST = ("there is no module", "ModuleNotFoundError")
 
 
 def check(
@@ -120,9 +124,8 @@ def ab(
     refuse_several("ab", device)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     packages = {name: _package_of(name, path) for name, path in (bases | {"head": head}).items()}
-    with gate.planning(head, packages["head"]) as call:
-        plan = plan_of(Request(suite, model or (), device, only or (), allow_import), call)
-    _note_lost_modules(plan, head, packages["head"])
+    request = Request(suite, model or (), device, only or (), allow_import)
+    plan = _planned(request, head, packages["head"])
     shown = floor.note(share, plan.machine, any_threshold, gate.seconds_a_model(plan, seconds))
     about = {"sides": bases | {"head": head}, "threshold": share, "command": _command()}
     folder = kept.open_folder(plan, out, "ab", about)
@@ -205,11 +208,25 @@ def _package_of(name: str, path: str) -> Path:
         raise CmxError(f"--{name} {error}") from None
 
 
-def _note_lost_modules(plan: Plan, head: str, package: Path) -> None:
+def _planned(request: Request, head: str, package: Path) -> Plan:
+    """The plan, made where head finds its modules."""
+    from cmx_bench.gate import ab as gate
+
+    with gate.planning(head, package) as call:
+        try:
+            plan = plan_of(request, call)
+        except SuiteError as error:
+            _note_lost_modules([str(error)], head, package)
+            raise
+    _note_lost_modules(plan.troubles, head, package)
+    return plan
+
+
+def _note_lost_modules(troubles: Iterable[str], head: str, package: Path) -> None:
     """Says where a user's module that is missing was looked for, and how to name its place."""
     from cmx_bench.execute import interpreters
 
-    if not any("ModuleNotFoundError" in trouble for trouble in plan.troubles):
+    if not any(word in trouble for trouble in troubles for word in _LOST):
         return
     if interpreters.is_this(package):
         where, folder = f"head ({head}) finds its own", "FOLDER"

@@ -34,15 +34,18 @@ def refuse(architecture: str, arguments: Mapping[str, Argument]) -> None:
     for name, value in arguments.items():
         if name == "num_classes":
             raise RefusedModelError(
-                "num_classes is a suite's own key, for all models; give it there"
+                "num_classes is a suite's own key, for all models; give it there",
+                ("args", name, "<key>"),
             )
         if name not in known:
             raise RefusedModelError(
                 f"{architecture} takes no argument {quoted(name)}{nearest(name, known)} "
-                f"(known: {', '.join(known)})"
+                f"(known: {', '.join(known)})",
+                ("args", name, "<key>"),
             )
         items = value if isinstance(value, tuple) else (value,)
         if any(not isinstance(item, str) and abs(item) > _MOST_OF_AN_ARGUMENT for item in items):
             raise RefusedModelError(
-                f"{name}: a number of an architecture is at most {_MOST_OF_AN_ARGUMENT:,}"
+                f"{name}: a number of an architecture is at most {_MOST_OF_AN_ARGUMENT:,}",
+                ("args", name),
             )

@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from cmx_bench.cell import Model, Source
 from cmx_bench.errors import ModelError, RefusedModelError, first_line
-from cmx_bench.models import bounds, importing, members, unseen
+from cmx_bench.models import bounds, callables, importing, members, unseen
 from cmx_bench.models.convmixer import ConvMixer
 from cmx_bench.models.importing import Origin
 from cmx_bench.models.tensors import strip
@@ -55,8 +55,8 @@ def _arguments(model: Model) -> dict[str, Any]:
 
 def build_python(model: Model, image_size: int) -> nn.Module:
     """What the user's `module:callable` returns."""
-    module_name, _, name = model.target.partition(":")
-    built = getattr(importing.module_of(module_name), name)(**_arguments(model))
+    arguments = _arguments(model)
+    built = callables.find(model.target, arguments)(**arguments)
     if not isinstance(built, nn.Module):
         raise TypeError(f"{model.target} returned {type(built).__name__}, expected an nn.Module")
     # What it spreads over all GPUs would stand in a report as the speed of one.
@@ -92,7 +92,7 @@ def build(model: Model, image_size: int) -> nn.Module:
                 module(torch.zeros(1, 3, image_size, image_size))
         reason = unseen.reason(module)
     except RefusedModelError as error:
-        raise RefusedModelError(f"{model.name}: {error}") from None
+        raise RefusedModelError(f"{model.name}: {error}", error.key) from None
     except BaseException as error:  # of a user's code, or of timm's with his arguments
         problem = f"{type(error).__name__}: {first_line(error)}{_remedy(model, error)}"
         kind = ModelError if may_want_values(model, error) else RefusedModelError

@@ -71,7 +71,8 @@ class Plan:
     from, by their names. `replicate` is the one that is asked for, of the cells that have it; None
     for all of them. `machine` is what the plan was made for; of devices of several kinds `machines`
     has one of each, by the `hardware` of its settings, and `machine` is the first.
-    `cautions` say of settings what they do not measure on this machine.
+    `cautions` say of settings what they do not measure on this machine, and of claims that they
+    will stay undecided.
     """
 
     suite_file: SuiteFile

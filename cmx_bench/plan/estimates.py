@@ -16,7 +16,7 @@ from cmx_bench import datasets
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
-from cmx_bench.errors import ModelError
+from cmx_bench.errors import ModelError, RefusedModelError
 from cmx_bench.measures import MEASURES, compiled, heat, timing
 from cmx_bench.models import families, trial
 from cmx_bench.models.building import build, may_want_values, origin
@@ -55,21 +55,21 @@ _AUTO_LARGEST = 64
 def cost(model: Model, image_size: int, batch: int = 1) -> Cost:
     """Builds the model without weights, and runs it once.
 
-    A user's own model that cannot be built, or any that does not run, has a cost of nothing: its
-    cells say why they fail, and the others are measured.
+    A user's own model whose code fails, or any that does not run, has a cost of nothing: its cells
+    say why they fail, and the others are measured.
 
     Args:
         batch: of which it is run where it does not run on one image.
 
     Raises:
-        ModelError: its arguments do not fit, and it is not a user's own.
+        ModelError: the suite names no code, or arguments that do not fit.
     """
     try:
         tried = trial.run(
             lambda: build(model, image_size), image_size, batch, partial(may_want_values, model)
         )
     except ModelError as error:
-        if model.source != "python":
+        if model.source != "python" or isinstance(error, RefusedModelError):
             raise
         return Cost(0, 0, 0, {}, str(error))
     module = tried.module

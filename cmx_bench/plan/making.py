@@ -18,8 +18,8 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError, PlanError
 from cmx_bench.measures import MEASURES, runtimes
-from cmx_bench.plan import Cost, Plan, estimates, impossible, replicates_of, resolving
-from cmx_bench.plan.users import Tried, smallest_batches
+from cmx_bench.plan import Cost, Plan, estimates, impossible, replicates_of, resolving, undecided
+from cmx_bench.plan.users import Tried, misnamed, smallest_batches
 from cmx_bench.results import checkouts
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
@@ -134,7 +134,10 @@ def make(  # noqa: PLR0913, PLR0917
         tuple(dict.fromkeys(cost.trouble for cost in costs.values() if cost.trouble)),
         {name: cost.origin for (name, _), cost in costs.items() if cost.origin},
         replicate,
-        cautions=impossible.cautions(chosen, machine),
+        cautions=(
+            *impossible.cautions(chosen, machine),
+            *undecided.foretold(suite_file, {(cell.model.name, cell.measure) for cell in executed}),
+        ),
     )
 
 
@@ -153,8 +156,11 @@ def _resolve(
     batches = smallest_batches(entries)
     placed = resolving.models(suite_file, allow_import, given, tried.amounts)
     costs = {
-        (model.name, size): tried.costs.get((model.name, size))
-        or _cost(suite_file, index, model, size, batch)
+        (model.name, size): _placed(
+            suite_file,
+            index,
+            tried.costs.get((model.name, size)) or _cost(suite_file, index, model, size, batch),
+        )
         for index, model in placed
         for size, batch in batches.items()
     }
@@ -178,7 +184,14 @@ def _cost(suite_file: SuiteFile, index: int, model: Model, image_size: int, batc
     try:
         return estimates.cost(model, image_size, batch)
     except ModelError as error:
-        raise suite_file.document.error(("models", index), str(error)) from None
+        raise misnamed(suite_file, index, error) from None
+
+
+def _placed(suite_file: SuiteFile, index: int, cost: Cost) -> Cost:
+    """The cost, whose trouble, if it has any, says where in the file the model is."""
+    if not cost.trouble:
+        return cost
+    return replace(cost, trouble=str(suite_file.document.error(("models", index), cost.trouble)))
 
 
 def _setting(

@@ -26,7 +26,7 @@ from cmx_bench.errors import (
 from cmx_bench.measures import counting
 from cmx_bench.models import arguments, families, weights
 from cmx_bench.models.building import build, build_on_meta
-from cmx_bench.plan.users import Amount, matched_sizes, model_of
+from cmx_bench.plan.users import Amount, matched_sizes, misnamed, model_of
 from cmx_bench.spec import trust
 from cmx_bench.spec.model_entries import MatchEntry, ModelEntry
 from cmx_bench.spec.schema import NAME
@@ -190,7 +190,7 @@ def _resolve(
     except SuiteError as error:
         raise suite_file.document.error(location, f"{entry.name}: {error}") from None
     except (ModelError, PlanError) as error:
-        raise suite_file.document.error(location, str(error)) from None
+        raise misnamed(suite_file, index, error) from None
 
 
 def _source(entry: ModelEntry, num_classes: int, allow_import: bool) -> Model:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from cmx_bench.cell import Model
 from cmx_bench.designs.search import Quantity
-from cmx_bench.errors import CmxError
+from cmx_bench.errors import CmxError, ModelError, RefusedModelError, SuiteError
 from cmx_bench.plan import Cost
 from cmx_bench.spec.model_entries import MatchEntry, ModelEntry
 from cmx_bench.spec.settings import CpuSetting, CudaSetting
@@ -43,7 +43,8 @@ def tried(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:
 
     Raises:
         PlanError: there is no such device.
-        SuiteError: a function cannot be imported, with its place in the file.
+        SuiteError: a function cannot be imported, or a model names no callable or gives it other
+            arguments than it takes; with its place in the file.
     """
     suite = suite_file.suite
     _refuse_rules(suite_file, call)
@@ -57,11 +58,15 @@ def tried(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:
     kind = str(call(Target.RESOLVE_DEVICE, device)).partition(":")[0]
     sizes = smallest_batches(getattr(suite.settings, kind))
     limit = min(suite.timeout, _LONGEST)
-    costs = {
-        (name, size): cost
-        for name, model in models.items()
-        for size, cost in _costs(model, sizes, limit, call).items()
-    }
+    costs: dict[tuple[str, int], Cost] = {}
+    for index, entry in enumerate(suite.models):
+        if (model := models.get(getattr(entry, "name", ""))) is None:
+            continue
+        try:
+            known = _costs(model, sizes, limit, call)
+        except ModelError as error:
+            raise misnamed(suite_file, index, error) from None
+        costs |= {(model.name, size): cost for size, cost in known.items()}
     matched = {
         (str(entry.match), quantity, size): models[str(entry.match)]
         for entry in suite.models
@@ -70,6 +75,12 @@ def tried(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:
         for size in matched_sizes(suite_file, entry)
     }
     return Tried(costs, {key: _amount(key, model, limit, call) for key, model in matched.items()})
+
+
+def misnamed(suite_file: SuiteFile, index: int, error: CmxError) -> SuiteError:
+    """The error of a model that cannot be built, with the place in its entry that is wrong."""
+    key = error.key if isinstance(error, RefusedModelError) else ()
+    return suite_file.document.error(("models", index, *key), str(error))
 
 
 def _refuse_rules(suite_file: SuiteFile, call: Call) -> None:

@@ -121,6 +121,21 @@ def parse(check: str, models: Collection[str]) -> Condition:
     return expression
 
 
+def values(node: Condition | Quantity) -> Iterator[Value]:
+    """Each metric of a model that a check names, in its order."""
+    match node:
+        case Value():
+            yield node
+        case Operation() | Comparison():
+            yield from values(node.left)
+            yield from values(node.right)
+        case Within():
+            yield from values(node.quantity)
+        case Joined():
+            for part in node.parts:
+                yield from values(part)
+
+
 def words(quantity: Quantity) -> str:
     """A quantity as its check could say it."""
     if isinstance(quantity, Number):

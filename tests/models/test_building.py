@@ -60,8 +60,6 @@ def test_a_python_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (model("convmixer", dim=8, depth=1, width=3), "unexpected keyword argument 'width'"),
         (model("timm", "resnet10t", widht=3), "unexpected keyword argument 'widht'"),
         (model("timm", "resnet18", layers=1), "write x: [[1, 2]] for x: [1, 2]"),
-        (model("python", "no_such_module:build"), "No module named 'no_such_module'"),
-        (model("python", "math:build"), "has no attribute 'build'"),
     ],
 )
 def test_what_cannot_be_built(wrong: Model, message: str) -> None:

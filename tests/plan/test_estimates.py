@@ -106,9 +106,9 @@ def test_models_that_meta_tensors_cannot_run(
     plan = planned("Reads")
     assert (plan.models[1].source, plan.troubles) == ("python", ())
     [trouble] = planned("typo").troubles
-    assert re.match("net: cannot be built: AttributeError: .*Linaer", trouble)
+    assert re.search(r"suite.yaml:4:5: net: cannot be built: AttributeError: .*Linaer", trouble)
     [trouble] = planned("Wrong").troubles
-    assert re.match("net: does not run on 56 px images: .*haed", trouble)
+    assert re.search("net: does not run on 56 px images: .*haed", trouble)
 
 
 def test_a_model_of_one_batch_size_is_tried_with_that_of_the_suite(

@@ -74,7 +74,7 @@ def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str
         (
             "timm: resnet10t",
             "timm: resnet10t, args: {widht: 3}",
-            "4:5: resnet10t takes no argument 'widht' (known: block, layers, ",
+            "4:41: resnet10t takes no argument 'widht' (known: block, layers, ",
         ),
         (
             "timm: resnet10t",

@@ -85,7 +85,7 @@ def test_what_is_wrong_on_shapes_alone_is_not_tried_with_values(
     wide = "convmixer: {dim: 30000, depth: 1, patch_size: 57}"
     path = write_suite(TINY.replace(NET, wide))
     [trouble] = making.make(suite.load(str(path)), cpu).troubles
-    assert trouble.startswith("net: does not run on 56 px images: ")
+    assert trouble.startswith(f"{path}:4:5: net: does not run on 56 px images: ")
 
 
 def test_a_model_of_a_users_own_may_be_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:

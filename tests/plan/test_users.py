@@ -80,9 +80,16 @@ def test_a_model_that_ends_its_process_has_a_trouble(
     file = suite_of(model.replace("HOW", how), timeout=2.0 if how == "hang" else 100.0)
     plan = making.make(file, CPU, allow_import=True, tried=users.tried(file, "cpu"))
     [trouble] = plan.troubles
-    assert re.fullmatch(ENDS[how], trouble)
+    assert re.fullmatch(rf".*suite.yaml:4:5: {ENDS[how]}", trouble)
     assert [cell.model.name for cell in plan.cells] == ["mixer", "net"] * 2
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_misnamed_one_is_refused_with_its_place(suite_of: Callable[..., SuiteFile]) -> None:
+    with pytest.raises(SuiteError, match=r"suite.yaml:4:25: net: .* 'god', did you mean 'good'"):
+        users.tried(suite_of("god'"), "cpu")
+    with pytest.raises(SuiteError, match=r"suite.yaml:4:59: .*takes no argument 'hwo'.* 'how'"):
+        users.tried(suite_of("Forward', args: {hwo: good}"), "cpu")
 
 
 def test_a_good_one_is_known_by_all_that_a_plan_needs(
