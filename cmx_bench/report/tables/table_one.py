@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import Column, Table
+from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.published import Published
 from cmx_bench.report import entries
 from cmx_bench.report.tables import best, caveats, trained
@@ -16,6 +18,7 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
+_MEASURED = "measured"
 _Cells: TypeAlias = tuple[Column, Iterable[object]]
 
 
@@ -29,13 +32,25 @@ def tables(report: Report) -> list[Table]:
 
 def table_one(report: Report, setting: Setting) -> Table:
     """The paper's Table 1 with this device's figures next to the published ones."""
-    cells = _columns(report, setting)
     absent = ["epochs_here"] * (not report.run.trains) + ["top1"] * (not report.has_top1)
-    columns = [column for column in cells if column.key not in absent]
-    rows = list(zip(*(cells[column] for column in columns), strict=True))
-    title, remarks = f"Table 1 · {setting.title} ({setting.key})", _remarks(report, setting, rows)
-    table = entries.table(f"table1-{setting.key}", title, columns, rows, remarks)
+    cells = {column: values for column, values in _columns(report, setting).items()
+             if column.key not in absent}  # fmt: skip
+    columns, rows = entries.filled(list(cells), zip(*cells.values(), strict=True))
+    keys = [column.key for column in columns]
+    title = f"Table 1 · {setting.title} ({setting.key})"
+    remarks = _remarks(report, setting, rows, keys)
+    table = entries.table(f"table1-{setting.key}", title, _headed(columns), rows, remarks)
     return _lettered(report, setting, table)
+
+
+def _headed(columns: Sequence[Column]) -> list[Column]:
+    """The columns; a measured one that stands alone in its group has the heading of the group."""
+    sizes = Counter(column.group for column in columns)
+    return [
+        replace(column, heading=column.group, group="")
+        if column.heading == _MEASURED and sizes[column.group] == 1 else column
+        for column in columns
+    ]  # fmt: skip
 
 
 def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]:
@@ -61,10 +76,10 @@ def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]
          [model.patch_size for model in models]),
         (Column("kernel", "Kernel", "right", "Side of its largest kernel after the stem"),
          [model.kernel_size for model in models]),
-        measured("params", 1e6, "params", "measured", params),
+        measured("params", 1e6, "params", _MEASURED, params),
         paper("params", "params_paper", "paper", "As the paper prints it", params),
         measured("macs", 1e9, "macs", "MACs (×10⁹)"),
-        measured("throughput", 1.0, "throughput", "measured", throughput),
+        measured("throughput", 1.0, "throughput", _MEASURED, throughput),
         paper("throughput", "throughput_paper", "paper, RTX 8000",
               "On another device: one RTX 8000, batch 64, half precision", throughput),
         measured("peak_memory", 2.0**20, "memory", "Peak memory (MiB)"),
@@ -73,7 +88,7 @@ def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]
         (Column("epochs_here", "Epochs, here", "right", "Epochs of training in this run"),
          [trained.epochs(report, model) for model in models]),
         paper("epochs", "epochs", "Epochs, paper", "Epochs of training in the paper"),
-        (Column("top1", "measured", "right", f"Measured here on {dataset}", here),
+        (Column("top1", _MEASURED, "right", f"Measured here on {dataset}", here),
          best.column(report, setting, "top1", 0.01)),
         paper("top1", "top1_paper", "paper", "Published, not measured here", published),
         (Column("top1_timm", "timm", "right",
@@ -107,7 +122,10 @@ def _lettered(report: Report, setting: Setting, table: Table) -> Table:
     return caveats.lettered(table, shown)
 
 
-def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]]) -> Iterator[str]:
+def _remarks(
+    report: Report, setting: Setting, rows: Iterable[Iterable[Entry]], keys: Collection[str]
+) -> Iterator[str]:
+    """What a reader must know, of the columns with these keys."""
     compiled = "eager" if setting.compile == "none" else f"compiled ({setting.compile})"
     compiled += ", frozen weights" if setting.freeze else ""
     compiled = compiled if setting.runtime == "torch" else setting.runtime
@@ -119,10 +137,11 @@ def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]])
         "t), and n is the number of processes that both rest on. Where n reads “4 of 5”, the "
         "others failed, stayed disturbed, or were not measured."
     )
-    yield (
-        "The paper measured throughput on another device (one RTX 8000, batch 64, half precision). "
-        "It cannot be compared with the throughput measured here."
-    )
+    if "throughput_paper" in keys:
+        yield (
+            "The paper measured throughput on another device (one RTX 8000, batch 64, half "
+            "precision). It cannot be compared with the throughput measured here."
+        )
     yield "A value without ± is exact, or it comes from one process."
     if report.has_top1 and report.over_seeds:
         yield (
@@ -133,17 +152,22 @@ def _remarks(report: Report, setting: Setting, rows: Iterable[Iterable[object]])
     if report.has_top1 and report.run.trains and given:
         yield plain(f"{given} came with weights. The other models were trained in this run.")
     yield from best.remarks(rows)
+    tagged = any(model.weights for model in report.run.models)
+    names = "stand its name and the tag of its weights" if tagged else "stands its name"
     yield (
-        "Below a network stand its name and the tag of its weights. timm publishes top-1 for these "
-        "weights. Speed and memory are those of the architecture with initial weights."
+        f"Below a network {names}. "
+        f"{'timm publishes top-1 for these weights. ' * ('top1_timm' in keys)}"
+        "Speed and memory are those of the architecture with initial weights."
     )
     if report.run.precision is not None:
         yield (
             f"Where ± was wider than {units.percent(report.run.precision)}, processes beyond the "
             f"first {report.run.replicates} were measured, up to a limit of number and time."
         )
-    if not report.has_top1:
-        yield "Top-1 was not measured in this run. Both columns show published figures."
+    published = len({"top1_paper", "top1_timm"} & {*keys})
+    if published and not report.has_top1:
+        shows = "Both columns show" if published > 1 else "Its column shows"
+        yield f"Top-1 was not measured in this run. {shows} published figures."
 
 
 def _published_top1(report: Report) -> str:
@@ -154,4 +178,4 @@ def _published_top1(report: Report) -> str:
         for known in (figures.paper, figures.timm)
     ]
     datasets = sorted({figure.dataset for figure in figures if figure is not None})
-    return f"{', '.join(datasets)} top-1 (%), published" if datasets else "Top-1 (%), published"
+    return f"{', '.join(datasets)} top-1 (%), published"

@@ -29,6 +29,7 @@ def test_what_ran_by_another_runtime_is_shown_with_its_difference() -> None:
     ]
     report = summarise(run, found)
     table = deviations.table(report)
+    assert table.columns[-1].heading == "Share of the compute peak (%)"
     assert [row[1].text for row in table.rows] == ["exported", "exported"]
     _, _, runtime, difference, tolerance, share = table.rows[0]
     assert (runtime.text, runtime.title) == ("onnxruntime 1.32.0", "threads 2")
@@ -51,6 +52,8 @@ def test_int8_tells_how_much_of_a_model_it_is() -> None:
     table = deviations.table(summarise(run, records))
     assert table.rows[0][2].text == "onnxruntime 1.32.0, 5 of 6 products in int8"
     assert any(remark.startswith("In int8 the difference is") for remark in table.remarks)
+    # Without a peak there is no share of it.
+    assert table.columns[-1].key == "tolerance" and "peak" not in " ".join(table.remarks)
 
 
 def test_torch_alone_needs_no_such_table() -> None:

@@ -8,7 +8,7 @@ from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
-from ..synthetic import FP16, failed, make_records, make_run, model, watched
+from ..synthetic import FP16, PAPER, failed, make_records, make_run, model, watched
 from .test_tables import column
 
 
@@ -121,9 +121,26 @@ def test_a_value_that_measures_launching_is_marked(run: Run, found: list[Record]
     assert not any(entry.notes for entry in column(table, "memory"))
 
 
-def test_the_heading_names_the_data_set() -> None:
-    small = model("resnet50", "ResNet-50", "resnet")
-    run = make_run(models=(dataclasses.replace(small, num_classes=10),))
+def test_columns_without_a_figure_are_left_out_with_their_notes() -> None:
+    """Of a network with other classes nobody published anything, and it has no patches."""
+    small = dataclasses.replace(model("resnet50", "ResNet-50", "resnet"), kernel_size=7,
+                                num_classes=10, weights=None, recipe="")  # fmt: skip
+    run = make_run(models=(small,), measures=("params", "throughput"))
     table = table_one(summarise(run, make_records(run)), FP16)
-    assert [one.group for one in table.columns][-1] == "Top-1 (%), published"
-    assert column(table, "top1_paper")[0].text == ""
+    assert [column.full_heading for column in table.columns] == [
+        "Network", "Kernel", "# Params (×10⁶)", "Throughput (images/s)",
+    ]  # fmt: skip
+    remarks = " ".join(table.remarks)
+    assert "Below a network stands its name. Speed and memory are" in remarks
+    for word in ("paper", "timm", "published", "Top-1"):
+        assert word not in remarks
+
+
+def test_a_single_column_of_published_figures_is_told_as_one() -> None:
+    """timm publishes nothing of weights that are not its own."""
+    run = make_run(models=(dataclasses.replace(PAPER[0], weights="mine", recipe="mine"),))
+    table = table_one(summarise(run, make_records(run)), FP16)
+    assert (
+        "Top-1 was not measured in this run. Its column shows published figures." in table.remarks
+    )
+    assert table.columns[-1].full_heading == "ImageNet-1k top-1 (%), published: paper"
