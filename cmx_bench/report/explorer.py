@@ -23,11 +23,6 @@ from cmx_bench.units import plain
 _DIGITS = 6  # of the numbers that place a point
 # What the axes begin with, x before y, where the run has it.
 _FIRST = ("throughput", "top1", "top1_paper", "top1_timm", "params", "macs")
-# D3's symbols by matplotlib's markers.
-_SYMBOLS = {
-    "o": "Circle", "s": "Square", "*": "Star", "D": "Diamond", "^": "Triangle", "v": "Wye",
-    "P": "Cross", "X": "Cross", "p": "Wye", "h": "Star", "<": "Triangle", ">": "Diamond",
-}  # fmt: skip
 
 
 class Shown(NamedTuple):
@@ -109,7 +104,7 @@ def points(report: Report, rows: Mapping[str, Sequence[str]]) -> dict[str, list[
             for axis in axes
         ],
         "begin": [*first, *first][:2],
-        "families": _families(list(dict.fromkeys(model.family for model, *_ in placed))),
+        "families": _families(report, {model.family for model, *_ in placed}),
         "settings": [{"key": setting.key, "label": setting.title} for setting in settings],
         "points": [
             {
@@ -133,7 +128,7 @@ def _values(axes: Sequence[Axis], model: Model, setting: Setting) -> dict[str, o
 def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
     places = [(model, setting) for setting in settings for model in report.run.models]
     for metric in report.metrics():
-        about = f"{metric.title}: {metric.definition}; {metric.better} is better."
+        about = f"{metric.title}: {metric.definition}; {metric.direction}."
         measured = [_measured(report, *place, metric) for place in places]
         yield _axis(metric.name, metric.title, about, metric.unit, places, measured)
     for source, name in (("paper", "the paper"), ("timm", "timm")):
@@ -214,14 +209,15 @@ def _printed(
     return Shown(figure.value, None, None, "; ".join(filter(None, (percent.flat, unlike))))
 
 
-def _families(names: Sequence[str]) -> list[object]:
-    """The families in the figures' colours, with symbols that resemble the figures' markers."""
+def _families(report: Report, shown: Collection[str]) -> list[object]:
+    """The families that are shown, in the figures' colours and with their markers."""
     return [
         {
             "key": name,
             "label": style.label,
             "colour": theme.CSS_COLOURS[style.colour],
-            "symbol": _SYMBOLS[style.marker],
+            "marker": style.marker,
         }
-        for name, style in theme.styles_of(names).items()
+        for name, style in theme.styles_of(model.family for model in report.run.models).items()
+        if name in shown
     ]

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+import cmx_bench
 from cmx_bench.present import page
+from cmx_bench.present.drawing import theme
 from cmx_bench.report import RENDERERS, explorer
 from cmx_bench.report.tables import tables
 from cmx_bench.report.verify import verify
@@ -129,11 +131,19 @@ def test_axes_begin_with_what_the_run_has() -> None:
 
 def test_families_look_as_in_the_figures() -> None:
     assert points(mixed(), FP16.key)["families"][0] == {
-        "key": "convmixer", "label": "ConvMixer", "colour": "var(--hue-d55e00)", "symbol": "Star",
+        "key": "convmixer", "label": "ConvMixer", "colour": "var(--hue-d55e00)", "marker": "*",
     }  # fmt: skip
     families = points(awkward(), FP16.key)["families"]
     assert len(families) == 11
     assert all(family["colour"].startswith("var(--hue-") for family in families)
+
+
+def test_the_page_can_draw_every_marker() -> None:
+    script = (Path(cmx_bench.__file__).parent / "report/templates/explorer.js").read_text()
+    shapes = script.partition("const SHAPES = {")[2].partition("};")[0]
+    markers = {style.marker for style in theme.styles_of((*theme.STYLES, *"abcde")).values()}
+    assert len(markers) == len(theme.STYLES) + 5
+    assert markers == set(re.findall(r'"(.)":', shapes))
 
 
 def test_each_point_leads_to_its_row_in_table_1() -> None:

@@ -20,7 +20,8 @@ class Plot:
     """A figure before it is drawn.
 
     `alt` says in words what can be seen. `paint` paints `data` on axes. `lines` is the height of
-    the axes in lines of text, where it follows from what is shown.
+    the axes in lines of text, where it follows from what is shown. `families` are those of the
+    whole run: a family looks alike in all of its figures.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Plot:
     data: DataFrame
     paint: Callable[[DataFrame, Axes], None]
     lines: float | None = None
+    families: Collection[str] = ()
 
 
 class NothingToDrawError(ValueError):

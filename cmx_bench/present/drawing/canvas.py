@@ -22,7 +22,7 @@ from matplotlib.font_manager import FontProperties, findfont
 from matplotlib.ft2font import FT2Font
 
 from cmx_bench.present.drawing import Plot
-from cmx_bench.present.drawing.theme import LOOK, StyleName, settings, style
+from cmx_bench.present.drawing.theme import LOOK, StyleName, among, settings, style
 
 
 class Sheet(Figure):
@@ -74,7 +74,8 @@ def saved(plot: Plot, name: StyleName, kinds: Collection[str]) -> dict[str, byte
 
 
 def _painted(plot: Plot, ax: Axes) -> Axes:
-    plot.paint(plot.data, ax)
+    with among(plot.families):
+        plot.paint(plot.data, ax)
     fit(ax)
     return ax
 

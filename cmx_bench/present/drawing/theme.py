@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -107,6 +107,7 @@ SIZES: Mapping[StyleName, dict[Any, Any]] = {
 LABEL = 5 / 6  # of the size of the font: names beside markers and bars
 
 _colours: ContextVar[Mapping[str, str]] = ContextVar("_colours", default=MappingProxyType({}))
+_families: ContextVar[Collection[str]] = ContextVar("_families", default=())
 
 
 @contextmanager
@@ -144,9 +145,20 @@ def style(name: StyleName = "page", colours: Mapping[str, str] | None = None) ->
         _colours.reset(token)
 
 
+@contextmanager
+def among(families: Collection[str]) -> Iterator[None]:
+    """Within it a family looks as it does among all of these, whichever of them a figure shows."""
+    token = _families.set(families)
+    try:
+        yield
+    finally:
+        _families.reset(token)
+
+
 def styles_of(families: Iterable[str]) -> dict[str, Style]:
-    """The families that are there, the known ones first."""
-    there = set(families)
+    """How the families that are there look, the known ones first."""
+    shown = set(families)
+    there = shown | {*_families.get()}
     styles = {family: style for family, style in STYLES.items() if family in there}
     for family, (colour, marker) in zip(
         sorted(there - styles.keys()), cycle(_OTHERS), strict=False
@@ -156,4 +168,5 @@ def styles_of(families: Iterable[str]) -> dict[str, Style]:
     return {
         family: replace(style, colour=chosen.get(family, style.colour))
         for family, style in styles.items()
+        if family in shown
     }

@@ -24,7 +24,7 @@ function filter(legend, choices, swatch, isChosen) {
 
 function swatch(symbol, colour, opacity) {
   const svg = d3.create("svg").attr("viewBox", "-8 -8 16 16").attr("aria-hidden", "true");
-  svg.append("path").attr("d", d3.symbol(d3[`symbol${symbol}`], 100)())
+  svg.append("path").attr("d", d3.symbol(typeof symbol === "string" ? d3[`symbol${symbol}`] : symbol, 100)())
     .attr("fill", colour).attr("fill-opacity", opacity).attr("stroke", colour);
   return svg.node();
 }

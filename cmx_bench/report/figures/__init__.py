@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, TypeAlias
@@ -101,12 +101,13 @@ def plots(report: Report) -> Plots:
     """The figures of a report, about `_MOST` at most: all of a setting stand together."""
     groups = list(_groups(report))
     most = _fitting(groups)
+    families = {model.family for model in report.run.models}
     drawn, omitted = [], []
     for figures, parts in groups:
         for selection in selections(report, dict(islice(parts.items(), most))):
             for figure in figures:
                 try:
-                    drawn.append(figure.plot(selection))
+                    drawn.append(replace(figure.plot(selection), families=families))
                 except NothingToDrawError as nothing:
                     omitted.append(str(nothing))
     return Plots(tuple(drawn), (*omitted, *_beyond(groups, most)))

@@ -11,6 +11,32 @@
   const MOST_LABELS = 150;
   const LONGEST_LABEL = 28;
 
+  // --- the shapes of the figures' markers, by matplotlib's names ---------------------------------
+
+  // Its corners are turned by so many turns, and scaled so that it has the wanted area.
+  function polygon(corners, turns = 0) {
+    const area = Math.abs(d3.polygonArea(corners));
+    const [sine, cosine] = [Math.sin(2 * Math.PI * turns), Math.cos(2 * Math.PI * turns)];
+    return {
+      draw(context, size) {
+        const scale = Math.sqrt(size / area);
+        corners.forEach(([x, y], place) => context[place ? "lineTo" : "moveTo"](
+          scale * (cosine * x - sine * y), scale * (sine * x + cosine * y)));
+        context.closePath();
+      },
+    };
+  }
+
+  const regular = (sides, turns) => polygon(d3.range(sides).map((side) =>
+    [Math.sin((2 * Math.PI * side) / sides), -Math.cos((2 * Math.PI * side) / sides)]), turns);
+  const PLUS = [[-1, -3], [1, -3], [1, -1], [3, -1], [3, 1], [1, 1], [1, 3], [-1, 3], [-1, 1],
+    [-3, 1], [-3, -1], [-1, -1]];
+  const SHAPES = {
+    "o": d3.symbolCircle, "*": d3.symbolStar, "s": regular(4, 1 / 8), "D": regular(4),
+    "^": regular(3), "v": regular(3, 1 / 2), "<": regular(3, 3 / 4), ">": regular(3, 1 / 4),
+    "P": polygon(PLUS), "X": polygon(PLUS, 1 / 8), "p": regular(5), "h": regular(6),
+  };
+
   // --- what the reader chooses -------------------------------------------------------------------
 
   const titled = ({ title, unit }) => (unit ? `${title} (${unit})` : title);
@@ -41,7 +67,7 @@
     [key, OPACITIES[place % OPACITIES.length]]));
   const x = axisControl("Along x", begin[0]);
   const y = axisControl("Along y", begin[1]);
-  const family = filter("Families", families, ({ symbol, colour }) => swatch(symbol, colour, 1),
+  const family = filter("Families", families, ({ marker, colour }) => swatch(SHAPES[marker], colour, 1),
     () => true);
   const setting = filter("Settings", settings,
     ({ key }) => swatch("Circle", "currentColor", opacities.get(key)), (place) => place === 0);
@@ -143,7 +169,7 @@
         Plot.ruleX(shown, { ...hidden, y1: at(y, 1), y2: at(y, 2), x: place.x, stroke }),
         Plot.dot(shown, { ...place, r: 5.5, stroke, fill: stroke, strokeOpacity: fade,
           fillOpacity: (point) => opacities.get(point.setting) * fade(point),
-          symbol: (point) => styles.get(point.family).symbol.toLowerCase(),
+          symbol: (point) => SHAPES[styles.get(point.family).marker],
           href: (point) => `#${point.row}` }),
         shown.length > MOST_LABELS ? null : Plot.text(shown, besidePoints(shown,
           { ...hidden, ...place, text: named, fontSize: FONT_SIZE, fill: "var(--ink)" })),

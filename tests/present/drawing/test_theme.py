@@ -13,7 +13,15 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 import cmx_bench
 from cmx_bench.measures.workload import KINDS
-from cmx_bench.present.drawing.theme import CSS_COLOURS, KIND_COLOURS, PAGE, SHADES, STYLES
+from cmx_bench.present.drawing.theme import (
+    CSS_COLOURS,
+    KIND_COLOURS,
+    PAGE,
+    SHADES,
+    STYLES,
+    among,
+    styles_of,
+)
 
 # Machado, Oliveira and Fernandes 2009 (doi 10.1109/TVCG.2009.113), severity 1, for linear RGB.
 VISION = {
@@ -80,6 +88,13 @@ def test_colours_can_be_told_apart(colours: Mapping[str, str], theme: str, visio
 
 def test_colours_alone_tell_no_family() -> None:
     assert len({style.marker for style in STYLES.values()}) == len(STYLES)
+
+
+def test_a_family_looks_as_it_does_among_all_of_a_run() -> None:
+    every = styles_of(["alpha", "omega", "resnet"])
+    assert styles_of(["omega"])["omega"] != every["omega"]
+    with among(["alpha", "omega", "resnet"]):
+        assert styles_of(["omega"]) == {"omega": every["omega"]}
 
 
 def luminance(colour: str) -> float:
