@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
@@ -40,6 +42,7 @@ _Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.+!_-]{1,40}$")
 _Package = Annotated[
     str, StringConstraints(pattern=r"^(cmx-bench|matplotlib|seaborn|pandas|numpy)$")
 ]
+_Code = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 _Jpeg = Annotated[str, StringConstraints(pattern=r"^/9j/[0-9A-Za-z+/]*=*$", max_length=90_000)]
 _Number = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,8})$")]
 
@@ -49,6 +52,7 @@ class _Block(TypedDict):
     """What a block of data says of itself."""
 
     rendered_with: dict[_Package, _Version]
+    code: NotRequired[_Code]
     encoding: Literal["URL-safe base64 of zlib of JSON"]
     data: str
 
@@ -71,11 +75,13 @@ _BLOCKS, _RAW = TypeAdapter(_Block), TypeAdapter(_Raw)
 @dataclass(frozen=True, slots=True)
 class Embedded:
     """What a page holds of a run: the report that its raw samples make, and what it was rendered
-    with. Beside others it has the `path` that the run was given by."""
+    with: by which `code` of this package, unless an earlier one made it. Beside others it has the
+    `path` that the run was given by."""
 
     report: Report
     rendered_with: Mapping[str, str]
     path: str = ""
+    code: str = ""
 
     @property
     def versions_apart(self) -> dict[str, tuple[str, str | None]]:
@@ -91,7 +97,7 @@ class Embedded:
 def pack(report: Report, path: str = "") -> str:
     """JSON with the run and its records, compressed: the same text for the same records."""
     packed = zlib.compress(_plain(report, path).encode(), 9)
-    return _block(renderers(), base64.urlsafe_b64encode(packed).decode())
+    return _block(renderers(), code(), base64.urlsafe_b64encode(packed).decode())
 
 
 def _plain(report: Report, path: str) -> str:
@@ -111,16 +117,28 @@ def _plain(report: Report, path: str) -> str:
     return json.dumps(raw, separators=(",", ":"))
 
 
-def _block(rendered_with: Mapping[str, str], data: str) -> str:
-    return json.dumps(
-        {"rendered_with": rendered_with, "encoding": _ENCODING, "data": data}, indent=0
-    )
+def _block(rendered_with: Mapping[str, str], made_by: str, data: str) -> str:
+    by = {"code": made_by} if made_by else {}
+    said = {"rendered_with": rendered_with, **by, "encoding": _ENCODING, "data": data}
+    return json.dumps(said, indent=0)
 
 
 def renderers() -> dict[str, str]:
     """The packages that a page's bytes depend on, with their versions."""
     drawing = ("matplotlib", "seaborn", "pandas", "numpy")
     return {"cmx-bench": __version__} | {package: version(package) for package in drawing}
+
+
+@cache
+def code() -> str:
+    """Which code renders here: twelve digits of a hash of this package's files. Checkouts of one
+    version differ."""
+    package, digest = Path(__file__).parents[1], hashlib.sha256()
+    for file in sorted(package.rglob("*")):
+        if file.is_file() and file.suffix != ".pyc":
+            digest.update(file.relative_to(package).as_posix().encode())
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:12]
 
 
 def unpack(page: str, where: str) -> tuple[Embedded, ...]:
@@ -170,7 +188,9 @@ def _unpacked(text: str, where: str, room: int) -> tuple[int, Embedded]:
         raise error.at(f"{where}: its raw samples cannot be read") from error
     except (zlib.error, ValueError) as error:
         raise RecordsError(f"{where}: its raw samples cannot be read: {error}") from error
-    return len(plain), Embedded(shown, block["rendered_with"], raw.get("path", ""))
+    return len(plain), Embedded(
+        shown, block["rendered_with"], raw.get("path", ""), block.get("code", "")
+    )
 
 
 def _inflated(packed: bytes, room: int) -> bytes:
@@ -225,7 +245,7 @@ def strays(page: str, runs: Sequence[Embedded]) -> Iterator[tuple[int, str, str]
     for number, ((_, text, _), run) in enumerate(zip(_BLOCK.findall(page), runs, strict=True), 1):
         data = _BLOCKS.validate_json(text)["data"]
         packed = base64.urlsafe_b64decode(data)
-        written = _block(run.rendered_with, base64.urlsafe_b64encode(packed).decode())
+        written = _block(run.rendered_with, run.code, base64.urlsafe_b64encode(packed).decode())
         if text != written:
             yield number, text, written
         plain, expected = zlib.decompress(packed).decode(), _plain(run.report, run.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from typing import Any
 
@@ -67,6 +68,14 @@ def test_what_another_version_rendered_is_told(page: str, monkeypatch: pytest.Mo
     now = embedded.renderers()
     monkeypatch.setattr(embedded, "renderers", lambda: now | {"pandas": "0.1"})
     assert single.versions_apart == {"pandas": (now["pandas"], "0.1")}
+
+
+def test_a_page_says_which_code_made_it(page: str) -> None:
+    [single] = embedded.unpack(page, "page")
+    assert single.code == embedded.code() and re.fullmatch("[0-9a-f]{12}", single.code)
+    earlier = page.replace(f'"code": "{single.code}",\n', "")
+    [silent] = embedded.unpack(earlier, "page")
+    assert silent.code == "" and list(embedded.strays(earlier, [silent])) == []
 
 
 def test_spaces_in_what_is_packed_are_strays(page: str) -> None:

@@ -204,8 +204,22 @@ def _compared(
             differences += named
             if name.endswith(".html"):
                 differences += _strays(name, given, inside)
+    if differences:
+        notes += dict.fromkeys(_made_by_other_code(inside))
     digest = formats.content_hash(subject)
     return Verification(digest, len(made), count, tuple(differences), (*notes, *stale))
+
+
+def _made_by_other_code(inside: Sequence[Embedded]) -> Iterator[str]:
+    """Where a page's differences may come from, and what to do."""
+    for run in inside:
+        made_by = run.code or "it does not say which"
+        if made_by != (here := embedded.code()):
+            yield (
+                f"the page was made by other code of cmx-bench ({made_by}; "
+                f"this is {here}), which may show the same samples otherwise: render it anew "
+                "(cmx-bench report RUN), or verify it with the code that made it"
+            )
 
 
 def _in_bytes(name: str, shown: bytes, recomputed: bytes) -> list[Difference]:

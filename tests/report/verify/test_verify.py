@@ -247,6 +247,22 @@ def test_drawings_of_another_matplotlib_are_not_compared(
     assert found.notes[1] == "drawings were not compared: versions of matplotlib differ"
 
 
+def test_differences_of_a_page_by_other_code_are_explained(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = folder / "report.html"
+    edit(page, lambda text: text.replace("<h1>", "<h1>Our "))
+    assert verify.verify(page).differences and verify.verify(page).notes == ()
+    made_by, here = embedded.code(), "0" * 12
+    monkeypatch.setattr(embedded, "code", lambda: here)
+    for path in (page, folder):
+        [note] = verify.verify(path).notes
+        assert f"made by other code of cmx-bench ({made_by}; this is {here})" in note
+        assert "render it anew (cmx-bench report RUN)" in note
+    edit(page, lambda text: text.replace("<h1>Our ", "<h1>"))
+    assert verify.verify(page).notes == ()
+
+
 def test_what_cannot_be_verified_is_refused(tmp_path: Path, folder: Path) -> None:
     plain = tmp_path / "plain.html"
     plain.write_text("<html></html>")
