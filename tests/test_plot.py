@@ -6,6 +6,7 @@ import pytest
 from pandas import DataFrame
 
 import cmx_bench
+from cmx_bench.report.figures import FIGURES
 
 from .report.synthetic import PAPER, make_records, make_run, write_folder
 
@@ -20,14 +21,17 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> DataFrame:
 def test_every_figure_can_be_drawn_from_the_samples(samples: DataFrame) -> None:
     from matplotlib import pyplot
 
-    drawn = ("figure_one", "front", "throughput", "throughput_by_macs", "memory", "samples")
-    others = {"roofline", "work_shares", "batch_sizes", "sweep", "learning_curves", "confusion"}
-    others |= {"standings"}
-    assert {*drawn, *others, "style"} == {*dir(cmx_bench.plot)}
-    for name in drawn:
+    assert {*dir(cmx_bench.plot)} == {"style", *(figure.function.__name__ for figure in FIGURES)}
+    measures = {*samples["measure"]}
+    drawn = {
+        figure.function for figure in FIGURES
+        if measures >= {*figure.measures} and figure.choose(samples)
+    }  # fmt: skip
+    assert {cmx_bench.plot.front, cmx_bench.plot.memory, cmx_bench.plot.samples} <= drawn
+    for function in drawn:
         _, ax = pyplot.subplots()
-        assert getattr(cmx_bench.plot, name)(samples, ax) is ax
-        assert ax.collections, name
+        assert function(samples, ax) is ax
+        assert ax.collections, function
     with pytest.raises(ValueError, match="Roofline · paper: left out, because no model has"):
         cmx_bench.plot.roofline(samples)
     with pytest.raises(

@@ -81,7 +81,8 @@ def test_the_knee(rates: list[tuple[int, float]], knee: int | None) -> None:
 
 
 def test_it_is_drawn_with_its_sizes() -> None:
-    found = plots(summarise(*curve_run(1, 8, 64, 256))).drawn[-1]
+    drawn = plots(summarise(*curve_run(1, 8, 64, 256))).drawn
+    found = next(plot for plot in drawn if plot.name.startswith("batches"))
     svg = draw([found])[0].svg
     for text in (">1<", ">8<", ">64<", ">256<", ">Batch size<", ">ConvMixer-768/32<"):
         assert text in svg

@@ -62,7 +62,7 @@ def test_a_run_without_it_has_neither_figure_nor_table() -> None:
     report = summarise(run, make_records(run))
     assert by_model(report.results.values(), 64) == {}
     assert table(report, FP16).rows == ()
-    assert [one.name for one in plots(report).drawn] == ["figure1"]
+    assert not any(plot.name.startswith("roofline") for plot in plots(report).drawn)
 
 
 def test_a_run_that_lacks_its_records_says_so() -> None:
