@@ -175,7 +175,7 @@ def test_an_exact_metric_must_be_equal(judge: Callable[..., Verdict], factor: fl
 def test_a_metric_without_a_better_direction_is_not_judged(judge: Callable[..., Verdict]) -> None:
     run = make_run(PAPER[:3], measures=("roofline",))
     base, head = make_records(run), make_records(run)
-    head = [dataclasses.replace(record, values=record.values | {"compute_peak": [1.0]})
+    head = [dataclasses.replace(record, values={**record.values, "compute_peak": [1.0]})
             for record in head]  # fmt: skip
     comparison = of(judge(head, run, base, run), NAMES[0], "compute_peak")
     assert comparison.state == "INCOMPARABLE" and comparison.head == 1.0

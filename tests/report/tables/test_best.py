@@ -34,7 +34,11 @@ def record(name: str, metric: str, replicate: int, value: float) -> Record:
     return dataclasses.replace(some, replicate=replicate, values={metric: [value]})
 
 
-SEPARATE = {FIRST: [100, 101, 102], SECOND: [200, 201, 202], THIRD: [300, 301, 302]}
+SEPARATE: dict[str, list[float]] = {
+    FIRST: [100, 101, 102],
+    SECOND: [200, 201, 202],
+    THIRD: [300, 301, 302],
+}
 NOISY = [150.0, 300.0, 450.0]
 
 
