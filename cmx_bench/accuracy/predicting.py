@@ -19,6 +19,7 @@ from cmx_bench.measures.forward import (
     memory_format,
     place,
     refuse_misfit,
+    watched,
 )
 from cmx_bench.measures.ready import prepare_call
 from cmx_bench.measures.runtimes import Call
@@ -37,7 +38,7 @@ def predictor(
     model: Model, setting: Setting, preprocessing: Preprocessing, valid: Sequence[int] | None
 ) -> tuple[Predict, Resampling | None, Mapping[str, Any]]:
     """The model as timm's `validate.py` runs it: same batches, same arithmetic, same order; whether
-    its weights were resampled; what a record tells of the setting's runtime.
+    its weights were resampled; what a record tells of the setting's runtime, after the first batch.
 
     Args:
         valid: the classes to choose among; None for all.
@@ -52,7 +53,10 @@ def predictor(
     resampling = load(module, model, size)
     module = fast.finished(place(module, setting), model)
     call, details = prepare_call(module, replace(setting, image_size=size))
-    return _predict(call, model, setting, preprocessing, valid), resampling, details
+    told = dict(details)
+    if setting.compile != "none":
+        call = watched(call, module, model, told)
+    return _predict(call, model, setting, preprocessing, valid), resampling, told
 
 
 def predict_with(

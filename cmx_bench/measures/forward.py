@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, TypeAlias
 
 import torch
@@ -57,8 +59,17 @@ def apply_flags(setting: Setting) -> None:
     backends.cuda.preferred_blas_library("default")
     for name in SDPA:
         getattr(backends.cuda, f"enable_{name}_sdp")(True)
-    if setting.threads is not None:
-        torch.set_num_threads(setting.threads)
+    torch.set_flush_denormal(False)
+    torch.autograd.set_detect_anomaly(False)
+    threads = setting.threads or _threads_of_process()
+    if threads != torch.get_num_threads():  # to set them keeps MKL from choosing fewer
+        torch.set_num_threads(threads)
+
+
+@cache
+def _threads_of_process() -> int:
+    """The number of threads before a model's code was imported."""
+    return torch.get_num_threads()
 
 
 def place(module: nn.Module, setting: Setting) -> nn.Module:
@@ -99,17 +110,52 @@ def make_ready(module: nn.Module, setting: Setting) -> None:
         module.compile(mode=setting.compile)
 
 
-def refuse_uncompiled(model: Model) -> None:
-    """Refuses what torch ran eagerly though it was asked to compile it, in this process.
+_GRAPHS = "graphs"  # no reason of a break
+# What torch compiled of the first module of a class in this process: others may run the same code.
+_COMPILED: dict[type[nn.Module], Counter[str]] = {}
+
+
+def _compiled_here() -> Counter[str]:
+    """How many graphs torch compiled in this process, and the breaks between them by reason."""
+    return Counter({_GRAPHS: counters["stats"]["unique_graphs"]}) + counters["graph_break"]
+
+
+def refuse_uncompiled(model: Model, compiled: Counter[str] | None = None) -> dict[str, int]:
+    """What a record tells of code that torch compiled: the number of graph breaks. Between them
+    the model runs eagerly.
+
+    Args:
+        compiled: see `_compiled_here`; None for all that this process compiled.
 
     Raises:
         ModelError: nothing was compiled, or code was kept from it.
     """
-    if any("torch.compiler.disable" in reason for reason in counters["graph_break"]):
+    compiled = _compiled_here() if compiled is None else compiled
+    if any("torch.compiler.disable" in reason for reason in compiled):
         raise ModelError(f"{model.name}: keeps code from being compiled by torch.compiler.disable; "
                          f"remove that, or set compile: none")  # fmt: skip
-    if not counters["stats"]["unique_graphs"]:
+    if not compiled[_GRAPHS]:
         raise ModelError(f"{model.name}: torch compiled nothing of it; set compile: none")
+    return {"graph_breaks": compiled.total() - compiled[_GRAPHS]}
+
+
+def watched(
+    call: Callable[[Tensor], Tensor], module: nn.Module, model: Model, told: dict[str, Any]
+) -> Callable[[Tensor], Tensor]:
+    """`call` of one of several modules that this process compiles: its first batch does what
+    `refuse_uncompiled` does, and adds that to what is `told`."""
+
+    def watch(batch: Tensor) -> Tensor:
+        if "graph_breaks" in told:
+            return call(batch)
+        before = _compiled_here()
+        output = call(batch)
+        compiled = _compiled_here() - before
+        earlier = _COMPILED.setdefault(type(module), compiled)
+        told.update(refuse_uncompiled(model, compiled if compiled[_GRAPHS] else earlier))
+        return output
+
+    return watch
 
 
 def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:

@@ -157,6 +157,7 @@ class Details(TypedDict, total=False):
     origin: Origin
     given: dict[str, Given]
     runtime: RuntimeTold
+    graph_breaks: NotNegative
 
 
 @with_config(_OPEN)

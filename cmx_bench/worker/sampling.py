@@ -48,7 +48,7 @@ def _outcome(job: Job) -> Outcome:
     cell = job.cell
     environment: Environment = {}
     watched = Watched({})
-    built_from: Mapping[str, object] = {}
+    told: dict[str, object] = {}
     reason, lost = "", False
     try:
         apply_flags(cell.setting)
@@ -58,9 +58,9 @@ def _outcome(job: Job) -> Outcome:
         with _calibrated(job):
             taken = measures.function(cell.measure)(cell.model, cell.setting)
         if cell.setting.compile != "none" and measures.MEASURES[cell.measure].forwards:
-            refuse_uncompiled(cell.model)
+            told |= refuse_uncompiled(cell.model)
         watched = taken if isinstance(taken, Watched) else Watched(taken)
-        built_from = origins(cell.model)
+        told |= origins(cell.model)
         # As it was while measuring.
         environment = machine.capture(cell.setting.device, cell.setting)
     except SkipError as lack:
@@ -69,7 +69,7 @@ def _outcome(job: Job) -> Outcome:
         traceback.print_exc()
         reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)
     return Outcome(watched.values, reason, environment, watched.covariates, watched.discarded,
-                   details={**watched.details, **built_from}, lost=lost)  # fmt: skip
+                   details={**watched.details, **told}, lost=lost)  # fmt: skip
 
 
 def _calibrated(job: Job) -> AbstractContextManager[None]:

@@ -19,7 +19,7 @@ from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing
 from cmx_bench.cell import Model, Precision, Setting
 from cmx_bench.errors import CountError, ModelError
 from cmx_bench.measures import ready, training_step
-from cmx_bench.measures.forward import logits_of, place
+from cmx_bench.measures.forward import apply_flags, call_of, logits_of, place, watched
 from cmx_bench.models.convmixer import ConvMixer
 
 LOGITS, OTHER = torch.arange(20.0).view(2, 10), torch.zeros(2, 10)
@@ -224,3 +224,51 @@ def test_an_optimised_model_is_evaluated_with_the_weights_of_the_plain_one() -> 
     torch.testing.assert_close(fast[1], scores, rtol=1e-4, atol=1e-5)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert all(parameter.requires_grad for parameter in module.parameters())
+
+
+class Broken(nn.Module):
+    """Two graphs with a break between them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x * 2
+        torch._dynamo.graph_break()
+        return x + 1
+
+
+class Eager(nn.Module):
+    @torch.compiler.disable
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2
+
+
+def test_of_several_compiled_modules_each_is_watched() -> None:
+    """The second one of a class runs the code of the first."""
+    setting = replace(SETTING, compile="default")
+    model = Model("m", "M", "m", "python", "m:m", num_classes=10)
+
+    def told(module: nn.Module) -> dict[str, object]:
+        told: dict[str, object] = {}
+        call = call_of(module, setting)
+        run = watched(lambda batch: logits_of(call(batch)), module, model, told)
+        assert torch.equal(run(LOGITS), run(LOGITS))
+        return told
+
+    assert told(Broken()) == told(Broken()) == {"graph_breaks": 1}
+    for _ in range(2):
+        with pytest.raises(ModelError, match="set compile: none"):
+            told(Eager())
+
+
+def test_what_a_users_code_switches_goes_back() -> None:
+    """Values below 1e-38 and the number of threads."""
+    threads = torch.get_num_threads()
+    apply_flags(SETTING)
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(threads + 1)
+    apply_flags(SETTING)
+    assert torch.get_num_threads() == threads
+    assert torch.tensor(1e-39).mul(1.0) > 0
+    apply_flags(replace(SETTING, threads=threads + 1))
+    assert torch.get_num_threads() == threads + 1
+    apply_flags(SETTING)
+    assert torch.get_num_threads() == threads

@@ -19,7 +19,7 @@ from cmx_bench.published import Published
 from cmx_bench.results.environment import comparable
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.units import plain
+from cmx_bench.units import counted, plain
 
 # What an entry rests on and does not show, in words, by aspect; empty where nothing is known.
 Hidden: TypeAlias = Mapping[str, str]
@@ -141,6 +141,12 @@ def whole_peak(result: Result | None) -> str:
     """What a peak of memory holds beside that of a pass, in words; empty where nothing."""
     since = None if result is None else result.details.get("peak_since")
     return f"the peak since {since}, building the model included" if since else ""
+
+
+def partly_eager(result: Result | None) -> str:
+    """Where torch left parts of a compiled model to run eagerly, in words; empty where nowhere."""
+    breaks = 0 if result is None else result.details.get("graph_breaks", 0)
+    return f"partly eager: {counted(breaks, 'graph break')} in what was compiled" if breaks else ""
 
 
 def conditions(figure: Published | None) -> Hidden:

@@ -100,8 +100,10 @@ def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]
 def _lettered(report: Report, setting: Setting, table: Table) -> Table:
     """The table with letters at the values that are of other conditions than those beside them."""
     models = report.run.models
-    results = [report.results.get((model.name, setting.key, "top1")) for model in models]
-    peaks = [report.results.get((model.name, setting.key, "peak_memory")) for model in models]
+    results, peaks, speeds = (
+        [report.results.get((model.name, setting.key, metric)) for model in models]
+        for metric in ("top1", "peak_memory", "throughput")
+    )
     papers = [report.published[model.name].paper.get("top1") for model in models]
     timm = [report.published[model.name].timm.get("top1") for model in models]
 
@@ -114,6 +116,7 @@ def _lettered(report: Report, setting: Setting, table: Table) -> Table:
     prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
     table = caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
     shown = {
+        "throughput": [*map(caveats.partly_eager, speeds)],
         "memory": [*map(caveats.whole_peak, peaks)],
         "top1": unlike(results),
         "top1_paper": unlike(papers),

@@ -56,20 +56,28 @@ def test_rows_that_do_not_differ_have_none(hidden: list[caveats.Hidden]) -> None
     assert small(*hidden).notes == ()
 
 
-def test_a_peak_that_could_not_be_counted_anew_has_a_letter() -> None:
+@pytest.mark.parametrize(
+    ("measure", "told", "column", "note"),
+    [
+        ("memory", {"peak_since": "the start of the process"}, "memory",
+         "the peak since the start of the process, building the model included"),
+        ("throughput", {"graph_breaks": 2}, "throughput",
+         "partly eager: 2 graph breaks in what was compiled"),
+    ],
+)  # fmt: skip
+def test_what_only_a_record_tells_has_a_letter(
+    measure: str, told: Mapping[str, object], column: str, note: str
+) -> None:
     made = make_run(PAPER[:2])
-    told = {"peak_since": "the start of the process"}
     read = [
         dataclasses.replace(one, details=told)
-        if one.measure == "memory" and one.model == PAPER[0].name
+        if one.measure == measure and one.model == PAPER[0].name
         else one
         for one in make_records(made)
     ]
     table = table_one(summarise(made, read), FP16)
-    assert marks(table, "memory") == ["a", ""]
-    assert notes(table)["a"] == (
-        "the peak since the start of the process, building the model included"
-    )
+    assert [mark.strip("≈*") for mark in marks(table, column)] == ["a", ""]
+    assert notes(table)["a"] == note
 
 
 def test_what_only_some_rows_rest_on_is_a_difference() -> None:
