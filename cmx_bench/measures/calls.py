@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from cmx_bench.errors import CountError
 from cmx_bench.measures import dispatched, given
-from cmx_bench.measures.counting import NO_WORDS, on_meta
+from cmx_bench.measures.counting import NO_WORDS, on_meta, refuse_scripted
 from cmx_bench.measures.workload import OTHER
 
 
@@ -45,7 +46,7 @@ class Calls(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
-        operands = [operand for operand in (*args, *named.values()) if isinstance(operand, Tensor)]
+        operands = [leaf for leaf in tree_leaves((args, named)) if isinstance(leaf, Tensor)]
         rule = _KINDS.get(func.__name__)
         kind = rule(operands, self._weights) if rule else None
         return self._take(Call(func.__name__, kind, operands, partial(func, *args, **named)))
@@ -94,6 +95,12 @@ _KINDS: Mapping[str, _Rule] = {
             "addbmm",
             "baddbmm",
             "einsum",
+            "chain_matmul",
+            "multi_dot",
+            "bilinear",
+            # A recurrent layer is one call, whose products are all of weights.
+            *("gru", "lstm", "rnn_tanh", "rnn_relu"),
+            *("gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"),
         ],
         _product,
     ),
@@ -120,7 +127,9 @@ def macs_by_kind(
     Raises:
         CountError: a call of no known kind has MACs; the text names it.
     """
-    model = on_meta(build).eval().requires_grad_(False)
+    model = on_meta(build).eval()
+    refuse_scripted(model)
+    model.requires_grad_(False)
     counts: Counter[str] = Counter()
 
     def take(call: Call) -> Any:
@@ -128,7 +137,10 @@ def macs_by_kind(
         output = call.run()
         if macs := ran.macs - before:
             if call.kind is None:
-                raise CountError(f"{call.name} has {macs} MACs, and its kind of work is unknown")
+                raise CountError(
+                    f"{call.name} has {macs} MACs, and its kind of work is unknown: write them as "
+                    f"a product, such as torch.einsum, or leave roofline out"
+                )
             counts[call.kind] += macs
         return output
 

@@ -98,13 +98,7 @@ def count_module(model: nn.Module, *inputs: Tensor, words: Mapping[str, Word] = 
         CountError: the model does not take such inputs, an operator is neither counted nor known to
             be free, or the two counts differ. The text names the operator and its module.
     """
-    modules = model.named_modules()
-    scripted = [name for name, module in modules if isinstance(module, ScriptModule)]
-    if scripted:
-        raise CountError(
-            f"{scripted[0] or 'the model'} is scripted, and a scripted model cannot be traced: "
-            f"build it without torch.jit.script and torch.jit.trace"
-        )
+    refuse_scripted(model)
     model = _uncompiled(model).eval()
     for parameter in model.parameters():  # torch's tracker of modules fails where one is an input
         if not is_lazy(parameter):
@@ -116,6 +110,20 @@ def count_module(model: nn.Module, *inputs: Tensor, words: Mapping[str, Word] = 
             with suppress(_ForwardError), torch.device("meta"):  # for tensors made in forward
                 return _count(model, inputs, words)
             raise
+
+
+def refuse_scripted(model: nn.Module) -> None:
+    """Refuses a model with a scripted module, whose operators nobody sees one by one.
+
+    Raises:
+        CountError: it has one.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, ScriptModule):
+            raise CountError(
+                f"{name or 'the model'} is scripted, and a scripted model cannot be traced: "
+                f"build it without torch.jit.script and torch.jit.trace"
+            )
 
 
 def objection(name: str) -> str:

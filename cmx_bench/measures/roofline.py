@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import SkipError
@@ -158,8 +159,8 @@ def _timed(forward: Forward, module: nn.Module, setting: Setting) -> _Pass:
 
 def _bytes(operands: Sequence[Tensor], output: Any) -> int:
     """What a call must move: operands read once, the output written once."""
-    outputs = output if isinstance(output, tuple) else (output,)
-    tensors = [tensor for tensor in (*operands, *outputs) if isinstance(tensor, Tensor)]
+    outputs = (leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
+    tensors = (*operands, *outputs)
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures.calls import macs_by_kind
+from cmx_bench.measures.calls import Call, Calls, macs_by_kind
 from cmx_bench.measures.counting import count
 from cmx_bench.models.convmixer import ConvMixer
 
@@ -112,14 +113,51 @@ def test_a_transposed_convolution_is_no_depthwise_one() -> None:
     assert macs_by_kind(build, SIZE) == {"convolution": SIZE**2 * 3 * 4 * 2**2}
 
 
+class Recurrent(nn.Module):
+    """Layers of every kind, of which each is one call of torch, or a cell."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.rows = getattr(nn, kind)(SIZE, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        out = self.rows(images[:, 0, 0] if isinstance(self.rows, nn.RNNCellBase) else images[:, 0])
+        first: Tensor = out[0] if isinstance(out, tuple) else out
+        return first
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"])
+def test_a_recurrent_layer_is_linear(kind: str) -> None:
+    """Each gate multiplies a row and the state by weights, for every row."""
+    gates = {"G": 3, "L": 4, "R": 1}[kind[0]]
+    rows = 1 if kind.endswith("Cell") else SIZE
+    macs = rows * gates * 4 * (SIZE + 4)
+    assert macs_by_kind(lambda: Recurrent(kind), SIZE) == {"linear": macs}
+    assert count(lambda: Recurrent(kind), SIZE).macs == macs
+
+
+def test_the_operands_of_a_recurrent_layer_are_all_its_weights() -> None:
+    calls: list[Call] = []
+    layer = nn.GRU(SIZE, 4, bidirectional=True)
+    with torch.no_grad(), Calls(layer, lambda call: (calls.append(call), call.run())[1]):
+        layer(torch.zeros(2, 1, SIZE))
+    [call] = [call for call in calls if call.kind]
+    weights = sum(weight.numel() for weight in layer.parameters())
+    assert sum(operand.numel() for operand in call.operands) == 2 * SIZE + 2 * 4 + weights
+
+
+def test_a_scripted_part_is_refused() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scripted = torch.jit.script(nn.Linear(SIZE, 4))
+    with pytest.raises(CountError, match="^1 is scripted, and a scripted model cannot be traced"):
+        macs_by_kind(lambda: nn.Sequential(nn.ReLU(), scripted), SIZE)
+
+
 def test_work_of_an_unknown_kind_is_refused() -> None:
-    class Recurrent(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.rows = nn.LSTM(SIZE, 4)
-
+    class Distances(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
-            return self.rows(images[:, 0])[0]
+            return torch.cdist(images, images)
 
-    with pytest.raises(CountError, match=r"lstm has \d+ MACs, and its kind of work is unknown"):
-        macs_by_kind(Recurrent, SIZE)
+    with pytest.raises(CountError, match=r"cdist has \d+ MACs, and its kind of work is unknown: "):
+        macs_by_kind(Distances, SIZE)
