@@ -13,16 +13,13 @@ def measure(model: Model, setting: Setting) -> Samples:
     """Elements of all parameters, of the trainable ones, and of the buffers.
 
     Raises:
-        ModelError: the model makes parameters while it runs, which would count as none.
+        ModelError: the model has parameters that it does not show, which would count as none.
     """
     tried = trial.run(
         lambda: build(model, setting.image_size), setting.image_size, setting.batch_size
     )
-    if tried.late:
-        raise ModelError(
-            f"{model.name}: makes a parameter while it runs ({tried.late}), after parameters are "
-            f"counted; make it in __init__"
-        )
+    if tried.hidden:
+        raise ModelError(f"{model.name}: {tried.hidden}")
     module = build_on_meta(lambda: build(model, setting.image_size))
     parameters = list(module.parameters())
     return {

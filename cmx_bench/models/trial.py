@@ -19,14 +19,14 @@ from cmx_bench.models.tensors import convert
 class Trial:
     """What one forward pass of `module` showed.
 
-    `macs` are those of one image, by torch's counter; `error` is why the model does not run, `late`
-    which parameter it makes while it runs. Either is empty where all is well.
+    `macs` are those of one image, by torch's counter; `error` is why the model does not run,
+    `hidden` which parameters it has beside those that it shows. Either is empty where all is well.
     """
 
     module: nn.Module
     macs: int
     error: str
-    late: str
+    hidden: str
 
 
 def run(
@@ -45,7 +45,7 @@ def run(
         module = convert(make(build), device, torch.float32, torch.preserve_format)
         for images in dict.fromkeys((1, batch_size)):
             trial, problem = _tried(module, device, (images, 3, image_size, image_size))
-            if trial.late or problem is None:
+            if trial.hidden or problem is None:
                 return trial
         if problem is not None and not may_want_values(problem):
             break
@@ -61,12 +61,12 @@ def _tried(
     module: nn.Module, device: str, shape: tuple[int, ...]
 ) -> tuple[Trial, BaseException | None]:
     problem: BaseException | None = None
-    with unseen.late() as made, torch.no_grad(), torch.device(device):
+    with unseen.watched(module) as hidden, torch.no_grad(), torch.device(device):
         with FlopCounterMode(display=False) as counter:
             try:
-                module(torch.zeros(shape))
+                module(torch.zeros(shape, dtype=torch.float32))
             except BaseException as error:  # whatever the model's own code raises
                 problem = error
         said = "" if problem is None else f"{type(problem).__name__}: {first_line(problem)}"
         macs = int(counter.get_total_flops()) // 2 // shape[0]
-        return Trial(module, macs, said, made()), problem
+        return Trial(module, macs, said, hidden()), problem

@@ -12,11 +12,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.modules.module import (
+    register_module_forward_pre_hook,
+    register_module_parameter_registration_hook,
+)
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from torch.utils._pytree import tree_leaves
 
+# Types that hold weights a few bits each; those that index are wider.
 _PACKED = (torch.int8, torch.uint8, torch.int16, torch.int32)
+_PACKED_FLAT = (torch.int8, torch.uint8)
+_FLAT = 1024  # elements; fewer are no weights
+_SCALED = 16  # packed elements that share a scale at least, in all formats
 
 
 def reason(module: nn.Module) -> str:
@@ -55,21 +62,27 @@ def _outside(module: nn.Module) -> str:
 
 
 def _packed(module: nn.Module) -> str:
-    """Layers whose only matrices are of small integers."""
+    """Layers whose weights are of small integers or of floats of a byte, beside scales at most."""
     for name, part in module.named_modules():
         own = [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]
-        matrices = {key: value for key, value in own if value.dim() > 1 and value.dtype in _PACKED}
-        floats = any(
-            value.dim() > 1 and value.is_floating_point() and isinstance(value, nn.Parameter)
-            for _, value in own
-        )
-        if matrices and not floats:
-            key, matrix = next(iter(matrices.items()))
-            kind = str(matrix.dtype).removeprefix("torch.")
-            return (f"{_called(name)} has a matrix of {kind} ({key}) in place of floating-point "
-                    f"weights, as where they are quantised and packed; return the module as it "
-                    f"was before")  # fmt: skip
+        floats = [
+            value.numel() for _, value in own
+            if value.dim() > 1 and value.is_floating_point() and isinstance(value, nn.Parameter)
+        ]  # fmt: skip
+        for key, value in own:
+            if _may_be_packed(value) and _SCALED * max(floats, default=0) < value.numel():
+                kind = str(value.dtype).removeprefix("torch.")
+                return (f"{_called(name)} has a matrix of {kind} ({key}) in place of "
+                        f"floating-point weights, as where they are quantised and packed; return "
+                        f"the module as it was before")  # fmt: skip
     return ""
+
+
+def _may_be_packed(tensor: Tensor) -> bool:
+    if tensor.dim() < 2:
+        return tensor.dtype in _PACKED_FLAT and tensor.numel() >= _FLAT
+    byte = tensor.is_floating_point() and tensor.itemsize == 1
+    return byte or tensor.is_quantized or tensor.dtype in _PACKED
 
 
 def _frozen(module: nn.Module) -> str:
@@ -91,16 +104,30 @@ def _called(name: str) -> str:
 
 
 @contextmanager
-def late() -> Iterator[Callable[[], str]]:
-    """Watches for parameters that are made meanwhile; what it gives says which, or is empty."""
-    made: list[str] = []
+def watched(module: nn.Module) -> Iterator[Callable[[], str]]:
+    """Watches a module for parameters that it did not show before; what it gives says which, and
+    what to do, or is empty."""
+    known = {id(parameter): parameter for parameter in module.parameters()}
+    reasons: list[str] = []
 
-    def note(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+    def note_new(part: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         if parameter is not None:
-            made.append(f"{name} of a {type(module).__name__}")
+            reasons.append(f"makes a parameter while it runs ({name} of a {type(part).__name__}), "
+                           f"after parameters are counted; make it in __init__")  # fmt: skip
 
-    hook = register_module_parameter_registration_hook(note)
+    def note_strange(part: nn.Module, inputs: object) -> None:
+        own = () if isinstance(part, torch.jit.ScriptModule) else part.parameters(recurse=False)
+        if any(id(parameter) not in known for parameter in own):
+            reasons.append(f"runs a {type(part).__name__} that is none of its modules, whose "
+                           f"parameters count as none; keep it in an attribute, or many of them "
+                           f"in nn.ModuleList")  # fmt: skip
+
+    hooks = (
+        register_module_parameter_registration_hook(note_new),
+        register_module_forward_pre_hook(note_strange),
+    )
     try:
-        yield lambda: made[0] if made else ""
+        yield lambda: reasons[0] if reasons else ""
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()

@@ -46,6 +46,16 @@ def packed() -> nn.Module:
     return nn.Sequential(nn.Flatten(), module)
 
 
+class Stored(nn.Module):
+    """Weights in another form than floats of two bytes and more, beside scales or none."""
+
+    def __init__(self, weight: Tensor, scales: int = 0) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        if scales:
+            self.scales = nn.Parameter(torch.ones(scales, 1))
+
+
 def compiled_in_place() -> nn.Module:
     module = plain()
     module[3].compile()  # type: ignore[operator, index]
@@ -64,6 +74,19 @@ def compiled_in_place() -> nn.Module:
         (lambda: torch.jit.freeze(torch.jit.script(plain().eval())), "weights inside its code"),
         (wrapped, "the weight weight is a TwoTensor"),
         (packed, "1 has a matrix of int32 (qweight) in place of floating-point weights"),
+        (
+            lambda: Stored(torch.zeros(64, 32, dtype=torch.uint8), 64),
+            "the module has a matrix of uint",
+        ),
+        (
+            lambda: Stored(torch.zeros(2048, dtype=torch.uint8), 64),
+            "the module has a matrix of uint8",
+        ),
+        (lambda: Stored(torch.zeros(8, 8).to(torch.float8_e4m3fn)), "a matrix of float8_e4m3fn"),
+        (
+            lambda: Stored(torch.quantize_per_tensor(torch.zeros(8, 8), 0.1, 0, torch.qint8)),
+            "a matrix of qint8",
+        ),
         (lambda: torch.compile(plain()), "the module is compiled already; return the plain module"),
         (compiled_in_place, "3 is compiled already"),
     ],
@@ -85,11 +108,12 @@ class Biased(nn.Module):
 @pytest.mark.parametrize(
     "make",
     [
-        plain, Biased, lambda: torch.jit.script(plain()), nn.TransformerEncoderLayer,
+        plain, Biased, lambda: Stored(torch.zeros(9, dtype=torch.uint8)),
+        lambda: torch.jit.script(plain()), nn.TransformerEncoderLayer,
         lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3)),
         lambda: nn.utils.parametrizations.weight_norm(nn.Linear(3, 3)),
     ],
-    ids=["plain", "biased", "scripted", "attention", "spectral", "weight"],
+    ids=["plain", "biased", "few", "scripted", "attention", "spectral", "weight"],
 )  # fmt: skip
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 def test_what_can_be_seen_is_not_refused(make: Callable[..., nn.Module], device: str) -> None:
@@ -119,6 +143,14 @@ class Late(nn.Module):
         if not hasattr(self, "scale"):
             self.scale = nn.Parameter(torch.ones(3, device=x.device))
         return self.head(x.mean((2, 3)) * self.scale)
+
+class Listed(nn.Module):
+    def __init__(self, reads=False):
+        super().__init__()
+        self.flat, self.heads = nn.Flatten(), [nn.Linear(192, 10)]
+
+    def forward(self, x):
+        return self.heads[0](self.flat(x))
 
 class Passing(Late):
     def forward(self, x):
@@ -154,10 +186,11 @@ def test_lazy_layers_are_made_before_anything_is_counted(own: Callable[..., Mode
         ("Late", False, "makes a parameter while it runs (scale of a Late)"),
         ("Late", True, "makes a parameter while it runs (scale of a Late)"),
         ("Passing", False, "makes a parameter while it runs (weight of a Linear)"),
+        ("Listed", False, "runs a Linear that is none of its modules"),
         ("Four", False, "makes a parameter while it runs (scale of a Four)"),
     ],
 )
-def test_parameters_made_while_running_are_refused(
+def test_parameters_that_show_while_running_are_refused(
     own: Callable[..., Model], name: str, reads: bool, message: str
 ) -> None:
     with pytest.raises(ModelError) as caught:
@@ -182,5 +215,5 @@ def test_a_trial_says_why_a_model_does_not_run() -> None:
             raise ValueError("no\nmore")
 
     tried = trial.run(Wrong, 8)
-    assert (tried.macs, tried.error, tried.late) == (0, "ValueError: no", "")
+    assert (tried.macs, tried.error, tried.hidden) == (0, "ValueError: no", "")
     assert trial.run(lambda: plain().eval(), 8).macs == 3 * 4 * 64 + 40
