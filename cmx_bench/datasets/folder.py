@@ -179,5 +179,5 @@ def _about(part: _Part, how: str = "") -> str:
         if unlabelled := lines.of.count(None):
             classes += f", {counted(unlabelled, 'image')} without a class"
         if lines.absent:
-            classes += f", {counted(lines.absent, 'line')} about files that are not there"
+            classes += f", {counted(len(lines.absent), 'line')} about files that are not there"
     return f"{classes}{how and f', {how}'}; {files.told((*NAMES, CLASSES))}"

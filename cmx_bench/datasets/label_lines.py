@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
@@ -21,15 +23,18 @@ Word: TypeAlias = int | str | None
 
 NAMES = ("labels.txt", "labels.csv")
 _NO_CLASS = -1  # as in timm
+_SEPARATOR = re.compile(r"\Asep=.\r?\n?")  # a line for Excel
+# What programs put around the digits of a number, or between them: ="5", 1,000, 5 %, 1 000.
+_DRESS = re.compile(r"[\s=\"'`,_%\u2212\u200b-\u200f\u2060\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The class of each image of a tree, and how many lines are about files that are not there.
-    Classes are all numbers, or all names."""
+    """The class of each image of a tree, and those of files that are not there, as far as they can
+    be read. Classes of images are all numbers, or all names."""
 
     of: tuple[Word, ...]
-    absent: int
+    absent: tuple[Word, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +73,18 @@ def read(file: Path, tree: Tree) -> Lines:
         if "/" in path:
             by_name[path.rpartition("/")[2]].append(path)
     classes: dict[str, _Found] = {}
-    absent: list[str] = []
-    for number, written, text in _rows(file):
+    absent: dict[str, Word] = {}
+    for place, (number, written, text) in enumerate(_rows(file)):
         where, name = f"{file}:{number}: {key_of(written)}", _same(written)
         if name not in by_name:
             if name in others:
                 kinds = ", ".join(SUFFIXES)
                 raise DataError(f"{where} is there and is not read (read are {kinds}); convert "
                                 f"it, or remove its line")  # fmt: skip
-            absent += [name] if number > 1 else []  # the first line may be a heading
+            if place:  # the first line may be a heading
+                absent[name] = None
+                with suppress(DataError):
+                    absent[name] = _word(text, where)
             continue
         path = name if by_name[name].count(name) == 1 else by_name[name][0]
         if path != name and len(by_name[name]) > 1:
@@ -87,11 +95,11 @@ def read(file: Path, tree: Tree) -> Lines:
     _refuse_mixture(file, list(classes.values()))
     for path in paths:
         if path not in classes:
-            like = next((name for name in absent if name.casefold() == path.casefold()), None)
-            hint = "" if like is None else f" (it has one for {key_of(like)})"
+            like = [name for name in absent if name.casefold() == path.casefold()] or [*absent]
+            hint = f" (it has one for {key_of(like[0])})" if like else ""
             raise DataError(f"{file}: has no line for {key_of(path)}{hint}; add one, or take the "
                             f"image away")  # fmt: skip
-    return Lines(tuple(classes[path].word for path in paths), len(absent))
+    return Lines(tuple(classes[path].word for path in paths), tuple(absent.values()))
 
 
 def _same(path: str) -> str:
@@ -109,13 +117,23 @@ def _word(text: str, where: str) -> Word:
         if not text or any("\udc80" <= letter <= "\udcff" for letter in text):
             raise DataError(f"{where} has no class that can be read; write {_NO_CLASS} where an "
                             f"image has none")  # fmt: skip
-        return text
+        if _is_number(_DRESS.sub("", text)):
+            raise DataError(f"{where} has the class {key_of(text)}, neither a whole number nor a "
+                            f"name; write digits alone")  # fmt: skip
+        return unicodedata.normalize("NFC", text)
     if number == _NO_CLASS:
         return None
     if not math.isfinite(number) or number < 0 or number != int(number):
         raise DataError(f"{where} has the class {text}, neither a whole number nor a name; write "
                         f"{_NO_CLASS} where an image has none")  # fmt: skip
     return int(number)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _refuse_mixture(file: Path, classes: Sequence[_Found]) -> None:
@@ -131,6 +149,7 @@ def _refuse_mixture(file: Path, classes: Sequence[_Found]) -> None:
 def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
     """The number, the file and the class of each line."""
     text = _text(file)
+    text = _SEPARATOR.sub("\n", text, count=1)
     first = next((line for line in text.splitlines() if line.strip()), "")
     separator = next((mark for mark in "\t,;" if mark in first), None)
     if separator == ";":

@@ -56,9 +56,8 @@ class Numbered:
 
 def of_lines(lines: Lines) -> Reading:
     """The reading of a file of labels."""
-    return Reading(
-        "file", lines.of, frozenset(label for label in lines.of if isinstance(label, str))
-    )
+    words = (*lines.of, *lines.absent)
+    return Reading("file", lines.of, frozenset(word for word in words if isinstance(word, str)))
 
 
 def of_folders(tree: Tree) -> list[Reading]:

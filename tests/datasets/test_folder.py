@@ -152,6 +152,14 @@ def test_headings_and_lines_of_other_files_count_for_nothing(tmp_path: Path) -> 
     assert [item.label for item in opened(tmp_path).items()] == list(range(90, 96))
 
 
+def test_a_line_of_another_file_names_a_class(tmp_path: Path) -> None:
+    """As where images of a part of all classes are there, and the labels of all."""
+    plant(tmp_path, "b0.png c0.png")
+    (tmp_path / "labels.csv").write_text("file,class\na0.png,a\nb0.png,b\nc0.png,c\n")
+    assert numbered(tmp_path, 3) == [1, 2]
+    assert "1 line about files that are not there" in about(tmp_path, 3)
+
+
 def test_two_classes_of_one_image_are_refused(tmp_path: Path) -> None:
     name = flat(tmp_path, 6)[0].name
     (tmp_path / "labels.txt").write_text(f"{name} 1\n{name} 2\n")

@@ -42,6 +42,7 @@ AS_WRITTEN = {
     "a heading": "image,label\na0.png,x\nb1.png,y\nc2.png,x\n",
     "lines twice": "a0.png,x\nb1.png,y\nb1.png,y\nc2.png,x\n",
     "dots": "./a0.png,x\n.\\b1.png,y\nc2.png,x\n",
+    "a line for Excel": "sep=,\r\nimage,label\r\na0.png,x\r\nb1.png,y\r\nc2.png,x\r\n",
     "a mark of UTF-8": "\ufeffa0.png,x\nb1.png,y\nc2.png,x\n",
 }
 
@@ -49,11 +50,11 @@ AS_WRITTEN = {
 @pytest.mark.parametrize("form", AS_WRITTEN)
 @pytest.mark.parametrize("name", label_lines.NAMES)
 def test_each_way_to_write_them_is_read(flat: Path, form: str, name: str) -> None:
-    assert read(flat, AS_WRITTEN[form], name) == Lines(("x", "y", "x"), 0)
+    assert read(flat, AS_WRITTEN[form], name) == Lines(("x", "y", "x"), ())
 
 
 def test_windows_unicode_is_read(flat: Path) -> None:
-    assert read(flat, AS_WRITTEN["windows"].encode("utf-16")) == Lines(("x", "y", "x"), 0)
+    assert read(flat, AS_WRITTEN["windows"].encode("utf-16")) == Lines(("x", "y", "x"), ())
 
 
 def test_what_pandas_writes_is_read(flat: Path) -> None:
@@ -79,7 +80,19 @@ def test_what_is_neither_number_nor_name_is_refused(flat: Path, word: str) -> No
             read(flat, f"a0.png,{other}\nb1.png,{word}\nc2.png,{other}\n")
 
 
-@pytest.mark.parametrize("word", ["unknown", "NA", "1_0", "cat"])
+@pytest.mark.parametrize("word", ['="7"', "1,000", "1 000", "7 %", "1_0", "\u22121", "\u200b7"])
+def test_a_number_that_is_dressed_up_is_no_name(flat: Path, word: str) -> None:
+    rows = pd.DataFrame({"file": IMAGES.split(), "label": word}).to_csv(index=False)
+    with pytest.raises(DataError, match="csv:2: a0.png has the class .*; write digits alone"):
+        read(flat, rows)
+
+
+def test_one_name_is_written_with_composed_letters_or_not(flat: Path) -> None:
+    lines = read(flat, "a0.png,caf\u00e9\nb1.png,cafe\u0301\nc2.png,x\n")
+    assert lines.of == ("caf\u00e9", "caf\u00e9", "x")
+
+
+@pytest.mark.parametrize("word", ["unknown", "NA", "cat", "5 to 9", "1/2"])
 def test_a_name_beside_numbers_is_refused(flat: Path, word: str) -> None:
     with pytest.raises(DataError, match=f"csv:3: the class {word} is unlike classes such as 0"):
         read(flat, f"a0.png,0\nb1.png,1\nc2.png,{word}\n")
@@ -105,6 +118,7 @@ def test_an_empty_cell_is_refused(flat: Path) -> None:
         ("a0.png;x\nb1.png;y\n", "its columns are separated by semicolons; save it with commas"),
         ("a0.png,x\nb1.png,y\n", "has no line for c2.png; add one, or take the image away"),
         ("a0.png,x\nb1.png,y\nC2.PNG,x\n", r"no line for c2.png \(it has one for C2.PNG\)"),
+        ("/v/a0.png,x\n/v/b1.png,y\n", r"no line for a0.png \(it has one for /v/b1.png\); add"),
         ("a0.png,1\na0.png,2\n", "csv:2: a0.png has two classes, 1 and 2"),
         ("a0.png,1\na0.png,-1\n", "csv:2: a0.png has two classes, 1 and -1"),
         ('a0.png,x\n"b1.png,y\nc2.png,x\n', "csv:3: expected two columns"),
@@ -122,7 +136,7 @@ def test_a_file_that_is_there_and_not_read_is_told(flat: Path) -> None:
     text = "a0.png,x\nb1.png,y\nc2.png,x\n"
     with pytest.raises(DataError, match="csv:4: d3.webp is there and is not read"):
         read(flat, f"{text}d3.webp,x\n")
-    assert read(flat, f"{text}e4.png,x\nf5.png,x\n") == Lines(("x", "y", "x"), 2)
+    assert read(flat, f"{text}e4.png,x\nf5.png,\n") == Lines(("x", "y", "x"), ("x", None))
 
 
 def test_files_in_folders_are_named_by_path_or_by_name(tmp_path: Path) -> None:
