@@ -138,7 +138,10 @@ class _Dispatch(TorchDispatchMode):
                 return self._in_parts(func, args, named)
         output = func(*args, **named)
         tensors = _tensors(output)
-        spelt_out = self._products.follow(func, args, named, tensors)
+        try:
+            spelt_out = self._products.follow(func, args, named, tensors)
+        except _ReducedError:
+            raise self._refused(func, " of a product that is spelt elementwise") from None
         if macs := rule(args, named, output) if rule else spelt_out:
             self._add(func, macs, tensors[0].numel())
         return output
@@ -171,8 +174,8 @@ class _Dispatch(TorchDispatchMode):
         if macs:
             self.counted.given_activations += sum(tensor.numel() for tensor in _tensors(output)[:1])
 
-    def _refused(self, func: Any) -> CountError:
-        refused = f"no rule counts {self._caller(func)}"
+    def _refused(self, func: Any, what: str = "") -> CountError:
+        refused = f"no rule counts {self._caller(func)}{what}"
         if isinstance(func, torch._ops.HigherOrderOperator):
             return CountError(f"{refused}: write it without, at least where a tensor is_meta")
         name = func._schema.name
@@ -233,6 +236,10 @@ def _reads(func: Any, args: Any, named: Any) -> bool:
 # --- products that are spelt elementwise ----------------------------------------------------------
 
 
+class _ReducedError(Exception):
+    """A product is reduced, and not added up."""
+
+
 class _Products:
     """What is known of tensors, by storage: views know it, and so does what is written into."""
 
@@ -240,7 +247,11 @@ class _Products:
         self._known: dict[int, tuple[Operand, Tensor]] = {}  # the tensor keeps its place taken
 
     def follow(self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor]) -> int:
-        """The MACs that an operator adds up of a product."""
+        """The MACs that an operator adds up of a product.
+
+        Raises:
+            _ReducedError: it reduces one otherwise.
+        """
         schema = func._schema
         exponent = args[1] if len(args) > 1 else None
         if isinstance(exponent, Tensor):
@@ -250,6 +261,8 @@ class _Products:
         outs = {argument.name for argument in schema.arguments if argument.is_out}
         read = [value for key, value in named.items() if key not in outs]
         operands = [self._operand(tensor) for tensor in _tensors((args, read))]
+        if outputs and spelt.reduces(name, operands, outputs[0].numel()):
+            raise _ReducedError
         if operands and func._schema.name.endswith("_") and _is_part(args[0]):
             # Known is what the whole holds: nothing says that this part is a product.
             operands[0] = operands[0]._replace(product=False)

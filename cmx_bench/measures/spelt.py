@@ -77,6 +77,13 @@ _ADD_UP = _SQUARE_AND_ADD_UP | frozenset(
     sum_to_size
     """.split()  # noqa: SIM905
 )
+# They reduce by anything but additions.
+_REDUCE = frozenset(
+    """
+    amax amin aminmax max min argmax argmin median nanmedian kthvalue mode prod logsumexp cumprod
+    cummax cummin _cummax_helper _cummin_helper logcumsumexp
+    """.split()  # noqa: SIM905
+)
 LINEAR = _MULTIPLY | _ADD_A_PRODUCT | _ADD | _MOVE | _PICK | _ADD_UP
 
 # Which operands' elements the result has, where others only say which or how.
@@ -93,6 +100,14 @@ def of_power(name: str, exponent: object) -> str:
     if exponent is None or exponent == 2 or not isinstance(exponent, (int, float)):
         return name
     return {"pow": "", **dict.fromkeys(_SQUARE_AND_ADD_UP, "sum")}.get(name, name)
+
+
+def reduces(name: str, operands: Sequence[Operand], elements: int) -> bool:
+    """Whether an operator reduces a product to so many elements and adds up none of it. Nobody
+    knows then what it stands for."""
+    return name in _REDUCE and any(
+        operand.product and (elements < operand.elements or "cum" in name) for operand in operands
+    )
 
 
 def follow(

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cmx_bench.cell import ZERO
 from cmx_bench.errors import CountError
+from cmx_bench.measures.counting import count_module
+from cmx_bench.measures.given import words
 
-from .test_counting import macs, ones
+from .test_counting import Function, macs, ones
 
 
 def grown(x: Tensor) -> Tensor:
@@ -85,7 +88,8 @@ def test_a_product_spelt_elementwise(product: Callable[[Tensor], Tensor]) -> Non
         (lambda x: grown(x).relu().sum(-2), 0),
         (lambda x: functional.gelu(grown(x)).sum(-2), 0),
         (lambda x: grown(x).softmax(-1).sum(-2), 0),
-        (lambda x: grown(x).amax(-2), 0),
+        (lambda x: (x * x.mean((2, 3), keepdim=True)).amax(1), 0),
+        (lambda x: grown(x).relu().amax(-2), 0),
         (lambda x: (x * x.mean((2, 3), keepdim=True)).sum(1), 0),
         (lambda x: (x[..., None] - x[..., None, :, :]).abs().sum(-2), 0),
         (lambda x: (x[..., None] - x[..., None, :, :]).norm(1, dim=-2), 0),
@@ -101,6 +105,19 @@ def test_what_is_a_product_spelt_elementwise(
     product: Callable[[Tensor], Tensor], expected: int
 ) -> None:
     assert macs(product) == expected
+
+
+@pytest.mark.parametrize("name", ["amax", "argmin", "prod", "logsumexp", "cumprod"])
+def test_a_product_that_is_not_added_up_is_refused(name: str) -> None:
+    def reduce(x: Tensor) -> Tensor:
+        reduced: Tensor = getattr(grown(x) + 1, name)(-2)
+        return reduced + 0.0
+
+    with pytest.raises(CountError, match=f"^no rule counts aten::{name},.* spelt elementwise: wh"):
+        macs(reduce)
+    word = words({f"aten::{name}": ZERO})
+    image = torch.empty(1, 3, 8, 8, device="meta")
+    assert count_module(Function(reduce), image, words=word).macs == 0
 
 
 def test_a_product_written_into_a_part_is_not_passed_over() -> None:
