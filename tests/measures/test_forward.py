@@ -236,7 +236,7 @@ class Broken(nn.Module):
 
 
 class Eager(nn.Module):
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, x: Tensor) -> Tensor:
         return x * 2
 

@@ -30,7 +30,7 @@ class Net(nn.Module):
 
 def test_macs_are_of_one_image_and_nothing_is_computed_where_shapes_are_enough() -> None:
     tried = trial.run(Net, 8)
-    assert (tried.macs, tried.error, tried.late) == (30, "", "")
+    assert (tried.macs, tried.error, tried.hidden) == (30, "", "")
     assert next(tried.module.parameters()).is_meta
 
 
@@ -52,7 +52,8 @@ def test_why_a_model_fails_is_one_line() -> None:
 
 
 def test_a_parameter_that_is_made_late_is_named() -> None:
-    assert trial.run(lambda: Net(late=True), 8).late == "scale of a Net"
+    hidden = trial.run(lambda: Net(late=True), 8).hidden
+    assert hidden.startswith("makes a parameter while it runs (scale of a Net)")
 
 
 def test_what_no_value_would_mend_is_not_tried_with_values(monkeypatch: pytest.MonkeyPatch) -> None:
