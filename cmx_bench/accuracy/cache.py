@@ -14,6 +14,7 @@ import PIL
 import timm
 import torch
 import torchvision
+from PIL.Image import Image
 from torch import Tensor
 
 import cmx_bench
@@ -22,15 +23,19 @@ from cmx_bench.results.predictions import UNREADABLE
 from cmx_bench.spec import disk
 
 
-def digest(content: bytes) -> bytes:
-    """A hash of a file's content."""
-    return hashlib.blake2b(content, digest_size=20).digest()
+def digest(content: bytes | Image | None) -> str:
+    """A hash of a file's content, or of the pixels of an image that has none; of nothing none."""
+    if content is None:
+        return ""
+    if not isinstance(content, bytes):
+        content = f"{content.mode} {content.size} ".encode() + content.tobytes()
+    return hashlib.blake2b(content, digest_size=20).hexdigest()
 
 
-def path(folder: Path, digests: Sequence[bytes], geometry: Geometry) -> Path:
+def path(folder: Path, digests: Sequence[str], geometry: Geometry) -> Path:
     """The path where the pixels of these files are kept, for this order and preprocessing."""
-    name = hashlib.blake2b(b"".join(digests), digest_size=20)
-    name.update(f"{geometry} {_versions()}".encode())
+    told = f"{' '.join(digests)} {geometry} {_versions()}"
+    name = hashlib.blake2b(told.encode(), digest_size=20)
     return folder / f"{name.hexdigest()}.npz"
 
 

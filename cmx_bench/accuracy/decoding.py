@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from cmx_bench.accuracy import cache
@@ -24,12 +25,15 @@ _AHEAD = 1  # on two cores that predict as well a twentieth of the time is gaine
 class Chunk:
     """Images in a row, from number `first` on.
 
-    `broken` says of images, by their place in `items`, why they cannot be used; `pixels` are those
-    of the others, uint8 `(n, 3, H, W)` for each geometry: empty for a chunk passed over.
+    `digests` are of their files, or of their pixels where a source has none; empty where an image
+    cannot be read. `broken` says of images, by their place in `items`, why they cannot be used;
+    `pixels` are those of the others, uint8 `(n, 3, H, W)` for each geometry: empty for a chunk
+    passed over.
     """
 
     first: int
     items: tuple[Item, ...]
+    digests: tuple[str, ...]
     broken: Mapping[int, str]
     pixels: Mapping[Geometry, Tensor]
 
@@ -38,7 +42,7 @@ def chunks(
     dataset: Dataset, geometries: Sequence[Geometry], size: int, start: int,
     threads: int, folder: Path | None,
 ) -> Iterator[Chunk]:  # fmt: skip
-    """All images, in chunks of `size`; those before number `start` are passed over.
+    """All images, in chunks of `size`; those before number `start` are read and not decoded.
 
     Memory is bounded by the two chunks on their way: the one given, and the next, which is
     prepared while the caller works.
@@ -68,10 +72,12 @@ def _chunk(
 ) -> Chunk:  # fmt: skip
     pixels: dict[Geometry, Tensor] = {}
     paths: dict[Geometry, Path] = {}
-    if folder is not None and transforms:
-        # What is cached is of the very bytes that its name tells of.
-        items = tuple(pool.map(_held, items))
-        paths = _cache_paths(folder, items, transforms, pool)
+    contents = list(pool.map(_content, items))
+    # What is decoded and cached is of the very bytes that the digests tell of.
+    items = tuple(map(_held, items, contents))
+    digests = tuple(pool.map(cache.digest, contents))
+    if folder is not None and all(isinstance(content, bytes) for content in contents):
+        paths = {geometry: cache.path(folder, digests, geometry) for geometry in transforms}
         cached = {geometry: cache.read(path) for geometry, path in paths.items()}
         pixels = {geometry: kept for geometry, kept in cached.items() if kept is not None}
     left = {
@@ -84,15 +90,20 @@ def _chunk(
         pixels[geometry] = _stacked([image[geometry] for image in whole], geometry)
         if geometry in paths and not broken:
             cache.write(paths[geometry], pixels[geometry])
-    return Chunk(first, items, broken, pixels)
+    return Chunk(first, items, digests, broken, pixels)
 
 
-def _held(item: Item) -> Item:
-    """An image that has been read: it is not read again. A broken one is, and then named."""
+def _content(item: Item) -> bytes | Image | None:
+    """What an image is read from; None where it cannot be read."""
     try:
-        return replace(item, read=held(item.read()))
-    except Exception:
-        return item
+        return item.read()
+    except Exception:  # it is named when it is prepared
+        return None
+
+
+def _held(item: Item, content: bytes | Image | None) -> Item:
+    """An image that is not read again once it has been read."""
+    return item if content is None else replace(item, read=held(content))
 
 
 def _prepared(item: Item, transforms: Mapping[Geometry, Transform]) -> dict[Geometry, Tensor] | str:
@@ -107,22 +118,3 @@ def _prepared(item: Item, transforms: Mapping[Geometry, Transform]) -> dict[Geom
 def _stacked(pixels: Sequence[Tensor], geometry: Geometry) -> Tensor:
     size = geometry.image_size
     return torch.stack(list(pixels)) if pixels else torch.empty(0, 3, size, size, dtype=torch.uint8)
-
-
-def _cache_paths(
-    folder: Path, items: Sequence[Item], geometries: Mapping[Geometry, Transform], pool: Executor
-) -> dict[Geometry, Path]:
-    """Where these images are cached; nowhere where one cannot be read, or has no file to digest."""
-    digests = list(pool.map(_digest, items))
-    known = [digest for digest in digests if digest is not None]
-    if len(known) < len(digests):
-        return {}
-    return {geometry: cache.path(folder, known, geometry) for geometry in geometries}
-
-
-def _digest(item: Item) -> bytes | None:
-    try:
-        content = item.read()
-    except Exception:  # a broken one is named when it is prepared
-        return None
-    return cache.digest(content) if isinstance(content, bytes) else None

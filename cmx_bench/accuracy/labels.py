@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -56,6 +57,18 @@ def valid(task: Evaluation) -> list[int] | None:
     if not words or not all(re.fullmatch(r"[0-9]{1,7}", word) for word in words):
         raise DataError(f"{file}: expected the number of a class on each line")
     return [int(word) for word in words]
+
+
+def told(task: Evaluation) -> dict[str, str]:
+    """What a record keeps of the classes that a model chooses among, by which a run that goes on
+    knows them again; nothing where it chooses among all.
+
+    Raises:
+        DataError: as of `valid`.
+    """
+    if (classes := valid(task)) is None:
+        return {}
+    return {"valid_labels_sha256": hashlib.sha256(repr(classes).encode()).hexdigest()}
 
 
 def _json(file: Path) -> list[list[int]]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
+from cmx_bench.errors import CmxError, RecordsError, first_line
 from cmx_bench.execute import evaluations
 from cmx_bench.results import predictions
 from cmx_bench.spec import disk
@@ -91,6 +92,9 @@ def execute(
             jobs.append(TrainingJob(cell, seed, task, kept, at_once))
         else:
             ready.append(_Ready(cell, kept.last, told, 0.0))
+    if jobs and (reason := _refused(jobs[0], folder)):
+        yield from ((job.cell, Outcome({}, reason, {})) for job in jobs)
+        jobs = []
     log = disk.within(folder, "log.txt")
     for job, trained, seconds in _trained(jobs, log, timeout, watch):
         if trained.told is None:
@@ -100,6 +104,23 @@ def execute(
             ready.append(_Ready(job.cell, job.files.last, trained.told, seconds))
     ready.sort(key=lambda each: cells.index(each.cell))
     yield from _evaluated(ready, seed, task, folder, timeout, watch)
+
+
+def _refused(job: TrainingJob, folder: Path) -> str:
+    """Why the images to learn from will not do; they must be those that the run's other models have
+    learned from, whose digest it keeps."""
+    try:
+        digest = local.call(Target.DIGEST_LEARNED, job.task, job.cell.model.num_classes)
+    except CmxError as error:
+        return first_line(error)
+    known = files.learned(folder)
+    if not known.exists():
+        known.parent.mkdir(exist_ok=True)
+        disk.write(known, digest)
+    elif disk.text_of(known, RecordsError) != digest:
+        return ("the images to learn from changed since this run's trainings began; begin another "
+                "with --fresh, or another --out")  # fmt: skip
+    return ""
 
 
 def _trained(

@@ -8,12 +8,19 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from cmx_bench.accuracy import labels
+from cmx_bench.datasets import source
 from cmx_bench.errors import RecordsError
 from cmx_bench.plan import Plan
-from cmx_bench.results import environment, origins, records, runfolder
+from cmx_bench.results import environment, origins, predictions, records, runfolder
 from cmx_bench.results.neighbours import Neighbours
+from cmx_bench.results.predictions import Images
 from cmx_bench.results.records import Run
+from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
+from cmx_bench.training import files
+from cmx_bench.worker import local
+from cmx_bench.worker.targets import Target
 
 # What must stay, beside what timings are compared by, for two halves to be one run: two GPUs of
 # one model differ by 8 % on average.
@@ -101,7 +108,12 @@ def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
         return "of other cells"
     if run.replicate != plan.replicate:
         return "of all replicates" if run.replicate is None else f"of replicate {run.replicate}"
-    return _other_model(plan, run, folder) or _quantised_otherwise(plan, run)
+    return (
+        _other_model(plan, run, folder)
+        or _quantised_otherwise(plan, run)
+        or _other_classes(plan, folder)
+        or _other_images(plan, folder)
+    )
 
 
 def _other_machine(plan: Plan, run: Run) -> str | None:
@@ -141,6 +153,39 @@ def _quantised_otherwise(plan: Plan, run: Run) -> str | None:
             return f"int8 of {model.name} was made of other weights"
     then, now = (accuracy.get("path") for accuracy in (run.accuracy, _accuracy(plan)))
     return f"int8 was calibrated with images of {then}, not of {now}" if then != now else None
+
+
+def _other_classes(plan: Plan, folder: Path) -> str | None:
+    """Which model chose among other classes than it would now."""
+    now = {} if plan.evaluation is None else labels.told(plan.evaluation)
+    for record in records.read(folder) if now else ():
+        evaluated = record.status == "ok" and record.measure == "accuracy"
+        if evaluated and any(record.details.get(key) != value for key, value in now.items()):
+            return f"{record.model} chose among other classes than valid_labels has now"
+    return None
+
+
+def _other_images(plan: Plan, folder: Path) -> str | None:
+    """Which images on this machine's disks are others now than models were evaluated on, or have
+    learned from."""
+    task = plan.evaluation
+    if task is None or task.path is None or source(task.asked.dataset).path != "needed":
+        return None
+    classes = plan.models[0].num_classes  # a suite's models have the same
+    homes = [folder, *sorted(folder.glob("replicate-*"))]
+    listed = [
+        predictions.read_images(home) for home in homes if predictions.images_path(home).exists()
+    ]
+    now = local.call(Target.LIST_EVALUATED, task, classes) if listed else Images((), ())
+    for before in listed:
+        if changed := before.changed(now):
+            return f"{changed} and what follows is not what models were evaluated on"
+    learned = files.learned(folder)
+    if learned.exists():
+        digest = local.call(Target.DIGEST_LEARNED, task, classes)
+        if disk.text_of(learned, RecordsError) != digest:
+            return "the images to learn from are others"
+    return None
 
 
 def _new_run(

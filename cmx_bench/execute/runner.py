@@ -86,7 +86,9 @@ def _kept(
     watch: Watch,
 ) -> Run:
     """Keeps each outcome as it comes; gives the run with the environments that were met."""
-    known_origins = dict(outlook.plan.origins) | origins.of(outlook.records)
+    known_origins = dict(outlook.plan.origins)
+    for record in outlook.records:
+        known_origins |= origins.sources(record.model, record.setting, record.details)
     with records.appending(folder) as append:
         for job, measured in outcomes:
             outcome = _of_one_origin(job.cell, measured, known_origins)
@@ -111,15 +113,16 @@ def _kept(
 def _of_one_origin(cell: Cell, outcome: Outcome, known: dict[str, Origin]) -> Outcome:
     """The outcome, or a failure where its model is not that of the cells before; the first of a
     model is added to those `known`."""
-    mine = outcome.details.get("origin", {})
-    first = origins.other_before(cell.model.name, mine, known)
-    if first is None:
-        return outcome
-    reason = (f"built from {origins.describe(mine)}, the run's other cells of it from "
-              f"{origins.describe(first)}; leave the file alone and begin another run")  # fmt: skip
-    return dataclasses.replace(
-        outcome, values={}, covariates={}, discarded={}, details={}, reason=reason
-    )
+    sources = origins.sources(cell.model.name, cell.setting_key, outcome.details)
+    for name, mine in sources.items():
+        if first := origins.other_before(name, mine, known):
+            reason = (f"built from {origins.describe(mine)}, the run's other cells of it from "
+                      f"{origins.describe(first)}; leave the file alone and begin another "
+                      f"run")  # fmt: skip
+            return dataclasses.replace(
+                outcome, values={}, covariates={}, discarded={}, details={}, reason=reason
+            )
+    return outcome
 
 
 def _record(job: Job, outcome: Outcome, environment_name: str) -> Record:

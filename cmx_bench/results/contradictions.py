@@ -123,13 +123,13 @@ def refuse_other_origin(record: Record, known: dict[str, Origin]) -> None:
     Raises:
         DamageError: it is such a record.
     """
-    mine = record.details.get("origin", {})
-    if first := origins.other_before(record.model, mine, known):
-        raise DamageError(
-            ("details", "origin"),
-            f"{record.model} was built from {origins.describe(mine)}, "
-            f"and before from {origins.describe(first)}",
-        )
+    for name, mine in origins.sources(record.model, record.setting, record.details).items():
+        if first := origins.other_before(name, mine, known):
+            raise DamageError(
+                ("details", "origin" if name == record.model else "runtime"),
+                f"{name} was built from {origins.describe(mine)}, "
+                f"and before from {origins.describe(first)}",
+            )
 
 
 def _refuse_impossible(record: Record) -> None:

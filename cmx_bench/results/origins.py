@@ -1,9 +1,10 @@
-"""The files that users' models are built from: one for each model of a run."""
+"""What models are made of: the files of users' ones, and the images that int8 ones are calibrated
+on. Each model of a run is made of one thing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cmx_bench.models.importing import Origin
@@ -15,6 +16,17 @@ def of(records: Iterable[Record]) -> dict[str, Origin]:
     return {
         record.model: record.details["origin"] for record in records if record.details.get("origin")
     }
+
+
+def sources(model: str, setting: str, details: Mapping[str, Any]) -> dict[str, Origin]:
+    """What the details of a record say that its model is made of: files by the name of the model,
+    images by those of model and setting, for each size has pixels of its own."""
+    told = {}
+    if origin := details.get("origin"):
+        told[model] = origin
+    if images := details.get("runtime", {}).get("calibration"):
+        told[f"{model} {setting}"] = {"file": images["source"], "sha256": images["sha256"]}
+    return told
 
 
 def other_before(model: str, origin: Origin, known: dict[str, Origin]) -> Origin | None:

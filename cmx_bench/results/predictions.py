@@ -1,9 +1,10 @@
 """The predictions of models for each image, kept in a run's folder: five classes with their scores.
 
-`predictions/images.csv` lists the images with their labels, `predictions/classes.csv` the names of
-classes where these are known; `predictions/MODEL.SETTING.npz` holds,
-in the same order, `state`, `top5` and `score` of every image. While a cell is evaluated, its rows
-lie in a file that grows chunk by chunk, so that an interrupted one goes on where it was.
+`predictions/images.csv` lists the images with their labels and a digest of their content,
+`predictions/classes.csv` the names of classes where these are known;
+`predictions/MODEL.SETTING.npz` holds, in the same order, `state`, `top5` and `score` of every
+image. While a cell is evaluated, its rows lie in a file that grows chunk by chunk, so that an
+interrupted one goes on where it was.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,11 +43,28 @@ ROW = np.dtype([("image", "<u4"), ("state", "u1"), ("top5", "<i4", (5,)), ("scor
 class Images:
     """The images that were evaluated, in order. An image is right with any of its labels, and
     counts for nothing where it has none (ImageNet-ReaL). `names` are those of classes, as far as
-    the data set knows them."""
+    the data set knows them; `digests` are of the images' content, empty for broken ones, or ()
+    where nobody knows them."""
 
     keys: tuple[str, ...]
     labels: tuple[tuple[int, ...], ...]
     names: Mapping[int, str] = field(default_factory=dict)
+    digests: tuple[str, ...] = ()
+
+    def changed(self, now: Images) -> str | None:
+        """The first image that is another `now`; None where all are as they were. One that was
+        broken may have been mended."""
+        for was, is_now in zip_longest(self.rows(), now.rows()):
+            if was is None or is_now is None or was[:2] != is_now[:2]:
+                return (is_now or was)[0]
+            if was[2] and is_now[2] and was[2] != is_now[2]:
+                return is_now[0]
+        return None
+
+    def rows(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Each image's key, labels and digest."""
+        digests = self.digests or ("",) * len(self.keys)
+        return zip(self.keys, self.labels, digests, strict=True)
 
 
 def home(folder: Path, replicate: int) -> Path:
@@ -63,10 +82,10 @@ def path(folder: Path, model: str, setting: str) -> Path:
     return disk.within(folder, f"{_FOLDER}/{model}.{setting}.npz")
 
 
-def checksum(key: str, labels: Sequence[int]) -> int:
-    """A checksum that ties a row to its image. It shows whether images were added, removed, renamed
-    or relabelled between two sessions."""
-    return zlib.crc32(f"{key} {' '.join(map(str, labels))}".encode())
+def checksum(key: str, labels: Sequence[int], digest: str) -> int:
+    """A checksum that ties a row to its image. It shows whether images were added, removed,
+    renamed, relabelled or changed between two sessions."""
+    return zlib.crc32(f"{key} {' '.join(map(str, labels))} {digest}".encode())
 
 
 def append(part: Path, rows: NDArray[np.void]) -> None:
@@ -153,8 +172,8 @@ def images_path(folder: Path) -> Path:
 def write_images(folder: Path, images: Images) -> None:
     """Lists the images; `labels` of one are separated by spaces. Beside them the names of classes,
     where there are any."""
-    labels = (" ".join(map(str, of_one)) for of_one in images.labels)
-    _write(images_path(folder), ("key", "labels"), zip(images.keys, labels, strict=True))
+    rows = ((key, " ".join(map(str, labels)), digest) for key, labels, digest in images.rows())
+    _write(images_path(folder), ("key", "labels", "digest"), rows)
     if images.names:
         _write(_classes_path(folder), ("number", "name"), sorted(images.names.items()))
 
@@ -163,7 +182,7 @@ def _classes_path(folder: Path) -> Path:
     return disk.within(folder, f"{_FOLDER}/classes.csv")
 
 
-def _write(path: Path, heading: tuple[str, str], rows: Iterable[tuple[object, str]]) -> None:
+def _write(path: Path, heading: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([heading, *rows])
     disk.write(path, text.getvalue())
@@ -175,29 +194,34 @@ def read_images(folder: Path) -> Images:
     Raises:
         RecordsError: there is no list of them, or it cannot be read.
     """
-    rows = list(_read(images_path(folder), "a key and the labels of an image", _of_image))
+    expected = "a key and the labels of an image, and a digest"
+    rows = list(_read(images_path(folder), expected, _of_image))
     path = _classes_path(folder)
     names = dict(
         _read(path, "a number and the name of a class", _of_class) if path.exists() else ()
     )
-    return Images(tuple(key for key, _ in rows), tuple(labels for _, labels in rows), names)
+    keys, labels = tuple(row[0] for row in rows), tuple(row[1] for row in rows)
+    return Images(keys, labels, names, tuple(row[2] for row in rows))
 
 
-def _of_image(key: str, words: str) -> tuple[str, tuple[int, ...]]:
-    return key, tuple(map(_label, words.split()))
+def _of_image(fields: list[str]) -> tuple[str, tuple[int, ...], str]:
+    key, words, *rest = fields
+    (digest,) = rest or [""]  # of an earlier version
+    return key, tuple(map(_label, words.split())), digest
 
 
-def _of_class(number: str, name: str) -> tuple[int, str]:
+def _of_class(fields: list[str]) -> tuple[int, str]:
+    number, name = fields
     return _label(number), name
 
 
-def _read(path: Path, expected: str, of: Callable[[str, str], _Row]) -> Iterator[_Row]:
-    """What the rows of a list are, which have two fields each."""
+def _read(path: Path, expected: str, of: Callable[[list[str]], _Row]) -> Iterator[_Row]:
+    """What the rows of a list are, by their fields."""
     rows = csv.reader(io.StringIO(disk.text_of(path, RecordsError), newline=""))
     try:
         next(rows, None)
-        for first, second in rows:
-            yield of(first, second)
+        for fields in rows:
+            yield of(fields)
     except (ValueError, csv.Error) as error:
         raise RecordsError(f"{path}:{rows.line_num}: expected {expected}: {error}") from error
 

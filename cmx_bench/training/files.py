@@ -54,6 +54,11 @@ def of(run: Path, model: str, image_size: int, seed: int) -> Files:
     return Files(disk.within(run, "trained"), f"{model}.r{image_size}.seed{seed}")
 
 
+def learned(run: Path) -> Path:
+    """The digest of the images that a run's models learn from."""
+    return disk.within(run, "trained/images.sha256")
+
+
 def write_told(path: Path, told: Mapping[str, Any]) -> None:
     """Writes what is to be told of a finished training."""
     disk.write(path, disk.json_of(told, indent=1))

@@ -6,7 +6,7 @@ import hashlib
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from cmx_bench.accuracy import Evaluation, images, labels
 from cmx_bench.accuracy.calibrating import calibration
 from cmx_bench.accuracy.decoding import Chunk, chunks
-from cmx_bench.accuracy.labels import Labels
 from cmx_bench.accuracy.predicting import Predict, predictor
 from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Cell
@@ -33,15 +32,16 @@ from cmx_bench.results import predictions
 from cmx_bench.results.predictions import BROKEN, PREDICTED, ROW, Images
 from cmx_bench.results.records import Environment
 from cmx_bench.spec import disk
-from cmx_bench.worker import machine
+from cmx_bench.worker import inventory, machine
+from cmx_bench.worker.inventory import Listed
 from cmx_bench.worker.job import Evaluated, Outcome, Seen
 from cmx_bench.worker.sampling import origins, print_to, reason_of
 
-# Images that are decoded, predicted and kept at a time: 10 MB for each preprocessing at 224 × 224,
-# beside the files or, where a source has none, the whole images.
-_CHUNK = 64
+_CHUNK = inventory.CHUNK
 
-_CHANGED = "the images changed since this evaluation began; add --fresh"
+_CHANGED = (
+    "changed since this run's evaluations began; begin another with --fresh, or another --out"
+)
 
 _Said: TypeAlias = Seen | Evaluated
 
@@ -59,24 +59,6 @@ class _Entrant:
     resampling: Resampling | None
     real: bool
     runtime: Mapping[str, object]
-
-
-@dataclass(slots=True)
-class _Listed:
-    """The images so far, and why some are broken; it grows chunk by chunk."""
-
-    keys: list[str] = field(default_factory=list)
-    labels: list[tuple[int, ...]] = field(default_factory=list)
-    broken: dict[str, str] = field(default_factory=dict)
-
-    def add(self, chunk: Chunk, label: Labels) -> NDArray[np.uint32]:
-        """Lists a chunk's images; gives what ties their rows to them."""
-        keys = [item.key for item in chunk.items]
-        labels = [label(item.key, item.label) for item in chunk.items]
-        self.keys += keys
-        self.labels += labels
-        self.broken |= {keys[place]: why for place, why in chunk.broken.items()}
-        return np.array(list(map(predictions.checksum, keys, labels)), np.uint32)
 
 
 def evaluate(
@@ -125,7 +107,7 @@ def steps(
             yield _failed(cell, error, environment, len(cells))
     if not entrants:
         return
-    spent, listed = dict.fromkeys(entrants, 0.0), _Listed()
+    spent, listed = dict.fromkeys(entrants, 0.0), Listed()
     for decoding, chunk in _timed(_chunks(dataset, task, list(entrants.values()), size)):
         sums = listed.add(chunk, label)
         for key, entrant in list(entrants.items()):
@@ -140,9 +122,7 @@ def steps(
             spent[key] += decoding / len(spent) + time.monotonic() - begin
             yield Seen(len(listed.keys), dataset.size)  # a sign of life, however slow the model
     _refuse_other_count(dataset, listed, entrants.values())
-    # Other labels than those of the images are of other classes.
-    names = dataset.class_names if task.asked.real_labels is None else {}
-    _keep(folder, Images(tuple(listed.keys), tuple(listed.labels), names))
+    _keep(folder, listed.images(dataset, task))
     for key, entrant in entrants.items():
         outcome = _outcome(entrant, task, folder, listed, environment, spent[key])
         yield Evaluated(key, replace(outcome, details={"opened": dataset.about, **outcome.details}))
@@ -155,10 +135,10 @@ def _allow_compiling(models: int) -> None:
     torch._dynamo.config.fail_on_recompile_limit_hit = True
 
 
-def _refuse_other_count(dataset: Dataset, listed: _Listed, entrants: Iterable[_Entrant]) -> None:
+def _refuse_other_count(dataset: Dataset, listed: Listed, entrants: Iterable[_Entrant]) -> None:
     count = len(listed.keys)
     if any(len(entrant.before) > count for entrant in entrants):
-        raise DataError(_CHANGED)
+        raise DataError(f"the images of {dataset.name} {_CHANGED}")
     if dataset.size is not None and count != dataset.size:
         raise DataError(f"{dataset.name} gave {count:,} images of {dataset.size:,}")
 
@@ -210,8 +190,8 @@ def _go_on(entrant: _Entrant, chunk: Chunk, sums: NDArray[np.uint32]) -> None:
     """Predicts a chunk's images and keeps the rows; where they are there, they must be of these."""
     there = entrant.before["image"][chunk.first : chunk.first + len(sums)]
     if len(there):
-        if not np.array_equal(there, sums):
-            raise DataError(_CHANGED)
+        if (other := np.flatnonzero(there != sums)).size:
+            raise DataError(f"{chunk.items[other[0]].key} {_CHANGED}")
         return
     rows = np.zeros(len(sums), ROW)
     rows["image"], rows["state"], rows["top5"] = sums, BROKEN, -1
@@ -232,13 +212,15 @@ def _go_on(entrant: _Entrant, chunk: Chunk, sums: NDArray[np.uint32]) -> None:
 
 def _keep(folder: Path, images: Images) -> None:
     """Lists the images for all settings of a run, which must see the same."""
-    if predictions.images_path(folder).exists() and predictions.read_images(folder) != images:
-        raise DataError("the images are not those of this run's earlier evaluations; add --fresh")
+    if predictions.images_path(folder).exists():
+        before = predictions.read_images(folder)
+        if changed := before.changed(images):
+            raise DataError(f"{changed} {_CHANGED}")
     predictions.write_images(folder, images)
 
 
 def _outcome(
-    entrant: _Entrant, task: Evaluation, folder: Path, listed: _Listed, environment: Environment,
+    entrant: _Entrant, task: Evaluation, folder: Path, listed: Listed, environment: Environment,
     seconds: float,
 ) -> Outcome:  # fmt: skip
     rows = np.fromfile(entrant.part, ROW)
@@ -268,6 +250,7 @@ def _outcome(
         "weights_sha256": entrant.weights_sha256,
         **({} if entrant.resampling is None else {"resampled": asdict(entrant.resampling)}),
         **entrant.runtime,
+        **labels.told(task),
         **origins(entrant.cell.model),
     }
     values = {f"top{k}": [float(hits.mean())] for k, hits in right.items()}

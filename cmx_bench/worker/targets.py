@@ -24,5 +24,7 @@ class Target(StrEnum):
     SAMPLE = "cmx_bench.worker.sampling:execute"
     SCORE = "cmx_bench.worker.scoring:evaluate"
     FIT = "cmx_bench.worker.fitting:train"
+    LIST_EVALUATED = "cmx_bench.worker.inventory:evaluated_on"
+    DIGEST_LEARNED = "cmx_bench.worker.inventory:learned_from"
     MAKE_THUMBNAILS = "cmx_bench.worker.thumbnails:make"
     TIME_IN_TURNS = "cmx_bench.worker.turns:serve"

@@ -59,5 +59,6 @@ def test_another_library_is_another_entry(tmp_path: Path, monkeypatch: pytest.Mo
 def test_images_without_files_are_not_cached(tmp_path: Path) -> None:
     dataset = open_dataset("digits", None)
     found = next(chunks(dataset, [SMALL], 16, 0, 2, tmp_path))
+    assert len(set(found.digests)) == 16
     assert found.pixels[SMALL].shape == (16, 3, 32, 32)
     assert not list(tmp_path.iterdir())

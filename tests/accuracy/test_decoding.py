@@ -64,6 +64,8 @@ def test_what_is_done_is_passed_over_without_decoding(tmp_path: Path) -> None:
     found = decoded(tmp_path, SMALL, start=8)
     assert [len(chunk.pixels) for chunk in found] == [0, 0, 1]
     assert [len(chunk.items) for chunk in found] == [4, 4, 2]  # but listed
+    digests = [chunk.digests for chunk in decoded(tmp_path, SMALL)]
+    assert [chunk.digests for chunk in found] == digests
 
 
 def test_broken_images_keep_their_places(tmp_path: Path) -> None:
@@ -74,6 +76,7 @@ def test_broken_images_keep_their_places(tmp_path: Path) -> None:
     (found,) = decoded(tmp_path, SMALL, size=8)
     assert sorted(found.broken) == [1, 4]
     assert found.broken[4].startswith("FileNotFoundError")
+    assert [bool(digest) for digest in found.digests] == [True] * 4 + [False, True]
     assert len(found.pixels[SMALL]) == 4
 
 

@@ -15,7 +15,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,12 +41,18 @@ SECONDS = 16.0  # from the beginning of a run to its end, about
 PATIENCE = 3.0
 
 
+def heed() -> None:
+    """Takes back that somebody ignores a signal."""
+    for number in SIGNALS[1:]:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def begun(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """A run of the suite, which heeds SIGINT wherever it was started."""
+    """A run of the suite, which heeds all signals wherever it was started, as under nohup."""
     line = [sys.executable, "-m", "cmx_bench", "run", "kills.yaml", "--out", "out"]
     return subprocess.Popen(
         line, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=heed,  # noqa: PLW1509
     )  # fmt: skip
 
 

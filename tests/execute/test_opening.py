@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +10,20 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.accuracy import Evaluation
+from cmx_bench.accuracy import Evaluation, labels
 from cmx_bench.errors import RecordsError
 from cmx_bench.plan import Plan, making, on_several
 from cmx_bench.plan.joining import join
-from cmx_bench.results import records, runfolder
-from cmx_bench.spec import suite
-from cmx_bench.spec.suite import SuiteFile
+from cmx_bench.results import predictions, records, runfolder
+from cmx_bench.results.records import Record
+from cmx_bench.spec import disk, suite
+from cmx_bench.spec.suite import Accuracy, SuiteFile
+from cmx_bench.training import files
+from cmx_bench.worker import inventory
 from cmx_bench.worker.job import Job, Outcome, Place
 
 from ..conftest import CPU, TINY, StandIn, samples
+from ..photographs import swap
 from .conftest import measure, opened
 
 INT8 = TINY.replace("throughput]", "throughput, accuracy]").replace(
@@ -155,6 +160,66 @@ def test_int8_of_other_weights_or_images_is_another_run(
     task = Evaluation(quantised.suite_file.suite.accuracy, tmp_path, tmp_path / "images")
     with pytest.raises(RecordsError, match="int8 was calibrated with images of None, not of /"):
         opened(replace(quantised, evaluation=task), tmp_path, tmp_path / "int8")
+
+
+def test_images_that_changed_make_another_run(tiny_plan: Plan, few: Path, tmp_path: Path) -> None:
+    """By their content: sizes and times may be as they were."""
+    images = tmp_path / "images"
+    shutil.copytree(few, images)
+    task = Evaluation(Accuracy(dataset="few"), tmp_path, images)
+    plan = replace(tiny_plan, evaluation=task)
+    folder = opened(plan, tmp_path)
+    for home in (folder, predictions.home(folder, 1)):
+        predictions.folder_of(home).mkdir(parents=True)
+        predictions.write_images(home, inventory.evaluated_on(task, 10))
+    files.learned(folder).parent.mkdir()
+    disk.write(files.learned(folder), inventory.learned_from(task, 10))
+    assert opened(plan, tmp_path) == folder
+    for part, message in (
+        ("train", "learn from"),
+        ("val", r"\d/digit-\d+.png and what follows is not"),
+    ):
+        swap(min((images / part).rglob("*.png")))
+        with pytest.raises(RecordsError, match=rf"holds another run \(.*{message}"):
+            opened(plan, tmp_path, folder)
+    assert opened(plan, tmp_path) != folder
+    assert opened(tiny_plan, tmp_path, folder) == folder  # nobody says where the images are
+
+
+def test_other_classes_to_choose_among_make_another_run(
+    write_suite: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = TINY.replace("throughput]", "accuracy]\naccuracy: {valid_labels: valid.txt}")
+    file, valid = suite.load(str(write_suite(text))), tmp_path / "valid.txt"
+    valid.write_text("1\n2\n")
+    task = Evaluation(file.suite.accuracy, tmp_path)
+    plan = replace(making.make(file, CPU), evaluation=task)
+    folder = opened(plan, tmp_path)
+    images = {"images": 2, "correct": {"top1": 1}, "broken": {}, "weights_sha256": "0" * 64}
+    records.write_run(folder, replace(records.read_run(folder), environments={"a": CPU}))
+    cell = next(cell for cell in plan.cells if cell.measure == "accuracy")
+    evaluated = Record(
+        cell.key, cell.model.name, "accuracy", cell.setting_key, 0, "ok", {"top1": [0.5]}, "", "a",
+        "2026-01-01T00:00:00.000+00:00", 1.0, {}, {}, images | labels.told(task),
+    )  # fmt: skip
+    records.append(folder, evaluated)
+    assert opened(plan, tmp_path, folder) == folder
+    valid.write_text("1\n3\n")
+    with pytest.raises(RecordsError, match="mixer chose among other classes than valid_labels has"):
+        opened(plan, tmp_path, folder)
+
+
+def test_images_of_a_calibration_that_change_fail_the_cell(tiny_plan: Plan, tmp_path: Path) -> None:
+    def answer(job: Job) -> Outcome:
+        digest = "2" if job.replicate == 1 else "1"
+        calibration = {"source": "few, train", "images": 9, "sha256": digest * 16}
+        told = {"version": "1", "difference": 0.0, "tolerance": 0.5, "options": {}}
+        return replace(samples(9.0), details={"runtime": told | {"calibration": calibration}})
+
+    found = measure(tiny_plan, opened(tiny_plan, tmp_path), StandIn(answer))
+    assert {one.replicate for one in found if one.status == "failed"} == {1}
+    failed = next(one for one in found if one.status == "failed")
+    assert failed.reason.startswith(f"built from few, train ({'2' * 12}), the run's other cells")
 
 
 def test_a_quick_run_and_a_whole_one_are_not_continued_as_each_other(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,7 +70,8 @@ def test_nothing_to_go_on_from(tmp_path: Path) -> None:
 
 def test_images_are_read_back(tmp_path: Path) -> None:
     predictions.folder_of(tmp_path).mkdir()
-    images = Images(("a,b.jpg", 'quoted "c".png', "ü\u2028.jpg"), ((1,), (), (2, 30)))
+    names = ("a,b.jpg", 'quoted "c".png', "ü\u2028.jpg")
+    images = Images(names, ((1,), (), (2, 30)), digests=("1f", "", "2a"))
     predictions.write_images(tmp_path, images)
     assert predictions.read_images(tmp_path) == images
 
@@ -127,7 +129,7 @@ def test_rows_are_not_unpacked_before_their_number_is_known(tmp_path: Path) -> N
         ("a,3000000000", "3000000000 is no label"),
         ("a," + "1" * 5000, "Exceeds the limit"),
         ("a", "not enough values"),
-        ("a,1,2", "too many values"),
+        ("a,1,2,3", "too many values"),
         ("x" * 140_000 + ",1", "field larger than field limit"),
     ],
 )
@@ -148,18 +150,34 @@ def test_right_with_any_label_among_the_likeliest() -> None:
     assert predictions.labelled(labels).tolist() == [True, True, False, True]
 
 
-def test_a_checksum_ties_a_row_to_key_and_labels() -> None:
-    one = predictions.checksum("a.jpg", (1, 2))
-    assert one == predictions.checksum("a.jpg", (1, 2))
-    assert (
-        len({one, predictions.checksum("a.jpg", (1,)), predictions.checksum("b.jpg", (1, 2))}) == 3
-    )
+def test_a_checksum_ties_a_row_to_key_labels_and_content() -> None:
+    images = [("a.jpg", (1, 2), "1f"), ("a.jpg", (1,), "1f"), ("b.jpg", (1, 2), "1f"),
+              ("a.jpg", (1, 2), "2a")]  # fmt: skip
+    assert len({predictions.checksum(*image) for image in images}) == 4
+    assert predictions.checksum(*images[0]) == predictions.checksum("a.jpg", (1, 2), "1f")
+
+
+@pytest.mark.parametrize(
+    ("now", "changed"),
+    [
+        ({}, None),
+        ({"digests": ("1f", "3c")}, None),  # a broken one that was mended
+        ({"digests": ()}, None),  # an earlier version wrote none
+        ({"digests": ("2a", "")}, "a.jpg"),
+        ({"labels": ((0,), (2,))}, "b.jpg"),
+        ({"keys": ("a.jpg", "c.jpg")}, "c.jpg"),
+        ({"keys": ("a.jpg",), "labels": ((0,),), "digests": ("1f",)}, "b.jpg"),
+    ],
+)
+def test_the_first_image_that_changed_is_named(now: dict[str, Any], changed: str | None) -> None:
+    before = Images(("a.jpg", "b.jpg"), ((0,), (1,)), digests=("1f", ""))
+    assert before.changed(replace(before, **now)) == changed
 
 
 def test_names_of_classes_lie_beside_the_list_of_images(tmp_path: Path) -> None:
     predictions.folder_of(tmp_path).mkdir()
     names = {0: "cat", 10: 'a, "quoted" dog'}
-    images = Images(("a.png",), ((0,),), names)
+    images = Images(("a.png",), ((0,),), names, ("1f",))
     predictions.write_images(tmp_path, images)
     assert predictions.read_images(tmp_path) == images
     file = predictions.folder_of(tmp_path) / "classes.csv"

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from cmx_bench.spec.suite import Accuracy
 from cmx_bench.worker import scoring
 from cmx_bench.worker.job import Evaluated, Outcome, Seen
 
-from ..photographs import CLASSES, write, write_odd
+from ..photographs import CLASSES, swap, write, write_odd
 from ..teaching import teach
 
 NAMES = {"test_resnet": 160, "test_vit": 160, "test_mambaout": 192}
@@ -212,9 +212,16 @@ def counting(go_on: Any, read: list[int]) -> Any:
     return call
 
 
+def rename(image: Path) -> None:
+    """Calls an image by another name."""
+    image.rename(image.with_name("0.jpg"))
+
+
+@pytest.mark.parametrize("change", [rename, swap])
 def test_images_that_changed_meanwhile_are_refused(
-    weights: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    weights: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Path], None],
+) -> None:  # fmt: skip
     monkeypatch.setattr(scoring, "_CHUNK", 16)
     shutil.copytree(images, tmp_path / "images")
     (cell,) = cells(weights, names=["test_vit"])
@@ -222,9 +229,22 @@ def test_images_that_changed_meanwhile_are_refused(
     next(half)
     half.close()
     first = min((tmp_path / "images").rglob("*.jpg"))
-    first.rename(first.with_name("0.jpg"))
-    with pytest.raises(DataError, match="changed since"):
+    change(first)
+    message = rf"{first.parent.name}/\S+ changed since .* --fresh, or another --out"
+    with pytest.raises(DataError, match=message):
         evaluate([cell], task(tmp_path / "images"), tmp_path)
+
+
+@pytest.mark.parametrize("change", [rename, swap])
+def test_models_of_one_run_see_the_same_images(
+    weights: Path, images: Path, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    shutil.copytree(images, tmp_path / "images")
+    first, second = cells(weights, names=["test_vit", "test_resnet"])
+    evaluate([first], task(tmp_path / "images"), tmp_path)
+    change(min((tmp_path / "images").rglob("*.jpg")))
+    with pytest.raises(DataError, match="changed since"):
+        evaluate([second], task(tmp_path / "images"), tmp_path)
 
 
 def test_a_broken_image_is_named_and_counted(
