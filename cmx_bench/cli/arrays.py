@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 _CHUNK_SECONDS = 1800.0
 
 
-def refuse_other(request: Request, **options: str | None) -> None:
-    """Refuses options of a run in one piece: those of the request, and others by their names.
+def refuse_other(request: Request) -> None:
+    """Refuses options of a run in one piece.
 
     Raises:
         CmxError: one is given.
     """
-    given = {"quick": request.quick or None, "replicate": request.replicate}
-    for option, value in {**given, **options}.items():
-        if value is not None:
+    for option in ("quick", "replicate", "budget", "spread", "executor", "address"):
+        if getattr(request, option) != getattr(Request(), option):
             raise CmxError(f"--slurm: the jobs measure each replicate in full, once; leave "
                            f"--{option} out")  # fmt: skip
     if "," in request.device or request.device == "cuda:all":

@@ -113,8 +113,8 @@ def _kind(device: str, nodes: Sequence[Node]) -> str:
 
 def _placed(request: Request) -> Request:
     """The request with paths that mean the same on every node."""
-    return replace(request, data=list(map(_absolute, request.data)),
-                   weights=list(map(_absolute, request.weights)))  # fmt: skip
+    return replace(request, data=list(map(_absolute, request.data or ())),
+                   weights=list(map(_absolute, request.weights or ())))  # fmt: skip
 
 
 def _absolute(option: str) -> str:

@@ -124,7 +124,7 @@ def ab(
     refuse_several("ab", device)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     packages = {name: _package_of(name, path) for name, path in (bases | {"head": head}).items()}
-    request = Request(suite, model or (), device, only or (), allow_import)
+    request = Request(suite, model, device, only=only, allow_import=allow_import)
     plan = _planned(request, head, packages["head"])
     shown = floor.note(share, plan.machine, any_threshold, gate.seconds_a_model(plan, seconds))
     about = {"sides": bases | {"head": head}, "threshold": share, "command": _command()}
@@ -160,7 +160,7 @@ def selftest(
     from cmx_bench.gate.outputs import console
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget) or 0.0
-    plan = plan_of(Request(suite, (), device, only or (), allow_import))
+    plan = plan_of(Request(suite, device=device, only=only, allow_import=allow_import))
     if plan.places:
         _test_side_by_side(plan, seconds, out)
         return

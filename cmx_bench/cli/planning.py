@@ -7,30 +7,8 @@ from typing import TYPE_CHECKING
 
 from cmx_bench import units
 from cmx_bench.cli import arrays, engines
-from cmx_bench.cli.options import (
-    Address,
-    AllowImport,
-    AllowMissing,
-    Budget,
-    Cache,
-    Chunk,
-    Data,
-    Devices,
-    Executor,
-    Models,
-    Only,
-    Processes,
-    Quick,
-    Replicate,
-    Slurm,
-    SlurmOptions,
-    Spread,
-    SuiteOrModels,
-    Thumbnails,
-    Weights,
-    seconds_of,
-)
-from cmx_bench.cli.requests import Request, budget_of, times_of
+from cmx_bench.cli.options import Chunk, Slurm, SlurmOptions, seconds_of
+from cmx_bench.cli.requests import Request, budget_of, times_of, with_request
 from cmx_bench.cli.telling import note, say, say_rows
 from cmx_bench.errors import CmxError
 from cmx_bench.measures import MEASURES
@@ -40,46 +18,27 @@ if TYPE_CHECKING:
     from cmx_bench.plan import Plan
 
 
+@with_request
 def plan(
-    suite: SuiteOrModels = None,
-    model: Models = None,
-    device: Devices = "auto",
-    executor: Executor = "local",
-    address: Address = None,
-    only: Only = None,
-    replicate: Replicate = None,
-    budget: Budget = None,
-    spread: Spread = None,
-    data: Data = None,
-    weights: Weights = None,
-    allow_missing: AllowMissing = 0,
-    cache: Cache = False,
-    processes: Processes = 1,
-    thumbnails: Thumbnails = False,
-    quick: Quick = False,
-    allow_import: AllowImport = False,
+    request: Request,
+    *,
     slurm: Slurm = None,
     chunk: Chunk = None,
     slurm_option: SlurmOptions = None,
 ) -> None:
     """List the cells that `run` with these options measures, and estimate the time."""
-    seconds, apart = times_of(quick, budget, spread, replicate)
-    request = Request(
-        suite, model or (), device, only or (), allow_import, data or (), weights or (),
-        allow_missing, cache, processes, thumbnails, quick, replicate,
-    )  # fmt: skip
+    seconds, apart = times_of(request)
     if slurm is not None:
-        other = None if executor == "local" else executor
-        arrays.refuse_other(request, budget=budget, spread=spread, executor=other, address=address)
+        arrays.refuse_other(request)
         arrays.write_array(request, slurm, seconds_of("--chunk", chunk), slurm_option or ())
         return
     if chunk is not None or slurm_option:
         raise CmxError("--chunk and --slurm-option: need a job array; add --slurm FOLDER")
-    with engines.chosen(executor, address) as engine:
+    with engines.chosen(request.executor, request.address) as engine:
         planned = engine.plan_of(request)
         resources = engine.resources(planned)
     seconds = budget_of(planned, seconds)
-    say_rows([*_asked(planned, seconds, budget is not None), *resources])
+    say_rows([*_asked(planned, seconds, request.budget is not None), *resources])
     say("")
     say_rows((cell.key, _executions(planned, cell)) for cell in planned.cells)
     _say_estimate(planned, seconds, apart)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial, wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cmx_bench.cli import options
 from cmx_bench.cli.options import seconds_of
 from cmx_bench.errors import CmxError
 
@@ -24,19 +26,23 @@ class Request:
     """What is to be measured, as the options of a command say; `suite` is None where the models are
     all that is given."""
 
-    suite: str | None
-    models: Sequence[str]
-    device: str
-    only: Sequence[str]
-    allow_import: bool
-    data: Sequence[str] = ()
-    weights: Sequence[str] = ()
-    allow_missing: int = 0
-    cache: bool = False
-    processes: int = 1
-    thumbnails: bool = False
-    quick: bool = False
-    replicate: int | None = None
+    suite: options.SuiteOrModels = None
+    model: options.Models = None
+    device: options.Devices = "auto"
+    executor: options.Executor = "local"
+    address: options.Address = None
+    only: options.Only = None
+    replicate: options.Replicate = None
+    budget: options.Budget = None
+    spread: options.Spread = None
+    data: options.Data = None
+    weights: options.Weights = None
+    allow_missing: options.AllowMissing = 0
+    cache: options.Cache = False
+    processes: options.Processes = 1
+    thumbnails: options.Thumbnails = False
+    quick: options.Quick = False
+    allow_import: options.AllowImport = False
 
     @property
     def trusted(self) -> bool:
@@ -46,12 +52,10 @@ class Request:
 
     def words(self, device: str) -> list[str]:
         """The command line that measures the same on such a device, whichever cells it chooses."""
-        options = {
-            "--model": self.models, "--data": self.data, "--weights": self.weights,
-        }  # fmt: skip
+        lists = {"--model": self.model, "--data": self.data, "--weights": self.weights}
         return [
             *([] if self.suite is None else [self.suite]),
-            *(f"{name}={value}" for name, values in options.items() for value in values),
+            *(f"{name}={value}" for name, values in lists.items() for value in values or ()),
             f"--device={device}",
             *([f"--allow-missing={self.allow_missing}"] if self.allow_missing else []),
             *([f"--processes={self.processes}"] if self.processes > 1 else []),
@@ -71,6 +75,24 @@ class Request:
 
         names = several.asked(self.device)
         return len(names) > 1 or names == ("cuda:all",)
+
+
+def with_request(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that has the options of a request, and gets it as its first argument. The command's
+    own positional parameters stand behind the models, the others at the end."""
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        command(Request(**{each.name: given.pop(each.name) for each in fields(Request)}), **given)
+
+    what, models, *how = signature(Request, eval_str=True).parameters.values()
+    _, *own = signature(command, eval_str=True).parameters.values()
+    first = [each for each in own if each.kind is not Parameter.KEYWORD_ONLY]
+    every = [what, models, *first, *how, *own[len(first) :]]
+    run.__signature__ = Signature(  # type: ignore[attr-defined]
+        [each.replace(kind=Parameter.KEYWORD_ONLY) for each in every]
+    )
+    return run
 
 
 def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False) -> Plan:
@@ -93,7 +115,7 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
     places: tuple[Place, ...] = call(Target.FIND_PLACES, request.device) if request.several else ()
     devices = _one_of_each_kind(places) or [request.device]
     tried = users.tried(suite_file, devices[0], call) if request.trusted else users.Tried()
-    only, trusted = tuple(request.only), request.trusted
+    only, trusted = tuple(request.only or ()), request.trusted
     plans = [
         call(Target.MAKE_PLAN, suite_file, device, only, trusted, evaluation, given, tried,
              request.replicate)
@@ -123,7 +145,7 @@ def _evaluation(
         if elsewhere and (request.data or request.weights)
         else (datasets.parse, accuracy.weights_given)
     )
-    paths = parse(request.data, dataset)
+    paths = parse(request.data or (), dataset)
     if request.thumbnails and dataset is None:
         raise DataError("--thumbnails: the suite evaluates on no images; leave it out")
     evaluation = accuracy.Evaluation(
@@ -136,7 +158,7 @@ def _evaluation(
         request.thumbnails,
     )
     names = asked.named if len(asked.named) == len(asked.models) else ()
-    return evaluation, find(request.weights, names)
+    return evaluation, find(request.weights or (), names)
 
 
 def _note_beforehand(plan: Plan) -> None:
@@ -169,14 +191,14 @@ def refuse_several(command: str, device: str) -> None:
     Raises:
         CmxError: `--device` names several.
     """
-    if Request(None, (), device, (), allow_import=False).several:
+    if Request(device=device).several:
         raise CmxError(f"--device {device}: {command} measures on one device; name one")
 
 
 def _suite(request: Request) -> SuiteFile:
     from cmx_bench.spec import suite
 
-    if request.suite is None and not request.models:
+    if request.suite is None and not request.model:
         raise CmxError("nothing to measure: give a suite, such as `run paper` (see: cmx-bench list "
                        "suites), or models, such as `run --model resnet50`")  # fmt: skip
     if request.quick and request.processes > 1:
@@ -184,26 +206,27 @@ def _suite(request: Request) -> SuiteFile:
     if request.several and request.processes > 1:
         raise CmxError(f"--device {request.device}: each device trains models of its own; leave "
                        f"--processes out, or name one device")  # fmt: skip
-    return suite.load(request.suite, request.trusted, request.models, request.quick)
+    return suite.load(request.suite, request.trusted, request.model or (), request.quick)
 
 
-def times_of(
-    quick: bool, budget: str | None, spread: str | None, replicate: int | None
-) -> tuple[float | None, float]:
+def times_of(request: Request) -> tuple[float | None, float]:
     """The seconds of `--budget` (None to use the suite's) and of `--spread`.
 
     Raises:
         CmxError: one is no time, or stands beside `--quick`, which has its own, or beside
             `--replicate`, which repeats nothing.
     """
+    quick, replicate = request.quick, request.replicate
     if replicate is not None and quick:
         raise CmxError("--replicate: measures a part of a full run; leave --quick out")
-    for option, given in {"budget": budget, "spread": spread}.items():
-        if quick and given is not None:
+    for option in ("budget", "spread"):
+        given = getattr(request, option) is not None
+        if quick and given:
             raise CmxError(f"--quick: repeats within one minute; leave --{option} out")
-        if replicate is not None and given is not None:
+        if replicate is not None and given:
             raise CmxError(f"--replicate: measures each cell once; leave --{option} out")
-    return seconds_of("--budget", budget), seconds_of("--spread", spread) or 0.0
+    spread = seconds_of("--spread", request.spread)
+    return seconds_of("--budget", request.budget), spread or 0.0
 
 
 def budget_of(plan: Plan, seconds: float | None) -> float | None:

@@ -14,29 +14,8 @@ import typer
 from cmx_bench import units
 from cmx_bench.cli import engines
 from cmx_bench.cli.ending import Ended, briefly, end_children
-from cmx_bench.cli.options import (
-    Address,
-    AllowImport,
-    AllowMissing,
-    Budget,
-    Cache,
-    Data,
-    Devices,
-    Executor,
-    Models,
-    Only,
-    Processes,
-    Quick,
-    Rendered,
-    Replicate,
-    Spread,
-    SuiteOrModels,
-    Thumbnails,
-    Verifiable,
-    Weights,
-    looked_up,
-)
-from cmx_bench.cli.requests import Request, budget_of, times_of
+from cmx_bench.cli.options import Rendered, Verifiable, looked_up
+from cmx_bench.cli.requests import Request, budget_of, times_of, with_request
 from cmx_bench.cli.telling import (
     BAD_INPUT,
     INCONCLUSIVE,
@@ -61,27 +40,13 @@ _GRACE = 5.0  # seconds for the report of a run that is ended: schedulers kill t
 _LOST = "what was lost is not measured; the same command tries it again"
 
 
+@with_request
 def run(
-    suite: SuiteOrModels = None,
-    model: Models = None,
+    request: Request,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="reports/SUITE/TIME")
     ] = None,
-    device: Devices = "auto",
-    executor: Executor = "local",
-    address: Address = None,
-    only: Only = None,
-    replicate: Replicate = None,
-    budget: Budget = None,
-    spread: Spread = None,
-    data: Data = None,
-    weights: Weights = None,
-    allow_missing: AllowMissing = 0,
-    cache: Cache = False,
-    processes: Processes = 1,
-    thumbnails: Thumbnails = False,
-    quick: Quick = False,
-    allow_import: AllowImport = False,
+    *,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of finishing an earlier run.")
     ] = False,
@@ -95,12 +60,8 @@ def run(
     from cmx_bench.execute import looking, opening
     from cmx_bench.execute.outlook import Outlook
 
-    times = times_of(quick, budget, spread, replicate)
-    request = Request(
-        suite, model or (), device, only or (), allow_import, data or (), weights or (),
-        allow_missing, cache, processes, thumbnails, quick, replicate,
-    )  # fmt: skip
-    with engines.chosen(executor, address) as engine:
+    times = times_of(request)
+    with engines.chosen(request.executor, request.address) as engine:
         look = looking.watch()  # while the plan's process loads torch
         plan = engine.plan_of(request)
         neighbours = look(int(plan.machine["cores"])) if engine.is_here else None

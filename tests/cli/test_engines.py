@@ -14,7 +14,7 @@ from cmx_bench.errors import CmxError
 from cmx_bench.execute.cluster import Node
 from cmx_bench.execute.on_node import Facts, Software
 
-REQUEST = Request("tiny.yaml", (), "auto", (), False)
+REQUEST = Request("tiny.yaml")
 
 
 def node(name: str, gpus: int) -> Node:
