@@ -115,12 +115,9 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
     places: tuple[Place, ...] = call(Target.FIND_PLACES, request.device) if request.several else ()
     devices = _one_of_each_kind(places) or [request.device]
     tried = users.tried(suite_file, devices[0], call) if request.trusted else users.Tried()
-    only, trusted = tuple(request.only or ()), request.trusted
-    plans = [
-        call(Target.MAKE_PLAN, suite_file, device, only, trusted, evaluation, given, tried,
-             request.replicate)
-        for device in devices
-    ]  # fmt: skip
+    only = tuple(request.only or ())
+    asked = users.Asked(only, request.trusted, evaluation, given, tried, request.replicate)
+    plans = [call(Target.MAKE_PLAN, suite_file, device, asked) for device in devices]
     plan: Plan = joining.join(plans, devices)
     _note_beforehand(plan)
     return on_several(plan, places) if len(places) > 1 else plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from cmx_bench import units
@@ -31,7 +31,8 @@ def refuse_impossible(
         SuiteError: with the place in the file, and what to do.
     """
     for location, entry in entries.items():
-        _refuse(suite_file, location, entry, machine)
+        for key, problem in _problems(entry, machine):
+            raise suite_file.document.error((*location, key), problem)
     kind = str(machine["device"]).partition(":")[0]
     quantising = {entry.runtime for entry in entries.values() if entry.precision == "int8"}
     lacking = {(*location, "runtime"): entry.runtime for location, entry in entries.items()
@@ -42,48 +43,34 @@ def refuse_impossible(
         raise suite_file.document.error(next(iter(lacking)), lack)
 
 
-def _refuse(suite_file: SuiteFile, location: Location, entry: Entry, machine: Environment) -> None:
-    refuse_old(suite_file, (*location, "precision"), entry.precision, machine)
+def _problems(entry: Entry, machine: Environment) -> Iterator[tuple[str, str]]:
+    """What a device cannot do of a setting: the key that asks for it, and why."""
+    if old := too_old(entry.precision, machine):
+        yield "precision", old
     override = str(machine.get("NVIDIA_TF32_OVERRIDE"))
     if (entry.precision, override) in (("fp32", "1"), ("tf32", "0")):
-        raise suite_file.document.error(
-            (*location, "precision"),
-            f"NVIDIA_TF32_OVERRIDE={override} makes {entry.precision} run as "
-            f"{'tf32' if override == '1' else 'fp32'}; unset it",
-        )
+        other = "tf32" if override == "1" else "fp32"
+        yield "precision", (f"NVIDIA_TF32_OVERRIDE={override} makes {entry.precision} run as "
+                            f"{other}; unset it")  # fmt: skip
     if entry.compile != "none" and (lack := _lack_for_compiling(machine)):
-        raise suite_file.document.error(
-            (*location, "compile"), f"compiling needs {lack}, or set compile: none"
-        )
+        yield "compile", f"compiling needs {lack}, or set compile: none"
     if entry.compile != "none" and (switch := _switch_off(machine)):
-        raise suite_file.document.error(
-            (*location, "compile"),
-            f"{switch} switches compiling off; unset it, or set compile: none",
-        )
+        yield "compile", f"{switch} switches compiling off; unset it, or set compile: none"
     if entry.runtime == "aotinductor" and (lack := _lack_for_compiling(machine)):
-        raise suite_file.document.error(
-            (*location, "runtime"), f"aotinductor needs {lack}, or set runtime: torch"
-        )
+        yield "runtime", f"aotinductor needs {lack}, or set runtime: torch"
     threads = getattr(entry, "threads", None)
     if threads is not None and threads > machine["cores"]:
-        raise suite_file.document.error(
-            (*location, "threads"),
-            f"{units.counted(threads, 'thread')}, but "
-            f"{units.counted(machine['cores'], 'usable core')}",
-        )
+        cores = units.counted(machine["cores"], "usable core")
+        yield "threads", f"{units.counted(threads, 'thread')}, but {cores}"
 
 
-def refuse_old(
-    suite_file: SuiteFile, location: Location, precision: object, machine: Environment
-) -> None:
-    """Refuses a precision that a GPU is too old for."""
+def too_old(precision: object, machine: Environment) -> str:
+    """Why a GPU is too old for a precision; empty where it is not."""
     capability = float(machine.get("compute_capability", "inf"))
-    if precision in ("bf16", "tf32") and capability < 8:
-        raise suite_file.document.error(
-            location,
-            f"{precision} needs a GPU of compute capability 8.0, "
-            f"{machine['device_name']} has {capability}; use fp16",
-        )
+    if precision not in ("bf16", "tf32") or capability >= 8:
+        return ""
+    return (f"{precision} needs a GPU of compute capability 8.0, {machine['device_name']} has "
+            f"{capability}; use fp16")  # fmt: skip
 
 
 def _lack_for_compiling(machine: Environment) -> str:

@@ -19,7 +19,7 @@ from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError, PlanError
 from cmx_bench.measures import MEASURES, runtimes
 from cmx_bench.plan import Cost, Plan, estimates, impossible, replicates_of, resolving, undecided
-from cmx_bench.plan.users import Tried, misnamed, smallest_batches
+from cmx_bench.plan.users import Asked, misnamed, smallest_batches
 from cmx_bench.results import checkouts
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
@@ -33,19 +33,10 @@ from cmx_bench.worker.machine import (
     unused_gpu,
 )
 
-_NOTHING = Tried()
+ALL = Asked()
 
 
-def make_plan(  # noqa: PLR0913, PLR0917
-    suite_file: SuiteFile,
-    device: str,
-    only: tuple[str, ...] = (),
-    allow_import: bool = False,
-    evaluation: Evaluation | None = None,
-    given: Mapping[str, Path] | None = None,
-    tried: Tried = _NOTHING,
-    replicate: int | None = None,
-) -> Plan:
+def make_plan(suite_file: SuiteFile, device: str, asked: Asked = ALL) -> Plan:
     """The plan of a suite for "auto", "cpu", "cuda" or "cuda:N" of this machine.
 
     Raises:
@@ -62,34 +53,17 @@ def make_plan(  # noqa: PLR0913, PLR0917
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about operators that models use
         rate = estimates.core_rate()
-        return make(
-            suite_file, machine, only, allow_import, evaluation, given, rate, tried, replicate
-        )  # fmt: skip
+        return make(suite_file, machine, asked, rate)
 
 
-def make(  # noqa: PLR0913, PLR0917
-    suite_file: SuiteFile,
-    machine: Environment,
-    only: Sequence[str] = (),
-    allow_import: bool = False,
-    evaluation: Evaluation | None = None,
-    given: Mapping[str, Path] | None = None,
+def make(
+    suite_file: SuiteFile, machine: Environment, asked: Asked = ALL,
     core_rate: float = estimates.CPU_RATE,
-    tried: Tried = _NOTHING,
-    replicate: int | None = None,
-) -> Plan:
+) -> Plan:  # fmt: skip
     """The plan for `machine`, which `worker.machine.capture` describes.
 
     Args:
-        only: globs over cell keys or model names, with `!` before it one of what is left out;
-            empty for all.
-        allow_import: whether the suite is trusted: its `python:` models are imported, its files
-            may lie anywhere, its data set may be downloaded.
-        evaluation: on which images models are evaluated.
-        given: files of weights by the model's name, which win over the suite's.
         core_rate: multiply-accumulates a second of one core, for the estimate.
-        tried: what is known of users' models; the others are tried by this process.
-        replicate: the only one to measure, of the cells that have it.
 
     Raises:
         SuiteError: a model or setting of the suite cannot be measured, with its place in the file.
@@ -99,46 +73,43 @@ def make(  # noqa: PLR0913, PLR0917
     if machine.get("CUDA_LAUNCH_BLOCKING", "0") != "0":
         raise PlanError("CUDA_LAUNCH_BLOCKING is set: the host waits for every kernel, and that "
                         "would be measured; unset it")  # fmt: skip
-    suite = suite_file.suite
-    models, settings, costs = _resolve(suite_file, machine, allow_import, given or {}, tried)
-    cells = _cells(models, suite.measures, settings, only)
-    if replicate is not None:
-        cells = _with_replicate(replicate, cells, suite.replicates, evaluation)
+    suite, evaluation = suite_file.suite, asked.evaluation
+    models, settings, costs = _resolve(suite_file, machine, asked)
+    cells = _cells(models, suite.measures, settings, asked.only)
+    repeats = suite.replicates
+    if asked.replicate is not None:
+        cells, repeats = _with_replicate(asked.replicate, cells, repeats, evaluation), 1
     keys = {cell.setting_key for cell in cells}
     chosen = [setting for setting in settings if setting.key in keys]
     _refuse_impossible(suite_file, settings, chosen, machine)
-    lacks = {cell.key: _lack(cell, evaluation, allow_import, suite_file.quick) for cell in cells}
+    lacks = {cell.key: _lack(cell, evaluation, asked.trusted, suite_file.quick) for cell in cells}
     skipped = {key: why for key, why in lacks.items() if why}
     executed = [cell for cell in cells if cell.key not in skipped]
     opened = _opened(evaluation, executed)
-    repeats = 1 if replicate is not None else suite.replicates
     seconds = estimates.estimates(
         executed, costs, machine, repeats, evaluation, opened, core_rate
     )  # fmt: skip
     if evaluation is not None:
-        if replicate is not None:
+        if asked.replicate is not None:
             seconds |= _of_one_seed(seconds, executed, evaluation)
-        _refuse_training(suite_file, evaluation, machine)
+        _refuse_processes(evaluation, machine)
+        recipe = evaluation.asked.train
+        if recipe is not None and (old := impossible.too_old(recipe.amp, machine)):
+            raise suite_file.document.error(("accuracy", "train"), old)
     return Plan(
-        suite_file,
-        machine,
-        models,
-        settings,
-        cells,
-        seconds | dict.fromkeys(skipped, 0.0),
-        _unavailable(suite_file, _kind(machine)),
-        tuple(only),
-        evaluation,
-        skipped,
-        {split: dataset.about for split, dataset in opened.items()},
-        tuple(dict.fromkeys(cost.trouble for cost in costs.values() if cost.trouble)),
-        {name: cost.origin for (name, _), cost in costs.items() if cost.origin},
-        replicate,
+        suite_file, machine, models, settings, cells, seconds | dict.fromkeys(skipped, 0.0),
+        _unavailable(suite_file, _kind(machine)), tuple(asked.only),
+        evaluation=evaluation,
+        skipped=skipped,
+        opened={split: dataset.about for split, dataset in opened.items()},
+        troubles=tuple(dict.fromkeys(cost.trouble for cost in costs.values() if cost.trouble)),
+        origins={name: cost.origin for (name, _), cost in costs.items() if cost.origin},
+        replicate=asked.replicate,
         cautions=(
             *impossible.cautions(chosen, machine),
             *undecided.foretold(suite_file, {(cell.model.name, cell.measure) for cell in executed}),
         ),
-    )
+    )  # fmt: skip
 
 
 def _kind(machine: Environment) -> str:
@@ -146,20 +117,20 @@ def _kind(machine: Environment) -> str:
 
 
 def _resolve(
-    suite_file: SuiteFile, machine: Environment, allow_import: bool, given: Mapping[str, Path],
-    tried: Tried,
-) -> tuple[tuple[Model, ...], tuple[Setting, ...], dict[tuple[str, int], Cost]]:  # fmt: skip
+    suite_file: SuiteFile, machine: Environment, asked: Asked
+) -> tuple[tuple[Model, ...], tuple[Setting, ...], dict[tuple[str, int], Cost]]:
     """The models and settings of a suite on this machine, and the cost of each model at each image
     size, by its name and the size."""
     kind = _kind(machine)
     entries = _entries(suite_file, kind)
     batches = smallest_batches(entries)
-    placed = resolving.models(suite_file, allow_import, given, tried.amounts)
+    placed = resolving.models(suite_file, asked)
     costs = {
         (model.name, size): _placed(
             suite_file,
             index,
-            tried.costs.get((model.name, size)) or _cost(suite_file, index, model, size, batch),
+            asked.tried.costs.get((model.name, size))
+            or _cost(suite_file, index, model, size, batch),
         )
         for index, model in placed
         for size, batch in batches.items()
@@ -224,13 +195,6 @@ def _of_one_seed(
         for cell in cells
         if MEASURES[cell.measure].together
     }
-
-
-def _refuse_training(suite_file: SuiteFile, evaluation: Evaluation, machine: Environment) -> None:
-    _refuse_processes(evaluation, machine)
-    if evaluation.asked.train is not None:
-        precision = evaluation.asked.train.amp
-        impossible.refuse_old(suite_file, ("accuracy", "train"), precision, machine)
 
 
 def _refuse_impossible(

@@ -26,42 +26,33 @@ from cmx_bench.errors import (
 from cmx_bench.measures import counting
 from cmx_bench.models import arguments, families, weights
 from cmx_bench.models.building import build, build_on_meta
-from cmx_bench.plan.users import Amount, matched_sizes, misnamed, model_of
+from cmx_bench.plan.users import Amount, Asked, matched_sizes, misnamed, model_of
 from cmx_bench.spec import trust
 from cmx_bench.spec.model_entries import MatchEntry, ModelEntry
 from cmx_bench.spec.schema import NAME
 from cmx_bench.spec.suite import SuiteFile
 
 
-def models(
-    suite_file: SuiteFile,
-    allow_import: bool,
-    given: Mapping[str, Path],
-    counted: Mapping[Amount, int | CmxError],
-) -> list[tuple[int, Model]]:
+def models(suite_file: SuiteFile, asked: Asked) -> list[tuple[int, Model]]:
     """All models in the suite's order, each with the number of the entry that it comes from.
-
-    Args:
-        given: files of weights by the model's name, which win over the suite's.
-        counted: what is known of users' models that others match.
 
     Raises:
         SuiteError: an entry stands for no model, with its place in the file.
         PlanError: files are given, and none is called like a model.
     """
-    counted_by = _counted_by(suite_file, allow_import)
+    given, counted_by = asked.given, _counted_by(suite_file, asked.trusted)
     named: dict[int, Model] = {}
     matches: dict[int, MatchEntry] = {}
     for index, entry in enumerate(suite_file.suite.models):
         if isinstance(entry, MatchEntry):
             matches[index] = entry
         else:
-            model = _resolve(suite_file, index, entry, allow_import, given)
+            model = _resolve(suite_file, index, entry, asked)
             named[index] = replace(model, counted_by=counted_by)
     known = {model.name: model for model in named.values()}
     placed = list(named.items())
     for index, entry in matches.items():
-        for model in _matched(suite_file, index, entry, known, counted):
+        for model in _matched(suite_file, index, entry, known, asked.tried.amounts):
             if any(model.name == other.name for _, other in placed):
                 raise suite_file.document.error(
                     ("models", index), f"{model.name!r} is there already; keep one of the two"
@@ -171,19 +162,13 @@ def amount_of(quantity: search.Quantity, model: Model, image_size: int) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _resolve(
-    suite_file: SuiteFile,
-    index: int,
-    entry: ModelEntry,
-    allow_import: bool,
-    given: Mapping[str, Path],
-) -> Model:
+def _resolve(suite_file: SuiteFile, index: int, entry: ModelEntry, asked: Asked) -> Model:
     """The model of one entry, its name known to timm, its weights there."""
     suite, location = suite_file.suite, ("models", index)
     try:
-        model = _source(entry, suite.num_classes, allow_import)
+        model = _source(entry, suite.num_classes, asked.trusted)
         folder = suite_file.document.path.parent
-        named = given.get(model.name) or _weights(model, folder, allow_import)
+        named = asked.given.get(model.name) or _weights(model, folder, asked.trusted)
         weights_named = None if named is None else str(named)
         optimised = entry.is_optimised
         return replace(model, weights=weights_named, resample=entry.resample, optimised=optimised)

@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeAlias
 
+from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Model
 from cmx_bench.designs.search import Quantity
 from cmx_bench.errors import CmxError, ModelError, RefusedModelError, SuiteError
@@ -32,6 +34,26 @@ class Tried:
 
     costs: Mapping[tuple[str, int], Cost] = field(default_factory=dict)
     amounts: Mapping[Amount, int | CmxError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a plan is made of besides a suite and a machine.
+
+    `only` are globs over cell keys or model names, with `!` before it one of what is left out;
+    empty for all. A suite is `trusted` where its `python:` models may be imported, its files may
+    lie anywhere, and its data set may be downloaded. `evaluation` says on which images models are
+    evaluated; `given` are files of weights by the model's name, which win over the suite's;
+    `tried` is what is known of users' models, and others are tried by the process that makes the
+    plan; `replicate` is the only one to measure, of the cells that have it.
+    """
+
+    only: Sequence[str] = ()
+    trusted: bool = False
+    evaluation: Evaluation | None = None
+    given: Mapping[str, Path] = field(default_factory=dict)
+    tried: Tried = field(default_factory=Tried)
+    replicate: int | None = None
 
 
 def tried(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:

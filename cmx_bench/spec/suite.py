@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -255,76 +255,73 @@ def load(
                            for entry in [*models, *map(command.entry, added)]]  # fmt: skip
     asked = value.get("accuracy")
     if isinstance(asked, dict) and isinstance(named := asked.get("train"), str):
-        value["accuracy"] = {**asked, "train": _recipe(source, named, trusted)}
+        with _naming(source, "train"):
+            path = recipe.find(named, source.path.parent, trusted)
+        value["accuracy"] = {**asked, "train": recipe.load(path)}
     suite = validated(Suite, source, value)
-    _check_words(source, suite)
-    _check_files(source, suite, trusted)
+    for location, problem in _problems(suite):
+        raise source.error(location, problem)
+    _read_claims(source, suite)
+    if not suite.settings.cuda and not suite.settings.cpu:
+        raise source.error(("settings",), "no setting given; add one under cpu or cuda")
+    for key in ("real_labels", "valid_labels", "calibration"):
+        if (file := getattr(suite.accuracy, key)) is not None:
+            with _naming(source, key):
+                trust.located(file, source.path.parent, trusted)
     if quick:
         suite = suite.model_copy(update=command.cut_down(suite.replicates))
     return SuiteFile(suite, source, argument, tuple(added), quick)
 
 
-def _recipe(source: Document, named: str, trusted: bool) -> Recipe:
-    """The recipe of that name, or at that path from the suite's folder."""
+@contextmanager
+def _naming(source: Document, key: str) -> Iterator[None]:
+    """Says of a file that a key of `accuracy` names where the key stands."""
     try:
-        path = recipe.find(named, source.path.parent, trusted)
+        yield
     except SuiteError as error:
-        raise source.error(("accuracy", "train"), f"train: {error}") from None
-    return recipe.load(path)
+        raise source.error(("accuracy", key), f"{key}: {error}") from None
 
 
-def _check_files(source: Document, suite: Suite, trusted: bool) -> None:
-    for key in ("real_labels", "valid_labels", "calibration"):
-        if (named := getattr(suite.accuracy, key)) is None:
-            continue
-        try:
-            trust.located(named, source.path.parent, trusted)
-        except SuiteError as error:
-            raise source.error(("accuracy", key), f"{key}: {error}") from None
-
-
-def _check_words(source: Document, suite: Suite) -> None:
-    """What the types cannot say: known measures, names used once, claims that can be read."""
+def _problems(suite: Suite) -> Iterator[tuple[Location, str]]:
+    """What the types cannot say, and where: unknown measures, names that are used twice, measures
+    that settings do not allow."""
     for index, measure in enumerate(suite.measures):
         if measure not in MEASURES:
             metric = METRICS.get(measure)
             hint = f"; it is a metric of the measure {metric.measure}" if metric else ""
-            raise source.error(
-                ("measures", index),
-                f"unknown measure {quoted(measure)}{hint or nearest(measure, MEASURES)} "
-                f"(known: {', '.join(MEASURES)})",
-            )
-    _refuse_repeats(source, ("measures",), suite.measures)
-    names = [entry.name if isinstance(entry, ModelEntry) else None for entry in suite.models]
-    _refuse_repeats(source, ("models",), names)
-    for device in ("cuda", "cpu"):
-        keys = [setting.name for setting in getattr(suite.settings, device)]
-        _refuse_repeats(source, ("settings", device), keys)
-    _refuse_training(source, suite)
-    _refuse_unjudged(source, suite)
-    for index, claim in enumerate(suite.claims):
-        _read_claim(source, ("claims", index, "check"), claim, suite.named)
-    if not suite.settings.cuda and not suite.settings.cpu:
-        raise source.error(("settings",), "no setting given; add one under cpu or cuda")
+            hint = hint or nearest(measure, MEASURES)
+            known = ", ".join(MEASURES)
+            yield ("measures", index), f"unknown measure {quoted(measure)}{hint} (known: {known})"
+    yield from _repeats(("measures",), suite.measures)
+    yield from _repeats(("models",), [getattr(entry, "name", None) for entry in suite.models])
+    for device, settings in (("cuda", suite.settings.cuda), ("cpu", suite.settings.cpu)):
+        yield from _repeats(("settings", device), [setting.name for setting in settings])
+    yield from _untrainable(suite)
+    yield from _unjudged(suite)
 
 
-def _refuse_training(source: Document, suite: Suite) -> None:
-    """Refuses measures that train beside a setting in which nothing can be trained."""
+def _repeats(location: Location, names: Sequence[str | None]) -> Iterator[tuple[Location, str]]:
+    for index, name in enumerate(names):
+        if name is not None and name in names[:index]:
+            yield (*location, index), f"{name!r} is given twice; keep one"
+
+
+def _untrainable(suite: Suite) -> Iterator[tuple[Location, str]]:
+    """Measures that train beside a setting in which nothing can be trained."""
     settings = (*suite.settings.cuda, *suite.settings.cpu)
     for index, measure in enumerate(suite.measures):
         for setting in settings if MEASURES[measure].trains else ():
-            if setting.runtime == "torch" and not setting.freeze:
-                continue
-            what = "frozen weights" if setting.freeze else setting.runtime
-            raise source.error(
-                ("measures", index),
-                f"{measure}: nothing is trained by {what}, as in the setting {setting.name!r}; "
-                "leave the measure or the setting out",
-            )
+            if setting.runtime != "torch" or setting.freeze:
+                what = "frozen weights" if setting.freeze else setting.runtime
+                problem = (
+                    f"{measure}: nothing is trained by {what}, as in the setting "
+                    f"{setting.name!r}; leave the measure or the setting out"
+                )
+                yield ("measures", index), problem
 
 
-def _refuse_unjudged(source: Document, suite: Suite) -> None:
-    """Refuses int8 whose accuracy nobody sees, or is of other weights than those that are timed."""
+def _unjudged(suite: Suite) -> Iterator[tuple[Location, str]]:
+    """int8 whose accuracy nobody sees, or is of other weights than those that are timed."""
     why = ""
     if "accuracy" not in suite.measures:
         why = "int8 is not timed without its accuracy beside it; add accuracy to measures"
@@ -333,20 +330,13 @@ def _refuse_unjudged(source: Document, suite: Suite) -> None:
                "in a run without it, and give theirs with --weights RUN/trained")  # fmt: skip
     for index, setting in enumerate(suite.settings.cpu):
         if why and setting.precision == "int8":
-            raise source.error(("settings", "cpu", index, "precision"), why)
+            yield ("settings", "cpu", index, "precision"), why
 
 
-def _read_claim(source: Document, location: Location, claim: ClaimEntry, models: list[str]) -> None:
-    try:
-        claims.parse(claim.check, models)
-    except claims.CheckError as mistake:
-        raise source.error(
-            location, f"check: {mistake}", inside=claim.check[: mistake.at]
-        ) from None
-
-
-def _refuse_repeats(source: Document, location: Location, names: Sequence[str | None]) -> None:
-    for name, count in Counter(names).items():
-        if count > 1 and name is not None:
-            second = [index for index, other in enumerate(names) if other == name][1]
-            raise source.error((*location, second), f"{name!r} is given twice; keep one")
+def _read_claims(source: Document, suite: Suite) -> None:
+    for index, claim in enumerate(suite.claims):
+        try:
+            claims.parse(claim.check, suite.named)
+        except claims.CheckError as mistake:
+            location, before = ("claims", index, "check"), claim.check[: mistake.at]
+            raise source.error(location, f"check: {mistake}", inside=before) from None

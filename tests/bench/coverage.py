@@ -30,7 +30,7 @@ from cmx_bench.worker.targets import Target
 
 
 def record(file: Path, count: int) -> None:
-    plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu", (), False)
+    plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu")
     cells = [cell for cell in plan.cells if cell.measure == "throughput"]
     for number in range(count):
         begin = time.time()

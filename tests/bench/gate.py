@@ -61,7 +61,7 @@ LAYERS = {
 
 
 def ci_plan() -> Any:
-    return local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu", (), False)
+    return local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu")
 
 
 # --- recording ------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def plan(home: Path) -> str:
     """The plan with the costs of its models known, what the command prints, and one model tried."""
     from cmx_bench.cli import engines, planning
     from cmx_bench.plan import Cost, estimates, making
-    from cmx_bench.plan.users import Tried
+    from cmx_bench.plan.users import Asked, Tried
     from cmx_bench.worker import machine
     from cmx_bench.worker.targets import Target
 
@@ -126,7 +126,7 @@ def plan(home: Path) -> str:
         suite_file = arguments[0]
         names = [entry.name for entry in suite_file.suite.models]
         known = Tried({(name, 28): Cost(10**7, 10**6, 100, {}) for name in names})
-        return pickle.loads(pickle.dumps(making.make(suite_file, seen, tried=known)))
+        return pickle.loads(pickle.dumps(making.make(suite_file, seen, Asked(tried=known))))
 
     engines.plan_of = lambda request, of=engines.plan_of: made.append(of(request, call)) or made[0]
     made: list[object] = []

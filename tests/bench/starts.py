@@ -63,7 +63,7 @@ NOBODY = tuple(Server(name, socket.socket(), Path("/dev/null")) for name in ("ba
 
 
 def main(count: int) -> None:
-    plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu", (), False)
+    plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu")
     cells = [c for c in plan.cells if c.measure == TIMED and c.model.name in MODELS]
     found: dict[tuple[str, str], list[float]] = {}
     took: dict[str, list[float]] = {}

@@ -75,7 +75,7 @@ def all_ways(
 
 
 def main(seconds: float, kinds: list[str]) -> None:
-    plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu", (), False)
+    plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu")
     cells = [cell for cell in plan.cells if cell.measure == TIMED]
     found: dict[str, list[float]] = {}
     rng, begin = random.Random(), time.monotonic()

@@ -12,6 +12,7 @@ import pytest
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cli import planning
 from cmx_bench.plan import Plan, making
+from cmx_bench.plan.users import Asked
 from cmx_bench.spec import suite
 
 from ..conftest import TINY, TRAINED
@@ -26,7 +27,7 @@ def made(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Made:
     def make(text: str, quick: bool = False, replicate: int | None = None) -> Plan:
         file = suite.load(str(write_suite(text)), quick=quick)
         task = Evaluation(file.suite.accuracy, Path())
-        return making.make(file, cpu, evaluation=task, replicate=replicate)
+        return making.make(file, cpu, Asked(evaluation=task, replicate=replicate))
 
     return make
 

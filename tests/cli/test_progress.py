@@ -16,6 +16,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cli import progress, streams
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import Plan, making
+from cmx_bench.plan.users import Asked
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.worker.job import Job, Place, Seen
@@ -45,7 +46,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def trained(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Plan:
     """Two models that are trained and evaluated together, with two seeds."""
     file = suite.load(str(write_suite(TRAINED)))
-    return making.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
+    return making.make(file, cpu, Asked(evaluation=Evaluation(file.suite.accuracy, Path())))
 
 
 def kept(job: Job) -> Record:

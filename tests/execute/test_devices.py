@@ -21,6 +21,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.execute import devices, learners, opening
 from cmx_bench.plan import Plan, making
+from cmx_bench.plan.users import Asked
 from cmx_bench.results import records
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
@@ -81,7 +82,7 @@ def planned(here: Path, measures: str, times: int, *names: str) -> tuple[Plan, P
         text = text.replace(f"name: {letter}", f"name: {name}")
     (here / "suite.yaml").write_text(text)
     suite_file = suite.load(str(here / "suite.yaml"), trusted=True)
-    plan = making.make(suite_file, CPU, allow_import=True)
+    plan = making.make(suite_file, CPU, Asked(trusted=True))
     return plan, opening.opened(plan, here, here / "-".join(names), False, "command")
 
 

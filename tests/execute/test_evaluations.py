@@ -25,6 +25,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import evaluations, opening
 from cmx_bench.models.building import build
 from cmx_bench.plan import Plan, making
+from cmx_bench.plan.users import Asked
 from cmx_bench.results import records
 from cmx_bench.results.executions import executions
 from cmx_bench.spec import suite
@@ -177,7 +178,7 @@ def test_a_model_that_changes_torch_changes_no_other(
     for name in ("first", "bad", "last"):
         (tmp_path / "w" / f"{name}.pth").touch()
     task = Evaluation(suite_file.suite.accuracy, tmp_path)
-    plan = making.make(suite_file, CPU, allow_import=True, evaluation=task)
+    plan = making.make(suite_file, CPU, Asked(trusted=True, evaluation=task))
     torch.manual_seed(0)
     for model in plan.models:
         torch.save(build(model, 32).state_dict(), str(model.weights))
@@ -273,7 +274,7 @@ def made(tmp_path: Path) -> Callable[..., Plan]:
         file.write_text(SUITE.replace("NAME", dataset))
         suite_file = suite.load(str(file))
         task = Evaluation(suite_file.suite.accuracy, tmp_path, path)
-        return making.make(suite_file, CPU, evaluation=task)
+        return making.make(suite_file, CPU, Asked(evaluation=task))
 
     return make
 

@@ -24,6 +24,7 @@ from cmx_bench.datasets import open_dataset
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import learners, opening
 from cmx_bench.plan import making
+from cmx_bench.plan.users import Asked
 from cmx_bench.report import verify
 from cmx_bench.results import records
 from cmx_bench.spec import suite
@@ -274,7 +275,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(folder: Path, few: Path, said: list[str]) -> Path:
     suite_file = suite.load(str(folder / "suite.yaml"))
     task = Evaluation(suite_file.suite.accuracy, folder, few)
-    plan = making.make(suite_file, CPU, evaluation=task)
+    plan = making.make(suite_file, CPU, Asked(evaluation=task))
     out = folder / "run"
     opening.opened(plan, folder, out, False, "command")
 
@@ -360,7 +361,7 @@ def test_weights_given_to_a_run_that_trained_are_for_another_run(folder: Path, f
     suite_file = suite.load(str(folder / "suite.yaml"))
     task = Evaluation(suite_file.suite.accuracy, folder, few)
     weights = {"mixer": folder / "run" / "trained" / "mixer.r16.seed7.safetensors"}
-    plan = making.make(suite_file, CPU, evaluation=task, given=weights)
+    plan = making.make(suite_file, CPU, Asked(evaluation=task, given=weights))
     assert opening._difference(plan, records.read_run(folder / "run"), folder / "run") == (
         "mixer did not come with weights, and does now"
     )
@@ -378,9 +379,9 @@ def test_a_training_that_fails_fails_its_cells_alone(tmp_path: Path, few: Path) 
 def test_estimates_count_the_training(folder: Path, few: Path) -> None:
     suite_file = suite.load(str(folder / "suite.yaml"))
     task = Evaluation(suite_file.suite.accuracy, folder, few)
-    short = making.make(suite_file, CPU, evaluation=task)
+    short = making.make(suite_file, CPU, Asked(evaluation=task))
     assert suite_file.suite.accuracy.train is not None
     longer = suite_file.suite.accuracy.train.model_copy(update={"epochs": 10_000})
     asked = task.asked.model_copy(update={"train": longer})
-    long = making.make(suite_file, CPU, evaluation=replace(task, asked=asked))
+    long = making.make(suite_file, CPU, Asked(evaluation=replace(task, asked=asked)))
     assert sum(long.estimates.values()) > 2 * sum(short.estimates.values())

@@ -14,6 +14,7 @@ from cmx_bench.accuracy import Evaluation, labels
 from cmx_bench.errors import RecordsError
 from cmx_bench.plan import Plan, making, on_several
 from cmx_bench.plan.joining import join
+from cmx_bench.plan.users import Asked
 from cmx_bench.results import predictions, records, runfolder
 from cmx_bench.results.records import Record
 from cmx_bench.spec import disk, suite
@@ -264,7 +265,7 @@ def test_a_part_goes_on_anywhere_on_its_kind_of_machine(tiny: SuiteFile, tmp_pat
     """A job array runs a part again on whatever node is free; two nodes have two GPUs."""
 
     def part(replicate: int | None, **facts: Any) -> Plan:
-        return making.make(tiny, CPU | facts, only=["*/throughput/*"], replicate=replicate)
+        return making.make(tiny, CPU | facts, Asked(only=["*/throughput/*"], replicate=replicate))
 
     out = opened(part(1, device_uuid="1"), tmp_path, tmp_path / "out")
     assert opened(part(1, device_uuid="2"), tmp_path, out) == out

@@ -12,6 +12,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.execute import outlook
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import Plan, making
+from cmx_bench.plan.users import Asked
 from cmx_bench.results import disturbance, records
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
@@ -64,7 +65,7 @@ def test_evaluations_are_kept_up_too(
     write_suite: Callable[[str], Path], cpu: dict[str, Any]
 ) -> None:
     file = suite.load(str(write_suite(TRAINED)))
-    plan = making.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
+    plan = making.make(file, cpu, Asked(evaluation=Evaluation(file.suite.accuracy, Path())))
     kept_up, found = Outlook(plan), []
     for seed in (0, 1):
         for cell in plan.cells:

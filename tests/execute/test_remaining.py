@@ -15,6 +15,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.execute import remaining
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, making
+from cmx_bench.plan.users import Asked
 from cmx_bench.results import stats
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
@@ -133,7 +134,7 @@ def test_models_that_are_evaluated_end_together(
 ) -> None:
     """The estimate is of both seeds; what one process took says nothing of those beside it."""
     file = suite.load(str(write_suite(TRAINED)))
-    made = making.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()))
+    made = making.make(file, cpu, Asked(evaluation=Evaluation(file.suite.accuracy, Path())))
     whole = sum(made.estimates.values())
     one, other = (cell.key for cell in made.cells)
     seen = [
@@ -156,7 +157,7 @@ def test_what_is_skipped_once_is_not_tried_in_the_next_round(tiny_plan: Plan) ->
 
 def test_of_one_replicate_each_cell_gets_one(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
     """However disturbed it is: whether more are wanted only the whole run can tell."""
-    made = making.make(tiny, cpu, replicate=1)
+    made = making.make(tiny, cpu, Asked(replicate=1))
     key = next(cell.key for cell in made.cells if cell.model.name == "net")
     left = Outlook(made, [timed(key, 1, calm=False)]).left
     assert left == {cell.key: int(cell.key != key) for cell in made.cells}
@@ -172,7 +173,7 @@ def test_one_seed_takes_its_part_of_the_time(
     file = suite.load(str(write_suite(TRAINED)))
     task = Evaluation(file.suite.accuracy, Path())
     whole, part = (
-        making.make(file, cpu, evaluation=task, replicate=number) for number in (None, 1)
+        making.make(file, cpu, Asked(evaluation=task, replicate=number)) for number in (None, 1)
     )
     assert seconds_left(part, []) == pytest.approx(seconds_left(whole, []) / 2)
 

@@ -16,6 +16,7 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.execute import remaining, runner
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import Plan, making
+from cmx_bench.plan.users import Asked
 from cmx_bench.results import merging, records, stats
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
@@ -84,7 +85,7 @@ def test_the_order_of_models_changes_between_rounds(
     write_suite: Callable[[str], Path], cpu: dict[str, Any], tmp_path: Path
 ) -> None:
     text = TINY.replace("replicates: 3", "replicates: 20")
-    made = making.make(suite.load(str(write_suite(text))), cpu, only=["*/throughput/*"])
+    made = making.make(suite.load(str(write_suite(text))), cpu, Asked(only=["*/throughput/*"]))
     executor = StandIn()
     measure(made, opened(made, tmp_path), executor)
     firsts = [key.partition("/")[0] for key, _ in executor.seen[::2]]
@@ -374,7 +375,7 @@ def test_a_process_that_stayed_disturbed_is_repeated_where_others_are_calm(
 def measured_alone(file: SuiteFile, tmp_path: Path, node: int, **asked: Any) -> Path:
     """A part, measured on a node of its own by `noisy`."""
     here = CPU | {"device_uuid": str(node)}
-    made = making.make(file, here, replicate=node, **asked)
+    made = making.make(file, here, Asked(replicate=node, **asked))
     folder = opened(made, tmp_path, tmp_path / f"part-{node}")
     measure(made, folder, StandIn(lambda job: replace(noisy(job), environment=here)))
     return folder
@@ -450,7 +451,7 @@ def test_one_replicate_of_a_training_is_one_seed(
 
     for number in (0, 1):
         task = Evaluation(file.suite.accuracy, tmp_path)
-        made = making.make(file, CPU, evaluation=task, replicate=number)
+        made = making.make(file, CPU, Asked(evaluation=task, replicate=number))
         parts.append(opened(made, tmp_path, tmp_path / f"part-{number}"))
         found = measure(made, parts[-1], StandIn(), evaluator=evaluate)
         assert [record.replicate for record in found] == [number] * 2

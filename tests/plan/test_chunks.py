@@ -12,6 +12,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import PlanError
 from cmx_bench.plan import Plan, chunks, making, replicates_of
 from cmx_bench.plan.chunks import Chunk
+from cmx_bench.plan.users import Asked
 from cmx_bench.spec import suite
 
 from ..conftest import CPU, GPU, TINY, TRAINED
@@ -37,7 +38,7 @@ def make(write_suite: Callable[[str], Path], tmp_path: Path) -> Make:
         file = suite.load(str(write_suite(text.replace("  cpu:", f"  {on}:"))))
         task = Evaluation(file.suite.accuracy, tmp_path)
         machine = CPU if on == "cpu" else GPU
-        return making.make(file, machine, only, False, task, replicate=0)
+        return making.make(file, machine, Asked(only, evaluation=task, replicate=0))
 
     return made
 

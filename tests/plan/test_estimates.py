@@ -11,6 +11,7 @@ import torch
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.plan import Plan, at_once, estimates, making
+from cmx_bench.plan.users import Asked
 from cmx_bench.spec import suite
 
 from ..conftest import CPU, TINY, TRAINED
@@ -58,7 +59,9 @@ def test_a_training_takes_its_steps(write_suite: Write, cpu: dict[str, Any]) -> 
     """Two models side by side, each on a core: an epoch of 1,437 digits in batches of 16, twice,
     and as many evaluations of 360 in batches of 64."""
     file = suite.load(str(write_suite(TRAINED)))
-    plan = making.make(file, cpu, evaluation=Evaluation(file.suite.accuracy, Path()), core_rate=1e9)
+    plan = making.make(
+        file, cpu, Asked(evaluation=Evaluation(file.suite.accuracy, Path())), core_rate=1e9
+    )
     first, _ = plan.cells
     cost = estimates.cost(plan.models[0], 16)
     assert cost.layers > 8
@@ -101,7 +104,7 @@ def test_models_that_meta_tensors_cannot_run(
 
     def planned(name: str) -> Plan:
         text = TINY.replace("timm: resnet10t", f"python: 'user_models:{name}'")
-        return made(write_suite(text), cpu, allow_import=True)
+        return made(write_suite(text), cpu, trusted=True)
 
     plan = planned("Reads")
     assert (plan.models[1].source, plan.troubles) == ("python", ())
@@ -126,7 +129,7 @@ def test_a_model_of_one_batch_size_is_tried_with_that_of_the_suite(
     text = TINY.replace("timm: resnet10t", "python: 'fixed_models:build'")
     for batch, troubles in ((4, 0), (2, 1)):
         suite_of = write_suite(text.replace("batch_size: 2", f"batch_size: {batch}"))
-        plan = made(suite_of, cpu, allow_import=True)
+        plan = made(suite_of, cpu, trusted=True)
         assert len(plan.troubles) == troubles
         assert len(plan.cells) == 4
     assert (

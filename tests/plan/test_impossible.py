@@ -12,6 +12,7 @@ import pytest
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import DataError, SuiteError
 from cmx_bench.plan import making
+from cmx_bench.plan.users import Asked
 from cmx_bench.spec import suite
 
 from ..conftest import TINY
@@ -82,7 +83,7 @@ def test_what_quantises_is_missed_by_int8_alone(write_suite: Write, cpu: dict[st
 def test_int8_of_what_is_not_evaluated_is_skipped(write_suite: Write, cpu: dict[str, Any]) -> None:
     suite_file = suite.load(str(write_suite(JUDGED)))
     task = Evaluation(suite_file.suite.accuracy, Path())
-    plan = making.make(suite_file, cpu | VERSIONS, evaluation=task)
+    plan = making.make(suite_file, cpu | VERSIONS, Asked(evaluation=task))
     lack = "no weights, and an untrained model guesses: name some under weights, or add --weights "
     assert {cell.measure for cell in plan.cells if cell.key not in plan.skipped} == {"params"}
     assert all(why.startswith(lack) for why in plan.skipped.values())
@@ -91,12 +92,12 @@ def test_int8_of_what_is_not_evaluated_is_skipped(write_suite: Write, cpu: dict[
 def test_int8_without_images_is_skipped(write_suite: Write, cpu: dict[str, Any]) -> None:
     suite_file = suite.load(str(write_suite(JUDGED + "accuracy: {dataset: mine}\n")))
     task, given = Evaluation(suite_file.suite.accuracy, Path()), {"net": Path("net.pth")}
-    plan = making.make(suite_file, cpu | VERSIONS, evaluation=task, given=given)
+    plan = making.make(suite_file, cpu | VERSIONS, Asked(evaluation=task, given=given))
     of_net = {why for key, why in plan.skipped.items() if key.startswith("net/")}
     assert of_net == {"no images of 'mine': add --data mine=PATH"}
     with pytest.raises(DataError, match="int8 needs images to calibrate on: .* calibration: FOLD"):
         task = replace(task, path=write_suite(JUDGED).parent)
-        making.make(suite_file, cpu | VERSIONS, evaluation=task, given=given)
+        making.make(suite_file, cpu | VERSIONS, Asked(evaluation=task, given=given))
 
 
 @pytest.mark.parametrize(("int8", "cautioned"), [("emulated", True), ("AVX-VNNI", False)])

@@ -17,6 +17,7 @@ from cmx_bench.cell import Model
 from cmx_bench.errors import PlanError, SuiteError
 from cmx_bench.measures.runtimes import RUNTIMES
 from cmx_bench.plan import Cost, Plan, estimates, making
+from cmx_bench.plan.users import Asked
 from cmx_bench.spec import shipped, suite
 from cmx_bench.spec.suite import SuiteFile
 
@@ -26,7 +27,7 @@ Write = Callable[[str], Path]
 
 
 def made(path: Path, machine: dict[str, Any], **options: Any) -> Plan:
-    return making.make(suite.load(str(path)), machine, **options)
+    return making.make(suite.load(str(path)), machine, Asked(**options))
 
 
 def test_every_combination_once(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
@@ -49,14 +50,14 @@ def test_settings_of_one_size_share_exact_cells(write_suite: Write, cpu: dict[st
 
 
 def test_only(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
-    assert len(making.make(tiny, cpu, only=["net"]).cells) == 2
-    assert len(making.make(tiny, cpu, only=["*/params/*", "net"]).cells) == 3
+    assert len(making.make(tiny, cpu, Asked(only=["net"])).cells) == 2
+    assert len(making.make(tiny, cpu, Asked(only=["*/params/*", "net"])).cells) == 3
     without = {("!net",): 2, ("*/params/*", "!net"): 1, ("!*/params/*", "!*nchw*"): 0, ("!m*",): 2}
     for only, count in without.items():
         with pytest.raises(PlanError, match="no cell matches") if not count else nullcontext():
-            assert len(making.make(tiny, cpu, only=only).cells) == count
+            assert len(making.make(tiny, cpu, Asked(only=only)).cells) == count
     with pytest.raises(PlanError, match="--only nothing: no cell matches; cells look like mixer/"):
-        making.make(tiny, cpu, only=["nothing"])
+        making.make(tiny, cpu, Asked(only=["nothing"]))
 
 
 def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str, Any]) -> None:
@@ -249,7 +250,7 @@ def test_who_lacks_two_runtimes_reads_one_command_and_can_measure_the_others(
     with pytest.raises(SuiteError, match=r"'cmx-bench\[onnxruntime,openvino\]', or m") as refused:
         making.make(runtimes, cpu)
     without = re.findall(r"--only '(\S+)'", str(refused.value))
-    cells = making.make(runtimes, cpu, only=without).cells
+    cells = making.make(runtimes, cpu, Asked(only=without)).cells
     timed = {cell.setting.runtime for cell in cells if cell.measure == "throughput"}
     assert timed == {"torch", "aotinductor"}
 
@@ -302,12 +303,12 @@ def test_each_process_that_trains_needs_a_gpu(
 
 
 def test_one_replicate_of_the_cells_that_have_it(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
-    first, last = (making.make(tiny, cpu, replicate=number) for number in (0, 2))
+    first, last = (making.make(tiny, cpu, Asked(replicate=number)) for number in (0, 2))
     assert first.cells == making.make(tiny, cpu).cells
     assert {cell.measure for cell in last.cells} == {"throughput"}
     assert [last.replicates(cell) for cell in last.cells] == [1, 1]
     with pytest.raises(PlanError, match="--replicate 3: no cell has it; the last is 2"):
-        making.make(tiny, cpu, replicate=3)
+        making.make(tiny, cpu, Asked(replicate=3))
 
 
 def test_each_seed_is_a_replicate(write_suite: Write, cpu: dict[str, Any]) -> None:

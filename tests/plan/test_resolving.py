@@ -139,7 +139,7 @@ def test_a_python_model_with_leave(
     )
     monkeypatch.chdir(tmp_path)
     text = TINY.replace("timm: resnet10t", "python: 'own_model:build', args: {width: 4}")
-    model = made(write_suite(text), cpu, allow_import=True).models[1]
+    model = made(write_suite(text), cpu, trusted=True).models[1]
     assert (model.source, model.family, model.patch_size) == ("python", "net", 2)
 
 
@@ -147,7 +147,7 @@ WORDS = TINY + "macs: {zero: [aten::asin], rules: {own::gram: 'own_rules:gram'}}
 
 
 def test_words_on_operators_go_with_every_model(write_suite: Write, cpu: dict[str, Any]) -> None:
-    models = made(write_suite(WORDS), cpu, allow_import=True).models
+    models = made(write_suite(WORDS), cpu, trusted=True).models
     words = {"aten::asin": "zero", "own::gram": "own_rules:gram"}
     assert [model.counted_by for model in models] == [words, words]
 

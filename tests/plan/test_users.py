@@ -11,7 +11,7 @@ import pytest
 
 from cmx_bench.errors import SuiteError
 from cmx_bench.plan import making, users
-from cmx_bench.plan.users import Tried
+from cmx_bench.plan.users import Asked, Tried
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 
@@ -78,7 +78,7 @@ def test_a_model_that_ends_its_process_has_a_trouble(
 ) -> None:
     """The others are planned, and nothing but the trouble is said."""
     file = suite_of(model.replace("HOW", how), timeout=2.0 if how == "hang" else 100.0)
-    plan = making.make(file, CPU, allow_import=True, tried=users.tried(file, "cpu"))
+    plan = making.make(file, CPU, Asked(trusted=True, tried=users.tried(file, "cpu")))
     [trouble] = plan.troubles
     assert re.fullmatch(rf".*suite.yaml:4:5: {ENDS[how]}", trouble)
     assert [cell.model.name for cell in plan.cells] == ["mixer", "net"] * 2
@@ -111,7 +111,7 @@ def test_one_that_others_match_and_nobody_can_count(suite_of: Callable[..., Suit
     file = suite_of("segv'", "\n  - {match: net, families: [mixer]}")
     tried = users.tried(file, "cpu")
     with pytest.raises(SuiteError, match="net: the process that counts its params was killed by"):
-        making.make(file, CPU, allow_import=True, tried=tried)
+        making.make(file, CPU, Asked(trusted=True, tried=tried))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from cmx_bench.gate import check
 from cmx_bench.gate.history import gathering
 from cmx_bench.plan import Plan, making
 from cmx_bench.plan.joining import join
+from cmx_bench.plan.users import Asked
 from cmx_bench.report import RENDERERS, cite, headline, overview
 from cmx_bench.report.findings import findings
 from cmx_bench.report.tables import fairness, judgements, side_by_side, tables
@@ -51,7 +52,7 @@ def plan_on(tmp_path: Path, gpu: dict[str, Any]) -> Callable[..., Plan]:
     def plan(*names: str, **more: Any) -> Plan:
         suite_file = suite.load(str(path))
         machines = [facts | {"device_name": name} for name in names]
-        return join([making.make(suite_file, machine, **more) for machine in machines])
+        return join([making.make(suite_file, machine, Asked(**more)) for machine in machines])
 
     return plan
 

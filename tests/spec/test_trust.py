@@ -10,6 +10,7 @@ import pytest
 
 from cmx_bench.errors import SuiteError
 from cmx_bench.plan import making
+from cmx_bench.plan.users import Asked
 from cmx_bench.spec import suite
 
 from ..conftest import TINY
@@ -77,9 +78,9 @@ def test_weights_outside_need_an_option(own: Path, tmp_path: Path, cpu: dict[str
         f"{path}:4:5: net: '../secret' lies outside the suite's folder; add --weights "
         f"net={tmp_path}/secret or --allow-import if you trust this suite"
     )
-    given = making.make(suite.load(path), cpu, given={"net": tmp_path / "secret"})
+    given = making.make(suite.load(path), cpu, Asked(given={"net": tmp_path / "secret"}))
     assert given.models[1].weights == str(tmp_path / "secret")
-    trusted = making.make(suite.load(path, trusted=True), cpu, allow_import=True)
+    trusted = making.make(suite.load(path, trusted=True), cpu, Asked(trusted=True))
     assert Path(str(trusted.models[1].weights)).samefile(tmp_path / "secret")
 
 
