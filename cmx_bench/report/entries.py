@@ -191,18 +191,13 @@ def _spread(result: Result, estimate: Estimate) -> str:
     half = estimate.half_width
     if result.about.noise == "image" and half is not None:
         return f"{_points(estimate, half)}, n = {estimate.n:,} {result.over}"
-    many = f"n = {out_of(result)}"
+    # `4 of 10` where it leaves out others, or was to have more
+    many = f"n = {units.part(result.n, max(result.planned, result.n + result.left_out))}"
     if half is None:
         return f"{many}, no interval"
     relative = estimate.relative_half_width
     shown = units.scaled(half, result.unit, 2) if relative is None else units.percent(relative)
     return f"± {shown}, {many}"
-
-
-def out_of(result: Result) -> str:
-    """How many processes a value rests on, `4 of 10` where it leaves out others or was to have
-    more."""
-    return units.part(result.n, max(result.planned, result.n + result.left_out))
 
 
 def _points(estimate: Estimate, half: float) -> str:

@@ -38,26 +38,23 @@ class Shown(NamedTuple):
     def over(self, factor: float) -> tuple[float | str | bool | None, ...]:
         """The same in a unit of `factor` base units, rounded to six significant digits; what is not
         disturbed says nothing of that."""
-        numbers = (self.value, self.low, self.high)
         scaled = (
             None if number is None else units.rounded(number / factor, _DIGITS)
-            for number in numbers
+            for number in self[:3]
         )
         return (*scaled, self.text, *[True] * self.disturbed)
 
 
 class Axis(NamedTuple):
-    """What can stand along an axis: its values, by model and setting key, and what they mean.
-
-    `unit` is the unit that suits the middle one of the values, `factor` its size in base units.
-    """
+    """What can stand along an axis, and what it means. `unit` is the unit that suits the middle one
+    of the values, `factor` its size in base units; `values` stand by model and setting key."""
 
     key: str
     title: str
+    unit: str
     about: str
     published: bool
     factor: float
-    unit: str
     values: Mapping[tuple[str, str], Shown]
 
 
@@ -93,31 +90,16 @@ def points(report: Report, rows: Mapping[str, Sequence[str]]) -> dict[str, list[
         if (values := _values(axes, model, setting))
     ]
     return {
-        "axes": [
-            {
-                "key": axis.key,
-                "title": axis.title,
-                "unit": axis.unit,
-                "about": axis.about,
-                "published": axis.published,
-            }
-            for axis in axes
-        ],
+        "axes": [dict(zip(Axis._fields[:5], axis, strict=False)) for axis in axes],
         "begin": [*first, *first][:2],
         "families": _families(report, {model.family for model, *_ in placed}),
         "settings": [{"key": setting.key, "label": setting.title} for setting in settings],
         "points": [
-            {
-                "model": plain(model.name),
-                "label": " ".join(plain(model.label).split()),
-                "family": model.family,
-                "setting": setting.key,
-                "row": row,
-                "values": values,
-            }
+            {"model": plain(model.name), "label": " ".join(plain(model.label).split()),
+             "family": model.family, "setting": setting.key, "row": row, "values": values}
             for model, setting, row, values in placed
         ],
-    }
+    }  # fmt: skip
 
 
 def _values(axes: Sequence[Axis], model: Model, setting: Setting) -> dict[str, object]:
@@ -133,7 +115,9 @@ def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
         yield _axis(metric.name, metric.title, about, metric.unit, places, measured)
     for source, name in (("paper", "the paper"), ("timm", "timm")):
         title = f"Top-1, published by {name}"
-        figures = {model.name: _published(report, model, source) for model in report.run.models}
+        figures = {
+            name: getattr(known, source).get("top1") for name, known in report.published.items()
+        }
         data = ", ".join(sorted({figure.dataset for figure in figures.values() if figure}))
         about = f"{title}: on {data}, not measured here, marked as in Table 1; higher is better."
         printed = [_printed(report, *place, figures[place[0].name]) for place in places]
@@ -153,7 +137,8 @@ def _swept(report: Report, places: Collection[tuple[str, str]]) -> Iterator[Axis
             if not math.isnan(numbers[model])
         }
         about = f"{name}: an argument of the models, in which they differ."
-        yield Axis(str(column), name.replace("_", " ").capitalize(), about, False, 1.0, "", values)
+        title = name.replace("_", " ").capitalize()
+        yield Axis(str(column), title, "", about, published=False, factor=1.0, values=values)
 
 
 def _axis(
@@ -171,12 +156,13 @@ def _axis(
         if shown is not None
     }
     middle = statistics.median_low([shown.value for shown in values.values()] or [0.0])
-    return Axis(key, title, about, published, *units.step(middle, unit), values)
+    factor, shown_unit = units.step(middle, unit)
+    return Axis(key, title, shown_unit, about, published, factor, values)
 
 
 def _measured(report: Report, model: Model, setting: Setting, metric: Metric) -> Shown | None:
     """A measured value: nothing else here knows how a report keeps its results."""
-    result = report.result(model, setting.key, setting.image_size, metric.name)
+    result = report.result(model, setting, metric.name)
     if result is None or result.estimate is None:
         return None
     estimate = result.estimate
@@ -190,11 +176,6 @@ def _measured(report: Report, model: Model, setting: Setting, metric: Metric) ->
     unlike = caveats.of_accuracy(report, model, setting, result) if is_accuracy else ""
     text = "; ".join(filter(None, (entries.measured(result).flat, unlike)))
     return Shown(estimate.value, low, high, text, result.disturbed)
-
-
-def _published(report: Report, model: Model, source: str) -> Published | None:
-    counterparts = report.published[model.name]
-    return (counterparts.paper if source == "paper" else counterparts.timm).get("top1")
 
 
 def _printed(
@@ -212,12 +193,8 @@ def _printed(
 def _families(report: Report, shown: Collection[str]) -> list[object]:
     """The families that are shown, in the figures' colours and with their markers."""
     return [
-        {
-            "key": name,
-            "label": style.label,
-            "colour": theme.CSS_COLOURS[style.colour],
-            "marker": style.marker,
-        }
+        {"key": name, "label": style.label, "colour": theme.CSS_COLOURS[style.colour],
+         "marker": style.marker}
         for name, style in theme.styles_of(model.family for model in report.run.models).items()
         if name in shown
-    ]
+    ]  # fmt: skip

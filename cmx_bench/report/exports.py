@@ -18,7 +18,7 @@ from pandas import DataFrame, Series
 from cmx_bench import units
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Table
-from cmx_bench.report.tables.judgements import Judged, judged
+from cmx_bench.report.tables.judgements import judged
 from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import frame, identity, summary, swept_arguments
 from cmx_bench.results.nouns import Key, Report
@@ -60,14 +60,12 @@ def samples(report: Report) -> bytes:
 
 def table(table: Table) -> str:
     """A table with its text as every format shows it; a row's footnotes stand in a last column."""
-    footnotes = (
-        dict.fromkeys(f"{note.mark}: {note.text}" for entry in row for note in entry.notes)
-        for row in table.rows
-    )
     rows = [
-        (*(entry.flat for entry in row), "; ".join(notes))
-        for row, notes in zip(table.rows, footnotes, strict=True)
-    ]
+        (*(entry.flat for entry in row),
+         "; ".join(dict.fromkeys(f"{note.mark}: {note.text}" for entry in row
+                                 for note in entry.notes)))
+        for row in table.rows
+    ]  # fmt: skip
     columns = [*(column.key for column in table.columns), "footnotes"]
     return _csv(DataFrame(rows, columns=columns, dtype=object))
 
@@ -129,7 +127,11 @@ def json_of(report: Report) -> str:
         "run": asdict(report.run),
         "progress": asdict(report.progress),
         "blocks": asdict(report.blocks),
-        "claims": list(map(_claim, judged(report))),
+        "claims": [
+            {"say": each.claim.say, "check": each.claim.check, "setting": each.setting.key,
+             "state": each.state, "found": each.found, "disturbed": each.disturbed}
+            for each in judged(report)
+        ],
         "results": [
             {name: value for name, value in result._asdict().items() if name not in _INNER}
             | {"wide": result.wide, "processes": processes.get(key, [])}
@@ -143,16 +145,8 @@ def json_of(report: Report) -> str:
         "left_out": list(map(asdict, report.left_out)),
         "not_measured": list(map(asdict, report.gaps)),
         "last_record_unfinished": report.unfinished,
-    }
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
-
-
-def _claim(judged: Judged) -> dict[str, object]:
-    claim = judged.claim
-    named = {"say": claim.say, "check": claim.check, "setting": judged.setting.key}
-    return {
-        **named, "state": judged.state, "found": judged.found, "disturbed": judged.disturbed,
     }  # fmt: skip
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def _processes(samples: DataFrame) -> dict[Key, list[dict[str, Any]]]:

@@ -8,7 +8,6 @@ import shlex
 from cmx_bench import units
 from cmx_bench.metrics import first_of
 from cmx_bench.present.content import DISTURBED, Fact, first_few
-from cmx_bench.report.tables import judgements
 from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Run
@@ -32,21 +31,20 @@ def status(report: Report) -> Fact:
     return Fact("Run", plain(" · ".join(parts)), warning=beware)
 
 
-def facts(report: Report) -> list[Fact]:
-    """The run in a few lines, warnings included."""
-    return [*origins(report), *_claims(report), *warnings(report)]
-
-
 def origins(report: Report) -> list[Fact]:
     """What the run was and how it was measured, for whoever wants to repeat or cite it."""
     run, progress = report.run, report.progress
     ended = f"finished {_time(run.finished)}" if run.finished else "not finished"
+    load, parts = run.neighbours, [f"{progress.ok:,} measured", *_unmeasured(report)]
+    cells = f"{', '.join(parts)}, of {len(run.cells):,}"
+    within = "" if run.budget is None else f", with a budget of {units.duration(run.budget)}"
+    lasted = f"{units.duration(progress.seconds)} without pauses{within}"
     return [
         Fact("Device", plain(device(report))),
-        Fact("Cells", _cells(report), warning=progress.failed + progress.missing > 0),
-        *_beforehand(report),
+        Fact("Cells", cells, warning=progress.failed + progress.missing > 0),
+        *([Fact("Load before", str(load), warning=load.disturbs)] if load is not None else []),
         *images(report),
-        Fact("Measuring time", _measuring_time(report)),
+        Fact("Measuring time", f"{lasted}; what ran side by side counts once"),
         *_blocks(report),
         Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
         Fact("Code", plain(code(report))),
@@ -54,16 +52,6 @@ def origins(report: Report) -> list[Fact]:
         Fact("Command", plain(run.command)),
         Fact("Content", f"SHA-256 {identity.content_hash(run, report.records)}"),
     ]
-
-
-def _beforehand(report: Report) -> list[Fact]:
-    """What others did to the machine just before; nothing where nobody looked."""
-    neighbours = report.run.neighbours
-    return (
-        []
-        if neighbours is None
-        else [Fact("Load before", str(neighbours), warning=neighbours.disturbs)]
-    )
 
 
 def images(report: Report) -> list[Fact]:
@@ -77,13 +65,6 @@ def images(report: Report) -> list[Fact]:
         for part, ones in parts.items()
         for about in dict.fromkeys(details["opened"] for details in ones if details.get("opened"))
     ]
-
-
-def _measuring_time(report: Report) -> str:
-    budget = report.run.budget
-    within = "" if budget is None else f", with a budget of {units.duration(budget)}"
-    lasted = f"{units.duration(report.progress.seconds)} without pauses{within}"
-    return f"{lasted}; what ran side by side counts once"
 
 
 def _blocks(report: Report) -> list[Fact]:
@@ -101,21 +82,8 @@ def _blocks(report: Report) -> list[Fact]:
     return [Fact("Blocks", text, warning=blocks.disturbed_processes > 0)]
 
 
-def _claims(report: Report) -> list[Fact]:
-    """How many claims hold; nothing where none was made."""
-    counted = judgements.counts(judgements.judged(report))
-    if not sum(counted.values()):
-        return []
-    return [Fact("Claims", judgements.counted(counted), warning=counted["FAILS"] > 0)]
-
-
 def _time(iso: str) -> str:
     return iso.replace("T", " ").replace("+00:00", " UTC")
-
-
-def _cells(report: Report) -> str:
-    parts = [f"{report.progress.ok:,} measured", *_unmeasured(report)]
-    return f"{', '.join(parts)}, of {len(report.run.cells):,}"
 
 
 def _unmeasured(report: Report) -> list[str]:

@@ -118,14 +118,18 @@ class Report:
         """The models of the run by their names."""
         return {model.name: model for model in self.run.models}
 
-    def result(self, model: Model, setting_key: str, image_size: int, metric: str) -> Result | None:
+    def result(self, model: Model, setting: Setting, metric: str) -> Result | None:
         """The result of a setting, or the one that all settings of its image size share."""
-        shared = self.results.get((model.name, f"r{image_size}", metric))
-        return self.results.get((model.name, setting_key, metric), shared)
+        shared = self.results.get((model.name, f"r{setting.image_size}", metric))
+        return self.results.get((model.name, setting.key, metric), shared)
+
+    def column(self, setting: Setting, metric: str) -> list[Result | None]:
+        """The results of all models in a setting."""
+        return [self.result(model, setting, metric) for model in self.run.models]
 
     def estimate(self, model: Model, setting: Setting, metric: str) -> Estimate | None:
         """The estimate of a setting's result, if there is one."""
-        result = self.result(model, setting.key, setting.image_size, metric)
+        result = self.result(model, setting, metric)
         return None if result is None else result.estimate
 
     def is_timed(self, model: Model, setting: Setting) -> bool:

@@ -146,7 +146,8 @@ def measured(monkeypatch: pytest.MonkeyPatch, cpu: dict[str, Any]) -> StandIn:
     monkeypatch.setattr(rounds, "execute", executor)
 
     def plan_of(request: Request) -> Plan:
-        return making.make(suite.load(request.suite, False, request.model or (), request.quick), cpu)
+        file = suite.load(request.suite, False, request.model or (), request.quick)
+        return making.make(file, cpu)
 
     monkeypatch.setattr(engines, "plan_of", plan_of)
     return executor

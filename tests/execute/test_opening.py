@@ -60,7 +60,7 @@ def test_parts_of_a_run_without_its_run_json_belong_to_nobody(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"only": ["net"]}, "of other cells"),
+        ({"asked": Asked(only=["net"])}, "of other cells"),
         ({"machine": CPU | {"torch": "2.11"}}, "torch was 2.15, is 2.11"),
         ({"machine": CPU | {"device_uuid": "2"}}, "device_uuid was None, is 2"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cmx_bench.plan import making
+from cmx_bench.plan.users import Asked
 from cmx_bench.spec import suite
 
 from ..conftest import TINY
@@ -25,7 +26,7 @@ def test_claims_on_what_is_not_measured(
     write_suite: Callable[[str], Path], cpu: dict[str, Any], only: tuple[str, ...]
 ) -> None:
     path = write_suite(TINY + CLAIMS)
-    plan = making.make(suite.load(str(path)), cpu, only)
+    plan = making.make(suite.load(str(path)), cpu, Asked(only))
     line = TINY.count("\n") + 3
     unmeasured = (f"{path}:{line}:26: this claim will stay undecided: top1 is not measured; add "
                   "accuracy to measures, or leave the claim out")  # fmt: skip

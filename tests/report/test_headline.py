@@ -6,7 +6,7 @@ import dataclasses
 
 from cmx_bench.present.content import Fact
 from cmx_bench.report import headline
-from cmx_bench.report.headline import cut_off, facts, origins, status, too_wide, warnings
+from cmx_bench.report.headline import cut_off, origins, status, too_wide, warnings
 from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
@@ -16,7 +16,7 @@ from .synthetic import BF16, FP16, failed, make_records, make_run, watched
 
 
 def fact(report: Report, term: str) -> Fact | None:
-    return next((one for one in facts(report) if one.term == term), None)
+    return next((one for one in origins(report) if one.term == term), None)
 
 
 def test_blocks_that_nobody_watched_are_not_counted(run: Run, found: list[Record]) -> None:
@@ -91,7 +91,7 @@ def test_a_line_says_where_it_was_measured_and_how_far_it_came(
 def test_what_must_be_known_is_not_among_what_is_folded_away(run: Run, found: list[Record]) -> None:
     report = summarise(run, [failed(found[0], "out of memory"), *found[1:]])
     beware = Fact("Beware", "1 failure, with reasons below", warning=True)
-    assert warnings(report) == [beware] and beware in facts(report)
+    assert warnings(report) == [beware]
     terms = [one.term for one in origins(report)]
     assert terms == ["Device", "Cells", "Measuring time", "Begun", "Code", "Suite", "Command",
                      "Content"]  # fmt: skip
@@ -105,7 +105,7 @@ def test_a_quick_run_says_what_it_cannot_show(run: Run, found: list[Record]) -> 
         text = headline.quick(summarise(one, found))
         assert text.startswith("this is a quick run, of 2 rounds within a minute: it shows no ")
         assert words in text
-        assert Fact("Beware", text, warning=True) in facts(summarise(one, found))
+        assert Fact("Beware", text, warning=True) in warnings(summarise(one, found))
 
 
 def test_what_is_disturbed_in_a_quick_run_is_measured_in_full(run: Run) -> None:
@@ -126,7 +126,7 @@ def test_cells_that_stayed_wide_are_a_warning(run: Run, found: list[Record]) -> 
     report = summarise(dataclasses.replace(run, precision=0.03), noisy)
     text = f"1 cell stayed too wide (wanted ± 3.0 %): {key} ± 9.4 %"
     assert too_wide(report) == text
-    assert Fact("Beware", text, warning=True) in facts(report)
+    assert Fact("Beware", text, warning=True) in warnings(report)
     assert too_wide(summarise(run, noisy)) == ""
 
 

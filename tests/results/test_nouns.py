@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -21,11 +22,11 @@ def report() -> Report:
 
 def test_a_result_of_a_setting_is_its_own_or_what_its_image_size_shares(report: Report) -> None:
     model = report.run.models[0]
-    own = report.result(model, BF16.key, 224, "throughput")
-    shared = report.result(model, BF16.key, 224, "params")
+    own = report.result(model, BF16, "throughput")
+    shared = report.result(model, BF16, "params")
     assert own is not None and own.setting == BF16.key
     assert shared is not None and shared.setting == "r224"
-    assert report.result(model, BF16.key, 96, "params") is None
+    assert report.result(model, replace(BF16, image_size=96), "params") is None
     assert report.estimate(model, BF16, "throughput") == own.estimate
     assert report.estimate(model, BF16, "energy") is None
 

@@ -25,7 +25,7 @@ def test_exact_metrics_are_shared_by_settings() -> None:
     run = make_run(settings=(FP32, BF16))
     report = summarise(run, make_records(run))
     for setting in run.settings:
-        result = report.result(run.models[0], setting.key, 224, "params")
+        result = report.result(run.models[0], setting, "params")
         assert result is not None and result.estimate is not None
         assert (result.setting, result.estimate.value) == ("r224", 51_625_960)
     assert ("convmixer_1536_20", FP32.key, "params") not in report.results

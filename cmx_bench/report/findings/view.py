@@ -135,24 +135,18 @@ def _first_measured(
     for setting in settings:
         for metric in SPEEDS:
             results = _results(report, setting, metric)
-            if whole := {model: result for model, result in results.items() if _is_whole(result)}:
+            if whole := {
+                model: result
+                for model, result in results.items()
+                if result.status == "ok" and (result.value or 0) > 0
+            }:
                 return setting, metric, whole
     return next(iter(settings), None), "", {}
 
 
 def _results(report: Report, setting: Setting, metric: str) -> dict[str, Result]:
-    results = (
-        report.result(model, setting.key, setting.image_size, metric) for model in report.run.models
-    )
-    return {
-        result.model: result
-        for result in results
-        if result is not None and result.value is not None
-    }
-
-
-def _is_whole(result: Result) -> bool:
-    return result.status == "ok" and result.value is not None and result.value > 0
+    results = report.column(setting, metric)
+    return {each.model: each for each in results if each is not None and each.value is not None}
 
 
 def _rivals(view: View, others: Sequence[Model]) -> list[Model]:

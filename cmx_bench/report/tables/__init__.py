@@ -76,7 +76,7 @@ def metrics(report: Report, hardware: str = "") -> Table:
     table = entries.table("metrics", "All metrics", columns, rows, remarks, naming=2)
     accuracies = {
         metric.name: [
-            (model, setting, report.results.get((model.name, setting.key, metric.name)))
+            (model, setting, report.result(model, setting, metric.name))
             for setting in settings
             for model in report.run.models
         ]

@@ -33,7 +33,7 @@ def remarks(rows: Iterable[Iterable[object]]) -> list[str]:
 
 def column(report: Report, setting: Setting, metric: str, unit: float | None = None) -> list[Entry]:
     """A metric's value for each model of the run, the best in bold."""
-    results = _results(report, setting, metric)
+    results = report.column(setting, metric)
     return marked(results, leaders(report, setting, metric), unit)
 
 
@@ -52,7 +52,7 @@ def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
     no value of the metric is better than another."""
     if METRICS[metric].better == "none":
         return frozenset()
-    results = _results(report, setting, metric)
+    results = report.column(setting, metric)
     measured = [result for result in results if result is not None and result.value is not None]
     if metric != "top1" or not (report.votes.classes or report.over_seeds):
         return tied(measured)
@@ -97,11 +97,6 @@ def first(results: Sequence[Result]) -> Result:
     """The result with the best value of those of one metric, each of which has a value."""
     choose = max if results[0].about.better == "higher" else min
     return choose(results, key=lambda result: result.value or 0.0)
-
-
-def _results(report: Report, setting: Setting, metric: str) -> list[Result | None]:
-    key, size = setting.key, setting.image_size
-    return [report.result(model, key, size, metric) for model in report.run.models]
 
 
 def _unless_all(names: Collection[str], results: Sequence[Result]) -> frozenset[str]:

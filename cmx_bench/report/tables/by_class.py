@@ -114,7 +114,8 @@ def matrix(said: DataFrame, key: str, setting: Setting) -> Table:
     )
     rows = [
         (_class(name, truth),
-         *(_count(counts.get((truth, other), 0), truth == other) for other in classes))
+         *(Entry(f"{images:,}", sort=images, best=truth == other, quiet=not images)
+           for other in classes for images in [counts.get((truth, other), 0)]))
         for truth, name in classes.items()
     ]  # fmt: skip
     label = str(said["label"].iloc[0])
@@ -123,19 +124,11 @@ def matrix(said: DataFrame, key: str, setting: Setting) -> Table:
     return entries.table(key, title, columns, rows, remarks, folded=True)
 
 
-def _count(images: int, right: bool) -> Entry:
-    return Entry(f"{images:,}", sort=images, best=right, quiet=not images)
-
-
 def pairs(said: DataFrame, setting: Setting) -> Table:
     """The pairs of classes that each model confuses most."""
-    columns = (
-        Column("network", "Network"),
-        Column("class", "Class"),
-        Column("instead", "Taken for"),
-        Column("times", "Images", "right"),
-        Column("share", "Of the class (%)", "right"),
-    )
+    columns = (Column("network", "Network"), Column("class", "Class"),
+               Column("instead", "Taken for"), Column("times", "Images", "right"),
+               Column("share", "Of the class (%)", "right"))  # fmt: skip
     images = said.groupby(["model", "truth"], observed=True).size().to_dict()
     names = classes_of(said)
     most = classwise.mistakes(said).groupby("model", observed=True, sort=False).head(_MOST_PAIRS)
@@ -145,14 +138,11 @@ def pairs(said: DataFrame, setting: Setting) -> Table:
             _class(names[pair["truth"]], pair["truth"]),
             _class(pair["instead"], pair["said"]),
             Entry(f"{pair['times']:,}", sort=pair["times"]),
-            _percent(pair["times"] / images[pair["model"], pair["truth"]]),
+            Entry(units.significant(100 * share, 3), sort=share),
         )
         for pair in most.to_dict("records")
+        for share in [pair["times"] / images[pair["model"], pair["truth"]]]
     ]
     title = f"Classes that are confused most · {setting.title}"
     remarks = (f"At most {_MOST_PAIRS} pairs of each model.",)
     return entries.table(f"confused-{setting.key}", title, columns, rows, remarks, True, naming=3)
-
-
-def _percent(share: float) -> Entry:
-    return Entry(units.significant(100 * share, 3), sort=share)

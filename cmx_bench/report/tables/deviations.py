@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cmx_bench import units
-from cmx_bench.cell import Setting
+from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
@@ -62,9 +62,11 @@ def _rows(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
                 model,
                 setting,
                 Entry(_described(worst), title=options),
-                _number(worst["difference"]),
-                _number(worst["tolerance"]),
-                _share(report, model.name, setting, peak),
+                *(
+                    Entry(f"{value:.2g}", sort=value)
+                    for value in (worst["difference"], worst["tolerance"])
+                ),
+                _share(report, model, setting, peak),
             )
 
 
@@ -76,16 +78,9 @@ def _described(deviation: Mapping[str, Any]) -> str:
     return f"{deviation['version']}, {some} of {of_all} products in int8"
 
 
-def _number(value: float) -> Entry:
-    return Entry(f"{value:.2g}", sort=value)
-
-
-def _share(report: Report, model: str, setting: Setting, peak: float | None) -> Entry | None:
-    throughput = report.results.get((model, setting.key, "throughput"))
-    macs = report.results.get((model, f"r{setting.image_size}", "macs"))
-    if throughput is None or throughput.value is None or peak is None:
-        return None
-    if macs is None or macs.value is None:
+def _share(report: Report, model: Model, setting: Setting, peak: float | None) -> Entry | None:
+    throughput, macs = (report.estimate(model, setting, what) for what in ("throughput", "macs"))
+    if throughput is None or macs is None or peak is None:
         return None
     share = 100 * throughput.value * macs.value / peak
     return Entry(units.significant(share, 2), sort=share)

@@ -118,10 +118,9 @@ def in_settings(report: Report, settings: Sequence[Setting], metric: Metric) -> 
     """The networks in each setting that has values: of cells of which no process failed."""
     results: dict[str, dict[str, Result]] = {}
     for setting in settings:
-        for name in report.models:
-            result = report.results.get((name, setting.key, metric.name))
+        for result in report.column(setting, metric.name):
             if result is not None and result.status == "ok" and (result.value or 0) > 0:
-                results.setdefault(setting.key, {})[name] = result
+                results.setdefault(setting.key, {})[result.model] = result
     names = {setting.key: setting.name for setting in settings if setting.key in results}
     return Standings(metric, names, results)
 

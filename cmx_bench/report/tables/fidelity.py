@@ -50,9 +50,7 @@ def table(report: Report) -> Table:
         "Published MACs are raw counts of fvcore. The finding names what these are known to leave "
         "out or to add.",
     ]
-    measured = [
-        key for key, result in report.results.items() if key[2] == "top1" and result.estimate
-    ]
+    measured = any(key[2] == "top1" and each.estimate for key, each in report.results.items())
     if not (measured and report.on_imagenet):
         remarks.append("ImageNet top-1 is not measured here.")
     title = "Fidelity: measured against published"
@@ -144,15 +142,12 @@ class _Throughput(NamedTuple):
 
 
 def _throughputs(report: Report, setting: Setting) -> list[_Throughput]:
-    throughputs = []
-    for model in report.run.models:
-        result = report.results.get((model.name, setting.key, "throughput"))
-        figure = report.published[model.name].paper.get("throughput")
-        if result is not None and result.value is not None and figure is not None and figure.value:
-            throughputs.append(
-                _Throughput(model, figure, figure.value, result.value, result.disturbed)
-            )
-    return throughputs
+    return [
+        _Throughput(model, figure, figure.value, result.value, result.disturbed)
+        for model in report.run.models
+        if (result := report.result(model, setting, "throughput")) and result.value is not None
+        if (figure := report.published[model.name].paper.get("throughput")) and figure.value
+    ]
 
 
 def _ratio(report: Report, setting: Setting, first: _Throughput, second: _Throughput) -> Span:
@@ -162,7 +157,9 @@ def _ratio(report: Report, setting: Setting, first: _Throughput, second: _Throug
 
 def _ratios(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
     """Each throughput relative to that of the first network."""
-    throughputs = _throughputs(report, setting)
+    throughputs, size = _throughputs(report, setting), setting.image_size
+    unlike = f"; measured with {size} px, published with {PUBLISHED_SIZE} px"
+    sizes = unlike * (size != PUBLISHED_SIZE)
     for compared in throughputs[1:]:
         base = throughputs[0]
         theirs = compared.published / base.published
@@ -175,16 +172,9 @@ def _ratios(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
             measured, finding = entries.NOT_MEASURED, str(error)
         else:
             measured = entries.ratio(span)
-            finding = _inside(span.low, span.high, theirs) + _sizes(setting.image_size)
+            finding = _inside(span.low, span.high, theirs) + sizes
         quantity = f"Throughput relative to {base.model.label}"
         yield _row(compared.model, quantity, setting.title, measured, printed, finding)
-
-
-def _sizes(image_size: int) -> str:
-    """`; measured with 64 px, published with 224 px`; nothing where they are the same."""
-    if image_size == PUBLISHED_SIZE:
-        return ""
-    return f"; measured with {image_size} px, published with {PUBLISHED_SIZE} px"
 
 
 def order(report: Report) -> Table:

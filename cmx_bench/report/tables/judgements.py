@@ -88,7 +88,7 @@ def _decided(
             low, high = condition.low, condition.high
             ends = (low.value, high.value)
             line = _line(condition.quantity, span, f"in [{low.text}, {high.text}]", *ends)
-            return _within(span, low.value, high.value), [line], span.disturbed
+            return _within(span, *ends), [line], span.disturbed
         quantity, bound = quantities.held(condition.left, condition.right, report, setting)
         span = quantities.span(quantity, report, setting)
     except UnknownError as error:
@@ -146,13 +146,10 @@ def table(report: Report) -> Table:
         Column("found", "What was measured"),
     )
     rows = (
-        (
-            Entry(plain(judgement.claim.say), plain(judgement.claim.check)),
-            judgement.setting.title,
-            Entry(judgement.state, notes=entries.disturbed_notes(judgement.disturbed)),
-            Entry("\n".join(judgement.found)),
-        )
-        for judgement in judged(report)
+        (Entry(plain(each.claim.say), plain(each.claim.check)), each.setting.title,
+         Entry(each.state, notes=entries.disturbed_notes(each.disturbed)),
+         Entry("\n".join(each.found)))
+        for each in judged(report)
     )  # fmt: skip
     return caveats.by_setting(
         report, entries.table("claims", "Claims", columns, rows, _REMARKS, naming=2)

@@ -71,7 +71,10 @@ def table(report: Report, setting: Setting) -> Table:
         (
             report.models[name],
             workload.KINDS[part.kind],
-            *map(_number, _figures(part, total, above)),
+            *(
+                value if value is None else Entry(units.significant(value, 3), sort=value)
+                for value in _figures(part, total, above)
+            ),
         )
         for name, parts in by_model(results, setting.batch_size).items()
         for total in [sum(part.seconds for part in parts)]
@@ -104,10 +107,6 @@ def _figures(part: Work, total: float, above: Roofs) -> tuple[float | None, ...]
         return None, None, time, share, None, None, None
     rate, roof = part.rate / 1e9, 100 * part.rate / above.at(part.intensity)
     return part.macs / 1e9, part.bytes / 2**20, time, share, part.intensity, rate, roof
-
-
-def _number(value: float | None) -> Entry:
-    return entries.DASH if value is None else Entry(units.significant(value, 3), sort=value)
 
 
 def described(above: Roofs) -> str:

@@ -124,14 +124,9 @@ def origins(report: Report) -> Table:
     )
     built_from = origins_of(report.records)
     rows = (
-        (
-            model,
-            model.target,
-            built_from[model.name]["file"],
-            Entry(built_from[model.name]["sha256"][:12], title=built_from[model.name]["sha256"]),
-        )
+        (model, model.target, origin["file"], Entry(origin["sha256"][:12], title=origin["sha256"]))
         for model in report.run.models
-        if model.name in built_from
+        if (origin := built_from.get(model.name))
     )
     return entries.table("origins", "Files of own models", columns, rows)
 
@@ -159,8 +154,7 @@ def words(report: Report) -> Table:
         if result.metric == "macs"
         for operator, word in result.details.get("given", {}).items()
     )
-    title = "Operators counted by the user's word"
-    return entries.table("words", title, columns, rows)
+    return entries.table("words", "Operators counted by the user's word", columns, rows)
 
 
 def environments(report: Report) -> Table:

@@ -82,7 +82,7 @@ def _measured(value: Value, report: Report, setting: Setting) -> _Product | Span
     if all(metric != value.metric for _, _, metric in report.results):
         raise UnknownError(f"{value.metric} is not measured here")
     model = report.models[value.model]
-    result = report.result(model, setting.key, setting.image_size, value.metric)
+    result = report.result(model, setting, value.metric)
     if result is None or result.status in ("not measured", "skipped"):
         why = f": {result.reason}" if result is not None and result.reason else ""
         raise UnknownError(f"{name} is not measured here{why}")

@@ -14,7 +14,6 @@ from cmx_bench.report.tables import best, caveats
 from cmx_bench.results import agreement, stats
 from cmx_bench.results.agreement import Pair, Voter
 from cmx_bench.results.nouns import Report
-from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
 _MANY_PAIRS = 15
@@ -68,13 +67,16 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         Column("preprocessing", "Preprocessing"),
         Column("weights", "Weights", title="First digits of the SHA-256 of their file"),
     )  # fmt: skip
-    every = [report.results.get((name, setting.key, "top1")) for name in report.models]
+    every = report.column(setting, "top1")
     results = [result for result in every if result is not None and result.value is not None]
     places = best.ranks(report, setting, results, pairs)
     rows = []
     for result in results:
         first, last = places[result.model]
         broken, digest = result.details["broken"], result.details["weights_sha256"]
+        # Whether a model was trained here or came with weights; nothing where none was trained.
+        whence = "came with the model" if result.weights else "trained here"
+        whence *= report.run.trains
         listed = "; ".join(f"{key} ({why})" for key, why in list(broken.items())[:5])
         rows.append((
             report.models[result.model],
@@ -84,7 +86,7 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
             result.details["images"],
             Entry(str(len(broken)), title=plain(listed)),
             ", ".join(caveats.preprocessing(result).values()),
-            Entry(digest[:12] or "no file", _whence(report, result), title=digest),
+            Entry(digest[:12] or "no file", whence, title=digest),
         ))  # fmt: skip
     remarks = [_SEVERAL_SEEDS if report.over_seeds else _ONE_SEED]
     if len({row[6] for row in rows}) > 1:
@@ -93,13 +95,6 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     title = plain(f"Accuracy on {dataset} · {setting.title} ({setting.key})")
     table = entries.table(f"accuracy-{setting.key}", title, columns, rows, remarks)
     return caveats.lettered(table, {"top1": [caveats.resampled(result) for result in results]})
-
-
-def _whence(report: Report, result: Result) -> str:
-    """Whether a model was trained here or came with weights; nothing where none was trained."""
-    if not report.run.trains:
-        return ""
-    return "came with the model" if result.weights else "trained here"
 
 
 def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
@@ -195,13 +190,15 @@ def costs(report: Report, settings: Sequence[Setting]) -> Table:
     )
     first, votes = _first(settings), report.votes
     rows = [
-        (model, setting, _flips(pair), pair.difference.lost, pair.difference.gained, _points(pair),
+        (model, setting, Entry(f"{flips:,}", units.percent(1 - pair.same), flips),
+         pair.difference.lost, pair.difference.gained, _points(pair),
          _p(pair.difference.p), _speed(report, pair))
         for model in report.run.models
         for setting in settings
         if first is not None and setting != first
         if {(model.name, first.key), (model.name, setting.key)} <= votes.classes.keys()
         for pair in [agreement.pair(votes, (model.name, first.key), (model.name, setting.key))]
+        for flips in [round((1 - pair.same) * pair.difference.n)]
     ]  # fmt: skip
     name = "" if first is None else f" compared with {first.name} ({first.key})"
     title = f"What a setting costs and gains{name}"
@@ -239,11 +236,6 @@ def _speed(report: Report, pair: Pair) -> Entry:
     detail = "" if spread is None else f"± {units.percent(spread)}"
     text, notes = f"{units.significant(ratio.value, digits)} ×", entries.disturbed_notes(disturbed)
     return Entry(text, detail, ratio.value, notes=notes)
-
-
-def _flips(pair: Pair) -> Entry:
-    flips = round((1 - pair.same) * pair.difference.n)
-    return Entry(f"{flips:,}", units.percent(1 - pair.same), flips)
 
 
 def _points(pair: Pair) -> Entry:

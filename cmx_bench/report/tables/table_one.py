@@ -100,10 +100,8 @@ def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]
 def _lettered(report: Report, setting: Setting, table: Table) -> Table:
     """The table with letters at the values that are of other conditions than those beside them."""
     models = report.run.models
-    results, peaks, speeds = (
-        [report.results.get((model.name, setting.key, metric)) for model in models]
-        for metric in ("top1", "peak_memory", "throughput")
-    )
+    metrics = ("top1", "peak_memory", "throughput")
+    results, peaks, speeds = (report.column(setting, metric) for metric in metrics)
     papers = [report.published[model.name].paper.get("top1") for model in models]
     timm = [report.published[model.name].timm.get("top1") for model in models]
 

@@ -7,7 +7,6 @@ import math
 
 import pytest
 
-from cmx_bench.report.headline import facts
 from cmx_bench.report.tables import judgements, quantities, tables
 from cmx_bench.report.tables.judgements import Judged
 from cmx_bench.report.tables.quantities import Span
@@ -234,8 +233,8 @@ def test_each_setting_is_judged_by_itself() -> None:
     assert [(one.setting.name, one.state) for one in judgements.judged(report)] == [
         ("paper", "HOLDS"), ("fp32", "FAILS"),
     ]  # fmt: skip
-    [fact] = [one for one in facts(report) if one.term == "Claims"]
-    assert (fact.text, fact.warning) == ("1 holds, 1 fails", True)
+    counts = judgements.counts(judgements.judged(report))
+    assert judgements.counted(counts) == "1 holds, 1 fails"
     table = next(one for one in tables(report) if one.key == "claims")
     assert [row[2].text for row in table.rows] == ["HOLDS", "FAILS"]
 
@@ -243,7 +242,6 @@ def test_each_setting_is_judged_by_itself() -> None:
 def test_without_claims_nothing_is_shown() -> None:
     report = summarise(RUN, make_records(RUN))
     assert "claims" not in [one.key for one in tables(report)]
-    assert "Claims" not in [one.term for one in facts(report)]
 
 
 @pytest.mark.parametrize(
