@@ -31,7 +31,9 @@ os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(FOLDER.absolute() / "inductor")
 
 import timm  # noqa: E402
 import torch  # noqa: E402
+import torch._inductor.config as inductor  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
+from torch._dynamo.utils import counters  # noqa: E402
 
 from cmx_bench.measures.counting import count  # noqa: E402
 from cmx_bench.measures.normalising import normalise  # noqa: E402
@@ -104,9 +106,14 @@ def ways(name: str, batch: int, precision: str) -> dict[str, Pass]:
 
 
 def _compiled(module: nn.Module, images: Tensor, freeze: bool) -> Pass:
-    """Not by `by_torch`, which would change the layouts that were chosen."""
+    """Not by `by_torch`, which would change the layouts that were chosen. Compiles here: Inductor
+    reads `freezing` from its configuration, and passes over it among the options of a call. Isolated: what another copy compiled would do."""
     module = copy.deepcopy(module)
-    module.compile(options={"freezing": freeze})
+    module.compile(isolate_recompiles=True)
+    with inductor.patch(freezing=freeze):
+        module(images)
+    packed = counters["inductor"].pop("mkldnn_conv_weight_pack_matcher_count", 0)
+    assert bool(packed) is freeze, f"{packed} convolutions have frozen weights"
     return partial(module, images)
 
 
