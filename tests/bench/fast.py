@@ -7,8 +7,8 @@ less, and the share of the limit: all MACs at the best rate of 2048³ products t
 turns. FOLDER keeps what is exported and compiled: a first call with one round fills it. PRECISION
 is fp32 or bf16.
 
-``python tests/bench/fast.py agree IMAGES`` compares logits and top-1 of a smaller ConvMixer, plain
-and optimised, on pieces of real photographs.
+``python tests/bench/fast.py agree NAME IMAGES`` compares logits and top-1 of timm's model of that
+name with initial weights, plain and optimised, on pieces of real photographs.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ from torch._dynamo.utils import counters  # noqa: E402
 
 from cmx_bench.measures.counting import count  # noqa: E402
 from cmx_bench.measures.normalising import normalise  # noqa: E402
-from cmx_bench.models.convmixer import ConvMixer  # noqa: E402
 from cmx_bench.models.fast import optimised  # noqa: E402
 from tests.photographs import crops  # noqa: E402
 
@@ -106,8 +105,11 @@ def ways(name: str, batch: int, precision: str) -> dict[str, Pass]:
 
 
 def _compiled(module: nn.Module, images: Tensor, freeze: bool) -> Pass:
-    """Not by `by_torch`, which would change the layouts that were chosen. Compiles here: Inductor
-    reads `freezing` from its configuration, and passes over it among the options of a call. Isolated: what another copy compiled would do."""
+    """Not by `by_torch`, which would change the layouts that were chosen.
+
+    Inductor reads `freezing` from its configuration, and passes over it among the options of a
+    call. Isolated, because a copy would take what another copy has compiled.
+    """
     module = copy.deepcopy(module)
     module.compile(isolate_recompiles=True)
     with inductor.patch(freezing=freeze):
@@ -161,26 +163,30 @@ def time_ways(name: str, batch: int, precision: str, rounds: int) -> None:
 
 
 @torch.no_grad()
-def agree(count: int) -> None:
+def agree(name: str, count: int) -> None:
     """Prints on how many images both name the same class, and the largest difference."""
-    torch.manual_seed(0)
-    plain = ConvMixer(256, 8, kernel_size=7, patch_size=7).eval()
-    pieces = [np.asarray(piece.convert("RGB")) for piece in crops(count, 112, 112)]
-    images = torch.from_numpy(np.stack(pieces)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-    normalise(plain, lambda: plain(images[:64]))
+    plain = built(name)
+    pieces = [np.asarray(piece.convert("RGB")) for piece in crops(count, SIZE, SIZE)]
+    pixels = torch.from_numpy(np.stack(pieces)).permute(0, 3, 1, 2)
+    others = torch.randn(32, 3, SIZE, SIZE)  # of photographs alone, logits would be rounding
+    normalise(plain, lambda: plain(torch.cat([_values(pixels[:32]), others])))
     fast = optimised(plain)
-    pairs = [(plain(batch), fast(batch)) for batch in images.split(50)]
+    pairs = [(plain(images), fast(images)) for images in map(_values, pixels.split(20))]
     expected, logits = (torch.cat(side) for side in zip(*pairs, strict=True))
     same = int((expected.argmax(1) == logits.argmax(1)).sum())
     classes = len(expected.argmax(1).unique())
     off = float((logits - expected).abs().max() / expected.abs().max())
-    print(f"top-1 is the same on {same} of {count} images, which are of {classes} classes by the "
-          f"plain one; logits differ by {off:.1e} of the largest")  # fmt: skip
+    print(f"{name}: top-1 is the same on {same} of {count} images, which are of {classes} classes "
+          f"by the plain one; logits differ by {off:.1e} of the largest")  # fmt: skip
+
+
+def _values(pixels: Tensor) -> Tensor:
+    return pixels.float().div(127.5).sub(1)
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     if sys.argv[1] == "agree":
-        agree(int(sys.argv[2]))
+        agree(sys.argv[2], int(sys.argv[3]))
     else:
         time_ways(sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
