@@ -62,7 +62,8 @@ def apply_flags(setting: Setting) -> None:
     torch.set_flush_denormal(False)
     torch.autograd.set_detect_anomaly(False)
     threads = setting.threads or _threads_of_process()
-    if threads != torch.get_num_threads():  # to set them keeps MKL from choosing fewer
+    # To set them keeps MKL from choosing fewer, which is the setting's to ask for.
+    if setting.threads or threads != torch.get_num_threads():
         torch.set_num_threads(threads)
 
 
