@@ -188,7 +188,7 @@ def _test_side_by_side(plan: Plan, seconds: float, out: Path | None) -> None:
     folder = kept.open_folder(plan, out, "selftest", {"command": command_line()})
 
     def watch(pair: Alongside) -> None:
-        kept.append_alongside(folder, pair)
+        kept.append(folder, pair)
         note(f"{pair.model} on {pair.device}: alone {pair.alone:.1f} images/s, next to the others "
              f"{pair.beside:.1f}")  # fmt: skip
 

@@ -68,14 +68,12 @@ def run(
         with opened(Round(jobs * plan.devices, repeated=True)) as slots:
             for job in jobs:
                 one, *others = rng.sample(list(slots), len(slots))
-                pairs.append(_pair(job, one, _Company(others, jobs, _timeout(plan)), rng))
+                pairs.append(
+                    _pair(job, one, _Company(others, jobs, plan.suite_file.suite.timeout), rng)
+                )
                 watch(pairs[-1])
         rounds += 1
     return pairs
-
-
-def _timeout(plan: Plan) -> float:
-    return plan.suite_file.suite.timeout
 
 
 @dataclass(slots=True)

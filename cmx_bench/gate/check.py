@@ -39,23 +39,19 @@ def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Re
     """
     head = _read(run)
     sides, names = [("run", _described(run, head))], {"run": _named(run, head)}
-    devices = [_device(head)]
+    devices = [head.run.device_name]
     comparisons: list[Comparison] = []
     for against, folder in others.items():
         base = _read(folder)
         sides.append((against, _described(folder, base)))
         names[against] = _named(folder, base)
-        devices.append(_device(base))
+        devices.append(base.run.device_name)
         keys = dict.fromkeys((*base.results, *head.results))
         compared = [_compared(base, head, key, threshold, against) for key in keys]
         seconds = partial(_seconds, base, head)
         comparisons += price.priced(compared, seconds, 2 * INTERPRETER_SECONDS)
     title = sentences.title(head.run.suite, names, " and ".join(dict.fromkeys(devices)), threshold)
     return head, Verdict(title, threshold, tuple(sides), tuple(comparisons))
-
-
-def _device(report: Report) -> str:
-    return report.run.device_name
 
 
 def _named(folder: Path, report: Report) -> str:
@@ -128,7 +124,7 @@ def _incomparable(base: Report, head: Report, old: Result, new: Result, against:
         return why
     if new.about.exact:
         return other_words(old.details, new.details)
-    if differences := _differences(base, head, new.setting):
+    if differences := _listed(_environment(base, new.setting), _environment(head, new.setting)):
         return f"measured elsewhere: {differences}"
     then, now = (result.details.get("resampled") for result in (old, new))
     if then != now:
@@ -255,10 +251,6 @@ def judged(empty: Comparison, change: Change, threshold: float, n: int) -> Compa
     except OverflowError:
         reason = "the values of one side are so far apart that no number can say their interval"
         return replace(empty, state="INCOMPARABLE", reason=reason)
-
-
-def _differences(base: Report, head: Report, setting: str) -> str:
-    return _listed(_environment(base, setting), _environment(head, setting))
 
 
 def _listed(old: Environment, new: Environment) -> str:

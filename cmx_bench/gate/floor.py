@@ -110,7 +110,9 @@ def path(machine: Mapping[str, Any]) -> Path:
     Raises:
         CmxError: the user has no home.
     """
-    name = hashlib.sha256(json.dumps(_fields(machine)).encode()).hexdigest()[:12]
+    name = hashlib.sha256(
+        json.dumps([machine.get(field) for field in _MACHINE]).encode()
+    ).hexdigest()[:12]
     return disk.folder_of_user("state") / f"selftest-{name}.json"
 
 
@@ -124,10 +126,6 @@ def writable_path(machine: Mapping[str, Any]) -> Path:
     with disk.writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
     return file
-
-
-def _fields(machine: Mapping[str, Any]) -> list[Any]:
-    return [machine.get(name) for name in _MACHINE]
 
 
 def write(floor: Floor, file: Path) -> None:

@@ -46,29 +46,17 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
     return folder
 
 
-def append(folder: Path, pair: Pair, **more: Any) -> None:
+def append(folder: Path, pair: Pair | Alongside, **more: Any) -> None:
     """Adds a pair as one line, flushed; its environments by their digests, and `more` about it.
 
     Raises:
         RecordsError: the folder cannot be written.
     """
-    digests = [environment.digest(each) for each in pair.environments]
-    named = dict(zip(digests, pair.environments, strict=True))
-    line = dataclasses.asdict(pair) | {"environments": digests}
-    _keep_environments(disk.within(folder, "gate.json"), named)
-    _append(folder, line | more)
-
-
-def append_alongside(folder: Path, pair: Alongside) -> None:
-    """Appends a pair, of a device alone and with the others at work, as one line, and flushes it.
-
-    Raises:
-        RecordsError: the folder cannot be written.
-    """
-    _append(folder, dataclasses.asdict(pair))
-
-
-def _append(folder: Path, line: Mapping[str, Any]) -> None:
+    line = dataclasses.asdict(pair) | more
+    if isinstance(pair, Pair):
+        named = [(environment.digest(each), each) for each in pair.environments]
+        line["environments"] = [digest for digest, _ in named]
+        _add(folder, "environments", dict(named))
     path = folder / "pairs.jsonl"
     with disk.writing(path), disk.appending(path) as file:
         file.write(disk.json_of(line).encode())
@@ -80,14 +68,14 @@ def keep_code(folder: Path, contrasts: Sequence[Contrast]) -> None:
     Raises:
         RecordsError: the folder cannot be written.
     """
+    _add(folder, "code", {each.against: dataclasses.asdict(each) for each in contrasts})
+
+
+def _add(folder: Path, key: str, values: Mapping[str, Any]) -> None:
+    """Adds values to those that gate.json has under a key."""
     path = disk.within(folder, "gate.json")
     text = json.loads(disk.text_of(path, RecordsError))
-    text["code"] = {each.against: dataclasses.asdict(each) for each in contrasts}
-    disk.write(path, disk.json_of(text, indent=1))
-
-
-def _keep_environments(path: Path, named: Mapping[str, Any]) -> None:
-    text = json.loads(disk.text_of(path, RecordsError))
-    if named.keys() - text["environments"].keys():
-        text["environments"] |= named
+    known = text.setdefault(key, {})
+    if values.keys() - known.keys():
+        known |= values
         disk.write(path, disk.json_of(text, indent=1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +15,8 @@ from cmx_bench.results import stats
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How many of `gates` ended how, as shares, and the pairs that one took on average."""
+    """How many gates ended how, as shares, and the pairs that one took on average."""
 
-    gates: int
     fail: float
     inconclusive: float
     passed: float
@@ -43,11 +43,7 @@ def rates(
     gates: int = 1000,
 ) -> Rates:  # fmt: skip
     """The rates of so many gates, each limited to `most_pairs` pairs."""
-    ended = [gate(log_ratios, threshold, most_pairs, rng) for _ in range(gates)]
-    states = [state for state, _ in ended]
-    shares = {state: states.count(state) / gates for state in ("FAIL", "INCONCLUSIVE", "PASS")}
-    taken = sum(pairs for _, pairs in ended) / gates
-    return Rates(gates, shares["FAIL"], shares["INCONCLUSIVE"], shares["PASS"], taken)
+    return _rates([gate(log_ratios, threshold, most_pairs, rng) for _ in range(gates)])
 
 
 def overall(
@@ -56,14 +52,11 @@ def overall(
 ) -> Rates:  # fmt: skip
     """The rates of `gates` gates, equally on the pairs of each model."""
     each = math.ceil(gates / len(log_ratios))
-    return mean([rates(ratios, threshold, most_pairs, rng, each) for ratios in log_ratios.values()])
+    return _rates([gate(ratios, threshold, most_pairs, rng)
+                   for ratios in log_ratios.values() for _ in range(each)])  # fmt: skip
 
 
-def mean(several: Sequence[Rates]) -> Rates:
-    """The rates over all gates of several, weighted by their numbers."""
-    gates = sum(rates.gates for rates in several)
-
-    def share(name: str) -> float:
-        return math.fsum(rates.gates * float(getattr(rates, name)) for rates in several) / gates
-
-    return Rates(gates, share("fail"), share("inconclusive"), share("passed"), share("pairs"))
+def _rates(ended: Sequence[tuple[State, int]]) -> Rates:
+    counts, gates = Counter(state for state, _ in ended), len(ended)
+    return Rates(counts["FAIL"] / gates, counts["INCONCLUSIVE"] / gates, counts["PASS"] / gates,
+                 sum(pairs for _, pairs in ended) / gates)  # fmt: skip

@@ -65,7 +65,7 @@ def test_pairs_name_their_environments_which_are_kept_once(folder: Path, plan: P
 
 
 def test_pairs_alongside_need_no_environments(folder: Path) -> None:
-    kept.append_alongside(folder, Alongside("mixer", "cuda:0", 100.0, 99.0, True))
+    kept.append(folder, Alongside("mixer", "cuda:0", 100.0, 99.0, True))
     [line] = (folder / "pairs.jsonl").read_text().splitlines()
     assert json.loads(line) == {
         "model": "mixer", "device": "cuda:0", "alone": 100.0, "beside": 99.0, "alone_first": True,

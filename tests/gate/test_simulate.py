@@ -73,6 +73,8 @@ def test_a_gate_out_of_pairs_is_inconclusive() -> None:
     assert simulate.gate(noise, 0.05, 6, rng) == ("INCONCLUSIVE", 6)
 
 
-def test_mean_of_rates_is_weighted() -> None:
-    one, other = simulate.Rates(1, 1, 0, 0, 4), simulate.Rates(3, 0, 1, 0, 8)
-    assert simulate.mean([one, other]) == simulate.Rates(4, 0.25, 0.75, 0, 7)
+def test_each_model_has_as_many_gates() -> None:
+    """One has lost its pairs' spread and passes at once, the other never does."""
+    ratios = {"calm": [0.0] * 4 + [1e-9], "slow": [1.0] * 4 + [1.0 + 1e-9]}
+    rates = simulate.overall(ratios, 0.05, 40, random.Random(0), 20)
+    assert rates == simulate.Rates(0.5, 0.0, 0.5, 4.0)

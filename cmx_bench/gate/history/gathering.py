@@ -121,12 +121,11 @@ def _measured(folder: Path, run: Run) -> _Measured:
     tries = executions(run, records.read(folder))
     shared = majorities(run, [execution.record for execution in tries if not execution.why])
     environments = {key: run.environments[digest] for key, digest in shared.items()}
-    facts = {key: _facts(each) for key, each in {"": run.machine, **environments}.items()}
+    facts = {
+        key: environment.comparable(each) | {"cmx_bench": each.get("cmx_bench")}
+        for key, each in {"": run.machine, **environments}.items()
+    }
     return _Measured(folder, run, tries, environments, facts)
-
-
-def _facts(shared: Environment) -> Environment:
-    return environment.comparable(shared) | {"cmx_bench": shared.get("cmx_bench")}
 
 
 def machine_of(run: Run) -> Environment:

@@ -47,7 +47,8 @@ def of_changes(history: History, base: Path | None = None) -> Table:
         Column("commit", "Commit"),
         Column("environment", "Environment", title="What changed in it with this run"),
     )
-    latest = sorted(_every(history), key=lambda change: change.size, reverse=True)
+    latest = [change for series in history.series for change in changes(series)]
+    latest.sort(key=lambda change: change.size, reverse=True)
     latest.sort(key=lambda change: change.first.run.created, reverse=True)
     rows = tuple(_change(change, history, base) for change in latest)
     naming = [column.key for column in columns].index("when") + 1
@@ -55,11 +56,6 @@ def of_changes(history: History, base: Path | None = None) -> Table:
     title += f" of {named(history.suites, history.machines)}" if history.runs else ""
     return Table("change-points", title, columns, rows, tuple(remarks(history)), naming=naming,
                  none="No metric changed for good.")  # fmt: skip
-
-
-def _every(history: History) -> Iterator[Change]:
-    for series in history.series:
-        yield from changes(series)
 
 
 def named(suites: Sequence[str], machines: Sequence[str]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cmx_bench.gate.outputs import benchmark, junit, readable
 from cmx_bench.gate.verdict import Verdict
@@ -15,21 +15,8 @@ if TYPE_CHECKING:
     from cmx_bench.present.drawing import Drawing
 
 
-class Output(Protocol):
-    """A verdict as text, with its drawings, and those and the tables of a history, where the form
-    shows them."""
-
-    def __call__(
-        self,
-        verdict: Verdict,
-        drawings: Sequence[Drawing] = (),
-        past: Sequence[Drawing] = (),
-        tables: Sequence[Table] = (),
-        /,
-    ) -> str: ...
-
-
-OUTPUTS: Mapping[str, Output] = {
+# Each is given a verdict, its drawings, and the drawings and tables of a history.
+OUTPUTS: Mapping[str, Callable[..., str]] = {
     "verdict.md": readable.in_markdown,
     "verdict.html": readable.in_html,
     "junit.xml": lambda verdict, *_: junit.render(verdict),

@@ -53,17 +53,17 @@ def append_summary(verdict: Verdict, path: Path) -> bool:
     Raises:
         RecordsError: the file cannot be written.
     """
+
+    def shown(cut: int) -> bytes:
+        return in_markdown(verdict, cut=cut).encode(errors="backslashreplace")
+
     with disk.writing(path):
         room = _MOST_BYTES - (path.stat().st_size if path.exists() else 0)
         rows = len(verdict.comparisons)
         cuts = range(rows + 1)
-        cut = bisect_left(cuts, True, key=lambda cut: _size(verdict, cut) <= room)
+        cut = bisect_left(cuts, True, key=lambda cut: len(shown(cut)) <= room)
         if cut > rows:
             return False
-        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(in_markdown(verdict, cut=cut))
+        with path.open("ab") as file:
+            file.write(shown(cut))
     return True
-
-
-def _size(verdict: Verdict, cut: int) -> int:
-    return len(in_markdown(verdict, cut=cut).encode(errors="backslashreplace"))

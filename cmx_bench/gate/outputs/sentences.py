@@ -46,7 +46,9 @@ def headline(verdict: Verdict) -> str:
         text = _inconclusive(judged, verdict)
     else:
         text = _passed(judged, verdict)
-    return one_line(f"{verdict.state}: {'; '.join([text, *_not_judged(verdict)])}")
+    not_judged = _counted(verdict, ("INCOMPARABLE", "NEW"))
+    text += f"; not judged: {not_judged}" if not_judged else ""
+    return one_line(f"{verdict.state}: {text}")
 
 
 def _nothing_compared(verdict: Verdict) -> str:
@@ -104,11 +106,6 @@ def _slowdown(comparison: Comparison) -> float:
 def _worse(comparisons: Sequence[Comparison]) -> str:
     timed = all(comparison.metric.unit in _TIMED for comparison in comparisons)
     return "slower" if timed else "worse"
-
-
-def _not_judged(verdict: Verdict) -> list[str]:
-    not_judged = _counted(verdict, ("INCOMPARABLE", "NEW"))
-    return [f"not judged: {not_judged}"] if not_judged else []
 
 
 def _counted(verdict: Verdict, states: Sequence[State]) -> str:

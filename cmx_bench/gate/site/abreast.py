@@ -31,7 +31,7 @@ def done(tasks: Sequence[Callable[[], _Result]]) -> Iterator[_Result]:
     # The processes inherit it: Ctrl-C is for the one that began them, which ends them.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        futures = [pool.submit(_call, task) for task in tasks]
+        futures = [pool.submit(task) for task in tasks]
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
@@ -45,7 +45,3 @@ def done(tasks: Sequence[Callable[[], _Result]]) -> Iterator[_Result]:
         ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _call(task: Callable[[], _Result]) -> _Result:
-    return task()
