@@ -158,10 +158,8 @@ def measure(
 
 def _order(cell: Cell, places: Places, of_head: bool, extra_layers: int) -> dict[str, Any]:
     """What a side is to build, and on which cores: its own, or those that both share."""
-    order = {
-        **described(cell), "cores": places.shared, "extra_layers": extra_layers if of_head else 0,
-    }  # fmt: skip
-    return order if places.apart is None else order | {"own_cores": places.apart[of_head]}
+    own = places.shared if places.apart is None else places.apart[of_head]
+    return described(cell) | {"cores": own, "extra_layers": extra_layers if of_head else 0}
 
 
 @contextmanager
@@ -179,8 +177,8 @@ def _begun(sides: Sequence[Server], timeout: float) -> Iterator[dict[str, Worker
 
 
 def _origin(cell: Cell, answer: Mapping[str, Any]) -> str:
-    """`ours from mynet.py (1f0a…)`; an older version of this package does not say it."""
-    origin = answer.get("origin")
+    """`ours from mynet.py (1f0a…)`; empty where the model is nobody's own."""
+    origin = answer["origin"]
     return f"{cell.model.name} from {origins.describe(origin)}" if origin else ""
 
 
@@ -257,37 +255,30 @@ def _prepared(orders: Sequence[tuple[Worker, object]], *, at_once: bool) -> dict
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """The workers of a pair, ready to be timed; `turn` is the order for so many `passes`.
-
-    Only the `following` go from core to core when they are asked to: an older version of this
-    package stays on the cores that both share.
-    """
+    """The workers of a pair, ready to be timed; `turn` is the order for so many `passes`."""
 
     base: Worker
     head: Worker
     passes: int
     turn: object
-    following: tuple[Worker, ...]
 
 
 def _sides(cell: Cell, base: Worker, head: Worker, ready: Mapping[str, Any]) -> _Sides:
     seconds = ready[base.side.name]["pass_seconds"]
     passes = max(1, round(TURN_SECONDS[cell.setting.kind] / seconds))
-    following = tuple(side for side in (base, head) if ready[side.side.name].get("follows"))
-    has_waiting = len(following) == 2 and cell.setting.kind == "cpu"
-    return _Sides(base, head, passes, {"passes": passes} if has_waiting else passes, following)
+    turn = {"passes": passes} if cell.setting.kind == "cpu" else passes
+    return _Sides(base, head, passes, turn)
 
 
 def _blocks(sides: _Sides, places: Places, rng: random.Random) -> Iterator[Block]:
     """Blocks side by side where there are enough cores, then turns where these are not sharp."""
-    if places.apart is not None and len(sides.following) == 2:
+    if places.apart is not None:
         together = partial(_together, sides, places.apart, rng)
         timed = list(_repeated(together, TOGETHER_SECONDS, FEWEST_TOGETHER))
         yield from timed
         if blocks.error(timed) < SHARP:
             return
-    if places.apart is not None:
-        ask_at_once([(worker, {"cores": places.shared}) for worker in sides.following])
+        ask_at_once([(worker, {"cores": places.shared}) for worker in (sides.base, sides.head)])
     yield from _repeated(partial(_in_turns, sides, rng), TURNS_SECONDS, FEWEST_IN_TURNS)
 
 

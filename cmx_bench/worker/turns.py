@@ -68,12 +68,11 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
 
     A number of passes is answered with the seconds that they took by the wall, `{"passes": 3}` with
     those less the waiting for a core, `{"cores": [1]}` when all threads are held on them, `LOOK`
-    with the conditions at the moment. A version that `follows` knows all of these, and its own
-    cores beside those that it shares with the other side.
+    with the conditions at the moment.
     """
     environment = machine.capture(setting.device, setting)
-    if cores := order.get("own_cores", order["cores"]):
-        hold(cores)
+    if order["cores"]:
+        hold(order["cores"])
     compiled.share(f"{model.name}/{setting.key}")
     built = with_extra_layers(build(model, setting.image_size), order["extra_layers"])
     placed = forwards.place(built, setting)
@@ -83,10 +82,10 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
     passes = warm_up(forward, setting.device, _WARM_UP_SECONDS)
     if setting.compile != "none":
         forwards.refuse_uncompiled(model)
-    ready = {"environment": environment, "pass_seconds": min(passes[1:]), "origin": origin(model)}
-    ready["follows"] = True
     now = stopwatch()
-    driver.send(ready)
+    driver.send(
+        {"environment": environment, "pass_seconds": min(passes[1:]), "origin": origin(model)}
+    )
     while True:
         asked = driver.recv()
         if asked == LOOK:

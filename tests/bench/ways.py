@@ -57,7 +57,7 @@ def all_ways(
     by_wall = replace(sides, turn=sides.passes)
     passes = LONGER * sides.passes
     longer = replace(sides, passes=passes, turn={"passes": passes})
-    shared = [(worker, {"cores": places.shared}) for worker in sides.following]
+    shared = [(worker, {"cores": places.shared}) for worker in (sides.base, sides.head)]
 
     def in_turns(timing: pairs._Sides) -> Iterator[Block]:
         pairs.ask_at_once(shared)

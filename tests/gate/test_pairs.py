@@ -20,7 +20,6 @@ from cmx_bench.gate import pairs
 from cmx_bench.gate.cores import Places
 from cmx_bench.gate.pairs import PairError, Worker
 from cmx_bench.models.building import build
-from cmx_bench.worker.job import LOOK
 from cmx_bench.worker.local import LostError
 from cmx_bench.worker.targets import Target
 
@@ -73,35 +72,6 @@ def test_turns_follow_where_side_by_side_is_not_sharp(
     pair = pairs.measure(CELL, *both, random.Random(0), 120)
     assert [block.together for block in pair.blocks] == together
     assert pair.cores == [core]
-
-
-def test_an_older_version_has_its_turns_on_shared_cores(
-    both: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It answers without `follows`, and knows no order but a number of passes and `LOOK`."""
-    orders: list[object] = []
-    send, receive = pairs._send, pairs._receive
-
-    def older(worker: Worker) -> object:
-        answer = receive(worker)
-        if isinstance(answer, dict) and worker.side.name == "base":
-            answer.pop("follows", None)
-        return answer
-
-    def noted(worker: Worker, order: object) -> None:
-        if worker.side.name == "base":
-            orders.append(order)
-        send(worker, order)
-
-    core = min(os.sched_getaffinity(0))
-    monkeypatch.setattr(pairs.cores, "drawn", lambda *_: Places([core], ([core], [core])))
-    monkeypatch.setattr(pairs, "_receive", older)
-    monkeypatch.setattr(pairs, "_send", noted)
-    pair = pairs.measure(CELL, *both, random.Random(0), 120)
-    assert [block.together for block in pair.blocks] == [False] * pairs.FEWEST_IN_TURNS
-    first, *later = orders
-    assert isinstance(first, dict) and first["cores"] == [core]
-    assert all(order == LOOK or isinstance(order, int) for order in later)
 
 
 def test_extra_layers_make_head_slower(both: tuple[Server, Server]) -> None:
