@@ -32,7 +32,7 @@ class Execution:
 
 def executions(run: Run, records: Sequence[Record]) -> list[Execution]:
     """Every record of a run, in the order in which they were measured."""
-    last = _last_tries(records)
+    last = {(record.cell, record.replicate): place for place, record in enumerate(records)}
     sorted_out: dict[int, Execution] = {}
     for place, record in enumerate(records):
         if last[record.cell, record.replicate] != place:
@@ -46,10 +46,6 @@ def executions(run: Run, records: Sequence[Record]) -> list[Execution]:
     judged = disturbance.judged_together([records[place] for place in counting])
     sorted_out |= {place: Execution(record) for place, record in zip(counting, judged, strict=True)}
     return [sorted_out[place] for place in range(len(records))]
-
-
-def _last_tries(records: Sequence[Record]) -> dict[tuple[str, int], int]:
-    return {(record.cell, record.replicate): place for place, record in enumerate(records)}
 
 
 def majorities(run: Run, records: Iterable[Record]) -> dict[str, str]:

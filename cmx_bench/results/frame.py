@@ -236,11 +236,6 @@ def _constants(runs: Mapping[str, Run], frame: DataFrame) -> dict[str, Any]:
     }
 
 
-def _measures(run: Run) -> set[str]:
-    """Those of the cells that were planned."""
-    return {key.split("/")[1] for key in run.cells}
-
-
 def _conditions(rows: Sequence[_Row], sizes: np.ndarray[Any, Any]) -> DataFrame:
     """A column for each condition that any process watched; missing where it was not watched."""
     names = dict.fromkeys(name for row in rows for name in row["conditions"])

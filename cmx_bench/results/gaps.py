@@ -41,7 +41,9 @@ def gaps(run: Run, counted: Sequence[Record]) -> Iterator[Gap]:
         )
     skipped = [record for record in counted if record.status == "skipped"]
     yield from _grouped((record.cell, *record.reason.partition(": ")[::2]) for record in skipped)
-    for gap in _grouped((cell, "not chosen by --only", "") for cell in _not_chosen(run)):
+    planned = set(run.cells)
+    others = [cell for cell in every_cell(run) if cell not in planned] if run.only else []
+    for gap in _grouped((cell, "not chosen by --only", "") for cell in others):
         yield replace(gap, remedy=_again(run, gap))
     for name, advice in run.unavailable.items():
         yield Gap(f"setting {name}", (), "needs another device", advice)
@@ -86,11 +88,6 @@ def processes(run: Run) -> Callable[[str, str, str], int]:
         return run.replicates if info.repeats(setting.partition("-")[0]) else 1
 
     return count
-
-
-def _not_chosen(run: Run) -> list[str]:
-    planned = set(run.cells)
-    return [cell for cell in every_cell(run) if cell not in planned] if run.only else []
 
 
 def _again(run: Run, gap: Gap) -> str:

@@ -176,7 +176,7 @@ class Run:
         return tuple(model for model in self.models if model.weights is not None)
 
 
-_RECORD, _RUN = TypeAdapter(Record), TypeAdapter(Run)
+RECORDS, RUNS = TypeAdapter(Record), TypeAdapter(Run)
 
 
 @contextmanager
@@ -269,7 +269,7 @@ def _in_order(
         if (earlier := numbers.setdefault(text, number)) != number:
             raise RecordsError(f"{where(number)}: repeats line {earlier}; remove it")
         try:
-            record = decoded(_RECORD, text, SCHEMA)
+            record = decoded(RECORDS, text, SCHEMA)
             refuse_in_record(record, cells, environments)
             refuse_other_origin(record, origins)
         except DamageError as error:
@@ -378,7 +378,7 @@ def run_of(values: Mapping[str, Any], where: str) -> Run:
 
 
 def _run(text: str) -> Run:
-    run = decoded(_RUN, text, SCHEMA)
+    run = decoded(RUNS, text, SCHEMA)
     refuse_in_run(run)
     return run
 
