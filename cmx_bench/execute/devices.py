@@ -15,15 +15,15 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from cmx_bench.cell import Cell
+from cmx_bench.cell import Cell, Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import interpreters, learners, on_device, rounds, sharing, slots
-from cmx_bench.execute.on_device import Answer, Close, Evaluate, Execute, Open, Order
-from cmx_bench.execute.slots import Heard, Opening, Slot, SlotLostError
+from cmx_bench.execute.on_device import Close, Execute, Open, Order
+from cmx_bench.execute.slots import Heard, Opening, Slot, SlotLostError, Tell
 from cmx_bench.measures import compiled
 from cmx_bench.spec import disk
 from cmx_bench.worker import lookup, scratch
-from cmx_bench.worker.job import EvaluationJob, Evaluator, Executor, Job, Outcome, Place, Round
+from cmx_bench.worker.job import EvaluationJob, Evaluator, Executor, Job, Place, Round
 from cmx_bench.worker.local import LostError
 
 # Not by -m: it would unpickle orders of other classes than those of its own module, `__main__`.
@@ -86,7 +86,7 @@ def _chosen(beside: Sequence[_Beside], jobs: Sequence[Job]) -> list[_Beside]:
     chance, so that intervals over processes hold how the devices differ."""
     free, chosen = random.sample(beside, len(beside)), list[_Beside]()
     for job in jobs:
-        taker = next((each for each in free if each.takes(job)), None)
+        taker = next((each for each in free if each.takes(job.cell.setting)), None)
         if taker is not None:
             free.remove(taker)
             chosen.append(taker)
@@ -128,27 +128,27 @@ class _Beside:
         """As `--device` names it."""
         return self._place.device
 
-    def takes(self, job: Job) -> bool:
+    def takes(self, setting: Setting) -> bool:
         """Whether the device is of the setting's kind."""
-        setting = job.cell.setting
         is_of_kind = setting.hardware in ("", self._place.hardware)
         return is_of_kind and setting.kind == self.name.partition(":")[0]
 
-    def submit(self, job: Job, timeout: float) -> Future[Outcome]:
-        """Executes a job on the device."""
-        return self._pool.submit(self._executed, replace(job, cell=self._here(job.cell)), timeout)
-
-    def evaluate(
-        self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]
-    ) -> Future[None]:
-        """Evaluates on the device, into the job's folder itself."""
-        asked = {cell.key: cell for cell in job.cells}
+    def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
+        """Executes a job on the device, or evaluates there, into the job's folder itself."""
+        if isinstance(order, Job):
+            cells, here = (
+                [order.cell],
+                Execute(replace(order, cell=self._here(order.cell)), timeout),
+            )
+        else:
+            cells = list(order.cells)
+            here = Execute(replace(order, cells=list(map(self._here, cells))), timeout)
+        asked = {cell.key: cell for cell in cells}
 
         def hear(said: Heard) -> None:
             tell((asked[said[0].key], said[1]) if isinstance(said, tuple) else said)
 
-        here = replace(job, cells=list(map(self._here, job.cells)))
-        return self._pool.submit(self._done, Evaluate(here, timeout), hear)
+        return self._pool.submit(self._answer, here, hear)
 
     def opened(self, order: Open) -> Future[None]:
         """Begins a round, and the process where there is none."""
@@ -158,7 +158,7 @@ class _Beside:
 
     def ask(self, order: Open | Close) -> Future[None]:
         """Begins to do something that gives nothing; the future may raise `SlotLostError`."""
-        return self._pool.submit(self._done, order)
+        return self._pool.submit(self._answer, order)
 
     def kill(self) -> None:
         """Ends the process, and so all that it began."""
@@ -190,28 +190,15 @@ class _Beside:
     def _here(self, cell: Cell) -> Cell:
         return replace(cell, setting=replace(cell.setting, device=self.name))
 
-    def _executed(self, job: Job, timeout: float) -> Outcome:
-        outcome = self._answer(Execute(job, timeout), _nobody)
-        assert isinstance(outcome, Outcome)
-        return outcome
-
-    def _done(self, order: Order, hear: Callable[[Heard], None] | None = None) -> None:
-        self._answer(order, hear or _nobody)
-
-    def _answer(self, order: Order, hear: Callable[[Heard], None]) -> Answer:
+    def _answer(self, order: Order, hear: Tell | None = None) -> None:
+        """Has an order carried out; `hear` hears what the process says of it."""
         assert self._pipe is not None
         try:
             self._pipe.send(order)
-            while True:
-                said: Answer = self._pipe.recv()
-                if said is None or isinstance(said, Outcome):
-                    return said
+            while (said := self._pipe.recv()) is not None:
                 if isinstance(said, CmxError):
                     raise said
-                hear(said)
+                if hear is not None:
+                    hear(said)
         except (EOFError, OSError):
             raise SlotLostError(f"the process of {self.name} was lost; see {self._log}") from None
-
-
-def _nobody(_: Heard) -> None:
-    """Hears what only evaluations tell."""

@@ -14,12 +14,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeAlias
 
-from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.rounds import JobCall
 from cmx_bench.training.orphans import end_with
-from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
+from cmx_bench.worker.job import EvaluationJob, Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +32,9 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """Executes a job."""
+    """Executes a job, or evaluates; says of each cell its outcome, and how an evaluation goes."""
 
-    job: Job
-    timeout: float
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluate:
-    """Evaluates, and says how that goes until it has ended."""
-
-    job: EvaluationJob
+    job: Job | EvaluationJob
     timeout: float
 
 
@@ -52,13 +43,12 @@ class Close:
     """Ends the interpreter of the round."""
 
 
-Order: TypeAlias = Open | Execute | Evaluate | Close
-# The outcome of a job; how an evaluation goes; None where something else is done; or what is wrong.
-Answer: TypeAlias = Outcome | Seen | tuple[Cell, Outcome] | CmxError | None
+Order: TypeAlias = Open | Execute | Close
 
 
 def main(descriptor: str, cores: str) -> None:
-    """Obeys what comes through a pipe until its other end is closed.
+    """Obeys what comes through a pipe until its other end is closed; answers each order with None
+    when it is done, or with what is wrong.
 
     Args:
         cores: their numbers, with commas between.
@@ -74,23 +64,23 @@ def main(descriptor: str, cores: str) -> None:
             except EOFError:
                 return
             try:
-                pipe.send(_obeyed(this, order, pipe))
+                _obey(this, order, pipe)
+                pipe.send(None)
             except CmxError as error:
                 pipe.send(error)
 
 
-def _obeyed(this: _Round, order: Order, pipe: Connection) -> Answer:
+def _obey(this: _Round, order: Order, pipe: Connection) -> None:
     match order:
         case Open():
             this.open(order)
-        case Execute():
-            return rounds.execute_job(this.call, order.job, order.timeout)
-        case Evaluate():
-            for graded in learners.outcomes(order.job, order.timeout, pipe.send):
+        case Execute(Job() as job, timeout):
+            pipe.send((job.cell, rounds.execute_job(this.call, job, timeout)))
+        case Execute(EvaluationJob() as job, timeout):
+            for graded in learners.outcomes(job, timeout, pipe.send):
                 pipe.send(graded)
         case Close():
             this.close()
-    return None
 
 
 @dataclass(slots=True)

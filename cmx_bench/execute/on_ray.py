@@ -13,14 +13,15 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import cluster, on_node
 from cmx_bench.execute.cluster import AgentLostError, Node, Nodes
-from cmx_bench.execute.slots import Heard, SlotLostError
+from cmx_bench.execute.slots import SlotLostError, Tell
 from cmx_bench.measures import MEASURES
 from cmx_bench.spec import disk
 from cmx_bench.training import files
-from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round
+from cmx_bench.worker.job import EvaluationJob, Job, Round
 from cmx_bench.worker.local import Call
 
 # Seconds in which those that hold nothing of others' are placed; the rest of a round goes without
@@ -56,30 +57,24 @@ class RaySlot:
     def __post_init__(self) -> None:
         self.agent = self.begin()
 
-    def takes(self, job: Job) -> bool:
-        """Whether it is what the job's setting asks for."""
-        setting = job.cell.setting
+    def takes(self, setting: Setting) -> bool:
+        """Whether it is what a setting asks for."""
         return setting.kind == self.kind and setting.hardware in ("", self.hardware)
 
-    def submit(self, job: Job, timeout: float) -> Future[Outcome]:
-        """Begins a job; the future may raise `SlotLostError`."""
-        return self.pool.submit(self._execute, job, timeout)
+    def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
+        """Begins to execute or to evaluate; see `Slot`."""
+        if isinstance(order, Job):
+            return self.pool.submit(self._execute, order, timeout, tell)
+        return self.pool.submit(self._evaluate, order, timeout, tell)
 
-    def _execute(self, job: Job, timeout: float) -> Outcome:
+    def _execute(self, job: Job, timeout: float, tell: Tell) -> None:
         outcome, printed = self.answered(self.agent.execute.remote(job, timeout))
         _log(job.log, printed)
         if isinstance(outcome, CmxError):
             raise SlotLostError(f"{self.name}: {outcome}")
-        assert isinstance(outcome, Outcome)
-        return outcome
+        tell((job.cell, outcome))
 
-    def evaluate(
-        self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]
-    ) -> Future[None]:
-        """Begins to evaluate; see `Slot`."""
-        return self.pool.submit(self._evaluate, job, timeout, tell)
-
-    def _evaluate(self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]) -> None:
+    def _evaluate(self, job: EvaluationJob, timeout: float, tell: Tell) -> None:
         self.answered(self.agent.evaluate.remote(job, _trained(job), timeout))
         while True:
             told: on_node.Told = self.answered(self.agent.hear.remote())
@@ -180,13 +175,10 @@ class RayOpening:
         living = self.nodes.living()
         chosen = []
         for (kind, hardware), jobs in wanted.items():
-            nodes = [node for node in living if self._is(node, kind, hardware)]
+            nodes = [node for node in living if hardware in ("", self._hardware(node, kind))]
             there = places(random.sample(nodes, len(nodes)), kind, whole)
             chosen += there[:jobs]
         return chosen
-
-    def _is(self, node: Node, kind: str, hardware: str) -> bool:
-        return not hardware or self._hardware(node, kind) == hardware
 
     def _hardware(self, node: Node, kind: str) -> str:
         return self.hardware.get((kind, node.devices[kind]), "")

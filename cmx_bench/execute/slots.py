@@ -1,20 +1,22 @@
-"""Executes the jobs of a round side by side, each on a device that does nothing else meanwhile."""
+"""Carries out orders side by side, each on a device that does nothing else meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field, replace
+from functools import partial
+from queue import SimpleQueue
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from cmx_bench.cell import Cell
+from cmx_bench.cell import Cell, Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, Seen
 
 
 class SlotLostError(CmxError):
-    """A slot is gone with its job. Another slot may repeat the job, or the same one if it already
+    """A slot is gone with its order. Another slot may repeat it, or the same one if it already
     `is_back`."""
 
     def __init__(self, why: str, is_back: bool = False) -> None:
@@ -22,30 +24,27 @@ class SlotLostError(CmxError):
         self.is_back = is_back
 
 
-# What is heard of an evaluation: how far it has come, or a cell with its outcome.
+# What is heard of an order: how far an evaluation has come, or a cell with its outcome.
 Heard: TypeAlias = Seen | tuple[Cell, Outcome]
+Tell: TypeAlias = Callable[[Heard], None]
+Order = TypeVar("Order", Job, EvaluationJob)
 
 
 class Slot(Protocol):
-    """A device, or a whole machine, that executes one job at a time."""
+    """A device, or a whole machine, that carries out one order at a time."""
 
     @property
     def name(self) -> str:
         """What it is called in messages, such as "cuda:1"."""
 
-    def takes(self, job: Job) -> bool:
-        """Whether it is what the job's setting asks for."""
+    def takes(self, setting: Setting) -> bool:
+        """Whether it is what a setting asks for."""
 
-    def submit(self, job: Job, timeout: float) -> Future[Outcome]:
-        """Begins a job; the future may raise `SlotLostError`."""
-
-    def evaluate(
-        self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]
-    ) -> Future[None]:
-        """Begins to evaluate, and to train where the job has a seed.
+    def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
+        """Begins to execute a job, or to evaluate, and to train where the order has a seed.
 
         `tell`, which any thread may call, hears of each cell once, when its predictions and weights
-        lie in the job's folder. The future, done after the last word, may raise `SlotLostError`.
+        lie in the order's folder. The future, done after the last word, may raise `SlotLostError`.
         """
 
 
@@ -57,59 +56,97 @@ Opening: TypeAlias = Callable[[Round], AbstractContextManager[Sequence[Slot]]]
 def execute(
     opened: Opening, rounds: Iterable[Round], timeout: float
 ) -> Iterator[tuple[Job, Outcome]]:
-    """Each job with its outcome, in the order in which they end; an `Executor`, given the slots.
-
-    A job whose slot is lost is executed once more on another. Where that is lost too, or no slot is
-    left that takes it, its outcome is `lost`.
-    """
+    """Each job with its outcome, in the order in which they end; an `Executor`, given the slots."""
     for this in rounds:
+        tasks = [Task(job, [job.cell]) for job in this.jobs]
         with opened(this) as slots:
-            yield from _RoundUnderWay(this, timeout, list(slots)).outcomes()
+            for task, _, outcome in UnderWay(timeout, list(slots), tasks, this.begin).outcomes():
+                yield task.order, outcome
+
+
+@dataclass(eq=False, slots=True)
+class Task(Generic[Order]):
+    """An order for one slot; `left` are the cells that it has not told of yet."""
+
+    order: Order
+    left: list[Cell]
+    lost_once: bool = False
+    seen: Seen | None = None
 
 
 @dataclass(slots=True)
-class _RoundUnderWay:
-    """A round, the slots that are idle, and what each of the others executes."""
+class UnderWay(Generic[Order]):
+    """Tasks that wait, the slots that are idle, and what each of the others does.
 
-    this: Round
+    What a lost slot has not told is done once more on another. Where that is lost too, or no slot
+    is left that takes it, its outcome is `lost`. `begin` says whether an order may begin, `hear`
+    hears how far a task has come.
+    """
+
     timeout: float
     idle: list[Slot]
-    waiting: list[Job] = field(init=False)
-    under_way: dict[Future[Outcome], tuple[Job, Slot]] = field(default_factory=dict)
-    lost_once: list[Job] = field(default_factory=list)
+    waiting: list[Task[Order]]
+    begin: Callable[[Order], bool] = lambda order: True
+    hear: Callable[[Task[Order], Seen], None] = lambda task, seen: None
+    begun: dict[Future[None], tuple[Task[Order], Slot]] = field(default_factory=dict)
+    # What the slots tell from their threads: a word of a task, and the future of one that ended.
+    heard: SimpleQueue[tuple[Task[Order], Heard] | Future[None]] = field(
+        default_factory=SimpleQueue
+    )
 
-    def __post_init__(self) -> None:
-        self.waiting = list(self.this.jobs)
-
-    def outcomes(self) -> Iterator[tuple[Job, Outcome]]:
+    def outcomes(self) -> Iterator[tuple[Task[Order], Cell, Outcome]]:
+        """Each cell with its outcome, in the order in which they come."""
         self._start()
-        while self.under_way:
-            ended, _ = wait(self.under_way, return_when=FIRST_COMPLETED)
-            for future in ended:
-                job, slot = self.under_way.pop(future)
-                try:
-                    outcome = future.result()
-                except SlotLostError as error:
-                    self.idle += [slot] * error.is_back
-                    if job not in self.lost_once:
-                        self.lost_once.append(job)
-                        self.waiting.insert(0, job)
-                        continue
-                    outcome = Outcome({}, str(error), {}, lost=True)
-                else:
-                    self.idle.append(slot)
-                yield job, outcome
-            self._start()
-        for job in self.waiting:
-            reason = f"no device is left for {job.cell.setting.title}"
-            yield job, Outcome({}, reason, {}, lost=True)
+        while self.begun:
+            said = self.heard.get()
+            if isinstance(said, Future):
+                yield from self._ended(said)
+                self._start()
+                continue
+            task, word = said
+            if isinstance(word, Seen):
+                self.hear(task, word)
+                continue
+            cell, outcome = word
+            task.left.remove(cell)
+            yield task, cell, outcome
+        for task in self.waiting:
+            yield from _lost(task, f"no device is left for {task.left[0].setting.title}")
 
     def _start(self) -> None:
-        """Gives each idle slot the first job that it takes and that may begin."""
+        """Gives each idle slot the first task that it takes and that may begin."""
         for slot in list(self.idle):
-            while job := next(filter(slot.takes, self.waiting), None):
-                self.waiting.remove(job)
-                if job in self.lost_once or self.this.begin(job):
+            while task := next((t for t in self.waiting if slot.takes(t.left[0].setting)), None):
+                self.waiting.remove(task)
+                if task.lost_once or self.begin(task.order):
                     self.idle.remove(slot)
-                    self.under_way[slot.submit(job, self.timeout)] = job, slot
+                    future = slot.carry_out(_to_do(task), self.timeout, partial(self._hear, task))
+                    self.begun[future] = task, slot
+                    future.add_done_callback(self.heard.put)
                     break
+
+    def _hear(self, task: Task[Order], said: Heard) -> None:
+        self.heard.put((task, said))
+
+    def _ended(self, future: Future[None]) -> Iterator[tuple[Task[Order], Cell, Outcome]]:
+        task, slot = self.begun.pop(future)
+        try:
+            future.result()
+            self.idle.append(slot)
+        except SlotLostError as error:
+            self.idle += [slot] * error.is_back
+            if task.left and not task.lost_once:
+                task.lost_once = True
+                self.waiting.insert(0, task)
+            else:
+                yield from _lost(task, str(error))
+
+
+def _to_do(task: Task[Order]) -> Job | EvaluationJob:
+    order: Job | EvaluationJob = task.order
+    return order if isinstance(order, Job) else replace(order, cells=task.left)
+
+
+def _lost(task: Task[Order], reason: str) -> Iterator[tuple[Task[Order], Cell, Outcome]]:
+    for cell in task.left:
+        yield task, cell, Outcome({}, reason, {}, lost=True)

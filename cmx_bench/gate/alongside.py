@@ -19,7 +19,7 @@ from typing import Any
 from cmx_bench import units
 from cmx_bench.cell import Cell
 from cmx_bench.errors import PlanError
-from cmx_bench.execute.slots import Opening, Slot
+from cmx_bench.execute.slots import Heard, Opening, Slot
 from cmx_bench.gate.comparing import TIMED
 from cmx_bench.gate.pairs import PairError
 from cmx_bench.plan import Plan
@@ -83,9 +83,9 @@ class _Company:
     slots: Sequence[Slot]
     jobs: Sequence[Job]
     timeout: float
-    under_way: dict[Future[Outcome], Slot] = field(default_factory=dict)
+    under_way: dict[Future[None], Slot] = field(default_factory=dict)
 
-    def keep_busy_until(self, awaited: Future[Outcome], rng: random.Random) -> None:
+    def keep_busy_until(self, awaited: Future[None], rng: random.Random) -> None:
         """Begins the next job wherever one has ended, until the `awaited` one has."""
         while not awaited.done():
             ended, _ = wait([awaited, *self.under_way], return_when=FIRST_COMPLETED)
@@ -93,7 +93,7 @@ class _Company:
                 self.begin(self.under_way.pop(future), rng)
 
     def begin(self, slot: Slot, rng: random.Random) -> None:
-        self.under_way[slot.submit(rng.choice(self.jobs), self.timeout)] = slot
+        self.under_way[slot.carry_out(rng.choice(self.jobs), self.timeout, lambda _: None)] = slot
 
 
 def _pair(job: Job, slot: Slot, company: _Company, rng: random.Random) -> Alongside:
@@ -103,11 +103,14 @@ def _pair(job: Job, slot: Slot, company: _Company, rng: random.Random) -> Alongs
         if not alone:
             for other in company.slots:
                 company.begin(other, rng)
-        awaited = slot.submit(job, company.timeout)
+        said: list[Heard] = []
+        awaited = slot.carry_out(job, company.timeout, said.append)
         company.keep_busy_until(awaited, rng)
         wait(company.under_way)
         company.under_way.clear()
-        rates[alone] = _rate(job.cell, slot, awaited.result())
+        awaited.result()
+        [(_, outcome)] = [word for word in said if isinstance(word, tuple)]
+        rates[alone] = _rate(job.cell, slot, outcome)
     return Alongside(job.cell.model.name, slot.name, rates[True], rates[False], alone_first)
 
 

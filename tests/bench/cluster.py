@@ -90,8 +90,11 @@ def driver(count: int = 100) -> None:
         jobs = jobs_of(folder, count)
         opened = on_ray.RayOpening(cluster.Nodes(folder, print))
         with opened(Round(jobs, True)) as ready:
-            this = slots._RoundUnderWay(Round(jobs, True), 300, list(ready))
-            report("Ray, one slot", *took(this.outcomes))
+            tasks = [slots.Task(job, [job.cell]) for job in jobs]
+            this = slots.UnderWay(300, list(ready), tasks)
+            report("Ray, one slot", *took(
+                lambda: ((task.order, outcome) for task, _, outcome in this.outcomes())
+            ))  # fmt: skip
         variables = compiled.variables(scratch.folder() / "compiled")
         with rounds.ready(True, folder / "log.txt", variables) as call:
             report("this machine", *took(

@@ -13,18 +13,18 @@ import argparse
 import heapq
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import slots
-from cmx_bench.execute.slots import Heard
+from cmx_bench.execute.slots import Slot, Task, Tell, UnderWay
 from cmx_bench.plan import INTERPRETER_SECONDS
-from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round
+from cmx_bench.worker.job import EvaluationJob, Job, Outcome
 
 SETTING = Setting("fp16", "cuda:0", "fp16", "nchw", "none", 64, 224)
 MODELS = [Model(f"m{number}", "", "", "timm", "") for number in range(100)]
@@ -34,21 +34,21 @@ MEASURED = Outcome({"throughput": [1.0]}, "", {})
 
 @dataclass(slots=True)
 class Clock:
-    """Stand-in time: it moves on to the next job that ends when somebody waits."""
+    """Stand-in time: it moves on to the next job that ends when somebody waits for a word."""
 
     seconds: float = 0.0
-    ends: list[tuple[float, int, Future[Outcome]]] = field(default_factory=list)
+    ends: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    words: deque[Any] = field(default_factory=deque)
     numbers: Iterator[int] = field(default_factory=count)
 
-    def begin(self, seconds: float) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
-        heapq.heappush(self.ends, (self.seconds + seconds, next(self.numbers), future))
-        return future
+    def put(self, word: object) -> None:
+        self.words.append(word)
 
-    def wait(self, _: object, return_when: str) -> tuple[Collection[Future[Outcome]], None]:
-        self.seconds, _number, future = heapq.heappop(self.ends)
-        future.set_result(MEASURED)
-        return [future], None
+    def get(self) -> Any:
+        if not self.words:
+            self.seconds, _, end = heapq.heappop(self.ends)
+            end()
+        return self.words.popleft()
 
 
 @dataclass(slots=True)
@@ -59,16 +59,20 @@ class Device:
     clock: Clock
     seconds: Callable[[Job], float]
 
-    def takes(self, job: Job) -> bool:
+    def takes(self, setting: Setting) -> bool:
         return True
 
-    def submit(self, job: Job, timeout: float) -> Future[Outcome]:
-        return self.clock.begin(self.seconds(job))
+    def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
+        assert isinstance(order, Job)
+        future: Future[None] = Future()
 
-    def evaluate(
-        self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]
-    ) -> Future[None]:
-        raise NotImplementedError
+        def end() -> None:
+            tell((order.cell, MEASURED))
+            future.set_result(None)
+
+        ends = self.clock.seconds + self.seconds(order)
+        heapq.heappush(self.clock.ends, (ends, next(self.clock.numbers), end))
+        return future
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +94,17 @@ def simulate(cells: int, rounds: int, devices: int, mean: float) -> Simulated:
         spent += drawn
         return drawn
 
-    @contextmanager
-    def opened(this: Round) -> Iterator[Sequence[slots.Slot]]:
-        clock.seconds += INTERPRETER_SECONDS
-        number = min(devices, len(this.jobs))
-        yield [Device(f"cuda:{place}", clock, seconds) for place in range(number)]
-
-    slots.wait = clock.wait  # type: ignore[assignment, attr-defined]
     known = [Cell(MODELS[place % len(MODELS)], "throughput", SETTING) for place in range(cells)]
-    every = (
-        Round([Job(cell, replicate, Path("log")) for cell in known], repeated=True)
-        for replicate in range(rounds)
-    )
     begin = time.process_time()
-    number = sum(1 for _ in slots.execute(opened, every, 600))
-    return Simulated(spent, clock.seconds, (time.process_time() - begin) / number)
+    done = 0
+    for replicate in range(rounds):
+        clock.seconds += INTERPRETER_SECONDS
+        ready: list[Slot] = [
+            Device(f"cuda:{n}", clock, seconds) for n in range(min(devices, cells))
+        ]
+        tasks = [Task(Job(cell, replicate, Path("log")), [cell]) for cell in known]
+        done += sum(1 for _ in UnderWay(600, ready, tasks, heard=clock).outcomes())  # type: ignore[arg-type]
+    return Simulated(spent, clock.seconds, (time.process_time() - begin) / done)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import learners, on_device, rounds
-from cmx_bench.execute.on_device import Close, Evaluate, Execute, Open
+from cmx_bench.execute.on_device import Close, Execute, Open
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
 from cmx_bench.worker.local import Call
 
@@ -40,25 +40,25 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_repeated_round_has_an_interpreter_until_it_is_closed(done: list[str]) -> None:
     ours, theirs = Pipe()
     with on_device._Round(rounds.call_once) as this:
-        on_device._obeyed(this, Open(Path("log"), True, {"A": "b"}), theirs)
-        outcome = on_device._obeyed(this, Execute(JOB, 60.0), theirs)
-        assert isinstance(outcome, Outcome) and outcome.reason == "of its own"
-        on_device._obeyed(this, Close(), theirs)
+        on_device._obey(this, Open(Path("log"), True, {"A": "b"}), theirs)
+        on_device._obey(this, Execute(JOB, 60.0), theirs)
+        assert ours.recv()[1].reason == "of its own"
+        on_device._obey(this, Close(), theirs)
         assert done == ["begun with {'A': 'b'}", "ended"]
-        outcome = on_device._obeyed(this, Execute(JOB, 60.0), theirs)
-        assert isinstance(outcome, Outcome) and outcome.reason == "of the plan's"
+        on_device._obey(this, Execute(JOB, 60.0), theirs)
+        assert ours.recv()[1].reason == "of the plan's"
     ours.close()
 
 
 def test_another_round_only_waits_until_torch_is_loaded(done: list[str]) -> None:
     with on_device._Round(rounds.call_once) as this:
-        on_device._obeyed(this, Open(Path("log"), False, {}), Pipe()[1])
+        on_device._obey(this, Open(Path("log"), False, {}), Pipe()[1])
     assert done == ["os:getpid"]
 
 
 def test_an_interpreter_ends_with_the_process_that_has_it(done: list[str]) -> None:
     with on_device._Round(rounds.call_once) as this:
-        on_device._obeyed(this, Open(Path("log"), True, {}), Pipe()[1])
+        on_device._obey(this, Open(Path("log"), True, {}), Pipe()[1])
     assert done[-1] == "ended"
 
 
@@ -75,6 +75,6 @@ def test_an_evaluation_says_how_it_goes_and_what_came_of_each_cell(
     ours, theirs = Pipe()
     job = EvaluationJob((CELL,), 0, None, None, Path())  # type: ignore[arg-type]
     with on_device._Round() as this:
-        assert on_device._obeyed(this, Evaluate(job, 60.0), theirs) is None
+        on_device._obey(this, Execute(job, 60.0), theirs)
     assert ours.recv() == Seen(1, 2)
     assert ours.recv() == (CELL, outcome)

@@ -12,20 +12,20 @@ from threading import Barrier
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import sharing, slots
-from cmx_bench.execute.slots import Heard, SlotLostError
+from cmx_bench.execute.slots import SlotLostError, Tell
 from cmx_bench.spec.suite import Accuracy
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, Seen
 
 SETTING = Setting("fp16", "cuda:0", "fp16", "nchw", "none", 64, 224)
 TASK = Evaluation(Accuracy(), Path())
-Life = Callable[[EvaluationJob, Callable[[Heard], None]], None]
+Life = Callable[[EvaluationJob, Tell], None]
 
 
 def cell(name: str) -> Cell:
     return Cell(Model(name, name, name, "timm", name), "accuracy", SETTING)
 
 
-def all_well(job: EvaluationJob, tell: Callable[[Heard], None]) -> None:
+def all_well(job: EvaluationJob, tell: Tell) -> None:
     tell(Seen(10, 10))
     for each in job.cells:
         tell((each, Outcome({"top1": [0.5]}, "", {})))
@@ -41,17 +41,13 @@ class StandInSlot:
     given: list[str] = field(default_factory=list)
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
-    def takes(self, job: Job) -> bool:
-        return job.cell.setting.name == self.setting
+    def takes(self, setting: Setting) -> bool:
+        return setting.name == self.setting
 
-    def submit(self, job: Job, timeout: float) -> Future[Outcome]:
-        raise NotImplementedError
-
-    def evaluate(
-        self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]
-    ) -> Future[None]:
-        self.given.append(" ".join(each.model.name for each in job.cells))
-        return self.pool.submit(self.life, job, tell)
+    def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
+        assert isinstance(order, EvaluationJob)
+        self.given.append(" ".join(each.model.name for each in order.cells))
+        return self.pool.submit(self.life, order, tell)
 
 
 def evaluated(
@@ -88,7 +84,7 @@ def test_trainings_stand_alone_and_all_seeds_begin_together() -> None:
     """Each of four waits for the others: two models with two seeds, on four slots."""
     together = Barrier(4, timeout=60)
 
-    def life(job: EvaluationJob, tell: Callable[[Heard], None]) -> None:
+    def life(job: EvaluationJob, tell: Tell) -> None:
         together.wait()
         all_well(job, tell)
 
@@ -98,7 +94,7 @@ def test_trainings_stand_alone_and_all_seeds_begin_together() -> None:
 
 
 def test_what_a_lost_slot_has_not_told_is_evaluated_by_another() -> None:
-    def life(job: EvaluationJob, tell: Callable[[Heard], None]) -> None:
+    def life(job: EvaluationJob, tell: Tell) -> None:
         tell((job.cells[0], Outcome({"top1": [0.5]}, "", {})))
         raise SlotLostError("the node is gone")
 
@@ -109,7 +105,7 @@ def test_what_a_lost_slot_has_not_told_is_evaluated_by_another() -> None:
 
 
 def test_what_is_lost_twice_is_lost() -> None:
-    def life(job: EvaluationJob, tell: Callable[[Heard], None]) -> None:
+    def life(job: EvaluationJob, tell: Tell) -> None:
         raise SlotLostError("the node is gone")
 
     places = [StandInSlot(name, life) for name in "abc"]
@@ -128,7 +124,7 @@ def test_words_are_of_all_shares_together() -> None:
     """The evaluation after a training does not make it begin anew."""
     told: list[Seen] = []
 
-    def life(job: EvaluationJob, tell: Callable[[Heard], None]) -> None:
+    def life(job: EvaluationJob, tell: Tell) -> None:
         tell(Seen(40, 80, "training m"))
         tell(Seen(80, 80, "training m"))
         tell(Seen(1, 10))

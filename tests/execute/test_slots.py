@@ -12,7 +12,7 @@ from threading import Barrier
 
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import slots
-from cmx_bench.execute.slots import Heard, SlotLostError
+from cmx_bench.execute.slots import SlotLostError, Tell
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, always
 
 SETTING = Setting("fp32", "cuda:0", "fp32", "nchw", "none", 2, 28)
@@ -33,22 +33,17 @@ class StandInSlot:
     submitted: list[str] = field(default_factory=list)
     busy: bool = False
 
-    def takes(self, job: Job) -> bool:
-        return job.cell.setting.name in self.settings
+    def takes(self, setting: Setting) -> bool:
+        return setting.name in self.settings
 
-    def submit(self, job: Job, timeout: float) -> Future[Outcome]:
-        assert not self.busy
+    def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
+        assert isinstance(order, Job) and not self.busy
         self.busy = True
-        self.submitted.append(job.cell.model.name)
+        self.submitted.append(order.cell.model.name)
         with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(self.answer, job)
+            future = pool.submit(lambda: tell((order.cell, self.answer(order))))
         self.busy = False
         return future
-
-    def evaluate(
-        self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]
-    ) -> Future[None]:
-        raise NotImplementedError
 
 
 def job(name: str, setting: Setting = SETTING) -> Job:
@@ -75,8 +70,13 @@ def test_jobs_are_executed_at_the_same_time() -> None:
     together = Barrier(2, timeout=60)
 
     class Beside(StandInSlot):
-        def submit(self, job: Job, timeout: float) -> Future[Outcome]:
-            return pool.submit(lambda: (together.wait(), measured(job))[1])
+        def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
+            assert isinstance(order, Job)
+            return pool.submit(meet, order, tell)
+
+    def meet(order: Job, tell: Tell) -> None:
+        together.wait()
+        tell((order.cell, measured(order)))
 
     with ThreadPoolExecutor(2) as pool:
         outcomes = executed([Beside("a"), Beside("b")], list(map(job, "mnop")))

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from cmx_bench.cell import Setting
 from cmx_bench.errors import PlanError
-from cmx_bench.execute.slots import Heard
+from cmx_bench.execute.slots import Tell
 from cmx_bench.gate import alongside
 from cmx_bench.gate.alongside import Alongside
 from cmx_bench.gate.pairs import PairError
@@ -35,21 +36,18 @@ class StandInSlot:
     given: list[str] = field(default_factory=list)
     begun_anew: Callable[[], None] = lambda: None
 
-    def takes(self, job: Job) -> bool:
+    def takes(self, setting: Setting) -> bool:
         return True
 
-    def submit(self, job: Job, timeout: float) -> Future[Outcome]:
-        self.given.append(job.cell.model.name)
-        future: Future[Outcome] = Future()
-        future.set_result(self.outcome)
+    def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
+        assert isinstance(order, Job)
+        self.given.append(order.cell.model.name)
+        tell((order.cell, self.outcome))
+        future: Future[None] = Future()
+        future.set_result(None)
         if len(self.given) > 1:
             self.begun_anew()
         return future
-
-    def evaluate(
-        self, job: EvaluationJob, timeout: float, tell: Callable[[Heard], None]
-    ) -> Future[None]:
-        raise NotImplementedError
 
 
 @dataclass
@@ -58,13 +56,17 @@ class Slower(StandInSlot):
 
     other: StandInSlot | None = None
 
-    def submit(self, job: Job, timeout: float) -> Future[Outcome]:
-        assert self.other is not None
+    def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
+        assert isinstance(order, Job) and self.other is not None
         if not self.other.given:
-            return super().submit(job, timeout)
-        future: Future[Outcome] = Future()
-        slow = Outcome({"throughput": [90.0, 80.0, 70.0]}, "", {})
-        self.other.begun_anew = lambda: future.set_result(slow)
+            return super().carry_out(order, timeout, tell)
+        future: Future[None] = Future()
+
+        def end() -> None:
+            tell((order.cell, Outcome({"throughput": [90.0, 80.0, 70.0]}, "", {})))
+            future.set_result(None)
+
+        self.other.begun_anew = end
         return future
 
 
