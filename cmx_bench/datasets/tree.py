@@ -121,7 +121,7 @@ def _of_folder(
             if _HIDDEN.fullmatch(entry.name):
                 tree.hidden += 1
             elif _is_file(entry):
-                tree.add("/".join(parts), above, partial(_content, entry.path))
+                tree.add("/".join(parts), above, Path(entry.path).read_bytes)
             elif not entry.is_dir():  # a pipe, a socket, a device
                 tree.others.append("/".join(parts))
             else:
@@ -131,10 +131,6 @@ def _of_folder(
                     continue
                 tree.folders.add(parts)
                 _of_folder(tree, Path(entry.path), target, parts, entered)
-
-
-def _content(path: str) -> bytes:
-    return Path(path).read_bytes()
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

@@ -212,7 +212,8 @@ def answer(asked: Any, timeout: float | None = None) -> Any:
     try:
         return ray.get(asked, timeout=timeout)
     except ray.exceptions.RayError as error:
-        raise AgentLostError(_last_line(str(error))) from None
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise AgentLostError(lines[-1] if lines else "no message") from None
 
 
 def caller(agent: Any, name: str) -> Call:
@@ -237,11 +238,6 @@ def ended(agents: Iterable[Any]) -> None:
     for agent in agents:
         with suppress(ray.exceptions.RayError):
             ray.kill(agent)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"
 
 
 def _refuse_other(name: str, theirs: Software, ours: Software) -> None:

@@ -210,12 +210,11 @@ def _evaluated(cell: Cell, last: Record, task: Evaluation) -> bool:
     named = cell.model.weights
     if named is None or last.details.get("weights") != named:
         return False
-    return not Path(named).is_file() or last.details["weights_sha256"] == _sha256(Path(named))
-
-
-def _sha256(file: Path) -> str:
+    if not (file := Path(named)).is_file():
+        return True
     with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    return bool(last.details["weights_sha256"] == digest)
 
 
 def _keep_thumbnails(plan: Plan, folder: Path) -> None:
@@ -271,13 +270,11 @@ def _rounds(
             time.sleep(max(0.0, due - time.monotonic()))
             due = time.monotonic() + remaining.apart(plan, spread)
         for repeated, cells in groupby(missing, key=plan.repeats):
-            jobs = [Job(cell, replicate, log, task=_calibrating(plan, cell)) for cell in cells]
+            jobs = [
+                Job(cell, replicate, log, task=plan.evaluation if cell.is_quantised else None)
+                for cell in cells
+            ]
             yield Round(jobs, repeated, begin_job)
-
-
-def _calibrating(plan: Plan, cell: Cell) -> Evaluation | None:
-    """What says on which images a cell is calibrated, where it is."""
-    return plan.evaluation if cell.is_quantised else None
 
 
 def _cells_of_round(outlook: Outlook, replicate: int) -> list[Cell]:

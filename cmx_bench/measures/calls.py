@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from cmx_bench.errors import CountError
 from cmx_bench.measures import dispatched, given
 from cmx_bench.measures.counting import NO_WORDS, on_meta, refuse_scripted
+from cmx_bench.measures.dispatched import storage_of
 from cmx_bench.measures.workload import OTHER
 
 
@@ -41,7 +42,7 @@ class Calls(TorchFunctionMode):
 
     def __init__(self, model: nn.Module, take: Callable[[Call], Any]) -> None:
         super().__init__()
-        self._weights = frozenset(_storage(parameter) for parameter in model.parameters())
+        self._weights = frozenset(storage_of(parameter) for parameter in model.parameters())
         self._take = take
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -50,12 +51,6 @@ class Calls(TorchFunctionMode):
         rule = _KINDS.get(func.__name__)
         kind = rule(operands, self._weights) if rule else None
         return self._take(Call(func.__name__, kind, operands, partial(func, *args, **named)))
-
-
-def _storage(tensor: Tensor) -> int:
-    """The same for all views of one storage, on the meta device too, where nothing has a place."""
-    place: int = tensor.untyped_storage()._cdata
-    return place
 
 
 # --- kinds of work --------------------------------------------------------------------------------
@@ -71,7 +66,7 @@ def _convolution(operands: Sequence[Tensor], weights: frozenset[int]) -> str:
 
 def _product(operands: Sequence[Tensor], weights: frozenset[int]) -> str:
     """Linear where an operand is a weight, else a product of activations: attention."""
-    return "linear" if any(_storage(operand) in weights for operand in operands) else "attention"
+    return "linear" if any(storage_of(operand) in weights for operand in operands) else "attention"
 
 
 _KINDS: Mapping[str, _Rule] = {

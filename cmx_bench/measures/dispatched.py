@@ -276,13 +276,13 @@ class _Products:
 
     def _operand(self, tensor: Tensor) -> Operand:
         elements, distinct = tensor.numel(), _distinct(tensor)
-        known = self._known.get(_storage(tensor))
+        known = self._known.get(storage_of(tensor))
         if known is None:
             return Operand(elements, distinct)
         return known[0]._replace(elements=elements, distinct=min(distinct, known[0].distinct))
 
     def _learn(self, output: Tensor, result: Operand) -> None:
-        place = _storage(output)
+        place = storage_of(output)
         if place in self._known and output.numel() < self._known[place][1].numel():
             whole = self._known[place][0]
             products = [operand for operand in (result, whole) if operand.product]
@@ -295,7 +295,8 @@ class _Products:
             self._known.pop(place, None)
 
 
-def _storage(tensor: Tensor) -> int:
+def storage_of(tensor: Tensor) -> int:
+    """The same for all views of one storage, on the meta device too, where nothing has a place."""
     place: int = tensor.untyped_storage()._cdata
     return place
 

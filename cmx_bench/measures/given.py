@@ -18,7 +18,6 @@ from torch.utils._pytree import tree_map_only
 from cmx_bench.cell import ZERO
 from cmx_bench.errors import CountError, first_line, nearest
 from cmx_bench.models import importing
-from cmx_bench.models.importing import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +104,10 @@ def details(counted_by: Mapping[str, str], macs: Mapping[str, int]) -> dict[str,
         counted_by: see `cell.Model`.
         macs: of each operator that was met.
     """
-    return {
-        name: {"by": counted_by[name], "macs": count, **_origin(counted_by[name])}
-        for name, count in macs.items()
-    }
-
-
-def _origin(target: str) -> dict[str, Origin]:
-    origin = {} if target == ZERO else importing.origin(target)
-    return {"origin": origin} if origin else {}
+    told: dict[str, dict[str, Any]] = {}
+    for name, count in macs.items():
+        target = counted_by[name]
+        told[name] = {"by": target, "macs": count}
+        if target != ZERO and (origin := importing.origin(target)):
+            told[name]["origin"] = origin
+    return told

@@ -50,10 +50,6 @@ def _convolution(inputs: Values, outputs: Values) -> Cost:
     return _filtered(inputs[1], grid), prod(shape_of(outputs[0]))
 
 
-def _convolution_mode(inputs: Values, outputs: Values) -> Cost:
-    return _filtered(inputs[1], outputs[0]), prod(shape_of(outputs[0]))
-
-
 def _product(left: int) -> Rule:
     """A matrix product whose left operand is input number ``left``.
 
@@ -194,8 +190,8 @@ def _bag(inputs: Values, outputs: Values) -> Cost:
     return rows * shape_of(inputs[0])[-1], prod(shape_of(outputs[0]))
 
 
-def _deformed(inputs: Values, outputs: Values) -> Cost:
-    """As an ordinary convolution; interpolating the pixels is resampling, and free."""
+def _filter_applied(inputs: Values, outputs: Values) -> Cost:
+    """An ordinary convolution, of deformed pixels too: interpolating is resampling, and free."""
     return _filtered(inputs[1], outputs[0]), prod(shape_of(outputs[0]))
 
 
@@ -206,8 +202,8 @@ def _elementwise(inputs: Values, outputs: Values) -> Cost:
 
 RULES: Mapping[str, Rule] = {
     "aten::_convolution": _convolution,
-    "aten::_convolution_mode": _convolution_mode,  # padding="same" and "valid"; fvcore has no rule
-    "torchvision::deform_conv2d": _deformed,
+    "aten::_convolution_mode": _filter_applied,  # padding="same" and "valid"; fvcore has no rule
+    "torchvision::deform_conv2d": _filter_applied,
     "aten::linear": _product(0),
     "aten::matmul": _product(0),
     "aten::linalg_matmul": _product(0),

@@ -64,7 +64,9 @@ def prepare_module(module: nn.Module, setting: Setting, model: Model | None = No
     module = initialise(module, batch, setting, model)
     if setting.runtime != "torch":
         with compiled.folder_of_cell() as home:
-            return _exported(module, batch, setting, home)
+            exported = export_module(module, batch, setting, home)
+            forward = partial(exported.loaded.call, batch)
+            return Ready(forward, exported.seconds, exported.details)
     # On a GPU one more pass would change what memory is measured of: see `memory`.
     if not setting.freeze or setting.kind == "cuda":
         return Ready(partial(call_of(module, setting), batch))
@@ -159,11 +161,6 @@ def export_module(module: nn.Module, batch: Tensor, setting: Setting, home: Path
     logits = torch.cat([loaded.call(each) for each in batches])
     details = _told(logits, expected, setting, loaded.options)
     return Exported(folder, loaded, seconds, {"runtime": details["runtime"] | quantised})
-
-
-def _exported(module: nn.Module, batch: Tensor, setting: Setting, home: Path) -> Ready:
-    exported = export_module(module, batch, setting, home)
-    return Ready(partial(exported.loaded.call, batch), exported.seconds, exported.details)
 
 
 def _write(module: nn.Module, batch: Tensor, setting: Setting, folder: Path) -> None:
