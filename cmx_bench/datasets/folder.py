@@ -100,7 +100,6 @@ def _part(path: Path, split: Split) -> _Part:
 
 
 def _root(path: Path, split: Split) -> Path:
-    """The folder of a part, where the folder has parts."""
     train = path / "train"
     if split == "train":
         if not train.is_dir():
@@ -130,7 +129,6 @@ def _is_part(folder: Path) -> bool:
 
 
 def _beside(root: Path) -> Path:
-    """The folder of images, or that of a tar."""
     return root if root.is_dir() else root.parent
 
 
@@ -157,7 +155,6 @@ def _by_folders(files: Tree) -> list[Reading]:
 
 
 def _numbered(path: Path, part: _Part, split: Split, num_classes: int | None) -> Numbered:
-    """The numbers of the classes of a part."""
     files, readings = part.files, part.readings
     for folder in (_beside(files.root), path):
         if (file := folder / CLASSES).is_file():
@@ -170,7 +167,6 @@ def _numbered(path: Path, part: _Part, split: Split, num_classes: int | None) ->
 
 
 def _about(part: _Part, how: str = "") -> str:
-    """What there is, in words."""
     files, lines = part.files, part.by_file
     if lines is None:
         classes = numbering.folders_told(files, part.readings)

@@ -147,7 +147,6 @@ def _refuse_mixture(file: Path, classes: Sequence[_Found]) -> None:
 
 
 def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
-    """The number, the file and the class of each line."""
     text = _text(file)
     text = _SEPARATOR.sub("\n", text, count=1)
     first = next((line for line in text.splitlines() if line.strip()), "")

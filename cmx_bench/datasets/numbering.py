@@ -188,7 +188,6 @@ def _by_name(readings: Sequence[Reading]) -> Iterator[Numbered]:
 
 
 def _advice(readings: Sequence[Reading], num_classes: int) -> str:
-    """What to do where classes do not fit the model's."""
     held = readings[0].held
     listed = f"add {CLASSES} with the model's classes in their order, one on each line"
     if len(readings) > 1:

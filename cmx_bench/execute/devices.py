@@ -68,7 +68,6 @@ def _opened(
     beside: Sequence[_Beside], variables: Mapping[str, str], tell: Callable[[str], None],
     this: Round,
 ) -> Iterator[Sequence[Slot]]:  # fmt: skip
-    """The devices of a round."""
     chosen = _chosen(beside, this.jobs)
     order = Open(this.jobs[0].log, this.repeated, variables)
     ready = _ready(chosen, order, tell)

@@ -165,7 +165,6 @@ class Agent:
         self._heard.put(Told(ended=True, error=error))
 
     def _new_in_log(self, log: Path) -> bytes:
-        """What was printed since this was last asked."""
         if not log.exists():
             return b""
         with log.open("rb") as file:

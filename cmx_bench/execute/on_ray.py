@@ -243,7 +243,6 @@ def _first_well(futures: Collection[Future[Any]]) -> set[Future[Any]]:
 
 
 def _ready(slots: Sequence[RaySlot], tell: Callable[[str], None]) -> list[RaySlot]:
-    """Those that have loaded torch, when all have that can."""
     loading = [
         slot.pool.submit(cluster.answer, slot.agent.open.remote(slot.repeated)) for slot in slots
     ]

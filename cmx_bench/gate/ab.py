@@ -239,7 +239,6 @@ def _is_needless(asked: _Asked, known: _Known) -> bool:
 
 
 def _sides(asked: _Asked, known: _Known) -> dict[str, str]:
-    """What each side is, in a line."""
     measured = [pair for group in known.pairs.values() for pair in group]
     lines = {}
     for place, (side, path) in enumerate(asked.paths.items()):

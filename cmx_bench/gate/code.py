@@ -114,7 +114,6 @@ def contrast(by_side: RanBySide, paths: Mapping[str, str], models: Mapping[str, 
 
 
 def _whole(ran: Sequence[Ran]) -> Ran:
-    """All that several processes ran."""
     return Ran(
         *(
             {name: value for each in ran for name, value in getattr(each, part).items()}
@@ -133,7 +132,6 @@ def _below(ran: Ran, side: str) -> Ran:
 
 
 def _is_idle(checkout: str, ran: Iterable[Ran]) -> bool:
-    """Whether nothing ran of what lies there."""
     folder, whole = Path(checkout).resolve(), _whole([*ran])
     every = chain(whole.files.values(), whole.libraries.values())
     return not any(Path(path).is_relative_to(folder) for path in every)

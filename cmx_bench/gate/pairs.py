@@ -164,7 +164,6 @@ def _order(cell: Cell, places: Places, of_head: bool, extra_layers: int) -> dict
 
 @contextmanager
 def _begun(sides: Sequence[Server], timeout: float) -> Iterator[dict[str, Worker]]:
-    """A fresh process of each side, in this order."""
     with ExitStack() as ending:
         yield {
             side.name: Worker(

@@ -91,7 +91,6 @@ class _Known:
 
 
 def _log_ratios(known: _Known, kind: Kind) -> dict[str, list[float]]:
-    """Those of one kind of pairs, by model."""
     ratios: dict[str, list[float]] = {cell.model.name: [] for cell in known.cells}
     for of_kind, model, pair in known.pairs:
         if of_kind == kind:
@@ -100,7 +99,6 @@ def _log_ratios(known: _Known, kind: Kind) -> dict[str, list[float]]:
 
 
 def _measure_a_round(known: _Known, kinds: Sequence[Kind], layers: Mapping[str, int]) -> None:
-    """A pair of each kind of each cell, in random order."""
     jobs = [(cell, kind) for cell in known.cells for kind in kinds]
     begin, before = time.monotonic(), len(known.pairs)
     left = known.rng.sample(jobs, len(jobs))

@@ -241,8 +241,6 @@ class _Outputs(nn.Module):
 
 
 class _Results(TorchFunctionMode):
-    """Gathers the tensors that functions give."""
-
     def __enter__(self) -> list[Tensor]:
         super().__enter__()  # type: ignore[no-untyped-call]
         self._results: list[Tensor] = []

@@ -205,8 +205,6 @@ def _quantise(folder: Path, setting: Setting) -> tuple[list[Tensor], dict[str, A
 
 
 class _Logits(nn.Module):
-    """A model that gives its logits and nothing else."""
-
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model

@@ -141,13 +141,11 @@ def _file(module: ModuleType) -> Path:
 
 
 def _root(name: str) -> Path:
-    """The folder in which the module's outermost package was found."""
     top = _file(sys.modules[name.partition(".")[0]])
     return top.parent.parent if top.name == "__init__.py" else top.parent
 
 
 def _is_installed(folder: Path) -> bool:
-    """Whether a folder is where packages are installed."""
     return {"site-packages", "dist-packages"} & set(folder.parts) != set() or folder == _LIBRARY
 
 

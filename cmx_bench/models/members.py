@@ -67,7 +67,6 @@ def _mlp(model: Model, image_size: int, **rest: Any) -> nn.Module:
 
 
 def _number(model: Model, name: str) -> int:
-    """A whole number among the arguments that describe a member."""
     value = model.args[name]
     assert isinstance(value, int)
     return value

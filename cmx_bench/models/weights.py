@@ -134,7 +134,6 @@ def read_checkpoint(model: Model) -> dict[str, State]:
 
 
 def _state_dicts(content: object, name: str) -> Iterator[tuple[str, State]]:
-    """All state dicts that lie in a checkpoint, one in the other."""
     if not isinstance(content, Mapping):
         return
     state = {key: value for key, value in content.items()

@@ -101,7 +101,6 @@ def pack(report: Report, path: str = "") -> str:
 
 
 def _plain(report: Report, path: str) -> str:
-    """What is packed: the same text for the same records."""
     names = [field.name for field in dataclasses.fields(records.Record)]
     raw = {
         "run": dataclasses.asdict(report.run),

@@ -217,7 +217,6 @@ def _line(record: Record) -> str:
 
 
 def _copies(parts: Sequence[Path]) -> dict[str, Path]:
-    """The files to copy, by their place in a run."""
     copies: dict[str, Path] = {}
     for part in parts:
         for path in _kept(part):

@@ -94,6 +94,5 @@ def _blocks(counted: Sequence[Record]) -> Blocks:
 
 
 def _conditions(record: Record) -> Iterator[dict[str, float]]:
-    """The conditions of each block taken."""
     for values in zip(*record.covariates.values(), strict=False):
         yield dict(zip(record.covariates, values, strict=True))

@@ -47,7 +47,6 @@ def runs_below(folder: Path) -> Below:
 
 
 def _links_out(place: Path, names: list[str], folder: Path) -> Iterator[str]:
-    """The links to runs that lie elsewhere."""
     for link in (place / name for name in names):
         if not link.is_symlink() or link.resolve().is_relative_to(folder.resolve()):
             continue

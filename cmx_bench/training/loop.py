@@ -186,7 +186,6 @@ class Training:
             )
 
     def _mean(self, value: Tensor) -> float:
-        """A number of each process, as their mean."""
         if self.part.count > 1:
             torch.distributed.all_reduce(value := value.clone())
         return float(value) / self.part.count

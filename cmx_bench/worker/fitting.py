@@ -159,7 +159,6 @@ def _follow(job: TrainingJob, lesson: _Lesson) -> dict[str, Any]:
 
 
 def _resume(training: Training, files: Files) -> list[dict[str, Any]]:
-    """The curve so far, of a training that goes on where it was."""
     state = checkpoints.read_state(files.state)
     if state is None:
         return []
@@ -188,7 +187,6 @@ def _told(lesson: _Lesson, curve: list[dict[str, Any]], job: TrainingJob) -> dic
 
 
 def _sometimes(pipe: Connection, total: int) -> Callable[[int], None]:
-    """Says how many images have been seen, now and then."""
     last = time.monotonic()
 
     def tell(images: int) -> None:
@@ -228,7 +226,6 @@ def _top1(lesson: _Lesson, alive: Callable[[], None]) -> float:
 
 
 def _join(part: Part, meeting: Path, setting: Setting) -> None:
-    """Meets the other processes of a training."""
     if part.count > 1:
         cuda = setting.kind == "cuda"
         torch.distributed.init_process_group(

@@ -134,7 +134,6 @@ def _nccl() -> str | None:
 
 
 def _version(*names: str) -> str | None:
-    """The version of the first of these packages that is there."""
     for name in names:
         with suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(name)

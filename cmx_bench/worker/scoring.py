@@ -144,7 +144,6 @@ def _refuse_other_count(dataset: Dataset, listed: Listed, entrants: Iterable[_En
 
 
 def _timed(chunks: Iterator[Chunk]) -> Iterator[tuple[float, Chunk]]:
-    """Each chunk with the seconds that it took to come."""
     begin = time.monotonic()
     for chunk in chunks:
         yield time.monotonic() - begin, chunk

@@ -54,7 +54,6 @@ def main(orders: socket.socket) -> None:
 
 
 def _is_closed(orders: socket.socket) -> bool:
-    """Whether the other end is closed, before it has given any order."""
     try:
         return not orders.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:

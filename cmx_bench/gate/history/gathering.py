@@ -113,7 +113,6 @@ def _refuse_copy(measured: _Measured, others: Iterable[_Measured]) -> None:
 
 
 def _identity(run: Run) -> tuple[str, str]:
-    """A suite on a machine."""
     return run.suite, environment.digest(machine_of(run))
 
 

@@ -99,7 +99,6 @@ def _write(out: Path, part: str, note: Note) -> None:
 
 
 def _remove(out: Path, part: str, names: Iterable[str]) -> None:
-    """Removes files of a part, and the folders that this leaves empty."""
     for name in names:
         path = disk.within(out, f"{part}/{name}")
         with disk.writing(path):

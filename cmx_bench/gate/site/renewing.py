@@ -101,7 +101,6 @@ def _look_up(pages: _Pages, place: Path, part: str) -> None:
 
 
 def _hash_of(place: Path) -> str:
-    """A hash of all that a run's page is made of."""
     names = [name for name in whereabouts.OF_RUN if disk.within(place, name).exists()]
     for path in sorted(predictions.folder_of(place).rglob("*")):
         if path.is_file():
@@ -206,7 +205,6 @@ def _write_history(
 
 
 def _shown(pages: _Pages, out: Path) -> list[frontpage.Shown]:
-    """The runs as the index shows them, the oldest first."""
     in_order = sorted(pages.runs.items(), key=lambda item: (item[1].created, item[0]))
     names = gathering.machine_names([run.machine for _, run in in_order])
     return [
