@@ -118,52 +118,32 @@ def compare(plan: Plan, paths: Mapping[str, str], gate: Gate, log: Path, watch: 
     Raises:
         ServerError: a side cannot be started.
     """
-    asked = _Asked(plan, paths, gate, watch)
-    allowed = seconds_a_model(plan, gate.budget) * len(asked.timed)
-    known = _Known(waiting=asked.timed)
+    timed = [cell for cell in plan.cells if cell.measure == TIMED]
+    allowed = seconds_a_model(plan, gate.budget) * len(timed)
+    this = _Rounds(plan, paths, gate, watch, timed)
     with compiled.folder(scratch.folder()) as shared:
-        while not _is_finished(asked, known, allowed):
-            _measure_a_round(asked, known, log, shared)
-    _look_a_last_time(asked, known)
-    comparisons = [*chain.from_iterable(known.untimed.values()), *_priced(known)]
-    assert known.contrast is not None
-    return Compared(
-        [] if _is_needless(asked, known) else comparisons, _sides(asked, known), known.contrast
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is to be compared, and how: see `compare`."""
-
-    plan: Plan
-    paths: Mapping[str, str]
-    gate: Gate
-    watch: Watch
-
-    @property
-    def against(self) -> str:
-        """The name of the side that head is held against."""
-        return next(iter(self.paths))
-
-    @property
-    def timed(self) -> list[Cell]:
-        return [cell for cell in self.plan.cells if cell.measure == TIMED]
-
-    @property
-    def timeout(self) -> float:
-        return self.plan.suite_file.suite.timeout
+        while not this.is_finished(allowed):
+            this.measure_a_round(log, shared)
+    this.look_a_last_time()
+    comparisons = [*chain.from_iterable(this.untimed.values()), *this.priced()]
+    assert this.contrast is not None
+    return Compared([] if this.is_needless() else comparisons, this.sides(), this.contrast)
 
 
 @dataclass(slots=True)
-class _Known:
-    """What the rounds so far have shown, by the keys of cells; each round adds to it.
+class _Rounds:
+    """What is to be compared, and how (see `compare`), and what the rounds so far have shown, by
+    the keys of cells.
 
     `waiting` are the timed cells of the next round, `lost` those whose process died or hung once.
     `by_side` is what each side ran, `contrast` what of it differs. `seconds` are those of the wall
     for what is timed.
     """
 
+    plan: Plan
+    paths: Mapping[str, str]
+    gate: Gate
+    watch: Watch
     waiting: list[Cell]
     by_side: RanBySide = field(default_factory=dict)
     contrast: Contrast | None = None
@@ -174,124 +154,127 @@ class _Known:
     rounds: int = 0
     seconds: float = 0.0
 
+    @property
+    def against(self) -> str:
+        """The name of the side that head is held against."""
+        return next(iter(self.paths))
 
-def _is_finished(asked: _Asked, known: _Known, allowed: float) -> bool:
-    """Whether no round follows: an untimed cell that was lost in the first one has a second."""
-    if known.rounds == 0 or (known.rounds == 1 and _untimed_left(asked, known)):
-        return False
-    return not known.waiting or known.seconds > allowed
+    @property
+    def timeout(self) -> float:
+        return self.plan.suite_file.suite.timeout
 
+    def is_finished(self, allowed: float) -> bool:
+        """Whether no round follows: an untimed cell that was lost in the first one has a second."""
+        if self.rounds == 0 or (self.rounds == 1 and self._untimed_left()):
+            return False
+        return not self.waiting or self.seconds > allowed
 
-def _untimed_left(asked: _Asked, known: _Known) -> list[Cell]:
-    """The cells that are not timed and were not measured yet, or lost with a server."""
+    def _untimed_left(self) -> list[Cell]:
+        """The cells that are not timed and were not measured yet, or lost with a server."""
 
-    def is_left(cell: Cell) -> bool:
-        compared = known.untimed.get(cell.key)
-        return compared is None or any(each.state == "INCONCLUSIVE" for each in compared)
+        def is_left(cell: Cell) -> bool:
+            compared = self.untimed.get(cell.key)
+            return compared is None or any(each.state == "INCONCLUSIVE" for each in compared)
 
-    return [cell for cell in asked.plan.cells if cell.measure != TIMED and is_left(cell)]
+        return [cell for cell in self.plan.cells if cell.measure != TIMED and is_left(cell)]
 
+    def measure_a_round(self, log: Path, shared: Path) -> None:
+        """Fresh interpreters of both sides: the untimed cells that are left and, where the code of
+        the sides differs, a pair of each timed cell that waits, in random order."""
+        begin = time.monotonic()
+        with both(self.paths, log, shared) as (base, head):
+            before = time.monotonic()
+            self._measure_untimed(base, head)
+            begin += time.monotonic() - before
+            rng = random.Random()
+            order = rng.sample(self.waiting, len(self.waiting))
+            again = [cell for cell in order if not self._measure_a_pair(cell, base, head, rng)]
+        self.waiting = [
+            cell for cell in self.waiting
+            if cell in again
+            or (self.timed[cell.key].state == "INCONCLUSIVE"
+                and len(self.pairs.get(cell.key, ())) < rule.LOOKS[-1])
+        ]  # fmt: skip
+        self.seconds += time.monotonic() - begin
+        self.rounds += 1
 
-def _measure_a_round(asked: _Asked, known: _Known, log: Path, shared: Path) -> None:
-    """Fresh interpreters of both sides: the untimed cells that are left and, where the code of the
-    sides differs, a pair of each timed cell that waits, in random order."""
-    begin = time.monotonic()
-    with both(asked.paths, log, shared) as (base, head):
-        before = time.monotonic()
-        _measure_untimed(asked, known, base, head)
-        begin += time.monotonic() - before
-        rng = random.Random()
-        order = rng.sample(known.waiting, len(known.waiting))
-        again = [cell for cell in order if not _measure_a_pair(asked, known, cell, base, head, rng)]
-    known.waiting = [
-        cell for cell in known.waiting
-        if cell in again
-        or (known.timed[cell.key].state == "INCONCLUSIVE"
-            and len(known.pairs.get(cell.key, ())) < rule.LOOKS[-1])
-    ]  # fmt: skip
-    known.seconds += time.monotonic() - begin
-    known.rounds += 1
-
-
-def _measure_untimed(asked: _Asked, known: _Known, base: Server, head: Server) -> None:
-    """The untimed cells that are left; in the first round also what code there is to compare."""
-    for cell in _untimed_left(asked, known):
-        known.untimed[cell.key] = list(
-            comparing.untimed(cell, base, head, asked.timeout, known.by_side)
-        )
-    if known.contrast is None:
-        first = {(cell.model.name, cell.setting.runtime): cell for cell in reversed(asked.timed)}
-        for cell in first.values():
-            code.trace(cell, base, head, asked.timeout, known.by_side)
-        models = {cell.model.name: cell.model.label for cell in asked.plan.cells}
-        known.contrast = code.contrast(known.by_side, asked.paths, models)
-        if _is_needless(asked, known):
-            known.waiting = []
-
-
-def _is_needless(asked: _Asked, known: _Known) -> bool:
-    """Whether both sides run the same code. Where an exact metric differs nevertheless, its cause
-    is one that nobody sees: then the verdict has to show it."""
-    every = chain.from_iterable(known.untimed.values())
-    failed = any(comparison.state == "FAIL" for comparison in every)
-    is_same = known.contrast is not None and known.contrast.is_empty
-    return is_same and not failed and not asked.gate.expect_equal
-
-
-def _sides(asked: _Asked, known: _Known) -> dict[str, str]:
-    measured = [pair for group in known.pairs.values() for pair in group]
-    lines = {}
-    for place, (side, path) in enumerate(asked.paths.items()):
-        ran = [*known.by_side.get(side, {}).values()]
-        machines = [*(pair.environments[place] for pair in measured), *(o.environment for o in ran)]
-        files = {pair.origins[place]: None for pair in measured if pair.origins[place]}
-        lines[side] = ", ".join([code.described(path, ran, next(iter(machines), {})), *files])
-    return lines
-
-
-def _measure_a_pair(
-    asked: _Asked, known: _Known, cell: Cell, base: Server, head: Server, rng: random.Random
-) -> bool:
-    """Whether that came to an end: what was lost for the first time gets a second try."""
-    layers = asked.gate.extra_layers.get(cell.model.name, 0)
-    try:
-        pair = pairs.measure(cell, base, head, rng, asked.timeout, layers)
-    except PairError as error:
-        known.timed[cell.key] = comparing.failed(cell, error, asked.against)
-        is_new = error.lost and cell.key not in known.lost
-        known.lost |= {cell.key} if error.lost else set()
-        return not is_new
-    measured = known.pairs.setdefault(cell.key, [])
-    measured.append(pair)
-    known.timed[cell.key] = comparing.judge(cell, measured, asked.gate.threshold, asked.against)
-    asked.watch(pair, known.timed[cell.key])
-    return True
-
-
-def _look_a_last_time(asked: _Asked, known: _Known) -> None:
-    """Judges the undecided by the pairs that there are, wherever these stand."""
-    for cell in known.waiting:
-        measured = known.pairs.get(cell.key)
-        if measured and known.timed[cell.key].state == "INCONCLUSIVE":
-            known.timed[cell.key] = comparing.judge(
-                cell, measured, asked.gate.threshold, asked.against, last=True
+    def _measure_untimed(self, base: Server, head: Server) -> None:
+        """The untimed cells that are left; in the first round also what code is compared."""
+        for cell in self._untimed_left():
+            self.untimed[cell.key] = list(
+                comparing.untimed(cell, base, head, self.timeout, self.by_side)
             )
+        if self.contrast is None:
+            first = {
+                (cell.model.name, cell.setting.runtime): cell for cell in reversed(self.waiting)
+            }
+            for cell in first.values():
+                code.trace(cell, base, head, self.timeout, self.by_side)
+            models = {cell.model.name: cell.model.label for cell in self.plan.cells}
+            self.contrast = code.contrast(self.by_side, self.paths, models)
+            if self.is_needless():
+                self.waiting = []
 
+    def is_needless(self) -> bool:
+        """Whether both sides run the same code. Where an exact metric differs nevertheless, its
+        cause is one that nobody sees: then the verdict has to show it."""
+        every = chain.from_iterable(self.untimed.values())
+        failed = any(comparison.state == "FAIL" for comparison in every)
+        is_same = self.contrast is not None and self.contrast.is_empty
+        return is_same and not failed and not self.gate.expect_equal
 
-def _priced(known: _Known) -> list[Comparison]:
-    """The timed comparisons, the undecided with the seconds that would decide them."""
-    pairs_of = {
-        (comparison.model, comparison.setting): known.pairs.get(key, [])
-        for key, comparison in known.timed.items()
-    }
-    measuring = sum(pair.elapsed for pair in chain.from_iterable(known.pairs.values()))
-    start = max(0.0, known.seconds - measuring) / known.rounds
+    def sides(self) -> dict[str, str]:
+        measured = [pair for group in self.pairs.values() for pair in group]
+        lines = {}
+        for place, (side, path) in enumerate(self.paths.items()):
+            ran = [*self.by_side.get(side, {}).values()]
+            machines = [
+                *(pair.environments[place] for pair in measured),
+                *(o.environment for o in ran),
+            ]
+            files = {pair.origins[place]: None for pair in measured if pair.origins[place]}
+            lines[side] = ", ".join([code.described(path, ran, next(iter(machines), {})), *files])
+        return lines
 
-    def seconds(comparison: Comparison) -> float:
-        group = pairs_of[comparison.model, comparison.setting]
-        return statistics.fmean(pair.elapsed for pair in group)
+    def _measure_a_pair(self, cell: Cell, base: Server, head: Server, rng: random.Random) -> bool:
+        """Whether that came to an end: what was lost for the first time gets a second try."""
+        layers = self.gate.extra_layers.get(cell.model.name, 0)
+        try:
+            pair = pairs.measure(cell, base, head, rng, self.timeout, layers)
+        except PairError as error:
+            self.timed[cell.key] = comparing.failed(cell, error, self.against)
+            is_new = error.lost and cell.key not in self.lost
+            self.lost |= {cell.key} if error.lost else set()
+            return not is_new
+        measured = self.pairs.setdefault(cell.key, [])
+        measured.append(pair)
+        self.timed[cell.key] = comparing.judge(cell, measured, self.gate.threshold, self.against)
+        self.watch(pair, self.timed[cell.key])
+        return True
 
-    return price.priced([*known.timed.values()], seconds, start, known.seconds)
+    def look_a_last_time(self) -> None:
+        """Judges the undecided by the pairs that there are, wherever these stand."""
+        for cell in self.waiting:
+            measured = self.pairs.get(cell.key)
+            if measured and self.timed[cell.key].state == "INCONCLUSIVE":
+                self.timed[cell.key] = comparing.judge(
+                    cell, measured, self.gate.threshold, self.against, last=True
+                )
+
+    def priced(self) -> list[Comparison]:
+        """The timed comparisons, the undecided with the seconds that would decide them."""
+        pairs_of = {
+            (comparison.model, comparison.setting): self.pairs.get(key, [])
+            for key, comparison in self.timed.items()
+        }
+        measuring = sum(pair.elapsed for pair in chain.from_iterable(self.pairs.values()))
+        start = max(0.0, self.seconds - measuring) / self.rounds
+
+        def seconds(comparison: Comparison) -> float:
+            group = pairs_of[comparison.model, comparison.setting]
+            return statistics.fmean(pair.elapsed for pair in group)
+
+        return price.priced([*self.timed.values()], seconds, start, self.seconds)
 
 
 @contextmanager
