@@ -212,8 +212,7 @@ def answer(asked: Any, timeout: float | None = None) -> Any:
     try:
         return ray.get(asked, timeout=timeout)
     except ray.exceptions.RayError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise AgentLostError(lines[-1] if lines else "no message") from None
+        raise AgentLostError(_last_line(str(error))) from None
 
 
 def caller(agent: Any, name: str) -> Call:
@@ -238,6 +237,11 @@ def ended(agents: Iterable[Any]) -> None:
     for agent in agents:
         with suppress(ray.exceptions.RayError):
             ray.kill(agent)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"
 
 
 def _refuse_other(name: str, theirs: Software, ours: Software) -> None:

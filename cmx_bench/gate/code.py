@@ -20,11 +20,10 @@ from cmx_bench.cell import Cell
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import pairs
-from cmx_bench.gate.pairs import PairError, Worker
+from cmx_bench.gate.pairs import PairError
 from cmx_bench.gate.verdict import Contrast, Package
 from cmx_bench.results import checkouts, environment
 from cmx_bench.results.records import Environment
-from cmx_bench.worker.targets import Target
 
 LIBRARIES = "compiled libraries"
 _INSTALLED = {"site-packages", "dist-packages"}
@@ -58,8 +57,8 @@ def trace(cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBy
     # A version of this package that knows no `trace` takes this for an order to time.
     order = {**pairs.described(cell), "cores": None, "extra_layers": 0, "trace": True}
     for side in (base, head):
-        with interpreters.process(side, Target.TIME_IN_TURNS) as pipe, suppress(PairError):
-            keep(by_side, side.name, cell, pairs.ask(Worker(side, pipe, timeout), order))
+        with suppress(PairError):
+            keep(by_side, side.name, cell, pairs.ask_once(side, order, timeout))
 
 
 def keep(by_side: RanBySide, side: str, cell: Cell, answer: Mapping[str, Any]) -> None:

@@ -6,18 +6,17 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from cmx_bench.cell import Cell
-from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import check, code, pairs, rule
 from cmx_bench.gate.code import RanBySide
-from cmx_bench.gate.pairs import Pair, PairError, Worker
+from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.gate.verdict import Comparison
 from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.results import stats
-from cmx_bench.worker.targets import Target
 
 TIMED = "throughput"
 
@@ -107,18 +106,14 @@ def _answers(
         PairError: a side failed.
     """
     order = {"measure": cell.measure, "trace": True, **pairs.described(cell)}
-    answers: dict[str, _Answer] = {}
-    errors: list[PairError] = []
-    for side in (base, head):
-        with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
-            try:
-                answers[side.name] = pairs.ask(Worker(side, pipe, timeout), order)
-                code.keep(by_side, side.name, cell, answers[side.name])
-            except PairError as error:
-                errors.append(error)
-    if errors:
-        raise pairs.joined(errors)
-    return answers[base.name], answers[head.name]
+
+    def answer(side: Server) -> _Answer:
+        told: _Answer = pairs.ask_once(side, order, timeout)
+        code.keep(by_side, side.name, cell, told)
+        return told
+
+    old, new = pairs.answers(partial(answer, side) for side in (base, head))
+    return old, new
 
 
 def _exact(

@@ -12,13 +12,13 @@ import dataclasses
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import MISSING, dataclass, field
 from functools import partial
 from itertools import chain, count
 from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import CmxError
@@ -43,6 +43,7 @@ TURNS_SECONDS, FEWEST_IN_TURNS = 2.0, 3
 # Blocks side by side whose median has a smaller standard error need no turns beside them: fresh
 # processes of one model differ by as much.
 SHARP = 0.005
+_Answer = TypeVar("_Answer")
 _OF_HEAD = ("foreign_load", "idle_cores", "gpu_foreign_processes")  # what it is to base
 
 
@@ -93,16 +94,6 @@ class PairError(CmxError):
         self.reasons = reasons
         self.lost = lost
         self.blameless = blameless
-
-
-def joined(errors: Sequence[PairError]) -> PairError:
-    """The error of a cell that failed so on each side that failed."""
-    reasons = {side: why for error in errors for side, why in error.reasons.items()}
-    return PairError(
-        dict(sorted(reasons.items())),
-        lost=all(error.lost for error in errors),
-        blameless=any(error.blameless for error in errors),
-    )
 
 
 def described(cell: Cell) -> dict[str, Any]:
@@ -208,16 +199,39 @@ def ask_at_once(orders: Sequence[tuple[Worker, object]]) -> list[Any]:
     """
     for worker, order in orders:
         _send(worker, order)
-    answers: list[Any] = []
-    failures: list[PairError] = []
-    for worker, _ in orders:
+    return answers(partial(_receive, worker) for worker, _ in orders)
+
+
+def ask_once(side: Server, order: object, timeout: float) -> Any:
+    """The answer of a fresh process of a side, which ends with that.
+
+    Raises:
+        PairError: as `ask`.
+    """
+    with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
+        return ask(Worker(side, pipe, timeout), order)
+
+
+def answers(questions: Iterable[Callable[[], _Answer]]) -> list[_Answer]:
+    """What each gives; all are asked before any failure is told.
+
+    Raises:
+        PairError: one or more failed; of all of them.
+    """
+    given, failures = list[_Answer](), list[PairError]()
+    for question in questions:
         try:
-            answers.append(_receive(worker))
+            given.append(question())
         except PairError as error:
             failures.append(error)
     if failures:
-        raise joined(failures)
-    return answers
+        reasons = {side: why for error in failures for side, why in error.reasons.items()}
+        raise PairError(
+            dict(sorted(reasons.items())),
+            lost=all(error.lost for error in failures),
+            blameless=any(error.blameless for error in failures),
+        )
+    return given
 
 
 def _send(worker: Worker, order: object) -> None:
@@ -239,17 +253,10 @@ def _receive(worker: Worker) -> Any:
 def _prepared(orders: Sequence[tuple[Worker, object]], *, at_once: bool) -> dict[str, Any]:
     """The first answer of each worker by its side. One after the other on the same core, where they
     would disturb each other's warm-up."""
-    answers: list[Any] = []
-    failures: list[PairError] = []
-    for group in [orders] if at_once else [[order] for order in orders]:
-        try:
-            answers += ask_at_once(group)
-        except PairError as error:
-            failures.append(error)
-    if failures:
-        raise joined(failures)
+    groups = [orders] if at_once else [[order] for order in orders]
+    given = chain.from_iterable(answers(partial(ask_at_once, group) for group in groups))
     names = (worker.side.name for worker, _ in orders)
-    return dict(zip(names, answers, strict=True))
+    return dict(zip(names, given, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,9 @@ from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server, ServerError
 from cmx_bench.gate import pairs
 from cmx_bench.gate.cores import Places
-from cmx_bench.gate.pairs import PairError, Worker
+from cmx_bench.gate.pairs import PairError
 from cmx_bench.models.building import build
 from cmx_bench.worker.local import LostError
-from cmx_bench.worker.targets import Target
 
 TINY = {"dim": 16, "depth": 2, "kernel_size": 3, "patch_size": 7}
 MODEL = Model("tiny", "Tiny", "convmixer", "convmixer", "", TINY)
@@ -92,18 +91,14 @@ def test_a_worker_that_dies_says_how(
 ) -> None:
     deadly = dataclasses.replace(MODEL, source="python", target=target, args=args)
     order = pairs.described(dataclasses.replace(CELL, model=deadly)) | {"measure": "params"}
-    with (
-        interpreters.process(both[0], Target.TIME_IN_TURNS) as pipe,
-        pytest.raises(PairError, match=message),
-    ):
-        pairs.ask(Worker(both[0], pipe, 120), order)
+    with pytest.raises(PairError, match=message):
+        pairs.ask_once(both[0], order, 120)
 
 
 def test_an_exact_measure(both: tuple[Server, Server]) -> None:
     for side in both:
-        with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
-            order = pairs.described(CELL) | {"measure": "params"}
-            found = pairs.ask(Worker(side, pipe, 120), order)["values"]
+        order = pairs.described(CELL) | {"measure": "params"}
+        found = pairs.ask_once(side, order, 120)["values"]
         parameters = build(MODEL, 56).parameters()
         assert found["params"] == [sum(one.numel() for one in parameters)]
 
@@ -132,11 +127,8 @@ def test_an_order_leaves_out_what_a_model_or_a_setting_has_none_of() -> None:
 
 
 def test_too_slow_an_answer(both: tuple[Server, Server]) -> None:
-    with (
-        interpreters.process(both[0], Target.TIME_IN_TURNS) as pipe,
-        pytest.raises(PairError, match="longer than 0 s"),
-    ):
-        pairs.ask(Worker(both[0], pipe, 0), pairs.described(CELL) | {"measure": "macs"})
+    with pytest.raises(PairError, match="longer than 0 s"):
+        pairs.ask_once(both[0], pairs.described(CELL) | {"measure": "macs"}, 0)
 
 
 @pytest.mark.parametrize(
@@ -178,12 +170,8 @@ def test_a_checkout_comes_before_what_is_installed(tmp_path: Path, inside: str) 
     (package / "__init__.py").write_text("raise RuntimeError('the torch of the checkout')\n")
     log = tmp_path / "log"
     order = pairs.described(CELL) | {"measure": "params"}
-    with (
-        interpreters.opened("head", str(tmp_path), log) as head,
-        interpreters.process(head, Target.TIME_IN_TURNS) as pipe,
-        pytest.raises(PairError),
-    ):
-        pairs.ask(Worker(head, pipe, 120), order)
+    with interpreters.opened("head", str(tmp_path), log) as head, pytest.raises(PairError):
+        pairs.ask_once(head, order, 120)
     assert "the torch of the checkout" in log.read_text()
 
 
