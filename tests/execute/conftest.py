@@ -17,9 +17,9 @@ from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
-from cmx_bench.worker.job import Executor, Job
+from cmx_bench.worker.job import Executor, Job, Outcome
 
-from ..conftest import TINY
+from ..conftest import CPU, TINY, StandIn
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +69,15 @@ def precise(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Callable
         return making.make(suite.load(str(write_suite(text))), cpu)
 
     return make
+
+
+def noisy(job: Job) -> Outcome:
+    """One model is steady, the other's processes differ by a tenth."""
+    spread = 10.0 if job.cell.model.name == "net" else 0.001
+    value = 100.0 + spread * (job.replicate % 2)
+    return Outcome({job.cell.measure: [value]}, "", CPU)
+
+
+def processes(executor: StandIn) -> dict[str, int]:
+    keys = [key for key, _ in executor.seen if "/throughput/" in key]
+    return {name: sum(key.startswith(name) for key in keys) for name in ("mixer", "net")}

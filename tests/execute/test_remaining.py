@@ -16,13 +16,15 @@ from cmx_bench.execute import remaining
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, making
 from cmx_bench.plan.users import Asked
-from cmx_bench.results import stats
+from cmx_bench.results import records, stats
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
+from cmx_bench.worker.job import Job, Outcome
 
-from ..conftest import TRAINED, StandIn
-from .conftest import measure, opened
+from ..conftest import CPU, TRAINED, StandIn, samples
+from .conftest import measure, noisy, opened, processes
 
 
 def seconds_left(made: Plan, found: list[Record], budget: float | None = None) -> float:
@@ -193,3 +195,91 @@ def test_why_a_cell_gets_more_processes(tiny_five: Plan, processes: str, why: st
         for number, kind in enumerate(processes)
     ]
     assert remaining.why_more(tiny_five, cell, found) == why
+
+
+def test_only_wide_cells_get_more_processes(precise: Callable[..., Plan], tmp_path: Path) -> None:
+    made, executor = precise("5%"), StandIn(noisy)
+    folder = opened(made, tmp_path)
+    found = measure(made, folder, executor)
+    counts = processes(executor)
+    least = remaining.FEWEST_FOR_PRECISION
+    assert counts["mixer"] == least
+    assert least < counts["net"] < remaining.MOST_PROCESSES
+    nets = [one.values["throughput"] for one in found if one.cell.startswith("net/throughput/")]
+    sizes = range(least, len(nets) + 1)
+    widths = [stats.estimate(nets[:n]).relative_half_width or 1.0 for n in sizes]
+    assert [width > 0.05 for width in widths] == [True] * (len(widths) - 1) + [False]
+    results = summarise(records.read_run(folder), found).results.values()
+    assert not any(result.wide for result in results)
+
+
+def test_a_cell_that_stays_wide_ends_and_the_report_knows(
+    precise: Callable[..., Plan], tmp_path: Path
+) -> None:
+    made, executor = precise("0.1%"), StandIn(noisy)
+    folder = opened(made, tmp_path)
+    found = measure(made, folder, executor)
+    assert processes(executor) == {"mixer": 5, "net": remaining.MOST_PROCESSES}
+    results = summarise(records.read_run(folder), found).results.values()
+    assert [one.model for one in results if one.wide] == ["net"]
+
+
+def test_a_few_that_agree_are_no_precision(precise: Callable[..., Plan], tmp_path: Path) -> None:
+    made, executor = precise("20%", replicates=1), StandIn(noisy)
+    measure(made, opened(made, tmp_path), executor)
+    assert processes(executor) == {"mixer": 5, "net": 5}
+
+
+def test_a_wide_cell_that_fails_gets_no_more(precise: Callable[..., Plan], tmp_path: Path) -> None:
+    def answer(job: Job) -> Outcome:
+        broken = job.cell.model.name == "net" and job.replicate == 4
+        return samples(1.0, "boom") if broken else noisy(job)
+
+    made, executor = precise("1%"), StandIn(answer)
+    measure(made, opened(made, tmp_path), executor)
+    assert processes(executor) == {"mixer": 5, "net": 5}
+
+
+def test_a_spent_budget_ends_the_search_for_precision(
+    precise: Callable[..., Plan], tmp_path: Path
+) -> None:
+    made, executor = precise("1%"), StandIn(noisy)
+    folder = opened(made, tmp_path)
+    found = measure(made, folder, executor, budget=0)
+    assert processes(executor) == {"mixer": 1, "net": 1}
+    results = summarise(records.read_run(folder), found).results.values()
+    assert [one.model for one in results if one.wide] == ["mixer", "net"]
+
+
+def test_rounds_by_precision_go_on_after_any_record(
+    precise: Callable[..., Plan], tmp_path: Path
+) -> None:
+    made, whole = precise("5%"), StandIn(noisy)
+    found = measure(made, opened(made, tmp_path, tmp_path / "whole"), whole)
+    environments = records.read_run(tmp_path / "whole").environments
+    for number in range(len(found) + 1):
+        out, rest = opened(made, tmp_path, tmp_path / f"cut-{number}"), StandIn(noisy)
+        records.write_run(out, replace(records.read_run(out), environments=environments))
+        for record in found[:number]:
+            records.append(out, record)
+        measure(made, out, rest)
+        assert whole.seen[:number] + rest.seen == whole.seen
+
+
+@pytest.mark.parametrize(("slow_ones", "count"), [([0], 4), ([0, 2], 3)])
+def test_a_process_that_stayed_disturbed_is_repeated_where_others_are_calm(
+    tiny_plan: Plan, tmp_path: Path, slow_ones: list[int], count: int
+) -> None:
+    def answer(job: Job) -> Outcome:
+        slow = job.cell.model.name == "net" and job.replicate in slow_ones
+        probe = [400e-6 if slow else 200e-6] * 4
+        calm = [0.0] * 4
+        seen = {"probe": probe, "core_speed": [1.0] * 4, "disturbed": calm, "discarded": calm}
+        if job.cell.measure == "params":
+            return Outcome({"params": [1]}, "", CPU)
+        return Outcome({"throughput": [50.0 if slow else 100.0] * 4}, "", CPU, seen)
+
+    found = measure(tiny_plan, opened(tiny_plan, tmp_path), StandIn(answer))
+    counts = {name: sum(one.model == name and one.measure == "throughput" for one in found)
+              for name in ("mixer", "net")}  # fmt: skip
+    assert counts == {"mixer": 3, "net": count}
