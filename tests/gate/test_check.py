@@ -59,13 +59,9 @@ def scaled(name: str, metric: str, factor: float) -> list[Record]:
     """RECORDS with the samples of one metric of one model multiplied."""
     return [
         dataclasses.replace(
-            one,
-            values={
-                key: [factor * sample for sample in samples] if key == metric else samples
-                for key, samples in one.values.items()
-            },
+            one, values={**one.values, metric: [factor * each for each in one.values[metric]]}
         )
-        if one.model == name
+        if one.model == name and metric in one.values
         else one
         for one in RECORDS
     ]
@@ -183,11 +179,8 @@ def test_a_metric_without_a_better_direction_is_not_judged(judge: Callable[..., 
 
 
 def test_other_machines_compare_exact_metrics_only(judge: Callable[..., Verdict]) -> None:
-    moved = dataclasses.replace(
-        RUN,
-        machine=ENVIRONMENT | {"torch": "2.99"},
-        environments={"e1": ENVIRONMENT | {"torch": "2.99"}},
-    )
+    elsewhere = ENVIRONMENT | {"torch": "2.99"}
+    moved = dataclasses.replace(RUN, machine=elsewhere, environments={"e1": elsewhere})
     verdict = judge(scaled(NAMES[0], "throughput", 0.5), run=moved)
     timed = of(verdict, NAMES[0], "throughput")
     assert timed.state == "INCOMPARABLE"
@@ -307,11 +300,8 @@ def test_an_anchor_catches_what_adds_up(tmp_path: Path) -> None:
     }
     others = {"baseline": runs["second"], "anchor": runs["first"]}
     _, verdict = check.verdict(runs["third"], others, 0.05)
-    states = {
-        one.against: one.state
-        for one in verdict.comparisons
-        if (one.model, one.metric.name) == (NAMES[0], "throughput")
-    }
+    timed = [one for one in verdict.comparisons if one.metric.name == "throughput"]
+    states = {one.against: one.state for one in timed if one.model == NAMES[0]}
     assert states["anchor"] == "FAIL"
     assert states["baseline"] != "FAIL"
 

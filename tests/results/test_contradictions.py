@@ -136,3 +136,19 @@ def test_a_model_of_two_files_is_refused(tmp_path: Path) -> None:
     assert embedded is not None
     assert f"records.jsonl:2: details.origin: {one['model']} {message}" in str(caught.value)
     assert message in str(embedded.value)
+
+
+def test_a_record_that_is_there_twice(tmp_path: Path) -> None:
+    for record in (TIMED, EVALUATED, TIMED):
+        records.append(tmp_path, record)
+    with pytest.raises(RecordsError, match="jsonl:3: repeats line 1; remove it"):
+        records.read(tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"elapsed": 9.0}, {"status": "failed", "reason": "x"}])
+def test_a_process_that_ended_well_ended_once(tmp_path: Path, changes: dict[str, Any]) -> None:
+    for record in (TIMED, EVALUATED, replace(TIMED, **changes)):
+        records.append(tmp_path, record)
+    message = f"jsonl:3: replicate: process 0 of {TIMED.cell} ended well in line 1; remove one"
+    with pytest.raises(RecordsError, match=message):
+        records.read(tmp_path)

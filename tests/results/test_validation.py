@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, asdict, fields, replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +115,11 @@ def named(where: Where) -> str:
     return f"{where[0]} {dotted(where)}"
 
 
-def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+NUMBERS = [
+    where
+    for where, value in PLACES
+    if isinstance(value, int | float) and not isinstance(value, bool)
+]
 
 
 @pytest.fixture
@@ -143,11 +148,8 @@ def refusals(tmp_path: Path) -> Callable[[str, str], str]:
 
 
 def damaged(where: Where, replacement: Any) -> str:
-    name, location = where
-    value = inner = plain(name)
-    for key in location[:-1]:
-        inner = inner[key]
-    inner[location[-1]] = replacement
+    value = plain(where[0])
+    reduce(getitem, where[1][:-1], value)[where[1][-1]] = replacement
     return json.dumps(value).replace('"1e999"', "1e999")
 
 
@@ -183,9 +185,7 @@ def test_null(refused: Any, where: Where) -> None:
 
 
 @pytest.mark.parametrize(
-    "where",
-    [where for where, value in PLACES if is_number(value) and not MIXED.match(dotted(where))],
-    ids=named,
+    "where", [where for where in NUMBERS if not MIXED.match(dotted(where))], ids=named
 )
 @pytest.mark.parametrize("text", ["fast", "3", True])
 def test_what_is_no_number(refused: Any, where: Where, text: object) -> None:
@@ -196,7 +196,7 @@ def test_what_is_no_number(refused: Any, where: Where, text: object) -> None:
     )
 
 
-@pytest.mark.parametrize("where", [where for where, value in PLACES if is_number(value)], ids=named)
+@pytest.mark.parametrize("where", NUMBERS, ids=named)
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_what_json_does_not_have(refused: Any, where: Where, number: str) -> None:
     message = refused(where[0], damaged(where, number).replace(f'"{number}"', number))
@@ -206,7 +206,7 @@ def test_what_json_does_not_have(refused: Any, where: Where, number: str) -> Non
         assert message == f"is not valid JSON: {number} is no number"
 
 
-@pytest.mark.parametrize("where", [where for where, value in PLACES if is_number(value)], ids=named)
+@pytest.mark.parametrize("where", NUMBERS, ids=named)
 def test_a_whole_number_that_nothing_computes_with(refused: Any, where: Where) -> None:
     message = refused(where[0], damaged(where, 10**400))
     assert re.match(rf"{re.escape(dotted(where))}(: expected | 10+…)", message)
@@ -238,11 +238,8 @@ def is_optional(where: Where) -> bool:
 
 
 def without(where: Where) -> str:
-    name, location = where
-    value = inner = plain(name)
-    for key in location[:-1]:
-        inner = inner[key]
-    del inner[location[-1]]
+    value = plain(where[0])
+    del reduce(getitem, where[1][:-1], value)[where[1][-1]]
     return json.dumps(value)
 
 
@@ -265,19 +262,12 @@ def test_a_key_that_an_earlier_version_did_not_write(where: Where) -> None:
         assert not str(error).endswith(f"{dotted(where)}: is missing")
 
 
-def test_a_run_of_before_budgets_were_written() -> None:
-    early = {key: value for key, value in plain("run").items()
-             if key not in {"budget", "cut_off", "neighbours"}}  # fmt: skip
-    assert records.run_of(early, "here") == replace(RUN, budget=None, cut_off={}, neighbours=None)
-
-
 @pytest.mark.parametrize(
     "where",
     [
         where
-        for where, value in PLACES
-        if is_number(value)
-        and re.search(r"replicate|_size|images$|seed|epoch|elapsed|corr|^(val|dis)", dotted(where))
+        for where in NUMBERS
+        if re.search(r"replicate|_size|images$|seed|epoch|elapsed|corr|^(val|dis)", dotted(where))
     ],
     ids=named,
 )
@@ -288,20 +278,20 @@ def test_a_number_below_what_can_be(refused: Any, where: Where) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "hint"),
+    "where",
     [
-        (("run", ("title_",)), ""),
-        (("run", ("models", 0, "labels")), ""),
-        (("run", ("settings", 0, "colour")), ""),
-        (("run", ("claims", 0, "colour")), ""),
-        (("timed", ("colour",)), ""),
-        (("passed", ("details", "work", "linear", "colour")), ""),
-        (("evaluated", ("details", "training", "curve", 0, "colour")), ""),
+        ("run", ("title_",)),
+        ("run", ("models", 0, "labels")),
+        ("run", ("settings", 0, "colour")),
+        ("run", ("claims", 0, "colour")),
+        ("timed", ("colour",)),
+        ("passed", ("details", "work", "linear", "colour")),
+        ("evaluated", ("details", "training", "curve", 0, "colour")),
     ],
-    ids=str,
+    ids=named,
 )
-def test_an_unknown_key(refused: Any, where: Where, hint: str) -> None:
-    assert refused(where[0], damaged(where, 1)) == f"{dotted(where)}: unknown key{hint}"
+def test_an_unknown_key(refused: Any, where: Where) -> None:
+    assert refused(where[0], damaged(where, 1)) == f"{dotted(where)}: unknown key"
 
 
 def test_a_mistyped_key_is_named_with_the_missing_one(refused: Any) -> None:
@@ -373,22 +363,6 @@ def test_a_huge_file_is_not_read(tmp_path: Path, name: str) -> None:
         match=f"{name}: cannot be read: it has 268,435,457 bytes; expected 268,435,456 at most",
     ):
         records.read_run(tmp_path)
-        records.read(tmp_path)
-
-
-def test_a_record_that_is_there_twice(tmp_path: Path) -> None:
-    for record in (TIMED, EVALUATED, TIMED):
-        records.append(tmp_path, record)
-    with pytest.raises(RecordsError, match="jsonl:3: repeats line 1; remove it"):
-        records.read(tmp_path)
-
-
-@pytest.mark.parametrize("changes", [{"elapsed": 9.0}, {"status": "failed", "reason": "x"}])
-def test_a_process_that_ended_well_ended_once(tmp_path: Path, changes: dict[str, Any]) -> None:
-    for record in (TIMED, EVALUATED, replace(TIMED, **changes)):
-        records.append(tmp_path, record)
-    message = f"jsonl:3: replicate: process 0 of {TIMED.cell} ended well in line 1; remove one"
-    with pytest.raises(RecordsError, match=message):
         records.read(tmp_path)
 
 
