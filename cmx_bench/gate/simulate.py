@@ -38,25 +38,14 @@ def gate(
     return "INCONCLUSIVE", len(drawn)
 
 
-def rates(
-    log_ratios: Sequence[float], threshold: float, most_pairs: int, rng: random.Random,
-    gates: int = 1000,
-) -> Rates:  # fmt: skip
-    """The rates of so many gates, each limited to `most_pairs` pairs."""
-    return _rates([gate(log_ratios, threshold, most_pairs, rng) for _ in range(gates)])
-
-
 def overall(
     log_ratios: Mapping[str, Sequence[float]], threshold: float, most_pairs: int,
-    rng: random.Random, gates: int,
+    rng: random.Random, gates: int = 1000,
 ) -> Rates:  # fmt: skip
     """The rates of `gates` gates, equally on the pairs of each model."""
     each = math.ceil(gates / len(log_ratios))
-    return _rates([gate(ratios, threshold, most_pairs, rng)
-                   for ratios in log_ratios.values() for _ in range(each)])  # fmt: skip
-
-
-def _rates(ended: Sequence[tuple[State, int]]) -> Rates:
+    ended = [gate(ratios, threshold, most_pairs, rng)
+             for ratios in log_ratios.values() for _ in range(each)]  # fmt: skip
     counts, gates = Counter(state for state, _ in ended), len(ended)
     return Rates(counts["FAIL"] / gates, counts["INCONCLUSIVE"] / gates, counts["PASS"] / gates,
                  sum(pairs for _, pairs in ended) / gates)  # fmt: skip

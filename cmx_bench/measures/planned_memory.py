@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
 from cmx_bench.cell import Model, Setting
@@ -27,27 +24,21 @@ def measure(model: Model, setting: Setting) -> Samples:
     if setting.runtime != "torch":
         raise SkipError(f"{setting.runtime} plans its memory by itself, and tells nobody: a "
                         "setting with runtime: torch")  # fmt: skip
-    with _on_shapes(setting.batch_size):
+    batch = setting.batch_size
+    try:
         planned = planned_peak(
             lambda: fast.finished(build(model, setting.image_size), model),
-            (setting.batch_size, 3, setting.image_size, setting.image_size),
+            (batch, 3, setting.image_size, setting.image_size),
             DTYPES[setting.precision],
             AUTOCAST[setting.kind] if setting.precision == "autocast" else None,
             setting.layout == "nhwc",
         )
-    return {"planned_memory": [planned]}
-
-
-@contextmanager
-def _on_shapes(images: int) -> Iterator[None]:
-    """What a model raises that is run on the shapes of so many images, in a user's words."""
-    try:
-        yield
     except CmxError:
         raise
     except Exception as error:  # of the model's own code, or of torch's on its behalf
-        count = "one image" if images == 1 else f"{images} images"
+        count = "one image" if batch == 1 else f"{batch} images"
         raise CountError(f"cannot be counted on {count}: {_in_words(error)}") from error
+    return {"planned_memory": [planned]}
 
 
 def _in_words(error: Exception) -> str:

@@ -37,7 +37,7 @@ class Estimate:
         return width is not None and width <= share
 
 
-def estimate(processes: Sequence[Sequence[float]], level: float = 0.95) -> Estimate:
+def estimate(processes: Sequence[Sequence[float]]) -> Estimate:
     """The typical value of a sampled metric from the raw samples of each process.
 
     Each process counts once, with the median of its samples: blocks within a process agree with
@@ -48,7 +48,7 @@ def estimate(processes: Sequence[Sequence[float]], level: float = 0.95) -> Estim
     Raises:
         ValueError: no process, or one without samples.
     """
-    return of_medians([statistics.median(samples) for samples in processes], level)
+    return of_medians([statistics.median(samples) for samples in processes])
 
 
 def of_medians(medians: Sequence[float], level: float = 0.95) -> Estimate:
@@ -77,13 +77,13 @@ def _edges(low: float, high: float) -> tuple[float | None, float | None]:
         return None, None
 
 
-def _student(values: Sequence[float], level: float) -> Estimate:
+def _student(values: Sequence[float], level: float = 0.95) -> Estimate:
     mean, n = statistics.fmean(values), len(values)
     half = quantile((1 + level) / 2, n - 1) * statistics.stdev(values) / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
 
 
-def proportion(right: int, n: int, level: float = 0.95) -> Estimate:
+def proportion(right: int, n: int) -> Estimate:
     """The share of `right` among `n` images, with Wilson's score interval (1927).
 
     Raises:
@@ -91,17 +91,17 @@ def proportion(right: int, n: int, level: float = 0.95) -> Estimate:
     """
     if n == 0:
         raise ValueError("a share needs at least one image")
-    return Estimate(right / n, *_wilson(right / n, n, level), n)
+    return Estimate(right / n, *_wilson(right / n, n), n)
 
 
-def _wilson(share: float, n: int, level: float) -> tuple[float, float]:
-    z = normal((1 + level) / 2)
+def _wilson(share: float, n: int) -> tuple[float, float]:
+    z = normal(0.975)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def over_seeds(values: Sequence[float], images: int, level: float = 0.95) -> Estimate:
+def over_seeds(values: Sequence[float], images: int) -> Estimate:
     """The mean of a share of `images` over trainings that differ only in their seed.
 
     The interval reaches as far as Student's t over the trainings and as Wilson's over the images:
@@ -112,8 +112,8 @@ def over_seeds(values: Sequence[float], images: int, level: float = 0.95) -> Est
     """
     if len(values) < 2:
         raise ValueError("a spread over seeds needs at least two of them")
-    mean = _student(values, level)
-    drawn = _wilson(mean.value, images, level)
+    mean = _student(values)
+    drawn = _wilson(mean.value, images)
     assert mean.low is not None and mean.high is not None
     low, high = min(mean.low, drawn[0]), max(mean.high, drawn[1])
     return Estimate(mean.value, max(0.0, low), min(1.0, high), mean.n)
@@ -134,7 +134,7 @@ class Difference:
     p: float
 
 
-def difference(n: int, gained: int, lost: int, level: float = 0.95) -> Difference:
+def difference(n: int, gained: int, lost: int) -> Difference:
     """Two models on the same images.
 
     The interval is Wald's with half an image added to each of the four counts (Agresti and Min
@@ -150,7 +150,7 @@ def difference(n: int, gained: int, lost: int, level: float = 0.95) -> Differenc
     more, fewer, total = gained + 0.5, lost + 0.5, n + 2
     centre = (more - fewer) / total
     variance = (more + fewer - (more - fewer) ** 2 / total) / total**2
-    half = normal((1 + level) / 2) * math.sqrt(variance)
+    half = normal(0.975) * math.sqrt(variance)
     discordant = gained + lost
     p = min(1.0, 2 * float(bdtr(min(gained, lost), discordant, 0.5))) if discordant else 1.0
     return Difference(n, gained, lost, (gained - lost) / n, centre - half, centre + half, p)

@@ -262,7 +262,7 @@ def seconds_a_pair(bank: Sequence[Pairs]) -> float:
 def sequential(
     log_ratios: Sequence[float], threshold: float = THRESHOLD, most: int = 40
 ) -> simulate.Rates:
-    return simulate.rates(log_ratios, threshold, most, random.Random(0), GATES)
+    return simulate.overall({"": log_ratios}, threshold, most, random.Random(0), GATES)
 
 
 def show(title: str, quiet: simulate.Rates, loud: simulate.Rates, per_pair: float) -> None:

@@ -22,10 +22,10 @@ def test_rates_on_normal_noise() -> None:
     rng = random.Random(1)
     same = [rng.gauss(0, 0.02) for _ in range(5000)]
     slower = [one + math.log1p(0.05) for one in same]
-    quiet = simulate.rates(same, 0.05, 40, rng)
+    quiet = simulate.overall({"": same}, 0.05, 40, rng)
     assert quiet.fail <= 0.01
     assert quiet.inconclusive <= 0.01
-    caught = simulate.rates(slower, 0.05, 40, rng)
+    caught = simulate.overall({"": slower}, 0.05, 40, rng)
     assert caught.fail >= 0.95
     assert quiet.fail + quiet.inconclusive + quiet.passed == pytest.approx(1)
 
@@ -59,12 +59,14 @@ def test_rates_on_recorded_pairs() -> None:
     assert len(same) == 4 and same.keys() == slower.keys()
     assert sum(map(len, same.values())) == 475
     for condition, ratios in same.items():
-        quiet = [simulate.rates(ratios, share, 40, random.Random(0)) for share in (0.05, 0.02)]
+        quiet = [
+            simulate.overall({"": ratios}, share, 40, random.Random(0)) for share in (0.05, 0.02)
+        ]
         assert max(rates.fail for rates in quiet) <= 0.01
         moved = selftest.moved({"": slower[condition]}, 0.05)[""]
-        assert simulate.rates(moved, 0.05, 40, random.Random(0)).fail >= 0.98
+        assert simulate.overall({"": moved}, 0.05, 40, random.Random(0)).fail >= 0.98
     twice = selftest.moved({"": same["quiet"]}, 0.04)[""]
-    assert simulate.rates(twice, 0.02, 17, random.Random(0)).fail >= 0.99  # 40 s
+    assert simulate.overall({"": twice}, 0.02, 17, random.Random(0)).fail >= 0.99  # 40 s
 
 
 def test_a_gate_out_of_pairs_is_inconclusive() -> None:
