@@ -187,8 +187,20 @@ def _started(target: str, arguments: tuple[object, ...]) -> BaseProcess:
             process: BaseProcess = context.Process(target=_run, args=(target, arguments))  # type: ignore[attr-defined]
             process.start()
     except (EOFError, ConnectionError):  # the server died meanwhile: another try begins one
+        if forks:
+            _await_servers_end()
         raise LostError(f"could not be started: {_servers_last_words()}") from None
     return process
+
+
+def _await_servers_end() -> None:
+    """Waits for the end of a server that answers no more: it closes its socket first, and until it
+    has ended too it would pass for one that runs."""
+    server: Any = forkserver._forkserver
+    if server._forkserver_pid is not None:
+        with suppress(OSError):
+            os.kill(server._forkserver_pid, signal.SIGKILL)
+            server._stop()
 
 
 def _ensure_server() -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from multiprocessing import forkserver
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -52,6 +53,28 @@ def test_a_killed_process_says_so(number: int, message: str) -> None:
 def test_a_process_that_only_ends() -> None:
     with pytest.raises(local.ProcessError, match=r"ended without a result \(exit code 7\)"):
         local.call("os:_exit", 7)
+
+
+def test_a_server_that_is_killed_is_begun_anew_though_it_takes_time_to_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process closes its sockets long before it has ended, where it has much memory."""
+    local.call("os:getpid")
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    wait, awaited = os.waitpid, list[int]()
+
+    def waitpid(pid: int, options: int) -> tuple[int, int]:
+        if pid == server and options == os.WNOHANG and not awaited:
+            return 0, 0
+        awaited.append(pid)
+        return wait(pid, options)
+
+    os.kill(server, signal.SIGKILL)
+    os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)
+    with monkeypatch.context() as slow:
+        slow.setattr(os, "waitpid", waitpid)
+        assert local.call("os:getpid") != server
+    assert server in awaited
 
 
 def test_a_slow_process_is_ended() -> None:
