@@ -114,6 +114,7 @@ def test_seconds(text: str, seconds: float) -> None:
     [
         (0.2, "10s"),
         (81, "90s"),
+        (110, "110s"),
         (111, "2m"),
         (120, "2m"),
         (121, "3m"),

@@ -116,8 +116,8 @@ def mutations(module: str, source: bytes) -> Iterator[Mutation]:
 
 
 def _unexecuted(tree: ast.AST) -> Iterator[ast.AST]:
-    """Annotations, what an f-string prints, and a zip's `strict`, which holds what its callers
-    never do: a change there changes words, or nothing."""
+    """Annotations, asserts that narrow types, what an f-string prints, and a zip's `strict`, which
+    holds what its callers never do: a change there changes words, or nothing."""
     for node in ast.walk(tree):
         parts: list[ast.AST | None] = []
         if isinstance(node, ast.AnnAssign):
@@ -126,7 +126,7 @@ def _unexecuted(tree: ast.AST) -> Iterator[ast.AST]:
             arguments = node.args
             every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
             parts = [node.returns, *(argument.annotation for argument in every)]
-        elif isinstance(node, ast.JoinedStr) or _is_dataclass(node):
+        elif isinstance(node, ast.JoinedStr | ast.Assert) or _is_dataclass(node):
             parts = [node]
         elif isinstance(node, ast.keyword) and node.arg == "strict":
             parts = [node.value]

@@ -119,3 +119,9 @@ def test_what_nobody_watched_stays_as_it_is() -> None:
     plain = Record("net/params/r8", "net", "params", "r8", 0, "ok", {"params": [3]}, "", "e", "", 1)
     failed = Record("net/latency/s", "net", "latency", "s", 0, "failed", {}, "died", "e", "", 1)
     assert disturbance.judged_together([plain, failed]) == [plain, failed]
+
+
+def test_samples_without_their_order_have_what_is_discarded_at_the_end() -> None:
+    record = replace(process(0, [FAST] * 2), covariates={}, discarded={"throughput": [9.0]})
+    samples, discarded = disturbance.in_order(record, "throughput")
+    assert (samples, discarded) == ([40.0, 40.0, 9.0], [False, False, True])

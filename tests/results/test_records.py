@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -186,3 +187,29 @@ def test_a_damaged_line_is_named_by_its_number(tmp_path: Path) -> None:
     path.write_text("\n".join([*lines, lines[0]]) + "\n")
     with pytest.raises(RecordsError, match=r"records\.jsonl:4: repeats line 1; remove it"):
         records.read(tmp_path)
+
+
+def test_a_process_that_failed_is_tried_again_and_one_that_ended_well_is_not(
+    tmp_path: Path,
+) -> None:
+    failed = replace(RECORD, status="failed", reason="boom", values={})
+    for record in (failed, RECORD):
+        records.append(tmp_path, record)
+    assert records.read(tmp_path) == [failed, RECORD]
+    records.append(tmp_path, replace(RECORD, elapsed=2.0))
+    with pytest.raises(RecordsError, match=r":3: replicate: process 0 of .* ended well in line 2"):
+        records.read(tmp_path)
+
+
+def test_a_key_that_a_run_lacks_is_named_with_the_line_of_what_it_belongs_to(
+    tmp_path: Path,
+) -> None:
+    records.write_run(tmp_path, RUN)
+    path = tmp_path / "run.json"
+    values = json.loads(path.read_text())
+    del values["models"][0]["label"]
+    text = json.dumps(values, indent=1)
+    path.write_text(text)
+    line = text[: text.index('"models"')].count("\n") + 2
+    with pytest.raises(RecordsError, match=rf"run\.json:{line}: models\.0\.label"):
+        records.read_run(tmp_path)

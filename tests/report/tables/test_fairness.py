@@ -204,6 +204,18 @@ def test_what_failed_in_a_setting_stands_in_no_order_there() -> None:
     ]  # fmt: skip
 
 
+def test_values_of_nothing_stand_in_no_order() -> None:
+    report = made()
+    metric, key = METRICS["throughput"], NHWC.key
+    for value, is_left_out in ((0.0, True), (0.5, False)):
+        result = report.results[A, key, metric.name]._replace(value=value)
+        changed = dataclasses.replace(
+            report, results={**report.results, (A, key, metric.name): result}
+        )
+        standings = fairness.in_settings(changed, [EAGER, NHWC], metric)
+        assert (A not in standings.results[key]) is is_left_out
+
+
 # --- where it is shown ----------------------------------------------------------------------------
 
 
