@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, TypeAlias
 
 Align: TypeAlias = Literal["left", "right"]
@@ -189,11 +190,6 @@ def first_few(texts: Sequence[str], most: int) -> str:
 
 def grouped(columns: Iterable[Column]) -> Iterator[tuple[str, int]]:
     """Runs of neighbouring columns with the same group heading, as (heading, columns)."""
-    group, count = "", 0
-    for column in columns:
-        if count and (column.group != group or not column.group):
-            yield group, count
-            count = 0
-        group, count = column.group, count + 1
-    if count:
-        yield group, count
+    for group, run in groupby(columns, lambda column: column.group):
+        count = len(list(run))
+        yield from [(group, count)] if group else [("", 1)] * count

@@ -87,7 +87,8 @@ def _paper(tables: Iterable[Sequence[_Layout]]) -> float:
 def _lines(table: Table, layouts: Sequence[_Layout]) -> Iterator[str]:
     columns = f"{{@{{}}{''.join(layout.spec for layout in layouts)}@{{}}}}"
     caption = rf"\caption{{{escaped(table.title)}}}\label{{tab:{table.key.replace('_', '-')}}}"
-    below = [rf"\par {line}" for line in _below(table)]
+    notes = (f"{_raised(note.mark)} {escaped(note.text)}" for note in table.notes)
+    below = [rf"\par {line}" for line in (*notes, *map(escaped, table.remarks))]
     if not table.rows:
         yield from (r"\begin{table}[htbp]", r"\scriptsize\raggedright", caption)
         yield from (rf"\par {escaped(table.none)}", *below, r"\end{table}")
@@ -95,7 +96,12 @@ def _lines(table: Table, layouts: Sequence[_Layout]) -> Iterator[str]:
     headings = _row(escaped(column.heading) for column in table.columns)
     head = [r"\toprule", *_groups(table.columns), headings, r"\midrule"]
     rows = [_row(map(_cell, row, layouts)) for row in table.rows]
-    if sum(max(map(_height, row, layouts), default=1) for row in table.rows) > _MOST_LINES:
+    heights = (
+        max(sum(1 + len(line) // _WIDEST_BROKEN for line in _texts(entry)) if layout.broken else 1
+            for entry, layout in zip(row, layouts, strict=True))
+        for row in table.rows
+    )  # fmt: skip
+    if sum(heights) > _MOST_LINES:
         yield from (r"\begingroup\scriptsize\raggedright", rf"\begin{{longtable}}{columns}")
         yield from (rf"{caption}\\", *head, r"\endfirsthead", *head, r"\endhead")
         yield from (r"\bottomrule", r"\endfoot", *rows, r"\end{longtable}", *below)
@@ -105,12 +111,6 @@ def _lines(table: Table, layouts: Sequence[_Layout]) -> Iterator[str]:
         yield from (rf"\begin{{tabular}}{columns}", *head, *rows, r"\bottomrule", r"\end{tabular}")
         yield from ([r"\par\medskip\raggedright"] if below else [])
         yield from (*below, r"\end{table}")
-
-
-def _below(table: Table) -> Iterator[str]:
-    for note in table.notes:
-        yield rf"\textsuperscript{{{escaped(note.mark)}}} {escaped(note.text)}"
-    yield from map(escaped, table.remarks)
 
 
 def _groups(columns: Iterable[Column]) -> Iterator[str]:
@@ -132,22 +132,19 @@ def _cell(entry: Entry, layout: _Layout) -> str:
     write = _breakable if layout.broken else escaped
     text = r"\newline ".join(map(write, entry.text.splitlines()))
     text = rf"\textbf{{{text}}}" if entry.best else text
-    text += rf"\textsuperscript{{{escaped(entry.marks)}}}" if entry.notes else ""
+    text += _raised(entry.marks) if entry.notes else ""
     if not entry.detail:
         return text
     detail = rf"{{\tiny {write(entry.detail)}}}"
     return rf"{text}\newline {detail}" if layout.broken else f"{text} {detail}"
 
 
+def _raised(text: str) -> str:
+    return rf"\textsuperscript{{{escaped(text)}}}"
+
+
 def _texts(entry: Entry) -> list[str]:
     return [*entry.text.splitlines(), *([entry.detail] if entry.detail else [])]
-
-
-def _height(entry: Entry, layout: _Layout) -> int:
-    """The lines that an entry takes."""
-    if not layout.broken:
-        return 1
-    return sum(1 + len(line) // _WIDEST_BROKEN for line in _texts(entry))
 
 
 # --- characters -----------------------------------------------------------------------------------
@@ -203,10 +200,10 @@ _LONG_WORD, _PIECE = 24, 12
 
 def _breakable(text: str) -> str:
     """`text` escaped, with places where a word too long for its column may be broken."""
-    return " ".join(_pieces(word) if len(word) > _LONG_WORD else escaped(word)
-                    for word in text.split(" "))  # fmt: skip
-
-
-def _pieces(word: str) -> str:
-    parts = (word[at : at + _PIECE] for at in range(0, len(word), _PIECE))
-    return r"\allowbreak{}".join(escaped(part) for part in parts)
+    pieces = (
+        [word[at : at + _PIECE] for at in range(0, len(word), _PIECE)]
+        if len(word) > _LONG_WORD
+        else [word]
+        for word in text.split(" ")
+    )
+    return " ".join(r"\allowbreak{}".join(map(escaped, parts)) for parts in pieces)

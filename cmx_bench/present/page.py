@@ -81,11 +81,15 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
+_LONGEST_SLUG = 60
+
+
 def anchored(table: Table) -> Iterator[tuple[str, tuple[Entry, ...]]]:
     """Each row with the id that links lead to: made of what names it, not of where it stands."""
     times: Counter[str] = Counter()
     for row in table.rows:
-        name = ".".join((table.key, *map(_slug, _names(table, row))))
+        slugs = (re.sub("[^a-z0-9]+", "-", name.lower()) for name in _names(table, row))
+        name = ".".join((table.key, *(slug.strip("-")[:_LONGEST_SLUG] for slug in slugs)))
         times[name] += 1
         yield (f"{name}.{times[name]}" if times[name] > 1 else name), row
 
@@ -130,29 +134,20 @@ def without_site(page: str) -> str:
     return _SITE.sub("", page, count=1)
 
 
-_LONGEST_SLUG = 60
-
-
-def _slug(text: str) -> str:
-    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:_LONGEST_SLUG]
-
-
 def _data_url(picture: Picture) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode()}"
 
 
 def inlined(drawings: Sequence[Drawing]) -> list[tuple[Plot, Markup]]:
-    """Figures as a page's template wants them: our own SVG, whose texts matplotlib has escaped."""
-    return [(drawn.plot, Markup(_styleless(drawing.inline(drawn)))) for drawn in drawings]
+    """Figures as a page's template wants them: our own SVG, whose texts matplotlib has escaped. It
+    has attributes in place of styles, which a page's policy does not let pass."""
+    inline = (_SHEET.sub("", drawing.inline(drawn)) for drawn in drawings)
+    svgs = (_STYLE.sub(lambda style: _attributes(style[1]), svg) for svg in inline)
+    return [(drawn.plot, Markup(svg)) for drawn, svg in zip(drawings, svgs, strict=True)]
 
 
 _SHEET = re.compile("<style.*?</style>", re.DOTALL)
 _STYLE = re.compile(' style="([^"]*)"')
-
-
-def _styleless(svg: str) -> str:
-    """`svg` with attributes in place of styles, which a page's policy does not let pass."""
-    return _STYLE.sub(lambda style: _attributes(style[1]), _SHEET.sub("", svg))
 
 
 @cache

@@ -198,12 +198,12 @@ def told(markers: Markers) -> int:
 def _titled(svg: str, ax: Axes) -> str:
     """`svg` with a title on each marker that has a text, in place of its link."""
     texts = sum(map(told, ax.collections))
-    svg, count = _MARKER.subn(_title, svg)
+    svg, count = _MARKER.subn(
+        lambda marker: (
+            f'<g class="point"><title>{escape(unquote(marker[1]))}</title>{marker[2]}</g>'
+        ),
+        svg,
+    )
     if count != texts:
         raise RuntimeError(f"matplotlib drew {count} markers with a text, of {texts}")
     return svg
-
-
-def _title(marker: re.Match[str]) -> str:
-    text = escape(unquote(marker[1]))
-    return f'<g class="point"><title>{text}</title>{marker[2]}</g>'

@@ -106,26 +106,18 @@ def draw_lines(ax: Axes, points: DataFrame, along: Literal["x", "y"] = "x") -> N
 
 
 def _draw_bars(ax: Axes, points: DataFrame) -> None:
-    if {"low", "high"} <= {*points}:
-        upright = points.dropna(subset=["low", "high"])
-        colours = _colour_of_each(upright)
-        ax.vlines(upright["x"], upright["low"], upright["high"], colours, lw=line_width(), zorder=2)
-        _draw_caps(
-            ax, "_", colours, (upright["x"], upright["low"]), (upright["x"], upright["high"])
-        )
-    if {"left", "right"} <= {*points}:
-        flat = points.dropna(subset=["left", "right"])
-        colours = _colour_of_each(flat)
-        ax.hlines(flat["y"], flat["left"], flat["right"], colours, lw=line_width(), zorder=2)
-        _draw_caps(ax, "|", colours, (flat["left"], flat["y"]), (flat["right"], flat["y"]))
-
-
-def _draw_caps(
-    ax: Axes, cap: str, colours: Sequence[str], *ends: tuple[Series[Any], Series[Any]]
-) -> None:
-    area = 0.7 * matplotlib.rcParams["lines.markersize"] ** 2
-    for x, y in ends:
-        ax.scatter(x, y, area, colours, marker=cap, linewidths=line_width(), zorder=2)
+    """Bars with caps, upright from `low` to `high` and flat from `left` to `right`."""
+    area, wide = 0.7 * matplotlib.rcParams["lines.markersize"] ** 2, line_width()
+    for ends, cap in ((("low", "high"), "_"), (("left", "right"), "|")):
+        if not {*ends} <= {*points}:
+            continue
+        known = points.dropna(subset=list(ends))
+        colours, upright = _colour_of_each(known), cap == "_"
+        draw, at = (ax.vlines, known["x"]) if upright else (ax.hlines, known["y"])
+        draw(at, known[ends[0]], known[ends[1]], colours, lw=wide, zorder=2)
+        for end in ends:
+            spot = (at, known[end]) if upright else (known[end], at)
+            ax.scatter(*spot, area, colours, marker=cap, linewidths=wide, zorder=2)
 
 
 def _colour_of_each(points: DataFrame) -> list[str]:

@@ -150,12 +150,9 @@ def _family(points: DataFrame, style: Style) -> Line2D:
 def legend_of_kinds(ax: Axes, kinds: Collection[str], marker: str = "o", above: int = 0) -> None:
     """The colours of kinds of work, as many lines of a legend above the axes as told."""
     canvas.fit(ax)
-    _row(
-        ax,
-        [
-            Line2D([], [], label=title, color=KIND_COLOURS[kind], marker=marker, linestyle="none")
-            for kind, title in KINDS.items()
-            if kind in kinds
-        ],
-        above,
-    )
+    handles = [
+        Line2D([], [], label=title, color=KIND_COLOURS[kind], marker=marker, linestyle="none")
+        for kind, title in KINDS.items()
+        if kind in kinds
+    ]
+    _row(ax, handles, above)

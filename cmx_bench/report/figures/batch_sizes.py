@@ -38,7 +38,10 @@ def plot(chosen: Selection) -> Plot:
         raise NothingToDrawError(_TITLE)
     without = chosen.left_out(points.index, f"throughput at {FEWEST} batch sizes")
     points, few = curves.first_lines(points)
-    points = concat(_ringed(curve) for _, curve in points.groupby("line", sort=False))
+    points = concat(
+        curve.assign(ring=curve["x"] == knee(list(zip(curve["x"], curve["y"], strict=True))))
+        for _, curve in points.groupby("line", sort=False)
+    )
     sentences = [
         f"Throughput on {chosen.key} by batch size. A ring marks the knee: the smallest batch that "
         f"reaches {units.percent(KNEE)} of the model's highest throughput; where none is ringed, "
@@ -52,11 +55,6 @@ def plot(chosen: Selection) -> Plot:
         partial(scatter, labels=("Batch size", THROUGHPUT.axis), scales=("log", "log"),
                 ticks=sorted(points["x"].unique())),
     )  # fmt: skip
-
-
-def _ringed(curve: DataFrame) -> DataFrame:
-    turn = knee(list(zip(curve["x"], curve["y"], strict=True)))
-    return curve.assign(ring=curve["x"] == turn)
 
 
 def knee(rates: Sequence[tuple[int, float]]) -> int | None:

@@ -200,7 +200,9 @@ def _name_classes(ax: Axes, grid: _Grid, room: float) -> None:
     """Names of classes left of the matrices, and below them, upright where they find room."""
     from cmx_bench.present.drawing import canvas
 
-    names = [_short(name) for name in grid.classes.values()]
+    most = _LONGEST_NAME
+    names = [name if len(name) <= most else f"{name[: most - 1]}…"
+             for name in map(short_label, grid.classes.values())]  # fmt: skip
     longest = max(canvas.text_width(name, canvas.em()) for name in names)
     upright = longest < 0.8 * room
     middles = [place + 0.5 for place in range(len(names))]
@@ -228,8 +230,3 @@ def _number(ax: Axes, cells: DataFrame, grid: _Grid, room: float) -> None:
         left, top = grid.corner(model)
         ax.annotate(str(images), (left + column + 0.5, top + row + 0.5), ha="center", va="center",
                     fontsize=size)  # fmt: skip
-
-
-def _short(name: str) -> str:
-    name = short_label(name)
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

@@ -149,7 +149,11 @@ def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -
         f"Top-1, {source}, against throughput on {chosen.key}. Bars are 95 % intervals over fresh "
         f"processes and over {'seeds and ' * chosen.over_seeds}the images. The line is the Pareto "
         "front: no model is both faster and more accurate than one on it.",
-        _sure(len(points)) if sure else _UNSURE,
+        "The percentage is the probability of being on it, given what the intervals leave open: "
+        f"{pareto.draws(len(points)):,} draws from Student's t over the processes and from the "
+        "images."
+        if sure
+        else "Probabilities of being on it need two processes of every model.",
     ]
     if (points["doubt"] != "").any():
         sentences.append(DOUBT)
@@ -161,13 +165,3 @@ def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -
     sentences += disturbed(points)
     sentences += little(points, "top-1")
     return " ".join([*sentences, *chosen.left_out(points.index, "throughput or top-1")])
-
-
-_UNSURE = "Probabilities of being on it need two processes of every model."
-
-
-def _sure(models: int) -> str:
-    return (
-        "The percentage is the probability of being on it, given what the intervals leave open: "
-        f"{pareto.draws(models):,} draws from Student's t over the processes and from the images."
-    )

@@ -65,15 +65,11 @@ def probabilities(
     random = np.random.RandomState(0)
     size = (draws(len(logs)), len(logs))
     speeds = means + errors * random.standard_t([len(model) - 1 for model in logs], size)
-    drawn = np.array(top1) + random.standard_normal(size) @ _root(covariance).T
+    # Models that are alike on all images, and a top-1 of 100 %, leave the matrix singular: far less
+    # than one image makes it regular.
+    root = np.linalg.cholesky(covariance + 1e-14 * np.eye(len(covariance)))
+    drawn = np.array(top1) + random.standard_normal(size) @ root.T
     return [float(share) for share in on_front(speeds, drawn).mean(axis=0)]
-
-
-def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The lower triangle whose square it is. Models that are alike on all images, and a top-1 of
-    100 %, leave the matrix singular: far less than one image makes it regular."""
-    slightly = 1e-14 * np.eye(len(covariance))
-    return np.asarray(np.linalg.cholesky(covariance + slightly), np.float64)
 
 
 def same_images(right: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:

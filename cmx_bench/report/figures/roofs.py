@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pandas import DataFrame
 
 from cmx_bench import units
-from cmx_bench.measures.workload import KINDS, Work
+from cmx_bench.measures.workload import KINDS
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
@@ -36,8 +35,9 @@ def plot(chosen: Selection) -> Plot:
     rows = [
         (name, each.intensity, each.rate / 1e9, each.kind)
         for name, works in kinds.items()
-        for each in _considerable(works)
-        if each.intensity is not None
+        for total in [sum(each.seconds for each in works)]
+        for each in works
+        if each.intensity is not None and each.seconds >= _LEAST_SHARE * total
     ]
     if not rows:
         raise NothingToDrawError(f"Roofline · {chosen.name}")
@@ -58,11 +58,6 @@ def plot(chosen: Selection) -> Plot:
         partial(scatter, labels=_AXES, scales=("log", "log"),
                 curve=("Measured roofs", curve(above, points))),
     )  # fmt: skip
-
-
-def _considerable(works: Sequence[Work]) -> list[Work]:
-    total = sum(each.seconds for each in works)
-    return [each for each in works if each.seconds >= _LEAST_SHARE * total]
 
 
 def curve(above: Roofs | None, points: DataFrame) -> list[tuple[float, float]]:

@@ -40,16 +40,7 @@ class Selection:
         accuracy stand the `image_size` and the given `weights` that it is of."""
         columns = ["model", "value", "low", "high", "n", "disturbed", "image_size", "weights"]
         rows = [
-            (
-                row.model,
-                row.value,
-                row.low,
-                row.high,
-                row.n,
-                row.disturbed,
-                row.image_size,
-                row.weights,
-            )
+            [getattr(row, name) for name in columns]
             for row in self.results
             if row.metric == metric and row.value is not None
         ]

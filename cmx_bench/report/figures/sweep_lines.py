@@ -55,7 +55,10 @@ def sweep(
     """
     if metric not in QUANTITIES:
         raise ValueError(f"no curves of {metric!r}; there are {', '.join(QUANTITIES)}")
-    choices = _CHOICES.get(metric, _sampled)(df)
+    if metric in _CHOICES:
+        choices = _CHOICES[metric](df)
+    else:
+        choices = curves.each_sweep(df) | curves.each_batch_sweep(df)
     swept = {curves.named(column): column for column in (key.partition(":")[0] for key in choices)}
     if over not in swept and (over is not None or len(swept) != 1):
         raise ValueError(f"over is what was swept; there are {', '.join(swept) or 'none'}")
@@ -63,10 +66,6 @@ def sweep(
     known = {key: settings for key, settings in choices.items() if key.startswith(f"{column}:")}
     key = None if setting is None else f"{column}:{setting}"
     return drawing.on(plot(QUANTITIES[metric], select(df, lambda _: known, key)), ax)
-
-
-def _sampled(df: DataFrame) -> dict[str, list[str]]:
-    return curves.each_sweep(df) | curves.each_batch_sweep(df)
 
 
 _CHOICES = {
