@@ -93,7 +93,6 @@ def main() -> NoReturn:
 
 
 def _code() -> int:
-    """The exit code, when all is said."""
     try:
         _refuse_lost_folder()
         return _run()

@@ -72,11 +72,6 @@ def match(
 
 
 def _target(asked: Mapping[Quantity, str | None], classes: int, image_size: int) -> Target:
-    """What members of families must come near to.
-
-    Raises:
-        CmxError: nothing is asked for, or it is no number and no model.
-    """
     from cmx_bench.designs import search
 
     amounts = {

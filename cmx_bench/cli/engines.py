@@ -78,7 +78,6 @@ def _engaged(opened: RayOpening) -> Iterator[tuple[Executor, Evaluator]]:
 
 
 def _plan_on(opened: RayOpening, request: Request) -> Plan:
-    """The plan of a request for the devices of a cluster, made on one of each kind."""
     from cmx_bench.execute.cluster import ClusterError
     from cmx_bench.plan import joining
     from cmx_bench.results import checkouts, environment
@@ -112,7 +111,6 @@ def _kind(device: str, nodes: Sequence[Node]) -> str:
 
 
 def _placed(request: Request) -> Request:
-    """The request with paths that mean the same on every node."""
     return replace(request, data=list(map(_absolute, request.data or ())),
                    weights=list(map(_absolute, request.weights or ())))  # fmt: skip
 
@@ -143,7 +141,6 @@ def _refuse_missing(plan: Plan, request: Request, nodes: Sequence[Node]) -> None
 
 
 def _resources(opened: RayOpening, plan: Plan) -> list[tuple[str, str]]:
-    """The nodes, and how many cells are executed at a time."""
     from cmx_bench.execute.on_ray import places
 
     kind = plan.settings[0].kind

@@ -199,7 +199,6 @@ def _test_side_by_side(plan: Plan, seconds: float, out: Path | None) -> None:
 
 
 def _package_of(name: str, path: str) -> Path:
-    """The folder of this package on a side, which is named as its option is."""
     from cmx_bench.execute import interpreters
 
     try:
@@ -282,7 +281,6 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
 
 @contextmanager
 def _keeping(folder: Path) -> Iterator[None]:
-    """Says where the pairs are when they are interrupted."""
     try:
         yield
     except Ended as end:

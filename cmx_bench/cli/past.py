@@ -74,7 +74,6 @@ def _exit_unless_all(runs: int, left_out: Sequence[str]) -> None:
 
 
 def _none(folder: Path, damaged: int) -> str:
-    """Why there is no run in a folder, and what to do."""
     if damaged:
         return f"none of {units.counted(damaged, 'run')} can be read"
     if (folder / "run.json").exists():

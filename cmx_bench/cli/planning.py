@@ -45,7 +45,6 @@ def plan(
 
 
 def _say_estimate(planned: Plan, seconds: float | None, apart: float) -> None:
-    """Prints how long a run takes, and how long without its budget of `seconds`."""
     from cmx_bench.execute import remaining
     from cmx_bench.execute.outlook import Outlook
     from cmx_bench.plan import INTERPRETER_SECONDS
@@ -88,7 +87,6 @@ def _asked(planned: Plan, budget: float | None, by_option: bool) -> Iterator[tup
 
 
 def _executions(planned: Plan, cell: Cell) -> str:
-    """How often a cell is executed and how long that takes each time, or why it is not."""
     from cmx_bench.execute import remaining
 
     if reason := planned.skipped.get(cell.key):

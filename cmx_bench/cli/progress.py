@@ -176,7 +176,6 @@ def _under_way(jobs: Sequence[Job]) -> str:
 
 
 def _line(forecast: _Forecast, job: Job, record: Record) -> str:
-    """One finished execution: how far the run is, what it gave, the estimate so far."""
     plan, cell = forecast.outlook.plan, job.cell
     result = (
         _result(forecast.outlook.found[cell.key])

@@ -126,11 +126,6 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
 def _evaluation(
     request: Request, suite_file: SuiteFile, call: Call, elsewhere: bool
 ) -> tuple[Evaluation, Mapping[str, Path]]:
-    """On which images models are evaluated, and the files of weights that options give.
-
-    Raises:
-        DataError: an option gives images or weights that are none, or that nothing asks for.
-    """
     from cmx_bench import accuracy, datasets
     from cmx_bench.errors import DataError
     from cmx_bench.worker.targets import Target
@@ -159,7 +154,6 @@ def _evaluation(
 
 
 def _note_beforehand(plan: Plan) -> None:
-    """What the user should know before anything is measured."""
     from cmx_bench.cli.telling import note
 
     if why := plan.machine.get("unused_gpu"):

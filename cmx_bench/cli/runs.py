@@ -143,7 +143,6 @@ def _show(folder: Path, gate_claims: bool, lacking: str = _LOST) -> None:
 
 
 def _note_disturbed(run: Path, measured: Report) -> None:
-    """How many values are disturbed, and what to do about it."""
     from cmx_bench.report import headline
     from cmx_bench.results import records
 
@@ -227,7 +226,6 @@ def report(
 def _refuse_mixed(
     count: int, everything: bool, figures: bool, style: StyleName | None, out: Path | None
 ) -> None:
-    """Refuses options of `report` that do not go together."""
     if out is not None and (count == 1 or not everything):
         raise CmxError("--out: needs several runs and all formats; for one format use -o")
     if figures and (count > 1 or not everything):

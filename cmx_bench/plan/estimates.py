@@ -213,7 +213,6 @@ def _more_on_a_gpu(cell: Cell) -> float:
 
 
 def _pass(cost: Cost, setting: Setting, images: int, cpu_rate: float) -> float:
-    """The seconds of one forward pass of so many images."""
     rate = cpu_rate if setting.kind == "cpu" else _CUDA_RATE[setting.precision]
     return images * cost.macs / rate + cost.layers * _LAYER_SECONDS
 

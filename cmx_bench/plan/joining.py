@@ -46,7 +46,6 @@ def join(plans: Sequence[Plan], nodes: Sequence[str] = ()) -> Plan:
 
 
 def _contradictions(one: Plan, other: Plan, here: str, there: str) -> Iterator[str]:
-    """Why records of two machines would not be of one run."""
     for name, values in environment.other_software(one.machine, other.machine).items():
         mine, others = ("missing" if value is None else value for value in values)
         yield (f"{name} is {mine} on {here}, and {others} on {there}: a run is measured with the "

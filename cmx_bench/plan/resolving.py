@@ -163,7 +163,6 @@ def amount_of(quantity: search.Quantity, model: Model, image_size: int) -> int:
 
 
 def _resolve(suite_file: SuiteFile, index: int, entry: ModelEntry, asked: Asked) -> Model:
-    """The model of one entry, its name known to timm, its weights there."""
     suite, location = suite_file.suite, ("models", index)
     try:
         model = _source(entry, suite.num_classes, asked.trusted)

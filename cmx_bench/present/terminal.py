@@ -70,7 +70,6 @@ def led(topic: str, sentences: str, width: int) -> Text:
 
 
 def _text(part: Styled) -> Text:
-    """A text whose control characters are escaped."""
     said, style = (part, "") if isinstance(part, str) else part
     written = Text(units.escaped(said), style)
     if state := _STATE.match(said):

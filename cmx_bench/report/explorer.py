@@ -181,7 +181,6 @@ def _measured(report: Report, model: Model, setting: Setting, metric: Metric) ->
 def _printed(
     report: Report, model: Model, setting: Setting, figure: Published | None
 ) -> Shown | None:
-    """A published value with the marks that it has in Table 1."""
     if figure is None or figure.value is None:
         return None
     entry = entries.printed(figure, known_tag=model.recipe or model.weights)
@@ -191,7 +190,6 @@ def _printed(
 
 
 def _families(report: Report, shown: Collection[str]) -> list[object]:
-    """The families that are shown, in the figures' colours and with their markers."""
     return [
         {"key": name, "label": style.label, "colour": theme.CSS_COLOURS[style.colour],
          "marker": style.marker}

@@ -234,7 +234,6 @@ def _wide(result: Result) -> str:
 
 
 def _device_names(report: Report) -> str:
-    """The devices of the counted records, where there is more than one."""
     found = (report.run.environments.get(digest, {}) for digest in report.environments.values())
     names = sorted({str(machine.get("device_name")) for machine in found})
     return ", ".join(names) if len(names) > 1 else ""

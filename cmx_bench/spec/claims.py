@@ -149,7 +149,6 @@ def words(quantity: Quantity) -> str:
 
 
 def _shown(quantity: Quantity) -> str:
-    """The beginning of it, for errors."""
     return cut(words(quantity), MOST_OF_A_QUOTE)
 
 

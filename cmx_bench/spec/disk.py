@@ -197,7 +197,6 @@ _DRAFT = re.compile(r"\.(\d{1,9})-[0-9a-f]{8}\.part")
 
 
 def _forget_drafts(path: Path) -> None:
-    """Removes the drafts of processes that were killed."""
     for draft in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
         named = _DRAFT.fullmatch(draft.name.removeprefix(path.name))
         if named and not _is_running(int(named[1])):

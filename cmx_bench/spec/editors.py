@@ -73,7 +73,6 @@ def _sweep(parts: dict[str, Any]) -> None:
 
 
 def _or_several(value: dict[str, Any]) -> dict[str, Any]:
-    """A value, or a list of such values."""
     without_default = {key: part for key, part in value.items() if key != "default"}
     default = {"default": value["default"]} if "default" in value else {}
     return {

@@ -101,7 +101,6 @@ def _at(value: Value, where: Location) -> Value:
 
 
 def _with(value: Value, where: Location, part: Value) -> Value:
-    """A copy of `value` that holds `part` at a place."""
     if not where:
         return part
     assert isinstance(value, dict)

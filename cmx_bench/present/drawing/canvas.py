@@ -151,7 +151,6 @@ _LINE = 1.2  # the height of a line of text, in the size of its font
 
 
 def _tick_labels(axis: Axis) -> dict[float, float]:
-    """The widths of the labels of ticks in points, by their values."""
     low, high = sorted(axis.get_view_interval())
     values = [float(value) for value in axis.get_major_locator()() if low <= value <= high]
     texts = axis.get_major_formatter().format_ticks(values)

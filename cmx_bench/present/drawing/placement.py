@@ -229,7 +229,6 @@ def _around(at: Spots, area: Spots, size: tuple[float, float], reach: float, gap
 
 
 def _nearest(at: Spots, boxes: Boxes) -> Spots:
-    """The places of boxes that are nearest to a point."""
     return np.clip(at, boxes[..., :2], boxes[..., 2:])
 
 
@@ -316,7 +315,6 @@ def _extents(ax: Axes, markers: PathCollection) -> Boxes:
 
 
 def _lines(ax: Axes) -> Segments:
-    """Lines and bars, piece by piece."""
     lines = [np.asarray(line.get_xydata(), np.float64) for line in ax.get_lines()]
     lines += [
         np.asarray(bar, np.float64)

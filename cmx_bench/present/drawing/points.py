@@ -82,7 +82,6 @@ def marker_scale(marker: str) -> float:
 
 
 def _colours(points: DataFrame) -> tuple[str, dict[str, str]]:
-    """What colours points, and how."""
     if "kind" in points:
         return "kind", dict(KIND_COLOURS)
     styles = styles_of(points["family"])

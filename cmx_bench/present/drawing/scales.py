@@ -127,7 +127,6 @@ def _font() -> float:
 
 
 def _width(handles: Sequence[Line2D], columns: int) -> float:
-    """The points that a legend takes."""
     widths = [canvas.text_width(str(handle.get_label()), _font()) for handle in handles]
     wide = [max(widths[start::columns]) for start in range(columns)]
     return sum(wide) + columns * _font() * (_PAD + _HANDLE + _SPACE)

@@ -218,7 +218,6 @@ def _name_classes(ax: Axes, grid: _Grid, room: float) -> None:
 
 
 def _number(ax: Axes, cells: DataFrame, grid: _Grid, room: float) -> None:
-    """The number of images of each pair, where the widest finds room."""
     from cmx_bench.present.drawing import canvas
     from cmx_bench.present.drawing.theme import LABEL
 

@@ -86,7 +86,6 @@ def _unlike(chosen: Selection, top1: Any) -> str:
 
 
 def _published(chosen: Selection) -> DataFrame:
-    """The published top-1 of models, with Wilson's interval over ImageNet's images."""
     rows = {}
     for model in chosen.models.itertuples():
         figure = published_top1(model)

@@ -70,7 +70,6 @@ def plot(chosen: Selection) -> Plot:
 
 
 def _in_words(points: DataFrame, names: dict[str, str]) -> str:
-    """The fastest network of each setting."""
     best = points.sort_values("x").drop_duplicates("y", keep="last").set_index("y")
     told = [
         f"{name} {best['label'][place]} {significant(best['x'][place])}"

@@ -89,7 +89,6 @@ def _notes(views: Sequence[View], found: Sequence[Finding]) -> Iterator[str]:
 
 
 def _nothing(report: Report, tables: dict[str, Table]) -> Iterator[Finding]:
-    """Why nothing was measured."""
     progress = report.progress
     counts = {"failed": progress.failed, "skipped": progress.skipped, "missing": progress.missing}
     parts = [f"{count} {what}" for what, count in counts.items() if count]

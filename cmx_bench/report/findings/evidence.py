@@ -141,7 +141,6 @@ def _ratios(view: View) -> str:
 
 
 def _top1(view: View) -> str:
-    """How many published accuracies lie within the interval of the measured one."""
     results = view.results("top1") if view.report.on_imagenet else {}
     figures = view.printed("top1", results)
     inside = [

@@ -119,7 +119,6 @@ def _fastest(view: View) -> str:
 
 
 def _marked(results: Iterable[Result]) -> str:
-    """The mark of what was said of all results, where one of them is disturbed."""
     return disturbed(*(result.disturbed for result in results))
 
 
@@ -132,7 +131,6 @@ def _first(results: Collection[Result]) -> list[Result]:
 
 
 def _ordered(results: Collection[Result]) -> list[Result]:
-    """The best value first."""
     falling = any(result.about.better == "higher" for result in results)
     return sorted(results, key=lambda result: result.value or 0.0, reverse=falling)
 
@@ -230,7 +228,6 @@ def _survives(view: View) -> bool:
 
 
 def _by_runtime(pair: Mapping[str, Entry], settings: Mapping[str, Setting]) -> bool:
-    """Whether a pair flips between runtimes of one precision."""
     ahead, behind = (settings[pair[where].text] for where in ("ahead_in", "behind_in"))
     return ahead.runtime != behind.runtime and ahead.precision == behind.precision
 

@@ -165,7 +165,6 @@ def _rivals(view: View, others: Sequence[Model]) -> list[Model]:
 
 
 def _claimed(view: View) -> Iterator[str]:
-    """The models whose speed a claim names together with the subject's."""
     for claim in view.report.run.claims if view.metric else ():
         names = re.findall(rf"\b{view.metric}\s*\(\s*([\w.\-]+)\s*\)", claim.check)
         yield from names if view.subject.name in names else ()

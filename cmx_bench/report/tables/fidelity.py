@@ -156,7 +156,6 @@ def _ratio(report: Report, setting: Setting, first: _Throughput, second: _Throug
 
 
 def _ratios(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
-    """Each throughput relative to that of the first network."""
     throughputs, size = _throughputs(report, setting), setting.image_size
     unlike = f"; measured with {size} px, published with {PUBLISHED_SIZE} px"
     sizes = unlike * (size != PUBLISHED_SIZE)

@@ -77,7 +77,6 @@ def _evaluated(quantity: Quantity, report: Report, setting: Setting) -> _Product
 
 
 def _measured(value: Value, report: Report, setting: Setting) -> _Product | Span:
-    """The result that a value names, if it is whole."""
     name = f"{METRICS[value.metric].title} of {value.model}"
     if all(metric != value.metric for _, _, metric in report.results):
         raise UnknownError(f"{value.metric} is not measured here")

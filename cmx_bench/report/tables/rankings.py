@@ -224,7 +224,6 @@ def _first(settings: Sequence[Setting]) -> Setting | None:
 
 
 def _speed(report: Report, pair: Pair) -> Entry:
-    """How many times as fast the second setting is, where both throughputs are there."""
     results = [report.results.get((*voter, "throughput")) for voter in (pair.first, pair.second)]
     sides = [result for result in results if result and result.medians]
     if len(sides) < 2:

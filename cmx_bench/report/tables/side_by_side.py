@@ -241,14 +241,12 @@ def _parts(asked: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, st
 
 
 def _images(side: Side) -> dict[str, str]:
-    """How many images top-1 rests on; several numbers where settings or models differ."""
     every = (result.details for result in side.report.results.values())
     counts = sorted({details["images"] for details in every if "images" in details})
     return {"images": ", ".join(f"{number:,}" for number in counts)} if counts else {}
 
 
 def _resampled(side: Side) -> dict[str, str]:
-    """Of which models weights of another image size were resampled, and from which to which."""
     sizes = {
         f"weights of {result.model}": caveats.resampled(result)
         for result in side.report.results.values()
@@ -269,7 +267,6 @@ def differences(sides: Sequence[Side]) -> Table:
 
 
 def _environments(side: Side) -> Iterator[tuple[str, Environment]]:
-    """A run's environment; where its settings have several, each with their names."""
     run, used = side.report.run, side.report.environments
     digests = dict.fromkeys(used.values())
     if len(digests) < 2:

@@ -54,7 +54,6 @@ def _headed(columns: Sequence[Column]) -> list[Column]:
 
 
 def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]:
-    """Each column of the table with its cells, a cell a model."""
     models = report.run.models
     timm = [report.published[model.name].timm.get("top1") for model in models]
     tags = [model.recipe or model.weights for model in models]
@@ -126,7 +125,6 @@ def _lettered(report: Report, setting: Setting, table: Table) -> Table:
 def _remarks(
     report: Report, setting: Setting, rows: Iterable[Iterable[Entry]], keys: Collection[str]
 ) -> Iterator[str]:
-    """What a reader must know, of the columns with these keys."""
     compiled = "eager" if setting.compile == "none" else f"compiled ({setting.compile})"
     compiled += ", frozen weights" if setting.freeze else ""
     compiled = compiled if setting.runtime == "torch" else setting.runtime

@@ -101,7 +101,6 @@ def _subject(inside: Sequence[Embedded]) -> Subject:
 
 
 def _shown(folder: Path, recomputed: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
-    """What the folder has of the files that are made."""
     return {
         name: disk.bytes_of(path, RecordsError) if isinstance(content, bytes) else _text_of(path)
         for name, content in recomputed.items()
@@ -128,14 +127,12 @@ def _stale(folder: Path, recomputed: Mapping[str, str | bytes]) -> Iterator[str]
 
 
 def _copies(folder: Path) -> list[str]:
-    """The formats besides SVG that the folder has figures in."""
     figures = disk.within(folder, "figures")
     ends = {path.name.partition(".")[2] for path in figures.glob("*.*")}
     return [name for name in drawing.COPIES if name in ends]
 
 
 def _predictions(folder: Path, report: Report) -> Iterator[Difference]:
-    """The accuracies of the records are those of the predictions kept image by image."""
     votes = report.votes
     for voter in votes.counted:
         samples = report.samples_of(report.results[(*voter, "top1")])
@@ -264,7 +261,6 @@ def _in_text(
 
 
 def _apart(shown: Places, recomputed: Places) -> Iterator[tuple[str, str, str]]:
-    """Each place that differs, what it shows and what was recomputed."""
     for table in dict.fromkeys((*recomputed.tables, *shown.tables)):
         theirs, ours = (places.tables.get(table, []) for places in (shown, recomputed))
         heading = (ours or theirs)[0]
