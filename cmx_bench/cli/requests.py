@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial, wraps
 from inspect import Parameter, Signature, signature
@@ -113,7 +113,10 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
     evaluation, given = _evaluation(request, suite_file, call, elsewhere)
     call(Target.CHECK_INSTALLATION)
     places: tuple[Place, ...] = call(Target.FIND_PLACES, request.device) if request.several else ()
-    devices = _one_of_each_kind(places) or [request.device]
+    kinds: dict[str, str] = {}  # one device of each kind
+    for place in places:
+        kinds.setdefault(place.hardware, place.device)
+    devices = list(kinds.values()) or [request.device]
     tried = users.tried(suite_file, devices[0], call) if request.trusted else users.Tried()
     only = tuple(request.only or ())
     asked = users.Asked(only, request.trusted, evaluation, given, tried, request.replicate)
@@ -169,11 +172,6 @@ def _note_beforehand(plan: Plan) -> None:
         note(caution, beware=True)
     for trouble in plan.troubles:
         note(f"{trouble}; its cells fail, the others are measured")
-
-
-def _one_of_each_kind(places: Sequence[Place]) -> list[str]:
-    first = {place.hardware: place.device for place in reversed(places)}
-    return list(reversed(first.values()))
 
 
 def refuse_several(command: str, device: str) -> None:

@@ -4,7 +4,7 @@ time."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -63,7 +63,7 @@ def _packed(plan: Plan, cells: Sequence[Cell], room: float) -> list[list[Cell]]:
     left = 0.0
     for group in _groups(plan, cells):
         divided = _seconds(plan, group) > room and not MEASURES[group[0].measure].together
-        for piece in _by_model(group) if divided else [group]:
+        for piece in _grouped(group, lambda cell: cell.model.name).values() if divided else [group]:
             seconds = _seconds(plan, piece)
             if not parts or seconds > left:
                 parts.append([])
@@ -76,22 +76,23 @@ def _packed(plan: Plan, cells: Sequence[Cell], room: float) -> list[list[Cell]]:
 def _groups(plan: Plan, cells: Sequence[Cell]) -> list[_Group]:
     """Cells of one setting that are sampled; those evaluated together; those trained together, for
     settings of one image size share the weights."""
-    groups: defaultdict[tuple[object, ...], _Group] = defaultdict(list)
+    task = plan.evaluation
+
+    def shared(cell: Cell) -> Hashable:
+        together = MEASURES[cell.measure].together
+        if not (together and task is not None and task.trains(cell.model)):
+            return together, cell.setting_key
+        alone = "" if cell.setting.kind == "cpu" else cell.model.name
+        return "trained", task.asked.shared_size(cell.setting), alone
+
+    return list(_grouped(cells, shared).values())
+
+
+def _grouped(cells: Iterable[Cell], key: Callable[[Cell], Hashable]) -> dict[Hashable, _Group]:
+    groups: defaultdict[Hashable, _Group] = defaultdict(list)
     for cell in cells:
-        together, task = MEASURES[cell.measure].together, plan.evaluation
-        if together and task is not None and task.trains(cell.model):
-            alone = "" if cell.setting.kind == "cpu" else cell.model.name
-            groups["trained", task.asked.shared_size(cell.setting), alone].append(cell)
-        else:
-            groups[together, cell.setting_key].append(cell)
-    return list(groups.values())
-
-
-def _by_model(group: _Group) -> list[_Group]:
-    models: defaultdict[str, _Group] = defaultdict(list)
-    for cell in group:
-        models[cell.model.name].append(cell)
-    return list(models.values())
+        groups[key(cell)].append(cell)
+    return groups
 
 
 def _seconds(plan: Plan, cells: Sequence[Cell]) -> float:
@@ -100,11 +101,8 @@ def _seconds(plan: Plan, cells: Sequence[Cell]) -> float:
 
 def _globs(plan: Plan, cells: Sequence[Cell]) -> Iterator[str]:
     """What chooses these cells of the plan's: one glob for all models of a setting."""
-    groups: defaultdict[tuple[str, str], _Group] = defaultdict(list)
-    for cell in cells:
-        groups[cell.measure, cell.setting_key].append(cell)
-    for (measure, setting), group in groups.items():
+    for group in _grouped(cells, lambda cell: (cell.measure, cell.setting_key)).values():
         if len(group) == len(plan.models):
-            yield f"*/{measure}/{setting}"
+            yield f"*/{group[0].measure}/{group[0].setting_key}"
         else:
             yield from (cell.key for cell in group)

@@ -2,26 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from cmx_bench.designs.mlp import MLP, RESMLPS
-
-from .test_designs import costs
-
-
-# Counted by four tools, which agreed to the last MAC.
-@pytest.mark.parametrize(
-    ("name", "params", "macs"),
-    [
-        ("resmlp_12_224", 15_350_872, 3_009_739_776),
-        ("resmlp_24_224", 30_020_680, 5_961_292_800),
-        ("resmlp_big_24_224", 129_138_280, 100_230_739_968),
-        ("mixer_s16_224", 18_528_264, 3_776_958_464),
-        ("mixer_b16_224", 59_880_472, 12_601_767_936),
-    ],
-)
-def test_published_members_cost_what_is_known(name: str, params: int, macs: int) -> None:
-    assert costs(name) == (params, macs)
 
 
 def test_a_member_is_called_by_all_that_it_is_made_of() -> None:

@@ -77,23 +77,15 @@ def draw(plots: Iterable[Plot], copies: Collection[str] = ()) -> tuple[Drawing, 
     """
     from cmx_bench.present.drawing import canvas
 
-    styles = dict.fromkeys(COPIES[name][0] for name in copies)
+    kinds: dict[StyleName, list[str]] = {"page": ["svg"]}
+    for style, kind in (COPIES[name] for name in copies):
+        kinds.setdefault(style, []).append(kind)
     drawings = []
     for plot in plots:
-        page = canvas.saved(plot, "page", ["svg", *_kinds(copies, "page")])
-        others = {
-            style: canvas.saved(plot, style, _kinds(copies, style))
-            for style in styles
-            if style != "page"
-        }
-        files = {"page": page} | others
+        files = {style: canvas.saved(plot, style, wanted) for style, wanted in kinds.items()}
         copied = {name: files[style][kind] for name in copies for style, kind in [COPIES[name]]}
-        drawings.append(Drawing(plot, page["svg"].decode(), copied))
+        drawings.append(Drawing(plot, files["page"]["svg"].decode(), copied))
     return tuple(drawings)
-
-
-def _kinds(copies: Collection[str], style: StyleName) -> list[str]:
-    return [kind for name in copies for mine, kind in [COPIES[name]] if mine == style]
 
 
 def on(plot: Plot, ax: Axes | None = None) -> Axes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cmx_bench.cell import Model
 from cmx_bench.present.content import DISTURBED, Finding, Findings
 from cmx_bench.report.findings import DISTURBANCE, INTERVALS
 from cmx_bench.report.findings.view import View, view
@@ -18,7 +17,7 @@ from cmx_bench.report.findings.wording import (
     told_apart,
 )
 from cmx_bench.report.tables.quantities import Span
-from cmx_bench.report.tables.side_by_side import Side
+from cmx_bench.report.tables.side_by_side import Side, built
 from cmx_bench.results import stats
 from cmx_bench.units import plain
 
@@ -44,17 +43,13 @@ def _times_as_fast(view: View, other: Side) -> Iterator[tuple[str, Span]]:
         theirs = other.report.results.get((model, view.setting.key, view.metric))
         if theirs is None or theirs.status != "ok":
             continue
-        if _built(view.report.models[model]) != _built(other.report.models[model]):
+        if built(view.report.models[model]) != built(other.report.models[model]):
             continue
         pair = (ours, theirs) if ours.about.better == "higher" else (theirs, ours)
         ratio = stats.ratio(*(list(side.medians.values()) for side in pair))
         if ratio.low is not None and ratio.high is not None:
             doubtful = ours.disturbed or theirs.disturbed
             yield model, Span(ratio.value, ratio.low, ratio.high, doubtful)
-
-
-def _built(model: Model) -> tuple[object, ...]:
-    return model.source, model.target, dict(model.args), model.num_classes, model.optimised
 
 
 def _contrast(view: View, base: str, other: str, spans: Mapping[str, Span]) -> Finding:

@@ -58,7 +58,8 @@ def _predicate(view: View, rival: Model) -> str:
     if span is not None and not told_apart(span):
         return f"cannot be told from {other} in speed {where} (equal within {margin(span)})"
     if span is None:
-        mark = disturbed(*(view.is_disturbed(model) for model in (view.subject, rival)))
+        speeds = (view.speeds.get(model.name) for model in (view.subject, rival))
+        mark = disturbed(*(speed is not None and speed.disturbed for speed in speeds))
         shown = units.significant(max(value, 1 / value), 2) + mark
         interval = "of single processes, without an interval"
     else:

@@ -77,10 +77,6 @@ class View:
         other = self.setting.image_size != fidelity.PUBLISHED_SIZE
         return "RTX 8000" + f" with images of {fidelity.PUBLISHED_SIZE} px" * other
 
-    def is_disturbed(self, model: Model) -> bool:
-        """Whether the speed of a model rests on disturbed processes."""
-        return model.name in self.speeds and self.speeds[model.name].disturbed
-
     def printed(self, quantity: str, models: Collection[str]) -> dict[str, Entry]:
         """The paper's figures as tables show them, by model, in base units to sort by."""
         papers = {model: self.report.published[model].paper.get(quantity) for model in models}

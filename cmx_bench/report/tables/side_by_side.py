@@ -122,7 +122,7 @@ def _values(sides: Sequence[Side], metric: Metric) -> Table:
             for side in sides]  # fmt: skip
     networks: dict[object, Model] = {}
     for model in chain.from_iterable(side.report.run.models for side in sides):
-        networks.setdefault(_built(model), model)
+        networks.setdefault(built(model), model)
     cells: dict[Column, Iterable[object]] = {Column("network", "Network"): networks.values()}
     for key in dict.fromkeys(chain.from_iterable(keys)):
         for side, measured in zip(sides, keys, strict=True):
@@ -168,16 +168,16 @@ def _measured(side: Side, key: str, metric: Metric) -> tuple[str, dict[object, E
         run.models, best.column(side.report, setting, metric.name), strict=True
     ):
         origin = entry.origin and replace(entry.origin, run=side.number)
-        values[_built(model)] = replace(entry, origin=origin)
+        values[built(model)] = replace(entry, origin=origin)
     return heading, values
 
 
-def _built(model: Model) -> object:
+def built(model: Model) -> object:
     """What a network is made of: another one may have the same name; its label and weights say
     nothing of that."""
     arguments = tuple(sorted(model.args.items()))
-    built = (model.source, model.target, arguments, model.optimised)
-    return (model.name, *built, model.num_classes)
+    source = (model.name, model.source, model.target, arguments)
+    return (*source, model.optimised, model.num_classes)
 
 
 # --- runs -----------------------------------------------------------------------------------------

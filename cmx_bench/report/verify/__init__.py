@@ -200,7 +200,10 @@ def _compared(
             count += places
             differences += named
             if name.endswith(".html"):
-                differences += _strays(name, given, inside)
+                differences += [
+                    Difference(name, f"block of data {number}", text, expected)
+                    for number, text, expected in embedded.strays(given, inside)
+                ]
     if differences:
         notes += dict.fromkeys(_made_by_other_code(inside))
     digest = formats.content_hash(subject)
@@ -233,12 +236,6 @@ def _in_bytes(name: str, shown: bytes, recomputed: bytes) -> list[Difference]:
         return _in_text(name, given.decode(), ours.decode())[1]
     except (zlib.error, UnicodeDecodeError) as error:
         return [Difference(name, "the file", f"what cannot be read: {error}", "a table")]
-
-
-def _strays(name: str, page: str, inside: Sequence[Embedded]) -> Iterator[Difference]:
-    """What the blocks of data hold besides the runs that they were read as."""
-    for number, text, expected in embedded.strays(page, inside):
-        yield Difference(name, f"block of data {number}", text, expected)
 
 
 def _in_text(
