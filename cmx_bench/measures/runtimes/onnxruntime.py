@@ -131,9 +131,20 @@ def of_cuda(setting: Setting) -> Provider:
 
 
 def of_stream(setting: Setting) -> dict[str, str]:
-    """The options by which a provider computes on the setting's GPU, in torch's stream."""
-    stream = torch.cuda.current_stream(setting.device).cuda_stream
-    return {"device_id": setting.device.partition(":")[2], "user_compute_stream": str(stream)}
+    """The options by which a provider computes on the setting's GPU, in torch's current stream.
+
+    To a provider the number 0 of torch's default stream means none: it would compute in one of its
+    own, unseen by the events that time it. So another becomes the current one.
+    """
+    stream = torch.cuda.current_stream(setting.device)
+    if not stream.cuda_stream:
+        torch.cuda.synchronize(setting.device)  # what is there was computed in the default one
+        stream = torch.cuda.Stream(setting.device)
+        torch.cuda.set_stream(stream)
+    return {
+        "device_id": setting.device.partition(":")[2],
+        "user_compute_stream": str(stream.cuda_stream),
+    }
 
 
 def _options() -> Any:

@@ -205,3 +205,19 @@ def test_openvino_does_not_pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         pytest.skip("this CPU computes fp16")
     with pytest.raises(SkipError, match="computes fp16 in fp32 on this CPU"):
         ready.prepare(CONVMIXER, setting)
+
+
+def test_a_provider_computes_in_the_stream_that_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for torch's streams, of which the default one has the number 0."""
+    pytest.importorskip("onnxruntime")
+    from cmx_bench.measures.runtimes import onnxruntime
+
+    current = [Mock(cuda_stream=0)]
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: current[-1])
+    monkeypatch.setattr(torch.cuda, "synchronize", Mock())
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: Mock(cuda_stream=77))
+    monkeypatch.setattr(torch.cuda, "set_stream", current.append)
+    setting = Setting("s", "cuda:1", "fp16", "nchw", "none", 2, 8, runtime="tensorrt")
+    expected = {"device_id": "1", "user_compute_stream": "77"}
+    assert onnxruntime.of_stream(setting) == onnxruntime.of_stream(setting) == expected
+    assert len(current) == 2
