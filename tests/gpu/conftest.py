@@ -6,6 +6,7 @@ checks themselves, as far as a CPU can). `CMX_GPU_SECONDS` is the time they have
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from typing import Any
 
 import pytest
 import torch
+
+import cmx_bench
 
 HERE = Path(__file__).parent
 ASKED = os.environ.get("CMX_GPU", "")
@@ -101,6 +104,10 @@ def started(*arguments: object, file: Path, **variables: str) -> subprocess.Pope
     """A command that prints into a file, which one that is left over cannot hold open; it heeds
     SIGINT even where a shell runs the tests in the background."""
     line = [sys.executable, "-m", "cmx_bench", *map(str, arguments)]
+    home = Path(cmx_bench.__file__).parent.parent  # a checkout that is not installed
+    if home.name != "site-packages":
+        paths = filter(None, (str(home), os.environ.get("PYTHONPATH")))
+        variables = {"PYTHONPATH": os.pathsep.join(paths), **variables}
     with file.open("wb") as printed:
         return subprocess.Popen(
             line, cwd=HERE, stdout=printed, stderr=STDOUT, env=os.environ | variables,
@@ -125,6 +132,23 @@ def cmx(tmp_path: Path) -> Cmx:
         return Done(rc, file.read_text(), time.monotonic() - begin)
 
     return call
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    file = folder / "records.jsonl"
+    return [json.loads(text) for text in file.read_text().splitlines()] if file.exists() else []
+
+
+def expect_measured(done: Done, found: list[dict[str, Any]]) -> None:
+    """Nothing failed; what is skipped says why in the report."""
+    wrong = [f"{one['cell']}: {one['reason']}" for one in found if one["status"] == "failed"]
+    assert found and not wrong and done.rc in (0, 4), (
+        f"rc {done.rc} after {done.seconds:.0f} s: {wrong or done.last}"
+    )
+
+
+def patterns(*chosen: str) -> list[str]:
+    return [word for one in chosen for word in ("--only", one)]
 
 
 # --- a line each ----------------------------------------------------------------------------------
