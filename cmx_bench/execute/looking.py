@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import psutil
 
+from cmx_bench.measures import jiffies
 from cmx_bench.results.neighbours import Neighbours
 
 # A shorter look would count jiffies of 10 ms.
 _FEWEST_SECONDS = 1.0
+_STAT = Path("/proc/stat")
 _OURS = ("user", "system", "children_user", "children_system")
 
 
@@ -28,31 +31,25 @@ def watch() -> Callable[[int], Neighbours | None]:
         if seconds < _FEWEST_SECONDS or first is None or last is None:
             return None
         (before, ours_before), (after, ours) = first, last
-        passed = {
-            name: getattr(after, name) - getattr(before, name)
-            for name in after._fields
-            if not name.startswith("guest")  # is part of user and nice
-        }
-        total = sum(passed.values())
-        stolen = passed.get("steal", 0.0)
-        idle = passed["idle"] + passed.get("iowait", 0.0)
-        others = total - idle - stolen - (ours - ours_before)
+        passed = {name: after[name] - before[name] for name in after}
+        busy = passed["busy_jiffies"] / os.sysconf("SC_CLK_TCK") - (ours - ours_before)
         return Neighbours(
             seconds=round(seconds, 3),
-            cores=psutil.cpu_count() or 1,
+            cores=os.cpu_count() or 1,
             usable=usable,
-            busy=round(max(0.0, others) / seconds, 3),
-            steal=round(max(0.0, stolen) / max(total, 1e-9), 5),
+            busy=round(max(0.0, busy) / seconds, 3),
+            steal=round(passed["stolen_jiffies"] / max(passed["jiffies"], 1), 5),
         )
 
     return look
 
 
-def _moment() -> tuple[Any, float] | None:
+def _moment() -> tuple[Mapping[str, int], float] | None:
     """The counters of all cores, and seconds of `_ours`; None without /proc, where psutil fails in
     whatever way."""
+    counted = jiffies.passed(jiffies.system_text(_STAT))
     try:
-        return psutil.cpu_times(), _ours()
+        return (counted, _ours()) if counted else None
     except (OSError, LookupError, TypeError, ValueError, psutil.Error):
         return None
 

@@ -16,7 +16,8 @@ from cmx_bench.errors import SkipError
 from cmx_bench.measures import Watched, nvml
 from cmx_bench.measures.conditions import covariates, judged
 from cmx_bench.measures.heat import warm_through
-from cmx_bench.measures.probes import look_for, system_text
+from cmx_bench.measures.jiffies import system_text
+from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.ready import prepare
 from cmx_bench.measures.timing import elapsed, pass_seconds, passes_a_block, warm_up
 

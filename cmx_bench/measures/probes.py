@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from cmx_bench.cell import Setting
-from cmx_bench.measures import nvml
+from cmx_bench.measures import jiffies, nvml
 from cmx_bench.measures.conditions import Reading
+from cmx_bench.measures.jiffies import system_text
 from cmx_bench.measures.timing import between, recorded, sleep
 
 # Spinning for about a millisecond: long beside an event's half microsecond. That a clock which the
@@ -75,28 +76,13 @@ def _system(root: Path = Path("/")) -> Callable[[], Reading]:
         clock = {"clock": time.monotonic(), "own_seconds": time.process_time()}
         return {
             **clock,
-            **_cores(system_text(stat)),
+            **jiffies.passed(system_text(stat)),
             **_waited(threads),
             **_limits(limits),
             **_heat(heat),
         }
 
     return read
-
-
-def _cores(stat: str) -> Reading:
-    """The first line of /proc/stat: user nice system idle iowait irq softirq steal, in jiffies."""
-    name, *fields = stat.partition("\n")[0].split()[:9] or [""]
-    if name != "cpu" or len(fields) < 8:
-        return {}
-    user, nice, system, idle, waiting, hard, soft, stolen = map(int, fields)
-    busy, unused = user + nice + system + hard + soft, idle + waiting
-    return {
-        "jiffies": busy + unused + stolen,
-        "busy_jiffies": busy,
-        "idle_jiffies": unused,
-        "stolen_jiffies": stolen,
-    }
 
 
 def _waited(threads: Path) -> Reading:
@@ -140,11 +126,3 @@ def _limits(files: Sequence[Path]) -> Reading:
 def _heat(files: Sequence[Path]) -> Reading:
     counts = [int(text) for file in files if (text := system_text(file).strip())]
     return {"thermal_throttles": sum(counts)} if counts else {}
-
-
-def system_text(path: Path) -> str:
-    """The text of a file of the system; empty where there is none, or it may not be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""

@@ -23,18 +23,6 @@ def written(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def test_cores_by_jiffies() -> None:
-    text = "cpu  100 20 30 1000 50 4 6 7 99 99\ncpu0 1 1 1 1 1 1 1 1 1 1\nintr 5\n"
-    assert probes._cores(text) == {
-        "jiffies": 1217, "busy_jiffies": 160, "idle_jiffies": 1050, "stolen_jiffies": 7,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("text", ["", "\n", "intr 5\n", "cpu  1 2 3\n"])
-def test_what_cannot_be_read_is_left_out(text: str) -> None:
-    assert probes._cores(text) == {}
-
-
 def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
     assert probes._system(tmp_path)().keys() == {"clock", "own_seconds"}
 
