@@ -55,6 +55,11 @@ def test_variables_that_choose_nothing_are_left_out() -> None:
     assert environment.variables(given, ["OMP_WAIT_POLICY"]) == {"KMP_BLOCKTIME": "0"}
 
 
+def test_variables_of_other_libraries_and_of_python_are_recorded() -> None:
+    given = {"JE_MALLOC_CONF": "thp:always", "PYTHONMALLOC": "debug", "BLIS_NUM_THREADS": "1"}
+    assert environment.variables({**given, "PYTHONPATH": "/a", "PYTHONHASHSEED": "1"}) == given
+
+
 def test_no_folder_of_a_user_is_recorded() -> None:
     given = {"LD_PRELOAD": "/home/me/lib/libjemalloc.so.2:/opt/libiomp5.so libx.so"}
     expected = {"LD_PRELOAD": "libjemalloc.so.2:libiomp5.so libx.so"}
