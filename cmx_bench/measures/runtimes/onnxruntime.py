@@ -139,7 +139,7 @@ def of_stream(setting: Setting) -> dict[str, str]:
     stream = torch.cuda.current_stream(setting.device)
     if not stream.cuda_stream:
         torch.cuda.synchronize(setting.device)  # what is there was computed in the default one
-        stream = torch.cuda.Stream(setting.device)
+        stream = torch.cuda.Stream(setting.device)  # type: ignore[no-untyped-call]
         torch.cuda.set_stream(stream)
     return {
         "device_id": setting.device.partition(":")[2],
