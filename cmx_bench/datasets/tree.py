@@ -36,7 +36,7 @@ class File:
 class Tree:
     """What lies below `root`. `folders` are all of them, the empty ones too, each as its path's
     parts; `others` are files that are no images by their suffix, `loops` links to folders above
-    them."""
+    them, `linked` images that are links to others of them, `targets` the files behind links."""
 
     root: Path
     images: list[File] = field(default_factory=list)
@@ -44,6 +44,8 @@ class Tree:
     others: list[str] = field(default_factory=list)
     hidden: int = 0
     loops: list[str] = field(default_factory=list)
+    linked: list[str] = field(default_factory=list)
+    targets: set[Path] = field(default_factory=set)
 
     def add(self, path: str, folders: tuple[str, ...], read: Callable[[], bytes]) -> None:
         """Adds a file."""
@@ -70,6 +72,9 @@ class Tree:
         if self.loops:
             links = counted(len(self.loops), "link to a folder above it", "links to folders above")
             parts.append(f"{links} passed over ({key_of(min(self.loops))})")
+        if self.linked:
+            links = counted(len(self.linked), "image that is a link", "images that are links")
+            parts.append(f"{links} to others of them ({key_of(min(self.linked))})")
         return ", ".join(parts)
 
 
@@ -116,12 +121,14 @@ def _of_folder(
     entered[real] = path
     root = next(iter(entered))
     with os.scandir(folder) as entries:
-        for entry in entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
             parts = (*above, entry.name)
             if _HIDDEN.fullmatch(entry.name):
                 tree.hidden += 1
             elif _is_file(entry):
                 tree.add("/".join(parts), above, Path(entry.path).read_bytes)
+                if entry.is_symlink():
+                    _note_link(tree, "/".join(parts), Path(os.path.realpath(entry.path)), root)
             elif not entry.is_dir():  # a pipe, a socket, a device
                 tree.others.append("/".join(parts))
             else:
@@ -131,6 +138,14 @@ def _of_folder(
                     continue
                 tree.folders.add(parts)
                 _of_folder(tree, Path(entry.path), target, parts, entered)
+
+
+def _note_link(tree: Tree, path: str, target: Path, root: Path) -> None:
+    """Notes a file that counts once more under another name."""
+    is_image = PurePosixPath(path).suffix.lower() in SUFFIXES
+    if is_image and (target in tree.targets or target.is_relative_to(root)):
+        tree.linked.append(path)
+    tree.targets.add(target)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

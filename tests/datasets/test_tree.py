@@ -111,6 +111,19 @@ def test_links_elsewhere_are_followed(tmp_path: Path) -> None:
     root = tmp_path / "val"
     assert paths(root) == ["cat/0.png", "cat/00.png", "cat/3.png", "dog/2.png"]
     assert paths(root) == ReaderImageFolder(str(root)).filenames()
+    assert (
+        tree.read(root).told(())
+        == "4 images, 1 image that is a link to others of them (cat/00.png)"
+    )
+
+
+def test_links_to_images_beside_them_are_told(tmp_path: Path) -> None:
+    root = plant(tmp_path / "val", "cat/{0,1}.png dog/2.png")
+    (root / "dog" / "0.png").symlink_to(root / "cat" / "0.png")
+    (root / "dog" / "1.png").symlink_to("2.png")
+    assert tree.read(root).told(()) == (
+        "5 images, 2 images that are links to others of them (dog/0.png)"
+    )
 
 
 def test_a_link_to_nothing_is_an_image_that_cannot_be_read(tmp_path: Path) -> None:
