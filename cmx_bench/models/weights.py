@@ -6,6 +6,7 @@ import argparse
 import hashlib
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -130,6 +131,10 @@ def read_checkpoint(model: Model) -> dict[str, State]:
         ) from error
     if not states:
         raise WeightsError(f"{model.name}: {path} holds no tensors by name; save a state_dict")
+    for key, tensor in chain.from_iterable(state.items() for state in states.values()):
+        if tensor.is_meta or tensor.is_quantized or tensor.layout is not torch.strided:
+            raise WeightsError(f"{model.name}: {path} has {quoted(key)} without numbers, sparse "
+                               f"or quantised; save dense tensors of floats")  # fmt: skip
     return states
 
 
@@ -236,7 +241,7 @@ def _check_fit(module: nn.Module, state: State, model: Model) -> None:
     if missing or extra:
         raise WeightsError(
             f"{model.name}: {model.weights} holds another model: {_such(missing)} missing and "
-            f"{_such(extra)} unknown"
+            f"{_such(extra)} unknown{_parts(state, own.keys())}"
         )
     shapes = {key: (tuple(state[key].shape), tuple(value.shape)) for key, value in own.items()}
     unlike = {key: pair for key, pair in shapes.items() if pair[0] != pair[1]}
@@ -252,6 +257,18 @@ def _check_fit(module: nn.Module, state: State, model: Model) -> None:
             f"{model.name}: {model.weights} holds another model: {quoted(key)} has shape {theirs}, "
             f"expected {ours}"
         )
+
+
+def _parts(state: State, names: Set[str]) -> str:
+    """What to do where parts of a checkpoint are the model, each behind a prefix of its own."""
+    wanted = {name for name in names if not name.endswith("num_batches_tracked")}
+    first = min(wanted)
+    before = [key.removesuffix(first) for key in state if key.endswith(first)]
+    prefixes = [part for part in before if part and all(part + name in state for name in wanted)]
+    if not prefixes:
+        return ""
+    quotes = " or ".join(map(quoted, prefixes))
+    return f"; what begins with {quotes} is this model: save that alone"
 
 
 def _refuse_other_size(module: nn.Module, state: State, model: Model) -> None:

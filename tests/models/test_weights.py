@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -157,12 +158,37 @@ def test_another_model(tmp_path: Path) -> None:
     with pytest.raises(
         WeightsError,
         match="0 parameters are missing and 14 parameters "
-        r"\(such as 'blocks.2.0.fn.0.bias'\) are unknown",
+        r"\(such as 'blocks.2.0.fn.0.bias'\) are unknown$",
     ):
         weights.load(fresh(), described(tmp_path / "deep.pth"))
     torch.save(ConvMixer(8, 2, 5, 7, num_classes=10).state_dict(), tmp_path / "wide.pth")
     with pytest.raises(WeightsError, match=r"'blocks.0.0.fn.0.weight' has shape \(8, 1, 5, 5\)"):
         weights.load(fresh(), described(tmp_path / "wide.pth"))
+
+
+def test_parts_of_a_checkpoint_that_are_the_model_are_named(tmp_path: Path) -> None:
+    """As Lightning keeps a loss with weights beside the model, and a student its teacher."""
+    file, state = tmp_path / "whole.pth", fresh().state_dict()
+    names = ("student", "teacher")
+    parts = {f"{part}.{key}": value for part in names for key, value in state.items()}
+    for content, said in (
+        ({k: v for k, v in parts.items() if k[0] == "s"} | {"loss.weight": torch.ones(3)},
+         "unknown; what begins with 'student.' is this model: save that alone"),
+        (parts, "what begins with 'student.' or 'teacher.' is this model"),
+    ):  # fmt: skip
+        torch.save({"state_dict": content}, file)
+        with pytest.raises(WeightsError, match=said):
+            weights.load(fresh(), described(file), 14)
+
+
+@pytest.mark.parametrize("spoil", [lambda value: value.to("meta"), torch.Tensor.to_sparse])
+def test_tensors_that_are_not_plain_are_refused(
+    tmp_path: Path, spoil: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    file, state = tmp_path / "odd.pth", fresh().state_dict()
+    torch.save({**state, "head.weight": spoil(torch.ones(2, 2))}, file)
+    with pytest.raises(WeightsError, match="has 'head.weight' without numbers, sparse or quantise"):
+        weights.load(fresh(), described(file), 14)
 
 
 def test_what_is_unclear_is_refused(tmp_path: Path) -> None:
