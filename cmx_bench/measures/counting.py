@@ -204,9 +204,13 @@ def _trace(
     except CountError:
         raise
     except Exception as error:  # torch says in many ways what it cannot trace
-        raise CountError(
-            f"the model runs, but torch.jit cannot trace it: {_told(error)}"
-        ) from error
+        told = f"the model runs, but torch.jit cannot trace it: {_told(error)}"
+        if "dynamo-optimized" in told:
+            told = (
+                "the model calls what torch.compile has compiled, which cannot be traced: "
+                "leave that out, and set compile in a setting"
+            )
+        raise CountError(told) from error
 
 
 def _told(error: BaseException) -> str:

@@ -231,6 +231,12 @@ def test_a_scripted_model_is_refused() -> None:
         count(lambda: nn.Sequential(nn.ReLU(), scripted), 8)
 
 
+def test_a_compiled_function_is_refused() -> None:
+    compiled = torch.compile(lambda x: x * 2)
+    with pytest.raises(CountError, match="^the model calls what torch.compile has compiled, which"):
+        macs(compiled)
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
