@@ -61,6 +61,10 @@ class CountError(CmxError):
     """A model whose MACs cannot be counted exactly; the text names the operator."""
 
 
+class SamplesError(CmxError):
+    """A measure that gives what no record can hold; the text says what was expected."""
+
+
 class RecordsError(CmxError):
     """A run's folder that cannot be read or written."""
 

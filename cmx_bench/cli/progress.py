@@ -204,7 +204,7 @@ def _result(records: Sequence[Record]) -> str:
         top1 = units.scaled(records[-1].values[metric.name][0], metric.unit)
         return f"{metric.title} {top1} of {units.counted(images, 'image')}"
     now = stats.estimate(
-        [record.values[metric.name] for record in records if record.status == "ok"]
+        [record.values[metric.name] for record in records if metric.name in record.values]
     )
     spread = now.relative_half_width if now.n > 2 else None  # two give no useful interval
     digits = units.digits_for(now.value, spread and spread * now.value)

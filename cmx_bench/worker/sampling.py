@@ -13,7 +13,7 @@ from pathlib import Path
 from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import CmxError, SkipError, cut, first_line, is_of_surroundings, message_of
-from cmx_bench.measures import Watched, compiled
+from cmx_bench.measures import Watched, compiled, taking
 from cmx_bench.measures.calibration import given
 from cmx_bench.measures.forward import apply_flags, out_of_memory, refuse_uncompiled
 from cmx_bench.models.building import origin
@@ -56,10 +56,10 @@ def _outcome(job: Job) -> Outcome:
         # Before a model can break the device.
         environment = machine.capture(cell.setting.device, cell.setting)
         with _calibrated(job):
-            taken = measures.function(cell.measure)(cell.model, cell.setting)
+            taken = taking.take(cell.measure, cell.model, cell.setting)
         if cell.setting.compile != "none" and measures.MEASURES[cell.measure].forwards:
             told |= refuse_uncompiled(cell.model)
-        watched = taken if isinstance(taken, Watched) else Watched(taken)
+        watched = taken
         told |= origins(cell.model)
         # As it was while measuring.
         environment = machine.capture(cell.setting.device, cell.setting)

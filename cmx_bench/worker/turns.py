@@ -13,9 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures import Watched, compiled, runtimes
+from cmx_bench.measures import compiled, runtimes, taking
 from cmx_bench.measures import forward as forwards
 from cmx_bench.measures.forward import Forward
 from cmx_bench.measures.probes import look_for
@@ -131,10 +130,8 @@ def _traced(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[st
 
 def _measured(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[str, Any]:
     """What a measure gives: samples, and what else belongs to them."""
-    taken = measures.function(order["measure"])(model, setting)
-    if isinstance(taken, Watched):
-        return {"values": taken.values, "details": taken.details}
-    return {"values": taken}
+    taken = taking.take(order["measure"], model, setting)
+    return {"values": taken.values, "details": taken.details}
 
 
 def _pass_once(model: Model, setting: Setting) -> None:

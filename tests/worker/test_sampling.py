@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cmx_bench import measures
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import ModelError
 from cmx_bench.worker import local, sampling
@@ -29,6 +30,17 @@ def test_what_a_cell_lacks_is_no_failure(tmp_path: Path) -> None:
     assert lack == "a compiled model has no operators one by one"
     assert remedy == "a setting with compile: none"
     assert outcome.values == {}
+
+
+def test_samples_that_no_record_can_hold_are_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = Setting("cpu", "cpu", "fp32", "nchw", "none", 1, 32)
+    cell = Cell(Model("net", "Net", "resnet", "timm", "resnet10t"), "params", setting)
+    monkeypatch.setattr(measures, "function", lambda name: lambda model, setting: {"params": []})
+    outcome = sampling._outcome(Job(cell, 0, tmp_path / "log.txt"))
+    assert outcome.values == {} and not outcome.lost
+    assert outcome.reason == "the measure params gave [] for params; expected a list of numbers"
 
 
 EAGER = """
