@@ -168,7 +168,7 @@ def cut_off(report: Report) -> str:
     if not results or run.budget is None:
         return ""
     results.sort(key=_width, reverse=True)
-    cells = first_few([f"{_wide(result)} (n = {result.n})" for result in results], _MANY)
+    cells = first_few([f"{_wide(report, result)} (n = {result.n})" for result in results], _MANY)
     number = counted(len(results), "cell")
     return (f"the budget of {units.duration(run.budget)} was spent before {number} had as many "
             f"processes as wanted: {cells}")  # fmt: skip
@@ -176,7 +176,7 @@ def cut_off(report: Report) -> str:
 
 def too_wide(report: Report) -> str:
     """The cells whose interval stayed wider than wanted; empty where there is none."""
-    results = [_wide(result) for result in report.results.values() if result.wide]
+    results = [_wide(report, result) for result in report.results.values() if result.wide]
     if not results or report.run.precision is None:
         return ""
     wanted = units.percent(report.run.precision)
@@ -201,7 +201,7 @@ def disturbed(report: Report) -> str:
     results = [result for result in report.results.values() if result.disturbed]
     if not results:
         return ""
-    cells = first_few(list(dict.fromkeys(result.cell for result in results)), _MANY)
+    cells = first_few(list(dict.fromkeys(_named(report, each) for each in results)), _MANY)
     verb = "is" if len(results) == 1 else "are"
     return f"{counted(len(results), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
 
@@ -226,11 +226,18 @@ def _width(result: Result) -> float:
     return math.inf if width is None else width
 
 
-def _wide(result: Result) -> str:
-    width = _width(result)
+def _wide(report: Report, result: Result) -> str:
+    width, name = _width(result), _named(report, result)
     if width == math.inf:
-        return f"{result.cell} no interval"
-    return f"{result.cell} ± {'over 1,000 %' if width > 10 else units.percent(width)}"
+        return f"{name} no interval"
+    return f"{name} ± {'over 1,000 %' if width > 10 else units.percent(width)}"
+
+
+def _named(report: Report, result: Result) -> str:
+    """What a cell is of: its measure and network, and its setting where there are several."""
+    titles = {setting.key: setting.title for setting in report.run.settings}
+    where = f" in {titles[result.setting]}" if len(titles) > 1 and result.setting in titles else ""
+    return f"{result.measure.replace('_', ' ')} of {result.label}{where}"
 
 
 def _device_names(report: Report) -> str:

@@ -192,7 +192,7 @@ def test_the_explorer_shows_it() -> None:
 
 def test_the_headline_counts_them_and_says_what_to_do() -> None:
     made = report()
-    text = f"1 value is disturbed (marked ≈): {CELL}"
+    text = f"1 value is disturbed (marked ≈): throughput of {RESTLESS.label}"
     assert disturbed(made) == text
     assert text in [fact.text for fact in warnings(made)]
     assert disturbed(report(3)) == ""

@@ -12,7 +12,7 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
-from .synthetic import BF16, FP16, failed, make_records, make_run, watched
+from .synthetic import BF16, FP16, PAPER, failed, make_records, make_run, watched
 
 
 def fact(report: Report, term: str) -> Fact | None:
@@ -124,7 +124,7 @@ def test_cells_that_stayed_wide_are_a_warning(run: Run, found: list[Record]) -> 
         for one in found
     ]
     report = summarise(dataclasses.replace(run, precision=0.03), noisy)
-    text = f"1 cell stayed too wide (wanted ± 3.0 %): {key} ± 9.4 %"
+    text = "1 cell stayed too wide (wanted ± 3.0 %): throughput of ResNet-50 ± 9.4 %"
     assert too_wide(report) == text
     assert Fact("Beware", text, warning=True) in warnings(report)
     assert too_wide(summarise(run, noisy)) == ""
@@ -138,7 +138,7 @@ def test_two_processes_far_apart_are_over_a_thousand_percent(run: Run, found: li
         if record.cell == cell and record.replicate < 2
     ]
     cut = dataclasses.replace(run, budget=40.0, cut_off={cell: 3})
-    assert f"{cell} ± over 1,000 % (n = 2)" in cut_off(summarise(cut, two))
+    assert "throughput of ResNet-152 ± over 1,000 % (n = 2)" in cut_off(summarise(cut, two))
 
 
 def test_what_a_budget_cut_off_is_named_the_widest_first(run: Run, found: list[Record]) -> None:
@@ -154,8 +154,8 @@ def test_what_a_budget_cut_off_is_named_the_widest_first(run: Run, found: list[R
     cut = dataclasses.replace(run, budget=40.0, cut_off={two: 3, one: 4})
     report = summarise(cut, few)
     text = (
-        f"the budget of 40 s was spent before 2 cells had as many processes as wanted: {one} no "
-        f"interval (n = 1), {two} ± 83 % (n = 2)"
+        "the budget of 40 s was spent before 2 cells had as many processes as wanted: throughput "
+        "of ResNet-50 no interval (n = 1), throughput of ResNet-152 ± 83 % (n = 2)"
     )
     assert cut_off(report) == text
     assert Fact("Beware", text, warning=True) in warnings(report)
@@ -171,10 +171,19 @@ def test_what_others_did_before_is_told(run: Run, found: list[Record]) -> None:
         assert Fact("Load before", str(seen), warning=warning) in origins(report)
 
 
+def test_of_several_settings_a_cell_is_named_with_its_own() -> None:
+    run = make_run(PAPER[:1], (FP16, BF16), ("throughput",), replicates=1)
+    text = too_wide(summarise(dataclasses.replace(run, precision=0.03), make_records(run)))
+    label = f"throughput of {PAPER[0].label}"
+    assert text.endswith(
+        f": {label} in {FP16.name} no interval, {label} in {BF16.name} no interval"
+    )
+
+
 def test_many_cells_that_stayed_wide_stay_one_line(run: Run, found: list[Record]) -> None:
     few = [one for one in found if one.replicate == 0]
     text = too_wide(summarise(dataclasses.replace(run, precision=0.03), few))
-    assert text.startswith("11 cells stayed too wide (wanted ± 3.0 %): convmixer_1536_20/through")
+    assert text.startswith("11 cells stayed too wide (wanted ± 3.0 %): throughput of ConvMixer-15")
     assert text.count("no interval") == 5
     assert text.endswith(" and 6 more")
 
