@@ -10,7 +10,7 @@ import typer
 
 from cmx_bench.cli.options import looked_up, share_of
 from cmx_bench.cli.telling import draw, give, note, say_rows
-from cmx_bench.errors import CmxError, MatchError, SuiteError
+from cmx_bench.errors import CmxError, MatchError, ModelError, SuiteError
 
 if TYPE_CHECKING:
     from cmx_bench.cell import Family
@@ -43,7 +43,7 @@ def match(
         str, typer.Option(help="yaml is to paste into a suite.", metavar="table|csv|yaml")
     ] = "table",
 ) -> None:
-    """Find the member of each family that has as many parameters or MACs."""
+    """Find members of families with as many parameters or MACs."""
     from cmx_bench.cli.matching import FORMATS
     from cmx_bench.designs import FAMILIES, search
 
@@ -124,7 +124,7 @@ def show(
 def schema(
     what: Annotated[str, typer.Argument(help="Of which files.", metavar="suite|recipe")] = "suite",
 ) -> None:
-    """Print the JSON Schema of suites or recipes, by which editors complete and check them."""
+    """Print the JSON Schema by which editors check suites or recipes."""
     from cmx_bench.spec import editors
 
     give(editors.json_schema(looked_up("schema", "kind of file", what, editors.FILES)))
@@ -146,5 +146,9 @@ def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int
     design = designs.published(text)
     if design is not None and image_size >= design.least_image_size:
         return search.count(quantity, design, search.Target({}, classes, image_size))
-    amount: int = local.call(Target.COUNT, quantity, text, {}, classes, image_size)
+    try:
+        amount: int = local.call(Target.COUNT, quantity, text, {}, classes, image_size)
+    except ModelError as error:
+        raise CmxError(f"--{quantity} {text}: expected a number such as 21110248, 21.1M or 4G, or "
+                       f"a model: {error}") from None  # fmt: skip
     return amount

@@ -64,7 +64,8 @@ def run(
     with engines.chosen(request.executor, request.address) as engine:
         look = looking.watch()  # while the plan's process loads torch
         plan = engine.plan_of(request)
-        neighbours = look(int(plan.machine["cores"])) if engine.is_here else None
+        watched = engine.is_here and plan.is_timed
+        neighbours = look(int(plan.machine["cores"])) if watched else None
         if gate_claims and not plan.suite_file.suite.claims:
             raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
         folder = opening.opened(plan, Path("reports"), out, fresh, command_line(), neighbours)
@@ -197,18 +198,25 @@ def report(
                                   show_default="reports/SUITE/comparison-HASH")
     ] = None,
 ) -> None:  # fmt: skip
-    """Render a run again from its records, or several runs side by side."""
+    """Render a run again from its records, or runs side by side."""
     from cmx_bench import report as reports
     from cmx_bench.report import formats
     from cmx_bench.report.tables import side_by_side
+    from cmx_bench.results import whereabouts
 
     atexit.register(gc.freeze)  # an exit searches all that is left for garbage: a tenth of the time
     everything = format is None and output is None
     _refuse_mixed(len(runs), everything, figures, style, out)
     renderers = reports.RENDERERS if len(runs) == 1 else formats.SIDE_BY_SIDE
     chosen = "" if everything else _format(format, output, renderers)
+    runs = list(map(whereabouts.folder_of, runs))
     measured = [reports.read(run) for run in runs]
     if len(runs) == 1:
+        if everything and runs[0].is_file():
+            raise CmxError(
+                f"{runs[0]}: is a page without its run beside it, where all formats would "
+                f"be written; give the run's folder, or a file: -o FILE"
+            )
         if everything:
             say(reports.save(measured[0], runs[0], (style or "page") if figures else None))
         else:
@@ -243,15 +251,16 @@ def merge(
         Path, typer.Option(help="Folder of the whole run: new, empty, or of an earlier merge.")
     ],
 ) -> None:  # fmt: skip
-    """Put runs of parts of one suite together into one run, and render its report."""
-    from cmx_bench.results import merging
+    """Put runs of parts of one suite together into one run."""
+    from cmx_bench.results import merging, whereabouts
 
+    parts = list(map(whereabouts.folder_of, parts))
     merging.merge(parts, out, command_line())
     _show(out, gate_claims=False, lacking=merging.unfinished(parts))
 
 
 def verify(path: Verifiable) -> None:
-    """Recompute every number shown from the raw samples, and name each that differs."""
+    """Recompute every number shown, and name each that differs."""
     from cmx_bench.report import verify as verifying
 
     verification = verifying.verify(path)

@@ -9,6 +9,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Split
 from cmx_bench.measures import MEASURES
+from cmx_bench.metrics import METRICS
 from cmx_bench.models.importing import Origin
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
@@ -115,6 +116,12 @@ class Plan:
     def asks_for(self, replicate: int) -> bool:
         """Whether this replicate is to be measured."""
         return self.replicate in (None, replicate)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether any value depends on what else the machine does meanwhile."""
+        measures = {cell.measure for cell in self.cells}
+        return any(m.measure in measures and m.noise == "process" for m in METRICS.values())
 
     @property
     def devices(self) -> int:

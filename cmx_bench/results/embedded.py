@@ -148,8 +148,8 @@ def unpack(page: str, where: str) -> tuple[Embedded, ...]:
     """
     if not (blocks := [data for _, data, _ in _BLOCK.findall(page)]):
         raise RecordsError(
-            f"{where}: holds no raw samples: no page of a report, or an earlier cmx-bench "
-            "rendered it; render it again: cmx-bench report RUN..."
+            f"{where}: holds no raw samples, as a page of a report does: give the folder of a run, "
+            "or its report.html, which `cmx-bench report RUN` renders again"
         )
     room = max(_LEAST_ROOM, _MOST_DENSE * len(page))
     runs = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from pandas import DataFrame
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import agreement, collector, embedded, frame, records
+from cmx_bench.results import agreement, collector, embedded, frame, records, whereabouts
 from cmx_bench.results.executions import executions
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.public import public
@@ -25,6 +25,7 @@ def read(path: Path) -> Report:
     Raises:
         RecordsError: the path is no run, or cannot be read.
     """
+    path = _place(path)
     if path.is_file():
         return embedded.read(path).report
     report = summarise(*_recorded(path), records.unfinished(path))
@@ -66,8 +67,14 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
     )
 
 
+def _place(path: Path) -> Path:
+    """Where a run is read from: a page has it inside, any other file of a run lies beside it."""
+    return path if path.suffix == ".html" else whereabouts.folder_of(path)
+
+
 def _recorded(path: Path) -> tuple[Run, Sequence[Record]]:
     """A run and its records as they are shown: without paths of the machine that measured them."""
+    path = _place(path)
     if path.is_file():
         report = embedded.read(path).report
         return report.run, report.records

@@ -340,7 +340,11 @@ def read_run(folder: Path) -> Run:
     """
     path = disk.within(folder, "run.json")
     if not path.exists():
-        raise RecordsError(f"{folder}: holds no run (no run.json); give the folder of a run")
+        below = max(folder.glob("*/run.json"), default=None)
+        such_as = f", such as {below.parent}" if below else ""
+        raise RecordsError(
+            f"{folder}: holds no run (no run.json); give the folder of a run{such_as}"
+        )
     try:
         return _run(disk.text_of(path, RecordsError))
     except DamageError as error:

@@ -1,4 +1,4 @@
-"""Finds the folders that hold a run, at any depth below a folder."""
+"""Finds the folders that hold a run: at any depth below a folder, or around a file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from cmx_bench.errors import RecordsError
 
 # Where one of them is, there is a run, or a part of one.
 OF_RUN = ("run.json", "records.jsonl")
+
+
+def folder_of(path: Path) -> Path:
+    """The folder of the run whose file is given, such as its page; else the path itself."""
+    folder = path.parent
+    inside = path.is_file() and all((folder / name).is_file() for name in OF_RUN)
+    return folder if inside else path
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,10 @@ def test_match(cmx: Cli) -> None:
             ("--macs", "0.3"),
             "--macs 0.3: expected a number such as 21110248, 21.1M or 4G, or a mod",
         ),
+        (
+            ("--params", "abc"),
+            "--params abc: expected a number such as 21110248, 21.1M or 4G, or a mod",
+        ),
         (("--params", "1M", "--families", ","), "--families: names none (known: resnet, deit, "),
         (("--params", "1M", "--families", "resnet,diet"), "unknown family, did you mean 'deit'?"),
     ],

@@ -56,9 +56,9 @@ def test_parts_of_a_suite_are_merged(cmx: Cli, write_suite: Callable[[str], Path
 
 def test_disturbed_values_are_told_last(cmx: Cli, disturbed: Path, another: Path) -> None:
     """On stderr, whatever is rendered, and what to do about them."""
-    cell = "convmixer_1536_20/throughput/cuda-fp16-nchw-eager-b64-r224"
     told = (
-        f"disturbed: 1 value is disturbed (marked ≈): {cell}; run again when the machine is calm, "
+        "disturbed: 1 value is disturbed (marked ≈): throughput of ConvMixer-1536/20; "
+        "run again when the machine is calm, "
         "or with a longer --budget: python -m cmx_bench run suites/paper.yaml --fresh\n"
     )
     assert cmx("report", "disturbed") == (0, "disturbed/report.html\n", told)
@@ -75,6 +75,24 @@ def test_figures_for_a_paper(cmx: Cli, rendered: Path) -> None:
     assert (code, err) == (2, "cmx-bench: --style: needs --figures; add it\n")
     code, _, err = cmx("report", "out", "--figures", "--style", "poster")
     assert code == 2 and "'poster' is not one of 'page', 'paper', 'slides'" in err
+
+
+def test_a_file_of_a_run_stands_for_its_folder(cmx: Cli, rendered: Path) -> None:
+    for name in ("report.html", "report.md", "run.json"):
+        assert cmx("report", f"out/{name}")[:2] == (0, "out/report.html\n")
+    assert cmx("verify", "out/report.md")[:2] == cmx("verify", "out")[:2]
+    Path("out/report.html").rename("page.html")
+    code, _, err = cmx("report", "page.html")
+    assert (code, err) == (
+        2,
+        "cmx-bench: page.html: is a page without its run beside it, where all "
+        "formats would be written; give the run's folder, or a file: -o FILE\n",
+    )
+    assert cmx("report", "page.html", "-o", "page.md")[:2] == (0, "page.md\n")
+    code, _, err = cmx("report", ".")
+    assert (
+        err == "cmx-bench: .: holds no run (no run.json); give the folder of a run, such as out\n"
+    )
 
 
 def test_verify_and_cite(cmx: Cli, rendered: Path) -> None:

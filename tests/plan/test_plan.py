@@ -52,6 +52,11 @@ def test_a_timing_is_repeated_and_what_is_exact_is_not(plan: Plan) -> None:
     assert plan.asks_for(7)
 
 
+def test_what_is_exact_does_not_depend_on_the_load(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
+    assert making.make(tiny, cpu).is_timed
+    assert not making.make(tiny, cpu, ("*/params/*",)).is_timed
+
+
 def test_a_model_is_evaluated_once_for_each_seed(
     write_suite: Callable[[str], Path], cpu: dict[str, Any]
 ) -> None:

@@ -25,6 +25,11 @@ def test_a_folder_and_its_page_are_the_same(folder: Path) -> None:
     assert cmx_bench.load(folder).equals(cmx_bench.load(str(page)))
 
 
+def test_another_file_of_a_run_stands_for_its_folder(folder: Path) -> None:
+    for name in ("records.jsonl", "run.json"):
+        assert cmx_bench.load(folder / name).equals(cmx_bench.load(folder))
+
+
 def test_several_runs_are_told_apart(tmp_path: Path, folder: Path) -> None:
     run = make_run(PAPER[:3])
     later = dataclasses.replace(run, created="2026-01-02T00:00:00+00:00")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.results.whereabouts import runs_below
+from cmx_bench.results.whereabouts import folder_of, runs_below
 
 
 def run_in(folder: Path, name: str = "run.json") -> Path:
@@ -59,6 +59,14 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     [reason] = runs_below(tmp_path).left_out
     (tmp_path / "closed").chmod(0o755)
     assert reason == f"{tmp_path}/closed: cannot be read: Permission denied"
+
+
+def test_a_file_beside_a_run_leads_to_its_folder(tmp_path: Path) -> None:
+    for name in ("run.json", "records.jsonl", "report.html"):
+        assert folder_of(tmp_path / name) == tmp_path / name  # there is no run yet
+        (tmp_path / name).touch()
+    assert folder_of(tmp_path / "report.html") == tmp_path
+    assert folder_of(tmp_path) == tmp_path and folder_of(tmp_path / "no") == tmp_path / "no"
 
 
 def test_there_must_be_a_folder(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from cmx_bench.report.formats import Subject
 from cmx_bench.report.tables import side_by_side
 from cmx_bench.report.verify import svg
 from cmx_bench.report.verify.places import PLACES, Places
-from cmx_bench.results import embedded, predictions
+from cmx_bench.results import embedded, predictions, whereabouts
 from cmx_bench.results.embedded import Embedded
 from cmx_bench.results.nouns import Report
 from cmx_bench.spec import disk
@@ -62,6 +62,7 @@ def verify(path: Path) -> Verification:
     Raises:
         RecordsError: the path is none of these, or its raw samples cannot be read.
     """
+    path = path if path.suffix == ".html" else whereabouts.folder_of(path)
     beside = path / "comparison.html"
     if path.is_dir() and ((path / "run.json").exists() or not beside.exists()):
         return _run(path)
