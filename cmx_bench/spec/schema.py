@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -98,7 +98,7 @@ def validated(model: type[_Model], source: Document, value: object) -> _Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise _explain(source, error) from None
+        raise _explain(source, error, model.model_fields) from None
 
 
 def shown(value: object) -> str:
@@ -130,8 +130,12 @@ _EXPECTED = {
 }
 
 
-def _explain(source: Document, error: ValidationError) -> SuiteError:
-    """The first problem that pydantic found, in a user's words and at its place in the file."""
+def _explain(source: Document, error: ValidationError, outermost: Collection[str]) -> SuiteError:
+    """The first problem that pydantic found, in a user's words and at its place in the file.
+
+    Args:
+        outermost: the keys of the file itself.
+    """
     errors = error.errors(include_url=False)
     # A mistyped key is also a missing one: name the word that is there.
     first = next((each for each in errors if each["type"] == "unknown_key"), errors[0])
@@ -145,9 +149,10 @@ def _explain(source: Document, error: ValidationError) -> SuiteError:
     name = cut(keys[-1], MOST_OF_A_QUOTE) if keys else "the file"
     if problem == "unknown_key":
         word, known = context["key"], context["known"]
+        hint = "; write it at the top of the file" if word in outermost else nearest(word, known)
         return source.error(
             (*location, word, "<key>"),
-            f"unknown key {quoted(word)}{nearest(word, known)} (known: {', '.join(known)})",
+            f"unknown key {quoted(word)}{hint} (known: {', '.join(known)})",
         )
     if problem == "missing":
         return source.error(location, f"the key {first['loc'][-1]!r} is missing")

@@ -133,6 +133,8 @@ MISTAKES = [
         "optimised goes with a ConvMixer as published, and not with args",
     ),
     ("timm: resnet10t", "timm: resnet10t, optimised: 1", "optimised: expected true or false"),
+    ("depth: 2", "seeds: 2", "3:63: unknown key 'seeds' (known: dim, depth"),
+    ("depth: 2", "budget: 2", "3:63: unknown key 'budget'; write it at the top of the file (known"),
     ("depth: 2", "depht: 2", "3:63: unknown key 'depht', did you mean 'depth'? (known: dim, depth"),
     ("measures", "mesures", "5:1: unknown key 'mesures', did you mean 'measures'?"),
     ("cpu: [", "gpu: [", "8:3: unknown key 'gpu', did you mean 'cpu'? (known: cuda, cpu)"),
