@@ -69,7 +69,7 @@ def check(
     inconclusive: Inconclusive = "fail",
     any_threshold: AnyThreshold = False,
 ) -> None:
-    """Judge a run against a baseline: exact metrics equal, sampled ones not slower."""
+    """Judge a run against a baseline: same counts, not slower."""
     from cmx_bench.gate import check as checks
     from cmx_bench.gate import floor
     from cmx_bench.gate.history import gathering
@@ -113,7 +113,7 @@ def ab(
         typer.Option("--expect-equal", help="Measure although both sides run the same code."),
     ] = False,
 ) -> None:  # fmt: skip
-    """Measure two Pythons or checkouts in turns on this machine, and judge head against base."""
+    """Judge one Python or checkout against another, both in turns."""
     from cmx_bench.gate import ab as gate
     from cmx_bench.gate import floor, kept
     from cmx_bench.gate.outputs import console
@@ -153,8 +153,11 @@ def selftest(
     ] = None,
     allow_import: AllowImport = False,
 ) -> None:  # fmt: skip
-    """Measure this machine's false alarms, misses and smallest detectable change; of several GPUs,
-    whether timings on one move while the others measure."""
+    """Measure which changes this machine can show.
+
+    Its false alarms, its misses and the smallest change that `ab` detects; of several GPUs, whether
+    timings on one move while the others measure.
+    """
     from cmx_bench.gate import floor, kept
     from cmx_bench.gate import selftest as tests
     from cmx_bench.gate.outputs import console

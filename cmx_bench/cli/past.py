@@ -23,7 +23,7 @@ def history(
                                        "there.", show_default="FOLDER")
     ] = None,
 ) -> None:  # fmt: skip
-    """Show every model and metric over past runs, with its change points, as a page."""
+    """Show every metric over past runs, with its change points."""
     from cmx_bench.gate.history import gathering, publishing, rows
 
     past = gathering.read(folder)
@@ -40,7 +40,7 @@ def site(
         Path, typer.Option(help="Folder of the site; a second call renders what changed.")
     ] = Path("public"),
 ) -> None:
-    """Write a static site of many runs: an index, each run's page, each suite's past."""
+    """Write a static site of many runs: an index, pages, histories."""
     from cmx_bench import report
     from cmx_bench.gate.site import renewing
 

@@ -26,7 +26,7 @@ def plan(
     chunk: Chunk = None,
     slurm_option: SlurmOptions = None,
 ) -> None:
-    """List the cells that `run` with these options measures, and estimate the time."""
+    """List the cells that `run` measures, and estimate the time."""
     seconds, apart = times_of(request)
     if slurm is not None:
         arrays.refuse_other(request)

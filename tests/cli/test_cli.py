@@ -87,6 +87,13 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert len(err.splitlines()) == 1
 
 
+def test_the_help_says_whole_sentences_of_commands(
+    cmx: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "..." not in cmx("--help")[1]
+
+
 @pytest.mark.parametrize("arguments", [["rum"], ["run", "a", "--fast"], ["list"]])
 def test_wrong_use_is_exit_code_2(cmx: Cli, arguments: list[str]) -> None:
     code, out, err = cmx(*arguments)
