@@ -130,6 +130,10 @@ _EXPECTED = {
 }
 
 
+# What people write for a key, which is nearer to another one.
+_MEANT = {"gpu": "cuda"}
+
+
 def _explain(source: Document, error: ValidationError, outermost: Collection[str]) -> SuiteError:
     """The first problem that pydantic found, in a user's words and at its place in the file.
 
@@ -149,7 +153,8 @@ def _explain(source: Document, error: ValidationError, outermost: Collection[str
     name = cut(keys[-1], MOST_OF_A_QUOTE) if keys else "the file"
     if problem == "unknown_key":
         word, known = context["key"], context["known"]
-        hint = "; write it at the top of the file" if word in outermost else nearest(word, known)
+        hint = nearest(_MEANT.get(word, word), known)
+        hint = "; write it at the top of the file" if word in outermost else hint
         return source.error(
             (*location, word, "<key>"),
             f"unknown key {quoted(word)}{hint} (known: {', '.join(known)})",

@@ -137,7 +137,7 @@ MISTAKES = [
     ("depth: 2", "budget: 2", "3:63: unknown key 'budget'; write it at the top of the file (known"),
     ("depth: 2", "depht: 2", "3:63: unknown key 'depht', did you mean 'depth'? (known: dim, depth"),
     ("measures", "mesures", "5:1: unknown key 'mesures', did you mean 'measures'?"),
-    ("cpu: [", "gpu: [", "8:3: unknown key 'gpu', did you mean 'cpu'? (known: cuda, cpu)"),
+    ("cpu: [", "gpu: [", "8:3: unknown key 'gpu', did you mean 'cuda'? (known: cuda, cpu)"),
     ("batch_size: 2", "batch_size: 1e1", "batch_size: expected a whole number, got a number 10.0"),
     (
         "batch_size: 2",
