@@ -39,7 +39,7 @@ class Metric:
     @property
     def direction(self) -> str:
         """Which value is better, as captions say it."""
-        return f"{'neither' if self.better == 'none' else self.better} is better"
+        return f"{'neither higher nor lower' if self.better == 'none' else self.better} is better"
 
     @property
     def exact(self) -> bool:

@@ -32,7 +32,7 @@ def test_what_is_exact_has_no_noise() -> None:
 @pytest.mark.parametrize(
     ("name", "direction"),
     [("top1", "higher is better"), ("params", "lower is better"),
-     ("idle_power", "neither is better")],
+     ("idle_power", "neither higher nor lower is better")],
 )  # fmt: skip
 def test_a_direction_is_said_in_words(name: str, direction: str) -> None:
     assert METRICS[name].direction == direction

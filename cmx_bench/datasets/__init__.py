@@ -185,9 +185,8 @@ def parse(options: Sequence[str], known: str | None) -> dict[str, Path]:
         if not (name and separator and text):
             raise DataError(f"--data {option}: expected NAME=PATH, such as imagenet-val=PATH")
         if name != known:
-            hint = nearest(name, [known]) if known else ""
-            used = f"evaluates on {known}" if known else "evaluates on no data set"
-            raise DataError(f"--data {option}: the suite {used}{hint}")
+            used = f"{known}; write {known}=PATH" if known else "no data set; leave it out"
+            raise DataError(f"--data {option}: the suite evaluates on {used}")
         if comes_along(name):
             raise DataError(f"--data {option}: cmx-bench brings the {name}; leave it out")
         if not Path(text).exists():

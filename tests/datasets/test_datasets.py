@@ -33,7 +33,10 @@ def test_a_path_that_is_missing_is_asked_for() -> None:
         ("imagenet-val", "expected NAME=PATH"),
         ("imagenet-val=", "expected NAME=PATH"),
         ("imagenet-val=/nowhere", "there is nothing at /nowhere"),
-        ("imagenet=.", "evaluates on imagenet-val, did you mean 'imagenet-val'?"),
+        (
+            "imagenet=.",
+            "evaluates on imagenet-val; write imagenet-val=PATH",
+        ),
     ],
 )
 def test_options_that_are_wrong_are_refused(option: str, said: str) -> None:

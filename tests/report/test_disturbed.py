@@ -152,7 +152,7 @@ def test_findings_say_what_rests_on_it() -> None:
         "The fastest≈ is ResNet-50 (300 images/s), ahead of ResNet-152 (200 images/s≈)."
         in (texts["Best"])
     )
-    assert "≈ rests on disturbed values" in found.note
+    assert "≈ marks what rests on disturbed values" in found.note
     calm = findings(report(3), tables(report(3)))
     assert "≈" not in "".join([calm.note, *(one.text for one in calm.items)])
 

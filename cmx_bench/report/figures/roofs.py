@@ -45,7 +45,7 @@ def plot(chosen: Selection) -> Plot:
     points = points.join(chosen.models[["label", "family"]])
     sentences = [
         f"The work of each model on {chosen.key}, by kind, and what the device allows: below the "
-        "slope memory is the limit, below the flat roof arithmetic. Kinds that take less than "
+        "slope, memory is the limit; below the flat roof, arithmetic is. Kinds that take less than "
         f"{units.percent(_LEAST_SHARE)} of a model's time are left out.",
         *([described(above), MEASURED] if above else []),
         *chosen.left_out(kinds, LACK),

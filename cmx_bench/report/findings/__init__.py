@@ -28,7 +28,8 @@ _MOST = 6
 # What is left out first where there is more to say than that.
 _DISPENSABLE = ("Best", "Other families")
 DISTURBANCE = (
-    f"{DISTURBED} rests on disturbed values, which may be off by more than their intervals."
+    f"{DISTURBED} marks what rests on disturbed values, which may be off by more than their "
+    "intervals."
 )
 INTERVALS = "Ranges in brackets are 95 % intervals."
 
@@ -85,7 +86,10 @@ def _notes(views: Sequence[View], found: Sequence[Finding]) -> Iterator[str]:
     if any(DISTURBED in finding.text for finding in found):
         yield DISTURBANCE
     if any("†" in finding.text for finding in found):
-        yield "† rests on published figures that nobody has checked against the paper's PDF."
+        yield (
+            "† marks what rests on published figures that nobody has checked against the paper's "
+            "PDF."
+        )
 
 
 def _nothing(report: Report, tables: dict[str, Table]) -> Iterator[Finding]:

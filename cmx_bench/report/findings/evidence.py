@@ -105,7 +105,9 @@ def _order(view: View) -> str:
         same, other, unsure = (int(order[key].sort or 0) for key in _PAIRS)
         if order["setting"].text == view.setting.title and same + other:
             stand = "stands" if same == 1 else "stand"
-            rest = f", {other} in the other" * (other > 0) + f", {unsure} undecided" * (unsure > 0)
+            rest = f", {other} in the opposite order" * (other > 0) + f", {unsure} undecided" * (
+                unsure > 0
+            )
             return (
                 f"{same} of {same + other + unsure} pairs of models {stand} in the paper's order "
                 f"by throughput{rest} (Spearman's ρ {order['rho'].text}"

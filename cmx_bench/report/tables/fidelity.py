@@ -47,8 +47,8 @@ def table(report: Report) -> Table:
         "Throughput is compared as a ratio of two networks, because the paper measured on another "
         "device (one RTX 8000, batch 64, half precision). A ratio that differs from the paper's "
         "shows a difference between the devices.",
-        "Published MACs are raw counts of fvcore. The finding names what these are known to leave "
-        "out or to add.",
+        "Published MACs are raw counts of fvcore. The column Finding names what these are known to "
+        "leave out or to add.",
     ]
     measured = any(key[2] == "top1" and each.estimate for key, each in report.results.items())
     if not (measured and report.on_imagenet):

@@ -19,8 +19,8 @@ from cmx_bench.units import plain
 
 _DISCARDED = (
     f"A block of passes was discarded where there was a cause ({', '.join(conditions.REASONS)}) "
-    f"and it was more than {conditions.MOST_SLOWDOWN - 1:.0%} slower than blocks without one. A "
-    "process that stayed disturbed shows its least disturbed blocks."
+    f"and it was more than {100 * conditions.MOST_SLOWDOWN - 100:.0f} % slower than blocks without "
+    "one. A process that stayed disturbed shows its least disturbed blocks."
 )
 
 

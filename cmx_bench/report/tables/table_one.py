@@ -132,9 +132,8 @@ def _remarks(
     yield (
         f"{setting.hardware or setting.device}, {setting.precision}, {setting.layout}, {compiled}, "
         f"batch {setting.batch_size}, {setting.image_size} × {setting.image_size}{threads}. A "
-        "value is the geometric mean over fresh processes, ± is half its 95 % interval (Student's "
-        "t), and n is the number of processes that both rest on. Where n reads “4 of 5”, the "
-        "others failed, stayed disturbed, or were not measured."
+        "value is the geometric mean over n fresh processes. ± is half its 95 % interval (Student's"
+        " t). Where n reads “4 of 5”, the others failed, stayed disturbed, or were not measured."
     )
     if "throughput_paper" in keys:
         yield (

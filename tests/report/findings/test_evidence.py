@@ -57,8 +57,8 @@ def test_the_paper_is_compared_by_order_and_ratios() -> None:
     report = measured({MIXER: rounds(134, 0.01), RESNET: rounds(820), DEIT: rounds(900)})
     [finding] = [one for one in found(report).items if one.topic == "Paper"]
     assert finding.text == (
-        "2 of 3 pairs of models stand in the paper's order by throughput, 1 in the other "
-        "(Spearman's ρ 0.50). 1 of 2 throughput ratios to ConvMixer-1536/20 agrees with the "
+        "2 of 3 pairs of models stand in the paper's order by throughput, 1 in the opposite "
+        "order (Spearman's ρ 0.50). 1 of 2 throughput ratios to ConvMixer-1536/20 agrees with the "
         "paper's† within the interval (RTX 8000)."
     )
     assert finding.table == "order"
