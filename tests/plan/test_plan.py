@@ -12,6 +12,7 @@ import pytest
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.plan import Plan, at_once, making, on_several, replicates_of
+from cmx_bench.plan.users import Asked
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Place
@@ -54,7 +55,7 @@ def test_a_timing_is_repeated_and_what_is_exact_is_not(plan: Plan) -> None:
 
 def test_what_is_exact_does_not_depend_on_the_load(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
     assert making.make(tiny, cpu).is_timed
-    assert not making.make(tiny, cpu, ("*/params/*",)).is_timed
+    assert not making.make(tiny, cpu, Asked(only=("*/params/*",))).is_timed
 
 
 def test_a_model_is_evaluated_once_for_each_seed(

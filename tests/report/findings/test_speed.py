@@ -54,7 +54,7 @@ def test_the_paper_has_its_say() -> None:
     assert say(report, "Speed").endswith(
         " In the paper it is 6.2† times slower, on an RTX 8000."  # 828 / 134
     )
-    assert "† rests on published figures" in found(report).note
+    assert "† marks what rests on published figures" in found(report).note
     mine = dataclasses.replace(MODELS[RESNET], target="resnet99", name="mine", label="Mine")
     speeds = {MIXER: rounds(400, 0.01), "mine": rounds(100)}
     text = say(measured(speeds, models=MODELS | {"mine": mine}), "Speed")
