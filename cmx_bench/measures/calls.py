@@ -73,30 +73,13 @@ _KINDS: Mapping[str, _Rule] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _convolution),
     **{f"conv_transpose{n}d": lambda operands, weights: "convolution" for n in (1, 2, 3)},
     "linear": lambda operands, weights: "linear",
+    # A recurrent layer is one call, whose products are all of weights.
     **dict.fromkeys(
-        [
-            "matmul",
-            "__matmul__",
-            "__rmatmul__",
-            "mm",
-            "bmm",
-            "mv",
-            "dot",
-            "vdot",
-            "inner",
-            "tensordot",
-            "addmm",
-            "addmv",
-            "addbmm",
-            "baddbmm",
-            "einsum",
-            "chain_matmul",
-            "multi_dot",
-            "bilinear",
-            # A recurrent layer is one call, whose products are all of weights.
-            *("gru", "lstm", "rnn_tanh", "rnn_relu"),
-            *("gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"),
-        ],
+        """
+        matmul __matmul__ __rmatmul__ mm bmm mv dot vdot inner tensordot addmm addmv addbmm baddbmm
+        einsum chain_matmul multi_dot bilinear gru lstm rnn_tanh rnn_relu gru_cell lstm_cell
+        rnn_tanh_cell rnn_relu_cell
+        """.split(),  # noqa: SIM905
         _product,
     ),
     "scaled_dot_product_attention": lambda operands, weights: "attention",

@@ -19,13 +19,8 @@ _Filter: TypeAlias = Callable[[State, nn.Module], Mapping[str, Tensor]]
 
 # A layer of torch's own has the same parameters for images of every size.
 _LAYERS = (
-    nn.Linear,
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.LayerNorm,
-    nn.modules.batchnorm._BatchNorm,
-)
+    nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.LayerNorm, nn.modules.batchnorm._BatchNorm,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,9 +58,7 @@ def write_folder_anew(folder: Path, run: Run, found: list[Record]) -> Path:
 def scaled(name: str, metric: str, factor: float) -> list[Record]:
     """RECORDS with the samples of one metric of one model multiplied."""
     return [
-        dataclasses.replace(
-            one, values={**one.values, metric: [factor * each for each in one.values[metric]]}
-        )
+        replace(one, values={**one.values, metric: [factor * each for each in one.values[metric]]})
         if one.model == name and metric in one.values
         else one
         for one in RECORDS
@@ -76,7 +74,7 @@ def by_word(by: str, macs: float) -> list[Record]:
     """RECORDS with the MACs of the first model counted by a word of the user's."""
     details = {"given": {"aten::asin": {"by": by, "macs": 0}}}
     return [
-        dataclasses.replace(one, details=details, values={"macs": [macs], "activations": [1]})
+        replace(one, details=details, values={"macs": [macs], "activations": [1]})
         if one.cell == f"{NAMES[0]}/macs/r224"
         else one
         for one in RECORDS
@@ -104,7 +102,7 @@ def test_a_run_against_itself_passes(judge: Callable[..., Verdict]) -> None:
 
 def test_values_that_are_worlds_apart_are_not_compared(judge: Callable[..., Verdict]) -> None:
     apart = [
-        dataclasses.replace(record, values={"throughput": [1e200] if record.replicate else [1.0]})
+        replace(record, values={"throughput": [1e200] if record.replicate else [1.0]})
         if record.measure == "throughput" and record.status == "ok" and record.values
         else record
         for record in RECORDS
@@ -171,7 +169,7 @@ def test_an_exact_metric_must_be_equal(judge: Callable[..., Verdict], factor: fl
 def test_a_metric_without_a_better_direction_is_not_judged(judge: Callable[..., Verdict]) -> None:
     run = make_run(PAPER[:3], measures=("roofline",))
     base, head = make_records(run), make_records(run)
-    head = [dataclasses.replace(record, values={**record.values, "compute_peak": [1.0]})
+    head = [replace(record, values={**record.values, "compute_peak": [1.0]})
             for record in head]  # fmt: skip
     comparison = of(judge(head, run, base, run), NAMES[0], "compute_peak")
     assert comparison.state == "INCOMPARABLE" and comparison.head == 1.0
@@ -180,7 +178,7 @@ def test_a_metric_without_a_better_direction_is_not_judged(judge: Callable[..., 
 
 def test_other_machines_compare_exact_metrics_only(judge: Callable[..., Verdict]) -> None:
     elsewhere = ENVIRONMENT | {"torch": "2.99"}
-    moved = dataclasses.replace(RUN, machine=elsewhere, environments={"e1": elsewhere})
+    moved = replace(RUN, machine=elsewhere, environments={"e1": elsewhere})
     verdict = judge(scaled(NAMES[0], "throughput", 0.5), run=moved)
     timed = of(verdict, NAMES[0], "throughput")
     assert timed.state == "INCOMPARABLE"
@@ -190,11 +188,9 @@ def test_other_machines_compare_exact_metrics_only(judge: Callable[..., Verdict]
     assert "NO TIMING COULD BE JUDGED" in headline(verdict)
 
 
-def test_kernels_chosen_by_the_environment_are_not_compared(
-    judge: Callable[..., Verdict],
-) -> None:
+def test_kernels_chosen_by_the_environment_are_not_compared(judge: Callable[..., Verdict]) -> None:
     chosen = {"cpu_capability": "DEFAULT", "KMP_AFFINITY": "compact"}
-    other = dataclasses.replace(RUN, environments={"e1": ENVIRONMENT | chosen})
+    other = replace(RUN, environments={"e1": ENVIRONMENT | chosen})
     timed = of(judge(run=other), NAMES[0], "throughput")
     assert (timed.state, timed.reason) == (
         "INCOMPARABLE",
@@ -206,7 +202,7 @@ def test_kernels_chosen_by_the_environment_are_not_compared(
 @pytest.mark.parametrize("field", ["device_uuid", "cmx_bench"])
 def test_what_else_must_be_equal(judge: Callable[..., Verdict], field: str) -> None:
     """Two GPUs of one model, and two versions of what measures."""
-    other = dataclasses.replace(RUN, environments={"e1": ENVIRONMENT | {field: "another"}})
+    other = replace(RUN, environments={"e1": ENVIRONMENT | {field: "another"}})
     timed = of(judge(run=other), NAMES[0], "throughput")
     assert timed.state == "INCOMPARABLE"
     assert field in timed.reason
@@ -215,10 +211,8 @@ def test_what_else_must_be_equal(judge: Callable[..., Verdict], field: str) -> N
 def test_a_setting_that_followed_the_machine_is_incomparable(judge: Callable[..., Verdict]) -> None:
     """`batch_size: auto` follows the cores: the baseline's setting is not there any more."""
     machine = ENVIRONMENT | {"cores": 16, "threads": 16}
-    batch = dataclasses.replace(RUN.settings[0], batch_size=128)
-    wide = dataclasses.replace(
-        make_run(PAPER[:3], (batch,)), machine=machine, environments={"e1": machine}
-    )
+    batch = replace(RUN.settings[0], batch_size=128)
+    wide = replace(make_run(PAPER[:3], (batch,)), machine=machine, environments={"e1": machine})
     verdict = judge(make_records(wide), wide)
     old = [one for one in verdict.comparisons if one.setting == RUN.settings[0].key]
     assert {one.state for one in old} == {"INCOMPARABLE"}
@@ -233,9 +227,7 @@ def test_a_metric_of_which_less_is_better(
     run = make_run(PAPER[:2], measures=("latency",))
     found = make_records(run)
     slow = [
-        dataclasses.replace(
-            one, values={k: [factor * v for v in vs] for k, vs in one.values.items()}
-        )
+        replace(one, values={k: [factor * v for v in vs] for k, vs in one.values.items()})
         for one in found
     ]
     assert of(judge(slow, run, found, run), NAMES[0], "latency_p50").state == state
@@ -244,17 +236,17 @@ def test_a_metric_of_which_less_is_better(
 @pytest.mark.parametrize("side", ["run", "base_run"])
 def test_a_quick_run_decides_nothing(judge: Callable[..., Verdict], side: str) -> None:
     with pytest.raises(RecordsError, match="is a quick run, which decides nothing; measure it wi"):
-        judge(**{side: dataclasses.replace(RUN, quick=True)})
+        judge(**{side: replace(RUN, quick=True)})
 
 
 def test_a_part_of_a_run_decides_nothing(judge: Callable[..., Verdict]) -> None:
     with pytest.raises(RecordsError, match="is one replicate of a run; merge the parts first"):
-        judge(run=dataclasses.replace(RUN, replicate=0))
+        judge(run=replace(RUN, replicate=0))
 
 
 def test_where_nothing_can_be_judged_nothing_is_compared(judge: Callable[..., Verdict]) -> None:
     only = make_run(PAPER[:2], measures=("throughput",))
-    moved = dataclasses.replace(only, environments={"e1": ENVIRONMENT | {"torch": "2.99"}})
+    moved = replace(only, environments={"e1": ENVIRONMENT | {"torch": "2.99"}})
     verdict = judge(make_records(moved), moved, make_records(only), only)
     assert verdict.counts == {"INCOMPARABLE": 2}
     assert verdict.state == "NOTHING COMPARED"
@@ -332,7 +324,7 @@ def test_a_comparison_that_rests_on_disturbed_processes_says_so(
 
 def test_n_counts_what_the_interval_rests_on(judge: Callable[..., Verdict]) -> None:
     """Of ten processes four were calm, and one of another's five ran on another driver."""
-    run = dataclasses.replace(
+    run = replace(
         make_run(PAPER[:3], replicates=10),
         environments={"e1": ENVIRONMENT, "e2": ENVIRONMENT | {"driver": "580.2"}},
     )
@@ -341,7 +333,7 @@ def test_n_counts_what_the_interval_rests_on(judge: Callable[..., Verdict]) -> N
         if record.measure == "throughput" and record.model == NAMES[0]:
             return watched(record, "..d.." if record.replicate >= 4 else ".....")
         if record.measure == "throughput" and record.model == NAMES[1]:
-            moved = dataclasses.replace(record, environment="e2")
+            moved = replace(record, environment="e2")
             return None if record.replicate > 4 else moved if record.replicate == 4 else record
         return record
 
@@ -381,7 +373,7 @@ def test_accuracies_of_weights_resampled_from_other_sizes_are_not_compared(
     judge: Callable[..., Verdict],
 ) -> None:
     def evaluated(record: Record, size: int | None) -> Record:
-        return dataclasses.replace(record, details={"resampled": {"image_size": size}})
+        return replace(record, details={"resampled": {"image_size": size}})
 
     one = next(record for record in RECORDS if record.measure == "throughput")
     found = judge(
@@ -397,7 +389,7 @@ def test_accuracies_of_weights_resampled_from_other_sizes_are_not_compared(
 def test_the_files_of_own_models_are_named(judge: Callable[..., Verdict]) -> None:
     origin = {"file": "mynet.py", "sha256": "1f0a" * 16}
     head = [
-        dataclasses.replace(record, details={**record.details, "origin": origin})
+        replace(record, details={**record.details, "origin": origin})
         if record.model == NAMES[0]
         else record
         for record in RECORDS
