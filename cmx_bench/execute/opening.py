@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
@@ -224,7 +224,7 @@ def _new_run(
 def continued(plan: Plan, run: Run, budget: float | None) -> Run:
     """The run with what may be given to one that lacked it: weights, images, claims, a budget."""
     given = {name: value for name, value in _accuracy(plan).items() if value is not None}
-    return dataclasses.replace(
+    return replace(
         run,
         models=plan.models,
         accuracy={**run.accuracy, **given},

@@ -3,13 +3,13 @@ once."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, groupby
@@ -74,7 +74,7 @@ def run(
         now = datetime.now(UTC).isoformat(timespec="seconds")
         finished = "" if outlook.lost else known.finished or now
         cut_off = remaining.cut_off(plan, outlook.all_left()) if budget is not None else {}
-        records.rewrite_run(folder, dataclasses.replace(known, finished=finished, cut_off=cut_off))
+        records.rewrite_run(folder, replace(known, finished=finished, cut_off=cut_off))
     return outlook.records
 
 
@@ -96,11 +96,11 @@ def _kept(
             if outcome.lost:
                 outlook.lose(job.cell)
                 reason = f"{outcome.reason}; the next command tries it again"
-                watch(job, _record(job, dataclasses.replace(outcome, reason=reason), name))
+                watch(job, _record(job, replace(outcome, reason=reason), name))
                 continue
             if name not in known.environments:
                 environments = {**known.environments, name: outcome.environment}
-                known = dataclasses.replace(known, environments=environments)
+                known = replace(known, environments=environments)
                 records.rewrite_run(folder, known)
             record = _record(job, outcome, name)
             append(record)
@@ -119,7 +119,7 @@ def _of_one_origin(cell: Cell, outcome: Outcome, known: dict[str, Origin]) -> Ou
             reason = (f"built from {origins.describe(mine)}, the run's other cells of it from "
                       f"{origins.describe(first)}; leave the file alone and begin another "
                       f"run")  # fmt: skip
-            return dataclasses.replace(
+            return replace(
                 outcome, values={}, covariates={}, discarded={}, details={}, reason=reason
             )
     return outcome
@@ -232,15 +232,11 @@ def _keep_thumbnails(plan: Plan, folder: Path) -> None:
 
 
 def _tell(watch: Watch, job: Job, seen: Seen) -> None:
-    watch(dataclasses.replace(job, seen=seen), None)
+    watch(replace(job, seen=seen), None)
 
 
 def _rounds(
-    outlook: Outlook,
-    log: Path,
-    watch: Watch,
-    budget: float | None,
-    spread: float,
+    outlook: Outlook, log: Path, watch: Watch, budget: float | None, spread: float
 ) -> Iterator[Round]:
     """The executions that are still missing, round by round: the outlook grows meanwhile."""
     plan, found = outlook.plan, outlook.found

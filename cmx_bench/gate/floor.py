@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +133,7 @@ def write(floor: Floor, file: Path) -> None:
     Raises:
         RecordsError: it cannot be written.
     """
-    disk.write(file, disk.json_of(dataclasses.asdict(floor), indent=1))
+    disk.write(file, disk.json_of(asdict(floor), indent=1))
 
 
 def read(machine: Mapping[str, Any]) -> Floor | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def append(folder: Path, pair: Pair | Alongside, **more: Any) -> None:
     Raises:
         RecordsError: the folder cannot be written.
     """
-    line = dataclasses.asdict(pair) | more
+    line = asdict(pair) | more
     if isinstance(pair, Pair):
         named = [(environment.digest(each), each) for each in pair.environments]
         line["environments"] = [digest for digest, _ in named]
@@ -68,7 +68,7 @@ def keep_code(folder: Path, contrasts: Sequence[Contrast]) -> None:
     Raises:
         RecordsError: the folder cannot be written.
     """
-    _add(folder, "code", {each.against: dataclasses.asdict(each) for each in contrasts})
+    _add(folder, "code", {each.against: asdict(each) for each in contrasts})
 
 
 def _add(folder: Path, key: str, values: Mapping[str, Any]) -> None:

@@ -8,13 +8,12 @@ second too: see tests/bench/README.md.
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import partial
 from itertools import chain, count
 from multiprocessing.connection import Connection
@@ -105,9 +104,9 @@ def described(cell: Cell) -> dict[str, Any]:
 def _told(noun: Model | Setting) -> dict[str, Any]:
     defaults = {
         each.name: each.default if each.default_factory is MISSING else each.default_factory()
-        for each in dataclasses.fields(noun)
+        for each in fields(noun)
     }
-    values = dataclasses.asdict(noun)
+    values = asdict(noun)
     return {name: value for name, value in values.items() if value or value != defaults[name]}
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from cmx_bench.cell import Model, Setting
@@ -39,7 +39,7 @@ def measure(model: Model, setting: Setting) -> Watched:
         more = {"compile_time": [passes[0]]} | ready.seconds
     else:
         more = {} if setting.runtime == "torch" else ready.seconds
-    return dataclasses.replace(watched, values=watched.values | more, details=ready.details)
+    return replace(watched, values=watched.values | more, details=ready.details)
 
 
 def take(

@@ -9,9 +9,9 @@ is not disturbed.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from cmx_bench.measures import conditions
@@ -119,9 +119,7 @@ def _judged(record: Record, blocks: _Blocks, of_cell: Sequence[float]) -> Record
     slowed = conditions.slowed(blocks.rates, blocks.conditions, reference)
     anew = conditions.judged(blocks.samples, slowed)
     values = {**record.values, **anew.values}
-    return dataclasses.replace(
-        record, values=values, covariates=anew.covariates, discarded=anew.discarded
-    )
+    return replace(record, values=values, covariates=anew.covariates, discarded=anew.discarded)
 
 
 def in_order(record: Record, metric: str) -> tuple[list[float], list[bool]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ def merge(parts: Sequence[Path], out: Path, command: str) -> Run:
     copies = _copies(parts)
     _refuse_taken(out, lines)
     # Until all is there it is an unfinished run, which nobody takes for the whole.
-    records.write_run(out, dataclasses.replace(whole, finished=""))
+    records.write_run(out, replace(whole, finished=""))
     with runfolder.locked(out):
         for name, source in copies.items():
             with disk.writing(out / name):
@@ -112,7 +112,7 @@ def _in_no_part(runs: Sequence[Run]) -> list[tuple[str, int]]:
             asked[cell].add(run.replicate)
     if _replicate(runs) is not None:
         return []
-    wanted = gaps.processes(dataclasses.replace(runs[0], replicate=None))
+    wanted = gaps.processes(replace(runs[0], replicate=None))
     return [
         (cell, replicate)
         for cell, replicates in asked.items()
@@ -153,7 +153,7 @@ def _run_of(runs: Mapping[Path, Run], command: str) -> Run:
     cells = tuple(cell for cell in gaps.every_cell(run) if cell in chosen)
     only = [glob for part in every for glob in part.only]
     evaluating = [part.accuracy for part in every if part.accuracy]
-    return dataclasses.replace(
+    return replace(
         run,
         cells=cells,
         only=tuple(dict.fromkeys(only)) if len(cells) < len(gaps.every_cell(run)) else (),
@@ -213,7 +213,7 @@ def _lines(parts: Mapping[Path, Sequence[Record]]) -> list[str]:
 
 
 def _line(record: Record) -> str:
-    return disk.json_of(dataclasses.asdict(record))
+    return disk.json_of(asdict(record))
 
 
 def _copies(parts: Sequence[Path]) -> dict[str, Path]:

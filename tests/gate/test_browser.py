@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (folder / "site/runs/day 9/report.html").write_text(str(page), encoding="utf-8")
     outputs.write(mixed(), folder / "mixed")
     spread = tuple(
-        dataclasses.replace(row, slowdowns=(0.01, 0.06, -0.02))
+        replace(row, slowdowns=(0.01, 0.06, -0.02))
         for row in awkward().comparisons
     )  # fmt: skip
-    outputs.write(dataclasses.replace(awkward(), comparisons=spread), folder / "awkward")
+    outputs.write(replace(awkward(), comparisons=spread), folder / "awkward")
     return {
         "history": folder / "history" / "history.html", "odd": folder / "odd" / "history.html",
         "mixed": folder / "mixed" / "verdict.html", "awkward": folder / "awkward" / "verdict.html",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,8 +58,7 @@ def test_a_pair(both: tuple[Server, Server]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sharp", "together"),
-    [(math.inf, [True] * 6), (0.0, [True] * 6 + [False] * 3)],
+    ("sharp", "together"), [(math.inf, [True] * 6), (0.0, [True] * 6 + [False] * 3)]
 )
 def test_turns_follow_where_side_by_side_is_not_sharp(
     both: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch, sharp: float, together: list[bool]
@@ -89,8 +88,8 @@ def test_extra_layers_make_head_slower(both: tuple[Server, Server]) -> None:
 def test_a_worker_that_dies_says_how(
     both: tuple[Server, Server], target: str, args: dict[str, int], message: str
 ) -> None:
-    deadly = dataclasses.replace(MODEL, source="python", target=target, args=args)
-    order = pairs.described(dataclasses.replace(CELL, model=deadly)) | {"measure": "params"}
+    deadly = replace(MODEL, source="python", target=target, args=args)
+    order = pairs.described(replace(CELL, model=deadly)) | {"measure": "params"}
     with pytest.raises(PairError, match=message):
         pairs.ask_once(both[0], order, 120)
 
@@ -104,9 +103,9 @@ def test_an_exact_measure(both: tuple[Server, Server]) -> None:
 
 
 def test_a_model_that_fails_says_why_for_each_side(both: tuple[Server, Server]) -> None:
-    wrong = dataclasses.replace(MODEL, args=TINY | {"depth": "many"})
+    wrong = replace(MODEL, args=TINY | {"depth": "many"})
     with pytest.raises(PairError) as caught:
-        pairs.measure(dataclasses.replace(CELL, model=wrong), *both, random.Random(0), 120)
+        pairs.measure(replace(CELL, model=wrong), *both, random.Random(0), 120)
     assert list(caught.value.reasons) == ["base", "head"]
     assert "tiny: cannot be built: TypeError" in caught.value.reasons["head"]
 
@@ -118,11 +117,11 @@ def test_an_order_leaves_out_what_a_model_or_a_setting_has_none_of() -> None:
     assert order["model"].keys() == named
     assert Model(**order["model"]) == MODEL
     assert "hardware" not in order["setting"]
-    slower = dataclasses.replace(CELL.setting, cudnn_benchmark=False)
+    slower = replace(CELL.setting, cudnn_benchmark=False)
     for setting in (CELL.setting, slower):
-        order = pairs.described(dataclasses.replace(CELL, setting=setting))
+        order = pairs.described(replace(CELL, setting=setting))
         assert Setting(**order["setting"]) == setting
-    given = pairs.described(dataclasses.replace(CELL, model=dataclasses.replace(MODEL, recipe="a")))
+    given = pairs.described(replace(CELL, model=replace(MODEL, recipe="a")))
     assert given["model"]["recipe"] == "a"
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import pytest
 
 from cmx_bench.results.reading import summarise
 
-from ..report.synthetic import (
-    PAPER,
-    make_run,
-    model,
-)
+from ..report.synthetic import PAPER, make_run, model
 
 
 @pytest.mark.parametrize(
@@ -31,7 +27,7 @@ from ..report.synthetic import (
 def test_only_the_published_model_has_published_figures(
     changes: dict[str, object], known: bool
 ) -> None:
-    variation = dataclasses.replace(PAPER[0], **changes)  # type: ignore[arg-type]
+    variation = replace(PAPER[0], **changes)  # type: ignore[arg-type]
     report = summarise(make_run(models=(variation,)), [])
     assert ("top1" in report.published[variation.name].paper) is known
 

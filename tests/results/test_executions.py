@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
-from ..report.synthetic import (
-    ENVIRONMENT,
-)
+from ..report.synthetic import ENVIRONMENT
 from .test_reading import KEY, THROUGHPUT
 
 
 def test_the_majority_of_environments_counts(run: Run, found: list[Record]) -> None:
     other = ENVIRONMENT | {"driver": "580.2", "threads": 4}
-    run = dataclasses.replace(run, environments={"e1": ENVIRONMENT, "e2": other})
+    run = replace(run, environments={"e1": ENVIRONMENT, "e2": other})
     mixed = [
-        dataclasses.replace(one, environment="e2")
-        if one.cell == THROUGHPUT and one.replicate > 2
-        else one
+        replace(one, environment="e2") if one.cell == THROUGHPUT and one.replicate > 2 else one
         for one in found
     ]
     report = summarise(run, mixed)
@@ -30,19 +26,15 @@ def test_the_majority_of_environments_counts(run: Run, found: list[Record]) -> N
 
 
 def test_fields_that_need_not_match_are_merged(run: Run, found: list[Record]) -> None:
-    run = dataclasses.replace(
-        run, environments={"e1": ENVIRONMENT, "e2": ENVIRONMENT | {"git_commit": "abc"}}
-    )
-    mixed = [dataclasses.replace(one, environment=f"e{1 + one.replicate % 2}") for one in found]
+    run = replace(run, environments={"e1": ENVIRONMENT, "e2": ENVIRONMENT | {"git_commit": "abc"}})
+    mixed = [replace(one, environment=f"e{1 + one.replicate % 2}") for one in found]
     assert summarise(run, mixed).left_out == ()
 
 
 def test_exact_metrics_do_not_depend_on_the_environment(run: Run, found: list[Record]) -> None:
-    run = dataclasses.replace(
-        run, environments={"e1": ENVIRONMENT, "e2": {"device_name": "another"}}
-    )
+    run = replace(run, environments={"e1": ENVIRONMENT, "e2": {"device_name": "another"}})
     moved = [
-        dataclasses.replace(one, environment="e2") if one.cell == "resnet50/params/r224" else one
+        replace(one, environment="e2") if one.cell == "resnet50/params/r224" else one
         for one in found
     ]
     report = summarise(run, moved)

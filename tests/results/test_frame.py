@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from pandas import DataFrame
@@ -98,12 +98,10 @@ def test_what_has_no_value_has_a_row(run: Run) -> None:
 
 
 def test_other_environments_and_earlier_tries_count_for_nothing(run: Run) -> None:
-    run = dataclasses.replace(
-        run, environments={"e1": ENVIRONMENT, "e2": ENVIRONMENT | {"threads": 4}}
-    )
+    run = replace(run, environments={"e1": ENVIRONMENT, "e2": ENVIRONMENT | {"threads": 4}})
     records = make_records(run)
     place = next(i for i, one in enumerate(records) if one.cell == f"{NAME}/throughput/{KEY}")
-    records[place] = dataclasses.replace(records[place], environment="e2")
+    records[place] = replace(records[place], environment="e2")
     samples = of(run, [failed(records[0], "boom"), *records])
     aside = samples[samples["why"].isin(summary.ASIDE)]
     reasons = aside.drop_duplicates("why").set_index("why")["replicate"].to_dict()
@@ -115,7 +113,7 @@ def test_what_was_swept_is_a_matter_of_each_run() -> None:
     """Two runs whose one model differs in an argument swept nothing; one of two models did."""
 
     def run_of(name: str, *sizes: int) -> tuple[Run, list[Execution]]:
-        models = tuple(dataclasses.replace(PAPER[0], name=f"k{size}", args={"kernel_size": size})
+        models = tuple(replace(PAPER[0], name=f"k{size}", args={"kernel_size": size})
                        for size in sizes)  # fmt: skip
         run = make_run(models, measures=("params",))
         return run, executions(run, make_records(run))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
-from ..report.synthetic import (
-    make_records,
-)
+from ..report.synthetic import make_records
 from .test_reading import KEY, THROUGHPUT
 
 
@@ -25,19 +23,19 @@ def test_a_cell_without_records_is_missing(run: Run, found: list[Record]) -> Non
 def test_what_a_budget_cut_off_is_a_gap(run: Run, found: list[Record]) -> None:
     """Apart from what was not measured at all, and with what measures it."""
     few = [one for one in found if one.cell != THROUGHPUT or one.replicate < 2]
-    cut = dataclasses.replace(run, budget=40.0, cut_off={THROUGHPUT: 3})
+    cut = replace(run, budget=40.0, cut_off={THROUGHPUT: 3})
     [gap] = [one for one in summarise(cut, few).gaps if "budget" in one.reason]
     assert (gap.what, gap.models) == (f"throughput/{KEY}", ("convmixer_1536_20",))
     assert gap.reason == "the budget of 40 s was spent before 3 more processes"
     assert gap.remedy.endswith("paper.yaml --out FOLDER-OF-THIS-RUN, with a longer --budget")
-    named = dataclasses.replace(cut, command=f"{cut.command} --out here")
+    named = replace(cut, command=f"{cut.command} --out here")
     [gap] = [gap for gap in summarise(named, few).gaps if "budget" in gap.reason]
     assert gap.remedy.endswith("paper.yaml --out here, with a longer --budget")
     assert not any("budget" in one.reason for one in summarise(run, few).gaps)
 
 
 def test_what_only_leaves_out_is_named(run: Run) -> None:
-    run = dataclasses.replace(
+    run = replace(
         run, only=("*/params/*",), cells=tuple(key for key in run.cells if "/params/" in key)
     )
     gaps = {gap.what: gap for gap in summarise(run, make_records(run)).gaps}

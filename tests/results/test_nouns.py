@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import replace
 
 import pytest
@@ -63,7 +62,7 @@ def test_what_was_measured_at_all(report: Report) -> None:
 
 def test_an_accuracy_that_failed_was_to_be_measured() -> None:
     asked = {"dataset": "digits", "train": {"name": "short"}, "seeds": [0, 1]}
-    run = dataclasses.replace(make_run(PAPER[:1], (FP16,), ("accuracy",)), accuracy=asked)
+    run = replace(make_run(PAPER[:1], (FP16,), ("accuracy",)), accuracy=asked)
     lost = Record(run.cells[0], PAPER[0].name, "accuracy", FP16.key, 0, "failed", {}, "boom", "e1",
                   "2026-01-01T00:00:00.000+00:00", 1.0)  # fmt: skip
     report = summarise(run, [lost])

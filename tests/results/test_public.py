@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -46,8 +46,8 @@ def test_nothing_else_changes(text: str) -> None:
 
 
 def test_every_text_of_a_run_and_its_records_is_shortened() -> None:
-    model = dataclasses.replace(PAPER[0], weights="/home/me/ours.pth", args={"path": "/home/me/x"})
-    run = dataclasses.replace(
+    model = replace(PAPER[0], weights="/home/me/ours.pth", args={"path": "/home/me/x"})
+    run = replace(
         make_run((model,)), command="run /home/me/s.yaml", suite_path="/home/me/s.yaml",
         accuracy={"dataset": "photos", "path": "/home/me/photos"}, machine={"TMPDIR": "/home/me"},
         environments={"e1": {"LD_PRELOAD": "/home/me/lib.so", "cores": 8}},
@@ -55,7 +55,7 @@ def test_every_text_of_a_run_and_its_records_is_shortened() -> None:
     )  # fmt: skip
     first, *others = make_records(run)
     told = {"weights": "/home/me/ours.pth", "broken": {"a.png": "/home/me/a.png: damaged"}}
-    first = dataclasses.replace(first, details={**told, "images": 3, "correct": {"top1": 1}})
+    first = replace(first, details={**told, "images": 3, "correct": {"top1": 1}})
     shown, found = public(run, [first, failed(others[0], "no /home/me/w.pth"), *others[1:]])
     assert "/home" not in repr((shown, found))
     assert shown.models[0].weights == found[0].details["weights"] == "…/ours.pth"

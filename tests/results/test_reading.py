@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
-from ..report.synthetic import (
-    BF16,
-    FP16,
-    FP32,
-    failed,
-    make_records,
-    make_run,
-    watched,
-)
+from ..report.synthetic import BF16, FP16, FP32, failed, make_records, make_run, watched
 
 THROUGHPUT = "convmixer_1536_20/throughput/cuda-fp16-nchw-eager-b64-r224"
 KEY = FP16.key
@@ -60,7 +52,7 @@ def test_a_run_without_records_has_a_result_for_each_cell(run: Run) -> None:
 
 def test_an_unknown_metric_is_a_failure(run: Run, found: list[Record]) -> None:
     odd = [
-        dataclasses.replace(one, values={**one.values, "sparkle": [1.0]})
+        replace(one, values={**one.values, "sparkle": [1.0]})
         if one.cell == "resnet50/params/r224"
         else one
         for one in found
@@ -71,9 +63,7 @@ def test_an_unknown_metric_is_a_failure(run: Run, found: list[Record]) -> None:
 
 def test_a_metric_that_one_model_lacks_is_a_failure(run: Run, found: list[Record]) -> None:
     odd = [
-        dataclasses.replace(one, values={"params": [1]})
-        if one.cell == "resnet50/params/r224"
-        else one
+        replace(one, values={"params": [1]}) if one.cell == "resnet50/params/r224" else one
         for one in found
     ]
     report = summarise(run, odd)
@@ -84,7 +74,7 @@ def test_a_metric_that_one_model_lacks_is_a_failure(run: Run, found: list[Record
 def test_conditions_are_those_of_the_first_metric(run: Run, found: list[Record]) -> None:
     """A compile time is no block."""
     compiled = [
-        dataclasses.replace(one, values={**one.values, "compile_time": [3.0]})
+        replace(one, values={**one.values, "compile_time": [3.0]})
         if one.cell == THROUGHPUT
         else one
         for one in found

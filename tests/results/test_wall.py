@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cmx_bench.results import wall
@@ -16,7 +16,7 @@ ONE = make_records(make_run())[0]
 
 def record(start: float, seconds: float, **changes: object) -> Record:
     started = (BEGIN + timedelta(seconds=start)).isoformat(timespec="milliseconds")
-    return dataclasses.replace(ONE, started=started, elapsed=seconds, **changes)  # type: ignore[arg-type]
+    return replace(ONE, started=started, elapsed=seconds, **changes)  # type: ignore[arg-type]
 
 
 def trained(end: float, seconds: float, at_once: int, replicate: int = 0) -> Record:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cmx_bench.cell import Model
@@ -52,7 +51,7 @@ def read(folder: Path, like: Run | None = None) -> History:
     below = whereabouts.runs_below(folder)
     past = gathered({place: place for place in below.runs}, folder, like)
     refused = (shortly(reason, folder) for reason in below.left_out)
-    return dataclasses.replace(past, left_out=(*past.left_out, *refused))
+    return replace(past, left_out=(*past.left_out, *refused))
 
 
 def gathered(

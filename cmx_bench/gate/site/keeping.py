@@ -5,11 +5,10 @@ Only files that a note names are ever removed. While a part is written, its note
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -95,7 +94,7 @@ def _path(out: Path, part: str) -> Path:
 
 
 def _write(out: Path, part: str, note: Note) -> None:
-    disk.write(_path(out, part), disk.json_of(dataclasses.asdict(note)))
+    disk.write(_path(out, part), disk.json_of(asdict(note)))
 
 
 def _remove(out: Path, part: str, names: Iterable[str]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def past_run(
 ) -> Run:  # fmt: skip
     """Writes a run whose throughputs are those of the synthetic run times `factor`."""
     environment: Environment = ENVIRONMENT | {"git_commit": f"commit{day}"} | dict(machine or {})
-    run = dataclasses.replace(
+    run = replace(
         make_run(models, measures=("params", "throughput")),
         created=f"2026-01-{day:02}T00:00:00+00:00", machine=environment,
         environments={"e1": environment}, **fields,
@@ -71,4 +71,4 @@ def scaled(record: Record, factor: float) -> Record:
     if record.measure != "throughput":
         return record
     values = {name: [factor * value for value in values] for name, values in record.values.items()}
-    return dataclasses.replace(record, values=values)
+    return replace(record, values=values)

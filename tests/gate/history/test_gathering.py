@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,7 +69,7 @@ def test_a_change_of_the_environment_is_marked(past: tuple[Path, Run]) -> None:
 
 def test_another_model_of_the_same_name_is_marked(tmp_path: Path) -> None:
     past_run(tmp_path / "a", 1, 1.0)
-    others = tuple(dataclasses.replace(one, args={"depth": 3}) for one in PAPER)
+    others = tuple(replace(one, args={"depth": 3}) for one in PAPER)
     like = past_run(tmp_path / "b", 2, 1.0, models=others)
     assert read(tmp_path, like).series[0].points[1].changed == "another model of this name"
 

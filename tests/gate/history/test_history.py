@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +19,7 @@ def series(*values: float, metric: str = "throughput") -> Series:
 
 
 def test_when_a_run_began_is_told_without_signs_of_iso() -> None:
-    run = dataclasses.replace(visit(6), created="2026-01-06T00:00:00+00:00")
+    run = replace(visit(6), created="2026-01-06T00:00:00+00:00")
     assert run.when == "2026-01-06 00:00:00 UTC"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def test_awkward_names_stay_text(tmp_path: Path) -> None:
     lines = [series([100] * 3 + [80] * 3, label, suite=f"s {place}")
              for place, label in enumerate(AWKWARD)]  # fmt: skip
     runs = [point.run for line in lines for point in line.points]
-    odd = [dataclasses.replace(run, commit=AWKWARD[0], machine=AWKWARD[-1]) for run in runs]
+    odd = [replace(run, commit=AWKWARD[0], machine=AWKWARD[-1]) for run in runs]
     write(history(*lines, runs=tuple(odd), left_out=AWKWARD), tmp_path)
     page = (tmp_path / "history.html").read_text(encoding="utf-8")
     assert "<script>alert" not in page and 'onmouseover="alert' not in page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 from cmx_bench.gate.history import History
@@ -74,7 +74,7 @@ def test_suites_and_machines_have_columns_where_there_are_several() -> None:
 def test_a_line_ends_where_the_machine_changes_and_the_page_says_where() -> None:
     moved = history(*(series([100] * 4, machine=name) for name in ("A CPU", "B CPU")))
     days = [visit(day, machine) for day, machine in ((1, "A CPU"), (2, "B CPU"), (3, "B CPU"))]
-    told = of_changes(dataclasses.replace(moved, runs=tuple(days))).remarks
+    told = of_changes(replace(moved, runs=tuple(days))).remarks
     assert any(
         "a line ends where the machine changes: 2026-01-02 00:00:00 UTC (A CPU → B CPU)." in remark
         for remark in told
@@ -88,11 +88,8 @@ def test_levels_begin_and_end_with_a_run_that_is_linked(tmp_path: Path) -> None:
     page = tmp_path / "past" / "odd name (1)" / "report.html"
     page.parent.mkdir(parents=True)
     page.touch()
-    points = tuple(
-        dataclasses.replace(point, run=dataclasses.replace(point.run, page=page))
-        for point in line.points
-    )
-    (row,) = of_levels(history(dataclasses.replace(line, points=points)), tmp_path / "pages").rows
+    points = tuple(replace(point, run=replace(point.run, page=page)) for point in line.points)
+    (row,) = of_levels(history(replace(line, points=points)), tmp_path / "pages").rows
     assert [entry.text for entry in row] == [
         "ResNet-50", FP16.key, "Throughput", "12", "100.0 images/s", "80.00 images/s",
         "2026-01-07 00:00:00 UTC", "25 % slower",
@@ -102,7 +99,7 @@ def test_levels_begin_and_end_with_a_run_that_is_linked(tmp_path: Path) -> None:
 
 
 def test_every_run_has_a_row_and_what_failed_is_counted() -> None:
-    broken = dataclasses.replace(visit(2), failed=("net/throughput/cpu",), commit="")
+    broken = replace(visit(2), failed=("net/throughput/cpu",), commit="")
     table = of_runs(history(series([1]), runs=(visit(1), broken)))
     assert [[entry.text for entry in row] for row in table.rows] == [
         ["2026-01-02 00:00:00 UTC", "unknown", "torch 2.14", "1 of 3", "ci-A CPU-2"],

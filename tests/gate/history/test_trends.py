@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -56,13 +56,13 @@ def test_each_machine_has_a_figure_of_its_own() -> None:
 
 def test_many_runs_are_lines_without_markers() -> None:
     line = series(list(range(1, 29)))
-    runs = [dataclasses.replace(point.run, folder=Path(f"run{place}"),
+    runs = [replace(point.run, folder=Path(f"run{place}"),
                                 created=f"2026-01-01T{place // 60:02}:{place % 60:02}:00+00:00")
             for place, point in enumerate(line.points * 3)]  # fmt: skip
-    points = tuple(dataclasses.replace(point, run=run, changed="")
+    points = tuple(replace(point, run=run, changed="")
                    for point, run in zip(line.points * 3, runs, strict=True))  # fmt: skip
     assert len(points) > MOST_MARKED
-    (drawn,) = drawing.draw(plots(history(dataclasses.replace(line, points=points))))
+    (drawn,) = drawing.draw(plots(history(replace(line, points=points))))
     assert drawn.svg.count("<title>") == 1
     assert "Bars" not in drawn.plot.caption
 
@@ -80,9 +80,9 @@ def test_a_verdict_without_figures_loads_nothing_that_draws() -> None:
 
 
 def test_figures_carry_awkward_names_and_are_embedded(tmp_path: Path) -> None:
-    models = [dataclasses.replace(series([100] * 5 + [80] * 5, label).model, name=f"m{place}")
+    models = [replace(series([100] * 5 + [80] * 5, label).model, name=f"m{place}")
               for place, label in enumerate(AWKWARD)]  # fmt: skip
-    lines = [dataclasses.replace(series([100 + n] * 5 + [80] * 5), model=one)
+    lines = [replace(series([100 + n] * 5 + [80] * 5), model=one)
              for n, one in enumerate(models)]  # fmt: skip
     found = history(*lines)
     (drawing,) = drawings(found)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -62,7 +62,7 @@ def test_the_drawing_says_states_in_words_and_has_the_same_bytes_every_time() ->
 
 def test_settings_and_sides_have_figures_of_their_own() -> None:
     row = paired("mixer", PAIRS)
-    other = dataclasses.replace(row, against="anchor")
+    other = replace(row, against="anchor")
     one, two = plots(verdict(row, other))
     assert (one.name, two.name) == ("slowdown-1-throughput", "slowdown-2-throughput")
     assert two.title == "Throughput: every pair against the threshold · against anchor"
@@ -91,8 +91,8 @@ def test_the_page_embeds_and_the_markdown_links_it(tmp_path: Path) -> None:
 
 
 def test_awkward_names_are_drawn() -> None:
-    rows = [dataclasses.replace(row, slowdowns=(0.01, 0.06)) for row in awkward().comparisons]
-    drawn = drawing.draw(plots(dataclasses.replace(awkward(), comparisons=tuple(rows))))
+    rows = [replace(row, slowdowns=(0.01, 0.06)) for row in awkward().comparisons]
+    drawn = drawing.draw(plots(replace(awkward(), comparisons=tuple(rows))))
     assert len(drawn) == len(AWKWARD)
     for one in drawn:
         ElementTree.fromstring(one.svg.encode())

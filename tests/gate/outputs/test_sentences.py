@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -96,4 +96,4 @@ def test_what_would_decide_is_said_once() -> None:
 
 
 def test_the_threshold_is_shown_as_it_was_given() -> None:
-    assert "threshold 12.5 %" in headline(dataclasses.replace(verdict(slower()), threshold=0.125))
+    assert "threshold 12.5 %" in headline(replace(verdict(slower()), threshold=0.125))

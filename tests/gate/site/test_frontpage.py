@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 from cmx_bench.gate.site import Listed, frontpage
@@ -19,11 +19,11 @@ PLAIN = Listed(
     setting_names=("a", "b", "c"),
     cells=8, measured=8, failed=(), disturbed=0,
 )  # fmt: skip
-HURT = dataclasses.replace(
+HURT = replace(
     PLAIN, created="2026-01-07T00:00:00+00:00", finished=False, quick=True, measured=6,
     failed=("resnet50/throughput/cpu-a",), disturbed=3, commit="", versions=(),
 )  # fmt: skip
-EVIL = dataclasses.replace(
+EVIL = replace(
     PLAIN, suite="a-b", created="2026-01-08T00:00:00+00:00",
     title="</title><script>alert(1)</script>\"'", labels=("<img src=x onerror=alert(1)>", "x"),
 )  # fmt: skip
@@ -87,7 +87,7 @@ def test_a_suite_leads_to_its_runs_and_its_history() -> None:
 
 
 def test_many_suites_are_folded_away() -> None:
-    runs = [dataclasses.replace(PLAIN, suite=f"suite-{number}") for number in range(13)]
+    runs = [replace(PLAIN, suite=f"suite-{number}") for number in range(13)]
     assert frontpage.of_suites(shown(*runs), {}, OUT).folded
     assert not frontpage.of_suites(shown(*runs[:12]), {}, OUT).folded
 

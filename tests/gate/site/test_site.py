@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 from cmx_bench.gate.site import PAGE, listed
@@ -12,7 +12,7 @@ from ...report.synthetic import FP16, PAPER, failed, make_records, make_run
 
 
 def test_a_run_is_listed_with_what_it_measured() -> None:
-    run = dataclasses.replace(make_run(PAPER[:2]), title="Two\nmodels", finished="")
+    run = replace(make_run(PAPER[:2]), title="Two\nmodels", finished="")
     records = make_records(run)
     key = f"{PAPER[0].name}/throughput/{FP16.key}"
     lost = [failed(each, "boom") if each.cell == key else each for each in records]
