@@ -6,7 +6,6 @@ any moment and lose one cell at most.
 
 from __future__ import annotations
 
-import codecs
 import dataclasses
 import json
 import os
@@ -14,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
 from cmx_bench.cell import Model, Positive, Setting
-from cmx_bench.errors import RecordsError, SuiteError
-from cmx_bench.results import collector
+from cmx_bench.errors import RecordsError
+from cmx_bench.results import collector, lines
 from cmx_bench.results.contradictions import (
     is_tried_again,
     refuse_in_record,
@@ -32,7 +31,6 @@ from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.validation import (
     STRICT,
     DamageError,
-    Location,
     Moment,
     NotNegative,
     Number,
@@ -199,8 +197,8 @@ def appending(folder: Path) -> Iterator[Callable[[Record], None]]:
         with disk.writing(path):
             if not os.path.samestat(path.stat(), os.fstat(held.fileno())):
                 raise RecordsError(f"{path}: another file took its place meanwhile")
-            last = _unended(held)
-            if _is_half(last):
+            last = lines.unended(held)
+            if lines.is_half(last):
                 held.truncate(held.tell() - len(last))
             elif last:
                 line = b"\n" + line
@@ -218,27 +216,6 @@ def append(folder: Path, record: Record) -> None:
         add(record)
 
 
-def _unended(file: BinaryIO) -> bytes:
-    """What stands behind the last line feed of a file; it is read to its end."""
-    begin = end = file.seek(0, os.SEEK_END)
-    while begin:
-        begin = file.seek(max(0, begin - 4096))
-        if (place := file.read(4096).rfind(b"\n")) >= 0:
-            begin += place + 1
-            break
-    file.seek(begin)
-    return file.read(end - begin)
-
-
-def _is_half(last: bytes) -> bool:
-    """Whether a last line that lacks its line feed lacks more: no part of a JSON object is JSON."""
-    try:
-        json.loads(last.strip() or b"0")
-    except (ValueError, RecursionError):
-        return True
-    return False
-
-
 def read(folder: Path) -> list[Record]:
     """All records of a run, in the order in which they were measured.
 
@@ -252,7 +229,7 @@ def read(folder: Path) -> list[Record]:
     if not path.exists():
         return []
     run = read_run(folder) if (folder / "run.json").exists() else None
-    return _in_order(_lines(path), lambda number: f"{path}:{number}", run)
+    return _in_order(lines.whole(path), lambda number: f"{path}:{number}", run)
 
 
 @collector.paused()
@@ -285,14 +262,6 @@ def _in_order(
     return records
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file that are not blank, without their ends and the byte order mark."""
-    with disk.reading(path, RecordsError), disk.opened(path) as file:
-        for number, line in enumerate(file):
-            if line.strip() and (line.endswith(b"\n") or not _is_half(line)):
-                yield line.removeprefix(b"" if number else codecs.BOM_UTF8).strip()
-
-
 def stamp(folder: Path) -> tuple[int, int, int] | None:
     """A value that changes when the records of a run change; None if there are none."""
     path = disk.within(folder, "records.jsonl")
@@ -308,7 +277,7 @@ def unfinished(folder: Path) -> bool:
     if not path.exists():
         return False
     with disk.reading(path, RecordsError), disk.opened(path) as file:
-        return _is_half(_unended(file))
+        return lines.is_half(lines.unended(file))
 
 
 def write_run(folder: Path, run: Run) -> None:
@@ -348,25 +317,7 @@ def read_run(folder: Path) -> Run:
     try:
         return _run(disk.text_of(path, RecordsError))
     except DamageError as error:
-        raise error.at(f"{path}{_line_of(path, error.location)}") from error
-
-
-_LARGEST_LOCATED = 2**18  # bytes: YAML's reader takes a second for 200 kB
-
-
-def _line_of(path: Path, location: Location) -> str:
-    """`:12`, the line on which a value stands; empty where that is not known."""
-    from cmx_bench.spec import document  # brings yaml along
-
-    if path.stat().st_size > _LARGEST_LOCATED:
-        return ""
-    try:
-        marks = document.read(path).marks  # JSON is YAML
-    except SuiteError:
-        return ""
-    while location not in marks:
-        location = location[:-1]
-    return f":{marks[location][0]}"
+        raise error.at(f"{path}{lines.place_of(path, error.location)}") from error
 
 
 def run_of(values: Mapping[str, Any], where: str) -> Run:

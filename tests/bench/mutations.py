@@ -32,6 +32,7 @@ CORE = {
         "results/stats": "results/test_stats",
         "results/disturbance": "results/test_disturbance",
         "results/agreement": "results/test_agreement",
+        "results/lines": "results/test_lines.py tests/results/test_records",
         "results/records": "results/test_records",
         "results/validation": "results/test_validation",
         "measures/conditions": "measures/test_conditions",
@@ -40,7 +41,7 @@ CORE = {
         "gate/price": "gate/test_price",
         "gate/blocks": "gate/test_blocks",
         "execute/remaining": "execute/test_remaining",
-        "execute/runner": "execute/test_runner",
+        "execute/runner": "execute/test_runner.py tests/execute/test_remaining",
         "execute/slots": "execute/test_slots",
         "designs/search": "designs/test_search",
         "report/figures/pareto": "report/figures/test_pareto",
@@ -64,7 +65,7 @@ EQUIVALENT = {
         "known = [pair for pair in zip(ratios, standings.settings, strict=True) "
         "if (pair[0] >= 0)]": "values are above 0: a ratio is, too, or NaN",
     },
-    "cmx_bench/results/records.py": {
+    "cmx_bench/results/lines.py": {
         "begin = end = file.seek((1), os.SEEK_END)": "what is read ends at the file's end still",
     },
     "cmx_bench/results/stats.py": {

@@ -1,0 +1,60 @@
+"""Lines of the files of a run: those of one that grows may end in half of one after a kill."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from cmx_bench.errors import RecordsError, SuiteError
+from cmx_bench.results.validation import Location
+from cmx_bench.spec import disk
+
+_LARGEST_LOCATED = 2**18  # bytes: YAML's reader takes a second for 200 kB
+
+
+def unended(file: BinaryIO) -> bytes:
+    """What stands behind the last line feed of a file; it is read to its end."""
+    begin = end = file.seek(0, os.SEEK_END)
+    while begin:
+        begin = file.seek(max(0, begin - 4096))
+        if (place := file.read(4096).rfind(b"\n")) >= 0:
+            begin += place + 1
+            break
+    file.seek(begin)
+    return file.read(end - begin)
+
+
+def is_half(last: bytes) -> bool:
+    """Whether a last line that lacks its line feed lacks more: no part of a JSON object is JSON."""
+    try:
+        json.loads(last.strip() or b"0")
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def whole(path: Path) -> Iterator[bytes]:
+    """The whole lines of a file that are not blank, without their ends and the byte order mark."""
+    with disk.reading(path, RecordsError), disk.opened(path) as file:
+        for number, line in enumerate(file):
+            if line.strip() and (line.endswith(b"\n") or not is_half(line)):
+                yield line.removeprefix(b"" if number else codecs.BOM_UTF8).strip()
+
+
+def place_of(path: Path, location: Location) -> str:
+    """`:12`, the line on which a value stands; empty where that is not known."""
+    from cmx_bench.spec import document  # brings yaml along
+
+    if path.stat().st_size > _LARGEST_LOCATED:
+        return ""
+    try:
+        marks = document.read(path).marks  # JSON is YAML
+    except SuiteError:
+        return ""
+    while location not in marks:
+        location = location[:-1]
+    return f":{marks[location][0]}"
