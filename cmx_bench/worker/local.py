@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from cmx_bench.errors import CmxError
 from cmx_bench.training import orphans
@@ -67,11 +67,8 @@ class LostError(KilledError):
     fault."""
 
 
-class Call(Protocol):
-    """What calls a function `module:name` in a fresh process, as `call` does."""
-
-    def __call__(self, target: str, *arguments: object, timeout: float | None = None) -> Any:
-        """What the function returns."""
+# Calls a function `module:name` in a fresh process with arguments and a `timeout`, as `call` does.
+Call: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +259,8 @@ def _servers_last_words() -> str:
 
 def _of_this_process() -> Mapping[str, str]:
     """Lets a server that starts meanwhile find modules where this process finds them."""
-    return {
-        **lookup.variables(lookup.import_path()),
-        _STARTED_BY: str(os.getpid()),
-        **scratch.variables(),
-    }
+    modules = lookup.variables(lookup.import_path())
+    return {**modules, _STARTED_BY: str(os.getpid()), **scratch.variables()}
 
 
 @contextmanager
