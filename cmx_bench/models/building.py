@@ -103,7 +103,10 @@ def build(model: Model, image_size: int) -> nn.Module:
 
 
 def _remedy(model: Model, error: BaseException) -> str:
-    """What to write where a value of a sweep was given for a list that was meant."""
+    """What to return for a program of torch.export, which has no evaluation mode, and what to write
+    where a value of a sweep was given for a list that was meant."""
+    if "eval() is not supported" in str(error):
+        return "; return the module that was exported"
     swept = model.args and model.source in ("timm", "python") and isinstance(error, TypeError)
     if not swept or not _NO_LIST.search(first_line(error)):
         return ""

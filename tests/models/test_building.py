@@ -66,3 +66,18 @@ def test_what_cannot_be_built(wrong: Model, message: str) -> None:
     with pytest.raises(ModelError, match="m: cannot be built: ") as error:
         build(wrong, 224)
     assert message in str(error.value)
+
+
+def test_an_exported_program_is_told_with_what_to_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "exported_models.py").write_text(
+        "import torch\n\n"
+        "def exported():\n"
+        "    images = (torch.zeros(1, 3, 8, 8),)\n"
+        "    return torch.export.export(torch.nn.Flatten(), images).module()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    model = Model("m", "M", "m", "python", "exported_models:exported", num_classes=10)
+    with pytest.raises(ModelError, match="m: cannot be built: .*; return the module that was exp"):
+        build(model, 8)
