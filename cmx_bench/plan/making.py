@@ -75,8 +75,7 @@ def make(
                         "would be measured; unset it")  # fmt: skip
     suite, evaluation = suite_file.suite, asked.evaluation
     models, settings, costs = _resolve(suite_file, machine, asked)
-    cells = _cells(models, suite.measures, settings, asked.only)
-    repeats = suite.replicates
+    cells, repeats = _cells(models, suite.measures, settings, asked.only), suite.replicates
     if asked.replicate is not None:
         cells, repeats = _with_replicate(asked.replicate, cells, repeats, evaluation), 1
     keys = {cell.setting_key for cell in cells}
@@ -85,30 +84,22 @@ def make(
     lacks = {cell.key: _lack(cell, evaluation, asked.trusted, suite_file.quick) for cell in cells}
     skipped = {key: why for key, why in lacks.items() if why}
     executed = [cell for cell in cells if cell.key not in skipped]
+    pairs = {(cell.model.name, cell.measure) for cell in executed}
     opened = _opened(evaluation, executed)
-    seconds = estimates.estimates(
-        executed, costs, machine, repeats, evaluation, opened, core_rate
-    )  # fmt: skip
+    seconds = estimates.estimates(executed, costs, machine, repeats, evaluation, opened, core_rate)
     if evaluation is not None:
         if asked.replicate is not None:
             seconds |= _of_one_seed(seconds, executed, evaluation)
-        _refuse_processes(evaluation, machine)
-        recipe = evaluation.asked.train
-        if recipe is not None and (old := impossible.too_old(recipe.amp, machine)):
-            raise suite_file.document.error(("accuracy", "train"), old)
+        _refuse_training(suite_file, evaluation, machine)
     return Plan(
         suite_file, machine, models, settings, cells, seconds | dict.fromkeys(skipped, 0.0),
         _unavailable(suite_file, _kind(machine)), tuple(asked.only),
-        evaluation=evaluation,
-        skipped=skipped,
+        evaluation=evaluation, skipped=skipped,
         opened={split: dataset.about for split, dataset in opened.items()},
         troubles=tuple(dict.fromkeys(cost.trouble for cost in costs.values() if cost.trouble)),
         origins={name: cost.origin for (name, _), cost in costs.items() if cost.origin},
         replicate=asked.replicate,
-        cautions=(
-            *impossible.cautions(chosen, machine),
-            *undecided.foretold(suite_file, {(cell.model.name, cell.measure) for cell in executed}),
-        ),
+        cautions=(*impossible.cautions(chosen, machine), *undecided.foretold(suite_file, pairs)),
     )  # fmt: skip
 
 
@@ -209,8 +200,10 @@ def _refuse_impossible(
     impossible.refuse_impossible(suite_file, asked, machine)
 
 
-def _refuse_processes(evaluation: Evaluation, machine: Environment) -> None:
+def _refuse_training(suite_file: SuiteFile, evaluation: Evaluation, machine: Environment) -> None:
     recipe, count = evaluation.asked.train, evaluation.processes
+    if recipe is not None and (old := impossible.too_old(recipe.amp, machine)):
+        raise suite_file.document.error(("accuracy", "train"), old)
     if count == 1:
         return
     if recipe is None:

@@ -309,14 +309,10 @@ def _bound(reader: _Reader) -> Number:
 
 
 def _sum(reader: _Reader) -> _Node:
-    return _operations(reader, ("+", "-"), _product)
+    return _operations(reader, "+-", lambda _: _operations(reader, "*/", _factor))
 
 
-def _product(reader: _Reader) -> _Node:
-    return _operations(reader, ("*", "/"), _factor)
-
-
-def _operations(reader: _Reader, signs: tuple[str, ...], part: Callable[[_Reader], _Node]) -> _Node:
+def _operations(reader: _Reader, signs: str, part: Callable[[_Reader], _Node]) -> _Node:
     left = part(reader)
     while token := reader.take(*signs):
         sign = cast(Literal["+", "-", "*", "/"], token.text)

@@ -167,13 +167,8 @@ def _compared(
     stale: Iterable[str] = (),
     others: Iterable[Difference] = (),
 ) -> Verification:
-    """Every file that is made held against the one that is shown.
-
-    Args:
-        inside: what the page holds, where there is one, run by run.
-        stale: notes on files that are not made any more.
-        others: differences that were found elsewhere.
-    """
+    """Every file that is made held against the one that is shown; `inside` is what the page holds,
+    run by run, `stale` are notes on files that are not made any more, `others` more differences."""
     apart = {name: pair for run in inside for name, pair in run.versions_apart.items()}
     notes = [
         f"the page was rendered with {package} {then}, recomputed with {now}"
@@ -188,8 +183,7 @@ def _compared(
         if drawn_by and name.startswith("figures/"):
             if isinstance(given, str) and (odd := svg.oddity(given)):
                 differences.append(Difference(name, "the drawing", odd, "a drawing alone"))
-            continue
-        if given is None:
+        elif given is None:
             differences.append(Difference(name, "the file", _NOTHING, "a file"))
         elif isinstance(recomputed, bytes):
             assert isinstance(given, bytes)
@@ -201,9 +195,9 @@ def _compared(
             count += places
             differences += named
             if name.endswith(".html"):
+                strays = embedded.strays(given, inside)
                 differences += [
-                    Difference(name, f"block of data {number}", text, expected)
-                    for number, text, expected in embedded.strays(given, inside)
+                    Difference(name, f"block of data {n}", *pair) for n, *pair in strays
                 ]
     if differences:
         notes += dict.fromkeys(_made_by_other_code(inside))
