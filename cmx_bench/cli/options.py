@@ -16,11 +16,9 @@ MOST = 10**9  # of a number or a size, as in a suite
 Suite = Annotated[str, typer.Argument(help="A suite's YAML file, or the name of a shipped suite.")]
 SuiteOrModels = Annotated[
     str | None,
-    typer.Argument(
-        help="A suite's YAML file, or the name of a shipped suite; not needed with --model.",
-        show_default=False,
-    ),
-]
+    typer.Argument(help="A suite's YAML file, or the name of a shipped suite; not needed with "
+                        "--model.", show_default=False),
+]  # fmt: skip
 Models = Annotated[
     list[str] | None,
     typer.Option("--model", help="A model to measure without a suite, or with a suite's models: a "
@@ -28,20 +26,14 @@ Models = Annotated[
 ]  # fmt: skip
 Budget = Annotated[
     str | None,
-    typer.Option(
-        help="Repeat no more than fits into this time, such as 90s, 10m or 1h; each cell "
-        "is measured once all the same.",
-        show_default="the suite's",
-    ),
-]
+    typer.Option(help="Repeat no more than fits into this time, such as 90s, 10m or 1h; each cell "
+                      "is measured once all the same.", show_default="the suite's"),
+]  # fmt: skip
 Spread = Annotated[
     str | None,
-    typer.Option(
-        help="Let the rounds begin evenly over this time: intervals then hold where a "
-        "machine's speed drifts.",
-        show_default="0s",
-    ),
-]
+    typer.Option(help="Let the rounds begin evenly over this time: intervals then hold where a "
+                      "machine's speed drifts.", show_default="0s"),
+]  # fmt: skip
 Quick = Annotated[
     bool,
     typer.Option("--quick", help="A first look: two rounds within a minute, and nothing is "
@@ -76,11 +68,9 @@ Devices = Annotated[
 ]  # fmt: skip
 Executor = Annotated[
     str,
-    typer.Option(
-        help="Where cells are executed: on this machine, or on the nodes of a Ray cluster.",
-        metavar="local|ray",
-    ),
-]
+    typer.Option(help="Where cells are executed: on this machine, or on the nodes of a Ray "
+                      "cluster.", metavar="local|ray"),
+]  # fmt: skip
 Address = Annotated[
     str | None,
     typer.Option(help="Where the Ray cluster is: auto, HOST:PORT or ray://HOST:PORT.",
@@ -112,18 +102,14 @@ Thumbnails = Annotated[
 ]  # fmt: skip
 Processes = Annotated[
     int,
-    typer.Option(
-        min=1, max=MOST, help="Processes, and GPUs, that train a model together.", metavar="N"
-    ),
-]
+    typer.Option(min=1, max=MOST, help="Processes, and GPUs, that train a model together.",
+                 metavar="N"),
+]  # fmt: skip
 AllowImport = Annotated[
     bool,
-    typer.Option(
-        "--allow-import",
-        help="Trust the suite: it may import code, read files outside its "
-        "folder, and download its data set.",
-    ),
-]
+    typer.Option("--allow-import", help="Trust the suite: it may import code, read files outside "
+                                        "its folder, and download its data set."),
+]  # fmt: skip
 Threshold = Annotated[
     str, typer.Option(help="The slowdown that must not pass, such as 5%.", metavar="PERCENT")
 ]
