@@ -157,3 +157,20 @@ def test_an_image_may_be_no_larger_than_a_patch() -> None:
 def test_beyond_all_members_the_nearest_is_named(params: int) -> None:
     with pytest.raises(MatchError, match="no member is within 1.0 % of .* the nearest, mixer_"):
         find("mixer", Target({"params": params}))
+
+
+@pytest.mark.parametrize("macs", [0.5, 1, 2])
+@pytest.mark.parametrize("family", ["resnet", "deit"])
+def test_of_two_amounts_that_disagree_all_steps_between_are_candidates(
+    family: Family, macs: float
+) -> None:
+    """By trying every step of every row."""
+    base = next(iter(FAMILIES[family].values()))
+    target = Target(
+        {"params": 2 * base.params(1000, 224), "macs": int(macs * base.macs(1000, 224))}
+    )
+    candidates = list(search._candidates("base", base, target))
+    every = [search._residual(row.make(step), target) for row in base.rows() for step in row.steps]
+    nearest = min([search._residual(base, target), *every], key=abs)
+    assert min((each.residual for each in candidates), key=abs) == nearest
+    assert len(candidates) < len(every)
