@@ -68,7 +68,8 @@ def test_the_same_bytes_in_another_process_on_another_machine(tmp_path: Path) ->
         ).stdout
         for machine in machines
     )  # fmt: skip
-    assert one == other and one.count("'") == 2 * 8
+    assert one == other
+    assert one.count("'") == 2 * len(plots(summarise(run, make_records(run))).drawn) > 0
 
 
 def test_the_svg_is_xml_with_real_text(figure_one: Plot) -> None:
@@ -105,7 +106,7 @@ def test_colours_are_those_of_the_theme_alone() -> None:
     """Others would stay as they are in a dark page."""
     run = make_run(measures=("params", "macs", "throughput", "memory", "roofline"))
     found = plots(summarise(run, make_records(run))).drawn
-    assert len(found) == 8
+    assert any(plot.name.startswith("roofline") for plot in found)
     for drawn in draw(found):
         colours = set(re.findall(r"#[0-9a-f]{6}\b", drawn.svg))
         assert colours <= set(CSS_COLOURS), drawn.plot.name
