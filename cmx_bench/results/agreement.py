@@ -11,7 +11,7 @@ from typing import Annotated, Any, NotRequired, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, with_config
+from pydantic import FailFast, Field, with_config
 from typing_extensions import TypedDict
 
 from cmx_bench.errors import RecordsError
@@ -85,6 +85,7 @@ def votes(images: Images, classes: Mapping[Voter, NDArray[np.int32]]) -> Votes:
 
 
 _Class = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+_Label = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 @with_config(STRICT)
@@ -92,11 +93,11 @@ class Packed(TypedDict):
     """Votes as plain data: the classes of each voter are told beside each image's own. Names are
     those of classes, by number, where there are any."""
 
-    keys: list[str]
-    labels: list[list[Annotated[int, Field(ge=0, lt=2**31)]]]
+    keys: Annotated[list[str], FailFast()]
+    labels: Annotated[list[Annotated[list[_Label], FailFast()]], FailFast()]
     voters: list[tuple[str, str]]
-    beside_own: list[list[_Class]]
-    names: NotRequired[list[tuple[Annotated[int, Field(ge=0, lt=2**31)], str]]]
+    beside_own: Annotated[list[Annotated[list[_Class], FailFast()]], FailFast()]
+    names: NotRequired[Annotated[list[tuple[_Label, str]], FailFast()]]
 
 
 def packed(votes: Votes) -> dict[str, Any]:

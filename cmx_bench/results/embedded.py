@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import StringConstraints, TypeAdapter, with_config
+from pydantic import FailFast, StringConstraints, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from cmx_bench import __version__
@@ -25,7 +25,7 @@ from cmx_bench.results import agreement, records
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.public import public
 from cmx_bench.results.reading import summarise
-from cmx_bench.results.validation import STRICT, DamageError, checked
+from cmx_bench.results.validation import STRICT, DamageError, checked, parsed
 from cmx_bench.spec import disk
 
 # Data, which no browser runs; numbered where a page holds several runs. It has no "<", so that
@@ -47,7 +47,7 @@ _Jpeg = Annotated[str, StringConstraints(pattern=r"^/9j/[0-9A-Za-z+/]*=*$", max_
 _Number = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,8})$")]
 
 
-@with_config(STRICT)
+@with_config(STRICT | {"str_max_length": None})
 class _Block(TypedDict):
     """What a block of data says of itself."""
 
@@ -62,7 +62,7 @@ class _Raw(TypedDict):
     """What is packed of a run."""
 
     run: dict[str, Any]
-    records: list[dict[str, Any]]
+    records: Annotated[list[dict[str, Any]], FailFast()]
     unfinished: bool
     votes: agreement.Packed
     thumbnails: dict[_Number, _Jpeg]
@@ -165,6 +165,7 @@ def _unpacked(text: str, where: str, room: int) -> tuple[int, Embedded]:
     try:
         block = checked(_BLOCKS, text)
         plain = _inflated(base64.urlsafe_b64decode(block["data"]), room)
+        parsed(plain)  # which bounds what the next line takes
         raw = checked(_RAW, plain)
         whole = records.run_of(raw["run"], where)
         run, read = public(whole, records.records_of(raw["records"], where, whole))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, TypeAdapter
+from pydantic import FailFast, Field, TypeAdapter
 
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 3
 Environment: TypeAlias = dict[str, Any]
-Samples: TypeAlias = Mapping[str, list[Number]]
+Samples: TypeAlias = Mapping[str, Annotated[list[Number], FailFast()]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,10 @@ class Run:
     suite_hash: str
     suite_path: str
     device: str
-    models: tuple[Model, ...]
-    settings: tuple[Setting, ...]
-    measures: tuple[str, ...]
-    cells: tuple[str, ...]
+    models: Annotated[tuple[Model, ...], FailFast()]
+    settings: Annotated[tuple[Setting, ...], FailFast()]
+    measures: Annotated[tuple[str, ...], FailFast()]
+    cells: Annotated[tuple[str, ...], FailFast()]
     replicates: Positive
     only: tuple[str, ...]
     unavailable: Mapping[str, str]

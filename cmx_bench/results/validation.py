@@ -34,7 +34,8 @@ def _moment(text: str) -> str:
 
 
 # Of what is read: every key is known, no number is made of text, each is one.
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+# Longer texts than titles, labels and command lines have are shown in many places of a page.
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, str_max_length=2**16)
 # Whole numbers stay whole: 51625960 must not become 51625960.0, whose content hash is another.
 Number: TypeAlias = Whole | float
 NotNegative: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
@@ -63,6 +64,10 @@ def _key(part: str | int) -> str:
     return part if isinstance(part, str) and part.isprintable() else json.dumps(part)
 
 
+# Each unknown key is an error of its own, of a kilobyte. Runs have a key for each cell at most.
+_MOST_KEYS = 100_000
+
+
 def decoded(adapter: TypeAdapter[_Noun], text: str | bytes, schema: int) -> _Noun:
     """The dataclass that a JSON object was written from: every key there once, none unknown.
 
@@ -71,7 +76,10 @@ def decoded(adapter: TypeAdapter[_Noun], text: str | bytes, schema: int) -> _Nou
     Raises:
         DamageError: it was written from something else, or with another `schema`.
     """
-    raw = _parsed(text)
+    colons = text.count(":") if isinstance(text, str) else text.count(b":")
+    if colons > _MOST_KEYS:
+        raise DamageError((), f"has about {colons:,} keys; expected {_MOST_KEYS:,} at most")
+    raw = parsed(text)
     written = raw.get("schema") if isinstance(raw, dict) else None
     if type(written) is int and written != schema:
         age, remedy = ("a newer", "upgrade it") if written > schema else ("an older", "run anew")
@@ -91,10 +99,15 @@ def checked(adapter: TypeAdapter[_Value], text: str | bytes) -> _Value:
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
-        raise _explained(error.errors(include_url=False), _parsed(text)) from None
+        raise _explained(error.errors(include_url=False), parsed(text)) from None
 
 
-def _parsed(text: str | bytes) -> Any:
+def parsed(text: str | bytes) -> Any:
+    """What a JSON text holds.
+
+    Raises:
+        DamageError: it is none, or an object has a key twice, or too many.
+    """
     try:
         if isinstance(text, bytes):
             text = text.decode(json.detect_encoding(text), "surrogatepass")
@@ -110,6 +123,8 @@ def _parsed(text: str | bytes) -> Any:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object; of a key that is there twice, readers of JSON take the last and say nothing."""
+    if len(pairs) > _MOST_KEYS:
+        raise DamageError((), f"an object has {len(pairs):,} keys; expected {_MOST_KEYS:,} at most")
     values = dict(pairs)
     if len(values) < len(pairs):
         twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]

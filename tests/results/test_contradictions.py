@@ -55,6 +55,7 @@ CONTRADICTIONS: list[tuple[Where, Any, str]] = [
     (("timed", ("covariates", "discarded", 3)), 0.0,
      "covariates.discarded: marks 0 samples, and throughput has 1 discarded"),
     (("timed", ("values",)), {"params": [1.5]}, "values.params: expected whole numbers"),
+    (("timed", ("values",)), {"top1": [0.5]}, "values.top1: is of accuracy, and the record of thr"),
     (("evaluated", ("details", "correct", "top1")), 11,
      "details.correct.top1: expected a part of 10 images"),
     (("evaluated", ("details", "correct")), {},
@@ -97,10 +98,9 @@ def test_hardware_and_machines_of_a_run_go_together(refused: Any, machines: Any)
 
 
 def test_a_record_of_no_cell_of_the_run(refused: Any) -> None:
-    for model, measure in (("b", "throughput"), ("a", "latency")):
-        cell = f"{model}/{measure}/{SETTING.key}"
-        value = plain("evaluated") | {"cell": cell, "model": model, "measure": measure}
-        assert refused("evaluated", json.dumps(value)) == f"cell: the run has no {cell!r}"
+    cell = f"b/accuracy/{SETTING.key}"
+    value = plain("evaluated") | {"cell": cell, "model": "b"}
+    assert refused("evaluated", json.dumps(value)) == f"cell: the run has no {cell!r}"
 
 
 def test_what_failed_is_tried_again_and_other_weights_are_evaluated(tmp_path: Path) -> None:
@@ -114,7 +114,20 @@ def test_what_failed_is_tried_again_and_other_weights_are_evaluated(tmp_path: Pa
 
 def test_conditions_of_an_unknown_measure(refused: Any) -> None:
     value = plain("timed") | {"measure": "speed", "cell": f"a/speed/{SETTING.key}"}
+    value |= {"values": {"pace": [1.0]}, "discarded": {}}
     assert refused("timed", json.dumps(value)) == "measure: 'speed' is unknown, and has conditions"
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [([1.5], "expected whole numbers"), ([1, 2], "expected one value, got 2")],
+)
+def test_what_is_exact_is_counted_once(refused: Any, samples: list[float], message: str) -> None:
+    cell = {"measure": "params", "cell": f"a/params/{SETTING.key}"}
+    counted = plain("timed") | cell | {"values": {"params": samples}}
+    without_conditions: dict[str, Any] = {"covariates": {}, "discarded": {}}
+    text = json.dumps(counted | without_conditions)
+    assert f"values.params: {message}" in refused("timed", text)
 
 
 def test_a_model_of_two_files_is_refused(tmp_path: Path) -> None:

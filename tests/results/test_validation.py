@@ -397,3 +397,20 @@ def test_values_in_a_page_are_refused_by_its_name() -> None:
             records.records_of(
                 [plain("evaluated"), plain("timed") | {field: value}], "page.html", RUN
             )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"title": "x" * 70_000}, "title: expected shorter text, got 'xxx"),
+        ({"cells": [1] * 200_000}, "cells.0: expected text, got 1"),
+        ({str(number): 1 for number in range(200_000)}, "has about 200,"),
+        ({"environments": {"a": {str(key): [] for key in range(200_000)}}}, "has about 200,"),
+    ],
+    ids=["text", "list", "keys", "environment"],
+)
+def test_much_that_is_wrong_is_refused_at_once(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    """Each mistake would be an error of pydantic's, of a kilobyte."""
+    assert message in refusals(tmp_path)("run", json.dumps(plain("run") | change))
