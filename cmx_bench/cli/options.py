@@ -82,8 +82,7 @@ Only = Annotated[
                       "those; may be repeated.", metavar="GLOB"),
 ]  # fmt: skip
 Data = Annotated[
-    list[str] | None,
-    typer.Option(help="Where the images of a data set lie.", metavar="NAME=PATH"),
+    list[str] | None, typer.Option(help="Where the images of a data set lie.", metavar="NAME=PATH")
 ]
 Weights = Annotated[
     list[str] | None,

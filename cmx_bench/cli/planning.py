@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 @with_request
 def plan(
-    request: Request,
-    *,
-    slurm: Slurm = None,
-    chunk: Chunk = None,
-    slurm_option: SlurmOptions = None,
+    request: Request, *, slurm: Slurm = None, chunk: Chunk = None, slurm_option: SlurmOptions = None
 ) -> None:
     """List the cells that `run` measures, and estimate the time."""
     seconds, apart = times_of(request)

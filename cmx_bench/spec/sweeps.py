@@ -132,11 +132,9 @@ def _refuse_values(sweep: _Sweep) -> None:
         for index, value in enumerate(values):
             _refuse_value(sweep, (*inside, index), value)
             if (text := repr(value)) in before:
-                raise sweep.error(
-                    (*inside, index),
-                    f"{key}: {cut(str(value), MOST_OF_A_QUOTE)} is given twice; a list stands for "
-                    f"an entry for each value, so keep one",
-                )
+                twice = f"{key}: {cut(str(value), MOST_OF_A_QUOTE)} is given twice"
+                advice = "a list stands for an entry for each value, so keep one"
+                raise sweep.error((*inside, index), f"{twice}; {advice}")
             before.add(text)
 
 
@@ -154,11 +152,8 @@ def _refuse_value(sweep: _Sweep, inside: Location, value: Value) -> None:
         if not isinstance(item, _SCALAR):
             key = cut(str(inside[-2]), MOST_OF_A_QUOTE)
             lists = ", or lists of these" if takes_lists else ""
-            raise sweep.error(
-                place,
-                f"{key}: a list is a sweep over numbers, text, true or false{lists}; got "
-                f"{kind(item)} in it",
-            )
+            swept = f"{key}: a list is a sweep over numbers, text, true or false{lists}"
+            raise sweep.error(place, f"{swept}; got {kind(item)} in it")
 
 
 def _refuse_shared_weights(sweep: _Sweep) -> None:

@@ -38,9 +38,7 @@ def on_front(speeds: NDArray[np.float64], top1: NDArray[np.float64]) -> NDArray[
 
 
 def probabilities(
-    processes: Sequence[Sequence[float]],
-    top1: Sequence[float],
-    covariance: NDArray[np.float64],
+    processes: Sequence[Sequence[float]], top1: Sequence[float], covariance: NDArray[np.float64]
 ) -> list[float]:
     """Each model's probability of being on the front, the same every time.
 

@@ -68,10 +68,7 @@ def sweep(
     return drawing.on(plot(QUANTITIES[metric], select(df, lambda _: known, key)), ax)
 
 
-_CHOICES = {
-    PARAMS.metric: curves.each_argument,
-    MACS.metric: curves.each_size_sweep,
-}
+_CHOICES = {PARAMS.metric: curves.each_argument, MACS.metric: curves.each_size_sweep}
 
 
 def plot(quantity: Quantity, chosen: Selection) -> Plot:

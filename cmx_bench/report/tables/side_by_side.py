@@ -215,10 +215,7 @@ def _run(side: Side) -> tuple[object, ...]:
 def evaluated(sides: Sequence[Side]) -> Table:
     """The parts in which the runs differ of how accuracy was measured: the images, how they were
     prepared, the recipe by which models were trained."""
-    columns = (
-        Column("part", "Part"),
-        *(Column(str(side.number), side.label) for side in sides),
-    )
+    columns = (Column("part", "Part"), *(Column(str(side.number), side.label) for side in sides))
     asked = [
         dict(_parts(side.report.run.accuracy)) | _images(side) | _resampled(side) for side in sides
     ]
