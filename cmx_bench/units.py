@@ -210,7 +210,9 @@ def count(text: str) -> int | None:
     raise ValueError("expected a number such as 21110248, 21.1M or 4G")
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# Line separators, and what turns the direction of the text behind it: a name could show as another.
+_TURNING = r"\u2028-\u202e\u2066-\u2069"
+_CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff\ufffe\uffff]")
 
 
 def plain(text: str) -> str:

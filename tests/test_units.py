@@ -246,6 +246,7 @@ def test_rounded(value: float, digits: int, expected: float) -> None:
         ("\x1b[31m\x9b\r\x7f", r"\x1b[31m\x9b\r\x7f", "�[31m���"),
         (os.fsdecode(b"caf\xe9"), r"caf\xe9", "caf�"),
         ("\ud83d\uffff", r"\ud83d\uffff", "��"),
+        ("a\u202eb\u2066c\u2028", "a\\u202eb\\u2066c\\u2028", "a�b�c�"),
     ],
 )
 def test_what_no_terminal_should_get(text: str, escaped: str, plain: str) -> None:
