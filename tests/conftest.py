@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from cmx_bench import cli
+from cmx_bench.metrics import first_of
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome, Round
@@ -148,7 +149,7 @@ class StandIn:
     """An executor that measures nothing: it answers each job as told, and notes the order."""
 
     def __init__(self, answer: Callable[[Job], Outcome] | None = None) -> None:
-        self.answer = answer or (lambda job: samples(100.0 + job.replicate))
+        self.answer = answer or (lambda job: samples(job, 100.0 + job.replicate))
         self.seen: list[tuple[str, int]] = []
 
     def __call__(self, rounds: Iterable[Round], timeout: float) -> Iterator[tuple[Job, Outcome]]:
@@ -157,8 +158,9 @@ class StandIn:
             yield job, self.answer(job)
 
 
-def samples(value: float, reason: str = "") -> Outcome:
-    return Outcome({} if reason else {"throughput": [value]}, reason, CPU)
+def samples(job: Job, value: float, reason: str = "") -> Outcome:
+    """One sample of the first metric of the job's measure."""
+    return Outcome({} if reason else {first_of(job.cell.measure): [value]}, reason, CPU)
 
 
 @pytest.fixture

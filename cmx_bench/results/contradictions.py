@@ -133,13 +133,16 @@ def refuse_other_origin(record: Record, known: dict[str, Origin]) -> None:
 
 
 def _refuse_impossible(record: Record) -> None:
-    """Only memory may seem to shrink; what is exact is
+    """What is sampled is of the record's measure. Only memory may seem to shrink; what is exact is
     counted, and has one value."""
     for field, given in (("values", record.values), ("discarded", record.discarded)):
         for name, samples in given.items():
             metric = METRICS.get(name)
             if metric is None or not samples:
                 continue
+            if metric.measure != record.measure and not metric.exact:
+                raise DamageError((field, name), f"is of {metric.measure}, and the record of "
+                                                 f"{record.measure}")  # fmt: skip
             if metric.exact and len(samples) > 1:
                 raise DamageError((field, name), f"expected one value, got {len(samples)}")
             if metric.unit != "B" and min(samples) < 0:

@@ -109,7 +109,7 @@ def test_a_file_of_a_model_that_changed_is_another_run(tiny_plan: Plan, tmp_path
 
     def answer(job: Job) -> Outcome:
         mine = {"origin": first.origins["net"]} if job.cell.model.name == "net" else {}
-        return replace(samples(9.0), details=mine)
+        return replace(samples(job, 9.0), details=mine)
 
     first, other = built_from("1"), built_from("2")
     folder = opened(first, tmp_path)
@@ -130,7 +130,9 @@ def test_a_file_that_changes_while_it_is_measured_fails_the_cell(
 
     def answer(job: Job) -> Outcome:
         digest = "2" if (job.cell.measure, job.replicate) == ("throughput", 1) else "1"
-        return replace(samples(9.0), details={"origin": {"file": "n.py", "sha256": digest * 64}})
+        return replace(
+            samples(job, 9.0), details={"origin": {"file": "n.py", "sha256": digest * 64}}
+        )
 
     found = measure(plan, opened(plan, tmp_path), StandIn(answer))
     failed = [one for one in found if one.status == "failed" and one.model == "net"]
@@ -215,7 +217,7 @@ def test_images_of_a_calibration_that_change_fail_the_cell(tiny_plan: Plan, tmp_
         digest = "2" if job.replicate == 1 else "1"
         calibration = {"source": "few, train", "images": 9, "sha256": digest * 16}
         told = {"version": "1", "difference": 0.0, "tolerance": 0.5, "options": {}}
-        return replace(samples(9.0), details={"runtime": told | {"calibration": calibration}})
+        return replace(samples(job, 9.0), details={"runtime": told | {"calibration": calibration}})
 
     found = measure(tiny_plan, opened(tiny_plan, tmp_path), StandIn(answer))
     assert {one.replicate for one in found if one.status == "failed"} == {1}

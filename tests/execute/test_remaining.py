@@ -233,7 +233,7 @@ def test_a_few_that_agree_are_no_precision(precise: Callable[..., Plan], tmp_pat
 def test_a_wide_cell_that_fails_gets_no_more(precise: Callable[..., Plan], tmp_path: Path) -> None:
     def answer(job: Job) -> Outcome:
         broken = job.cell.model.name == "net" and job.replicate == 4
-        return samples(1.0, "boom") if broken else noisy(job)
+        return samples(job, 1.0, "boom") if broken else noisy(job)
 
     made, executor = precise("1%"), StandIn(answer)
     measure(made, opened(made, tmp_path), executor)

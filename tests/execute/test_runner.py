@@ -43,7 +43,7 @@ def test_exact_cells_once_then_rounds(tiny_plan: Plan, tmp_path: Path) -> None:
 
 
 def test_a_reason_is_recorded_in_2000_characters(tiny_plan: Plan, tmp_path: Path) -> None:
-    executor = StandIn(lambda job: samples(0.0, "x" * 5_000_000))
+    executor = StandIn(lambda job: samples(job, 0.0, "x" * 5_000_000))
     found = measure(tiny_plan, opened(tiny_plan, tmp_path), executor)
     assert {len(record.reason) for record in found} == {2000}
 
@@ -70,7 +70,7 @@ def test_an_int8_job_says_on_which_images_it_is_calibrated(tiny_plan: Plan, tmp_
 
     def note(job: Job) -> Outcome:
         tasks[job.cell.model.name] = job.task
-        return samples(1.0)
+        return samples(job, 1.0)
 
     seconds = {cell.key: 1.0 for cell in cells}
     plan = replace(tiny_plan, cells=cells, evaluation=task, estimates=seconds)
@@ -118,7 +118,7 @@ def test_a_run_that_is_cut_off_goes_on_where_it_was(tiny_plan: Plan, tmp_path: P
 
 def test_a_failed_cell_is_kept_and_not_repeated(tiny_plan: Plan, tmp_path: Path) -> None:
     def answer(job: Job) -> Outcome:
-        return samples(1.0, "out of memory" if job.cell.model.name == "net" else "")
+        return samples(job, 1.0, "out of memory" if job.cell.model.name == "net" else "")
 
     executor = StandIn(answer)
     found = measure(tiny_plan, opened(tiny_plan, tmp_path), executor)
@@ -135,7 +135,7 @@ def test_what_was_lost_is_tried_again_by_the_next_command(tiny_plan: Plan, tmp_p
 
     def answer(job: Job) -> Outcome:
         lost = job.cell.key == exact or (job.cell.key, job.replicate) == (timed, 1)
-        return replace(samples(1.0, "No space left on device" if lost else ""), lost=lost)
+        return replace(samples(job, 1.0, "No space left on device" if lost else ""), lost=lost)
 
     said: list[Record | None] = []
     folder = opened(tiny_plan, tmp_path)
@@ -198,7 +198,7 @@ def test_a_budget_holds_what_fits_into_it(
         nonlocal now
         seconds = takes[job.cell.model.name] if job.cell.measure == "throughput" else 0.0
         now += seconds
-        return replace(samples(100.0), elapsed=seconds)
+        return replace(samples(job, 100.0), elapsed=seconds)
 
     monkeypatch.setattr(runner.time, "monotonic", lambda: now)
     folder, executor = opened(tiny_plan, tmp_path), StandIn(answer)
@@ -223,7 +223,7 @@ def test_rounds_are_spread_over_a_time(
     def answer(job: Job) -> Outcome:
         nonlocal now
         now += 18.0 if job.replicate == 1 else 2.0  # two cells: 36 s and 4 s a round
-        return samples(100.0)
+        return samples(job, 100.0)
 
     def sleep(seconds: float) -> None:
         nonlocal now
@@ -344,7 +344,7 @@ def test_one_replicate_of_a_training_is_one_seed(
     ) -> Iterator[tuple[EvaluationJob, Cell, Outcome]]:
         for job in jobs:
             asked.append((job.replicate, job.seed, job.at_once))
-            yield from ((job, cell, samples(0.0, "boom")) for cell in job.cells)
+            yield from ((job, cell, Outcome({}, "boom", {})) for cell in job.cells)
 
     for number in (0, 1):
         task = Evaluation(file.suite.accuracy, tmp_path)

@@ -55,6 +55,7 @@ CONTRADICTIONS: list[tuple[Where, Any, str]] = [
     (("timed", ("covariates", "discarded", 3)), 0.0,
      "covariates.discarded: marks 0 samples, and throughput has 1 discarded"),
     (("timed", ("values",)), {"params": [1.5]}, "values.params: expected whole numbers"),
+    (("timed", ("values",)), {"top1": [0.5]}, "values.top1: is of accuracy, and the record of thr"),
     (("evaluated", ("details", "correct", "top1")), 11,
      "details.correct.top1: expected a part of 10 images"),
     (("evaluated", ("details", "correct")), {},
@@ -113,6 +114,7 @@ def test_what_failed_is_tried_again_and_other_weights_are_evaluated(tmp_path: Pa
 
 def test_conditions_of_an_unknown_measure(refused: Any) -> None:
     value = plain("timed") | {"measure": "speed", "cell": f"a/speed/{SETTING.key}"}
+    value |= {"values": {"pace": [1.0]}, "discarded": {}}
     assert refused("timed", json.dumps(value)) == "measure: 'speed' is unknown, and has conditions"
 
 
