@@ -170,7 +170,7 @@ def test_what_is_no_time(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "number"),
     [("21110248", 21_110_248), ("21.1M", 21_100_000), ("4G", 4 * 10**9), ("0.5k", 500),
-     ("resnet50", None), ("2x2_mixer", None), ("deit", None)],
+     ("1", 1), ("0.6", 1),     ("resnet50", None), ("2x2_mixer", None), ("deit", None)],
 )  # fmt: skip
 def test_count(text: str, number: int | None) -> None:
     assert units.count(text) == number
@@ -189,6 +189,7 @@ def test_count(text: str, number: int | None) -> None:
         "21.1m",
         "0.4",
         "0.0001k",
+        "9223372036854775808",
         "21.1MB",
         "1e400",
         "9" * 400,

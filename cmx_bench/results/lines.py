@@ -18,14 +18,14 @@ _LARGEST_LOCATED = 2**18  # bytes: YAML's reader takes a second for 200 kB
 
 def unended(file: BinaryIO) -> bytes:
     """What stands behind the last line feed of a file; it is read to its end."""
-    begin = end = file.seek(0, os.SEEK_END)
+    begin = file.seek(0, os.SEEK_END)
     while begin:
         begin = file.seek(max(0, begin - 4096))
         if (place := file.read(4096).rfind(b"\n")) >= 0:
             begin += place + 1
             break
     file.seek(begin)
-    return file.read(end - begin)
+    return file.read()
 
 
 def is_half(last: bytes) -> bool:

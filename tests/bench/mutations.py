@@ -65,8 +65,15 @@ EQUIVALENT = {
         "known = [pair for pair in zip(ratios, standings.settings, strict=True) "
         "if (pair[0] >= 0)]": "values are above 0: a ratio is, too, or NaN",
     },
+    "cmx_bench/results/agreement.py": dict.fromkeys(
+        (
+            "return np.array([(*classes, 0)[(1)] for classes in images.labels], np.int32)",
+            "return np.array([(*classes, (1))[0] for classes in images.labels], np.int32)",
+        ),
+        "what is taken off when votes are packed is added again when they are unpacked",
+    ),
     "cmx_bench/results/lines.py": {
-        "begin = end = file.seek((1), os.SEEK_END)": "what is read ends at the file's end still",
+        "begin = file.seek((1), os.SEEK_END)": "what is read ends at the file's end still",
     },
     "cmx_bench/results/stats.py": {
         "adjusted, so_far = [(1.0)] * len(values), 0.0": "every place is written over",
@@ -226,7 +233,7 @@ def main() -> None:
 
 
 def _copied(to: Path) -> Path:
-    ignored = shutil.ignore_patterns(".git", ".tox", "*cache*", "*.egg-info", "__pycache__")
+    ignored = shutil.ignore_patterns(".git", ".tox", ".*cache", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, to, ignore=ignored)
     return to
 

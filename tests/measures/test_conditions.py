@@ -73,6 +73,7 @@ def test_causes(covariates: dict[str, float], reasons: list[str]) -> None:
     ("block", "disturbed"),
     [
         ({"foreign_load": 1.0, "slowdown": 1.5}, True),
+        ({"foreign_load": 1.0, "slowdown": conditions.MOST_SLOWDOWN}, False),
         ({"foreign_load": 1.0, "slowdown": 1.0}, False),  # there, and nobody's loss
         ({"foreign_load": 0.0, "slowdown": 1.5}, False),  # the model's own
         ({"foreign_load": 1.0}, True),  # nobody knows what calm would be
