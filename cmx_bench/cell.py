@@ -4,12 +4,13 @@ setting."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, GetPydanticSchema, WrapValidator
+from typing_extensions import TypedDict
 
 Positive: TypeAlias = Annotated[int, Field(ge=1, lt=2**63)]
 Whole: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -43,6 +44,28 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
+class _Match(TypedDict):
+    """The keys of `designs.matches.told`."""
+
+    target: str
+    amounts: str
+    residual: float
+    departure: str
+    nearest: str
+    nearest_residual: float
+
+
+def _empty_or_whole(told: object, check: Callable[[object], Mapping[str, str | float]]) -> object:
+    return told if told == {} else check(told)
+
+
+Matched: TypeAlias = Annotated[
+    Mapping[str, str | float],
+    GetPydanticSchema(lambda _, of: of(_Match)),
+    WrapValidator(_empty_or_whole),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """One model of a suite, described well enough to build it in another process.
@@ -72,7 +95,7 @@ class Model:
     kernel_size: Positive | None = None
     activation: str | None = None
     recipe: str = ""
-    matched: Mapping[str, str | float] = field(default_factory=dict)
+    matched: Matched = field(default_factory=dict)
     resample: bool = False
     counted_by: Mapping[str, str] = field(default_factory=dict)
     optimised: bool = False

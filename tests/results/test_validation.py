@@ -24,12 +24,14 @@ from cmx_bench.spec.claims import Claim
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 224, 4, cudnn_benchmark=False,
                   hardware="Chip 2")  # fmt: skip
 ENVIRONMENT = {"torch": "2", "cores": 8, "share": 0.5, "fused": True, "cuda": None}
+MATCHED = {"target": "21M", "amounts": "21.1 M", "residual": 0.01, "departure": "width 60",
+           "nearest": "resnet50", "nearest_residual": 0.2}  # fmt: skip
 # Every field holds something.
 RUN = Run(
     suite="s", title="S", suite_hash="h", suite_path="s.yaml", device="cpu",
     models=(
         Model("a", "A", "mine", "timm", "resnet18", {"k": 1, "rate": 0.5, "act": "gelu", "b": True},
-              "in1k", 1000, 16, 7, "GELU", "in1k", {"target": "21M", "residual": 0.01},
+              "in1k", 1000, 16, 7, "GELU", "in1k", MATCHED,
               counted_by={"ours::gram": "zero"}),
         Model("b", "B", "other", "convmixer", "b"),
     ),
@@ -97,7 +99,7 @@ PLACES: list[tuple[Where, Any]] = [
     ((name, location), value) for name in FILES for location, value in everywhere(plain(name))
 ]
 # Texts, numbers and booleans are alike there.
-MIXED = re.compile(r"models\.\d\.(args|matched)\.|(machine|machines\.Chip 2|environments\.e)\.")
+MIXED = re.compile(r"models\.\d\.args\.|(machine|machines\.Chip 2|environments\.e)\.")
 NULLABLE = re.compile(
     r"models\.\d\.(weights|patch_size|kernel_size|activation)|settings\.0\.threads"
     r"|precision|budget|neighbours|replicate"
@@ -246,6 +248,12 @@ def without(where: Where) -> str:
 @pytest.mark.parametrize("where", [key for key in KEYS if not is_optional(key)], ids=named)
 def test_a_missing_key(refused: Any, where: Where) -> None:
     assert refused(where[0], without(where)) == f"{dotted(where)}: is missing"
+
+
+@pytest.mark.parametrize("key", MATCHED)
+def test_a_match_without_one_of_its_parts(refused: Any, key: str) -> None:
+    location = ("models", 0, "matched", key)
+    assert refused("run", without(("run", location))) == f"{dotted(('run', location))}: is missing"
 
 
 @pytest.mark.parametrize("where", [key for key in KEYS if is_optional(key)], ids=named)
