@@ -29,7 +29,7 @@ from cmx_bench.measures import spelt
 from cmx_bench.measures.free import is_free, plain, reads, shares
 from cmx_bench.measures.given import NONE, Word, bound
 from cmx_bench.measures.spelt import Operand
-from cmx_bench.measures.tracing import whole
+from cmx_bench.measures.tracing import ConvolveOnMeta, whole
 
 _Rule: TypeAlias = Callable[[Sequence[Any], Tensor], int]  # of the arguments and the first output
 
@@ -101,6 +101,7 @@ def counting(words: Mapping[str, Word] = NONE) -> Iterator[Dispatched]:
         CountError: an operator is neither counted nor free, or reads what a tensor holds.
     """
     with (
+        ConvolveOnMeta(),
         ModuleTracker() as modules,
         _Called() as called,
         _Dispatch(modules, called, words) as dispatch,
