@@ -97,7 +97,7 @@ def test_parts_that_do_not_fit_are_refused(part: str, tmp_path: Path) -> None:
 def test_what_is_accepted_of_rand_augment_timm_accepts_too(words: str, tmp_path: Path) -> None:
     loaded = recipe.load(write(tmp_path, RECIPE + f"augmentation: {{rand_augment: {words}}}\n"))
     assert loaded.augmentation.rand_augment == words
-    assert rand_augment_transform(words).num_layers == 2  # type: ignore[no-untyped-call]
+    assert rand_augment_transform(words, {}).num_layers == 2  # type: ignore[no-untyped-call]
 
 
 def test_an_odd_batch_cannot_be_mixed(tmp_path: Path) -> None:

@@ -129,7 +129,9 @@ def test_ends_of_lines_are_compared_too(folder: Path) -> None:
     page = folder / "report.html"
     page.write_bytes(page.read_bytes().replace(b"</h1>\n", b"</h1>\r\n"))
     [found] = verify.verify(page).differences
-    assert found.shown.count("\r") == 1 and "\r" not in found.recomputed
+    # The second is how an older libxml2 keeps it.
+    assert sum(map(found.shown.count, ("\r", "&#13;"))) == 1
+    assert not any(end in found.recomputed for end in ("\r", "&#13;"))
 
 
 def test_what_a_browser_shows_is_no_data(folder: Path) -> None:
