@@ -101,7 +101,7 @@ def counting(words: Mapping[str, Word] = NONE) -> Iterator[Dispatched]:
         CountError: an operator is neither counted nor free, or reads what a tensor holds.
     """
     with (
-        ConvolveOnMeta(),
+        ConvolveOnMeta(),  # type: ignore[no-untyped-call]
         ModuleTracker() as modules,
         _Called() as called,
         _Dispatch(modules, called, words) as dispatch,
