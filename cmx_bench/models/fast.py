@@ -211,7 +211,7 @@ def _layout(depthwise: nn.Conv2d) -> torch.memory_format | None:
 def _refuse_other(plain: Any) -> None:
     """Refuses what the algebra above does not hold for: the ablations, and timm's other heads."""
     pool = getattr(plain, "global_pool", None) or getattr(plain, "pooling", None)
-    pooling = getattr(pool, "pool_type", "avg")  # timm 1.0.20 has it as `pooling`
+    pooling = getattr(pool, "pool_type", "avg")  # earlier timm has it as `pooling`
     blocks = all(
         len(block) == 4 and hasattr(block[0], "fn") and isinstance(block[3], nn.BatchNorm2d)
         for block in plain.blocks
