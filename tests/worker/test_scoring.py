@@ -91,7 +91,8 @@ def timms_own(cell: Cell, images: Path) -> tuple[np.ndarray[Any, Any], np.ndarra
     names = ("input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
     loader = create_loader(
         create_dataset("", str(images), split="validation"), batch_size=setting.batch_size,
-        num_workers=0, device=torch.device("cpu"), img_dtype=dtype, pin_memory=False,
+        num_workers=0, persistent_workers=False, device=torch.device("cpu"), img_dtype=dtype,
+        pin_memory=False,
         **{name: config[name] for name in names},
     )  # fmt: skip
     found, labels = [], []
