@@ -24,8 +24,14 @@ from cmx_bench.spec.claims import Claim
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 224, 4, cudnn_benchmark=False,
                   hardware="Chip 2")  # fmt: skip
 ENVIRONMENT = {"torch": "2", "cores": 8, "share": 0.5, "fused": True, "cuda": None}
-MATCHED = {"target": "21M", "amounts": "21.1 M", "residual": 0.01, "departure": "width 60",
-           "nearest": "resnet50", "nearest_residual": 0.2}  # fmt: skip
+MATCHED: dict[str, str | float] = {
+    "target": "21M",
+    "amounts": "21.1 M",
+    "residual": 0.01,
+    "departure": "width 60",
+    "nearest": "resnet50",
+    "nearest_residual": 0.2,
+}
 # Every field holds something.
 RUN = Run(
     suite="s", title="S", suite_hash="h", suite_path="s.yaml", device="cpu",
