@@ -34,8 +34,8 @@ def digest(content: bytes | Image | None) -> str:
 
 def path(folder: Path, digests: Sequence[str], geometry: Geometry) -> Path:
     """The path where the pixels of these files are kept, for this order and preprocessing."""
-    told = f"{' '.join(digests)} {geometry} {_versions()}"
-    name = hashlib.blake2b(told.encode(), digest_size=20)
+    content = f"{' '.join(digests)} {geometry} {_versions()}"
+    name = hashlib.blake2b(content.encode(), digest_size=20)
     return folder / f"{name.hexdigest()}.npz"
 
 

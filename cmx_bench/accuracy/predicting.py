@@ -52,11 +52,11 @@ def predictor(
     module = build(model, size)
     resampling = load(module, model, size)
     module = fast.finished(place(module, setting), model)
-    call, details = prepare_call(module, replace(setting, image_size=size))
-    told = dict(details)
+    call, of_runtime = prepare_call(module, replace(setting, image_size=size))
+    details = dict(of_runtime)
     if setting.compile != "none":
-        call = watched(call, module, model, told)
-    return _predict(call, model, setting, preprocessing, valid), resampling, told
+        call = watched(call, module, model, details)
+    return _predict(call, model, setting, preprocessing, valid), resampling, details
 
 
 def predict_with(

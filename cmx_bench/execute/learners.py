@@ -107,8 +107,8 @@ def execute(
 
 
 def _refused(job: TrainingJob, folder: Path) -> str:
-    """Why the images to learn from will not do; they must be those that the run's other models have
-    learned from, whose digest it keeps."""
+    """Why a model cannot learn from these images; empty where it can. All models of a run learn
+    from the same images, whose digest the run keeps."""
     try:
         digest = local.call(Target.DIGEST_LEARNED, job.task, job.cell.model.num_classes)
     except CmxError as error:

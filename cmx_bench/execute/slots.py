@@ -66,7 +66,7 @@ def execute(
 
 @dataclass(eq=False, slots=True)
 class Task(Generic[Order]):
-    """An order for one slot; `left` are the cells that it has not told of yet."""
+    """An order for one slot; `left` are the cells whose outcomes are still to come."""
 
     order: Order
     left: list[Cell]

@@ -72,7 +72,7 @@ def keep_code(folder: Path, contrasts: Sequence[Contrast]) -> None:
 
 
 def _add(folder: Path, key: str, values: Mapping[str, Any]) -> None:
-    """Adds values to those that gate.json has under a key."""
+    """Adds values under a key of gate.json, if it lacks any of them."""
     path = disk.within(folder, "gate.json")
     text = json.loads(disk.text_of(path, RecordsError))
     known = text.setdefault(key, {})

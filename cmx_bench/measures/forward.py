@@ -141,19 +141,19 @@ def refuse_uncompiled(model: Model, compiled: Counter[str] | None = None) -> dic
 
 
 def watched(
-    call: Callable[[Tensor], Tensor], module: nn.Module, model: Model, told: dict[str, Any]
+    call: Callable[[Tensor], Tensor], module: nn.Module, model: Model, details: dict[str, Any]
 ) -> Callable[[Tensor], Tensor]:
     """`call` of one of several modules that this process compiles: its first batch does what
-    `refuse_uncompiled` does, and adds that to what is `told`."""
+    `refuse_uncompiled` does, and adds the number of graph breaks to `details`."""
 
     def watch(batch: Tensor) -> Tensor:
-        if "graph_breaks" in told:
+        if "graph_breaks" in details:
             return call(batch)
         before = _compiled_here()
         output = call(batch)
         compiled = _compiled_here() - before
         earlier = _COMPILED.setdefault(type(module), compiled)
-        told.update(refuse_uncompiled(model, compiled if compiled[_GRAPHS] else earlier))
+        details.update(refuse_uncompiled(model, compiled if compiled[_GRAPHS] else earlier))
         return output
 
     return watch

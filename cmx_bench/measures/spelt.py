@@ -103,8 +103,8 @@ def of_power(name: str, exponent: object) -> str:
 
 
 def reduces(name: str, operands: Sequence[Operand], elements: int) -> bool:
-    """Whether an operator reduces a product to so many elements and adds up none of it. Nobody
-    knows then what it stands for."""
+    """Whether an operator reduces a product to `elements` elements without adding any up, as a
+    maximum does. Nobody knows what such a product stands for."""
     return name in _REDUCE and any(
         operand.product and (elements < operand.elements or "cum" in name) for operand in operands
     )

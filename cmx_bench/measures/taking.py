@@ -1,5 +1,7 @@
-"""Takes the samples of a measure, and refuses those that no record can hold: a new measure's
-mistakes fail its cells, in a line that says what was expected."""
+"""Takes the samples of a measure, and refuses those that no record can hold.
+
+A mistake of a new measure fails its cells, in a line that says what was expected.
+"""
 
 from __future__ import annotations
 
