@@ -260,7 +260,7 @@ def _prepared(orders: Sequence[tuple[Worker, object]], *, at_once: bool) -> dict
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """The workers of a pair, ready to be timed; `turn` is the message by which each runs `passes`."""
+    """The workers of a pair, ready to be timed; `turn` is the message that orders `passes`."""
 
     base: Worker
     head: Worker
