@@ -1,8 +1,6 @@
 """Fresh processes of this interpreter; each runs one function.
 
-They are forked from a server that has loaded torch, timm and the measures but built no model and
-touched no GPU: they start in a tenth of a second instead of six. The process that started it all
-never loads torch.
+They are forked from a server: see `forking`. The process that started it all never loads torch.
 """
 
 from __future__ import annotations
@@ -13,38 +11,32 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from threading import Thread
 from typing import Any, TypeAlias, TypeVar
 
 from cmx_bench.errors import CmxError
 from cmx_bench.training import orphans
 from cmx_bench.training.orphans import end_with
-from cmx_bench.worker import limits, lookup, scratch
+from cmx_bench.worker import forking, limits
 from cmx_bench.worker.targets import Target
 
 _GOODBYE_SECONDS = 10.0
 LOOK = 1.0  # seconds for which a process is listened to at a time
-_SERVER_GONE = 255  # the exit code that multiprocessing gives to what a server forked that died
+# The exit code that multiprocessing gives to what lost the server that forked it; or a model's own.
+_SERVER_GONE = 255
 # Sent from outside: no crash sends them to its own process.
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-_WORDS = "server.txt"
-_STARTED_BY = "CMX__STARTED_BY"  # the environment's name for the process that began a server
-_OUT_OF_MEMORY = " (out of memory?)"
 _Answer = TypeVar("_Answer")
-# For what is not timed; timings are taken under interpreters of their own (see `servers`), which
-# are as users' are. Threads of OpenMP that wait for each other sleep at once: by default they spin
-# for milliseconds, half of what an evaluation takes of the CPU. And glibc keeps what a forward pass
-# frees for the next one: to fetch it anew, page by page, was a tenth of the CPU time.
+# For what is not timed; timings are taken under interpreters of their own, which are as users' are.
+# Threads of OpenMP that wait for each other sleep at once: by default they spin for milliseconds,
+# half of what an evaluation takes of the CPU. And glibc keeps what a forward pass frees for the
+# next one: to fetch it anew, page by page, was a tenth of the CPU time.
 _UNTIMED = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # the largest that it takes
@@ -73,10 +65,12 @@ Call: TypeAlias = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A fresh process that runs, and our end of the pipe to it."""
+    """A fresh process that runs, our end of the pipe to it, and the server that forked it, if one
+    did."""
 
     process: BaseProcess
     pipe: Connection
+    server: int | None = None
 
 
 def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
@@ -111,8 +105,9 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
     """
     ours, theirs = multiprocessing.Pipe()
     set_here = {OURS: " ".join(_UNTIMED.keys() - os.environ.keys())}
-    with _environment(_UNTIMED | os.environ | set_here):
-        child = Child(start(Target.BOUND, theirs, target, arguments), ours)
+    with forking.environment(_UNTIMED | os.environ | set_here):
+        started = start(Target.BOUND, theirs, target, arguments)
+    child = Child(started, ours, forking.server())
     theirs.close()
     try:
         yield child
@@ -126,8 +121,7 @@ def end(process: BaseProcess) -> None:
     """Ends a process, and the programs that it started and left behind."""
     process.kill()
     process.join()
-    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    if server is not None:
+    if (server := forking.server()) is not None:
         living = {child.pid for child in multiprocessing.active_children() if child.pid}
         orphans.end_strays(server, known=living)
 
@@ -141,9 +135,9 @@ def receive(child: Child, timeout: float | None) -> Any:
     """
     try:
         return heard(child.pipe, timeout)
-    except (EOFError, ConnectionResetError):
+    except (EOFError, OSError):  # at the end of a message, or in the middle of one
         child.process.join(_GOODBYE_SECONDS)  # a model may close the pipe and go on
-        raise ended(child.process.exitcode) from None
+        raise ended(child.process.exitcode, child.server) from None
 
 
 def heard(pipe: Connection, timeout: float | None) -> Any:
@@ -153,7 +147,7 @@ def heard(pipe: Connection, timeout: float | None) -> Any:
     Raises:
         CmxError: it is one.
         ProcessError: nothing came.
-        EOFError: its other end was closed.
+        EOFError, OSError: its other end was closed.
     """
     left = timeout
     while not pipe.poll(LOOK if left is None else min(left, LOOK)):
@@ -175,106 +169,16 @@ def start(target: str, *arguments: object) -> BaseProcess:
 
 
 def _started(target: str, arguments: tuple[object, ...]) -> BaseProcess:
-    forks = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if forks else "spawn")
+    context = multiprocessing.get_context("forkserver")
     try:
-        with _environment(_of_this_process()):
-            if forks:
-                _ensure_server()  # first: a process takes the folder of its sockets along
-            process: BaseProcess = context.Process(target=_run, args=(target, arguments))  # type: ignore[attr-defined]
+        with forking.environment(forking.variables()):
+            forking.ensure_server()  # first: a process takes the folder of its sockets along
+            process = context.Process(target=_run, args=(target, arguments))
             process.start()
     except (EOFError, ConnectionError):  # the server died meanwhile: another try begins one
-        if forks:
-            _await_servers_end()
-        raise LostError(f"could not be started: {_servers_last_words()}") from None
+        forking.await_end()
+        raise LostError(f"could not be started: {forking.last_words()}") from None
     return process
-
-
-def _await_servers_end() -> None:
-    """Waits for the end of a server that answers no more: it closes its socket first, and until it
-    has ended too it would pass for one that runs."""
-    server: Any = forkserver._forkserver
-    if server._forkserver_pid is not None:
-        with suppress(OSError):
-            os.kill(server._forkserver_pid, signal.SIGKILL)
-            server._stop()
-
-
-def _ensure_server() -> None:
-    """Begins the server, where none runs: with its socket in this command's folder, and deaf to the
-    Ctrl-C of a terminal until it ignores it."""
-    forkserver.set_forkserver_preload(["cmx_bench.worker.preload"])
-    before, tempfile.tempdir = tempfile.tempdir, str(scratch.folder())
-    deaf_before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        with _loading_into(scratch.folder() / _WORDS):
-            forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, deaf_before)
-        tempfile.tempdir = before
-
-
-@contextmanager
-def _loading_into(words: Path) -> Iterator[None]:
-    """Has a server that starts meanwhile print to a file while it loads. It finds the stderr that
-    it takes after that in place of its stdin: see `loading`."""
-    kept = [os.dup(number) for number in (0, 2)]
-    with words.open("ab") as file:
-        os.dup2(2, 0)
-        os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        for number, descriptor in zip((0, 2), kept, strict=True):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
-
-
-@contextmanager
-def loading() -> Iterator[None]:
-    """While a server loads, it ignores Ctrl-C and ends with the process that began it; what it
-    forks once it has loaded prints where its command does."""
-    began = os.environ.pop(_STARTED_BY, None)
-    if began is None:  # it is no server
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    end_with(int(began))
-    orphans.adopt()
-    # The server says so of each process that it adopted, once that has ended.
-    warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
-    yield
-    os.dup2(0, 2)
-
-
-def _servers_last_words() -> str:
-    """The last line that the server printed while it loaded, and why it may have died."""
-    with suppress(OSError):
-        words = (scratch.folder() / _WORDS).read_text(encoding="utf-8", errors="replace")
-        if lines := words.strip().splitlines():
-            return f"{lines[-1]}{limits.describe()}"
-    return f"what loads torch died{limits.describe(_OUT_OF_MEMORY)}"
-
-
-def _of_this_process() -> Mapping[str, str]:
-    """Lets a server that starts meanwhile find modules where this process finds them."""
-    modules = lookup.variables(lookup.import_path())
-    return {**modules, _STARTED_BY: str(os.getpid()), **scratch.variables()}
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _run(target: str, arguments: tuple[object, ...]) -> Any:
@@ -325,10 +229,14 @@ def answer(connection: Connection, target: str, arguments: tuple[object, ...]) -
         connection.send(answer)
 
 
-def ended(exit_code: int | None) -> ProcessError:
-    """The error of a process that ended so and gave no result."""
-    if exit_code == _SERVER_GONE:
-        return LostError(f"was lost with what forked it{limits.describe(_OUT_OF_MEMORY)}")
+def ended(exit_code: int | None, server: int | None) -> ProcessError:
+    """The error of a process that ended so and gave no result.
+
+    Args:
+        server: what forked it; None where no server did.
+    """
+    if exit_code == _SERVER_GONE and server is not None and forking.has_ended(server):
+        return LostError(f"was lost with what forked it{limits.describe(forking.OUT_OF_MEMORY)}")
     return told_end(death(exit_code))
 
 
@@ -344,5 +252,7 @@ def death(exit_code: int | None) -> str:
         return "closed its pipe and went on"
     if exit_code >= 0:
         return f"ended without a result (exit code {exit_code})"
-    name = signal.Signals(-exit_code).name
-    return f"was killed by {name}" + (limits.describe(_OUT_OF_MEMORY) if name == "SIGKILL" else "")
+    if exit_code == -signal.SIGKILL:
+        return f"was killed by SIGKILL{limits.describe(forking.OUT_OF_MEMORY)}"
+    names = {number.value: number.name for number in signal.Signals}
+    return f"was killed by {names.get(-exit_code, f'the signal {-exit_code}')}"

@@ -12,10 +12,10 @@ import warnings
 
 from cmx_bench.measures import MEASURES, function
 from cmx_bench.results import collector
-from cmx_bench.worker import local
+from cmx_bench.worker import forking, local
 from cmx_bench.worker.targets import Target
 
-with local.loading(), warnings.catch_warnings(), collector.paused():
+with forking.loading(), warnings.catch_warnings(), collector.paused():
     warnings.simplefilter("ignore")
     try:
         importlib.import_module("torchvision")

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from cmx_bench.training.orphans import end_with
-from cmx_bench.worker import local
+from cmx_bench.worker import forking, local
 from cmx_bench.worker.local import LostError
 from cmx_bench.worker.targets import Target
 
@@ -38,7 +38,7 @@ def main(orders: socket.socket) -> None:
         order, descriptors, _, _ = socket.recv_fds(orders, 1, 1)
         if process is not None and order == END:
             process.join(_GOODBYE_SECONDS)
-            end = local.ended(process.exitcode)
+            end = local.ended(process.exitcode, forking.server())
             if isinstance(end, LostError):
                 return
             orders.sendall(f"{end}\n".encode())

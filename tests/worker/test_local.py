@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
-from multiprocessing import forkserver
+from multiprocessing import Pipe
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -43,6 +44,7 @@ def test_an_error_for_the_user_comes_through() -> None:
     [
         (signal.SIGKILL, r"was killed by SIGKILL \(out of memory\?\)"),
         (signal.SIGSEGV, "by SIGSEGV"),
+        (signal.SIGRTMIN + 6, f"was killed by the signal {signal.SIGRTMIN + 6}$"),
     ],
 )
 def test_a_killed_process_says_so(number: int, message: str) -> None:
@@ -50,31 +52,21 @@ def test_a_killed_process_says_so(number: int, message: str) -> None:
         local.call("signal:raise_signal", number)
 
 
-def test_a_process_that_only_ends() -> None:
-    with pytest.raises(local.ProcessError, match=r"ended without a result \(exit code 7\)"):
-        local.call("os:_exit", 7)
+@pytest.mark.parametrize("code", [7, local._SERVER_GONE])
+def test_a_process_that_only_ends(code: int) -> None:
+    """Whatever its code is: what forked it lives."""
+    with pytest.raises(local.ProcessError, match=rf"a result \(exit code {code}\)$") as ended:
+        local.call("os:_exit", code)
+    assert not isinstance(ended.value, local.KilledError)
 
 
-def test_a_server_that_is_killed_is_begun_anew_though_it_takes_time_to_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A process closes its sockets long before it has ended, where it has much memory."""
-    local.call("os:getpid")
-    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    wait, awaited = os.waitpid, list[int]()
-
-    def waitpid(pid: int, options: int) -> tuple[int, int]:
-        if pid == server and options == os.WNOHANG and not awaited:
-            return 0, 0
-        awaited.append(pid)
-        return wait(pid, options)
-
-    os.kill(server, signal.SIGKILL)
-    os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)
-    with monkeypatch.context() as slow:
-        slow.setattr(os, "waitpid", waitpid)
-        assert local.call("os:getpid") != server
-    assert server in awaited
+def test_a_process_that_dies_in_the_middle_of_its_answer() -> None:
+    ours, theirs = Pipe()
+    os.write(theirs.fileno(), struct.pack("!i", 100) + b"half of it")
+    theirs.close()
+    dead: Any = SimpleNamespace(join=lambda seconds: None, exitcode=-signal.SIGKILL)
+    with ours, pytest.raises(local.KilledError, match="was killed by SIGKILL"):
+        local.receive(local.Child(dead, ours), None)
 
 
 def test_a_slow_process_is_ended() -> None:
@@ -147,23 +139,6 @@ def test_a_program_that_a_process_started_ends_with_it(
         beside.process.kill()
 
 
-def test_a_long_folder_for_temporary_files(tmp_path: Path) -> None:
-    """As batch systems have it. Processes that it starts bind sockets too: those that prepare
-    images. Other files stay where TMPDIR says."""
-    folder = tmp_path / ("z" * 100)
-    folder.mkdir()
-    script = """if __name__ == "__main__":
-        from cmx_bench.worker import local
-        print(local.call("multiprocessing.util:get_temp_dir"), local.call("tempfile:gettempdir"))
-    """
-    ended = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, "TMPDIR": str(folder)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    sockets, files = ended.stdout.split()
-    assert (len(sockets) < 107 - len("/listener-xxxxxxxx"), files) == (True, str(folder))
-
-
 def test_what_a_process_prints_fits_any_encoding() -> None:
     script = """if __name__ == "__main__":
         from cmx_bench.worker import local
@@ -212,35 +187,3 @@ def test_a_server_of_another_version_tells_how_a_process_ended() -> None:
     killed = local.told_end("was killed by SIGKILL (out of memory?)")
     assert isinstance(killed, local.KilledError)
     assert not isinstance(local.told_end("was killed by SIGSEGV"), local.KilledError)
-
-
-@pytest.fixture
-def short() -> Iterator[Path]:
-    """A temporary folder whose path has room for that of a socket."""
-    with TemporaryDirectory() as made:
-        yield Path(made)
-
-
-def test_nothing_outlives_a_killed_command(short: Path) -> None:
-    """Neither the server, while it loads or later, nor what it forked."""
-    code = (
-        "from cmx_bench.worker import local\n"
-        "with local.process('cmx_bench.worker.local:answer', 'time:sleep', (600,)) as child:\n"
-        "    print(child.process.pid, flush=True)\n"
-        "    child.process.join()\n"
-    )
-    line = [sys.executable, "-c", code]
-    environment = os.environ | {"TMPDIR": str(short)}
-    for when in ("loading", "loaded"):
-        with subprocess.Popen(line, stdout=subprocess.PIPE, env=environment) as command:
-            this = psutil.Process(command.pid)
-            if when == "loaded":
-                assert command.stdout is not None
-                command.stdout.readline()
-            while not (started := this.children(recursive=True)):
-                assert command.poll() is None
-            command.kill()
-        _, alive = psutil.wait_procs(started, 60)
-        assert not alive
-    [left] = short.glob("cmx-scratch-*")  # the first one's was swept by the second
-    assert (left / "server.txt").exists()

@@ -1,0 +1,89 @@
+"""The server that processes are forked from: killed, outlived, far from its temporary folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+import pytest
+
+from cmx_bench.worker import forking, local
+
+
+def test_a_server_that_is_killed_is_begun_anew_though_it_takes_time_to_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process closes its sockets long before it has ended, where it has much memory."""
+    local.call("os:getpid")
+    server = forking.server()
+    assert server is not None and not forking.has_ended(server)
+    wait, awaited = os.waitpid, list[int]()
+
+    def waitpid(pid: int, options: int) -> tuple[int, int]:
+        if pid == server and options == os.WNOHANG and not awaited:
+            return 0, 0
+        awaited.append(pid)
+        return wait(pid, options)
+
+    os.kill(server, signal.SIGKILL)
+    os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)
+    assert forking.has_ended(server)
+    with monkeypatch.context() as slow:
+        slow.setattr(os, "waitpid", waitpid)
+        assert local.call("os:getpid") != server
+    assert server in awaited
+
+
+def test_a_long_folder_for_temporary_files(tmp_path: Path) -> None:
+    """As batch systems have it. Processes that it starts bind sockets too: those that prepare
+    images. Other files stay where TMPDIR says."""
+    folder = tmp_path / ("z" * 100)
+    folder.mkdir()
+    script = """if __name__ == "__main__":
+        from cmx_bench.worker import local
+        print(local.call("multiprocessing.util:get_temp_dir"), local.call("tempfile:gettempdir"))
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "TMPDIR": str(folder)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    sockets, files = ended.stdout.split()
+    assert (len(sockets) < 107 - len("/listener-xxxxxxxx"), files) == (True, str(folder))
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A temporary folder whose path has room for that of a socket."""
+    with TemporaryDirectory() as made:
+        yield Path(made)
+
+
+def test_nothing_outlives_a_killed_command(short: Path) -> None:
+    """Neither the server, while it loads or later, nor what it forked."""
+    code = (
+        "from cmx_bench.worker import local\n"
+        "with local.process('cmx_bench.worker.local:answer', 'time:sleep', (600,)) as child:\n"
+        "    print(child.process.pid, flush=True)\n"
+        "    child.process.join()\n"
+    )
+    line = [sys.executable, "-c", code]
+    environment = os.environ | {"TMPDIR": str(short)}
+    for when in ("loading", "loaded"):
+        with subprocess.Popen(line, stdout=subprocess.PIPE, env=environment) as command:
+            this = psutil.Process(command.pid)
+            if when == "loaded":
+                assert command.stdout is not None
+                command.stdout.readline()
+            while not (started := this.children(recursive=True)):
+                assert command.poll() is None
+            command.kill()
+        _, alive = psutil.wait_procs(started, 60)
+        assert not alive
+    [left] = short.glob("cmx-scratch-*")  # the first one's was swept by the second
+    assert (left / "server.txt").exists()
