@@ -4,7 +4,6 @@ interrupted training."""
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -32,7 +31,7 @@ from cmx_bench.training.files import Files
 from cmx_bench.training.loop import Training
 from cmx_bench.worker import machine, ranks
 from cmx_bench.worker.job import Seen, Trained, TrainingJob
-from cmx_bench.worker.sampling import print_to, reason_of
+from cmx_bench.worker.sampling import print_error, print_to, reason_of
 
 _CHUNK = 64  # images that are decoded at a time to evaluate
 _SIGN_OF_LIFE = 1.0  # seconds
@@ -69,7 +68,7 @@ def _train(job: TrainingJob, pipe: Connection, part: Part, advance: Callable[[],
         told = _lead(pipe, job, lesson) if part.rank == 0 else _follow(job, lesson)
         return Trained(told, "", environment)
     except BaseException as error:  # whatever a model or an image does fails this training alone
-        traceback.print_exc()
+        print_error(error)
         return Trained(None, reason_of(error, setting), {}, is_of_surroundings(error))
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -27,8 +27,9 @@ def execute(job: Job) -> Outcome:
     """Measures a cell in this process; output goes to the job's log."""
     print_to(job.log, f"{job.cell.key} {job.replicate}")
     outcome = _outcome(job)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # whatever a model put there, or closed
+            stream.flush()
     return outcome
 
 
@@ -42,6 +43,12 @@ def print_to(log: Path, heading: str) -> None:
         file.write(f"--- {heading}\n".encode())
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+
+
+def print_error(error: BaseException) -> None:
+    """Prints the traceback of an error, if a model left anything to print to."""
+    with suppress(Exception):
+        traceback.print_exception(error)
 
 
 def _outcome(job: Job) -> Outcome:
@@ -66,7 +73,7 @@ def _outcome(job: Job) -> Outcome:
     except SkipError as lack:
         return Outcome({}, str(lack), environment, skipped=True)
     except BaseException as error:  # whatever a model does is a failed record, never a lost run
-        traceback.print_exc()
+        print_error(error)
         reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)
     return Outcome(watched.values, reason, environment, watched.covariates, watched.discarded,
                    details={**watched.details, **told}, lost=lost)  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -35,7 +34,7 @@ from cmx_bench.spec import disk
 from cmx_bench.worker import inventory, machine
 from cmx_bench.worker.inventory import Listed
 from cmx_bench.worker.job import Evaluated, Outcome, Seen
-from cmx_bench.worker.sampling import origins, print_to, reason_of
+from cmx_bench.worker.sampling import origins, print_error, print_to, reason_of
 
 _CHUNK = inventory.CHUNK
 
@@ -258,7 +257,7 @@ def _outcome(
 
 def _failed(cell: Cell, error: BaseException, environment: Environment, together: int) -> Evaluated:
     """A cell that failed; one for which there was no memory left may do better alone."""
-    traceback.print_exception(error)
+    print_error(error)
     reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)
     outcome = Outcome({}, reason, environment, lost=lost)
     return Evaluated(cell.key, outcome, again=together > 1 and out_of_memory(error))

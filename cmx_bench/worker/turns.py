@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -24,7 +23,7 @@ from cmx_bench.measures.waiting import Moment, seconds, stopwatch
 from cmx_bench.models.building import build, origin
 from cmx_bench.worker import machine, sources
 from cmx_bench.worker.job import LOOK
-from cmx_bench.worker.sampling import reason_of
+from cmx_bench.worker.sampling import print_error, reason_of
 
 # Shorter than for a throughput: turns are compared with each other, and both sides are as warm.
 _WARM_UP_SECONDS = (0.2, 0.5)
@@ -55,10 +54,8 @@ def serve(driver: Connection) -> None:
                 _time(order, model, setting, driver)
         except _HUNG_UP:
             raise
-        except (
-            BaseException
-        ) as error:  # whatever a model does fails its cell, and no more than that
-            traceback.print_exc()
+        except BaseException as error:  # whatever a model does fails its cell, and no more
+            print_error(error)
             driver.send({"reason": reason_of(error, setting)})
 
 

@@ -43,6 +43,39 @@ def test_samples_that_no_record_can_hold_are_a_failure(
     assert outcome.reason == "the measure params gave [] for params; expected a list of numbers"
 
 
+CLOSES = """
+import sys
+from torch import nn
+
+class Closes(nn.Module):
+    def __init__(self, why):
+        super().__init__()
+        self.head, self.why = nn.Linear(3, 10), why
+
+    def forward(self, x):
+        sys.stdout.close()
+        sys.stderr.close()
+        if self.why:
+            raise ValueError(self.why)
+        return self.head(x.mean((2, 3)))
+"""
+
+
+@pytest.mark.parametrize("why", ["", "the true reason"])
+def test_a_model_that_closes_its_streams_hides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    (tmp_path / "closing_models.py").write_text(CLOSES)
+    monkeypatch.chdir(tmp_path)
+    model = Model("m", "M", "m", "python", "closing_models:Closes", {"why": why}, num_classes=10)
+    setting = Setting("s", "cpu", "fp32", "nchw", "none", 2, 8)
+    outcome = local.call(
+        Target.SAMPLE, Job(Cell(model, "memory", setting), 0, tmp_path / "log.txt")
+    )
+    assert outcome.reason == (f"ValueError: {why}" if why else "")
+    assert bool(outcome.values) != bool(why)
+
+
 EAGER = """
 import torch
 import torch._dynamo
