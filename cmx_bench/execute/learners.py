@@ -67,9 +67,10 @@ def outcomes(
     job: EvaluationJob, timeout: float, watch: Callable[[Seen], None]
 ) -> Iterator[tuple[Cell, Outcome]]:
     """Each cell of a job with its outcome, its model trained before where the job has a seed."""
+    folder = job.folder.absolute()  # a model may change the working folder of its process
     if job.seed is None:
-        return evaluations.execute(job.cells, job.task, job.folder, timeout, watch)
-    return execute(job.cells, job.seed, job.task, job.at_once, job.folder, timeout, watch)
+        return evaluations.execute(job.cells, job.task, folder, timeout, watch)
+    return execute(job.cells, job.seed, job.task, job.at_once, folder, timeout, watch)
 
 
 def execute(
@@ -92,7 +93,7 @@ def execute(
             jobs.append(TrainingJob(cell, seed, task, kept, at_once))
         else:
             ready.append(_Ready(cell, kept.last, told, 0.0))
-    if jobs and (reason := _refused(jobs[0], folder)):
+    if jobs and (reason := _why_unlearnable(jobs[0], folder)):
         yield from ((job.cell, Outcome({}, reason, {})) for job in jobs)
         jobs = []
     log = disk.within(folder, "log.txt")
@@ -106,7 +107,7 @@ def execute(
     yield from _evaluated(ready, seed, task, folder, timeout, watch)
 
 
-def _refused(job: TrainingJob, folder: Path) -> str:
+def _why_unlearnable(job: TrainingJob, folder: Path) -> str:
     """Why a model cannot learn from these images; empty where it can. All models of a run learn
     from the same images, whose digest the run keeps."""
     try:

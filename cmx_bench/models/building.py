@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import chdir, nullcontext
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -85,7 +85,7 @@ def build(model: Model, image_size: int) -> nn.Module:
     """
     limits = nullcontext() if model.source == "python" else bounds.kept()
     try:
-        with limits:
+        with limits, chdir("."):  # a user's code may leave this process in another folder
             module = BUILDERS[model.source](model, image_size).eval()
         if any(map(is_lazy, chain(module.parameters(), module.buffers()))):
             with torch.no_grad():

@@ -22,7 +22,7 @@ import torch
 from cmx_bench import report
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import evaluations, opening
+from cmx_bench.execute import evaluations, learners, opening
 from cmx_bench.models.building import build
 from cmx_bench.plan import Plan, making
 from cmx_bench.plan.users import Asked
@@ -136,18 +136,21 @@ def test_a_users_model_has_a_process_of_its_own(lives: Any) -> None:
     assert seen == [Seen(2, 8), Seen(6, 8)]
 
 
-# A model that changes what predicts in its process, as soon as it sees values.
+# A model that changes what predicts in its process, as soon as it sees values, and the folder.
 PATCHES = """\
+import os
 import torch
 from torch import nn
 
 class Patches(nn.Module):
     def __init__(self):
         super().__init__()
+        os.chdir("/")
         self.head = nn.Linear(3, 10)
 
     def forward(self, x):
         if x.device.type != "meta":
+            os.chdir("/")
             nn.functional.batch_norm = lambda x, *rest: x * 0
             nn.functional.gelu = lambda x, **rest: x * 0
         return self.head(x.mean((2, 3)))
@@ -174,7 +177,7 @@ def test_a_model_that_changes_torch_changes_no_other(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "w").mkdir()
     (tmp_path / "suite.yaml").write_text(BESIDE)
-    suite_file = suite.load(str(tmp_path / "suite.yaml"), trusted=True)
+    suite_file = suite.load("suite.yaml", trusted=True)
     for name in ("first", "bad", "last"):
         (tmp_path / "w" / f"{name}.pth").touch()
     task = Evaluation(suite_file.suite.accuracy, tmp_path)
@@ -185,10 +188,11 @@ def test_a_model_that_changes_torch_changes_no_other(
 
     def top1(*names: str) -> dict[str, Any]:
         cells = [cell for cell in plan.cells if cell.model.name in names]
-        home = tmp_path / "-".join(names)
+        home = Path("-".join(names))
         home.mkdir()
-        found = evaluations.execute(cells, task, home, 300.0, lambda seen: None)
-        return {cell.model.name: (outcome.reason, outcome.values) for cell, outcome in found}
+        job = EvaluationJob(cells, 0, None, task, home)
+        found = learners.evaluate([job], 300.0, lambda seen: None)
+        return {cell.model.name: (outcome.reason, outcome.values) for _, cell, outcome in found}
 
     alone, beside = top1("first", "last"), top1("first", "bad", "last")
     assert [reason for reason, _ in beside.values()] == ["", "", ""]
