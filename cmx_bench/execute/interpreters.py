@@ -34,6 +34,9 @@ _NEEDS = (
     "for name in ('torch', 'torchvision', 'timm'): installed.version(name)\n"
     "print(cmx_bench.__path__[0])"
 )
+_NO_PYTHON = (
+    "no such interpreter; give the path of a python, of a virtual environment, or of a checkout"
+)
 
 
 class ServerError(CmxError):
@@ -122,13 +125,19 @@ def package_of(path: str) -> Path:
     python, environment = _interpreter(Path(path))
     command = [str(python), "-c", _NEEDS]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, errors="surrogateescape",
+            check=False,
+        )  # fmt: skip
     except OSError as error:
         raise ServerError(f"{path}: cannot be run: {error.strerror}") from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ServerError(f"{path}: cannot serve ({last}); install this version of cmx-bench there")
-    return Path(done.stdout.strip().splitlines()[-1])
+    package = Path((done.stdout.strip().splitlines() or [""])[-1])
+    if not (package / "__init__.py").is_file():
+        raise ServerError(f"{path}: {_NO_PYTHON}")
+    return package
 
 
 def is_this(package: Path) -> bool:
@@ -196,8 +205,7 @@ def _interpreter(path: Path) -> tuple[Path, dict[str, str]]:
                               f"Python packages; give an interpreter or a checkout")  # fmt: skip
         python, folders = this, [*(str(folder.resolve()) for folder in holding), *ours]
     elif (program := shutil.which(path)) is None:
-        raise ServerError(f"{path}: no such interpreter; give the path of a python, of a "
-                          f"virtual environment, or of a checkout")  # fmt: skip
+        raise ServerError(f"{path}: {_NO_PYTHON}")
     else:
         python = Path(program).absolute()  # not resolved: a virtual environment's python is a link
         folders = ours if python == this else given
@@ -228,7 +236,7 @@ def receive(server: Server, pipe: Connection, timeout: float | None) -> Any:
     """
     try:
         return local.heard(pipe, timeout)
-    except (EOFError, ConnectionResetError):
+    except (EOFError, OSError):  # at the end of a message, or in the middle of one
         raise _ended(server) from None
 
 

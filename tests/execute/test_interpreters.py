@@ -44,6 +44,12 @@ def test_another_copy_of_this_package(tmp_path: Path, path: str, text: str | Non
     assert not interpreters.is_this(other)
 
 
+@pytest.mark.parametrize("program", ["true", "echo"])
+def test_a_program_that_is_no_python(program: str) -> None:
+    with pytest.raises(ServerError, match=f"^{program}: no such interpreter; give the "):
+        interpreters.package_of(program)
+
+
 def test_no_checkout(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match="neither a virtual environment nor a folder of Python"):
         interpreters.package_of(str(tmp_path))
