@@ -197,12 +197,15 @@ def _why_none(said: Sequence[str]) -> str:
 
     if torch.version.cuda is None:
         return "this torch was built without CUDA; install one from pytorch.org"
-    if not os.environ.get("CUDA_VISIBLE_DEVICES", "all"):
-        return "CUDA_VISIBLE_DEVICES is empty, which hides every GPU; unset it"
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and not re.match(r"\d|GPU-|MIG-", visible.strip()):
+        what = f"={visible}" if visible else " is empty, which"
+        return f"CUDA_VISIBLE_DEVICES{what} hides every GPU; unset it"
     if said:
         why = said[0].removeprefix("CUDA initialization: ").partition(". Please")[0]
         return f"{why}; update the driver, install a torch for an older CUDA"
-    return "torch finds no GPU here; look at what nvidia-smi says"
+    shown = "" if visible is None else f" of CUDA_VISIBLE_DEVICES={visible}"
+    return f"torch finds no GPU{shown} here; look at what nvidia-smi says"
 
 
 def _runs_on(kernel: str, major: int, minor: int) -> bool:
