@@ -11,7 +11,8 @@ from types import FrameType
 
 import psutil
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU")
+# Schedulers send SIGUSR1 and SIGUSR2 as a warning: without a handler they end a process at once.
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU", "SIGUSR1", "SIGUSR2")
 _SIGNALS = [number for number in signal.Signals if number.name in _NAMES]
 _PATIENCE = 2  # signals after the first
 _later: list[int] = []  # the signals that came while things were put away

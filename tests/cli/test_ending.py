@@ -31,6 +31,7 @@ def handlers() -> Iterator[None]:
         (signal.SIGINT, "interrupted", 130),
         (signal.SIGTERM, "ended by SIGTERM", 143),
         (signal.SIGHUP, "ended by SIGHUP", 129),
+        (signal.SIGUSR1, "ended by SIGUSR1", 138),
     ],
 )
 def test_a_signal_ends_with_a_shells_exit_code(number: int, text: str, code: int) -> None:
