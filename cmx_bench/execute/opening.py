@@ -59,14 +59,26 @@ def opened(
         for folder in sorted(suite.glob("*/"), reverse=True):
             if _unfinished(plan, folder) and not runfolder.is_locked(folder):
                 return folder
-    folder = _unused(suite / runfolder.name_of_new(plan.device_name, now))
+    folder = _made(suite / runfolder.name_of_new(plan.device_name, now))
     return _new_run(plan, folder, command, now, neighbours)
 
 
-def _unused(folder: Path) -> Path:
-    """The folder or, where there is one already of the same second, another beside it."""
+def _made(folder: Path) -> Path:
+    """The folder, made here, or another beside it where a command of the same second has made it.
+
+    Raises:
+        RecordsError: none can be made.
+    """
     others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
-    return next(place for place in chain([folder], others) if not place.exists())
+    for place in chain([folder], others):
+        with disk.writing(place):
+            try:
+                place.mkdir(parents=True)
+            except FileExistsError:
+                place.lstat()  # or its parent is a link to nowhere
+            else:
+                break
+    return place
 
 
 def _refuse_parts(out: Path) -> None:
@@ -217,7 +229,13 @@ def _new_run(
         replicate=plan.replicate,
         machines=plan.machines,
     )
-    records.write_run(folder, run)
+    with disk.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with runfolder.locked(folder):
+        if (folder / "run.json").exists():
+            raise RecordsError(f"{folder}: another command has begun a run in it; give another "
+                               f"--out")  # fmt: skip
+        records.rewrite_run(folder, run)
     return folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from cmx_bench.accuracy import Evaluation, labels
 from cmx_bench.errors import RecordsError
+from cmx_bench.execute import opening
 from cmx_bench.plan import Plan, making, on_several
 from cmx_bench.plan.joining import join
 from cmx_bench.plan.users import Asked
@@ -44,6 +46,19 @@ def test_an_unfinished_run_is_found_again(tiny_plan: Plan, tmp_path: Path) -> No
     (folder / "run.json").rename(tmp_path / "kept.json")
     folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
     assert opened(tiny_plan, tmp_path) != folder.with_name("20200101T000000Z-a-cpu")
+
+
+def test_commands_that_begin_at_once_have_a_folder_each(
+    tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runfolder, "name_of_new", lambda device, now: "a")
+    names = [opened(tiny_plan, tmp_path, fresh=True).name for _ in range(3)]
+    assert names == ["a", "a-2", "a-3"]
+    with pytest.raises(RecordsError, match="a: another command has begun a run in it; give anothe"):
+        opening._new_run(tiny_plan, tmp_path / "reports/tiny/a", "run", datetime.now(UTC), None)
+    (tmp_path / "lost").symlink_to("nowhere")
+    with pytest.raises(RecordsError, match="cannot be written"):
+        opening.opened(tiny_plan, tmp_path / "lost", None, False, "run")
 
 
 @pytest.mark.parametrize("part", ["records.jsonl", "predictions", "replicate-1", "trained"])
