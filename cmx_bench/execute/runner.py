@@ -4,16 +4,18 @@ once."""
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
+from threading import Event, Thread
 from typing import TypeAlias
 
 from cmx_bench.accuracy import Evaluation
@@ -30,6 +32,9 @@ from cmx_bench.spec import disk
 from cmx_bench.worker import local
 from cmx_bench.worker.job import EvaluationJob, Evaluator, Executor, Job, Outcome, Round, Seen
 from cmx_bench.worker.targets import Target
+
+_LARGEST_LOG = 2**28  # bytes; ten thousand cells print a tenth of that
+_LOOK = 1.0  # seconds from look to look at the log
 
 # Called with a job when it starts, and again with its record when it is kept.
 Watch: TypeAlias = Callable[[Job, Record | None], None]
@@ -59,9 +64,10 @@ def run(
     Raises:
         RecordsError: another process measures into the folder, or it cannot be written.
     """
-    with runfolder.locked(folder):
+    log = disk.within(folder, "log.txt")
+    with runfolder.locked(folder), _kept_short(log):
         outlook.catch_up(folder)
-        plan, log = outlook.plan, disk.within(folder, "log.txt")
+        plan = outlook.plan
         known = opening.continued(plan, records.read_run(folder), budget)
         measured = executor(
             _rounds(outlook, log, watch, budget, spread), plan.suite_file.suite.timeout
@@ -76,6 +82,31 @@ def run(
         cut_off = remaining.cut_off(plan, outlook.all_left()) if budget is not None else {}
         records.rewrite_run(folder, replace(known, finished=finished, cut_off=cut_off))
     return outlook.records
+
+
+@contextmanager
+def _kept_short(log: Path) -> Iterator[None]:
+    """Keeps a log from filling the disk, whatever a model prints: where it is too long it begins
+    anew."""
+    over = Event()
+
+    def watch(descriptor: int) -> None:
+        while not over.wait(_LOOK):
+            if os.fstat(descriptor).st_size > _LARGEST_LOG:
+                os.ftruncate(descriptor, 0)
+                with suppress(OSError):  # the disk may be full for another reason
+                    os.write(descriptor, b"--- over 256 MiB were printed before, and are gone\n")
+
+    with disk.writing(log):
+        file = disk.appending(log, buffering=0)
+    with file:
+        watching = Thread(target=watch, args=(file.fileno(),), daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watching.join()
 
 
 def _kept(

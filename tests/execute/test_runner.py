@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -178,6 +180,20 @@ def test_records_that_are_taken_away_end_the_run(
         measure(tiny_plan, folder, executor, watch)
     assert len(executor.seen) == 2
     assert not folder.exists() or not records.read(folder)
+
+
+def test_a_log_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much a model prints; what is printed later is there."""
+    monkeypatch.setattr(runner, "_LARGEST_LOG", 100)
+    monkeypatch.setattr(runner, "_LOOK", 0.001)
+    log = tmp_path / "log.txt"
+    with runner._kept_short(log), log.open("ab", buffering=0) as printed:
+        printed.write(b"x" * 100)
+        printed.write(b"x")
+        while "gone" not in log.read_text():
+            time.sleep(0)
+        printed.write(b"later")
+    assert re.fullmatch("--- over .* gone\nlater", log.read_text())
 
 
 def test_a_spent_budget_leaves_each_cell_one_process(tiny_plan: Plan, tmp_path: Path) -> None:
