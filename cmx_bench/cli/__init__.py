@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -15,7 +16,8 @@ import typer
 from cmx_bench import __version__
 from cmx_bench.cli import catalogue, ending, judging, past, planning, runs, streams
 from cmx_bench.cli.telling import BAD_INPUT, OK, note, prepare, refuse, say
-from cmx_bench.errors import CmxError, describe
+from cmx_bench.errors import CmxError, describe, nearest
+from cmx_bench.spec import shipped
 from cmx_bench.worker import limits
 
 app = typer.Typer(
@@ -92,9 +94,23 @@ def main() -> NoReturn:
         sys.exit(_code())
 
 
+def _refuse_unknown(words: Sequence[str]) -> None:
+    """Refuses a first word that is no command, and says which was meant: one that sounds alike, or
+    `run` where the word is a suite."""
+    if not words or words[0].startswith("-") or words[0] in _COMMANDS:
+        return
+    word = words[0]
+    if word in shipped.suites() or word.endswith((".yaml", ".yml")):
+        meant = f"; to measure that suite: python -m cmx_bench run {shlex.quote(word)}"
+    else:
+        meant = f"{nearest(word, _COMMANDS)} (known: {', '.join(_COMMANDS)})"
+    raise CmxError(f"{word}: unknown command{meant}")
+
+
 def _code() -> int:
     try:
         _refuse_lost_folder()
+        _refuse_unknown(sys.argv[1:])
         return _run()
     except ending.Ended as end:
         note(f"{end}; the same command begins anew")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cmx_bench.cli.options import looked_up, share_of
+from cmx_bench.cli.options import looked_up, share_of, whole_number
 from cmx_bench.cli.telling import draw, give, note, say_rows
 from cmx_bench.errors import CmxError, MatchError, ModelError, SuiteError
 
@@ -17,42 +17,55 @@ if TYPE_CHECKING:
     from cmx_bench.designs.search import Quantity, Target
 
 
+Classes = Annotated[
+    int,
+    typer.Option(parser=whole_number("--classes", 1, 2**20), metavar="N",
+                 help="Classes that the head tells apart."),
+]  # fmt: skip
+ImageSize = Annotated[
+    int,
+    typer.Option(parser=whole_number("--image-size", 1, 2**13), metavar="PIXELS",
+                 help="Side of the images."),
+]  # fmt: skip
+PatchSize = Annotated[
+    int | None,
+    typer.Option(parser=whole_number("--patch-size", 1, 2**13), metavar="PIXELS",
+                 help="Side of the patches, for smaller images."),
+]  # fmt: skip
+
+Within = Annotated[
+    str, typer.Option(help="How far from the target is accepted.", metavar="PERCENT")
+]
+
+
 def match(
     params: Annotated[
-        str | None, typer.Option(help="Parameters: a number such as 21.1M (k, M, G), or a model's.")
+        str | None,
+        typer.Option(help="Parameters: a number such as 21.1M (k, M, G), or a model's.",
+                     metavar="NUMBER|MODEL"),
     ] = None,
     macs: Annotated[
-        str | None, typer.Option(help="MACs for one image: a number such as 4G, or a model's.")
+        str | None,
+        typer.Option(help="MACs for one image: a number such as 4G, or a model's.",
+                     metavar="NUMBER|MODEL"),
     ] = None,
     families: Annotated[
-        str, typer.Option(help="Families, between commas; there is convmixer as well.")
+        str, typer.Option(help="Between commas; there is convmixer as well.", metavar="FAMILIES")
     ] = "resnet,deit,resmlp,mixer",
-    classes: Annotated[
-        int, typer.Option(min=1, max=2**20, help="Classes that the head tells apart.")
-    ] = 1000,
-    image_size: Annotated[
-        int, typer.Option(min=1, max=2**13, help="Side of the images, in pixels.")
-    ] = 224,
-    patch_size: Annotated[
-        int | None, typer.Option(min=1, max=2**13, help="Side of the patches, for smaller images.")
-    ] = None,
-    within: Annotated[
-        str, typer.Option(help="How far from the target is accepted.", metavar="PERCENT")
-    ] = "1%",
+    classes: Classes = 1000,
+    image_size: ImageSize = 224,
+    patch_size: PatchSize = None,
+    within: Within = "1%",
     format: Annotated[
         str, typer.Option(help="yaml is to paste into a suite.", metavar="table|csv|yaml")
     ] = "table",
-) -> None:
+) -> None:  # fmt: skip
     """Find members of families with as many parameters or MACs."""
     from cmx_bench.cli.matching import FORMATS
-    from cmx_bench.designs import FAMILIES, search
+    from cmx_bench.designs import search
 
     render = looked_up("--format", "format", format, FORMATS)
-    names: dict[str, Family] = {family: family for family in FAMILIES}
-    words = dict.fromkeys(word.strip() for word in families.split(",") if word.strip())
-    chosen = [looked_up("--families", "family", word, names) for word in words]
-    if not chosen:
-        raise CmxError(f"--families: names none (known: {', '.join(names)})")
+    chosen = _families(families)
     target = _target({"params": params, "macs": macs}, classes, image_size)
     share = share_of("--within", within)
     matches, refused = [], dict[str, str]()
@@ -69,6 +82,16 @@ def match(
         first, *others = refused
         more = f"; neither is there one of {', '.join(others)}" if others else ""
         raise MatchError(f"{refused[first]}{more}")
+
+
+def _families(text: str) -> list[Family]:
+    from cmx_bench.designs import FAMILIES
+
+    names: dict[str, Family] = {family: family for family in FAMILIES}
+    words = dict.fromkeys(word.strip() for word in text.split(",") if word.strip())
+    if not words:
+        raise CmxError(f"--families: names none (known: {', '.join(names)})")
+    return [looked_up("--families", "family", word, names) for word in words]
 
 
 def _target(asked: Mapping[Quantity, str | None], classes: int, image_size: int) -> Target:

@@ -83,24 +83,38 @@ def check(
     _conclude(replace(verdict, notes=(*shown,), policy=policy), out, past)
 
 
+Base = Annotated[
+    str, typer.Option(help="A Python, virtual environment or checkout.", metavar="PYTHON")
+]
+Head = Annotated[
+    str,
+    typer.Option(help="The same, to be judged.", metavar="PYTHON", show_default="this Python"),
+]
+Anchor = Annotated[
+    str | None,
+    typer.Option(help="A base that stays fixed, so that small losses cannot add up unseen.",
+                 metavar="PYTHON"),
+]  # fmt: skip
+Budget = Annotated[
+    str | None,
+    typer.Option(help="Stop after this time, for each base.", metavar="TIME",
+                 show_default="2m a model"),
+]  # fmt: skip
+ExpectEqual = Annotated[
+    bool, typer.Option("--expect-equal", help="Measure although both sides run the same code.")
+]
+
+
 def ab(
-    base: Annotated[str, typer.Option(help="A Python, virtual environment or checkout.")],
+    base: Base,
     suite: SuiteOrModels = None,
     model: Models = None,
-    head: Annotated[
-        str, typer.Option(help="The same, to be judged.", show_default="this Python")
-    ] = sys.executable,
+    head: Head = sys.executable,
     threshold: Threshold = "5%",
-    anchor: Annotated[
-        str | None,
-        typer.Option(help="A base that stays fixed, so that small losses cannot add up unseen."),
-    ] = None,
+    anchor: Anchor = None,
     device: Device = "auto",
     only: Only = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(help="Stop after this time, for each base.", show_default="2m a model"),
-    ] = None,
+    budget: Budget = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the pairs and the verdict.",
                                   show_default="reports/ab-SUITE/TIME")
@@ -108,10 +122,7 @@ def ab(
     inconclusive: Inconclusive = "fail",
     allow_import: AllowImport = False,
     any_threshold: AnyThreshold = False,
-    expect_equal: Annotated[
-        bool,
-        typer.Option("--expect-equal", help="Measure although both sides run the same code."),
-    ] = False,
+    expect_equal: ExpectEqual = False,
 ) -> None:  # fmt: skip
     """Judge one Python or checkout against another, both in turns."""
     from cmx_bench.gate import ab as gate
@@ -146,7 +157,9 @@ def selftest(
     threshold: Threshold = "5%",
     device: Devices = "auto",
     only: Only = None,
-    budget: Annotated[str, typer.Option(help="About how long to measure.")] = "15m",
+    budget: Annotated[
+        str, typer.Option(help="About how long to measure.", metavar="TIME")
+    ] = "15m",
     out: Annotated[
         Path | None, typer.Option(help="Folder of the pairs.",
                                   show_default="reports/selftest-SUITE/TIME")

@@ -11,7 +11,23 @@ import typer
 from cmx_bench import units
 from cmx_bench.errors import CmxError, nearest
 
-MOST = 10**9  # of a number or a size, as in a suite
+_MOST = 10**9  # of a number or a size, as in a suite
+
+
+def whole_number(option: str, least: int, most: int = _MOST) -> Callable[[str | int], int]:
+    """What reads the number of an option. With bounds of typer's own the help would show these."""
+
+    def read(text: str | int) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise CmxError(f"{option} {text}: expected a whole number from {least:,} to {most:,}")
+        return number
+
+    return read
+
 
 Suite = Annotated[str, typer.Argument(help="A suite's YAML file, or the name of a shipped suite.")]
 SuiteOrModels = Annotated[
@@ -27,12 +43,13 @@ Models = Annotated[
 Budget = Annotated[
     str | None,
     typer.Option(help="Repeat no more than fits into this time, such as 90s, 10m or 1h; each cell "
-                      "is measured once all the same.", show_default="the suite's"),
+                      "is measured once all the same.", metavar="TIME",
+                 show_default="the suite's"),
 ]  # fmt: skip
 Spread = Annotated[
     str | None,
     typer.Option(help="Let the rounds begin evenly over this time: intervals then hold where a "
-                      "machine's speed drifts.", show_default="0s"),
+                      "machine's speed drifts.", metavar="TIME", show_default="0s"),
 ]  # fmt: skip
 Quick = Annotated[
     bool,
@@ -41,9 +58,9 @@ Quick = Annotated[
 ]  # fmt: skip
 Replicate = Annotated[
     int | None,
-    typer.Option(min=0, max=MOST, help="Measure only replicate N of each cell that has it, counted "
-                                       "from 0: a part of a run, for merge.",
-                 metavar="N", show_default="all"),
+    typer.Option(parser=whole_number("--replicate", 0), metavar="N", show_default="all",
+                 help="Measure only replicate N of each cell that has it, counted from 0: a part "
+                      "of a run, for merge."),
 ]  # fmt: skip
 Slurm = Annotated[
     Path | None,
@@ -53,18 +70,18 @@ Slurm = Annotated[
 Chunk = Annotated[
     str | None,
     typer.Option(help="The longest time of a job of the array, by the estimate.",
-                 show_default="30m"),
+                 metavar="TIME", show_default="30m"),
 ]  # fmt: skip
 SlurmOptions = Annotated[
     list[str] | None,
     typer.Option("--slurm-option", help="An option of sbatch for the jobs, such as partition=gpu; "
                                         "may be repeated.", metavar="NAME[=VALUE]"),
 ]  # fmt: skip
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", metavar="DEVICE")]
 Devices = Annotated[
     str,
     typer.Option(help="auto, cpu, cuda or cuda:N; several GPUs side by side as cuda:0,1, or all "
-                      "as cuda:all."),
+                      "as cuda:all.", metavar="DEVICE"),
 ]  # fmt: skip
 Executor = Annotated[
     str,
@@ -74,7 +91,7 @@ Executor = Annotated[
 Address = Annotated[
     str | None,
     typer.Option(help="Where the Ray cluster is: auto, HOST:PORT or ray://HOST:PORT.",
-                 show_default="auto"),
+                 metavar="ADDRESS", show_default="auto"),
 ]  # fmt: skip
 Only = Annotated[
     list[str] | None,
@@ -91,8 +108,9 @@ Weights = Annotated[
 ]  # fmt: skip
 AllowMissing = Annotated[
     int,
-    typer.Option(min=0, max=MOST, help="Evaluate although up to N images are broken.", metavar="N"),
-]
+    typer.Option(parser=whole_number("--allow-missing", 0), metavar="N",
+                 help="Evaluate although up to N images are broken."),
+]  # fmt: skip
 Cache = Annotated[bool, typer.Option("--cache", help="Keep preprocessed images for later runs.")]
 Thumbnails = Annotated[
     bool,
@@ -101,8 +119,8 @@ Thumbnails = Annotated[
 ]  # fmt: skip
 Processes = Annotated[
     int,
-    typer.Option(min=1, max=MOST, help="Processes, and GPUs, that train a model together.",
-                 metavar="N"),
+    typer.Option(parser=whole_number("--processes", 1), metavar="N",
+                 help="Processes, and GPUs, that train a model together."),
 ]  # fmt: skip
 AllowImport = Annotated[
     bool,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -201,7 +201,6 @@ def report(
     """Render a run again from its records, or runs side by side."""
     from cmx_bench import report as reports
     from cmx_bench.report import formats
-    from cmx_bench.report.tables import side_by_side
     from cmx_bench.results import whereabouts
 
     atexit.register(gc.freeze)  # an exit searches all that is left for garbage: a tenth of the time
@@ -210,25 +209,31 @@ def report(
     renderers = reports.RENDERERS if len(runs) == 1 else formats.SIDE_BY_SIDE
     chosen = "" if everything else _format(format, output, renderers)
     runs = list(map(whereabouts.folder_of, runs))
+    _refuse_lone_page(runs, everything)
     measured = [reports.read(run) for run in runs]
-    if len(runs) == 1:
-        if everything and runs[0].is_file():
-            raise CmxError(
-                f"{runs[0]}: is a page without its run beside it, where all formats would "
-                f"be written; give the run's folder, or a file: -o FILE"
-            )
-        if everything:
-            say(reports.save(measured[0], runs[0], (style or "page") if figures else None))
-        else:
-            give(reports.RENDERERS[chosen](measured[0]), output)
+    if len(runs) > 1:
+        _compare(runs, measured, chosen, output, out)
+    elif everything:
+        say(reports.save(measured[0], runs[0], (style or "page") if figures else None))
     else:
-        comparison = side_by_side.compare(runs, measured)
-        if everything:
-            say(reports.save(comparison, out or formats.folder(comparison)))
-        else:
-            give(formats.SIDE_BY_SIDE[chosen](comparison), output)
+        give(reports.RENDERERS[chosen](measured[0]), output)
     for run, its in zip(runs, measured, strict=True):
         _note_disturbed(run, its)
+
+
+def _compare(
+    runs: Sequence[Path], measured: Sequence[Report], format: str, output: Path | None,
+    out: Path | None,
+) -> None:  # fmt: skip
+    """Renders runs side by side, in all formats where none is named."""
+    from cmx_bench.report import formats, save
+    from cmx_bench.report.tables import side_by_side
+
+    comparison = side_by_side.compare(runs, measured)
+    if format:
+        give(formats.SIDE_BY_SIDE[format](comparison), output)
+    else:
+        say(save(comparison, out or formats.folder(comparison)))
 
 
 def _refuse_mixed(
@@ -240,6 +245,12 @@ def _refuse_mixed(
         raise CmxError("--figures: needs one run and all formats")
     if style is not None and not figures:
         raise CmxError("--style: needs --figures; add it")
+
+
+def _refuse_lone_page(runs: Sequence[Path], everything: bool) -> None:
+    if everything and len(runs) == 1 and runs[0].is_file():
+        raise CmxError(f"{runs[0]}: all formats are written into the folder of a run, and this is "
+                       f"a page alone; give the folder, or a file to write: -o FILE")  # fmt: skip
 
 
 def merge(

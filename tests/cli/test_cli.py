@@ -18,7 +18,13 @@ from ..conftest import TINY, Cli
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["rum"], "cmx-bench: rum: unknown command, did you mean 'run'? (known: run, plan, repo"),
+        (["paper"], "paper: unknown command; to measure that suite: python -m cmx_bench run paper"),
+        (["my suite.yaml", "--quick"], "measure that suite: python -m cmx_bench run 'my suite.yam"),
         (["run", "nothing.yaml"], "cmx-bench: nothing.yaml: no such file"),
+        (["run", "suite.yaml", "--processes", "0"], "--processes 0: expected a whole number from"),
+        (["run", "suite.yaml", "--replicate", "1.5"], "--replicate 1.5: expected a whole number f"),
+        (["match", "--params", "5M", "--classes", "9" * 5000], "from 1 to 1,048,576"),
         (["run", "suite.yaml", "--device", "tpu"], "expected auto, cpu, cuda, cuda:N"),
         (["run", "suite.yaml", "--device", "cuda:99"], ", or try --device cpu"),
         (["run", "suite.yaml", "--device", "cuda:0,0"], "--device cuda:0,0: names cuda:0 twice"),
@@ -45,10 +51,7 @@ from ..conftest import TINY, Cli
         (["plan", "suite.yaml", "--quick", "--processes", "2"], "trains no models; leave --proces"),
         (["run", "suite.yaml", "--replicate", "1", "--budget", "2m"], "cell once; leave --budget"),
         (["run", "suite.yaml", "--replicate", "1", "--quick"], "full run; leave --quick out"),
-        (["plan", "suite.yaml", "--slurm", "x", "--spread", "2m"], "in full, once; leave --spread"),
-        (["plan", "suite.yaml", "--slurm", "x", "--executor", "ray"], "once; leave --executor out"),
         (["plan", "suite.yaml", "--slurm", "x", "--quick"], "in full, once; leave --quick out"),
-        (["plan", "suite.yaml", "--slurm", "x", "--device", "cuda:0,1"], "give --device cuda with"),
         (["plan", "suite.yaml", "--slurm", "."], "--slurm .: holds something already; submit its"),
         (["plan", "suite.yaml", "--chunk", "2m"], "need a job array; add --slurm FOLDER"),
         (["ab", "--base", sys.executable], "nothing to measure: give a suite"),
@@ -94,7 +97,7 @@ def test_the_help_says_whole_sentences_of_commands(
     assert "..." not in cmx("--help")[1].partition("Commands:")[2]
 
 
-@pytest.mark.parametrize("arguments", [["rum"], ["run", "a", "--fast"], ["list"]])
+@pytest.mark.parametrize("arguments", [["run", "a", "--fast"], ["list"]])
 def test_wrong_use_is_exit_code_2(cmx: Cli, arguments: list[str]) -> None:
     code, out, err = cmx(*arguments)
     assert (code, out) == (2, "")
@@ -104,6 +107,12 @@ def test_wrong_use_is_exit_code_2(cmx: Cli, arguments: list[str]) -> None:
 @pytest.mark.parametrize(("command", "known"), [("report", RENDERERS), ("match", FORMATS)])
 def test_help_shows_the_formats(cmx: Cli, command: str, known: Mapping[str, object]) -> None:
     assert f"--format {'|'.join(known)}" in cmx(command, "--help")[1]
+
+
+def test_help_shows_defaults_and_no_bounds(cmx: Cli) -> None:
+    shown = "".join(cmx(command, "--help")[1] for command in ("run", "match"))
+    assert "[default: 1000]" in shown and "--processes N" in shown
+    assert "<=" not in shown
 
 
 QUICK = [

@@ -85,8 +85,8 @@ def test_a_file_of_a_run_stands_for_its_folder(cmx: Cli, rendered: Path) -> None
     code, _, err = cmx("report", "page.html")
     assert (code, err) == (
         2,
-        "cmx-bench: page.html: is a page without its run beside it, where all "
-        "formats would be written; give the run's folder, or a file: -o FILE\n",
+        "cmx-bench: page.html: all formats are written into the folder of a run, and this is a "
+        "page alone; give the folder, or a file to write: -o FILE\n",
     )
     assert cmx("report", "page.html", "-o", "page.md")[:2] == (0, "page.md\n")
     code, _, err = cmx("report", ".")

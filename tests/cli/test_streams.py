@@ -83,7 +83,7 @@ HELP = ["run", "--help"]
     [
         (HELP, {}, True, True),
         (HELP, {"TERM": "dumb"}, False, False),
-        (["rum"], {}, True, True),
+        (["run", "--fast"], {}, True, True),
         (["report", "nowhere"], {}, False, True),
         (["report", "nowhere"], {"NO_COLOR": "1"}, False, False),
         (["list", "suites"], {}, False, True),
