@@ -24,8 +24,9 @@ ROOT = Path(__file__).parent.parent
 WORKFLOW = workflows.read(ROOT / "docs/ci/gate.yml")
 SHORT = workflows.read(ROOT / "docs/ci/gate-by-action.yml")
 PAGES = workflows.read(ROOT / "docs/ci/pages.yml")
+RELEASE = workflows.read(ROOT / "docs/ci/release.yml")
 ACTION = workflows.read(ROOT / "action.yml")
-DOCUMENTS = (WORKFLOW, SHORT, PAGES, ACTION)
+DOCUMENTS = (WORKFLOW, SHORT, PAGES, RELEASE, ACTION)
 SUITE = """\
 name: tiny
 models: [MODEL]
@@ -236,6 +237,22 @@ def test_pages_are_kept_on_a_branch(theirs: Path, tmp_path: Path) -> None:
     kept = git(theirs, "ls-tree", "-r", "--name-only", "pages").split()
     assert kept == ["docs/index.html", "runs/aaa/report.html", "runs/bbb/report.html"]
     assert git(theirs, "show", "pages:docs/index.html").split() == ["aaa", "bbb"]
+
+
+def test_a_release_lists_all_that_a_user_installs(theirs: Path, tmp_path: Path) -> None:
+    on = runner(theirs, tmp_path)
+    for name in ("cyclonedx-py", "gh"):  # which note how they are called, as Python does
+        shutil.copy(tmp_path / "bin/python", tmp_path / "bin" / name)
+    (on.workspace / "dist").mkdir()
+    (on.workspace / "dist/own.whl").touch()
+    on.context["github.token"] = "secret"
+    done = run(RELEASE, replace(on, variables={**on.variables, "GITHUB_REF_NAME": "v1"}))
+    assert done.returncode == 0, done.stdout
+    *_, package, _, listed, released = calls(on)
+    assert package[:3] == ["-m", "pip", "install"] and package[3:] == ["dist/own.whl"]
+    assert listed[:2] == ["environment", "TEMP/user/bin/python"]
+    assert listed[-2:] == ["--output-file", "dist/cmx-bench.cdx.json"]
+    assert released[:3] == ["release", "create", "v1"] and "dist/own.whl" in released
 
 
 # --- what is refused ------------------------------------------------------------------------------
