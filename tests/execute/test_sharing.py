@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Barrier
 
@@ -14,40 +12,16 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import sharing, slots
 from cmx_bench.execute.slots import SlotLostError, Tell
 from cmx_bench.spec.suite import Accuracy
-from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, Seen
+from cmx_bench.worker.job import EvaluationJob, Outcome, Round, Seen
 
-SETTING = Setting("fp16", "cuda:0", "fp16", "nchw", "none", 64, 224)
+from .test_slots import StandInSlot, all_well, lose
+
+SETTING = Setting("fp32", "cuda:0", "fp32", "nchw", "none", 64, 224)
 TASK = Evaluation(Accuracy(), Path())
-Life = Callable[[EvaluationJob, Tell], None]
 
 
 def cell(name: str) -> Cell:
     return Cell(Model(name, name, name, "timm", name), "accuracy", SETTING)
-
-
-def all_well(job: EvaluationJob, tell: Tell) -> None:
-    tell(Seen(10, 10))
-    for each in job.cells:
-        tell((each, Outcome({"top1": [0.5]}, "", {})))
-
-
-@dataclass
-class StandInSlot:
-    """A slot that evaluates as told, in a thread."""
-
-    name: str
-    life: Life = all_well
-    setting: str = "fp16"
-    given: list[str] = field(default_factory=list)
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
-
-    def takes(self, setting: Setting) -> bool:
-        return setting.name == self.setting
-
-    def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
-        assert isinstance(order, EvaluationJob)
-        self.given.append(" ".join(each.model.name for each in order.cells))
-        return self.pool.submit(self.life, order, tell)
 
 
 def evaluated(
@@ -105,18 +79,15 @@ def test_what_a_lost_slot_has_not_told_is_evaluated_by_another() -> None:
 
 
 def test_what_is_lost_twice_is_lost() -> None:
-    def life(job: EvaluationJob, tell: Tell) -> None:
-        raise SlotLostError("the node is gone")
-
-    places = [StandInSlot(name, life) for name in "abc"]
+    places = [StandInSlot(name, lose) for name in "abc"]
     assert evaluated(places, [job("m", 2, 5)]) == [(2, "m", "the node is gone")]
     assert sum(len(place.given) for place in places) == 2
 
 
 def test_without_a_slot_that_takes_it_it_is_lost() -> None:
-    other = StandInSlot("a", setting="bf16")
+    other = StandInSlot("a", settings=["bf16"])
     assert evaluated([other], [job("mn")]) == [
-        (0, "m", "no device is left for fp16"), (0, "n", "no device is left for fp16"),
+        (0, "m", "no device is left for fp32"), (0, "n", "no device is left for fp32"),
     ]  # fmt: skip
 
 
@@ -128,6 +99,7 @@ def test_words_are_of_all_shares_together() -> None:
         tell(Seen(40, 80, "training m"))
         tell(Seen(80, 80, "training m"))
         tell(Seen(1, 10))
+        tell(Seen(10, 10))
         all_well(job, tell)
 
     evaluated([StandInSlot("a", life)], [job("m", 0, 5), job("m", 1, 7)], told)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import slots
@@ -16,34 +17,38 @@ from cmx_bench.execute.slots import SlotLostError, Tell
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, always
 
 SETTING = Setting("fp32", "cuda:0", "fp32", "nchw", "none", 2, 28)
-Answer = Callable[[Job], Outcome]
+Life = Callable[[Any, Tell], None]
 
 
-def measured(_: Job) -> Outcome:
-    return Outcome({"throughput": [1.0]}, "", {})
+def all_well(order: Job | EvaluationJob, tell: Tell) -> None:
+    for cell in cells_of(order):
+        tell((cell, Outcome({"throughput": [1.0]}, "", {})))
+
+
+def lose(order: Job | EvaluationJob, tell: Tell, is_back: bool = False) -> None:
+    raise SlotLostError("the node is gone", is_back)
+
+
+def cells_of(order: Job | EvaluationJob) -> Sequence[Cell]:
+    return [order.cell] if isinstance(order, Job) else order.cells
 
 
 @dataclass
 class StandInSlot:
-    """A slot that answers each job as told, in a thread."""
+    """A slot that does with each order what it is told to, in a thread."""
 
     name: str
-    answer: Answer = measured
+    life: Life = all_well
     settings: Sequence[str] = ("fp32",)
-    submitted: list[str] = field(default_factory=list)
-    busy: bool = False
+    given: list[str] = field(default_factory=list)
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def takes(self, setting: Setting) -> bool:
         return setting.name in self.settings
 
     def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
-        assert isinstance(order, Job) and not self.busy
-        self.busy = True
-        self.submitted.append(order.cell.model.name)
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(lambda: tell((order.cell, self.answer(order))))
-        self.busy = False
-        return future
+        self.given.append(" ".join(cell.model.name for cell in cells_of(order)))
+        return self.pool.submit(self.life, order, tell)
 
 
 def job(name: str, setting: Setting = SETTING) -> Job:
@@ -61,25 +66,15 @@ def executed(
     return {job.cell.model.name: outcome for job, outcome in outcomes}
 
 
-def lose(_: Job, is_back: bool = False) -> Outcome:
-    raise SlotLostError("the node is gone", is_back)
-
-
 def test_jobs_are_executed_at_the_same_time() -> None:
     """Each of two waits for the other; one after the other neither would end."""
     together = Barrier(2, timeout=60)
 
-    class Beside(StandInSlot):
-        def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
-            assert isinstance(order, Job)
-            return pool.submit(meet, order, tell)
-
     def meet(order: Job, tell: Tell) -> None:
         together.wait()
-        tell((order.cell, measured(order)))
+        all_well(order, tell)
 
-    with ThreadPoolExecutor(2) as pool:
-        outcomes = executed([Beside("a"), Beside("b")], list(map(job, "mnop")))
+    outcomes = executed([StandInSlot("a", meet), StandInSlot("b", meet)], list(map(job, "mnop")))
     assert [outcome.reason for outcome in outcomes.values()] == [""] * 4
 
 
@@ -87,7 +82,7 @@ def test_a_job_goes_where_its_setting_is_taken() -> None:
     other = replace(SETTING, name="bf16")
     one, two = StandInSlot("a"), StandInSlot("b", settings=["bf16"])
     outcomes = executed([one, two], [job("m"), job("n", other), job("o", other)])
-    assert (one.submitted, two.submitted) == (["m"], ["n", "o"])
+    assert (one.given, two.given) == (["m"], ["n", "o"])
     assert len(outcomes) == 3
 
 
@@ -109,7 +104,7 @@ def test_what_a_lost_slot_executed_is_executed_by_another() -> None:
     alive = StandInSlot("b")
     outcomes = executed([StandInSlot("a", lose), alive], [job("m"), job("n")], begin)
     assert {name: outcome.lost for name, outcome in outcomes.items()} == {"m": False, "n": False}
-    assert sorted(alive.submitted) == sorted(asked) == ["m", "n"]
+    assert sorted(alive.given) == sorted(asked) == ["m", "n"]
 
 
 def test_a_slot_that_is_back_goes_on() -> None:
@@ -117,14 +112,14 @@ def test_a_slot_that_is_back_goes_on() -> None:
     alone = StandInSlot("a", partial(lose, is_back=True))
     outcomes = executed([alone], [job("m"), job("n")])
     assert {outcome.reason for outcome in outcomes.values()} == {"the node is gone"}
-    assert alone.submitted == ["m", "m", "n", "n"]
+    assert alone.given == ["m", "m", "n", "n"]
 
 
 def test_a_job_lost_twice_is_lost() -> None:
     gone = [StandInSlot(name, lose) for name in "abc"]
     outcomes = executed(gone, [job("m")])
     assert (outcomes["m"].reason, outcomes["m"].lost) == ("the node is gone", True)
-    assert sum(len(slot.submitted) for slot in gone) == 2
+    assert sum(len(slot.given) for slot in gone) == 2
 
 
 def test_without_a_slot_what_is_left_is_lost() -> None:

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.plan import Plan, at_once, estimates, making
+from cmx_bench.plan import Plan, estimates, making
 from cmx_bench.plan.users import Asked
 from cmx_bench.spec import suite
 
-from ..conftest import CPU, TINY, TRAINED
+from ..conftest import TINY, TRAINED
 from .test_making import Write, made
 
 
@@ -30,16 +30,6 @@ def test_auto_batch_by_arithmetic(macs: int, threads: int, batch: int) -> None:
 def test_auto_is_one_batch_for_all_models(cpu: dict[str, Any]) -> None:
     settings = making.make(suite.load("paper"), cpu).settings
     assert [setting.batch_size for setting in settings] == [1]
-
-
-@pytest.mark.parametrize(
-    ("device", "cores", "processes", "expected"),
-    [("cpu", 2, 1, 2), ("cpu", 64, 1, 2), ("cpu", 1, 1, 1), ("cpu", 3, 2, 1), ("cuda:0", 64, 1, 1)],
-)
-def test_how_many_are_trained_at_once(
-    device: str, cores: int, processes: int, expected: int
-) -> None:
-    assert at_once(CPU | {"device": device, "cores": cores}, 2, processes) == expected
 
 
 def test_a_process_takes_so_many_passes_and_no_less_than_a_time(cpu: dict[str, Any]) -> None:

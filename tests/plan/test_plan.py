@@ -32,7 +32,8 @@ def by_measure(plan: Plan) -> Mapping[str, Cell]:
 @pytest.mark.parametrize(
     ("device", "cores", "models", "processes", "number"),
     [
-        ("cpu", 8, 3, 1, 3), ("cpu", 8, 5, 2, 4), ("cpu", 2, 5, 4, 1), ("cuda:0", 8, 5, 1, 1),
+        ("cpu", 8, 3, 1, 3), ("cpu", 8, 5, 2, 4), ("cpu", 3, 2, 2, 1), ("cpu", 2, 5, 4, 1),
+        ("cpu", 1, 2, 1, 1), ("cuda:0", 8, 5, 1, 1),
     ],
 )  # fmt: skip
 def test_as_many_models_are_trained_at_once_as_cores_allow(
@@ -65,7 +66,6 @@ def test_a_model_is_evaluated_once_for_each_seed(
     cell = trained.evaluated[0]
     assert len(trained.evaluated) == 2
     asked = trained.suite_file.suite.accuracy
-    assert asked is not None
     assert replicates_of(cell, 9, Evaluation(asked, Path())) == 2
     assert replicates_of(cell, 9, None) == 1
 

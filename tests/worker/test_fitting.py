@@ -27,7 +27,6 @@ SETTING = Setting("cpu", "cpu", "bf16", "nhwc", "default", 64, 16, threads=1)
 @pytest.fixture
 def job(write_suite: Callable[[str], Path], tmp_path: Path) -> TrainingJob:
     asked = suite.load(str(write_suite(TRAINED))).suite.accuracy
-    assert asked is not None
     cell = Cell(MODEL, "accuracy", SETTING)
     return TrainingJob(cell, 7, Evaluation(asked, Path()), files.of(tmp_path, "m", 16, 7))
 
@@ -71,15 +70,14 @@ def test_what_is_told_of_a_training_follows_from_its_curve(job: TrainingJob) -> 
         {"number": number, "seconds": 2.0, "images": 100, "top1": top1}
         for number, top1 in enumerate((0.5, 0.75, 0.75, 0.6), 1)
     ]
-    recipe = SimpleNamespace(name="short")
-    images = SimpleNamespace(__len__=None, about="100 images")
 
     class Images(list[int]):
-        about = images.about
+        about = "100 images"
 
     training = SimpleNamespace(
-        recipe=recipe, images=Images(range(100)), part=SimpleNamespace(count=2)
-    )
+        recipe=SimpleNamespace(name="short"), images=Images(range(100)),
+        part=SimpleNamespace(count=2),
+    )  # fmt: skip
     lesson: Any = SimpleNamespace(training=training)
     told = fitting._told(lesson, curve, replace(job, at_once=3))
     assert (told["recipe"], told["seed"], told["epochs"], told["images"]) == ("short", 7, 4, 100)
