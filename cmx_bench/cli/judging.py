@@ -22,6 +22,7 @@ from cmx_bench.cli.options import (
     Inconclusive,
     Models,
     Only,
+    Suite,
     SuiteOrModels,
     Threshold,
     looked_up,
@@ -153,7 +154,7 @@ def ab(
 
 
 def selftest(
-    suite: Annotated[str, typer.Argument(help="A suite's YAML file, or its name.")] = "ci",
+    suite: Suite = "ci",
     threshold: Threshold = "5%",
     device: Devices = "auto",
     only: Only = None,

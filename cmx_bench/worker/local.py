@@ -204,9 +204,14 @@ def function(target: str) -> Callable[..., Any]:
 
 def bound(pipe: Connection, target: str, arguments: tuple[object, ...]) -> None:
     """Runs the function on a pipe whose other end must stay open, as it does while its process
-    lives; sends the error for the user that it raises."""
-    os.register_at_fork(after_in_child=pipe.close)  # or it would not end while a child lives
+    lives."""
     Thread(target=_end_with, args=(pipe,), daemon=True).start()
+    run_on(pipe, target, arguments)
+
+
+def run_on(pipe: Connection, target: str, arguments: tuple[object, ...]) -> None:
+    """Runs the function on a pipe; sends the error for the user that it raises."""
+    os.register_at_fork(after_in_child=pipe.close)  # or it would not end while a child lives
     try:
         function(target)(pipe, *arguments)
     except CmxError as error:
@@ -220,11 +225,8 @@ def _end_with(pipe: Connection) -> None:
 
 
 def answer(connection: Connection, target: str, arguments: tuple[object, ...]) -> None:
-    """Sends what the function returns, or the error for the user that it raises."""
-    try:
-        answer = function(target)(*arguments)
-    except CmxError as error:
-        answer = error
+    """Sends what the function returns."""
+    answer = function(target)(*arguments)
     with suppress(BrokenPipeError):  # the parent was killed
         connection.send(answer)
 

@@ -62,9 +62,8 @@ def _is_closed(orders: socket.socket) -> bool:
 
 def obey(pipe: Connection) -> None:
     """The life of a fresh process: it runs the function that the pipe names, on the pipe."""
-    os.register_at_fork(after_in_child=pipe.close)  # or it would not end while a child lives
     target, arguments = pipe.recv()
-    local.function(target)(pipe, *arguments)
+    local.run_on(pipe, target, arguments)
 
 
 if __name__ == "__main__":

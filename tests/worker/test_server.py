@@ -104,7 +104,7 @@ def test_a_server_that_nobody_waits_for_loads_nothing(monkeypatch: pytest.Monkey
 def test_a_process_does_what_its_pipe_names(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = Pipe()
     done: list[tuple[object, ...]] = []
-    monkeypatch.setattr(server.os, "register_at_fork", lambda **_: None)
+    monkeypatch.setattr(local.os, "register_at_fork", lambda **_: None)
     monkeypatch.setattr(
         local, "function", lambda target: lambda *given: done.append((target, *given))
     )
