@@ -66,9 +66,14 @@ def on(hardware: str, table: Table) -> Table:
     """The table of one kind of device: its key and title name it where a run has several kinds."""
     if not hardware:
         return table
-    end = f"-{slug(hardware)}"
     title = plain(f"{table.title} · {hardware}")
-    return replace(table, key=f"{table.key.removesuffix(end)}{end}", title=title)
+    return replace(table, key=key_on(hardware, table.key), title=title)
+
+
+def key_on(hardware: str, key: str) -> str:
+    """The key of a table of one kind of device."""
+    end = f"-{slug(hardware)}" if hardware else ""
+    return f"{key.removesuffix(end)}{end}"
 
 
 def entry(value: object) -> Entry:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from cmx_bench import units
-from cmx_bench.cell import Model, Setting, slug
+from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Entry, Finding
 from cmx_bench.report import entries
@@ -20,7 +20,9 @@ from cmx_bench.report.findings.wording import (
     times,
     told_apart,
 )
-from cmx_bench.report.tables import best, caveats, fairness, quantities
+from cmx_bench.report.tables import best, caveats, fairness
+from cmx_bench.report.tables.fairness import Standings
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
@@ -185,45 +187,45 @@ def _as_accurate(view: View) -> str:
 
 def between_settings(view: View) -> Finding | None:
     """What another setting changes: for the subject, and in the order of the models."""
-    others = tuple(
-        f"-{slug(kind)}" for kind in view.report.run.kinds if kind != view.setting.hardware
-    )
+    if not view.speeds:
+        return None
+    metric = METRICS[view.metric]
+    groups = fairness.comparable(view.report, metric)
+    settings = next(group for group in groups if view.setting in group)
+    standings = fairness.in_settings(view.report, settings, metric)
     values, flips = (
-        next((table for key, table in view.tables.items()
-              if key.startswith(start) and not key.endswith(others)), None)
-        for start in (f"fairness-{view.metric}-", f"flips-{view.metric}-")
-    )  # fmt: skip
+        view.tables.get(entries.key_on(view.setting.hardware, f"{kind}-{standings.key}"))
+        for kind in ("fairness", "flips")
+    )
     if values is None:
         return None
-    settings = {plain(each.name): each for each in _alike(view)}
+    gain = _gain(view, standings)
     if flips is None:
         mark = disturbed(*(entry.disturbed for row in values.rows for entry in row))
-        no_two = "The ranking survives every runtime: no two" if _survives(view) else "No two"
-        text = f"{_gain(view)}{no_two} models change their order beyond doubt{mark}."
+        survives = _survives(view.report, settings, standings)
+        no_two = "The ranking survives every runtime: no two" if survives else "No two"
+        text = f"{gain}{no_two} models change their order beyond doubt{mark}."
         return Finding("Settings", text, values.key)
     keys = [column.key for column in flips.columns]
     pairs = [dict(zip(keys, row, strict=True)) for row in flips.rows]
-    turned = [pair for pair in pairs if _by_runtime(pair, settings)]
+    by_name = {plain(setting.name): setting for setting in settings}
+    turned = [pair for pair in pairs if _by_runtime(pair, by_name)]
     pair = (turned or pairs)[0]
     depends = "The ranking depends on the runtime: " if turned else ""
     mark = disturbed(*(entry.disturbed for entry in pair.values()))
     changing = "1 pair changes its" if len(pairs) == 1 else f"{len(pairs)} pairs change their"
     text = (
-        f"{_gain(view)}{depends}{changing} order with the setting: {pair['first'].text} is ahead "
+        f"{gain}{depends}{changing} order with the setting: {pair['first'].text} is ahead "
         f"of {pair['second'].text} in {pair['ahead_in'].text} and behind it in "
         f"{pair['behind_in'].text}{mark}."
     )
     return Finding("Settings", text, flips.key)
 
 
-def _survives(view: View) -> bool:
+def _survives(report: Report, settings: Sequence[Setting], standings: Standings) -> bool:
     """Whether several runtimes have a value of each model, all in one order."""
-    settings = _alike(view)
-    standings = fairness.in_settings(view.report, settings, METRICS[view.metric])
-    speeds = standings.speeds(view.report.models)
-    whole = speeds.shape == (len(view.report.models), len(settings)) and speeds.notna().all(
-        axis=None
-    )
+    speeds = standings.speeds(report.models)
+    whole = speeds.shape == (len(report.models), len(settings)) and speeds.notna().all(axis=None)
     several = len({setting.runtime for setting in settings}) > 1
     return bool(several and whole and not fairness.contests(standings, speeds)[0])
 
@@ -233,31 +235,18 @@ def _by_runtime(pair: Mapping[str, Entry], settings: Mapping[str, Setting]) -> b
     return ahead.runtime != behind.runtime and ahead.precision == behind.precision
 
 
-def _alike(view: View) -> list[Setting]:
-    """The settings on the kind of device that the view's is on: what another device changes is not
-    the setting's doing."""
-    settings = view.report.run.settings
-    return [each for each in settings if each.hardware == view.setting.hardware]
-
-
-def _gain(view: View) -> str:
+def _gain(view: View, standings: Standings) -> str:
     """How much faster than in the view's setting the subject is in its best one."""
-    names = {setting.key: plain(setting.name) for setting in _alike(view)}
-    keys = [(view.subject.name, key, view.metric) for key in names]
-    known = (view.report.results.get(key) for key in keys)
-    results = [
-        result for result in known if result is not None and result.status == "ok" and result.value
-    ]
-    here, chosen = view.speeds[view.subject.name], best.first(results)
-    pair = (chosen, here) if chosen.about.better == "higher" else (here, chosen)
-    # One of several settings was chosen by the samples that it is judged by.
-    span = quantities.quotient(*pair, 1 - 0.05 / len(results))
-    if span is None:
+    model = view.subject.name
+    results = [known[model] for known in standings.results.values() if model in known]
+    here, chosen = view.speeds[model], best.first(results)
+    if here.low is None:
         return ""
-    subject, first = name(view.subject), names[here.setting]
-    if chosen is here or not told_apart(span):
+    subject = name(view.subject)
+    first, other = (plain(standings.settings[result.setting]) for result in (here, chosen))
+    span = standings.apart(chosen, here)
+    if span is None:
         mark = _marked(results)
         return f"No other setting makes {subject} faster beyond doubt{mark} than {first} does. "
     shown, interval = times(span)
-    best_one = names[chosen.setting]
-    return f"{subject} is {shown} times as fast in {best_one} as in {first} ({interval}). "
+    return f"{subject} is {shown} times as fast in {other} as in {first} ({interval}). "

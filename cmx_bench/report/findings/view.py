@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cmx_bench.cell import Model, Setting, slug
+from cmx_bench.cell import Model, Setting
 from cmx_bench.present.content import Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.report.findings.wording import name
@@ -89,8 +89,7 @@ class View:
     @property
     def metrics(self) -> str:
         """The key of the table of all metrics on the setting's kind of device."""
-        hardware = self.setting.hardware
-        return f"metrics-{slug(hardware)}" if hardware else "metrics"
+        return entries.key_on(self.setting.hardware, "metrics")
 
     def row(self, model: Model) -> tuple[str, tuple[str, ...]]:
         """Where a model's speed is shown: the key of the table, and what names the row."""

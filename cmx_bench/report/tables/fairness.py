@@ -1,8 +1,9 @@
 """Whether networks keep their order when the setting changes: the same for all, each at its best.
 
-Settings of one device and image size are compared, by the first metric of every measure of speed. A
-network's best setting is that of its best value. Ratios of two networks are computed as claims
-compute them: on logarithms, paired by round (`quantities`).
+Settings of one device and image size are compared, by the first metric of every measure of speed;
+by a time only settings of one batch size, for it is the time of a batch. A network's best setting
+is that of its best value. Ratios of two networks are computed as claims compute them: on
+logarithms, paired by round (`quantities`).
 
 A pair of networks flips if the first is faster beyond doubt in one setting and the second in
 another: the interval of their ratio lies wholly above 1 in the one, wholly below it in the other.
@@ -51,6 +52,11 @@ class Standings:
     results: Mapping[str, Mapping[str, Result]]
 
     @property
+    def key(self) -> str:
+        """What the keys of its tables end in: the metric, and the first setting that has values."""
+        return f"{self.metric.name}-{next(iter(self.results), '')}"
+
+    @property
     def level(self) -> float:
         """Of each interval: one for every setting then hold together with 95 %."""
         return 1 - 0.05 / len(self.settings)
@@ -89,29 +95,34 @@ class Contest(NamedTuple):
 
 def tables(report: Report) -> Iterator[Table]:
     """For each speed that several settings share: the values, their order, the pairs that flip."""
-    alike: dict[tuple[object, str, int], list[Setting]] = {}
-    for setting in report.run.settings:
-        environment = report.run.environments.get(report.environments.get(setting.key, ""), {})
-        device = environment.get("device_name")
-        alike.setdefault((device, setting.hardware, setting.image_size), []).append(setting)
-    for settings in alike.values():
-        for metric in _SPEEDS:
+    for metric in _SPEEDS:
+        for settings in comparable(report, metric):
             standings = in_settings(report, settings, metric)
             if len(standings.settings) > 1:
                 speeds = standings.speeds(report.models)
                 pairs, number = contests(standings, speeds)
-                key = f"{metric.name}-{speeds.columns[0]}"
                 yield from (
                     entries.on(settings[0].hardware, table)
                     for table in (
-                        _values(report, key, standings, speeds, _summed_up(pairs, number)),
-                        _correlations(key, standings, speeds),
-                        _flips(report, key, metric, pairs),
+                        _values(report, standings, speeds, _summed_up(pairs, number)),
+                        _correlations(standings, speeds),
+                        _flips(report, standings, pairs),
                     )
                 )
 
 
 # --- standings and pairs --------------------------------------------------------------------------
+
+
+def comparable(report: Report, metric: Metric) -> list[list[Setting]]:
+    """The settings in groups within which values of the metric can be compared."""
+    groups: dict[tuple[object, ...], list[Setting]] = {}
+    for setting in report.run.settings:
+        environment = report.run.environments.get(report.environments.get(setting.key, ""), {})
+        batch_size = setting.batch_size if metric.unit == "s" else None
+        group = environment.get("device_name"), setting.hardware, setting.image_size, batch_size
+        groups.setdefault(group, []).append(setting)
+    return list(groups.values())
 
 
 def in_settings(report: Report, settings: Sequence[Setting], metric: Metric) -> Standings:
@@ -164,9 +175,7 @@ def _contest(standings: Standings, first: str, second: str, ratios: Sequence[flo
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def _values(
-    report: Report, key: str, standings: Standings, speeds: DataFrame, summed_up: str
-) -> Table:
+def _values(report: Report, standings: Standings, speeds: DataFrame, summed_up: str) -> Table:
     metric, each = standings.metric, at_best(standings, speeds)
     one_for_all = f"{metric.title} ({metric.unit}), one setting for all"
     columns = (
@@ -195,7 +204,7 @@ def _values(
         *best.remarks(rows),
     )
     title = f"One setting for all, and each network's best · {metric.title}"
-    return entries.table(f"fairness-{key}", title, columns, rows, remarks)
+    return entries.table(f"fairness-{standings.key}", title, columns, rows, remarks)
 
 
 def _best_setting(standings: Standings, mine: Result | None) -> Entry | None:
@@ -220,7 +229,7 @@ def _summed_up(pairs: Sequence[Contest], number: int) -> str:
     )
 
 
-def _correlations(table: str, standings: Standings, speeds: DataFrame) -> Table:
+def _correlations(standings: Standings, speeds: DataFrame) -> Table:
     names = {**standings.settings, "best": "each at its best"}
     columns = (
         Column("setting", "Setting"),
@@ -238,7 +247,7 @@ def _correlations(table: str, standings: Standings, speeds: DataFrame) -> Table:
     ]
     remark = "Spearman's ρ over the networks measured in both settings, if there are three or more."
     title = f"Rank correlation between settings · {standings.metric.title}"
-    return entries.table(f"rank-correlation-{table}", title, columns, rows, [remark])
+    return entries.table(f"rank-correlation-{standings.key}", title, columns, rows, [remark])
 
 
 def _rho(value: float, networks: int) -> Entry | None:
@@ -248,7 +257,7 @@ def _rho(value: float, networks: int) -> Entry | None:
     return Entry(units.fixed(rho, 2, -1, 1), sort=rho, title=f"{networks} networks")
 
 
-def _flips(report: Report, key: str, metric: Metric, pairs: Sequence[Contest]) -> Table:
+def _flips(report: Report, standings: Standings, pairs: Sequence[Contest]) -> Table:
     ahead, behind = "Where the first is ahead", "Where it is behind"
     columns = (
         Column("first", "First"),
@@ -269,6 +278,6 @@ def _flips(report: Report, key: str, metric: Metric, pairs: Sequence[Contest]) -
         "another. The table shows the settings with the largest such leads. The intervals are "
         "wider than usual: all intervals of a pair hold together with 95 % confidence."
     )
-    title = f"Pairs whose order flips with the setting · {metric.title}"
+    title = f"Pairs whose order flips with the setting · {standings.metric.title}"
     folded = len(rows) > _MANY
-    return entries.table(f"flips-{key}", title, columns, rows, [remark], folded)
+    return entries.table(f"flips-{standings.key}", title, columns, rows, [remark], folded)

@@ -173,6 +173,23 @@ def test_what_another_setting_changes() -> None:
     )
 
 
+def test_smaller_images_make_no_model_faster() -> None:
+    """Settings of other sizes stand in tables of their own, and in no sentence about these."""
+    small = [dataclasses.replace(each, image_size=112) for each in (EAGER, NHWC)]
+    sizes = {EAGER: SPEEDS[EAGER], small[0]: (900, 1800, 3600), small[1]: (900, 1800, 3600)}
+    assert say(in_three_settings(sizes), "Settings") == ""
+    both = say(in_three_settings({**sizes, NHWC: SPEEDS[NHWC]}), "Settings")
+    assert both.startswith("ConvMixer-1536/20 is 3.00 times as fast in nhwc as in eager (")
+
+
+def test_a_batch_of_one_is_no_faster_setting_than_one_of_64() -> None:
+    one = dataclasses.replace(EAGER, name="one", batch_size=1)
+    report = in_three_settings({EAGER: (64, 128, 256), one: (1, 2, 4)}, measure="latency")
+    assert say(report, "Settings") == ""
+    report = in_three_settings({EAGER: (64, 128, 256), one: (64, 128, 256)})
+    assert say(report, "Settings").startswith("No other setting makes ConvMixer-1536/20 faster")
+
+
 @pytest.mark.parametrize(
     ("changes", "depends"),
     [
