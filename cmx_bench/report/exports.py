@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import math
 import operator
@@ -17,7 +19,7 @@ from pandas import DataFrame, Series
 
 from cmx_bench import units
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import Table
+from cmx_bench.present.content import Table, in_order
 from cmx_bench.report.tables.judgements import judged
 from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import frame, identity, summary, swept_arguments
@@ -60,14 +62,14 @@ def samples(report: Report) -> bytes:
 
 def table(table: Table) -> str:
     """A table with its text as every format shows it; a row's footnotes stand in a last column."""
-    rows = [
-        (*(entry.flat for entry in row),
-         "; ".join(dict.fromkeys(f"{note.mark}: {note.text}" for entry in row
-                                 for note in entry.notes)))
-        for row in table.rows
-    ]  # fmt: skip
-    columns = [*(column.key for column in table.columns), "footnotes"]
-    return _csv(DataFrame(rows, columns=columns, dtype=object))
+    file = io.StringIO()
+    lines = csv.writer(file, lineterminator="\n")
+    lines.writerow([*(column.key for column in table.columns), "footnotes"])
+    for row in table.rows:
+        notes = in_order(note for entry in row for note in entry.notes)
+        texts = (*(entry.flat for entry in row), "; ".join(f"{n.mark}: {n.text}" for n in notes))
+        lines.writerow(map(_no_formula, texts))
+    return file.getvalue()
 
 
 def _measured(report: Report) -> Iterator[tuple[object, ...]]:

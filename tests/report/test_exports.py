@@ -9,6 +9,7 @@ import json
 import pandas
 import pytest
 
+from cmx_bench.present.content import Column, Entry, Note, Table
 from cmx_bench.report import RENDERERS, exports
 from cmx_bench.report.tables import tables
 from cmx_bench.results.reading import summarise
@@ -76,6 +77,13 @@ def test_tables_as_csv_are_rectangular() -> None:
         lines = list(csv.reader(io.StringIO(exports.table(table))))
         assert {len(line) for line in lines} == {len(table.columns) + 1}
         assert len(lines) == len(table.rows) + 1
+
+
+def test_columns_of_one_name_keep_their_own_values() -> None:
+    """A model may be called like another column: network, images, footnotes."""
+    columns = (Column("network", "Network"), Column("network", "A model"))
+    table = Table("t", "T", columns, ((Entry("a", notes=(Note("‡", "beware"),)), Entry("1")),))
+    assert exports.table(table) == "network,network,footnotes\na ‡,1,‡: beware\n"
 
 
 def test_the_samples_read_back_as_the_frame() -> None:

@@ -60,7 +60,7 @@ def accuracies(said: DataFrame, setting: Setting, over_seeds: bool) -> Table:
         Column("class", "Class"),
         Column("images", "Images", "right", _IMAGES),
         *(
-            Column(str(model.model), str(model.label), "right", _WILSON)
+            Column(f"top1-{model.model}", str(model.label), "right", _WILSON)
             for model in models.itertuples()
         ),
     )

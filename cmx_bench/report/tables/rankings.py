@@ -158,7 +158,7 @@ def agreeing(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     labels = {voter: report.models[voter[0]].label for voter in voters}
     columns = (
         Column("network", "Network"),
-        *(Column(voter[0], plain(label), "right") for voter, label in labels.items()),
+        *(Column(f"same-{name}", plain(label), "right") for (name, _), label in labels.items()),
     )
     same = {frozenset((pair.first, pair.second)): pair.same for pair in pairs}
     shares = {
