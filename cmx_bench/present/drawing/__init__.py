@@ -116,6 +116,8 @@ _LONGEST_LABEL = 28
 
 
 def short_label(text: str) -> str:
-    """`text` as a figure can carry it: on one line, without control characters, cut if long."""
+    """`text` as a figure can carry it: on one line, without control characters. Of a long one the
+    middle is left out, for variants of a model differ at the end."""
     text = plain(text).replace("\n", " ")
-    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
+    half = _LONGEST_LABEL // 2
+    return text if len(text) <= _LONGEST_LABEL else f"{text[:half]}…{text[1 - half :]}"

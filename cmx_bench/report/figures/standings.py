@@ -55,7 +55,9 @@ def plot(chosen: Selection) -> Plot:
     )
     if points["y"].nunique() < 2:
         raise NothingToDrawError(_TITLE)
-    points = points.assign(line=points["label"], name=points["label"]).sort_values(["line", "y"])
+    # By names: two labels may be alike once they are short.
+    points = points.assign(line=points.index.astype(str), name=points["label"])
+    points = points.sort_values(["line", "y"])
     caption = (
         f"Throughput in the settings {chosen.key}, a line for each network. Two lines that cross "
         "are a pair that changes its order; the table of pairs says which do so beyond doubt."

@@ -75,7 +75,9 @@
   // --- what is drawn -----------------------------------------------------------------------------
 
   function named({ label, setting: key }) {
-    const short = label.length > LONGEST_LABEL ? `${label.slice(0, LONGEST_LABEL - 1)}…` : label;
+    const half = LONGEST_LABEL / 2; // variants of a model differ at the end
+    const short = label.length > LONGEST_LABEL
+      ? `${label.slice(0, half)}…${label.slice(1 - half)}` : label;
     return setting.chosen().size > 1 ? `${short} · ${names.get(key)}` : short;
   }
 

@@ -149,3 +149,10 @@ def test_a_figure_on_axes_of_a_user_leaves_the_rest_alone(figure_one: Plot) -> N
     assert drawing.on(figure_one, right) is right
     assert right.get_position().bounds == place and not left.collections
     assert dict(rcParams) == before
+
+
+def test_a_short_label_keeps_the_end_in_which_variants_differ() -> None:
+    labels = [drawing.short_label(f"ConvMixer-1536/20, kernel_size {size}") for size in (3, 5)]
+    assert labels == ["ConvMixer-1536…kernel_size 3", "ConvMixer-1536…kernel_size 5"]
+    assert [len(drawing.short_label("x" * size)) for size in (28, 29, 300)] == [28] * 3
+    assert drawing.short_label("two\nlines\x07") == "two lines�"

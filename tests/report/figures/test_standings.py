@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +13,7 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 
 from ..synthetic import failed
-from ..tables.test_fairness import COMPILED, EAGER, NHWC, SPEEDS, A, B, made
+from ..tables.test_fairness import COMPILED, EAGER, MODELS, NHWC, SPEEDS, A, B, made
 
 
 def plots(report: Report) -> list[Plot]:
@@ -34,6 +34,14 @@ def test_a_line_goes_through_every_setting() -> None:
     assert all(f">{name}<" in drawing.svg for name in ("eager", "nhwc", "compiled"))
 
 
+def test_models_whose_short_labels_are_alike_have_lines_of_their_own() -> None:
+    report = made()
+    models = [replace(model, label=f"Variant {'x' * 40} of a model") for model in MODELS]
+    [plot] = plots(summarise(replace(report.run, models=tuple(models)), report.records))
+    assert plot.data["label"].nunique() == 1 and plot.data["line"].nunique() == 3
+    assert list(plot.data.loc[plot.data["line"] == A, "y"]) == [0, 1, 2]
+
+
 def test_a_cell_that_failed_has_no_point() -> None:
     report = made()
     cell = f"{B}/throughput/{NHWC.key}"
@@ -43,7 +51,7 @@ def test_a_cell_that_failed_has_no_point() -> None:
 
 
 def test_other_batches_are_other_figures() -> None:
-    large = dataclasses.replace(COMPILED, name="large", batch_size=128)
+    large = replace(COMPILED, name="large", batch_size=128)
     [plot] = plots(made({**SPEEDS, large: (100, 200, 300)}))
     assert set(plot.data["y"]) == {0, 1, 2}
     assert plots(made({EAGER: (100, 200, 300), large: (100, 200, 300)})) == []
