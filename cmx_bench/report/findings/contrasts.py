@@ -46,7 +46,10 @@ def _times_as_fast(view: View, other: Side) -> Iterator[tuple[str, Span]]:
         if built(view.report.models[model]) != built(other.report.models[model]):
             continue
         pair = (ours, theirs) if ours.about.better == "higher" else (theirs, ours)
-        ratio = stats.ratio(*(list(side.medians.values()) for side in pair))
+        medians = [list(side.medians.values()) for side in pair]
+        if min(map(min, medians)) <= 0:  # a quotient is taken on logarithms
+            continue
+        ratio = stats.ratio(*medians)
         if ratio.low is not None and ratio.high is not None:
             doubtful = ours.disturbed or theirs.disturbed
             yield model, Span(ratio.value, ratio.low, ratio.high, doubtful)

@@ -10,8 +10,8 @@ from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.present.content import Column, Entry, Picture, Table
 from cmx_bench.report import entries
-from cmx_bench.report.tables import best, caveats
-from cmx_bench.results import agreement, stats
+from cmx_bench.report.tables import best, caveats, quantities
+from cmx_bench.results import agreement
 from cmx_bench.results.agreement import Pair, Voter
 from cmx_bench.results.nouns import Report
 from cmx_bench.units import plain
@@ -225,16 +225,15 @@ def _first(settings: Sequence[Setting]) -> Setting | None:
 
 def _speed(report: Report, pair: Pair) -> Entry:
     results = [report.results.get((*voter, "throughput")) for voter in (pair.first, pair.second)]
-    sides = [result for result in results if result and result.medians]
+    sides = [result for result in results if result is not None and result.value]
     if len(sides) < 2:
         return entries.NOT_MEASURED
-    disturbed = any(side.disturbed for side in sides)
-    ratio = stats.ratio(*(list(side.medians.values()) for side in sides))
-    digits = units.digits_for(ratio.value, ratio.half_width, disturbed=disturbed)
-    spread = ratio.relative_half_width
-    detail = "" if spread is None else f"± {units.percent(spread)}"
-    text, notes = f"{units.significant(ratio.value, digits)} ×", entries.disturbed_notes(disturbed)
-    return Entry(text, detail, ratio.value, notes=notes)
+    first, second = sides
+    if (span := quantities.quotient(second, first)) is not None:
+        return entries.ratio(span)
+    ratio = (second.value or 0.0) / (first.value or 1.0)
+    notes = entries.disturbed_notes(first.disturbed or second.disturbed)
+    return Entry(units.sampled(ratio, 2), "no interval", ratio, notes=notes)
 
 
 def _points(pair: Pair) -> Entry:

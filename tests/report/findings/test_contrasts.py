@@ -6,6 +6,7 @@ import dataclasses
 
 from cmx_bench.present.content import Finding, Findings
 from cmx_bench.report.findings.contrasts import contrasts
+from cmx_bench.results.reading import summarise
 
 from ..synthetic import PAPER
 from ..tables.test_side_by_side import CPU, NEWER, beside
@@ -38,4 +39,15 @@ def test_runs_of_other_settings_or_models_are_not_held_against_each_other() -> N
     assert contrasts(beside(a_run(), a_run(NEWER, settings=(CPU,))).sides) == Findings(())
     other = dataclasses.replace(PAPER[0], args={"depth": 3})
     [only] = contrasts(beside(a_run(), a_run(NEWER, models=(other, *PAPER[1:3]))).sides).items
+    assert only.text.startswith("Against Synthetic GPU 1, ConvMixer-768/32 is")
+
+
+def test_a_throughput_of_nothing_has_no_quotient() -> None:
+    broken = a_run(NEWER)
+    records = [
+        dataclasses.replace(record, values={"throughput": [0.0]})
+        if (record.model, record.measure) == (PAPER[0].name, "throughput") else record
+        for record in broken.records
+    ]  # fmt: skip
+    [only] = contrasts(beside(a_run(), summarise(broken.run, records)).sides).items
     assert only.text.startswith("Against Synthetic GPU 1, ConvMixer-768/32 is")

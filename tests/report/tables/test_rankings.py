@@ -15,6 +15,7 @@ from cmx_bench.report.tables import judgements, tables
 from cmx_bench.results import agreement, predictions, records, stats
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.predictions import PREDICTED, ROW, Images
+from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 from cmx_bench.spec.claims import Claim
 
@@ -137,7 +138,28 @@ def test_what_a_setting_costs_and_gains(made: Report) -> None:
     assert column(found, "flips") == ["4 (1.0 %)"] * 3
     assert column(found, "lost") == ["1"] * 3
     assert column(found, "gained") == ["0"] * 3
-    assert column(found, "speed")[0].startswith("1.0")
+    # Both settings have the same values in each round: nothing is between them.
+    assert set(column(found, "speed")) == {"1.0000 (1.00000 to 1.00000)"}
+
+
+@pytest.mark.parametrize(
+    ("throughputs", "speed"),
+    [([200.0], "2.0 (no interval)"), ([0.0, 1.0], "0.0050 (no interval)"), ([0.0], "not measured")],
+)
+def test_a_speed_without_logarithms_has_no_interval(
+    made: Report, throughputs: list[float], speed: str
+) -> None:
+    """Of a single process, or with a zero, as no machine measures it."""
+    cell = f"{MODELS[0].name}/throughput/{BF16.key}"
+    values = dict(enumerate(throughputs))
+    records = [
+        dataclasses.replace(record, values={"throughput": [values[record.replicate]]})
+        if record.cell == cell else record
+        for record in made.records
+        if record.cell != cell or record.replicate in values
+    ]  # fmt: skip
+    changed = dataclasses.replace(summarise(made.run, records), votes=made.votes)
+    assert column(table(changed, "settings"), "speed")[0] == speed
 
 
 def test_claims_about_two_models_are_decided_on_the_same_images(made: Report) -> None:
