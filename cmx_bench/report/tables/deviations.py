@@ -8,9 +8,9 @@ from typing import Any
 
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
-from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
+from cmx_bench.results import summary
 from cmx_bench.results.nouns import Report
 
 
@@ -25,7 +25,13 @@ def table(report: Report) -> Table:
         Column("tolerance", "Allowed", "right", "Beyond it a cell fails"),
         Column("share", "Share of the compute peak (%)", "right", _SHARE),
     )
-    rows = [row for setting in report.run.settings for row in _rows(report, setting)]
+    largest = _largest(report)
+    rows = [
+        _row(report, model, setting, deviation)
+        for setting in report.run.settings
+        for model in report.run.models
+        if (deviation := largest.get((model.name, setting.key))) is not None
+    ]
     shares = any(row[-1] is not None for row in rows)
     remarks = [
         "Difference: before anything is timed, the logits are compared with those of eager torch "
@@ -49,25 +55,32 @@ _INT8 = (
 )
 
 
-def _rows(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
-    peak = max(_peaks(report, setting), default=None)
-    for model in report.run.models:
-        results = (report.results.get((model.name, setting.key, metric)) for metric in METRICS)
-        details = [result.details for result in results if result is not None]
-        compared = [known["runtime"] for known in details if "runtime" in known]
-        if compared:
-            worst = max(compared, key=lambda deviation: deviation["difference"])
-            options = ", ".join(f"{name} {value}" for name, value in worst["options"].items())
-            yield (
-                model,
-                setting,
-                Entry(_described(worst), title=options),
-                *(
-                    Entry(f"{value:.2g}", sort=value)
-                    for value in (worst["difference"], worst["tolerance"])
-                ),
-                _share(report, model, setting, peak),
-            )
+def _largest(report: Report) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """What the process of each model and setting recorded whose logits differ most."""
+    samples = report.samples
+    counted = samples[(samples["status"] == "ok") & ~samples["why"].isin(summary.ASIDE)]
+    processes = counted.drop_duplicates("record")[["model", "setting", "details"]]
+    largest: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for model, setting, details in processes.itertuples(index=False, name=None):
+        if "runtime" in details:
+            known = largest.setdefault((model, setting), details["runtime"])
+            if details["runtime"]["difference"] > known["difference"]:
+                largest[model, setting] = details["runtime"]
+    return largest
+
+
+def _row(
+    report: Report, model: Model, setting: Setting, deviation: Mapping[str, Any]
+) -> tuple[object, ...]:
+    options = ", ".join(f"{name} {value}" for name, value in deviation["options"].items())
+    numbers = (deviation["difference"], deviation["tolerance"])
+    return (
+        model,
+        setting,
+        Entry(_described(deviation), title=options),
+        *(Entry(f"{number:.2g}", sort=number) for number in numbers),
+        _share(report, model, setting),
+    )
 
 
 def _described(deviation: Mapping[str, Any]) -> str:
@@ -78,7 +91,8 @@ def _described(deviation: Mapping[str, Any]) -> str:
     return f"{deviation['version']}, {some} of {of_all} products in int8"
 
 
-def _share(report: Report, model: Model, setting: Setting, peak: float | None) -> Entry | None:
+def _share(report: Report, model: Model, setting: Setting) -> Entry | None:
+    peak = max(_peaks(report, setting), default=None)
     throughput, macs = (report.estimate(model, setting, what) for what in ("throughput", "macs"))
     if throughput is None or macs is None or peak is None:
         return None
