@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cmx_bench.present.content import Column, Entry, Fact, Table, grouped
-from cmx_bench.units import plain
 
 # A left column with longer lines is broken; centimetres that a letter of \scriptsize takes.
 _LONGEST_LINE, _LETTER = 28, 0.14
@@ -28,7 +27,7 @@ def document(title: str, facts: Iterable[Fact], tables: Iterable[Table]) -> str:
     laid_out = [(table, _layouts(table)) for table in tables]
     lines = [
         _DOCUMENT % _paper(layouts for _, layouts in laid_out),
-        rf"\section*{{{escaped(plain(title))}}}",
+        rf"\section*{{{escaped(title)}}}",
         r"\begin{description}\raggedright",
         *(rf"\item[{escaped(fact.term)}] {escaped(fact.text)}" for fact in facts),
         r"\end{description}",

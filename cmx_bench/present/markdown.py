@@ -14,7 +14,7 @@ _LONG = 30
 
 def document(title: str, blocks: Iterable[str]) -> str:
     """Blocks of Markdown, but for empty ones, below a title."""
-    return "\n\n".join([f"# {escaped(plain(title))}", *filter(None, blocks)]) + "\n"
+    return "\n\n".join([f"# {escaped(title)}", *filter(None, blocks)]) + "\n"
 
 
 def findings_list(findings: Findings) -> str:
@@ -90,5 +90,6 @@ _MARKUP = str.maketrans(
 
 
 def escaped(text: str) -> str:
-    """`text` so that GitHub shows it as it is: no markup, no HTML, no mentions, on one line."""
-    return text.translate(_MARKUP)
+    """`text` so that GitHub shows it as it is, on one line: no markup, no HTML, no mentions, and no
+    control characters."""
+    return plain(text.translate(_MARKUP))

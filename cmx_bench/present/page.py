@@ -25,6 +25,8 @@ def template(room: str, name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(room), jinja2.PackageLoader(__package__)]),
         autoescape=True,
+        # Whatever a text comes from, no page has its control characters.
+        finalize=lambda value: units.plain(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,

@@ -82,7 +82,7 @@ def _drawn(grid: Grid) -> rich.table.Table:
     for column in grid.columns:
         heading = f"{column.group}\n{column.heading}" if column.group else column.heading
         drawn.add_column(
-            Text(heading, "bold"), justify=column.align, overflow="fold",
+            Text(units.escaped(heading), "bold"), justify=column.align, overflow="fold",
             no_wrap=column.key in grid.unbroken,
         )  # fmt: skip
     for row in grid.rows:

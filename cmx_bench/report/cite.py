@@ -8,7 +8,6 @@ from cmx_bench.present.latex import escaped
 from cmx_bench.report.headline import code, device
 from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
-from cmx_bench.units import plain
 
 # strftime's names follow the user's language.
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -36,4 +35,4 @@ def bibtex(report: Report) -> str:
 
 def _verbatim(text: str) -> str:
     """A field that keeps its capitals: of what has braces of its own styles change no letter."""
-    return f"{{{{{escaped(plain(text))}}}}}"
+    return f"{{{{{escaped(text)}}}}}"

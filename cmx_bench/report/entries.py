@@ -15,7 +15,6 @@ from cmx_bench.report.tables.quantities import Span
 from cmx_bench.results.disturbance import FEWEST_UNDISTURBED
 from cmx_bench.results.stats import Estimate
 from cmx_bench.results.summary import Result
-from cmx_bench.units import plain
 
 DASH = Entry("–", quiet=True)
 NOT_MEASURED = Entry("not measured", quiet=True)
@@ -66,7 +65,7 @@ def on(hardware: str, table: Table) -> Table:
     """The table of one kind of device: its key and title name it where a run has several kinds."""
     if not hardware:
         return table
-    title = plain(f"{table.title} · {hardware}")
+    title = f"{table.title} · {hardware}"
     return replace(table, key=key_on(hardware, table.key), title=title)
 
 
@@ -90,7 +89,7 @@ def entry(value: object) -> Entry:
         case int():
             return Entry(str(value), sort=value)
         case _:
-            return Entry(plain(str(value)))
+            return Entry(str(value))
 
 
 def network(model: Model) -> Entry:
@@ -98,7 +97,7 @@ def network(model: Model) -> Entry:
     the name of their file."""
     weights = PurePath(model.weights or "").name
     between = "." if weights.replace("_", "").isalnum() else ", weights " if weights else ""
-    return Entry(plain(model.label), plain(f"{model.name}{between}{weights}"))
+    return Entry(model.label, f"{model.name}{between}{weights}")
 
 
 def printed(figure: Published | None, known_tag: str | None = None) -> Entry:
@@ -137,7 +136,7 @@ def measured(result: Result | None, unit: float | None = None, best: bool = Fals
         return NOT_MEASURED
     if estimate is None:
         skipped = result.status == "skipped"
-        return Entry(result.status, title=plain(result.reason), quiet=skipped, origin=origin)
+        return Entry(result.status, title=result.reason, quiet=skipped, origin=origin)
     value, digits = estimate.value, digits_of(result)
     factor, name = units.step(value, result.unit) if unit is None else (unit, "")
     alone = estimate.half_width is None and not result.about.exact

@@ -68,7 +68,7 @@ def table(table: Table) -> str:
     for row in table.rows:
         notes = in_order(note for entry in row for note in entry.notes)
         texts = (*(entry.flat for entry in row), "; ".join(f"{n.mark}: {n.text}" for n in notes))
-        lines.writerow(map(_no_formula, texts))
+        lines.writerow(map(_harmless, texts))
     return file.getvalue()
 
 
@@ -84,17 +84,17 @@ def _published(report: Report) -> Iterator[tuple[object, ...]]:
                 conditions = figure.tag, figure.dataset, figure.conditions, figure.variant
                 unit = METRICS[metric].unit if metric in METRICS else figure.unit
                 yield (
-                    model.name, plain(model.label), model.family,
+                    model.name, model.label, model.family,
                     ", ".join(filter(None, conditions)), metric, figure.value, unit, None, None,
                     None, f"grade {figure.grade}", f"published:{figure.source}", None,
                 )  # fmt: skip
 
 
 def _csv(rows: DataFrame) -> str:
-    """pandas formats no number that is not whole, and no text is a formula."""
+    """pandas formats no number that is not whole, and every text is harmless."""
     numbers = {str(name): _texts(column) for name, column in rows.select_dtypes("float64").items()}
     texts = {
-        str(name): column.map(_no_formula, na_action="ignore")
+        str(name): column.map(_harmless, na_action="ignore")
         for name, column in rows.select_dtypes(["object", "string", "category"]).items()
     }
     text: str = rows.assign(**numbers, **texts).to_csv(index=False, lineterminator="\n")
@@ -105,9 +105,12 @@ def _csv(rows: DataFrame) -> str:
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?![-+±≈%., \d]*$)")
 
 
-def _no_formula(value: object) -> object:
-    """A value; text that a spreadsheet would compute begins with an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+def _harmless(value: object) -> object:
+    """A value; of a text no control characters, and an apostrophe before it where a spreadsheet
+    would compute it."""
+    if not isinstance(value, str):
+        return value
+    return f"'{plain(value)}" if _FORMULA.match(value) else plain(value)
 
 
 def _texts(numbers: Series[float]) -> list[str]:

@@ -19,7 +19,6 @@ from cmx_bench.report.tables import tables
 from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import embedded, identity
 from cmx_bench.results.nouns import Report
-from cmx_bench.units import plain
 
 Subject: TypeAlias = Report | Comparison
 
@@ -123,7 +122,7 @@ def _page(
         explorer = _explorer(subject, shown)
     own = ["report.js", "explorer.js"] if explorer else ["report.js"]
     return page.template(__package__, f"{stem(subject)}.html.j2").render(
-        title=plain(shown.title),
+        title=shown.title,
         site=site,
         status=shown.status,
         findings=page.linked(shown.findings, shown.tables),

@@ -12,7 +12,7 @@ from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Run
 from cmx_bench.results.summary import Result
-from cmx_bench.units import counted, plain
+from cmx_bench.units import counted
 
 
 def status(report: Report) -> Fact:
@@ -28,7 +28,7 @@ def status(report: Report) -> Fact:
         *([] if run.finished else ["not finished"]),
     ]
     beware = progress.failed + progress.missing > 0 or not run.finished
-    return Fact("Run", plain(" · ".join(parts)), warning=beware)
+    return Fact("Run", " · ".join(parts), warning=beware)
 
 
 def origins(report: Report) -> list[Fact]:
@@ -40,16 +40,16 @@ def origins(report: Report) -> list[Fact]:
     within = "" if run.budget is None else f", with a budget of {units.duration(run.budget)}"
     lasted = f"{units.duration(progress.seconds)} without pauses{within}"
     return [
-        Fact("Device", plain(device(report))),
+        Fact("Device", device(report)),
         Fact("Cells", cells, warning=progress.failed + progress.missing > 0),
         *([Fact("Load before", str(load), warning=load.disturbs)] if load is not None else []),
         *images(report),
         Fact("Measuring time", f"{lasted}; what ran side by side counts once"),
         *_blocks(report),
-        Fact("Begun", plain(f"{_time(run.created)}, {ended}"), warning=not run.finished),
-        Fact("Code", plain(code(report))),
-        Fact("Suite", plain(f"{run.suite} ({shlex.join(run.words)}, hash {run.suite_hash})")),
-        Fact("Command", plain(run.command)),
+        Fact("Begun", f"{_time(run.created)}, {ended}", warning=not run.finished),
+        Fact("Code", code(report)),
+        Fact("Suite", f"{run.suite} ({shlex.join(run.words)}, hash {run.suite_hash})"),
+        Fact("Command", run.command),
         Fact("Content", f"SHA-256 {identity.content_hash(run, report.records)}"),
     ]
 
@@ -61,7 +61,7 @@ def images(report: Report) -> list[Fact]:
     learned = [details["training"] for details in every if details.get("training")]
     parts = {"train": learned, "validation": every}
     return [
-        Fact("Images", plain(f"{data}, {part}: {about}"))
+        Fact("Images", f"{data}, {part}: {about}")
         for part, ones in parts.items()
         for about in dict.fromkeys(details["opened"] for details in ones if details.get("opened"))
     ]
@@ -130,7 +130,7 @@ def warnings(report: Report) -> list[Fact]:
     several = len(set(report.environments.values())) > 1 and not report.run.machines
     if several and (names := _device_names(report)):
         warnings.append(f"settings were measured on different devices: {names}")
-    return [Fact("Beware", plain(text), warning=True) for text in warnings]
+    return [Fact("Beware", text, warning=True) for text in warnings]
 
 
 def quick(report: Report) -> str:

@@ -21,6 +21,7 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 from cmx_bench.spec.claims import Claim
+from cmx_bench.units import escaped as escaped_for_terminals
 from cmx_bench.units import plain
 
 from ..present.test_latex import check
@@ -75,15 +76,18 @@ def test_the_terminal_keeps_its_row(broken: Report) -> None:
 def test_the_terminal_shows_awkward_names_as_they_are() -> None:
     text = overview.text(table_one(awkward(), FP16), 600)
     for label in AWKWARD:
-        for line in plain(label).splitlines():
+        for line in escaped_for_terminals(label).splitlines():
             assert line in text
     assert "\x1b" not in text and "\x07" not in text
+
+
+CONTROLS = "\x00\x07\x1b\u202e\ud800"
 
 
 @pytest.fixture
 def said(run: Run, found: list[Record]) -> Report:
     """Awkward texts wherever a user or a machine has a say, labels aside."""
-    name = "".join(AWKWARD[:4])
+    name = "".join(AWKWARD[:4]) + CONTROLS
     claims = (Claim(name, "params(resnet50) > 1"),)
     environments = {digest: one | {"device_name": name} for digest, one in run.environments.items()}
     run = dataclasses.replace(
@@ -99,6 +103,8 @@ def test_no_text_becomes_markup(said: Report) -> None:
     assert "<script" not in text and "[link](" not in text and "@somebody" not in text
     assert check(RENDERERS["latex"](said)) > 0
     assert json.loads(RENDERERS["json"](said))["run"]["title"] == said.run.title
+    texts = [text for text in files(said).values() if isinstance(text, str)]
+    assert not [control for control in CONTROLS for text in texts if control in text]
 
 
 FORMULAS = ("=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "\t=1")

@@ -12,7 +12,6 @@ from cmx_bench.report.findings import evidence, speed
 from cmx_bench.report.findings.view import View, view
 from cmx_bench.report.findings.wording import listed
 from cmx_bench.results.nouns import Report
-from cmx_bench.units import plain
 
 _RULES: tuple[Callable[[View], Finding | None], ...] = (
     speed.against_the_rival,
@@ -73,13 +72,13 @@ def _on(kind: str, finding: Finding) -> Finding:
     """A finding that names its kind of device, where there are several; claims name their own."""
     if not kind or finding.topic == "Claims":
         return finding
-    return replace(finding, topic=f"{finding.topic} on {plain(kind)}")
+    return replace(finding, topic=f"{finding.topic} on {kind}")
 
 
 def _notes(views: Sequence[View], found: Sequence[Finding]) -> Iterator[str]:
     timed = [view.setting for view in views if view.speeds]
     if len(views[0].report.run.settings) > 1 and timed:
-        named = listed([f"{plain(setting.title)} ({setting.key})" for setting in timed])
+        named = listed([f"{setting.title} ({setting.key})" for setting in timed])
         yield f"Speeds are those of the setting{'s' * (len(timed) > 1)} {named}."
     if any(re.search(r"\d to \d", finding.text) for finding in found):
         yield INTERVALS
@@ -103,6 +102,6 @@ def _nothing(report: Report, tables: dict[str, Table]) -> Iterator[Finding]:
     cells = units.counted(len(report.run.cells), "cell")
     text = f"Nothing was measured: {listed(parts)}, of {cells}."
     if parts and reasons:
-        text += f" The first reason: {' '.join(plain(reasons[0]).split())}."
+        text += f" The first reason: {' '.join(reasons[0].split())}."
     if parts:
         yield Finding("Result", text, "failures" if "failures" in tables else "not-measured")

@@ -19,7 +19,6 @@ from cmx_bench.report.findings.wording import (
 from cmx_bench.report.tables.quantities import Span
 from cmx_bench.report.tables.side_by_side import Side, built
 from cmx_bench.results import stats
-from cmx_bench.units import plain
 
 
 def contrasts(sides: Sequence[Side]) -> Findings:
@@ -65,7 +64,7 @@ def _contrast(view: View, base: str, other: str, spans: Mapping[str, Span]) -> F
     subject = view.report.models[model]
     text = f"Against {base}, {name(subject)} is {_speed(spans[model])} on {other}"
     text += f"; of {len(spans)} models {counted} there." if len(spans) > 1 else "."
-    return Finding("Speed", text, f"runs-{view.metric}", (plain(subject.label),))
+    return Finding("Speed", text, f"runs-{view.metric}", (subject.label,))
 
 
 def _speed(span: Span) -> str:

@@ -15,7 +15,6 @@ from cmx_bench.report.tables.quantities import UnknownError
 from cmx_bench.results.disturbance import FEWEST_UNDISTURBED
 from cmx_bench.results.summary import Result
 from cmx_bench.spec.claims import Operation, Value
-from cmx_bench.units import plain
 
 _WIDE = 0.1  # of a value: a wider interval is worth a word
 _MANY_DISTURBED = 0.1  # of the processes that timed
@@ -75,7 +74,7 @@ def _share(result: Result) -> str:
 def _evaluated(view: View, results: Sequence[Result]) -> str:
     """`360 images of digits`, and of how many trainings each top-1 is the mean."""
     images = _many({result.details["images"] for result in results}, "image")
-    data = plain(str(view.report.run.accuracy.get("dataset", "an unknown data set")))
+    data = view.report.run.accuracy.get("dataset", "an unknown data set")
     seeds = {result.n for result in results if result.over == "seeds"}
     return f"{images} of {data}" + (f" (mean of {_many(seeds, 'training')})" if seeds else "")
 
@@ -180,12 +179,12 @@ def claims(view: View) -> Finding | None:
     if not failing:
         return Finding("Claims", text, "claims")
     alike = [judgement for judgement in failing if judgement.claim == failing[0].claim]
-    said, places = plain(alike[0].claim.say), [plain(each.setting.title) for each in alike]
+    claim, places = alike[0].claim.say, [each.setting.title for each in alike]
     where = f" (in {len(places)} of {settings} settings: {listed(places)})" if settings > 1 else ""
     which = "The first that fails" if len(failing) > len(alike) else "What fails"
     mark = disturbed(*(judgement.disturbed for judgement in alike))
-    text += f" {which}: “{' '.join(said.split())}”{mark}{where}."
-    return Finding("Claims", text, "claims", (said, places[0]))
+    text += f" {which}: “{' '.join(claim.split())}”{mark}{where}."
+    return Finding("Claims", text, "claims", (claim, places[0]))
 
 
 def trust(view: View) -> Finding | None:

@@ -24,7 +24,6 @@ from cmx_bench.report.tables import best, caveats, fairness
 from cmx_bench.report.tables.fairness import Standings
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.units import plain
 
 
 def against_the_rival(view: View) -> Finding | None:
@@ -208,7 +207,7 @@ def between_settings(view: View) -> Finding | None:
         return Finding("Settings", text, values.key)
     keys = [column.key for column in flips.columns]
     pairs = [dict(zip(keys, row, strict=True)) for row in flips.rows]
-    by_name = {plain(setting.name): setting for setting in settings}
+    by_name = {setting.name: setting for setting in settings}
     turned = [pair for pair in pairs if _by_runtime(pair, by_name)]
     pair = (turned or pairs)[0]
     depends = "The ranking depends on the runtime: " if turned else ""
@@ -243,7 +242,7 @@ def _gain(view: View, standings: Standings) -> str:
     if here.low is None:
         return ""
     subject = name(view.subject)
-    first, other = (plain(standings.settings[result.setting]) for result in (here, chosen))
+    first, other = (standings.settings[result.setting] for result in (here, chosen))
     span = standings.apart(chosen, here)
     if span is None:
         mark = _marked(results)

@@ -16,7 +16,6 @@ from cmx_bench.report.tables.quantities import Span, UnknownError
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.spec.claims import Operation, Value
-from cmx_bench.units import plain
 
 # The metrics of speed in the order in which they are preferred, and how a sentence names each.
 SPEEDS = {
@@ -95,8 +94,8 @@ class View:
         """Where a model's speed is shown: the key of the table, and what names the row."""
         table = f"table1-{self.setting.key}"
         if self.metric == "throughput" and table in self.tables:
-            return table, (plain(model.label),)
-        return self.metrics, (plain(model.label), plain(self.setting.title))
+            return table, (model.label,)
+        return self.metrics, (model.label, self.setting.title)
 
 
 def doubt(*figures: Entry) -> str:

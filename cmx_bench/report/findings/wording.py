@@ -9,7 +9,6 @@ from cmx_bench import units
 from cmx_bench.cell import Model
 from cmx_bench.present.content import DISTURBED
 from cmx_bench.report.tables.quantities import Span
-from cmx_bench.units import plain
 
 _MOST_DIGITS = 3
 _MOST_NAMED = 3
@@ -17,7 +16,7 @@ _MOST_NAMED = 3
 
 def name(model: Model) -> str:
     """The label of a model on one line."""
-    return " ".join(plain(model.label).split())
+    return " ".join(model.label.split())
 
 
 def listed(texts: Sequence[str]) -> str:

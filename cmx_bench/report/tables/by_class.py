@@ -13,7 +13,7 @@ from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.results import classwise
 from cmx_bench.results.nouns import Report
-from cmx_bench.units import counted, plain
+from cmx_bench.units import counted
 
 MOST_CLASSES = 20  # that a matrix, or a table of classes, can show
 _MOST_PAIRS = 10  # of classes that a model confuses, where there are more classes
@@ -134,7 +134,7 @@ def pairs(said: DataFrame, setting: Setting) -> Table:
     most = classwise.mistakes(said).groupby("model", observed=True, sort=False).head(_MOST_PAIRS)
     rows = [
         (
-            plain(str(pair["label"])),
+            str(pair["label"]),
             _class(names[pair["truth"]], pair["truth"]),
             _class(pair["instead"], pair["said"]),
             Entry(f"{pair['times']:,}", sort=pair["times"]),

@@ -19,7 +19,7 @@ from cmx_bench.published import Published
 from cmx_bench.results.environment import comparable
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.units import counted, plain
+from cmx_bench.units import counted
 
 # What an entry rests on and does not show, in words, by aspect; empty where nothing is known.
 Hidden: TypeAlias = Mapping[str, str]
@@ -45,7 +45,7 @@ def lettered(table: Table, texts: Mapping[str, Sequence[str]]) -> Table:
     """
     different = dict.fromkeys(text for column in texts.values() for text in column if text)
     first = sum(note.mark.isalpha() for note in table.notes)
-    notes = {text: Note(_letter(place), plain(text)) for place, text in enumerate(different, first)}
+    notes = {text: Note(_letter(place), text) for place, text in enumerate(different, first)}
     rows = [list(row) for row in table.rows]
     for place, column in enumerate(table.columns):
         for row, text in zip(rows, texts.get(column.key, ()), strict=False):

@@ -35,7 +35,6 @@ from cmx_bench.report.tables.quantities import Span
 from cmx_bench.results import stats
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.units import plain
 
 _MANY = 30
 _FIRST = (METRICS[first_of(name)] for name, info in MEASURES.items() if info.precise)
@@ -217,7 +216,7 @@ def _best_setting(standings: Standings, mine: Result | None) -> Entry | None:
         if not standings.apart(mine, results[mine.model])
     ]
     names = f"or {', '.join(alike)}" if alike else ""
-    return Entry(plain(standings.settings[mine.setting]), plain(names))
+    return Entry(standings.settings[mine.setting], names)
 
 
 def _summed_up(pairs: Sequence[Contest], number: int) -> str:

@@ -16,7 +16,6 @@ from cmx_bench.report.tables.quantities import Span, UnknownError
 from cmx_bench.results.nouns import Report
 from cmx_bench.spec import claims
 from cmx_bench.spec.claims import Claim, Condition, Joined, Number, Quantity, Within
-from cmx_bench.units import plain
 
 State: TypeAlias = Literal["HOLDS", "FAILS", "UNDECIDED"]
 STATES: tuple[State, ...] = ("HOLDS", "FAILS", "UNDECIDED")
@@ -146,7 +145,7 @@ def table(report: Report) -> Table:
         Column("found", "What was measured"),
     )
     rows = (
-        (Entry(plain(each.claim.say), plain(each.claim.check)), each.setting.title,
+        (Entry(each.claim.say, each.claim.check), each.setting.title,
          Entry(each.state, notes=entries.disturbed_notes(each.disturbed)),
          Entry("\n".join(each.found)))
         for each in judged(report)

@@ -6,7 +6,6 @@ from cmx_bench import units
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.results.nouns import Report
-from cmx_bench.units import plain
 
 
 def table(report: Report) -> Table:
@@ -21,7 +20,7 @@ def table(report: Report) -> Table:
     rows = (
         (
             model,
-            Entry(plain(str(order["target"])), str(order["amounts"])),
+            Entry(str(order["target"]), str(order["amounts"])),
             _difference(order["residual"]),
             order["departure"],
             Entry(str(order["nearest"]), _difference(order["nearest_residual"]).text),

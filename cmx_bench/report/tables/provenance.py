@@ -15,7 +15,6 @@ from cmx_bench.results.nouns import Key, Report
 from cmx_bench.results.origins import of as origins_of
 from cmx_bench.results.records import Environment
 from cmx_bench.results.summary import Result
-from cmx_bench.units import plain
 
 _DISCARDED = (
     f"A block of passes was discarded where there was a cause ({', '.join(conditions.REASONS)}) "
@@ -99,7 +98,7 @@ def figures_cited(report: Report) -> Table:
     )
     rows = (
         (
-            Entry(plain(model.label), figure.tag and f"{figure.model}.{figure.tag}"),
+            Entry(model.label, figure.tag and f"{figure.model}.{figure.tag}"),
             figure.quantity,
             Entry(f"{figure.printed} {figure.printed_unit}".rstrip(), sort=figure.value,
                   notes=entries.grade_notes(figure)),

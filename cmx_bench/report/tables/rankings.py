@@ -14,7 +14,6 @@ from cmx_bench.report.tables import best, caveats, quantities
 from cmx_bench.results import agreement
 from cmx_bench.results.agreement import Pair, Voter
 from cmx_bench.results.nouns import Report
-from cmx_bench.units import plain
 
 _MANY_PAIRS = 15
 _P = "McNemar's exact test, two-sided"
@@ -84,7 +83,7 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
             entries.measured(report.results.get((result.model, setting.key, "top5")), 0.01),
             Entry(str(first) if first == last else f"{first}–{last}", sort=first),
             result.details["images"],
-            Entry(str(len(broken)), title=plain(listed)),
+            Entry(str(len(broken)), title=listed),
             ", ".join(caveats.preprocessing(result).values()),
             Entry(digest[:12] or "no file", whence, title=digest),
         ))  # fmt: skip
@@ -92,7 +91,7 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     if len({row[6] for row in rows}) > 1:
         remarks.append("Preprocessing differs between rows: each model uses its own.")
     dataset = report.run.accuracy.get("dataset", "an unknown data set")
-    title = plain(f"Accuracy on {dataset} · {setting.title} ({setting.key})")
+    title = f"Accuracy on {dataset} · {setting.title} ({setting.key})"
     table = entries.table(f"accuracy-{setting.key}", title, columns, rows, remarks)
     return caveats.lettered(table, {"top1": [caveats.resampled(result) for result in results]})
 
@@ -142,7 +141,7 @@ def divided(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
 def _pictures(report: Report, winner: Voter, loser: Voter) -> Entry:
     votes, pictures, names = report.votes, [], []
     for place in agreement.only(votes, winner, loser):
-        key = plain(votes.images.keys[place])
+        key = votes.images.keys[place]
         if place in report.thumbnails:
             file = agreement.thumbnail(place)
             title = f"{key}: {votes.classes[winner][place]}, not {votes.classes[loser][place]}"
@@ -158,7 +157,7 @@ def agreeing(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     labels = {voter: report.models[voter[0]].label for voter in voters}
     columns = (
         Column("network", "Network"),
-        *(Column(f"same-{name}", plain(label), "right") for (name, _), label in labels.items()),
+        *(Column(f"same-{name}", label, "right") for (name, _), label in labels.items()),
     )
     same = {frozenset((pair.first, pair.second)): pair.same for pair in pairs}
     shares = {

@@ -21,7 +21,6 @@ from cmx_bench.report.tables import best, caveats, explained, provenance
 from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Environment
-from cmx_bench.units import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def _shown(paths: Sequence[Path]) -> list[Path]:
 
 def _labels(reports: Sequence[Report]) -> list[str]:
     """As short as tells them apart: devices, else with dates, else with times and numbers."""
-    devices = [plain(report.run.device_name) + " (quick)" * report.run.quick for report in reports]
+    devices = [report.run.device_name + " (quick)" * report.run.quick for report in reports]
     named = list(zip(devices, [_moment(report.run.created) for report in reports], strict=True))
     dated = [f"{device}, {time[:10]}" for device, time in named]
     timed = [f"{device}, {time}" for device, time in named]
@@ -94,16 +93,16 @@ def _labels(reports: Sequence[Report]) -> list[str]:
 
 def _moment(iso: str) -> str:
     """`2026-01-01 10:00:00`, of a time in UTC."""
-    return plain(iso.replace("T", " ")[:19])
+    return iso.replace("T", " ")[:19]
 
 
 def _facts(sides: Sequence[Side], unlike: Table, otherwise: Table) -> Iterator[Fact]:
-    yield Fact("Suite", plain(sides[0].report.run.suite))
+    yield Fact("Suite", sides[0].report.run.suite)
     for side in sides:
-        yield Fact("Run", plain(f"{side.label}: {side.path}"))
+        yield Fact("Run", f"{side.label}: {side.path}")
     for side in sides:
         if beware := quick(side.report):
-            yield Fact("Beware", plain(f"{side.label}: {beware}"), warning=True)
+            yield Fact("Beware", f"{side.label}: {beware}", warning=True)
     if fields := ", ".join(row[0].text for row in unlike.rows if row[1].text):
         text = f"environments differ in {fields}; values may differ for this reason alone"
         yield Fact("Beware", text, warning=True)
@@ -201,7 +200,7 @@ def runs(sides: Sequence[Side]) -> Table:
 def _run(side: Side) -> tuple[object, ...]:
     run, report = side.report.run, side.report
     return (
-        Entry(plain(side.label), plain(str(side.path))),
+        Entry(side.label, str(side.path)),
         _moment(run.created),
         _moment(run.finished) if run.finished else Entry("not finished", quiet=True),
         code(report),
@@ -273,4 +272,4 @@ def _environments(side: Side) -> Iterator[tuple[str, Environment]]:
         names = ", ".join(
             setting.title for setting in run.settings if used.get(setting.key) == digest
         )
-        yield plain(f"{side.label}: {names}"), run.environments.get(digest, {})
+        yield f"{side.label}: {names}", run.environments.get(digest, {})

@@ -16,7 +16,6 @@ from cmx_bench.report import entries
 from cmx_bench.report.tables import best, caveats, trained
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.units import plain
 
 _MEASURED = "measured"
 _Cells: TypeAlias = tuple[Column, Iterable[object]]
@@ -57,7 +56,7 @@ def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]
     models = report.run.models
     timm = [report.published[model.name].timm.get("top1") for model in models]
     tags = [model.recipe or model.weights for model in models]
-    dataset = plain(str(report.run.accuracy.get("dataset", "")))
+    dataset = report.run.accuracy.get("dataset", "")
 
     def measured(metric: str, unit: float, key: str, heading: str, group: str = "") -> _Cells:
         column = Column(key, heading, "right", METRICS[metric].definition, group)
@@ -148,7 +147,7 @@ def _remarks(
         )
     given = ", ".join(model.label for model in report.run.with_weights)
     if report.has_top1 and report.run.trains and given:
-        yield plain(f"{given} came with weights. The other models were trained in this run.")
+        yield f"{given} came with weights. The other models were trained in this run."
     yield from best.remarks(rows)
     tagged = any(model.weights for model in report.run.models)
     names = "stand its name and the tag of its weights" if tagged else "stands its name"

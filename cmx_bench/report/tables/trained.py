@@ -12,7 +12,6 @@ from cmx_bench.cell import Model
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.results.nouns import Report
-from cmx_bench.units import plain
 
 
 def trainings(report: Report, model: Model) -> Sequence[Mapping[str, Any]]:
@@ -84,13 +83,13 @@ def _over_seeds(values: Sequence[float]) -> Entry:
 def _remarks(report: Report, at_once: int) -> Iterator[str]:
     recipe = report.run.accuracy.get("train") or {}
     about = f": {recipe['about']}" if recipe.get("about") else ""
-    yield plain(
+    yield (
         f"Recipe {recipe.get('name')}{about}. Every model of this table was trained with it. "
         "run.json has all of it."
     )
     if labels := [model.label for model in report.run.with_weights]:
         verb = "was" if len(labels) == 1 else "were"
-        yield plain(f"{', '.join(labels)} came with weights and {verb} not trained here.")
+        yield f"{', '.join(labels)} came with weights and {verb} not trained here."
     yield (
         "A training starts with weights drawn from the seed. Accuracy is that of the last epoch. "
         "The best epoch was chosen on the same images: its accuracy tends to be too high."
