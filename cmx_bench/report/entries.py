@@ -35,6 +35,11 @@ _GIVEN = Note(
 )
 _EXTRA_DATA = Note("‡", "weights trained on more data than ImageNet-1k, according to their name")
 _TEACHER = Note("§", "weights distilled from a teacher, according to their name")
+# Parts of keys that say too little by themselves.
+_PARTS = {
+    "default": "compiled (default)", "reduce_overhead": "compiled (reduce-overhead)",
+    "max_autotune": "compiled (max-autotune)", "frozen": "frozen weights",
+}  # fmt: skip
 
 
 def table(
@@ -90,6 +95,24 @@ def entry(value: object) -> Entry:
             return Entry(str(value), sort=value)
         case _:
             return Entry(str(value))
+
+
+def in_words(key: str) -> str:
+    """`cpu, fp32, nchw, eager, batch 64, images of 224 × 224`: the key of a setting, or what those
+    of several have in common."""
+    return ", ".join(map(_part_in_words, key.split("-")))
+
+
+def _part_in_words(part: str) -> str:
+    number = part[1:]
+    if not number.isdecimal():
+        return _PARTS.get(part, part.replace("_", " "))
+    numbered = {
+        "b": f"batch {number}",
+        "r": f"images of {number} × {number}",
+        "t": units.counted(int(number), "thread"),
+    }
+    return numbered.get(part[0], part)
 
 
 def network(model: Model) -> Entry:

@@ -47,6 +47,20 @@ def test_each_kind_of_value_has_an_entry() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (FP16.key, "cuda, fp16, nchw, eager, batch 64, images of 224 × 224"),
+        ("cpu-int8-nhwc-max_autotune-b1-r32-t1-no_cudnn_benchmark-nvidia_t4-openvino-frozen",
+         "cpu, int8, nhwc, compiled (max-autotune), batch 1, images of 32 × 32, 1 thread, "
+         "no cudnn benchmark, nvidia t4, openvino, frozen weights"),
+        ("r32", "images of 32 × 32"),
+    ],
+)  # fmt: skip
+def test_a_key_can_be_read(key: str, words: str) -> None:
+    assert entries.in_words(key) == words
+
+
+@pytest.mark.parametrize(
     ("weights", "detail"),
     [(None, "net"), ("in1k", "net.in1k"), ("/home/me/best.pt", "net, weights best.pt")],
 )

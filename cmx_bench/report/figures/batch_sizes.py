@@ -12,6 +12,7 @@ from cmx_bench import units
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.report import entries
 from cmx_bench.report.figures import curves
 from cmx_bench.report.figures.captions import bars, disturbed
 from cmx_bench.report.figures.cost import THROUGHPUT
@@ -43,9 +44,9 @@ def plot(chosen: Selection) -> Plot:
         for _, curve in points.groupby("line", sort=False)
     )
     sentences = [
-        f"Throughput on {chosen.key} by batch size. A ring marks the knee: the smallest batch that "
-        f"reaches {units.percent(KNEE)} of the model's highest throughput; where none is ringed, "
-        f"the largest batch is the first to do so. {bars(points)}",
+        f"Throughput by batch size on {entries.in_words(chosen.key)}. A ring marks the knee: the "
+        f"smallest batch that reaches {units.percent(KNEE)} of the model's highest throughput; "
+        f"where none is ringed, the largest batch is the first to do so. {bars(points)}",
         *disturbed(points), *few, *without,
     ]  # fmt: skip
     told = [_told(curve) for _, curve in points.groupby(level=0, sort=False)]

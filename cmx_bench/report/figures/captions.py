@@ -24,11 +24,12 @@ def spoken(what: str, points: DataFrame) -> str:
 
 def bars(points: DataFrame) -> str:
     """What a caption says of intervals."""
-    if points["low"].isna().all():
+    alone = points["low"].isna()
+    if alone.all():
         return "There is no interval: each value is from a single process."
     return (
         "Bars are 95 % intervals over fresh processes; where none shows, it is narrower than the "
-        "marker."
+        f"marker{', or the value is from a single process' * bool(alone.any())}."
     )
 
 

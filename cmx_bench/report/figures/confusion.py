@@ -12,6 +12,7 @@ from pandas import DataFrame
 from cmx_bench import units
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot, short_label
+from cmx_bench.report import entries
 from cmx_bench.report.figures.selection import Selection
 from cmx_bench.report.tables.by_class import MOST_CLASSES, classes_of
 from cmx_bench.results.classwise import mistakes, of_votes
@@ -103,9 +104,9 @@ def _plot(predictions: DataFrame, key: str, name: str) -> Plot:
     labels = [short_label(str(shown.loc[shown["model"] == model, "label"].iloc[0]))
               for model in models]  # fmt: skip
     sentences = [
-        f"What models say of the images of each class on {key}. Rows are the classes, columns what "
-        "is said. The stronger a colour, the larger the share of the images of the class. Numbers "
-        "are images. Right answers are blue, wrong ones orange."
+        f"What models say of the images of each class ({entries.in_words(key)}). Rows are the "
+        "classes, columns what is said. The stronger a colour, the larger the share of the images "
+        "of the class. Numbers are images. Right answers are blue, wrong ones orange."
     ]
     if len(classes) < len(known):
         sentences.append(f"The {len(classes)} of {len(known)} classes that are confused most.")

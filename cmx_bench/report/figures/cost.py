@@ -12,6 +12,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.report import entries
 from cmx_bench.report.figures.captions import bars, disturbed, little, spoken
 from cmx_bench.report.figures.selection import Selection, each_setting, select
 
@@ -67,7 +68,7 @@ def plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     if points.empty:
         raise NothingToDrawError(title)
     sentences = [
-        f"{what} on {chosen.key}.", bars(points), *disturbed(points),
+        f"{what} on {entries.in_words(chosen.key)}.", bars(points), *disturbed(points),
         *little(points, what.lower()),
         *chosen.left_out(points.index, f"{what.lower()} or {against}"),
     ]  # fmt: skip

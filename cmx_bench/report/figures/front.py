@@ -13,6 +13,7 @@ from pandas import DataFrame, Series
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.report import entries
 from cmx_bench.report.figures import pareto
 from cmx_bench.report.figures.captions import disturbed, little, spoken
 from cmx_bench.report.figures.cost import THROUGHPUT
@@ -145,9 +146,9 @@ def steps(points: DataFrame) -> list[tuple[float, float]]:
 def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -> str:
     source = "measured in this run" if measured else "published, as in Figure 1"
     sentences = [
-        f"Top-1, {source}, against throughput on {chosen.key}. Bars are 95 % intervals over fresh "
-        f"processes and over {'seeds and ' * chosen.over_seeds}the images. The line is the Pareto "
-        "front: no model is both faster and more accurate than one on it.",
+        f"Top-1, {source}, against throughput on {entries.in_words(chosen.key)}. Bars are 95 % "
+        f"intervals over fresh processes and over {'seeds and ' * chosen.over_seeds}the images. "
+        "The line is the Pareto front: no model is both faster and more accurate than one on it.",
         "The percentage is the probability of being on it, given what the intervals leave open: "
         f"{pareto.draws(len(points)):,} draws from Student's t over the processes and from the "
         "images."

@@ -12,6 +12,7 @@ from cmx_bench.measures.workload import KINDS
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.report import entries
 from cmx_bench.report.figures.captions import spoken
 from cmx_bench.report.figures.selection import Selection, each_setting, select
 from cmx_bench.report.tables.kinds import MEASURED, Roofs, by_model, described, roofs
@@ -44,9 +45,10 @@ def plot(chosen: Selection) -> Plot:
     points = DataFrame(rows, columns=["model", "x", "y", "kind"]).set_index("model")
     points = points.join(chosen.models[["label", "family"]])
     sentences = [
-        f"The work of each model on {chosen.key}, by kind, and what the device allows: below the "
-        "slope, memory is the limit; below the flat roof, arithmetic is. Kinds that take less than "
-        f"{units.percent(_LEAST_SHARE)} of a model's time are left out.",
+        "The work of each model by kind, and what the device allows "
+        f"({entries.in_words(chosen.key)}). Below the slope memory is the limit, below the flat "
+        f"roof arithmetic is. Kinds that take less than {units.percent(_LEAST_SHARE)} of a model's "
+        "time are left out.",
         *([described(above), MEASURED] if above else []),
         *chosen.left_out(kinds, LACK),
     ]

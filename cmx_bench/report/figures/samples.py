@@ -12,6 +12,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present import drawing
 from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.report import entries
 from cmx_bench.report.figures.selection import Selection, each_setting, select
 from cmx_bench.results.summary import ASIDE
 
@@ -44,10 +45,10 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
     strips = deviations(chosen.samples[chosen.samples["metric"] == metric], shown)
     all_count = bool(strips["counts"].all())
     caption = (
-        f"Every {'counted' if all_count else 'kept'} sample of {METRICS[metric].title.lower()} "
-        f"on {chosen.key}, relative to the median of its model. Each row of a model is one fresh "
-        "process: where the rows stand apart, processes differ by more than the samples within "
-        "them."
+        f"Every {'counted' if all_count else 'kept'} sample of {METRICS[metric].title.lower()}, "
+        f"relative to the median of its model ({entries.in_words(chosen.key)}). Each row of a "
+        "model is one fresh process: where the rows stand apart, processes differ by more than the "
+        "samples within them."
     )
     if strips["disturbed"].any():
         caption += " Hollow points are of disturbed processes, which do not count"

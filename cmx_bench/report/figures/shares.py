@@ -13,6 +13,7 @@ from cmx_bench import units
 from cmx_bench.measures.workload import KINDS, Work
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.report import entries
 from cmx_bench.report.figures.roofs import LACK
 from cmx_bench.report.figures.selection import Selection, each_setting, select
 from cmx_bench.report.tables.kinds import MEASURED, by_model
@@ -43,9 +44,9 @@ def plot(chosen: Selection) -> Plot:
     labels = [str(chosen.models.loc[name, "label"]) for name in kinds][:_MOST_MODELS]
     rows = shares(list(kinds.values())[:_MOST_MODELS])
     sentences = [
-        f"Shares of the MACs, of the bytes that operators must move and of the time of a forward "
-        f"pass on {chosen.key}, by kind of work. A kind that takes a far larger share of the time "
-        f"than of the MACs is why a model is slower than its MACs say. {MEASURED}"
+        "Shares of the MACs, of the bytes that operators must move and of the time of a forward "
+        f"pass, by kind of work ({entries.in_words(chosen.key)}). A kind that takes a far larger "
+        f"share of the time than of the MACs is why a model is slower than its MACs say. {MEASURED}"
     ]
     if len(kinds) > _MOST_MODELS:
         sentences.append(f"The first {_MOST_MODELS} of {len(kinds)} models are shown.")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pandas import DataFrame
 
 from cmx_bench.present import drawing
-from cmx_bench.present.drawing import NothingToDrawError, Plot
+from cmx_bench.present.drawing import NothingToDrawError, Plot, short_label
+from cmx_bench.report import entries
 from cmx_bench.report.figures.captions import bars, disturbed
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.selection import Selection, select
@@ -41,7 +42,8 @@ def each_alike(samples: DataFrame) -> dict[str, list[str]]:
 def plot(chosen: Selection) -> Plot:
     """A row for each setting, a line for each network."""
     own = chosen.samples.drop_duplicates("setting")
-    names = dict(zip(own["setting"].astype(str), own["setting_name"].astype(str), strict=True))
+    titles = map(short_label, own["setting_name"].astype(str))
+    names = dict(zip(own["setting"].astype(str), titles, strict=True))
     places = {key: place for place, key in enumerate(names)}
     rows = [
         (row.model, row.value, row.low, row.high, places[row.setting], row.disturbed)
@@ -59,8 +61,9 @@ def plot(chosen: Selection) -> Plot:
     points = points.assign(line=points.index.astype(str), name=points["label"])
     points = points.sort_values(["line", "y"])
     caption = (
-        f"Throughput in the settings {chosen.key}, a line for each network. Two lines that cross "
-        "are a pair that changes its order; the table of pairs says which do so beyond doubt."
+        f"Throughput in each setting of {entries.in_words(chosen.key)}: a line for each network. "
+        "Two lines that cross are a pair that changes its order; the table of pairs says which do "
+        "so beyond doubt."
     )
     shown = points.rename(columns={"left": "low", "right": "high"})
     sentences = [caption, bars(shown), *disturbed(points),

@@ -15,6 +15,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import Scale, scatter
+from cmx_bench.report import entries
 from cmx_bench.report.figures import curves
 from cmx_bench.report.figures.captions import bars, disturbed
 from cmx_bench.report.figures.cost import LATENCY, MACS, MEMORY, PARAMS, THROUGHPUT, TOP1, Quantity
@@ -90,7 +91,7 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
         else "Each line joins models that differ in nothing else."
     )
     sentences = [
-        f"{what} by {against}{f' on {key}' if key else ''}. {lines}",
+        f"{what} by {against}{f' on {entries.in_words(key)}' if key else ''}. {lines}",
         *_intervals(quantity, points), *disturbed(points), *few, *without,
     ]  # fmt: skip
     alt = f"{what} by {against}: {'; '.join(islice(_in_words(points), _SPOKEN))}."

@@ -124,15 +124,10 @@ def _lettered(report: Report, setting: Setting, table: Table) -> Table:
 def _remarks(
     report: Report, setting: Setting, rows: Iterable[Iterable[Entry]], keys: Collection[str]
 ) -> Iterator[str]:
-    compiled = "eager" if setting.compile == "none" else f"compiled ({setting.compile})"
-    compiled += ", frozen weights" if setting.freeze else ""
-    compiled = compiled if setting.runtime == "torch" else setting.runtime
-    threads = f", {units.counted(setting.threads, 'thread')}" if setting.threads else ""
     yield (
-        f"{setting.hardware or setting.device}, {setting.precision}, {setting.layout}, {compiled}, "
-        f"batch {setting.batch_size}, {setting.image_size} × {setting.image_size}{threads}. A "
-        "value is the geometric mean over n fresh processes. ± is half its 95 % interval (Student's"
-        " t). Where n reads “4 of 5”, the others failed, stayed disturbed, or were not measured."
+        f"The setting is {entries.in_words(setting.key)}. A value is the geometric mean over n "
+        "fresh processes. ± is half its 95 % interval (Student's t). Where n reads “4 of 5”, the "
+        "others failed, stayed disturbed, or were not measured."
     )
     if "throughput_paper" in keys:
         yield (

@@ -23,7 +23,9 @@ def test_the_first_points_are_spoken() -> None:
 
 def test_intervals_are_explained_where_there_are_any() -> None:
     assert captions.bars(points(1, 2)).startswith("There is no interval")
-    assert captions.bars(points(1, 2).assign(low=[0.5, math.nan])).startswith("Bars are 95 %")
+    some, all_of_them = ([0.5, math.nan], [0.5, 1.5])
+    assert captions.bars(points(1, 2).assign(low=some)).endswith("is from a single process.")
+    assert captions.bars(points(1, 2).assign(low=all_of_them)).endswith("than the marker.")
 
 
 def test_disturbed_points_are_explained_where_there_are_any() -> None:
