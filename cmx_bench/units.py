@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 _SI = (
     (1e12, "T"),
@@ -53,6 +54,15 @@ def step(value: float, unit: str) -> tuple[float, str]:
     steps = _BINARY if unit == "B" else _SI
     factor, prefix = next((pair for pair in steps if abs(value) >= pair[0]), (1.0, ""))
     return factor, f"{prefix}{unit}"
+
+
+def multiples(usual: float, values: Iterable[float]) -> float:
+    """The size of the multiples in which values stand beside each other: `usual`, or a thousandth
+    of it where all are small, and so on: thousands for 314 and 2,500 instead of millions."""
+    size, largest = usual, max(map(abs, values), default=usual)
+    while size > 1 and largest < size / 10:
+        size /= 1000
+    return size
 
 
 def rounded(value: float, digits: int) -> float:

@@ -207,6 +207,24 @@ def test_what_programs_are_told_reads_back(value: float) -> None:
     assert float(units.read_back(value)) == value
 
 
+@pytest.mark.parametrize(
+    ("usual", "values", "size"),
+    [
+        (1e6, [314, 2_500], 1e3),
+        (1e6, [314, 99_999], 1e3),
+        (1e6, [314, 100_000], 1e6),
+        (1e9, [5e6], 1e6),
+        (1e6, [99], 1),
+        (1e6, [0.0], 1),
+        (1e6, [], 1e6),
+    ],
+)
+def test_small_numbers_stand_in_smaller_multiples(
+    usual: float, values: list[float], size: float
+) -> None:
+    assert units.multiples(usual, values) == size
+
+
 def test_what_programs_are_told_is_short() -> None:
     values = (51_625_960.0, 0.1, 1e-05, -2.0, 7)
     assert [*map(units.read_back, values)] == ["51625960", "0.1", "1e-05", "-2", "7"]

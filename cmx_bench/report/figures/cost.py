@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pandas import DataFrame
 
+from cmx_bench import units
 from cmx_bench.metrics import METRICS
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
@@ -37,6 +39,18 @@ MEMORY = Quantity("peak_memory", 2.0**20, "Peak memory (MiB)")
 TOP1 = Quantity("top1", 1e-2, "Top-1 (%)")
 
 
+_MULTIPLES = {1e9: " (billions)", 1e6: " (millions)", 1e3: " (thousands)", 1.0: ""}
+
+
+def fitted(quantity: Quantity, values: Iterable[float]) -> Quantity:
+    """The quantity in thousands, or one by one, where all values, in base units, are small."""
+    if quantity.unit not in _MULTIPLES:
+        return quantity
+    unit = units.multiples(quantity.unit, values)
+    axis = quantity.axis.replace(_MULTIPLES[quantity.unit], _MULTIPLES[unit])
+    return replace(quantity, unit=unit, axis=axis)
+
+
 def throughput(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
     """Images a second against millions of parameters."""
     return drawing.on(throughput_plot(select(df, each_setting, setting)), ax)
@@ -57,12 +71,15 @@ def memory(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None)
 def plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     """A sampled metric of every model against an exact one."""
     what, against = METRICS[cost.metric].title, METRICS[size.metric].title
-    against = against if size is MACS else against.lower()
+    is_of_macs = size.metric == MACS.metric
+    against = against if is_of_macs else against.lower()
+    sizes = chosen.values(size.metric)["value"]
+    size = fitted(size, sizes)
     title = f"{what} against {against} · {chosen.name}"
     costly = chosen.values(cost.metric)
     points = chosen.models.join(costly[["value", "low", "high"]] / cost.unit)
     points = points.rename(columns={"value": "y"}).join(costly["disturbed"])
-    points = points.assign(x=chosen.values(size.metric)["value"] / size.unit)
+    points = points.assign(x=sizes / size.unit)
     points = points.dropna(subset=["x", "y"]).astype({"disturbed": bool})
     points = points[points["y"] > 0]
     if points.empty:
@@ -73,10 +90,10 @@ def plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
         *chosen.left_out(points.index, f"{what.lower()} or {against}"),
     ]  # fmt: skip
     return Plot(
-        f"{cost.metric.replace('_', '-')}{'-macs' if size is MACS else ''}-{chosen.key}", title,
+        f"{cost.metric.replace('_', '-')}{'-macs' if is_of_macs else ''}-{chosen.key}", title,
         " ".join(sentences), spoken(f"{cost.axis} against {size.axis}", points),
         points, partial(scatter, labels=(size.axis, cost.axis),
-                        scales=("log" if size is MACS else None, "log")),
+                        scales=("log" if is_of_macs else None, "log")),
     )  # fmt: skip
 
 

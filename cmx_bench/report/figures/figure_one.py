@@ -13,7 +13,7 @@ from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.published import Published
 from cmx_bench.report.figures.captions import little, spoken
-from cmx_bench.report.figures.cost import PARAMS
+from cmx_bench.report.figures.cost import PARAMS, fitted
 from cmx_bench.report.figures.selection import Selection, select, whole_run
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def plot(chosen: Selection) -> Plot:
 
 
 def _of_another_dataset(chosen: Selection, points: DataFrame) -> Plot:
+    size = fitted(PARAMS, points["x"] * PARAMS.unit)
+    points = points.assign(x=points["x"] * (PARAMS.unit / size.unit))
     sentences = [
         f"Top-1 on {chosen.dataset} against parameters, all measured in this run.",
         "Means over the seeds; bars are 95 % intervals over seeds and images."
@@ -78,8 +80,8 @@ def _of_another_dataset(chosen: Selection, points: DataFrame) -> Plot:
     ]
     return Plot(
         "figure1", _TITLE, " ".join(sentences),
-        spoken(f"{chosen.dataset} top-1 in percent against millions of parameters", points),
-        points, partial(scatter, labels=(PARAMS.axis, f"{chosen.dataset} top-1 (%)")),
+        spoken(f"{chosen.dataset} top-1 in percent against {size.axis.lower()}", points),
+        points, partial(scatter, labels=(size.axis, f"{chosen.dataset} top-1 (%)")),
     )  # fmt: skip
 
 

@@ -18,7 +18,16 @@ from cmx_bench.present.drawing.scatter import Scale, scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures import curves
 from cmx_bench.report.figures.captions import bars, disturbed
-from cmx_bench.report.figures.cost import LATENCY, MACS, MEMORY, PARAMS, THROUGHPUT, TOP1, Quantity
+from cmx_bench.report.figures.cost import (
+    LATENCY,
+    MACS,
+    MEMORY,
+    PARAMS,
+    THROUGHPUT,
+    TOP1,
+    Quantity,
+    fitted,
+)
 from cmx_bench.report.figures.selection import Selection, select, titled
 
 if TYPE_CHECKING:
@@ -79,6 +88,8 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
     what, against = METRICS[quantity.metric].title, curves.worded(over)
     named = titled(key, chosen.samples)
     title = " · ".join(filter(None, (f"{what} against {against}", named)))
+    results = [row for row in chosen.results if row.metric == quantity.metric]
+    quantity = fitted(quantity, [row.value for row in results if row.value is not None])
     points = curves.points(over, quantity, chosen)
     if points.empty:
         raise NothingToDrawError(title)
@@ -114,7 +125,7 @@ def _across(values: Sequence[float]) -> Scale:
 
 def _upward(quantity: Quantity, points: DataFrame) -> Scale:
     """From zero, but for what would be flat there; logarithmic where values are far apart."""
-    if quantity is TOP1:
+    if quantity == TOP1:
         return "close"
     least, most = points["y"].min(), points["y"].max()
     return "log" if least > 0 and most / least > _WIDE else None

@@ -66,7 +66,9 @@ def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]
         figures = [report.published[model.name].paper.get(quantity) for model in models]
         return Column(key, heading, "right", title, group), map(entries.printed, figures)
 
-    params, throughput = "# Params (×10⁶)", "Throughput (images/s)"
+    millions, params = _multiples(report, setting, "params", 1e6, "# Params")
+    billions, macs = _multiples(report, setting, "macs", 1e9, "MACs")
+    throughput = "Throughput (images/s)"
     here, published = f"{dataset} top-1 (%)", _published_top1(report)
     return dict([
         (Column("network", "Network", title="Below the label: its name and weights"), models),
@@ -74,9 +76,9 @@ def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]
          [model.patch_size for model in models]),
         (Column("kernel", "Kernel", "right", "Side of its largest kernel after the stem"),
          [model.kernel_size for model in models]),
-        measured("params", 1e6, "params", _MEASURED, params),
+        measured("params", millions, "params", _MEASURED, params),
         paper("params", "params_paper", "paper", "As the paper prints it", params),
-        measured("macs", 1e9, "macs", "MACs (×10⁹)"),
+        measured("macs", billions, "macs", macs),
         measured("throughput", 1.0, "throughput", _MEASURED, throughput),
         paper("throughput", "throughput_paper", "paper, RTX 8000",
               "On another device: one RTX 8000, batch 64, half precision", throughput),
@@ -93,6 +95,19 @@ def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]
                 "Published by timm for the named weights at 224 × 224", published),
          map(entries.printed, timm, tags)),
     ])  # fmt: skip
+
+
+_POWERS = {1e9: " (×10⁹)", 1e6: " (×10⁶)", 1e3: " (×10³)"}
+
+
+def _multiples(
+    report: Report, setting: Setting, metric: str, usual: float, heading: str
+) -> tuple[float, str]:
+    """The size of the multiples that suit a column of counts, and the heading that names them."""
+    papers = [known.paper.get(metric) for known in report.published.values()]
+    every = [*report.column(setting, metric), *papers]
+    size = units.multiples(usual, [each.value for each in every if each and each.value])
+    return size, heading + _POWERS.get(size, "")
 
 
 def _lettered(report: Report, setting: Setting, table: Table) -> Table:

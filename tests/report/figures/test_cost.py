@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from cmx_bench.present.drawing import draw
+from cmx_bench.report.figures.cost import MEMORY, PARAMS, fitted
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
@@ -26,6 +29,17 @@ def test_throughput_against_macs(run: Run, found: list[Record]) -> None:
     assert (point["label"], point["x"]) == ("ConvMixer-1536/20", pytest.approx(5.162596))
     assert point["y"] == pytest.approx(100, rel=0.01)
     assert "MACs" in plot.title and ">MACs (billions)<" in draw([plot])[0].svg
+
+
+def test_tiny_models_stand_along_an_axis_of_thousands(run: Run, found: list[Record]) -> None:
+    small = [
+        dataclasses.replace(one, values={"params": [314.0]}) if one.measure == "params" else one
+        for one in found
+    ]
+    plot = named(run, small, f"throughput-{FP16.key}")
+    assert plot.data["x"].unique().tolist() == [0.314]
+    assert ">Parameters (thousands)<" in draw([plot])[0].svg
+    assert fitted(PARAMS, [99]).axis == "Parameters" and fitted(MEMORY, [1.0]) is MEMORY
 
 
 def test_memory_is_in_mebibytes(run: Run, found: list[Record]) -> None:

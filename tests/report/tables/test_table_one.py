@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from cmx_bench.cell import Model
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
@@ -26,6 +27,29 @@ def test_table_one_has_the_papers_columns(run: Run, found: list[Record]) -> None
         "100 (± 2.0 %, n = 5)", "134 †C", "296.94 (± 0 %, n = 5)", "GELU", "150 †C", "81.37",
         "81.382 a",
     ]  # fmt: skip
+
+
+def test_tiny_models_are_counted_in_thousands() -> None:
+    """Beside a published figure in millions they are not: both stand below one heading."""
+    tiny = (model("a", "A", "mine"), model("b", "B", "mine"))
+    sizes = {"a": 314.0, "b": 2_500.0, PAPER[0].name: 51_625_960.0}
+
+    def table(*models: Model) -> list[tuple[str, list[str]]]:
+        run = make_run(models, measures=("params", "macs"))
+        records = [
+            dataclasses.replace(one, values={one.measure: [sizes[one.model]]})
+            for one in make_records(run)
+        ]
+        found = table_one(summarise(run, records), FP16)
+        return [(one.full_heading, [entry.text for entry in column(found, one.key)])
+                for one in found.columns if one.key in ("params", "macs")]  # fmt: skip
+
+    assert table(*tiny) == [
+        ("# Params (×10³)", ["0.314", "2.50"]), ("MACs (×10³)", ["0.314", "2.50"]),
+    ]  # fmt: skip
+    assert table(tiny[0], PAPER[0])[0] == (
+        "# Params (×10⁶): measured", ["0.000314", "51.6"],
+    )  # fmt: skip
 
 
 def test_models_stand_in_the_order_of_the_suite(run: Run, found: list[Record]) -> None:
