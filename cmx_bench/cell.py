@@ -55,8 +55,8 @@ class _Match(TypedDict):
     nearest_residual: float
 
 
-def _empty_or_whole(told: object, check: Callable[[object], Mapping[str, str | float]]) -> object:
-    return told if told == {} else check(told)
+def _empty_or_whole(value: object, check: Callable[[object], Mapping[str, str | float]]) -> object:
+    return value if value == {} else check(value)
 
 
 Matched: TypeAlias = Annotated[

@@ -62,7 +62,7 @@ def wrapped(sentences: str, width: int) -> str:
     return lines.replace("\xa0", " ")
 
 
-def led(topic: str, sentences: str, width: int) -> Text:
+def paragraph(topic: str, sentences: str, width: int) -> Text:
     """Sentences behind what they are about, on lines of at most `width` columns."""
     whole = Text(units.escaped(wrapped(f"{topic}: {sentences}", width)))
     whole.stylize("bold", 0, len(topic) + 1)
@@ -70,9 +70,9 @@ def led(topic: str, sentences: str, width: int) -> Text:
 
 
 def _text(part: Styled) -> Text:
-    said, style = (part, "") if isinstance(part, str) else part
-    written = Text(units.escaped(said), style)
-    if state := _STATE.match(said):
+    text, style = (part, "") if isinstance(part, str) else part
+    written = Text(units.escaped(text), style)
+    if state := _STATE.match(text):
         written.stylize(_STATES[state[0]], 0, state.end())
     return written
 

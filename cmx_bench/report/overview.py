@@ -36,19 +36,18 @@ def overview(report: Report, width: int, colours: bool = False) -> str:
         entries.on(hardware, tables.metrics(report, hardware)) for hardware in report.run.kinds
     ]
     main = table_one.tables(report) if about & _IN_TABLE_ONE else kinds
-    parts = main, [judgements.table(report)], list(fairness.tables(report))
-    every = [table for part in parts for table in part]
-    shown = [table for part in parts for table in _first(part)]
+    groups = main, [judgements.table(report)], list(fairness.tables(report))
+    every = [table for group in groups for table in group]
+    shown = [table for group in groups for table in _first(group)]
     found = findings(report, [*every, fidelity.order(report)])
-    said = [terminal.led(finding.topic, finding.text, width) for finding in found.items]
-    note = [Text(terminal.wrapped(found.note, width))] if found.note else []
-    opened = [terminal.led(fact.term, fact.text, width) for fact in headline.images(report)]
-    lines = [*said, *note, *opened]
-    above = terminal.text(lines, width, colours) if lines else ""
-    more = sum(len(table.rows) for table in every) - sum(len(table.rows) for table in shown)
-    told = f"The report has {units.counted(more, 'more row')} of these tables.\n"
-    below = [told] if more else []
-    return "\n".join([above, *(text(table, width, colours) for table in shown), *below])
+    lines = [terminal.paragraph(finding.topic, finding.text, width) for finding in found.items]
+    lines += [Text(terminal.wrapped(found.note, width))] if found.note else []
+    lines += [terminal.paragraph(fact.term, fact.text, width) for fact in headline.images(report)]
+    parts = [terminal.text(lines, width, colours) if lines else ""]
+    parts += [text(table, width, colours) for table in shown]
+    if more := sum(len(table.rows) for table in every) - sum(len(table.rows) for table in shown):
+        parts.append(f"The report has {units.counted(more, 'more row')} of these tables.\n")
+    return "\n".join(parts)
 
 
 def _first(tables: Iterable[Table]) -> Iterator[Table]:

@@ -97,7 +97,7 @@ def _paint(
         points, x="slowdown", y="row", hue="tone", palette=dict(TONE_COLOURS), alpha=0.7,
         s=(0.45 * rc["lines.markersize"]) ** 2, linewidth=0, zorder=3, legend=False, ax=ax,
     )  # fmt: skip
-    canvas.tell(ax.collections[-1], list(_texts(points, comparisons)))
+    canvas.set_texts(ax.collections[-1], list(_texts(points, comparisons)))
     _draw_intervals(ax, comparisons)
     ax.set_yticks(range(len(comparisons)), [short_label(row.label) for row in comparisons])
     ax.set(ylim=(len(comparisons) - 0.5, -0.5), ylabel="")

@@ -47,7 +47,7 @@ def shown(plot: Plot, ax: Axes | None = None) -> Axes:
 
     with settings(LOOK):
         ax = _painted(plot, ax or _axes(pyplot.figure(FigureClass=Sheet), plot.lines))
-    for markers in filter(told, ax.collections):
+    for markers in filter(count_texts, ax.collections):
         markers.set_urls([None])  # only `saved` makes titles of them
     return ax
 
@@ -100,7 +100,7 @@ def _axes(sheet: Figure, lines: float | None) -> Axes:
 
 
 def em() -> float:
-    """The size of the font in points, in which distances are told."""
+    """The size of the font in points, by which distances are measured."""
     return float(matplotlib.rcParams["font.size"])
 
 
@@ -172,12 +172,12 @@ def _advance(font: str, character: str) -> float:
     return float(glyph.linearHoriAdvance) / 65536 / 100
 
 
-# --- what a reader is told of the marker under the pointer ----------------------------------------
+# --- the text that a reader sees of the marker under the pointer ----------------------------------
 
 _MARKER = re.compile(r'<a xlink:href="hover:([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 
 
-def tell(markers: Markers, texts: Iterable[str]) -> None:
+def set_texts(markers: Markers, texts: Iterable[str]) -> None:
     """Gives each marker its text, as the address of a link.
 
     Raises:
@@ -189,14 +189,14 @@ def tell(markers: Markers, texts: Iterable[str]) -> None:
     markers.set_urls([*addresses, None])  # of one alone matplotlib makes one link around all
 
 
-def told(markers: Markers) -> int:
+def count_texts(markers: Markers) -> int:
     """How many markers have a text."""
     return sum(url is not None for url in markers.get_urls())
 
 
 def _titled(svg: str, ax: Axes) -> str:
     """`svg` with a title on each marker that has a text, in place of its link."""
-    texts = sum(map(told, ax.collections))
+    texts = sum(map(count_texts, ax.collections))
     svg, count = _MARKER.subn(
         lambda marker: (
             f'<g class="point"><title>{escape(unquote(marker[1]))}</title>{marker[2]}</g>'

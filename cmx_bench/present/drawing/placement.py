@@ -275,8 +275,8 @@ class _OnAxes:
     @classmethod
     def of(cls, ax: Axes) -> _OnAxes:
         every = [artist for artist in ax.collections if isinstance(artist, PathCollection)]
-        markers = [_extents(ax, artist) for artist in every if canvas.told(artist)]
-        others = [_extents(ax, artist) for artist in every if not canvas.told(artist)]
+        markers = [_extents(ax, artist) for artist in every if canvas.count_texts(artist)]
+        others = [_extents(ax, artist) for artist in every if not canvas.count_texts(artist)]
         none = np.empty((0, 4))
         return cls(
             canvas.size(ax), np.vstack([none, *markers]), np.vstack([none, *others]), _lines(ax)

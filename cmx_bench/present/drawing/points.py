@@ -45,7 +45,7 @@ def draw_points(ax: Axes, points: DataFrame, interval: str = "95 % interval") ->
     )  # fmt: skip
     hollow(ax.collections[-1], points.get("published", False))
     _fade(ax.collections[-1], points.get("disturbed", False))
-    canvas.tell(ax.collections[-1], _texts(ax, points, interval))
+    canvas.set_texts(ax.collections[-1], _texts(ax, points, interval))
     if "ring" in points:
         ringed = points[points["ring"]]
         ax.scatter(ringed["x"], ringed["y"], (2 * marker) ** 2, "none", marker="o",

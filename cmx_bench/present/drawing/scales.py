@@ -97,7 +97,7 @@ def legend(ax: Axes, points: DataFrame) -> None:
 
 
 def _row(ax: Axes, handles: Sequence[Line2D], above: int = 0) -> int:
-    """A legend above the axes, as many lines above them as told; gives the lines that it takes."""
+    """A legend so many lines `above` the axes; gives the number of its own lines."""
     if (before := ax.get_legend()) is not None:
         ax.add_artist(before)
     room = canvas.size(ax)[0]
@@ -147,7 +147,7 @@ def _family(points: DataFrame, style: Style) -> Line2D:
 
 
 def legend_of_kinds(ax: Axes, kinds: Collection[str], marker: str = "o", above: int = 0) -> None:
-    """The colours of kinds of work, as many lines of a legend above the axes as told."""
+    """The colours of kinds of work, above the axes and so many lines `above` them."""
     canvas.fit(ax)
     handles = [
         Line2D([], [], label=title, color=KIND_COLOURS[kind], marker=marker, linestyle="none")

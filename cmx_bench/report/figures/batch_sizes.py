@@ -49,10 +49,10 @@ def plot(chosen: Selection) -> Plot:
         f"where none is ringed, the largest batch is the first to do so. {bars(points)}",
         *disturbed(points), *few, *without,
     ]  # fmt: skip
-    told = [_told(curve) for _, curve in points.groupby(level=0, sort=False)]
+    words = [_in_words(curve) for _, curve in points.groupby(level=0, sort=False)]
     return Plot(
         f"batches-{chosen.key}", _TITLE, " ".join(sentences),
-        f"Throughput by batch size: {'; '.join(told)}.", points,
+        f"Throughput by batch size: {'; '.join(words)}.", points,
         partial(scatter, labels=("Batch size", THROUGHPUT.axis), scales=("log", "log"),
                 ticks=sorted(points["x"].unique())),
     )  # fmt: skip
@@ -71,7 +71,7 @@ def knee(rates: Sequence[tuple[int, float]]) -> int | None:
     return None if first == rates[-1][0] else first
 
 
-def _told(curve: DataFrame) -> str:
+def _in_words(curve: DataFrame) -> str:
     turn = next(iter(curve.loc[curve["ring"], "x"]), "not reached")
     best = units.significant(curve["y"].max())
     return f"{curve['name'].iloc[0]} up to {best} images/s, knee {turn}"

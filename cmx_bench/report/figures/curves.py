@@ -172,8 +172,8 @@ def first_lines(points: DataFrame) -> tuple[DataFrame, list[str]]:
     lines = list(points["line"].unique())
     if len(lines) <= _MOST_LINES:
         return points, []
-    told = f"The first {_MOST_LINES} of {len(lines)} lines are shown."
-    return points[points["line"].isin(lines[:_MOST_LINES])], [told]
+    sentence = f"The first {_MOST_LINES} of {len(lines)} lines are shown."
+    return points[points["line"].isin(lines[:_MOST_LINES])], [sentence]
 
 
 class _Line(NamedTuple):

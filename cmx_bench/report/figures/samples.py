@@ -111,7 +111,7 @@ def _paint(strips: DataFrame, ax: Axes, *, labels: list[str]) -> None:
         f"{labels[model]}, process {process + 1} of {processes}: {deviation:+.2f} %"
         for model, process, processes, deviation in places
     )
-    canvas.tell(ax.collections[-1], texts)
+    canvas.set_texts(ax.collections[-1], texts)
     ax.set_yticks(range(len(labels)), labels)
     ax.set(ylim=(len(labels) - 0.5, -0.5), ylabel="")
     ax.tick_params("y", length=0)

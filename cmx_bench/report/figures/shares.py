@@ -53,7 +53,7 @@ def plot(chosen: Selection) -> Plot:
     sentences += chosen.left_out(kinds, LACK)
     return Plot(
         f"work-{chosen.key}", title, " ".join(sentences),
-        f"The kind of work that takes most of the time: {'; '.join(_told(labels, rows))}.",
+        f"The kind of work that takes most of the time: {'; '.join(_in_words(labels, rows))}.",
         rows, partial(_paint, labels=labels), lines=1.1 * (len(_BARS) + _GAP) * len(labels),
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def shares(models: Sequence[Sequence[Work]]) -> DataFrame:
     return DataFrame(rows, columns=["model", "bar", "y", "kind", "share", "end"])
 
 
-def _told(labels: Sequence[str], rows: DataFrame) -> Iterator[str]:
+def _in_words(labels: Sequence[str], rows: DataFrame) -> Iterator[str]:
     """`ResNet-50 pointwise and other convolutions, 80 % (99 % of the MACs)`."""
     table = rows.pivot(index=["model", "kind"], columns="bar", values="share")
     for place, label in enumerate(labels):

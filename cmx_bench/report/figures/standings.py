@@ -76,12 +76,12 @@ def plot(chosen: Selection) -> Plot:
 
 def _in_words(points: DataFrame, names: dict[str, str]) -> str:
     best = points.sort_values("x").drop_duplicates("y", keep="last").set_index("y")
-    told = [
+    words = [
         f"{name} {best['label'][place]} {significant(best['x'][place])}"
         for place, name in enumerate(names.values())
         if place in best.index
     ]
-    return f"Images a second of the fastest network in each setting: {'; '.join(told)}."
+    return f"Images a second of the fastest network in each setting: {'; '.join(words)}."
 
 
 def _paint(points: DataFrame, ax: Axes, *, names: list[str]) -> None:

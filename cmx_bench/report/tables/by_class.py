@@ -25,20 +25,20 @@ def tables(report: Report, setting: Setting) -> Iterator[Table]:
     """Accuracy by class; then a matrix for each model or, of many classes, the pairs that are
     confused most."""
     labels = {name: model.label for name, model in report.models.items()}
-    said = classwise.of_votes(report.votes, labels, setting.key)
-    if said.empty:
+    predictions = classwise.of_votes(report.votes, labels, setting.key)
+    if predictions.empty:
         return
-    yield accuracies(said, setting, report.over_seeds)
-    if len(classes_of(said)) > MOST_CLASSES:
-        yield pairs(said, setting)
+    yield accuracies(predictions, setting, report.over_seeds)
+    if len(classes_of(predictions)) > MOST_CLASSES:
+        yield pairs(predictions, setting)
         return
-    for name, mine in said.groupby("model", observed=True, sort=False):
+    for name, mine in predictions.groupby("model", observed=True, sort=False):
         yield matrix(mine, f"confusion-{name}-{setting.key}", setting)
 
 
-def classes_of(said: DataFrame) -> dict[int, str]:
+def classes_of(predictions: DataFrame) -> dict[int, str]:
     """The classes that there are images of, or that a model said, by number and in order."""
-    pairs = [said[["truth", "truth_name"]], said[["said", "said_name"]]]
+    pairs = [predictions[["truth", "truth_name"]], predictions[["said", "said_name"]]]
     names = {
         int(number): str(name)
         for pair in pairs
@@ -47,15 +47,15 @@ def classes_of(said: DataFrame) -> dict[int, str]:
     return dict(sorted(names.items()))
 
 
-def accuracies(said: DataFrame, setting: Setting, over_seeds: bool) -> Table:
+def accuracies(predictions: DataFrame, setting: Setting, over_seeds: bool) -> Table:
     """A row for each class; of many the ones that all models together have most often wrong.
 
     Args:
-        said: as `classwise.of_votes` gives it, of this setting.
+        predictions: as `classwise.of_votes` gives it, of this setting.
         over_seeds: whether models were trained several times.
     """
-    classes = classwise.per_class(said)
-    models = said.drop_duplicates("model")
+    classes = classwise.per_class(predictions)
+    models = predictions.drop_duplicates("model")
     columns = (
         Column("class", "Class"),
         Column("images", "Images", "right", _IMAGES),
@@ -68,7 +68,7 @@ def accuracies(said: DataFrame, setting: Setting, over_seeds: bool) -> Table:
     share = (sums["right"] / sums["images"]).sort_values(kind="stable")
     shown = sorted(share.index) if len(share) <= MOST_CLASSES else list(share.index[:MOST_CLASSES])
     known = {(row["class"], row["model"]): row for row in classes.to_dict("records")}
-    names = classes_of(said)
+    names = classes_of(predictions)
     images = classes.groupby("class")["images"].agg(["min", "max"])
     rows = [
         (
@@ -104,10 +104,10 @@ def _share(row: Any) -> Entry:
     return Entry(units.significant(100 * row["value"], 3), f"{low} to {high}", row["value"], title)
 
 
-def matrix(said: DataFrame, key: str, setting: Setting) -> Table:
+def matrix(predictions: DataFrame, key: str, setting: Setting) -> Table:
     """How many images of each class one model takes for which."""
-    classes = classes_of(said)
-    counts = said.groupby(["truth", "said"], observed=True).size().to_dict()
+    classes = classes_of(predictions)
+    counts = predictions.groupby(["truth", "said"], observed=True).size().to_dict()
     columns = (
         Column("class", "Class"),
         *(Column(f"said-{number}", name, "right") for number, name in classes.items()),
@@ -118,20 +118,21 @@ def matrix(said: DataFrame, key: str, setting: Setting) -> Table:
            for other in classes for images in [counts.get((truth, other), 0)]))
         for truth, name in classes.items()
     ]  # fmt: skip
-    label = str(said["label"].iloc[0])
+    label = str(predictions["label"].iloc[0])
     title = f"Confusion matrix of {label} · {setting.title}"
     remarks = ("Rows are the classes of images, columns what the model says. In bold: right.",)
     return entries.table(key, title, columns, rows, remarks, folded=True)
 
 
-def pairs(said: DataFrame, setting: Setting) -> Table:
+def pairs(predictions: DataFrame, setting: Setting) -> Table:
     """The pairs of classes that each model confuses most."""
     columns = (Column("network", "Network"), Column("class", "Class"),
                Column("instead", "Taken for"), Column("times", "Images", "right"),
                Column("share", "Of the class (%)", "right"))  # fmt: skip
-    images = said.groupby(["model", "truth"], observed=True).size().to_dict()
-    names = classes_of(said)
-    most = classwise.mistakes(said).groupby("model", observed=True, sort=False).head(_MOST_PAIRS)
+    images = predictions.groupby(["model", "truth"], observed=True).size().to_dict()
+    names = classes_of(predictions)
+    mistakes = classwise.mistakes(predictions)
+    most = mistakes.groupby("model", observed=True, sort=False).head(_MOST_PAIRS)
     rows = [
         (
             str(pair["label"]),

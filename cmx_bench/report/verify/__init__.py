@@ -138,22 +138,22 @@ def _predictions(folder: Path, report: Report) -> Iterator[Difference]:
     for voter in votes.counted:
         samples = report.samples_of(report.results[(*voter, "top1")])
         ended = samples[samples["status"] == "ok"]
-        for replicate, said in zip(ended["replicate"], ended["details"], strict=True):
+        for replicate, details in zip(ended["replicate"], ended["details"], strict=True):
             path = predictions.path(predictions.home(folder, replicate), *voter)
             where = path.relative_to(folder).as_posix()
             rows = predictions.read(path, len(votes.images.keys))
             counted = rows["top5"][:, 0] >= 0  # but for broken images
             counted &= predictions.labelled(votes.images.labels)
-            yield from _count(where, "images", said["images"], counted)
-            for metric, right in said["correct"].items():
+            yield from _count(where, "images", details["images"], counted)
+            for metric, right in details["correct"].items():
                 k = int(metric.removeprefix("top"))
                 hits = counted & predictions.correct(rows, votes.images.labels, k)
                 yield from _count(where, f"right by top-{k}", right, hits)
 
 
-def _count(where: str, what: str, said: int, those: NDArray[np.bool_]) -> Iterator[Difference]:
-    if said != (count := int(those.sum())):
-        yield Difference(where, what, f"{said:,}", f"{count:,}")
+def _count(where: str, what: str, recorded: int, those: NDArray[np.bool_]) -> Iterator[Difference]:
+    if recorded != (count := int(those.sum())):
+        yield Difference(where, what, f"{recorded:,}", f"{count:,}")
 
 
 # --- comparing ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from cmx_bench.present.drawing.canvas import Sheet
 def plot(lines: float | None = None) -> Plot:
     def paint(points: DataFrame, ax: Axes) -> None:
         ax.set(xlabel="x", ylabel="y", xlim=(0, 1), ylim=(0, 1))
-        canvas.tell(ax.scatter(points["x"], points["y"]), ["first <one>", "second"])
+        canvas.set_texts(ax.scatter(points["x"], points["y"]), ["first <one>", "second"])
 
     points = DataFrame({"x": [0.2, 0.8], "y": [0.3, 0.7]})
     return Plot("name", "Title", "Caption.", "Alt.", points, paint, lines=lines)
@@ -64,8 +64,8 @@ def test_a_text_too_few_is_an_error() -> None:
     ax = Figure().add_axes((0, 0, 1, 1))
     markers = ax.scatter([1, 2, 3], [1, 2, 3])
     with pytest.raises(ValueError, match="2 texts for 3 markers"):
-        canvas.tell(markers, ["a", "b"])
-    assert canvas.told(markers) == 0
+        canvas.set_texts(markers, ["a", "b"])
+    assert canvas.count_texts(markers) == 0
 
 
 def test_each_kind_of_file_has_its_form() -> None:

@@ -97,14 +97,14 @@ def test_a_point_without_a_label_is_named_by_its_line() -> None:
 
 def test_nothing_of_the_way_that_texts_went_is_left() -> None:
     assert "hover:" not in svg()
-    assert not canvas.told(markers(on_axes(POINTS)))
+    assert not canvas.count_texts(markers(on_axes(POINTS)))
 
 
 def test_a_lost_text_is_an_error() -> None:
     ax = on_axes(POINTS)
     with pytest.raises(ValueError, match="1 texts for 3 markers"):
-        canvas.tell(markers(ax), ["one"])
-    canvas.tell(markers(ax), ["one", "two", "three"])
+        canvas.set_texts(markers(ax), ["one"])
+    canvas.set_texts(markers(ax), ["one", "two", "three"])
     with pytest.raises(RuntimeError, match="drew 0 markers with a text, of 3"):
         canvas._titled("<svg/>", ax)
 
