@@ -6,6 +6,7 @@ what `cmx_bench.predictions` gives; and these too:
     ax: axes to draw on; without them it makes a figure of pyplot, as large and with such fonts as
         matplotlib is set to, or as `style` says.
     setting: the key of the setting to show, where there are several and a figure shows one.
+    others: what the figure's own text names, as `samples(df, metric="latency_p50")`.
 
 It raises ValueError where it is not clear what is to be shown, or there is nothing. Within `with
 style("slides"):` new figures have the size and the fonts of slides; `style` takes colours too.
@@ -14,16 +15,34 @@ style("slides"):` new figures have the size and the fonts of slides; `style` tak
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cmx_bench.present import drawing
 from cmx_bench.present.drawing.theme import style
-from cmx_bench.report.figures import FIGURES
+from cmx_bench.report.figures import FIGURES, Figure
+from cmx_bench.report.figures.selection import select
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 __all__ = ["style"]
-_FUNCTIONS = {figure.function.__name__: figure.function for figure in FIGURES}
+
+
+def _function(figure: Figure) -> Callable[..., Axes]:
+    if figure.function is not None:
+        return figure.function
+
+    def draw(
+        df: DataFrame, ax: Axes | None = None, *, setting: str | None = None, **options: Any
+    ) -> Axes:
+        return drawing.on(figure.plot(select(df, figure.choose, setting), **options), ax)
+
+    draw.__name__, draw.__doc__ = figure.name, figure.plot.__doc__
+    return draw
+
+
+_FUNCTIONS = {figure.name: _function(figure) for figure in FIGURES}
 
 
 def __getattr__(name: str) -> Callable[..., Axes]:

@@ -21,10 +21,10 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> DataFrame:
 def test_every_figure_can_be_drawn_from_the_samples(samples: DataFrame) -> None:
     from matplotlib import pyplot
 
-    assert {*dir(cmx_bench.plot)} == {"style", *(figure.function.__name__ for figure in FIGURES)}
+    assert {*dir(cmx_bench.plot)} == {"style", *(figure.name for figure in FIGURES)}
     measures = {*samples["measure"]}
     drawn = {
-        figure.function for figure in FIGURES
+        getattr(cmx_bench.plot, figure.name) for figure in FIGURES
         if measures >= {*figure.measures} and figure.choose(samples)
     }  # fmt: skip
     assert {cmx_bench.plot.front, cmx_bench.plot.memory, cmx_bench.plot.samples} <= drawn
@@ -38,6 +38,21 @@ def test_every_figure_can_be_drawn_from_the_samples(samples: DataFrame) -> None:
         AttributeError, match="no figure 'fronts'; there are figure_one, standings, front,"
     ):
         _ = cmx_bench.plot.fronts
+    pyplot.close("all")
+
+
+def test_every_function_says_what_it_shows_and_takes_what_its_plot_takes(
+    samples: DataFrame,
+) -> None:
+    from matplotlib import pyplot
+
+    for figure in FIGURES:
+        function = getattr(cmx_bench.plot, figure.name)
+        assert (function.__name__, bool(function.__doc__)) == (figure.name, True)
+    with pytest.raises(ValueError, match="Samples of every process .*no model has the values"):
+        cmx_bench.plot.samples(samples, metric="latency_p50")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        cmx_bench.plot.memory(samples, colour="red")
     pyplot.close("all")
 
 

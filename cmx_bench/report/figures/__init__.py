@@ -34,7 +34,6 @@ from cmx_bench.report.figures.curves import (
 )
 from cmx_bench.report.figures.selection import (
     Choices,
-    Selection,
     each_setting,
     selections,
     whole_run,
@@ -47,38 +46,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure: the function that draws it from samples, for users; what the report shows of each
-    part of a run that it can `choose`; the measures without which it is not spoken of."""
+    """A figure: what users call it, and the `plot` of each part of a run that it can `choose`; the
+    measures without which it is not spoken of; the `function` that draws it for users, where that
+    takes something else than samples, a setting and what `plot` takes."""
 
-    function: Callable[..., Axes]
-    plot: Callable[[Selection], Plot]
+    name: str
+    plot: Callable[..., Plot]
     measures: tuple[str, ...] = ()
     choose: Choices = each_setting
+    function: Callable[..., Axes] | None = None
 
 
 def _swept(choose: Choices, *quantities: Quantity) -> Iterator[Figure]:
     for quantity in quantities:
         measure = METRICS[quantity.metric].measure
-        yield Figure(sweep_lines.sweep, partial(sweep_lines.plot, quantity), (measure,), choose)
+        plot = partial(sweep_lines.plot, quantity)
+        yield Figure("sweep", plot, (measure,), choose, sweep_lines.sweep)
 
 
 FIGURES = (
-    Figure(figure_one.figure_one, figure_one.plot, choose=whole_run),
-    Figure(standings.standings, standings.plot, ("throughput",), standings.each_alike),
-    Figure(front.front, front.plot, ("throughput",)),
-    Figure(cost.throughput, cost.throughput_plot, ("throughput",)),
-    Figure(cost.throughput_by_macs, cost.throughput_by_macs_plot, ("throughput", "macs")),
-    Figure(roofs.roofline, roofs.plot, ("roofline",)),
-    Figure(shares.work_shares, shares.plot, ("roofline",)),
-    Figure(cost.memory, cost.memory_plot, ("memory",)),
-    Figure(samples.samples, samples.plot, ("throughput",)),
-    Figure(confusion.confusion, confusion.plot, ("predictions",)),
-    Figure(batch_sizes.batch_sizes, batch_sizes.plot, ("throughput",), each_batch_curve),
+    Figure("figure_one", figure_one.plot, choose=whole_run),
+    Figure("standings", standings.plot, ("throughput",), standings.each_alike),
+    Figure("front", front.plot, ("throughput",)),
+    Figure("throughput", cost.throughput, ("throughput",)),
+    Figure("throughput_by_macs", cost.throughput_by_macs, ("throughput", "macs")),
+    Figure("roofline", roofs.plot, ("roofline",)),
+    Figure("work_shares", shares.plot, ("roofline",)),
+    Figure("memory", cost.memory, ("memory",)),
+    Figure("samples", samples.plot, ("throughput",)),
+    Figure("confusion", confusion.plot, ("predictions",), function=confusion.confusion),
+    Figure("batch_sizes", batch_sizes.plot, ("throughput",), each_batch_curve),
     *_swept(each_batch_sweep, LATENCY, MEMORY),
     *_swept(each_sweep, THROUGHPUT, LATENCY, MEMORY, TOP1),
     *_swept(each_size_sweep, MACS),
     *_swept(each_argument, PARAMS),
-    Figure(learning_curves.learning_curves, learning_curves.plot, ("training",), whole_run),
+    Figure("learning_curves", learning_curves.plot, ("training",), whole_run),
 )
 
 

@@ -4,36 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pandas import DataFrame, concat
 
 from cmx_bench import units
-from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures import curves
 from cmx_bench.report.figures.captions import bars, disturbed
 from cmx_bench.report.figures.cost import THROUGHPUT
-from cmx_bench.report.figures.curves import FEWEST, each_batch_curve
-from cmx_bench.report.figures.selection import Selection, select
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from cmx_bench.report.figures.curves import FEWEST
+from cmx_bench.report.figures.selection import Selection
 
 KNEE = 0.95  # of the highest throughput
 _TITLE = "Throughput against batch size"
 
 
-def batch_sizes(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
+def plot(chosen: Selection) -> Plot:
     """Images a second against the batch size, over settings that differ in nothing else; `setting`
     is what their keys have in common, such as `cuda-fp16-nchw-eager-r224`."""
-    return drawing.on(plot(select(df, each_batch_curve, setting)), ax)
-
-
-def plot(chosen: Selection) -> Plot:
-    """A curve for each model."""
     points = curves.points("batch_size", THROUGHPUT, chosen)
     if points.empty:
         raise NothingToDrawError(_TITLE)

@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
-
-from pandas import DataFrame
 
 from cmx_bench import units
 from cmx_bench.metrics import METRICS
-from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures.captions import bars, disturbed, little, spoken
-from cmx_bench.report.figures.selection import Selection, each_setting, select
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from cmx_bench.report.figures.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +44,22 @@ def fitted(quantity: Quantity, values: Iterable[float]) -> Quantity:
     return replace(quantity, unit=unit, axis=axis)
 
 
-def throughput(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
+def throughput(chosen: Selection) -> Plot:
     """Images a second against millions of parameters."""
-    return drawing.on(throughput_plot(select(df, each_setting, setting)), ax)
+    return _plot(THROUGHPUT, PARAMS, chosen)
 
 
-def throughput_by_macs(
-    df: DataFrame, ax: Axes | None = None, *, setting: str | None = None
-) -> Axes:
-    """Images a second against billions of MACs; see `throughput`."""
-    return drawing.on(throughput_by_macs_plot(select(df, each_setting, setting)), ax)
+def throughput_by_macs(chosen: Selection) -> Plot:
+    """Images a second against billions of MACs."""
+    return _plot(THROUGHPUT, MACS, chosen)
 
 
-def memory(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
-    """Peak memory in MiB against millions of parameters; see `throughput`."""
-    return drawing.on(memory_plot(select(df, each_setting, setting)), ax)
+def memory(chosen: Selection) -> Plot:
+    """Peak memory in MiB against millions of parameters."""
+    return _plot(MEMORY, PARAMS, chosen)
 
 
-def plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
+def _plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     """A sampled metric of every model against an exact one."""
     what, against = METRICS[cost.metric].title, METRICS[size.metric].title
     is_of_macs = size.metric == MACS.metric
@@ -95,8 +86,3 @@ def plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
         points, partial(scatter, labels=(size.axis, cost.axis),
                         scales=("log" if is_of_macs else None, "log")),
     )  # fmt: skip
-
-
-throughput_plot = partial(plot, THROUGHPUT, PARAMS)
-throughput_by_macs_plot = partial(plot, THROUGHPUT, MACS)
-memory_plot = partial(plot, MEMORY, PARAMS)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pandas import DataFrame, concat
 
 from cmx_bench import published
-from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.published import Published
 from cmx_bench.report.figures.captions import little, spoken
 from cmx_bench.report.figures.cost import PARAMS, fitted
-from cmx_bench.report.figures.selection import Selection, select, whole_run
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from cmx_bench.report.figures.selection import Selection
 
 _TITLE = "Figure 1 · Accuracy against parameters"
 DOUBT = (
@@ -26,15 +22,9 @@ DOUBT = (
 )
 
 
-def figure_one(df: DataFrame, ax: Axes | None = None) -> Axes:
-    """Top-1 in percent against millions of parameters, as measured and as published; of another
-    data set than ImageNet only what was measured.
-    """
-    return drawing.on(plot(select(df, whole_run)), ax)
-
-
 def plot(chosen: Selection) -> Plot:
-    """Figure 1 of a whole run."""
+    """Top-1 in percent against millions of parameters, as measured and as published; of another
+    data set than ImageNet only what was measured."""
     ours, theirs = _measured(chosen), _published(chosen)
     if len(ours) and not chosen.imagenet:
         return _of_another_dataset(chosen, ours)

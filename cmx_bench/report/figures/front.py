@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
-from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report import entries
@@ -18,31 +18,23 @@ from cmx_bench.report.figures import pareto
 from cmx_bench.report.figures.captions import disturbed, little, spoken
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.figure_one import DOUBT, published_top1
-from cmx_bench.report.figures.selection import Selection, each_setting, select
+from cmx_bench.report.figures.selection import Selection
 from cmx_bench.results import stats
-from cmx_bench.results.agreement import NO_VOTES, Votes
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from cmx_bench.results.agreement import Votes
 
 _VALIDATION_IMAGES = 50_000  # of ImageNet, on which the published figures were counted
 
 
-def front(
-    df: DataFrame, ax: Axes | None = None, *, setting: str | None = None, votes: Votes = NO_VOTES
-) -> Axes:
+def plot(chosen: Selection, votes: Votes | None = None) -> Plot:
     """Top-1 in percent against images a second, with the Pareto front and the probability of being
     on it; top-1 as measured in this setting or, where no model's was, as published.
 
     Args:
-        votes: what models said of each image (`results.agreement.read`). Without them, models are
-            taken to be right or wrong independently of each other, and leads are less certain.
+        votes: what models said of each image (`results.agreement.read`), where `chosen` has none.
+            Without them, models are taken to be right or wrong independently of each other, and
+            leads are less certain.
     """
-    return drawing.on(plot(select(df, each_setting, setting, votes)), ax)
-
-
-def plot(chosen: Selection) -> Plot:
-    """The front of a setting."""
+    chosen = chosen if votes is None else replace(chosen, votes=votes)
     title = f"Accuracy against throughput · {chosen.name}"
     top1 = chosen.values("top1")
     measured = not top1.empty

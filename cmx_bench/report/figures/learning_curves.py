@@ -6,31 +6,23 @@ import math
 import statistics
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pandas import DataFrame
 
-from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report.figures.captions import spoken
 from cmx_bench.report.figures.curves import first_lines
-from cmx_bench.report.figures.selection import Selection, select, whole_run
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from cmx_bench.report.figures.selection import Selection
 
 _MOST_POINTS = 30  # of a model, so that markers do not hide the line
 _COLUMNS = ["label", "family", "x", "y", "low", "high", "line"]
 
 
-def learning_curves(df: DataFrame, ax: Axes | None = None) -> Axes:
-    """Top-1 in percent after each epoch of training: one line a model, its mean over the seeds."""
-    return drawing.on(plot(select(df, whole_run)), ax)
-
-
 def plot(chosen: Selection) -> Plot:
-    """One line a model; bars reach from the worst seed to the best."""
+    """Top-1 in percent after each epoch of training: a line for each model, its mean over the
+    seeds; bars reach from the worst seed to the best."""
     rows = [row for name in chosen.models.index for row in _points(chosen, name)]
     if not rows:
         raise NothingToDrawError("Learning curves")

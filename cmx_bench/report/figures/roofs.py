@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pandas import DataFrame
 
 from cmx_bench import units
 from cmx_bench.measures.workload import KINDS
-from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures.captions import spoken
-from cmx_bench.report.figures.selection import Selection, each_setting, select
+from cmx_bench.report.figures.selection import Selection
 from cmx_bench.report.tables.kinds import MEASURED, Roofs, by_model, described, roofs
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 LACK = "work measured by kind"
 _AXES = ("MACs a byte moved (1 MAC = 2 FLOPs)", "Billions of MACs a second")
 _LEAST_SHARE = 0.01  # of a model's time: a classifier's layer explains nothing
 
 
-def roofline(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
-    """Billions of MACs a second against MACs a byte, a point for each kind of work of a model."""
-    return drawing.on(plot(select(df, each_setting, setting)), ax)
-
-
 def plot(chosen: Selection) -> Plot:
-    """The roofline of a setting."""
+    """Billions of MACs a second against MACs a byte, a point for each kind of work of a model."""
     kinds, above = by_model(chosen.results, chosen.batch_size), roofs(chosen.results)
     rows = [
         (name, each.intensity, each.rate / 1e9, each.kind)

@@ -9,11 +9,10 @@ from pandas import DataFrame
 
 from cmx_bench import units
 from cmx_bench.metrics import METRICS
-from cmx_bench.present import drawing
 from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report import entries
-from cmx_bench.report.figures.selection import Selection, each_setting, select
+from cmx_bench.report.figures.selection import Selection
 from cmx_bench.results.summary import ASIDE
 
 if TYPE_CHECKING:
@@ -25,17 +24,9 @@ _TOLD = ("model", "process", "processes", "deviation")
 _HIGH = 0.8  # of the room of a model, which its processes share
 
 
-def samples(
-    df: DataFrame, ax: Axes | None = None, *, setting: str | None = None, metric: str = "throughput"
-) -> Axes:
-    """Every counted sample, as its deviation in percent from the median of its model; a row of
-    points is one fresh process.
-    """
-    return drawing.on(plot(select(df, each_setting, setting), metric), ax)
-
-
 def plot(chosen: Selection, metric: str = "throughput") -> Plot:
-    """A strip plot of a setting."""
+    """Every counted sample of a metric, as its deviation in percent from the median of its model; a
+    row of points is one fresh process."""
     title = f"Samples of every process · {chosen.name}"
     models = [row.model for row in chosen.results if row.metric == metric and row.medians]
     if not models:

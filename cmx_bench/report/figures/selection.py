@@ -113,9 +113,7 @@ def whole_run(samples: DataFrame) -> dict[str, list[str]]:
     return {"": list(samples["setting"].unique())}
 
 
-def select(
-    samples: DataFrame, choices: Choices, setting: str | None = None, votes: Votes = NO_VOTES
-) -> Selection:
+def select(samples: DataFrame, choices: Choices, setting: str | None = None) -> Selection:
     """The part of the samples that `setting` names, or else the only one.
 
     Raises:
@@ -135,7 +133,7 @@ def select(
     part = samples[samples["setting"].isin(list(known[key]))]
     columns = ["model", *frame.OF_MODEL, *swept_arguments.columns_in(samples)]
     models = samples.drop_duplicates("model").sort_values("model")[columns]
-    return _selection(key, part, summary.results(part), models, votes)
+    return _selection(key, part, summary.results(part), models, NO_VOTES)
 
 
 def selections(report: Report, parts: Mapping[str, Sequence[str]]) -> Iterator[Selection]:

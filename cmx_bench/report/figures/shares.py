@@ -11,11 +11,10 @@ from pandas import DataFrame
 
 from cmx_bench import units
 from cmx_bench.measures.workload import KINDS, Work
-from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report import entries
 from cmx_bench.report.figures.roofs import LACK
-from cmx_bench.report.figures.selection import Selection, each_setting, select
+from cmx_bench.report.figures.selection import Selection
 from cmx_bench.report.tables.kinds import MEASURED, by_model
 
 if TYPE_CHECKING:
@@ -30,13 +29,8 @@ _BARS: Mapping[str, Callable[[Work], float]] = {
 _GAP = 0.8  # between two models, in bars
 
 
-def work_shares(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
-    """Shares in percent of the MACs, bytes and time of each model, by kind of work."""
-    return drawing.on(plot(select(df, each_setting, setting)), ax)
-
-
 def plot(chosen: Selection) -> Plot:
-    """Stacked bars of the models of a setting."""
+    """Shares in percent of the MACs, bytes and time of each model, by kind of work."""
     kinds = by_model(chosen.results, chosen.batch_size)
     title = f"Where work and time go · {chosen.name}"
     if not kinds:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from pandas import DataFrame
 
-from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot, short_label
 from cmx_bench.report import entries
 from cmx_bench.report.figures.captions import bars, disturbed
 from cmx_bench.report.figures.cost import THROUGHPUT
-from cmx_bench.report.figures.selection import Selection, select
+from cmx_bench.report.figures.selection import Selection
 from cmx_bench.units import significant
 
 if TYPE_CHECKING:
@@ -20,12 +19,6 @@ if TYPE_CHECKING:
 
 _TITLE = "Throughput in every setting"
 _MOST = 24  # settings; among more lines cannot be followed
-
-
-def standings(df: DataFrame, ax: Axes | None = None, *, setting: str | None = None) -> Axes:
-    """Images a second in each setting of one size of batches and images; `setting` names these,
-    such as `cpu-b1-r224`."""
-    return drawing.on(plot(select(df, each_alike, setting)), ax)
 
 
 def each_alike(samples: DataFrame) -> dict[str, list[str]]:
@@ -40,7 +33,8 @@ def each_alike(samples: DataFrame) -> dict[str, list[str]]:
 
 
 def plot(chosen: Selection) -> Plot:
-    """A row for each setting, a line for each network."""
+    """Images a second in each setting of one size of batches and images, which `setting` names,
+    such as `cpu-b1-r224`: a line for each network."""
     own = chosen.samples.drop_duplicates("setting")
     titles = map(short_label, own["setting_name"].astype(str))
     names = dict(zip(own["setting"].astype(str), titles, strict=True))

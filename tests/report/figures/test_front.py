@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
+import cmx_bench
 from cmx_bench.present.drawing import Plot, draw
 from cmx_bench.report.figures import front as fronts
 from cmx_bench.report.figures.front import steps
@@ -89,8 +90,8 @@ def test_one_model_alone_is_no_line() -> None:
 
 def test_a_user_has_the_front_of_the_samples_with_and_without_votes() -> None:
     report = measured({SLOW.name: 804, MIDDLE.name: 500, FAST.name: 800})
-    alone = texts(fronts.front(report.samples))
-    together = texts(fronts.front(report.samples, setting=FP16.key, votes=report.votes))
+    alone = texts(cmx_bench.plot.front(report.samples))
+    together = texts(cmx_bench.plot.front(report.samples, setting=FP16.key, votes=report.votes))
     assert alone != together
     assert together == set(front(report).data["label"])
 

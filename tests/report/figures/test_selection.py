@@ -7,7 +7,6 @@ import dataclasses
 import pytest
 from pandas import DataFrame, concat
 
-from cmx_bench.report.figures import FIGURES
 from cmx_bench.report.figures.curves import each_batch_curve
 from cmx_bench.report.figures.selection import (
     each_setting,
@@ -83,7 +82,3 @@ def test_a_report_and_a_user_choose_the_same() -> None:
             assert (ours.name, ours.dataset, ours.imagenet) == (
                 theirs.name, theirs.dataset, theirs.imagenet,
             )  # fmt: skip
-
-
-def test_each_figure_has_a_function_that_says_what_it_shows() -> None:
-    assert all((figure.function.__doc__ or "").strip() for figure in FIGURES)
