@@ -19,7 +19,7 @@ def status(report: Report) -> Fact:
     """Where the run was measured and how far it came, in a line."""
     run, progress = report.run, report.progress
     cells = counted(len(run.cells), "cell")
-    measured = [f"{progress.ok:,} of {cells} measured", *_unmeasured(report)]
+    measured = [f"{progress.ok:,} of {cells} measured", *unmeasured(report)]
     settings = [setting.key for setting in run.settings]
     parts = [
         device(report),
@@ -35,7 +35,7 @@ def origins(report: Report) -> list[Fact]:
     """What the run was and how it was measured, for whoever wants to repeat or cite it."""
     run, progress = report.run, report.progress
     ended = f"finished {_time(run.finished)}" if run.finished else "not finished"
-    load, parts = run.neighbours, [f"{progress.ok:,} measured", *_unmeasured(report)]
+    load, parts = run.neighbours, [f"{progress.ok:,} measured", *unmeasured(report)]
     cells = f"{', '.join(parts)}, of {len(run.cells):,}"
     within = "" if run.budget is None else f", with a budget of {units.duration(run.budget)}"
     lasted = f"{units.duration(progress.seconds)} without pauses{within}"
@@ -86,7 +86,8 @@ def _time(iso: str) -> str:
     return iso.replace("T", " ").replace("+00:00", " UTC")
 
 
-def _unmeasured(report: Report) -> list[str]:
+def unmeasured(report: Report) -> list[str]:
+    """`2 failed`, `1 missing`: the cells without a value, by how they ended."""
     progress = report.progress
     counts = {"failed": progress.failed, "skipped": progress.skipped, "missing": progress.missing}
     return [f"{count:,} {what}" for what, count in counts.items() if count]

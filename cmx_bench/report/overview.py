@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import compress
 
 from rich.text import Text
 
@@ -62,15 +63,10 @@ def _first(tables: Iterable[Table]) -> Iterator[Table]:
 def text(table: Table, width: int, colours: bool = False) -> str:
     """The main columns of a table, or all where these are only its names, and their footnotes; but
     for columns in which nothing stands."""
-    full = [
-        place
-        for place, _ in enumerate(table.columns)
-        if any(row[place].text not in ("", entries.DASH.text) for row in table.rows)
-    ]
-    main = [place for place in full if table.columns[place].key in _COLUMNS]
-    places = main if len(main) > table.naming else full
-    columns = [table.columns[place] for place in places]
-    rows = [[row[place] for place in places] for row in table.rows]
+    columns, rows = entries.filled(table.columns, table.rows)
+    main = [column.key in _COLUMNS for column in columns]
+    if sum(main) > table.naming:
+        columns, rows = tuple(compress(columns, main)), [tuple(compress(row, main)) for row in rows]
     cells = [list(map(_cell, columns, row)) for row in rows]
     notes = in_order(note for row in rows for entry in row for note in entry.notes)
     grid = Grid(columns, cells, ("network", "throughput"))

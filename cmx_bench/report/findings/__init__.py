@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cmx_bench import units
 from cmx_bench.present.content import DISTURBED, Finding, Findings, Table
+from cmx_bench.report import headline
 from cmx_bench.report.findings import evidence, speed
 from cmx_bench.report.findings.view import View, view
 from cmx_bench.report.findings.wording import listed
@@ -92,16 +93,10 @@ def _notes(views: Sequence[View], found: Sequence[Finding]) -> Iterator[str]:
 
 
 def _nothing(report: Report, tables: dict[str, Table]) -> Iterator[Finding]:
-    progress = report.progress
-    counts = {"failed": progress.failed, "skipped": progress.skipped, "missing": progress.missing}
-    parts = [f"{count} {what}" for what, count in counts.items() if count]
-    reasons = [
-        *(failure.reason for failure in report.failures),
-        *(absence.reason for absence in report.gaps),
-    ]
+    if not (parts := headline.unmeasured(report)):
+        return
     cells = units.counted(len(report.run.cells), "cell")
     text = f"Nothing was measured: {listed(parts)}, of {cells}."
-    if parts and reasons:
-        text += f" The first reason: {' '.join(reasons[0].split())}."
-    if parts:
-        yield Finding("Result", text, "failures" if "failures" in tables else "not-measured")
+    for first in (*report.failures, *report.gaps)[:1]:
+        text += f" The first reason: {' '.join(first.reason.split())}."
+    yield Finding("Result", text, "failures" if "failures" in tables else "not-measured")

@@ -49,7 +49,7 @@ def times(span: Span) -> tuple[str, str]:
     if value < 1:
         value, low, high = 1 / value, 1 / high, 1 / low
     supported = units.digits_for(value, (high - low) / 2, disturbed=span.disturbed)
-    digits = max(min(_MOST_DIGITS, supported), units.digits_for(low, low - 1))
+    digits = units.digits_apart(low, 1.0, min(_MOST_DIGITS, supported))
     shown, least, most = (units.significant(edge, digits) for edge in (value, low, high))
     interval = f"{least} to {most}" if least != most else "to all digits shown"
     return shown + disturbed(span.disturbed), interval

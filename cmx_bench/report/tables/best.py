@@ -15,10 +15,10 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 
 REMARK = (
-    "Bold marks the best measured value of a column. Values that cannot be told apart from it are "
-    "bold too: their 95 % interval overlaps its interval, or exact values read the same. Top-1 of "
-    "a single seed is compared on the same images. Nothing is bold where all values are alike, or "
-    "where a sampled value has no interval."
+    "Bold marks the best measured value of a column, in each setting by itself where rows are of "
+    "several. Values that cannot be told apart from it are bold too: their 95 % interval overlaps "
+    "its interval, or exact values read the same. Top-1 of a single seed is compared on the same "
+    "images. Nothing is bold where all values are alike, or where a sampled value has no interval."
 )
 _DOUBTFUL = f" Values marked {DISTURBED} can make others bold, or keep them from it, by mistake."
 

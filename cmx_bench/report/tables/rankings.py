@@ -201,7 +201,8 @@ def costs(report: Report, settings: Sequence[Setting]) -> Table:
     ]  # fmt: skip
     name = "" if first is None else f" compared with {first.name} ({first.key})"
     title = f"What a setting costs and gains{name}"
-    table = entries.table("settings", title, columns, rows, naming=2)
+    remarks = ("The predictions are those of the first seed.",) if report.over_seeds else ()
+    table = entries.table("settings", title, columns, rows, remarks, naming=2)
     unlike = [
         caveats.of_accuracy(
             report, model, setting, report.results.get((model.name, setting.key, "top1"))

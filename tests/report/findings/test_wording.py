@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from cmx_bench.report.findings.wording import more_or_fewer
+from cmx_bench.report.findings.wording import more_or_fewer, times
+from cmx_bench.report.tables.quantities import Span
+
+
+def test_an_interval_that_does_not_touch_1_does_not_read_so() -> None:
+    assert times(Span(1.00004, 1.00002, 1.00006)) == ("1.00004", "1.00002 to 1.00006")
+    assert times(Span(4.04, 3.46, 4.62)) == ("4.0", "3.5 to 4.6")
 
 
 @pytest.mark.parametrize(
