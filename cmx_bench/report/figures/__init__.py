@@ -12,7 +12,6 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report.figures import (
-    batch_sizes,
     confusion,
     cost,
     figure_one,
@@ -27,7 +26,6 @@ from cmx_bench.report.figures import (
 from cmx_bench.report.figures.cost import LATENCY, MACS, MEMORY, PARAMS, THROUGHPUT, TOP1, Quantity
 from cmx_bench.report.figures.curves import (
     each_argument,
-    each_batch_curve,
     each_batch_sweep,
     each_size_sweep,
     each_sweep,
@@ -75,8 +73,7 @@ FIGURES = (
     Figure("memory", cost.memory, ("memory",)),
     Figure("samples", samples.plot, ("throughput",)),
     Figure("confusion", confusion.plot, ("predictions",), function=confusion.confusion),
-    Figure("batch_sizes", batch_sizes.plot, ("throughput",), each_batch_curve),
-    *_swept(each_batch_sweep, LATENCY, MEMORY),
+    *_swept(each_batch_sweep, THROUGHPUT, LATENCY, MEMORY),
     *_swept(each_sweep, THROUGHPUT, LATENCY, MEMORY, TOP1),
     *_swept(each_size_sweep, MACS),
     *_swept(each_argument, PARAMS),

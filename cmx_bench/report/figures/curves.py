@@ -24,14 +24,10 @@ _OF_SETTINGS = {"batch_size": "b", "image_size": "r", "threads": "t"}
 # --- what there is to choose from -----------------------------------------------------------------
 
 
-def each_batch_curve(samples: DataFrame) -> dict[str, list[str]]:
-    """Settings that differ in nothing but the batch size, where there are `FEWEST` or more."""
-    return _along("batch_size", samples)
-
-
 def each_batch_sweep(samples: DataFrame) -> dict[str, list[str]]:
-    """The same, each named `batch_size:` and what the keys have in common."""
-    return {f"batch_size:{shared}": keys for shared, keys in each_batch_curve(samples).items()}
+    """Settings that differ in nothing but the batch size, where there are `FEWEST` or more, each
+    group named `batch_size:` and what their keys have in common."""
+    return {f"batch_size:{shared}": keys for shared, keys in _along("batch_size", samples).items()}
 
 
 def each_sweep(samples: DataFrame) -> dict[str, list[str]]:

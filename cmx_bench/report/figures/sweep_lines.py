@@ -96,13 +96,13 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
     without = chosen.left_out(curves.shown(over, points, chosen), f"{what.lower()} there")
     points, few = curves.first_lines(points)
     values = sorted(points["x"].unique())
-    lines = (
-        "There is a line for each model."
-        if curves.of_settings(over)
-        else "Each line joins models that differ in nothing else."
-    )
+    has_knees = over == "batch_size" and quantity == THROUGHPUT
+    points = _with_knees(points) if has_knees else points
     sentences = [
-        f"{what} by {against}{f' on {entries.in_words(key)}' if key else ''}. {lines}",
+        f"{what} by {against}{f' on {entries.in_words(key)}' if key else ''}.",
+        "There is a line for each model." if curves.of_settings(over)
+        else "Each line joins models that differ in nothing else.",
+        *([_KNEES] if has_knees else []),
         *_intervals(quantity, points), *disturbed(points), *few, *without,
     ]  # fmt: skip
     alt = f"{what} by {against}: {'; '.join(islice(_in_words(points), _SPOKEN))}."
@@ -114,6 +114,20 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
                 scales=(_across(values), _upward(quantity, points)),
                 ticks=values if len(values) <= _MOST_TICKS else ()),
     )  # fmt: skip
+
+
+KNEE = 0.95  # of the highest throughput
+_KNEES = (
+    f"A ring marks the knee: the smallest batch that reaches {units.percent(KNEE)} of the model's "
+    "highest throughput; where none is ringed, the largest batch is the first to do so."
+)
+
+
+def _with_knees(points: DataFrame) -> DataFrame:
+    curve = points.groupby("line", sort=False)
+    enough = points["y"] >= KNEE * curve["y"].transform("max")
+    first = points["x"].where(enough).groupby(points["line"]).transform("min")
+    return points.assign(ring=(points["x"] == first) & (first < curve["x"].transform("max")))
 
 
 def _across(values: Sequence[float]) -> Scale:
@@ -144,4 +158,6 @@ def _in_words(points: DataFrame) -> Iterator[str]:
     for _, curve in points.groupby("line", sort=False):
         across, up = list(curve["x"]), list(curve["y"])
         ends = [f"{units.significant(up[at], 4)} at {across[at]:,.10g}" for at in (0, -1)]
-        yield f"{curve['label'].iloc[-1]} from {' to '.join(ends)}"
+        knees = curve.loc[curve["ring"], "x"] if "ring" in curve else ()
+        knee = "".join(f", knee at {x:g}" for x in knees)
+        yield f"{curve['label'].iloc[-1]} from {' to '.join(ends)}{knee}"

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from pandas import DataFrame, concat
 
-from cmx_bench.report.figures.curves import each_batch_curve
+from cmx_bench.report.figures.curves import each_batch_sweep
 from cmx_bench.report.figures.selection import (
     each_setting,
     select,
@@ -58,7 +58,7 @@ def test_samples_of_several_runs_are_refused() -> None:
 
 def test_a_figure_without_any_setting_says_so() -> None:
     with pytest.raises(ValueError, match="no setting for this figure"):
-        select(report(8, 64).samples, each_batch_curve)
+        select(report(8, 64).samples, each_batch_sweep)
 
 
 def test_a_whole_run_takes_the_first_setting_that_has_a_value() -> None:
@@ -74,7 +74,7 @@ def test_a_whole_run_takes_the_first_setting_that_has_a_value() -> None:
 
 def test_a_report_and_a_user_choose_the_same() -> None:
     made = report(1, 8, 64)
-    for choices in (each_setting, each_batch_curve, whole_run):
+    for choices in (each_setting, each_batch_sweep, whole_run):
         for theirs in selections(made, choices(made.samples)):
             ours = select(made.samples, choices, theirs.key)
             assert list(ours.results) == list(theirs.results)

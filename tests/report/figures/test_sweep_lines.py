@@ -14,7 +14,7 @@ from cmx_bench.report.figures import plots
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 
-from ..synthetic import FP16, PAPER, failed, make_records, make_run
+from ..synthetic import BF16, FP16, PAPER, failed, make_records, make_run
 
 MEASURES = ("params", "macs", "throughput")
 
@@ -203,3 +203,63 @@ def test_a_user_says_what_to_draw() -> None:
     with pytest.raises(ValueError, match="there are none"):
         plot.sweep(report(PAPER[:1]).samples)
     pyplot.close("all")
+
+
+RATES = {1: 100.0, 8: 700.0, 64: 980.0, 256: 1000.0}
+
+
+def over_batches(rates: dict[int, float], fails: int = 0) -> Plot:
+    """Throughput against the batch size, of two models in settings whose order is another; the
+    first model fails in one."""
+    by_size = {
+        size: dataclasses.replace(FP16, name=f"b{size}", batch_size=size)
+        for size in sorted(rates, reverse=True)
+    }
+    run = make_run(PAPER[:2], (BF16, *by_size.values()), ("throughput",), replicates=2)
+    throughputs = {by_size[size].key: rate for size, rate in rates.items()}
+    failing = f"{PAPER[0].name}/throughput/{by_size[fails].key}" if fails else ""
+    records = [
+        failed(one, "out of memory") if one.cell == failing
+        else dataclasses.replace(one, values={"throughput": [throughputs.get(one.setting, 1.0)]})
+        for one in make_records(run)
+    ]  # fmt: skip
+    [drawn] = swept(summarise(run, records)).values()
+    return drawn
+
+
+def test_throughput_by_batch_size_has_its_knee() -> None:
+    drawn = over_batches(RATES)
+    assert drawn.name == "sweep-throughput-batch-size-cuda-fp16-nchw-eager-r224"
+    first = drawn.data[:4]
+    assert first[["x", "y"]].to_numpy().tolist() == [
+        [size, pytest.approx(rate)] for size, rate in RATES.items()
+    ]
+    assert set(first["line"]) == {PAPER[0].name}
+    assert first["label"].tolist() == ["", "", "", PAPER[0].label]
+    assert drawn.data.loc[drawn.data["ring"], "x"].tolist() == [64, 64]
+    assert f"{PAPER[0].label} from 100.0 at 1 to 1,000 at 256, knee at 64" in drawn.alt
+    assert "reaches 95 %" in drawn.caption
+    [svg] = [each.svg for each in draw([drawn])]
+    for text in (">1<", ">8<", ">64<", ">256<", ">Batch size<", ">ConvMixer-768/32<"):
+        assert text in svg
+
+
+def test_a_batch_size_that_failed_is_left_out() -> None:
+    data = over_batches(RATES, fails=256).data
+    mine = data[data["line"] == PAPER[0].name]
+    assert mine["x"].tolist() == [1, 8, 64] and mine["label"].iloc[-1] == PAPER[0].label
+    assert not mine["ring"].any()
+
+
+@pytest.mark.parametrize(
+    ("rates", "knee"),
+    [
+        ({1: 100.0, 2: 200.0, 4: 400.0}, []),  # still doubling
+        ({1: 100.0, 2: 190.0, 4: 200.0}, [2]),  # 95 % of 200
+        ({1: 100.0, 2: 189.0, 4: 200.0}, []),
+        ({1: 200.0, 2: 150.0, 4: 120.0}, [1]),  # a batch only makes it slower
+    ],
+)
+def test_the_knee(rates: dict[int, float], knee: list[int]) -> None:
+    data = over_batches(rates).data[: len(rates)]
+    assert data.loc[data["ring"], "x"].tolist() == knee
