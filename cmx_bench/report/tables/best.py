@@ -54,19 +54,27 @@ def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
         return frozenset()
     results = report.column(setting, metric)
     measured = [result for result in results if result is not None and result.value is not None]
-    if metric != "top1" or not (report.votes.classes or report.over_seeds):
+    if metric != "top1":
         return tied(measured)
-    pairs = [] if report.over_seeds else agreement.pairs(report.votes, setting.key)
+    alike = on_same_images(report, setting, measured)
+    pairs = agreement.pairs(report.votes, setting.key) if alike else []
     places = ranks(report, setting, measured, pairs)
     return _unless_all({name for name, (place, _) in places.items() if place == 1}, measured)
+
+
+def on_same_images(report: Report, setting: Setting, measured: Sequence[Result]) -> bool:
+    """Whether top-1 values are compared image by image: of one seed each, whose predictions are all
+    at hand."""
+    voters = {(result.model, setting.key) for result in measured}
+    return not report.over_seeds and report.votes.classes.keys() >= voters
 
 
 def ranks(
     report: Report, setting: Setting, measured: Sequence[Result], pairs: Sequence[Pair]
 ) -> dict[str, tuple[int, int]]:
     """The best and the worst place by top-1 of each model that is not ruled out: by the `pairs` of
-    the setting on the same images or, where there are several seeds, by the intervals over them."""
-    if not report.over_seeds:
+    the setting on the same images or, where they are not, by their intervals."""
+    if on_same_images(report, setting, measured):
         voters = [(result.model, setting.key) for result in measured]
         return {name: places for (name, _), places in agreement.ranks(voters, pairs).items()}
     spans = _spans(measured)

@@ -27,6 +27,10 @@ _ONE_SEED = (
     "by Holm's method. Models share ranks where the adjusted p is "
     f"{units.percent(agreement.LEVEL, 1)} or more."
 )
+_NO_PREDICTIONS = (
+    "Models are compared by their intervals, because predictions of some are not at hand. Models "
+    "whose intervals overlap share ranks."
+)
 _SEVERAL_SEEDS = (
     "Models are compared by their intervals over the seeds. Models whose intervals overlap share "
     "ranks. The weights, and the pairs of models on the same images, are those of the first seed."
@@ -87,7 +91,8 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
             ", ".join(caveats.preprocessing(result).values()),
             Entry(digest[:12] or "no file", whence, title=digest),
         ))  # fmt: skip
-    remarks = [_SEVERAL_SEEDS if report.over_seeds else _ONE_SEED]
+    by_images = _ONE_SEED if best.on_same_images(report, setting, results) else _NO_PREDICTIONS
+    remarks = [_SEVERAL_SEEDS if report.over_seeds else by_images]
     if len({row[6] for row in rows}) > 1:
         remarks.append("Preprocessing differs between rows: each model uses its own.")
     dataset = report.run.accuracy.get("dataset", "an unknown data set")

@@ -105,6 +105,21 @@ def test_models_that_images_cannot_tell_apart_share_ranks(made: Report) -> None:
     )
 
 
+@pytest.mark.parametrize("kept", [0, 1])
+def test_models_without_predictions_are_compared_by_their_intervals(
+    made: Report, kept: int
+) -> None:
+    """Of 90 %, 60 % and 59.5 %: the worst is no leader because nobody kept what it said."""
+    classes = dict(list(made.votes.classes.items())[:kept])
+    few = dataclasses.replace(made, votes=agreement.votes(made.votes.images, classes))
+    found = table(few, f"accuracy-{FP32.key}")
+    assert column(found, "rank") == ["1", "2–3", "2–3"]
+    assert found.remarks[0].startswith("Models are compared by their intervals, because")
+    place = [one.key for one in table(few, f"table1-{FP32.key}").columns].index("top1")
+    bold = [row[place].best for row in table(few, f"table1-{FP32.key}").rows]
+    assert bold == [True, False, False]
+
+
 def test_pairs_on_the_same_images(made: Report) -> None:
     found = table(made, f"pairs-{FP32.key}")
     assert column(found, "lost") == ["120", "122", "2"]
