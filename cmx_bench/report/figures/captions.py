@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pandas import DataFrame
 
 from cmx_bench import units
-from cmx_bench.present.content import DISTURBED
+from cmx_bench.present.content import DISTURBED, first_few
+from cmx_bench.report.figures.selection import Selection
 from cmx_bench.results.disturbance import FEWEST_UNDISTURBED
 
 _SPOKEN = 12
+_MOST_NAMED = 5
 
 
 def spoken(what: str, points: DataFrame) -> str:
@@ -33,8 +35,13 @@ def bars(points: DataFrame) -> str:
     )
 
 
-def disturbed(points: DataFrame) -> Iterator[str]:
-    """What a caption says of points that rest on disturbed processes."""
+def doubts(chosen: Selection, points: DataFrame, metric: str) -> Iterator[str]:
+    """What a caption says of points that rest on disturbed processes, or beside which processes
+    failed."""
+    rows = [row for row in chosen.results if row.metric == metric and row.value is not None]
+    if failed := [row.model for row in rows if row.status == "failed"]:
+        labels = list(dict.fromkeys(chosen.models.loc[failed, "label"]))
+        yield f"Some processes failed of {first_few(labels, _MOST_NAMED)}."
     if points["disturbed"].any():
         yield (
             f"Faded points marked {DISTURBED} are disturbed: fewer than {FEWEST_UNDISTURBED} of "

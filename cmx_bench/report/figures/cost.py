@@ -11,7 +11,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report import entries
-from cmx_bench.report.figures.captions import bars, disturbed, little, spoken
+from cmx_bench.report.figures.captions import bars, doubts, little, spoken
 from cmx_bench.report.figures.selection import Selection
 
 
@@ -76,8 +76,8 @@ def _plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     if points.empty:
         raise NothingToDrawError(title)
     sentences = [
-        f"{what} on {entries.in_words(chosen.key)}.", bars(points), *disturbed(points),
-        *little(points, what.lower()),
+        f"{what} on {entries.in_words(chosen.key)}.", bars(points),
+        *doubts(chosen, points, cost.metric), *little(points, what.lower()),
         *chosen.left_out(points.index, f"{what.lower()} or {against}"),
     ]  # fmt: skip
     return Plot(

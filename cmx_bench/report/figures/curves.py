@@ -92,7 +92,7 @@ def _alike(keys: Sequence[str], *numbers: str) -> dict[str, list[str]]:
     for key in keys:
         shared = key
         for name in numbers:
-            shared = re.sub(rf"-{_OF_SETTINGS[name]}\d+(?=-|$)", "", shared)
+            shared = re.sub(rf"-{_OF_SETTINGS[name]}\d+(?=-|$)", "", shared, count=1)
         if all(number(name, key) is not None for name in numbers):
             curves.setdefault(shared, []).append(key)
     return {shared: curve for shared, curve in curves.items() if len(curve) >= FEWEST}

@@ -9,7 +9,7 @@ from pandas import DataFrame
 
 from cmx_bench.present.drawing import NothingToDrawError, Plot, short_label
 from cmx_bench.report import entries
-from cmx_bench.report.figures.captions import bars, disturbed
+from cmx_bench.report.figures.captions import bars, doubts
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.selection import Selection
 from cmx_bench.units import significant
@@ -60,7 +60,7 @@ def plot(chosen: Selection) -> Plot:
         "so beyond doubt."
     )
     shown = points.rename(columns={"left": "low", "right": "high"})
-    sentences = [caption, bars(shown), *disturbed(points),
+    sentences = [caption, bars(shown), *doubts(chosen, points, THROUGHPUT.metric),
                  *chosen.left_out(points.index, "throughput")]  # fmt: skip
     return Plot(
         f"standings-{chosen.key}", _TITLE, " ".join(sentences), _in_words(points, names), points,

@@ -17,7 +17,7 @@ from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import Scale, scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures import curves
-from cmx_bench.report.figures.captions import bars, disturbed
+from cmx_bench.report.figures.captions import bars, doubts
 from cmx_bench.report.figures.cost import (
     LATENCY,
     MACS,
@@ -103,7 +103,7 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
         "There is a line for each model." if curves.of_settings(over)
         else "Each line joins models that differ in nothing else.",
         *([_KNEES] if has_knees else []),
-        *_intervals(quantity, points), *disturbed(points), *few, *without,
+        *_intervals(quantity, points), *doubts(chosen, points, quantity.metric), *few, *without,
     ]  # fmt: skip
     alt = f"{what} by {against}: {'; '.join(islice(_in_words(points), _SPOKEN))}."
     unit = " (pixels)" if over == "image_size" else ""

@@ -7,6 +7,10 @@ import math
 from pandas import DataFrame
 
 from cmx_bench.report.figures import captions
+from cmx_bench.report.figures.selection import each_setting, select
+from cmx_bench.results.reading import summarise
+
+from ..synthetic import FP16, PAPER, failed, make_records, make_run
 
 
 def points(*y: float) -> DataFrame:
@@ -28,10 +32,21 @@ def test_intervals_are_explained_where_there_are_any() -> None:
     assert captions.bars(points(1, 2).assign(low=all_of_them)).endswith("than the marker.")
 
 
-def test_disturbed_points_are_explained_where_there_are_any() -> None:
-    assert list(captions.disturbed(points(1, 2))) == []
-    [sentence] = captions.disturbed(points(1, 2).assign(disturbed=[False, True]))
+def test_doubts_are_told_where_there_are_any() -> None:
+    run = make_run(PAPER[:3])
+    records = make_records(run)
+    cell = f"{PAPER[1].name}/throughput/{FP16.key}"
+    some = [failed(one, "no") if (one.cell, one.replicate) == (cell, 1) else one for one in records]
+    whole, partly = (
+        select(summarise(run, found).samples, each_setting) for found in (records, some)
+    )
+    assert list(captions.doubts(whole, points(1, 2), "throughput")) == []
+    [sentence] = captions.doubts(whole, points(1, 2).assign(disturbed=[False, True]), "throughput")
     assert sentence.startswith("Faded points marked ≈ are disturbed: fewer than 3 of")
+    assert list(captions.doubts(partly, points(1, 2), "throughput")) == [
+        "Some processes failed of ConvMixer-768/32."
+    ]
+    assert list(captions.doubts(partly, points(1, 2), "peak_memory")) == []
 
 
 def test_where_there_is_little_to_see_that_is_said() -> None:
