@@ -93,7 +93,7 @@ def points(report: Report, rows: Mapping[str, Sequence[str]]) -> dict[str, list[
         "axes": [dict(zip(Axis._fields[:5], axis, strict=False)) for axis in axes],
         "begin": [*first, *first][:2],
         "families": _families(report, {model.family for model, *_ in placed}),
-        "settings": [{"key": setting.key, "label": setting.title} for setting in settings],
+        "settings": [{"key": setting.key, "label": plain(setting.title)} for setting in settings],
         "points": [
             {"model": plain(model.name), "label": " ".join(plain(model.label).split()),
              "family": model.family, "setting": setting.key, "row": row, "values": values}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cmx_bench.present.drawing.theme import CSS_COLOURS, SIZES, StyleName
-from cmx_bench.units import plain
+from cmx_bench.present.drawing.theme import short_label as short_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,14 +110,3 @@ def inline(drawing: Drawing) -> str:
         return text.replace("xlink:href", "href")
 
     return re.sub(r"<[^>]+>", adapted, svg)
-
-
-_LONGEST_LABEL = 28
-
-
-def short_label(text: str) -> str:
-    """`text` as a figure can carry it: on one line, without control characters. Of a long one the
-    middle is left out, for variants of a model differ at the end."""
-    text = plain(text).replace("\n", " ")
-    half = _LONGEST_LABEL // 2
-    return text if len(text) <= _LONGEST_LABEL else f"{text[:half]}…{text[1 - half :]}"

@@ -131,7 +131,7 @@ def name_lines(ax: Axes, ends: DataFrame) -> None:
 
 def room_for_names(ax: Axes, labels: Iterable[str]) -> None:
     """Room right of the axes for the labels of lines."""
-    widest = max(canvas.text_width(label, font_size()) for label in labels)
+    widest = max((canvas.text_width(label, font_size()) for label in labels), default=0.0)
     canvas.reserve(ax, right=widest + 2 * font_size())
     canvas.fit(ax)
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from cmx_bench.present.content import Tone
+from cmx_bench.units import plain
 
 INK, LEADER, GRID, PAGE = "#1b1f24", "#8c959f", "#d5dade", "#ffffff"
 
@@ -155,6 +156,17 @@ def among(families: Collection[str]) -> Iterator[None]:
         _families.reset(token)
 
 
+_LONGEST_LABEL = 28
+
+
+def short_label(text: str) -> str:
+    """`text` as a figure can carry it: on one line, without control characters. Of a long one the
+    middle is left out, for variants of a model differ at the end."""
+    text = plain(text).replace("\n", " ")
+    half = _LONGEST_LABEL // 2
+    return text if len(text) <= _LONGEST_LABEL else f"{text[:half]}…{text[1 - half :]}"
+
+
 def styles_of(families: Iterable[str]) -> dict[str, Style]:
     """How the families that are there look, the known ones first."""
     shown = set(families)
@@ -163,7 +175,7 @@ def styles_of(families: Iterable[str]) -> dict[str, Style]:
     for family, (colour, marker) in zip(
         sorted(there - styles.keys()), cycle(_OTHERS), strict=False
     ):
-        styles[family] = Style(family, colour, marker, ":", 0.8)
+        styles[family] = Style(short_label(family), colour, marker, ":", 0.8)
     chosen = _colours.get()
     return {
         family: replace(style, colour=chosen.get(family, style.colour))

@@ -114,3 +114,8 @@ def test_colours_stand_out_from_the_page(theme: str) -> None:
 def test_every_kind_has_a_colour_that_the_page_knows() -> None:
     assert list(KIND_COLOURS) == list(KINDS)
     assert {*KIND_COLOURS.values(), *SHADES, *FAMILIES.values()} <= set(CSS_COLOURS)
+
+
+def test_the_name_of_a_family_fits_into_a_legend() -> None:
+    [style] = styles_of(["x" * 100]).values()
+    assert len(style.label) == 28
