@@ -182,6 +182,16 @@ def ratio(span: Span) -> Entry:
     return Entry(text, f"{low} to {high}", span.value, notes=disturbed_notes(span.disturbed))
 
 
+def quotient(span: Span | None, first: Result, second: Result) -> Entry:
+    """One value over another that is above zero, with the interval of their quotient if it has
+    one."""
+    if span is not None:
+        return ratio(span)
+    value = (first.value or 0.0) / (second.value or 1.0)
+    notes = disturbed_notes(first.disturbed or second.disturbed)
+    return Entry(units.sampled(value, 2), "no interval", value, notes=notes)
+
+
 def disturbed_notes(disturbed: bool) -> tuple[Note, ...]:
     """What a reader must know of what rests on disturbed processes; nothing of other values."""
     return (_DISTURBED,) if disturbed else ()

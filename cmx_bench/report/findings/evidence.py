@@ -124,13 +124,9 @@ def _ratios(view: View) -> str:
     first = next(iter(figures), "")
     inside, doubts = [], []
     for model in list(figures)[1:]:
-        quotient = Operation("/", Value("throughput", model), Value("throughput", first))
-        try:
-            span = quantities.span(quotient, view.report, view.setting)
-        except UnknownError:
-            continue
-        inside.append(span.low <= over(figures, model, first) <= span.high)
-        doubts.append(span.disturbed)
+        if (span := quantities.quotient(view.speeds[model], view.speeds[first])) is not None:
+            inside.append(span.low <= over(figures, model, first) <= span.high)
+            doubts.append(span.disturbed)
     if not inside:
         return ""
     return (

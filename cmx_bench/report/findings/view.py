@@ -8,14 +8,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cmx_bench.cell import Model, Setting
+from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.report.findings.wording import name
 from cmx_bench.report.tables import fidelity, quantities
-from cmx_bench.report.tables.quantities import Span, UnknownError
+from cmx_bench.report.tables.quantities import Span
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.spec.claims import Operation, Value
 
 # The metrics of speed in the order in which they are preferred, and how a sentence names each.
 SPEEDS = {
@@ -59,15 +59,10 @@ class View:
 
     def times_as_fast(self, rival: Model) -> tuple[float, Span | None]:
         """How many times as fast as a rival the subject is, and the same with its interval."""
-        pair = (self.subject.name, rival.name)
-        above, below = pair if self.metric != "latency_p50" else pair[::-1]
-        quotient = Operation("/", Value(self.metric, above), Value(self.metric, below))
-        try:
-            span = quantities.span(quotient, self.report, self.setting)
-        except UnknownError:
-            ratio = self.ratio(self.metric, rival) or math.nan
-            return (ratio if above == self.subject.name else 1 / ratio), None
-        return span.value, span
+        pair = (self.speeds[self.subject.name], self.speeds[rival.name])
+        above, below = pair if METRICS[self.metric].better == "higher" else pair[::-1]
+        span = quantities.quotient(above, below)
+        return (above.value or 0.0) / (below.value or 1.0) if span is None else span.value, span
 
     @property
     def paper_conditions(self) -> str:

@@ -17,10 +17,8 @@ from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.published import Published
 from cmx_bench.report import entries
 from cmx_bench.report.tables import caveats, quantities
-from cmx_bench.report.tables.quantities import Span, UnknownError
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.spec.claims import Operation, Value
 
 PUBLISHED_SIZE = 224  # side of the images of the published figures, in pixels
 
@@ -132,27 +130,22 @@ def _inside(low: float | None, high: float | None, theirs: float) -> str:
 
 
 class _Throughput(NamedTuple):
-    """A throughput that is both in the paper and measured."""
+    """A throughput that is in the paper and was measured by processes of which none failed."""
 
     model: Model
     figure: Published
     published: float
-    measured: float
-    disturbed: bool
+    result: Result
 
 
 def _throughputs(report: Report, setting: Setting) -> list[_Throughput]:
     return [
-        _Throughput(model, figure, figure.value, result.value, result.disturbed)
+        _Throughput(model, figure, figure.value, result)
         for model in report.run.models
-        if (result := report.result(model, setting, "throughput")) and result.value is not None
+        if (result := report.result(model, setting, "throughput")) and result.value
+        if result.status == "ok"
         if (figure := report.published[model.name].paper.get("throughput")) and figure.value
     ]
-
-
-def _ratio(report: Report, setting: Setting, first: _Throughput, second: _Throughput) -> Span:
-    left, right = (Value("throughput", side.model.name) for side in (first, second))
-    return quantities.span(Operation("/", left, right), report, setting)
 
 
 def _ratios(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
@@ -165,14 +158,11 @@ def _ratios(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
         notes = (*entries.grade_notes(compared.figure), *entries.grade_notes(base.figure))
         printed = Entry(units.significant(theirs), sort=theirs, notes=tuple(dict.fromkeys(notes)),
                         title=f"{compared.figure.printed} / {base.figure.printed}")  # fmt: skip
-        try:
-            span = _ratio(report, setting, compared, base)
-        except UnknownError as error:
-            measured, finding = entries.NOT_MEASURED, str(error)
-        else:
-            measured = entries.ratio(span)
-            finding = _inside(span.low, span.high, theirs) + sizes
+        span = quantities.quotient(compared.result, base.result)
+        measured = entries.quotient(span, compared.result, base.result)
+        ends = (None, None) if span is None else (span.low, span.high)
         quantity = f"Throughput relative to {base.model.label}"
+        finding = _inside(*ends, theirs) + sizes
         yield _row(compared.model, quantity, setting.title, measured, printed, finding)
 
 
@@ -191,12 +181,12 @@ def order(report: Report) -> Table:
     for setting in report.run.settings:
         throughputs = _throughputs(report, setting)
         if len(throughputs) > 2:
-            values = DataFrame(throughputs)[["published", "measured"]]
+            values = DataFrame([(each.published, each.result.value) for each in throughputs])
             correlations = values.corr("spearman").fillna(0.0)  # 0 where all values of a side tie
             rho = round(float(correlations.to_numpy()[0, 1]), 9)
             pairs = combinations(throughputs, 2)
-            same = Counter(_same_order(report, setting, *pair) for pair in pairs)
-            doubtful = any(throughput.disturbed for throughput in throughputs)
+            same = Counter(_same_order(*pair) for pair in pairs)
+            doubtful = any(each.result.disturbed for each in throughputs)
             shown = Entry(
                 units.fixed(rho, 2, -1, 1), sort=rho, notes=entries.disturbed_notes(doubtful)
             )
@@ -205,14 +195,9 @@ def order(report: Report) -> Table:
     return caveats.by_setting(report, entries.table("order", title, columns, rows))
 
 
-def _same_order(
-    report: Report, setting: Setting, first: _Throughput, second: _Throughput
-) -> bool | None:
+def _same_order(first: _Throughput, second: _Throughput) -> bool | None:
     """None where neither order is beyond doubt, here or in the paper."""
-    try:
-        span = _ratio(report, setting, first, second)
-    except UnknownError:
-        return None
-    if span.low <= 1 <= span.high or first.published == second.published:
+    span = quantities.quotient(first.result, second.result)
+    if span is None or span.low <= 1 <= span.high or first.published == second.published:
         return None
     return (span.value > 1) is (first.published > second.published)

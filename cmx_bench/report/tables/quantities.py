@@ -169,10 +169,12 @@ def _exp(exponent: float) -> float:
 
 
 def quotient(first: Result, second: Result, level: float = 0.95) -> Span | None:
-    """One result over another of the same run, with its interval; None where either has none."""
+    """One result over another of the same run, with its interval; None where either has none, or
+    where it is larger than a number can be."""
     if not all(len(side.medians) > 1 and _has_logarithm(side) for side in (first, second)):
         return None
-    return _exponential(1.0, [(first, 1), (second, -1)], level)
+    span = _exponential(1.0, [(first, 1), (second, -1)], level)
+    return span if all(map(math.isfinite, (span.value, span.low, span.high))) else None
 
 
 # --- comparisons ----------------------------------------------------------------------------------

@@ -234,11 +234,7 @@ def _speed(report: Report, pair: Pair) -> Entry:
     if len(sides) < 2:
         return entries.NOT_MEASURED
     first, second = sides
-    if (span := quantities.quotient(second, first)) is not None:
-        return entries.ratio(span)
-    ratio = (second.value or 0.0) / (first.value or 1.0)
-    notes = entries.disturbed_notes(first.disturbed or second.disturbed)
-    return Entry(units.sampled(ratio, 2), "no interval", ratio, notes=notes)
+    return entries.quotient(quantities.quotient(second, first), second, first)
 
 
 def _points(pair: Pair) -> Entry:

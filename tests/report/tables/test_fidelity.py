@@ -12,7 +12,7 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 
-from ..synthetic import FP16, PAPER, make_records, make_run
+from ..synthetic import FP16, PAPER, failed, make_records, make_run
 
 # The true counts of facts/counting.md, which a run measures.
 MACS = {
@@ -105,13 +105,22 @@ def test_throughput_is_compared_as_a_ratio(report: Report) -> None:
     assert not found(report, "ConvMixer-1536/20", "Throughput relative to ConvMixer-1536/20")
 
 
-def test_a_ratio_that_cannot_be_taken_says_why() -> None:
+def test_a_ratio_of_single_processes_has_no_interval() -> None:
     some = [one for one in make_records(RUN) if one.replicate == 0]
     [row] = found(
         summarise(RUN, some), "ConvMixer-768/32", "Throughput relative to ConvMixer-1536/20"
     )
-    assert row[0] == "not measured"
-    assert row[-1] == "Throughput of convmixer_768_32 comes from one process and has no interval"
+    assert (row[0], row[2], row[-1]) == ("2.0 (no interval)", "+30 %", "has no interval")
+
+
+def test_a_throughput_of_which_a_process_failed_is_held_against_nothing() -> None:
+    cell = f"resnet152/throughput/{FP16.key}"
+    some = [
+        failed(one, "out of memory") if (one.cell, one.replicate) == (cell, 1) else one
+        for one in make_records(RUN)
+    ]
+    assert not found(summarise(RUN, some), "ResNet-152", "Throughput relative to ConvMixer-1536/20")
+    assert order(summarise(RUN, some))[1].text == "4"
 
 
 def test_accuracy_is_compared_where_it_is_measured(
