@@ -97,6 +97,7 @@ def _nothing(report: Report, tables: dict[str, Table]) -> Iterator[Finding]:
         return
     cells = units.counted(len(report.run.cells), "cell")
     text = f"Nothing was measured: {listed(parts)}, of {cells}."
-    for first in (*report.failures, *report.gaps)[:1]:
-        text += f" The first reason: {' '.join(first.reason.split())}."
+    reasons = [failure.reason for failure in report.failures]
+    reasons += [gap.reason for gap in report.gaps]
+    text += f" The first reason: {' '.join(reasons[0].split())}." if reasons else ""
     yield Finding("Result", text, "failures" if "failures" in tables else "not-measured")
