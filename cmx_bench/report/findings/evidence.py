@@ -34,7 +34,7 @@ def accuracy(view: View) -> Finding | None:
     elif not ahead:
         text = (
             f"The {len(results)} models cannot be told apart by top-1 on {rests}: "
-            f"{_share(results[-1])} to {_share(results[0])}."
+            f"{' to '.join(dict.fromkeys((_share(results[-1]), _share(results[0]))))}."
         )
     elif len(ahead) > 1:
         text = f"Most accurate are {listed(shown)}, which top-1 on {rests} cannot tell apart."

@@ -28,7 +28,7 @@ def test_accuracies_that_the_images_cannot_tell_apart_are_ties() -> None:
         "digits cannot tell apart. ConvMixer-1536/20 is 15 points (11 to 18) behind ResNet-152."
     )
     assert say(evaluated({MIXER: [360], RESNET: [359]}), "Accuracy") == (
-        "The 2 models cannot be told apart by top-1 on 400 images of digits: 90 % to 90 %."
+        "The 2 models cannot be told apart by top-1 on 400 images of digits: 90 %."
     )
     assert say(evaluated({MIXER: [360]}), "Accuracy") == (
         "ConvMixer-1536/20 has a top-1 of 90 % on 400 images of digits."
