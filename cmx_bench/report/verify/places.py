@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -37,26 +36,8 @@ def of_csv(text: str) -> Places:
         return of_lines(text)
 
 
-_SEPARATOR = re.compile(r"(?<!\\)\|")
-
-
-def of_markdown(text: str) -> Places:
-    """report.md."""
-    tables: dict[str, list[list[str]]] = {}
-    lines, title = [], ""
-    for line in text.splitlines():
-        if line.startswith("| "):
-            row = [cell.strip() for cell in _SEPARATOR.split(line)[1:-1]]
-            if not row[0].startswith(":--"):  # that says how columns are aligned
-                tables.setdefault(f"{title}, ", []).append(row)
-        else:
-            lines.append(line)
-            title = line.lstrip("# ") if line.startswith("#") else title
-    return Places(tables, lines=tuple(lines))
-
-
 def of_lines(text: str) -> Places:
-    """Any other text."""
+    """Any other text, of which a row of a table is a line too."""
     return Places(lines=tuple(text.splitlines()))
 
 
@@ -99,7 +80,7 @@ def _texts(cell: HtmlElement) -> tuple[str, ...]:
 
 PLACES: Mapping[str, Callable[[str], Places]] = {
     ".html": of_page,
-    ".md": of_markdown,
+    ".md": of_lines,
     ".csv": of_csv,
     ".gz": of_csv,
     ".tex": of_lines,
