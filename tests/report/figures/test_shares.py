@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 from matplotlib.patches import Rectangle
 
+import cmx_bench
 from cmx_bench.present.drawing import Plot, draw
 from cmx_bench.report.figures import shares
 from cmx_bench.results.reading import summarise
@@ -38,7 +39,7 @@ def test_shares_add_up(bars: Plot) -> None:
 
 def test_bars_reach_as_far_as_their_kinds_together(bars: Plot) -> None:
     """Each is drawn whole, behind those of the kinds before it."""
-    ax = shares.work_shares(summarise(*run_of(PAPER[:1])).samples)
+    ax = cmx_bench.plot.work_shares(summarise(*run_of(PAPER[:1])).samples)
     stacked = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
     widths = sorted(round(bar.get_width(), 2) for bar in stacked if bar.get_y() > 1.4)
     assert widths == [25.0, 75.0, 87.5, 100.0]

@@ -168,11 +168,12 @@ def test_two_batches_at_each_size_make_two_figures() -> None:
     assert names == [f"sweep-throughput-image-size-cuda-fp16-nchw-eager-b{b}" for b in (1, 8)]
 
 
-def test_batches_make_lines_of_what_is_no_throughput() -> None:
+def test_batches_make_lines_of_each_timing() -> None:
     drawn = swept(
         report(PAPER[:2], sizes((224, 1), (224, 8), (224, 64)), ("throughput", "latency"))
     )
-    assert list(drawn) == ["sweep-latency-p50-batch-size-cuda-fp16-nchw-eager-r224"]
+    shared = "batch-size-cuda-fp16-nchw-eager-r224"
+    assert list(drawn) == [f"sweep-throughput-{shared}", f"sweep-latency-p50-{shared}"]
 
 
 def test_values_that_double_stand_as_far_apart_and_are_its_ticks() -> None:
