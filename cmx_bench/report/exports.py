@@ -19,7 +19,7 @@ from pandas import DataFrame, Series
 
 from cmx_bench import units
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import Table, in_order
+from cmx_bench.present.content import Table
 from cmx_bench.report.tables.judgements import judged
 from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import frame, identity, summary, swept_arguments
@@ -66,7 +66,7 @@ def table(table: Table) -> str:
     lines = csv.writer(file, lineterminator="\n")
     lines.writerow([*(column.key for column in table.columns), "footnotes"])
     for row in table.rows:
-        notes = in_order(note for entry in row for note in entry.notes)
+        notes = dict.fromkeys(note for entry in row for note in entry.notes)
         texts = (*(entry.flat for entry in row), "; ".join(f"{n.mark}: {n.text}" for n in notes))
         lines.writerow(map(_harmless, texts))
     return file.getvalue()

@@ -160,9 +160,9 @@ def _ratios(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
                         title=f"{compared.figure.printed} / {base.figure.printed}")  # fmt: skip
         span = quantities.quotient(compared.result, base.result)
         measured = entries.quotient(span, compared.result, base.result)
-        ends = (None, None) if span is None else (span.low, span.high)
+        low, high = (None, None) if span is None else (span.low, span.high)
         quantity = f"Throughput relative to {base.model.label}"
-        finding = _inside(*ends, theirs) + sizes
+        finding = _inside(low, high, theirs) + sizes
         yield _row(compared.model, quantity, setting.title, measured, printed, finding)
 
 
