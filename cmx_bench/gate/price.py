@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from cmx_bench.gate.verdict import Comparison
 
@@ -23,25 +25,25 @@ def priced(
         spent: the seconds of a budget that are used up: the undecided get the budget that would
             have decided them. None where there is no budget.
     """
-
-    def share(comparison: Comparison, number: int) -> float:
-        """Of the round of this number, counted from 1."""
-        there = [_cell(other) for other in comparisons if (other.more or 0) >= number]
-        return start / len(there) + seconds(comparison) / there.count(_cell(comparison))
-
-    def whole(number: int) -> float:
-        """All of that round."""
-        there = {_cell(other): other for other in comparisons if (other.more or 0) >= number}
-        return start + sum(map(seconds, there.values()))
+    undecided = [comparison for comparison in comparisons if comparison.more]
+    seconds_of = {_cell(comparison): seconds(comparison) for comparison in undecided}
+    longest = max((comparison.more or 0 for comparison in undecided), default=0)
+    rounds = [Counter[tuple[str, ...]]() for _ in range(longest)]
+    for comparison in undecided:
+        for there in rounds[: comparison.more]:
+            there[_cell(comparison)] += 1
+    starts = [start / there.total() for there in rounds]
+    ends = [*accumulate(start + sum(seconds_of[cell] for cell in there) for there in rounds)]
 
     def with_price(comparison: Comparison) -> Comparison:
         if not comparison.more:
             return comparison
-        rounds = range(1, comparison.more + 1)
+        cell = _cell(comparison)
+        shares = (seconds_of[cell] / there[cell] for there in rounds[: comparison.more])
         return replace(
             comparison,
-            seconds_more=sum(share(comparison, number) for number in rounds),
-            budget=None if spent is None else spent + sum(map(whole, rounds)),
+            seconds_more=sum(starts[: comparison.more]) + sum(shares),
+            budget=None if spent is None else spent + ends[comparison.more - 1],
         )
 
     return [with_price(comparison) for comparison in comparisons]

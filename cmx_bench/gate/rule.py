@@ -7,6 +7,7 @@ looked at several times while pairs come in; the rates that follow are in tests/
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
 from cmx_bench.gate.verdict import State
 from cmx_bench.results.stats import Change, noncentrality, quantile
@@ -53,9 +54,12 @@ def needed(change: Change, n: int, threshold: float) -> int | None:
     Args:
         n: those that `change` rests on.
     """
-    for more in range(n, _MOST + 1):
-        error = change.error * math.sqrt(n / more)
-        guess = Change(change.value, error, change.freedom * (more - 1) / (n - 1))
-        if judge(guess, threshold) != "INCONCLUSIVE":
-            return more
-    return None
+
+    def is_decided(total: int) -> bool:
+        error = change.error * math.sqrt(n / total)
+        guess = Change(change.value, error, change.freedom * (total - 1) / (n - 1))
+        return judge(guess, threshold) != "INCONCLUSIVE"
+
+    totals = range(n, _MOST + 1)  # what one of them decides, a larger one decides too
+    place = bisect_left(totals, True, key=is_decided)
+    return totals[place] if place < len(totals) else None

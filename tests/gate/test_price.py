@@ -45,3 +45,17 @@ def test_what_nothing_would_decide_costs_nothing() -> None:
     assert [one.seconds_more for one in found] == [None, 12.0]
     found = priced([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0, 100.0)
     assert [one.budget for one in found] == [None, 112.0]
+
+
+def test_many_undecided_comparisons_are_priced_at_once() -> None:
+    """Each cell is asked once for its seconds, not once a round."""
+    asked: list[str] = []
+
+    def seconds(comparison: Comparison) -> float:
+        asked.append(comparison.model)
+        return 1.0
+
+    names = [f"m{place}" for place in range(200)]
+    found = priced([undecided(name, 900) for name in names], seconds, 10.0)
+    assert asked == names
+    assert sum(one.seconds_more or 0 for one in found) == pytest.approx(900 * (10 + 200))
