@@ -1,4 +1,4 @@
-"""Compares two runs: exact metrics must be equal, and sampled ones not slower."""
+"""Compares two runs: exact metrics must be equal, sampled ones not slower, top-1 not lower."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.gate import price, rule
+from cmx_bench.gate import accuracies, price, rule
 from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.metrics import Metric
@@ -99,23 +99,47 @@ def _compared(base: Report, head: Report, key: Key, threshold: float, against: s
         n=(len(old.medians) if old else 0, len(new.medians) if new else 0),
         left_out=(old.left_out if old else 0, new.left_out if new else 0),
     )  # fmt: skip
-    if old is not None and new is not None and old.status == new.status == "failed":
-        return replace(empty, state="INCOMPARABLE", reason=f"failed in both: {new.reason}")
-    if old is None or old.value is None:
-        failed = old is not None and old.status == "failed"
-        reason = f"{'failed' if failed else 'not measured'} in the {against}"
-        return replace(empty, state="NEW", reason=reason)
-    if new is None or new.value is None or new.status != "ok":
-        return _absent(empty, base, head, old, new)
+    if old is None or old.value is None or new is None or new.value is None or new.status != "ok":
+        return _one_sided(empty, base, head, old, new)
     if why := _incomparable(base, head, old, new, against):
         return replace(empty, state="INCOMPARABLE", reason=why)
     if known.about.exact:
         return exact(empty, old.value, new.value)
-    sides = [f"the {against}"] * old.disturbed + ["the run"] * new.disturbed
-    if sides:
-        reason = f"the value of {' and of '.join(sides)} is disturbed: measure again when calm"
-        empty = replace(empty, reason=reason)
+    if accuracies.is_of_given_weights(old) and accuracies.is_of_given_weights(new):
+        images = (old.details["images"], new.details["images"])
+        return _on_images(replace(empty, n=images), base, head, threshold)
     return _sampled(empty, old, new, threshold)
+
+
+def _one_sided(
+    empty: Comparison, base: Report, head: Report, old: Result | None, new: Result | None
+) -> Comparison:
+    """What the base has and the head lacks fails, unless the head's device could not have it."""
+    if old is not None and new is not None and old.status == new.status == "failed":
+        return replace(empty, state="INCOMPARABLE", reason=f"failed in both: {new.reason}")
+    if old is None or old.value is None:
+        if new is None or new.value is None:
+            reason = f"{_fate(old)} in the {empty.against}, {_fate(new)} in the run"
+            return replace(empty, state="INCOMPARABLE", reason=reason)
+        failed = old is not None and old.status == "failed"
+        reason = f"{'failed' if failed else 'not measured'} in the {empty.against}"
+        return replace(empty, state="NEW", reason=reason)
+    if new is not None and new.status == "failed":
+        return replace(empty, state="FAIL", reason=f"newly failed: {new.reason}")
+    why = f": {new.reason}" if new is not None and new.status == "skipped" else ""
+    if differences := _elsewhere(base, head, old.setting, skipped=bool(why)):
+        reason = f"measured elsewhere: {differences}{why}"
+        return replace(empty, state="INCOMPARABLE", reason=reason)
+    missing = old.model not in head.models
+    reason = "the model is missing" if missing else f"not measured{why}"
+    return replace(empty, state="FAIL", reason=reason)
+
+
+def _fate(result: Result | None) -> str:
+    """What became of a cell without a value."""
+    if result is None:
+        return "not measured"
+    return f"{result.status} ({result.reason})" if result.reason else result.status
 
 
 def _incomparable(base: Report, head: Report, old: Result, new: Result, against: str) -> str:
@@ -129,7 +153,8 @@ def _incomparable(base: Report, head: Report, old: Result, new: Result, against:
     then, now = (result.details.get("resampled") for result in (old, new))
     if then != now:
         return f"weights were resampled {_from(then)} in the {against}, {_from(now)} in the run"
-    return ""
+    is_of_images = new.about.noise == "image"
+    return accuracies.other_images(base, head, old, new, against) if is_of_images else ""
 
 
 def _from(resampled: Mapping[str, int | None] | None) -> str:
@@ -152,29 +177,17 @@ def _seconds_a_process(report: Report, result: Result) -> float:
     return float(ended["elapsed"].mean())
 
 
-def _absent(
-    empty: Comparison, base: Report, head: Report, old: Result, new: Result | None
-) -> Comparison:
-    """What the base has and the head lacks fails, unless the head's device could not have it."""
-    if new is not None and new.status == "failed":
-        return replace(empty, state="FAIL", reason=f"newly failed: {new.reason}")
-    if differences := _elsewhere(base, head, old.setting):
-        return replace(empty, state="INCOMPARABLE", reason=f"measured elsewhere: {differences}")
-    missing = old.model not in head.models
-    reason = "the model is missing" if missing else "not measured"
-    return replace(empty, state="FAIL", reason=reason)
+def _elsewhere(base: Report, head: Report, setting: str, skipped: bool) -> str:
+    """Why the head has no such value: another device, or a batch size that followed its cores.
 
-
-def _elsewhere(base: Report, head: Report, setting: str) -> str:
-    """Why the head has no such setting: another device, or a batch size that followed its cores.
-
-    Empty where it has it, or where the machines are alike.
+    Empty where it has the setting and skipped nothing, or where the machines are alike.
     """
     if base.run.kinds.keys() != head.run.kinds.keys():
         return f"on {base.run.device_name}, now on {head.run.device_name}"
     settings = head.run.settings
     known = {each.key for each in settings} | {f"r{each.image_size}" for each in settings}
-    return "" if setting in known else _listed(base.run.machine, head.run.machine)
+    is_there = setting in known and not skipped
+    return "" if is_there else _listed(base.run.machine, head.run.machine)
 
 
 def other_words(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -209,7 +222,8 @@ def exact(empty: Comparison, old: float, new: float) -> Comparison:
     """`empty` for an exact metric: anything but the same number fails, on any machine."""
     if old == new:
         return replace(empty, slowdown=0.0)
-    slowdown = new / old - 1 if old else None
+    better, worse = (new, old) if empty.metric.better == "higher" else (old, new)
+    slowdown = worse / better - 1 if better else None
     return replace(empty, state="FAIL", slowdown=slowdown, reason="an exact metric changed")
 
 
@@ -220,6 +234,10 @@ def _sampled(empty: Comparison, old: Result, new: Result, threshold: float) -> C
         return replace(empty, state="INCOMPARABLE", reason=reason)
     if min(map(min, medians)) <= 0:
         return replace(empty, state="INCOMPARABLE", reason="values of zero have no ratio")
+    sides = [f"the {empty.against}"] * old.disturbed + ["the run"] * new.disturbed
+    if sides:
+        reason = f"the value of {' and of '.join(sides)} is disturbed: measure again when calm"
+        empty = replace(empty, reason=reason)
     # A run shows top-1 over seeds as a plain mean; what is judged are geometric ones.
     then, now = (stats.of_medians(side).value for side in medians)
     change, worse = stats.unpaired(*medians), 1
@@ -230,14 +248,25 @@ def _sampled(empty: Comparison, old: Result, new: Result, threshold: float) -> C
     return judged(empty, change, threshold, min(map(len, medians)))
 
 
-def judged(empty: Comparison, change: Change, threshold: float, n: int) -> Comparison:
+def _on_images(empty: Comparison, base: Report, head: Report, threshold: float) -> Comparison:
+    """Top-1 of given weights, by the images that one side alone has right."""
+    if empty.metric.name != "top1":
+        reason = "of given weights top-1 alone is judged"
+        return replace(empty, state="INCOMPARABLE", reason=reason)
+    change = accuracies.change(base, head, (empty.model, empty.setting))
+    if change is None:
+        return replace(empty, state="INCOMPARABLE", reason="predictions of a side are missing")
+    return judged(empty, change, threshold, None)
+
+
+def judged(empty: Comparison, change: Change, threshold: float, n: int | None) -> Comparison:
     """`empty` with what `change`, positive for worse, says about it.
 
     Args:
-        n: the pairs, or the processes a side, that it rests on.
+        n: the pairs, or the processes a side, that it rests on; None where no more can be had.
     """
     state = rule.judge(change, threshold)
-    enough = rule.needed(change, n, threshold) if state == "INCONCLUSIVE" else None
+    enough = rule.needed(change, n, threshold) if n and state == "INCONCLUSIVE" else None
     try:
         return replace(
             empty,
@@ -246,7 +275,7 @@ def judged(empty: Comparison, change: Change, threshold: float, n: int) -> Compa
             low=math.expm1(change.bound(0.025)),
             high=math.expm1(change.bound(0.975)),
             detectable=rule.detectable(change, threshold),
-            more=None if enough is None else enough - n,
+            more=enough - n if n and enough else None,
         )
     except OverflowError:
         reason = "the values of one side are so far apart that no number can say their interval"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,8 @@ def test_a_run_against_itself_passes(judge: Callable[..., Verdict]) -> None:
     assert verdict.state == "PASS"
     timed = of(verdict, NAMES[0], "throughput")
     assert timed.slowdown == 0
-    assert timed.n == (5, 5)
+    assert (timed.n, timed.left_out) == ((5, 5), (0, 0))
+    assert not any("left out" in remark or "4 of 10" in remark for remark in table(verdict).remarks)
     assert timed.detectable is not None
     assert timed.detectable == pytest.approx(0.062, abs=0.001)
 
@@ -234,14 +236,18 @@ def test_a_metric_of_which_less_is_better(
 
 
 @pytest.mark.parametrize("side", ["run", "base_run"])
-def test_a_quick_run_decides_nothing(judge: Callable[..., Verdict], side: str) -> None:
-    with pytest.raises(RecordsError, match="is a quick run, which decides nothing; measure it wi"):
-        judge(**{side: replace(RUN, quick=True)})
-
-
-def test_a_part_of_a_run_decides_nothing(judge: Callable[..., Verdict]) -> None:
-    with pytest.raises(RecordsError, match="is one replicate of a run; merge the parts first"):
-        judge(run=replace(RUN, replicate=0))
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        ({"quick": True}, "is a quick run, which decides nothing; measure it without --quick"),
+        ({"replicate": 0}, "is one replicate of a run; merge the parts first"),
+    ],
+)
+def test_a_part_of_a_run_decides_nothing(
+    judge: Callable[..., Verdict], side: str, part: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(RecordsError, match=why):
+        judge(**{side: replace(RUN, **part)})
 
 
 def test_where_nothing_can_be_judged_nothing_is_compared(judge: Callable[..., Verdict]) -> None:
@@ -354,14 +360,6 @@ def test_n_counts_what_the_interval_rests_on(judge: Callable[..., Verdict]) -> N
         assert "4 of 10" in OUTPUTS[name](verdict)
 
 
-def test_nothing_is_said_of_processes_left_out_where_there_are_none(
-    judge: Callable[..., Verdict],
-) -> None:
-    verdict = judge()
-    assert of(verdict, NAMES[0], "throughput").left_out == (0, 0)
-    assert not any("left out" in remark or "4 of 10" in remark for remark in table(verdict).remarks)
-
-
 def test_sides_with_other_numbers_of_processes_show_both(judge: Callable[..., Verdict]) -> None:
     fewer = [one for one in RECORDS if one.replicate < 4]
     compared = of(judge(fewer), NAMES[0], "throughput")
@@ -369,21 +367,28 @@ def test_sides_with_other_numbers_of_processes_show_both(judge: Callable[..., Ve
     assert processes(compared) == ["5", "4"]
 
 
-def test_accuracies_of_weights_resampled_from_other_sizes_are_not_compared(
-    judge: Callable[..., Verdict],
+@pytest.mark.parametrize(
+    ("driver", "state", "reason"),
+    [
+        ("570.1", "FAIL", "not measured"),
+        ("580", "INCOMPARABLE", "measured elsewhere: driver 570.1, now 580"),
+    ],
+)
+def test_a_cell_that_the_run_skipped(
+    judge: Callable[..., Verdict], driver: str, state: str, reason: str
 ) -> None:
-    def evaluated(record: Record, size: int | None) -> Record:
-        return replace(record, details={"resampled": {"image_size": size}})
-
-    one = next(record for record in RECORDS if record.measure == "throughput")
-    found = judge(
-        head=[evaluated(record, 160) if record.cell == one.cell else record for record in RECORDS],
-        base=[evaluated(record, 224) if record.cell == one.cell else record for record in RECORDS],
-    )
-    reasons = [each.reason for each in found.comparisons if each.state == "INCOMPARABLE"]
-    assert reasons == ["weights were resampled from 224 px in the baseline, from 160 px in the run"]
-    same = [evaluated(record, 160) if record.cell == one.cell else record for record in RECORDS]
-    assert all(each.state == "PASS" for each in judge(head=same, base=same).comparisons)
+    """Another machine may lack what a measure needs; the same one has lost it."""
+    machine = ENVIRONMENT | {"driver": driver}
+    run = replace(RUN, machine=machine, environments={"e1": machine})
+    skipped = [
+        replace(one, status="skipped", values={}, reason="it") if one.measure == "memory" else one
+        for one in RECORDS
+    ]
+    memory = of(judge(skipped, run), NAMES[0], "peak_memory")
+    assert (memory.state, memory.reason) == (state, f"{reason}: it")
+    memory = of(judge(skipped, run, skipped, run), NAMES[0], "peak_memory")
+    assert memory.state == "INCOMPARABLE"
+    assert memory.reason == "skipped (it) in the baseline, skipped (it) in the run"
 
 
 def test_the_files_of_own_models_are_named(judge: Callable[..., Verdict]) -> None:

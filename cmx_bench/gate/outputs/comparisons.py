@@ -47,7 +47,8 @@ def table(verdict: Verdict) -> Table:
         Column("threshold", "Threshold", "right", "The slowdown that must not pass"),
         Column("detectable", "Smallest detectable", "right",
                "The smallest slowdown that fails with 95 % probability"),
-        Column("n", "n", "right", "Fresh processes of each side that the interval rests on"),
+        Column("n", "n", "right",
+               "Fresh processes of each side, or images, that the interval rests on"),
         Column("verdict", "Verdict"),
         Column("why", "Why"),
     )  # fmt: skip

@@ -1,0 +1,149 @@
+"""Accuracies of two runs held against each other, image by image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cmx_bench.gate import check
+from cmx_bench.gate.outputs.sentences import headline
+from cmx_bench.gate.verdict import Verdict
+from cmx_bench.results import predictions
+from cmx_bench.results.predictions import PREDICTED, ROW, Images
+from cmx_bench.results.records import Record
+
+from ..report.synthetic import FP16, PAPER, make_run, write_folder
+
+NAME, COUNT = PAPER[0].name, 400
+RUN = make_run(PAPER[:1], measures=("accuracy",), replicates=1)
+KEYS = tuple(f"{place}.png" for place in range(COUNT))
+KEY = (NAME, FP16.key, "top1")
+PREPROCESSING = {
+    "geometry": {"image_size": 224, "crop_pct": 1.0, "crop_mode": "center",
+                 "interpolation": "bicubic"},
+    "mean": [0.5], "std": [0.5],
+}  # fmt: skip
+Judge = Callable[..., Verdict]
+
+
+def evaluated(wrong: Sequence[int], **details: Any) -> Record:
+    """A record of an evaluation in which the images with these numbers are wrong."""
+    right = COUNT - len(wrong)
+    told = {
+        "dataset": "digits", "images": COUNT, "correct": {"top1": right}, "unlabelled": 0,
+        "broken": {}, "preprocessing": PREPROCESSING, "weights": "in1k", "weights_sha256": "ab",
+        **details,
+    }  # fmt: skip
+    return Record(
+        RUN.cells[0], NAME, "accuracy", FP16.key, 0, "ok", {"top1": [right / COUNT]}, "", "e1",
+        "2026-01-01T00:00:00+00:00", 2.0, details=told,
+    )  # fmt: skip
+
+
+def written(
+    folder: Path, wrong: Sequence[int], keys: Sequence[str] = KEYS, label: int = 0, **details: Any
+) -> Path:
+    """A run whose model says class 0, and class 1 of the images that are `wrong`."""
+    folder.mkdir()
+    write_folder(folder, RUN, [evaluated(wrong, **details)])
+    predictions.folder_of(folder).mkdir()
+    predictions.write_images(folder, Images(tuple(keys), ((label,),) * len(keys)))
+    rows = np.zeros(len(keys), ROW)
+    rows["top5"][:, 0] = label
+    rows["top5"][list(wrong), 0] = 1 - label
+    rows["state"] = PREDICTED
+    predictions.finish(rows, predictions.path(folder, NAME, FP16.key))
+    return folder
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Judge:
+    def judged(base: Sequence[int], head: Sequence[int], **of_head: Any) -> Verdict:
+        folder = written(tmp_path / "head", head, **of_head)
+        return check.verdict(folder, {"baseline": written(tmp_path / "base", base)}, 0.05)[1]
+
+    return judged
+
+
+def test_what_a_model_lost_fails(judge: Judge) -> None:
+    """Of 360 images that were right 40 are wrong now, and 4 others right."""
+    verdict = judge(range(40), range(4, 80))
+    [found] = verdict.comparisons
+    assert (found.state, verdict.state, found.more) == ("FAIL", "FAIL", None)
+    assert found.n == (COUNT, COUNT)
+    assert found.base == 0.9 and found.head == 0.81
+    assert found.slowdown == pytest.approx(360 / 324 - 1)
+    error = math.sqrt(44 / (360 * 324))
+    assert found.low == pytest.approx(math.exp(math.log(360 / 324) - 1.959964 * error) - 1)
+    assert "top-1: 10 % lower, 95 % interval" in headline(verdict)
+
+
+def test_the_same_predictions_pass(judge: Judge) -> None:
+    [found] = judge(range(40), range(40)).comparisons
+    assert (found.state, found.slowdown, found.low, found.high) == ("PASS", 0, 0, 0)
+
+
+def test_as_many_other_images_wrong_are_no_change_but_doubt(judge: Judge) -> None:
+    """Half of all images changed sides: nobody can tell that this is within 5 %."""
+    [found] = judge(range(200), range(200, 400)).comparisons
+    assert (found.state, found.slowdown, found.more) == ("INCONCLUSIVE", 0, None)
+
+
+@pytest.mark.parametrize(("base", "head"), [(40, 400), (399, 400)])
+def test_a_model_that_has_nothing_right_any_more(judge: Judge, base: int, head: int) -> None:
+    [found] = judge(range(base), range(head)).comparisons
+    assert found.state == ("FAIL" if base == 40 else "INCONCLUSIVE")
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"keys": ("new.png", *KEYS[1:])}, "other images or labels: the first is new.png"),
+        ({"label": 1}, "other images or labels: the first is 0.png"),
+    ],
+)
+def test_other_images_are_not_compared(judge: Judge, other: dict[str, Any], reason: str) -> None:
+    verdict = judge(range(40), range(40), **other)
+    assert verdict.state == "NOTHING COMPARED"
+    assert verdict.comparisons[0].reason == f"evaluated on {reason}"
+
+
+def test_weights_resampled_from_other_sizes_are_not_compared(judge: Judge) -> None:
+    [found] = judge(range(40), range(40), resampled={"image_size": 160}).comparisons
+    assert (found.state, found.reason) == (
+        "INCOMPARABLE",
+        "weights were resampled from no other size in the baseline, from 160 px in the run",
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({}, "predictions of a side are missing"),
+        (
+            {"dataset": "cifar10"},
+            "evaluated on 400 images of digits in the baseline, on 400 images of cifar10 in the "
+            "run",
+        ),
+        # Two trainings differ by chance, and of one each nobody knows by how much.
+        ({"training": {}}, "fewer than 3 processes on a side show no spread"),
+    ],
+)
+def test_without_predictions_or_a_second_training_nothing_is_judged(
+    tmp_path: Path, other: dict[str, Any], reason: str
+) -> None:
+    reports = []
+    for name, details in (("base", {}), ("head", other)):
+        (tmp_path / name).mkdir()
+        report = check._read(write_folder(tmp_path / name, RUN, [evaluated(range(40))]))
+        result = report.results[KEY]
+        told = result._replace(details={**result.details, **details})
+        reports.append(replace(report, results={KEY: told}))
+    found = check._compared(*reports, KEY, 0.05, "baseline")
+    assert (found.state, found.reason) == ("INCOMPARABLE", reason)
