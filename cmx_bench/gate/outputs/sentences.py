@@ -164,10 +164,11 @@ def _change(comparison: Comparison, threshold: float, with_threshold: bool = Tru
         base, head = exact(comparison.base, comparison), exact(comparison.head, comparison)
         return text if base == head else f"{base} → {head}, {text}"
     if comparison.low is not None and comparison.high is not None:
-        gain = comparison.slowdown < 0
-        low, high = comparison.low, comparison.high
-        edges = (-high, -low) if gain else (low, high)
-        text += f", 95 % interval {interval(*edges)}"
+        middle, *ends = (
+            _in_words(share, comparison.metric)
+            for share in (comparison.slowdown, comparison.low, comparison.high)
+        )
+        text += f", 95 % interval {interval(*sorted(-end if middle < 0 else end for end in ends))}"
     if not with_threshold:
         return text
     less = comparison.state == "FAIL" and comparison.slowdown < threshold
@@ -189,11 +190,16 @@ def worded(slowdown: float, metric: Metric) -> str:
     """A slowdown, as a share, in the words of its metric: "7.2 % slower", "3.0 % higher"."""
     if slowdown == 0:
         return "unchanged"
-    if metric.unit in _TIMED:
-        word = "slower" if slowdown > 0 else "faster"
-    else:
-        word = "lower" if (slowdown > 0) is (metric.better == "higher") else "higher"
-    return f"{units.percent(abs(slowdown))} {word}"
+    change = _in_words(slowdown, metric)
+    less, more = ("faster", "slower") if metric.unit in _TIMED else ("lower", "higher")
+    return f"{units.percent(abs(change))} {more if change > 0 else less}"
+
+
+def _in_words(slowdown: float, metric: Metric) -> float:
+    """The share that words name: how much more time it takes, or how much higher the value is. Of
+    0.8 and then 0.4 one says "50 % lower", though 0.8 is 100 % more."""
+    is_inverse = metric.better == "higher" and metric.unit not in _TIMED
+    return 1 / (1 + slowdown) - 1 if is_inverse else slowdown
 
 
 def interval(low: float, high: float) -> str:

@@ -77,6 +77,8 @@ def test_what_was_not_judged_is_counted_in_the_headline() -> None:
         (-0.05, "latency_p50", "5.0 % faster"),
         (0.05, "peak_memory", "5.0 % higher"),
         (-0.05, "params", "5.0 % lower"),
+        (1.0, "top1", "50 % lower"),  # 0.8 is 100 % more than 0.4
+        (-0.5, "mac_rate", "100 % higher"),
         (0.0, "params", "unchanged"),
     ],
 )
@@ -97,3 +99,11 @@ def test_what_would_decide_is_said_once() -> None:
 
 def test_the_threshold_is_shown_as_it_was_given() -> None:
     assert "threshold 12.5 %" in headline(replace(verdict(slower()), threshold=0.125))
+
+
+def test_an_interval_is_said_in_the_words_of_the_change() -> None:
+    """0.8 and then 0.4 (0.32 to 0.5) is 50 % lower, by 38 to 60 %."""
+    halved = made("deit", "FAIL", "top1", slowdown=1.0, low=0.6, high=1.5)
+    assert "top-1: 50 % lower, 95 % interval 38 to 60 %" in headline(verdict(halved))
+    doubled = replace(halved, state="PASS", slowdown=-0.5, low=-0.6, high=-0.375)
+    assert "top-1: 100 % higher, 95 % interval 60 to 150 %" in headline(verdict(doubled))
