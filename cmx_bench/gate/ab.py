@@ -135,9 +135,9 @@ class _Rounds:
     """What is to be compared, and how (see `compare`), and what the rounds so far have shown, by
     the keys of cells.
 
-    `waiting` are the timed cells of the next round, `lost` those whose process died or hung once.
-    `by_side` is what each side ran, `contrast` what of it differs. `seconds` are those of the wall
-    for what is timed.
+    `waiting` are the timed cells of the next round; `lost` those whose process died or hung once,
+    `again` those of them that were not tried a second time yet. `by_side` is what each side ran,
+    `contrast` what of it differs. `seconds` are those of the wall for what is timed.
     """
 
     plan: Plan
@@ -151,6 +151,7 @@ class _Rounds:
     timed: dict[str, Comparison] = field(default_factory=dict)
     pairs: dict[str, list[Pair]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    again: list[Cell] = field(default_factory=list)
     rounds: int = 0
     seconds: float = 0.0
 
@@ -164,8 +165,8 @@ class _Rounds:
         return self.plan.suite_file.suite.timeout
 
     def is_finished(self, allowed: float) -> bool:
-        """Whether no round follows: an untimed cell that was lost in the first one has a second."""
-        if self.rounds == 0 or (self.rounds == 1 and self._untimed_left()):
+        """Whether no round follows. What was lost is tried again, whatever the budget."""
+        if self.rounds == 0 or self.again or (self.rounds == 1 and self._untimed_left()):
             return False
         return not self.waiting or self.seconds > allowed
 
@@ -188,10 +189,10 @@ class _Rounds:
             begin += time.monotonic() - before
             rng = random.Random()
             order = rng.sample(self.waiting, len(self.waiting))
-            again = [cell for cell in order if not self._measure_a_pair(cell, base, head, rng)]
+            self.again = [c for c in order if not self._measure_a_pair(c, base, head, rng)]
         self.waiting = [
             cell for cell in self.waiting
-            if cell in again
+            if cell in self.again
             or (self.timed[cell.key].state == "INCONCLUSIVE"
                 and len(self.pairs.get(cell.key, ())) < rule.LOOKS[-1])
         ]  # fmt: skip

@@ -100,7 +100,7 @@ _Answer: TypeAlias = Mapping[str, Any]  # the samples of an exact measure, one e
 def _answers(
     cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBySide
 ) -> tuple[_Answer, _Answer]:
-    """What a fresh process of each side measures.
+    """What a fresh process of each side measures; one that died or hung has a second try.
 
     Raises:
         PairError: a side failed.
@@ -108,7 +108,12 @@ def _answers(
     order = {"measure": cell.measure, "trace": True, **pairs.described(cell)}
 
     def answer(side: Server) -> _Answer:
-        told: _Answer = pairs.ask_once(side, order, timeout)
+        try:
+            told: _Answer = pairs.ask_once(side, order, timeout)
+        except PairError as error:
+            if not error.lost:
+                raise
+            told = pairs.ask_once(side, order, timeout)
         code.keep(by_side, side.name, cell, told)
         return told
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import comparing, pairs
+from cmx_bench.gate.pairs import PairError
+from cmx_bench.gate.verdict import Comparison
 
 CELL = Cell(
     Model("net", "Net", "net", "python", "ours:net"),
@@ -62,12 +64,35 @@ def test_macs_by_other_words_are_not_compared(
         "head": {"values": {"macs": [9]}, "details": head},
     }
 
+    [found] = compared(monkeypatch, lambda worker, order: answers[worker.side.name])
+    assert (found.state, found.reason) == (state, reason)
+
+
+def compared(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]) -> Iterator[Comparison]:
+    """What is said of the cell where processes answer so."""
+
     @contextmanager
     def process(server: Server, target: str) -> Iterator[None]:
         yield None
 
     monkeypatch.setattr(interpreters, "process", process)
-    monkeypatch.setattr(pairs, "ask", lambda worker, order: answers[worker.side.name])
-    one, other = (Server(name, socket.socket(), Path("log")) for name in answers)
-    [found] = comparing.untimed(CELL, one, other, 1.0, {})
-    assert (found.state, found.reason) == (state, reason)
+    monkeypatch.setattr(pairs, "ask", ask)
+    one, other = (Server(name, socket.socket(), Path("log")) for name in ("base", "head"))
+    return comparing.untimed(CELL, one, other, 1.0, {})
+
+
+@pytest.mark.parametrize(
+    ("times", "lost", "state"), [(1, True, "PASS"), (2, True, "FAIL"), (1, False, "FAIL")]
+)
+def test_an_exact_cell_whose_process_died_has_a_second_try(
+    monkeypatch: pytest.MonkeyPatch, times: int, lost: bool, state: str
+) -> None:
+    left = [PairError({"head": "it was killed"}, lost=lost)] * times
+
+    def ask(worker: Any, order: object) -> dict[str, Any]:
+        if worker.side.name == "head" and left:
+            raise left.pop()
+        return {"values": {"macs": [8]}}
+
+    [found] = compared(monkeypatch, ask)
+    assert found.state == state
