@@ -244,12 +244,14 @@ def _note_lost_modules(troubles: Iterable[str], head: str, package: Path) -> Non
 
     if not any(word in trouble for trouble in troubles for word in _LOST):
         return
-    if interpreters.is_this(package):
-        where, folder = f"head ({head}) finds its own", "FOLDER"
-    else:
-        where, folder = "this Python finds its own, for head has another cmx-bench", head
-    note(f"modules of models were looked for where {where}; where one lies elsewhere, name its "
-         f"folder: PYTHONPATH={shlex.quote(folder)} {command_line()}")  # fmt: skip
+    where = f"where head ({head}) finds its own"
+    if not interpreters.is_this(package):
+        where = (
+            f"where this Python finds its own, and in {package.parent}, for head has another "
+            "cmx-bench"
+        )
+    note(f"modules of models were looked for {where}; where one lies elsewhere, name its folder: "
+         f"PYTHONPATH=FOLDER {command_line()}")  # fmt: skip
 
 
 def _command() -> str:

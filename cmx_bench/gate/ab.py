@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
+import cmx_bench
 from cmx_bench import units
 from cmx_bench.cell import Cell
 from cmx_bench.execute import interpreters
@@ -32,7 +34,7 @@ from cmx_bench.gate.verdict import Comparison, Contrast, Verdict
 from cmx_bench.measures import compiled, conditions
 from cmx_bench.models import importing
 from cmx_bench.plan import Plan
-from cmx_bench.worker import local, scratch
+from cmx_bench.worker import local, lookup, scratch
 from cmx_bench.worker.local import Call
 
 SECONDS_A_MODEL = 120.0  # of measuring, before an undecided model is left inconclusive
@@ -284,13 +286,15 @@ def planning(head: str, package: Path) -> Iterator[Call]:
     how large they are is a matter of its code.
 
     Args:
-        package: head's copy of this package. Where it is another, this Python is asked instead.
+        package: head's copy of this package. Where it is another, this Python is asked instead: it
+            looks for modules in the folder of that copy too, but last.
     """
+    variables = _variables(None, "head")
     if not interpreters.is_this(package):
-        yield local.call
-        return
-    log = scratch.folder() / "plan.txt"
-    with interpreters.calling("head", head, log, _variables(None, "head")) as call:
+        ours = str(Path(cmx_bench.__file__).parent.parent)
+        folders = [ours, *lookup.import_path(), str(package.parent)]
+        head, variables = sys.executable, {**variables, **lookup.variables(folders)}
+    with interpreters.calling("head", head, scratch.folder() / "plan.txt", variables) as call:
         yield call
 
 

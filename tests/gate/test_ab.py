@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import cmx_bench
 from cmx_bench import units
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
@@ -186,6 +189,21 @@ def test_a_lost_process_gets_a_second_try(
     assert seen.count("a") == times + n
 
 
+def test_what_was_lost_is_tried_again_although_the_budget_is_spent(
+    stand_in_pairs: Callable[..., list[str]],
+) -> None:
+    left = [PairError({"head": "it was killed"}, lost=True)]
+
+    def answer(name: str, layers: int) -> float:
+        if left:
+            raise left.pop()
+        return 0.0
+
+    stand_in_pairs(answer)
+    [found] = compared(plan_of("a"), Gate(0.05, budget=0))
+    assert (found.state, found.n) == ("INCONCLUSIVE", (1, 1))
+
+
 def exact(**of: dict[str, list[float]]) -> Callable[..., dict[str, Any]]:
     """A stand-in for asking a worker: what each side measures."""
 
@@ -354,3 +372,22 @@ def test_an_exact_metric_that_differs_has_a_cause_that_is_not_seen(
     plan = plan_of("a")
     plan.cells = (*plan.cells, cell_of("a", "params"))
     assert [one.state for one in compared(plan)] == ["FAIL", "PASS"]
+
+
+def test_where_head_has_another_cmx_bench_this_python_plans_and_finds_heads_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    @contextmanager
+    def calling(name: str, path: str, log: Path, variables: dict[str, str]) -> Iterator[None]:
+        asked[path] = variables["PYTHONPATH"].split(os.pathsep)
+        yield None
+
+    monkeypatch.setattr(interpreters, "calling", calling)
+    (tmp_path / "cmx_bench").mkdir()
+    with ab.planning("elsewhere", tmp_path / "cmx_bench"):
+        [(python, folders)] = asked.items()
+    assert python == sys.executable
+    assert folders[0] == str(Path(cmx_bench.__file__).parent.parent)
+    assert folders[-1] == str(tmp_path)
