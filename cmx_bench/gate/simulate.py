@@ -26,11 +26,11 @@ class Rates:
 def gate(
     log_ratios: Sequence[float], threshold: float, most_pairs: int, rng: random.Random
 ) -> tuple[State, int]:
-    """One sequential gate on pairs drawn with replacement; its verdict and the pairs it took."""
+    """One sequential gate on pairs drawn with replacement; its verdict and the pairs it took. As
+    `ab` does, it looks a last time when its budget is spent."""
+    last = min(most_pairs, rule.LOOKS[-1])
     drawn: list[float] = []
-    for look in rule.LOOKS:
-        if look > most_pairs:
-            break
+    for look in (*(look for look in rule.LOOKS if look < last), max(last, rule.LOOKS[0])):
         drawn += rng.choices(log_ratios, k=look - len(drawn))
         state = rule.judge(stats.paired(drawn), threshold)
         if state != "INCONCLUSIVE":
