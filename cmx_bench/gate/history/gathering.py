@@ -19,6 +19,8 @@ from cmx_bench.results.summary import Result
 
 # What an exact metric may depend on beside the model.
 _SOFTWARE = ("python", "torch", "timm", "cmx_bench")
+# What an accuracy depends on: the name of the images, and their number.
+_IMAGES = ("dataset", "images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,17 +223,23 @@ def _points(
     for result in results:
         assert result.value is not None
         origin = measured[result.run]
-        now = origin.facts_of(result.setting), origin.model(result.model)
+        facts = {**origin.facts_of(result.setting), **_evaluated_on(result)}
+        now = facts, origin.model(result.model)
         changed = "" if before is None else "; ".join(_changes(before, now, result.about.exact))
         yield Point(runs[result.run], result.value, result.low, result.high, changed)
         before = now
+
+
+def _evaluated_on(result: Result) -> Environment:
+    """The images of an accuracy; nothing of another metric."""
+    return {name: result.details[name] for name in _IMAGES if name in result.details}
 
 
 def _changes(
     before: tuple[Environment, Model], after: tuple[Environment, Model], exact: bool
 ) -> Iterator[str]:
     if before[0] != after[0]:
-        unlike = environment.differences(before[0], after[0], ("cmx_bench",))
+        unlike = environment.differences(before[0], after[0], ("cmx_bench", *_IMAGES))
         for name, (old, new) in unlike.items():
             if not exact or name in _SOFTWARE:
                 yield one_line(f"{name} {old} → {new}")
