@@ -14,7 +14,7 @@ import pytest
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import records
 
-from .test_validation import EVALUATED, RUN, SETTING, TIMED, Where, damaged, plain, refusals
+from .whole import EVALUATED, RUN, SETTING, TIMED, Where, damaged, plain, refusals
 
 
 @pytest.fixture

@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cmx_bench.report.formats import RENDERERS, SIDE_BY_SIDE
-
-from ..browsing import Open, needs_axe, needs_chromium, opening, violations
-from .synthetic import BF16, FP16, FP32
-from .tables.test_caveats import evaluated
-from .tables.test_side_by_side import NEWER, beside
-from .tables.test_side_by_side import made as run
-from .test_formats import AWKWARD, awkward, mixed
+from ...browsing import Open, needs_axe, needs_chromium, violations
+from ..synthetic import BF16, FP16, FP32
+from ..test_formats import AWKWARD
 
 pytestmark = needs_chromium
 
 TABLE = f"table1-{FP16.key}"
 THROUGHPUT = f'td[data-cell="resnet152/throughput/{FP16.key}"]'
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("pages")
-    made = {"mixed": mixed(), "awkward": awkward(), "evaluated": evaluated(0.875, 0.96)}
-    for name, report in made.items():
-        (folder / f"{name}.html").write_text(RENDERERS["html"](report), encoding="utf-8")
-    both = beside(run(), run(NEWER, times=2))
-    (folder / "beside.html").write_text(SIDE_BY_SIDE["html"](both), encoding="utf-8")
-    return {name: folder / f"{name}.html" for name in (*made, "beside")}
-
-
-@pytest.fixture
-def show(browser: Any, pages: dict[str, Path]) -> Iterator[Open]:
-    """Opens a page by its name."""
-    with opening(browser) as opened:
-        yield lambda name="mixed", link="", **options: opened(pages[name], link, **options)
 
 
 def column(page: Any, place: int) -> list[str]:
@@ -263,163 +237,6 @@ def test_a_point_under_the_pointer_says_what_it_is(show: Open) -> None:
     title = point.locator("title").text_content()
     assert title.startswith("ConvMixer-768/32: Parameters (millions) 21.11, Throughput (images/s)")
     assert point.evaluate("(one) => one.matches(':hover')")
-
-
-# --- the explorer ---------------------------------------------------------------------------------
-
-
-def chosen(page: Any, x: str, y: str) -> None:
-    page.get_by_role("combobox", name="Along x").select_option(x)
-    page.get_by_role("combobox", name="Along y").select_option(y)
-
-
-def logarithmic(page: Any, axis: str) -> Any:
-    return page.get_by_role("group", name=axis).get_by_label("logarithmic")
-
-
-def drawn(page: Any) -> dict[str, tuple[float, float]]:
-    """The middle of each point of the explorer, in pixels, by its model and setting."""
-    boxes = page.locator(".drawing a").evaluate_all(
-        "(links) => links.map((link) => [link.getAttribute('aria-label').split('; ')[0], "
-        "link.getBoundingClientRect()])"
-    )
-    return {
-        name: (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for name, box in boxes
-    }
-
-
-def said(page: Any) -> str:
-    return page.locator(".explorer output").inner_text()
-
-
-POINT = f"ResNet-152 · {FP16.key}"
-
-
-def test_other_axes_move_the_points_and_have_other_labels(show: Open) -> None:
-    page = show()
-    chosen(page, "throughput", "top1_paper")
-    assert said(page).startswith(
-        "Top-1, published by the paper (%) against Throughput (images/s): 10 points."
-    )
-    before = drawn(page)
-    chosen(page, "macs", "peak_memory")
-    assert len(drawn(page)) == 11
-    assert all(drawn(page)[name] != before[name] for name in before)
-    for label in ("MACs (GMAC)", "Peak memory (MiB)"):
-        assert page.locator(".drawing text", has_text=label).count() == 1
-    assert page.locator(".drawing text", has_text="Throughput").count() == 0
-
-
-def test_points_stand_where_their_values_say(show: Open) -> None:
-    page = show()
-    chosen(page, "throughput", "params")
-    logarithmic(page, "Along x").uncheck()
-    middles = drawn(page)
-    places = [middles[f"{label} · {FP16.key}"][0] for label in
-              ("ConvMixer-1536/20", "ConvMixer-768/32", "ResNet-152", "Mixer-B/16")]  # fmt: skip
-    steps = [place - places[0] for place in places]  # of 99, 198, 297 and 990 images/s
-    assert steps[2] == pytest.approx(2 * steps[1], abs=1)
-    assert steps[3] == pytest.approx(9 * steps[1], abs=1)
-    heights = [middles[f"{label} · {FP16.key}"][1] for label in ("ResMLP-B24/8", "ResMLP-S12")]
-    assert heights[0] < heights[1]  # the larger one is above
-
-
-def test_a_logarithmic_axis_has_equal_factors_equally_far_apart(show: Open) -> None:
-    page = show()
-    chosen(page, "throughput", "params")
-    logarithmic(page, "Along x").check()
-    middles = drawn(page)
-    places = [middles[f"{label} · {FP16.key}"][0] for label in
-              ("ConvMixer-1536/20", "ConvMixer-768/32", "DeiT-B")]  # fmt: skip
-    assert places[2] - places[1] == pytest.approx(places[1] - places[0], abs=1)  # 99, 198, 396
-
-
-def test_what_is_not_above_zero_is_on_no_logarithmic_axis(show: Open) -> None:
-    page = show()
-    chosen(page, "throughput", "buffers")  # those of the first model are none
-    logarithmic(page, "Along y").uncheck()
-    assert len(drawn(page)) == 11
-    logarithmic(page, "Along y").check()
-    assert len(drawn(page)) == 10
-    assert "Not above zero, so on no logarithmic axis: ConvMixer-1536/20." in said(page)
-
-
-def test_families_and_settings_filter_the_points(show: Open) -> None:
-    page = show()
-    chosen(page, "throughput", "macs")
-    assert {name.split(" · ")[1] for name in drawn(page)} == {FP16.key}
-    families = page.get_by_role("group", name="Families")
-    families.get_by_label("ResMLP").uncheck()
-    families.get_by_label("MLP-Mixer").uncheck()
-    assert not [name for name in drawn(page) if name.startswith(("ResMLP", "Mixer"))]
-    assert "6 points." in said(page)
-    settings = page.get_by_role("group", name="Settings")
-    settings.get_by_label("bf16").check()
-    assert "12 points." in said(page)
-    assert page.locator(".drawing text", has_text="DeiT-B · bf16").count() == 1
-    settings.get_by_label("paper").uncheck()
-    assert {name.split(" · ")[1] for name in drawn(page)} == {BF16.key}
-    settings.get_by_label("bf16").uncheck()
-    assert drawn(page) == {} and "0 points." in said(page)
-
-
-@pytest.mark.parametrize("key", [None, "Enter"])
-def test_a_point_leads_to_its_row(show: Open, key: str | None) -> None:
-    page = show()
-    page.locator(f"#{TABLE} input").fill("convmixer")  # which hides the row
-    chosen(page, "throughput", "params")
-    point = page.get_by_role("link", name=POINT)
-    point.click() if key is None else point.press(key)
-    row = page.locator(f'[id="{TABLE}.resnet-152"]')
-    row.wait_for(state="visible")
-    assert page.url.endswith(f"#{TABLE}.resnet-152")
-    assert row.evaluate("(row) => row.matches(':target')")
-
-
-def test_the_pointer_and_the_focus_show_what_the_tables_say(show: Open) -> None:
-    page = show()
-    chosen(page, "throughput", "params")
-    shown = [POINT, "Throughput: 300 images/s ≈ (± 2.5 %, n = 3)", "Parameters: 60.2 M"]
-    point = page.get_by_role("link", name=POINT)
-    assert point.get_attribute("aria-label") == "; ".join(shown)
-    tip = page.locator(".drawing tspan", has_text="300 images/s")
-    point.hover()
-    tip.wait_for()
-    page.mouse.move(0, 0)
-    tip.wait_for(state="detached")
-    point.focus()
-    tip.wait_for()
-    page.keyboard.press("Tab")
-    tip.wait_for(state="detached")
-
-
-def test_labels_stand_clear_of_each_other(show: Open) -> None:
-    page = show(viewport={"width": 400, "height": 800})
-    labels = page.locator(".drawing text").filter(has_text=re.compile("^[A-Z][^(]+$"))
-    boxes = [label.bounding_box() for label in labels.all()]
-    assert len(boxes) > 4
-    for place, one in enumerate(boxes):
-        for other in boxes[place + 1 :]:
-            apart_x = max(one["x"], other["x"]) - min(
-                one["x"] + one["width"], other["x"] + other["width"]
-            )
-            apart_y = max(one["y"], other["y"]) - min(
-                one["y"] + one["height"], other["y"] + other["height"]
-            )
-            assert max(apart_x, apart_y) > -2  # the line's height has room around the letters
-
-
-def test_another_width_draws_the_explorer_anew(show: Open) -> None:
-    page = show(viewport={"width": 1400, "height": 800})
-    page.set_viewport_size({"width": 400, "height": 800})
-    page.wait_for_function("document.querySelector('.drawing').clientWidth < 400")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
-
-
-def test_a_page_opened_at_the_explorer_shows_it(show: Open) -> None:
-    page = show(link="#explorer")
-    top = page.locator("#explorer").bounding_box()["y"]
-    assert -1 < top < 100
 
 
 # --- accessibility --------------------------------------------------------------------------------
