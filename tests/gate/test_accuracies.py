@@ -145,5 +145,6 @@ def test_without_predictions_or_a_second_training_nothing_is_judged(
         result = report.results[KEY]
         told = result._replace(details={**result.details, **details})
         reports.append(replace(report, results={KEY: told}))
-    found = check._compared(*reports, KEY, 0.05, "baseline")
+    base, head = reports
+    found = check._compared(base, head, KEY, 0.05, "baseline")
     assert (found.state, found.reason) == ("INCOMPARABLE", reason)
