@@ -211,7 +211,10 @@ def bound(pipe: Connection, target: str, arguments: tuple[object, ...]) -> None:
 
 def run_on(pipe: Connection, target: str, arguments: tuple[object, ...]) -> None:
     """Runs the function on a pipe; sends the error for the user that it raises."""
-    os.register_at_fork(after_in_child=pipe.close)  # or it would not end while a child lives
+    # Or the pipe would not end while a process that a model forked, or a program that it became or
+    # started, lives.
+    os.register_at_fork(after_in_child=pipe.close)
+    os.set_inheritable(pipe.fileno(), False)
     try:
         function(target)(pipe, *arguments)
     except CmxError as error:

@@ -112,6 +112,26 @@ def test_what_a_process_forks_keeps_nobody_waiting_and_ends_with_it(
         assert psutil.wait_procs([forked], timeout=60)[1] == []
 
 
+PROGRAMS = """\
+import os
+def leaves():
+    os.system("sleep 600 &")
+    os._exit(7)
+def becomes():
+    os.execvp("sh", ["sh", "-c", "exit 7"])
+"""
+
+
+@pytest.mark.parametrize("name", ["leaves", "becomes"])
+def test_a_program_of_a_process_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "programs.py").write_text(PROGRAMS)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(local.ProcessError, match=r"exit code 7"):
+        local.call(f"programs:{name}", timeout=60.0)
+
+
 STARTS = """\
 import pathlib, subprocess, time
 def starts(told, seconds):

@@ -105,10 +105,12 @@ def test_a_process_does_what_its_pipe_names(monkeypatch: pytest.MonkeyPatch) -> 
     ours, theirs = Pipe()
     done: list[tuple[object, ...]] = []
     monkeypatch.setattr(local.os, "register_at_fork", lambda **_: None)
+    os.set_inheritable(theirs.fileno(), True)
     monkeypatch.setattr(
         local, "function", lambda target: lambda *given: done.append((target, *given))
     )
     ours.send(("module:name", (1, 2)))
     server.obey(theirs)
     assert done == [("module:name", theirs, 1, 2)]
+    assert not os.get_inheritable(theirs.fileno())
     assert issubclass(LostError, ProcessError)
