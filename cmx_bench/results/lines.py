@@ -1,4 +1,5 @@
-"""Lines of the files of a run: those of one that grows may end in half of one after a kill."""
+"""Lines of the files of a run, whichever ends they have. A file that grows may end in half of one
+after a kill."""
 
 from __future__ import annotations
 
@@ -17,11 +18,12 @@ _LARGEST_LOCATED = 2**18  # bytes: YAML's reader takes a second for 200 kB
 
 
 def unended(file: BinaryIO) -> bytes:
-    """What stands behind the last line feed of a file; it is read to its end."""
+    """What stands behind the last end of a line in a file; it is read to its end."""
     begin = file.seek(0, os.SEEK_END)
     while begin:
         begin = file.seek(max(0, begin - 4096))
-        if (place := file.read(4096).rfind(b"\n")) >= 0:
+        read = file.read(4096)
+        if (place := max(read.rfind(b"\n"), read.rfind(b"\r"))) >= 0:
             begin += place + 1
             break
     file.seek(begin)
@@ -29,7 +31,7 @@ def unended(file: BinaryIO) -> bytes:
 
 
 def is_half(last: bytes) -> bool:
-    """Whether a last line that lacks its line feed lacks more: no part of a JSON object is JSON."""
+    """Whether a last line that lacks its end lacks more: no part of a JSON object is JSON."""
     try:
         json.loads(last.strip() or b"0")
     except (ValueError, RecursionError):
@@ -37,12 +39,14 @@ def is_half(last: bytes) -> bool:
     return False
 
 
-def whole(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file that are not blank, without their ends and the byte order mark."""
+def whole(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The whole lines of a file that are not blank, each with its number, without their ends and
+    the byte order mark."""
     with disk.reading(path, RecordsError), disk.opened(path) as file:
-        for number, line in enumerate(file):
-            if line.strip() and (line.endswith(b"\n") or not is_half(line)):
-                yield line.removeprefix(b"" if number else codecs.BOM_UTF8).strip()
+        every = (line for part in file for line in part.splitlines(keepends=True))
+        for number, line in enumerate(every, 1):
+            if line.strip() and (line.endswith((b"\n", b"\r")) or not is_half(line)):
+                yield number, line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").strip()
 
 
 def place_of(path: Path, location: Location) -> str:

@@ -234,15 +234,16 @@ def read(folder: Path) -> list[Record]:
 
 @collector.paused()
 def _in_order(
-    texts: Iterable[str | bytes], where: Callable[[int], str], run: Run | None
+    texts: Iterable[tuple[int, str | bytes]], where: Callable[[int], str], run: Run | None
 ) -> list[Record]:
-    """The records that were written one after the other; `where` gives the place of each."""
+    """The records that were written one after the other, each with its number; `where` gives the
+    place of a number."""
     cells, environments = (None, None) if run is None else (set(run.cells), run.environments)
     numbers: dict[str | bytes, int] = {}
     latest: dict[tuple[str, int], tuple[int, Record]] = {}
     origins: dict[str, Origin] = {}
     records = []
-    for number, text in enumerate(texts, 1):
+    for number, text in texts:
         if (earlier := numbers.setdefault(text, number)) != number:
             raise RecordsError(f"{where(number)}: repeats line {earlier}; remove it")
         try:
@@ -344,6 +345,5 @@ def records_of(values: Iterable[Mapping[str, Any]], where: str, run: Run) -> lis
     Raises:
         RecordsError: as `read`; the text names `where`.
     """
-    return _in_order(
-        map(json.dumps, values), lambda number: f"{where}: line {number} of its records", run
-    )
+    texts = enumerate(map(json.dumps, values), 1)
+    return _in_order(texts, lambda number: f"{where}: line {number} of its records", run)

@@ -71,20 +71,24 @@ def test_a_last_record_that_lacks_its_line_feed_counts(tmp_path: Path) -> None:
     assert len(path.read_bytes().splitlines()) == 3
 
 
-@pytest.mark.parametrize("last", ["", "\r\n", "\n\n", "\r\n\r\n", "\n ", " "])
-def test_files_that_went_through_an_editor(tmp_path: Path, last: str) -> None:
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\r\r\n"])
+@pytest.mark.parametrize("last", ["", "\r\n", "\n\n", "\r", "\n ", " "])
+def test_files_that_went_through_an_editor(tmp_path: Path, end: str, last: str) -> None:
     """A byte order mark, other ends of lines, blanks at the end."""
-    records.write_run(tmp_path, RUN)
-    written = [replace(PLANNED, replicate=n) for n in range(2)]
-    for record in written:
+    cell = f"a/throughput/{SETTING.key}"
+    run = replace(RUN, measures=("throughput",), cells=(cell,))
+    first, second, third = (replace(RECORD, cell=cell, setting=SETTING.key, replicate=n)
+                            for n in range(3))  # fmt: skip
+    records.write_run(tmp_path, run)
+    for record in (first, second):
         records.append(tmp_path, record)
     for name in ("run.json", "records.jsonl"):
-        text = (tmp_path / name).read_text().rstrip().replace("\n", "\r\n") + last
+        text = (tmp_path / name).read_text().rstrip().replace("\n", end) + last
         (tmp_path / name).write_bytes(f"\ufeff{text}".encode())
-    assert records.read(tmp_path) == written and not records.unfinished(tmp_path)
-    assert records.read_run(tmp_path) == RUN
-    records.append(tmp_path, replace(PLANNED, replicate=2))
-    assert len(records.read(tmp_path)) == 3
+    assert records.read(tmp_path) == [first, second] and not records.unfinished(tmp_path)
+    assert records.read_run(tmp_path) == run
+    records.append(tmp_path, third)
+    assert records.read(tmp_path) == [first, second, third]
 
 
 def test_names_that_are_no_utf_8_can_be_read_again(tmp_path: Path) -> None:
@@ -147,8 +151,8 @@ def test_a_damaged_line_is_named_by_its_number(tmp_path: Path) -> None:
     path.write_text("\n".join([lines[0], lines[1].replace('"ok"', '"fine"'), lines[2]]) + "\n")
     with pytest.raises(RecordsError, match=r"records\.jsonl:2: status: expected 'ok'"):
         records.read(tmp_path)
-    path.write_text("\n".join([*lines, lines[0]]) + "\n")
-    with pytest.raises(RecordsError, match=r"records\.jsonl:4: repeats line 1; remove it"):
+    path.write_text("\n".join([*lines, "", lines[0]]) + "\n")
+    with pytest.raises(RecordsError, match=r"records\.jsonl:5: repeats line 1; remove it"):
         records.read(tmp_path)
 
 
