@@ -9,18 +9,13 @@ from cmx_bench import metrics, units
 from cmx_bench.cell import Cell
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan
-from cmx_bench.results import disturbance, stats
+from cmx_bench.results import disturbance, gaps, stats
 from cmx_bench.results.records import Record
 from cmx_bench.results.stats import Estimate
 
-# With a precision asked for, a cell gets at most so many processes. An interval half as wide costs
-# four times as many: a cell that is far from narrow by then needs a calmer machine.
-MOST_PROCESSES = 40
-# And at least so many: a few that happen to agree would stop it, and be wrong too often.
+# With a precision asked for, a cell gets at least so many processes: a few that happen to agree
+# would stop it, and be wrong too often.
 FEWEST_FOR_PRECISION = 5
-# In place of those that stayed disturbed there are so many times the suite's number at most, in so
-# many times the time that a calm machine takes for it.
-MOST_REPEATS = 2
 # Processes, the disturbed included, that agree as well as a calm machine's do are not repeated.
 _AGREED = 0.02
 
@@ -35,10 +30,10 @@ def rounds(plan: Plan) -> Sequence[int]:
 def most_processes(plan: Plan, cell: Cell) -> int:
     """How many processes a cell gets at most."""
     least = plan.replicates(cell)
-    if plan.replicate is not None or not MEASURES[cell.measure].precise:
+    if plan.replicate is not None:
         return least
-    wants_more = plan.suite_file.suite.precision is not None
-    return max(MOST_REPEATS * least, MOST_PROCESSES * wants_more)
+    wants_precision = plan.suite_file.suite.precision is not None
+    return gaps.most_processes(MEASURES[cell.measure], least, wants_precision)
 
 
 def processes_left(plan: Plan, cell: Cell, records: Sequence[Record]) -> int:
@@ -91,8 +86,8 @@ def _repeats(records: Sequence[Record], least: int, metric: str) -> int:
         return 0
     quiet = min(record.elapsed for record in calm or records)
     spent = sum(record.elapsed for record in records[least:])
-    seconds = (MOST_REPEATS - 1) * least * quiet - spent
-    room = MOST_REPEATS * least - len(records)
+    seconds = (gaps.MOST_REPEATS - 1) * least * quiet - spent
+    room = gaps.MOST_REPEATS * least - len(records)
     if (each := records[-1].elapsed) > 0:
         room = min(room, int(seconds / each))
     # Laplace's rule of succession.

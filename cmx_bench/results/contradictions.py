@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cmx_bench.measures.workload import KINDS
@@ -85,11 +85,13 @@ def is_tried_again(record: Record, before: Record) -> bool:
 
 
 def refuse_in_record(
-    record: Record, cells: Collection[str] | None, environments: Collection[str] | None
+    record: Record, planned: Mapping[str, range] | None, environments: Collection[str] | None
 ) -> None:
-    """Refuses a record of another cell than its parts name, with conditions of other samples than
-    it has, without values or without the details that they rest on, or with both values and a
-    reason why there are none; of none of the `cells` or `environments` of its run.
+    """Refuses a record that contradicts itself, or the run that it is of.
+
+    Args:
+        planned: the run's cells, with the numbers that their processes may have; None without one.
+        environments: the keys of the run's environments.
 
     Raises:
         DamageError: it is such a record.
@@ -110,8 +112,11 @@ def refuse_in_record(
     if record.status == "ok":
         _refuse_without_images(record)
         _refuse_without_work(record)
-    if cells is not None and record.cell not in cells:
+    if planned is not None and record.cell not in planned:
         raise DamageError(("cell",), f"the run has no {record.cell!r}")
+    if planned is not None and record.replicate not in (numbers := planned[record.cell]):
+        may = numbers.start if len(numbers) == 1 else f"one of 0 to {numbers.stop - 1}"
+        raise DamageError(("replicate",), f"expected {may}, got {record.replicate}")
 
 
 def refuse_other_origin(record: Record, known: dict[str, Origin]) -> None:

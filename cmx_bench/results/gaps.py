@@ -6,11 +6,21 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from cmx_bench import units
 from cmx_bench.cell import Cell, slug
-from cmx_bench.measures import MEASURES
-from cmx_bench.results.records import Record, Run
+from cmx_bench.measures import MEASURES, MeasureInfo
+
+if TYPE_CHECKING:
+    from cmx_bench.results.records import Record, Run
+
+# With a precision asked for, a cell gets at most so many processes. An interval half as wide costs
+# four times as many: a cell that is far from narrow by then needs a calmer machine.
+MOST_PROCESSES = 40
+# In place of those that stayed disturbed there are so many times the suite's number at most, in so
+# many times the time that a calm machine takes for it.
+MOST_REPEATS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,27 @@ def processes(run: Run) -> Callable[[str, str, str], int]:
         return run.replicates if info.repeats(setting.partition("-")[0]) else 1
 
     return count
+
+
+def most_processes(info: MeasureInfo, least: int, wants_precision: bool) -> int:
+    """How many processes a cell of a measure gets at most, of which `least` are planned."""
+    return max(MOST_REPEATS * least, MOST_PROCESSES * wants_precision) if info.precise else least
+
+
+def replicates(run: Run) -> dict[str, range]:
+    """The numbers that the processes of each planned cell may have."""
+    least, numbers = processes(run), dict[str, range]()
+    for cell in run.cells:
+        model, measure, setting = cell.split("/")
+        info = MEASURES.get(measure)
+        if run.replicate is not None:
+            numbers[cell] = range(run.replicate, run.replicate + 1)
+        elif info is None:  # of another version, which knows how often
+            numbers[cell] = range(2**63)
+        else:
+            planned = least(model, measure, setting)
+            numbers[cell] = range(most_processes(info, planned, run.precision is not None))
+    return numbers
 
 
 def _again(run: Run, gap: Gap) -> str:

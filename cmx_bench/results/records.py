@@ -19,7 +19,7 @@ from pydantic import FailFast, Field, TypeAdapter
 
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import collector, lines
+from cmx_bench.results import collector, gaps, lines
 from cmx_bench.results.contradictions import (
     is_tried_again,
     refuse_in_record,
@@ -238,7 +238,8 @@ def _in_order(
 ) -> list[Record]:
     """The records that were written one after the other, each with its number; `where` gives the
     place of a number."""
-    cells, environments = (None, None) if run is None else (set(run.cells), run.environments)
+    planned = None if run is None else gaps.replicates(run)
+    environments = None if run is None else run.environments
     numbers: dict[str | bytes, int] = {}
     latest: dict[tuple[str, int], tuple[int, Record]] = {}
     origins: dict[str, Origin] = {}
@@ -248,7 +249,7 @@ def _in_order(
             raise RecordsError(f"{where(number)}: repeats line {earlier}; remove it")
         try:
             record = decoded(RECORDS, text, SCHEMA)
-            refuse_in_record(record, cells, environments)
+            refuse_in_record(record, planned, environments)
             refuse_other_origin(record, origins)
         except DamageError as error:
             raise error.at(where(number)) from error

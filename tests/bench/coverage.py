@@ -19,8 +19,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cmx_bench.execute import remaining, rounds
-from cmx_bench.results import disturbance, stats
+from cmx_bench.execute import rounds
+from cmx_bench.results import disturbance, gaps, stats
 from cmx_bench.results.records import Record
 from cmx_bench.results.stats import Estimate
 from cmx_bench.spec import suite
@@ -72,7 +72,7 @@ def repeats(found: Sequence[Record], n: int) -> Iterator[list[Record]]:
         some += [one for one in found if one.replicate == number]
         cells = disturbance.by_cell(disturbance.judged_together(some))
         if all(
-            len(mine) == remaining.MOST_REPEATS * n or sum(map(calm, mine)) >= n
+            len(mine) == gaps.MOST_REPEATS * n or sum(map(calm, mine)) >= n
             for mine in cells.values()
         ):
             yield some

@@ -16,7 +16,7 @@ from cmx_bench.execute import remaining
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, making
 from cmx_bench.plan.users import Asked
-from cmx_bench.results import records, stats
+from cmx_bench.results import gaps, records, stats
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
@@ -122,7 +122,7 @@ def test_the_time_left_foresees_more_processes(precise: Callable[..., Plan]) -> 
     ]
     width = stats.estimate([one.values["throughput"] for one in seen]).relative_half_width or 0
     needed = math.ceil(5 * (width / 0.01) ** 2)
-    assert 10 < needed < remaining.MOST_PROCESSES
+    assert 10 < needed < gaps.MOST_PROCESSES
     assert remaining.processes_left(made, cell, seen) == needed - 5
     others = sum(made.estimates[one.key] for one in made.cells if one.measure == "params")
     scale = 2 / made.estimates[cell.key]
@@ -204,7 +204,7 @@ def test_only_wide_cells_get_more_processes(precise: Callable[..., Plan], tmp_pa
     counts = processes(executor)
     least = remaining.FEWEST_FOR_PRECISION
     assert counts["mixer"] == least
-    assert least < counts["net"] < remaining.MOST_PROCESSES
+    assert least < counts["net"] < gaps.MOST_PROCESSES
     nets = [one.values["throughput"] for one in found if one.cell.startswith("net/throughput/")]
     sizes = range(least, len(nets) + 1)
     widths = [stats.estimate(nets[:n]).relative_half_width or 1.0 for n in sizes]
@@ -219,7 +219,7 @@ def test_a_cell_that_stays_wide_ends_and_the_report_knows(
     made, executor = precise("0.1%"), StandIn(noisy)
     folder = opened(made, tmp_path)
     found = measure(made, folder, executor)
-    assert processes(executor) == {"mixer": 5, "net": remaining.MOST_PROCESSES}
+    assert processes(executor) == {"mixer": 5, "net": gaps.MOST_PROCESSES}
     results = summarise(records.read_run(folder), found).results.values()
     assert [one.model for one in results if one.wide] == ["net"]
 

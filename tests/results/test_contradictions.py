@@ -54,6 +54,7 @@ CONTRADICTIONS: list[tuple[Where, Any, str]] = [
     (("timed", ("covariates",)), {}, "covariates.disturbed: is missing"),
     (("timed", ("covariates", "discarded", 3)), 0.0,
      "covariates.discarded: marks 0 samples, and throughput has 1 discarded"),
+    (("timed", ("replicate",)), 99, "replicate: expected 0, got 99"),
     (("timed", ("values",)), {"params": [1.5]}, "values.params: expected whole numbers"),
     (("timed", ("values",)), {"top1": [0.5]}, "values.top1: is of accuracy, and the record of thr"),
     (("evaluated", ("details", "correct", "top1")), 11,
@@ -144,7 +145,7 @@ def test_a_model_of_two_files_is_refused(tmp_path: Path) -> None:
         with pytest.raises(RecordsError) if fails else nullcontext() as caught:
             records.read(tmp_path)
         with pytest.raises(RecordsError) if fails else nullcontext() as embedded:
-            records.records_of([one, later], "page.html", RUN)
+            records.records_of([one, later], "page.html", replace(RUN, replicate=None))
     assert caught is not None
     assert embedded is not None
     assert f"records.jsonl:2: details.origin: {one['model']} {message}" in str(caught.value)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cmx_bench.results import gaps
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
-from ..report.synthetic import make_records
+from ..report.synthetic import make_records, make_run
 from .test_reading import KEY, THROUGHPUT
 
 
@@ -34,14 +35,31 @@ def test_what_a_budget_cut_off_is_a_gap(run: Run, found: list[Record]) -> None:
     assert not any("budget" in one.reason for one in summarise(run, few).gaps)
 
 
+def test_the_numbers_that_processes_may_have() -> None:
+    """A precise cell is repeated for those that stayed disturbed, or up to the precision."""
+    measures = ("params", "throughput", "load_time", "layers")
+    cells = {name: f"resnet50/{name}/{KEY}" for name in measures}
+    run = replace(make_run(measures=measures[:3]), measures=measures, cells=tuple(cells.values()))
+    most = [len(numbers) for numbers in list(gaps.replicates(run).values())[:3]]
+    assert most == [1, 10, 5]
+    assert gaps.replicates(run)[cells["layers"]] == range(2**63)  # nobody here knows
+    assert gaps.replicates(replace(run, precision=0.02))[cells["throughput"]] == range(40)
+    of_one = gaps.replicates(replace(run, replicate=3))
+    assert set(of_one.values()) == {range(3, 4)}
+    trained = {"dataset": "digits", "train": {"name": "short"}, "seeds": [0, 7]}
+    cell = f"resnet50/accuracy/{KEY}"
+    run = replace(run, measures=("accuracy",), cells=(cell,), accuracy=trained)
+    assert gaps.replicates(run) == {cell: range(2)}
+
+
 def test_what_only_leaves_out_is_named(run: Run) -> None:
     run = replace(
         run, only=("*/params/*",), cells=tuple(key for key in run.cells if "/params/" in key)
     )
-    gaps = {gap.what: gap for gap in summarise(run, make_records(run)).gaps}
-    assert len(gaps[f"throughput/{KEY}"].models) == 11
-    assert gaps[f"throughput/{KEY}"].remedy == (
+    found = {gap.what: gap for gap in summarise(run, make_records(run)).gaps}
+    assert len(found[f"throughput/{KEY}"].models) == 11
+    assert found[f"throughput/{KEY}"].remedy == (
         f"python -m cmx_bench run suites/paper.yaml --device cuda:0 --only '*/throughput/{KEY}'"
     )
-    assert gaps["setting cpu/cpu"].remedy.endswith("--device cpu")
-    assert "latency" in gaps
+    assert found["setting cpu/cpu"].remedy.endswith("--device cpu")
+    assert "latency" in found

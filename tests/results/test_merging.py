@@ -134,10 +134,7 @@ def test_other_samples_of_one_execution_are_refused(part: Part, tmp_path: Path) 
 def test_another_file_of_a_users_model_is_refused(part: Part, tmp_path: Path) -> None:
     """Before anything is written: two contents in one run cannot be read."""
     of_file = [{"origin": {"file": "net.py", "sha256": digit * 64}} for digit in "12"]
-    parts = [
-        part("a", of("a", details=of_file[0])),
-        part("b", of("a", details=of_file[1], replicate=1)),
-    ]
+    parts = [part(name, of("a", details=told)) for name, told in zip("ab", of_file, strict=True)]
     with pytest.raises(RecordsError, match=r"a was built from net\.py \(2{12}\), in another part"):
         merging.merge(parts, tmp_path / "whole", "merge a b")
     assert not (tmp_path / "whole").exists()
