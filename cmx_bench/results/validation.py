@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
@@ -24,20 +25,19 @@ _Value = TypeVar("_Value")
 
 
 def _moment(text: str) -> str:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(
-            f"expected a time such as 2026-01-31T12:00:00+00:00, got {shown(text)}"
-        ) from None
-    return text
+    """A time that is the same on every machine, whatever its time zone is."""
+    with suppress(ValueError):
+        if datetime.fromisoformat(text).tzinfo is not None:
+            return text
+    raise ValueError(f"expected a time such as 2026-01-31T12:00:00+00:00, got {shown(text)}")
 
 
 # Of what is read: every key is known, no number is made of text, each is one.
 # Longer texts than titles, labels and command lines have are shown in many places of a page.
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, str_max_length=2**16)
 # Whole numbers stay whole: 51625960 must not become 51625960.0, whose content hash is another.
-Number: TypeAlias = Whole | float
+# Others are far from the largest float: sums, squares and ratios of them are finite.
+Number: TypeAlias = Whole | Annotated[float, Field(ge=-1e100, le=1e100)]
 NotNegative: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 
@@ -158,6 +158,7 @@ _EXPECTED = {
     "too_short": "at least one value",
     "none_required": "null",
 }
+_OF_FLOATS = {"float_type", "finite_number", "less_than_equal", "greater_than_equal"}
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 
 
@@ -178,9 +179,10 @@ def _explained(errors: Iterable[ErrorDetails], raw: Any) -> DamageError:
         return DamageError((), f"is not valid JSON: {context['error']}")
     if kind == "value_error":
         return DamageError(location, str(context["error"]))
-    expected = dict.fromkeys(_expected(error) for place, error in located if place == location)
-    if "a number" in expected or "a finite number" in expected:
-        expected.pop("a whole number", None)
+    here = {error["type"]: _expected(error) for place, error in located if place == location}
+    if here.keys() & _OF_FLOATS:  # a whole number would do too
+        here.pop("int_type", None)
+    expected = dict.fromkeys(here.values())
     return DamageError(location, f"expected {' or '.join(expected)}, got {shown(first['input'])}")
 
 
@@ -189,7 +191,9 @@ def _expected(error: ErrorDetails) -> str:
     if kind == "literal_error":
         return str(context["expected"])
     if kind == "greater_than_equal":
-        return f"at least {context['ge']}"
+        return f"at least {context['ge']:g}"
+    if kind == "less_than_equal":
+        return f"at most {context['le']:g}"
     return _EXPECTED.get(kind, error["msg"])
 
 

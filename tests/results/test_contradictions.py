@@ -34,6 +34,7 @@ CONTRADICTIONS: list[tuple[Where, Any, str]] = [
     (("run", ("neighbours", "busy")), -1, "neighbours.busy: expected at least 0, got -1"),
     (("run", ("accuracy",)), {"path": None}, "accuracy.dataset: is missing"),
     (("run", ("created",)), "now", "created: expected a time such as"),
+    (("run", ("created",)), "2026-01-01T00:00:00", "created: expected a time such as"),
     (("run", ("finished",)), "then", "finished: expected a time such as"),
     (("timed", ("started",)), "", "started: expected a time such as"),
     (("timed", ("cell",)), RUN.cells[1], f"cell: is '{RUN.cells[1]}', and the rest of the record"),

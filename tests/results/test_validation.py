@@ -100,6 +100,20 @@ def test_what_json_does_not_have(refused: Any, where: Where, number: str) -> Non
         assert message == f"is not valid JSON: {number} is no number"
 
 
+@pytest.mark.parametrize(
+    "where", [one for one in NUMBERS if re.search("values|discarded|elapsed|budget", dotted(one))],
+    ids=named,
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "said"), [(1e308, r"at most 1e\+100"), (-1e308, r"at least -1e\+100")]
+)
+def test_a_number_whose_sums_and_squares_overflow(
+    refused: Any, where: Where, number: float, said: str
+) -> None:
+    message = refused(where[0], damaged(where, number))
+    assert re.fullmatch(rf"{re.escape(dotted(where))}: expected {said}( or null)?, got .*", message)
+
+
 @pytest.mark.parametrize("where", NUMBERS, ids=named)
 def test_a_whole_number_that_nothing_computes_with(refused: Any, where: Where) -> None:
     message = refused(where[0], damaged(where, 10**400))
