@@ -71,7 +71,7 @@ def _progress(
 ) -> Progress:
     there = {record.cell for record in counted}
     failed = {failure.cell for failure in failures}
-    skipped = {record.cell for record in counted if record.status == "skipped"}
+    skipped = {record.cell for record in counted if record.status == "skipped"} - failed
     missing = len(run.cells) - len(there)
     ok = len(there) - len(failed) - len(skipped)
     return Progress(ok, len(failed), missing, wall.seconds(records), len(skipped))

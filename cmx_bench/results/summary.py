@@ -101,12 +101,18 @@ class Result(NamedTuple):
 
 
 def summary(samples: DataFrame) -> DataFrame:
-    """A row for each metric of each cell that was planned, with the columns of `Result`.
+    """A row for each metric of each cell that was planned, with the columns of `Result`. Texts are
+    categoricals.
 
     Args:
         samples: as `frame.samples` gives them, or a part of them.
     """
-    return to_frame(results(samples))
+    frame = DataFrame(results(samples), columns=Result._fields).drop(
+        columns=["medians", "details", "launching"]
+    )
+    for column in ("run", "model", "label", "family", "setting", "measure", "metric", "unit"):
+        frame[column] = pd.Categorical(frame[column], list(dict.fromkeys(frame[column])))
+    return frame.astype({"value": "float64", "low": "float64", "high": "float64"})
 
 
 def results(samples: DataFrame) -> list[Result]:
@@ -117,16 +123,6 @@ def results(samples: DataFrame) -> list[Result]:
     ok = samples[samples["status"] == "ok"]
     ended = ok.groupby(KEYS, observed=True)["record"].nunique().to_dict()
     return [_result(cell, ended) for cell in _cells(known)]
-
-
-def to_frame(rows: list[Result]) -> DataFrame:
-    """Results as a DataFrame, in their order; texts are categoricals."""
-    frame = DataFrame(rows, columns=Result._fields).drop(
-        columns=["medians", "details", "launching"]
-    )
-    for column in ("run", "model", "label", "family", "setting", "measure", "metric", "unit"):
-        frame[column] = pd.Categorical(frame[column], list(dict.fromkeys(frame[column])))
-    return frame.astype({"value": "float64", "low": "float64", "high": "float64"})
 
 
 def processes(samples: DataFrame) -> DataFrame:
@@ -238,11 +234,9 @@ def _result(cell: _Cell, ended: Mapping[Hashable, int]) -> Result:
 
 
 def _judged(metric: Metric, cell: _Cell) -> tuple[Estimate | None, Status, str]:
-    if cell.status in ("not measured", "skipped"):
-        return None, cell.status, cell.reason
     reason = "; ".join(dict.fromkeys(cell.failures))
     if not cell.values:
-        return None, "failed", reason
+        return (None, "failed", reason) if reason else (None, cell.status, cell.reason)
     if metric.exact and len(set(cell.values)) > 1:
         listed = ", ".join(f"{value:.17g}" for value in sorted(set(cell.values)))
         return None, "failed", f"an exact metric came out differently: {listed}"

@@ -56,6 +56,20 @@ def test_exact_metrics_that_disagree_fail(run: Run, found: list[Record]) -> None
     assert (report.progress.ok, report.progress.failed) == (43, 1)
 
 
+def test_a_process_that_was_skipped_takes_no_value_from_the_others(
+    run: Run, found: list[Record]
+) -> None:
+    """As of energy, where a counter could be read in all processes but the last."""
+    *others, last = [one for one in found if one.cell == f"resnet50/throughput/{KEY}"]
+    skipped = dataclasses.replace(last, status="skipped", values={}, reason="no counter: wait")
+    changed = [skipped if one is last else one for one in found]
+    result = summarise(run, changed).results["resnet50", KEY, "throughput"]
+    assert (result.status, result.n) == ("ok", len(others))
+    alone = [one for one in changed if one not in others]
+    result = summarise(run, alone).results["resnet50", KEY, "throughput"]
+    assert (result.status, result.reason, result.value) == ("skipped", "no counter: wait", None)
+
+
 def test_zero_is_a_value(run: Run, found: list[Record]) -> None:
     """A resident memory that did not grow has no logarithm, but a place in the report."""
     none = [
