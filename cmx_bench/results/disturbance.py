@@ -104,9 +104,9 @@ class _Blocks(NamedTuple):
 def _blocks(record: Record, fast: float | None) -> _Blocks | None:
     """What was measured in blocks; None where no probe stands between them, so that a process knows
     as much as the run."""
-    metric = first_of(record.measure)
-    if not record.covariates.get("probe") or metric not in record.values:
+    if not record.covariates.get("probe") or first_of(record.measure) not in record.values:
         return None
+    metric = first_of(record.measure)
     taken = {name: in_order(record, name) for name in record.values}
     samples = {name: values for name, (values, flags) in taken.items() if flags == taken[metric][1]}
     rates, blocks = samples[metric], conditions.read_back(record.covariates, fast)

@@ -118,7 +118,9 @@ def test_too_few_undisturbed_count_no_more_than_the_others() -> None:
 def test_what_nobody_watched_stays_as_it_is() -> None:
     plain = Record("net/params/r8", "net", "params", "r8", 0, "ok", {"params": [3]}, "", "e", "", 1)
     failed = Record("net/latency/s", "net", "latency", "s", 0, "failed", {}, "died", "e", "", 1)
-    assert disturbance.judged_together([plain, failed]) == [plain, failed]
+    of_another_version = replace(plain, cell="net/layers/r8", measure="layers")
+    records = [plain, failed, of_another_version]
+    assert disturbance.judged_together(records) == records
 
 
 def test_samples_without_their_order_have_what_is_discarded_at_the_end() -> None:
