@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from cmx_bench.errors import SuiteError, nearest, quoted
 from cmx_bench.spec import document, shipped, trust
 from cmx_bench.spec.schema import (
-    Above,
+    Above0,
     Label,
     Name,
     NotNegative,
@@ -23,7 +23,7 @@ from cmx_bench.spec.schema import (
     validated,
 )
 
-_Range: TypeAlias = Annotated[list[Above], Field(min_length=2, max_length=2)]
+_Range: TypeAlias = Annotated[list[Above0], Field(min_length=2, max_length=2)]
 
 # A part of timm's words for RandAugment: its key, and what may follow it.
 _SECTION = re.compile(
@@ -63,11 +63,11 @@ class Optimizer(Strict):
     """
 
     name: Literal["adamw", "sgd"] = "adamw"
-    lr: Above
+    lr: Above0
     weight_decay: NotNegative = 0.0
     decay: Literal["weights", "all"] = "weights"
     betas: Annotated[list[PartOfOne], Field(min_length=2, max_length=2)] = [0.9, 0.999]
-    eps: Above = 1e-8
+    eps: Above0 = 1e-8
     momentum: PartOfOne = 0.9
 
     @model_validator(mode="after")
@@ -163,7 +163,7 @@ class Recipe(Strict):
     mixup: NotNegative = 0.0
     cutmix: NotNegative = 0.0
     label_smoothing: PartOfOne = 0.0
-    clip_grad_norm: Above | None = None
+    clip_grad_norm: Above0 | None = None
     amp: Annotated[Literal[False, True, "bf16"], BeforeValidator(_no_number)] = False
     channels_last: bool = False
     batch_norm: Literal["own", "shared"] = "shared"

@@ -36,12 +36,12 @@ def _with_point(value: object) -> object:
 
 # Behind bounds, not before them: pydantic has no JSON Schema for bounds of what a function gives.
 POINT = BeforeValidator(_with_point)
-Number = Annotated[float, POINT]
 Share = Annotated[float, Field(ge=0, le=1), POINT]
 PartOfOne = Annotated[float, Field(ge=0, lt=1), POINT]
-Above = Annotated[float, Field(gt=0), POINT]
+# Far from the largest number of single precision, in which models are trained.
+Above0 = Annotated[float, Field(gt=0, le=1e6), POINT]
+NotNegative = Annotated[float, Field(ge=0, le=1e6), POINT]
 Seconds = Annotated[float, Field(gt=0, le=units.MOST_SECONDS), POINT]
-NotNegative = Annotated[float, Field(ge=0), POINT]
 
 
 class Strict(BaseModel):
@@ -77,8 +77,8 @@ def text_as(parse: Callable[[str], float], pattern: str) -> BeforeValidator:
 
 
 def written_as(kind: Any) -> BeforeValidator:
-    """Says of a value what else stands for it in a file; whoever reads the file turns it into the
-    value before."""
+    """Tells the JSON Schema what a file may hold in place of a value. Its reader replaces that by
+    the value before anything is validated."""
     return BeforeValidator(lambda value: value, json_schema_input_type=kind)
 
 

@@ -28,9 +28,9 @@ from cmx_bench.spec.schema import (
     ImageSize,
     Label,
     Name,
-    Number,
     Positive,
     Seconds,
+    Share,
     Some,
     Strict,
     kind,
@@ -46,16 +46,20 @@ MOST_CELLS = 100_000
 USUAL_MEASURES = ["params", "macs", "planned_memory", "throughput", "memory"]
 # Which there are is checked with the nearest word, for which pydantic has none.
 _Measure = Annotated[str, Field(json_schema_extra={"enum": list(MEASURES)})]
-_Colour = Annotated[list[Number], Field(min_length=3, max_length=3)]
+# Images are resized to at most ten times the side that models see.
+_CropPct = Annotated[float, Field(ge=0.1, le=1), POINT]
+_Std = Annotated[float, Field(ge=1e-3, le=1), POINT]
+_OF_COLOURS = Field(min_length=3, max_length=3)
 
 
 class SharedPreprocessing(Strict):
-    """What all models see where preprocessing is shared; `mean` and `std` of red, green, blue."""
+    """What all models see where preprocessing is shared; `mean` and `std` are of red, green and
+    blue, between 0 and 1."""
 
-    crop_pct: Annotated[float, Field(gt=0, le=1), POINT] = 0.875
+    crop_pct: _CropPct = 0.875
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
-    mean: _Colour = [0.485, 0.456, 0.406]
-    std: _Colour = [0.229, 0.224, 0.225]
+    mean: Annotated[list[Share], _OF_COLOURS] = [0.485, 0.456, 0.406]
+    std: Annotated[list[_Std], _OF_COLOURS] = [0.229, 0.224, 0.225]
 
 
 class Accuracy(Strict):

@@ -136,3 +136,22 @@ def test_what_is_no_number(tmp_path: Path, name: str, location: tuple[str | int,
 def test_what_is_too_large(tmp_path: Path, name: str, location: tuple[str | int, ...]) -> None:
     for written in TOO_LARGE:
         assert "is too large for a number" in refused(tmp_path, name, location, written)
+
+
+@pytest.mark.parametrize(
+    ("name", "location"), [case for case in CASES if field(case[1]) not in TEXTS], ids=str
+)
+def test_what_single_precision_cannot_hold(
+    tmp_path: Path, name: str, location: tuple[str | int, ...]
+) -> None:
+    for written in ("1e39", "-1e39", "1e308"):
+        assert re.search("expected |should be ", refused(tmp_path, name, location, written))
+
+
+@pytest.mark.parametrize(
+    ("key", "written"), [("mean", "123.675"), ("std", "0"), ("std", "58.4"), ("crop_pct", "1e-9")]
+)
+def test_colours_are_between_0_and_1(tmp_path: Path, key: str, written: str) -> None:
+    """Means from 0 to 255 would make all images black, and none said so."""
+    location = ("accuracy", "shared", key, *([1] if key != "crop_pct" else []))
+    assert f"{key}: should be " in refused(tmp_path, "suite", location, written)
