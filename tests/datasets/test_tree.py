@@ -73,6 +73,19 @@ def test_a_file_that_was_added_to_a_tar_again_is_the_later_one(tmp_path: Path) -
     assert again.read() == other.read() != (root / "cat" / "0.png").read_bytes()
 
 
+@pytest.mark.parametrize("harm", ["cut off", "half a header", "no header"])
+def test_a_tar_without_its_end_is_refused(tmp_path: Path, harm: str) -> None:
+    """Python's reader stops where there is no header, and what follows would be missing."""
+    archive = packed(plant(tmp_path / "images", "cat/{0,1,2}.png"))
+    with tarfile.open(archive) as tar:
+        second = tar.getmembers()[2].offset
+    content = archive.read_bytes()
+    end = {"cut off": b"", "half a header": content[second : second + 100]}
+    archive.write_bytes(content[:second] + end.get(harm, b"x" * len(content[second:])))
+    with pytest.raises(DataError, match="images.tar: cannot be read: it is damaged or cut off"):
+        tree.read(archive)
+
+
 @pytest.mark.parametrize("name", ["x²1.png", "1²3.png"])
 def test_digits_that_are_no_numbers_can_be_sorted(tmp_path: Path, name: str) -> None:
     place(tmp_path / "cat" / name)
