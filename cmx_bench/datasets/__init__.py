@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from cmx_bench.errors import DataError, first_line, nearest
 from cmx_bench.units import counted, decoded
@@ -48,11 +48,17 @@ def key_of(path: str) -> str:
 
 
 def rgb(item: Item) -> Image:
-    """The image as timm sees it: in colour, not turned by EXIF, nothing put behind alpha."""
+    """The image as timm sees it: in colour, not turned by EXIF, nothing put behind alpha.
+
+    Raises:
+        DataError: it has levels that Pillow would cut off: a grey image of 16 bits would be white.
+    """
     from PIL import Image
 
     content = item.read()
     image = Image.open(io.BytesIO(content)) if isinstance(content, bytes) else content
+    if image.mode[0] in "IF" and (image.mode == "F" or cast(int, image.getextrema()[1]) > 255):
+        raise DataError("has more than the 256 levels that models see; convert it to 8 bits")
     return image.convert("RGB")
 
 
@@ -61,6 +67,8 @@ def why_broken(error: Exception) -> str:
     transforms or a file system."""
     from PIL import UnidentifiedImageError
 
+    if isinstance(error, DataError):
+        return str(error)
     if isinstance(error, UnidentifiedImageError):  # its text is the address of our buffer
         return "not a kind of image that Pillow knows"
     return f"{type(error).__name__}: {first_line(error)}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cmx_bench import datasets
+from cmx_bench.datasets import Item, held
 from cmx_bench.errors import DataError
 
 
@@ -47,3 +50,19 @@ def test_options_that_are_wrong_are_refused(option: str, said: str) -> None:
 def test_digits_need_no_path(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cmx-bench brings the digits"):
         datasets.parse([f"digits={tmp_path}"], "digits")
+
+
+@pytest.mark.parametrize(("mode", "level"), [("I;16", 40_000), ("I", 256), ("F", 0.5)])
+def test_an_image_of_more_levels_than_models_see_is_broken(mode: str, level: float) -> None:
+    """Pillow cuts them off: 40,000 of 65,535 would be white, and a half of 1 black."""
+    item = Item("scan.png", 0, held(Image.new(mode, (2, 2), level)))
+    with pytest.raises(DataError, match="has more than the 256 levels") as error:
+        datasets.rgb(item)
+    assert datasets.why_broken(error.value) == str(error.value)
+
+
+def test_an_image_of_16_bits_may_have_few_levels() -> None:
+    file = io.BytesIO()
+    Image.new("I;16", (2, 2), 200).save(file, "PNG")
+    image = datasets.rgb(Item("mask.png", 0, held(file.getvalue())))
+    assert (image.mode, image.getpixel((0, 0))) == ("RGB", (200, 200, 200))
