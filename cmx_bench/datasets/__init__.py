@@ -184,10 +184,10 @@ def parse(options: Sequence[str], known: str | None) -> dict[str, Path]:
         known: the data set that the suite evaluates on, if any.
 
     Raises:
-        DataError: an option has no name or no path, nothing lies there, or the suite knows no
-            such data set.
+        DataError: an option has no name or no path, nothing lies there, there are two, or the suite
+            knows no such data set.
     """
-    paths = {}
+    paths: dict[str, Path] = {}
     for option in options:
         name, separator, text = option.partition("=")
         if not (name and separator and text):
@@ -199,6 +199,8 @@ def parse(options: Sequence[str], known: str | None) -> dict[str, Path]:
             raise DataError(f"--data {option}: cmx-bench brings the {name}; leave it out")
         if not Path(text).exists():
             raise DataError(f"--data {option}: there is nothing at {text}")
+        if paths:
+            raise DataError(f"--data {option}: gives a second path; keep one")
         paths[name] = Path(text).resolve()
     return paths
 

@@ -47,6 +47,12 @@ def test_options_that_are_wrong_are_refused(option: str, said: str) -> None:
         datasets.parse([option], "imagenet-val")
 
 
+def test_two_paths_of_a_data_set_are_refused(tmp_path: Path) -> None:
+    option = f"photos={tmp_path}"
+    with pytest.raises(DataError, match=f"--data {option}: gives a second path; keep one"):
+        datasets.parse([option, option], "photos")
+
+
 def test_digits_need_no_path(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cmx-bench brings the digits"):
         datasets.parse([f"digits={tmp_path}"], "digits")
