@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from timm.data.dataset import ImageDataset, IterableImageDataset
 from timm.data.dataset_factory import create_dataset
 
 from cmx_bench.datasets import Dataset, Item, Split, held, key_of, of_places
-from cmx_bench.errors import DataError, first_line
+from cmx_bench.errors import DataError, first_line, quoted
 
 
 def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | None) -> Dataset:
@@ -83,7 +84,11 @@ def _item(key: str, load: Callable[[], tuple[bytes | Image.Image, Any]]) -> Item
 
 def _number(label: Any) -> int:
     """timm's and torchvision's labels; none, where there is none, is -1 as in timm."""
-    return -1 if label is None else int(label)
+    try:
+        return -1 if label is None else operator.index(label)
+    except TypeError:
+        raise DataError(f"{quoted(str(label))} is no label; expected the number of a class for "
+                        f"each image") from None  # fmt: skip
 
 
 def _encoded(reader: Any, index: int) -> tuple[bytes, Any]:

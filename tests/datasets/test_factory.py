@@ -44,3 +44,11 @@ def test_a_broken_image_of_a_factory_raises_when_it_is_read(tmp_path: Path) -> N
 def test_what_the_factory_cannot_read_is_told() -> None:
     with pytest.raises(DataError, match=r"torch/nothing: timm cannot read this data set"):
         open_dataset("torch/nothing", None)
+
+
+@pytest.mark.parametrize("label", ["cat", 1.5, [1, 2], "3"])
+def test_labels_that_are_no_numbers_of_classes_are_told(label: object) -> None:
+    """Nothing a source has by chance under this name is taken for a class."""
+    pairs = [(Image.new("RGB", (8, 8)), label)]
+    with pytest.raises(DataError, match="is no label; expected the number of a class for each"):
+        list(factory.of_pairs("hfds/x", pairs).items())
