@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
@@ -56,7 +57,11 @@ def valid(task: Evaluation) -> list[int] | None:
     words = disk.text_of(file, DataError, MOST_BYTES).split()
     if not words or not all(re.fullmatch(r"[0-9]{1,7}", word) for word in words):
         raise DataError(f"{file}: expected the number of a class on each line")
-    return [int(word) for word in words]
+    classes = [int(word) for word in words]
+    [(twice, count)] = Counter(classes).most_common(1)
+    if count > 1:  # it would be two of the five likeliest
+        raise DataError(f"{file}: has the class {twice} twice; keep one")
+    return classes
 
 
 def told(task: Evaluation) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Labels and weights given: ReaL, classes to choose among, options of the command line."""
+"""Labels: ReaL, classes to choose among."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cmx_bench.accuracy import Evaluation, labels, weights_given
-from cmx_bench.errors import DataError, WeightsError
+from cmx_bench.accuracy import Evaluation, labels
+from cmx_bench.errors import DataError
 from cmx_bench.spec.suite import Accuracy
 
 
@@ -53,47 +53,12 @@ def test_classes_to_choose_among(tmp_path: Path) -> None:
         (tmp_path / "valid.txt").write_text(text)
         with pytest.raises(DataError, match="number of a class on each line"):
             labels.valid(task(tmp_path, valid_labels="valid.txt"))
+    (tmp_path / "valid.txt").write_text("3\n1\n03\n")
+    with pytest.raises(DataError, match="has the class 3 twice; keep one"):
+        labels.valid(task(tmp_path, valid_labels="valid.txt"))
     with pytest.raises(DataError, match="cannot be read"):
         labels.valid(task(tmp_path, valid_labels="none.txt"))
     os.mkfifo(tmp_path / "pipe")
     for named in ("pipe", ".", "é" * 400):
         with pytest.raises(DataError, match="cannot be read"):
             labels.valid(task(tmp_path, valid_labels=named))
-
-
-def test_weights_by_model_and_by_folder(tmp_path: Path) -> None:
-    for name in ("net.pth", "mixer.safetensors", "mixer.pth", "other.pth"):
-        (tmp_path / name).touch()
-    given = weights_given([str(tmp_path), f"net={tmp_path / 'other.pth'}"], ["net", "mixer"])
-    assert given == {
-        "net": tmp_path / "other.pth",
-        "mixer": tmp_path / "mixer.safetensors",
-        "other": tmp_path / "other.pth",  # of nobody, or of a member that is matched later
-    }
-
-
-def test_weights_of_a_run_that_trained(tmp_path: Path) -> None:
-    """The last epoch's; where there are those of two seeds, somebody has to choose."""
-    for name in ("net.r24.seed0", "net.r24.seed0.best", "mixer_1.5.r24.seed0"):
-        (tmp_path / f"{name}.safetensors").touch()
-    assert weights_given([str(tmp_path)], ["net"]) == {
-        "net": tmp_path / "net.r24.seed0.safetensors",
-        "mixer_1.5": tmp_path / "mixer_1.5.r24.seed0.safetensors",
-    }
-    (tmp_path / "net.r24.seed1.safetensors").touch()
-    said = "net.r24.seed0.safetensors and net.r24.seed1.safetensors are both of net; choose with"
-    with pytest.raises(WeightsError, match=said):
-        weights_given([str(tmp_path)], ["net"])
-
-
-@pytest.mark.parametrize(
-    ("option", "said"),
-    [
-        ("nat=x.pth", "the suite has no model 'nat', did you mean 'net'"),
-        ("net=nowhere.pth", "there is no file at nowhere.pth"),
-        ("nowhere", "expected MODEL=FILE, or a folder with files called like models"),
-    ],
-)
-def test_weights_that_are_not_there_are_refused(option: str, said: str) -> None:
-    with pytest.raises(WeightsError, match=said):
-        weights_given([option], ["net", "mixer"])
