@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from itertools import chain
@@ -29,6 +30,8 @@ from cmx_bench.units import counted
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 # Where checkpoints keep what timm looks for, in its order.
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
+# Names of moving averages: `model_ema`, `ema.shadow`, `netEMA`; not `remaining`.
+_AVERAGED = re.compile(r"EMA|(?<![A-Za-z])[Ee]ma(?![a-z])")
 # What torch's averages and thop keep beside parameters: no model has these.
 _COUNTERS = ("n_averaged", "total_ops", "total_params")
 
@@ -97,9 +100,9 @@ def _chosen(states: Mapping[str, State], module: nn.Module, model: Model) -> Sta
     one that timm takes, an EMA first."""
     own = module.state_dict()
     fitting = [name for name, state in states.items() if state.keys() == own.keys()]
-    averaged = [name for name in fitting if "ema" in name.lower()]
-    known = [name for name in _WRAPPERS if name in fitting]
-    chosen = averaged if len(averaged) == 1 else known[:1] or fitting
+    averaged = [name for name in fitting if _AVERAGED.search(name)]
+    known = [name for name in _WRAPPERS if name in (averaged or fitting)]
+    chosen = known[:1] or averaged or fitting
     if len(chosen) > 1:
         raise WeightsError(f"{model.name}: {model.weights} holds several models that fit: "
                            f"{', '.join(chosen)}; save one alone")  # fmt: skip
@@ -257,6 +260,10 @@ def _check_fit(module: nn.Module, state: State, model: Model) -> None:
             f"{model.name}: {model.weights} holds another model: {quoted(key)} has shape {theirs}, "
             f"expected {ours}"
         )
+    for key, value in own.items():
+        if value.dtype.is_floating_point and not state[key].dtype.is_floating_point:
+            raise WeightsError(f"{model.name}: {model.weights} has {quoted(key)} in "
+                               f"{state[key].dtype}, expected floats; save these")  # fmt: skip
 
 
 def _parts(state: State, names: Set[str]) -> str:

@@ -70,16 +70,22 @@ def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Files in `trained/`: of a training with its best epoch, of others by their models' names."""
     folder = tmp_path / "trained"
     folder.mkdir()
-    for name in ("net.r32.seed0.safetensors", "net.r32.seed0.best.safetensors", "other.pt"):
+    for name in ("net.r32.seed0.safetensors", "net.r32.seed0.best.safetensors", "other.pt",
+                 "mixer_1.5.r32.seed0.safetensors", "both.pth", "both.safetensors",
+                 "light.ckpt"):  # fmt: skip
         (folder / name).touch()
     monkeypatch.chdir(tmp_path)
     return folder
 
 
 def test_a_folder_gives_the_weights_of_the_models_that_its_files_name(checkpoints: Path) -> None:
-    assert weights_given(["trained"], ()) == {
-        "net": checkpoints / "net.r32.seed0.safetensors", "other": checkpoints / "other.pt",
-    }  # fmt: skip
+    assert weights_given(["trained"], ["net", "mixer_1.5"]) == {
+        "net": checkpoints / "net.r32.seed0.safetensors",
+        "mixer_1.5": checkpoints / "mixer_1.5.r32.seed0.safetensors",
+        "both": checkpoints / "both.safetensors",
+        "light": checkpoints / "light.ckpt",
+        "other": checkpoints / "other.pt",  # of nobody, or of a member that is matched later
+    }
 
 
 def test_a_later_option_wins(checkpoints: Path) -> None:

@@ -191,11 +191,22 @@ def test_tensors_that_are_not_plain_are_refused(
         weights.load(fresh(), described(file), 14)
 
 
+def test_whole_numbers_are_no_weights(tmp_path: Path) -> None:
+    """As quantised models keep them, with scales that no layer knows of."""
+    file, state = tmp_path / "int8.pth", fresh().state_dict()
+    torch.save({key: value.to(torch.int8) for key, value in state.items()}, file)
+    with pytest.raises(WeightsError, match=r"has '.*' in torch.int8, expected floats; save these"):
+        weights.load(fresh(), described(file), 14)
+
+
 def test_what_is_unclear_is_refused(tmp_path: Path) -> None:
     """Nothing is loaded in part, and nobody guesses which of several is meant."""
     state = fresh().state_dict()
     torch.save({"first": state, "second": state}, tmp_path / "two.pth")
     with pytest.raises(WeightsError, match="holds several models that fit: first, second; save"):
+        weights.load(fresh(), described(tmp_path / "two.pth"))
+    torch.save({"model": state, "ema1": state, "ema2": state}, tmp_path / "two.pth")
+    with pytest.raises(WeightsError, match="holds several models that fit: ema1, ema2; save one"):
         weights.load(fresh(), described(tmp_path / "two.pth"))
     rest = {f"model.{key}": value for key, value in state.items()} | {"loss.w": torch.ones(2)}
     torch.save({"state_dict": rest}, tmp_path / "loss.pth")
