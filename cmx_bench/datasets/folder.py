@@ -16,6 +16,7 @@ from cmx_bench.units import counted
 
 # In timm's order; it takes the first that is there.
 _VALIDATION = ("validation", "val", "valid", "eval", "evaluation")
+_PARTS = {"train", "training", *_VALIDATION, "test"}
 
 
 def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | None) -> Dataset:
@@ -145,6 +146,10 @@ def _by_folders(files: Tree) -> list[Reading]:
                         f"{counted(len(files.images) - len(strays), 'other image')} in one; "
                         f"take it away, or put it into one")  # fmt: skip
     readings = numbering.of_folders(files)
+    outer = readings[-1]
+    if len(parts := sorted(outer.held & _PARTS)) > 1 and (not outer.flat or outer.held <= _PARTS):
+        raise DataError(f"{files.root}: holds {' and '.join(parts)} in it, which are no classes; "
+                        f"name the folder that they lie in, or one of them")  # fmt: skip
     strangers = sorted(name for name in readings[0].held if not SYNSET.fullmatch(name))
     if 0 < len(strangers) < len(readings[0].held):
         raise DataError(

@@ -315,6 +315,24 @@ def test_train_settles_which_classes_are_evaluated(tmp_path: Path) -> None:
     assert numbered(tmp_path / "few", 1000) == [0, 385]
 
 
+@pytest.mark.parametrize(
+    "paths",
+    [
+        "train/{a,b,c}/0.png val/{a,b,c}/1.png",
+        "all/val/{a,b,c}/0.png all/test/{a,b,c}/1.png",
+        "train/0.png val/1.png",
+    ],
+)
+def test_parts_of_a_data_set_are_not_evaluated_together(tmp_path: Path, paths: str) -> None:
+    """As in a tar of both, or in a folder above."""
+    whole = plant(tmp_path / "whole", paths)
+    with tarfile.open(tmp_path / "whole.tar", "w") as tar:
+        tar.add(whole, ".")
+    for path in (tmp_path / "whole.tar", tmp_path):
+        with pytest.raises(DataError, match="holds (train and val|test and val) in it, which are"):
+            numbered(path, 2)
+
+
 def test_numbers_in_a_file_are_held_against_the_models(tmp_path: Path) -> None:
     plant(tmp_path, "{0,1,2,3}.png")
     (tmp_path / "labels.csv").write_text("0.png,5.0\n1.png,-1\n2.png,9\n3.png,9\ngone.png,1\n")
