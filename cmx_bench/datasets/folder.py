@@ -41,9 +41,10 @@ def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | 
     reading = next(
         (candidate for candidate in part.readings if candidate.by == numbered.by), part.readings[0]
     )
-    if strange := min(reading.held - numbered.numbers.keys(), default=None):
+    if strange := numbering.strange(reading, numbered.numbers):
         raise DataError(f"{part.files.root}: has images of {key_of(strange)!r}, and train has none "
                         f"of them; call the classes the same in both")  # fmt: skip
+    _refuse_two_numbers(part, numbered)
     labels = numbering.labels_of(reading, numbered)
     classes = max([*labels, *numbered.numbers.values()]) + 1
     at = partial(_item, part.files, labels)
@@ -169,6 +170,18 @@ def _numbered(path: Path, part: _Part, split: Split, num_classes: int | None) ->
     if split == "validation" and files.root != path and _is_part(path / "train"):
         return _numbered(path, _part(path, "train"), "train", num_classes)
     return numbering.by_count(readings, num_classes, f"{files.root}: {_about(part)}")
+
+
+def _refuse_two_numbers(part: _Part, numbered: Numbered) -> None:
+    """Refuses numbers in a file of labels beside classes that are called by other numbers, such as
+    the folder 01 of `train`, which is number 0 there."""
+    if part.by_file is None or all(not isinstance(word, int) for word in part.by_file.of):
+        return
+    for name, number in numbered.numbers.items():
+        if name.isdecimal() and int(name) != number:
+            raise DataError(f"{part.files.root}: its labels are numbers, and the class that is "
+                            f"called {name} has the number {number}; give labels and classes the "
+                            f"same numbers")  # fmt: skip
 
 
 def _about(part: _Part, how: str = "") -> str:

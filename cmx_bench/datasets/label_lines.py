@@ -23,6 +23,7 @@ Word: TypeAlias = int | str | None
 
 NAMES = ("labels.txt", "labels.csv")
 _NO_CLASS = -1  # as in timm
+_MOST_CLASSES = 2**31
 _SEPARATOR = re.compile(r"\Asep=.\r?\n?")  # a line for Excel
 # What programs put around the digits of a number, or between them: ="5", 1,000, 5 %, 1 000.
 _DRESS = re.compile(r"[\s=\"'`,_%\u2212\u200b-\u200f\u2060\ufeff]")
@@ -104,7 +105,12 @@ def read(file: Path, tree: Tree) -> Lines:
 
 def _same(path: str) -> str:
     """What is equal for two ways to write one path: with \\ or ./, with composed letters or not."""
-    return unicodedata.normalize("NFC", str(PurePosixPath(path.replace("\\", "/"))))
+    return composed(str(PurePosixPath(path.replace("\\", "/"))))
+
+
+def composed(text: str) -> str:
+    """A name with composed letters: Macs write accents apart, and others do not."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _word(text: str, where: str) -> Word:
@@ -118,14 +124,14 @@ def _word(text: str, where: str) -> Word:
             raise DataError(f"{where} has no class that can be read; write {_NO_CLASS} where an "
                             f"image has none")  # fmt: skip
         if _is_number(_DRESS.sub("", text)):
-            raise DataError(f"{where} has the class {key_of(text)}, neither a whole number nor a "
-                            f"name; write digits alone")  # fmt: skip
-        return unicodedata.normalize("NFC", text)
+            raise DataError(f"{where} has the class {key_of(text)}, neither the number of a class "
+                            f"nor a name; write digits alone")  # fmt: skip
+        return composed(text)
     if number == _NO_CLASS:
         return None
-    if not math.isfinite(number) or number < 0 or number != int(number):
-        raise DataError(f"{where} has the class {text}, neither a whole number nor a name; write "
-                        f"{_NO_CLASS} where an image has none")  # fmt: skip
+    if not 0 <= number < _MOST_CLASSES or number != int(number):
+        raise DataError(f"{where} has the class {text}, neither the number of a class nor a name; "
+                        f"write {_NO_CLASS} where an image has none")  # fmt: skip
     return int(number)
 
 

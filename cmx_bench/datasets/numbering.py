@@ -12,7 +12,7 @@ from typing import TypeAlias
 from timm.data.imagenet_info import ImageNetInfo
 
 from cmx_bench.datasets import key_of
-from cmx_bench.datasets.label_lines import Lines, Word
+from cmx_bench.datasets.label_lines import Lines, Word, composed
 from cmx_bench.datasets.tree import Tree, natural_order
 from cmx_bench.errors import DataError
 from cmx_bench.units import counted
@@ -21,16 +21,16 @@ SYNSET = re.compile(r"n\d{8}")
 CLASSES = "classes.txt"
 _IMAGENET = 1000
 
-# From the name of a class to its number.
+# From the name of a class, `composed`, to its number.
 Numbers: TypeAlias = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to read classes: that of each image, and all that there are, some without images.
+    """One way to read classes: `of` has that of each image, `there` all that there are.
 
     `by` says whether they are the innermost folders, as timm has it, the outermost ones, or words
-    of a file. Folders may have numbers for names where each image lies in one folder only.
+    of a file. Where each image lies in one folder only, they are `flat`.
     """
 
     by: str
@@ -46,8 +46,8 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """The numbers of classes, by which reading they are of these, and in words where they are not
-    the places of all."""
+    """The numbers of classes. `by` names the reading that they are for; `how` says how they were
+    found, where they are not the places of all classes."""
 
     by: str
     numbers: Numbers
@@ -125,21 +125,25 @@ def by_list(readings: Sequence[Reading], file: Path, num_classes: int | None) ->
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: cannot be read: {error}") from error
-    names = [line.strip() for line in lines if line.strip()]
+    names = [composed(line.strip()) for line in lines if line.strip()]
     if len(set(names)) < len(names) or num_classes not in (None, len(names)):
         raise DataError(f"{file}: expected the model's {num_classes or ''} classes in their order, "
                         f"one on each line, got {len(set(names))} different ones")  # fmt: skip
-    fitting = [reading for reading in readings if reading.held <= set(names)]
-    if not fitting:
-        strange = min(readings[0].held - set(names))
-        raise DataError(f"{file}: lacks {key_of(strange)!r}, and there are images of it")
-    return Numbered(fitting[0].by, {name: number for number, name in enumerate(names)},
-                    f"numbered by {CLASSES}")  # fmt: skip
+    numbers = {name: number for number, name in enumerate(names)}
+    lacking = [strange(reading, numbers) for reading in readings]
+    if None not in lacking:
+        raise DataError(f"{file}: lacks {key_of(str(lacking[0]))!r}, and there are images of it")
+    return Numbered(readings[lacking.index(None)].by, numbers, f"numbered by {CLASSES}")
+
+
+def strange(reading: Reading, numbers: Numbers) -> str | None:
+    """A class that has images and no number."""
+    return min((name for name in reading.held if composed(name) not in numbers), default=None)
 
 
 def by_count(readings: Sequence[Reading], num_classes: int | None, where: str) -> Numbered:
-    """The numbers by which there are as many classes as the model has: in natural order, as timm
-    numbers them, with folders that are empty or without; or those that folders have for names.
+    """The numbers of classes where there are as many as the model has. They are places in natural
+    order, as timm's, with the empty folders or without; or numbers that folders are called by.
 
     Raises:
         DataError: there is no way to read as many, or there are two that differ.
@@ -168,14 +172,14 @@ def by_count(readings: Sequence[Reading], num_classes: int | None, where: str) -
 def labels_of(reading: Reading, numbered: Numbered) -> list[int]:
     """The number of each image's class; -1, as in timm, where it has none."""
     return [
-        -1 if word is None else word if isinstance(word, int) else numbered.numbers[word]
+        -1 if word is None else word if isinstance(word, int) else numbered.numbers[composed(word)]
         for word in reading.of
     ]
 
 
 def _in_order(reading: Reading, names: Iterable[str]) -> Numbered:
     ordered = sorted(names, key=natural_order)
-    return Numbered(reading.by, {name: number for number, name in enumerate(ordered)})
+    return Numbered(reading.by, {composed(name): number for number, name in enumerate(ordered)})
 
 
 def _by_name(readings: Sequence[Reading]) -> Iterator[Numbered]:

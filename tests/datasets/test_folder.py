@@ -21,29 +21,12 @@ def opened(path: Path) -> Dataset:
     return open_dataset("imagenet-val", path)
 
 
-def test_images_come_in_timms_order(tmp_path: Path) -> None:
-    write(tmp_path, 12)
-    keys = [item.key for item in opened(tmp_path).items()]
-    assert keys == create_dataset("", str(tmp_path)).filenames()
-    assert keys != sorted(keys, reverse=True)
-
-
 def test_synsets_have_imagenets_numbers(tmp_path: Path) -> None:
     write(tmp_path, 6)
     names = ImageNetInfo().label_names()
     found = {Path(item.key).parent.name: item.label for item in opened(tmp_path).items()}
     assert found == {synset: names.index(synset) for synset in CLASSES}
     assert opened(tmp_path).classes == 1 + max(found.values())
-
-
-def test_other_folders_are_numbered_as_by_timm(tmp_path: Path) -> None:
-    for number, file in enumerate(write(tmp_path / "all", 12)):
-        target = tmp_path / "named" / f"class{number}" / file.name
-        target.parent.mkdir(parents=True)
-        file.rename(target)
-    dataset = opened(tmp_path / "named")
-    assert [item.label for item in dataset.items()] == list(range(12))  # class2 before class10
-    assert (dataset.size, dataset.classes) == (12, 12)
 
 
 def test_a_split_in_the_folder_is_found(tmp_path: Path) -> None:
@@ -138,13 +121,6 @@ def test_flat_without_labels_is_refused(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_an_image_without_a_line_is_refused(tmp_path: Path) -> None:
-    files = flat(tmp_path, 6)
-    (tmp_path / "labels.txt").write_text(f"{files[0].name} 3\n")
-    with pytest.raises(DataError, match=f"has no line for {files[1].name}"):
-        opened(tmp_path)
-
-
 def test_headings_and_lines_of_other_files_count_for_nothing(tmp_path: Path) -> None:
     files = flat(tmp_path, 6)
     lines = ["file,label", *(f"{file.name},{90 + number}" for number, file in enumerate(files))]
@@ -160,13 +136,6 @@ def test_a_line_of_another_file_names_a_class(tmp_path: Path) -> None:
     assert "1 line about files that are not there" in about(tmp_path, 3)
 
 
-def test_two_classes_of_one_image_are_refused(tmp_path: Path) -> None:
-    name = flat(tmp_path, 6)[0].name
-    (tmp_path / "labels.txt").write_text(f"{name} 1\n{name} 2\n")
-    with pytest.raises(DataError, match=f"{name} has two classes, 1 and 2"):
-        opened(tmp_path)
-
-
 def test_a_stray_image_does_not_renumber_imagenets_classes(tmp_path: Path) -> None:
     file = write(tmp_path, 12)[0]
     file.rename(tmp_path / file.name)
@@ -178,30 +147,6 @@ def test_a_tar_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "images.tar").write_bytes(b"no archive")
     with pytest.raises(DataError, match="images.tar: cannot be read"):
         opened(tmp_path / "images.tar")
-
-
-def test_half_a_line_is_refused_with_its_number(tmp_path: Path) -> None:
-    flat(tmp_path, 6)
-    (tmp_path / "labels.txt").write_text("a.jpg 1\nb.jpg\n")
-    with pytest.raises(DataError, match=r"labels.txt:2: expected two columns, FILE and CLASS"):
-        opened(tmp_path)
-
-
-def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(DataError, match="no images found"):
-        opened(tmp_path)
-
-
-def test_a_tar_is_read_like_the_folder(tmp_path: Path) -> None:
-    write(tmp_path / "folder", 12)
-    archive = tmp_path / "images.tar"
-    with tarfile.open(archive, "w") as tar:
-        for folder in sorted((tmp_path / "folder").iterdir()):
-            tar.add(folder, folder.name)
-    whole = [(item.label, item.read()) for item in opened(tmp_path / "folder").items()]
-    assert [(item.label, item.read()) for item in opened(archive).items()] == whole
-    assert whole
 
 
 def numbered(root: Path, num_classes: int | None) -> list[int]:
@@ -315,6 +260,18 @@ def test_train_settles_which_classes_are_evaluated(tmp_path: Path) -> None:
     assert numbered(tmp_path / "few", 1000) == [0, 385]
 
 
+def test_numbers_in_a_file_are_not_those_that_folders_are_called_by(tmp_path: Path) -> None:
+    """The folder 01 of train is number 0; in a file of labels 01 is number 1."""
+    plant(tmp_path, "train/{01,02,03}/0.png val/{0,1}.png")
+    (tmp_path / "val" / "labels.csv").write_text("0.png,01\n1.png,02\n")
+    said = "val: its labels are numbers, and the class that is called 01 has the number 0; give"
+    with pytest.raises(DataError, match=said):
+        numbered(tmp_path, 3)
+    for number, folder in enumerate(sorted((tmp_path / "train").iterdir())):
+        folder.rename(folder.with_name(str(number)))
+    assert numbered(tmp_path, 3) == [1, 2]
+
+
 @pytest.mark.parametrize(
     "paths",
     [
@@ -331,6 +288,14 @@ def test_parts_of_a_data_set_are_not_evaluated_together(tmp_path: Path, paths: s
     for path in (tmp_path / "whole.tar", tmp_path):
         with pytest.raises(DataError, match="holds (train and val|test and val) in it, which are"):
             numbered(path, 2)
+
+
+def test_a_class_may_be_written_with_composed_letters_or_not(tmp_path: Path) -> None:
+    """Macs write accents apart from their letters."""
+    plant(tmp_path, "train/caf\u00e9/0.png train/tea/1.png val/cafe\u0301/2.png val/tea/3.png")
+    assert numbered(tmp_path, 2) == [0, 1]
+    (tmp_path / "val" / "classes.txt").write_text("tee\ntea\ncaf\u00e9\n")
+    assert numbered(tmp_path, 3) == [2, 1]
 
 
 def test_numbers_in_a_file_are_held_against_the_models(tmp_path: Path) -> None:

@@ -72,10 +72,10 @@ def test_one_number_is_written_in_many_ways(flat: Path, word: str) -> None:
     assert read(flat, f"a0.png,{word}\nb1.png,1\nc2.png,-1.0\n").of == (7, 1, None)
 
 
-@pytest.mark.parametrize("word", ["5.5", "nan", "NaN", "inf", "-2", "1e999", "-0.5"])
+@pytest.mark.parametrize("word", ["5.5", "nan", "NaN", "inf", "-2", "1e999", "-0.5", "1e300"])
 def test_what_is_neither_number_nor_name_is_refused(flat: Path, word: str) -> None:
     for other in ("1", "cat"):
-        said = "csv:2: b1.png has the class .*, neither a whole number nor a name; write -1 where"
+        said = "csv:2: b1.png has the class .*, neither the number of a class nor a name; write -1"
         with pytest.raises(DataError, match=said):
             read(flat, f"a0.png,{other}\nb1.png,{word}\nc2.png,{other}\n")
 
