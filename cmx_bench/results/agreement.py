@@ -70,18 +70,27 @@ def read(folder: Path, voters: Iterable[Voter]) -> Votes:
     # Copied, or each would keep the other four classes and the scores.
     classes = {voter: predictions.read(path, count)["top5"][:, 0].copy()
                for voter, path in there.items()}  # fmt: skip
-    return votes(images, classes)
+    try:
+        return votes(images, classes)
+    except ValueError as error:
+        where = predictions.folder_of(folder)
+        raise RecordsError(f"{where}: {error}; evaluate all again") from None
 
 
 def votes(images: Images, classes: Mapping[Voter, NDArray[np.int32]]) -> Votes:
-    """The votes for these classes. -1 marks a broken image."""
+    """The votes for these classes. -1 marks a broken image.
+
+    Raises:
+        ValueError: no image counts for all voters, so that they cannot be compared.
+    """
     labelled = predictions.labelled(images.labels)
     right = {
         one: predictions.among(found[:, None], images.labels) for one, found in classes.items()
     }
-    return Votes(
-        images, classes, right, {one: labelled & (said >= 0) for one, said in classes.items()}
-    )
+    counted = {one: labelled & (said >= 0) for one, said in classes.items()}
+    if classes and not np.logical_and.reduce(list(counted.values())).any():
+        raise ValueError("no image counts for all models")
+    return Votes(images, classes, right, counted)
 
 
 _Class = Annotated[int, Field(ge=-(2**31), lt=2**31)]
@@ -90,8 +99,8 @@ _Label = Annotated[int, Field(ge=0, lt=2**31)]
 
 @with_config(STRICT)
 class Packed(TypedDict):
-    """Votes as plain data: the classes of each voter are told beside each image's own. Names are
-    those of classes, by number, where there are any."""
+    """Votes as plain data. `beside_own` has the classes of each voter, less each image's own;
+    `names` has those of classes, by number, where there are any."""
 
     keys: Annotated[list[str], FailFast()]
     labels: Annotated[list[Annotated[list[_Label], FailFast()]], FailFast()]
@@ -136,11 +145,7 @@ def _own(images: Images) -> NDArray[np.int32]:
 
 
 def pair(votes: Votes, first: Voter, second: Voter) -> Pair:
-    """Compares two voters.
-
-    Raises:
-        ValueError: no image counts for both.
-    """
+    """Compares two voters."""
     both = votes.counted[first] & votes.counted[second]
     one, other = votes.right[first][both], votes.right[second][both]
     same = votes.classes[first][both] == votes.classes[second][both]

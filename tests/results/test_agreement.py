@@ -104,6 +104,14 @@ def test_predictions_of_other_images_are_refused(folder: Path) -> None:
         agreement.read(folder, VOTES)
 
 
+def test_predictions_without_a_common_image_are_refused(folder: Path) -> None:
+    rows = np.zeros(len(LABELS), ROW)
+    rows["top5"][:, 0] = [-1, -1, -1, -1, -1, 5]  # C's is broken there
+    predictions.finish(rows, predictions.path(folder, *A))
+    with pytest.raises(RecordsError, match="predictions: no image counts for all models; evaluate"):
+        agreement.read(folder, VOTES)
+
+
 def test_thumbnails_by_number(tmp_path: Path) -> None:
     file = tmp_path / agreement.thumbnail(12)
     file.parent.mkdir(parents=True)
