@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def refuse_in_run(run: Run) -> None:
-    """Refuses a run whose cells are not of its models, measures and settings, or are there twice,
-    and one whose names are none: files are called by them.
+    """Refuses a run whose cells are not of its models, measures and settings, or are there twice.
+    Files are called by its names, so these are checked too.
 
     Raises:
         DamageError: it is such a run.
@@ -76,8 +76,8 @@ def _refuse_repeated(field: str, names: Sequence[str]) -> None:
 
 
 def is_tried_again(record: Record, before: Record) -> bool:
-    """Whether a process may have a record after the one `before`: where that did not end well, or
-    other weights were evaluated, of another name or content; what was trained is trained once."""
+    """Whether a process may have a record after the one `before`. It may where that did not end
+    well, and where weights of another name or content are evaluated. Nothing is trained twice."""
     named = ("weights",) if "training" in before.details else ("weights", "weights_sha256")
     return before.status != "ok" or any(
         before.details.get(key) != record.details.get(key) for key in named

@@ -113,7 +113,7 @@ def hardware(machines: Sequence[Environment]) -> list[str]:
 
 
 def _named(kind: Environment, kinds: Sequence[Environment]) -> str:
-    """The device's name, beside namesakes with the first fact that is another for each of them."""
+    """The device's name. Among namesakes the first fact follows in which all of them differ."""
     name = plain(str(kind.get("device_name")))
     alike = {digest(each): each for each in kinds if _slug(each, "device_name") == slug(name)}
     for fact in _HARDWARE if len(alike) > 1 else ():
@@ -147,8 +147,8 @@ def other_machines(
 
 
 def other_software(one: Environment, other: Environment) -> dict[str, tuple[Any, Any]]:
-    """In what is installed, or set by variables, two machines differ, with both values. Beside a
-    CPU it does not count what only a GPU has, as cuDNN."""
+    """What two machines have installed, or set by variables, in different ways, with both values.
+    Between a CPU and a GPU, what only GPUs have (cuDNN) does not count."""
     alike = str(one.get("device")).startswith("cpu") == str(other.get("device")).startswith("cpu")
     apart = differences(one, other, ("cmx_bench", "git_commit", "torchvision"))
     return {

@@ -49,7 +49,8 @@ def executions(run: Run, records: Sequence[Record]) -> list[Execution]:
 
 
 def majorities(run: Run, records: Iterable[Record]) -> dict[str, str]:
-    """For each setting the environment, among comparable ones the first, of most ok records."""
+    """The environment that most ok records of each setting have. Comparable ones count as one, and
+    are named by the first."""
     counts: dict[str, Counter[str]] = {}
     first: dict[str, str] = {}
     shapes = {digest: _comparable(run, digest) for digest in ("", *run.environments)}

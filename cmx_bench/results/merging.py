@@ -17,8 +17,8 @@ from cmx_bench.spec import disk
 if TYPE_CHECKING:
     from cmx_bench.models.importing import Origin
 
-# What a run's folder holds beside run.json and its records and no rendering makes; and the ends of
-# what belongs to work that was not finished.
+# Files of a run, beside run.json and its records, that rendering cannot make again; and the ends of
+# those that belong to unfinished work.
 _KEPT = ("predictions/**/*", "replicate-*/**/*", "trained/*")
 _UNFINISHED = (".rows", ".part", ".state.pt", ".processes")
 _LARGEST = 2**33  # bytes of a file of weights

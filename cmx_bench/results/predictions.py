@@ -97,8 +97,8 @@ def append(part: Path, rows: NDArray[np.void]) -> None:
 
 
 def resume(part: Path, size: int) -> NDArray[np.void]:
-    """The rows of an unfinished cell, in whole chunks of `size`: half of one is cut off, and what
-    comes from the first broken image on, which may have been mended since."""
+    """The rows of an unfinished cell, in whole chunks of `size`. Half a chunk is cut off, and so is
+    all that follows the first broken image, for that may have been mended."""
     if not part.exists():
         return np.empty(0, ROW)
     with disk.appending(part) as file:

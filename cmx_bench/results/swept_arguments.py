@@ -21,8 +21,9 @@ def columns_in(frame: DataFrame) -> list[str]:
 
 
 def swept(models: Sequence[Model]) -> DataFrame:
-    """A row for each model, in their order, with a column for each argument in which those of its
-    kind differ; none of a kind in which no two models differ in a single argument.
+    """A row for each model, in their order, and a column for each argument in which models of a
+    kind differ. A kind was swept where two of its models differ in one argument alone; others have
+    no columns.
 
     A column holds numbers, missing where the argument was not swept, or text, empty there.
     """

@@ -163,7 +163,7 @@ _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 
 
 def _explained(errors: Iterable[ErrorDetails], raw: Any) -> DamageError:
-    """The first of pydantic's errors, in a user's words; what else would do at its place too."""
+    """The first of pydantic's errors in a user's words, with all that would do at its place."""
     located = [(_location(error["loc"], raw), error) for error in errors]
     # A mistyped key is also a missing one: name the word that is there.
     location, first = next(

@@ -33,7 +33,8 @@ def nothing_but(models: Sequence[str]) -> Document:
 
 
 def with_models(source: Document, there: int, added: Sequence[str]) -> Document:
-    """A document that knows of models which stand on the command line, after those `there`."""
+    """The document with the places of models on the command line, behind the `there` models of the
+    file."""
     places: dict[Location, str] = {
         ("models", there + index, *key): f"--model {cut(model, _LONGEST_NAME)}"
         for index, model in enumerate(added)

@@ -1,7 +1,7 @@
 """Sweeps: an entry with a list where one value is expected stands for an entry for each value.
 
-What comes of a suite is the suite that names every variant by hand: what reads it knows of no
-sweep, and each value has the place in the file of its element.
+The result is the suite that names every variant by hand, and its reader knows nothing of sweeps.
+Each value keeps the place of its element in the file.
 """
 
 from __future__ import annotations

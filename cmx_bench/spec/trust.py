@@ -8,7 +8,7 @@ from cmx_bench.errors import SuiteError, quoted
 
 
 def located(named: str, folder: Path, trusted: bool, instead: str = "") -> Path:
-    """The path of a file that is named from the folder of a suite on.
+    """The path of a file that a suite names, from its folder on.
 
     Args:
         trusted: whether it may lie anywhere: a suite from somebody else must not have files read
