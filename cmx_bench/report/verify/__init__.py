@@ -69,12 +69,12 @@ def verify(path: Path) -> Verification:
     page = disk.within(path, beside.name) if path.is_dir() else path
     text = _text_of(page)
     inside = embedded.unpack(text, str(page))
-    subject = _subject(inside)
+    subject, votes = _subject(inside), [one for run in inside for one in _votes(run.report)]
     if path.is_dir():
         made = formats.files(subject)
-        return _compared(subject, _shown(path, made), made, inside, _stale(path, made))
+        return _compared(subject, _shown(path, made), made, inside, _stale(path, made), votes)
     name = f"{formats.stem(subject)}.html"
-    return _compared(subject, {name: text}, {name: formats.html(subject)}, inside)
+    return _compared(subject, {name: text}, {name: formats.html(subject)}, inside, others=votes)
 
 
 def _run(folder: Path) -> Verification:
@@ -149,6 +149,19 @@ def _predictions(folder: Path, report: Report) -> Iterator[Difference]:
                 k = int(metric.removeprefix("top"))
                 hits = counted & predictions.correct(rows, votes.images.labels, k)
                 yield from _count(where, f"right by top-{k}", right, hits)
+
+
+def _votes(report: Report) -> Iterator[Difference]:
+    """The same of a page, which holds the likeliest class of each image, of several trainings of
+    the first."""
+    for voter, counted in report.votes.counted.items():
+        samples = report.samples_of(report.results[(*voter, "top1")])
+        first = samples[(samples["status"] == "ok") & (samples["replicate"] == 0)]
+        for recorded in first["details"][:1]:
+            where = f"predictions of {' in '.join(voter)}"
+            yield from _count(where, "images", recorded["images"], counted)
+            right = counted & report.votes.right[voter]
+            yield from _count(where, "right by top-1", recorded["correct"]["top1"], right)
 
 
 def _count(where: str, what: str, recorded: int, those: NDArray[np.bool_]) -> Iterator[Difference]:

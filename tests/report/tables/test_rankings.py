@@ -230,6 +230,9 @@ def test_verify_recomputes_top_5_and_the_images_that_count(
     differences = verify.verify(tmp_path).differences
     assert {(one.place, one.shown, one.recomputed) for one in differences} == expected
     assert {one.file for one in differences} == {f"predictions/{path.name}"}
+    in_page = verify.verify(tmp_path / "report.html").differences
+    top1 = {one for one in expected if "top-5" not in one[0]}  # a page has no more
+    assert {(one.place, one.shown, one.recomputed) for one in in_page} == top1
 
 
 def test_a_run_without_accuracy_has_none_of_these(tmp_path: Path) -> None:
