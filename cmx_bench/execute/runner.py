@@ -28,6 +28,7 @@ from cmx_bench.models.importing import Origin
 from cmx_bench.plan import INTERPRETER_SECONDS, Plan, at_once
 from cmx_bench.results import agreement, environment, origins, predictions, records, runfolder
 from cmx_bench.results.records import Record, Run
+from cmx_bench.results.soundness import make_sound
 from cmx_bench.spec import disk
 from cmx_bench.worker import local
 from cmx_bench.worker.job import EvaluationJob, Evaluator, Executor, Job, Outcome, Round, Seen
@@ -133,7 +134,7 @@ def _kept(
                 environments = {**known.environments, name: outcome.environment}
                 known = replace(known, environments=environments)
                 records.rewrite_run(folder, known)
-            record = _record(job, outcome, name)
+            record = make_sound(_record(job, outcome, name))
             append(record)
             predictions.forget_rows(folder, record)
             outlook.add(record)

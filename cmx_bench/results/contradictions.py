@@ -138,22 +138,37 @@ def refuse_other_origin(record: Record, known: dict[str, Origin]) -> None:
 
 
 def _refuse_impossible(record: Record) -> None:
-    """What is sampled is of the record's measure. Only memory may seem to shrink; what is exact is
-    counted, and has one value."""
+    """Each sample is of the record's measure. Only memory may be none, or seem to shrink; what is
+    exact is counted, and has one value."""
     for field, given in (("values", record.values), ("discarded", record.discarded)):
         for name, samples in given.items():
             metric = METRICS.get(name)
             if metric is None or not samples:
                 continue
-            if metric.measure != record.measure and not metric.exact:
+            if metric.measure != record.measure:
                 raise DamageError((field, name), f"is of {metric.measure}, and the record of "
                                                  f"{record.measure}")  # fmt: skip
             if metric.exact and len(samples) > 1:
                 raise DamageError((field, name), f"expected one value, got {len(samples)}")
-            if metric.unit != "B" and min(samples) < 0:
+            if metric.unit == "B" and not metric.exact:
+                continue
+            if min(samples) < 0:
                 raise DamageError((field, name), "expected nothing below 0")
+            if min(samples) == 0 and metric.noise == "process":
+                raise DamageError((field, name), "expected more than 0")
             if metric.exact and any(sample % 1 for sample in samples):
                 raise DamageError((field, name), "expected whole numbers")
+    for less, more in _ORDERED:
+        pairs = zip(record.values.get(less, ()), record.values.get(more, ()), strict=False)
+        if any(one > other for one, other in pairs):
+            raise DamageError(("values", less), f"expected no more than {more}")
+
+
+# Of two metrics of one process the first is no more than the second.
+_ORDERED = (
+    ("trainable_params", "params"), ("latency_p50", "latency_p90"), ("latency_p90", "latency_p99"),
+    ("top1", "top5"),
+)  # fmt: skip
 
 
 def _refuse_other_samples(record: Record) -> None:
@@ -174,8 +189,6 @@ def _refuse_other_samples(record: Record) -> None:
                                                        f"{len(discarded)} discarded")  # fmt: skip
     if min(record.covariates.get("probe", [1])) <= 0:
         raise DamageError(("covariates", "probe"), "expected seconds above 0")
-    if "probe" in record.covariates and min([*kept, *discarded, 1]) <= 0:  # blocks are compared
-        raise DamageError(("values", metric), "expected rates above 0")
 
 
 # What reports say of an evaluation beside its shares.

@@ -93,8 +93,8 @@ def values(measure: str, place: int, params: int, replicate: int) -> dict[str, l
         "memory": {
             "peak_memory": [params * 4 + 2**20 * 100.0],
             "reserved_memory": [params * 5 + 2**20 * 100.0],
-            "planned_memory": [params * 4],
         },
+        "planned_memory": {"planned_memory": [params * 4]},
         "latency": {"latency_p50": [1 / base], "latency_p90": [1.1 / base],
                     "latency_p99": [1.2 / base]},
         "load_time": {"load_time": [0.5 + 0.01 * replicate]},

@@ -50,14 +50,16 @@ CONTRADICTIONS: list[tuple[Where, Any, str]] = [
     (("timed", ("covariates", "probe")), [0.1] * 3,
      "covariates.probe: expected a value for each of 4 samples of throughput, got 3"),
     (("timed", ("covariates", "probe", 1)), 0, "covariates.probe: expected seconds above 0"),
-    (("timed", ("values", "throughput", 0)), 0, "values.throughput: expected rates above 0"),
+    (("timed", ("values", "throughput", 0)), 0, "values.throughput: expected more than 0"),
     (("timed", ("covariates",)), {"probe": [0.1] * 4}, "covariates.disturbed: is missing"),
     (("timed", ("covariates",)), {}, "covariates.disturbed: is missing"),
     (("timed", ("covariates", "discarded", 3)), 0.0,
      "covariates.discarded: marks 0 samples, and throughput has 1 discarded"),
     (("timed", ("replicate",)), 99, "replicate: expected 0, got 99"),
-    (("timed", ("values",)), {"params": [1.5]}, "values.params: expected whole numbers"),
+    (("timed", ("values",)), {"params": [1]}, "values.params: is of params, and the record of thr"),
     (("timed", ("values",)), {"top1": [0.5]}, "values.top1: is of accuracy, and the record of thr"),
+    (("evaluated", ("values",)), {"top1": [0.9], "top5": [0.8]},
+     "values.top1: expected no more than top5"),
     (("evaluated", ("details", "correct", "top1")), 11,
      "details.correct.top1: expected a part of 10 images"),
     (("evaluated", ("details", "correct")), {},
@@ -151,19 +153,3 @@ def test_a_model_of_two_files_is_refused(tmp_path: Path) -> None:
     assert embedded is not None
     assert f"records.jsonl:2: details.origin: {one['model']} {message}" in str(caught.value)
     assert message in str(embedded.value)
-
-
-def test_a_record_that_is_there_twice(tmp_path: Path) -> None:
-    for record in (TIMED, EVALUATED, TIMED):
-        records.append(tmp_path, record)
-    with pytest.raises(RecordsError, match="jsonl:3: repeats line 1; remove it"):
-        records.read(tmp_path)
-
-
-@pytest.mark.parametrize("changes", [{"elapsed": 9.0}, {"status": "failed", "reason": "x"}])
-def test_a_process_that_ended_well_ended_once(tmp_path: Path, changes: dict[str, Any]) -> None:
-    for record in (TIMED, EVALUATED, replace(TIMED, **changes)):
-        records.append(tmp_path, record)
-    message = f"jsonl:3: replicate: process 0 of {TIMED.cell} ended well in line 1; remove one"
-    with pytest.raises(RecordsError, match=message):
-        records.read(tmp_path)

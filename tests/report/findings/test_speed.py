@@ -137,7 +137,7 @@ def test_a_model_that_may_be_faster_is_not_passed_over_for_a_failure() -> None:
 
 
 def test_the_least_memory_is_planned_where_one_process_measured_it() -> None:
-    run = make_run((MODELS[MIXER], MODELS[RESNET]), measures=("memory",))
+    run = make_run((MODELS[MIXER], MODELS[RESNET]), measures=("memory", "planned_memory"))
     first = [one for one in make_records(run) if one.replicate == 0]
     assert say(summarise(run, first), "Best") == (
         "ConvMixer-1536/20 (197 MiB) needs the least memory by plan."
