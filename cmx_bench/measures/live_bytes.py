@@ -22,8 +22,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cmx_bench.errors import CountError
 from cmx_bench.models.building import build_on_meta
-from cmx_bench.models.tensors import convert
+from cmx_bench.models.tensors import change_plain, convert, once, tensors_in
 
 
 def planned_peak(
@@ -33,7 +34,7 @@ def planned_peak(
     autocast: torch.dtype | None = None,
     channels_last: bool = False,
 ) -> int:
-    """Bytes of parameters, buffers and input, and the most that intermediates add to them.
+    """Bytes of parameters, buffers, plain tensors and input, and the most that intermediates add.
 
     ``build`` returns a fresh model on the current default device; the model and its input
     ``x: input_shape`` (N, C, H, W) are in ``dtype`` and, if asked, channels-last. ``autocast`` is
@@ -61,15 +62,26 @@ def planned_peak(
         named = chain(model.named_parameters(), model.named_buffers())
         weights = {name: torch.empty_like(tensor, device="cpu") for name, tensor in named}
         image = torch.empty(input_shape, dtype=dtype, device="cpu", memory_format=layout)
-        live = _LiveBytes([*weights.values(), image])
+        plain: list[Tensor] = []
+
+        def fake(tensor: Tensor) -> Tensor:
+            plain.append(torch.empty_like(tensor, device="cpu"))
+            return plain[-1]
+
+        change_plain(model, once(fake))
+        live = _LiveBytes([*weights.values(), *plain, image])
         casts = torch.autocast("cpu", dtype=autocast) if autocast else nullcontext()
         with _FusedAttention(), live, casts:
-            functional_call(model, weights, (image,))
+            output = functional_call(model, weights, (image,))
+    if next(tensors_in(output), None) is None:
+        raise CountError("the model returns no tensor")
     return live.peak
 
 
 class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the storages alive; ``peak`` is the most there ever were, in bytes."""
+
+    supports_higher_order_operators = True
 
     def __init__(self, resident: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

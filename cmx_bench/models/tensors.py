@@ -7,11 +7,12 @@ of complex ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 _Change: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -31,7 +32,7 @@ def convert(
             return tensor.to(device, own, memory_format=memory_format)
         return tensor.to(device, own)
 
-    converted: nn.Module = module._apply(_once(change))  # type: ignore[no-untyped-call]
+    converted: nn.Module = module._apply(once(change))  # type: ignore[no-untyped-call]
     return converted
 
 
@@ -48,24 +49,51 @@ def precise(own: torch.dtype, wanted: torch.dtype) -> torch.dtype:
 
 
 def strip(module: nn.Module) -> nn.Module:
-    """`module` on the meta device: shapes and no weights; its plain attributes too."""
-    shaped = _once(_shaped)
+    """`module` on the meta device: shapes and no weights; its plain attributes too, and what they
+    hold."""
+    shaped = once(_shaped)
     for part in module.modules():
         for name, tensor in (*part._parameters.items(), *part._buffers.items()):
             if tensor is not None and not tensor.is_meta:
                 setattr(part, name, shaped(tensor))
-        for name, value in vars(part).items():
-            if isinstance(value, Tensor) and not value.is_meta:
-                vars(part)[name] = shaped(value)
+    change_plain(module, shaped)
     return module
+
+
+def change_plain(module: nn.Module, change: _Change) -> None:
+    """Changes the tensors that lie in plain attributes of a module, in lists and dicts too."""
+    for part in module.modules():
+        for name, value in vars(part).items():
+            plain = name not in ("_parameters", "_buffers", "_modules")
+            if plain and any(isinstance(leaf, Tensor) for leaf in tree_leaves(value)):
+                vars(part)[name] = tree_map_only(Tensor, change, value)
 
 
 def _shaped(tensor: Tensor) -> Tensor:
     bare = tensor.detach().to("meta")
-    return nn.Parameter(bare, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else bare
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(bare, tensor.requires_grad)
+    return bare.requires_grad_(tensor.requires_grad and tensor.is_leaf)
 
 
-def _once(change: _Change) -> _Change:
+def tensors_in(output: object) -> Iterator[Tensor]:
+    """Those in tuples, lists, dicts, and attributes of a user's own class."""
+    for leaf in tree_leaves(output):
+        if isinstance(leaf, Tensor):
+            yield leaf
+        elif hasattr(leaf, "__dict__") and not isinstance(leaf, type | nn.Module):
+            yield from tensors_in(list(vars(leaf).values()))
+
+
+def storage_of(tensor: Tensor) -> int:
+    """The same for all views of one storage, on the meta device too, where nothing has a place."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):  # by vmap, which hides it
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    place: int = tensor.untyped_storage()._cdata
+    return place
+
+
+def once(change: _Change) -> _Change:
     """`change`, which gives the same tensor the same result."""
     made: dict[int, tuple[Tensor, Tensor]] = {}  # with the key's tensor, whose id is not used again
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cmx_bench.errors import CountError
 from cmx_bench.measures.live_bytes import planned_peak
 
 FLOAT, HALF = torch.float32, torch.float16
@@ -100,6 +104,29 @@ def test_buffers_count_and_shared_parameters_count_once() -> None:
 
     # One weight, one buffer of 3 x 8 bytes, the image and both outputs.
     assert planned_peak(Tied, (1, 1, 8, 8), FLOAT) == 4 * 64 + 24 + 3 * 4 * 64
+
+
+def test_plain_tensors_count_and_share() -> None:
+    class Plain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean, self.kept = torch.zeros(3, 1, 1), {"in": [torch.zeros(3, 1, 1)]}
+            self.same = self.mean
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x - self.mean + self.kept["in"][0]
+
+    # Two of three numbers, the image, and the sides of the last operator.
+    assert planned_peak(Plain, (1, 3, 8, 8), FLOAT) == 4 * (3 + 3 + 3 * 192)
+
+
+def test_work_that_is_still_to_be_done_is_refused() -> None:
+    class Later(nn.Module):
+        def forward(self, x: Tensor) -> Iterator[Tensor]:
+            yield x * 2
+
+    with pytest.raises(CountError, match="returns no tensor"):
+        planned_peak(Later, (1, 3, 8, 8), FLOAT)
 
 
 def test_attention_scores_are_never_alive() -> None:
