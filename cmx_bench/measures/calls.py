@@ -14,10 +14,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures import dispatched, given
-from cmx_bench.measures.counting import NO_WORDS, on_meta, refuse_scripted
-from cmx_bench.measures.dispatched import storage_of
+from cmx_bench.measures import given
+from cmx_bench.measures.counting import NO_WORDS, on_meta, on_shapes, running
 from cmx_bench.measures.workload import OTHER
+from cmx_bench.models.tensors import storage_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +105,26 @@ def macs_by_kind(
     Raises:
         CountError: a call of no known kind has MACs; the text names it.
     """
-    model = on_meta(build).eval()
-    refuse_scripted(model)
-    model.requires_grad_(False)
-    counts: Counter[str] = Counter()
+    words = given.words(counted_by)
+    image = torch.empty(1, 3, image_size, image_size, dtype=torch.float32, device="meta")
 
-    def take(call: Call) -> Any:
-        before = ran.macs
-        output = call.run()
-        if macs := ran.macs - before:
-            if call.kind is None:
-                raise CountError(
-                    f"{call.name} has {macs} MACs, and its kind of work is unknown: write them as "
-                    f"a product, such as torch.einsum, or leave roofline out"
-                )
-            counts[call.kind] += macs
-        return output
+    def count(model: nn.Module) -> Mapping[str, int]:
+        counts: Counter[str] = Counter()
 
-    with dispatched.counting(given.words(counted_by)) as ran, Calls(model, take):
-        model(torch.empty(1, 3, image_size, image_size, device="meta"))
-    return counts + Counter({OTHER: ran.given.total()})
+        def take(call: Call) -> Any:
+            before = ran.macs
+            output = call.run()
+            if macs := ran.macs - before:
+                if call.kind is None:
+                    raise CountError(
+                        f"{call.name} has {macs} MACs, and its kind of work is unknown: write them "
+                        f"as a product, such as torch.einsum, or leave roofline out"
+                    )
+                counts[call.kind] += macs
+            return output
+
+        with running(model, (image,), words) as ran, Calls(model, take):
+            model(image)
+        return counts + Counter({OTHER: ran.given.total()})
+
+    return on_shapes(on_meta(build), count)

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch._dynamo import OptimizedModule
 from torch.compiler import set_stance
 from torch.jit import ScriptModule
-from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
 from cmx_bench.errors import CountError, first_line, nearest
 from cmx_bench.measures import dispatched, free, given, traced
@@ -32,9 +30,11 @@ from cmx_bench.measures.given import NONE, Word
 from cmx_bench.measures.operator_rules import RULES
 from cmx_bench.measures.traced import Trace
 from cmx_bench.measures.tracing import inlined
+from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
-from cmx_bench.models.tensors import convert
+from cmx_bench.models.tensors import convert, tensors_in
 
+_Counted = TypeVar("_Counted")
 NO_WORDS: Mapping[str, str] = {}
 _MOST = 3  # modules that a text names
 
@@ -71,17 +71,13 @@ def count(
     Raises:
         CountError: as `count_module` does.
     """
-    image = torch.empty(1, in_channels, image_size, image_size, device="meta")
+    image = torch.empty(1, in_channels, image_size, image_size, dtype=torch.float32, device="meta")
     return count_module(on_meta(build), image, words=given.words(counted_by))
 
 
 def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
-    """``build()``'s model on the meta device, its floating-point tensors fp32; but for one with
-    lazy layers, whose weights come later."""
-    model = build_on_meta(build)
-    if any(map(is_lazy, model.parameters())):
-        return model
-    return convert(model, "meta", torch.float32, torch.preserve_format)
+    """``build()``'s model on the meta device, its floating-point tensors fp32."""
+    return convert(build_on_meta(build), "meta", torch.float32, torch.preserve_format)
 
 
 def count_module(model: nn.Module, *inputs: Tensor, words: Mapping[str, Word] = NONE) -> Counts:
@@ -98,26 +94,31 @@ def count_module(model: nn.Module, *inputs: Tensor, words: Mapping[str, Word] = 
         CountError: the model does not take such inputs, an operator is neither counted nor known to
             be free, or the two counts differ. The text names the operator and its module.
     """
-    refuse_scripted(model)
-    model = _uncompiled(model).eval()
-    for parameter in model.parameters():  # torch's tracker of modules fails where one is an input
-        if not is_lazy(parameter):
-            parameter.requires_grad_(False)
+    return on_shapes(model, lambda model: _count(model, inputs, words))
+
+
+def on_shapes(model: nn.Module, count: Callable[[nn.Module], _Counted]) -> _Counted:
+    """What `count` gives of a model on the meta device. It is left in evaluation mode and frozen.
+
+    `count` is called twice where tensors that the model makes while it runs are not there too.
+
+    Raises:
+        CountError: `count` does, or the model is scripted.
+    """
+    _refuse_scripted(model)
+    # torch's tracker of modules fails where a parameter that is trained is an input.
+    model = _uncompiled(model).eval().requires_grad_(False)
     with torch.no_grad(), set_stance("force_eager"), inlined():
         try:
-            return _count(model, inputs, words)
+            return count(model)
         except _ForwardError:
-            with suppress(_ForwardError), torch.device("meta"):  # for tensors made in forward
-                return _count(model, inputs, words)
+            with suppress(_ForwardError), torch.device("meta"):
+                return count(model)
             raise
 
 
-def refuse_scripted(model: nn.Module) -> None:
-    """Refuses a model with a scripted module, whose operators nobody sees one by one.
-
-    Raises:
-        CountError: it has one.
-    """
+def _refuse_scripted(model: nn.Module) -> None:
+    """Its operators are seen by nobody one by one."""
     for name, module in model.named_modules():
         if isinstance(module, ScriptModule):
             raise CountError(
@@ -162,7 +163,8 @@ class _ForwardError(CountError):
 
 
 def _count(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word]) -> Counts:
-    ran = _run(model, inputs, words)
+    with running(model, inputs, words) as ran:
+        model(*inputs)
     trace = _trace(_Outputs(model), inputs)
     unknown = {kind for kinds in trace.unknown.values() for kind in kinds} & traced.composite()
     if not _equal(trace, ran) and unknown:
@@ -179,18 +181,30 @@ def _equal(trace: Trace, ran: Dispatched) -> bool:
     return (trace.macs, trace.activations) == (ran.macs, ran.activations)
 
 
-def _run(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word]) -> Dispatched:
-    try:
-        with dispatched.counting(words) as ran:
-            model(*inputs)
-    except CountError:
-        raise
-    except BaseException as error:  # a user's code raises anything
-        shapes = " and ".join(str(tuple(tensor.shape)) for tensor in inputs)
-        raise _ForwardError(
-            f"forward fails on a batch of shape {shapes}: {_told(error)}{_remedy(error)}"
-        ) from error
-    return ran
+@contextmanager
+def running(
+    model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word]
+) -> Iterator[Dispatched]:
+    """Counts the operators of a model that runs inside, as `dispatched.counting` does.
+
+    Raises:
+        CountError: an operator is not counted, the model fails, or it has weights that it does not
+            show.
+    """
+    with unseen.watched(model) as hidden:
+        try:
+            with dispatched.counting(words) as ran:
+                yield ran
+        except CountError:
+            raise
+        except BaseException as error:  # a user's code raises anything
+            if not hidden():
+                shapes = " and ".join(str(tuple(tensor.shape)) for tensor in inputs)
+                raise _ForwardError(
+                    f"forward fails on a batch of shape {shapes}: {_told(error)}{_remedy(error)}"
+                ) from error
+    if hidden():
+        raise CountError(hidden())
 
 
 def _trace(
@@ -238,7 +252,7 @@ class _Outputs(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         with _Results() if self._everything else nullcontext([]) as results:
-            outputs = [*_tensors(self.model(*inputs)), *results]
+            outputs = [*tensors_in(self.model(*inputs)), *results]
         if not outputs:
             raise CountError("the model returns no tensor")
         return tuple(outputs)
@@ -252,17 +266,8 @@ class _Results(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        self._results += _tensors(result)
+        self._results += tensors_in(result)
         return result
-
-
-def _tensors(output: Any) -> Iterator[Tensor]:
-    """The tensors of an output: in tuples, lists, dicts, and attributes of a user's own class."""
-    for leaf in tree_leaves(output):
-        if isinstance(leaf, Tensor):
-            yield leaf
-        elif hasattr(leaf, "__dict__") and not isinstance(leaf, (type, nn.Module)):
-            yield from _tensors(list(vars(leaf).values()))
 
 
 def _difference(model: nn.Module, inputs: tuple[Tensor, ...], trace: Trace, ran: Dispatched) -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import chdir, nullcontext
-from itertools import chain
 from typing import Any, TypeAlias
 
 import timm
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from cmx_bench.cell import Model, Source
 from cmx_bench.errors import ModelError, RefusedModelError, first_line
@@ -87,7 +85,7 @@ def build(model: Model, image_size: int) -> nn.Module:
     try:
         with limits, chdir("."):  # a user's code may leave this process in another folder
             module = BUILDERS[model.source](model, image_size).eval()
-        if any(map(is_lazy, chain(module.parameters(), module.buffers()))):
+        if unseen.lazy(module):
             with torch.no_grad():
                 module(torch.zeros(1, 3, image_size, image_size))
         reason = unseen.reason(module)

@@ -16,8 +16,11 @@ from torch.nn.modules.module import (
     register_module_forward_pre_hook,
     register_module_parameter_registration_hook,
 )
-from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
 from torch.utils._pytree import tree_leaves
+
+from cmx_bench.models.tensors import storage_of
 
 # Types that hold weights a few bits each; those that index are wider.
 _PACKED = (torch.int8, torch.uint8, torch.int16, torch.int32)
@@ -28,9 +31,19 @@ _SCALED = 16  # packed elements that share a scale at least, in all formats
 
 def reason(module: nn.Module) -> str:
     """Why the weights of a built module are not visible, and what to do; empty if they are."""
-    reasons = (_compiled(module), _wrapped(module), _outside(module), _packed(module),
-               _frozen(module))  # fmt: skip
-    return next(filter(None, reasons), "")
+    looks = (_compiled, _late, _wrapped, _outside, _packed, _frozen)
+    return next(filter(None, (look(module) for look in looks)), "")
+
+
+def lazy(module: nn.Module) -> str:
+    """The name of a tensor whose shape a first pass decides; empty where all have one."""
+    named = chain(module.named_parameters(), module.named_buffers())
+    return next((name for name, tensor in named if is_lazy(tensor)), "")
+
+
+def _late(module: nn.Module) -> str:
+    name = lazy(module)
+    return name and f"{name} has no shape yet after a pass, which does not use it; remove its layer"
 
 
 def _compiled(module: nn.Module) -> str:
@@ -46,6 +59,9 @@ def _wrapped(module: nn.Module) -> str:
         if is_traceable_wrapper_subclass(tensor):
             return (f"the weight {name} is a {type(tensor).__name__}, which keeps its numbers in "
                     f"tensors of its own; return plain tensors")  # fmt: skip
+        if tensor.layout is not torch.strided:
+            layout = str(tensor.layout).removeprefix("torch.")
+            return f"the weight {name} has the layout {layout}; return dense tensors"
     return ""
 
 
@@ -105,9 +121,10 @@ def _called(name: str) -> str:
 
 @contextmanager
 def watched(module: nn.Module) -> Iterator[Callable[[], str]]:
-    """Watches a module for parameters that it did not show before; what it gives says which, and
-    what to do, or is empty."""
+    """Watches a module for weights that it does not show; what it gives says which, and what to do,
+    or is empty."""
     known = {id(parameter): parameter for parameter in module.parameters()}
+    places = {storage_of(parameter) for parameter in known.values()}
     reasons: list[str] = []
 
     def note_new(part: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
@@ -117,17 +134,42 @@ def watched(module: nn.Module) -> Iterator[Callable[[], str]]:
 
     def note_strange(part: nn.Module, inputs: object) -> None:
         own = () if isinstance(part, torch.jit.ScriptModule) else part.parameters(recurse=False)
-        if any(id(parameter) not in known for parameter in own):
+        # Those that functional_call puts in place of a module's are plain tensors.
+        if any(isinstance(each, nn.Parameter) and id(each) not in known for each in own):
             reasons.append(f"runs a {type(part).__name__} that is none of its modules, whose "
                            f"parameters count as none; keep it in an attribute, or many of them "
                            f"in nn.ModuleList")  # fmt: skip
+
+    def note_plain(tensor: Tensor) -> None:
+        weight = isinstance(tensor, nn.Parameter) or (tensor.requires_grad and tensor.is_leaf)
+        if weight and storage_of(tensor) not in places:
+            reasons.append(f"computes with a weight {tuple(tensor.shape)} that is none of its "
+                           f"parameters, and counts as none; keep it in an attribute as an "
+                           f"nn.Parameter, or many of them in nn.ParameterList")  # fmt: skip
 
     hooks = (
         register_module_parameter_registration_hook(note_new),
         register_module_forward_pre_hook(note_strange),
     )
     try:
-        yield lambda: reasons[0] if reasons else ""
+        with _Arguments(note_plain):
+            yield lambda: reasons[0] if reasons else ""
     finally:
         for hook in hooks:
             hook.remove()
+
+
+class _Arguments(TorchDispatchMode):
+    """Shows each tensor that an operator takes to `note`."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self, note: Callable[[Tensor], None]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._note = note
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for leaf in tree_leaves((args, kwargs)):
+            if isinstance(leaf, Tensor):
+                self._note(leaf)
+        return func(*args, **(kwargs or {}))

@@ -131,10 +131,8 @@ CONVOLUTION = 6 * 6 * 4 * 27
             lambda: nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 4, 3)),
             CONVOLUTION + 4 * 27 + 4,
         ),
-        (lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(5)), 192 * 5),
         (lambda: torch.compile(nn.Conv2d(3, 4, 3)), CONVOLUTION),
         (lambda: nn.Sequential(cast(nn.Module, torch.compile(nn.Conv2d(3, 4, 3)))), CONVOLUTION),
-        (lambda: Parts(lambda x, f: {"a": f(x), "b": [x]}, nn.Conv2d(3, 4, 3)), CONVOLUTION),
         (lambda: Parts(lambda x, f: Output(f(x)), nn.Conv2d(3, 4, 3)), CONVOLUTION),
         (
             lambda: Parts(lambda x, f: x + f(torch.arange(8, device=x.device)), nn.Embedding(8, 8)),

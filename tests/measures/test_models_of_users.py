@@ -364,3 +364,30 @@ def test_a_kernel_without_shapes_is_refused_as_torch_does() -> None:
             8,
             counted_by={"kernels::shapeless": ZERO},
         )
+class Hiding(nn.Module):
+    """A convolution whose weights lie in a plain list or dict."""
+
+    def __init__(self, parts: Any, read: bool = False) -> None:
+        super().__init__()
+        self.parts = parts
+        self.rate = float(torch.ones(1)) if read else 1.0  # which the meta device cannot
+
+    def forward(self, image: Tensor) -> Tensor:
+        [part] = self.parts.values() if isinstance(self.parts, dict) else self.parts
+        made = part(image) if isinstance(part, nn.Module) else functional.conv2d(image, part)
+        out: Tensor = made * self.rate
+        return out
+
+
+        (
+            lambda: Hiding([features()]),
+            "^runs a Conv2d that is none of its modules, .*; keep it in an attribute, or many",
+        ),
+        (
+            lambda: Hiding({"weight": nn.Parameter(torch.zeros(4, 3, 3, 3))}),
+            r"^computes with a weight \(4, 3, 3, 3\) that is none of its parameters, and counts as",
+        ),
+        (
+            lambda: Hiding([torch.zeros(4, 3, 3, 3, requires_grad=True)], read=True),
+            r"^computes with a weight \(4, 3, 3, 3\) that is none of its parameters, and counts as",
+        ),

@@ -73,6 +73,7 @@ def compiled_in_place() -> nn.Module:
         (lambda: torch.jit.script(quantised(plain(), nn.Linear)), "weights inside its code"),
         (lambda: torch.jit.freeze(torch.jit.script(plain().eval())), "weights inside its code"),
         (wrapped, "the weight weight is a TwoTensor"),
+        (lambda: Stored(torch.eye(8).to_sparse()), "the weight weight has the layout sparse_coo"),
         (packed, "1 has a matrix of int32 (qweight) in place of floating-point weights"),
         (
             lambda: Stored(torch.zeros(64, 32, dtype=torch.uint8), 64),
@@ -89,6 +90,7 @@ def compiled_in_place() -> nn.Module:
         ),
         (lambda: torch.compile(plain()), "the module is compiled already; return the plain module"),
         (compiled_in_place, "3 is compiled already"),
+        (lambda: nn.Sequential(nn.LazyLinear(3)), "0.weight has no shape yet after a pass"),
     ],
 )
 def test_what_cannot_be_seen_is_named(make: Callable[[], nn.Module], message: str) -> None:
@@ -152,6 +154,25 @@ class Listed(nn.Module):
     def forward(self, x):
         return self.heads[0](self.flat(x))
 
+class Plain(Late):
+    def __init__(self, reads=False):
+        super().__init__()
+        self.kept = {"weights": [nn.Parameter(torch.zeros(10, 3))]}
+
+    def forward(self, x):
+        return x.mean((2, 3)) @ self.kept["weights"][0].T
+
+class Ensemble(Late):
+    def __init__(self, reads=False):
+        super().__init__()
+        several = [nn.Linear(3, 10) for _ in range(2)]
+        self.head.requires_grad_(False)
+        self.stacked, _ = torch.func.stack_module_state(several)
+
+    def forward(self, x):
+        def run(weights): return torch.func.functional_call(self.head, weights, x.mean((2, 3)))
+        return torch.vmap(run)(self.stacked).mean(0)
+
 class Passing(Late):
     def forward(self, x):
         return nn.Linear(3, 10)(x.mean((2, 3)))
@@ -187,6 +208,8 @@ def test_lazy_layers_are_made_before_anything_is_counted(own: Callable[..., Mode
         ("Late", True, "makes a parameter while it runs (scale of a Late)"),
         ("Passing", False, "makes a parameter while it runs (weight of a Linear)"),
         ("Listed", False, "runs a Linear that is none of its modules"),
+        ("Plain", False, "computes with a weight (10, 3) that is none of its parameters"),
+        ("Ensemble", False, "that is none of its parameters, and counts as none; keep it"),
         ("Four", False, "makes a parameter while it runs (scale of a Four)"),
     ],
 )
