@@ -193,7 +193,7 @@ def running(
     """
     with unseen.watched(model) as hidden:
         try:
-            with dispatched.counting(words) as ran:
+            with dispatched.counting(words, _weights(model)) as ran:
                 yield ran
         except CountError:
             raise
@@ -205,6 +205,12 @@ def running(
                 ) from error
     if hidden():
         raise CountError(hidden())
+
+
+def _weights(model: nn.Module) -> list[Tensor]:
+    """As a trace has them for its inputs."""
+    state = model.state_dict(keep_vars=True).values()
+    return [value for value in state if isinstance(value, Tensor)]
 
 
 def _trace(

@@ -8,7 +8,7 @@ So nothing is left out, whatever the trace knows (see `traced`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import nan, prod
@@ -17,7 +17,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 from torch._decomp import decomposition_table
-from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -28,8 +27,10 @@ from cmx_bench.errors import CountError
 from cmx_bench.measures import spelt
 from cmx_bench.measures.free import is_free, plain, reads, shares
 from cmx_bench.measures.given import NONE, Word, bound
+from cmx_bench.measures.rowwise import Rows
 from cmx_bench.measures.spelt import Operand
-from cmx_bench.measures.tracing import ConvolveOnMeta, whole
+from cmx_bench.measures.tracing import StayOnMeta, whole
+from cmx_bench.models.tensors import storage_of
 
 _Rule: TypeAlias = Callable[[Sequence[Any], Tensor], int]  # of the arguments and the first output
 
@@ -91,20 +92,23 @@ class Dispatched:
 
 
 @contextmanager
-def counting(words: Mapping[str, Word] = NONE) -> Iterator[Dispatched]:
+def counting(
+    words: Mapping[str, Word] = NONE, weights: Iterable[Tensor] = ()
+) -> Iterator[Dispatched]:
     """Counts what runs inside, as it runs.
 
     Args:
         words: the user's, by operators.
+        weights: of the model that runs.
 
     Raises:
         CountError: an operator is neither counted nor free, or reads what a tensor holds.
     """
     with (
-        ConvolveOnMeta(),  # type: ignore[no-untyped-call]
+        StayOnMeta(),  # type: ignore[no-untyped-call]
         ModuleTracker() as modules,
         _Called() as called,
-        _Dispatch(modules, called, words) as dispatch,
+        _Dispatch(modules, called, words, weights) as dispatch,
     ):
         yield dispatch.counted
 
@@ -112,13 +116,16 @@ def counting(words: Mapping[str, Word] = NONE) -> Iterator[Dispatched]:
 class _Dispatch(TorchDispatchMode):
     supports_higher_order_operators = True
 
-    def __init__(self, modules: ModuleTracker, called: _Called, words: Mapping[str, Word]) -> None:
+    def __init__(
+        self, modules: ModuleTracker, called: _Called, words: Mapping[str, Word],
+        weights: Iterable[Tensor],
+    ) -> None:  # fmt: skip
         super().__init__()  # type: ignore[no-untyped-call]
         self.counted = Dispatched()
         self._modules = modules
         self._called = called
         self._words = words
-        self._products = _Products()
+        self._products = _Products(weights)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
@@ -141,8 +148,8 @@ class _Dispatch(TorchDispatchMode):
         tensors = _tensors(output)
         try:
             spelt_out = self._products.follow(func, args, named, tensors)
-        except _ReducedError:
-            raise self._refused(func, " of a product that is spelt elementwise") from None
+        except _SpeltError as error:
+            raise self._refused(func, f" of a product that is spelt elementwise{error}") from None
         if macs := rule(args, named, output) if rule else spelt_out:
             self._add(func, macs, tensors[0].numel())
         return output
@@ -204,7 +211,7 @@ class _Called(TorchFunctionMode):
 
 
 def _tensors(value: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor) and not is_lazy(leaf)]
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
 # --- costs ----------------------------------------------------------------------------------------
@@ -237,21 +244,27 @@ def _reads(func: Any, args: Any, named: Any) -> bool:
 # --- products that are spelt elementwise ----------------------------------------------------------
 
 
-class _ReducedError(Exception):
-    """A product is reduced, and not added up."""
+class _SpeltError(Exception):
+    """Nobody knows what a product that is added up, or reduced otherwise, stands for; the text says
+    what would count."""
 
 
 class _Products:
     """What is known of tensors, by storage: views know it, and so does what is written into."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Operand, Tensor]] = {}  # the tensor keeps its place taken
+    def __init__(self, weights: Iterable[Tensor]) -> None:
+        # The tensor keeps its place taken.
+        self._known: dict[int, tuple[Operand, Tensor]] = {
+            storage_of(weight): (Operand(weight.numel(), weight.numel(), weight=True), weight)
+            for weight in weights
+        }
+        self._rows = Rows(lambda tensor: self._operand(tensor).weight)
 
     def follow(self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor]) -> int:
         """The MACs that an operator adds up of a product.
 
         Raises:
-            _ReducedError: it reduces one otherwise.
+            _SpeltError: it reduces one otherwise, or adds up what is spelt row by row.
         """
         schema = func._schema
         exponent = args[1] if len(args) > 1 else None
@@ -263,7 +276,10 @@ class _Products:
         read = [value for key, value in named.items() if key not in outs]
         operands = [self._operand(tensor) for tensor in _tensors((args, read))]
         if outputs and spelt.reduces(name, operands, outputs[0].numel()):
-            raise _ReducedError
+            raise _SpeltError
+        grows = any(operand.product for operand in operands)
+        if outputs and not grows and self._rows.are_added(name, args, outputs[0]):
+            raise _SpeltError(", which counts where it is spelt by einsum or matmul")
         if operands and func._schema.name.endswith("_") and _is_part(args[0]):
             # Known is what the whole holds: nothing says that this part is a product.
             operands[0] = operands[0]._replace(product=False)
@@ -290,16 +306,10 @@ class _Products:
             result = result._replace(
                 product=bool(products), counted=all(product.counted for product in products)
             )
-        if result.product or result.grown:
+        if result.product or result.grown or result.weight:
             self._known[place] = result, output
         else:
             self._known.pop(place, None)
-
-
-def storage_of(tensor: Tensor) -> int:
-    """The same for all views of one storage, on the meta device too, where nothing has a place."""
-    place: int = tensor.untyped_storage()._cdata
-    return place
 
 
 def _is_part(tensor: object) -> bool:

@@ -1,12 +1,13 @@
 """Follows matrix products written elementwise: a product that grows, and is added up later.
 
 ``(x[:, None] * w).sum(2)`` multiplies and adds as ``w @ x`` does. A product is followed where it
-has more elements than each of its factors is made of. A factor that was expanded, repeated or
-unfolded is made of what it was before, and so is a sum or a difference of two such. What is linear
-passes a product on, from views to additions; a nonlinear function ends it. The reduction that adds
-it up is counted as one multiply-accumulate an element. So is that of the square of a difference
-that grew, as a distance is spelt. So is an addition of two products, as in
+has more elements than each of its factors is made of, weights left out. A factor that was expanded,
+repeated or unfolded is made of what it was before, and so is a sum or a difference of two such.
+What is linear passes a product on, from views to additions; a nonlinear function ends it. The
+reduction that adds it up is counted as one multiply-accumulate an element. So is that of the square
+of a difference that grew, as a distance is spelt. So is an addition of two products, as in
 ``sum(x[:, None, i] * w[i] for i in range(n))``, but of two squares: positions have such.
+Products that do not grow are left to `rowwise`.
 
 Both counts use these rules, each on its own operators: the trace on those that a model calls, the
 dispatcher on those that they are made of. Names are without namespace, overload and the ``_`` of
@@ -21,13 +22,14 @@ from typing import NamedTuple
 
 class Operand(NamedTuple):
     """A tensor: how many elements it has, how many it is made of, whether it is a product, whether
-    of squares, and whether what it is a sum of was counted."""
+    of squares, whether what it is a sum of was counted, and whether it is made of weights alone."""
 
     elements: int
     distinct: int
     product: bool = False
     square: bool = False
     counted: bool = False
+    weight: bool = False
 
     @property
     def grown(self) -> bool:
@@ -129,7 +131,7 @@ def follow(
     if view or name in _MOVE:
         distinct = sum(source.distinct for source in sources)
     elif name in _ADD:
-        distinct = max(source.distinct for source in sources)
+        distinct = _made_of(sources)
     elif name in _PICK:
         distinct = elements
     elif name in _MULTIPLY:
@@ -137,7 +139,9 @@ def follow(
     elif name in _ADD_UP:
         squares = name in _SQUARE_AND_ADD_UP
         wanted = (s for s in sources if (s.product and not s.counted) or (squares and s.grown))
-        return sum(source.elements for source in wanted), fresh
+        # Sums of each step, as of cumsum, are made of what the products are made of.
+        sums = [source.distinct for source in sources if source.elements == elements]
+        return sum(source.elements for source in wanted), Operand(elements, min([elements, *sums]))
     else:
         return 0, fresh
     result = _passed_on(sources, elements, min(elements, distinct))
@@ -157,6 +161,7 @@ def _passed_on(sources: Sequence[Operand], elements: int, distinct: int) -> Oper
         product=bool(products),
         square=any(source.square for source in products),
         counted=bool(products) and all(source.counted for source in products),
+        weight=all(source.weight for source in sources),
     )
 
 
@@ -167,11 +172,19 @@ def _multiplied(name: str, factors: Sequence[Operand], elements: int) -> Operand
         factors = [*factors, *factors]
     # What is divided by a product is none.
     known = factors[:1] if name in {"div", "divide", "true_divide"} else factors
+    weight = all(factor.weight for factor in factors)
     factors = [factor for factor in factors if factor.elements > 1]
-    largest = max((factor.distinct for factor in factors), default=elements)
-    result = _passed_on(known, elements, min(elements, largest))
+    largest = _made_of(factors) if factors else elements
+    result = _passed_on(known, elements, min(elements, largest))._replace(weight=weight)
     if len(factors) < 2:
         return result
     if largest < elements:
-        return Operand(elements, elements, product=True, square=square or result.square)
+        return Operand(elements, largest, product=True, square=square or result.square)
     return result._replace(distinct=elements, square=result.product and (square or result.square))
+
+
+def _made_of(operands: Sequence[Operand]) -> int:
+    """The most elements that one of several operands is made of. Of weights only where there is
+    nothing else: of one image, what a matrix of weights meets may be a vector."""
+    others = [operand for operand in operands if not operand.weight]
+    return max(operand.distinct for operand in others or operands)

@@ -22,7 +22,7 @@ from cmx_bench.measures import dispatched, free, spelt
 from cmx_bench.measures.given import NONE, Word
 from cmx_bench.measures.operator_rules import RULES, Rule, Value, Values, einsum, items_of, shape_of
 from cmx_bench.measures.spelt import Operand
-from cmx_bench.measures.tracing import ConvolveOnMeta, RecordConvolutions
+from cmx_bench.measures.tracing import RecordConvolutions, StayOnMeta
 
 _ACTIVATIONS = "activations"  # no operator's name: those have a namespace
 
@@ -59,8 +59,10 @@ def count(
     """
     analysis = JitModelAnalysis(model, inputs).tracer_warnings("none")
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    analysis.set_op_handle(**_handles(), **{kind: _in_parts(kind, words) for kind in by_parts})
-    with RecordConvolutions(), ConvolveOnMeta():  # type: ignore[no-untyped-call]
+    analysis.set_op_handle(
+        **_handles(len(inputs)), **{kind: _in_parts(kind, words) for kind in by_parts}
+    )
+    with RecordConvolutions(), StayOnMeta():  # type: ignore[no-untyped-call]
         operators = Counter(analysis.by_operator())
     activations = operators.pop(_ACTIVATIONS, 0)
     by_module = {
@@ -90,10 +92,14 @@ def composite() -> frozenset[str]:
 _Handle: TypeAlias = Callable[[Values, Values], "Counter[str]"]
 
 
-def _handles() -> Mapping[str, _Handle]:
+def _handles(images: int) -> Mapping[str, _Handle]:
     """What fvcore calls for each operator, in the order of the trace: costs, and what passes on a
-    product that is spelt elementwise."""
-    products: dict[int, Operand] = {}
+    product that is spelt elementwise.
+
+    Args:
+        images: the number of inputs.
+    """
+    products = _Products(images)
     linear = {f"aten::{name}{end}" for name in spelt.LINEAR for end in ("", "_")}
     unpacking = {"prim::ListUnpack", "prim::TupleUnpack"}
     return {
@@ -121,7 +127,7 @@ def _costing(kind: str, rule: Rule) -> _Handle:
     return handle
 
 
-def _following(kind: str, products: dict[int, Operand]) -> _Handle:
+def _following(kind: str, products: _Products) -> _Handle:
     """Of an operator that follows a product, and counts it where it adds it up."""
     name = kind.partition("::")[2].removesuffix("_")
     view = kind in _views() or kind.startswith("prim::")
@@ -130,7 +136,7 @@ def _following(kind: str, products: dict[int, Operand]) -> _Handle:
         exponent = inputs[1].toIValue() if len(inputs) > 1 else None
         if len(inputs) > 1 and inputs[1].isCompleteTensor():
             exponent = nan
-        return _follow(kind, spelt.of_power(name, exponent), view, inputs, outputs, products)
+        return products.follow(kind, spelt.of_power(name, exponent), view, inputs, outputs)
 
     return handle
 
@@ -160,7 +166,7 @@ def _argument(value: Value) -> Any:
     return value.toIValue()
 
 
-def _einsum_or_spelt(products: dict[int, Operand]) -> _Handle:
+def _einsum_or_spelt(products: _Products) -> _Handle:
     """An einsum is elementwise where no pair of operands has a subscript to sum."""
 
     def handle(inputs: Values, outputs: Values) -> Counter[str]:
@@ -170,37 +176,40 @@ def _einsum_or_spelt(products: dict[int, Operand]) -> _Handle:
         operands = list(items_of(inputs[1]))
         alone = "sum" if prod(shape_of(operands[0])) > prod(shape_of(outputs[0])) else "clone"
         name = alone if len(operands) == 1 else "mul"
-        return _follow("aten::einsum", name, False, operands, outputs, products)
+        return products.follow("aten::einsum", name, False, operands, outputs)
 
     return handle
 
 
-def _follow(
-    kind: str,
-    name: str,
-    view: bool,
-    inputs: Values,
-    outputs: Values,
-    products: dict[int, Operand],
-) -> Counter[str]:
-    operands = list(_operands(inputs, products))
-    counted: Counter[str] = Counter()
-    for output in outputs:
-        whole = sum(operand.elements for operand in operands)  # of a list, which has no shape
-        elements = prod(shape_of(output)) if output.isCompleteTensor() else whole
-        macs, products[output.unique()] = spelt.follow(name, operands, elements, view)
-        if macs and not counted:  # var_mean has two outputs of one reduction
-            counted = Counter({kind: macs, _ACTIVATIONS: elements})
-    return counted
+class _Products:
+    """What is known of the values in a trace. Its first inputs are images, the others weights."""
 
+    def __init__(self, images: int) -> None:
+        self._images = images
+        self._known: dict[int, Operand] = {}
 
-def _operands(values: Values, products: Mapping[int, Operand]) -> Iterator[Operand]:
-    """The tensors among an operator's inputs, those in lists too."""
-    for value in values:
-        if value.isCompleteTensor():
-            elements = prod(shape_of(value))
-            yield products.get(value.unique(), Operand(elements, elements))
-        elif value.node().kind() == "prim::ListConstruct":
-            yield from _operands(list(items_of(value)), products)
-        elif value.unique() in products:
-            yield products[value.unique()]
+    def follow(
+        self, kind: str, name: str, view: bool, inputs: Values, outputs: Values
+    ) -> Counter[str]:
+        """What an operator adds up of a product."""
+        operands = list(self._operands(inputs))
+        counted: Counter[str] = Counter()
+        for output in outputs:
+            whole = sum(operand.elements for operand in operands)  # of a list, which has no shape
+            elements = prod(shape_of(output)) if output.isCompleteTensor() else whole
+            macs, self._known[output.unique()] = spelt.follow(name, operands, elements, view)
+            if macs and not counted:  # var_mean has two outputs of one reduction
+                counted = Counter({kind: macs, _ACTIVATIONS: elements})
+        return counted
+
+    def _operands(self, values: Values) -> Iterator[Operand]:
+        """The tensors among an operator's inputs, those in lists too."""
+        for value in values:
+            if value.unique() in self._known:
+                yield self._known[value.unique()]
+            elif value.isCompleteTensor():
+                elements, place = prod(shape_of(value)), value.offset()
+                weight = value.node().kind() == "prim::Param" and place >= self._images
+                yield Operand(elements, elements, weight=weight)
+            elif value.node().kind() == "prim::ListConstruct":
+                yield from self._operands(list(items_of(value)))

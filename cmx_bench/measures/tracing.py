@@ -26,13 +26,17 @@ class RecordConvolutions(TorchFunctionMode):
         return _RECORDED.get(func, func)(*args, **(kwargs or {}))
 
 
-class ConvolveOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Gives ``aten::_convolution`` a shape on the meta device, where torch 2.11 lacks it."""
+class StayOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Keeps on the meta device what a model moves to one that it names, and gives
+    ``aten::_convolution`` a shape there, where torch 2.11 lacks it."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
         if func is torch.ops.aten._convolution.default:
             return torch.ops.aten.convolution.default(*args[:9])
-        return func(*args, **(kwargs or {}))
+        if func is torch.ops.aten._to_copy.default and args[0].is_meta:
+            named = {**named, "device": None}
+        return func(*args, **named)
 
 
 _Sizes: TypeAlias = int | Sequence[int]
@@ -116,6 +120,14 @@ def _apply(function: Any, *args: Any, **named: Any) -> Any:
     context: Any = FunctionCtx()
     context.needs_input_grad = (False,) * len(args)
     return function.forward(context, *args, **named)
+
+
+_CAST = torch.autocast.__init__
+
+
+def _cast(region: torch.autocast, device: str, *args: Any, **named: Any) -> None:
+    """A region of mixed precision, which the meta device has none of: on it nothing is cast."""
+    _CAST(region, "cpu" if device == "meta" else device, *args, **named)
 
 
 _REPLACED: Sequence[tuple[Any, str, Any]] = (

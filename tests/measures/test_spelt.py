@@ -12,10 +12,11 @@ from torch.nn import functional
 
 from cmx_bench.cell import ZERO
 from cmx_bench.errors import CountError
-from cmx_bench.measures.counting import count_module
+from cmx_bench.measures.counting import count, count_module
 from cmx_bench.measures.given import words
 
 from .test_counting import Function, macs, ones
+from .test_rowwise import Weighted, vector
 
 
 def grown(x: Tensor) -> Tensor:
@@ -97,6 +98,8 @@ def test_a_product_spelt_elementwise(product: Callable[[Tensor], Tensor]) -> Non
         (lambda x: grown(x).square()[..., 0] + grown(x).pow(2)[..., 1], 0),
         (lambda x: x * x.cos() + x.flip(-1) * x.mean(1, keepdim=True).sin(), 0),
         (lambda x: sum(grown(x).relu().unbind(-2)), 0),
+        # So are the sums of each step.
+        (lambda x: (grown(x).cumsum(1) * x[..., None]).sum(-2), 2 * 1536),
         # A sum of products is a factor once more: 8 x (3 x 8 x 8) and 3 x 8 x 8 x 8.
         (lambda x: (total(grown(x).unbind(-2))[..., None] * x[..., None, :, :]).sum(-2), 2 * 1536),
     ],
@@ -105,6 +108,29 @@ def test_what_is_a_product_spelt_elementwise(
     product: Callable[[Tensor], Tensor], expected: int
 ) -> None:
     assert macs(product) == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        # Of one image the product is no larger than the weight.
+        (lambda s, x: (vector(x)[:, None] * s.w).sum(2), 5 * 3),
+        (lambda s, x: (s.w.double() * vector(x)[:, None] * s.scale).mean(2), 5 * 3),
+        (lambda s, x: (vector(x)[:, None] - s.w).pow(2).sum(2), 5 * 3),
+        (lambda s, x: (vector(x)[0, :1, None] * s.w.view(1, 15)).view(5, 3).sum(1), 0),
+        (lambda s, x: (vector(x)[..., None, None, None] * s.taps).sum((1, 2, 3)), 3 * 27),
+        # Weights that scale, that are scaled, or of which norms are taken.
+        (lambda s, x: (x * s.scale[:, None, None]).mean((2, 3)), 0),
+        (lambda s, x: (x.mT * s.w[0, :, None, None] + x).mean(1), 0),
+        (lambda s, x: x.mean() * (s.w * s.scale).norm(dim=1) * s.w.square().sum(), 0),
+        (lambda s, x: functools.reduce(
+            lambda out, i: out + out.sin() * s.w[i, :, None, None], range(5), x).mean(1), 0),
+    ],
+)  # fmt: skip
+def test_a_product_with_a_weight(
+    function: Callable[[Weighted, Tensor], object], expected: int
+) -> None:
+    assert count(lambda: Weighted(function), 8).macs == expected
 
 
 @pytest.mark.parametrize("name", ["amax", "argmin", "prod", "logsumexp", "cumprod"])
