@@ -133,6 +133,7 @@ def _cast(region: torch.autocast, device: str, *args: Any, **named: Any) -> None
 _REPLACED: Sequence[tuple[Any, str, Any]] = (
     (ScriptFunction, "__call__", _inline),
     (Function, "apply", classmethod(_apply)),
+    (torch.autocast, "__init__", _cast),
     (torch.jit, "is_tracing", lambda: False),
 )
 
@@ -140,7 +141,8 @@ _REPLACED: Sequence[tuple[Any, str, Any]] = (
 @contextmanager
 def inlined() -> Iterator[None]:
     """Lets scripted functions, and `forward` of autograd's functions, run as code of the model, and
-    code that asks whether it is traced run as it does elsewhere."""
+    code that asks whether it is traced, or for the device's mixed precision, as it does elsewhere.
+    """
     before = [(owner, name, vars(owner)[name]) for owner, name, _ in _REPLACED]
     try:
         for replaced in _REPLACED:

@@ -68,6 +68,22 @@ def test_all_kinds_together_are_the_count(build: Callable[[], nn.Module]) -> Non
     assert sum(macs_by_kind(build, SIZE).values()) == count(build, SIZE).macs
 
 
+def test_tensors_that_a_model_makes_and_casts_of_its_device() -> None:
+    """As in the count of all MACs: on the meta device these are not as elsewhere."""
+
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.places, self.head = nn.Embedding(SIZE, SIZE), nn.Linear(SIZE, 4)
+
+        def forward(self, images: Tensor) -> Tensor:
+            with torch.autocast(images.device.type, enabled=False):
+                out: Tensor = self.head(images + self.places(torch.arange(SIZE)))
+            return out
+
+    assert macs_by_kind(Tokens, SIZE) == {"linear": 3 * SIZE**2 * 4}
+
+
 class Products(nn.Module):
     """Products by a weight, as it is and as a view of it, and of activations."""
 
@@ -83,6 +99,18 @@ class Products(nn.Module):
 
 def test_a_product_by_a_weight_is_linear() -> None:
     assert macs_by_kind(Products, SIZE) == {"linear": 2 * SIZE**3, "attention": 2 * SIZE**3}
+
+
+def test_products_of_an_ensemble_by_vmap_are_linear() -> None:
+    class Ensemble(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = nn.Parameter(torch.zeros(5, SIZE, 4))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.vmap(lambda weight: images @ weight)(self.weights)
+
+    assert macs_by_kind(Ensemble, SIZE) == {"linear": 5 * 3 * SIZE**2 * 4}
 
 
 def test_a_product_with_a_vector_counts() -> None:

@@ -93,6 +93,11 @@ def stepped(cell: nn.Module, image: Tensor) -> object:
     return state
 
 
+def in_full(module: nn.Module, image: Tensor) -> object:
+    with torch.autocast(image.device.type, enabled=False):
+        return module(image)
+
+
 class Case(NamedTuple):
     name: str
     build: Callable[[], nn.Module]
@@ -231,6 +236,27 @@ CASES = [
         CONVOLUTION,
     ),
     Case(
+        "mixed precision of the images' own device",
+        lambda: Net(lambda s, x: in_full(s.f, x), f=features()),
+        CONVOLUTION,
+    ),
+    Case(
+        "another device that is named",
+        lambda: Net(lambda s, x: s.f(x.cpu() + torch.ones(8).to("cpu")), f=features()),
+        CONVOLUTION,
+    ),
+    Case(
+        "an ensemble of one module with weights of its own",
+        lambda: Net(
+            lambda s, x: [
+                torch.func.functional_call(s.f, {"weight": w, "bias": w[:, 0, 0, 0]}, (x,))
+                for w in s.f.weight.expand(2, 4, 3, 3, 3)
+            ],
+            f=features(),
+        ),
+        2 * CONVOLUTION,
+    ),
+    Case(
         "ensembles by vmap",
         lambda: Net(lambda s, x: torch.vmap(lambda weight: tokens(x) @ weight[:, None])(s.w)),
         5 * 64 * 3,
@@ -338,32 +364,6 @@ def test_a_model_that_is_refused_and_counts_by_the_users_word(wall: Wall) -> Non
     assert count(wall.build, 8, counted_by=wall.counted_by).macs == wall.macs
 
 
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (lambda: nn.Conv2d(1, 4, 3), r"of shape \(1, 3, 8, 8\): RuntimeError: .*; wrap a model"),
-        (
-            lambda: Net(lambda s, x: s.f(x) * x.mean().item(), f=features()),
-            "Tensor.item, in Net needs to know what .*, skip it if that tensor is_meta",
-        ),
-        (
-            lambda: Net(lambda s, x: (s.f(x), s.aux(x))[0], f=features(), aux=features()),
-            r"computed in Net.aux \(aten::convolution 3888\), .*: return it, or delete that code",
-        ),
-    ],
-)
-def test_a_model_that_has_to_change(build: Callable[[], nn.Module], message: str) -> None:
-    with pytest.raises(CountError, match=message):
-        count(build, 8)
-
-
-def test_a_kernel_without_shapes_is_refused_as_torch_does() -> None:
-    with pytest.raises(CountError, match="kernels::shapeless: .* there was no fake impl or Meta"):
-        count(
-            lambda: Net(lambda s, x: torch.ops.kernels.shapeless(x)),
-            8,
-            counted_by={"kernels::shapeless": ZERO},
-        )
 class Hiding(nn.Module):
     """A convolution whose weights lie in a plain list or dict."""
 
@@ -379,6 +379,18 @@ class Hiding(nn.Module):
         return out
 
 
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: nn.Conv2d(1, 4, 3), r"of shape \(1, 3, 8, 8\): RuntimeError: .*; wrap a model"),
+        (
+            lambda: Net(lambda s, x: s.f(x) * x.mean().item(), f=features()),
+            "Tensor.item, in Net needs to know what .*, skip it if that tensor is_meta",
+        ),
+        (
+            lambda: Net(lambda s, x: (s.f(x), s.aux(x))[0], f=features(), aux=features()),
+            r"computed in Net.aux \(aten::convolution 3888\), .*: return it, or delete that code",
+        ),
         (
             lambda: Hiding([features()]),
             "^runs a Conv2d that is none of its modules, .*; keep it in an attribute, or many",
@@ -391,3 +403,17 @@ class Hiding(nn.Module):
             lambda: Hiding([torch.zeros(4, 3, 3, 3, requires_grad=True)], read=True),
             r"^computes with a weight \(4, 3, 3, 3\) that is none of its parameters, and counts as",
         ),
+    ],
+)
+def test_a_model_that_has_to_change(build: Callable[[], nn.Module], message: str) -> None:
+    with pytest.raises(CountError, match=message):
+        count(build, 8)
+
+
+def test_a_kernel_without_shapes_is_refused_as_torch_does() -> None:
+    with pytest.raises(CountError, match="kernels::shapeless: .* there was no fake impl or Meta"):
+        count(
+            lambda: Net(lambda s, x: torch.ops.kernels.shapeless(x)),
+            8,
+            counted_by={"kernels::shapeless": ZERO},
+        )
