@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from cmx_bench.errors import CountError
+from cmx_bench.errors import CountError, ModelError
 from cmx_bench.measures import given
 from cmx_bench.measures.counting import NO_WORDS, on_meta, on_shapes, running
 from cmx_bench.measures.workload import OTHER
-from cmx_bench.models.tensors import storage_of
+from cmx_bench.models.tensors import storage_of, tensors_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,25 @@ class Calls(TorchFunctionMode):
         rule = _KINDS.get(func.__name__)
         kind = rule(operands, self._weights) if rule else None
         return self._take(Call(func.__name__, kind, operands, partial(func, *args, **named)))
+
+
+def refuse_reduced(call: Call) -> Any:
+    """Makes a call of a model in fp32.
+
+    Raises:
+        ModelError: it is a product, and computed in numbers of two bytes.
+    """
+    output = call.run()
+    if call.kind is None:
+        return output
+    for tensor in (*call.operands, *tensors_in(output)):
+        if tensor.dtype in (torch.float16, torch.bfloat16):
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ModelError(
+                f"computes {call.name} in {kind} by its own choice, and the setting asks for fp32; "
+                f"leave that choice to precision: bf16, fp16 or autocast"
+            )
+    return output
 
 
 # --- kinds of work --------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, message_of
 from cmx_bench.measures import compiled
 from cmx_bench.measures.runtimes import RUNTIMES
-from cmx_bench.models.tensors import convert
+from cmx_bench.models.tensors import convert, tensors_in
 
 Forward: TypeAlias = Callable[[], object]
 
@@ -59,6 +59,7 @@ def apply_flags(setting: Setting) -> None:
     backends.cuda.preferred_blas_library("default")
     for name in SDPA:
         getattr(backends.cuda, f"enable_{name}_sdp")(True)
+    torch.set_default_dtype(torch.float32)
     torch.set_flush_denormal(False)
     torch.autograd.set_detect_anomaly(False)
     threads = setting.threads or _threads_of_process()
@@ -87,7 +88,9 @@ def dtype_of(setting: Setting) -> torch.dtype:
 def images(setting: Setting) -> Tensor:
     """Random images `(batch, 3, image_size, image_size)`: zeros would make some GPUs faster."""
     shape = (setting.batch_size, 3, setting.image_size, setting.image_size)
-    values = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    # On the CPU, whatever device a model's code may have made the default.
+    generator = torch.Generator("cpu").manual_seed(0)
+    values = torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
     placed = values.to(setting.device, dtype_of(setting))
     return placed.contiguous(memory_format=memory_format(setting))
 
@@ -119,6 +122,21 @@ _COMPILED: dict[type[nn.Module], Counter[str]] = {}
 def _compiled_here() -> Counter[str]:
     """How many graphs torch compiled in this process, and the breaks between them by reason."""
     return Counter({_GRAPHS: counters["stats"]["unique_graphs"]}) + counters["graph_break"]
+
+
+def compilation(model: Model, setting: Setting) -> dict[str, int]:
+    """What a record tells of the code that torch compiled in this process, if any.
+
+    Raises:
+        ModelError: something else was compiled than the setting says.
+    """
+    if setting.compile != "none":
+        return refuse_uncompiled(model)
+    # Some operators of torch trace themselves where they run eagerly, and compile nothing.
+    if setting.runtime == "torch" and counters["aot_autograd"]["total"]:
+        raise ModelError(f"{model.name}: compiles code by itself where the setting compiles none; "
+                         f"leave torch.compile out, and set compile in a setting")  # fmt: skip
+    return {}
 
 
 def refuse_uncompiled(model: Model, compiled: Counter[str] | None = None) -> dict[str, int]:
@@ -160,16 +178,38 @@ def watched(
 
 
 def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
-    """A placed module as a function of its input, run by torch in the setting's precision."""
+    """A placed module as a function of its input, run by torch in the setting's precision.
+
+    It raises a ModelError where the module gives no tensor, or writes into the batch.
+    """
     make_ready(module, setting)
     kind = setting.kind
 
     @torch.inference_mode()
     def call(batch: Tensor) -> object:
+        before = count_writes(batch)
         with torch.autocast(kind, AUTOCAST[kind], enabled=setting.precision == "autocast"):
-            return module(batch)
+            output: object = module(batch)
+        refuse_written(batch, before)
+        if not isinstance(output, Tensor) and next(tensors_in(output), None) is None:
+            raise ModelError(f"gives a {type(output).__name__} that holds no tensor, as where its "
+                             f"work is still to be done; expected logits")  # fmt: skip
+        return output
 
     return call
+
+
+def count_writes(batch: Tensor) -> int:
+    """How often a batch was written into; of what was made in inference mode nobody knows."""
+    return 0 if batch.is_inference() else batch._version
+
+
+def refuse_written(batch: Tensor, before: int) -> None:
+    """Raises a ModelError for a batch that was written into since `before`: it is given to a model
+    pass after pass."""
+    if count_writes(batch) != before:
+        raise ModelError("writes into the images that it is given, and would find in the next pass "
+                         "what it wrote; let it work on a copy")  # fmt: skip
 
 
 # Libraries that allocate beside torch's own allocator fail in their own words: cuBLAS also where

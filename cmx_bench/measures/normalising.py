@@ -17,8 +17,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 @torch.inference_mode()
-def normalise(module: nn.Module, run: Callable[[], object]) -> None:
-    """Sets the running statistics of all BatchNorm layers by one pass of `run` through `module`.
+def normalise(module: nn.Module, run: Callable[[], object]) -> bool:
+    """Sets the running statistics of all BatchNorm layers by one pass of `run` through `module`;
+    gives whether there are any.
 
     Each layer takes mean and variance over images and positions of its own input, so that the same
     pass in evaluation mode gives what one in training mode would. Nothing else changes, nothing is
@@ -32,6 +33,7 @@ def normalise(module: nn.Module, run: Callable[[], object]) -> None:
         run()
     for hook in hooks:
         hook.remove()
+    return bool(hooks)
 
 
 def _take(layer: _BatchNorm, arguments: tuple[Tensor]) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ExportError, first_line
 from cmx_bench.measures import Samples, calibration, compiled, runtimes
+from cmx_bench.measures.calls import Calls, refuse_reduced
 from cmx_bench.measures.forward import Forward, call_of, images, logits_of, place
 from cmx_bench.measures.normalising import normalise
 from cmx_bench.measures.runtimes import Call, Loaded
@@ -86,14 +87,17 @@ def initialise(
     """What runs of a module with initial weights, which get what they lack to be timed by. In int8
     it gets the model's own weights where there are any: what is timed is what is evaluated.
 
-    BatchNorm layers get the statistics of the batch: see `normalising`. For what is compared with
-    eager torch matrices of zeros, as classifiers of some networks begin, get random numbers: their
-    logits would all be zeros. Then it is folded, where that is asked: see `models.fast`.
+    BatchNorm layers get the statistics of the batch: see `normalising`. A user's model runs once in
+    any case, for what `_eager` refuses. For what is compared with eager torch matrices of zeros, as
+    classifiers of some networks begin, get random numbers: their logits would all be zeros. Then it
+    is folded, where that is asked: see `models.fast`.
     """
     if setting.precision == "int8" and model is not None and model.weights is not None:
         weights.load(module, model, setting.image_size)
         return fast.finished(module, model)
-    normalise(module, partial(_eager(module, setting), batch))
+    run = partial(_eager(module, setting), batch)
+    if not normalise(module, run) and model is not None and model.source == "python":
+        run()
     if setting.runtime != "torch" or setting.freeze:
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
@@ -234,8 +238,19 @@ def _comparable(eager: Callable[[Tensor], object], batch: Tensor) -> tuple[Tenso
 
 
 def _eager(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
-    """The module as torch runs it eagerly, whatever runs it in the setting."""
-    return call_of(module, replace(setting, compile="none", freeze=False))
+    """The module as torch runs it eagerly, whatever runs it in the setting.
+
+    It raises a ModelError where the module computes in less precision than the setting has.
+    """
+    run = call_of(module, replace(setting, compile="none", freeze=False))
+    if setting.precision not in ("fp32", "tf32"):
+        return run
+
+    def watched(batch: Tensor) -> object:
+        with Calls(module, refuse_reduced):
+            return run(batch)
+
+    return watched
 
 
 def _told(
@@ -247,7 +262,9 @@ def _told(
     if found.shape != expected.shape:
         raise ExportError(f"{name} gives logits {tuple(found.shape)}, "
                           f"torch {tuple(expected.shape)}")  # fmt: skip
-    measured, share = _JUDGED.get(setting.precision, (_difference, "the largest"))
+    measured, share = _difference, "the largest"
+    if setting.precision == "int8":
+        measured, share = _of_int8, "what these differ from image to image"
     difference, allowed = measured(found, expected), TOLERANCES[setting.precision]
     if not difference <= allowed:  # nor is one that is no number
         raise ExportError(
@@ -276,8 +293,3 @@ def _difference(logits: Tensor, expected: Tensor) -> float:
     """The largest difference of a logit, as a share of the largest."""
     logits, expected = logits.double(), expected.double()
     return float((logits - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
-
-
-# How logits in a precision are held against those of eager torch, and the difference is a share of
-# what; others by the largest of a logit.
-_JUDGED = {"int8": (_of_int8, "what these differ from image to image")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeVar
@@ -13,13 +14,16 @@ from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, SkipError
+from cmx_bench.measures.calls import Calls, refuse_reduced
 from cmx_bench.measures.forward import (
     AUTOCAST,
+    count_writes,
     images,
     logits_of,
     make_ready,
     place,
     refuse_misfit,
+    refuse_written,
 )
 from cmx_bench.measures.timing import recorded
 from cmx_bench.models.building import build
@@ -75,9 +79,15 @@ def prepare(model: Model, setting: Setting) -> Step:
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, fused=fusable(module, model))
     scaler = torch.amp.GradScaler(setting.kind, enabled=mixed and reduced == torch.float16)
 
+    full = setting.precision in ("fp32", "tf32") and setting.compile == "none"
+    watches = [Calls(module, refuse_reduced)] if full else []
+
     def forward() -> Tensor:
-        with torch.autocast(setting.kind, reduced, enabled=mixed):
+        before = count_writes(batch)
+        watch = watches.pop() if watches else nullcontext()  # of the first step alone
+        with watch, torch.autocast(setting.kind, reduced, enabled=mixed):
             logits = logits_of(module(batch))
+            refuse_written(batch, before)
             if logits.dim() != 2:
                 refuse_misfit(logits, model, setting.batch_size)
             # A user's model may have another number of classes than the suite.

@@ -15,7 +15,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import CmxError, SkipError, cut, first_line, is_of_surroundings, message_of
 from cmx_bench.measures import Watched, compiled, taking
 from cmx_bench.measures.calibration import given
-from cmx_bench.measures.forward import apply_flags, out_of_memory, refuse_uncompiled
+from cmx_bench.measures.forward import apply_flags, compilation, out_of_memory
 from cmx_bench.models.building import origin
 from cmx_bench.results.records import Environment
 from cmx_bench.spec import disk
@@ -64,8 +64,8 @@ def _outcome(job: Job) -> Outcome:
         environment = machine.capture(cell.setting.device, cell.setting)
         with _calibrated(job):
             taken = taking.take(cell.measure, cell.model, cell.setting)
-        if cell.setting.compile != "none" and measures.MEASURES[cell.measure].forwards:
-            told |= refuse_uncompiled(cell.model)
+        if measures.MEASURES[cell.measure].forwards:
+            told |= compilation(cell.model, cell.setting)
         watched = taken
         told |= origins(cell.model)
         # As it was while measuring.

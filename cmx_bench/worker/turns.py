@@ -76,8 +76,7 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
     look = look_for(setting)
     look()  # what it does once must not let a GPU cool down between warm-up and first turn
     passes = warm_up(forward, setting.device, _WARM_UP_SECONDS)
-    if setting.compile != "none":
-        forwards.refuse_uncompiled(model)
+    forwards.compilation(model, setting)
     now = stopwatch()
     driver.send(
         {"environment": environment, "pass_seconds": min(passes[1:]), "origin": origin(model)}

@@ -19,7 +19,7 @@ from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing
 from cmx_bench.cell import Model, Precision, Setting
 from cmx_bench.errors import CountError, ModelError
 from cmx_bench.measures import ready, training_step
-from cmx_bench.measures.forward import apply_flags, call_of, logits_of, place, watched
+from cmx_bench.measures.forward import apply_flags, call_of, images, logits_of, place, watched
 from cmx_bench.models.convmixer import ConvMixer
 
 LOGITS, OTHER = torch.arange(20.0).view(2, 10), torch.zeros(2, 10)
@@ -118,6 +118,23 @@ class Reads(Net):
 class Four(Net):
     def forward(self, x): return super().forward(x.reshape(4, 3, 8, 8))
 
+class Writes(Net):
+    def forward(self, x): return super().forward(x.sub_(0.5))
+
+class Later(Net):
+    def forward(self, x): yield super().forward(x)
+
+class Reduced(Net):
+    def forward(self, x):
+        with torch.autocast("cpu", torch.bfloat16): return super().forward(x)
+
+class Halves(Net):
+    def forward(self, x):
+        return torch.nn.functional.linear(x.flatten(1).half(), self.wide.half())
+    def __init__(self):
+        super().__init__()
+        self.wide = nn.Parameter(torch.ones(10, 192))
+
 def scripted(): return torch.jit.script(Net())
 def nothing(): return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
 """
@@ -172,6 +189,37 @@ def test_what_cannot_be_counted_is_told_in_a_users_words(
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not set(str(caught.value).split()) & {"meta", "FX", "requires_grad_", "stateless"}
+
+
+@pytest.mark.parametrize(
+    ("measure", "own", "message"),
+    [
+        ("latency", "Writes", "writes into the images that it is given"),
+        ("train_memory", "Writes", "writes into the images that it is given"),
+        ("latency", "Later", "gives a generator that holds no tensor"),
+        ("latency", "Reduced", "computes conv2d in bfloat16 by its own choice, and the setting as"),
+        ("latency", "Halves", "computes linear in float16 by its own choice"),
+        ("train_memory", "Reduced", "computes conv2d in bfloat16 by its own choice"),
+    ],
+)
+def test_what_a_row_would_be_wrong_about_is_refused(
+    measured: Callable[..., dict[str, list[float]]], measure: str, own: str, message: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        measured(measure, own)
+    assert str(caught.value).startswith(message)
+
+
+def test_images_are_drawn_on_the_cpu_whatever_the_default_device_is() -> None:
+    expected = images(SETTING)
+    before = torch.get_default_device()
+    try:
+        torch.set_default_device("meta")
+        torch.set_default_dtype(torch.float64)
+        assert torch.equal(images(SETTING), expected)
+    finally:
+        torch.set_default_device(before)
+        torch.set_default_dtype(torch.float32)
 
 
 def test_what_takes_batches_of_the_setting_alone(
@@ -260,14 +308,16 @@ def test_of_several_compiled_modules_each_is_watched() -> None:
 
 
 def test_what_a_users_code_switches_goes_back() -> None:
-    """Values below 1e-38 and the number of threads."""
+    """Values below 1e-38, the type of floats and the number of threads."""
     threads = torch.get_num_threads()
     apply_flags(SETTING)
+    torch.set_default_dtype(torch.float64)
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads + 1)
     apply_flags(SETTING)
     assert torch.get_num_threads() == threads
     assert torch.tensor(1e-39).mul(1.0) > 0
+    assert torch.tensor(1.0).dtype == torch.float32
     apply_flags(replace(SETTING, threads=threads + 1))
     assert torch.get_num_threads() == threads + 1
     apply_flags(SETTING)

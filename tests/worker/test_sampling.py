@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cmx_bench import measures
-from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.cell import Cell, CompileMode, Model, Setting
 from cmx_bench.errors import ModelError
 from cmx_bench.worker import local, sampling
 from cmx_bench.worker.job import Job
@@ -107,25 +107,35 @@ def wrapped():
     return module
 
 def scripted(): return torch.jit.script(net())
+
+class Compiles(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net, self.double = net(), torch.compile(lambda x: x * 2, backend="aot_eager")
+
+    def forward(self, x):
+        return self.net(self.double(x))
 """
 
 
 @pytest.mark.parametrize(
-    ("target", "reason"),
+    ("target", "mode", "reason"),
     [
-        ("switched_off", ""),  # switches that a user's module sets go back to torch's own
-        ("Disabled", "m: keeps code from being compiled by torch.compiler.disable; remove that"),
-        ("wrapped", "m: torch compiled nothing of it; set compile: none"),
-        ("scripted", "is a TorchScript module, which torch does not compile again"),
+        # Switches that a user's module sets go back to torch's own.
+        ("switched_off", "default", ""),
+        ("Disabled", "default", "m: keeps code from being compiled by torch.compiler.disable; rem"),
+        ("wrapped", "default", "m: torch compiled nothing of it; set compile: none"),
+        ("scripted", "default", "is a TorchScript module, which torch does not compile again"),
+        ("Compiles", "none", "m: compiles code by itself where the setting compiles none; leave"),
     ],
 )
-def test_what_was_not_compiled_is_no_measurement(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, reason: str
+def test_what_was_not_compiled_as_the_setting_says_is_no_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, mode: CompileMode, reason: str
 ) -> None:
     (tmp_path / "eager_models.py").write_text(EAGER)
     monkeypatch.chdir(tmp_path)
     model = Model("m", "M", "m", "python", f"eager_models:{target}", {}, num_classes=10)
-    setting = Setting("s", "cpu", "fp32", "nchw", "default", 2, 8)
+    setting = Setting("s", "cpu", "fp32", "nchw", mode, 2, 8)
     job = Job(Cell(model, "memory", setting), 0, tmp_path / "log.txt")
     outcome = local.call(Target.SAMPLE, job)
     assert outcome.reason.startswith(reason)
