@@ -1,13 +1,13 @@
 """The MACs of operators in a trace, from the shapes of their inputs and outputs.
 
-One function for each operator that has a cost: what a model calls, whatever it is made of.
+One function for each operator that has a cost and that many models call. Others, which torch makes
+of several, are counted by these: see `traced`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from math import prod
 from typing import Any, TypeAlias
 
@@ -67,33 +67,6 @@ def _product(left: int) -> Rule:
 def _summed_products(inputs: Values, outputs: Values) -> Cost:
     """``addbmm``: the products of a batch, ``(B, N, K)`` and ``(B, K, P)``, added up."""
     return prod(shape_of(inputs[1])) * shape_of(inputs[2])[-1], prod(shape_of(outputs[0]))
-
-
-def _tensordot(inputs: Values, outputs: Values) -> Cost:
-    elements, left = prod(shape_of(outputs[0])), shape_of(inputs[0])
-    return elements * prod(left[dim] for dim in _integers(inputs[2])), elements
-
-
-def _chain(inputs: Values, outputs: Values) -> Cost:
-    """``multi_dot``, in the order of least cost; a vector may begin or end the chain."""
-    shapes = [shape_of(value) for value in items_of(inputs[0])]
-    first, *others = shapes
-    sizes = [1, first[0]] if len(first) == 1 else list(first)
-    sizes += [shape[1] if len(shape) == 2 else 1 for shape in others]
-
-    @cache
-    def cheapest(start: int, end: int) -> Cost:
-        if end - start == 1:
-            return 0, 0
-        elements = sizes[start] * sizes[end]
-        splits = (
-            (cheapest(start, middle), cheapest(middle, end), elements * sizes[middle])
-            for middle in range(start + 1, end)
-        )
-        totals = ((a[0] + b[0] + macs, a[1] + b[1] + elements) for a, b, macs in splits)
-        return min(totals, key=lambda total: total[0])
-
-    return cheapest(0, len(sizes) - 1)
 
 
 def _attention(inputs: Values, outputs: Values) -> Cost:
@@ -170,26 +143,6 @@ def _applied(steps: Value, weights: Values) -> Cost:
     return macs, count * sum(rows for rows, _ in matrices)
 
 
-def _bilinear(inputs: Values, outputs: Values) -> Cost:
-    """``x: (..., I)``, ``y: (..., J)``, a weight ``(O, I, J)``: its product with both, added up."""
-    elements = prod(shape_of(outputs[0]))
-    return elements * prod(shape_of(inputs[2])[1:]), elements
-
-
-def _distances(inputs: Values, outputs: Values) -> Cost:
-    """Squares of differences, ``x: (..., P, D)`` from ``y: (..., R, D)``; other powers are free."""
-    elements = prod(shape_of(outputs[0]))
-    return (elements * shape_of(inputs[0])[-1], elements) if inputs[2].toIValue() == 2 else (0, 0)
-
-
-def _bag(inputs: Values, outputs: Values) -> Cost:
-    """Rows of a table ``(N, D)`` added up, each times its weight; free without weights."""
-    if not inputs[6].isCompleteTensor():
-        return 0, 0
-    rows = prod(shape_of(inputs[1]))
-    return rows * shape_of(inputs[0])[-1], prod(shape_of(outputs[0]))
-
-
 def _filter_applied(inputs: Values, outputs: Values) -> Cost:
     """An ordinary convolution, of deformed pixels too: interpolating is resampling, and free."""
     return _filtered(inputs[1], outputs[0]), prod(shape_of(outputs[0]))
@@ -217,12 +170,7 @@ RULES: Mapping[str, Rule] = {
     "aten::baddbmm": _product(1),
     "aten::addmv": _product(1),
     "aten::addbmm": _summed_products,
-    "aten::tensordot": _tensordot,
-    **dict.fromkeys(("aten::linalg_multi_dot", "aten::chain_matmul"), _chain),
     "aten::linalg_vecdot": _elementwise,
-    "aten::bilinear": _bilinear,
-    "aten::cdist": _distances,
-    "aten::embedding_bag": _bag,
     "aten::scaled_dot_product_attention": _attention,
     "aten::einsum": einsum,
     **dict.fromkeys(("aten::lstm", "aten::gru", "aten::rnn_tanh", "aten::rnn_relu"), _recurrent),
