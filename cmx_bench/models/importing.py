@@ -121,7 +121,8 @@ def origin(target: str) -> Origin:
     file, root = _file(sys.modules[name]), _root(name)
     if not file.is_file():
         return {}
-    files = sorted(_of_package(name, root) if _is_installed(root) else _imported(name, root))
+    others = _of_package(name, root) if _is_installed(root) else _imported(name, root)
+    files = sorted({file} | others)  # the file itself need not be a text
     digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     lines = [
         f"{digest} {path.relative_to(root)}" for digest, path in zip(digests, files, strict=True)
@@ -175,7 +176,7 @@ def _imported(name: str, root: Path) -> set[Path]:
 def _names(module: str, file: Path) -> Iterator[str]:
     """All that a module's text may import: `a` and `a.b` where it imports `a.b`."""
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in _nodes(file):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _with_parents(alias.name)
@@ -189,6 +190,12 @@ def _names(module: str, file: Path) -> Iterator[str]:
             yield from _with_parents(f"{package}.{name}" if package else name)
 
 
+def _nodes(file: Path) -> Iterator[ast.AST]:
+    """All that a module's text says; nothing where it is none that this Python can import."""
+    with suppress(SyntaxError, ValueError):
+        yield from ast.walk(ast.parse(file.read_bytes()))
+
+
 def _imported_by(call: ast.Call) -> str:
     """The module that a call of `import_module` or `__import__` names; empty of others."""
     function = getattr(call.func, "attr", getattr(call.func, "id", ""))
@@ -200,7 +207,7 @@ def _imported_by(call: ast.Call) -> str:
 
 def _settings(file: Path, root: Path) -> Iterator[Path]:
     """The files below `root` with settings that a module's text names."""
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in _nodes(file):
         text = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
         if isinstance(text, str) and text.endswith(_SETTINGS) and len(text) < _LONGEST:
             for place in (file.parent / text, root / text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import py_compile
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -136,6 +137,28 @@ def test_the_hash_is_of_what_is_imported_by_name_and_of_settings(
     assert before == importing.origin("own_net:build")
     written(here / changed, "width = 4\n")
     assert importing.origin("own_net:build")["sha256"] != before["sha256"]
+
+
+def test_what_no_python_of_now_can_read_is_part_of_the_hash_too(
+    folders: tuple[Path, Path],
+) -> None:
+    here, _ = folders
+    written(here / "own_net.py", "import sys\nif sys.version_info < (3,):\n    import own_old\n")
+    written(here / "own_old.py", "print 'hello'\n")
+    importing.module_of("own_net")
+    before = importing.origin("own_net:build")["sha256"]
+    written(here / "own_old.py", "print 'goodbye'\n")
+    assert importing.origin("own_net:build")["sha256"] != before
+
+
+def test_of_a_module_without_a_text_the_file_it_has(folders: tuple[Path, Path]) -> None:
+    here, _ = folders
+    written(here / "own_net.py", "size = 3\n")
+    file = Path(py_compile.compile(str(here / "own_net.py"), str(here / "own_net.pyc")) or "")
+    (here / "own_net.py").unlink()
+    importing.module_of("own_net")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert importing.origin("own_net:build") == {"file": "own_net.pyc", "sha256": digest}
 
 
 def test_of_an_installed_module_the_file_alone(folders: tuple[Path, Path]) -> None:
