@@ -180,36 +180,44 @@ def watched(
 def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
     """A placed module as a function of its input, run by torch in the setting's precision.
 
-    It raises a ModelError where the module gives no tensor, or writes into the batch.
+    Its first pass raises a ModelError where the module gives no tensor, writes into the batch, or
+    sets the number of threads; to look each time would take a part of a short pass.
     """
     make_ready(module, setting)
-    kind = setting.kind
+    kind, is_first = setting.kind, True
 
     @torch.inference_mode()
     def call(batch: Tensor) -> object:
-        before = count_writes(batch)
+        nonlocal is_first
+        before = state(batch) if is_first else None
         with torch.autocast(kind, AUTOCAST[kind], enabled=setting.precision == "autocast"):
             output: object = module(batch)
-        refuse_written(batch, before)
-        if not isinstance(output, Tensor) and next(tensors_in(output), None) is None:
-            raise ModelError(f"gives a {type(output).__name__} that holds no tensor, as where its "
-                             f"work is still to be done; expected logits")  # fmt: skip
+        if before is not None:
+            is_first = False
+            refuse_changed(batch, before)
+            if not isinstance(output, Tensor) and next(tensors_in(output), None) is None:
+                raise ModelError(f"gives a {type(output).__name__} that holds no tensor, as where "
+                                 f"its work is still to be done; expected logits")  # fmt: skip
         return output
 
     return call
 
 
-def count_writes(batch: Tensor) -> int:
-    """How often a batch was written into; of what was made in inference mode nobody knows."""
-    return 0 if batch.is_inference() else batch._version
+def state(batch: Tensor) -> tuple[int, int]:
+    """What a pass leaves as it was: how often its batch was written into, which nobody counts of
+    what was made in inference mode, and the number of threads."""
+    return 0 if batch.is_inference() else batch._version, torch.get_num_threads()
 
 
-def refuse_written(batch: Tensor, before: int) -> None:
-    """Raises a ModelError for a batch that was written into since `before`: it is given to a model
-    pass after pass."""
-    if count_writes(batch) != before:
+def refuse_changed(batch: Tensor, before: tuple[int, int]) -> None:
+    """Raises a ModelError for a model that has changed the `state`."""
+    writes, threads = state(batch)
+    if writes != before[0]:  # the next pass is given the same batch
         raise ModelError("writes into the images that it is given, and would find in the next pass "
                          "what it wrote; let it work on a copy")  # fmt: skip
+    if threads != before[1]:
+        raise ModelError(f"sets the number of threads to {threads} while it runs; leave that to "
+                         f"threads in a setting")  # fmt: skip
 
 
 # Libraries that allocate beside torch's own allocator fail in their own words: cuBLAS also where

@@ -17,13 +17,13 @@ from cmx_bench.errors import ModelError, SkipError
 from cmx_bench.measures.calls import Calls, refuse_reduced
 from cmx_bench.measures.forward import (
     AUTOCAST,
-    count_writes,
     images,
     logits_of,
     make_ready,
     place,
+    refuse_changed,
     refuse_misfit,
-    refuse_written,
+    state,
 )
 from cmx_bench.measures.timing import recorded
 from cmx_bench.models.building import build
@@ -83,11 +83,11 @@ def prepare(model: Model, setting: Setting) -> Step:
     watches = [Calls(module, refuse_reduced)] if full else []
 
     def forward() -> Tensor:
-        before = count_writes(batch)
+        before = state(batch)
         watch = watches.pop() if watches else nullcontext()  # of the first step alone
         with watch, torch.autocast(setting.kind, reduced, enabled=mixed):
             logits = logits_of(module(batch))
-            refuse_written(batch, before)
+            refuse_changed(batch, before)
             if logits.dim() != 2:
                 refuse_misfit(logits, model, setting.batch_size)
             # A user's model may have another number of classes than the suite.

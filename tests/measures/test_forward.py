@@ -121,6 +121,11 @@ class Four(Net):
 class Writes(Net):
     def forward(self, x): return super().forward(x.sub_(0.5))
 
+class Threads(Net):
+    def forward(self, x):
+        torch.set_num_threads(3)
+        return super().forward(x)
+
 class Later(Net):
     def forward(self, x): yield super().forward(x)
 
@@ -196,6 +201,7 @@ def test_what_cannot_be_counted_is_told_in_a_users_words(
     [
         ("latency", "Writes", "writes into the images that it is given"),
         ("train_memory", "Writes", "writes into the images that it is given"),
+        ("latency", "Threads", "sets the number of threads to 3 while it runs; leave that to thr"),
         ("latency", "Later", "gives a generator that holds no tensor"),
         ("latency", "Reduced", "computes conv2d in bfloat16 by its own choice, and the setting as"),
         ("latency", "Halves", "computes linear in float16 by its own choice"),
