@@ -63,6 +63,17 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def planned_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes that plan are this one's, whose server the tests of this file share."""
+
+    @contextmanager
+    def planning(head: str, package: Path) -> Iterator[Call]:
+        yield local.call
+
+    monkeypatch.setattr(ab, "planning", planning)
+
+
+@pytest.fixture
 def one_pair_of_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Rounds share their servers, which take six seconds to start."""
     start, running = ab.both, list[tuple[Server, Server]]()
@@ -78,7 +89,7 @@ def one_pair_of_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("one_pair_of_servers")
+@pytest.mark.usefixtures("one_pair_of_servers", "planned_here")
 def test_ab_end_to_end(
     cmx: Cli, write_suite: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,16 +132,11 @@ def test_ab_of_two_checkouts_with_the_same_model(
     assert not Path("x/pairs.jsonl").exists()
 
 
+@pytest.mark.usefixtures("planned_here")
 def test_a_module_that_head_lacks(
     cmx: Cli, write_suite: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody finds it: the plan says where it was looked for, and the whole command."""
-
-    @contextmanager
-    def planning(head: str, package: Path) -> Iterator[Call]:
-        yield local.call
-
-    monkeypatch.setattr(ab, "planning", planning)
     monkeypatch.setattr(ab, "both", lambda *_: nullcontext((None, None)))
     monkeypatch.setattr(ab, "compare", lambda *_: Compared([], {}, Contrast("base", (), ())))
     suite = write_suite(OWN.replace("mypkg", "nowhere"))
@@ -140,6 +146,7 @@ def test_a_module_that_head_lacks(
     assert f"PYTHONPATH=FOLDER python -m cmx_bench ab {suite} --base" in err
 
 
+@pytest.mark.usefixtures("planned_here")
 def test_an_ab_that_is_interrupted_says_where_its_pairs_are(
     cmx: Cli, write_suite: Callable[[str], Path], stand_in_pairs: Callable[..., list[str]],
     monkeypatch: pytest.MonkeyPatch,
@@ -152,11 +159,6 @@ def test_an_ab_that_is_interrupted_says_where_its_pairs_are(
             signal.raise_signal(signal.SIGINT)
         return 0.0
 
-    @contextmanager
-    def planning(head: str, package: Path) -> Iterator[Call]:
-        yield local.call
-
-    monkeypatch.setattr(ab, "planning", planning)
     stand_in_pairs(answer)
     code, _, err = cmx("ab", write_suite(TIMED), "--base", sys.executable, "--threshold", "0.1%",
                        "--out", "x", "--expect-equal")  # fmt: skip
@@ -168,7 +170,7 @@ def test_an_ab_that_is_interrupted_says_where_its_pairs_are(
 def test_nothing_outlives_an_ab_that_is_killed(
     cmx: Cli, write_suite: Callable[[str], Path]
 ) -> None:
-    line = [sys.executable, "-m", "cmx_bench", "ab", str(write_suite(SUITE)),
+    line = [sys.executable, "-m", "cmx_bench", "ab", str(write_suite(TIMED)),
             "--base", sys.executable, "--threshold", "0.1%", "--out", "x",
             "--expect-equal"]  # fmt: skip
     with interruptible(line) as run:
