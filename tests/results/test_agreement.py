@@ -88,6 +88,9 @@ def test_votes_are_packed_beside_the_images_own_classes(folder: Path) -> None:
     assert packed["beside_own"][0] == [0, 0, 0, 6, 5, 0]
     again = agreement.unpacked(packed)  # type: ignore[arg-type]
     assert {voter: said.tolist() for voter, said in again.classes.items()} == VOTES
+    packed["beside_own"][1] = packed["beside_own"][1][:-1]
+    with pytest.raises(ValueError, match="votes are of other images than are listed"):
+        agreement.unpacked(packed)  # type: ignore[arg-type]
 
 
 def test_who_has_not_voted_is_left_out(folder: Path) -> None:

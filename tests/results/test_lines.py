@@ -18,6 +18,14 @@ def test_whole_lines_have_no_ends_and_no_byte_order_mark(tmp_path: Path) -> None
     assert list(lines.whole(file)) == [(1, b'{"a": 1}'), (3, b'{"b": 2}'), (4, b'{"c": 3}')]
 
 
+def test_a_line_feed_may_be_the_first_byte_that_is_read(tmp_path: Path) -> None:
+    """The end of a file is read 4 KiB at a time, and the line before is long too."""
+    file = tmp_path / "x"
+    file.write_bytes(b"a\n" + b"b" * 4998 + b"\n" + b"c" * 4095)
+    with file.open("rb") as opened:
+        assert lines.unended(opened) == b"c" * 4095
+
+
 def test_a_kill_in_the_first_record(tmp_path: Path) -> None:
     (tmp_path / "records.jsonl").write_text('{"cell": "a')
     assert records.read(tmp_path) == []

@@ -40,6 +40,11 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     assert records.read(tmp_path) == written
 
 
+def test_a_run_names_its_suite_as_a_command_line_does() -> None:
+    assert replace(RUN, added=("resnet18",)).words == ["s.yaml", "--model=resnet18"]
+    assert replace(RUN, suite_path="", added=("resnet18",)).words == ["--model=resnet18"]
+
+
 def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
     records.write_run(tmp_path / "new" / "folder", RUN)
     assert records.read_run(tmp_path / "new" / "folder") == RUN

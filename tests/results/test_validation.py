@@ -15,7 +15,7 @@ import pytest
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import records
+from cmx_bench.results import records, validation
 from cmx_bench.results.records import Record, Run
 from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
@@ -278,6 +278,12 @@ def test_a_huge_file_is_not_read(tmp_path: Path, name: str) -> None:
     ):
         records.read_run(tmp_path)
         records.read(tmp_path)
+
+
+def test_places_and_values_are_cut() -> None:
+    assert validation.shown("x" * 59) == f"'{'x' * 59}…"
+    message = str(validation.DamageError(("k" * 300,), "m" * 500).at("f"))
+    assert message == f"f: {'k' * 200}…: {'m' * 400}…"
 
 
 def test_keys_stay_in_their_order(tmp_path: Path) -> None:

@@ -64,6 +64,19 @@ def texts(table: Table) -> list[list[str]]:
     return [[entry.text for entry in row] for row in table.rows]
 
 
+def test_times_of_one_batch_size_are_compared_and_rates_of_all() -> None:
+    large = dataclasses.replace(EAGER, name="large", batch_size=256)
+    run = make_run(MODELS, (EAGER, NHWC, large), ("latency", "throughput"))
+    report = summarise(run, make_records(run))
+    groups = {
+        name: [[setting.name for setting in group]
+               for group in fairness.comparable(report, METRICS[name])]
+        for name in ("latency_p50", "throughput")
+    }  # fmt: skip
+    assert groups["latency_p50"] == [["eager", "nhwc"], ["large"]]
+    assert groups["throughput"] == [["eager", "nhwc", "large"]]
+
+
 # --- tables ---------------------------------------------------------------------------------------
 
 
