@@ -60,6 +60,7 @@ def test_a_change_over_pairs() -> None:
     assert change.bound(0.025) == pytest.approx(0.02 - 4.302653 * 0.01 / 3**0.5)
     with pytest.raises(ValueError, match="two pairs"):
         stats.paired([0.01])
+    assert stats.paired([0.01, 0.03]).freedom == 1  # two are enough
 
 
 def test_a_change_between_runs_is_welchs() -> None:
