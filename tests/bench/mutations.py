@@ -58,17 +58,21 @@ _SWAPS: dict[type, type] = {
 # Changes that no test can tell: the line as it would be, and why nothing changes. Not drawn.
 EQUIVALENT = {
     "cmx_bench/designs/search.py": {
-        "return round(padded + sum(CHANGE + abs(math.log(ratio)) for ratio in ratios), (10))": "only other mathematical libraries differ there",
+        "return round(padded + sum(CHANGE + abs(math.log(ratio)) for ratio in "
+        "ratios), (10))": "only other mathematical libraries differ there",
     },
     "cmx_bench/execute/remaining.py": {
-        "return max(0, min(max(needed, (n - 1)) - n, most_processes(plan, cell) - len(records)))": "an interval that is too wide needs more processes than it has",
+        "return max(0, min(max(needed, (n - 1)) - n, most_processes(plan, "
+        "cell) - len(records)))": "an interval that is too wide needs more processes than it has",
         "if (missing < 0):": "the least of what is missing is none then, too",
     },
     "cmx_bench/execute/runner.py": {
-        "return (time.monotonic() - begin + starting + mine[-1].elapsed < budget)": "no time by the clock is exactly the budget",
+        "return (time.monotonic() - begin + starting + mine[-1].elapsed < "
+        "budget)": "no time by the clock is exactly the budget",
     },
     "cmx_bench/gate/rule.py": {
-        "if (change.bound(FAIL_LEVEL) >= 0) and change.value >= limit / 2:": "no bound of measured values is exactly 0",
+        "if (change.bound(FAIL_LEVEL) >= "
+        "0) and change.value >= limit / 2:": "no bound of measured values is exactly 0",
     },
     "cmx_bench/measures/conditions.py": {
         'fast = fast_probe([reading["probe"] for reading in readings if "probe" in reading]) '
@@ -77,7 +81,8 @@ EQUIVALENT = {
     "cmx_bench/report/tables/fairness.py": {
         "known = [pair for pair in zip(ratios, standings.settings, strict=True) "
         "if (pair[0] >= 0)]": "values are above 0: a ratio is, too, or NaN",
-        "rho = round(value, (10))  # pandas gives 0.9999999999999998 for equal orders": "the last bits alone are meant",
+        "rho = round(value, (10))  # pandas gives 0.9999999999999998 for equal "
+        "orders": "the last bits alone are meant",
     },
     "cmx_bench/results/agreement.py": dict.fromkeys(
         (
@@ -91,10 +96,12 @@ EQUIVALENT = {
     },
     "cmx_bench/results/stats.py": {
         "adjusted, so_far = [(1.0)] * len(values), 0.0": "every place is written over",
-        "return round(float(nctdtrinc(freedom, 1 - power, t)), (10))": "only other versions of scipy differ there",
+        "return round(float(nctdtrinc(freedom, 1 - power, t)), "
+        "(10))": "only other versions of scipy differ there",
     },
     "cmx_bench/results/validation.py": {
-        "raise _explained(error.errors(include_url=(True)), parsed(text)) from None": "nobody reads the address",
+        "raise _explained(error.errors(include_url=(True)), parsed(text)) from "
+        "None": "nobody reads the address",
     },
 }
 _CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
