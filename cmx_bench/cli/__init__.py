@@ -55,6 +55,7 @@ def _plain(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
         except (OSError, EOFError, MemoryError) as error:
+            _refuse_lost_folder()
             raise CmxError(f"{describe(error)}{limits.describe()}") from error
 
     return run

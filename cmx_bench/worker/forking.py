@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -41,14 +40,12 @@ def ensure_server() -> None:
         EOFError, ConnectionError: it died meanwhile.
     """
     forkserver.set_forkserver_preload(["cmx_bench.worker.preload"])
-    before, tempfile.tempdir = tempfile.tempdir, str(scratch.folder())
     deaf_before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         with _loading_into(scratch.folder() / _WORDS):
             forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, deaf_before)
-        tempfile.tempdir = before
 
 
 def await_end() -> None:

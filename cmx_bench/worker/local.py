@@ -23,7 +23,7 @@ from typing import Any, TypeAlias, TypeVar
 from cmx_bench.errors import CmxError
 from cmx_bench.training import orphans
 from cmx_bench.training.orphans import end_with
-from cmx_bench.worker import forking, limits
+from cmx_bench.worker import forking, limits, scratch
 from cmx_bench.worker.targets import Target
 
 _GOODBYE_SECONDS = 10.0
@@ -163,6 +163,7 @@ def start(target: str, *arguments: object) -> BaseProcess:
     """A fresh process that runs the function `module:name`; the caller has to end and join it.
 
     Raises:
+        CmxError: the folder for temporary files is gone.
         LostError: the server that forks it died twice.
     """
     return twice(partial(_started, target, arguments))
@@ -178,6 +179,9 @@ def _started(target: str, arguments: tuple[object, ...]) -> BaseProcess:
     except (EOFError, ConnectionError):  # the server died meanwhile: another try begins one
         forking.await_end()
         raise LostError(f"could not be started: {forking.last_words()}") from None
+    except FileNotFoundError:  # the server's socket, or where it would print
+        raise CmxError(f"{scratch.folder()}: this folder for temporary files was removed; the same "
+                       f"command goes on") from None  # fmt: skip
     return process
 
 

@@ -4,6 +4,7 @@ command after a kill."""
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from cmx_bench.errors import CmxError
 from cmx_bench.measures import compiled
 
 _PREFIX = "cmx-scratch-"
-# The system takes 107 bytes for the path of a socket, macOS 103; of these multiprocessing uses 32,
+# The system takes 107 bytes for the path of a socket, macOS 103; of these multiprocessing uses 18,
 # and the folder's own name 21.
 _LONGEST = 50
 _GIVEN = "CMX_SCRATCH"
@@ -30,14 +31,19 @@ def folder() -> Path:
     Raises:
         CmxError: there is no folder for temporary files.
     """
-    if _GIVEN in os.environ:
-        return Path(os.environ[_GIVEN])
+    given = os.environ.get(_GIVEN)
+    chosen = _new() if given is None else Path(given)
+    # For its sockets. Its own folder would not end without a traceback where somebody removed it.
+    multiprocessing.current_process()._config["tempdir"] = str(chosen)  # type: ignore[attr-defined]
+    return chosen
+
+
+def _new() -> Path:
     home = _home()
     _sweep(home)
     new = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
     while not _kept(new):
         new = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
-    # After multiprocessing's own folder in it, which goes at -100.
     Finalize(None, shutil.rmtree, [new, True], exitpriority=-200)
     return new
 

@@ -125,3 +125,17 @@ def test_a_working_folder_that_has_gone(cmx: Cli, tmp_path: Path) -> None:
     (tmp_path / "gone").rmdir()
     message = "cmx-bench: the working folder is not there any more; go to another\n"
     assert cmx("plan", "ci") == (2, "", message)
+
+
+def test_a_working_folder_that_goes_meanwhile(
+    cmx: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(path: Path) -> None:
+        (tmp_path / "gone").rmdir()
+        Path.cwd()
+
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    monkeypatch.setattr(report, "read", lose)
+    message = "cmx-bench: the working folder is not there any more; go to another\n"
+    assert cmx("cite", "out") == (2, "", message)

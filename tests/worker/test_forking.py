@@ -57,6 +57,22 @@ def test_a_long_folder_for_temporary_files(tmp_path: Path) -> None:
     assert (len(sockets) < 107 - len("/listener-xxxxxxxx"), files) == (True, str(folder))
 
 
+def test_a_temporary_folder_that_was_removed_is_named(short: Path) -> None:
+    """As the system may clean it in a long run."""
+    code = (
+        "import shutil; from cmx_bench.worker import local, scratch\n"
+        "local.call('os:getpid'); shutil.rmtree(scratch.folder())\n"
+        "try: local.call('os:getpid')\n"
+        "except local.CmxError as error: print(error)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(short)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "folder for temporary files was removed; the same command goes on\n" in ended.stdout
+    assert ended.stderr == ""
+
+
 @pytest.fixture
 def short() -> Iterator[Path]:
     """A temporary folder whose path has room for that of a socket."""

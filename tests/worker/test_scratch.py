@@ -56,6 +56,17 @@ def test_what_a_killed_command_left_is_swept_and_nothing_else(temporary: Path) -
     assert sorted(path.name for path in temporary.iterdir()) == ["cmx-scratch-link", "elsewhere"]
 
 
+def test_it_may_be_gone_before_its_command(temporary: Path) -> None:
+    """Where the system cleans its temporary folder; multiprocessing has none of its own there."""
+    rest = (
+        "import multiprocessing.util, shutil; shutil.rmtree(scratch.folder()); "
+        "assert multiprocessing.util.get_temp_dir() == str(scratch.folder())"
+    )
+    line = [sys.executable, "-c", MADE + rest]
+    ended = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+
+
 def test_servers_share_it(temporary: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", MADE], env=os.environ | {"CMX_SCRATCH": str(temporary)},
