@@ -14,6 +14,8 @@ from typing_extensions import TypedDict
 
 Positive: TypeAlias = Annotated[int, Field(ge=1, lt=2**63)]
 Whole: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+# Far from the largest float: sums, squares and ratios of such numbers are finite.
+Real: TypeAlias = Annotated[float, Field(ge=-1e100, le=1e100)]
 Scalar: TypeAlias = str | Whole | float | bool
 Argument: TypeAlias = Scalar | tuple[Scalar, ...]
 # Those whose members `designs` describes.
@@ -49,10 +51,10 @@ class _Match(TypedDict):
 
     target: str
     amounts: str
-    residual: float
+    residual: Real
     departure: str
     nearest: str
-    nearest_residual: float
+    nearest_residual: Real
 
 
 def _empty_or_whole(value: object, check: Callable[[object], Mapping[str, str | float]]) -> object:

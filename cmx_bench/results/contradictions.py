@@ -154,8 +154,8 @@ def _refuse_impossible(record: Record) -> None:
                 continue
             if min(samples) < 0:
                 raise DamageError((field, name), "expected nothing below 0")
-            if min(samples) == 0 and metric.noise == "process":
-                raise DamageError((field, name), "expected more than 0")
+            if min(samples) < _LEAST and metric.noise == "process":
+                raise DamageError((field, name), f"expected at least {_LEAST:g}")
             if metric.exact and any(sample % 1 for sample in samples):
                 raise DamageError((field, name), "expected whole numbers")
     for less, more in _ORDERED:
@@ -164,6 +164,7 @@ def _refuse_impossible(record: Record) -> None:
             raise DamageError(("values", less), f"expected no more than {more}")
 
 
+_LEAST = 1e-100  # what others are divided by
 # Of two metrics of one process the first is no more than the second.
 _ORDERED = (
     ("trainable_params", "params"), ("latency_p50", "latency_p90"), ("latency_p90", "latency_p99"),
@@ -217,7 +218,7 @@ def _refuse_without_work(record: Record) -> None:
     for kind, work in record.details.get("work", {}).items():
         if kind not in KINDS:
             raise DamageError(("details", "work", kind), f"unknown (known: {', '.join(KINDS)})")
-        rates = {"macs": work["macs"], "seconds": min(work["seconds"])}
-        for name, amount in rates.items() if work["bytes"] else ():
-            if amount <= 0:
+        parts = {"macs": work["macs"], "seconds": min(work["seconds"]), "bytes": work["bytes"]}
+        for name, amount in parts.items() if work["bytes"] else ():
+            if amount < _LEAST:
                 raise DamageError(("details", "work", kind, name), "expected more than 0")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from cmx_bench.cell import Whole
+from cmx_bench.cell import Real, Whole
 from cmx_bench.errors import RecordsError, nearest
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def _moment(text: str) -> str:
 # Longer texts than titles, labels and command lines have are shown in many places of a page.
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, str_max_length=2**16)
 # Whole numbers stay whole: 51625960 must not become 51625960.0, whose content hash is another.
-# Others are far from the largest float: sums, squares and ratios of them are finite.
-Number: TypeAlias = Whole | Annotated[float, Field(ge=-1e100, le=1e100)]
+Number: TypeAlias = Whole | Real
 NotNegative: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 

@@ -38,7 +38,8 @@ def _intervals(records: Sequence[Record]) -> Iterator[_Interval]:
             end = _end(record)
             yield end - record.elapsed, end
     for together in trained.values():
-        lanes = [0.0] * max(record.details["training"].get("at_once", 1) for record in together)
+        at_once = max(record.details["training"].get("at_once", 1) for record in together)
+        lanes = [0.0] * min(at_once, len(together))
         for record in together:
             heapreplace(lanes, lanes[0] + record.elapsed)
         end = max(map(_end, together))

@@ -101,9 +101,10 @@ def test_what_json_does_not_have(refused: Any, where: Where, number: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "where", [one for one in NUMBERS if re.search("values|discarded|elapsed|budget", dotted(one))],
+    "where",
+    [one for one in NUMBERS if re.search("values|discarded|elapsed|budget|resid", dotted(one))],
     ids=named,
-)  # fmt: skip
+)
 @pytest.mark.parametrize(
     ("number", "said"), [(1e308, r"at most 1e\+100"), (-1e308, r"at least -1e\+100")]
 )

@@ -36,7 +36,8 @@ def test_pauses_do_not_count_and_what_ran_side_by_side_counts_once() -> None:
 
 
 def test_trainings_side_by_side_take_as_long_as_the_longer_one() -> None:
-    assert wall.seconds([trained(600, 600, 2), trained(601, 580, 2)]) == 600
+    for at_once in (2, 2**60):
+        assert wall.seconds([trained(600, 600, at_once), trained(601, 580, at_once)]) == 600
 
 
 def test_trainings_one_after_the_other_take_as_long_as_all() -> None:
