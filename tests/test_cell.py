@@ -26,6 +26,8 @@ MODEL = Model("convmixer_768_32", "ConvMixer-768/32", "convmixer", "convmixer", 
             "cpu-fp32-nchw-eager-b1-r224-t4",
         ),
         (replace(PAPER, name="other"), "cuda-fp16-nchw-eager-b64-r224"),
+        (replace(PAPER, compile="default", freeze=True), "cuda-fp16-nchw-default-b64-r224-frozen"),
+        (replace(PAPER, device="cpu", runtime="openvino"), "cpu-fp16-nchw-eager-b64-r224-openvino"),
         (
             replace(PAPER, cudnn_benchmark=False, hardware="NVIDIA A100-SXM4-80GB"),
             "cuda-fp16-nchw-eager-b64-r224-no_cudnn_benchmark-nvidia_a100_sxm4_80gb",

@@ -240,12 +240,9 @@ def test_a_list_of_the_models_classes_settles_it(tmp_path: Path) -> None:
     timms = create_dataset("", str(tmp_path), class_map=listed).reader
     assert numbered(tmp_path, 5) == [label for _, label in timms.samples] == [2, 2, 4]
     assert about(tmp_path, 5).startswith("2 class folders, numbered by classes.txt; 3 images; the")
-    for lines, said in (("ant\ncat\n", "expected the model's 5 classes"),
-                        ("ant\nant\nb\nc\ndog\n", "one on each line, got 4 different ones"),
-                        ("ant\na\nb\nc\nd\n", "classes.txt: lacks 'dog', and there")):  # fmt: skip
-        (tmp_path / "val" / "classes.txt").write_text(lines)
-        with pytest.raises(DataError, match=said):
-            numbered(tmp_path, 5)
+    (tmp_path / "val" / "classes.txt").write_text("ant\na\nb\nc\nd\n")  # it is nearer
+    with pytest.raises(DataError, match="classes.txt: lacks 'dog', and there"):
+        numbered(tmp_path, 5)
 
 
 def test_train_settles_which_classes_are_evaluated(tmp_path: Path) -> None:

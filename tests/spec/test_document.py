@@ -79,7 +79,6 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ('"\\udc80": 1\n', "1:1", "'\\udc80' is half of a character"),
         ("#" * document.MOST_BYTES + "\n", "", "it has 262,145 bytes; expected 262,144 at most"),
         ("", "1:1", "is empty"),
-        (b"b: 1\na: \xff\n", "2:", "the byte 0xff is not UTF-8; save the file as UTF-8"),
         ("a: 1\n".encode("utf-16"), "1:", "the byte 0xff is not UTF-8"),
         (b"a: \x00\n", "", "not valid YAML"),
     ],
@@ -90,8 +89,3 @@ def test_what_is_refused(tmp_path: Path, text: str | bytes, where: str, message:
     assert message in str(error.value)
     assert str(error.value).startswith(f"{tmp_path / 'file.yaml'}:{where}")
     assert "\n" not in str(error.value)
-
-
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match="cannot be read: No such file"):
-        document.read(tmp_path / "none.yaml")

@@ -1,11 +1,10 @@
-"""What goes together in a setting, and its key."""
+"""What goes together in a setting."""
 
 from __future__ import annotations
 
 import pytest
 from pydantic import ValidationError
 
-from cmx_bench.cell import Setting
 from cmx_bench.spec.settings import CpuSetting, CudaSetting
 
 
@@ -43,12 +42,3 @@ def test_what_goes_together() -> None:
     assert CpuSetting(name="s", compile="default", freeze=True).freeze
     assert CpuSetting(name="s", runtime="aotinductor", layout="nhwc").runtime == "aotinductor"
     assert CudaSetting(name="s", runtime="tensorrt").precision == "fp16"
-
-
-def test_only_what_is_not_the_default_is_in_a_key() -> None:
-    def key(**more: object) -> str:
-        return Setting("s", "cpu", "fp32", "nchw", "default", 1, 224, **more).key  # type: ignore[arg-type]
-
-    assert key() == "cpu-fp32-nchw-default-b1-r224"
-    assert key(freeze=True) == "cpu-fp32-nchw-default-b1-r224-frozen"
-    assert key(threads=2, runtime="openvino") == "cpu-fp32-nchw-default-b1-r224-t2-openvino"

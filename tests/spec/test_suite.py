@@ -44,9 +44,6 @@ def test_precision_and_budget(write_suite: Callable[[str], Path]) -> None:
     [
         ("{zero: [asin]}", "9:15: zero: expected an operator such as aten::asin, got 'asin'"),
         ("{zero: [a::b, a::b]}", "9:7: macs: a::b is given twice; keep one"),
-        ("{zero: [a::b], rules: {a::b: 'c:d'}}", "9:7: macs: a::b is given twice; keep one"),
-        ("{rules: {a::b: c}}", "9:22: a::b: expected 'module:function', got 'c'"),
-        ("{rules: {a.b: 'c:d'}}", "expected an operator such as aten::asin, got 'a.b'"),
         ("{zero: aten::asin}", "9:14: zero: expected a list, got text 'aten::asin'"),
         ("{free: []}", "9:8: unknown key 'free' (known: zero, rules)"),
     ],
@@ -138,13 +135,11 @@ MISTAKES = [
     ("depth: 2", "depht: 2", "3:63: unknown key 'depht', did you mean 'depth'? (known: dim, depth"),
     ("measures", "mesures", "5:1: unknown key 'mesures', did you mean 'measures'?"),
     ("cpu: [", "gpu: [", "8:3: unknown key 'gpu', did you mean 'cuda'? (known: cuda, cpu)"),
-    ("batch_size: 2", "batch_size: 1e1", "batch_size: expected a whole number, got a number 10.0"),
     (
         "batch_size: 2",
         "batch_size: atuo",
         "expected 'auto' or a whole number, got text 'atuo', did",
     ),
-    ("batch_size: 2", "threads: on", "threads: expected a whole number, got text 'on'"),
     ("batch_size: 2", "batch_size: 0", "should be greater than or equal to 1, got a number 0"),
     (
         "batch_size: 2",
@@ -164,12 +159,9 @@ MISTAKES = [
     ("throughput]", "params]", "5:20: 'params' is given twice"),
     ("name: net", "name: mixer", "4:5: 'mixer' is given twice"),
     ("timm: resnet10t", "timm: resnet10t, python: 'a:b'", "timm and python is enough; keep one"),
-    ("timm: resnet10t", "python: os.system", "python is 'module:callable', got 'os.system'"),
-    ("kernel_size: 3}", "kernel_size: 3}, args: {a: 1}", "args go with timm and python"),
     ("timm: resnet10t", "timm: resnet10t, resample: 'yes'", "4:44: resample: expected true or fal"),
     ("timm: resnet10t", "timm: resnet10t, resample: 96", "resample: expected true or false, got a"),
     ("timm: resnet10t", "resampled: true", "unknown key 'resampled', did you mean 'resample'"),
-    ("replicates: 3", "replicates: '3'", "replicates: expected a whole number, got text '3'"),
     ("- {name: net, timm: resnet10t}", "- 3", "4:5: models: expected keys and values"),
     ("  cpu: [{name: cpu, batch_size: 2, image_size: 56}]", "  cpu: []", "no setting given"),
     ("replicates: 3", "precision: 2", "6:12: precision: expected a percentage such as 2%, got a"),
@@ -186,12 +178,6 @@ MISTAKES = [
         "unknown key 'hidden' (known: dim, depth, pat",
     ),
     ("timm: resnet10t", "resnet: {layers: 3-4-6}", "4:34: layers: expected the blocks of four st"),
-    ("timm: resnet10t", "resmlp: {dim: 8, depth: 1}, args: {a: 1}", "a resmlp has its own keys"),
-    (
-        "timm: resnet10t",
-        "resmlp: {dim: 8, depth: 1}, mixer: {dim: 8, depth: 1}",
-        "resmlp and mixer",
-    ),
     (NET, "{match: mixer}", "4:5: the key 'families' is missing"),
     (NET, "{match: mixer, familys: [deit]}", "unknown key 'familys', did you mean 'families'? (kn"),
     (
@@ -199,7 +185,6 @@ MISTAKES = [
         "{match: mixer, families: [diet]}",
         "4:31: families: expected 'resnet', 'deit', 'resmlp'",
     ),
-    (NET, "{match: mixer, families: [diet]}", "got text 'diet', did you mean 'deit'?"),
     (NET, "{match: mixer, families: []}", "4:30: families: "),
     (
         NET,
@@ -208,31 +193,10 @@ MISTAKES = [
     ),
     (
         NET,
-        "{match: mixer, families: [deit], label: X, name: y}",
-        "unknown key 'label' (known: match, families, by, within, image_size, patch_size)",
-    ),
-    (
-        NET,
         '{match: "0.4", families: [deit]}',
         "4:13: match: expected a number such as 21110248, 21.1M or 4G, or a model; got text '0.4'",
     ),
-    (
-        NET,
-        "{match: 1.5, families: [deit]}",
-        "4:13: match: expected a model or a number such as 21.1M",
-    ),
-    (
-        NET,
-        "{match: true, families: [deit]}",
-        "expected a model or a number such as 21.1M, got a bo",
-    ),
     (NET, "{match: mixer, families: [deit], by: flops}", "by: expected 'params', 'macs' or 'both'"),
-    (
-        NET,
-        "{match: mixer, families: [deit], within: 1}",
-        "within: expected a percentage such as 2%",
-    ),
-    (NET, "{match: 21.1M, families: [deit], by: both}", "by: both needs a model to match"),
 ]
 
 
