@@ -66,11 +66,7 @@ def valid(task: Evaluation) -> list[int] | None:
 
 def told(task: Evaluation) -> dict[str, str]:
     """What a record keeps of the classes that a model chooses among, by which a run that goes on
-    knows them again; nothing where it chooses among all.
-
-    Raises:
-        DataError: as of `valid`.
-    """
+    knows them again; nothing where it chooses among all."""
     if (classes := valid(task)) is None:
         return {}
     return {"valid_labels_sha256": hashlib.sha256(repr(classes).encode()).hexdigest()}

@@ -1,4 +1,4 @@
-"""Finds the first place where a record, or a run, contradicts itself."""
+"""Finds the first place where a record, or a run, contradicts itself: a DamageError names it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 def refuse_in_run(run: Run) -> None:
     """Refuses a run whose cells are not of its models, measures and settings, or are there twice.
-    Files are called by its names, so these are checked too.
-
-    Raises:
-        DamageError: it is such a run.
-    """
+    Files are called by its names, so these are checked too."""
     _refuse_no_name(("suite",), run.suite)
     for place, model in enumerate(run.models):
         _refuse_no_name(("models", place, "name"), model.name)
@@ -92,9 +88,6 @@ def refuse_in_record(
     Args:
         planned: the run's cells, with the numbers that their processes may have; None without one.
         environments: the keys of the run's environments.
-
-    Raises:
-        DamageError: it is such a record.
     """
     cell = f"{record.model}/{record.measure}/{record.setting}"
     if record.cell != cell:
@@ -124,9 +117,6 @@ def refuse_other_origin(record: Record, known: dict[str, Origin]) -> None:
 
     Args:
         known: the origins of those before, by model; this record's is added.
-
-    Raises:
-        DamageError: it is such a record.
     """
     for name, mine in origins.sources(record.model, record.setting, record.details).items():
         if first := origins.other_before(name, mine, known):

@@ -57,11 +57,7 @@ def merge(parts: Sequence[Path], out: Path, command: str) -> Run:
 
 
 def unfinished(parts: Sequence[Path]) -> str:
-    """What the parts lack for a whole run, and what to do about it; empty if they lack nothing.
-
-    Raises:
-        RecordsError: as `merge`.
-    """
+    """What the parts lack for a whole run, and what to do about it; empty if they lack nothing."""
     runs = _runs(parts)
     if left := [part for part, run in runs.items() if not run.finished]:
         are = "is" if len(left) == 1 else "are"
