@@ -120,6 +120,7 @@ def _of_folder(
                         f"folder, and its images would count twice; take one away")  # fmt: skip
     entered[real] = path
     root = next(iter(entered))
+    is_linked = not real.is_relative_to(root)
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             parts = (*above, entry.name)
@@ -127,7 +128,7 @@ def _of_folder(
                 tree.hidden += 1
             elif _is_file(entry):
                 tree.add("/".join(parts), above, Path(entry.path).read_bytes)
-                if entry.is_symlink():
+                if is_linked or entry.is_symlink():
                     _note_link(tree, "/".join(parts), Path(os.path.realpath(entry.path)), root)
             elif not entry.is_dir():  # a pipe, a socket, a device
                 tree.others.append("/".join(parts))

@@ -139,6 +139,16 @@ def test_links_to_images_beside_them_are_told(tmp_path: Path) -> None:
     )
 
 
+def test_an_image_behind_two_links_is_told(tmp_path: Path) -> None:
+    """One link leads to the image, another to its folder."""
+    root = plant(tmp_path, "pool/{0,1}.png val/cat/2.png") / "val"
+    (root / "cat" / "0.png").symlink_to(tmp_path / "pool" / "0.png")
+    (root / "dog").symlink_to(tmp_path / "pool")
+    assert tree.read(root).told(()) == (
+        "4 images, 1 image that is a link to others of them (dog/0.png)"
+    )
+
+
 def test_a_link_to_nothing_is_an_image_that_cannot_be_read(tmp_path: Path) -> None:
     plant(tmp_path, "cat/0.png")
     (tmp_path / "cat" / "1.png").symlink_to("none.png")
