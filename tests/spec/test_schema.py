@@ -153,5 +153,6 @@ def test_what_single_precision_cannot_hold(
 )
 def test_colours_are_between_0_and_1(tmp_path: Path, key: str, written: str) -> None:
     """Means from 0 to 255 would make all images black, and none said so."""
-    location = ("accuracy", "shared", key, *([1] if key != "crop_pct" else []))
+    place = () if key == "crop_pct" else (1,)
+    location: tuple[str | int, ...] = ("accuracy", "shared", key, *place)
     assert f"{key}: should be " in refused(tmp_path, "suite", location, written)
