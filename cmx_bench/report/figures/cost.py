@@ -72,7 +72,8 @@ def _plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     points = points.rename(columns={"value": "y"}).join(costly["disturbed"])
     points = points.assign(x=sizes / size.unit)
     points = points.dropna(subset=["x", "y"]).astype({"disturbed": bool})
-    points = points[points["y"] > 0]
+    logarithmic = ["x", "y"] if is_of_macs else ["y"]
+    points = points[(points[logarithmic] > 0).all(axis="columns")]
     if points.empty:
         raise NothingToDrawError(title)
     sentences = [

@@ -186,7 +186,8 @@ def _as_accurate(view: View) -> str:
 
 def between_settings(view: View) -> Finding | None:
     """What another setting changes: for the subject, and in the order of the models."""
-    if not view.speeds:
+    here = view.speeds.get(view.subject.name)
+    if here is None or here.low is None:  # single processes tell nothing beyond doubt
         return None
     metric = METRICS[view.metric]
     groups = fairness.comparable(view.report, metric)
@@ -239,8 +240,6 @@ def _gain(view: View, standings: Standings) -> str:
     model = view.subject.name
     results = [known[model] for known in standings.results.values() if model in known]
     here, chosen = view.speeds[model], best.first(results)
-    if here.low is None:
-        return ""
     subject = name(view.subject)
     first, other = (standings.settings[result.setting] for result in (here, chosen))
     span = standings.apart(chosen, here)

@@ -7,11 +7,12 @@ import dataclasses
 import pytest
 
 from cmx_bench.present.drawing import draw
+from cmx_bench.report.figures import plots
 from cmx_bench.report.figures.cost import MEMORY, PARAMS, fitted
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
-from ..synthetic import FP16
+from ..synthetic import FP16, PAPER
 from .test_figures import named
 
 
@@ -40,6 +41,28 @@ def test_tiny_models_stand_along_an_axis_of_thousands(run: Run, found: list[Reco
     assert plot.data["x"].unique().tolist() == [0.314]
     assert ">Parameters (thousands)<" in draw([plot])[0].svg
     assert fitted(PARAMS, [99]).axis == "Parameters" and fitted(MEMORY, [1.0]) is MEMORY
+
+
+def test_a_model_without_products_stands_on_no_logarithmic_axis(
+    run: Run, found: list[Record]
+) -> None:
+    """As one of pooling alone, whose MACs and parameters are 0."""
+    of_first = [
+        dataclasses.replace(one, values={key: [0] for key in one.values})
+        if one.model == PAPER[0].name and one.measure in ("params", "macs") else one
+        for one in found
+    ]  # fmt: skip
+    by_macs = named(run, of_first, f"throughput-macs-{FP16.key}")
+    assert PAPER[0].name not in by_macs.data.index
+    assert by_macs.caption.endswith("no throughput or MACs: ConvMixer-1536/20.")
+    assert named(run, of_first, f"throughput-{FP16.key}").data.loc[PAPER[0].name, "x"] == 0
+    of_all = [
+        dataclasses.replace(one, values={key: [0] for key in one.values})
+        if one.measure == "macs" else one
+        for one in found
+    ]  # fmt: skip
+    [sentence] = [text for text in plots(summarise(run, of_all)).omitted if "MACs" in text]
+    assert "Throughput against MACs · paper: left out, because no model has" in sentence
 
 
 def test_memory_is_in_mebibytes(run: Run, found: list[Record]) -> None:

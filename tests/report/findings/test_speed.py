@@ -190,6 +190,12 @@ def test_a_batch_of_one_is_no_faster_setting_than_one_of_64() -> None:
     assert say(report, "Settings").startswith("No other setting makes ConvMixer-1536/20 faster")
 
 
+def test_single_processes_say_nothing_of_settings() -> None:
+    report = in_three_settings(dict.fromkeys((EAGER, NHWC), (100, 200, 400)))
+    alone = [one for one in report.records if one.replicate == 0]
+    assert say(report, "Settings") and not say(summarise(report.run, alone), "Settings")
+
+
 @pytest.mark.parametrize(
     ("changes", "depends"),
     [
