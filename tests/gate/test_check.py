@@ -114,13 +114,6 @@ def test_values_that_are_worlds_apart_are_not_compared(judge: Callable[..., Verd
     assert timed.reason.startswith("the values of one side are so far apart")
 
 
-def test_one_process_a_run_shows_no_spread_to_judge_by(judge: Callable[..., Verdict]) -> None:
-    once = [record for record in RECORDS if record.measure != "memory" or record.replicate == 0]
-    memory = of(judge(head=once, base=once), NAMES[0], "peak_memory")
-    assert memory.state == "INCOMPARABLE"
-    assert "fewer than 3 processes" in memory.reason
-
-
 @pytest.mark.parametrize(
     ("factor", "state", "slowdown"), [(1 / 1.1, "FAIL", 0.1), (1.3, "PASS", 1 / 1.3 - 1)]
 )
