@@ -17,6 +17,7 @@ from cmx_bench.measures import Watched, compiled, taking
 from cmx_bench.measures.calibration import given
 from cmx_bench.measures.forward import apply_flags, compilation, out_of_memory
 from cmx_bench.models.building import origin
+from cmx_bench.results.environment import variables
 from cmx_bench.results.records import Environment
 from cmx_bench.spec import disk
 from cmx_bench.worker import machine
@@ -68,8 +69,7 @@ def _outcome(job: Job) -> Outcome:
             told |= compilation(cell.model, cell.setting)
         watched = taken
         told |= origins(cell.model)
-        # As it was while measuring.
-        environment = machine.capture(cell.setting.device, cell.setting)
+        environment = _while_measuring(environment, cell.setting)
     except SkipError as lack:
         return Outcome({}, str(lack), environment, skipped=True)
     except BaseException as error:  # whatever a model does is a failed record, never a lost run
@@ -77,6 +77,14 @@ def _outcome(job: Job) -> Outcome:
         reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)
     return Outcome(watched.values, reason, environment, watched.covariates, watched.discarded,
                    details={**watched.details, **told}, lost=lost)  # fmt: skip
+
+
+def _while_measuring(before: Environment, setting: Setting) -> Environment:
+    """The environment as it is now, but with the variables of `before`: those that a model sets or
+    takes away are its own, and its record would pass for one of another machine."""
+    now = machine.capture(setting.device, setting)
+    kept = {name: now[name] for name in now.keys() - variables(now).keys()}
+    return {**kept, **variables(before)}
 
 
 def _calibrated(job: Job) -> AbstractContextManager[None]:

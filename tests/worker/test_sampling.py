@@ -44,7 +44,7 @@ def test_samples_that_no_record_can_hold_are_a_failure(
 
 
 CLOSES = """
-import sys
+import os, sys
 from torch import nn
 
 class Closes(nn.Module):
@@ -53,6 +53,7 @@ class Closes(nn.Module):
         self.head, self.why = nn.Linear(3, 10), why
 
     def forward(self, x):
+        os.environ["OMP_SCHEDULE"] = "static"
         sys.stdout.close()
         sys.stderr.close()
         if self.why:
@@ -74,6 +75,7 @@ def test_a_model_that_closes_its_streams_hides_nothing(
     )
     assert outcome.reason == (f"ValueError: {why}" if why else "")
     assert bool(outcome.values) != bool(why)
+    assert "OMP_SCHEDULE" not in outcome.environment and outcome.environment["threads"]
 
 
 EAGER = """
