@@ -73,7 +73,7 @@ def write_odd(folder: Path) -> list[Path]:
     grey = image.convert("L")
     saved = {
         "grey.jpg": (grey, {}),
-        "grey16.png": (Image.fromarray(np.asarray(grey).astype(np.uint16) * 257), {}),
+        "grey16.png": (Image.fromarray(np.asarray(grey).astype(np.uint16)), {}),
         "cmyk.jpg": (image.convert("CMYK"), {}),
         "alpha.png": (alpha, {}),
         "grey-alpha.png": (alpha.convert("LA"), {}),
