@@ -56,6 +56,16 @@ def test_every_function_says_what_it_shows_and_takes_what_its_plot_takes(
     pyplot.close("all")
 
 
+def test_a_frame_of_another_kind_is_refused_by_its_columns(samples: DataFrame) -> None:
+    with pytest.raises(ValueError, match="lacks image, truth, said, right, truth_name and 1 more"):
+        cmx_bench.plot.confusion(samples)
+    with pytest.raises(ValueError, match="lacks image, .* give what cmx_bench.predictions gives"):
+        cmx_bench.per_class(samples)
+    for function in (cmx_bench.plot.figure_one, cmx_bench.summary):
+        with pytest.raises(ValueError, match="the frame lacks details; give what cmx_bench.load"):
+            function(samples.drop(columns="details"))
+
+
 def test_a_new_figure_has_the_size_of_the_style(samples: DataFrame) -> None:
     from matplotlib import pyplot
 

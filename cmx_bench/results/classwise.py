@@ -12,6 +12,7 @@ from pandas import DataFrame
 
 from cmx_bench.results import stats
 from cmx_bench.results.agreement import Voter, Votes
+from cmx_bench.results.frame import require
 from cmx_bench.results.loading import read
 from cmx_bench.units import plain
 
@@ -86,8 +87,12 @@ def per_class(predictions: DataFrame) -> DataFrame:
     with Wilson's 95 % interval, the class that is said most often instead, and how often.
 
     Args:
-        predictions: as `predictions` gives them, or a part of them.
+        predictions: as `predictions` gives them, or some of their rows.
+
+    Raises:
+        ValueError: columns are missing.
     """
+    require(predictions, COLUMNS, "predictions")
     columns = [*_OF_MODEL, "class", "name", "images", "right", "value", "low", "high", "instead",
                "times"]  # fmt: skip
     return DataFrame(list(_classes(predictions)), columns=columns)

@@ -80,6 +80,22 @@ _TEXTS = [
     "measure", "metric", "unit", "status", "why", "reason", "environment",
 ]  # fmt: skip
 _NO_VALUE = "the measure gave no value"
+_FEW = 5  # names in a message
+
+
+def require(frame: DataFrame, columns: Iterable[str], source: str) -> None:
+    """Refuses a frame that a function cannot read.
+
+    Args:
+        source: the function of `cmx_bench` that gives such frames.
+
+    Raises:
+        ValueError: `frame` lacks some of the `columns`.
+    """
+    if missing := [column for column in columns if column not in frame]:
+        more = f" and {len(missing) - _FEW} more" if len(missing) > _FEW else ""
+        raise ValueError(f"the frame lacks {', '.join(missing[:_FEW])}{more}; "
+                         f"give what cmx_bench.{source} gives, or some of its rows")  # fmt: skip
 
 
 class _Row(TypedDict):

@@ -12,6 +12,7 @@ from pandas import DataFrame
 from cmx_bench.measures.conditions import LAUNCH_BOUND
 from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.results import stats
+from cmx_bench.results.frame import COLUMNS, require
 from cmx_bench.results.stats import Estimate
 
 Status: TypeAlias = Literal["ok", "failed", "skipped", "not measured"]
@@ -105,8 +106,12 @@ def summary(samples: DataFrame) -> DataFrame:
     categoricals.
 
     Args:
-        samples: as `frame.samples` gives them, or a part of them.
+        samples: as `frame.samples` gives them, or some of their rows.
+
+    Raises:
+        ValueError: columns are missing.
     """
+    require(samples, COLUMNS, "load")
     frame = DataFrame(results(samples), columns=Result._fields).drop(
         columns=["medians", "details", "launching"]
     )

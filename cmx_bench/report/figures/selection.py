@@ -117,9 +117,10 @@ def select(samples: DataFrame, choices: Choices, setting: str | None = None) -> 
     """The part of the samples that `setting` names, or else the only one.
 
     Raises:
-        ValueError: there are several runs, or several settings of which none is named, or the one
-            that is named is not there.
+        ValueError: columns are missing, there are several runs, or several settings of which none
+            is named, or the one that is named is not there.
     """
+    frame.require(samples, frame.COLUMNS, "load")
     known = choices(samples)
     if len(runs := list(samples["run"].unique())) > 1:
         raise ValueError(f"samples of several runs: {', '.join(runs)}; choose those of one")
