@@ -146,11 +146,18 @@ def test_a_module_that_head_lacks(
     assert f"PYTHONPATH=FOLDER python -m cmx_bench ab {suite} --base" in err
 
 
-@pytest.mark.usefixtures("planned_here")
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """Has this process heed SIGINT even where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("planned_here", "heeds_interrupts")
 def test_an_ab_that_is_interrupted_says_where_its_pairs_are(
-    cmx: Cli, write_suite: Callable[[str], Path], stand_in_pairs: Callable[..., list[str]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    cmx: Cli, write_suite: Callable[[str], Path], stand_in_pairs: Callable[..., list[str]]
+) -> None:
     """Interrupted while the third pair is measured."""
     numbers = count(1)
 
