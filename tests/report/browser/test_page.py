@@ -199,14 +199,14 @@ def test_the_keyboard_opens_and_closes_it(show: Open) -> None:
 def test_the_hash_of_the_weights_is_that_of_the_record(show: Open) -> None:
     page = show("evaluated")
     page.locator('td[data-metric="top1"] button').first.click()
-    assert page.get_by_text(f"SHA-256 {'ab' * 32}").is_visible()
+    page.get_by_text(f"SHA-256 {'ab' * 32}").wait_for()
     assert FP32.key in page.get_by_role("dialog").inner_text()
 
 
 def test_a_failure_shows_its_reason(show: Open) -> None:
     page = show()
     page.locator(f'td[data-cell="resmlp_big_24_224/throughput/{BF16.key}"] button').first.click()
-    assert "out of memory at batch 8" in page.get_by_role("dialog").inner_text()
+    page.get_by_role("dialog").get_by_text("out of memory at batch 8").first.wait_for()
 
 
 def test_a_browser_that_cannot_unpack_says_so(show: Open) -> None:
