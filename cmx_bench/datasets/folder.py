@@ -173,8 +173,8 @@ def _numbered(path: Path, part: _Part, split: Split, num_classes: int | None) ->
 
 
 def _refuse_two_numbers(part: _Part, numbered: Numbered) -> None:
-    """Refuses numbers in a file of labels beside classes that are called by other numbers, such as
-    the folder 01 of `train`, which is number 0 there."""
+    """Refuses a file of labels with numbers, where the name of a class is another number than its
+    own. The folder 01 of `train` may be class 0: label 1 would then mean another folder."""
     if part.by_file is None or all(not isinstance(word, int) for word in part.by_file.of):
         return
     for name, number in numbered.numbers.items():

@@ -59,12 +59,13 @@ def opened(
         for folder in sorted(suite.glob("*/"), reverse=True):
             if _unfinished(plan, folder) and not runfolder.is_locked(folder):
                 return folder
-    folder = _made(suite / runfolder.name_of_new(plan.device_name, now))
+    folder = _make_folder(suite / runfolder.name_of_new(plan.device_name, now))
     return _new_run(plan, folder, command, now, neighbours)
 
 
-def _made(folder: Path) -> Path:
-    """The folder, made here, or another beside it where a command of the same second has made it.
+def _make_folder(folder: Path) -> Path:
+    """Makes the folder, or one with a number at its end where another command of the same second
+    has made it.
 
     Raises:
         RecordsError: none can be made.

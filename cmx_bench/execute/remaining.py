@@ -13,8 +13,8 @@ from cmx_bench.results import disturbance, gaps, stats
 from cmx_bench.results.records import Record
 from cmx_bench.results.stats import Estimate
 
-# With a precision asked for, a cell gets at least so many processes: a few that happen to agree
-# would stop it, and be wrong too often.
+# The fewest processes of a cell that has to reach a precision. Fewer may agree by chance: measuring
+# would stop, and the value would be wrong too often.
 FEWEST_FOR_PRECISION = 5
 # Processes, the disturbed included, that agree as well as a calm machine's do are not repeated.
 _AGREED = 0.02

@@ -109,13 +109,13 @@ def _answers(
 
     def answer(side: Server) -> _Answer:
         try:
-            told: _Answer = pairs.ask_once(side, order, timeout)
+            outcome: _Answer = pairs.ask_once(side, order, timeout)
         except PairError as error:
             if not error.lost:
                 raise
-            told = pairs.ask_once(side, order, timeout)
-        code.keep(by_side, side.name, cell, told)
-        return told
+            outcome = pairs.ask_once(side, order, timeout)
+        code.keep(by_side, side.name, cell, outcome)
+        return outcome
 
     old, new = pairs.answers(partial(answer, side) for side in (base, head))
     return old, new

@@ -28,11 +28,11 @@ class Comparison:
     `slowdown` says: how much worse head is, as a share. 0.05 takes 5 % more time (or memory),
     negative is a gain; `low` and `high` are its 95 % interval. `detectable` is the smallest
     slowdown that so many samples of this spread catch with 95 % power. `n` counts the fresh
-    processes of each side that it rests on (of one evaluation the images), `left_out` those that
-    ended well beside them and count for nothing. `more` of the former, and so many seconds, would
-    decide an inconclusive one; None where nothing reasonable would. `budget` is the `--budget` of
-    `ab` that would have, in seconds. `slowdowns` are those of `each` pair in their order, or of
-    each process of head against base's typical value.
+    processes of each side that it rests on; for top-1 of given weights it counts images. `left_out`
+    counts the processes that ended well and do not count. `more` processes, and so many seconds,
+    would decide an inconclusive one; None where nothing reasonable would. `budget` is the
+    `--budget` of `ab` that would have decided it, in seconds. `slowdowns` are those of `each` pair
+    in their order, or of each process of head against base's typical value.
     """
 
     model: str
