@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import psutil
@@ -37,9 +37,10 @@ def heeded() -> Iterator[None]:
     """Makes the signals that end a command raise `Ended`, once. A signal that the parent ignores
     (nohup) stays ignored."""
     _later.clear()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in (*_SIGNALS, signal.SIGTSTP)}
     heard = [number for number, handler in before.items() if handler != signal.SIG_IGN]
-    _install(_end, heard)
+    _install(_end, _SIGNALS)
+    _install(_pause, [signal.SIGTSTP])
     try:
         yield
     finally:
@@ -65,6 +66,23 @@ def _note(number: int, _: FrameType | None) -> None:
         os._exit(128 + number)
 
 
+def _pause(number: int, _: FrameType | None) -> None:
+    """Stops this process (Ctrl-Z) and those below it, which the terminal does not stop where they
+    have groups of their own; all go on when this one does."""
+    children = psutil.Process().children(recursive=True)
+    _send(children, signal.SIGSTOP)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    signal.signal(number, _pause)
+    _send(children, signal.SIGCONT)
+
+
+def _send(children: Iterable[psutil.Process], number: int) -> None:
+    for child in children:
+        with suppress(psutil.Error):  # it has ended
+            child.send_signal(number)
+
+
 @contextmanager
 def briefly(seconds: float) -> Iterator[None]:
     """Raises `Ended` inside at the next signal, at a signal that came before, or after `seconds`
@@ -84,10 +102,7 @@ def briefly(seconds: float) -> Iterator[None]:
 def end_children() -> None:
     """Kills all processes below this one except multiprocessing's tracker, which cleans up and ends
     after them."""
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        try:
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended
             if not any("resource_tracker" in part for part in child.cmdline()):
                 child.kill()
-        except psutil.Error:  # it has ended
-            continue

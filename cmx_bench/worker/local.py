@@ -119,6 +119,9 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
 
 def end(process: BaseProcess) -> None:
     """Ends a process, and the programs that it started and left behind."""
+    if process.pid is not None:
+        with suppress(OSError):  # nobody is left
+            os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.join()
     if (server := forking.server()) is not None:
@@ -186,7 +189,9 @@ def _started(target: str, arguments: tuple[object, ...]) -> BaseProcess:
 
 
 def _run(target: str, arguments: tuple[object, ...]) -> Any:
-    """The life of the fresh process; what a model forks from it ends with it."""
+    """The life of the fresh process; what a model forks from it ends with it. A model that signals
+    its process group reaches nobody else."""
+    os.setpgid(0, 0)
     _end_with_parent()  # the server, which ends with the command
     os.register_at_fork(after_in_child=_end_with_parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends this

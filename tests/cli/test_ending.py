@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from cmx_bench.cli import ending
@@ -84,3 +88,31 @@ def test_a_third_signal_ends_everything_at_once(monkeypatch: pytest.MonkeyPatch)
         assert ends == []
         signal.raise_signal(signal.SIGTERM)
     assert ends == ["children", 128 + signal.SIGTERM]
+
+
+STOPS = """\
+import os, subprocess
+from cmx_bench.cli import ending
+with ending.heeded():
+    below = subprocess.Popen(["sleep", "600"], preexec_fn=os.setpgrp)
+    print(below.pid, flush=True)
+    below.wait()
+"""
+
+
+def test_ctrl_z_stops_processes_in_groups_of_their_own_too() -> None:
+    command = subprocess.Popen(
+        [sys.executable, "-c", STOPS], stdout=subprocess.PIPE, text=True,
+        preexec_fn=os.setpgrp,  # noqa: PLW1509
+    )  # fmt: skip
+    with command:
+        assert command.stdout is not None
+        both = [psutil.Process(command.pid), psutil.Process(int(command.stdout.readline()))]
+        for number, stopped in ((signal.SIGTSTP, True), (signal.SIGCONT, False)):
+            os.killpg(command.pid, number)
+            until = time.monotonic() + 60
+            while any((it.status() == psutil.STATUS_STOPPED) != stopped for it in both):
+                assert time.monotonic() < until
+                time.sleep(0.01)
+        both[1].kill()
+    assert command.returncode == 0

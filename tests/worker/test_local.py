@@ -28,6 +28,11 @@ def test_each_call_has_its_own_process() -> None:
     assert os.getpid() not in ids
 
 
+def test_a_process_has_a_group_of_its_own() -> None:
+    """A model that kills its group (os.killpg(0, …)) ends nothing of the command."""
+    assert local.call("os:getpgrp") not in (os.getpgrp(), os.getpid())
+
+
 def test_threads_of_such_a_process_do_not_spin() -> None:
     before = dict(os.environ)
     assert local.call("os:getenv", "OMP_WAIT_POLICY") == "PASSIVE"
