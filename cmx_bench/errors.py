@@ -69,18 +69,19 @@ class RecordsError(CmxError):
     """A run's folder that cannot be read or written."""
 
 
+MOST_OF_A_TEXT = 2**16  # longer ones than titles, labels and command lines have are in no run
 MOST_OF_A_REASON = 2000
 MOST_OF_A_QUOTE = 40
 
 _OF_SURROUNDINGS = (
-    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO,  # disks
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG,  # disks
     errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM,  # descriptors, processes, memory
 )  # fmt: skip
 
 
 def is_of_surroundings(error: BaseException | None) -> bool:
-    """Whether an error, or one that caused it, tells of a full disk, of no more descriptors or
-    processes: whatever was tried when it came is not at fault."""
+    """Whether an error, or one that caused it, tells of a full disk, of a file at its limit, of no
+    more descriptors or processes: whatever was tried when it came is not at fault."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _OF_SURROUNDINGS:
             return True

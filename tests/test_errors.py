@@ -53,6 +53,7 @@ def test_the_nearest_words_are_named(word: str, hint: str) -> None:
 def test_a_full_disk_is_of_the_surroundings_whatever_it_was_raised_as() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "weights.bin")
     assert errors.is_of_surroundings(full)
+    assert errors.is_of_surroundings(OSError(errno.EFBIG, "File too large"))
     assert not errors.is_of_surroundings(OSError(errno.ENOENT, "No such file"))
     assert not errors.is_of_surroundings(None)
     wrapped = RuntimeError("cannot write")

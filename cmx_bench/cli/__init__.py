@@ -16,7 +16,7 @@ import typer
 from cmx_bench import __version__
 from cmx_bench.cli import catalogue, ending, judging, past, planning, runs, streams
 from cmx_bench.cli.telling import BAD_INPUT, OK, note, prepare, refuse, say
-from cmx_bench.errors import CmxError, describe, nearest
+from cmx_bench.errors import CmxError, describe, is_of_surroundings, nearest
 from cmx_bench.spec import shipped
 from cmx_bench.worker import limits
 
@@ -54,9 +54,16 @@ def _plain(command: Callable[..., None]) -> Callable[..., None]:
     def run(*arguments: Any, **options: Any) -> None:
         try:
             command(*arguments, **options)
+        except CmxError as error:
+            if not is_of_surroundings(error):
+                raise
+            said = str(error)
         except (OSError, EOFError, MemoryError) as error:
             _refuse_lost_folder()
-            raise CmxError(f"{describe(error)}{limits.describe()}") from error
+            said = describe(error)
+        else:
+            return
+        raise CmxError(f"{said}{limits.describe()}")
 
     return run
 

@@ -28,7 +28,7 @@ from cmx_bench.cli.telling import (
     note,
     say,
 )
-from cmx_bench.errors import CmxError
+from cmx_bench.errors import MOST_OF_A_TEXT, CmxError, cut
 from cmx_bench.present.drawing.theme import StyleName
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ def run(
     from cmx_bench.execute.outlook import Outlook
 
     times = times_of(request)
+    if len(line := command_line()) > MOST_OF_A_TEXT:
+        raise CmxError(f"the command line has {len(line):,} characters, and a run keeps "
+                       f"{MOST_OF_A_TEXT:,} at most; write a suite, or shorter globs")  # fmt: skip
     with engines.chosen(request.executor, request.address) as engine:
         look = looking.watch()  # while the plan's process loads torch
         plan = engine.plan_of(request)
@@ -68,7 +71,7 @@ def run(
         neighbours = look(int(plan.machine["cores"])) if watched else None
         if gate_claims and not plan.suite_file.suite.claims:
             raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
-        folder = opening.opened(plan, Path("reports"), out, fresh, command_line(), neighbours)
+        folder = opening.opened(plan, Path("reports"), out, fresh, line, neighbours)
         if neighbours is not None:
             note(neighbours, neighbours.disturbs)
         _measure(Outlook.of(plan, folder), folder, engine, times, gate_claims)
@@ -266,7 +269,7 @@ def merge(
     from cmx_bench.results import merging, whereabouts
 
     parts = list(map(whereabouts.folder_of, parts))
-    merging.merge(parts, out, command_line())
+    merging.merge(parts, out, cut(command_line(), MOST_OF_A_TEXT))
     _show(out, gate_claims=False, lacking=merging.unfinished(parts))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cmx_bench.cell import Real, Whole
-from cmx_bench.errors import RecordsError, nearest
+from cmx_bench.errors import MOST_OF_A_TEXT, RecordsError, nearest
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -33,8 +33,8 @@ def _moment(text: str) -> str:
 
 
 # Of what is read: every key is known, no number is made of text, each is one.
-# Longer texts than titles, labels and command lines have are shown in many places of a page.
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, str_max_length=2**16)
+# A text is shown in many places of a page.
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, str_max_length=MOST_OF_A_TEXT)
 # Whole numbers stay whole: 51625960 must not become 51625960.0, whose content hash is another.
 Number: TypeAlias = Whole | Real
 NotNegative: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]

@@ -61,7 +61,7 @@ def opened(path: Path, largest: int = LARGEST) -> BinaryIO:
     file = _regular(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
     if (size := os.fstat(file.fileno()).st_size) > largest:
         file.close()
-        raise OSError(errno.EFBIG, f"it has {size:,} bytes; expected {largest:,} at most")
+        raise OSError(errno.EINVAL, f"it has {size:,} bytes; expected {largest:,} at most")
     return file
 
 
@@ -174,7 +174,9 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
+        is_no_folder = isinstance(error, FileExistsError)  # where one is to be made
+        reason = "it is no folder" if is_no_folder else error.strerror
+        raise RecordsError(f"{path}: cannot be written: {reason}") from error
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from cmx_bench.models.building import origin
 from cmx_bench.results.environment import variables
 from cmx_bench.results.records import Environment
 from cmx_bench.spec import disk
-from cmx_bench.worker import machine
+from cmx_bench.worker import limits, machine
 from cmx_bench.worker.job import Job, Outcome
 
 
@@ -114,4 +114,4 @@ def reason_of(error: BaseException, setting: Setting) -> str:
         reason = cut(text.rstrip().rpartition("\n")[2])
     if "shared memory" in text:  # the system's words for it, or torch's where a worker was killed
         reason += "; /dev/shm is full: give a container more with --shm-size"
-    return reason
+    return f"{reason}{limits.describe()}" if is_of_surroundings(error) else reason

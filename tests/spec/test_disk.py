@@ -35,6 +35,10 @@ def test_what_cannot_be_read_or_written_is_said_in_a_line(tmp_path: Path) -> Non
         disk.text_of(tmp_path / "none", SuiteError)
     with pytest.raises(RecordsError, match=r"/none/file: cannot be written: No such file"):
         disk.write(tmp_path / "none" / "file", "text")
+    (tmp_path / "file").touch()
+    refused = pytest.raises(RecordsError, match=r"/file: cannot be written: it is no folder$")
+    with refused, disk.writing(tmp_path / "file"):
+        (tmp_path / "file").mkdir(exist_ok=True)
 
 
 def test_json_that_every_reader_takes() -> None:
