@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -173,10 +174,12 @@ def workers_that_fit(wanted: int, batch_bytes: int, sharers: int) -> int:
         sharers: processes that train at the same time, with as many workers each.
     """
     most = min(wanted, _MOST_WORKERS)
+    if sys.platform != "linux":
+        return most
     try:
         free = shutil.disk_usage(_SHARED_MEMORY).free
-    except OSError:  # not Linux
-        return most
+    except OSError:
+        free = 0
     fit = max(0, (free // sharers // batch_bytes - _AT_HAND) // _AHEAD)
     if fit < most:
         print(f"{fit} of {most} processes prepare images: {_SHARED_MEMORY} has {free // 2**20} MiB "

@@ -22,6 +22,7 @@ from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing, transform
 from cmx_bench.datasets import Dataset, Item, of_places, open_dataset, rgb
 from cmx_bench.errors import DataError
 from cmx_bench.spec.recipe import Augmentation, Crop, Optimizer, Recipe
+from cmx_bench.training import batches
 from cmx_bench.training.batches import Batches, Images, Part, augment, workers_that_fit
 
 SEEN = Preprocessing(Geometry(16, 1.0, "center", "bicubic"), (0.5,) * 3, (0.5,) * 3)
@@ -143,6 +144,15 @@ def test_workers_prepare_no_more_batches_than_shared_memory_holds(
     usage = SimpleNamespace(free=free * 1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     assert workers_that_fit(wanted, 1000, sharers) == workers
+
+
+@pytest.mark.parametrize(("system", "workers"), [("linux", 0), ("darwin", 4)])
+def test_without_shared_memory_no_process_prepares_images_on_linux(
+    monkeypatch: pytest.MonkeyPatch, system: str, workers: int
+) -> None:
+    monkeypatch.setattr(batches.sys, "platform", system)
+    monkeypatch.setattr(batches, "_SHARED_MEMORY", "/nowhere")
+    assert workers_that_fit(4, 1000, 1) == workers
 
 
 # 3 MiB an image: a batch of 8 is more than a /dev/shm of 4 MiB holds.
