@@ -23,7 +23,7 @@ from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError, first_line
 from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.rounds import JobCall
-from cmx_bench.measures import compiled
+from cmx_bench.measures import compiled, jiffies
 from cmx_bench.spec import disk
 from cmx_bench.training.orphans import end_with
 from cmx_bench.worker import local, scratch
@@ -223,7 +223,7 @@ def _undo_ray() -> None:
 def _devices() -> dict[str, str]:
     """What tells devices of one kind from others, read without torch: two nodes on which it is
     equal have the same hardware."""
-    names = ("model name", "cpu family", "model", "stepping")
+    names = ("model name", *jiffies.CPU_FIELDS)
     lines = [line for line in _lines(Path("/proc/cpuinfo")) if line.partition("\t")[0] in names]
     cpu = f"{os.cpu_count()} {sorted(set(lines))}"
     driver = Path("/proc/driver/nvidia")

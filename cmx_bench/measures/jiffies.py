@@ -1,8 +1,18 @@
-"""Reads the counters of a system's cores. Nothing here loads torch."""
+"""What a system says of its cores: their counters, their kind, how many are ours. Nothing here
+loads torch."""
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
+
+_ROOT = Path("/")
+# What tells CPUs apart in /proc/cpuinfo beside their names: x86 has the first three, Arm the
+# others, and no name.
+CPU_FIELDS = (
+    "cpu family", "model", "stepping", "CPU implementer", "CPU part", "CPU variant", "CPU revision",
+)  # fmt: skip
 
 
 def passed(stat: str) -> dict[str, int]:
@@ -26,6 +36,44 @@ def passed(stat: str) -> dict[str, int]:
 def system_text(path: Path) -> str:
     """The text of a file of the system; empty where there is none, or it may not be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def control_groups(root: Path = _ROOT) -> list[Path]:
+    """The folders of this process's control group, and of those above it, whose limits on cores
+    hold as well.
+
+    In a container the group may be named as the host sees it, so that only the topmost is there.
+    """
+    folders: list[Path] = []
+    for line in system_text(root / "proc/self/cgroup").splitlines():
+        controllers, _, group = line.partition(":")[2].partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        own = top / group.strip("/")
+        folders += [folder for folder in (own, *own.parents) if folder.is_relative_to(top)]
+    return folders
+
+
+def cores_of_affinity() -> int:
+    """The logical cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def usable_cores(root: Path = _ROOT) -> int:
+    """As many logical cores as this process may use at a time: fewer than it may run on where a
+    container has a limit (`--cpus 2`), for with more threads it is stopped again and again."""
+    allowed: list[float] = [cores_of_affinity()]
+    for group in control_groups(root):
+        limit = system_text(group / "cpu.max").split() or [  # version 2, or 1
+            system_text(group / f"cpu.cfs_{part}_us") for part in ("quota", "period")
+        ]
+        with suppress(ValueError):  # "max", or no file
+            quota, period = map(int, limit)
+            allowed += [quota / period] * (quota > 0)
+    return max(1, int(min(allowed)))

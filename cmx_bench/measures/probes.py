@@ -69,7 +69,8 @@ def _probe() -> Callable[[], Reading]:
 def _system(root: Path = Path("/")) -> Callable[[], Reading]:
     """Reads the system's counters; which files there are is found out once."""
     stat, threads = root / "proc/stat", root / "proc/self/task"
-    limits = _limit_files(root)
+    groups = jiffies.control_groups(root)
+    limits = [file for group in groups if (file := group / "cpu.stat").is_file()]
     heat = sorted(root.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count"))
 
     def read() -> Reading:
@@ -94,23 +95,6 @@ def _waited(threads: Path) -> Reading:
 
 
 _LIMIT_UNITS = {"throttled_usec": 1e-6, "throttled_time": 1e-9}  # cgroup v2, v1
-
-
-def _limit_files(root: Path) -> list[Path]:
-    """cpu.stat of this process's control group and of those above it, whose limits hold as well.
-
-    In a container the group may be named as the host sees it, so that only the topmost is there.
-    """
-    files: list[Path] = []
-    for line in system_text(root / "proc/self/cgroup").splitlines():
-        controllers, _, group = line.partition(":")[2].partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        top = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
-        own = top / group.strip("/")
-        folders = (own, *own.parents)
-        files += [folder / "cpu.stat" for folder in folders if folder.is_relative_to(top)]
-    return [file for file in files if file.is_file()]
 
 
 def _limits(files: Sequence[Path]) -> Reading:

@@ -23,6 +23,7 @@ from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Setting
 from cmx_bench.datasets import is_small
 from cmx_bench.errors import DataError, is_of_surroundings
+from cmx_bench.measures import jiffies
 from cmx_bench.measures.forward import apply_flags
 from cmx_bench.training import checkpoints
 from cmx_bench.training import files as trained_files
@@ -78,7 +79,7 @@ def _setting(job: TrainingJob, rank: int = 0) -> Setting:
     if device != "cpu":
         device = f"cuda:{int(device.rpartition(':')[2]) + rank}"
     else:
-        mine = machine.usable_cores() // (job.at_once * job.task.processes)
+        mine = jiffies.usable_cores() // (job.at_once * job.task.processes)
         threads = max(1, mine - 1)  # one prepares images
     size = asked.shared_size(job.cell.setting)
     return Setting(
@@ -115,14 +116,14 @@ def _lesson(job: TrainingJob, part: Part, advance: Callable[[], None]) -> _Lesso
     dataset, validation = images(job.task, classes, "train"), images(job.task, classes)
     change = augment(recipe.augmentation, preprocessing)
     learned = Images(dataset, change, classes, job.seed)
-    wanted = 1 if setting.kind == "cpu" else machine.usable_cores() // part.count
+    wanted = 1 if setting.kind == "cpu" else jiffies.usable_cores() // part.count
     batch_bytes = recipe.batch_size // part.count * 3 * setting.image_size**2 * 4
     workers = workers_that_fit(wanted, batch_bytes, job.at_once * part.count)
     training = Training(
         model, recipe, learned, setting.image_size, job.seed, setting.device, workers, part, advance
     )
     decoded = partial(
-        chunks, validation, [preprocessing.geometry], _CHUNK, 0, machine.usable_cores(), None
+        chunks, validation, [preprocessing.geometry], _CHUNK, 0, jiffies.usable_cores(), None
     )
     if is_small(asked.dataset) and part.rank == 0:  # the one that evaluates
         decoded = partial(iter, tuple(decoded()))

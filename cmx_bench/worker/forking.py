@@ -17,12 +17,14 @@ from pathlib import Path
 
 import psutil
 
+from cmx_bench.measures import jiffies
 from cmx_bench.training import orphans
 from cmx_bench.worker import limits, lookup, scratch
 
 OUT_OF_MEMORY = " (out of memory?)"
 _WORDS = "server.txt"
 _STARTED_BY = "CMX__STARTED_BY"  # the environment's name for the process that began a server
+_THREADS = "OMP_NUM_THREADS"
 _ENDING_SECONDS = 1.0
 
 
@@ -115,9 +117,15 @@ def last_words() -> str:
 
 def variables() -> Mapping[str, str]:
     """Those by which a server finds modules and folders where this process finds them, and ends
-    with it."""
-    modules = lookup.variables(lookup.import_path())
-    return {**modules, _STARTED_BY: str(os.getpid()), **scratch.variables()}
+    with it; in a container with a limit also the number of threads, for torch knows of no limit."""
+    cores = jiffies.usable_cores()
+    is_limited = cores < jiffies.cores_of_affinity() and _THREADS not in os.environ
+    return {
+        **lookup.variables(lookup.import_path()),
+        **scratch.variables(),
+        **({_THREADS: str(cores)} if is_limited else {}),
+        _STARTED_BY: str(os.getpid()),
+    }
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from cmx_bench.accuracy import Evaluation, images, labels
 from cmx_bench.accuracy.decoding import Chunk, chunks
 from cmx_bench.accuracy.labels import Labels
 from cmx_bench.datasets import Dataset
+from cmx_bench.measures import jiffies
 from cmx_bench.results import predictions
 from cmx_bench.results.predictions import Images
-from cmx_bench.worker import machine
 
 # Images that are decoded, predicted and kept at a time: 10 MB for each preprocessing at 224 × 224,
 # beside the files or, where a source has none, the whole images.
@@ -78,4 +78,4 @@ def learned_from(task: Evaluation, num_classes: int) -> str:
 
 def _read(dataset: Dataset) -> Iterator[Chunk]:
     """All images in chunks, none of them decoded."""
-    return chunks(dataset, [], CHUNK, sys.maxsize, machine.usable_cores(), None)
+    return chunks(dataset, [], CHUNK, sys.maxsize, jiffies.usable_cores(), None)

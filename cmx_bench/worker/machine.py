@@ -8,6 +8,8 @@ import os
 import platform
 import re
 import shutil
+import subprocess
+import sys
 import sysconfig
 import warnings
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ from packaging.requirements import Requirement
 import cmx_bench
 from cmx_bench.cell import Setting
 from cmx_bench.errors import InstallError, PlanError
-from cmx_bench.measures import runtimes
+from cmx_bench.measures import jiffies, runtimes
 from cmx_bench.results.checkouts import commit_of
 from cmx_bench.results.environment import variables
 from cmx_bench.results.records import Environment
@@ -76,12 +78,12 @@ def capture(device: str, setting: Setting | None = None) -> Environment:
         "torch": str(torch.__version__),  # its own class would load torch wherever it is read
         "torchvision": importlib.metadata.version("torchvision"),
         "timm": timm.__version__,
-        "cores": usable_cores(),
+        "cores": jiffies.usable_cores(),
         "cxx": bool(shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")),
         "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         "threads": torch.get_num_threads(),
-        "cpu": _cpu("model name") or platform.processor() or platform.machine(),
-        "cpu_model": "-".join(filter(None, map(_cpu, ("cpu family", "model", "stepping")))) or None,
+        "cpu": _cpu("model name") or _brand() or platform.processor() or platform.machine(),
+        "cpu_model": "-".join(filter(None, map(_cpu, jiffies.CPU_FIELDS))) or None,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "mkldnn": torch._C._has_mkldnn and bool(torch.backends.mkldnn.enabled),
         "fp32_precision_matmul": torch.backends.cuda.matmul.fp32_precision,
@@ -219,19 +221,17 @@ def _runs_on(kernel: str, major: int, minor: int) -> bool:
     return number <= 10 * major + minor and (kind == "compute" or number // 10 == major)
 
 
-def usable_cores() -> int:
-    """The logical cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _brand() -> str:
+    """What macOS calls its CPU; empty elsewhere."""
+    if sys.platform != "darwin":
+        return ""
+    asked = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _cpu(field: str) -> str:
     """What Linux says of the first core; empty where it does not."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return ""
+    text = jiffies.system_text(Path("/proc/cpuinfo"))
     match = re.search(rf"^{field}\s*:\s*(.+)$", text, re.MULTILINE)
     return match[1].strip() if match else ""
 

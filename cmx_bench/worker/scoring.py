@@ -23,6 +23,7 @@ from cmx_bench.accuracy.preprocessing import Preprocessing, of
 from cmx_bench.cell import Cell
 from cmx_bench.datasets import Dataset
 from cmx_bench.errors import CmxError, DataError, ModelError, first_line, is_of_surroundings
+from cmx_bench.measures import jiffies
 from cmx_bench.measures.calibration import given
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.models import weights
@@ -181,7 +182,7 @@ def _chunks(
             task.cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"{task.cache}: cannot be written: {error.strerror}") from error
-    return chunks(dataset, geometries, size, start, machine.usable_cores(), task.cache)
+    return chunks(dataset, geometries, size, start, jiffies.usable_cores(), task.cache)
 
 
 def _go_on(entrant: _Entrant, chunk: Chunk, sums: NDArray[np.uint32]) -> None:

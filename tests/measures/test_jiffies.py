@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from cmx_bench.measures import jiffies
@@ -17,3 +20,26 @@ def test_cores_by_jiffies() -> None:
 @pytest.mark.parametrize("text", ["", "\n", "intr 5\n", "cpu  1 2 3\n"])
 def test_what_cannot_be_read_is_left_out(text: str) -> None:
     assert jiffies.passed(text) == {}
+
+
+@pytest.mark.parametrize(
+    ("group", "limits", "cores"),
+    [
+        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "250000 100000"}, 2),
+        ("0::/as-the-host-sees-it", {"cpu.max": "50000 100000"}, 1),
+        ("4:cpu,cpuacct:/x",
+         {"cpu/x/cpu.cfs_quota_us": "300000\n", "cpu/x/cpu.cfs_period_us": "100000\n"}, 3),
+        ("4:cpu:/", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+        ("0::/", {"cpu.max": "1600000 100000"}, 8),
+        ("0::/", {}, 8),
+    ],
+)  # fmt: skip
+def test_a_container_has_the_cores_that_its_limit_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, limits: dict[str, str], cores: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
+    files = {"proc/self/cgroup": f"{group}\n"}
+    for name, text in (files | {f"sys/fs/cgroup/{it}": limits[it] for it in limits}).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert jiffies.usable_cores(tmp_path) == cores

@@ -12,9 +12,10 @@ import pytest
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.measures import jiffies
 from cmx_bench.spec import suite
 from cmx_bench.training import files
-from cmx_bench.worker import fitting, machine
+from cmx_bench.worker import fitting
 from cmx_bench.worker.job import Seen, TrainingJob
 
 from ..conftest import TRAINED
@@ -44,7 +45,7 @@ def test_a_training_has_a_setting_of_its_own(job: TrainingJob) -> None:
 def test_trainings_share_the_cores_and_leave_one_for_images(
     job: TrainingJob, monkeypatch: pytest.MonkeyPatch, at_once: int, processes: int, threads: int
 ) -> None:
-    monkeypatch.setattr(machine, "usable_cores", lambda: 8)
+    monkeypatch.setattr(jiffies, "usable_cores", lambda: 8)
     shared = replace(job, at_once=at_once, task=replace(job.task, processes=processes))
     assert fitting._setting(shared).threads == threads
 

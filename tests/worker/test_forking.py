@@ -103,3 +103,17 @@ def test_nothing_outlives_a_killed_command(short: Path) -> None:
         assert not alive
     [left] = short.glob("cmx-scratch-*")  # the first one's was swept by the second
     assert (left / "server.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("cores", "given", "threads"), [(2, None, "2"), (8, None, None), (2, "4", None)]
+)
+def test_torch_has_as_many_threads_as_a_container_has_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int, given: str | None, threads: str | None
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    monkeypatch.setattr(forking.jiffies, "usable_cores", lambda: cores)
+    monkeypatch.setattr(forking.jiffies, "cores_of_affinity", lambda: 8)
+    assert forking.variables().get("OMP_NUM_THREADS") == threads

@@ -173,3 +173,26 @@ def test_what_chooses_kernels_and_allocators_is_captured(monkeypatch: pytest.Mon
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
     inside = local.call("cmx_bench.worker.machine:capture", "cpu")
     assert not inside.keys() & {"OMP_WAIT_POLICY", "MALLOC_TRIM_THRESHOLD_"}
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "system", "cpu", "kind"),
+    [
+        ("model name\t: EPYC\ncpu family\t: 25\nmodel\t\t: 1\nstepping\t: 1\n", "linux", "EPYC",
+         "25-1-1"),
+        ("CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x3\nCPU part\t: 0xd0c\n"
+         "CPU revision\t: 1\n", "linux", "aarch64", "0x41-0xd0c-0x3-1"),
+        ("", "darwin", "Apple M4", None),
+    ],
+)  # fmt: skip
+def test_what_tells_cpus_apart(
+    monkeypatch: pytest.MonkeyPatch, cpuinfo: str, system: str, cpu: str, kind: str | None
+) -> None:
+    said = SimpleNamespace(stdout="Apple M4\n")
+    monkeypatch.setattr(machine.jiffies, "system_text", lambda path: cpuinfo)
+    monkeypatch.setattr(machine.subprocess, "run", lambda *line, **how: said)
+    monkeypatch.setattr(machine.platform, "processor", lambda: "")
+    monkeypatch.setattr(machine.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(machine.sys, "platform", system)
+    captured = machine.capture("cpu")
+    assert (captured["cpu"], captured["cpu_model"]) == (cpu, kind)
