@@ -202,13 +202,23 @@ def ask_at_once(orders: Sequence[tuple[Worker, object]]) -> list[Any]:
 
 
 def ask_once(side: Server, order: object, timeout: float) -> Any:
-    """The answer of a fresh process of a side, which ends with that.
+    """The answer of a fresh process of a side, which ends with that. One that died or hung has a
+    second try.
 
     Raises:
         PairError: as `ask`.
     """
-    with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
-        return ask(Worker(side, pipe, timeout), order)
+
+    def answer() -> Any:
+        with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
+            return ask(Worker(side, pipe, timeout), order)
+
+    try:
+        return answer()
+    except PairError as error:
+        if not error.lost:
+            raise
+    return answer()
 
 
 def answers(questions: Iterable[Callable[[], _Answer]]) -> list[_Answer]:

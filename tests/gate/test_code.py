@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
-from cmx_bench.gate import code
+from cmx_bench.execute import interpreters
+from cmx_bench.execute.interpreters import Server
+from cmx_bench.gate import code, pairs
 from cmx_bench.gate.code import Ran
 from cmx_bench.gate.outputs import code_in_use, github, junit
 from cmx_bench.gate.outputs.sentences import headline
+from cmx_bench.gate.pairs import PairError, Worker
 from cmx_bench.gate.verdict import Comparison, Contrast, Verdict
 from cmx_bench.metrics import METRICS
 from cmx_bench.results import checkouts
@@ -205,3 +210,23 @@ def test_the_commit_of_a_side(side: Side, tmp_path: Path) -> None:
     described = code.described("one", [ran], {})
     assert described == f"one, commit {commit} with uncommitted changes: nothing ran"
     assert checkouts.commit_of(tmp_path) is None
+
+
+def test_a_process_that_died_before_it_told_what_ran_has_a_second_try(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = side("one")
+    sources = {part: getattr(ran, part) for part in code._PARTS}
+    deaths = [PairError({"head": "it was killed"}, lost=True)]
+
+    def ask(worker: Worker, order: object) -> Mapping[str, Any]:
+        if worker.side.name == "head" and deaths:
+            raise deaths.pop()
+        return {"environment": ENVIRONMENT, "sources": sources}
+
+    monkeypatch.setattr(interpreters, "process", lambda *_: nullcontext())
+    monkeypatch.setattr(pairs, "ask", ask)
+    base, head = (Server(name, socket.socket(), Path("log")) for name in ("base", "head"))
+    by_side: code.RanBySide = {}
+    code.trace(cell_of("net"), base, head, 1.0, by_side)
+    assert [*by_side] == ["base", "head"]
