@@ -83,9 +83,13 @@ def note(
     Raises:
         PlanError: the threshold, a share, is below what the machine can show, and not any will do.
     """
-    floor = read(machine)
+    remedy = "`selftest` measures how small a change it can show"
+    try:
+        floor = read(machine)
+    except RecordsError as error:  # of another version of this package, most likely
+        return f"{error}; {remedy}"
     if floor is None:
-        return "no self-test of this machine: `selftest` measures how small a change it can show"
+        return f"no self-test of this machine: {remedy}"
     least = floor.least(seconds)
     within = "" if math.isinf(seconds) else f" in {seconds:.0f} s of measuring a model"
     if least is None:
@@ -151,4 +155,4 @@ def read(machine: Mapping[str, Any]) -> Floor | None:
     try:
         return decoded(TypeAdapter(Floor), disk.text_of(file, RecordsError), SCHEMA)
     except DamageError as error:
-        raise error.at(f"{file}: is no self-test; run `selftest` again") from error
+        raise error.at(f"{file}: is no self-test that can be read") from error
