@@ -1,8 +1,7 @@
-"""Compares two runs: exact metrics must be equal, sampled ones not slower, top-1 not lower."""
+"""Compares two runs: exact metrics must be equal, sampled ones not slower, accuracies not lower."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -10,21 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.gate import accuracies, price, rule
+from cmx_bench.gate import accuracies, deciding, price
 from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.metrics import Metric
 from cmx_bench.plan import INTERPRETER_SECONDS
-from cmx_bench.results import environment, origins, stats
+from cmx_bench.results import environment, origins
 from cmx_bench.results.records import Environment
-from cmx_bench.results.stats import Change
 
 if TYPE_CHECKING:  # for pandas is slow to import, and `ab` needs but the rest of this
     from cmx_bench.results.nouns import Key, Report
     from cmx_bench.results.summary import Result
-
-# Two processes a side have t quantiles that no real change clears.
-_FEWEST_PROCESSES = 3
 
 
 def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Report, Verdict]:
@@ -99,16 +94,20 @@ def _compared(base: Report, head: Report, key: Key, threshold: float, against: s
         n=(len(old.medians) if old else 0, len(new.medians) if new else 0),
         left_out=(old.left_out if old else 0, new.left_out if new else 0),
     )  # fmt: skip
-    if old is None or old.value is None or new is None or new.value is None or new.status != "ok":
+    if old is None or old.value is None or new is None or new.value is None:
         return _one_sided(empty, base, head, old, new)
+    if new.status == "failed":  # some of its processes
+        if old.status == "ok":
+            return replace(empty, state="FAIL", reason=f"newly failed: {new.reason}")
+        empty = replace(empty, reason=f"some processes failed in both: {new.reason}")
     if why := _incomparable(base, head, old, new, against):
         return replace(empty, state="INCOMPARABLE", reason=why)
     if known.about.exact:
-        return exact(empty, old.value, new.value)
+        return deciding.judge_exact(empty, old.value, new.value)
     if accuracies.is_of_given_weights(old) and accuracies.is_of_given_weights(new):
         images = (old.details["images"], new.details["images"])
         return _on_images(replace(empty, n=images), base, head, threshold)
-    return _sampled(empty, old, new, threshold)
+    return deciding.judge_processes(empty, old, new, threshold)
 
 
 def _one_sided(
@@ -150,19 +149,10 @@ def _incomparable(base: Report, head: Report, old: Result, new: Result, against:
         return other_words(old.details, new.details)
     if differences := _listed(_environment(base, new.setting), _environment(head, new.setting)):
         return f"measured elsewhere: {differences}"
-    then, now = (result.details.get("resampled") for result in (old, new))
+    then, now = (result.details.get("peak_since", "the pass") for result in (old, new))
     if then != now:
-        return f"weights were resampled {_from(then)} in the {against}, {_from(now)} in the run"
-    is_of_images = new.about.noise == "image"
-    return accuracies.other_images(base, head, old, new, against) if is_of_images else ""
-
-
-def _from(resampled: Mapping[str, int | None] | None) -> str:
-    """From which image size the weights of an accuracy were resampled."""
-    if resampled is None:
-        return "from no other size"
-    size = resampled["image_size"]
-    return "from an unknown size" if size is None else f"from {size} px"
+        return f"a peak since {then} in the {against}, since {now} in the run"
+    return accuracies.other_conditions(base, head, old, new, against)
 
 
 def _seconds(base: Report, head: Report, comparison: Comparison) -> float:
@@ -182,12 +172,13 @@ def _elsewhere(base: Report, head: Report, setting: str, skipped: bool) -> str:
 
     Empty where it has the setting and skipped nothing, or where the machines are alike.
     """
-    if base.run.kinds.keys() != head.run.kinds.keys():
-        return f"on {base.run.device_name}, now on {head.run.device_name}"
     settings = head.run.settings
     known = {each.key for each in settings} | {f"r{each.image_size}" for each in settings}
-    is_there = setting in known and not skipped
-    return "" if is_there else _listed(base.run.machine, head.run.machine)
+    if setting in known and not skipped:
+        return ""
+    if base.run.kinds.keys() != head.run.kinds.keys():
+        return f"on {base.run.device_name}, now on {head.run.device_name}"
+    return _listed(base.run.machine, head.run.machine)
 
 
 def other_words(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -218,68 +209,12 @@ def no_direction(metric: Metric) -> str:
     return f"{metric.title}: {metric.direction}, so it is shown and not judged" if neutral else ""
 
 
-def exact(empty: Comparison, old: float, new: float) -> Comparison:
-    """`empty` for an exact metric: anything but the same number fails, on any machine."""
-    if old == new:
-        return replace(empty, slowdown=0.0)
-    better, worse = (new, old) if empty.metric.better == "higher" else (old, new)
-    slowdown = worse / better - 1 if better else None
-    return replace(empty, state="FAIL", slowdown=slowdown, reason="an exact metric changed")
-
-
-def _sampled(empty: Comparison, old: Result, new: Result, threshold: float) -> Comparison:
-    medians = [list(result.medians.values()) for result in (old, new)]
-    if min(map(len, medians)) < _FEWEST_PROCESSES:
-        reason = f"fewer than {_FEWEST_PROCESSES} processes on a side show no spread"
-        return replace(empty, state="INCOMPARABLE", reason=reason)
-    if min(map(min, medians)) <= 0:
-        return replace(empty, state="INCOMPARABLE", reason="values of zero have no ratio")
-    sides = [f"the {empty.against}"] * old.disturbed + ["the run"] * new.disturbed
-    if sides:
-        reason = f"the value of {' and of '.join(sides)} is disturbed: measure again when calm"
-        empty = replace(empty, reason=reason)
-    # A run shows top-1 over seeds as a plain mean; what is judged are geometric ones.
-    then, now = (stats.of_medians(side).value for side in medians)
-    change, worse = stats.unpaired(*medians), 1
-    if empty.metric.better == "higher":  # positive is worse
-        change, worse = replace(change, value=-change.value), -1
-    slowdowns = tuple((median / then) ** worse - 1 for median in medians[1])
-    empty = replace(empty, base=then, head=now, slowdowns=slowdowns)
-    return judged(empty, change, threshold, min(map(len, medians)))
-
-
 def _on_images(empty: Comparison, base: Report, head: Report, threshold: float) -> Comparison:
-    """Top-1 of given weights, by the images that one side alone has right."""
-    if empty.metric.name != "top1":
-        reason = "of given weights top-1 alone is judged"
-        return replace(empty, state="INCOMPARABLE", reason=reason)
-    change = accuracies.change(base, head, (empty.model, empty.setting))
+    """Top-1 or top-5 of given weights, by the images that one side alone has right."""
+    change = accuracies.change(base, head, (empty.model, empty.setting), empty.metric.name)
     if change is None:
         return replace(empty, state="INCOMPARABLE", reason="predictions of a side are missing")
-    return judged(empty, change, threshold, None)
-
-
-def judged(empty: Comparison, change: Change, threshold: float, n: int | None) -> Comparison:
-    """`empty` with what `change`, positive for worse, says about it.
-
-    Args:
-        n: the pairs, or the processes a side, that it rests on; None where no more can be had.
-    """
-    state = rule.judge(change, threshold)
-    enough = rule.needed(change, n, threshold) if n and state == "INCONCLUSIVE" else None
-    try:
-        return replace(
-            empty,
-            state=state,
-            slowdown=math.expm1(change.value),
-            low=math.expm1(change.bound(0.025)),
-            high=math.expm1(change.bound(0.975)),
-            detectable=rule.detectable(change, threshold),
-            more=enough - n if n and enough else None,
-        )
-    except OverflowError:
-        reason = "the values of one side are so far apart that no number can say their interval"
-        return replace(empty, state="INCOMPARABLE", reason=reason)
+    return deciding.judge_change(empty, change, threshold, None)
 
 
 def _listed(old: Environment, new: Environment) -> str:

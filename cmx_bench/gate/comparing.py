@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from cmx_bench.cell import Cell
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import check, code, pairs, rule
+from cmx_bench.gate import check, code, deciding, pairs, rule
 from cmx_bench.gate.code import RanBySide
 from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.gate.verdict import Comparison
@@ -45,7 +45,7 @@ def judge(
         reason = f"fewer than {rule.LOOKS[0]} pairs"
         return replace(empty, state="INCONCLUSIVE", reason=reason, more=more)
     change = stats.paired([pair.log_ratio for pair in measured])
-    judged = check.judged(empty, change, threshold, n)
+    judged = deciding.judge_change(empty, change, threshold, n)
     if judged.more is not None and n + judged.more > rule.LOOKS[-1]:
         return replace(judged, more=None)  # no budget would: so many pairs are never measured
     if n in rule.LOOKS or last or judged.state == "INCONCLUSIVE":
@@ -100,7 +100,7 @@ _Answer: TypeAlias = Mapping[str, Any]  # the samples of an exact measure, one e
 def _answers(
     cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBySide
 ) -> tuple[_Answer, _Answer]:
-    """What a fresh process of each side measures; one that died or hung has a second try.
+    """What a fresh process of each side measures.
 
     Raises:
         PairError: a side failed.
@@ -108,12 +108,7 @@ def _answers(
     order = {"measure": cell.measure, "trace": True, **pairs.described(cell)}
 
     def answer(side: Server) -> _Answer:
-        try:
-            outcome: _Answer = pairs.ask_once(side, order, timeout)
-        except PairError as error:
-            if not error.lost:
-                raise
-            outcome = pairs.ask_once(side, order, timeout)
+        outcome: _Answer = pairs.ask_once(side, order, timeout)
         code.keep(by_side, side.name, cell, outcome)
         return outcome
 
@@ -138,7 +133,7 @@ def _exact(
     compared = replace(empty, base=then, head=now)
     if why := check.no_direction(empty.metric):
         return replace(compared, state="INCOMPARABLE", reason=why)
-    return check.exact(compared, then, now)
+    return deciding.judge_exact(compared, then, now)
 
 
 def _empty(cell: Cell, metric: Metric, against: str) -> Comparison:

@@ -122,9 +122,16 @@ class Verdict:
     @property
     def state(self) -> Outcome:
         """FAIL where any comparison failed, then INCONCLUSIVE, then PASS; NOTHING COMPARED where
-        none was judged, or none made because all sides run the same code."""
+        none was judged, or none made because all sides run the same code. Exact metrics alone do
+        not pass for timings that could not be compared."""
         counts = self.counts
-        return next((state for state in JUDGED if counts[state]), "NOTHING COMPARED")
+        worst: Outcome = next((state for state in JUDGED if counts[state]), "NOTHING COMPARED")
+        return "INCONCLUSIVE" if worst == "PASS" and self.untimed else worst
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether the whole is in a state that no comparison is in."""
+        return self.state not in [comparison.state for comparison in self.comparisons]
 
     @property
     def let_through(self) -> bool:
@@ -132,10 +139,13 @@ class Verdict:
         return self.state == "INCONCLUSIVE" and self.policy != "fail"
 
     @property
-    def untimed(self) -> bool:
-        """Whether there are sampled metrics and none of them was judged."""
-        sampled = [each.state for each in self.comparisons if not each.metric.exact]
-        return bool(sampled) and not {*JUDGED} & {*sampled}
+    def untimed(self) -> tuple[Comparison, ...]:
+        """The sampled comparisons that could not be made, where none of them was judged."""
+        sampled = [each for each in self.comparisons
+                   if not each.metric.exact and each.metric.better != "none"]  # fmt: skip
+        if any(each.state in JUDGED for each in sampled):
+            return ()
+        return tuple(each for each in sampled if each.state == "INCOMPARABLE")
 
     @property
     def counts(self) -> Counter[State]:

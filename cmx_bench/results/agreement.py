@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypeAlias
@@ -32,13 +32,15 @@ SHOWN = 3
 class Votes:
     """The likeliest class that each voter names for each image, and whether it is right.
 
-    `counted` are the images that count: it could be decoded and has a label.
+    `counted` are the images that count: it could be decoded and has a label. `among_five` says
+    whether a right class is among the five likeliest; a page does not know that.
     """
 
     images: Images
     classes: Mapping[Voter, NDArray[np.int32]]
     right: Mapping[Voter, NDArray[np.bool_]]
     counted: Mapping[Voter, NDArray[np.bool_]]
+    among_five: Mapping[Voter, NDArray[np.bool_]] = field(default_factory=dict)
 
 
 NO_VOTES = Votes(Images((), ()), {}, {}, {})
@@ -67,11 +69,14 @@ def read(folder: Path, voters: Iterable[Voter]) -> Votes:
         return NO_VOTES
     images = predictions.read_images(folder)
     count = len(images.keys)
-    # Copied, or each would keep the other four classes and the scores.
-    classes = {voter: predictions.read(path, count)["top5"][:, 0].copy()
-               for voter, path in there.items()}  # fmt: skip
+    classes, among_five = dict[Voter, NDArray[np.int32]](), dict[Voter, NDArray[np.bool_]]()
+    for voter, path in there.items():
+        likeliest = predictions.read(path, count)["top5"]
+        # Copied, or each would keep the other four classes and the scores.
+        classes[voter] = likeliest[:, 0].copy()
+        among_five[voter] = predictions.among(likeliest, images.labels)
     try:
-        return votes(images, classes)
+        return replace(votes(images, classes), among_five=among_five)
     except ValueError as error:
         where = predictions.folder_of(folder)
         raise RecordsError(f"{where}: {error}; evaluate all again") from None

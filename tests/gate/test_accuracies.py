@@ -32,31 +32,39 @@ PREPROCESSING = {
 Judge = Callable[..., Verdict]
 
 
-def evaluated(wrong: Sequence[int], **details: Any) -> Record:
-    """A record of an evaluation in which the images with these numbers are wrong."""
-    right = COUNT - len(wrong)
+def evaluated(wrong: Sequence[int], second: Sequence[int] | None = None, **details: Any) -> Record:
+    """A record of an evaluation in which the images with these numbers are wrong; with top-5, if
+    the images are named whose second likeliest class is right."""
+    right = {"top1": COUNT - len(wrong)}
+    if second is not None:
+        right["top5"] = right["top1"] + len(second)
     told = {
-        "dataset": "digits", "images": COUNT, "correct": {"top1": right}, "unlabelled": 0,
+        "dataset": "digits", "images": COUNT, "correct": right, "unlabelled": 0,
         "broken": {}, "preprocessing": PREPROCESSING, "weights": "in1k", "weights_sha256": "ab",
         **details,
     }  # fmt: skip
     return Record(
-        RUN.cells[0], NAME, "accuracy", FP16.key, 0, "ok", {"top1": [right / COUNT]}, "", "e1",
+        RUN.cells[0], NAME, "accuracy", FP16.key, 0, "ok",
+        {metric: [number / COUNT] for metric, number in right.items()}, "", "e1",
         "2026-01-01T00:00:00+00:00", 2.0, details=told,
     )  # fmt: skip
 
 
 def written(
-    folder: Path, wrong: Sequence[int], keys: Sequence[str] = KEYS, label: int = 0, **details: Any
-) -> Path:
-    """A run whose model says class 0, and class 1 of the images that are `wrong`."""
+    folder: Path, wrong: Sequence[int], keys: Sequence[str] = KEYS, label: int = 0,
+    second: Sequence[int] | None = None, **details: Any,
+) -> Path:  # fmt: skip
+    """A run whose model says class 0, and class 1 of the images that are `wrong`; of the images
+    `second` class 0 is the second likeliest."""
     folder.mkdir()
-    write_folder(folder, RUN, [evaluated(wrong, **details)])
+    write_folder(folder, RUN, [evaluated(wrong, second, **details)])
     predictions.folder_of(folder).mkdir()
     predictions.write_images(folder, Images(tuple(keys), ((label,),) * len(keys)))
     rows = np.zeros(len(keys), ROW)
     rows["top5"][:, 0] = label
     rows["top5"][list(wrong), 0] = 1 - label
+    rows["top5"][:, 1:] = -1
+    rows["top5"][list(second or ()), 1] = label
     rows["state"] = PREDICTED
     predictions.finish(rows, predictions.path(folder, NAME, FP16.key))
     return folder
@@ -82,6 +90,17 @@ def test_what_a_model_lost_fails(judge: Judge) -> None:
     error = math.sqrt(44 / (360 * 324))
     assert found.low == pytest.approx(math.exp(math.log(360 / 324) - 1.959964 * error) - 1)
     assert "top-1: 10 % lower, 95 % interval" in headline(verdict)
+
+
+def test_top_5_is_judged_by_its_own_images(tmp_path: Path) -> None:
+    """The same images are wrong; of them 40 had the right class among five, and none has now."""
+    base = written(tmp_path / "base", range(40), second=range(40))
+    head = written(tmp_path / "head", range(40), second=())
+    top1, top5 = check.verdict(head, {"baseline": base}, 0.05)[1].comparisons
+    assert (top1.metric.name, top1.state, top1.slowdown) == ("top1", "PASS", 0)
+    assert (top5.metric.name, top5.state, top5.n) == ("top5", "FAIL", (COUNT, COUNT))
+    assert (top5.base, top5.head) == (1.0, 0.9)
+    assert top5.slowdown == pytest.approx(400 / 360 - 1)
 
 
 def test_the_same_predictions_pass(judge: Judge) -> None:
@@ -112,6 +131,12 @@ def test_other_images_are_not_compared(judge: Judge, other: dict[str, Any], reas
     verdict = judge(range(40), range(40), **other)
     assert verdict.state == "NOTHING COMPARED"
     assert verdict.comparisons[0].reason == f"evaluated on {reason}"
+
+
+def test_other_classes_to_choose_among_are_not_compared(judge: Judge) -> None:
+    [found] = judge(range(40), range(40), valid_labels_sha256="ab").comparisons
+    assert found.state == "INCOMPARABLE"
+    assert found.reason == "evaluated among other classes: valid_labels differ"
 
 
 def test_weights_resampled_from_other_sizes_are_not_compared(judge: Judge) -> None:

@@ -41,10 +41,28 @@ def test_only_an_undecided_verdict_is_let_through_and_only_by_its_policy() -> No
     assert not replace(verdict("FAIL", "INCONCLUSIVE"), policy="pass").let_through
 
 
-def test_it_is_untimed_where_no_sampled_metric_was_judged() -> None:
-    assert verdict("NEW", "INCOMPARABLE").untimed
-    assert not verdict("NEW", "PASS").untimed
-    assert not verdict("NEW", metric="params").untimed  # nothing sampled was asked for
+@pytest.mark.parametrize(
+    ("state", "metric", "outcome"),
+    [
+        ("INCOMPARABLE", "throughput", "INCONCLUSIVE"),
+        ("NEW", "throughput", "PASS"),
+        ("INCOMPARABLE", "idle_power", "PASS"),  # of which nothing is judged anywhere
+    ],
+)
+def test_exact_metrics_do_not_pass_for_timings_that_could_not_be_compared(
+    state: State, metric: str, outcome: str
+) -> None:
+    parts = (verdict("PASS", metric="params"), verdict(state, metric=metric))
+    both = tuple(comparison for part in parts for comparison in part.comparisons)
+    whole = replace(verdict(), comparisons=both)
+    assert whole.state == outcome
+    assert whole.is_bare is bool(whole.untimed) is (outcome == "INCONCLUSIVE")
+
+
+def test_a_timing_that_passed_passes_whatever_else_could_not_be_compared() -> None:
+    timed = verdict("PASS", "INCOMPARABLE")
+    assert (timed.state, timed.untimed, timed.is_bare) == ("PASS", (), False)
+    assert verdict().is_bare
 
 
 def test_a_contrast_is_empty_where_all_models_ran_the_same_code() -> None:

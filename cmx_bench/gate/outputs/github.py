@@ -22,7 +22,8 @@ _PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
 def workflow_commands(verdict: Verdict) -> list[str]:
     """Workflow commands, to be printed a line each: an error for what failed, a warning for what
     is undecided (a notice where it is to pass), and an error where nothing was compared."""
-    commands: dict[State, str] = {"FAIL": "error", "INCONCLUSIVE": _UNDECIDED[verdict.policy]}
+    undecided = _UNDECIDED[verdict.policy]
+    commands: dict[State, str] = {"FAIL": "error", "INCONCLUSIVE": undecided}
     annotations = [
         _command(
             commands[comparison.state],
@@ -32,8 +33,9 @@ def workflow_commands(verdict: Verdict) -> list[str]:
         for comparison in ordered(verdict)
         if comparison.state in commands
     ]
-    if verdict.state == "NOTHING COMPARED":
-        return [_command("error", verdict.state, headline(verdict))]
+    if verdict.is_bare:
+        kind = undecided if verdict.state == "INCONCLUSIVE" else "error"
+        return [_command(kind, verdict.state, headline(verdict))]
     return annotations
 
 

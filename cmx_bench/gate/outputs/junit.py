@@ -8,11 +8,12 @@ from xml.etree import ElementTree
 from cmx_bench.gate.outputs import code_in_use
 from cmx_bench.gate.outputs.comparisons import ordered
 from cmx_bench.gate.outputs.sentences import explained, headline, one_line, several_sides
-from cmx_bench.gate.verdict import State, Verdict
+from cmx_bench.gate.verdict import Outcome, State, Verdict
 
 # The element of a state, and its type; what passed has no element.
-_ELEMENTS: dict[State, tuple[str, str]] = {
+_ELEMENTS: dict[State | Outcome, tuple[str, str]] = {
     "FAIL": ("failure", "regression"),
+    "NOTHING COMPARED": ("failure", "nothing"),
     "INCONCLUSIVE": ("error", "inconclusive"),
     "INCOMPARABLE": ("skipped", "incomparable"),
     "NEW": ("skipped", "new"),
@@ -24,14 +25,15 @@ _LENIENT = _ELEMENTS | {"INCONCLUSIVE": ("skipped", "inconclusive")}
 def render(verdict: Verdict) -> str:
     """The verdict as JUnit's XML; sides and notes are properties of the test suite."""
     elements = _ELEMENTS if verdict.policy == "fail" else _LENIENT
-    states = [comparison.state for comparison in verdict.comparisons]
+    states: list[State | Outcome] = [comparison.state for comparison in verdict.comparisons]
+    if verdict.is_bare:  # it has a case too, for no other one is red
+        states.append(verdict.state)
     tags = Counter(elements[state][0] for state in states if state in elements)
-    nothing = verdict.state == "NOTHING COMPARED"  # it has a case too, for no other one is red
     suite = ElementTree.Element(
         "testsuite",
         name=one_line(verdict.title),
-        tests=str(len(verdict.comparisons) + nothing),
-        failures=str(tags["failure"] + nothing),
+        tests=str(len(states)),
+        failures=str(tags["failure"]),
         errors=str(tags["error"]),
         skipped=str(tags["skipped"]),
     )
@@ -51,9 +53,9 @@ def render(verdict: Verdict) -> str:
             suite, "testcase", classname=one_line(comparison.setting), name=one_line(name)
         )
         _add_outcome(case, elements.get(comparison.state), explained(comparison, verdict.threshold))
-    if nothing:
+    if verdict.is_bare:
         case = ElementTree.SubElement(suite, "testcase", classname="verdict", name="compared")
-        ElementTree.SubElement(case, "failure", message=headline(verdict), type="nothing")
+        _add_outcome(case, elements.get(verdict.state), headline(verdict))
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)

@@ -9,12 +9,13 @@ from cmx_bench import units
 from cmx_bench.gate.outputs import code_in_use
 from cmx_bench.gate.verdict import JUDGED, Comparison, Policy, State, Verdict
 from cmx_bench.metrics import Metric
-from cmx_bench.present.content import Fact
+from cmx_bench.present.content import Fact, first_few
 from cmx_bench.units import counted, plain
 
 # In every output the comparisons stand in this order.
 ORDER: tuple[State, ...] = (*JUDGED, "NEW", "INCOMPARABLE")
 _TIMED = ("s", "images/s")
+_NO_AMOUNT = "no reasonable amount of measuring would decide"
 _POLICIES: Mapping[Policy, str] = {
     "fail": "exits with 3; --inconclusive warn or pass lets it through",
     "pass": "passes, as --inconclusive pass asks",
@@ -67,6 +68,12 @@ def _failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
 
 
 def _inconclusive(judged: Sequence[Comparison], verdict: Verdict) -> str:
+    if verdict.is_bare:
+        reasons = dict.fromkeys(comparison.reason for comparison in verdict.untimed)
+        return (
+            f"{counted(len(judged), 'comparison')} of exact metrics, none different; NO TIMING "
+            f"COULD BE JUDGED ({first_few([*reasons], 1)})"
+        )
     undecided = [comparison for comparison in judged if comparison.state == "INCONCLUSIVE"]
     worst = "worst: " * (len(undecided) > 1) + sentence(max(undecided, key=_slowdown), verdict)
     text = f"{len(undecided)} of {counted(len(judged), 'comparison')} undecided ({worst})"
@@ -76,8 +83,9 @@ def _inconclusive(judged: Sequence[Comparison], verdict: Verdict) -> str:
 
 def _more_measuring(undecided: Sequence[Comparison]) -> str:
     needed = [each.seconds_more for each in undecided if each.seconds_more is not None]
-    if not needed:
-        return "no reasonable amount of measuring would decide"
+    if not needed:  # a reason says what to do instead
+        reasons = dict.fromkeys(comparison.reason for comparison in undecided)
+        return first_few([*filter(None, reasons)], 2) or _NO_AMOUNT
     text = f"about {units.duration(sum(needed))} more measuring would decide"
     text += "" if len(needed) == len(undecided) else f" {len(needed)} of them"
     budgets = [comparison.budget for comparison in undecided if comparison.budget is not None]
@@ -86,8 +94,6 @@ def _more_measuring(undecided: Sequence[Comparison]) -> str:
 
 def _passed(judged: Sequence[Comparison], verdict: Verdict) -> str:
     compared = counted(len(judged), "comparison")
-    if verdict.untimed:
-        return f"{compared} of exact metrics, none different; NO TIMING COULD BE JUDGED"
     none = "none" if len(judged) > 1 else "not"
     text = f"{compared}, {none} {_worse(judged)} by {share(verdict.threshold)}"
     gains = [each for each in judged if each.high is not None and each.high < 0]
@@ -228,7 +234,7 @@ def because(comparison: Comparison) -> str:
     parts = [comparison.reason] if comparison.reason else []
     if comparison.state == "INCONCLUSIVE":
         parts.append(_more_measuring([comparison]))
-    return one_line("; ".join(parts))
+    return one_line("; ".join(dict.fromkeys(parts)))
 
 
 def _reading(comparison: Comparison) -> str:

@@ -9,7 +9,7 @@ import pytest
 from cmx_bench.gate.outputs import OUTPUTS, github
 from cmx_bench.gate.verdict import Policy
 
-from ..test_outputs import awkward, even, mixed, slower, unsure, verdict
+from ..test_outputs import awkward, even, made, mixed, slower, unsure, verdict
 
 
 def test_annotations_are_escaped() -> None:
@@ -58,3 +58,11 @@ def test_a_summary_is_cut_by_whole_rows(tmp_path: Path, monkeypatch: pytest.Monk
     assert f"There is no room for {203 - len(rows)} more rows here" in text
     assert not github.append_summary(found, path)  # no room is left
     assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(("policy", "kind"), [("fail", "warning"), ("pass", "notice")])
+def test_an_annotation_says_that_no_timing_could_be_judged(policy: Policy, kind: str) -> None:
+    exact = made("a", "PASS", "params", base=1.0, head=1.0, slowdown=0.0)
+    found = verdict(exact, made("a", "INCOMPARABLE", reason="elsewhere"), policy=policy)
+    [command] = github.workflow_commands(found)
+    assert command.startswith(f"::{kind} title=INCONCLUSIVE::INCONCLUSIVE: 1 comparison of exact")

@@ -60,3 +60,14 @@ def test_junit_is_red_where_nothing_was_compared() -> None:
         assert suite.attrib["failures"] == "1"
         [failure] = suite.findall("testcase/failure")
         assert failure.attrib["message"].startswith("NOTHING COMPARED: ")
+
+
+@pytest.mark.parametrize(("policy", "tag"), [("fail", "error"), ("warn", "skipped")])
+def test_junit_shows_that_no_timing_could_be_judged(policy: Policy, tag: str) -> None:
+    exact = made("a", "PASS", "params", base=1.0, head=1.0, slowdown=0.0)
+    found = verdict(exact, made("a", "INCOMPARABLE", reason="elsewhere"), policy=policy)
+    suite = ElementTree.fromstring(OUTPUTS["junit.xml"](found).encode()).find("testsuite")
+    assert suite is not None and suite.attrib["tests"] == "3"
+    outcome = suite.find(f"testcase[@name='compared']/{tag}")
+    assert outcome is not None
+    assert outcome.attrib["message"].startswith("INCONCLUSIVE: 1 comparison of exact metrics, ")
