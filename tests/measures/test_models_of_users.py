@@ -105,21 +105,9 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case(
-        "distances to prototypes",
-        lambda: Net(lambda s, x: torch.cdist(tokens(x), s.w)),
-        64 * 5 * 3,
-    ),
-    Case(
-        "city-block distances",
-        lambda: Net(lambda s, x: torch.cdist(tokens(x), s.w, p=1.0)),
-        0,
-    ),
-    Case(
-        "bilinear pooling",
-        lambda: Net(lambda s, x: s.b(x, x), b=nn.Bilinear(8, 8, 4)),
-        24 * 4 * 8 * 8,
-    ),
+    Case("distances to prototypes", lambda: Net(lambda s, x: torch.cdist(tokens(x), s.w)), 960),
+    Case("city-block distances", lambda: Net(lambda s, x: torch.cdist(tokens(x), s.w, p=1.0)), 0),
+    Case("bilinear pooling", lambda: Net(lambda s, x: s.b(x, x), b=nn.Bilinear(8, 8, 4)), 6144),
     Case("a cross product", lambda: Net(lambda s, x: torch.linalg.cross(x, x, dim=1)), 0),
     Case("a dot product", lambda: Net(lambda s, x: torch.linalg.vecdot(x, x, dim=1)), 3 * 64),
     Case(
@@ -158,11 +146,8 @@ CASES = [
         lambda: Net(lambda s, x: sum(s.w[:, i, None, None] * x[:, i, None] for i in range(3))),
         5 * 3 * 64,
     ),
-    Case(
-        "a transformer",
-        lambda: Net(lambda s, x: s.e(x[:, 0]), e=encoder()),
-        2 * (ATTENTION + MLP),
-    ),
+    Case("a transformer", lambda: Net(lambda s, x: s.e(x[:, 0]), e=encoder()),
+         2 * (ATTENTION + MLP)),
     Case(
         "an encoder and a decoder",
         lambda: Net(
@@ -201,16 +186,10 @@ CASES = [
         lambda: Net(lambda s, x: (s.f(x), [x, (x, {"x": x})]), f=features()),
         CONVOLUTION,
     ),
-    Case(
-        "one channel, in a wrapper",
-        lambda: Net(lambda s, x: s.f(x[:, :1]), f=nn.Conv2d(1, 4, 3)),
-        36 * 4 * 9,
-    ),
-    Case(
-        "images that are not square, in a wrapper",
-        lambda: Net(lambda s, x: s.f(x[..., :5]), f=features()),
-        6 * 3 * 4 * 27,
-    ),
+    Case("one channel, in a wrapper", lambda: Net(lambda s, x: s.f(x[:, :1]), f=nn.Conv2d(1, 4, 3)),
+         36 * 4 * 9),
+    Case("images that are not square, in a wrapper",
+         lambda: Net(lambda s, x: s.f(x[..., :5]), f=features()), 6 * 3 * 4 * 27),
     Case(
         "two images at once, in a wrapper",
         lambda: Net(lambda s, x: s.f((x, x.flip(-1))), f=Net(lambda s, pair: s.f(pair[0] + pair[1]),
