@@ -69,12 +69,18 @@ def _note(number: int, _: FrameType | None) -> None:
 def _pause(number: int, _: FrameType | None) -> None:
     """Stops this process (Ctrl-Z) and those below it, which the terminal does not stop where they
     have groups of their own; all go on when this one does."""
-    children = psutil.Process().children(recursive=True)
+    children = _below()
     _send(children, signal.SIGSTOP)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     signal.signal(number, _pause)
     _send(children, signal.SIGCONT)
+
+
+def _below() -> list[psutil.Process]:
+    with suppress(psutil.Error):  # /proc is hidden: they end with this process
+        return psutil.Process().children(recursive=True)
+    return []
 
 
 def _send(children: Iterable[psutil.Process], number: int) -> None:
@@ -102,7 +108,7 @@ def briefly(seconds: float) -> Iterator[None]:
 def end_children() -> None:
     """Kills all processes below this one except multiprocessing's tracker, which cleans up and ends
     after them."""
-    for child in psutil.Process().children(recursive=True):
+    for child in _below():
         with suppress(psutil.Error):  # it has ended
             if not any("resource_tracker" in part for part in child.cmdline()):
                 child.kill()

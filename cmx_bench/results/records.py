@@ -198,6 +198,9 @@ def appending(folder: Path) -> Iterator[Callable[[Record], None]]:
             if not os.path.samestat(path.stat(), os.fstat(held.fileno())):
                 raise RecordsError(f"{path}: another file took its place meanwhile")
             last = lines.unended(held)
+            if held.tell() + len(line) > disk.LARGEST:
+                raise RecordsError(f"{path}: is full: with another record no command would read "
+                                   f"it; leave the rest to another suite")  # fmt: skip
             if lines.is_half(last):
                 held.truncate(held.tell() - len(last))
             elif last:

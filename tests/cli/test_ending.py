@@ -90,6 +90,14 @@ def test_a_third_signal_ends_everything_at_once(monkeypatch: pytest.MonkeyPatch)
     assert ends == ["children", 128 + signal.SIGTERM]
 
 
+def test_where_proc_is_hidden_children_end_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise psutil.NoSuchProcess(1)
+
+    monkeypatch.setattr(psutil, "Process", refuse)
+    ending.end_children()
+
+
 STOPS = """\
 import os, subprocess
 from cmx_bench.cli import ending

@@ -13,6 +13,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import records
 from cmx_bench.results.records import Record, Run
+from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
 
 RECORD = Record(
@@ -115,6 +116,16 @@ def test_a_record_written_by_half_is_seen(tmp_path: Path) -> None:
     assert records.unfinished(tmp_path)
     records.append(tmp_path, RECORD)
     assert not records.unfinished(tmp_path)
+
+
+def test_records_end_before_no_command_would_read_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.append(tmp_path, RECORD)
+    monkeypatch.setattr(disk, "LARGEST", (tmp_path / "records.jsonl").stat().st_size)
+    with pytest.raises(RecordsError, match=r"/records\.jsonl: is full: with another record no com"):
+        records.append(tmp_path, replace(RECORD, replicate=1))
+    assert records.read(tmp_path) == [RECORD]
 
 
 def test_arguments_that_are_lists_come_back_as_they_were(tmp_path: Path) -> None:
