@@ -67,9 +67,9 @@ def _outcome(job: Job) -> Outcome:
             taken = taking.take(cell.measure, cell.model, cell.setting)
         if measures.MEASURES[cell.measure].forwards:
             told |= compilation(cell.model, cell.setting)
+            environment = _while_measuring(environment, cell.setting)
         watched = taken
         told |= origins(cell.model)
-        environment = _while_measuring(environment, cell.setting)
     except SkipError as lack:
         return Outcome({}, str(lack), environment, skipped=True)
     except BaseException as error:  # whatever a model does is a failed record, never a lost run

@@ -44,13 +44,14 @@ def test_samples_that_no_record_can_hold_are_a_failure(
 
 
 CLOSES = """
-import os, sys
+import os, sys, torch
 from torch import nn
 
 class Closes(nn.Module):
     def __init__(self, why):
         super().__init__()
         self.head, self.why = nn.Linear(3, 10), why
+        torch.set_num_threads(1)
 
     def forward(self, x):
         os.environ["OMP_SCHEDULE"] = "static"
@@ -62,20 +63,23 @@ class Closes(nn.Module):
 """
 
 
-@pytest.mark.parametrize("why", ["", "the true reason"])
+@pytest.mark.parametrize(
+    ("measure", "why"), [("memory", ""), ("memory", "the true reason"), ("planned_memory", "")]
+)
 def test_a_model_that_closes_its_streams_hides_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measure: str, why: str
 ) -> None:
     (tmp_path / "closing_models.py").write_text(CLOSES)
     monkeypatch.chdir(tmp_path)
     model = Model("m", "M", "m", "python", "closing_models:Closes", {"why": why}, num_classes=10)
     setting = Setting("s", "cpu", "fp32", "nchw", "none", 2, 8)
     outcome = local.call(
-        Target.SAMPLE, Job(Cell(model, "memory", setting), 0, tmp_path / "log.txt")
+        Target.SAMPLE, Job(Cell(model, measure, setting), 0, tmp_path / "log.txt")
     )
     assert outcome.reason == (f"ValueError: {why}" if why else "")
     assert bool(outcome.values) != bool(why)
-    assert "OMP_SCHEDULE" not in outcome.environment and outcome.environment["threads"]
+    assert "OMP_SCHEDULE" not in outcome.environment
+    assert outcome.environment["threads"] == local.call("torch:get_num_threads")
 
 
 EAGER = """
