@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
     """Writes a `.safetensors` file; it is on the disk when this returns."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in state_dict.items()}
     with disk.replacing(path) as draft:
-        with named_in_utf_8(draft.parent) as folder:
+        with _having_room(draft), named_in_utf_8(draft.parent) as folder:
             save_file(tensors, folder / draft.name)
         _flush(draft)
 
@@ -30,7 +31,8 @@ def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """Keeps the state of a training; it is on the disk when this returns."""
     with disk.replacing(path) as draft:
-        torch.save(dict(state), draft)
+        with _having_room(draft):
+            torch.save(dict(state), draft)
         _flush(draft)
 
 
@@ -49,6 +51,17 @@ def read_state(path: Path) -> dict[str, Any] | None:
         raise WeightsError(f"{path}: cannot be read as the state of a training "
                            f"({type(error).__name__}); add --fresh") from error  # fmt: skip
     return state
+
+
+@contextmanager
+def _having_room(draft: Path) -> Iterator[None]:
+    """Raises the system's own error where a disk is full, of which torch says "unexpected pos"."""
+    try:
+        yield
+    except Exception:
+        with draft.open("ab") as file:
+            file.write(bytes(2**20))
+        raise
 
 
 def _flush(path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import resource
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -36,3 +39,22 @@ def test_weights_are_written_whole_whatever_their_layout(tmp_path: Path) -> None
     turned = torch.arange(24.0).view(1, 2, 3, 4).to(memory_format=torch.channels_last)
     checkpoints.write_weights(tmp_path / "wéights.safetensors", {"conv": turned})
     assert torch.equal(load_file(tmp_path / "wéights.safetensors")["conv"], turned)
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("write", [checkpoints.write_state, checkpoints.write_weights])
+def test_what_has_no_room_says_so(
+    tmp_path: Path, write: Callable[[Path, Mapping[str, torch.Tensor]], None]
+) -> None:
+    with pytest.raises(OSError) as refused:
+        write(tmp_path / "file", {"weight": torch.zeros(2**20)})
+    assert refused.value.errno == errno.EFBIG
+    assert list(tmp_path.iterdir()) == []

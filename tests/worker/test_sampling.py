@@ -73,9 +73,7 @@ def test_a_model_that_closes_its_streams_hides_nothing(
     monkeypatch.chdir(tmp_path)
     model = Model("m", "M", "m", "python", "closing_models:Closes", {"why": why}, num_classes=10)
     setting = Setting("s", "cpu", "fp32", "nchw", "none", 2, 8)
-    outcome = local.call(
-        Target.SAMPLE, Job(Cell(model, measure, setting), 0, tmp_path / "log.txt")
-    )
+    outcome = local.call(Target.SAMPLE, Job(Cell(model, measure, setting), 0, tmp_path / "log.txt"))
     assert outcome.reason == (f"ValueError: {why}" if why else "")
     assert bool(outcome.values) != bool(why)
     assert "OMP_SCHEDULE" not in outcome.environment
