@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from cmx_bench.present.content import Entry, Fact, Findings, Table, Tone
@@ -84,12 +85,23 @@ def _entry(entry: Entry) -> str:
 
 
 _MARKUP = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "\n": " ", "\r": " "}
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "}
     | {character: f"\\{character}" for character in "\\`*_[]|~#$"}
 )
+# Within a mention, an issue's number, an address or an emoji. GitHub makes links of these after it
+# has read the Markdown, so that no escape keeps it from doing so, but a comment within does.
+_WITHIN = re.compile(
+    r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=\bgh-)(?=\d)|(?<=\bwww)(?=\.)"
+    r"|(?<=:)(?=//|[a-z+-][\w+-]*:|100:)",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"(\d{1,9}(?=[.)])|)([-+.)])(?= |$)")  # of a list, where a paragraph begins
 
 
 def escaped(text: str) -> str:
-    """`text` so that GitHub shows it as it is, on one line: no markup, no HTML, no mentions, and no
-    control characters."""
-    return plain(text.translate(_MARKUP))
+    """`text` so that GitHub shows it as it is, on one line: no markup, no HTML, no links, no
+    mentions, and no control characters."""
+    parts = (part.translate(_MARKUP) for part in _WITHIN.split(text.strip()))
+    whole = "<!-- -->".join(parts)
+    bullet = _BULLET.match(whole)
+    return plain(whole if bullet is None else rf"{bullet[1]}\{whole[bullet.end(1) :]}")

@@ -38,6 +38,13 @@ def test_markdown_holds_no_markup_from_names() -> None:
         ("a\\", "a\\\\"),
         ("two\nlines", "two lines"),
         ("# 1", r"\# 1"),
+        ("#12 and GH-7", r"\#<!-- -->12 and GH-<!-- -->7"),
+        ("@user, me@home.org, CPU @ 2 GHz", "@<!-- -->user, me@<!-- -->home.org, CPU @ 2 GHz"),
+        ("www.x.org https://x.org", "www<!-- -->.x.org https:<!-- -->//x.org"),
+        (":tada: 10:00:00 a:b", ":<!-- -->tada: 10:00:00 a:b"),
+        ("- a", r"\- a"),
+        ("1. a", r"1\. a"),
+        ("-1.5 % of 1.5", "-1.5 % of 1.5"),
     ],
 )
 def test_markdown_escapes(text: str, expected: str) -> None:
