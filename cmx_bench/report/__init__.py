@@ -14,7 +14,7 @@ from cmx_bench.present.drawing.theme import StyleName
 from cmx_bench.report import exports
 from cmx_bench.report.formats import RENDERERS as RENDERERS
 from cmx_bench.report.formats import Subject, files, html, stem
-from cmx_bench.results import collector, runfolder
+from cmx_bench.results import collector, runfolder, sheets
 from cmx_bench.results import records as records
 from cmx_bench.results.loading import read as read
 from cmx_bench.results.nouns import Report
@@ -60,7 +60,7 @@ def save(subject: Subject, folder: Path, copies: StyleName | None = None) -> Pat
 # What programs read beside a run's page in a site of many runs.
 _OF_SITE: Mapping[str, Callable[[Report], str | bytes]] = {
     "results.csv": exports.results,
-    "samples.csv.gz": exports.samples,
+    "samples.csv.gz": lambda run: sheets.packed(run.samples),
     "report.json": exports.json_of,
 }
 

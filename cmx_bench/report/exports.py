@@ -1,30 +1,25 @@
-"""What a run measured for other programs: results and samples as CSV, everything as JSON."""
+"""What a run measured for other programs: results as CSV, everything as JSON."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import math
 import operator
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import compress, pairwise
 from typing import Any
 
-import pandas as pd
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
-from cmx_bench import units
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Table
 from cmx_bench.report.tables.judgements import judged
 from cmx_bench.report.tables.side_by_side import Comparison
-from cmx_bench.results import frame, identity, summary, swept_arguments
+from cmx_bench.results import frame, identity, sheets, summary, swept_arguments
 from cmx_bench.results.nouns import Key, Report
-from cmx_bench.units import plain
 
 RESULTS = (
     "model", "label", "family", "setting", "metric", "value", "unit", "low", "high", "n", "status",
@@ -47,17 +42,9 @@ def results(subject: Report | Comparison) -> str:
     """
     if isinstance(subject, Report):
         rows = [*_measured(subject), *_published(subject)]
-        return _csv(DataFrame(rows, columns=RESULTS))
+        return sheets.csv_of(DataFrame(rows, columns=RESULTS))
     rows = [(side.label, *row) for side in subject.sides for row in _measured(side.report)]
-    return _csv(DataFrame(rows, columns=["run", *RESULTS]))
-
-
-def samples(report: Report) -> bytes:
-    """samples.csv.gz: the frame of samples, with `details` as JSON; the same bytes every time."""
-    details = report.samples["details"]
-    texts = {id(detail): json.dumps(detail, allow_nan=False) for detail in details}
-    rows = report.samples.assign(details=[texts[id(detail)] for detail in details])
-    return gzip.compress(_csv(rows).encode(), mtime=0)
+    return sheets.csv_of(DataFrame(rows, columns=["run", *RESULTS]))
 
 
 def table(table: Table) -> str:
@@ -68,7 +55,7 @@ def table(table: Table) -> str:
     for row in table.rows:
         notes = dict.fromkeys(note for entry in row for note in entry.notes)
         texts = (*(entry.flat for entry in row), "; ".join(f"{n.mark}: {n.text}" for n in notes))
-        lines.writerow(map(_harmless, texts))
+        lines.writerow(map(sheets.harmless, texts))
     return file.getvalue()
 
 
@@ -88,36 +75,6 @@ def _published(report: Report) -> Iterator[tuple[object, ...]]:
                     ", ".join(filter(None, conditions)), metric, figure.value, unit, None, None,
                     None, f"grade {figure.grade}", f"published:{figure.source}", None,
                 )  # fmt: skip
-
-
-def _csv(rows: DataFrame) -> str:
-    """pandas formats no number that is not whole, and every text is harmless."""
-    numbers = {str(name): _texts(column) for name, column in rows.select_dtypes("float64").items()}
-    texts = {
-        str(name): column.map(_harmless, na_action="ignore")
-        for name, column in rows.select_dtypes(["object", "string", "category"]).items()
-    }
-    text: str = rows.assign(**numbers, **texts).to_csv(index=False, lineterminator="\n")
-    return text
-
-
-# What a spreadsheet computes when it opens a table: other programs too, or addresses, by DDE.
-_FORMULA = re.compile(r"[=@\t\r]|[+-](?![-+±≈%., \d]*$)")
-
-
-def _harmless(value: object) -> object:
-    """A value; of a text no control characters, and an apostrophe before it where a spreadsheet
-    would compute it."""
-    if not isinstance(value, str):
-        return value
-    return f"'{plain(value)}" if _FORMULA.match(value) else plain(value)
-
-
-def _texts(numbers: Series[float]) -> list[str]:
-    """Each number as a text that reads back as the same; empty where there is none."""
-    places, unique = pd.factorize(numbers)
-    texts = [*map(units.read_back, unique.tolist()), ""]  # the place of a missing one is -1
-    return [texts[place] for place in places]
 
 
 # --- JSON -----------------------------------------------------------------------------------------

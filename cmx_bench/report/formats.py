@@ -17,7 +17,7 @@ from cmx_bench.report.findings import findings
 from cmx_bench.report.findings.contrasts import contrasts
 from cmx_bench.report.tables import tables
 from cmx_bench.report.tables.side_by_side import Comparison
-from cmx_bench.results import embedded, identity
+from cmx_bench.results import embedded, identity, sheets
 from cmx_bench.results.nouns import Report
 
 Subject: TypeAlias = Report | Comparison
@@ -185,7 +185,11 @@ def files(subject: Subject, copies: Collection[str] = ()) -> dict[str, str | byt
     return {
         f"{name}.md": _markdown(shown, plots),
         f"{'results' if name == 'report' else name}.csv": exports.results(subject),
-        **({"samples.csv.gz": exports.samples(subject)} if isinstance(subject, Report) else {}),
+        **(
+            {"samples.csv.gz": sheets.packed(subject.samples)}
+            if isinstance(subject, Report)
+            else {}
+        ),
         **{f"tables/{table.key}.csv": exports.table(table) for table in shown.tables},
         **{f"tables/{table.key}.tex": latex.table(table) for table in shown.tables},
         **{path: file for drawn in drawings for path, file in drawn.files.items()},

@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 from pandas import DataFrame
+from pandas.api.types import is_numeric_dtype
 
 from cmx_bench import published
 from cmx_bench.cell import Model
@@ -73,12 +74,12 @@ _OF_SETTING = (
     "setting_name", "device", "hardware", "precision", "layout", "compile", "batch_size",
 )  # fmt: skip
 # Whole numbers, and what stands for one that there is not.
-_NUMBERS = {"record": -1, "replicate": -1, "classes": 0, "batch_size": 0, "image_size": 0}
-_TEXTS = [
+NUMBERS = {"record": -1, "replicate": -1, "classes": 0, "batch_size": 0, "image_size": 0}
+TEXTS = (
     "run", "model", "label", "family", "architecture", "weights", "recipe", "published_as",
     "setting", "setting_name", "device", "hardware", "precision", "layout", "compile", "dataset",
     "measure", "metric", "unit", "status", "why", "reason", "environment",
-]  # fmt: skip
+)  # fmt: skip
 _NO_VALUE = "the measure gave no value"
 _FEW = 5  # names in a message
 
@@ -90,12 +91,22 @@ def require(frame: DataFrame, columns: Iterable[str], source: str) -> None:
         source: the function of `cmx_bench` that gives such frames.
 
     Raises:
-        ValueError: `frame` lacks some of the `columns`.
+        ValueError: `frame` lacks some of the `columns`, or was read from a file by pandas alone.
     """
-    if missing := [column for column in columns if column not in frame]:
-        more = f" and {len(missing) - _FEW} more" if len(missing) > _FEW else ""
-        raise ValueError(f"the frame lacks {', '.join(missing[:_FEW])}{more}; "
+    if lacking := missing(frame, columns):
+        raise ValueError(f"the frame lacks {lacking}; "
                          f"give what cmx_bench.{source} gives, or some of its rows")  # fmt: skip
+    if frame[[name for name in TEXTS if name in columns]].isna().any(axis=None) or (
+        "details" in columns and any(isinstance(each, str) for each in frame["details"][:1])
+    ):
+        raise ValueError("the frame lacks texts, as samples.csv.gz read by pandas alone does; "
+                         "cmx_bench.load reads it back as it was")  # fmt: skip
+
+
+def missing(frame: DataFrame, columns: Iterable[str]) -> str:
+    """The names of the first columns that a frame lacks, in words; empty where it lacks none."""
+    names = [column for column in columns if column not in frame]
+    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if names[_FEW:] else "")
 
 
 class _Row(TypedDict):
@@ -132,13 +143,27 @@ def samples(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
     order = {
         "model": [model.name for model in models],
         "label": [model.label for model in models],
-        "metric": list(METRICS),
     }
-    for column in _TEXTS:
+    return categorised(frame, order)
+
+
+def categorised(frame: DataFrame, order: Mapping[str, Sequence[str]]) -> DataFrame:
+    """Makes categoricals of texts: metrics and those with an order in it, others as they come."""
+    order = {"metric": list(METRICS), **order}
+    for column in TEXTS:
         present = dict.fromkeys(frame[column].unique())
         known = [text for text in dict.fromkeys(order.get(column, ())) if text in present]
         frame[column] = pd.Categorical(frame[column], list(dict.fromkeys([*known, *present])))
     return frame
+
+
+def joined(parts: Sequence[DataFrame]) -> DataFrame:
+    """Frames of samples below each other; text that only some of them have is empty in others."""
+    whole = pd.concat(parts, ignore_index=True)
+    for column in swept_arguments.columns_in(whole):
+        if not is_numeric_dtype(whole[column]):
+            whole[column] = whole[column].fillna("")
+    return categorised(whole, {})
 
 
 _IMAGENET = re.compile(r"(.*/)?(imagenet|ilsvrc2012)([-_]?1k)?([-_]wds)?([-_]val(idation)?)?")
@@ -174,7 +199,7 @@ def _unordered(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame
     frame = frame.merge(_settings(given), on=["run", "setting"], how="left")
     frame = frame.loc[frame.index.repeat(sizes)].reset_index(drop=True)
     # Plain integers: seaborn 0.13 has no legend for pandas' own, which can be missing.
-    for column, missing in _NUMBERS.items():
+    for column, missing in NUMBERS.items():
         frame[column] = frame[column].fillna(missing).astype("int64")
     frame["label"] = frame["label"].fillna(frame["model"])
     for column in (*OF_MODEL[1:-1], *_OF_SETTING[:-1]):

@@ -10,7 +10,15 @@ from pathlib import Path
 from pandas import DataFrame
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import agreement, collector, embedded, frame, records, whereabouts
+from cmx_bench.results import (
+    agreement,
+    collector,
+    embedded,
+    frame,
+    records,
+    sheets,
+    whereabouts,
+)
 from cmx_bench.results.executions import executions
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.public import public
@@ -44,7 +52,7 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
     and when it began, or its path where two runs have both in common.
 
     Args:
-        path: the folder of a run or its report.html, or several of them.
+        path: the folder of a run, its report.html or its samples.csv.gz, or several of them.
 
     Raises:
         RecordsError: a path is no run, cannot be read, or is given twice.
@@ -55,16 +63,21 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
     for place, repeated in enumerate(paths):
         if repeated in paths[:place]:
             raise RecordsError(f"{repeated}: is given twice")
-    runs = list(map(_recorded, paths))
-    names = [run.name for run, _ in runs]
-    if len(set(names)) < len(names):
-        names = list(map(str, paths))
-    return frame.samples(
-        {
-            name: (run, executions(run, measured))
-            for name, (run, measured) in zip(names, runs, strict=True)
+    files = {path: sheets.read(path) for path in paths if sheets.is_sheet(_place(path))}
+    runs = {path: _recorded(path) for path in paths if path not in files}
+    names = {path: run.name for path, (run, _) in runs.items()}
+    names |= {path: str(next(iter(rows["run"]), "")) for path, rows in files.items()}
+    if len(set(names.values())) < len(names):
+        names = {path: str(path) for path in paths}
+    if len(paths) == len(files) == 1:
+        return files[paths[0]]
+    parts = [rows.assign(run=names[path]) for path, rows in files.items()]
+    if runs:
+        measured = {
+            names[path]: (run, executions(run, of_run)) for path, (run, of_run) in runs.items()
         }
-    )
+        parts = [frame.samples(measured), *parts]
+    return frame.joined(parts) if files else parts[0]
 
 
 def _place(path: Path) -> Path:

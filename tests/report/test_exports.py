@@ -6,7 +6,6 @@ import csv
 import io
 import json
 
-import pandas
 import pytest
 
 from cmx_bench.present.content import Column, Entry, Note, Table
@@ -84,22 +83,6 @@ def test_columns_of_one_name_keep_their_own_values() -> None:
     columns = (Column("network", "Network"), Column("network", "A model"))
     table = Table("t", "T", columns, ((Entry("a", notes=(Note("‡", "beware"),)), Entry("1")),))
     assert exports.table(table) == "network,network,footnotes\na ‡,1,‡: beware\n"
-
-
-def test_the_samples_read_back_as_the_frame() -> None:
-    report = mixed()
-    packed = exports.samples(report)
-    assert packed == exports.samples(mixed())
-    assert packed[3:8] == bytes(5)  # neither a file's name nor a time
-    found = pandas.read_csv(io.BytesIO(packed), compression="gzip", keep_default_na=False)
-    assert list(found.columns) == list(report.samples.columns)
-    assert list(found["label"]) == list(report.samples["label"])
-    for name in ("value", "elapsed", "gpu_clock_reasons"):
-        given = report.samples[name].tolist()
-        assert [float(text or "nan") for text in found[name]] == pytest.approx(
-            given, nan_ok=True, rel=0
-        )
-    assert list(map(json.loads, found["details"])) == list(report.samples["details"])
 
 
 def test_json_holds_raw_samples_and_sources() -> None:

@@ -155,11 +155,11 @@ def test_two_processes_write_the_same_bytes(folder: Path) -> None:
     """But for drawings, which have a test of their own and take seconds."""
     code = (
         "import sys, pathlib, hashlib; from cmx_bench import report; "
-        "from cmx_bench.report import exports, formats; "
+        "from cmx_bench.report import formats; from cmx_bench.results import sheets; "
         "found = report.read(pathlib.Path(sys.argv[1])); "
         "texts = [report.RENDERERS[one](found) for one in ('md', 'latex', 'csv', 'json')]; "
         "texts.append(formats._page(found, formats.content(found), (), ())); "
-        "files = [*map(str.encode, texts), exports.samples(found)]; "
+        "files = [*map(str.encode, texts), sheets.packed(found.samples)]; "
         "print([hashlib.sha256(file).hexdigest() for file in files])"
     )
     assert python(code, str(folder), seed="1") == python(code, str(folder), seed="2")

@@ -1,0 +1,123 @@
+"""Frames as CSV that other programs can read, and samples.csv.gz read back as what it was."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame, Series
+
+from cmx_bench import units
+from cmx_bench.errors import RecordsError
+from cmx_bench.results import frame
+from cmx_bench.results.swept_arguments import PREFIX
+from cmx_bench.spec import disk
+
+# What a spreadsheet computes when it opens a table: other programs too, or addresses, by DDE. Text
+# that looks as if it was made harmless is too, so that one apostrophe can be taken off again.
+_FORMULA = re.compile(r"'*(?:[=@\t\r]|[+-](?![-+±≈%., \d]*$))")
+
+
+def csv_of(rows: DataFrame) -> str:
+    """pandas formats no number that is not whole, and every text is harmless."""
+    numbers = {str(name): _texts(column) for name, column in rows.select_dtypes("float64").items()}
+    texts = {
+        str(name): column.map(harmless, na_action="ignore")
+        for name, column in rows.select_dtypes(["object", "string", "category"]).items()
+    }
+    text: str = rows.assign(**numbers, **texts).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def harmless(value: object) -> object:
+    """A value; of a text no control characters, and an apostrophe before it where a spreadsheet
+    would compute it."""
+    if not isinstance(value, str):
+        return value
+    return f"'{units.plain(value)}" if _FORMULA.match(value) else units.plain(value)
+
+
+def _texts(numbers: Series[float]) -> list[str]:
+    """Each number as a text that reads back as the same; empty where there is none."""
+    places, unique = pd.factorize(numbers)
+    texts = [*map(units.read_back, unique.tolist()), ""]  # the place of a missing one is -1
+    return [texts[place] for place in places]
+
+
+def packed(samples: DataFrame) -> bytes:
+    """samples.csv.gz: the frame of samples, with `details` as JSON; the same bytes every time."""
+    details = samples["details"]
+    texts = {id(detail): json.dumps(detail, allow_nan=False) for detail in details}
+    rows = samples.assign(details=[texts[id(detail)] for detail in details])
+    return gzip.compress(csv_of(rows).encode(), mtime=0)
+
+
+# --- reading back ---------------------------------------------------------------------------------
+
+
+def is_sheet(path: Path) -> bool:
+    """Whether a file is, by its name, a frame of samples."""
+    return path.is_file() and path.name.endswith((".csv", ".csv.gz"))
+
+
+def read(path: Path) -> DataFrame:
+    """The frame that samples.csv.gz was made of; the order of texts is that of their rows.
+
+    Raises:
+        RecordsError: the file cannot be read, or holds no such frame.
+    """
+    content = disk.bytes_of(path, RecordsError)
+    try:
+        if content.startswith(b"\x1f\x8b"):
+            content = zlib.decompressobj(wbits=31).decompress(content, disk.LARGEST)
+        texts = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+        if missing := frame.missing(texts, frame.COLUMNS):
+            raise ValueError(f"it lacks {missing}")
+        columns = {str(name): _read_back(str(name), texts[name]) for name in texts}
+    except (ValueError, zlib.error) as error:  # also of JSON, of UTF-8, and pandas' own
+        reason = " ".join(str(error).split())
+        raise RecordsError(f"{path}: holds no samples: {reason}; give the folder of a run, its "
+                           f"report.html or its samples.csv.gz") from None  # fmt: skip
+    return frame.categorised(DataFrame(columns), {})
+
+
+def _read_back(name: str, texts: Series[str]) -> Any:
+    """A column as it was before it was written."""
+    read = _READERS.get(name, _text if name in frame.TEXTS else _number)
+    unique = texts.unique()
+    try:
+        values = dict(zip(unique, map(read, unique), strict=True))
+    except ValueError as error:
+        if name.startswith(PREFIX):  # of texts, some of which are no numbers
+            return texts.map(_text)
+        raise ValueError(f"the column {name}: {error}") from None
+    return [values[text] for text in texts] if read is json.loads else texts.map(values)
+
+
+def _text(text: str) -> str:
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def _number(text: str) -> float:
+    return float(text or "nan")
+
+
+def _flag(text: str) -> bool:
+    if text not in ("True", "False"):
+        raise ValueError(f"expected True or False, not {text!r}")
+    return text == "True"
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("imagenet", "discarded", "disturbed", "counts"), _flag),
+    **dict.fromkeys(("sample", "planned", *frame.NUMBERS), int),
+    "details": json.loads,
+    "started": _text,
+}
