@@ -90,10 +90,15 @@ def anchored(table: Table) -> Iterator[tuple[str, tuple[Entry, ...]]]:
     """Each row with the id that links lead to: made of what names it, not of where it stands."""
     times: Counter[str] = Counter()
     for row in table.rows:
-        slugs = (re.sub("[^a-z0-9]+", "-", name.lower()) for name in _names(table, row))
-        name = ".".join((table.key, *(slug.strip("-")[:_LONGEST_SLUG] for slug in slugs)))
+        name = ".".join((table.key, *map(_slug, _names(table, row))))
         times[name] += 1
         yield (f"{name}.{times[name]}" if times[name] > 1 else name), row
+
+
+def _slug(name: str) -> str:
+    """A name in letters that need no escape in an address, others by their numbers."""
+    letters = re.sub(r"[^\W_a-z0-9]", lambda other: f"u{ord(other[0]):x}", name.lower())
+    return re.sub("[^a-z0-9]+", "-", letters).strip("-")[:_LONGEST_SLUG]
 
 
 def _names(table: Table, row: Sequence[Entry]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Removes the paths of the measuring machine from all that runs and verdicts show.
+"""Makes of a run what is shown of it: without the paths of the measuring machine.
 
 run.json, records.jsonl and gate.json keep them, for a run goes on where its images and weights lie.
 Whoever shows a run or a verdict to others has it through here.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from cmx_bench.cell import Model
 from cmx_bench.results.records import Record, Run
 
 # Folders that are the same on every machine.
@@ -26,13 +28,22 @@ _PATH = re.compile(
 
 
 def public(run: Run, records: Iterable[Record]) -> tuple[Run, list[Record]]:
-    """A run and its records, whose absolute paths end in their last part alone: `…/photos`.
+    """A run and its records, whose absolute paths end in their last part alone: `…/photos`; the
+    name of a model stands behind a label that another has too.
 
     Claims stay as they are: in a check a slash divides.
     """
     named = {field.name: getattr(run, field.name) for field in dataclasses.fields(run)}
     changed = {name: shortened(value) for name, value in named.items() if name != "claims"}
+    changed["models"] = tuple(_told_apart(changed["models"]))
     return dataclasses.replace(run, **changed), [_record(record) for record in records]
+
+
+def _told_apart(models: Sequence[Model]) -> Iterator[Model]:
+    labels = Counter(model.label for model in models)
+    for model in models:
+        alike = f" ({model.name})" * (labels[model.label] > 1)
+        yield dataclasses.replace(model, label=model.label + alike) if alike else model
 
 
 def without_folders(text: str) -> str:

@@ -28,9 +28,9 @@ def test_a_row_is_named_by_what_it_is_about() -> None:
     assert ids(*reversed(rows)) == ["t.b", "t.resnet-50"]
 
 
-def test_rows_of_one_name_are_counted() -> None:
+def test_rows_of_one_name_are_counted_and_letters_of_other_scripts_kept() -> None:
     assert ids(("a", ""), ("a", ""), ("a-2", ""), ("漢", ""), ("字", "")) == [
-        "t.a", "t.a.2", "t.a-2", "t.", "t..2",
+        "t.a", "t.a.2", "t.a-2", "t.u6f22", "t.u5b57",
     ]  # fmt: skip
 
 

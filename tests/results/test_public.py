@@ -70,3 +70,14 @@ def test_what_has_no_path_is_the_same() -> None:
     shown, same = public(run, found)
     assert shown == run
     assert all(one is other for one, other in zip(same, found, strict=True))
+
+
+def test_labels_that_are_alike_are_told_apart() -> None:
+    one, other, third = PAPER[:3]
+    run = make_run((one, replace(other, label=one.label), third))
+    shown, _ = public(run, [])
+    assert [model.label for model in shown.models] == [
+        "ConvMixer-1536/20 (convmixer_1536_20)", "ConvMixer-1536/20 (convmixer_768_32)",
+        "ResNet-152",
+    ]  # fmt: skip
+    assert public(shown, [])[0] == shown
