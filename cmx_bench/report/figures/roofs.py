@@ -22,7 +22,7 @@ _LEAST_SHARE = 0.01  # of a model's time: a classifier's layer explains nothing
 
 def plot(chosen: Selection) -> Plot:
     """Billions of MACs a second against MACs a byte, a point for each kind of work of a model."""
-    kinds, above = by_model(chosen.results, chosen.batch_size), roofs(chosen.results)
+    kinds, above = by_model(chosen.samples, chosen.batch_size), roofs(chosen.samples)
     rows = [
         (name, each.intensity, each.rate / 1e9, each.kind)
         for name, works in kinds.items()

@@ -31,7 +31,7 @@ _GAP = 0.8  # between two models, in bars
 
 def plot(chosen: Selection) -> Plot:
     """Shares in percent of the MACs, bytes and time of each model, by kind of work."""
-    kinds = by_model(chosen.results, chosen.batch_size)
+    kinds = by_model(chosen.samples, chosen.batch_size)
     title = f"Where work and time go · {chosen.name}"
     if not kinds:
         raise NothingToDrawError(title)

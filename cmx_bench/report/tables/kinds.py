@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pandas import DataFrame
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
@@ -11,8 +13,8 @@ from cmx_bench.measures import workload
 from cmx_bench.measures.workload import Work
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
+from cmx_bench.results import stats
 from cmx_bench.results.nouns import Report
-from cmx_bench.results.summary import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +35,29 @@ class Roofs:
         return min(self.compute, self.bandwidth * intensity)
 
 
-def roofs(results: Iterable[Result]) -> Roofs | None:
+def roofs(samples: DataFrame) -> Roofs | None:
     """The best that any process of a setting reached: disturbances only lower a peak."""
-    peaks = [(row.metric, row.value) for row in results if row.value is not None]
-    compute, bandwidth = (
-        max((value for name, value in peaks if name == metric), default=None)
-        for metric in ("compute_peak", "bandwidth_peak")
-    )
-    return None if compute is None or bandwidth is None else Roofs(compute, bandwidth)
+    counting = samples[samples["counts"]]
+    best = counting.groupby("metric", observed=True)["value"].max()
+    if not {"compute_peak", "bandwidth_peak"} <= {*best.index}:
+        return None
+    return Roofs(float(best["compute_peak"]), float(best["bandwidth_peak"]))
 
 
-def by_model(results: Iterable[Result], batch_size: int) -> Mapping[str, tuple[Work, ...]]:
-    """The work of every model that was measured in a setting, by its name."""
-    return {
-        row.model: tuple(workload.read(row.details, batch_size))
-        for row in results
-        if row.metric == "mac_rate" and row.value is not None
-    }
+def by_model(samples: DataFrame, batch_size: int) -> Mapping[str, tuple[Work, ...]]:
+    """The work of every model that was measured in a setting, by its name, over all processes that
+    count."""
+    rows = samples[samples["counts"] & (samples["metric"] == "mac_rate")].drop_duplicates("record")
+    kinds: dict[str, dict[str, list[Work]]] = {}
+    for model, details in zip(rows["model"], rows["details"], strict=True):
+        for work in workload.read(details, batch_size):
+            kinds.setdefault(str(model), {}).setdefault(work.kind, []).append(work)
+    return {model: tuple(map(_of_all, works.values())) for model, works in kinds.items()}
+
+
+def _of_all(works: Sequence[Work]) -> Work:
+    """One kind of work from that of each process: its time is summarised as every time is."""
+    return replace(works[0], seconds=stats.of_medians([work.seconds for work in works]).value)
 
 
 def table(report: Report, setting: Setting) -> Table:
@@ -59,14 +67,19 @@ def table(report: Report, setting: Setting) -> Table:
         Column("kind", "Kind of work"),
         Column("macs", "MACs (×10⁹)", "right", "For one image"),
         Column("bytes", "Bytes (MiB)", "right", _BYTES),
-        Column("time", "Time (ms)", "right", "For one image: median over the passes"),
+        Column(
+            "time",
+            "Time (ms)",
+            "right",
+            "For one image: median over the passes; of several processes their geometric mean",
+        ),
         Column("share", "Share of time (%)", "right", "Share of a forward pass"),
         Column("intensity", "MACs a byte", "right", "MACs divided by bytes"),
         Column("rate", "Rate (GMAC/s)", "right", "MACs divided by time"),
         Column("roof", "Share of the roof (%)", "right", _ROOF),
     )
-    results = [row for row in report.results.values() if row.setting == setting.key]
-    above = roofs(results)
+    samples = report.samples[report.samples["setting"] == setting.key]
+    above = roofs(samples)
     rows = (
         (
             report.models[name],
@@ -76,7 +89,7 @@ def table(report: Report, setting: Setting) -> Table:
                 for value in _figures(part, total, above)
             ),
         )
-        for name, parts in by_model(results, setting.batch_size).items()
+        for name, parts in by_model(samples, setting.batch_size).items()
         for total in [sum(part.seconds for part in parts)]
         if above is not None
         for part in parts

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from cmx_bench.report.tables.kinds import Roofs, table
+from cmx_bench.report.tables.kinds import Roofs, by_model, table
 from cmx_bench.report.tables.kinds import roofs as measured_roofs
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 
-from ..synthetic import FP16, PAPER, make_records, make_run
+from ..synthetic import FP16, PAPER, WORK, failed, make_records, make_run
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +23,27 @@ def report() -> Report:
 
 
 def test_the_roofs_are_the_best_of_all_processes(report: Report) -> None:
-    assert measured_roofs(report.results.values()) == Roofs(1e13 + 2, 1e12)
+    assert measured_roofs(report.samples) == Roofs(1e13 + 2, 1e12)
+
+
+def test_every_process_that_counts_has_a_part_in_it(report: Report) -> None:
+    """Of two whose times are four apart, that between them; of peaks the best."""
+    first = report.records[0]
+    work: Mapping[str, Any] = WORK
+    slow = {kind: {**each, "seconds": [4 * one for one in each["seconds"]]}
+            for kind, each in work.items()}  # fmt: skip
+    peaks = {"mac_rate": [1e12], "compute_peak": [9e12], "bandwidth_peak": [2e12]}
+    second = replace(first, replicate=1, values=peaks, details={"work": slow})
+    failed_last = failed(replace(first, replicate=2), "no")
+    both = summarise(report.run, [first, second, failed_last]).samples
+    works, alone = by_model(both, 64), by_model(report.samples, 64)
+    ratios = [
+        one.seconds / other.seconds
+        for one, other in zip(works[first.model], alone[first.model], strict=True)
+    ]
+    assert ratios == pytest.approx([2, 2, 2, 2])
+    assert works[first.model][0].rate == pytest.approx(alone[first.model][0].rate / 2)
+    assert measured_roofs(both) == Roofs(1e13, 2e12)
 
 
 def test_what_a_roof_allows() -> None:
