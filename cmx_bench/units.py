@@ -95,7 +95,12 @@ def digits_apart(value: float, other: float, digits: int) -> int:
 
 def percent(share: float, digits: int = 2) -> str:
     """A share as a percentage: `0.84 %`."""
-    return f"{significant(share * 100, digits)} %"
+    return f"{hundredths(share, digits)} %"
+
+
+def hundredths(share: float, digits: int) -> str:
+    """A share as `percent` has it, without the sign; nothing but a whole reads as 100: `99.96`."""
+    return significant(100 * share, digits_apart(share, 1.0, digits))
 
 
 def signed_percent(share: float) -> str:

@@ -342,3 +342,13 @@ def test_as_many_decimals_as_tell_a_value_from_its_end_and_no_more() -> None:
 )
 def test_a_count_in_thousands_is_exact(text: str, number: int) -> None:
     assert units.count(text) == number
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(1.0, "100"), (0.9996, "99.96"), (2399 / 2400, "99.96"), (0.5, "50.0"), (0.0, "0"),
+     (1e-5, "0.00100")],
+)  # fmt: skip
+def test_only_a_whole_reads_as_a_hundred(share: float, text: str) -> None:
+    assert units.hundredths(share, 3) == text
+    assert units.percent(share, 3) == f"{text} %"

@@ -213,11 +213,14 @@ def _doubts(result: Result) -> Iterator[Note]:
 
 
 def digits_of(result: Result) -> int:
-    """The significant digits that a result's interval supports; 3 of an exact one."""
+    """The significant digits that a result's interval supports; 3 of an exact one. A share that is
+    not whole has as many as tell it from one that is."""
     estimate = result.estimate
     if estimate is None or result.about.exact:
         return 3
-    return units.digits_for(estimate.value, estimate.half_width, result.unit, result.disturbed)
+    half = estimate.half_width
+    digits = units.digits_for(estimate.value, half, result.unit, result.disturbed)
+    return units.digits_apart(estimate.value, 1.0, digits) if result.unit == "fraction" else digits
 
 
 def _spread(result: Result, estimate: Estimate) -> str:
@@ -241,7 +244,7 @@ def _points(estimate: Estimate, half: float) -> str:
     """`± 1.4`, in points; `0 to 24` where ± would go beyond 0 % or 100 %."""
     if estimate.value - half >= 0 and estimate.value + half <= 1:
         return f"± {units.significant(100 * half, 2)}"
-    edges = (units.significant(100 * (edge or 0.0), 2) for edge in (estimate.low, estimate.high))
+    edges = (units.hundredths(edge or 0.0, 2) for edge in (estimate.low, estimate.high))
     return " to ".join(edges)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pandas import DataFrame
 
 from cmx_bench import units
+from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import DISTURBED, first_few
 from cmx_bench.report.figures.selection import Selection
 from cmx_bench.results.disturbance import FEWEST_UNDISTURBED
@@ -38,8 +39,8 @@ def bars(points: DataFrame) -> str:
 def doubts(chosen: Selection, points: DataFrame, metric: str) -> Iterator[str]:
     """What a caption says of points that rest on disturbed processes, or beside which processes
     failed."""
-    rows = [row for row in chosen.results if row.metric == metric and row.value is not None]
-    if failed := [row.model for row in rows if row.status == "failed"]:
+    values = chosen.every(metric)
+    if failed := list(values.loc[values["status"] == "failed", "model"]):
         labels = list(dict.fromkeys(chosen.models.loc[failed, "label"]))
         yield f"Some processes failed of {first_few(labels, _MOST_NAMED)}."
     if points["disturbed"].any():
@@ -47,6 +48,13 @@ def doubts(chosen: Selection, points: DataFrame, metric: str) -> Iterator[str]:
             f"Faded points marked {DISTURBED} are disturbed: fewer than {FEWEST_UNDISTURBED} of "
             "their processes were calm, and they may be off by more than their bars."
         )
+
+
+def above_zero(chosen: Selection, metric: str) -> str:
+    """What models lack that a logarithmic axis does not show: the metric, or one above zero."""
+    title = METRICS[metric].title
+    words = title if metric == "macs" else title.lower()
+    return f"{words} above zero" if (chosen.every(metric)["value"] <= 0).any() else words
 
 
 def little(points: DataFrame, y: str) -> Iterator[str]:

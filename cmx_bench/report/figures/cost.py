@@ -11,7 +11,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report import entries
-from cmx_bench.report.figures.captions import bars, doubts, little, spoken
+from cmx_bench.report.figures.captions import above_zero, bars, doubts, little, spoken
 from cmx_bench.report.figures.selection import Selection
 
 
@@ -61,12 +61,11 @@ def memory(chosen: Selection) -> Plot:
 
 def _plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     """A sampled metric of every model against an exact one."""
-    what, against = METRICS[cost.metric].title, METRICS[size.metric].title
-    is_of_macs = size.metric == MACS.metric
-    against = against if is_of_macs else against.lower()
+    what, is_of_macs = METRICS[cost.metric].title, size.metric == MACS.metric
+    against = above_zero(chosen, size.metric) if is_of_macs else "parameters"
     sizes = chosen.values(size.metric)["value"]
     size = fitted(size, sizes)
-    title = f"{what} against {against} · {chosen.name}"
+    title = f"{what} against {'MACs' if is_of_macs else 'parameters'} · {chosen.name}"
     costly = chosen.values(cost.metric)
     points = chosen.models.join(costly[["value", "low", "high"]] / cost.unit)
     points = points.rename(columns={"value": "y"}).join(costly["disturbed"])
@@ -76,10 +75,11 @@ def _plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     points = points[(points[logarithmic] > 0).all(axis="columns")]
     if points.empty:
         raise NothingToDrawError(title)
+    needed = f"{above_zero(chosen, cost.metric)} or {against}"
     sentences = [
         f"{what} on {entries.in_words(chosen.key)}.", bars(points),
         *doubts(chosen, points, cost.metric), *little(points, what.lower()),
-        *chosen.left_out(points.index, f"{what.lower()} or {against}"),
+        *chosen.left_out(points.index, needed),
     ]  # fmt: skip
     return Plot(
         f"{cost.metric.replace('_', '-')}{'-macs' if is_of_macs else ''}-{chosen.key}", title,

@@ -119,14 +119,7 @@ def points(over: str, quantity: Quantity, chosen: Selection) -> DataFrame:
     Args:
         over: what is swept, the column of an argument or what settings differ in.
     """
-    rows = DataFrame(
-        [
-            (row.model, row.setting, row.value, row.low, row.high, row.disturbed)
-            for row in chosen.results
-            if row.metric == quantity.metric and row.value is not None
-        ],
-        columns=["model", "setting", "y", "low", "high", "disturbed"],
-    ).astype({"y": float, "low": float, "high": float, "disturbed": bool})
+    rows = chosen.every(quantity.metric).rename(columns={"value": "y"})
     rows[["y", "low", "high"]] /= quantity.unit
     rows = rows.join(chosen.models[["label", "family"]], "model").rename(columns={"label": "name"})
     if of_settings(over):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from pandas import DataFrame, concat
 
 from cmx_bench import published
+from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.published import Published
 from cmx_bench.report.figures.captions import little, spoken
 from cmx_bench.report.figures.cost import PARAMS, fitted
-from cmx_bench.report.figures.selection import Selection
+from cmx_bench.report.figures.selection import Selection, titled
 
 _TITLE = "Figure 1 · Accuracy against parameters"
+_MOST_NAMED = 5
 DOUBT = (
     "† marks figures that nobody has checked against the paper's PDF; their grades stand "
     "under the published figures."
@@ -48,7 +51,7 @@ def plot(chosen: Selection) -> Plot:
         sentences.append(
             f"In brackets: the size of the images, where it is not {usual:.0f} px as of the others."
         )
-    sentences += [*little(points, "top-1"), *chosen.left_out(points.index, "top-1 or parameters")]
+    sentences += _remarks(chosen, points)
     return Plot(
         "figure1", _TITLE, " ".join(sentences),
         spoken("ImageNet top-1 in percent against millions of parameters", points),
@@ -65,14 +68,26 @@ def _of_another_dataset(chosen: Selection, points: DataFrame) -> Plot:
         "Means over the seeds; bars are 95 % intervals over seeds and images."
         if chosen.over_seeds
         else "Bars are Wilson's 95 % intervals over the images.",
-        *little(points, "top-1"),
-        *chosen.left_out(points.index, "top-1 or parameters"),
+        *_remarks(chosen, points),
     ]
     return Plot(
         "figure1", _TITLE, " ".join(sentences),
         spoken(f"{chosen.dataset} top-1 in percent against {size.axis.lower()}", points),
         points, partial(scatter, labels=(size.axis, f"{chosen.dataset} top-1 (%)")),
     )  # fmt: skip
+
+
+def _remarks(chosen: Selection, points: DataFrame) -> Iterator[str]:
+    """What to know of the points: where several settings have a top-1, which of them it is of."""
+    if chosen.every("top1")["setting"].nunique() > 1:
+        titles = chosen.values("top1")["setting"].map(lambda key: titled(key, chosen.samples))
+        usual = titles.value_counts().index[0]
+        others = [f"{chosen.models.loc[str(name), 'label']} ({title})"
+                  for name, title in titles.items() if title != usual]  # fmt: skip
+        but = f", except that of {first_few(others, _MOST_NAMED)}" if others else ""
+        yield f"Measured top-1 is that of the setting {usual}{but}."
+    yield from little(points, "top-1")
+    yield from chosen.left_out(points.index, "top-1 or parameters")
 
 
 def _measured(chosen: Selection) -> DataFrame:

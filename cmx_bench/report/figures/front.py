@@ -15,7 +15,7 @@ from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures import pareto
-from cmx_bench.report.figures.captions import doubts, little, spoken
+from cmx_bench.report.figures.captions import above_zero, doubts, little, spoken
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.figure_one import DOUBT, published_top1
 from cmx_bench.report.figures.selection import Selection
@@ -154,6 +154,7 @@ def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -
             f"In brackets: what top-1 is of, where that is not what throughput is of, images of "
             f"{chosen.image_size} px and the weights named."
         )
+    speed = above_zero(chosen, THROUGHPUT.metric)
     sentences += doubts(chosen, points, "throughput")
     sentences += little(points, "top-1")
-    return " ".join([*sentences, *chosen.left_out(points.index, "throughput or top-1")])
+    return " ".join([*sentences, *chosen.left_out(points.index, f"{speed} or top-1")])

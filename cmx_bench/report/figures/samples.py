@@ -12,6 +12,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report import entries
+from cmx_bench.report.figures.captions import above_zero
 from cmx_bench.report.figures.selection import Selection
 from cmx_bench.results.summary import ASIDE
 
@@ -28,12 +29,15 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
     """Every counted sample of a metric, as its deviation in percent from the median of its model; a
     row of points is one fresh process."""
     title = f"Samples of every process · {chosen.name}"
-    models = [row.model for row in chosen.results if row.metric == metric and row.medians]
+    mine = chosen.samples[chosen.samples["metric"] == metric]
+    medians = mine[mine["counts"]].groupby("model", observed=True)["value"].median()
+    # From a median of zero, or below, nothing deviates by a share of it.
+    models = [name for name in chosen.models.index if medians.get(name, 0) > 0]
     if not models:
         raise NothingToDrawError(title)
-    shown = [name for name in chosen.models.index if name in models][:_MOST_MODELS]
+    shown = models[:_MOST_MODELS]
     labels = list(chosen.models.loc[shown, "label"])
-    strips = deviations(chosen.samples[chosen.samples["metric"] == metric], shown)
+    strips = deviations(mine, shown)
     all_count = bool(strips["counts"].all())
     caption = (
         f"Every {'counted' if all_count else 'kept'} sample of {METRICS[metric].title.lower()}, "
@@ -50,6 +54,7 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
         caption += " All samples of each model are equal."
     if len(models) > _MOST_MODELS:
         caption += f" The first {_MOST_MODELS} of {len(models)} models are shown."
+    caption = " ".join([caption, *chosen.left_out(models, above_zero(chosen, metric))])
     many = units.counted(len(shown), "model")
     return Plot(
         f"samples-{metric}-{chosen.key}", title, caption,
@@ -72,7 +77,7 @@ def deviations(df: DataFrame, models: list[str]) -> DataFrame:
     strips = DataFrame({
         "model": place, "process": process, "processes": processes, "counts": kept["counts"],
         "disturbed": kept["disturbed"],
-        "deviation": (100 * (kept["value"] / median - 1)).where(median != 0, 0.0),
+        "deviation": 100 * (kept["value"] / median - 1),
         "row": place + _HIGH * ((process + 0.5) / processes - 0.5),
     })  # fmt: skip
     return strips.sort_values(["model", "process"], kind="stable")

@@ -34,19 +34,22 @@ class Selection:
     models: DataFrame
     votes: Votes = field(default=NO_VOTES, repr=False)
 
-    def values(self, metric: str) -> DataFrame:
-        """`value`, `low`, `high`, `n` and whether it is `disturbed` of each model that has the
-        metric, in base units, by its name; of several settings the first that has it. Beside an
-        accuracy stand the `image_size` and the given `weights` that it is of."""
-        columns = ["model", "value", "low", "high", "n", "disturbed", "image_size", "weights"]
+    def every(self, metric: str) -> DataFrame:
+        """`value`, `low`, `high`, `n`, `status` and whether it is `disturbed` of each `model` in
+        each `setting` that has the metric, in base units. Beside an accuracy stand the `image_size`
+        and the given `weights` that it is of."""
         rows = [
-            [getattr(row, name) for name in columns]
+            [getattr(row, name) for name in _COLUMNS]
             for row in self.results
             if row.metric == metric and row.value is not None
         ]
-        known = DataFrame(rows, columns=columns).drop_duplicates("model").set_index("model")
         numbers = ("value", "low", "high", "image_size")
+        known = DataFrame(rows, columns=_COLUMNS)
         return known.astype(dict.fromkeys(numbers, float) | {"disturbed": bool})
+
+    def values(self, metric: str) -> DataFrame:
+        """The same by model: of several settings the first that has the metric."""
+        return self.every(metric).drop_duplicates("model").set_index("model")
 
     @property
     def batch_size(self) -> int:
@@ -86,6 +89,9 @@ class Selection:
 
 
 _MOST_NAMED = 5
+_COLUMNS = [
+    "model", "setting", "value", "low", "high", "n", "status", "disturbed", "image_size", "weights",
+]  # fmt: skip
 
 
 def titled(key: str, samples: DataFrame) -> str:
@@ -149,6 +155,12 @@ def selections(report: Report, parts: Mapping[str, Sequence[str]]) -> Iterator[S
 def _selection(
     key: str, part: DataFrame, results: Sequence[Result], models: DataFrame, votes: Votes
 ) -> Selection:
-    models = models.assign(label=models["label"].astype(str).map(short_label))
+    short = list(map(short_label, models["label"].astype(str)))
+    numbers = [short[: place + 1].count(label) for place, label in enumerate(short)]
+    labels = [  # once short, several may be alike
+        f"{label} ({number})" if short.count(label) > 1 else label
+        for label, number in zip(short, numbers, strict=True)
+    ]
+    models = models.assign(label=Series(labels, models.index, str))
     models["family"] = models["family"].astype(str)
     return Selection(key, titled(key, part), part, results, models.set_index("model"), votes)

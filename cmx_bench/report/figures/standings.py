@@ -9,7 +9,7 @@ from pandas import DataFrame
 
 from cmx_bench.present.drawing import NothingToDrawError, Plot, short_label
 from cmx_bench.report import entries
-from cmx_bench.report.figures.captions import bars, doubts
+from cmx_bench.report.figures.captions import above_zero, bars, doubts
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.selection import Selection
 from cmx_bench.units import significant
@@ -17,7 +17,6 @@ from cmx_bench.units import significant
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TITLE = "Throughput in every setting"
 _MOST = 24  # settings; among more lines cannot be followed
 
 
@@ -29,41 +28,38 @@ def each_alike(samples: DataFrame) -> dict[str, list[str]]:
     for row in own.itertuples():
         kind = str(row.hardware or row.device).partition(":")[0]
         alike.setdefault(f"{kind}-b{row.batch_size}-r{row.image_size}", []).append(str(row.setting))
-    return {key: settings for key, settings in alike.items() if 1 < len(settings) <= _MOST}
+    return {key: settings for key, settings in alike.items() if len(settings) > 1}
 
 
 def plot(chosen: Selection) -> Plot:
     """Images a second in each setting of one size of batches and images, which `setting` names,
     such as `cpu-b1-r224`: a line for each network."""
+    title = f"Throughput in every setting · {entries.in_words(chosen.key)}"
     own = chosen.samples.drop_duplicates("setting")
     titles = map(short_label, own["setting_name"].astype(str))
     names = dict(zip(own["setting"].astype(str), titles, strict=True))
+    if len(names) > _MOST:
+        reason = f"lines through {len(names)} settings, more than {_MOST}, cannot be followed"
+        raise NothingToDrawError(title, reason)
     places = {key: place for place, key in enumerate(names)}
-    rows = [
-        (row.model, row.value, row.low, row.high, places[row.setting], row.disturbed)
-        for row in chosen.results
-        if row.metric == THROUGHPUT.metric and row.value is not None and row.value > 0
-    ]
-    columns = ["model", "x", "left", "right", "y", "disturbed"]
-    values = DataFrame(rows, columns=columns).set_index("model")
-    points = values.astype({"left": float, "right": float, "disturbed": bool}).join(
-        chosen.models[["label", "family"]]
-    )
+    values = chosen.every(THROUGHPUT.metric)
+    values = values.assign(y=values["setting"].map(places))[values["value"] > 0]
+    values = values.rename(columns={"value": "x", "low": "left", "high": "right"})
+    points = values.join(chosen.models[["label", "family"]], "model").set_index("model")
     if points["y"].nunique() < 2:
-        raise NothingToDrawError(_TITLE)
+        raise NothingToDrawError(title)
     # By names: two labels may be alike once they are short.
     points = points.assign(line=points.index.astype(str), name=points["label"])
     points = points.sort_values(["line", "y"])
     caption = (
-        f"Throughput in each setting of {entries.in_words(chosen.key)}: a line for each network. "
-        "Two lines that cross are a pair that changes its order; the table of pairs says which do "
-        "so beyond doubt."
+        "A line for each network. Two lines that cross are a pair that changes its order; the "
+        "table of pairs says which do so beyond doubt."
     )
     shown = points.rename(columns={"left": "low", "right": "high"})
     sentences = [caption, bars(shown), *doubts(chosen, points, THROUGHPUT.metric),
-                 *chosen.left_out(points.index, "throughput")]  # fmt: skip
+                 *chosen.left_out(points.index, above_zero(chosen, THROUGHPUT.metric))]  # fmt: skip
     return Plot(
-        f"standings-{chosen.key}", _TITLE, " ".join(sentences), _in_words(points, names), points,
+        f"standings-{chosen.key}", title, " ".join(sentences), _in_words(points, names), points,
         partial(_paint, names=list(names.values())), lines=2.2 * len(names) + 4,
     )  # fmt: skip
 

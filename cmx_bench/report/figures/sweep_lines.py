@@ -88,8 +88,7 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
     what, against = METRICS[quantity.metric].title, curves.worded(over)
     named = titled(key, chosen.samples)
     title = " · ".join(filter(None, (f"{what} against {against}", named)))
-    results = [row for row in chosen.results if row.metric == quantity.metric]
-    quantity = fitted(quantity, [row.value for row in results if row.value is not None])
+    quantity = fitted(quantity, chosen.every(quantity.metric)["value"])
     points = curves.points(over, quantity, chosen)
     if points.empty:
         raise NothingToDrawError(title)

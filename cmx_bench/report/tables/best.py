@@ -18,7 +18,8 @@ REMARK = (
     "Bold marks the best measured value of a column, in each setting by itself where rows are of "
     "several. Values that cannot be told apart from it are bold too: their 95 % interval overlaps "
     "its interval, or exact values read the same. Top-1 of a single seed is compared on the same "
-    "images. Nothing is bold where all values are alike, or where a sampled value has no interval."
+    "images. Nothing is bold where all values are alike, or where a sampled value has no interval "
+    "or is not above zero."
 )
 _DOUBTFUL = f" Values marked {DISTURBED} can make others bold, or keep them from it, by mistake."
 
@@ -93,6 +94,8 @@ def tied(results: Sequence[Result]) -> frozenset[str]:
     if len(spans) < len(results) or not spans:
         return frozenset()
     best = first(results)
+    if best.about.noise == "process" and min(result.value or 0.0 for result in results) <= 0:
+        return frozenset()
     low, high = spans[best.model]
     alike = {name for name, (start, end) in spans.items() if start <= high and low <= end}
     if best.about.exact:  # of matched networks, each with 21.1 M parameters, none is the smallest

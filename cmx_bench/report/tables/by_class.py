@@ -98,10 +98,10 @@ def _images(least: int, most: int) -> Entry:
 def _share(row: Any) -> Entry:
     if row is None:
         return entries.DASH
-    low, high = (units.significant(100 * edge, 2) for edge in (row["low"], row["high"]))
+    low, high = (units.hundredths(row[edge], 2) for edge in ("low", "high"))
     wrong = f", most often taken for {row['instead']} ({row['times']})" if row["times"] else ""
     title = f"{row['right']} of {counted(row['images'], 'image')} right{wrong}"
-    return Entry(units.significant(100 * row["value"], 3), f"{low} to {high}", row["value"], title)
+    return Entry(units.hundredths(row["value"], 3), f"{low} to {high}", row["value"], title)
 
 
 def matrix(predictions: DataFrame, key: str, setting: Setting) -> Table:
@@ -139,7 +139,7 @@ def pairs(predictions: DataFrame, setting: Setting) -> Table:
             _class(names[pair["truth"]], pair["truth"]),
             _class(pair["instead"], pair["said"]),
             Entry(f"{pair['times']:,}", sort=pair["times"]),
-            Entry(units.significant(100 * share, 3), sort=share),
+            Entry(units.hundredths(share, 3), sort=share),
         )
         for pair in most.to_dict("records")
         for share in [pair["times"] / images[pair["model"], pair["truth"]]]

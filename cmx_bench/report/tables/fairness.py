@@ -238,13 +238,16 @@ def _correlations(standings: Standings, speeds: DataFrame) -> Table:
     there = every.notna().astype(int)
     shared = there.T @ there
     others = (shared > 2) & ~np.eye(len(names), dtype=bool)
-    rho = every.corr("spearman").fillna(0.0).where(others)  # 0 where all values of a side tie
+    rho = every.corr("spearman").where(others)  # none where all values of a side tie
     rows = [
         (name, *map(_rho, rho[key], shared[key]))
         for key, name in names.items()
         if others.any(axis=None)
     ]
-    remark = "Spearman's ρ over the networks measured in both settings, if there are three or more."
+    remark = (
+        "Spearman's ρ over the networks measured in both settings, if there are three or more. "
+        "There is none where all of a setting are equal."
+    )
     title = f"Rank correlation between settings · {standings.metric.title}"
     return entries.table(f"rank-correlation-{standings.key}", title, columns, rows, [remark])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -182,13 +183,16 @@ def order(report: Report) -> Table:
         throughputs = _throughputs(report, setting)
         if len(throughputs) > 2:
             values = DataFrame([(each.published, each.result.value) for each in throughputs])
-            correlations = values.corr("spearman").fillna(0.0)  # 0 where all values of a side tie
-            rho = round(float(correlations.to_numpy()[0, 1]), 9)
+            rho = round(float(values.corr("spearman").to_numpy()[0, 1]), 9)
             pairs = combinations(throughputs, 2)
             same = Counter(_same_order(*pair) for pair in pairs)
             doubtful = any(each.result.disturbed for each in throughputs)
-            shown = Entry(
-                units.fixed(rho, 2, -1, 1), sort=rho, notes=entries.disturbed_notes(doubtful)
+            shown = (
+                entries.DASH
+                if math.isnan(rho)
+                else Entry(  # all values of a side tie
+                    units.fixed(rho, 2, -1, 1), sort=rho, notes=entries.disturbed_notes(doubtful)
+                )
             )
             rows.append((setting, len(throughputs), shown, same[True], same[False], same[None]))
     title = "Order by throughput, compared with the paper's"

@@ -16,6 +16,7 @@ from cmx_bench.results.agreement import Pair, Voter
 from cmx_bench.results.nouns import Report
 
 _MANY_PAIRS = 15
+_MOST_MODELS = 20  # beside each other: they make 190 pairs
 _P = "McNemar's exact test, two-sided"
 _POINTS = "With its 95 % interval over the images"
 _INTERVAL = (
@@ -112,13 +113,18 @@ def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         Column("adjusted", "p, adjusted", "right", "Holm's method, for all pairs of the setting"),
         Column("verdict", "Told apart"),
     )
+    shown = _shown(report, setting)
     rows = [
         (_names(report, pair), _points(pair), pair.difference.lost, pair.difference.gained,
          _p(pair.difference.p), _p(adjusted), "yes" if adjusted < agreement.LEVEL else "tie")
         for pair, adjusted in agreement.adjusted(pairs)
+        if {pair.first, pair.second} <= shown.keys()
     ]  # fmt: skip
     title = f"Pairs of models on the same images · {setting.title}"
-    remarks = ("The pairs are those of the first seed.",) if report.over_seeds else ()
+    remarks = [
+        *_few(report, setting),
+        *["The pairs are those of the first seed."] * report.over_seeds,
+    ]
     return entries.table(
         f"pairs-{setting.key}", title, columns, rows, remarks, folded=len(rows) > _MANY_PAIRS
     )
@@ -131,14 +137,16 @@ def divided(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         Column("first", "Only the first is right"),
         Column("second", "Only the second is right"),
     )
+    shown = _shown(report, setting)
     rows = [
         (_names(report, pair), _pictures(report, pair.first, pair.second),
          _pictures(report, pair.second, pair.first))
         for pair in pairs
         if pair.difference.lost + pair.difference.gained
+        if {pair.first, pair.second} <= shown.keys()
     ]  # fmt: skip
     title = f"Images that only one of two models has right · {setting.title}"
-    remarks = () if report.thumbnails else (_NO_COPIES,)
+    remarks = [*_few(report, setting), *([] if report.thumbnails else [_NO_COPIES])]
     folded = len(rows) > _MANY_PAIRS
     return entries.table(f"divided-{setting.key}", title, columns, rows, remarks, folded=folded)
 
@@ -158,8 +166,7 @@ def _pictures(report: Report, winner: Voter, loser: Voter) -> Entry:
 
 def agreeing(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     """The share of images for which two models name the same class, right or wrong."""
-    voters = [voter for voter in report.votes.classes if voter[1] == setting.key]
-    labels = {voter: report.models[voter[0]].label for voter in voters}
+    labels = _shown(report, setting)
     columns = (
         Column("network", "Network"),
         *(Column(f"same-{name}", label, "right") for (name, _), label in labels.items()),
@@ -169,12 +176,27 @@ def agreeing(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         both: Entry(units.fixed(100 * share, 1, 0, 100), sort=share) for both, share in same.items()
     }
     rows = [  # a voter and itself are no pair
-        (labels[first], *(shares.get(frozenset((first, second))) for second in voters))
-        for first in voters
+        (label, *(shares.get(frozenset((first, second))) for second in labels))
+        for first, label in labels.items()
     ]
     title = f"Agreement: same class predicted, % of images · {setting.title}"
     folded = len(rows) > _MANY_PAIRS
-    return entries.table(f"agreement-{setting.key}", title, columns, rows, folded=folded)
+    remarks = _few(report, setting)
+    return entries.table(f"agreement-{setting.key}", title, columns, rows, remarks, folded=folded)
+
+
+def _shown(report: Report, setting: Setting) -> dict[Voter, str]:
+    """The labels of the models that stand beside each other: of many the most accurate."""
+    voters = [voter for voter in report.votes.classes if voter[1] == setting.key]
+    values = {voter: report.results[(*voter, "top1")].value or 0.0 for voter in voters}
+    best = sorted(voters, key=values.__getitem__, reverse=True)[:_MOST_MODELS]
+    return {voter: report.models[voter[0]].label for voter in voters if voter in best}
+
+
+def _few(report: Report, setting: Setting) -> list[str]:
+    many = sum(key == setting.key for _, key in report.votes.classes)
+    shown = f"The {_MOST_MODELS} most accurate of {many} models; ranks and p are those of all."
+    return [shown] if many > _MOST_MODELS else []
 
 
 def costs(report: Report, settings: Sequence[Setting]) -> Table:
@@ -251,7 +273,8 @@ def _signed(points: float) -> str:
 
 
 def _p(value: float) -> Entry:
-    return Entry("< 0.0001" if value < 1e-4 else f"{value:.4f}", sort=value)
+    text = "< 0.0001" if value < 1e-4 else units.fixed(value, 4, agreement.LEVEL)
+    return Entry(text, sort=value)
 
 
 def _names(report: Report, pair: Pair) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from pandas import DataFrame
 
@@ -47,6 +48,18 @@ def test_doubts_are_told_where_there_are_any() -> None:
         "Some processes failed of ConvMixer-768/32."
     ]
     assert list(captions.doubts(partly, points(1, 2), "peak_memory")) == []
+
+
+def test_what_an_axis_cannot_show_is_named() -> None:
+    run = make_run(PAPER[:3])
+    none = [
+        replace(one, values={"peak_memory": [0.0]}) if one.measure == "memory" else one
+        for one in make_records(run)
+    ]
+    chosen = select(summarise(run, none).samples, each_setting)
+    assert captions.above_zero(chosen, "peak_memory") == "peak memory above zero"
+    assert captions.above_zero(chosen, "throughput") == "throughput"
+    assert captions.above_zero(chosen, "macs") == "MACs"
 
 
 def test_where_there_is_little_to_see_that_is_said() -> None:

@@ -6,12 +6,13 @@ import dataclasses
 
 import pytest
 
+from cmx_bench.cell import Setting
 from cmx_bench.present.drawing import Plot, draw
 from cmx_bench.report.figures import plots
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
-from ..synthetic import FP16, PAPER, make_records, make_run
+from ..synthetic import BF16, FP16, PAPER, make_records, make_run
 
 
 @pytest.fixture
@@ -81,3 +82,34 @@ def test_figure_one_of_another_data_set_has_no_published_points() -> None:
     assert "Top-1 on digits" in plot.caption and "Wilson" in plot.caption
     assert "Only ConvMixer-768/32 is shown" in plot.caption
     assert ">digits top-1 (%)<" in draw([plot])[0].svg
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ([(FP16,), (FP16,)], ""),
+        ([(FP16, BF16), (FP16, BF16)], "Measured top-1 is that of the setting paper."),
+        (
+            [(FP16,), (FP16,), (BF16,)],
+            "that of the setting paper, except that of ResNet-152 (bf16).",
+        ),
+    ],
+)
+def test_of_several_settings_the_caption_names_the_one(
+    settings: list[tuple[Setting, ...]], said: str
+) -> None:
+    models = PAPER[: len(settings)]
+    run = make_run(models, (FP16, BF16), measures=("params", "accuracy"))
+    run = dataclasses.replace(run, accuracy={"dataset": "digits"})
+    found = make_records(make_run(models, measures=("params",)))
+    found += [
+        dataclasses.replace(
+            found[0], cell=f"{model.name}/accuracy/{setting.key}", model=model.name,
+            measure="accuracy", setting=setting.key, values={"top1": [0.8]},
+            details={"images": 100, "correct": {"top1": 80}},
+        )
+        for model, of_model in zip(models, settings, strict=True)
+        for setting in of_model
+    ]  # fmt: skip
+    caption = plots(summarise(run, found)).drawn[0].caption
+    assert said in caption and bool(said) == ("of the setting" in caption)

@@ -56,3 +56,17 @@ def test_only_the_first_models_are_stripped() -> None:
     plot = next(plot for plot in drawn if plot.name.startswith("samples-"))
     assert plot.data["model"].nunique() == 16
     assert "first 16 of 30" in plot.caption
+
+
+def test_nothing_deviates_from_a_median_of_zero(run: Run, found: list[Record]) -> None:
+    zero = [
+        dataclasses.replace(one, values={"throughput": [-1.0, 0.0, 1.0]})
+        if (one.measure, one.model) == ("throughput", PAPER[1].name)
+        else one
+        for one in found
+    ]
+    plot = named(run, zero, f"samples-throughput-{FP16.key}")
+    assert plot.data["model"].nunique() == len(PAPER) - 1
+    assert plot.caption.endswith(
+        "Not shown because they have no throughput above zero: ConvMixer-768/32."
+    )

@@ -38,7 +38,10 @@ def test_models_whose_short_labels_are_alike_have_lines_of_their_own() -> None:
     report = made()
     models = [replace(model, label=f"Variant {'x' * 40} of a model") for model in MODELS]
     [plot] = plots(summarise(replace(report.run, models=tuple(models)), report.records))
-    assert plot.data["label"].nunique() == 1 and plot.data["line"].nunique() == 3
+    assert plot.data["line"].nunique() == 3
+    labels = plot.data.groupby("line")["label"].first()
+    short = "Variant xxxxxx…xx of a model"
+    assert sorted(labels) == [f"{short} ({number})" for number in (1, 2, 3)]
     assert list(plot.data.loc[plot.data["line"] == A, "y"]) == [0, 1, 2]
 
 
@@ -60,5 +63,13 @@ def test_other_batches_are_other_figures() -> None:
 def test_nothing_is_drawn_where_one_setting_has_values() -> None:
     report = made({EAGER: (100, 200, 300), NHWC: (100, 200, 300)})
     records = [one for one in report.records if one.setting != NHWC.key]
-    with pytest.raises(NothingToDrawError, match="Throughput in every setting: left out, because"):
+    with pytest.raises(
+        NothingToDrawError, match="Throughput in every setting · .*: left out, because"
+    ):
         plots(summarise(report.run, records))
+
+
+def test_of_too_many_settings_that_is_said() -> None:
+    settings = {replace(EAGER, name=f"t{n}", threads=n): (100, 200, 300) for n in range(1, 26)}
+    with pytest.raises(NothingToDrawError, match="because lines through 25 settings, more than 24"):
+        plots(made(settings))

@@ -75,6 +75,22 @@ def test_exact_values_tie_where_they_read_alike(params: int, ties: bool) -> None
     )
 
 
+def test_a_memory_that_was_not_seen_to_grow_is_not_the_least() -> None:
+    grown = {FIRST: [2.0, 2.0, 2.0], SECOND: [3.0, 3.0, 3.0], THIRD: [1.0, 1.0, 1.0]}
+    values = {name: [value * 2**20 for value in grown[name]] for name in grown}
+    run = dataclasses.replace(RUN, cells=tuple(key for key in RUN.cells if "memory" in key))
+    records = [
+        dataclasses.replace(one, values={"peak_memory": [values[one.model][0]]})
+        for one in make_records(run)
+    ]
+    assert best.leaders(summarise(run, records), FP16, "peak_memory") == {THIRD}
+    nothing = [
+        dataclasses.replace(one, values={"peak_memory": [0.0]}) if one.model == THIRD else one
+        for one in records
+    ]
+    assert best.leaders(summarise(run, nothing), FP16, "peak_memory") == frozenset()
+
+
 def test_nothing_is_bold_of_a_metric_without_a_better_direction(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

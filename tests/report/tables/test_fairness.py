@@ -130,7 +130,7 @@ def test_settings_are_correlated_by_rank() -> None:
     [
         ((300, 200, 100), "-1.00"),
         ((100, 200, 200), "0.87"),  # ties share the mean of their ranks: 1, 2.5, 2.5
-        ((100, 100, 100), "0.00"),  # no order at all
+        ((100, 100, 100), "–"),  # no order at all
     ],
 )
 def test_ties_share_their_ranks(speeds: Sequence[float], rho: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from cmx_bench import report
 from cmx_bench.present.content import Table
 from cmx_bench.report import RENDERERS, entries, verify
-from cmx_bench.report.tables import judgements, tables
+from cmx_bench.report.tables import judgements, rankings, tables
 from cmx_bench.results import agreement, predictions, records, stats
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.predictions import PREDICTED, ROW, Images
@@ -255,3 +255,17 @@ def test_an_interval_that_ends_at_all_or_nothing_is_shown_by_its_ends(
 def test_of_a_file_of_weights_the_name_is_shown_and_no_folder() -> None:
     model = dataclasses.replace(MODELS[0], weights="/home/me/w/net.pth")
     assert entries.network(model).detail == f"{model.name}, weights net.pth"
+
+
+def test_of_many_models_the_most_accurate_stand_beside_each_other(
+    made: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = table(made, f"pairs-{FP32.key}")
+    monkeypatch.setattr(rankings, "_MOST_MODELS", 2)
+    pairs = table(made, f"pairs-{FP32.key}")
+    assert [row[0].text for row in pairs.rows] == ["ConvMixer-1536/20 → ResNet-152"]
+    assert column(pairs, "adjusted") == column(whole, "adjusted")[:1]
+    assert len(table(made, f"agreement-{FP32.key}").columns) == 3
+    assert column(table(made, f"divided-{FP32.key}"), "pair") == column(pairs, "pair")
+    assert pairs.remarks[0] == ("The 2 most accurate of 3 models; ranks and p are those of all.")
+    assert len(table(made, f"accuracy-{FP32.key}").rows) == 3
