@@ -159,7 +159,7 @@ _SPECIAL = {
     "\n": " ", "\r": " ", "\t": " ",
     "±": r"\ensuremath{\pm}", "×": r"\ensuremath{\times}", "÷": r"\ensuremath{\div}",
     "−": r"\ensuremath{-}", "≤": r"\ensuremath{\leq}", "≥": r"\ensuremath{\geq}",
-    "≈": r"\ensuremath{\approx}", "→": r"\ensuremath{\rightarrow}",
+    "≈": r"\ensuremath{\approx}", "∅": r"\ensuremath{\emptyset}", "→": r"\ensuremath{\rightarrow}",
     "↔": r"\ensuremath{\leftrightarrow}", "✗": r"\ensuremath{\otimes}", "µ": r"\ensuremath{\mu}",
     "ρ": r"\ensuremath{\rho}", "·": r"\ensuremath{\cdot}", "†": r"\ensuremath{\dagger}",
     "‡": r"\ensuremath{\ddagger}", "§": r"\S{}", "¶": r"\P{}", "–": r"\textendash{}",

@@ -33,6 +33,11 @@ _GIVEN = Note(
     "◊",
     "rests on the user's word on operators that no rule counts: the report has a table of these",
 )
+_NOT_SEEN = Note(
+    "∅",
+    "not above zero: the process was not seen to grow, for what it had before was enough; smaller "
+    "than can be measured, and not the least",
+)
 _EXTRA_DATA = Note("‡", "weights trained on more data than ImageNet-1k, according to their name")
 _TEACHER = Note("§", "weights distilled from a teacher, according to their name")
 # Parts of keys that say too little by themselves.
@@ -208,6 +213,8 @@ def _doubts(result: Result) -> Iterator[Note]:
         yield Note("↔", f"the interval stayed wider than the wanted ± {wanted}")
     if result.about.noise == "image":
         yield from _training(result.architecture, result.recipe)
+    if result.unit == "B" and result.about.noise == "process" and (result.value or 0.0) <= 0:
+        yield _NOT_SEEN
     if result.details.get("given"):
         yield _GIVEN
 

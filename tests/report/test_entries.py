@@ -153,3 +153,18 @@ def test_an_interval_that_excludes_one_never_seems_to_end_there() -> None:
     entry = entries.ratio(Span(1.05, 1.0004, 1.1))
     assert entry.detail.split(" to ")[0] == "1.0004"
     assert entries.ratio(Span(2.0, 1.5, 2.5, disturbed=True)).disturbed
+
+
+def test_a_memory_that_was_not_seen_to_grow_is_marked(result: Make) -> None:
+    for value in (0.0, -4096.0):
+        row = result("peak_memory", value=value, low=None, high=None, n=1)
+        assert entries.measured(row).marks == "∅"
+    assert not entries.measured(result("peak_memory")).notes
+    assert not entries.measured(result("buffers", value=0.0)).notes
+
+
+def test_only_all_images_read_as_all(result: Make) -> None:
+    almost = result(value=239 / 240, low=0.977, high=0.9993, unit="fraction")
+    assert entries.measured(almost._replace(metric="top1"), 0.01).text == "99.6"
+    whole = almost._replace(metric="top1", value=1.0)
+    assert entries.measured(whole, 0.01).text == "100"

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from pandas import Series
+
 from cmx_bench import units
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.drawing import NothingToDrawError, Plot
-from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.present.drawing.scatter import Scale, scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures.captions import above_zero, bars, doubts, little, spoken
 from cmx_bench.report.figures.selection import Selection
@@ -42,6 +44,14 @@ def fitted(quantity: Quantity, values: Iterable[float]) -> Quantity:
     unit = units.multiples(quantity.unit, values)
     axis = quantity.axis.replace(_MULTIPLES[quantity.unit], _MULTIPLES[unit])
     return replace(quantity, unit=unit, axis=axis)
+
+
+_FAR = 100.0  # times as large as the least: values that are further apart stand on powers of ten
+
+
+def scale_of(sizes: Series[float], usual: Scale = None) -> Scale:
+    """Of an axis of parameters: the usual one, but for sizes that are orders of magnitude apart."""
+    return "log" if sizes.min() > 0 and sizes.max() / sizes.min() > _FAR else usual
 
 
 def throughput(chosen: Selection) -> Plot:
@@ -85,5 +95,5 @@ def _plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
         f"{cost.metric.replace('_', '-')}{'-macs' if is_of_macs else ''}-{chosen.key}", title,
         " ".join(sentences), spoken(f"{cost.axis} against {size.axis}", points),
         points, partial(scatter, labels=(size.axis, cost.axis),
-                        scales=("log" if is_of_macs else None, "log")),
+                        scales=("log" if is_of_macs else scale_of(points["x"]), "log")),
     )  # fmt: skip

@@ -14,11 +14,12 @@ from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.published import Published
 from cmx_bench.report.figures.captions import little, spoken
-from cmx_bench.report.figures.cost import PARAMS, fitted
+from cmx_bench.report.figures.cost import PARAMS, fitted, scale_of
 from cmx_bench.report.figures.selection import Selection, titled
 
 _TITLE = "Figure 1 · Accuracy against parameters"
 _MOST_NAMED = 5
+_SMALL = 40.0  # millions of parameters: the paper's axis would crowd models that are all smaller
 DOUBT = (
     "† marks figures that nobody has checked against the paper's PDF; their grades stand "
     "under the published figures."
@@ -52,11 +53,13 @@ def plot(chosen: Selection) -> Plot:
             f"In brackets: the size of the images, where it is not {usual:.0f} px as of the others."
         )
     sentences += _remarks(chosen, points)
+    paper = (0, 120) if points["x"].max() > _SMALL else None
     return Plot(
         "figure1", _TITLE, " ".join(sentences),
         spoken("ImageNet top-1 in percent against millions of parameters", points),
         points,
-        partial(scatter, labels=(PARAMS.axis, "ImageNet top-1 (%)"), scales=((0, 120), (72, 82))),
+        partial(scatter, labels=(PARAMS.axis, "ImageNet top-1 (%)"),
+                scales=(scale_of(points["x"], paper), (72, 82))),
     )  # fmt: skip
 
 
@@ -73,7 +76,8 @@ def _of_another_dataset(chosen: Selection, points: DataFrame) -> Plot:
     return Plot(
         "figure1", _TITLE, " ".join(sentences),
         spoken(f"{chosen.dataset} top-1 in percent against {size.axis.lower()}", points),
-        points, partial(scatter, labels=(size.axis, f"{chosen.dataset} top-1 (%)")),
+        points, partial(scatter, labels=(size.axis, f"{chosen.dataset} top-1 (%)"),
+                        scales=(scale_of(points["x"]), None)),
     )  # fmt: skip
 
 

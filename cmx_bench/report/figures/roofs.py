@@ -13,7 +13,7 @@ from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures.captions import spoken
 from cmx_bench.report.figures.selection import Selection
-from cmx_bench.report.tables.kinds import MEASURED, Roofs, by_model, described, roofs
+from cmx_bench.report.tables.kinds import BEYOND, MEASURED, Roofs, by_model, described, roofs
 
 LACK = "work measured by kind"
 _AXES = ("MACs a byte moved (1 MAC = 2 FLOPs)", "Billions of MACs a second")
@@ -34,12 +34,15 @@ def plot(chosen: Selection) -> Plot:
         raise NothingToDrawError(f"Roofline · {chosen.name}")
     points = DataFrame(rows, columns=["model", "x", "y", "kind"]).set_index("model")
     points = points.join(chosen.models[["label", "family"]])
+    ends = zip(points["x"], points["y"], strict=True)
+    is_beyond = any(above and y > above.at(x) / 1e9 for x, y in ends)
     sentences = [
         "The work of each model by kind, and what the device allows "
         f"({entries.in_words(chosen.key)}). Below the slope memory is the limit, below the flat "
         f"roof arithmetic is. Kinds that take less than {units.percent(_LEAST_SHARE)} of a model's "
         "time are left out.",
         *([described(above), MEASURED] if above else []),
+        *[BEYOND] * is_beyond,
         *chosen.left_out(kinds, LACK),
     ]
     spelt = points.assign(label=points["label"] + ", " + points["kind"].map(KINDS).str.lower())

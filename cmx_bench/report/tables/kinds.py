@@ -96,7 +96,7 @@ def table(report: Report, setting: Setting) -> Table:
     )
     remarks = () if above is None else (
         f"{described(above)} {MEASURED}",
-        f"{_BYTES}. {_ROOF}. Caches can lift it above 100 %.",
+        f"{_BYTES}. {_ROOF}. {BEYOND}",
     )  # fmt: skip
     title = f"Work by kind · {setting.title} ({setting.key})"
     return entries.table(f"work-{setting.key}", title, columns, rows, remarks, folded=True)
@@ -109,6 +109,12 @@ _BYTES = (
 _ROOF = (
     "Share of the roof: the rate divided by the highest rate that the device allows at so many "
     "MACs a byte"
+)
+
+
+BEYOND = (
+    "Caches that are faster than the large copy, and kernels that are faster than the product, "
+    "reach more than the roof allows."
 )
 
 

@@ -113,3 +113,18 @@ def test_of_several_settings_the_caption_names_the_one(
     ]  # fmt: skip
     caption = plots(summarise(run, found)).drawn[0].caption
     assert said in caption and bool(said) == ("of the setting" in caption)
+
+
+def test_models_of_other_sizes_have_axes_of_their_own() -> None:
+    found = make_records(run := make_run(PAPER[1:2], measures=("params",)))
+    [alone] = plots(summarise(run, found)).drawn
+    assert ">120<" not in draw([alone])[0].svg
+    run = make_run(measures=("params", "throughput"))
+    far = [
+        dataclasses.replace(one, values={"params": [1e9 if one.model == PAPER[0].name else 1e4]})
+        if one.measure == "params" else one
+        for one in make_records(run)
+    ]  # fmt: skip
+    shown = {plot.name.partition("-cuda")[0]: plot for plot in plots(summarise(run, far)).drawn}
+    for name in ("figure1", "throughput"):
+        assert ">0.1<" in draw([shown[name]])[0].svg  # and 1, 10, …

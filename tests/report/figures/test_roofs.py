@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cmx_bench.cell import Model
@@ -78,3 +80,10 @@ def test_both_are_drawn(report: Report, roofline: Plot) -> None:
         assert text in lines.svg
     for text in (">MACs<", ">bytes<", ">time<", ">ResNet-152<", ">Everything else<"):
         assert text in stacks.svg
+
+
+def test_points_above_the_roof_are_explained(report: Report, roofline: Plot) -> None:
+    assert "more than the roof allows" not in roofline.caption
+    low = [replace(one, values={**one.values, "compute_peak": [7e12]}) for one in report.records]
+    above = roofs.plot(selected(summarise(report.run, low)))
+    assert above.caption.count("more than the roof allows") == 1
