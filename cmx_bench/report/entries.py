@@ -23,7 +23,7 @@ _DISTURBED = Note(
     f"disturbed: fewer than {FEWEST_UNDISTURBED} of its processes were calm, so that it rests on "
     "others too; it may be off by more than its interval",
 )
-_SOME_FAILED = Note("✗", "some processes of this cell failed; the failures are listed below")
+_SOME_FAILED = Note("✗", "some processes of this cell failed; the failures of its run say why")
 _LAUNCH_BOUND = Note(
     "¶",
     "launch-bound: measures the host, which needs nearly all of the time to launch the kernels; a "

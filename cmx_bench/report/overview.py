@@ -23,6 +23,7 @@ _COLUMNS = ("network", "params", "macs", "throughput", "memory", "top1", "top1_p
             "claim", "setting", "verdict", "best", "best_setting",
             "first", "second", "ahead_by", "ahead_in", "behind_by", "behind_in")  # fmt: skip
 _MOST_ROWS = 50  # of Table 1 in all settings, of the claims, of what settings change
+_LONGEST = 40  # label that stays on a line: a longer one leaves the figures no room
 _IN_TABLE_ONE = {"params", "macs", "throughput", "peak_memory", "top1"}
 
 
@@ -69,7 +70,9 @@ def text(table: Table, width: int, colours: bool = False) -> str:
         columns, rows = tuple(compress(columns, main)), [tuple(compress(row, main)) for row in rows]
     cells = [list(map(_cell, columns, row)) for row in rows]
     notes = in_order(note for row in rows for entry in row for note in entry.notes)
-    grid = Grid(columns, cells, ("network", "throughput"))
+    longest = max((len(entry.text) for row in rows for entry in row[:1]), default=0)
+    unbroken = ["throughput", *["network"] * (longest <= _LONGEST)]
+    grid = Grid(columns, cells, unbroken)
     return terminal.text(
         [(table.title, "bold"), grid, *(f"{note.mark}  {note.text}" for note in notes)],
         width,

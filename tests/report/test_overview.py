@@ -91,3 +91,9 @@ def test_a_long_table_is_cut_and_says_where_the_rest_is() -> None:
     assert shown.endswith("\nThe report has 30 more rows of these tables.\n")
     short = summarise(make_run(models[:3], (FP32,), ("params",)), [])
     assert "more row" not in overview(short, 100)
+
+
+def test_a_long_label_leaves_the_figures_their_room() -> None:
+    run = make_run((dataclasses.replace(PAPER[0], label="a long name " * 12), *PAPER[1:3]))
+    text = overview(summarise(run, make_records(run)), 80)
+    assert "Throughput" in text and "# Params" in text and "100 ± 2.0 %, n = 5" in text
