@@ -48,7 +48,7 @@ def folded(summary: str, body: str) -> str:
 def figure(plot: Plot) -> str:
     """A figure with its title and caption, linked as `figures/NAME.svg`."""
     title = f"### {escaped(plot.title)}"
-    return f"{title}\n\n![{escaped(plot.alt)}](figures/{plot.name}.svg)\n\n{escaped(plot.caption)}"
+    return f"{title}\n\n![{_literal(plot.alt)}](figures/{plot.name}.svg)\n\n{escaped(plot.caption)}"
 
 
 def table(table: Table, longest: int = _LONG) -> str:
@@ -78,7 +78,7 @@ def _entry(entry: Entry) -> str:
     text = f"**{text}**" if entry.best else text
     text = f"[{text}]({entry.link})" if entry.link else text
     text = toned(text, entry.tone)
-    pictures = (f"![{escaped(picture.title)}]({picture.file}) " for picture in entry.pictures)
+    pictures = (f"![{_literal(picture.title)}]({picture.file}) " for picture in entry.pictures)
     text = "".join(pictures) + text
     text += f" <sup>{escaped(entry.marks)}</sup>" if entry.notes else ""
     return f"{text}<br><sub>{escaped(entry.detail)}</sub>" if entry.detail else text
@@ -101,7 +101,12 @@ _BULLET = re.compile(r"(\d{1,9}(?=[.)])|)([-+.)])(?= |$)")  # of a list, where a
 def escaped(text: str) -> str:
     """`text` so that GitHub shows it as it is, on one line: no markup, no HTML, no links, no
     mentions, and no control characters."""
-    parts = (part.translate(_MARKUP) for part in _WITHIN.split(text.strip()))
-    whole = "<!-- -->".join(parts)
+    whole = "<!-- -->".join(map(_literal, _WITHIN.split(text.strip())))
     bullet = _BULLET.match(whole)
-    return plain(whole if bullet is None else rf"{bullet[1]}\{whole[bullet.end(1) :]}")
+    return whole if bullet is None else rf"{bullet[1]}\{whole[bullet.end(1) :]}"
+
+
+def _literal(text: str) -> str:
+    """The same without comments, which the alternative text of an image would show; within it
+    nothing is made a link."""
+    return plain(text.translate(_MARKUP))

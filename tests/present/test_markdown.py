@@ -6,7 +6,10 @@ import re
 from itertools import pairwise
 
 import pytest
+from pandas import DataFrame
 
+from cmx_bench.present import markdown
+from cmx_bench.present.drawing import Plot
 from cmx_bench.present.markdown import escaped
 from cmx_bench.report import RENDERERS
 
@@ -49,6 +52,13 @@ def test_markdown_holds_no_markup_from_names() -> None:
 )
 def test_markdown_escapes(text: str, expected: str) -> None:
     assert escaped(text) == expected
+
+
+def test_what_stands_for_a_figure_has_no_comments() -> None:
+    plot = Plot("f", "www.x.org", "by @user", "#1 at www.x.org", DataFrame(), print)
+    assert markdown.figure(plot) == (
+        "### www<!-- -->.x.org\n\n![\\#1 at www.x.org](figures/f.svg)\n\nby @<!-- -->user"
+    )
 
 
 def test_markdown_links_only_its_own_figures() -> None:
