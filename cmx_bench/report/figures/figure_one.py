@@ -86,8 +86,8 @@ def _remarks(chosen: Selection, points: DataFrame) -> Iterator[str]:
     if chosen.every("top1")["setting"].nunique() > 1:
         titles = chosen.values("top1")["setting"].map(lambda key: titled(key, chosen.samples))
         usual = titles.value_counts().index[0]
-        others = [f"{chosen.models.loc[str(name), 'label']} ({title})"
-                  for name, title in titles.items() if title != usual]  # fmt: skip
+        labels = chosen.models["label"].astype(str).to_dict()
+        others = [f"{labels[name]} ({title})" for name, title in titles.items() if title != usual]
         but = f", except that of {first_few(others, _MOST_NAMED)}" if others else ""
         yield f"Measured top-1 is that of the setting {usual}{but}."
     yield from little(points, "top-1")
