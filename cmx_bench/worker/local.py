@@ -192,6 +192,7 @@ def _run(target: str, arguments: tuple[object, ...]) -> Any:
     """The life of the fresh process; what a model forks from it ends with it. A model that signals
     its process group reaches nobody else."""
     os.setpgid(0, 0)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # or `stty tostop` stops it when it prints
     _end_with_parent()  # the server, which ends with the command
     os.register_at_fork(after_in_child=_end_with_parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends this

@@ -31,6 +31,7 @@ def test_each_call_has_its_own_process() -> None:
 def test_a_process_has_a_group_of_its_own() -> None:
     """A model that kills its group (os.killpg(0, …)) ends nothing of the command."""
     assert local.call("os:getpgrp") not in (os.getpgrp(), os.getpid())
+    assert local.call("signal:getsignal", signal.SIGTTOU) == signal.SIG_IGN
 
 
 def test_threads_of_such_a_process_do_not_spin() -> None:
