@@ -134,8 +134,8 @@ def _kept(
                 environments = {**known.environments, name: outcome.environment}
                 known = replace(known, environments=environments)
                 records.rewrite_run(folder, known)
-            record = make_sound(_record(job, outcome, name))
-            append(record)
+            record, line = make_sound(_record(job, outcome, name))
+            append(line)
             predictions.forget_rows(folder, record)
             outlook.add(record)
             watch(job, record)

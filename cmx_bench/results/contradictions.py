@@ -105,6 +105,7 @@ def refuse_in_record(
     if record.status == "ok":
         _refuse_without_images(record)
         _refuse_without_work(record)
+        _refuse_other_best(record)
     if planned is not None and record.cell not in planned:
         raise DamageError(("cell",), f"the run has no {record.cell!r}")
     if planned is not None and record.replicate not in (numbers := planned[record.cell]):
@@ -212,3 +213,17 @@ def _refuse_without_work(record: Record) -> None:
         for name, amount in parts.items() if work["bytes"] else ():
             if amount < _LEAST:
                 raise DamageError(("details", "work", kind, name), "expected more than 0")
+
+
+def _refuse_other_best(record: Record) -> None:
+    """The epochs of a training, and its best one, are those of its curve."""
+    if not (training := record.details.get("training")):
+        return
+    best = max(training["curve"], key=lambda epoch: epoch["top1"])
+    expected = {
+        "epochs": len(training["curve"]),
+        "best": {"epoch": best["number"], "top1": best["top1"]},
+    }
+    for key, value in expected.items():
+        if training[key] != value:
+            raise DamageError(("details", "training", key), f"expected {value}, as of the curve")

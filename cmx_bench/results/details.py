@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, GetPydanticSchema, WrapValidator, with_c
 from typing_extensions import TypedDict
 
 from cmx_bench.cell import Positive, Scalar
-from cmx_bench.results.validation import STRICT, NotNegative, Number
+from cmx_bench.results.validation import STRICT, Amount, NotNegative, Number, Share
 
 # Measures may tell more than is read here.
 _OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
@@ -20,9 +20,9 @@ _OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 class Work(TypedDict):
     """One kind of work of a batch: `seconds` of each pass, bytes moved at least."""
 
-    macs: Annotated[Number, Field(ge=0)]
-    bytes: Annotated[Number, Field(ge=0)]
-    seconds: Annotated[list[Number], Field(min_length=1)]
+    macs: Amount
+    bytes: Amount
+    seconds: Annotated[list[Amount], Field(min_length=1)]
 
 
 @with_config(STRICT)
@@ -30,7 +30,7 @@ class Geometry(TypedDict):
     """The part of preprocessing that works on pixels; `fill` is the colour of a border."""
 
     image_size: Positive
-    crop_pct: Number
+    crop_pct: Amount
     crop_mode: str
     interpolation: str
     fill: NotRequired[list[Number] | None]
@@ -42,7 +42,7 @@ class Preprocessing(TypedDict):
 
     geometry: Geometry
     mean: list[Number]
-    std: list[Number]
+    std: list[Amount]
 
 
 @with_config(STRICT)
@@ -51,11 +51,11 @@ class Epoch(TypedDict):
 
     number: Positive
     loss: Number
-    lr: Number
-    seconds: Number
+    lr: Amount
+    seconds: Amount
     images: NotNegative
-    top1: Number
-    data_seconds: NotRequired[Number]
+    top1: Share
+    data_seconds: NotRequired[Amount]
 
 
 @with_config(STRICT)
@@ -63,7 +63,7 @@ class Best(TypedDict):
     """The epoch of the highest top-1."""
 
     epoch: Positive
-    top1: Number
+    top1: Share
 
 
 @with_config(STRICT)
@@ -76,8 +76,8 @@ class Training(TypedDict):
     images: Positive
     processes: Positive
     at_once: Positive
-    seconds: Number
-    images_per_second: Number
+    seconds: Amount
+    images_per_second: Amount
     best: Best
     opened: NotRequired[str]
     curve: Annotated[list[Epoch], Field(min_length=1)]
@@ -130,8 +130,8 @@ class RuntimeTold(TypedDict):
     """How a runtime ran a model: see `measures.ready`."""
 
     version: str
-    difference: Annotated[Number, Field(ge=0)]
-    tolerance: Annotated[Number, Field(ge=0)]
+    difference: Amount
+    tolerance: Amount
     options: dict[str, Scalar]
     calibration: NotRequired[CalibrationTold]
     quantised: NotRequired[Quantised]

@@ -39,6 +39,12 @@ def is_half(last: bytes) -> bool:
     return False
 
 
+def ends_in_half(path: Path) -> bool:
+    """Whether the last line of a file is a half one."""
+    with disk.reading(path, RecordsError), disk.opened(path) as file:
+        return is_half(unended(file))
+
+
 def whole(path: Path) -> Iterator[tuple[int, bytes]]:
     """The whole lines of a file that are not blank, each with its number, without their ends and
     the byte order mark."""

@@ -15,6 +15,7 @@ from cmx_bench.results import (
     collector,
     embedded,
     frame,
+    lines,
     records,
     sheets,
     whereabouts,
@@ -36,7 +37,9 @@ def read(path: Path) -> Report:
     path = _place(path)
     if path.is_file():
         return embedded.read(path).report
-    report = summarise(*_recorded(path), records.unfinished(path))
+    run, measured = _recorded(path)
+    file = path / "records.jsonl"
+    report = summarise(run, measured, file.exists() and lines.ends_in_half(file))
     votes = agreement.read(path, report.voters)
     return replace(
         report, votes=votes, thumbnails=agreement.thumbnails(path, len(votes.images.keys))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,7 @@ def _refuse_taken(out: Path, lines: Collection[str]) -> None:
     earlier = (out / "run.json").exists() and records.read_run(out).parts
     if not earlier:
         raise RecordsError(f"{out}: holds files already; give another --out")
-    if lost := {_line(record) for record in records.read(out)}.difference(lines):
+    if lost := {*map(records.line_of, records.read(out))}.difference(lines):
         raise RecordsError(f"{out}: holds {units.counted(len(lost), 'record')} that no part has; "
                            "give another --out")  # fmt: skip
 
@@ -159,6 +159,7 @@ def _run_of(runs: Mapping[Path, Run], command: str) -> Run:
         finished=max(part.finished for part in every) if done else "",
         accuracy=evaluating[0] if evaluating else {},
         environments={name: facts for part in every for name, facts in part.environments.items()},
+        budget=max((part.budget for part in every if part.budget is not None), default=None),
         cut_off={cell: processes for part in every for cell, processes in part.cut_off.items()},
         neighbours=None,
         replicate=_replicate(every),
@@ -204,12 +205,8 @@ def _lines(parts: Mapping[Path, Sequence[Record]]) -> list[str]:
                 )
             if other.status != "ok":
                 places[execution] = part, record
-            kept.setdefault(_line(record), record)
+            kept.setdefault(records.line_of(record), record)
     return sorted(kept, key=lambda line: (kept[line].status == "ok", kept[line].started))
-
-
-def _line(record: Record) -> str:
-    return disk.json_of(asdict(record))
 
 
 def _copies(parts: Sequence[Path]) -> dict[str, Path]:

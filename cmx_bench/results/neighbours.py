@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
-
-from pydantic import Field
 
 from cmx_bench import units
 from cmx_bench.cell import Positive
-from cmx_bench.results.validation import STRICT, Number
+from cmx_bench.results.validation import STRICT, Amount
 
-_Share = Annotated[Number, Field(ge=0)]
 # A tenth of what two threads need; less than that is counted in jiffies and may be nobody's.
 _MOST_TAKEN = 0.2
 _MOST_STEAL = 0.01
@@ -25,11 +21,11 @@ class Neighbours:
 
     __pydantic_config__ = STRICT
 
-    seconds: _Share
+    seconds: Amount
     cores: Positive
     usable: Positive
-    busy: _Share
-    steal: _Share
+    busy: Amount
+    steal: Amount
 
     @property
     def disturbs(self) -> bool:

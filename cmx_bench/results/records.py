@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import FailFast, Field, TypeAdapter
+from pydantic import FailFast, TypeAdapter
 
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError
@@ -30,10 +30,12 @@ from cmx_bench.results.details import AnyAccuracy, AnyDetails, Facts
 from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.validation import (
     STRICT,
+    Amount,
     DamageError,
     Moment,
     NotNegative,
     Number,
+    Share,
     decoded,
 )
 from cmx_bench.spec import command, disk
@@ -72,7 +74,7 @@ class Record:
     reason: str
     environment: str
     started: Moment
-    elapsed: Annotated[Number, Field(ge=0)]
+    elapsed: Amount
     covariates: Samples = field(default_factory=dict)
     discarded: Samples = field(default_factory=dict)
     details: AnyDetails = field(default_factory=dict)
@@ -114,12 +116,12 @@ class Run:
     command: str
     created: Moment
     finished: Moment | Literal[""] = ""
-    precision: Number | None = None
+    precision: Share | None = None
     accuracy: AnyAccuracy = field(default_factory=dict)
     machine: Facts = field(default_factory=dict)
     environments: Mapping[str, Facts] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
-    budget: Annotated[Number, Field(ge=0)] | None = None
+    budget: Amount | None = None
     cut_off: Mapping[str, Positive] = field(default_factory=dict)
     neighbours: Neighbours | None = None
     parts: tuple[str, ...] = ()
@@ -178,8 +180,8 @@ RECORDS, RUNS = TypeAdapter(Record), TypeAdapter(Run)
 
 
 @contextmanager
-def appending(folder: Path) -> Iterator[Callable[[Record], None]]:
-    """What adds a record to the folder's and flushes it to the disk.
+def appending(folder: Path) -> Iterator[Callable[[str], None]]:
+    """What adds the line of a record to the folder's and flushes it to the disk.
 
     An unfinished last line, which only a kill leaves behind, is cut off first; one that lacks no
     more than its line feed gets it. The file is held open: one that is deleted or replaced
@@ -192,8 +194,8 @@ def appending(folder: Path) -> Iterator[Callable[[Record], None]]:
     with disk.writing(path):
         held = disk.appending(path, buffering=0)
 
-    def append(record: Record) -> None:
-        line = disk.json_of(dataclasses.asdict(record)).encode()
+    def append(text: str) -> None:
+        line = text.encode()
         with disk.writing(path):
             if not os.path.samestat(path.stat(), os.fstat(held.fileno())):
                 raise RecordsError(f"{path}: another file took its place meanwhile")
@@ -216,7 +218,12 @@ def appending(folder: Path) -> Iterator[Callable[[Record], None]]:
 def append(folder: Path, record: Record) -> None:
     """Adds one record as `appending` does."""
     with appending(folder) as add:
-        add(record)
+        add(line_of(record))
+
+
+def line_of(record: Record) -> str:
+    """A record as it stands in the file."""
+    return disk.json_of(dataclasses.asdict(record))
 
 
 def read(folder: Path) -> list[Record]:
@@ -276,15 +283,6 @@ def stamp(folder: Path) -> tuple[int, int, int] | None:
     return file.st_ino, file.st_size, file.st_mtime_ns
 
 
-def unfinished(folder: Path) -> bool:
-    """Whether the last record is incomplete after a kill. Such a record does not count."""
-    path = disk.within(folder, "records.jsonl")
-    if not path.exists():
-        return False
-    with disk.reading(path, RecordsError), disk.opened(path) as file:
-        return lines.is_half(lines.unended(file))
-
-
 def write_run(folder: Path, run: Run) -> None:
     """Makes a run's folder, and writes run.json at once or not at all.
 
@@ -315,10 +313,8 @@ def read_run(folder: Path) -> Run:
     path = disk.within(folder, "run.json")
     if not path.exists():
         below = max(folder.glob("*/run.json"), default=None)
-        such_as = f", such as {below.parent}" if below else ""
-        raise RecordsError(
-            f"{folder}: holds no run (no run.json); give the folder of a run{such_as}"
-        )
+        hint = f", such as {below.parent}" if below else ""
+        raise RecordsError(f"{folder}: holds no run (no run.json); give the folder of a run{hint}")
     try:
         return _run(disk.text_of(path, RecordsError))
     except DamageError as error:

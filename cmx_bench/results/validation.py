@@ -38,6 +38,8 @@ STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, str_max_le
 # Whole numbers stay whole: 51625960 must not become 51625960.0, whose content hash is another.
 Number: TypeAlias = Whole | Real
 NotNegative: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+Amount: TypeAlias = Annotated[Number, Field(ge=0)]
+Share: TypeAlias = Annotated[Number, Field(ge=0, le=1)]
 Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 
 

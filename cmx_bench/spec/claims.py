@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
@@ -207,8 +208,10 @@ def _token(match: re.Match[str], at: int, models: Collection[str]) -> _Token:
     if text := match["number"]:
         share = text.endswith("%")
         number = Number(float(text.rstrip("%")) / (100 if share else 1), text)
-        if math.isinf(number.value):
-            raise CheckError(at, f"{cut(text, MOST_OF_A_QUOTE)} is too large for a number")
+        is_tiny = number.value < sys.float_info.min and re.match(r"[0.]*[1-9]", text)
+        if is_tiny or math.isinf(number.value):
+            size = "small" if is_tiny else "large"
+            raise CheckError(at, f"{cut(text, MOST_OF_A_QUOTE)} is too {size} for a number")
         return _Token("number", text, at, number)
     if text := match["value"]:
         _refuse_unknown("metric", match, METRIC_WORDS)

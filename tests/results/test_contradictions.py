@@ -83,6 +83,15 @@ CONTRADICTIONS: list[tuple[Where, Any, str]] = [
      "details.work.other.macs: expected more than 0"),
     (("passed", ("details", "work", "magic")), {"macs": 1, "bytes": 1, "seconds": [1]},
      "details.work.magic: unknown (known: depthwise,"),
+    (("evaluated", ("details", "training", "best", "epoch")), 2,
+     "details.training.best: expected {'epoch': 1, 'top1': 0.9}, as of the curve"),
+    (("evaluated", ("details", "training", "epochs")), 2,
+     "details.training.epochs: expected 1, as of the curve"),
+    (("evaluated", ("details", "training", "curve", 0, "top1")), 1.5,
+     "details.training.curve.0.top1: expected at most 1, got 1.5"),
+    (("evaluated", ("details", "training", "seconds")), -1,
+     "details.training.seconds: expected at least 0, got -1"),
+    (("run", ("precision",)), -1, "precision: expected at least 0, got -1"),
 ]  # fmt: skip
 
 

@@ -26,6 +26,15 @@ def test_a_line_feed_may_be_the_first_byte_that_is_read(tmp_path: Path) -> None:
         assert lines.unended(opened) == b"c" * 4095
 
 
+def test_a_record_written_by_half_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    for end in ("", "\n", "\r\n", " "):
+        file.write_text(f'{{"cell": "a"}}{end}')
+        assert not lines.ends_in_half(file)
+    file.write_text('{"cell": "a"}\n{"cell": "a')
+    assert lines.ends_in_half(file)
+
+
 def test_a_kill_in_the_first_record(tmp_path: Path) -> None:
     (tmp_path / "records.jsonl").write_text('{"cell": "a')
     assert records.read(tmp_path) == []

@@ -63,6 +63,13 @@ def test_an_unfinished_part_leaves_the_whole_unfinished(part: Part, tmp_path: Pa
     assert merging.merge(parts, tmp_path / "whole", "merge a b").finished == ""
 
 
+def test_what_one_part_cut_off_is_told_of_the_whole(part: Part, tmp_path: Path) -> None:
+    cut_off = {"b/params/r224": 2}
+    parts = [part("a", of("a")), part("b", of("b"), budget=60.0, cut_off=cut_off)]
+    whole = merging.merge(parts, tmp_path / "whole", "merge a b")
+    assert (whole.budget, whole.cut_off) == (60.0, cut_off)
+
+
 def test_each_execution_is_kept_once(part: Part, tmp_path: Path) -> None:
     parts = [part("a", of("a")), part("both", of("a"), of("b"))]
     merging.merge(parts, tmp_path / "whole", "merge a both")

@@ -71,7 +71,7 @@ def test_a_last_record_that_lacks_its_line_feed_counts(tmp_path: Path) -> None:
     for record in written[:2]:
         records.append(tmp_path, record)
     path.write_bytes(path.read_bytes().rstrip())
-    assert records.read(tmp_path) == written[:2] and not records.unfinished(tmp_path)
+    assert records.read(tmp_path) == written[:2]
     records.append(tmp_path, written[2])
     assert records.read(tmp_path) == written
     assert len(path.read_bytes().splitlines()) == 3
@@ -91,7 +91,7 @@ def test_files_that_went_through_an_editor(tmp_path: Path, end: str, last: str) 
     for name in ("run.json", "records.jsonl"):
         text = (tmp_path / name).read_text().rstrip().replace("\n", end) + last
         (tmp_path / name).write_bytes(f"\ufeff{text}".encode())
-    assert records.read(tmp_path) == [first, second] and not records.unfinished(tmp_path)
+    assert records.read(tmp_path) == [first, second]
     assert records.read_run(tmp_path) == run
     records.append(tmp_path, third)
     assert records.read(tmp_path) == [first, second, third]
@@ -105,17 +105,6 @@ def test_names_that_are_no_utf_8_can_be_read_again(tmp_path: Path) -> None:
     )
     assert records.read_run(tmp_path).command == r"cmx-bench run caf\xe9.yaml"
     assert records.read(tmp_path)[0].reason == r"no caf\xe9 \ud83d"
-
-
-def test_a_record_written_by_half_is_seen(tmp_path: Path) -> None:
-    assert not records.unfinished(tmp_path)
-    records.append(tmp_path, RECORD)
-    assert not records.unfinished(tmp_path)
-    with (tmp_path / "records.jsonl").open("a") as file:
-        file.write('{"cell": "a')
-    assert records.unfinished(tmp_path)
-    records.append(tmp_path, RECORD)
-    assert not records.unfinished(tmp_path)
 
 
 def test_records_end_before_no_command_would_read_them(

@@ -19,7 +19,8 @@ FAILED = replace(UNWATCHED, status="failed", values={}, reason="out of memory")
 
 @pytest.mark.parametrize("record", [TIMED, EVALUATED, PASSED, FAILED])
 def test_what_can_be_read_is_kept(record: Record) -> None:
-    assert make_sound(record) is record
+    kept, line = make_sound(record)
+    assert kept is record and line == records.line_of(record)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +35,9 @@ def test_what_cannot_be_is_a_failure_that_can_be_read(
     tmp_path: Path, values: dict[str, list[float]], said: str
 ) -> None:
     """As of a counter of energy that does not move."""
-    kept = make_sound(replace(UNWATCHED, values=values))
+    kept, line = make_sound(replace(UNWATCHED, values=values))
     assert (kept.status, kept.reason) == ("failed", f"what was measured cannot be: {said}")
     records.write_run(tmp_path, RUN)
-    records.append(tmp_path, kept)
+    with records.appending(tmp_path) as append:
+        append(line)
     assert records.read(tmp_path) == [kept]

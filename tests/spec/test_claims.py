@@ -93,6 +93,7 @@ def test_accuracy_is_known_before_it_can_be_measured() -> None:
         ("params(a) >", 11, "expected a number or a metric of a model, got the end"),
         ("", 0, "expected a number or a metric of a model, got the end"),
         ("params(a) > 1e400", 12, "1e400 is too large for a number"),
+        ("params(a) > 0.01e-400", 12, "0.01e-400 is too small for a number"),
         ("params(a) in [0, 1e999%]", 17, "1e999% is too large for a number"),
         ("9" * 400 + " > params(a)", 0, f"{'9' * 39}… is too large for a number"),
         ("params(a) > nan", 12, "expected a metric of a model such as params(resnet50), got 'nan'"),

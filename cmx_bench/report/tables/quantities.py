@@ -10,6 +10,7 @@ of the models has right: a paired interval, far narrower.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -121,11 +122,19 @@ def _times(left: _Product | Span, right: _Product | Span) -> _Product | Span:
         for key, (result, power) in right.powers.items():
             powers[key] = (result, power + powers.get(key, (result, 0))[1])
         kept = {key: power for key, power in powers.items() if power[1]}
-        return _Product(left.factor * right.factor, kept)
+        return _Product(_multiplied(left.factor, right.factor), kept)
     first, second = _span(left), _span(right)
-    ends = [a * b for a in (first.low, first.high) for b in (second.low, second.high)]
+    ends = [_multiplied(a, b) for a in (first.low, first.high) for b in (second.low, second.high)]
     disturbed = first.disturbed or second.disturbed
     return Span(first.value * second.value, min(ends), max(ends), disturbed)
+
+
+def _multiplied(first: float, second: float) -> float:
+    """A product that is zero only where a factor is."""
+    product = first * second
+    if first and second and abs(product) < sys.float_info.min:
+        raise UnknownError("it is smaller than a number can be")
+    return product
 
 
 def _inverse(quantity: _Product | Span) -> _Product | Span:
@@ -133,7 +142,7 @@ def _inverse(quantity: _Product | Span) -> _Product | Span:
         if not quantity.factor:
             raise UnknownError("it divides by zero")
         powers = {key: (result, -power) for key, (result, power) in quantity.powers.items()}
-        return _Product(1 / quantity.factor, powers)
+        return _Product(_multiplied(1 / quantity.factor, 1.0), powers)
     if quantity.low <= 0 <= quantity.high:
         raise UnknownError("it divides by a value that may be zero")
     return Span(1 / quantity.value, 1 / quantity.high, 1 / quantity.low, quantity.disturbed)
@@ -156,24 +165,30 @@ def _exponential(factor: float, sides: Sequence[tuple[Result, int]], level: floa
         change = stats.paired(list(map(sum, zip(*logs, strict=True))))
     else:
         change = stats.product([(list(side.medians.values()), power) for side, power in sides])
-    ends = [factor * _exp(change.bound((1 + side * level) / 2)) for side in (-1, 1)]
+    value, *ends = (
+        _multiplied(factor, _exp(exponent))
+        for exponent in (change.value, change.bound((1 - level) / 2), change.bound((1 + level) / 2))
+    )
     disturbed = any(result.disturbed for result, _ in sides)
-    return Span(factor * _exp(change.value), min(ends), max(ends), disturbed)
+    return Span(value, min(ends), max(ends), disturbed)
 
 
 def _exp(exponent: float) -> float:
     try:
-        return math.exp(exponent)
+        return math.exp(exponent) or math.ulp(0.0)
     except OverflowError:
         return math.inf
 
 
 def quotient(first: Result, second: Result, level: float = 0.95) -> Span | None:
     """One result over another of the same run, with its interval; None where either has none, or
-    where it is larger than a number can be."""
+    where it is no size that a number has."""
     if not all(len(side.medians) > 1 and _has_logarithm(side) for side in (first, second)):
         return None
-    span = _exponential(1.0, [(first, 1), (second, -1)], level)
+    try:
+        span = _exponential(1.0, [(first, 1), (second, -1)], level)
+    except UnknownError:
+        return None
     return span if all(map(math.isfinite, (span.value, span.low, span.high))) else None
 
 

@@ -84,6 +84,9 @@ def test_a_product_of_spans_takes_the_least_and_the_most_of_its_corners() -> Non
         (f"1 / (throughput({A}) - 100)", "it divides by a value that may be zero"),
         (f"latency_p50({A})", "latency_p50 is not measured here"),
         ("1e300 * 1e300", "it is larger than a number can be"),
+        ("1e-300 * 1e-300", "it is smaller than a number can be"),
+        (f"throughput({A}) / 1e300 / 1e300", "it is smaller than a number can be"),
+        (f"(throughput({A}) - 50) / 1e300 / 1e300", "it is smaller than a number can be"),
     ],
 )
 def test_what_has_no_value_says_why(text: str, why: str) -> None:
