@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -27,6 +28,16 @@ def whole_number(option: str, least: int, most: int = _MOST) -> Callable[[str | 
         return number
 
     return read
+
+
+def with_home(option: str) -> str:
+    """`NAME=~/photos` with the user's home, which shells put in where a word begins with `~`."""
+    name, separator, path = option.partition("=")
+    if not path.startswith("~"):
+        return option
+    with suppress(RuntimeError):  # there is no such user
+        path = str(Path(path).expanduser())
+    return f"{name}{separator}{path}"
 
 
 Suite = Annotated[str, typer.Argument(help="A suite's YAML file, or the name of a shipped suite.")]
@@ -99,12 +110,13 @@ Only = Annotated[
                       "those; may be repeated.", metavar="GLOB"),
 ]  # fmt: skip
 Data = Annotated[
-    list[str] | None, typer.Option(help="Where the images of a data set lie.", metavar="NAME=PATH")
+    list[str] | None,
+    typer.Option(parser=with_home, help="Where the images of a data set lie.", metavar="NAME=PATH"),
 ]
 Weights = Annotated[
     list[str] | None,
-    typer.Option(help="A model's checkpoint, or a folder with files called like models.",
-                 metavar="MODEL=FILE|FOLDER"),
+    typer.Option(parser=with_home, metavar="MODEL=FILE|FOLDER",
+                 help="A model's checkpoint, or a folder with files called like models."),
 ]  # fmt: skip
 AllowMissing = Annotated[
     int,

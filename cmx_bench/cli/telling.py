@@ -102,11 +102,15 @@ def _styled(stream: TextIO | None, text: str, **style: Any) -> str:
 
 def give(text: str, output: Path | None = None) -> None:
     """Prints a rendering for programs, or writes it to a file and prints its path. It is UTF-8, as
-    the file is, wherever no terminal shows it.
+    the file is, wherever no terminal shows it. A device, a pipe or a link is written and stays.
 
     Raises:
         CmxError: stdout or the file cannot be written.
     """
+    if output is not None and output.exists() and (output.is_symlink() or not output.is_file()):
+        with disk.writing(output), output.open("wb") as file:
+            file.write(text.encode(errors="backslashreplace"))
+        return
     if output is not None:
         disk.write(output, text)
         say(output)

@@ -29,3 +29,14 @@ def test_a_word_is_looked_up_and_the_known_ones_are_named() -> None:
     line = "--executor rai: unknown executor, did you mean 'ray'? (known: local, ray)"
     with pytest.raises(CmxError, match=f"^{re.escape(line)}$"):
         options.looked_up("--executor", "executor", "rai", known)
+
+
+def test_a_home_behind_an_equals_sign_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    for given, meant in (
+        ("photos=~/val", "photos=/home/me/val"),
+        ("net=~nobody-is-called-so/x.pth", "net=~nobody-is-called-so/x.pth"),
+        ("photos=/a~/b", "photos=/a~/b"),
+        ("~x", "~x"),
+    ):
+        assert options.with_home(given) == meant

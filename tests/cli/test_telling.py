@@ -12,6 +12,7 @@ import pytest
 
 from cmx_bench import cli, report
 from cmx_bench.cli import telling
+from cmx_bench.errors import CmxError
 
 from ..conftest import Cli
 
@@ -108,6 +109,24 @@ def test_a_full_disk_behind_stdout() -> None:
         ended = subprocess.run(LIST, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == 2
     assert ended.stderr == "cmx-bench: stdout: cannot be written: No space left on device\n"
+
+
+def test_what_is_no_file_of_its_own_is_written_and_stays(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A device, a pipe, and a link: each would have been replaced by a file."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "file")
+    (tmp_path / "file").write_text("a longer text")
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for output in (Path("/dev/stdout"), pipe, link):
+        telling.give("10 µs\n", output)
+    assert os.read(reading, 99).decode() == link.read_text() == capfd.readouterr().out == "10 µs\n"
+    assert pipe.is_fifo() and link.is_symlink() and Path("/dev/stdout").is_symlink()
+    os.close(reading)
+    with pytest.raises(CmxError, match="^/dev/full: cannot be written: No space left on device$"):
+        telling.give("10 µs\n", Path("/dev/full"))
 
 
 def test_closed_streams(tmp_path: Path) -> None:
