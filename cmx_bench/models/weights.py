@@ -90,7 +90,8 @@ def _ready(state: State, module: nn.Module) -> State:
             ready = renamed if counted else counters | renamed
             if ready.keys() == own.keys():
                 return ready
-        if len({name.partition(".")[0] for name in names}) != 1:
+        prefixes = {name.rpartition(".")[0].partition(".")[0] for name in names}
+        if len(prefixes) != 1 or "" in prefixes:  # a lone tensor has none
             return left
         names = [name.partition(".")[2] for name in names]
 

@@ -54,6 +54,10 @@ WRAPPED = {
         "model": {k: torch.zeros_like(v) for k, v in state.items()},
         "model_ema": {f"module.{k}": v for k, v in state.items()} | {"n_averaged": torch.ones(())},
     },
+    "torch's ImageNet example": lambda state: {
+        "state_dict": {f"module.{k}": v for k, v in state.items()}, "best_acc1": torch.ones(()),
+    },
+    "a lone tensor": lambda state: {"model": state, "scaler": {"scale": torch.ones(1)}},
     "another's EMA": lambda state: {
         "model": {k: torch.zeros_like(v) for k, v in state.items()}, "ema": state,
     },
