@@ -4,6 +4,7 @@ model."""
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +180,12 @@ def labels_of(reading: Reading, numbered: Numbered) -> list[int]:
 
 def _in_order(reading: Reading, names: Iterable[str]) -> Numbered:
     ordered = sorted(names, key=natural_order)
-    return Numbered(reading.by, {composed(name): number for number, name in enumerate(ordered)})
+    numbers = {composed(name): number for number, name in enumerate(ordered)}
+    if len(numbers) < len(ordered):
+        [(twice, _)] = Counter(map(composed, ordered)).most_common(1)
+        raise DataError(f"two folders are called {key_of(twice)!r}, one with its accents written "
+                        f"apart; put their images into one")  # fmt: skip
+    return Numbered(reading.by, numbers)
 
 
 def _by_name(readings: Sequence[Reading]) -> Iterator[Numbered]:

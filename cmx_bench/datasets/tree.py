@@ -91,9 +91,11 @@ def read(root: Path) -> Tree:
         elif root.suffix == ".tar":
             _of_tar(tree, tarfile.TarFile(root), (), Lock())
         else:
-            raise DataError(f"{root}: no images found in it; expected a folder or a .tar of images")
+            raise DataError(f"{root}: expected a folder or a .tar of images; unpack any other "
+                            f"archive")  # fmt: skip
     except (OSError, tarfile.TarError) as error:
-        raise DataError(f"{root}: cannot be read: {error}") from error
+        hint = "; if it is compressed, unpack it" if isinstance(error, tarfile.TarError) else ""
+        raise DataError(f"{root}: cannot be read: {error}{hint}") from error
     if not tree.images:
         kinds = ", ".join(SUFFIXES)
         raise DataError(f"{root}: no images found in it; expected files {kinds} in a folder for "

@@ -176,6 +176,8 @@ def _refuse_other_samples(record: Record) -> None:
         if (length := len(record.covariates[name])) != taken:
             raise DamageError(("covariates", name), f"expected a value for each of {taken} samples "
                                                     f"of {metric}, got {length}")  # fmt: skip
+        if name in ("disturbed", "discarded") and not {*record.covariates[name]} <= {0, 1}:
+            raise DamageError(("covariates", name), "expected 0 or 1 for each sample")
     if (gone := sum(map(bool, record.covariates["discarded"]))) != len(discarded):
         raise DamageError(("covariates", "discarded"), f"marks {gone} samples, and {metric} has "
                                                        f"{len(discarded)} discarded")  # fmt: skip

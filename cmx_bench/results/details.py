@@ -13,7 +13,7 @@ from cmx_bench.cell import Positive, Scalar
 from cmx_bench.results.validation import STRICT, Amount, NotNegative, Number, Share
 
 # Measures may tell more than is read here.
-_OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+_OPEN = STRICT | ConfigDict(extra="allow")
 
 
 @with_config(STRICT)

@@ -287,6 +287,12 @@ def test_parts_of_a_data_set_are_not_evaluated_together(tmp_path: Path, paths: s
             numbered(path, 2)
 
 
+def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:
+    plant(tmp_path, "caf\u00e9/0.png cafe\u0301/1.png")
+    with pytest.raises(DataError, match="two folders are called 'caf\u00e9', one with its accents"):
+        open_dataset("own", tmp_path, num_classes=2)
+
+
 def test_a_class_may_be_written_with_composed_letters_or_not(tmp_path: Path) -> None:
     """Macs write accents apart from their letters."""
     plant(tmp_path, "train/caf\u00e9/0.png train/tea/1.png val/cafe\u0301/2.png val/tea/3.png")

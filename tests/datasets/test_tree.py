@@ -197,3 +197,20 @@ def test_bytes_that_are_no_text_are_escaped(tmp_path: Path) -> None:
     assert key_of(image.path) == r"cat/caf\xe9.png"
     assert key_of("cat/two\nlines \x1b[1m.png") == r"cat/two\x0alines \x1b[1m.png"
     assert key_of("cat/café 猫.png") == "cat/café 猫.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x.tar", "cannot be read: .*; if it is compressed, unpack it"),
+        ("x.tar.gz", "expected a folder or a .tar of images; unpack any other archive"),
+        ("x.zip", "expected a folder or a .tar of images; unpack any other archive"),
+    ],
+)
+def test_what_is_compressed_is_to_be_unpacked(tmp_path: Path, name: str, message: str) -> None:
+    plant(tmp_path, "cat/0.png")
+    file = tmp_path / name
+    with tarfile.open(file, "w:gz") as archive:
+        archive.add(tmp_path / "cat", "cat")
+    with pytest.raises(DataError, match=f"{name}: {message}"):
+        tree.read(file)
