@@ -118,7 +118,10 @@ def list_(
     """List models, measures, metrics, data sets, suites or recipes."""
     from cmx_bench.cli import listing
 
-    say_rows(looked_up("list", "list", what, listing.LISTS)(pattern))
+    rows = list(looked_up("list", "list", what, listing.LISTS)(pattern))
+    if not rows:
+        raise CmxError(f"list {what} {pattern}: nothing matches; try a glob such as 'c*'")
+    say_rows(rows)
 
 
 def show(

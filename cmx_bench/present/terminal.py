@@ -50,7 +50,7 @@ def text(parts: Iterable[Styled | Text | Grid], width: int, colours: bool = Fals
             if isinstance(part, Text):
                 console.print(part, soft_wrap=True)
             else:
-                console.print(_drawn(part) if isinstance(part, Grid) else _text(part))
+                console.print(_fitted(part, width) if isinstance(part, Grid) else _text(part))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
@@ -77,12 +77,34 @@ def _text(part: Styled) -> Text:
     return written
 
 
+_LEAST = 3  # of a column whose texts break: rich leaves it nothing where others need all
+
+
+def _fitted(grid: Grid, width: int) -> rich.table.Table | Text:
+    """A table or, where there is no room for one, a line for each of its texts."""
+    taken = 0
+    for place, column in enumerate(grid.columns):
+        texts = [*_heading(column).split("\n"), *(_text(row[place]).plain for row in grid.rows)]
+        taken += 2 + (max(map(len, texts)) if column.key in grid.unbroken else _LEAST)
+    if taken <= width:
+        return _drawn(grid)
+    lines = []
+    for row in grid.rows:
+        for column, entry in zip(grid.columns, row, strict=True):
+            lines.append(_text(f"{_heading(column)}: ".replace("\n", ", ")) + _text(entry))
+        lines.append(Text())
+    return Text("\n").join(lines)
+
+
+def _heading(column: Column) -> str:
+    return f"{column.group}\n{column.heading}" if column.group else column.heading
+
+
 def _drawn(grid: Grid) -> rich.table.Table:
     drawn = rich.table.Table(box=rich.box.SIMPLE_HEAVY, padding=(0, 1), pad_edge=False)
     for column in grid.columns:
-        heading = f"{column.group}\n{column.heading}" if column.group else column.heading
         drawn.add_column(
-            Text(units.escaped(heading), "bold"), justify=column.align, overflow="fold",
+            Text(units.escaped(_heading(column)), "bold"), justify=column.align, overflow="fold",
             no_wrap=column.key in grid.unbroken,
         )  # fmt: skip
     for row in grid.rows:

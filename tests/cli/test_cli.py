@@ -65,7 +65,7 @@ from ..conftest import TINY, Cli
         (["verify", "."], "holds no run"),
         (["verify", "suite.yaml"], "holds no raw samples"),
         (["cite", "nowhere"], "holds no run"),
-        (["list", "models", "nothing*"], "no model of timm matches 'nothing*'"),
+        (["list", "models", "nothing*"], "list models nothing*: nothing matches; try a glob"),
         (["match"], "nothing to match; give --params or --macs a number or a model"),
         (["match", "--params", "resnet51"], "unknown model 'resnet51', did you mean 'resnet"),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 
@@ -24,3 +26,9 @@ def test_recipes_are_listed(cmx: Cli) -> None:
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == ["cifar10", "cifar10-25"]
     assert "25 epochs of AdamW with one-cycle at 0.05" in out
+
+
+@pytest.mark.parametrize("what", ["models", "measures", "datasets", "suites", "recipes"])
+def test_nothing_that_matches_is_said(cmx: Cli, what: str) -> None:
+    message = f"cmx-bench: list {what} zz*: nothing matches; try a glob such as 'c*'\n"
+    assert cmx("list", what, "zz*") == (2, "", message)

@@ -21,6 +21,14 @@ def test_words_move_no_cursor_and_states_have_their_colour() -> None:
     assert "\x1b[32mPASS\x1b[0m" in coloured and "a PASS" in coloured
 
 
+def test_no_column_vanishes_from_a_narrow_terminal() -> None:
+    columns = [Column("a", "Model"), Column("b", "Value", group="Here")]
+    grid = Grid(columns, [["net", "1" * 20], ["other", "2"]], ["b"])
+    assert ["net", "1" * 20] in [line.split() for line in terminal.text([grid], 40).splitlines()]
+    lines = terminal.text([grid], 26).splitlines()
+    assert lines[:4] == ["Model: net", "Here, Value:", "1" * 20, ""]
+
+
 def test_rows_stand_below_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     telling.say_rows([("a", "one"), ("long\x1b", "two"), ("b", "")])
     assert capsys.readouterr().out == "a         one\nlong\\x1b  two\nb\n"
