@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ExportError, first_line
-from cmx_bench.measures import Samples, calibration, compiled, runtimes
+from cmx_bench.measures import Samples, calibration, compiled, instructions, runtimes
 from cmx_bench.measures.calls import Calls, refuse_reduced
 from cmx_bench.measures.forward import Forward, call_of, images, logits_of, place
 from cmx_bench.measures.normalising import normalise
@@ -191,9 +191,11 @@ def _write(module: nn.Module, batch: Tensor, setting: Setting, folder: Path) -> 
 def _quantise(folder: Path, setting: Setting) -> tuple[list[Tensor], dict[str, Any]]:
     """Quantises the model in a folder; gives the images to compare it on, and what is told."""
     images = calibration.images(setting.image_size)
+    # A CPU that lacks them adds two products at a time in 16 bits, which 8-bit weights overflow.
+    bits = 7 if instructions.of_cpu().get("int8") == "emulated" else 8
     batches = images.batches(setting.batch_size)
     try:
-        products = runtimes.functions(setting.runtime).quantise(folder, batches)
+        products = runtimes.functions(setting.runtime).quantise(folder, batches, bits)
     except Exception as error:  # of many classes, all of them private
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise ExportError(f"{setting.runtime} cannot quantise it: {reason}") from error
@@ -203,7 +205,7 @@ def _quantise(folder: Path, setting: Setting) -> tuple[list[Tensor], dict[str, A
     for file in sorted(folder.iterdir()):
         if file.suffix != ".xml":  # in which OpenVINO names operators anew each time
             digest.update(file.read_bytes())
-    quantised = {"sha256": digest.hexdigest()[:16], "products": products}
+    quantised = {"sha256": digest.hexdigest()[:16], "products": products, "weight_bits": bits}
     compared = batches[: -(-_COMPARED_IMAGES // setting.batch_size)]
     return compared, {"calibration": images.told, "quantised": quantised}
 

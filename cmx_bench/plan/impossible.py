@@ -104,7 +104,7 @@ def cautions(settings: Sequence[Setting], machine: Environment) -> tuple[str, ..
         ("bf16", "autocast"): "bf16 (AMX, AVX-512): torch emulates it, at a speed that is none of "
         "bf16, and OpenVINO does not compute it",
         ("int8",): "int8 (AMX, VNNI): runtimes compute it by others, at a speed that is none of "
-        "int8",
+        "int8, with weights of 7 bits",
     }
     sentences = []
     for precisions, lack in lacks.items():

@@ -17,7 +17,7 @@ from cmx_bench.accuracy import Evaluation, calibrating, images
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError, PlanError
-from cmx_bench.measures import MEASURES, runtimes
+from cmx_bench.measures import MEASURES, instructions, runtimes
 from cmx_bench.plan import Cost, Plan, estimates, impossible, replicates_of, resolving, undecided
 from cmx_bench.plan.users import Asked, misnamed, smallest_batches
 from cmx_bench.results import checkouts
@@ -25,13 +25,7 @@ from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
 from cmx_bench.spec.settings import CpuSetting, CudaSetting
 from cmx_bench.spec.suite import SuiteFile
-from cmx_bench.worker.machine import (
-    capture,
-    git_commit,
-    instructions_of_cpu,
-    resolve_device,
-    unused_gpu,
-)
+from cmx_bench.worker.machine import capture, git_commit, resolve_device, unused_gpu
 
 ALL = Asked()
 
@@ -47,7 +41,7 @@ def make_plan(suite_file: SuiteFile, device: str, asked: Asked = ALL) -> Plan:
     machine = capture(resolve_device(device))
     # Of the run, not of each process: cmx-bench's own commit, and that of the user's checkout.
     machine |= {"git_commit": git_commit(), "project_commit": checkouts.commit_of(Path.cwd())}
-    machine |= {**instructions_of_cpu(), **runtimes.versions()}
+    machine |= {**instructions.of_cpu(), **runtimes.versions()}
     if device == "auto" and (why := unused_gpu()):
         machine |= {"unused_gpu": why}
     with warnings.catch_warnings():

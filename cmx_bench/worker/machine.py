@@ -23,6 +23,7 @@ import cmx_bench
 from cmx_bench.cell import Setting
 from cmx_bench.errors import InstallError, PlanError
 from cmx_bench.measures import jiffies, runtimes
+from cmx_bench.measures.instructions import cpu_field
 from cmx_bench.results.checkouts import commit_of
 from cmx_bench.results.environment import variables
 from cmx_bench.results.records import Environment
@@ -82,8 +83,8 @@ def capture(device: str, setting: Setting | None = None) -> Environment:
         "cxx": bool(shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")),
         "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         "threads": torch.get_num_threads(),
-        "cpu": _cpu("model name") or _brand() or platform.processor() or platform.machine(),
-        "cpu_model": "-".join(filter(None, map(_cpu, jiffies.CPU_FIELDS))) or None,
+        "cpu": cpu_field("model name") or _brand() or platform.processor() or platform.machine(),
+        "cpu_model": "-".join(filter(None, map(cpu_field, jiffies.CPU_FIELDS))) or None,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "mkldnn": torch._C._has_mkldnn and bool(torch.backends.mkldnn.enabled),
         "fp32_precision_matmul": torch.backends.cuda.matmul.fp32_precision,
@@ -227,32 +228,6 @@ def _brand() -> str:
         return ""
     asked = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def _cpu(field: str) -> str:
-    """What Linux says of the first core; empty where it does not."""
-    text = jiffies.system_text(Path("/proc/cpuinfo"))
-    match = re.search(rf"^{field}\s*:\s*(.+)$", text, re.MULTILINE)
-    return match[1].strip() if match else ""
-
-
-_INSTRUCTIONS = {
-    "bf16": {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "bf16": "Arm's BF16"},
-    "int8": {
-        "amx_int8": "AMX", "avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX-VNNI",
-        "i8mm": "Arm's I8MM", "asimddp": "Arm's dot product",
-    },
-}  # fmt: skip
-
-
-def instructions_of_cpu() -> dict[str, str]:
-    """By which instructions the CPU computes bf16 and int8, "emulated" where it has none; empty
-    where the system does not tell."""
-    flags = (_cpu("flags") or _cpu("Features")).split()
-    return {
-        precision: next((name for flag, name in known.items() if flag in flags), "emulated")
-        for precision, known in (_INSTRUCTIONS.items() if flags else ())
-    }
 
 
 def git_commit() -> str | None:

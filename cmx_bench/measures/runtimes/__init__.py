@@ -48,9 +48,13 @@ class Functions(Protocol):
         """Writes the module into an empty folder, for batches of the shape of `batch`."""
 
     @staticmethod
-    def quantise(folder: Path, batches: Sequence[Tensor]) -> tuple[int, int]:
+    def quantise(folder: Path, batches: Sequence[Tensor], bits: int) -> tuple[int, int]:
         """Has the folder's model compute in int8, calibrated on these batches of images; gives how
-        many of its convolutions and matrix products do, and how many there are."""
+        many of its convolutions and matrix products do, and how many there are.
+
+        Args:
+            bits: 8, or 7 for weights of half the range.
+        """
 
     @staticmethod
     def load(folder: Path, setting: Setting) -> Loaded:

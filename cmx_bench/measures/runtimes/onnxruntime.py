@@ -50,7 +50,7 @@ def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> 
         _refuse_conversions(folder, setting)
 
 
-def quantise(folder: Path, batches: Sequence[Tensor]) -> tuple[int, int]:
+def quantise(folder: Path, batches: Sequence[Tensor], bits: int) -> tuple[int, int]:
     """By its own tool, which writes what quantises and back around all operators that it knows, as
     it does by default. Weights have a scale for each channel; ranges are the least and the greatest
     value of the calibration."""
@@ -58,7 +58,7 @@ def quantise(folder: Path, batches: Sequence[Tensor]) -> tuple[int, int]:
     quant_pre_process(folder / _FILE, prepared, skip_symbolic_shape=True)
     quantization.quantize_static(
         prepared, whole, _Reader(batches), quant_format=quantization.QuantFormat.QDQ,
-        per_channel=True,
+        per_channel=True, reduce_range=bits == 7,
         activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
         calibrate_method=quantization.CalibrationMethod.MinMax,
     )  # fmt: skip

@@ -49,9 +49,10 @@ def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> 
     openvino.save_model(model, folder / _FILE, compress_to_fp16=False)
 
 
-def quantise(folder: Path, batches: Sequence[Tensor]) -> tuple[int, int]:
+def quantise(folder: Path, batches: Sequence[Tensor], bits: int) -> tuple[int, int]:
     """By NNCF, with its fast bias correction."""
     import nncf
+    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
     nncf.set_log_level(logging.ERROR)
     exported = openvino.Core().read_model(folder / _FILE)
@@ -60,6 +61,9 @@ def quantise(folder: Path, batches: Sequence[Tensor]) -> tuple[int, int]:
         nncf.Dataset([batch.numpy() for batch in batches]),
         subset_size=len(batches),
         fast_bias_correction=True,
+        advanced_parameters=AdvancedQuantizationParameters(
+            overflow_fix=OverflowFix.ENABLE if bits == 7 else None
+        ),
     )
     whole = folder / f"int8-{_FILE}"
     openvino.save_model(model, whole, compress_to_fp16=False)

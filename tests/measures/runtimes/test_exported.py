@@ -19,7 +19,7 @@ from cmx_bench.accuracy.predicting import predictor
 from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing
 from cmx_bench.cell import Cell, Model, Runtime, Setting
 from cmx_bench.errors import ExportError, SkipError
-from cmx_bench.measures import Watched, ready
+from cmx_bench.measures import Watched, instructions, ready
 from cmx_bench.measures.calibration import Calibration, given
 from cmx_bench.measures.normalising import normalise
 from cmx_bench.models.building import build
@@ -148,6 +148,23 @@ def test_int8_is_of_the_models_weights(runtime: Runtime, taught: Model) -> None:
     # The first convolution of each block, the pointwise ones and the classifier.
     assert told[0]["quantised"]["products"][1] == 6
     assert told[0]["quantised"] == told[1]["quantised"]
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_weights_have_7_bits_where_sums_of_8_would_overflow(
+    runtime: Runtime, taught: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime and NNCF advise it for CPUs that have AVX2 or AVX-512 without VNNI."""
+    setting = replace(on(runtime), precision="int8")
+    monkeypatch.setitem(ready.TOLERANCES, "int8", 10)  # this CPU may be one of them
+    told = []
+    for int8 in ("emulated", "AVX-VNNI"):
+        monkeypatch.setattr(instructions, "of_cpu", lambda int8=int8: {"int8": int8})
+        with given(lambda size: Calibration(IMAGES, "here")):
+            told.append(ready.prepare(taught, setting).details["runtime"])
+    assert [record["quantised"]["weight_bits"] for record in told] == [7, 8]
+    assert told[0]["quantised"]["sha256"] != told[1]["quantised"]["sha256"]
+    assert told[0]["difference"] < 0.3
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
