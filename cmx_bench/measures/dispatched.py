@@ -25,6 +25,7 @@ from torch.utils.module_tracker import ModuleTracker
 
 from cmx_bench.errors import CountError
 from cmx_bench.measures import spelt
+from cmx_bench.measures.dots import Dots
 from cmx_bench.measures.free import is_free, plain, reads, shares
 from cmx_bench.measures.given import NONE, Word, bound
 from cmx_bench.measures.rowwise import Rows
@@ -147,7 +148,7 @@ class _Dispatch(TorchDispatchMode):
         output = func(*args, **named)
         tensors = _tensors(output)
         try:
-            spelt_out = self._products.follow(func, args, named, tensors)
+            spelt_out = self._products.follow(func, args, named, tensors, layer=rule is not None)
         except _SpeltError as error:
             raise self._refused(func, f" of a product that is spelt elementwise{error}") from None
         if macs := rule(args, named, output) if rule else spelt_out:
@@ -258,13 +259,21 @@ class _Products:
             storage_of(weight): (Operand(weight.numel(), weight.numel(), weight=True), weight)
             for weight in weights
         }
-        self._rows = Rows(lambda tensor: self._operand(tensor).weight)
+        self._rows, self._dots = Rows(self._is_weight), Dots(self._is_weight)
 
-    def follow(self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor]) -> int:
+    def _is_weight(self, tensor: Tensor) -> bool:
+        return self._operand(tensor).weight
+
+    def follow(
+        self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
+    ) -> int:
         """The MACs that an operator adds up of a product.
 
+        Args:
+            layer: the operator has MACs itself.
+
         Raises:
-            _SpeltError: it reduces one otherwise, or adds up what is spelt row by row.
+            _SpeltError: it reduces one otherwise, or adds up one that does not grow.
         """
         schema = func._schema
         exponent = args[1] if len(args) > 1 else None
@@ -274,12 +283,16 @@ class _Products:
         view = any(map(shares, schema.returns))
         outs = {argument.name for argument in schema.arguments if argument.is_out}
         read = [value for key, value in named.items() if key not in outs]
-        operands = [self._operand(tensor) for tensor in _tensors((args, read))]
+        tensors = _tensors((args, read))
+        operands = [self._operand(tensor) for tensor in tensors]
         if outputs and spelt.reduces(name, operands, outputs[0].numel()):
             raise _SpeltError
-        grows = any(operand.product for operand in operands)
-        if outputs and not grows and self._rows.are_added(name, args, outputs[0]):
-            raise _SpeltError(", which counts where it is spelt by einsum or matmul")
+        if outputs and not view and not any(operand.product for operand in operands):
+            out = outputs[0]
+            if self._rows.are_added(name, args, out) or self._dots.are_added(
+                name, args, tensors, out, layer
+            ):
+                raise _SpeltError(", which counts where it is spelt by einsum or matmul")
         if operands and func._schema.name.endswith("_") and _is_part(args[0]):
             # Known is what the whole holds: nothing says that this part is a product.
             operands[0] = operands[0]._replace(product=False)

@@ -54,7 +54,7 @@ class Rows:
         rows = [row for row in map(self._row, tensors) if row]
         self._known.pop(storage_of(out), None)
         if name in _ADD_UP and rows:
-            return bool(rows[0].dims & _reduced(args))
+            return bool(rows[0].dims & reduced(args))
         row = None
         if name in _MOVE and tensors:
             self._moved[storage_of(out)] = self._whole(tensors[0]), out
@@ -85,7 +85,7 @@ class Rows:
         return self._moved.get(storage_of(tensor), (storage_of(tensor), tensor))[0]
 
 
-def _reduced(args: Sequence[Any]) -> frozenset[int]:
+def reduced(args: Sequence[Any]) -> frozenset[int]:
     """The dimensions that a sum adds up, from the last one."""
     size = args[0].dim()
     dims = args[1] if len(args) > 1 and args[1] is not None else []

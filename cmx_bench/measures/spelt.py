@@ -42,7 +42,7 @@ _MULTIPLY = frozenset(
     """.split()  # noqa: SIM905
 )
 _ADD_A_PRODUCT = frozenset(["addcmul", "addcdiv", "addr"])
-_ADD = frozenset(
+ADD = frozenset(
     """
     add sub subtract rsub neg negative positive lerp where masked_fill copy clone to _to_copy
     type_as real imag conj resolve_conj resolve_neg batch_norm native_batch_norm
@@ -86,7 +86,7 @@ _REDUCE = frozenset(
     cummax cummin _cummax_helper _cummin_helper logcumsumexp
     """.split()  # noqa: SIM905
 )
-LINEAR = _MULTIPLY | _ADD_A_PRODUCT | _ADD | _MOVE | _PICK | _ADD_UP
+LINEAR = _MULTIPLY | _ADD_A_PRODUCT | ADD | _MOVE | _PICK | _ADD_UP
 
 # Which operands' elements the result has, where others only say which or how.
 _SOURCES = {
@@ -130,7 +130,7 @@ def follow(
         name, sources = "add", [added, _multiplied("mul", factors, elements)]
     if view or name in _MOVE:
         distinct = sum(source.distinct for source in sources)
-    elif name in _ADD:
+    elif name in ADD:
         distinct = _made_of(sources)
     elif name in _PICK:
         distinct = elements
