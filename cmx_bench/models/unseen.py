@@ -141,7 +141,8 @@ def watched(module: nn.Module) -> Iterator[Callable[[], str]]:
                            f"in nn.ModuleList")  # fmt: skip
 
     def note_plain(tensor: Tensor) -> None:
-        weight = isinstance(tensor, nn.Parameter) or (tensor.requires_grad and tensor.is_leaf)
+        whole = tensor if tensor._base is None else tensor._base  # a view may call itself a leaf
+        weight = isinstance(tensor, nn.Parameter) or (whole.requires_grad and whole.is_leaf)
         if weight and storage_of(tensor) not in places:
             reasons.append(f"computes with a weight {tuple(tensor.shape)} that is none of its "
                            f"parameters, and counts as none; keep it in an attribute as an "

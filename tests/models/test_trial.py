@@ -10,10 +10,13 @@ from cmx_bench.models import trial
 
 
 class Net(nn.Module):
-    """Reads a value, makes a parameter late, or wants a batch, as told."""
+    """Reads a value, makes a parameter late, wants a batch, or casts, as told."""
 
-    def __init__(self, reads: bool = False, late: bool = False, fewest: int = 1) -> None:
+    def __init__(
+        self, reads: bool = False, late: bool = False, fewest: int = 1, casts: bool = False
+    ) -> None:
         super().__init__()
+        self.casts = casts
         self.reads, self.late, self.fewest = reads, late, fewest
         self.layer = nn.Linear(3, 10)
 
@@ -24,7 +27,8 @@ class Net(nn.Module):
             self.scale = nn.Parameter(torch.ones(3, device=images.device))
         if len(images) < self.fewest:
             raise ValueError(f"expected {self.fewest} images\nat least")
-        out: Tensor = self.layer(images.mean((2, 3)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.casts):
+            out: Tensor = self.layer(images.mean((2, 3)))
         return out
 
 
@@ -54,6 +58,11 @@ def test_why_a_model_fails_is_one_line() -> None:
 def test_a_parameter_that_is_made_late_is_named() -> None:
     hidden = trial.run(lambda: Net(late=True), 8).hidden
     assert hidden.startswith("makes a parameter while it runs (scale of a Net)")
+
+
+def test_what_autocast_makes_of_a_weight_is_no_weight_of_its_own() -> None:
+    tried = trial.run(lambda: Net(reads=True, casts=True), 8)
+    assert (tried.error, tried.hidden) == ("", "")
 
 
 def test_what_no_value_would_mend_is_not_tried_with_values(monkeypatch: pytest.MonkeyPatch) -> None:
