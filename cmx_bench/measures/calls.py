@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from cmx_bench.cell import Setting
 from cmx_bench.errors import CountError, ModelError
 from cmx_bench.measures import given
 from cmx_bench.measures.counting import NO_WORDS, on_meta, on_shapes, running
@@ -53,7 +55,15 @@ class Calls(TorchFunctionMode):
         return self._take(Call(func.__name__, kind, operands, partial(func, *args, **named)))
 
 
-def refuse_reduced(call: Call) -> Any:
+def in_full(module: nn.Module, setting: Setting) -> AbstractContextManager[object]:
+    """Refuses, inside, what `_refuse_reduced` does, where a setting has torch compute in fp32; what
+    is compiled makes no calls."""
+    if setting.precision in ("fp32", "tf32") and setting.compile == "none":
+        return Calls(module, _refuse_reduced)
+    return nullcontext()
+
+
+def _refuse_reduced(call: Call) -> Any:
     """Makes a call of a model in fp32.
 
     Raises:

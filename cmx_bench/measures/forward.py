@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -40,8 +41,9 @@ def apply_flags(setting: Setting) -> None:
         torch.cuda.set_device(setting.device)
     backends: Any = torch.backends
     # What the newer names were set to wins over the older ones, until it is taken back.
-    for switch in (backends, backends.cudnn, backends.mkldnn, backends.mkldnn.conv,
-                   backends.mkldnn.matmul, backends.mkldnn.rnn):  # fmt: skip
+    backends.mkldnn.set_flags(_fp32_precision="none")  # its own name sets that of all backends
+    for switch in (backends, backends.cudnn, backends.mkldnn.conv, backends.mkldnn.matmul,
+                   backends.mkldnn.rnn):  # fmt: skip
         switch.fp32_precision = "none"
     # By their older names, which set the newer ones too; setting only the newer ones makes every
     # reader of the older ones fail, Inductor among them (torch 2.11 to 2.15).
@@ -189,35 +191,30 @@ def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
     @torch.inference_mode()
     def call(batch: Tensor) -> object:
         nonlocal is_first
-        before = state(batch) if is_first else None
-        with torch.autocast(kind, AUTOCAST[kind], enabled=setting.precision == "autocast"):
+        watch = unchanged(batch) if is_first else nullcontext()
+        with watch, torch.autocast(kind, AUTOCAST[kind], enabled=setting.precision == "autocast"):
             output: object = module(batch)
-        if before is not None:
-            is_first = False
-            refuse_changed(batch, before)
-            if not isinstance(output, Tensor) and next(tensors_in(output), None) is None:
-                raise ModelError(f"gives a {type(output).__name__} that holds no tensor, as where "
-                                 f"its work is still to be done; expected logits")  # fmt: skip
+        if is_first and next(tensors_in(output), None) is None:
+            raise ModelError(f"gives a {type(output).__name__} that holds no tensor, as where "
+                             f"its work is still to be done; expected logits")  # fmt: skip
+        is_first = False
         return output
 
     return call
 
 
-def state(batch: Tensor) -> tuple[int, int]:
-    """What a pass leaves as it was: how often its batch was written into, which nobody counts of
-    what was made in inference mode, and the number of threads."""
-    return 0 if batch.is_inference() else batch._version, torch.get_num_threads()
-
-
-def refuse_changed(batch: Tensor, before: tuple[int, int]) -> None:
-    """Raises a ModelError for a model that has changed the `state`."""
-    writes, threads = state(batch)
-    if writes != before[0]:  # the next pass is given the same batch
+@contextmanager
+def unchanged(batch: Tensor) -> Iterator[None]:
+    """Raises a ModelError for a pass, inside, that writes into its batch or sets the number of
+    threads. Of what was made in inference mode nobody counts the writes."""
+    writes, threads = (0 if batch.is_inference() else batch._version), torch.get_num_threads()
+    yield
+    if not batch.is_inference() and writes != batch._version:
         raise ModelError("writes into the images that it is given, and would find in the next pass "
                          "what it wrote; let it work on a copy")  # fmt: skip
-    if threads != before[1]:
-        raise ModelError(f"sets the number of threads to {threads} while it runs; leave that to "
-                         f"threads in a setting")  # fmt: skip
+    if threads != torch.get_num_threads():
+        raise ModelError(f"sets the number of threads to {torch.get_num_threads()} while it runs; "
+                         f"leave that to threads in a setting")  # fmt: skip
 
 
 # Libraries that allocate beside torch's own allocator fail in their own words: cuBLAS also where

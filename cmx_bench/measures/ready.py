@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ExportError, first_line
 from cmx_bench.measures import Samples, calibration, compiled, instructions, runtimes
-from cmx_bench.measures.calls import Calls, refuse_reduced
+from cmx_bench.measures.calls import in_full
 from cmx_bench.measures.forward import Forward, call_of, images, logits_of, place
 from cmx_bench.measures.normalising import normalise
 from cmx_bench.measures.runtimes import Call, Loaded
@@ -244,12 +244,11 @@ def _eager(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
 
     It raises a ModelError where the module computes in less precision than the setting has.
     """
-    run = call_of(module, replace(setting, compile="none", freeze=False))
-    if setting.precision not in ("fp32", "tf32"):
-        return run
+    setting = replace(setting, compile="none", freeze=False)
+    run = call_of(module, setting)
 
     def watched(batch: Tensor) -> object:
-        with Calls(module, refuse_reduced):
+        with in_full(module, setting):
             return run(batch)
 
     return watched

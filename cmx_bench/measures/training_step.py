@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import TypeVar
 
@@ -14,16 +15,15 @@ from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, SkipError
-from cmx_bench.measures.calls import Calls, refuse_reduced
+from cmx_bench.measures.calls import in_full
 from cmx_bench.measures.forward import (
     AUTOCAST,
     images,
     logits_of,
     make_ready,
     place,
-    refuse_changed,
     refuse_misfit,
-    state,
+    unchanged,
 )
 from cmx_bench.measures.timing import recorded
 from cmx_bench.models.building import build
@@ -70,28 +70,12 @@ def prepare(model: Model, setting: Setting) -> Step:
     stored = replace(setting, precision="fp32") if mixed else setting
     module = place(build(model, setting.image_size), stored).train()
     make_ready(module, setting)
-    batch = images(stored)
-    drawn = torch.Generator().manual_seed(0)
-    labels = torch.randint(model.num_classes, (setting.batch_size,), generator=drawn)
-    labels = labels.to(setting.device)
     # One kernel for all parameters; beside a scaler no other AdamW updates without waiting for the
     # GPU. The learning rate is that of timm's benchmark.
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, fused=fusable(module, model))
     scaler = torch.amp.GradScaler(setting.kind, enabled=mixed and reduced == torch.float16)
 
-    full = setting.precision in ("fp32", "tf32") and setting.compile == "none"
-    watches = [Calls(module, refuse_reduced)] if full else []
-
-    def forward() -> Tensor:
-        before = state(batch)
-        watch = watches.pop() if watches else nullcontext()  # of the first step alone
-        with watch, torch.autocast(setting.kind, reduced, enabled=mixed):
-            logits = logits_of(module(batch))
-            refuse_changed(batch, before)
-            if logits.dim() != 2:
-                refuse_misfit(logits, model, setting.batch_size)
-            # A user's model may have another number of classes than the suite.
-            return nn.functional.cross_entropy(logits, labels % logits.shape[-1])
+    casts = partial(torch.autocast, setting.kind, reduced, enabled=mixed)
 
     def backward(loss: Tensor) -> None:
         scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -101,7 +85,29 @@ def prepare(model: Model, setting: Setting) -> Step:
         scaler.update()
         optimizer.zero_grad()
 
-    return Step(forward, backward, optimize)
+    return Step(_loss_of(module, model, setting, images(stored), casts), backward, optimize)
+
+
+def _loss_of(
+    module: nn.Module, model: Model, setting: Setting, batch: Tensor,
+    casts: Callable[[], AbstractContextManager[object]],
+) -> Callable[[], Tensor]:  # fmt: skip
+    """A pass over the batch and its cross-entropy with random labels."""
+    drawn = torch.Generator().manual_seed(0)
+    labels = torch.randint(model.num_classes, (setting.batch_size,), generator=drawn)
+    labels = labels.to(setting.device)
+    watches = [in_full(module, setting)]
+
+    def forward() -> Tensor:
+        watch = watches.pop() if watches else nullcontext()  # of the first step alone
+        with watch, unchanged(batch), casts():
+            logits = logits_of(module(batch))
+            if logits.dim() != 2:
+                refuse_misfit(logits, model, setting.batch_size)
+            # A user's model may have another number of classes than the suite.
+            return nn.functional.cross_entropy(logits, labels % logits.shape[-1])
+
+    return forward
 
 
 def fusable(module: nn.Module, model: Model) -> bool:

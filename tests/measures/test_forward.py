@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -314,14 +314,17 @@ def test_of_several_compiled_modules_each_is_watched() -> None:
 
 
 def test_what_a_users_code_switches_goes_back() -> None:
-    """Values below 1e-38, the type of floats and the number of threads."""
+    """Values below 1e-38, the type of floats, what oneDNN computes fp32 in, the threads."""
     threads = torch.get_num_threads()
     apply_flags(SETTING)
+    onednn: Any = torch.backends.mkldnn
+    onednn.set_flags(_fp32_precision="bf16")
     torch.set_default_dtype(torch.float64)
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads + 1)
     apply_flags(SETTING)
     assert torch.get_num_threads() == threads
+    assert onednn.matmul.fp32_precision == "none"
     assert torch.tensor(1e-39).mul(1.0) > 0
     assert torch.tensor(1.0).dtype == torch.float32
     apply_flags(replace(SETTING, threads=threads + 1))
