@@ -29,7 +29,7 @@ from cmx_bench.measures.dispatched import Dispatched
 from cmx_bench.measures.given import NONE, Word
 from cmx_bench.measures.operator_rules import RULES
 from cmx_bench.measures.traced import Trace
-from cmx_bench.measures.tracing import inlined
+from cmx_bench.measures.tracing import in_words, inlined
 from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
 from cmx_bench.models.tensors import convert, tensors_in
@@ -200,9 +200,8 @@ def running(
         except BaseException as error:  # a user's code raises anything
             if not hidden():
                 shapes = " and ".join(str(tuple(tensor.shape)) for tensor in inputs)
-                raise _ForwardError(
-                    f"forward fails on a batch of shape {shapes}: {_told(error)}{_remedy(error)}"
-                ) from error
+                why = in_words(error) or f"{_told(error)}{_remedy(error)}"
+                raise _ForwardError(f"forward fails on a batch of shape {shapes}: {why}") from error
     if hidden():
         raise CountError(hidden())
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from itertools import chain
 from typing import Any
 
@@ -23,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cmx_bench.errors import CountError
+from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
 from cmx_bench.models.tensors import change_plain, convert, once, tensors_in
 
@@ -57,25 +57,36 @@ def planned_peak(
     """
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model = convert(build_on_meta(build).eval(), "meta", dtype, layout)
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-        # Without a gradient asked for, autocast caches nothing, as in inference mode.
-        named = chain(model.named_parameters(), model.named_buffers())
-        weights = {name: torch.empty_like(tensor, device="cpu") for name, tensor in named}
+    # Without a gradient asked for, autocast caches nothing, as in inference mode.
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    with fake, torch.no_grad(), unseen.watched(model) as hidden:
         image = torch.empty(input_shape, dtype=dtype, device="cpu", memory_format=layout)
-        plain: list[Tensor] = []
-
-        def fake(tensor: Tensor) -> Tensor:
-            plain.append(torch.empty_like(tensor, device="cpu"))
-            return plain[-1]
-
-        change_plain(model, once(fake))
+        weights, plain = _faked(model)
         live = _LiveBytes([*weights.values(), *plain, image])
-        casts = torch.autocast("cpu", dtype=autocast) if autocast else nullcontext()
-        with _FusedAttention(), live, casts:
-            output = functional_call(model, weights, (image,))
+        try:
+            with _FusedAttention(), live, torch.autocast("cpu", autocast, bool(autocast)):
+                output = functional_call(model, weights, (image,))
+        finally:
+            if hidden():
+                raise CountError(hidden())
     if next(tensors_in(output), None) is None:
         raise CountError("the model returns no tensor")
     return live.peak
+
+
+def _faked(model: nn.Module) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """Tensors without data for the weights of a model, by their names, and for its plain tensors,
+    which they replace."""
+    named = chain(model.named_parameters(), model.named_buffers())
+    weights = {name: torch.empty_like(tensor, device="cpu") for name, tensor in named}
+    plain: list[Tensor] = []
+
+    def fake(tensor: Tensor) -> Tensor:
+        plain.append(torch.empty_like(tensor, device="cpu"))
+        return plain[-1]
+
+    change_plain(model, once(fake))
+    return weights, plain
 
 
 class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
-
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import CmxError, CountError, SkipError, first_line
 from cmx_bench.measures import Samples
 from cmx_bench.measures.forward import AUTOCAST, DTYPES
 from cmx_bench.measures.live_bytes import planned_peak
+from cmx_bench.measures.tracing import in_words
 from cmx_bench.models import fast
 from cmx_bench.models.building import build
-
-_NO_VALUE = (DataDependentOutputException, DynamicOutputShapeException)
 
 
 def measure(model: Model, setting: Setting) -> Samples:
@@ -37,14 +34,7 @@ def measure(model: Model, setting: Setting) -> Samples:
         raise
     except Exception as error:  # of the model's own code, or of torch's on its behalf
         count = "one image" if batch == 1 else f"{batch} images"
-        raise CountError(f"cannot be counted on {count}: {_in_words(error)}") from error
+        raise CountError(
+            f"cannot be counted on {count}: {in_words(error) or first_line(error)}"
+        ) from error
     return {"planned_memory": [planned]}
-
-
-def _in_words(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, _NO_VALUE) or "meta tensor" in text:
-        return "it reads a value while it runs, and it is counted by shapes, which have none"
-    if "ScriptModules" in text or "Jitted modules" in text:
-        return "it is a TorchScript module; return the module that it was made of"
-    return first_line(error)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
 from torch.jit import ScriptFunction
@@ -151,3 +152,31 @@ def inlined() -> Iterator[None]:
     finally:
         for replaced in before:
             setattr(*replaced)
+
+
+# --- why a model cannot be counted ----------------------------------------------------------------
+
+# In a user's words, what torch says of tensors without values, whichever kind these are.
+_WORDS: Mapping[str, Sequence[str]] = {
+    "it hands a tensor to numpy while it runs, and it is counted by shapes, which have no values; "
+    "compute that with torch": ("to numpy", ".numpy()"),
+    "it calls flex_attention or other compiled code, which is not counted; use "
+    "scaled_dot_product_attention, or leave torch.compile out": ("FlexAttention", "fullgraph=True"),
+    "it computes with nested tensors, which have no shape to count by; pad them": (
+        "NestedInt", "shape_env must not be None"
+    ),
+    "it reads a value while it runs, and it is counted by shapes, which have none": (
+        "meta tensor",
+    ),
+    "it is a TorchScript module; return the module that it was made of": (
+        "ScriptModules", "Jitted modules"
+    ),
+}  # fmt: skip
+
+
+def in_words(error: BaseException) -> str:
+    """Why a model cannot run on shapes alone; empty where torch's own words say it."""
+    text = str(error)
+    if isinstance(error, DataDependentOutputException | DynamicOutputShapeException):
+        text = "meta tensor"
+    return next((words for words, said in _WORDS.items() if any(map(text.__contains__, said))), "")

@@ -129,6 +129,18 @@ def test_work_that_is_still_to_be_done_is_refused() -> None:
         planned_peak(Later, (1, 3, 8, 8), FLOAT)
 
 
+def test_weights_that_a_model_does_not_show_are_refused() -> None:
+    layer = nn.Linear(8, 8)
+
+    class Outside(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = layer(x)
+            return out
+
+    with pytest.raises(CountError, match="^runs a Linear that is none of its modules"):
+        planned_peak(Outside, (1, 3, 8, 8), FLOAT)
+
+
 def test_attention_scores_are_never_alive() -> None:
     tokens = 4 * 2 * 512 * 8
     assert planned_peak(Attention, (1, 2, 512, 8), FLOAT) == 2 * tokens

@@ -11,6 +11,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention.flex_attention import flex_attention
 
 from cmx_bench.cell import ZERO
 from cmx_bench.errors import CountError
@@ -365,6 +366,22 @@ class Hiding(nn.Module):
         (
             lambda: Net(lambda s, x: s.f(x) * x.mean().item(), f=features()),
             "Tensor.item, in Net needs to know what .*, skip it if that tensor is_meta",
+        ),
+        (
+            lambda: Net(lambda s, x: x + torch.from_numpy(x.numpy()).to(x.device)),
+            r"of shape \(1, 3, 8, 8\): it hands a tensor to numpy while it runs, .*; compute that",
+        ),
+        (
+            lambda: Net(lambda s, x: flex_attention(x, x, x)),
+            "it calls flex_attention or other compiled code, which is not counted; use scaled_dot_",
+        ),
+        (
+            lambda: Net(
+                lambda s, x: torch.nested.nested_tensor(
+                    [x[0]], layout=torch.jagged
+                ).to_padded_tensor(0.0)
+            ),
+            "it computes with nested tensors, which have no shape to count by; pad them$",
         ),
         (
             lambda: Net(lambda s, x: (s.f(x), s.aux(x))[0], f=features(), aux=features()),
