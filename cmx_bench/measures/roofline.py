@@ -41,6 +41,8 @@ SIDE = {"cpu": 2048, "cuda": 8192}
 COPIED = {"cpu": 2**28, "cuda": 2**30}
 IN_A_ROW = {"cpu": 1, "cuda": 10}
 TRIES = 5
+LONGEST = 4.0  # seconds of a product
+_SMALLER = 8  # times, where it would take longer
 
 
 def measure(model: Model, setting: Setting) -> Watched:
@@ -73,12 +75,20 @@ def measure(model: Model, setting: Setting) -> Watched:
 
 
 def compute_peak(setting: Setting) -> float:
-    """MACs a second in the setting's precision: the best of a few products of large matrices.
+    """MACs a second in the setting's precision: the best of a few products of large matrices, or of
+    small ones where large ones take too long, as in a precision that a CPU emulates."""
+    side = SIDE[setting.kind]
+    rate = _compute_rate(side // _SMALLER, setting)
+    return _compute_rate(side, setting) if side**3 < LONGEST * rate else rate
+
+
+def _compute_rate(side: int, setting: Setting) -> float:
+    """MACs a second of products of square matrices.
 
     On a CPU they are computed as pointwise convolutions too: torch leaves those to oneDNN and
     products to MKL, which has half of oneDNN's rate in fp32 on an AMD EPYC (104 and 215 GMAC/s).
     """
-    side, device = SIDE[setting.kind], setting.device
+    device = setting.device
     if setting.precision == "int8":
         ones = torch.ones(side, side, dtype=torch.int8, device=device)
         return side**3 / _fastest(lambda: torch._int_mm(ones, ones), setting)

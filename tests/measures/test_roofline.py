@@ -30,6 +30,7 @@ def taken() -> Watched:
         patch.setitem(roofline._CLOCKS, "cpu", (lambda: next(clock), lambda a, b: b - a))
         patch.setattr(roofline, "elapsed", lambda run, passes, device: 2.0)
         patch.setitem(roofline.SIDE, "cpu", 16)
+        patch.setattr(roofline, "LONGEST", 2000)
         patch.setitem(roofline.COPIED, "cpu", 2**10)
         found = roofline.measure(MODEL, CPU)
     assert isinstance(found, Watched)
@@ -81,8 +82,7 @@ def test_peaks_are_those_of_the_precision(
         return 1.0
 
     monkeypatch.setattr(roofline, "_fastest", fastest)
-    monkeypatch.setitem(roofline.SIDE, "cpu", 16)
-    roofline.compute_peak(replace(CPU, precision=precision))
+    roofline._compute_rate(16, replace(CPU, precision=precision))
     assert types == [torch.bfloat16, torch.bfloat16]  # as a product, and as a convolution
 
 
@@ -96,9 +96,25 @@ def test_the_peak_is_that_of_the_faster_library(monkeypatch: pytest.MonkeyPatch)
         return next(seconds)
 
     monkeypatch.setattr(roofline, "_fastest", fastest)
-    monkeypatch.setitem(roofline.SIDE, "cpu", 16)
-    assert roofline.compute_peak(CPU) == 16**3 / 2
+    assert roofline._compute_rate(16, CPU) == 16**3 / 2
     assert [result.numel() for result in results] == [16**2, 16**2]
+
+
+@pytest.mark.parametrize(("seconds", "sides"), [(1e-3, [2, 16]), (1.0, [2])])
+def test_a_peak_that_would_take_too_long_is_that_of_small_matrices(
+    seconds: float, sides: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of bf16 on a CPU that emulates it: 4,096 products there, at 8 a second."""
+    tried: list[int] = []
+
+    def rate(side: int, setting: Setting) -> float:
+        tried.append(side)
+        return side**3 / seconds
+
+    monkeypatch.setattr(roofline, "_compute_rate", rate)
+    monkeypatch.setitem(roofline.SIDE, "cpu", 16)
+    assert roofline.compute_peak(CPU) == sides[-1] ** 3 / seconds
+    assert tried == sides
 
 
 def test_real_peaks_and_times(monkeypatch: pytest.MonkeyPatch) -> None:
