@@ -154,7 +154,7 @@ def estimates(
     """The seconds of one execution of each cell, by its key.
 
     Args:
-        found: costs by the names of models and image sizes.
+        costs: by the names of models and image sizes.
         replicates: the processes of a cell that is repeated; compiling is spread over them.
         opened: the images, where that took no download.
         core_rate: multiply-accumulates a second of one core.
@@ -206,10 +206,11 @@ def _more_on_a_gpu(cell: Cell) -> float:
     """What a process on a GPU takes longer than the table of measures says of CPUs."""
     if cell.setting.kind == "cpu":
         return 0.0
-    if cell.measure not in ("throughput", "train_throughput"):
+    if cell.measure not in ("throughput", "train_throughput", "energy"):
         return _CONTEXT_SECONDS
     longer = timing.BLOCK_SECONDS["cuda"] - timing.BLOCK_SECONDS["cpu"]
-    return _CONTEXT_SECONDS + heat.STEADY_SECONDS + timing.BLOCKS * longer
+    blocks = 0 if cell.measure == "energy" else timing.BLOCKS
+    return _CONTEXT_SECONDS + heat.STEADY_SECONDS + blocks * longer
 
 
 def _pass(cost: Cost, setting: Setting, images: int, cpu_rate: float) -> float:
