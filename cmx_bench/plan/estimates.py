@@ -28,6 +28,8 @@ from cmx_bench.results.records import Environment
 # CUDA: a third of what a data-centre GPU of 2020 reaches, by input type.
 CPU_RATE = 2.0e10
 _SHARE_OF_PRODUCT = 0.55
+# Of one core where bf16 and fp16 are emulated.
+_EMULATED_RATE = 6e8
 _CUDA_RATE = {"fp32": 3e12, "tf32": 1e13, "fp16": 3e13, "bf16": 3e13, "autocast": 2e13}
 # Compiling a model, and taking what another process of the cell compiled.
 _COMPILE_SECONDS, _COMPILED_SECONDS = 60.0, 10.0
@@ -184,8 +186,8 @@ def _of_process(
         compiling = _MAX_AUTOTUNE_SECONDS if searches else _COMPILE_SECONDS
         if info.repeats(setting.kind) and compiled.may_share(setting):
             compiling = _COMPILED_SECONDS + (compiling - _COMPILED_SECONDS) / replicates
-    threads = setting.threads or int(machine["threads"])
-    forwards = info.forwards * _pass(cost, setting, setting.batch_size, threads * core_rate)
+    rate = _cpu_rate(setting, machine, core_rate)
+    forwards = info.forwards * _pass(cost, setting, setting.batch_size, rate)
     passes = min(max(info.least, forwards), info.most)
     building = cost.params * _SECONDS_A_PARAMETER
     return info.seconds + building + passes + compiling + _more_on_a_gpu(cell)
@@ -213,6 +215,13 @@ def _more_on_a_gpu(cell: Cell) -> float:
     return _CONTEXT_SECONDS + heat.STEADY_SECONDS + blocks * longer
 
 
+def _cpu_rate(setting: Setting, machine: Environment, core_rate: float) -> float:
+    """Multiply-accumulates a second of the threads of a setting."""
+    if setting.precision in ("bf16", "autocast", "fp16") and machine.get("bf16") == "emulated":
+        core_rate = min(core_rate, _EMULATED_RATE)
+    return (setting.threads or int(machine["threads"])) * core_rate
+
+
 def _pass(cost: Cost, setting: Setting, images: int, cpu_rate: float) -> float:
     rate = cpu_rate if setting.kind == "cpu" else _CUDA_RATE[setting.precision]
     return images * cost.macs / rate + cost.layers * _LAYER_SECONDS
@@ -225,7 +234,7 @@ def _of_evaluation(
     """Of one model, trained before where that is asked: its part of the time of all."""
     setting, cores = cell.setting, int(machine["cores"])
     info, recipe = MEASURES[cell.measure], evaluation.asked.train
-    rate = (setting.threads or int(machine["threads"])) * core_rate
+    rate = _cpu_rate(setting, machine, core_rate)
     batches = evaluated.images / setting.batch_size
     one_pass = _pass(cost, setting, setting.batch_size, rate)
     # All models of a setting share the images that are read for it.

@@ -117,6 +117,14 @@ def test_a_peak_that_would_take_too_long_is_that_of_small_matrices(
     assert tried == sides
 
 
+def test_a_peak_of_int8_is_no_less_than_that_of_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch multiplies int8 by a plain loop where a CPU has no instructions for it."""
+    monkeypatch.setattr(
+        roofline, "_compute_rate", lambda side, each: {"int8": 1e6, "fp32": 1e9}[each.precision]
+    )
+    assert roofline.compute_peak(replace(CPU, precision="int8", runtime="openvino")) == 1e9
+
+
 def test_real_peaks_and_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(roofline.SIDE, "cpu", 64)
     monkeypatch.setitem(roofline.COPIED, "cpu", 2**16)

@@ -45,6 +45,20 @@ def test_a_process_takes_so_many_passes_and_no_less_than_a_time(cpu: dict[str, A
     assert estimates.core_rate() > 1e8
 
 
+@pytest.mark.parametrize(("bf16", "times"), [("emulated", 16), ("AMX", 1)])
+def test_what_is_emulated_takes_longer(
+    write_suite: Write, cpu: dict[str, Any], bf16: str, times: int
+) -> None:
+    """Passes of a network that lasts for longer than it has layers."""
+    wide = TINY.replace("dim: 8", "dim: 512").replace("batch_size: 2", "batch_size: 64")
+    seconds = []
+    for precision in ("fp32", "bf16"):
+        path = write_suite(wide.replace("name: cpu", f"name: cpu, precision: {precision}"))
+        plan = making.make(suite.load(str(path)), cpu | {"bf16": bf16}, core_rate=1e10)
+        seconds.append(max(plan.estimates.values()))
+    assert seconds[1] / seconds[0] == pytest.approx(times, rel=0.2)
+
+
 def test_a_training_takes_its_steps(write_suite: Write, cpu: dict[str, Any]) -> None:
     """Two models side by side, each on a core: an epoch of 1,437 digits in batches of 16, twice,
     and as many evaluations of 360 in batches of 64."""
