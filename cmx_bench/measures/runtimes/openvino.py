@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 os.environ["CI"] = "true"  # else OpenVINO, once imported, and NNCF tell their makers of each use
 import openvino
@@ -19,6 +21,7 @@ from openvino.properties import hint
 
 from cmx_bench.cell import Setting
 from cmx_bench.errors import ExportError, SkipError, first_line
+from cmx_bench.measures import free
 from cmx_bench.measures.runtimes import Loaded
 
 # By its name for a precision, and for being able to compute in it.
@@ -40,6 +43,7 @@ _TOLD = (
 def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> None:
     """Writes the module as OpenVINO's own files, its weights in fp32."""
     _refuse_emulation(setting)
+    _refuse_decisions(module, batch)
     try:
         model = openvino.convert_model(module, example_input=batch, input=[list(batch.shape)])
     except Exception as error:  # whatever tracing the module raises, and OpenVINO's own
@@ -47,6 +51,35 @@ def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> 
         why = f"it has no {match[1]}" if match else f"{type(error).__name__}: {first_line(error)}"
         raise ExportError(f"OpenVINO cannot convert it: {why}") from error
     openvino.save_model(model, folder / _FILE, compress_to_fp16=False)
+
+
+def _refuse_decisions(module: nn.Module, batch: Tensor) -> None:
+    """OpenVINO traces the module on one batch, and keeps for all others what that one decided."""
+    told = _values_read(module, batch)
+    if told and any(_values_read(module, other) != told for other in (4 * batch + 1, -4 * batch)):
+        raise ExportError("OpenVINO cannot convert it: it reads values of the images while it runs "
+                          "and computes by them")  # fmt: skip
+
+
+@torch.no_grad()
+def _values_read(module: nn.Module, batch: Tensor) -> list[str]:
+    """The values, and the shapes that depend on some, which the module's code sees."""
+    reads = _Reads()
+    with reads:
+        module(batch)
+    return reads.values
+
+
+class _Reads(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.values: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if free.reads(func):
+            self.values += [str(getattr(leaf, "shape", leaf)) for leaf in tree_leaves(output)]
+        return output
 
 
 def quantise(folder: Path, batches: Sequence[Tensor], bits: int) -> tuple[int, int]:

@@ -114,6 +114,29 @@ def test_an_unknown_operator_is_named(runtime: Runtime) -> None:
         ready.prepare_module(Airy().eval(), on(runtime))
 
 
+class Decides(nn.Module):
+    """Another network for bright images than for dark ones; finite they must all be."""
+
+    def __init__(self, bright: float) -> None:
+        super().__init__()
+        self.bright = bright
+
+    def forward(self, batch: Tensor) -> Tensor:
+        assert batch.isfinite().all()
+        means = batch.mean((2, 3))
+        return means if means.mean() < self.bright else -means
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_model_that_decides_by_the_images_is_refused(runtime: Runtime) -> None:
+    with pytest.raises(ExportError, match="reads values of the images|data-dependent"):
+        ready.prepare_module(Decides(0.5).eval(), on(runtime))
+
+
+def test_what_all_images_decide_alike_is_converted() -> None:
+    assert ready.prepare_module(Decides(99.0).eval(), on("openvino")).details
+
+
 @pytest.mark.parametrize(
     ("precision", "message"),
     [("fp16", "no fp16 kernel for Conv on a CPU"), ("bf16", "in bf16 on a CPU: it has no Conv")],
