@@ -23,6 +23,7 @@ from cmx_bench.measures.normalising import normalise
 from cmx_bench.measures.runtimes import Call, Loaded
 from cmx_bench.models import fast, weights
 from cmx_bench.models.building import build
+from cmx_bench.models.tensors import tensors_in
 
 _COMPARED_IMAGES = 64
 _COMPARED = "compared.pt"  # images, the logits of eager torch, what is told of a quantisation
@@ -172,17 +173,16 @@ def _write(module: nn.Module, batch: Tensor, setting: Setting, folder: Path) -> 
     with TemporaryDirectory(dir=folder.parent) as made:
         whole = Path(made, "whole")
         whole.mkdir()
+        eager = _alone(_eager(module, setting), setting)
+        compared, expected = _comparable(eager, batch)
+        batches, quantised = [compared], dict[str, Any]()
         with torch.no_grad():
             runtimes.functions(setting.runtime).export(
                 _Logits(module).eval(), batch, whole, setting
             )
-        eager = _eager(module, setting)
         if setting.precision == "int8":
             batches, quantised = _quantise(whole, setting)
-            expected = torch.cat([logits_of(eager(each)) for each in batches])
-        else:
-            compared, expected = _comparable(eager, batch)
-            batches, quantised = [compared], {}
+            expected = torch.cat([eager(each) for each in batches])
         torch.save((batches, expected.clone(), quantised), whole / _COMPARED)
         if not folder.exists():
             whole.rename(folder)
@@ -208,6 +208,21 @@ def _quantise(folder: Path, setting: Setting) -> tuple[list[Tensor], dict[str, A
     quantised = {"sha256": digest.hexdigest()[:16], "products": products, "weight_bits": bits}
     compared = batches[: -(-_COMPARED_IMAGES // setting.batch_size)]
     return compared, {"calibration": images.told, "quantised": quantised}
+
+
+def _alone(eager: Callable[[Tensor], object], setting: Setting) -> Call:
+    """The logits of `eager`. It refuses a model that gives more tensors: of its work a runtime does
+    what logits need, and would look faster for the rest."""
+
+    def run(batch: Tensor) -> Tensor:
+        output = eager(batch)
+        logits = logits_of(output)
+        if any(tensor is not logits for tensor in tensors_in(output)):
+            raise ExportError(f"gives more tensors than its logits, and {setting.runtime} would "
+                              f"not compute the others; return the logits alone")  # fmt: skip
+        return logits
+
+    return run
 
 
 class _Logits(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -88,6 +89,41 @@ def test_other_logits_than_those_of_torch_are_refused(
     pretend(change)
     with pytest.raises(ExportError, match=message):
         ready.prepare(MIXER, SETTING)
+
+
+class Pyramid(nn.Module):
+    """What a detector's backbone gives: logits, and the features behind them."""
+
+    def __init__(self, wrap: Callable[[Tensor, Tensor], object]) -> None:
+        super().__init__()
+        self.stem, self.deep, self.wrap = nn.Conv2d(3, 10, 7, 7), nn.Conv2d(10, 10, 3), wrap
+
+    def forward(self, images: Tensor) -> object:
+        features = self.stem(images)
+        return self.wrap(features.mean((2, 3)), self.deep(features))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda logits, more: [logits, more],
+        lambda logits, more: {"logits": logits, "hidden_states": (more,)},
+        lambda logits, more: SimpleNamespace(logits=logits, features=more),
+    ],
+)
+def test_a_model_that_gives_more_than_its_logits_is_refused(
+    pretend: Callable[..., Pretended], wrap: Callable[[Tensor, Tensor], object]
+) -> None:
+    pretended, module = pretend(), place(Pyramid(wrap), SETTING)
+    with pytest.raises(ExportError, match="more tensors than its logits, and aotinductor would"):
+        ready.prepare_module(module, SETTING)
+    assert pretended.exports == 0
+
+
+def test_a_model_may_give_its_logits_twice(pretend: Callable[..., Pretended]) -> None:
+    pretend()
+    module = place(Pyramid(lambda logits, more: {"logits": logits, "out": logits}), SETTING)
+    assert ready.prepare_module(module, SETTING).details["runtime"]["difference"] == 0
 
 
 def test_frozen_weights_that_give_other_logits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
