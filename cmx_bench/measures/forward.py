@@ -260,9 +260,10 @@ def logits_of(output: object) -> Tensor:
 def refuse_misfit(logits: Tensor, model: Model, count: int) -> None:
     """Raises a ModelError for `logits` that are not `(count, num_classes)`."""
     if logits.shape != (count, model.num_classes):
+        given = f"give {model.target} the number under args, or " * (model.source == "python")
         raise ModelError(
             f"{model.name}: gives {tuple(logits.shape)} for {count} images, expected "
-            f"{(count, model.num_classes)}; set num_classes"
+            f"{(count, model.num_classes)}; {given}set num_classes"
         )
 
 

@@ -250,10 +250,17 @@ def _check_fit(module: nn.Module, state: State, model: Model) -> None:
     shapes = {key: (tuple(state[key].shape), tuple(value.shape)) for key, value in own.items()}
     unlike = {key: pair for key, pair in shapes.items() if pair[0] != pair[1]}
     for theirs, ours in unlike.values():
-        if theirs[:1] != ours[:1] and theirs[1:] == ours[1:] and ours[0] == model.num_classes:
+        if theirs[:1] == ours[:1] or theirs[1:] != ours[1:]:
+            continue
+        if ours[0] == model.num_classes:
             raise WeightsError(
                 f"{model.name}: {model.weights} has {theirs[0]} classes, the suite asks for "
                 f"{ours[0]}; set num_classes: {theirs[0]}"
+            )
+        if theirs[0] == model.num_classes and model.source == "python":
+            raise WeightsError(
+                f"{model.name}: {model.weights} has {theirs[0]} classes, as the suite, the model "
+                f"{ours[0]}; give {model.target} the number under args"
             )
     _refuse_other_size(module, state, model)
     for key, (theirs, ours) in unlike.items():

@@ -171,7 +171,8 @@ def test_dicts_are_measured_and_trained(measured: Callable[..., dict[str, list[f
     assert "train_memory" in measured("train_memory", "Dict")
     with pytest.raises(ModelError, match="gives a dict with scores; expected logits"):
         measured("train_memory", "Strange")
-    with pytest.raises(ModelError, match=r"gives \(4, 4, 1, 1\) for 4 images, expected \(4, 10\)"):
+    message = r"gives \(4, 4, 1, 1\) for 4 images, expected \(4, 10\); give forward_models:Map the"
+    with pytest.raises(ModelError, match=message):
         measured("train_memory", "Map")
 
 

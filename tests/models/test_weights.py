@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,10 @@ def test_another_number_of_classes(tmp_path: Path) -> None:
         WeightsError, match="has 5 classes, the suite asks for 10; set num_classes: 5"
     ):
         weights.load(fresh(), described(tmp_path / "w.pth"))
+    own = replace(described(tmp_path / "w.pth"), source="python", target="own:net", num_classes=5)
+    message = "has 5 classes, as the suite, the model 10; give own:net the number under args"
+    with pytest.raises(WeightsError, match=message):
+        weights.load(fresh(), own)
 
 
 def test_another_model(tmp_path: Path) -> None:
