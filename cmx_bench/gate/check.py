@@ -118,7 +118,9 @@ def _one_sided(
         return replace(empty, state="INCOMPARABLE", reason=f"failed in both: {new.reason}")
     if old is None or old.value is None:
         if new is None or new.value is None:
-            reason = f"{_fate(old)} in the {empty.against}, {_fate(new)} in the run"
+            then, now = _fate(old), _fate(new)
+            reason = f"{then} in the {empty.against}, {now} in the run"
+            reason = f"{now} in both" if then == now else reason
             return replace(empty, state="INCOMPARABLE", reason=reason)
         failed = old is not None and old.status == "failed"
         reason = f"{'failed' if failed else 'not measured'} in the {empty.against}"
@@ -206,7 +208,7 @@ def _word(word: Mapping[str, Any]) -> str:
 def no_direction(metric: Metric) -> str:
     """Why a metric of which no value is better than another is not judged; empty of others."""
     neutral = metric.better == "none"
-    return f"{metric.title}: {metric.direction}, so it is shown and not judged" if neutral else ""
+    return f"{metric.direction}, so it is shown and not judged" if neutral else ""
 
 
 def _on_images(empty: Comparison, base: Report, head: Report, threshold: float) -> Comparison:

@@ -8,9 +8,16 @@ from dataclasses import replace
 
 from cmx_bench import units
 from cmx_bench.gate.outputs.comparisons import ordered, table
-from cmx_bench.gate.outputs.sentences import because, facts, headline, interval, several_settings
+from cmx_bench.gate.outputs.sentences import (
+    because,
+    facts,
+    headline,
+    interval,
+    named,
+    several_settings,
+)
 from cmx_bench.gate.pairs import Pair
-from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.gate.verdict import Comparison, State, Verdict
 from cmx_bench.present import terminal
 from cmx_bench.present.content import Entry
 from cmx_bench.present.terminal import Grid
@@ -21,14 +28,18 @@ _COLUMNS = ("verdict", "network", "against", "metric", "slowdown", "detectable",
 
 
 def text(verdict: Verdict, width: int, colours: bool = False) -> str:
-    """Headline, table, reasons and sides in at most `width` columns, with or without colours."""
+    """Headline, table, reasons and sides in at most `width` columns, with or without colours. What
+    is equal or cannot be judged has no row: a line names it."""
     equal = [each for each in verdict.comparisons if each.metric.exact and each.state == "PASS"]
-    rest = tuple(each for each in verdict.comparisons if each not in equal)
+    rest = tuple(
+        each for each in verdict.comparisons
+        if each not in equal and (each.state != "INCOMPARABLE" or not because(each))
+    )  # fmt: skip
     return terminal.text(
         [
             headline(verdict),
             *([_grid(replace(verdict, comparisons=rest))] if rest else []),
-            *([f"equal, as they must be: {_exact(equal)}"] if equal else []),
+            *([f"equal, as they must be: {_of_models(equal)}"] if equal else []),
             *_reasons(verdict),
             *(f"{fact.term}: {fact.text}" for fact in facts(verdict)),
         ],
@@ -47,10 +58,10 @@ def _grid(verdict: Verdict) -> Grid:
     return Grid(columns, rows, unbroken=("verdict", "slowdown"))
 
 
-def _exact(equal: Sequence[Comparison]) -> str:
+def _of_models(comparisons: Sequence[Comparison]) -> str:
     """ "Parameters, MACs of 5 models; Activations of 4 models" """
     models: dict[str, set[str]] = {}
-    for comparison in equal:
+    for comparison in comparisons:
         models.setdefault(comparison.metric.title, set()).add(comparison.model)
     titles: dict[int, list[str]] = {}
     for title, names in models.items():
@@ -65,14 +76,14 @@ def _cell(key: str, entry: Entry) -> str:
 
 
 def _reasons(verdict: Verdict) -> Iterator[str]:
-    """A line for each state and reason, with how many comparisons share it."""
-    counts: dict[str, int] = {}
+    """A line for each state and reason, with the comparisons that share it."""
+    sharing: dict[tuple[State, str], list[Comparison]] = {}
     for comparison in ordered(verdict):
         if reason := because(comparison):
-            line = f"{comparison.state}: {reason}"
-            counts[line] = counts.get(line, 0) + 1
-    for line, count in counts.items():
-        yield f"{line} ({count} times)" if count > 1 else line
+            sharing.setdefault((comparison.state, reason), []).append(comparison)
+    for (state, reason), alike in sharing.items():
+        which = named(alike[0], verdict) if len(alike) == 1 else _of_models(alike)
+        yield f"{state}: {which}: {reason}"
 
 
 def pair_line(pair: Pair, so_far: Comparison) -> str:

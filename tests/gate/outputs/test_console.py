@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cmx_bench.gate.outputs import console
 
 from ..test_outputs import awkward, made, mixed, verdict
@@ -22,3 +24,15 @@ def test_the_terminal_says_of_how_many_models_each_metric_is_equal() -> None:
     assert (
         "equal, as they must be: Parameters, Trainable parameters of 2 models; MACs of 1 model"
     ) in text
+
+
+def test_what_cannot_be_judged_is_named_in_one_line() -> None:
+    """A row for each would hide the rows that are judged."""
+    peaks = [
+        replace(made(name, "INCOMPARABLE", "peak_memory"), reason="too few") for name in ("a", "b")
+    ]
+    slow = replace(made("a", "FAIL", "macs"), reason="an exact metric changed")
+    lines = console.text(verdict(slow, *peaks), 120).splitlines()
+    assert sum(line.startswith(" INCOMPARABLE") for line in lines) == 0
+    assert "INCOMPARABLE: Peak memory of 2 models: too few" in lines
+    assert "FAIL: A MACs: an exact metric changed" in lines
