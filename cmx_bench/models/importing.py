@@ -20,6 +20,7 @@ from contextlib import suppress
 from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import TypeAlias
@@ -33,9 +34,10 @@ _LIBRARY = Path(sysconfig.get_path("stdlib"))
 # The file that a model was built from, as seen from the working folder or from the one beside it
 # that holds it: a report shows it, and must not show the user's own folders. And the SHA-256 of its
 # content or, where it imports others of its folder or reads settings there, or belongs to an
-# installed package, of all together.
+# installed package, or imports one, of all together: of packages that it imports their versions.
 Origin: TypeAlias = Mapping[str, str]
 _SETTINGS = (".json", ".yaml", ".yml", ".toml", ".ini", ".cfg")
+_RECORDED = {"torch", "torchvision", "timm"}  # their versions are part of an environment
 _LONGEST = 256  # characters; what is longer is no name of a file
 
 
@@ -127,11 +129,13 @@ def origin(target: str) -> Origin:
     lines = [
         f"{digest} {path.relative_to(root)}" for digest, path in zip(digests, files, strict=True)
     ]
+    if not _is_installed(root):
+        lines += _versions(files)
     whole = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     beside = Path.cwd() if file.is_relative_to(Path.cwd()) else root.parent
     return {
         "file": file.relative_to(beside).as_posix(),
-        "sha256": digests[0] if len(files) == 1 else whole,
+        "sha256": digests[0] if len(lines) == 1 else whole,
     }
 
 
@@ -194,6 +198,20 @@ def _nodes(file: Path) -> Iterator[ast.AST]:
     """All that a module's text says; nothing where it is none that this Python can import."""
     with suppress(SyntaxError, ValueError):
         yield from ast.walk(ast.parse(file.read_bytes()))
+
+
+def _versions(files: Iterable[Path]) -> Iterator[str]:
+    """Name and version of each installed package that files import and that is called as its
+    module; not of what this process has loaded, which differs from cell to cell."""
+    outer: set[str] = set()
+    for node in chain.from_iterable(map(_nodes, files)):
+        if isinstance(node, ast.Import):
+            outer |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            outer.add(str(node.module).partition(".")[0])
+    for name in sorted(outer - _RECORDED - sys.stdlib_module_names):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            yield f"{name} {importlib.metadata.version(name)}"
 
 
 def _imported_by(call: ast.Call) -> str:

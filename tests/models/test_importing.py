@@ -139,6 +139,23 @@ def test_the_hash_is_of_what_is_imported_by_name_and_of_settings(
     assert importing.origin("own_net:build")["sha256"] != before["sha256"]
 
 
+def test_the_version_of_a_package_that_it_imports_is_part_of_the_hash(
+    folders: tuple[Path, Path],
+) -> None:
+    """Another version of such a package may be another model of the same name."""
+    here, other = folders
+    text = "import torch\ndef net(): from own_library.nets import net\n"
+    digest = written(here / "own_net.py", text)
+    importing.module_of("own_net")
+    assert importing.origin("own_net:build")["sha256"] == digest  # torch's is in the environment
+    hashes = {digest}
+    for version in ("5.24.0", "5.25.0"):
+        about = f"Metadata-Version: 2.1\nName: own-library\nVersion: {version}\n"
+        written(other / "own_library.dist-info" / "METADATA", about)
+        hashes.add(importing.origin("own_net:build")["sha256"])
+    assert len(hashes) == 3
+
+
 def test_what_no_python_of_now_can_read_is_part_of_the_hash_too(
     folders: tuple[Path, Path],
 ) -> None:
