@@ -124,6 +124,8 @@ def _one_sided(
             return replace(empty, state="INCOMPARABLE", reason=reason)
         failed = old is not None and old.status == "failed"
         reason = f"{'failed' if failed else 'not measured'} in the {empty.against}"
+        if new.model not in base.models:
+            reason = f"the {empty.against} has no model {new.model}"
         return replace(empty, state="NEW", reason=reason)
     if new is not None and new.status == "failed":
         return replace(empty, state="FAIL", reason=f"newly failed: {new.reason}")
@@ -131,8 +133,8 @@ def _one_sided(
     if differences := _elsewhere(base, head, old.setting, skipped=bool(why)):
         reason = f"measured elsewhere: {differences}{why}"
         return replace(empty, state="INCOMPARABLE", reason=reason)
-    missing = old.model not in head.models
-    reason = "the model is missing" if missing else f"not measured{why}"
+    missing = f"the run has no model {old.model}; one with a new name needs a new {empty.against}"
+    reason = f"not measured{why}" if old.model in head.models else missing
     return replace(empty, state="FAIL", reason=reason)
 
 

@@ -51,7 +51,7 @@ def runs(tmp_path: Path) -> dict[str, Path]:
         ("base", 0, "PASS: "),
         ("slower", 1, "FAIL: 1 of"),
         ("between", 3, "more measuring would decide"),
-        ("fewer", 1, "the model is missing"),
+        ("fewer", 1, "the run has no model"),
     ],
 )
 def test_check_exits_as_it_judges(

@@ -221,7 +221,9 @@ def test_a_missing_model_fails(judge: Callable[..., Verdict]) -> None:
     fewer = make_run(PAPER[:2])
     verdict = judge(make_records(fewer), fewer)
     assert of(verdict, NAMES[2], "throughput").state == "FAIL"
-    assert of(verdict, NAMES[2], "throughput").reason == "the model is missing"
+    assert of(verdict, NAMES[2], "throughput").reason == (
+        f"the run has no model {NAMES[2]}; one with a new name needs a new baseline"
+    )
     assert verdict.state == "FAIL"
 
 
@@ -282,6 +284,7 @@ def test_what_is_new_is_not_judged(judge: Callable[..., Verdict]) -> None:
     fewer = make_run(PAPER[:2])
     verdict = judge(base=make_records(fewer), base_run=fewer)
     assert of(verdict, NAMES[2], "throughput").state == "NEW"
+    assert of(verdict, NAMES[2], "throughput").reason == f"the baseline has no model {NAMES[2]}"
     assert verdict.state == "PASS"
 
 
