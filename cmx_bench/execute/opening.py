@@ -114,7 +114,7 @@ def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
     if run.quick != plan.suite_file.quick:
         return "a quick one" if run.quick else "not a quick one"
     if run.suite_hash != plan.suite_file.hash:
-        return f"of the suite {run.suite} as it was then"
+        return f"of the suite {run.suite} with other models, settings or options"
     if reason := _other_machine(plan, run):
         return reason
     if run.cells != tuple(cell.key for cell in plan.cells):

@@ -132,7 +132,8 @@ _APART = (
 # What parts of one suite have in common, and what to do where they differ.
 _COMMON = {
     "quick": "is quick, or measured in full, and the other is not; merge those of one kind",
-    "suite_hash": "is of another suite, or of the suite as it was then; measure it anew",
+    "suite_hash": "is of another suite, or of this one with other models, settings or options; "
+    "measure it anew",
     "device": f"is of another device; {_APART}",
     "models": "has other weights; give each part the same --weights",
     "settings": "has other settings, as `batch_size: auto` gives on another machine",

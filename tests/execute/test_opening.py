@@ -160,7 +160,7 @@ def test_another_suite_in_the_folder(
 ) -> None:
     out = opened(tiny_plan, tmp_path, tmp_path / "out")
     other = making.make(suite.load(str(write_suite(TINY.replace("depth: 2", "depth: 1")))), cpu)
-    with pytest.raises(RecordsError, match="holds another run \\(of the suite tiny as it was then"):
+    with pytest.raises(RecordsError, match="holds another run \\(of the suite tiny with other"):
         opened(other, tmp_path, out)
 
 

@@ -111,7 +111,7 @@ OTHER_MODEL = (MODELS[0], replace(MODELS[1], weights="in1k"))
     ("changes", "message"),
     [
         ({"quick": True}, "b: is quick, or measured in full, and the other is not; merge those of"),
-        ({"suite_hash": "i"}, "is of another suite, or of the suite as it was then"),
+        ({"suite_hash": "i"}, "is of another suite, or of this one with other models"),
         ({"device": "cuda:0"}, "is of another device"),
         ({"models": OTHER_MODEL}, "has other weights; give each part the same --weights"),
         ({"machine": {"torch": "2.15"}}, "measured elsewhere: torch 2.15, in "),
