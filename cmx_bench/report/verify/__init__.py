@@ -82,6 +82,8 @@ def _run(folder: Path) -> Verification:
     found = report.read(folder)
     made = formats.files(found, _copies(folder))
     shown = _shown(folder, made)
+    if not shown:  # as where a run was killed
+        raise RecordsError(f"{folder}: has no rendered files to compare; `report` writes them")
     others = list(_predictions(folder, found))
     page = shown.get(_PAGE)
     inside = [embedded.unpack_one(page, str(folder / _PAGE))] if isinstance(page, str) else []

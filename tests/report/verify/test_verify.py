@@ -274,6 +274,14 @@ def test_what_cannot_be_verified_is_refused(tmp_path: Path, folder: Path) -> Non
         verify.verify(page)
 
 
+def test_a_run_that_was_killed_before_its_report_is_refused(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name not in ("run.json", "records.jsonl"):
+            path.unlink()
+    with pytest.raises(RecordsError, match="has no rendered files to compare; `report` writes"):
+        verify.verify(folder)
+
+
 def test_a_page_is_as_good_as_its_folder(folder: Path) -> None:
     for format in ("csv", "md", "latex", "json"):
         assert report.render(folder / "report.html", format) == report.render(folder, format)
