@@ -38,7 +38,7 @@ class Pretended:
         self.exports += 1
         self.module = module
 
-    def quantise(self, folder: Path, batches: Sequence[Tensor]) -> tuple[int, int]:
+    def quantise(self, folder: Path, batches: Sequence[Tensor], bits: int) -> tuple[int, int]:
         self.batches = list(batches)
         return self.products
 
