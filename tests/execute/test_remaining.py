@@ -138,6 +138,14 @@ def test_the_time_left_foresees_more_processes(precise: Callable[..., Plan]) -> 
     assert seconds_left(made, seen) == pytest.approx(2 * (needed - 5) + others)
 
 
+def test_an_interval_without_a_width_gets_one_more_process(precise: Callable[..., Plan]) -> None:
+    """The ends of one of values that are worlds apart are no numbers."""
+    made = precise("1%")
+    cell = next(each for each in made.cells if each.key.startswith("net/throughput/"))
+    apart = [timed(cell.key, number, 10.0 ** (300 - 600 * (number % 2))) for number in range(5)]
+    assert remaining.processes_left(made, cell, apart) == 1
+
+
 def test_models_that_are_evaluated_end_together(
     write_suite: Callable[[str], Path], cpu: dict[str, Any]
 ) -> None:

@@ -93,6 +93,12 @@ def test_a_job_that_may_not_begin_is_left_out() -> None:
     assert list(outcomes) == ["m", "o"]
 
 
+def test_a_task_may_begin_where_nobody_says_otherwise() -> None:
+    order = job("m")
+    under_way = slots.UnderWay(60, [StandInSlot("a")], [slots.Task(order, [order.cell])])
+    assert [outcome.reason for *_, outcome in under_way.outcomes()] == [""]
+
+
 def test_what_a_lost_slot_executed_is_executed_by_another() -> None:
     """And it is asked once only whether it may begin."""
     asked: list[str] = []

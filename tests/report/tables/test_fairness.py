@@ -346,3 +346,23 @@ def test_a_correlation_that_is_not_one_does_not_read_as_one() -> None:
     assert (almost.text, equal.text) == ("0.9999", "1.00")
     against = fairness._rho(-1 + 12 / (60 * 3599), 60)
     assert against is not None and against.text == "-0.9999"
+
+
+@pytest.mark.parametrize(("networks", "pairs", "folded"), [(11, 30, False), (12, 35, True)])
+def test_many_pairs_that_flip_are_folded(networks: int, pairs: int, folded: bool) -> None:
+    """The first five overtake all others; among the ones and the others the order stays."""
+    models = tuple(
+        dataclasses.replace(PAPER[0], name=f"m{place}", label=f"M{place}")
+        for place in range(networks)
+    )
+    run = make_run(models, (EAGER, NHWC), ("throughput",))
+    places = {model.name: place for place, model in enumerate(models)}
+    records = [
+        dataclasses.replace(record, values={"throughput": [
+            (1 + places[record.model]) * (1 + 0.001 * record.replicate)
+            * (100 if (record.setting == NHWC.key) == (places[record.model] < 5) else 1)
+        ]})
+        for record in make_records(run)
+    ]  # fmt: skip
+    table = found(summarise(run, records), "flips-")
+    assert (len(table.rows), table.folded) == (pairs, folded)
