@@ -81,7 +81,7 @@ def verdict(
     ]
     sides = {name: text for each in compared for name, text in each.sides.items()}
     device = str(plan.machine["device_name"])
-    named = {name: code.named(path) for name, path in {"head": head, **bases}.items()}
+    named = {name: code.name_side(path) for name, path in {"head": head, **bases}.items()}
     return Verdict(
         sentences.title(plan.suite_file.suite.name, named, device, gate.threshold),
         gate.threshold,
@@ -205,7 +205,7 @@ class _Rounds:
         """The untimed cells that are left; in the first round also what code is compared."""
         for cell in self._untimed_left():
             self.untimed[cell.key] = list(
-                comparing.untimed(cell, base, head, self.timeout, self.by_side)
+                comparing.judge_untimed(cell, base, head, self.timeout, self.by_side)
             )
         if self.contrast is None:
             first = {
@@ -236,7 +236,7 @@ class _Rounds:
                 *(o.environment for o in ran),
             ]
             files = {pair.origins[place]: None for pair in measured if pair.origins[place]}
-            lines[side] = ", ".join([code.described(path, ran, next(iter(machines), {})), *files])
+            lines[side] = ", ".join([code.describe(path, ran, next(iter(machines), {})), *files])
         return lines
 
     def _measure_a_pair(self, cell: Cell, base: Server, head: Server, rng: random.Random) -> bool:
@@ -245,7 +245,7 @@ class _Rounds:
         try:
             pair = pairs.measure(cell, base, head, rng, self.timeout, layers)
         except PairError as error:
-            self.timed[cell.key] = comparing.failed(cell, error, self.against)
+            self.timed[cell.key] = comparing.judge_failure(cell, error, self.against)
             is_new = error.lost and cell.key not in self.lost
             self.lost |= {cell.key} if error.lost else set()
             return not is_new
@@ -277,7 +277,7 @@ class _Rounds:
             group = pairs_of[comparison.model, comparison.setting]
             return statistics.fmean(pair.elapsed for pair in group)
 
-        return price.priced([*self.timed.values()], seconds, start, self.seconds)
+        return price.add_prices([*self.timed.values()], seconds, start, self.seconds)
 
 
 @contextmanager

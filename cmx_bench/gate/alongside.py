@@ -128,14 +128,14 @@ def lines(machine: Mapping[str, Any], pairs: Sequence[Alongside]) -> Iterator[st
     models = dict.fromkeys(pair.model for pair in pairs)
     for model in models if len(models) > 1 else ():
         mine = [pair.log_ratio for pair in pairs if pair.model == model]
-        yield f"  {model}: {_shown(stats.paired(mine))}"
+        yield f"  {model}: {_show(stats.paired(mine))}"
     whole = stats.paired([pair.log_ratio for pair in pairs])
     moves = abs(whole.value) > whole.bound(_CERTAIN) - whole.value
     verdict = "this moves timings" if moves else "no effect is seen"
-    yield f"side by side: {_shown(whole)}: {verdict}"
+    yield f"side by side: {_show(whole)}: {verdict}"
 
 
-def _shown(change: stats.Change) -> str:
+def _show(change: stats.Change) -> str:
     """`a forward pass takes +0.12 ± 0.40 % longer (99 %)`"""
     half_width = change.bound(_CERTAIN) - change.value
     mean = f"{100 * change.value:+.2f}".replace("-", "−")

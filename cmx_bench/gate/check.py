@@ -33,23 +33,23 @@ def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Re
         RecordsError: a folder is no run, or a quick one, or cannot be read.
     """
     head = _read(run)
-    sides, names = [("run", _described(run, head))], {"run": _named(run, head)}
+    sides, names = [("run", _describe(run, head))], {"run": _name(run, head)}
     devices = [head.run.device_name]
     comparisons: list[Comparison] = []
     for against, folder in others.items():
         base = _read(folder)
-        sides.append((against, _described(folder, base)))
-        names[against] = _named(folder, base)
+        sides.append((against, _describe(folder, base)))
+        names[against] = _name(folder, base)
         devices.append(base.run.device_name)
         keys = dict.fromkeys((*base.results, *head.results))
-        compared = [_compared(base, head, key, threshold, against) for key in keys]
+        compared = [_compare(base, head, key, threshold, against) for key in keys]
         seconds = partial(_seconds, base, head)
-        comparisons += price.priced(compared, seconds, 2 * INTERPRETER_SECONDS)
+        comparisons += price.add_prices(compared, seconds, 2 * INTERPRETER_SECONDS)
     title = sentences.title(head.run.suite, names, " and ".join(dict.fromkeys(devices)), threshold)
     return head, Verdict(title, threshold, tuple(sides), tuple(comparisons))
 
 
-def _named(folder: Path, report: Report) -> str:
+def _name(folder: Path, report: Report) -> str:
     """The name of a run's folder, with the commit that it was measured at."""
     name, commit = folder.resolve().name, environment.commit(report.run.machine)
     return f"{name} ({commit})" if commit else name
@@ -67,7 +67,7 @@ def _read(folder: Path) -> Report:
     return report
 
 
-def _described(folder: Path, report: Report) -> str:
+def _describe(folder: Path, report: Report) -> str:
     run = report.run
     built_from = [
         f"{model} from {origins.describe(origin)}"
@@ -78,7 +78,7 @@ def _described(folder: Path, report: Report) -> str:
     return f"{folder}, {run.created}: {described}"
 
 
-def _compared(base: Report, head: Report, key: Key, threshold: float, against: str) -> Comparison:
+def _compare(base: Report, head: Report, key: Key, threshold: float, against: str) -> Comparison:
     """One comparison, by the first thing that can be said about it.
 
     Args:
@@ -95,7 +95,7 @@ def _compared(base: Report, head: Report, key: Key, threshold: float, against: s
         left_out=(old.left_out if old else 0, new.left_out if new else 0),
     )  # fmt: skip
     if old is None or old.value is None or new is None or new.value is None:
-        return _one_sided(empty, base, head, old, new)
+        return _judge_one_sided(empty, base, head, old, new)
     if new.status == "failed":  # some of its processes
         if old.status == "ok":
             return replace(empty, state="FAIL", reason=f"newly failed: {new.reason}")
@@ -106,11 +106,11 @@ def _compared(base: Report, head: Report, key: Key, threshold: float, against: s
         return deciding.judge_exact(empty, old.value, new.value)
     if accuracies.is_of_given_weights(old) and accuracies.is_of_given_weights(new):
         images = (old.details["images"], new.details["images"])
-        return _on_images(replace(empty, n=images), base, head, threshold)
+        return _judge_on_images(replace(empty, n=images), base, head, threshold)
     return deciding.judge_processes(empty, old, new, threshold)
 
 
-def _one_sided(
+def _judge_one_sided(
     empty: Comparison, base: Report, head: Report, old: Result | None, new: Result | None
 ) -> Comparison:
     """What the base has and the head lacks fails, unless the head's device could not have it."""
@@ -151,7 +151,9 @@ def _incomparable(base: Report, head: Report, old: Result, new: Result, against:
         return why
     if new.about.exact:
         return other_words(old.details, new.details)
-    if differences := _listed(_environment(base, new.setting), _environment(head, new.setting)):
+    if differences := _list_differences(
+        _environment(base, new.setting), _environment(head, new.setting)
+    ):
         return f"measured elsewhere: {differences}"
     then, now = (result.details.get("peak_since", "the pass") for result in (old, new))
     if then != now:
@@ -182,7 +184,7 @@ def _elsewhere(base: Report, head: Report, setting: str, skipped: bool) -> str:
         return ""
     if base.run.kinds.keys() != head.run.kinds.keys():
         return f"on {base.run.device_name}, now on {head.run.device_name}"
-    return _listed(base.run.machine, head.run.machine)
+    return _list_differences(base.run.machine, head.run.machine)
 
 
 def other_words(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -213,7 +215,7 @@ def no_direction(metric: Metric) -> str:
     return f"{metric.direction}, so it is shown and not judged" if neutral else ""
 
 
-def _on_images(empty: Comparison, base: Report, head: Report, threshold: float) -> Comparison:
+def _judge_on_images(empty: Comparison, base: Report, head: Report, threshold: float) -> Comparison:
     """Top-1 or top-5 of given weights, by the images that one side alone has right."""
     change = accuracies.change(base, head, (empty.model, empty.setting), empty.metric.name)
     if change is None:
@@ -221,7 +223,7 @@ def _on_images(empty: Comparison, base: Report, head: Report, threshold: float) 
     return deciding.judge_change(empty, change, threshold, None)
 
 
-def _listed(old: Environment, new: Environment) -> str:
+def _list_differences(old: Environment, new: Environment) -> str:
     """In what two environments differ: two GPUs of one model do by 8 % on average, and versions of
     this package may measure differently."""
     differences = environment.differences(old, new, ("device_uuid", "cmx_bench"))

@@ -55,7 +55,7 @@ def trace(cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBy
         timeout: the longest that an answer may take, in seconds.
     """
     # A version of this package that knows no `trace` takes this for an order to time.
-    order = {**pairs.described(cell), "cores": None, "extra_layers": 0, "trace": True}
+    order = {**pairs.describe(cell), "cores": None, "extra_layers": 0, "trace": True}
     for side in (base, head):
         with suppress(PairError):
             keep(by_side, side.name, cell, pairs.ask_once(side, order, timeout))
@@ -202,10 +202,10 @@ def _place(ran: Ran, names: Iterable[str], side: str) -> str | None:
     """Where a side has a package from, in a few words; None where it ran nothing of it."""
     roots = filter(None, (_root(ran, name) for name in names))
     root = next(roots, None)
-    return None if root is None else _shown(root, side)
+    return None if root is None else _shorten(root, side)
 
 
-def _shown(root: Path, side: str) -> str:
+def _shorten(root: Path, side: str) -> str:
     """A folder in a few words: a page must not show where on a machine it lies."""
     if _INSTALLED & {*root.parts}:
         return "installed"
@@ -215,7 +215,7 @@ def _shown(root: Path, side: str) -> str:
     return f"…/{root.name}"
 
 
-def described(path: str, ran: Iterable[Ran], machine: Environment) -> str:
+def describe(path: str, ran: Iterable[Ran], machine: Environment) -> str:
     """A side in a line: where it is, of which commits its code is, on what it runs."""
     whole = _whole([*ran])
     roots = {root for name in whole.files if (root := _root(whole, name))}
@@ -224,7 +224,7 @@ def described(path: str, ran: Iterable[Ran], machine: Environment) -> str:
         folder = Path(path).resolve()
         roots = {root for root in roots if not root.is_relative_to(folder)}
         words += [checkouts.described(commit) for commit in [checkouts.commit_of(folder)] if commit]
-    commits = {_shown(root, path): checkouts.commit_of(root) for root in sorted(roots)}
+    commits = {_shorten(root, path): checkouts.commit_of(root) for root in sorted(roots)}
     others = [
         f"{place} at {checkouts.described(is_at)}" for place, is_at in commits.items() if is_at
     ]
@@ -232,7 +232,7 @@ def described(path: str, ran: Iterable[Ran], machine: Environment) -> str:
     return f"{', '.join(words)}: {', '.join([on, *others])}"
 
 
-def named(path: str) -> str:
+def name_side(path: str) -> str:
     """A side as a title has it: a checkout with its commit."""
     commit = checkouts.commit_of(Path(path)) if interpreters.is_checkout(path) else None
     return f"{path} ({commit})" if commit else path

@@ -53,7 +53,7 @@ def judge(
     return replace(judged, state="INCONCLUSIVE", more=more)
 
 
-def failed(cell: Cell, error: PairError, against: str) -> Comparison:
+def judge_failure(cell: Cell, error: PairError, against: str) -> Comparison:
     """A failure on both sides, or only on base, is no regression. Neither is a cell that no side
     executed."""
     empty = _empty(cell, METRICS[first_of(cell.measure)], against)
@@ -64,7 +64,7 @@ def failed(cell: Cell, error: PairError, against: str) -> Comparison:
     return replace(empty, state="FAIL" if newly else "INCOMPARABLE", reason=reason)
 
 
-def untimed(
+def judge_untimed(
     cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBySide
 ) -> Iterator[Comparison]:
     """What is said of a cell of another measure than throughput: its metrics are exact, or judged
@@ -83,13 +83,13 @@ def untimed(
     try:
         base_answer, head_answer = _answers(cell, base, head, timeout, by_side)
     except PairError as error:
-        yield failed(cell, error, base.name)
+        yield judge_failure(cell, error, base.name)
         return
     old, new = base_answer["values"], head_answer["values"]
     # An older version says no details, and takes no words either.
     why = check.other_words(*(answer.get("details", {}) for answer in (base_answer, head_answer)))
     for name in dict.fromkeys((*old, *new)):
-        compared = _exact(cell, name, old.get(name), new.get(name), base.name)
+        compared = _judge_exact(cell, name, old.get(name), new.get(name), base.name)
         unlike = replace(compared, state="INCOMPARABLE", slowdown=None, reason=why)
         yield unlike if why else compared
 
@@ -105,18 +105,18 @@ def _answers(
     Raises:
         PairError: a side failed.
     """
-    order = {"measure": cell.measure, "trace": True, **pairs.described(cell)}
+    order = {"measure": cell.measure, "trace": True, **pairs.describe(cell)}
 
     def answer(side: Server) -> _Answer:
         outcome: _Answer = pairs.ask_once(side, order, timeout)
         code.keep(by_side, side.name, cell, outcome)
         return outcome
 
-    old, new = pairs.answers(partial(answer, side) for side in (base, head))
+    old, new = pairs.gather(partial(answer, side) for side in (base, head))
     return old, new
 
 
-def _exact(
+def _judge_exact(
     cell: Cell, name: str, old: list[float] | None, new: list[float] | None, against: str
 ) -> Comparison:
     """One metric, which must be equal, of the samples that each side has of it."""

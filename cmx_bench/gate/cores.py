@@ -26,7 +26,7 @@ class Places:
     apart: tuple[Cores, Cores] | None = None
 
 
-def drawn(setting: Setting, rng: random.Random, system: Path = _SYSTEM) -> Places:
+def draw(setting: Setting, rng: random.Random, system: Path = _SYSTEM) -> Places:
     """The cores of a pair.
 
     Apart from each other are only whole cores, of which two hardware threads would share the

@@ -95,13 +95,13 @@ class PairError(CmxError):
         self.blameless = blameless
 
 
-def described(cell: Cell) -> dict[str, Any]:
+def describe(cell: Cell) -> dict[str, Any]:
     """A cell's model and setting as a worker's order names them, without what they have none of: a
     version of this package that does not know the field has none of it either."""
-    return {"model": _told(cell.model), "setting": _told(cell.setting)}
+    return {"model": _without_defaults(cell.model), "setting": _without_defaults(cell.setting)}
 
 
-def _told(noun: Model | Setting) -> dict[str, Any]:
+def _without_defaults(noun: Model | Setting) -> dict[str, Any]:
     defaults = {
         each.name: each.default if each.default_factory is MISSING else each.default_factory()
         for each in fields(noun)
@@ -124,13 +124,13 @@ def measure(
         PairError: a side failed.
     """
     begin = time.monotonic()
-    places = cores.drawn(cell.setting, rng)
+    places = cores.draw(cell.setting, rng)
     drawn = rng.sample((base, head), 2)  # which is begun first, and made first, is a coin's matter
-    with _begun(drawn, timeout) as workers:
+    with _begin(drawn, timeout) as workers:
         orders = [
             (workers[side.name], _order(cell, places, side is head, extra_layers)) for side in drawn
         ]
-        ready = _prepared(orders, at_once=places.apart is not None)
+        ready = _prepare(orders, at_once=places.apart is not None)
         sides = _sides(cell, workers[base.name], workers[head.name], ready)
         before = ask(sides.base, LOOK)
         timed = tuple(_blocks(sides, places, rng))
@@ -149,11 +149,11 @@ def measure(
 def _order(cell: Cell, places: Places, of_head: bool, extra_layers: int) -> dict[str, Any]:
     """What a side is to build, and on which cores: its own, or those that both share."""
     own = places.shared if places.apart is None else places.apart[of_head]
-    return described(cell) | {"cores": own, "extra_layers": extra_layers if of_head else 0}
+    return describe(cell) | {"cores": own, "extra_layers": extra_layers if of_head else 0}
 
 
 @contextmanager
-def _begun(sides: Sequence[Server], timeout: float) -> Iterator[dict[str, Worker]]:
+def _begin(sides: Sequence[Server], timeout: float) -> Iterator[dict[str, Worker]]:
     with ExitStack() as ending:
         yield {
             side.name: Worker(
@@ -198,7 +198,7 @@ def ask_at_once(orders: Sequence[tuple[Worker, object]]) -> list[Any]:
     """
     for worker, order in orders:
         _send(worker, order)
-    return answers(partial(_receive, worker) for worker, _ in orders)
+    return gather(partial(_receive, worker) for worker, _ in orders)
 
 
 def ask_once(side: Server, order: object, timeout: float) -> Any:
@@ -221,7 +221,7 @@ def ask_once(side: Server, order: object, timeout: float) -> Any:
     return answer()
 
 
-def answers(questions: Iterable[Callable[[], _Answer]]) -> list[_Answer]:
+def gather(questions: Iterable[Callable[[], _Answer]]) -> list[_Answer]:
     """What each gives; all are asked before any failure is told.
 
     Raises:
@@ -259,11 +259,11 @@ def _receive(worker: Worker) -> Any:
     return answer
 
 
-def _prepared(orders: Sequence[tuple[Worker, object]], *, at_once: bool) -> dict[str, Any]:
+def _prepare(orders: Sequence[tuple[Worker, object]], *, at_once: bool) -> dict[str, Any]:
     """The first answer of each worker by its side. One after the other on the same core, where they
     would disturb each other's warm-up."""
     groups = [orders] if at_once else [[order] for order in orders]
-    given = chain.from_iterable(answers(partial(ask_at_once, group) for group in groups))
+    given = chain.from_iterable(gather(partial(ask_at_once, group) for group in groups))
     names = (worker.side.name for worker, _ in orders)
     return dict(zip(names, given, strict=True))
 
@@ -289,15 +289,15 @@ def _blocks(sides: _Sides, places: Places, rng: random.Random) -> Iterator[Block
     """Blocks side by side where there are enough cores, then turns where these are not sharp."""
     if places.apart is not None:
         together = partial(_together, sides, places.apart, rng)
-        timed = list(_repeated(together, TOGETHER_SECONDS, FEWEST_TOGETHER))
+        timed = list(_repeat(together, TOGETHER_SECONDS, FEWEST_TOGETHER))
         yield from timed
         if blocks.error(timed) < SHARP:
             return
         ask_at_once([(worker, {"cores": places.shared}) for worker in (sides.base, sides.head)])
-    yield from _repeated(partial(_in_turns, sides, rng), TURNS_SECONDS, FEWEST_IN_TURNS)
+    yield from _repeat(partial(_in_turns, sides, rng), TURNS_SECONDS, FEWEST_IN_TURNS)
 
 
-def _repeated(block: Callable[[], Block], seconds: float, fewest: int) -> Iterator[Block]:
+def _repeat(block: Callable[[], Block], seconds: float, fewest: int) -> Iterator[Block]:
     begin = time.monotonic()
     for number in count():
         if number >= fewest and time.monotonic() - begin > seconds:

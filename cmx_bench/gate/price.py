@@ -10,7 +10,7 @@ from itertools import accumulate
 from cmx_bench.gate.verdict import Comparison
 
 
-def priced(
+def add_prices(
     comparisons: Sequence[Comparison], seconds: Callable[[Comparison], float], start: float,
     spent: float | None = None,
 ) -> list[Comparison]:  # fmt: skip

@@ -141,7 +141,7 @@ def _floor(plan: Plan, threshold: float, known: _Known) -> Floor:
     rng = random.Random(0)  # the same pairs give the same findings
     most = max(rule.LOOKS[0], int(ab.SECONDS_A_MODEL / seconds_a_pair))
     false = simulate.overall(same, threshold, most, rng, _GATES)
-    caught = simulate.overall(moved(slower, threshold), threshold, most, rng, _GATES)
+    caught = simulate.overall(move(slower, threshold), threshold, most, rng, _GATES)
     return Floor(
         machine=dict(plan.machine),
         suite=plan.suite_file.suite.name,
@@ -172,7 +172,7 @@ def _bias(same: Sequence[Pair]) -> dict[str, Bias]:
     return biases
 
 
-def moved(log_ratios: LogRatios, slowdown: float) -> dict[str, list[float]]:
+def move(log_ratios: LogRatios, slowdown: float) -> dict[str, list[float]]:
     """Log-ratios shifted so that each model's mean is exactly `slowdown`, a share."""
     return {
         name: [ratio - statistics.fmean(ratios) + math.log1p(slowdown) for ratio in ratios]
@@ -186,7 +186,7 @@ def detectable(same: LogRatios, most_pairs: int, rng: random.Random) -> float | 
     if most_pairs < rule.LOOKS[0]:
         return None
     for slowdown in _TRIED:
-        caught = simulate.overall(moved(same, slowdown), slowdown, most_pairs, rng, _GATES)
+        caught = simulate.overall(move(same, slowdown), slowdown, most_pairs, rng, _GATES)
         if caught.fail < rule.POWER:
             continue
         if simulate.overall(same, slowdown, most_pairs, rng, _GATES).fail <= 0.01:

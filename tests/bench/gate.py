@@ -241,7 +241,7 @@ def show_rates(bank: Sequence[Pairs]) -> None:
 
 
 def moved(centred: Sequence[float], slowdown: float) -> list[float]:
-    return selftest.moved({"all": centred}, slowdown)["all"]
+    return selftest.move({"all": centred}, slowdown)["all"]
 
 
 def show_budget(budget: int, most: int, quiet: simulate.Rates, loud: simulate.Rates) -> None:

@@ -35,13 +35,13 @@ LONGER = 7  # times 20 ms
 
 def timed(cell: Cell, base: Server, head: Server, rng: random.Random) -> dict[str, float]:
     """The log-ratio of one pair of processes in each way."""
-    places = cores.drawn(cell.setting, rng)
+    places = cores.draw(cell.setting, rng)
     drawn = rng.sample((base, head), 2)
-    with pairs._begun(drawn, 120) as workers:
+    with pairs._begin(drawn, 120) as workers:
         orders = [
             (workers[side.name], pairs._order(cell, places, side is head, 0)) for side in drawn
         ]
-        ready = pairs._prepared(orders, at_once=places.apart is not None)
+        ready = pairs._prepare(orders, at_once=places.apart is not None)
         sides = pairs._sides(cell, workers["base"], workers["head"], ready)
         ways = dict(all_ways(sides, places, rng))
         return {
@@ -61,11 +61,11 @@ def all_ways(
 
     def in_turns(timing: pairs._Sides) -> Iterator[Block]:
         pairs.ask_at_once(shared)
-        return pairs._repeated(partial(pairs._in_turns, timing, rng), WAY_SECONDS, 3)
+        return pairs._repeat(partial(pairs._in_turns, timing, rng), WAY_SECONDS, 3)
 
     def together(timing: pairs._Sides) -> Iterator[Block]:
         block = partial(pairs._together, timing, places.apart, rng)
-        return pairs._repeated(block, WAY_SECONDS, 3)
+        return pairs._repeat(block, WAY_SECONDS, 3)
 
     for about, timing in (("by the wall", by_wall), ("less waiting", sides)):
         yield f"in turns, {about}", partial(in_turns, timing)

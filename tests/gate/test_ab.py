@@ -115,7 +115,7 @@ def test_what_would_decide_is_priced_by_the_wall(
     monkeypatch.setattr(ab, "time", SimpleNamespace(monotonic=lambda: now))
     monkeypatch.setattr(ab, "both", lambda *given: pass_by(24.0, both(*given)))
     monkeypatch.setattr(pairs, "measure", lambda *given: pass_by(3.0, measure(*given)))
-    monkeypatch.setattr(comparing, "untimed", lambda *_: pass_by(50.0, ()))
+    monkeypatch.setattr(comparing, "judge_untimed", lambda *_: pass_by(50.0, ()))
     found = compared(plan_of("a", "b"), Gate(0.05, budget=29))
     assert [(one.more, one.seconds_more) for one in found] == [(3, 45.0), (3, 45.0)]
     [budget] = {one.budget for one in found}
@@ -368,7 +368,7 @@ def test_an_exact_metric_that_differs_has_a_cause_that_is_not_seen(
 ) -> None:
     metric = METRICS["params"]
     failed = Comparison("a", "A", "r56", metric, "base", "FAIL")
-    monkeypatch.setattr(comparing, "untimed", lambda *_: [failed])
+    monkeypatch.setattr(comparing, "judge_untimed", lambda *_: [failed])
     plan = plan_of("a")
     plan.cells = (*plan.cells, cell_of("a", "params"))
     assert [one.state for one in compared(plan)] == ["FAIL", "PASS"]

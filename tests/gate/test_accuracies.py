@@ -171,5 +171,5 @@ def test_without_predictions_or_a_second_training_nothing_is_judged(
         told = result._replace(details={**result.details, **details})
         reports.append(replace(report, results={KEY: told}))
     base, head = reports
-    found = check._compared(base, head, KEY, 0.05, "baseline")
+    found = check._compare(base, head, KEY, 0.05, "baseline")
     assert (found.state, found.reason) == ("INCOMPARABLE", reason)

@@ -197,17 +197,15 @@ def test_what_several_processes_of_a_model_tell_is_put_together(side: Side) -> N
 
 def test_the_commit_of_a_side(side: Side, tmp_path: Path) -> None:
     ran = side("one")
-    assert (
-        code.described("one", [ran], ENVIRONMENT) == "one: A CPU (cpu), python 3.11.7, torch 2.15"
-    )
+    assert code.describe("one", [ran], ENVIRONMENT) == "one: A CPU (cpu), python 3.11.7, torch 2.15"
     git = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tmp_path / "one"))
     for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "first")):
         subprocess.run([*git, *words], check=True)
     commit = checkouts.commit_of(tmp_path / "one")
     assert commit is not None
-    assert code.described("one", [ran], {}) == f"one, commit {commit}: nothing ran"
+    assert code.describe("one", [ran], {}) == f"one, commit {commit}: nothing ran"
     (tmp_path / "one" / "mypkg" / "net.py").write_text("depth = 4")
-    described = code.described("one", [ran], {})
+    described = code.describe("one", [ran], {})
     assert described == f"one, commit {commit} with uncommitted changes: nothing ran"
     assert checkouts.commit_of(tmp_path) is None
 

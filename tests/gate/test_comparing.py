@@ -78,7 +78,7 @@ def compared(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]) -> Iterat
     monkeypatch.setattr(interpreters, "process", process)
     monkeypatch.setattr(pairs, "ask", ask)
     one, other = (Server(name, socket.socket(), Path("log")) for name in ("base", "head"))
-    return comparing.untimed(CELL, one, other, 1.0, {})
+    return comparing.judge_untimed(CELL, one, other, 1.0, {})
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def use(monkeypatch: pytest.MonkeyPatch, usable: Sequence[int]) -> None:
 
 
 def test_whole_cores_apart_by_lot(system: Path) -> None:
-    drawn = [cores.drawn(SETTING, random.Random(seed), system) for seed in range(20)]
+    drawn = [cores.draw(SETTING, random.Random(seed), system) for seed in range(20)]
     assert {str(places.apart) for places in drawn} == {"([0], [1])", "([1], [0])"}
     assert all(places.apart is not None and places.shared == places.apart[0] for places in drawn)
 
@@ -40,13 +40,13 @@ def test_two_threads_of_one_core_are_not_apart(
     system: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, (0, 2))
-    places = cores.drawn(SETTING, random.Random(0), system)
+    places = cores.draw(SETTING, random.Random(0), system)
     assert places.apart is None
     assert places.shared in ([0], [2])
 
 
 def test_cores_that_nobody_knows_are_not_apart(tmp_path: Path, system: Path) -> None:
-    places = cores.drawn(SETTING, random.Random(0), tmp_path / "nothing")
+    places = cores.draw(SETTING, random.Random(0), tmp_path / "nothing")
     assert places.apart is None
     assert places.shared is not None and len(places.shared) == 1
 
@@ -54,13 +54,13 @@ def test_cores_that_nobody_knows_are_not_apart(tmp_path: Path, system: Path) -> 
 def test_as_many_cores_as_threads(system: Path) -> None:
     """Four usable: two threads a side would need four whole cores, and four threads need all."""
     two, four, any_number = (replace(SETTING, threads=number) for number in (2, 4, None))
-    places = cores.drawn(two, random.Random(0), system)
+    places = cores.draw(two, random.Random(0), system)
     assert places.apart is None
     assert places.shared is not None and len(places.shared) == 2
     for setting in (four, any_number):
-        assert cores.drawn(setting, random.Random(0), system) == cores.Places(None)
+        assert cores.draw(setting, random.Random(0), system) == cores.Places(None)
 
 
 def test_a_gpu_is_no_place_to_be_apart(system: Path) -> None:
-    places = cores.drawn(replace(SETTING, device="cuda:0"), random.Random(0), system)
+    places = cores.draw(replace(SETTING, device="cuda:0"), random.Random(0), system)
     assert places.apart is None

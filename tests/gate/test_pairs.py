@@ -65,7 +65,7 @@ def test_turns_follow_where_side_by_side_is_not_sharp(
 ) -> None:
     core = min(os.sched_getaffinity(0))
     places = Places([core], ([core], [core]))
-    monkeypatch.setattr(pairs.cores, "drawn", lambda *_: places)
+    monkeypatch.setattr(pairs.cores, "draw", lambda *_: places)
     monkeypatch.setattr(pairs, "SHARP", sharp)
     pair = pairs.measure(CELL, *both, random.Random(0), 120)
     assert [block.together for block in pair.blocks] == together
@@ -89,14 +89,14 @@ def test_a_worker_that_dies_says_how(
     both: tuple[Server, Server], target: str, args: dict[str, int], message: str
 ) -> None:
     deadly = replace(MODEL, source="python", target=target, args=args)
-    order = pairs.described(replace(CELL, model=deadly)) | {"measure": "params"}
+    order = pairs.describe(replace(CELL, model=deadly)) | {"measure": "params"}
     with pytest.raises(PairError, match=message):
         pairs.ask_once(both[0], order, 120)
 
 
 def test_an_exact_measure(both: tuple[Server, Server]) -> None:
     for side in both:
-        order = pairs.described(CELL) | {"measure": "params"}
+        order = pairs.describe(CELL) | {"measure": "params"}
         found = pairs.ask_once(side, order, 120)["values"]
         parameters = build(MODEL, 56).parameters()
         assert found["params"] == [sum(one.numel() for one in parameters)]
@@ -113,21 +113,21 @@ def test_a_model_that_fails_says_why_for_each_side(both: tuple[Server, Server]) 
 def test_an_order_leaves_out_what_a_model_or_a_setting_has_none_of() -> None:
     """So that a version of this package that lacks a field can be compared with this one."""
     named = {"name", "label", "family", "source", "target", "args", "num_classes"}
-    order = pairs.described(CELL)
+    order = pairs.describe(CELL)
     assert order["model"].keys() == named
     assert Model(**order["model"]) == MODEL
     assert "hardware" not in order["setting"]
     slower = replace(CELL.setting, cudnn_benchmark=False)
     for setting in (CELL.setting, slower):
-        order = pairs.described(replace(CELL, setting=setting))
+        order = pairs.describe(replace(CELL, setting=setting))
         assert Setting(**order["setting"]) == setting
-    given = pairs.described(replace(CELL, model=replace(MODEL, recipe="a")))
+    given = pairs.describe(replace(CELL, model=replace(MODEL, recipe="a")))
     assert given["model"]["recipe"] == "a"
 
 
 def test_too_slow_an_answer(both: tuple[Server, Server]) -> None:
     with pytest.raises(PairError, match="longer than 0 s"):
-        pairs.ask_once(both[0], pairs.described(CELL) | {"measure": "macs"}, 0)
+        pairs.ask_once(both[0], pairs.describe(CELL) | {"measure": "macs"}, 0)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_checkout_comes_before_what_is_installed(tmp_path: Path, inside: str) 
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise RuntimeError('the torch of the checkout')\n")
     log = tmp_path / "log"
-    order = pairs.described(CELL) | {"measure": "params"}
+    order = pairs.describe(CELL) | {"measure": "params"}
     with interpreters.opened("head", str(tmp_path), log) as head, pytest.raises(PairError):
         pairs.ask_once(head, order, 120)
     assert "the torch of the checkout" in log.read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cmx_bench.gate.price import priced
+from cmx_bench.gate.price import add_prices
 from cmx_bench.gate.verdict import Comparison
 from cmx_bench.metrics import METRICS
 
@@ -17,7 +17,7 @@ def undecided(model: str, more: int | None, metric: str = "throughput") -> Compa
 def test_rounds_are_shared_by_what_is_left() -> None:
     """Two rounds of both models, then two of one alone, which has the interpreters to itself."""
     seconds = {"a": 3.0, "b": 5.0}
-    found = priced([undecided("a", 2), undecided("b", 4)], lambda one: seconds[one.model], 10.0)
+    found = add_prices([undecided("a", 2), undecided("b", 4)], lambda one: seconds[one.model], 10.0)
     assert [one.seconds_more for one in found] == [2 * (3 + 5), 2 * (5 + 5) + 2 * (5 + 10)]
     assert [one.budget for one in found] == [None, None]
 
@@ -28,22 +28,22 @@ def test_a_budget_lasts_until_the_last_round_of_a_comparison() -> None:
     seconds = {"a": 3.0, "b": 5.0}
     asked = [undecided("a", 2), undecided("b", 4), undecided("b", 3, "latency_p50")]
     asked += [undecided("b", 4, "latency_p90")]
-    found = priced(asked[:2], lambda one: seconds[one.model], 10.0, 100.0)
+    found = add_prices(asked[:2], lambda one: seconds[one.model], 10.0, 100.0)
     assert [one.budget for one in found] == [100 + 2 * 18, 100 + 2 * 18 + 2 * 15]
-    found = priced(asked[2:], lambda one: seconds[one.model], 10.0, 100.0)
+    found = add_prices(asked[2:], lambda one: seconds[one.model], 10.0, 100.0)
     assert [one.budget for one in found] == [100 + 3 * 15, 100 + 4 * 15]
 
 
 def test_metrics_of_a_cell_share_its_processes() -> None:
     names = ("latency_p50", "latency_p90", "latency_p99")
-    found = priced([undecided("a", 2, name) for name in names], lambda _: 6.0, 3.0)
+    found = add_prices([undecided("a", 2, name) for name in names], lambda _: 6.0, 3.0)
     assert [one.seconds_more for one in found] == pytest.approx([2 * (6 + 3) / 3] * 3)
 
 
 def test_what_nothing_would_decide_costs_nothing() -> None:
-    found = priced([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0)
+    found = add_prices([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0)
     assert [one.seconds_more for one in found] == [None, 12.0]
-    found = priced([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0, 100.0)
+    found = add_prices([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0, 100.0)
     assert [one.budget for one in found] == [None, 112.0]
 
 
@@ -56,6 +56,6 @@ def test_many_undecided_comparisons_are_priced_at_once() -> None:
         return 1.0
 
     names = [f"m{place}" for place in range(200)]
-    found = priced([undecided(name, 900) for name in names], seconds, 10.0)
+    found = add_prices([undecided(name, 900) for name in names], seconds, 10.0)
     assert asked == names
     assert sum(one.seconds_more or 0 for one in found) == pytest.approx(900 * (10 + 200))

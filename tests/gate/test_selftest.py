@@ -108,7 +108,7 @@ def test_a_suite_without_throughput_cannot_be_tested() -> None:
 
 
 def test_moved_to_exactly_the_slowdown() -> None:
-    moved = selftest.moved({"a": [0.01, 0.03]}, 0.05)["a"]
+    moved = selftest.move({"a": [0.01, 0.03]}, 0.05)["a"]
     assert moved == pytest.approx([math.log(1.05) - 0.01, math.log(1.05) + 0.01])
 
 

@@ -63,9 +63,9 @@ def test_rates_on_recorded_pairs() -> None:
             simulate.overall({"": ratios}, share, 40, random.Random(0)) for share in (0.05, 0.02)
         ]
         assert max(rates.fail for rates in quiet) <= 0.01
-        moved = selftest.moved({"": slower[condition]}, 0.05)[""]
+        moved = selftest.move({"": slower[condition]}, 0.05)[""]
         assert simulate.overall({"": moved}, 0.05, 40, random.Random(0)).fail >= 0.98
-    twice = selftest.moved({"": same["quiet"]}, 0.04)[""]
+    twice = selftest.move({"": same["quiet"]}, 0.04)[""]
     assert simulate.overall({"": twice}, 0.02, 17, random.Random(0)).fail >= 0.99  # 40 s
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from cmx_bench import units
 from cmx_bench.gate.history import Point, Series
-from cmx_bench.gate.outputs.sentences import worded
+from cmx_bench.gate.outputs.sentences import describe_change
 from cmx_bench.present.content import Tone
 
 HAS_RUPTURES = importlib.util.find_spec("ruptures") is not None  # no release for Python 3.14 yet
@@ -120,7 +120,7 @@ class Change:
         unit = self.series.metric.unit
         if self.slowdown is None:
             return f"{units.scaled(self.before, unit)} → {units.scaled(self.after, unit)}"
-        return worded(self.slowdown, self.series.metric)
+        return describe_change(self.slowdown, self.series.metric)
 
 
 def changes(series: Series) -> tuple[Change, ...]:

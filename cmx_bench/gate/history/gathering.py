@@ -51,12 +51,12 @@ def read(folder: Path, like: Run | None = None) -> History:
         RecordsError: there is no such folder.
     """
     below = whereabouts.runs_below(folder)
-    past = gathered({place: place for place in below.runs}, folder, like)
-    refused = (shortly(reason, folder) for reason in below.left_out)
+    past = gather({place: place for place in below.runs}, folder, like)
+    refused = (shorten(reason, folder) for reason in below.left_out)
     return replace(past, left_out=(*past.left_out, *refused))
 
 
-def gathered(
+def gather(
     places: Mapping[Path, Path],
     folder: Path,
     like: Run | None = None,
@@ -82,11 +82,11 @@ def gathered(
                 raise RecordsError(f"{place}: is a quick run, and no part of a history")
             if run.replicate is not None:
                 raise RecordsError(f"{place}: is one replicate of a run; merge the parts first")
-            another = _measured(place, run)
+            another = _read(place, run)
             _refuse_copy(another, measured)
             measured.append(another)
         except RecordsError as error:
-            left_out.append(shortly(str(error), folder))
+            left_out.append(shorten(str(error), folder))
     measured.sort(key=lambda each: each.run.created)
     names = machine_names([machine_of(each.run) for each in measured], among)
     # By numbers: a folder's name may be no text, which pyarrow's strings do not take.
@@ -99,7 +99,7 @@ def gathered(
     return History(tuple(runs.values()), series, tuple(left_out), elsewhere)
 
 
-def shortly(reason: str, folder: Path) -> str:
+def shorten(reason: str, folder: Path) -> str:
     """Why a run below `folder` is left out: a page that others read names no folder above."""
     return public.without_folders(reason.replace(f"{folder}{os.sep}", ""))
 
@@ -117,7 +117,7 @@ def _identity(run: Run) -> tuple[str, str]:
     return run.suite, environment.digest(machine_of(run))
 
 
-def _measured(folder: Path, run: Run) -> _Measured:
+def _read(folder: Path, run: Run) -> _Measured:
     tries = executions(run, records.read(folder))
     shared = majorities(run, [execution.record for execution in tries if not execution.why])
     environments = {key: run.environments[digest] for key, digest in shared.items()}

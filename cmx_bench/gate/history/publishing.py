@@ -62,7 +62,7 @@ def title(history: History) -> str:
 def facts(history: History) -> Iterator[Fact]:
     """Which runs, on which machines, and how often anything changed."""
     yield from about_runs(history.runs)
-    yield Fact("Changed", _changed(history))
+    yield Fact("Changed", _count_changes(history))
     yield from about_left_out(history.left_out)
 
 
@@ -84,7 +84,7 @@ def about_left_out(reasons: Sequence[str]) -> Iterator[Fact]:
         yield Fact("Left out", f"{runs}, for the reasons below", warning=True)
 
 
-def _changed(history: History) -> str:
+def _count_changes(history: History) -> str:
     tones = Counter(change.tone for series in history.series for change in changes(series))
     of_series = counted(len(history.series), "series", "series")
     neither = f", {tones['']} times neither" * bool(tones[""])

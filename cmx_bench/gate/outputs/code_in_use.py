@@ -30,7 +30,7 @@ def _sameness(contrast: Contrast) -> str:
         parts.append(_idle(contrast))
     if contrast.not_run:
         verb, them = ("differs", "it") if len(contrast.not_run) == 1 else ("differ", "them")
-        parts.append(f"{_listed(contrast.not_run)} {verb}, and no model uses {them}")
+        parts.append(f"{_list(contrast.not_run)} {verb}, and no model uses {them}")
     return "; ".join(parts)
 
 
@@ -68,7 +68,7 @@ def _difference(package: Package) -> str:
     old, new = package.versions
     version = f" {old} → {new}" if _is_other_version(package) else ""
     of_all = f"{len(package.differing)} of {counted(package.files, 'file')} in use"
-    names = f" ({_listed(package.differing)})" if package.differing else ""
+    names = f" ({_list(package.differing)})" if package.differing else ""
     return f"{package.name}{version}: {of_all}{names}{_places(package)}"
 
 
@@ -106,7 +106,7 @@ def _places(package: Package) -> str:
     return f", from {old or 'nowhere'} and from {new or 'nowhere'}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _list(names: Sequence[str]) -> str:
     more = len(names) - _MOST_NAMES
     return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 

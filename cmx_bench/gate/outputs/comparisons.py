@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cmx_bench import units
 from cmx_bench.gate.outputs.sentences import (
     ORDER,
+    describe_change,
     difference,
     exact,
     interval,
@@ -16,7 +17,6 @@ from cmx_bench.gate.outputs.sentences import (
     several_sides,
     share,
     why,
-    worded,
 )
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.present.content import Column, Entry, Table, Tone
@@ -52,7 +52,9 @@ def table(verdict: Verdict) -> Table:
         Column("verdict", "Verdict"),
         Column("why", "Why"),
     )  # fmt: skip
-    rows = tuple(_row(comparison, verdict, against, settings) for comparison in ordered(verdict))
+    rows = tuple(
+        _row(comparison, verdict, against, settings) for comparison in sort_comparisons(verdict)
+    )
     remarks = (
         "Slowdown: how much worse head is, whichever way the metric points; negative is a gain. "
         "Below it stands its 95 % interval. Exact metrics have none: any difference is real.",
@@ -64,7 +66,7 @@ def table(verdict: Verdict) -> Table:
                  none="Nothing was compared.")  # fmt: skip
 
 
-def ordered(verdict: Verdict) -> list[Comparison]:
+def sort_comparisons(verdict: Verdict) -> list[Comparison]:
     """The comparisons, failures first. Within a state sampled metrics come before exact ones."""
     return sorted(
         verdict.comparisons, key=lambda each: (ORDER.index(each.state), each.metric.exact)
@@ -106,7 +108,7 @@ def slowdown(comparison: Comparison) -> Entry:
     metric, change = comparison.metric, comparison.slowdown
     base, head = comparison.base, comparison.head
     share_of_base = "" if change is None else units.signed_percent(change)
-    title = "" if change is None else worded(change, metric)
+    title = "" if change is None else describe_change(change, metric)
     if metric.exact and comparison.state == "FAIL" and base is not None and head is not None:
         return Entry(difference(head - base, comparison), share_of_base, change, title)
     if change is None:

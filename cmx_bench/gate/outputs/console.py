@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cmx_bench import units
-from cmx_bench.gate.outputs.comparisons import ordered, table
+from cmx_bench.gate.outputs.comparisons import sort_comparisons, table
 from cmx_bench.gate.outputs.sentences import (
     because,
     facts,
     headline,
     interval,
-    named,
+    name_comparison,
     several_settings,
 )
 from cmx_bench.gate.pairs import Pair
@@ -78,11 +78,11 @@ def _cell(key: str, entry: Entry) -> str:
 def _reasons(verdict: Verdict) -> Iterator[str]:
     """A line for each state and reason, with the comparisons that share it."""
     sharing: dict[tuple[State, str], list[Comparison]] = {}
-    for comparison in ordered(verdict):
+    for comparison in sort_comparisons(verdict):
         if reason := because(comparison):
             sharing.setdefault((comparison.state, reason), []).append(comparison)
     for (state, reason), alike in sharing.items():
-        which = named(alike[0], verdict) if len(alike) == 1 else _of_models(alike)
+        which = name_comparison(alike[0], verdict) if len(alike) == 1 else _of_models(alike)
         yield f"{state}: {which}: {reason}"
 
 

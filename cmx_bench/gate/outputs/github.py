@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from pathlib import Path
 
-from cmx_bench.gate.outputs.comparisons import ordered
+from cmx_bench.gate.outputs.comparisons import sort_comparisons
 from cmx_bench.gate.outputs.readable import in_markdown
-from cmx_bench.gate.outputs.sentences import explained, headline, named
+from cmx_bench.gate.outputs.sentences import explain, headline, name_comparison
 from cmx_bench.gate.verdict import Policy, State, Verdict
 from cmx_bench.spec import disk
 
@@ -27,10 +27,10 @@ def workflow_commands(verdict: Verdict) -> list[str]:
     annotations = [
         _command(
             commands[comparison.state],
-            f"{comparison.state}: {named(comparison, verdict)}",
-            explained(comparison, verdict.threshold),
+            f"{comparison.state}: {name_comparison(comparison, verdict)}",
+            explain(comparison, verdict.threshold),
         )
-        for comparison in ordered(verdict)
+        for comparison in sort_comparisons(verdict)
         if comparison.state in commands
     ]
     if verdict.is_bare:

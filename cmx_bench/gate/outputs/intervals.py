@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pandas import DataFrame
 
 from cmx_bench import units
-from cmx_bench.gate.outputs.comparisons import TONES, ordered
+from cmx_bench.gate.outputs.comparisons import TONES, sort_comparisons
 from cmx_bench.gate.outputs.sentences import interval, several_settings, several_sides, share
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.present.content import SIGNS, first_few
@@ -27,7 +27,7 @@ def plots(verdict: Verdict) -> list[Plot]:
     """A figure for each sampled metric, setting and side to be held against, where any comparison
     has an interval."""
     groups: dict[tuple[str, str, str], list[Comparison]] = {}
-    for comparison in ordered(verdict):
+    for comparison in sort_comparisons(verdict):
         if comparison.slowdowns and comparison.low is not None:
             key = (comparison.metric.name, comparison.setting, comparison.against)
             groups.setdefault(key, []).append(comparison)

@@ -6,8 +6,8 @@ from collections import Counter
 from xml.etree import ElementTree
 
 from cmx_bench.gate.outputs import code_in_use
-from cmx_bench.gate.outputs.comparisons import ordered
-from cmx_bench.gate.outputs.sentences import explained, headline, one_line, several_sides
+from cmx_bench.gate.outputs.comparisons import sort_comparisons
+from cmx_bench.gate.outputs.sentences import explain, headline, one_line, several_sides
 from cmx_bench.gate.verdict import Outcome, State, Verdict
 
 # The element of a state, and its type; what passed has no element.
@@ -46,13 +46,13 @@ def render(verdict: Verdict) -> str:
     for name, value in facts:
         ElementTree.SubElement(properties, "property", name=one_line(name), value=one_line(value))
     against = several_sides(verdict)
-    for comparison in ordered(verdict):
+    for comparison in sort_comparisons(verdict):
         name = f"{comparison.model} {comparison.metric.name}"
         name += f" against {comparison.against}" * against
         case = ElementTree.SubElement(
             suite, "testcase", classname=one_line(comparison.setting), name=one_line(name)
         )
-        _add_outcome(case, elements.get(comparison.state), explained(comparison, verdict.threshold))
+        _add_outcome(case, elements.get(comparison.state), explain(comparison, verdict.threshold))
     if verdict.is_bare:
         case = ElementTree.SubElement(suite, "testcase", classname="verdict", name="compared")
         _add_outcome(case, elements.get(verdict.state), headline(verdict))

@@ -38,14 +38,14 @@ def in_markdown(
     blocks = [
         markdown.toned(f"**{markdown.escaped(headline(verdict))}**", TONES[verdict.state]),
         markdown.facts_list(facts(verdict)),
-        markdown.table(_shortened(table(verdict), cut), _LONG),
+        markdown.table(_shorten(table(verdict), cut), _LONG),
         *(markdown.figure(drawing.plot) for drawing in (*drawings, *past)),
         *map(markdown.table, tables),
     ]
     return markdown.document(one_line(verdict.title), blocks)
 
 
-def _shortened(whole: Table, cut: int) -> Table:
+def _shorten(whole: Table, cut: int) -> Table:
     if not cut:
         return whole
     more = units.counted(cut, "more row")

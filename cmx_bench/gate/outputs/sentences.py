@@ -40,34 +40,34 @@ def headline(verdict: Verdict) -> str:
     """The whole verdict on one line: "FAIL: 1 of 20 comparisons slower (…)"."""
     judged = [comparison for comparison in verdict.comparisons if comparison.state in JUDGED]
     if verdict.state == "NOTHING COMPARED":
-        return one_line(f"{verdict.state}: {_nothing_compared(verdict)}")
+        return one_line(f"{verdict.state}: {_tell_nothing(verdict)}")
     if verdict.state == "FAIL":
-        text = _failed(judged, verdict)
+        text = _tell_failed(judged, verdict)
     elif verdict.state == "INCONCLUSIVE":
-        text = _inconclusive(judged, verdict)
+        text = _tell_undecided(judged, verdict)
     else:
-        text = _passed(judged, verdict)
-    not_judged = _counted(verdict, ("INCOMPARABLE", "NEW"))
+        text = _tell_passed(judged, verdict)
+    not_judged = _count(verdict, ("INCOMPARABLE", "NEW"))
     text += f"; not judged: {not_judged}" if not_judged else ""
     return one_line(f"{verdict.state}: {text}")
 
 
-def _nothing_compared(verdict: Verdict) -> str:
+def _tell_nothing(verdict: Verdict) -> str:
     if verdict.comparisons:
-        not_judged = _counted(verdict, ("INCOMPARABLE", "NEW"))
+        not_judged = _count(verdict, ("INCOMPARABLE", "NEW"))
         return f"no metric of any model can be judged ({not_judged})"
     return code_in_use.nothing(verdict) if verdict.contrasts else "neither side has any values"
 
 
-def _failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
+def _tell_failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
     failed = [comparison for comparison in judged if comparison.state == "FAIL"]
     worst = "worst: " * (len(failed) > 1) + sentence(max(failed, key=_slowdown), verdict)
     text = f"{len(failed)} of {counted(len(judged), 'comparison')} {_worse(failed)} ({worst})"
-    undecided = _counted(verdict, ("INCONCLUSIVE",))
+    undecided = _count(verdict, ("INCONCLUSIVE",))
     return f"{text}; {undecided}" if undecided else text
 
 
-def _inconclusive(judged: Sequence[Comparison], verdict: Verdict) -> str:
+def _tell_undecided(judged: Sequence[Comparison], verdict: Verdict) -> str:
     if verdict.is_bare:
         reasons = dict.fromkeys(comparison.reason for comparison in verdict.untimed)
         return (
@@ -92,7 +92,7 @@ def _more_measuring(undecided: Sequence[Comparison]) -> str:
     return f"{text}, as --budget {units.budget(max(budgets))} would have" if budgets else text
 
 
-def _passed(judged: Sequence[Comparison], verdict: Verdict) -> str:
+def _tell_passed(judged: Sequence[Comparison], verdict: Verdict) -> str:
     compared = counted(len(judged), "comparison")
     none = "none" if len(judged) > 1 else "not"
     text = f"{compared}, {none} {_worse(judged)} by {share(verdict.threshold)}"
@@ -114,7 +114,7 @@ def _worse(comparisons: Sequence[Comparison]) -> str:
     return "slower" if timed else "worse"
 
 
-def _counted(verdict: Verdict, states: Sequence[State]) -> str:
+def _count(verdict: Verdict, states: Sequence[State]) -> str:
     counts = verdict.counts
     return ", ".join(f"{counts[state]} {state.lower()}" for state in states if counts[state])
 
@@ -124,16 +124,17 @@ def _counted(verdict: Verdict, states: Sequence[State]) -> str:
 
 def sentence(comparison: Comparison, verdict: Verdict, threshold: bool = True) -> str:
     """ "ResNet-18 throughput: 7.2 % slower, 95 % interval 5.1 to 9.3 %, threshold 5 %"."""
-    return f"{named(comparison, verdict)}: {_change(comparison, verdict.threshold, threshold)}"
+    change = _change(comparison, verdict.threshold, threshold)
+    return f"{name_comparison(comparison, verdict)}: {change}"
 
 
-def explained(comparison: Comparison, threshold: float) -> str:
+def explain(comparison: Comparison, threshold: float) -> str:
     """The sentence without the names, and why where that says more."""
     change, reason = _change(comparison, threshold), one_line(why(comparison))
     return change if reason in change else f"{change}; {reason}"
 
 
-def named(comparison: Comparison, verdict: Verdict) -> str:
+def name_comparison(comparison: Comparison, verdict: Verdict) -> str:
     """Model and metric, with the setting and the other side where the verdict has several."""
     parts = [comparison.label, _inner(comparison.metric.title)]
     if several_sides(verdict):
@@ -165,7 +166,7 @@ def _inner(title: str) -> str:
 def _change(comparison: Comparison, threshold: float, with_threshold: bool = True) -> str:
     if comparison.slowdown is None:
         return because(comparison) or "no value"
-    text = worded(comparison.slowdown, comparison.metric)
+    text = describe_change(comparison.slowdown, comparison.metric)
     if comparison.metric.exact:
         base, head = exact(comparison.base, comparison), exact(comparison.head, comparison)
         return text if base == head else f"{base} → {head}, {text}"
@@ -192,7 +193,7 @@ def difference(value: float, comparison: Comparison) -> str:
     return f"{'+' if value > 0 else '−'}{exact(abs(value), comparison)}"
 
 
-def worded(slowdown: float, metric: Metric) -> str:
+def describe_change(slowdown: float, metric: Metric) -> str:
     """A slowdown, as a share, in the words of its metric: "7.2 % slower", "3.0 % higher"."""
     if slowdown == 0:
         return "unchanged"
@@ -242,10 +243,10 @@ def _reading(comparison: Comparison) -> str:
     if slowdown is None:
         return ""
     if comparison.metric.exact or low is None or high is None:
-        return worded(slowdown, comparison.metric)
+        return describe_change(slowdown, comparison.metric)
     if low <= 0 <= high:
         return "no evidence of a change"
-    text = worded(slowdown, comparison.metric).rpartition(" ")[2]
+    text = describe_change(slowdown, comparison.metric).rpartition(" ")[2]
     passed = comparison.state == "PASS" and low > 0
     return f"{text}, but by less than the threshold" if passed else text
 
@@ -259,7 +260,7 @@ def facts(verdict: Verdict) -> list[Fact]:
         *(Fact(one_line(name), one_line(text)) for name, text in verdict.sides),
         *(Fact(fact.term, one_line(fact.text)) for fact in code_in_use.facts(verdict)),
         *([] if several_settings(verdict) else _settings(verdict)),
-        Fact("Compared", _counted(verdict, ORDER) or "nothing"),
+        Fact("Compared", _count(verdict, ORDER) or "nothing"),
         *([Fact("Undecided", _POLICIES[verdict.policy])] * (verdict.state == "INCONCLUSIVE")),
         Fact("Detectable", _detectable(verdict)),
         *(Fact("Note", one_line(note)) for note in verdict.notes),
@@ -284,8 +285,8 @@ def _detectable(verdict: Verdict) -> str:
     if len(timed) == 1:
         return text
     return (
-        f"{text} in each of {len(timed)} comparisons (least certain: {named(least, verdict)}), "
-        f"of {units.percent(best)} in the most certain one"
+        f"{text} in each of {len(timed)} comparisons (least certain: "
+        f"{name_comparison(least, verdict)}), of {units.percent(best)} in the most certain one"
     )
 
 

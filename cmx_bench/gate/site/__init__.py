@@ -56,7 +56,7 @@ class Listed:
         )  # fmt: skip
 
 
-def listed(report: Report) -> Listed:
+def list_run(report: Report) -> Listed:
     """A run, as the index lists it."""
     run = report.run
     shared = next(iter(report.environments.values()), None)

@@ -17,7 +17,7 @@ _MOST = 8  # processes: each takes 300 MB, and they write to one disk
 _Result = TypeVar("_Result")
 
 
-def done(tasks: Sequence[Callable[[], _Result]]) -> Iterator[_Result]:
+def run_all(tasks: Sequence[Callable[[], _Result]]) -> Iterator[_Result]:
     """What each task gives, as soon as it and all before it are done.
 
     Raises:

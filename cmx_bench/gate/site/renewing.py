@@ -14,7 +14,7 @@ from pathlib import Path
 from cmx_bench.errors import CmxError, RecordsError
 from cmx_bench.gate.history import History, gathering, publishing
 from cmx_bench.gate.history.changes import HAS_RUPTURES
-from cmx_bench.gate.site import Listed, Render, abreast, frontpage, keeping, listed
+from cmx_bench.gate.site import Listed, Render, abreast, frontpage, keeping, list_run
 from cmx_bench.present.content import Site
 from cmx_bench.results import embedded, environment, loading, predictions, whereabouts
 from cmx_bench.results.runfolder import write_rendered
@@ -67,7 +67,7 @@ def renew(folder: Path, out: Path, render: Render, tell: Callable[[str], None]) 
         _look_up(pages, place, f"{_RUNS}/{place.relative_to(folder).as_posix()}")
     _refuse_out(out, pages)
     _render_changed(pages, out, render, tell)
-    left_out = tuple(gathering.shortly(reason, folder) for reason in pages.left_out)
+    left_out = tuple(gathering.shorten(reason, folder) for reason in pages.left_out)
     if not pages.runs:
         return Renewed(0, 0, 0, left_out)
     histories = _renew_histories(pages, folder, out)
@@ -109,10 +109,10 @@ def _hash_of(place: Path) -> str:
     for name in names:
         path = disk.within(place, name)
         content[name] = hashlib.sha256(disk.bytes_of(path, RecordsError, _LARGEST)).hexdigest()
-    return _hashed(content)
+    return _hash(content)
 
 
-def _hashed(content: object) -> str:
+def _hash(content: object) -> str:
     """A hash of what a part of the site is made of, and of the versions that make it."""
     versions = {**embedded.renderers(), "site": keeping.SCHEMA, "ruptures": HAS_RUPTURES}
     return hashlib.sha256(json.dumps([versions, content]).encode()).hexdigest()
@@ -128,7 +128,7 @@ def _render_changed(pages: _Pages, out: Path, render: Render, tell: Callable[[st
             changed.append(part)
     tasks = [partial(_render, pages.places[part], out, part, pages.made_of[part], render)
              for part in changed]  # fmt: skip
-    for number, (part, outcome) in enumerate(zip(changed, abreast.done(tasks), strict=True), 1):
+    for number, (part, outcome) in enumerate(zip(changed, abreast.run_all(tasks), strict=True), 1):
         if isinstance(outcome, Listed):
             pages.runs[part] = outcome
             pages.rendered += 1
@@ -144,7 +144,7 @@ def _render(place: Path, out: Path, part: str, made_of: str, render: Render) -> 
         report = loading.read(place)
     except RecordsError as error:
         return str(error)
-    run = listed(report)
+    run = list_run(report)
     keeping.put(out, part, render(report, _home(part)), made_of, run)
     return run
 
@@ -161,21 +161,21 @@ def _renew_histories(pages: _Pages, folder: Path, out: Path) -> dict[str, str]:
     """Writes the histories that changed; gives the place of each suite's in the site."""
     among = {environment.digest(run.machine): run.machine for run in pages.runs.values()}
     histories, tasks = {}, []
-    for suite, parts in _measured_again(pages.runs).items():
+    for suite, parts in _group_measured_again(pages.runs).items():
         part = histories[suite] = f"{_HISTORIES}/{_name(suite)}"
         machines = [pages.runs[run].machine for run in parts]
         names = gathering.machine_names(machines, among.values())
-        made_of = _hashed([names, [[run, pages.made_of[run]] for run in parts]])
+        made_of = _hash([names, [[run, pages.made_of[run]] for run in parts]])
         note = keeping.note(out, part)
         if not (note and note.made_of == made_of and keeping.is_whole(out, part, note)):
             places = {pages.places[run]: out / run for run in parts}
-            make = partial(gathering.gathered, places, folder, among=tuple(among.values()))
+            make = partial(gathering.gather, places, folder, among=tuple(among.values()))
             tasks.append(partial(_write_history, make, out, part, suite, made_of))
-    list(abreast.done(tasks))
+    list(abreast.run_all(tasks))
     return histories
 
 
-def _measured_again(runs: Mapping[str, Listed]) -> dict[str, list[str]]:
+def _group_measured_again(runs: Mapping[str, Listed]) -> dict[str, list[str]]:
     """The whole runs of each suite that one machine measured more than once."""
     suites: dict[str, list[str]] = {}
     for part in sorted(runs):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cmx_bench.gate.outputs.sentences import headline, title, why, worded
+from cmx_bench.gate.outputs.sentences import describe_change, headline, title, why
 from cmx_bench.gate.verdict import Comparison
 from cmx_bench.metrics import METRICS
 
@@ -83,7 +83,7 @@ def test_what_was_not_judged_is_counted_in_the_headline() -> None:
     ],
 )
 def test_a_change_in_the_words_of_its_metric(slowdown: float, metric: str, expected: str) -> None:
-    assert worded(slowdown, METRICS[metric]) == expected
+    assert describe_change(slowdown, METRICS[metric]) == expected
 
 
 def test_no_evidence_is_a_result() -> None:

@@ -22,13 +22,13 @@ def _two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
     tasks = [partial(divmod, 100, number) for number in range(1, 9)]
-    assert list(abreast.done(tasks)) == [divmod(100, number) for number in range(1, 9)]
-    others = list(abreast.done([os.getpid, os.getpid]))
+    assert list(abreast.run_all(tasks)) == [divmod(100, number) for number in range(1, 9)]
+    others = list(abreast.run_all([os.getpid, os.getpid]))
     assert os.getpid() not in others
 
 
 def test_a_single_task_needs_no_process() -> None:
-    assert list(abreast.done([os.getpid])) == [os.getpid()]
+    assert list(abreast.run_all([os.getpid])) == [os.getpid()]
 
 
 def test_a_process_that_is_killed_is_one_line() -> None:
@@ -36,4 +36,4 @@ def test_a_process_that_is_killed_is_one_line() -> None:
         partial(signal.raise_signal, signal.SIGKILL), os.getpid,
     ]  # fmt: skip
     with pytest.raises(CmxError, match=r"was killed \(out of memory\?\); the same command goes on"):
-        list(abreast.done(tasks))
+        list(abreast.run_all(tasks))

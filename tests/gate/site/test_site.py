@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cmx_bench.gate.site import PAGE, listed
+from cmx_bench.gate.site import PAGE, list_run
 from cmx_bench.results.reading import summarise
 
 from ...report.synthetic import FP16, PAPER, failed, make_records, make_run
@@ -16,7 +16,7 @@ def test_a_run_is_listed_with_what_it_measured() -> None:
     records = make_records(run)
     key = f"{PAPER[0].name}/throughput/{FP16.key}"
     lost = [failed(each, "boom") if each.cell == key else each for each in records]
-    entry = listed(summarise(run, lost))
+    entry = list_run(summarise(run, lost))
     assert (entry.suite, entry.title, entry.finished) == ("paper", "Two models", False)
     assert (entry.models, entry.labels) == (
         tuple(model.name for model in PAPER[:2]), tuple(model.label for model in PAPER[:2]),
