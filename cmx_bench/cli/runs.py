@@ -29,7 +29,7 @@ from cmx_bench.cli.telling import (
     say,
 )
 from cmx_bench.errors import MOST_OF_A_TEXT, CmxError, cut
-from cmx_bench.present.drawing.theme import StyleName
+from cmx_bench.present.drawing.theme import SIZES
 
 if TYPE_CHECKING:
     from cmx_bench.cli.engines import Engine
@@ -192,9 +192,9 @@ def report(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
     figures: Annotated[bool, typer.Option("--figures", help="Figures as PNG and PDF too.")] = False,
     style: Annotated[
-        StyleName | None,
+        str | None,
         typer.Option(help="What these PNG and PDF are for: a page, a column of a two-column paper, "
-                          "slides.", show_default="page"),
+                          "slides.", metavar="page|paper|slides", show_default="page"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for several runs side by side.",
@@ -208,6 +208,7 @@ def report(
 
     atexit.register(gc.freeze)  # an exit searches all that is left for garbage: a tenth of the time
     everything = format is None and output is None
+    of_figures = looked_up("--style", "style", style or "page", {name: name for name in SIZES})
     _refuse_mixed(len(runs), everything, figures, style, out)
     renderers = reports.RENDERERS if len(runs) == 1 else formats.SIDE_BY_SIDE
     chosen = "" if everything else _format(format, output, renderers)
@@ -217,7 +218,7 @@ def report(
     if len(runs) > 1:
         _compare(runs, measured, chosen, output, out)
     elif everything:
-        say(reports.save(measured[0], runs[0], (style or "page") if figures else None))
+        say(reports.save(measured[0], runs[0], of_figures if figures else None))
     else:
         give(reports.RENDERERS[chosen](measured[0]), output)
     for run, its in zip(runs, measured, strict=True):
@@ -240,7 +241,7 @@ def _compare(
 
 
 def _refuse_mixed(
-    count: int, everything: bool, figures: bool, style: StyleName | None, out: Path | None
+    count: int, everything: bool, figures: bool, style: str | None, out: Path | None
 ) -> None:
     if out is not None and (count == 1 or not everything):
         raise CmxError("--out: needs several runs and all formats; for one format use -o")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,16 @@ def test_what_is_no_thumbnail(tmp_path: Path, content: bytes, message: str) -> N
     file.write_bytes(content)
     with pytest.raises(RecordsError, match=message):
         agreement.thumbnails(tmp_path, 1)
+
+
+@pytest.mark.parametrize("name", ["a.s.npz", "images.csv", "classes.csv", "thumbnails/0.jpg"])
+def test_no_pipe_is_waited_for(folder: Path, name: str) -> None:
+    path = folder / "predictions" / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(RecordsError, match=f"{name}: is neither a file nor a folder; remove it"):
+        agreement.thumbnails(folder, len(agreement.read(folder, VOTES).images.keys))
 
 
 def test_no_link_is_followed(folder: Path) -> None:
