@@ -15,7 +15,6 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 from pandas import DataFrame
-from pandas.api.types import is_numeric_dtype
 
 from cmx_bench import published
 from cmx_bench.cell import Model
@@ -155,15 +154,6 @@ def categorised(frame: DataFrame, order: Mapping[str, Sequence[str]]) -> DataFra
         known = [text for text in dict.fromkeys(order.get(column, ())) if text in present]
         frame[column] = pd.Categorical(frame[column], list(dict.fromkeys([*known, *present])))
     return frame
-
-
-def joined(parts: Sequence[DataFrame]) -> DataFrame:
-    """Frames of samples below each other; text that only some of them have is empty in others."""
-    whole = pd.concat(parts, ignore_index=True)
-    for column in swept_arguments.columns_in(whole):
-        if not is_numeric_dtype(whole[column]):
-            whole[column] = whole[column].fillna("")
-    return categorised(whole, {})
 
 
 _IMAGENET = re.compile(r"(.*/)?(imagenet|ilsvrc2012)([-_]?1k)?([-_]wds)?([-_]val(idation)?)?")

@@ -80,7 +80,7 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
             names[path]: (run, executions(run, of_run)) for path, (run, of_run) in runs.items()
         }
         parts = [frame.samples(measured), *parts]
-    return frame.joined(parts) if files else parts[0]
+    return sheets.joined(parts) if files else parts[0]
 
 
 def _place(path: Path) -> Path:

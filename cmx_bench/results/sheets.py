@@ -7,17 +7,18 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from pandas import DataFrame, Series
+from pandas.api.types import is_numeric_dtype
 
 from cmx_bench import units
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import frame
-from cmx_bench.results.swept_arguments import PREFIX
+from cmx_bench.results.swept_arguments import PREFIX, columns_in
 from cmx_bench.spec import disk
 
 # What a spreadsheet computes when it opens a table: other programs too, or addresses, by DDE. Text
@@ -86,6 +87,15 @@ def read(path: Path) -> DataFrame:
         raise RecordsError(f"{path}: holds no samples: {reason}; give the folder of a run, its "
                            f"report.html or its samples.csv.gz") from None  # fmt: skip
     return frame.categorised(DataFrame(columns), {})
+
+
+def joined(parts: Sequence[DataFrame]) -> DataFrame:
+    """Frames of samples below each other; text that only some of them have is empty in others."""
+    whole = pd.concat(parts, ignore_index=True)
+    for column in columns_in(whole):
+        if not is_numeric_dtype(whole[column]):
+            whole[column] = whole[column].fillna("")
+    return frame.categorised(whole, {})
 
 
 def _read_back(name: str, texts: Series[str]) -> Any:
