@@ -206,8 +206,7 @@ def _tokens(check: str, models: Collection[str]) -> Iterator[_Token]:
 
 def _token(match: re.Match[str], at: int, models: Collection[str]) -> _Token:
     if text := match["number"]:
-        share = text.endswith("%")
-        number = Number(float(text.rstrip("%")) / (100 if share else 1), text)
+        number = Number(float(text.rstrip("%")) / (100 if text.endswith("%") else 1), text)
         is_tiny = number.value < sys.float_info.min and re.match(r"[0.]*[1-9]", text)
         if is_tiny or math.isinf(number.value):
             size = "small" if is_tiny else "large"
