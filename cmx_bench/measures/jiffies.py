@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _ROOT = Path("/")
-# What tells CPUs apart in /proc/cpuinfo beside their names: x86 has the first three, Arm the
-# others, and no name.
+# These fields of /proc/cpuinfo tell CPUs apart. x86 has the first three; Arm has the others, and
+# has no name.
 CPU_FIELDS = (
     "cpu family", "model", "stepping", "CPU implementer", "CPU part", "CPU variant", "CPU revision",
 )  # fmt: skip

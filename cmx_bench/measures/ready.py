@@ -191,7 +191,7 @@ def _write(module: nn.Module, batch: Tensor, setting: Setting, folder: Path) -> 
 def _quantise(folder: Path, setting: Setting) -> tuple[list[Tensor], dict[str, Any]]:
     """Quantises the model in a folder; gives the images to compare it on, and what is told."""
     images = calibration.images(setting.image_size)
-    # A CPU that lacks them adds two products at a time in 16 bits, which 8-bit weights overflow.
+    # Without instructions for int8, a CPU sums two products in 16 bits: 8-bit weights overflow.
     bits = 7 if instructions.of_cpu().get("int8") == "emulated" else 8
     batches = images.batches(setting.batch_size)
     try:

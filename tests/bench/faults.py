@@ -111,10 +111,10 @@ def once(folder: Path, temporary: str) -> tuple[Counter[str], Counter[str]]:
     )  # fmt: skip
     time.sleep(PATIENCE)
     expected: Counter[str] = Counter()
-    found = records.read(folder / "out")
+    known = records.read(folder / "out")
     for name in names:
         reason = FAULTS[name][1] if name in FAULTS else ""
-        [record] = [record for record in found if record.model == name]
+        [record] = [record for record in known if record.model == name]
         is_right = (record.status == "ok") == (not reason) and re.search(reason, record.reason)
         expected[name] = int(bool(is_right))
         if not is_right:
@@ -122,7 +122,7 @@ def once(folder: Path, temporary: str) -> tuple[Counter[str], Counter[str]]:
     wrong = {
         "other exit codes": ended.returncode != 4,
         "tracebacks": b"Traceback" in ended.stderr + ended.stdout,
-        "processes left": sum(_is_of(it, temporary) for it in psutil.process_iter()),
+        "processes left": sum(_is_of(process, temporary) for process in psutil.process_iter()),
         "temporary files left": len(list(Path(temporary).iterdir())),
     }
     return expected, Counter(wrong)

@@ -55,8 +55,9 @@ def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> 
 
 def _refuse_decisions(module: nn.Module, batch: Tensor) -> None:
     """OpenVINO traces the module on one batch, and keeps for all others what that one decided."""
-    told = _values_read(module, batch)
-    if told and any(_values_read(module, other) != told for other in (4 * batch + 1, -4 * batch)):
+    values = _values_read(module, batch)
+    others = (4 * batch + 1, -4 * batch)
+    if values and any(_values_read(module, other) != values for other in others):
         raise ExportError("OpenVINO cannot convert it: it reads values of the images while it runs "
                           "and computes by them")  # fmt: skip
 
