@@ -114,7 +114,7 @@ def number(name: str, key: str) -> int | None:
 
 def points(over: str, quantity: Quantity, chosen: Selection) -> DataFrame:
     """A point for each value that a metric was measured at, by model: of each `line` in the order
-    of x, the last one with the line's label.
+    of x, the last one with the line's label, and others of one x with their own.
 
     Args:
         over: what is swept, the column of an argument or what settings differ in.
@@ -128,8 +128,8 @@ def points(over: str, quantity: Quantity, chosen: Selection) -> DataFrame:
         lines = DataFrame({"line": labels.index.astype(str), "label": labels})
         curves = rows.join(lines, "model", how="inner")
     else:
-        curves = rows.join(_lines(over, chosen), "model", how="inner")
-        curves = curves.drop_duplicates(["line", "x"])
+        first = rows.drop_duplicates("model")
+        curves = first.join(_lines(over, chosen), "model", how="inner")
     curves = _ordered(curves, chosen).set_index("model")
     return curves.assign(tick=[f"{worded(over).capitalize()} {x:,.10g}" for x in curves["x"]])
 
@@ -146,14 +146,14 @@ def _lines(over: str, chosen: Selection) -> DataFrame:
 
 
 def _ordered(curves: DataFrame, chosen: Selection) -> DataFrame:
-    """Line after line, without those that have too few points; the last point of each has its
-    label."""
-    of_line = curves.groupby("line", sort=False)["x"]
-    curves = curves.assign(
-        place=curves["line"].map({str(name): at for at, name in enumerate(chosen.models.index)}),
-        label=curves["label"].where(curves["x"] == of_line.transform("max"), ""),
-    )[of_line.transform("size") >= FEWEST]
-    return curves.sort_values(["place", "x"], kind="stable").drop(columns="place")
+    """Line after line, without those that have too few values; see `points` for the labels."""
+    place = curves["line"].map({str(name): at for at, name in enumerate(chosen.models.index)})
+    enough = curves.groupby("line", sort=False)["x"].transform("nunique") >= FEWEST
+    curves = curves.assign(place=place)[enough].sort_values(["place", "x"], kind="stable")
+    is_last = ~curves.duplicated("line", keep="last")
+    is_alone = ~curves.duplicated(["line", "x"], keep=False)
+    labels = curves["label"].where(is_last, curves["name"].mask(is_alone, ""))
+    return curves.assign(label=labels).drop(columns="place")
 
 
 def first_lines(points: DataFrame) -> tuple[DataFrame, list[str]]:

@@ -69,6 +69,15 @@ def test_a_line_joins_models_that_differ_in_one_number_in_its_order() -> None:
     assert first.alt.startswith("Throughput by kernel size: Small from 197.0 at 3 to")
 
 
+def test_models_of_one_value_have_a_point_each_by_their_names() -> None:
+    [first, *_] = swept(report([*ONE, convmixer("again", "Small k9 again")])).values()
+    assert lines(first) == {"Small": [3, 5, 9, 9]}
+    assert first.data["y"].tolist() == pytest.approx([200, 100, 300, 400], rel=0.02)
+    assert first.data["label"].tolist() == ["", "", "Small k9 p7", "Small"]
+    assert "Not shown" not in first.caption
+    assert not swept(report([*ONE[:2], convmixer("again", "Again", kernel_size=3)]))
+
+
 def test_only_the_first_of_many_lines_are_drawn() -> None:
     wide = [
         convmixer(f"w{dim}-k{k}", f"Wide {dim} k{k}", dim=dim, kernel_size=k)
