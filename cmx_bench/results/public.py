@@ -18,12 +18,12 @@ from cmx_bench.results.records import Record, Run
 
 # Folders that are the same on every machine.
 _SYSTEM = ("proc", "sys", "dev", "usr", "lib", "lib64", "bin", "sbin", "etc")
-# A path alone, in quotes, where NAME= may stand before it, or what begins with a slash in a text,
-# and not within a word, a number or an address.
+# A path alone, in quotes, where NAME= may stand before it, or what begins with a slash behind a
+# space or what opens, assigns or separates: in `*/macs`, 5 %/s or an address the slash divides.
 _ALONE = re.compile(r"/(?!.*[:;,]|.*\s/).*")
 _PATH = re.compile(
     r"""(?<=')(?P<single>[\w.-]*=)?/[^']+(?=')|(?<=")(?P<double>[\w.-]*=)?/[^"]+(?=")"""
-    r"""|(?<![\w./~…)\]}-])(?:file://)?/(?![/\s])[^\s'"`<>|;,:()]+"""
+    r"""|(?<![^\s'"`“‘«<>(\[{=|;,:&@])(?:file://)?/(?![/\s])[^\s'"`<>|;,:()]+"""
 )
 
 
@@ -59,9 +59,10 @@ def _in_text(path: re.Match[str]) -> str:
 
 
 def _shown(path: str) -> str:
-    """The last part of an absolute path; all of one that every machine has, and of a mere slash."""
-    parts = PurePath(path).parts
-    return path if len(parts) < 2 or parts[1] in _SYSTEM else f"…/{parts[-1]}"
+    """The last part of an absolute path; all of one that every machine has, or that has no more
+    than that part, as a tag `</b>` seems to be."""
+    _, *parts = PurePath(path).parts
+    return path if len(parts) < 2 or parts[0] in _SYSTEM else f"…/{parts[-1]}"
 
 
 def _record(record: Record) -> Record:

@@ -12,7 +12,6 @@ from ..report.synthetic import PAPER, failed, make_records, make_run
 
 SHORTENED = {
     "/home/me/data/photos": "…/photos",
-    "/data": "…/data",
     "--data photos=/home/me/photos --out /tmp/x/": "--data photos=…/photos --out …/x",
     "'/home/me/my photos/val'": "'…/val'",
     "/home/me/my suites/own.yaml": "…/own.yaml",
@@ -26,11 +25,16 @@ SHORTENED = {
     "/opt/a.so:/home/me/b.so": "…/a.so:…/b.so",
     "(/home/me/net.py)": "(…/net.py)",
     "file:///home/me/w.pth": "…/w.pth",
+    "<a href=/home/me/a.html>in [/home/me/b]</a>, me@host:/home/me/c": (
+        "<a href=…/a.html>in […/b]</a>, me@host:…/c"
+    ),
 }
 KEPT = (
     "reads /proc/self/clear_refs, LD_PRELOAD=/usr/lib/libjemalloc.so.2", "images/s", "MACs / s",
     "https://example.org/home/me", "DeiT-S/16 and ConvMixer-768/32", "data/photos", "./a/b", "../a",
-    "~/photos", "…/photos", "3/4", "/", "a // b", "",
+    "~/photos", "…/photos", "3/4", "/", "a // b", "", "/data", "/data is full",
+    "<b>no</b> file<br/>", "<svg></svg>", "2026/11/30", "*/macs/*", "--only '*/macs/*' '!?/top1/*'",
+    "5 %/s", "90 °/s/s", "2 $/h/core", "{a}/b/c", "[3]/4/5", "f(x)/2/3", "s3://images/a/b",
 )  # fmt: skip
 
 
