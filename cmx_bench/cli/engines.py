@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cmx_bench.execute.cluster import Node
     from cmx_bench.execute.on_ray import RayOpening
     from cmx_bench.plan import Plan
+    from cmx_bench.spec.suite import SuiteFile
     from cmx_bench.worker.job import Evaluator, Executor
 
 _EXECUTORS = {"local": False, "ray": True}
@@ -26,10 +27,10 @@ _EXECUTORS = {"local": False, "ray": True}
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What makes plans, and what executes and evaluates the cells of one; `resources` are what
-    there is for it, in rows for the user, where that is not this machine."""
+    """What makes plans, as `requests.plan_of`, and what executes and evaluates the cells of one;
+    `resources` are what there is for it, in rows for the user, where that is not this machine."""
 
-    plan_of: Callable[[Request], Plan]
+    plan_of: Callable[..., Plan]
     engaged: Callable[[Plan], AbstractContextManager[tuple[Executor, Evaluator]]]
     is_here: bool = True
     resources: Callable[[Plan], Sequence[tuple[str, str]]] = lambda _: ()
@@ -77,7 +78,7 @@ def _engaged(opened: RayOpening) -> Iterator[tuple[Executor, Evaluator]]:
         opened.end()
 
 
-def _plan_on(opened: RayOpening, request: Request) -> Plan:
+def _plan_on(opened: RayOpening, request: Request, suite_file: SuiteFile | None = None) -> Plan:
     from cmx_bench.execute.cluster import ClusterError
     from cmx_bench.plan import joining
     from cmx_bench.results import checkouts, environment
@@ -89,10 +90,10 @@ def _plan_on(opened: RayOpening, request: Request) -> Plan:
         raise ClusterError(f"--device {request.device}: no node of the cluster has a GPU; give one "
                            f"with `ray start --num-gpus`, or use --device cpu")  # fmt: skip
     first_of = {node.devices[kind]: node for node in reversed(nodes)}
-    plans = []
+    plans, placed = [], _placed(replace(request, device=kind))
     for node in first_of.values():
         with opened.calling(node, kind) as call:
-            plans.append(plan_of(_placed(replace(request, device=kind)), call, elsewhere=True))
+            plans.append(plan_of(placed, suite_file, call, elsewhere=True))
     names = environment.hardware([plan.machine for plan in plans])
     opened.hardware = {(kind, device): name for device, name in zip(first_of, names, strict=True)}
     plan = joining.join(plans, [f"node {node.name}" for node in first_of.values()])

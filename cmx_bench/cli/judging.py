@@ -134,6 +134,7 @@ def ab(
     asked = gate.Gate(share, seconds, expect_equal)
     policy = _policy_of(inconclusive)
     refuse_several("ab", device)
+    kept.refuse_pairs(out)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     packages = {name: _package_of(name, path) for name, path in (bases | {"head": head}).items()}
     request = Request(suite, model, device, only=only, allow_import=allow_import)
@@ -177,6 +178,7 @@ def selftest(
     from cmx_bench.gate.outputs import console
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget) or 0.0
+    kept.refuse_pairs(out)
     plan = plan_of(Request(suite, device=device, only=only, allow_import=allow_import))
     if plan.places:
         _test_side_by_side(plan, seconds, out)
@@ -230,7 +232,7 @@ def _planned(request: Request, head: str, package: Path) -> Plan:
 
     with gate.planning(head, package) as call:
         try:
-            plan = plan_of(request, call)
+            plan = plan_of(request, call=call)
         except SuiteError as error:
             _note_lost_modules([str(error)], head, package)
             raise

@@ -95,12 +95,14 @@ def with_request(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False) -> Plan:
+def plan_of(
+    request: Request, suite_file: SuiteFile | None = None, call: Call | None = None,
+    elsewhere: bool = False,
+) -> Plan:  # fmt: skip
     """The plan of a suite for this machine, made by another process.
 
-    The suite is read first, without torch: a typo is answered at once.
-
     Args:
+        suite_file: the request's suite; without it the suite is read first.
         call: runs the functions that make it; without one a process of this Python does.
         elsewhere: it runs them on another machine, where images and weights are looked for.
     """
@@ -108,8 +110,7 @@ def plan_of(request: Request, call: Call | None = None, elsewhere: bool = False)
     from cmx_bench.worker import local
     from cmx_bench.worker.targets import Target
 
-    suite_file = _suite(request)
-    call = call or local.call
+    suite_file, call = suite_file or suite_of(request), call or local.call
     evaluation, given = _evaluation(request, suite_file, call, elsewhere)
     call(Target.CHECK_INSTALLATION)
     places: tuple[Place, ...] = call(Target.FIND_PLACES, request.device) if request.several else ()
@@ -184,7 +185,13 @@ def refuse_several(command: str, device: str) -> None:
         raise CmxError(f"--device {device}: {command} measures on one device; name one")
 
 
-def _suite(request: Request) -> SuiteFile:
+def suite_of(request: Request) -> SuiteFile:
+    """The suite of a request, read without torch: a typo is answered at once.
+
+    Raises:
+        CmxError: there is none, or its options do not fit together.
+        SuiteError: it cannot be accepted.
+    """
     from cmx_bench.spec import suite
 
     if request.suite is None and not request.model:

@@ -15,7 +15,7 @@ from cmx_bench import units
 from cmx_bench.cli import engines
 from cmx_bench.cli.ending import Ended, briefly, end_children
 from cmx_bench.cli.options import Rendered, Verifiable, looked_up
-from cmx_bench.cli.requests import Request, budget_of, times_of, with_request
+from cmx_bench.cli.requests import Request, budget_of, suite_of, times_of, with_request
 from cmx_bench.cli.telling import (
     BAD_INPUT,
     INCONCLUSIVE,
@@ -64,13 +64,16 @@ def run(
     if len(line := command_line()) > MOST_OF_A_TEXT:
         raise CmxError(f"the command line has {len(line):,} characters, and a run keeps "
                        f"{MOST_OF_A_TEXT:,} at most; write a suite, or shorter globs")  # fmt: skip
+    suite_file = suite_of(request)
+    if out is not None:
+        opening.refuse_other(suite_file, request.replicate, out, fresh)
+    if gate_claims and not suite_file.suite.claims:
+        raise suite_file.document.error((), "--gate-claims: the suite makes no claims")
     with engines.chosen(request.executor, request.address) as engine:
         look = looking.watch()  # while the plan's process loads torch
-        plan = engine.plan_of(request)
+        plan = engine.plan_of(request, suite_file)
         watched = engine.is_here and plan.is_timed
         neighbours = look(int(plan.machine["cores"])) if watched else None
-        if gate_claims and not plan.suite_file.suite.claims:
-            raise plan.suite_file.document.error((), "--gate-claims: the suite makes no claims")
         folder = opening.opened(plan, Path("reports"), out, fresh, line, neighbours)
         if neighbours is not None:
             note(neighbours, neighbours.disturbs)

@@ -18,6 +18,7 @@ from cmx_bench.results.predictions import Images
 from cmx_bench.results.records import Run
 from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
+from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.training import files
 from cmx_bench.worker import local
 from cmx_bench.worker.targets import Target
@@ -49,10 +50,10 @@ def opened(
     """
     now = datetime.now(UTC)
     if out is not None:
-        if not (out / "run.json").exists():
-            _refuse_parts(out)
+        run = refuse_other(plan.suite_file, plan.replicate, out, fresh)
+        if run is None:
             return _new_run(plan, out, command, now, neighbours)
-        _refuse_other(plan, out, fresh)
+        _refuse_because(_difference(plan, run, out), out)
         return out
     suite = reports / plan.suite_file.suite.name
     if not fresh:
@@ -82,20 +83,31 @@ def _make_folder(folder: Path) -> Path:
     return place
 
 
-def _refuse_parts(out: Path) -> None:
-    """Refuses what another run may have left: nothing says of which models it is."""
-    for part in chain.from_iterable(map(out.glob, _PARTS)):
-        raise RecordsError(
-            f"{part}: is part of a run whose run.json is missing; give another --out"
-        )
+def refuse_other(
+    suite_file: SuiteFile, replicate: int | None, out: Path, fresh: bool
+) -> Run | None:
+    """The run in a folder, None where there is none; what only a plan can tell is not asked.
 
-
-def _refuse_other(plan: Plan, out: Path, fresh: bool) -> None:
+    Raises:
+        RecordsError: it is of another suite or replicate, or parts of one are left, of which
+            nothing says of which models they are.
+    """
+    if not (out / "run.json").exists():
+        for part in chain.from_iterable(map(out.glob, _PARTS)):
+            raise RecordsError(
+                f"{part}: is part of a run whose run.json is missing; give another --out"
+            )
+        return None
     run = records.read_run(out)
     if fresh:
         raise RecordsError(f"{out}: already holds a run, which --fresh would mix with a new one; "
                            f"give another --out")  # fmt: skip
-    if (reason := _difference(plan, run, out)) is not None:
+    _refuse_because(_other_suite(suite_file, replicate, run), out)
+    return run
+
+
+def _refuse_because(reason: str | None, out: Path) -> None:
+    if reason is not None:
         raise RecordsError(f"{out}: holds another run ({reason}); give another --out")
 
 
@@ -104,23 +116,28 @@ def _unfinished(plan: Plan, folder: Path) -> bool:
         return False
     try:
         run = records.read_run(folder)
-        return not run.finished and _difference(plan, run, folder) is None
+        other = _other_suite(plan.suite_file, plan.replicate, run)
+        return not run.finished and (other or _difference(plan, run, folder)) is None
     except RecordsError:  # damaged, or of another version: it stays, and another is begun
         return False
 
 
-def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
-    """Why records of `run` would not do for `plan`; None where they would."""
-    if run.quick != plan.suite_file.quick:
+def _other_suite(suite_file: SuiteFile, replicate: int | None, run: Run) -> str | None:
+    if run.quick != suite_file.quick:
         return "a quick one" if run.quick else "not a quick one"
-    if run.suite_hash != plan.suite_file.hash:
+    if run.suite_hash != suite_file.hash:
         return f"of the suite {run.suite} with other models, settings or options"
+    if run.replicate != replicate:
+        return "of all replicates" if run.replicate is None else f"of replicate {run.replicate}"
+    return None
+
+
+def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
+    """Why records of `run`, of the same suite, would not do for `plan`; None where they would."""
     if reason := _other_machine(plan, run):
         return reason
     if run.cells != tuple(cell.key for cell in plan.cells):
         return "of other cells"
-    if run.replicate != plan.replicate:
-        return "of all replicates" if run.replicate is None else f"of replicate {run.replicate}"
     return (
         _other_model(plan, run, folder)
         or _quantised_otherwise(plan, run)

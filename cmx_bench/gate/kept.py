@@ -34,8 +34,7 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
     now, suite = datetime.now(UTC), plan.suite_file.suite
     name = name_of_new(plan.device_name, now)
     folder = out or Path("reports") / f"{command}-{suite.name}" / name
-    if (folder / "pairs.jsonl").exists():
-        raise RecordsError(f"{folder}: already holds pairs; give another --out")
+    refuse_pairs(folder)
     text = {
         "schema": SCHEMA, "created": now.isoformat(timespec="seconds"), "suite": suite.name,
         "suite_hash": plan.suite_file.hash, "machine": plan.machine, "environments": {}, **about,
@@ -44,6 +43,16 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
         folder.mkdir(parents=True, exist_ok=True)
     disk.write(folder / "gate.json", disk.json_of(text, indent=1))
     return folder
+
+
+def refuse_pairs(folder: Path | None) -> None:
+    """Refuses a folder that holds pairs.
+
+    Raises:
+        RecordsError: it does.
+    """
+    if folder is not None and (folder / "pairs.jsonl").exists():
+        raise RecordsError(f"{folder}: already holds pairs; give another --out")
 
 
 def append(folder: Path, pair: Pair | Alongside, **more: Any) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cmx_bench.cli import judging
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, pairs, selftest
 from cmx_bench.gate.ab import Compared
@@ -225,13 +226,15 @@ def test_selftest_is_kept_for_later_gates(
     )
 
 
-def test_a_folder_that_holds_pairs_is_not_overwritten(
-    cmx: Cli, write_suite: Callable[[str], Path], stand_in_pairs: Callable[..., list[str]]
-) -> None:
-    stand_in_pairs(lambda name, layers: 0.0)
+@pytest.mark.parametrize("command", [["selftest"], ["ab", "--base", sys.executable]])
+def test_a_folder_that_holds_pairs_is_refused_before_a_plan(
+    cmx: Cli, write_suite: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(judging, "plan_of", lambda *_, **__: pytest.fail("a plan was made"))
     Path("x").mkdir()
     Path("x/pairs.jsonl").write_text("precious\n")
-    code, _, err = cmx("selftest", write_suite(SUITE), "--budget", "0s", "--out", "x")
+    code, _, err = cmx(*command, write_suite(SUITE), "--out", "x")
     assert (code, err.strip()) == (2, "cmx-bench: x: already holds pairs; give another --out")
     assert Path("x/pairs.jsonl").read_text() == "precious\n"
 

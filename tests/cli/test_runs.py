@@ -19,13 +19,13 @@ import psutil
 import pytest
 
 from cmx_bench.cli import engines
-from cmx_bench.cli.requests import Request
+from cmx_bench.cli.requests import Request, suite_of
 from cmx_bench.execute import rounds
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 from cmx_bench.plan import Plan, making
 from cmx_bench.results import records
-from cmx_bench.spec import suite
+from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome
 
 from ..conftest import TINY, Cli, StandIn, interruptible
@@ -145,9 +145,8 @@ def measured(monkeypatch: pytest.MonkeyPatch, cpu: dict[str, Any]) -> StandIn:
     executor = StandIn(answer)
     monkeypatch.setattr(rounds, "execute", executor)
 
-    def plan_of(request: Request) -> Plan:
-        file = suite.load(request.suite, False, request.model or (), request.quick)
-        return making.make(file, cpu)
+    def plan_of(request: Request, file: SuiteFile | None = None) -> Plan:
+        return making.make(file or suite_of(request), cpu)
 
     monkeypatch.setattr(engines, "plan_of", plan_of)
     return executor
@@ -218,12 +217,26 @@ def test_other_claims_are_judged_without_measuring_again(
     assert len(measured.seen) == seen
 
 
-def test_a_suite_without_claims_has_nothing_to_gate(
-    cmx: Cli, write_suite: Callable[[str], Path], measured: StandIn
-) -> None:
-    code, out, err = cmx("run", str(write_suite(TINY)), "--gate-claims")
+@pytest.mark.parametrize(
+    ("text", "options", "said"),
+    [
+        (TINY, ["--gate-claims"], "suite.yaml:1:1: --gate-claims: the suite makes no claims"),
+        (ALL, [], "out: holds another run (of the suite tiny with other models, settings or o"),
+        (TINY, ["--quick"], "out: holds another run (not a quick one); give another --out"),
+        (TINY, ["--replicate", "1"], "out: holds another run (of all replicates); give another"),
+        (TINY, ["--fresh"], "out: already holds a run, which --fresh would mix with a new one"),
+    ],
+)
+def test_what_a_suite_and_a_folder_tell_is_refused_before_a_plan(
+    cmx: Cli, write_suite: Callable[[str], Path], measured: StandIn,
+    monkeypatch: pytest.MonkeyPatch, text: str, options: list[str], said: str,
+) -> None:  # fmt: skip
+    """A plan's process loads torch, for seconds."""
+    assert cmx("run", write_suite(TINY), "--out", "out")[0] == 0
+    monkeypatch.setattr(engines, "plan_of", lambda *_: pytest.fail("a plan was made"))
+    code, out, err = cmx("run", write_suite(text), "--out", "out", *options)
     assert (code, out) == (2, "")
-    assert err.endswith("suite.yaml:1:1: --gate-claims: the suite makes no claims\n")
+    assert said in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
