@@ -46,7 +46,7 @@ def write_array(request: Request, folder: Path, most: float | None, options: Seq
         options: of sbatch, as `slurm.options_of` reads them.
     """
     from cmx_bench.execute import slurm
-    from cmx_bench.plan import INTERPRETER_SECONDS, chunks
+    from cmx_bench.plan import chunks
 
     theirs = slurm.options_of(options)
     here = Path.cwd()
@@ -56,7 +56,7 @@ def write_array(request: Request, folder: Path, most: float | None, options: Seq
     first = plan_of(replace(request, replicate=0))
     making = time.monotonic() - begin
     # Each job makes the plan again, starts an interpreter of a round, and renders a report.
-    besides = making + 2 * INTERPRETER_SECONDS
+    besides = making + 2 * first.starting
     parts = chunks.divide(first, _CHUNK_SECONDS if most is None else most, besides)
     on_gpu = not str(first.machine["device"]).startswith("cpu")
     array = slurm.Array(

@@ -43,13 +43,12 @@ def plan(
 def _say_estimate(planned: Plan, seconds: float | None, apart: float) -> None:
     from cmx_bench.execute import remaining
     from cmx_bench.execute.outlook import Outlook
-    from cmx_bench.plan import INTERPRETER_SECONDS
 
     about = "about" if planned.suite_file.suite.precision is None else "at least"
     # Making the plan takes as long as an interpreter of a round, and the report about as long.
     outlook = Outlook(planned)
     whole, within = (
-        2 * INTERPRETER_SECONDS + outlook.seconds_left(most, apart) for most in (None, seconds)
+        2 * planned.starting + outlook.seconds_left(most, apart) for most in (None, seconds)
     )
     cut = f"; without a budget {units.duration(whole)}" if within < whole else ""
     if warning := remaining.foretold(planned, {}, seconds):

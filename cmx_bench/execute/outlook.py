@@ -16,7 +16,7 @@ from types import MappingProxyType
 from cmx_bench.cell import Cell
 from cmx_bench.execute import remaining
 from cmx_bench.measures import MEASURES
-from cmx_bench.plan import INTERPRETER_SECONDS, Plan
+from cmx_bench.plan import Plan
 from cmx_bench.results import collector, disturbance, records
 from cmx_bench.results.records import Record
 
@@ -152,11 +152,11 @@ class Outlook:
         """
         rounds = max((left for left, cells in self._repeated.items() if cells), default=0)
         sums = self._sums.values()
-        every = INTERPRETER_SECONDS * rounds
+        every = self.plan.starting * rounds
         every += sum(each.left + each.scale * each.untried for each in sums) / self.plan.devices
         every = max(every, (rounds - 1) * remaining.apart(self.plan, spread), 0.0)
         if budget is not None:
-            first = INTERPRETER_SECONDS * (self._untried > 0)
+            first = self.plan.starting * (self._untried > 0)
             first += sum(each.scale * each.once for each in sums) / self.plan.devices
             every = min(every, max(first, budget))
         return every + self._evaluations_left(under_way)

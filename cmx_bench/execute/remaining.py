@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from cmx_bench import metrics, units
 from cmx_bench.cell import Cell
 from cmx_bench.measures import MEASURES
-from cmx_bench.plan import INTERPRETER_SECONDS, Plan
+from cmx_bench.plan import Plan
 from cmx_bench.results import disturbance, gaps, stats
 from cmx_bench.results.records import Record
 from cmx_bench.results.stats import Estimate
@@ -125,7 +125,7 @@ def foretold(plan: Plan, records: Mapping[str, Sequence[Record]], budget: float 
         cell for cell in plan.cells
         if not MEASURES[cell.measure].together and not records.get(cell.key)
     ]  # fmt: skip
-    first = INTERPRETER_SECONDS * any(map(plan.repeats, cells))
+    first = plan.starting * any(map(plan.repeats, cells))
     first += sum(plan.estimates[cell.key] for cell in cells) / plan.devices
     if budget is None or first <= budget:
         return ""

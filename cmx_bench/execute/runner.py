@@ -25,7 +25,7 @@ from cmx_bench.execute import learners, opening, remaining
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.measures import MEASURES
 from cmx_bench.models.importing import Origin
-from cmx_bench.plan import INTERPRETER_SECONDS, Plan, at_once
+from cmx_bench.plan import Plan, at_once
 from cmx_bench.results import agreement, environment, origins, predictions, records, runfolder
 from cmx_bench.results.records import Record, Run
 from cmx_bench.results.soundness import make_sound
@@ -292,7 +292,7 @@ def _rounds(
             for cell in _cells_of_round(outlook, replicate)
             if cell.key not in outlook.lost
             and all(record.replicate != replicate for record in found.get(cell.key, ()))
-            and fits(cell, INTERPRETER_SECONDS)
+            and fits(cell, plan.starting)
         ]
         if missing:
             time.sleep(max(0.0, due - time.monotonic()))

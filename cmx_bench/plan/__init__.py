@@ -15,7 +15,8 @@ from cmx_bench.results.records import Environment
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Place
 
-INTERPRETER_SECONDS = 8.0  # each round waits until an interpreter has loaded torch and timm
+# Until an interpreter has loaded torch and timm, where nobody has measured it: on a slow machine.
+INTERPRETER_SECONDS = 8.0
 
 
 def at_once(machine: Environment, models: int, processes: int) -> int:
@@ -72,6 +73,8 @@ class Plan:
     from, by their names. `replicate` is the one that is asked for, of the cells that have it; None
     for all of them. `machine` is what the plan was made for; of devices of several kinds `machines`
     has one of each, by the `hardware` of its settings, and `machine` is the first.
+    `starting` are the seconds for which each round waits, until an interpreter has loaded torch
+    and timm.
     `cautions` say of settings what they do not measure on this machine, and of claims that they
     will stay undecided.
     """
@@ -93,6 +96,7 @@ class Plan:
     replicate: int | None = None
     machines: Mapping[str, Environment] = field(default_factory=dict)
     cautions: tuple[str, ...] = ()
+    starting: float = INTERPRETER_SECONDS
 
     @property
     def kinds(self) -> Mapping[str, Environment]:

@@ -20,7 +20,7 @@ from cmx_bench.errors import ModelError, RefusedModelError
 from cmx_bench.measures import MEASURES, compiled, heat, timing
 from cmx_bench.models import families, trial
 from cmx_bench.models.building import build, may_want_values, origin
-from cmx_bench.plan import Cost, at_once
+from cmx_bench.plan import INTERPRETER_SECONDS, Cost, at_once
 from cmx_bench.results.records import Environment
 
 # Multiply-accumulates a second, for estimates only. CPU: one core where nobody has measured one,
@@ -115,6 +115,12 @@ def core_rate() -> float:
         seconds.append(time.perf_counter() - begin)
     torch.set_num_threads(threads)
     return _SHARE_OF_PRODUCT * size**3 / statistics.median(seconds)
+
+
+def starting_seconds() -> float:
+    """The seconds until a fresh interpreter has loaded torch and timm: what this process has
+    computed so far, which has done little else before it makes a plan."""
+    return min(INTERPRETER_SECONDS, time.process_time())
 
 
 # The parts of a data set that are opened.

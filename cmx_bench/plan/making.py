@@ -38,6 +38,7 @@ def make_plan(suite_file: SuiteFile, device: str, asked: Asked = ALL) -> Plan:
         PlanError: there is no such device, or nothing to measure.
         SuiteError: the suite asks for what cannot be done.
     """
+    starting = estimates.starting_seconds()
     machine = capture(resolve_device(device))
     # Of the run, not of each process: cmx-bench's own commit, and that of the user's checkout.
     machine |= {"git_commit": git_commit(), "project_commit": checkouts.commit_of(Path.cwd())}
@@ -47,7 +48,7 @@ def make_plan(suite_file: SuiteFile, device: str, asked: Asked = ALL) -> Plan:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about operators that models use
         rate = estimates.core_rate()
-        return make(suite_file, machine, asked, rate)
+        return replace(make(suite_file, machine, asked, rate), starting=starting)
 
 
 def make(

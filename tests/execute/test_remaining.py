@@ -94,6 +94,12 @@ def test_the_time_left_follows_what_was_seen(tiny_plan: Plan) -> None:
     assert seconds_left(tiny_plan, [replace(seen, status="failed")]) == pytest.approx(rest)
 
 
+def test_each_round_waits_for_an_interpreter_as_long_as_the_plan_says(tiny_plan: Plan) -> None:
+    fast = replace(tiny_plan, starting=2.0)
+    saved = seconds_left(tiny_plan, []) - seconds_left(fast, [])
+    assert saved == pytest.approx(3 * (INTERPRETER_SECONDS - 2.0))
+
+
 def test_a_budget_bounds_the_time_left(tiny_plan: Plan) -> None:
     once = sum(tiny_plan.estimates.values()) + INTERPRETER_SECONDS
     for budget, left in ((-1.0, once), (once + 0.5, once + 0.5), (1e6, whole(tiny_plan))):

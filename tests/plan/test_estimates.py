@@ -27,6 +27,15 @@ def test_auto_batch_by_arithmetic(macs: int, threads: int, batch: int) -> None:
     assert estimates.auto_batch(macs, threads) == batch
 
 
+@pytest.mark.parametrize(("computed", "starting"), [(2.5, 2.5), (600.0, 8.0)])
+def test_an_interpreter_loads_torch_as_long_as_this_one_did(
+    computed: float, starting: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that has done more than that says nothing of it."""
+    monkeypatch.setattr("time.process_time", lambda: computed)
+    assert making.make_plan(suite.load("ci"), "cpu").starting == starting
+
+
 def test_auto_is_one_batch_for_all_models(cpu: dict[str, Any]) -> None:
     settings = making.make(suite.load("paper"), cpu).settings
     assert [setting.batch_size for setting in settings] == [1]
