@@ -119,10 +119,11 @@ class CalibrationTold(TypedDict):
 @with_config(STRICT)
 class Quantised(TypedDict):
     """An int8 model: the digest of its weights and ranges, how many of its convolutions and matrix
-    products compute in int8, and how many there are."""
+    products compute in int8, how many there are, and the bits of their weights."""
 
     sha256: str
     products: Annotated[list[NotNegative], Field(min_length=2, max_length=2)]
+    weight_bits: Positive
 
 
 @with_config(STRICT)

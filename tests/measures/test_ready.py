@@ -18,6 +18,8 @@ from cmx_bench.measures.calibration import Calibration, given
 from cmx_bench.measures.forward import images, logits_of, place
 from cmx_bench.measures.runtimes import Loaded
 from cmx_bench.models.building import build
+from cmx_bench.results.records import Record
+from cmx_bench.results.soundness import make_sound
 
 MIXER = Model(
     "m", "M", "mixer", "mixer", "", {"dim": 16, "depth": 1, "patch_size": 7}, num_classes=10
@@ -175,10 +177,17 @@ def test_int8_is_judged_by_all_logits_on_the_images_of_its_calibration(
 ) -> None:
     pretended = pretend(lambda logits: logits + 0.1 * (logits - logits.mean()))
     with given(lambda size: Calibration(IMAGES, "here")):
-        told = ready.prepare(MIXER, INT8).details["runtime"]
+        details = ready.prepare(MIXER, INT8).details
+    told = details["runtime"]
     assert torch.equal(torch.cat([*pretended.batches]), IMAGES)
     assert 0 < told["difference"] < told["tolerance"] == 0.5
     assert (told["calibration"]["source"], told["quantised"]["products"]) == ("here", (2, 3))
+    record = Record(
+        "m/throughput/s", "m", "throughput", "s", 0, "ok", {"throughput": [1.0]}, "", "e",
+        "2026-11-30T00:00:00+00:00", 1.0, details=details,
+    )  # fmt: skip
+    kept, _ = make_sound(record)
+    assert kept == record  # readers know all that is told
 
 
 @pytest.mark.parametrize(
