@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cmx_bench.cell import Setting
 from cmx_bench.measures import jiffies, nvml
 from cmx_bench.measures.conditions import Reading
 from cmx_bench.measures.jiffies import system_text
-from cmx_bench.measures.timing import between, recorded, sleep
+from cmx_bench.measures.timing import between, recorded, rest, sleep
 
 # Spinning for about a millisecond: long beside an event's half microsecond. That a clock which the
 # block's power held down stays down so long was not tried on a GPU yet.
@@ -30,8 +31,8 @@ def look_for(setting: Setting) -> Callable[[], Reading]:
     if setting.kind == "cuda":
         spin = _spin(nvml.reader(setting.device))
         return lambda: {**spin(), **system()}  # the GPU first: once it idles its clock is another
-    probe = _probe()
-    return lambda: {**system(), **probe()}  # the probe last: the next block follows it at once
+    probe = _probe() if setting.runtime == "torch" else _alone(_probe())
+    return _without(probe, system)
 
 
 def _spin(read: Callable[[], Reading]) -> Callable[[], Reading]:
@@ -64,6 +65,35 @@ def _probe() -> Callable[[], Reading]:
 
     times = max(1, round(PROBE_SECONDS / min(multiply(1) for _ in range(5))))
     return lambda: {"probe": multiply(times)}
+
+
+def _without(probe: Callable[[], Reading], system: Callable[[], Reading]) -> Callable[[], Reading]:
+    """Reads the system behind a block, then probes: what passes meanwhile is in no counter, so that
+    from a reading to the next they count the block between them."""
+    probing: defaultdict[str, float] = defaultdict(float)
+
+    def look() -> Reading:
+        behind = system()
+        counters = {name: value - probing[name] for name, value in behind.items()}
+        probed = probe()
+        for name, value in system().items():
+            probing[name] += value - behind.get(name, value)
+        return {**counters, **probed}
+
+    return look
+
+
+def _alone(probe: Callable[[], Reading]) -> Callable[[], Reading]:
+    """A probe beside the threads of a runtime: torch's own are others, and wait for the cores on
+    which those still spin, as the next block would for torch's."""
+
+    def alone() -> Reading:
+        rest()
+        reading = probe()
+        rest()
+        return reading
+
+    return alone
 
 
 def _system(root: Path = Path("/")) -> Callable[[], Reading]:

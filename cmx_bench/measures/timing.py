@@ -24,6 +24,8 @@ MOST_TIMES = 5  # all blocks of a process last at most so many times as long as 
 STEADY = 0.05  # the last three warm-up passes agree within this share of their median
 WARM_UP_PASSES = 3
 LAUNCHES = 5
+# Threads rest that compute less than this share of a nap; beyond the most it is not their spinning.
+RESTING, NAP_SECONDS, MOST_NAPS = 0.1, 0.005, 20
 WARM_UP_SECONDS = (0.5, 5.0)  # clocks rise within half a second; some machines never settle
 
 
@@ -71,6 +73,16 @@ def between(begin: torch.cuda.Event, end: torch.cuda.Event) -> float:
     """Seconds from one event to another, once the GPU has come to it."""
     end.synchronize()
     return float(begin.elapsed_time(end)) / 1000
+
+
+def rest() -> None:
+    """Waits until the threads of this process rest. A runtime's own spin for some milliseconds
+    behind a pass, for another may follow, and whoever computes meanwhile lacks their cores."""
+    for _ in range(MOST_NAPS):
+        computed, begin = time.process_time(), time.perf_counter()
+        time.sleep(NAP_SECONDS)
+        if time.process_time() - computed < RESTING * (time.perf_counter() - begin):
+            return
 
 
 def sleep(cycles: int) -> None:

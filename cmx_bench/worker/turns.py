@@ -18,7 +18,7 @@ from cmx_bench.measures import forward as forwards
 from cmx_bench.measures.forward import Forward
 from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.ready import prepare, prepare_module
-from cmx_bench.measures.timing import elapsed, warm_up
+from cmx_bench.measures.timing import elapsed, rest, warm_up
 from cmx_bench.measures.waiting import Moment, seconds, stopwatch
 from cmx_bench.models.building import build, origin
 from cmx_bench.worker import machine, sources
@@ -86,12 +86,20 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
         if asked == LOOK:
             driver.send(look())
         elif isinstance(asked, int):
-            driver.send(elapsed(forward, asked, setting.device))
+            driver.send(_turn(setting, elapsed, forward, asked, setting.device))
         elif "passes" in asked:
-            driver.send(_computed(forward, asked["passes"], now))
+            driver.send(_turn(setting, _computed, forward, asked["passes"], now))
         else:
             hold(asked["cores"])
             driver.send({})
+
+
+def _turn(setting: Setting, timed: Callable[..., float], *arguments: object) -> float:
+    """The seconds that a turn took, told when the other side may begin its own."""
+    seconds_taken = timed(*arguments)
+    if setting.runtime != "torch":  # whose threads spin on the cores that the other side needs
+        rest()
+    return seconds_taken
 
 
 def _computed(forward: Forward, passes: int, now: Callable[[], Moment]) -> float:

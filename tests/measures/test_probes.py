@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from cmx_bench.cell import Setting
+from cmx_bench.cell import Runtime, Setting
 from cmx_bench.measures import conditions, probes
 
 from .events import note_events
@@ -99,6 +100,50 @@ def test_this_process_can_be_read() -> None:
     [block] = conditions.covariates([look(), look()])
     assert block["probe"] > 0
     assert 0 < block["core_speed"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("runtime", "order"),
+    [
+        ("torch", ["system", "probe", "system"]),
+        ("onnxruntime", ["system", "rest", "probe", "rest", "system"]),
+    ],
+)
+def test_a_probe_and_the_threads_of_a_runtime_do_not_meet(
+    runtime: Runtime, order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its threads spin behind a block on the probe's cores, and torch's behind a probe."""
+    asked: list[str] = []
+
+    def noting(name: str) -> dict[str, float]:
+        asked.append(name)
+        return {}
+
+    monkeypatch.setattr(probes, "_system", lambda: partial(noting, "system"))
+    monkeypatch.setattr(probes, "_probe", lambda: partial(noting, "probe"))
+    monkeypatch.setattr(probes, "rest", partial(noting, "rest"))
+    probes.look_for(Setting("s", "cpu", "fp32", "nchw", "none", 1, 32, runtime=runtime))()
+    assert asked == order
+
+
+def test_what_passes_while_probing_is_no_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that waits for its cores says so by its own time."""
+    now = {"clock": 10.0, "waited": 3.0}
+
+    def pass_on(clock: float, waited: float) -> dict[str, float]:
+        now["clock"] += clock
+        now["waited"] += waited
+        return {"probe": clock}
+
+    monkeypatch.setattr(probes, "_system", lambda: lambda: dict(now))
+    monkeypatch.setattr(probes, "_probe", lambda: lambda: pass_on(0.01, 0.005))
+    look = probes.look_for(Setting("cpu", "cpu", "fp32", "nchw", "none", 1, 32))
+    readings = [look()]
+    for waited in (0.0, 0.02):
+        pass_on(0.1, waited)
+        readings.append(look())
+    blocks = conditions.covariates(readings)
+    assert [block["waiting"] for block in blocks] == pytest.approx([0.0, 0.2])
 
 
 def test_a_gpus_clock_is_timed_behind_the_block(monkeypatch: pytest.MonkeyPatch) -> None:

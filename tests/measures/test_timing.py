@@ -57,6 +57,23 @@ def test_warm_up_that_never_settles_ends_in_time(clock: list[float]) -> None:
     assert 5.0 < sum(passes) - 60.0 <= 7.0
 
 
+@pytest.mark.parametrize(("spin", "naps"), [(0.0, 1), (0.012, 4), (9.0, timing.MOST_NAPS)])
+def test_threads_that_spin_behind_a_pass_are_waited_for(
+    spin: float, naps: int, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One core computes for so many seconds more; whatever computes for ever is no spinning."""
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr(timing.time, "sleep", sleep)
+    monkeypatch.setattr(timing.time, "process_time", lambda: min(clock[0], spin))
+    timing.rest()
+    assert len(slept) == naps
+
+
 @pytest.mark.parametrize(("seconds", "count", "on_a_gpu"), [(0.02, 5, 25), (3.0, 1, 1)])
 def test_a_block_is_a_tenth_of_a_second_long_and_half_a_second_on_a_gpu(
     seconds: float, count: int, on_a_gpu: int

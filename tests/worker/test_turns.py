@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -45,3 +46,14 @@ def test_a_process_is_held_on_cores_where_proc_is_hidden_too(
         assert os.sched_getaffinity(0) == {min(usable)}
     finally:
         turns.hold(usable)
+
+
+@pytest.mark.parametrize(("runtime", "rests"), [("torch", 0), ("onnxruntime", 1)])
+def test_a_turn_ends_when_the_threads_of_a_runtime_rest(
+    runtime: Runtime, rests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other side's turn begins with the answer."""
+    rest = Mock()
+    monkeypatch.setattr(turns, "rest", rest)
+    assert turns._turn(replace(SETTING, runtime=runtime), lambda passes: 2.0 * passes, 3) == 6.0
+    assert rest.call_count == rests
