@@ -58,8 +58,9 @@ LEAST_CORE_SPEED = 1 / 1.05
 MOST_FOREIGN_LOAD = 0.3
 # Somebody always uses a part of a large host: that counts only where fewer cores are idle.
 ENOUGH_IDLE_CORES = 1
-# On a quiet machine threads wait for a thousandth of a block; beside neighbours for a tenth.
-MOST_WAITING = 0.01
+# Who waits for less is slowed by less than `MOST_SLOWDOWN`. On a quiet machine threads wait for up
+# to 0.04 of a block, where the kernel's own threads want a core, and beside neighbours for a tenth.
+MOST_WAITING = 0.05
 # From nvml.h: thermal slowdown by software and by hardware, power brake. Not among them are idling,
 # set clocks and the power cap: so runs a healthy GPU at full load. Nor is the hardware's slowdown
 # (0x08): NVML reports it when a clock merely changes too, and its real causes by the last two.

@@ -48,8 +48,8 @@ def test_a_gpus_covariates() -> None:
         ({"foreign_load": 0.2}, []),  # two jiffies more or less in a block of 0.1 s
         ({"foreign_load": 1.0}, ["foreign load"]),
         ({"foreign_load": 1.0, "idle_cores": 0.9}, ["foreign load"]),
-        ({"waiting": 0.005}, []),
-        ({"waiting": 0.2}, ["waiting for a core"]),
+        ({"waiting": 0.04}, []),
+        ({"waiting": 0.06}, ["waiting for a core"]),
         ({"foreign_load": 30.0, "idle_cores": 1.0}, []),  # they have a core left
         ({"probe": 5.0, "gpu_sm_clock": 1.0}, []),
         ({"gpu_foreign_processes": 1}, ["foreign GPU processes"]),
