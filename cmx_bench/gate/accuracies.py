@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cmx_bench.gate import rule
+from cmx_bench.results import stats
 from cmx_bench.results.stats import Change
 
 if TYPE_CHECKING:  # for pandas is slow to import, and `ab` needs no accuracy
@@ -51,13 +53,14 @@ def is_of_given_weights(result: Result) -> bool:
     return result.over == "images" and "training" not in result.details
 
 
-def change(base: Report, head: Report, voter: Voter, metric: str) -> Change | None:
-    """How much worse a model's top-1 or top-5 is in head, from the images that count in both runs;
-    None where predictions are missing.
+def compare(base: Report, head: Report, voter: Voter, metric: str) -> tuple[Change, bool] | None:
+    """How much worse a model's top-1 or top-5 is in head, from the images that count in both runs,
+    and whether it is worse beyond doubt; None where predictions are missing.
 
     A ratio of two shares of the same images (Nam and Blackwelder 2002, Statistics in Medicine 21):
     only images that one side alone has right are evidence of a difference. Where a side has none
-    right, both get half an image more, for 0 has no logarithm.
+    right, both get half an image more, for 0 has no logarithm. Of few images its error says too
+    little: doubt is left by McNemar's exact test.
     """
     right = [
         report.votes.right if metric == "top1" else report.votes.among_five
@@ -66,8 +69,12 @@ def change(base: Report, head: Report, voter: Voter, metric: str) -> Change | No
     if not all(voter in of_side for of_side in right):
         return None
     both = base.votes.counted[voter] & head.votes.counted[voter]
+    if not both.any():
+        return None
     then, now = (of_side[voter][both] for of_side in right)
+    lost, gained = int((then & ~now).sum()), int((now & ~then).sum())
     more = 0.0 if then.any() and now.any() else 0.5
     old, new = int(then.sum()) + more, int(now.sum()) + more
-    error = math.sqrt(int((then != now).sum()) / (old * new))
-    return Change(math.log(old / new), error, math.inf)
+    change = Change(math.log(old / new), math.sqrt((lost + gained) / (old * new)), math.inf)
+    two_sided = stats.difference(len(then), gained, lost).p
+    return change, lost > gained and two_sided < 2 * rule.FAIL_LEVEL

@@ -217,10 +217,11 @@ def no_direction(metric: Metric) -> str:
 
 def _judge_on_images(empty: Comparison, base: Report, head: Report, threshold: float) -> Comparison:
     """Top-1 or top-5 of given weights, by the images that one side alone has right."""
-    change = accuracies.change(base, head, (empty.model, empty.setting), empty.metric.name)
-    if change is None:
+    compared = accuracies.compare(base, head, (empty.model, empty.setting), empty.metric.name)
+    if compared is None:
         return replace(empty, state="INCOMPARABLE", reason="predictions of a side are missing")
-    return deciding.judge_change(empty, change, threshold, None)
+    change, is_worse = compared
+    return deciding.judge_change(empty, change, threshold, None, is_worse)
 
 
 def _list_differences(old: Environment, new: Environment) -> str:

@@ -82,13 +82,17 @@ def _doubt(judged: Comparison, old: Result, new: Result) -> Comparison:
     )
 
 
-def judge_change(empty: Comparison, change: Change, threshold: float, n: int | None) -> Comparison:
+def judge_change(
+    empty: Comparison, change: Change, threshold: float, n: int | None,
+    is_worse: bool | None = None,
+) -> Comparison:  # fmt: skip
     """`empty` with what `change`, positive for worse, says about it.
 
     Args:
         n: the pairs, or the processes a side, that it rests on; None where no more can be had.
+        is_worse: as of `rule.judge`.
     """
-    state = rule.judge(change, threshold)
+    state = rule.judge(change, threshold, is_worse)
     enough = rule.needed(change, n, threshold) if n and state == "INCONCLUSIVE" else None
     try:
         return replace(

@@ -21,15 +21,17 @@ LOOKS = (4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100)
 _MOST = 1000
 
 
-def judge(change: Change, threshold: float) -> State:
+def judge(change: Change, threshold: float, is_worse: bool | None = None) -> State:
     """FAIL where head is slower beyond doubt and by half the threshold or more; PASS where it is
     beyond doubt not slower by the threshold.
 
     Args:
         threshold: the slowdown that must not pass, as a share.
+        is_worse: whether it is slower beyond doubt, where another test than Student's says so.
     """
     limit = math.log1p(threshold)
-    if change.bound(FAIL_LEVEL) > 0 and change.value >= limit / 2:
+    is_worse = change.bound(FAIL_LEVEL) > 0 if is_worse is None else is_worse
+    if is_worse and change.value >= limit / 2:
         return "FAIL"
     if change.bound(1 - PASS_LEVEL) < limit:
         return "PASS"

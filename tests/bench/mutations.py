@@ -71,8 +71,8 @@ EQUIVALENT = {
         "budget)": "no time by the clock is exactly the budget",
     },
     "cmx_bench/gate/rule.py": {
-        "if (change.bound(FAIL_LEVEL) >= "
-        "0) and change.value >= limit / 2:": "no bound of measured values is exactly 0",
+        "is_worse = (change.bound(FAIL_LEVEL) >= 0) if is_worse is None else "
+        "is_worse": "no bound of measured values is exactly 0",
     },
     "cmx_bench/measures/conditions.py": {
         'fast = fast_probe([reading["probe"] for reading in readings if "probe" in reading]) '

@@ -34,6 +34,20 @@ def test_judge(seen: Change, state: str) -> None:
     assert rule.judge(seen, 0.05) == state
 
 
+@pytest.mark.parametrize(
+    ("percent", "error", "is_worse", "state"),
+    [
+        (50, 40, True, "FAIL"),  # an exact test is surer than the error
+        (2.4, 0.1, True, "PASS"),  # and less than half the threshold is no failure
+        (50, 1, False, "INCONCLUSIVE"),
+    ],
+)
+def test_another_test_may_say_what_is_worse(
+    percent: float, error: float, is_worse: bool, state: str
+) -> None:
+    assert rule.judge(change(percent, error), 0.05, is_worse) == state
+
+
 def test_bounds_are_one_sided() -> None:
     seen = Change(0.0, 1.0, 1e9)
     assert seen.bound(rule.FAIL_LEVEL) == pytest.approx(-2.807, abs=1e-3)
