@@ -19,8 +19,6 @@ if TYPE_CHECKING:  # for pandas is slow to import, and `ab` needs no accuracy
 def other_conditions(base: Report, head: Report, old: Result, new: Result, against: str) -> str:
     """In what two accuracies are of something else: images, labels, the classes to choose among, or
     the size from which weights were resampled. Empty where in nothing."""
-    if new.about.noise != "image":
-        return ""
     sizes = [result.details.get("resampled") for result in (old, new)]
     if sizes[0] != sizes[1]:
         was, is_now = map(_from, sizes)

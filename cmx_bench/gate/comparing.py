@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from cmx_bench.cell import Cell
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import check, code, deciding, pairs, rule
+from cmx_bench.gate import code, deciding, differences, pairs, rule
 from cmx_bench.gate.code import RanBySide
 from cmx_bench.gate.pairs import Pair, PairError
 from cmx_bench.gate.verdict import Comparison
@@ -87,7 +87,9 @@ def judge_untimed(
         return
     old, new = base_answer["values"], head_answer["values"]
     # An older version says no details, and takes no words either.
-    why = check.other_words(*(answer.get("details", {}) for answer in (base_answer, head_answer)))
+    why = differences.other_words(
+        *(answer.get("details", {}) for answer in (base_answer, head_answer))
+    )
     for name in dict.fromkeys((*old, *new)):
         compared = _judge_exact(cell, name, old.get(name), new.get(name), base.name)
         unlike = replace(compared, state="INCOMPARABLE", slowdown=None, reason=why)
@@ -131,7 +133,7 @@ def _judge_exact(
         return replace(empty, state="FAIL", reason="not measured")
     [then], [now] = old, new
     compared = replace(empty, base=then, head=now)
-    if why := check.no_direction(empty.metric):
+    if why := differences.no_direction(empty.metric):
         return replace(compared, state="INCOMPARABLE", reason=why)
     return deciding.judge_exact(compared, then, now)
 

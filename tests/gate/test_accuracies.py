@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from cmx_bench.gate import check
+from cmx_bench.gate.differences import Sides
 from cmx_bench.gate.outputs.sentences import headline
 from cmx_bench.gate.verdict import Verdict
 from cmx_bench.results import predictions
@@ -142,6 +143,22 @@ def test_other_images_are_not_compared(judge: Judge, other: dict[str, Any], reas
     assert verdict.comparisons[0].reason == f"evaluated on {reason}"
 
 
+def test_images_that_are_prepared_otherwise_are_not_compared(judge: Judge) -> None:
+    """What is judged is a model, and this is none of it."""
+    geometry = {**PREPROCESSING["geometry"], "crop_pct": 0.9}  # type: ignore[dict-item]
+    other = {**PREPROCESSING, "geometry": geometry, "mean": [0.25]}
+    [found] = judge(range(40), range(200), preprocessing=other).comparisons
+    assert (found.state, found.reason) == (
+        "INCOMPARABLE",
+        "evaluated otherwise: geometry.crop_pct 1.0, now 0.9, mean [0.5], now [0.25]",
+    )
+
+
+def test_weights_that_differ_are_judged_and_named(judge: Judge) -> None:
+    [found] = judge(range(40), range(200), weights_sha256="cd").comparisons
+    assert (found.state, found.reason) == ("FAIL", "the model differs: weights_sha256 ab, now cd")
+
+
 def test_other_classes_to_choose_among_are_not_compared(judge: Judge) -> None:
     [found] = judge(range(40), range(40), valid_labels_sha256="ab").comparisons
     assert found.state == "INCOMPARABLE"
@@ -157,28 +174,44 @@ def test_weights_resampled_from_other_sizes_are_not_compared(judge: Judge) -> No
 
 
 @pytest.mark.parametrize(
-    ("other", "reason"),
+    ("of_base", "of_head", "reason"),
     [
-        ({}, "predictions of a side are missing"),
+        ({}, {}, "predictions of a side are missing"),
         (
+            {},
             {"dataset": "cifar10"},
             "evaluated on 400 images of digits in the baseline, on 400 images of cifar10 in the "
             "run",
         ),
         # Two trainings differ by chance, and of one each nobody knows by how much.
-        ({"training": {}}, "fewer than 3 processes on a side show no spread"),
+        ({"training": {}}, {"training": {}}, "fewer than 3 processes on a side show no spread"),
+        (
+            {"training": {}},
+            {"training": {"images": 9}},
+            "evaluated otherwise: train.images none, now 9",
+        ),
+        (
+            {"training": {"images": 9}},
+            {},
+            "evaluated otherwise: weights trained, now given, train.name short, now none, "
+            "train.epochs 3, now none, train.images 9, now none",
+        ),
     ],
 )
 def test_without_predictions_or_a_second_training_nothing_is_judged(
-    tmp_path: Path, other: dict[str, Any], reason: str
+    tmp_path: Path, of_base: dict[str, Any], of_head: dict[str, Any], reason: str
 ) -> None:
+    recipe = {"name": "short", "about": "one", "epochs": 3}
+    run = replace(RUN, accuracy={"dataset": "digits", "train": recipe, "seeds": [0]})
     reports = []
-    for name, details in (("base", {}), ("head", other)):
+    for name, details in (("base", of_base), ("head", of_head)):
         (tmp_path / name).mkdir()
-        report = check._read(write_folder(tmp_path / name, RUN, [evaluated(range(40))]))
+        report = check._read(write_folder(tmp_path / name, run, [evaluated(range(40))]))
         result = report.results[KEY]
         told = result._replace(details={**result.details, **details})
         reports.append(replace(report, results={KEY: told}))
     base, head = reports
-    found = check._compare(base, head, KEY, 0.05, "baseline")
+    found = check._compare(
+        base, head, Sides(base.results[KEY], head.results[KEY]), 0.05, "baseline"
+    )
     assert (found.state, found.reason) == ("INCOMPARABLE", reason)

@@ -64,8 +64,12 @@ def scaled(name: str, metric: str, factor: float) -> list[Record]:
     ]
 
 
-def of(verdict: Verdict, name: str, metric: str) -> Comparison:
-    [found] = [one for one in verdict.comparisons if (one.model, one.metric.name) == (name, metric)]
+def of(verdict: Verdict, name: str, metric: str, setting: str = "") -> Comparison:
+    [found] = [
+        one
+        for one in verdict.comparisons
+        if (one.model, one.metric.name) == (name, metric) and setting in ("", one.setting)
+    ]
     return found
 
 
@@ -139,6 +143,10 @@ def test_a_metric_without_a_better_direction_is_not_judged(judge: Callable[..., 
     comparison = of(judge(head, run, base, run), NAMES[0], "compute_peak")
     assert comparison.state == "INCOMPARABLE" and comparison.head == 1.0
     assert comparison.reason.startswith("neither higher nor lower is better, so it")
+    fewer = make_run(PAPER[:2], measures=("roofline",))
+    gone = judge(make_records(fewer), fewer, base, run)
+    assert of(gone, NAMES[2], "compute_peak").state == "INCOMPARABLE"
+    assert of(gone, NAMES[2], "mac_rate").state == "FAIL"
 
 
 def test_other_machines_compare_exact_metrics_only(judge: Callable[..., Verdict]) -> None:
@@ -182,10 +190,51 @@ def test_a_setting_that_followed_the_machine_is_incomparable(judge: Callable[...
     batch = replace(RUN.settings[0], batch_size=128)
     wide = replace(make_run(PAPER[:3], (batch,)), machine=machine, environments={"e1": machine})
     verdict = judge(make_records(wide), wide)
-    old = [one for one in verdict.comparisons if one.setting == RUN.settings[0].key]
-    assert {one.state for one in old} == {"INCOMPARABLE"}
-    assert "cores 8, now 16" in old[0].reason
+    timed = of(verdict, NAMES[0], "throughput")
+    assert (timed.state, timed.setting) == ("INCOMPARABLE", batch.key)
+    assert timed.reason == (
+        "the setting paper differs: batch_size 64, now 128 (`batch_size: auto` follows the "
+        "heaviest model and the cores; what changed: cores 8, now 16, threads 8, now 16); write a "
+        "number, or take a new baseline"
+    )
+    assert set(verdict.counts) == {"PASS", "INCOMPARABLE"}
+
+
+def test_a_new_model_that_changed_the_batch_is_named(judge: Callable[..., Verdict]) -> None:
+    """`batch_size: auto` follows the heaviest model of a suite."""
+    fewer = make_run(PAPER[:2])
+    small = make_run(PAPER[:3], (replace(RUN.settings[0], batch_size=16),))
+    verdict = judge(make_records(small), small, make_records(fewer), fewer)
+    timed, new = (of(verdict, NAMES[place], "throughput") for place in (0, 2))
+    assert (timed.state, new.state, new.reason) == (
+        "INCOMPARABLE", "NEW", f"the baseline has no model {NAMES[2]}",
+    )  # fmt: skip
+    assert timed.reason.startswith("the setting paper differs: batch_size 64, now 16 (")
+    assert "what changed: new model ResNet-152); write a number" in timed.reason
+    assert of(verdict, NAMES[0], "params").state == "PASS"
     assert verdict.counts["FAIL"] == 0
+    assert f"NO TIMING COULD BE JUDGED ({timed.reason})" in headline(verdict)
+
+
+def test_a_setting_with_another_name_is_gone(judge: Callable[..., Verdict]) -> None:
+    renamed = make_run(PAPER[:3], (replace(RUN.settings[0], name="new", batch_size=16),))
+    timed = of(judge(make_records(renamed), renamed), NAMES[0], "throughput", RUN.settings[0].key)
+    assert (timed.state, timed.reason) == (
+        "FAIL",
+        f"the run has no setting {RUN.settings[0].key}; one with a new name needs a new baseline",
+    )
+
+
+def test_what_fails_names_what_else_differs(judge: Callable[..., Verdict]) -> None:
+    wider = replace(RUN.models[0], args={"dim": 512}, kernel_size=3)
+    moved = RUN.machine | {"torchvision": "0.30", "git_commit": "ab"}
+    run = replace(RUN, models=(wider, *RUN.models[1:]), machine=moved)
+    verdict = judge(scaled(NAMES[0], "throughput", 0.5), run)
+    assert of(verdict, NAMES[0], "throughput").reason == (
+        "the model differs: args.dim none, now 512; measured with other software: torchvision "
+        "unknown, now 0.30"
+    )
+    assert of(verdict, NAMES[0], "params").reason == ""
 
 
 @pytest.mark.parametrize(("factor", "state"), [(1.1, "FAIL"), (0.8, "PASS")])
