@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -115,9 +116,19 @@ def _refuse_unknown(words: Sequence[str]) -> None:
     raise CmxError(f"{word}: unknown command{meant}")
 
 
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Refuses a word without a value: as a path it would be the working folder."""
+    for before, word in pairwise(("", *words)):
+        option = word.removesuffix("=") if word.startswith("--") else before
+        if word in ("", f"{option}="):
+            raise CmxError(f"{option} ''".lstrip() + ": is empty, as a variable that is not set; "
+                           "give a value, or leave it out")  # fmt: skip
+
+
 def _code() -> int:
     try:
         _refuse_lost_folder()
+        _refuse_empty(sys.argv[1:])
         _refuse_unknown(sys.argv[1:])
         return _run()
     except ending.Ended as end:

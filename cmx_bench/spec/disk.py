@@ -84,9 +84,10 @@ def appending(path: Path, buffering: int = -1) -> BinaryIO:
 
 
 def _regular(descriptor: int, mode: str, buffering: int = -1) -> BinaryIO:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    if not stat.S_ISREG(mode_of_file := os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no regular file")
+        what = "a folder" if stat.S_ISDIR(mode_of_file) else "no regular file"
+        raise OSError(errno.EINVAL, f"it is {what}")
     return os.fdopen(descriptor, mode, buffering)  # type: ignore[return-value]
 
 

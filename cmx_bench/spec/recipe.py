@@ -187,12 +187,9 @@ def find(named: str, base: Path, trusted: bool) -> Path:
     Raises:
         SuiteError: there is neither, or it lies elsewhere and the suite is not `trusted`.
     """
-    path = trust.located(named, base, trusted)
-    if trust.is_file(path):
-        return path
-    known = shipped.recipes()
-    if named in known:
-        return known[named]
+    path, known = trust.located(named, base, trusted), shipped.recipes()
+    if (file := shipped.find(path, named, known)) is not None:
+        return file
     raise SuiteError(
         f"no file {quoted(named)} in {base}, and no shipped recipe has that name"
         f"{nearest(Path(named).stem, known)} (known: {', '.join(sorted(known))})"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
+
+from cmx_bench.spec import trust
 
 
 def suites() -> dict[str, Path]:
@@ -13,6 +17,14 @@ def suites() -> dict[str, Path]:
 def recipes() -> dict[str, Path]:
     """The files of recipes, by name."""
     return _named("recipes/*.yaml")
+
+
+def find(path: Path, name: str, known: Mapping[str, Path]) -> Path | None:
+    """The file at `path`, else the one of that name which comes along; None where there is neither.
+    A folder or a pipe at the path is given too: who reads it says what it is."""
+    if trust.is_file(path):
+        return path
+    return known.get(name, path if os.path.lexists(path) else None)
 
 
 def _named(pattern: str) -> dict[str, Path]:

@@ -219,14 +219,9 @@ def find(suite: str) -> Path:
     Raises:
         SuiteError: there is neither a file nor a shipped suite of that name.
     """
-    path = Path(suite)
-    if path.is_file():
-        return path
-    known = shipped.suites()
-    if suite in known:
-        return known[suite]
-    if path.is_dir():
-        raise SuiteError(f"{suite}: is a folder; expected a suite's YAML file")
+    path, known = Path(suite), shipped.suites()
+    if (file := shipped.find(path, suite, known)) is not None:
+        return file
     raise SuiteError(
         f"{suite}: no such file, and no suite of that name comes with the package"
         f"{nearest(path.stem, known) or ' (see: cmx-bench list suites)'}"

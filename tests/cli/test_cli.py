@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -44,6 +45,12 @@ from ..conftest import TINY, Cli
         (["run", "suite.yaml", "--out", "suite.yaml"], "cannot be written: it is no folder"),
         (["run", "suite.yaml", "--only", "x" * 66_000], " characters, and a run keeps 65,536 a"),
         (["plan", "wrong.yaml"], "wrong.yaml:5:11: measures: expected a list"),
+        ([""], "cmx-bench: '': is empty, as a variable that is not set; give a value, or leave it"),
+        (["plan", ""], "cmx-bench: plan '': is empty, as a variable that is not set"),
+        (["run", "suite.yaml", "--out="], "cmx-bench: --out '': is empty"),
+        (["check", ".", "--baseline", ""], "cmx-bench: --baseline '': is empty"),
+        (["plan", "."], "cmx-bench: .: cannot be read: it is a folder"),
+        (["plan", "pipe"], "cmx-bench: pipe: cannot be read: it is no regular file"),
         (["plan"], "nothing to measure: give a suite, such as `run paper` (see: cmx-bench list su"),
         (["run", "--model", "resnet/50"], "--model resnet/50: name: expected a name of letters"),
         (["run", "suite.yaml", "--model", "net"], "--model net: 'net' is given twice; keep one"),
@@ -83,6 +90,7 @@ from ..conftest import TINY, Cli
 def test_bad_input_is_one_line_and_exit_code_2(
     cmx: Cli, write_suite: Callable[[str], Path], arguments: list[str], message: str
 ) -> None:
+    os.mkfifo("pipe")
     Path("wrong.yaml").write_text(TINY.replace("[params, throughput]", "3"))
     write_suite(TINY)
     code, out, err = cmx(*arguments)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import pytest
+
 from cmx_bench.spec import recipe, shipped, suite
 
 
@@ -18,3 +23,17 @@ def test_recipes_are_called_as_their_files() -> None:
     assert {"cifar10", "digits"} <= paths.keys()
     for name, path in paths.items():
         assert recipe.load(path).name == name
+
+
+def test_what_is_found_under_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file, else what comes along, else whatever lies there: reading it says what it is."""
+    monkeypatch.chdir(tmp_path)
+    known = {"both": Path("/along"), "inner": Path("/along")}
+    Path("both").touch()
+    Path("inner").mkdir()
+    os.mkfifo("pipe")
+    Path("nowhere").symlink_to("gone")
+    names = ("both", "inner", "pipe", "nowhere", "none", "\0", "x" * 300)
+    assert [shipped.find(Path(name), name, known) for name in names] == [
+        Path("both"), Path("/along"), Path("pipe"), Path("nowhere"), None, None, None,
+    ]  # fmt: skip

@@ -250,8 +250,8 @@ def test_names_of_shipped_suites() -> None:
     assert suite.find("paper") == shipped.suites()["paper"]
     with pytest.raises(SuiteError, match="did you mean 'paper'"):
         suite.find("papr")
-    with pytest.raises(SuiteError, match="is a folder"):
-        suite.find(str(Path(__file__).parent))
+    with pytest.raises(SuiteError, match="cannot be read: it is a folder"):
+        suite.load(str(Path(__file__).parent))
 
 
 @pytest.mark.parametrize("name", sorted(shipped.suites()))
