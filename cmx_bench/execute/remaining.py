@@ -41,14 +41,14 @@ def processes_left(plan: Plan, cell: Cell, records: Sequence[Record]) -> int:
 
     Processes that stayed disturbed are repeated where that narrows the interval: see `_repeats`. 0
     is certain: by the estimate over what counts the cell is narrow enough, or it has all that it
-    may have, or it failed or was skipped.
+    may have, or it failed or was skipped. A model is evaluated with every seed, also where one
+    failed.
 
     Args:
         records: the cell's records, judged together with the others.
     """
     if MEASURES[cell.measure].together:
-        failed = any(record.status == "failed" for record in records)
-        return 0 if failed else max(0, seeds(plan, cell) - len(records))
+        return max(0, seeds(plan, cell) - len({record.replicate for record in records}))
     if any(record.status != "ok" for record in records):
         return 0  # the next process would fail as well, or lack the same
     if plan.replicate is not None:
@@ -107,6 +107,8 @@ def why_more(plan: Plan, cell: Cell, records: Sequence[Record]) -> str:
     Args:
         records: the cell's records, judged together with the others.
     """
+    if MEASURES[cell.measure].together:
+        return "what failed is tried again"
     if records and _repeats(records, plan.replicates(cell), metrics.first_of(cell.measure)) > 0:
         return "disturbed processes are repeated"
     return "precision asks for another round"

@@ -169,6 +169,12 @@ def test_models_that_are_evaluated_end_together(
         [whole, whole / 2, whole / 2, 0.0, 0.0]
     )
     assert Outlook(made, seen[:3]).left == {one: 0, other: 1}
+    failed = [replace(record, status="failed") for record in seen]
+    assert Outlook(made, failed[:3]).left == {one: 0, other: 1}  # each seed is tried
+    again = Outlook(made, failed)
+    again.add(seen[0])
+    assert again.changes() == [(again.plan.cells[0], 1)]
+    assert again.why_more(again.plan.cells[0]) == "what failed is tried again"
 
 
 def test_what_is_skipped_once_is_not_tried_in_the_next_round(tiny_plan: Plan) -> None:
