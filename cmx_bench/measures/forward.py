@@ -19,6 +19,7 @@ from cmx_bench.errors import ModelError, message_of
 from cmx_bench.measures import compiled
 from cmx_bench.measures.runtimes import RUNTIMES
 from cmx_bench.models.tensors import convert, tensors_in
+from cmx_bench.units import counted
 
 Forward: TypeAlias = Callable[[], object]
 
@@ -262,7 +263,7 @@ def refuse_misfit(logits: Tensor, model: Model, count: int) -> None:
     if logits.shape != (count, model.num_classes):
         given = f"give {model.target} the number under args, or " * (model.source == "python")
         raise ModelError(
-            f"{model.name}: gives {tuple(logits.shape)} for {count} images, expected "
+            f"{model.name}: gives {tuple(logits.shape)} for {counted(count, 'image')}, expected "
             f"{(count, model.num_classes)}; {given}set num_classes"
         )
 

@@ -21,12 +21,14 @@ class Trial:
 
     `macs` are those of one image, by torch's counter; `error` is why the model does not run,
     `hidden` which parameters it has beside those that it shows. Either is empty where all is well.
+    `output` is what it gave; None where it does not run.
     """
 
     module: nn.Module
     macs: int
     error: str
     hidden: str
+    output: object = None
 
 
 def run(
@@ -61,12 +63,13 @@ def _tried(
     module: nn.Module, device: str, shape: tuple[int, ...]
 ) -> tuple[Trial, BaseException | None]:
     problem: BaseException | None = None
+    output: object = None
     with unseen.watched(module) as hidden, torch.no_grad(), torch.device(device):
         with FlopCounterMode(display=False) as counter:
             try:
-                module(torch.zeros(shape, dtype=torch.float32))
+                output = module(torch.zeros(shape, dtype=torch.float32))
             except BaseException as error:  # whatever the model's own code raises
                 problem = error
         said = "" if problem is None else f"{type(problem).__name__}: {first_line(problem)}"
         macs = int(counter.get_total_flops()) // 2 // shape[0]
-        return Trial(module, macs, said, hidden()), problem
+        return Trial(module, macs, said, hidden(), output), problem

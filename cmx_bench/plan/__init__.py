@@ -47,8 +47,8 @@ def replicates_of(cell: Cell, repeats: int, evaluation: Evaluation | None) -> in
 class Cost:
     """What estimates and the batch size need of one model at one image size.
 
-    `trouble` is why its cells will fail; empty where nothing is known against it. `origin` is the
-    file that a user's model is from.
+    `trouble` is why its cells will fail, `misfit` why it cannot be evaluated; empty where nothing
+    is known against it. `origin` is the file that a user's model is from.
     """
 
     macs: int
@@ -57,6 +57,7 @@ class Cost:
     traits: Mapping[str, int | str | None]
     trouble: str = ""
     origin: Origin = field(default_factory=dict)
+    misfit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError, RefusedModelError
 from cmx_bench.measures import MEASURES, compiled, heat, timing
+from cmx_bench.measures.forward import logits_of, refuse_misfit
 from cmx_bench.models import families, trial
 from cmx_bench.models.building import build, may_want_values, origin
 from cmx_bench.plan import INTERPRETER_SECONDS, Cost, at_once
@@ -86,7 +87,19 @@ def cost(model: Model, image_size: int, batch: int = 1) -> Cost:
         },
         tried.error and f"{model.name}: does not run on {image_size} px images: {tried.error}",
         origin(model),
+        "" if tried.error else _misfit(model, tried.output),
     )
+
+
+def _misfit(model: Model, output: object) -> str:
+    """Why what a model gives for images are no logits of the suite's classes; empty where they
+    are."""
+    try:
+        logits = logits_of(output)
+        refuse_misfit(logits, model, logits.shape[0] if logits.dim() else 1)
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 def auto_batch(most_macs: int, threads: int) -> int:

@@ -94,8 +94,19 @@ def make(
         troubles=tuple(dict.fromkeys(cost.trouble for cost in costs.values() if cost.trouble)),
         origins={name: cost.origin for (name, _), cost in costs.items() if cost.origin},
         replicate=asked.replicate,
-        cautions=(*impossible.cautions(chosen, machine), *undecided.foretold(suite_file, pairs)),
+        cautions=(
+            *impossible.cautions(chosen, machine),
+            *undecided.foretold(suite_file, pairs),
+            *_misfits(executed, costs),
+        ),
     )  # fmt: skip
+
+
+def _misfits(executed: Iterable[Cell], costs: Mapping[tuple[str, int], Cost]) -> dict[str, None]:
+    """Which models cannot be evaluated, and why."""
+    evaluated = {cell.model.name for cell in executed if MEASURES[cell.measure].together}
+    misfits = [cost.misfit for (name, _), cost in costs.items() if name in evaluated]
+    return dict.fromkeys(f"accuracy will fail: {misfit}" for misfit in misfits if misfit)
 
 
 def _kind(machine: Environment) -> str:

@@ -127,6 +127,32 @@ def test_models_that_meta_tensors_cannot_run(
     assert re.search("net: does not run on 56 px images: .*haed", trouble)
 
 
+@pytest.mark.parametrize(
+    ("classes", "measures", "cautions"),
+    [
+        (10, "[accuracy]", []),
+        (7, "[accuracy]", [
+            "accuracy will fail: other: gives (1, 7) for 1 image, expected (1, 10); give "
+            "few_models:few the number under args, or set num_classes"
+        ]),
+        (7, "[params]", []),
+    ],
+)  # fmt: skip
+def test_a_model_with_other_classes_than_the_images_is_known_beforehand(
+    classes: int, measures: str, cautions: list[str],
+    write_suite: Write, cpu: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    text = "from torch import nn\ndef few(classes):\n    return nn.Sequential("
+    text += "nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes))\n"
+    (tmp_path / "few_models.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    own = f"{{name: other, python: 'few_models:few', args: {{classes: {classes}}}}}"
+    text = re.sub("{name: other.*}", own, TRAINED).replace("[accuracy]", measures)
+    path = write_suite(text)
+    task = Evaluation(suite.load(str(path), trusted=True).suite.accuracy, Path())
+    assert list(made(path, cpu, trusted=True, evaluation=task).cautions) == cautions
+
+
 def test_a_model_of_one_batch_size_is_tried_with_that_of_the_suite(
     write_suite: Write, cpu: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
