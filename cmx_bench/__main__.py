@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # no traceback out of an import
@@ -9,10 +10,12 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # no tracebac
 
 # Python put the working folder first, where a user's queue.py or pandas.py would be taken for the
 # real one. Models are found there all the same: see models/importing.py.
-_HERE = Path.cwd()
-if not sys.flags.safe_path and Path(__file__).parent.parent != _HERE and sys.path[0] == str(_HERE):
-    del sys.path[0]
+with suppress(FileNotFoundError):  # that folder has gone, which `main` says
+    here = Path.cwd()
+    is_first = not sys.flags.safe_path and sys.path[0] == str(here)
+    if is_first and Path(__file__).parent.parent != here:
+        del sys.path[0]
 
-from cmx_bench.cli import main  # noqa: E402
+from cmx_bench.cli import main
 
 main()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import cmx_bench
 from cmx_bench import cli, report
 from cmx_bench.cli import telling
 from cmx_bench.errors import CmxError
@@ -138,12 +139,15 @@ def test_closed_streams(tmp_path: Path) -> None:
     assert subprocess.run(["sh", "-c", line, script], check=False).returncode == 0
 
 
-def test_a_working_folder_that_has_gone(cmx: Cli, tmp_path: Path) -> None:
-    (tmp_path / "gone").mkdir()
-    os.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
+@pytest.mark.parametrize("command", ["-m cmx_bench", "-c 'from cmx_bench import cli; cli.main()'"])
+def test_a_working_folder_that_has_gone(tmp_path: Path, command: str) -> None:
+    line = f'mkdir gone; cd gone; rmdir ../gone; exec "{sys.executable}" {command} list suites'
+    ended = subprocess.run(
+        line, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(Path(cmx_bench.__file__).parents[1])},
+    )  # fmt: skip
     message = "cmx-bench: the working folder is not there any more; go to another\n"
-    assert cmx("plan", "ci") == (2, "", message)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
 
 
 def test_a_working_folder_that_goes_meanwhile(
