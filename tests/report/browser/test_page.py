@@ -71,6 +71,9 @@ def test_paper_is_white_and_has_no_controls(show: Open) -> None:
 def test_a_narrow_screen_scrolls_tables_and_not_the_page(show: Open) -> None:
     page = show(viewport={"width": 400, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    # A shade shows that a figure goes on at its right, and its own background must not cover it.
+    filled = "all => all.filter((one) => getComputedStyle(one).fill !== 'none').length"
+    assert page.locator("figure [id$='-patch_1'] path").evaluate_all(filled) == 0
 
 
 def test_the_first_key_press_leads_past_the_contents(show: Open) -> None:
