@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
@@ -99,6 +100,8 @@ def main() -> NoReturn:
     """Runs the command line and exits with the contract's code."""
     prepare()
     os.environ["MPLBACKEND"] = "agg"  # commands draw into files, whatever the user's notebooks do
+    # Where a home cannot be written it would tell of the folder that it takes in its place.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     with ending.heeded():
         sys.exit(_code())
 

@@ -172,3 +172,14 @@ def test_files_in_the_working_folder_are_not_imported(
     )
     assert done.returncode == 0, done.stderr
     assert "4 cells" in done.stdout
+
+
+def test_a_home_that_cannot_be_written_is_no_news(disturbed: Path) -> None:
+    """matplotlib would tell of the folder that it takes in its place."""
+    moved = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "cmx_bench", "report", disturbed, "-o", disturbed / "page.html"],
+        env=moved | {"HOME": "/proc/nowhere"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "disturbed" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert "<svg" in (disturbed / "page.html").read_text()
