@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+import yaml
 
 import cmx_bench
+from cmx_bench import cli
 
 from . import workflows
 from .workflows import Runner
@@ -23,10 +26,11 @@ from .workflows import Runner
 ROOT = Path(__file__).parent.parent
 WORKFLOW = workflows.read(ROOT / "docs/ci/gate.yml")
 SHORT = workflows.read(ROOT / "docs/ci/gate-by-action.yml")
+CHECK = workflows.read(ROOT / "docs/ci/check.yml")
 PAGES = workflows.read(ROOT / "docs/ci/pages.yml")
 RELEASE = workflows.read(ROOT / "docs/ci/release.yml")
 ACTION = workflows.read(ROOT / "action.yml")
-DOCUMENTS = (WORKFLOW, SHORT, PAGES, RELEASE, ACTION)
+DOCUMENTS = (WORKFLOW, SHORT, CHECK, PAGES, RELEASE, ACTION)
 SUITE = """\
 name: tiny
 models: [MODEL]
@@ -172,6 +176,52 @@ def test_the_action_fails_a_change_that_costs(theirs: Path, tmp_path: Path) -> N
     folder = Path(workflows.evaluated(ACTION["outputs"]["verdict"]["value"], on.context))
     assert {"verdict.html", "junit.xml"} <= {path.name for path in folder.iterdir()}
     assert "FAIL: " in (tmp_path / "summary.md").read_text()
+
+
+def of_event(event: str) -> dict[str, Any]:
+    """The workflow with a baseline, with the steps that it has on an event."""
+    [(name, job)] = CHECK["jobs"].items()
+    steps = [step for step in job["steps"] if event in step.get("if", event)]
+    return CHECK | {"jobs": {name: job | {"steps": steps}}}
+
+
+def test_a_pull_request_is_judged_by_the_run_that_main_kept(theirs: Path, tmp_path: Path) -> None:
+    on = runner(theirs, tmp_path, sys.executable)
+    suite = on.workspace / "tiny.yaml"
+    suite.write_text(SUITE.replace("MODEL", "resnet10t"))
+    done = run(of_event("push"), on, SUITE="tiny.yaml")
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "baseline/run.json").exists() and not (tmp_path / "run").exists()
+    suite.write_text(SUITE.replace("MODEL", "{name: resnet10t, timm: resnet14t}"))
+    done = run(of_event("pull_request"), on, SUITE="tiny.yaml")
+    assert done.returncode == 1, done.stdout
+    assert "an exact metric changed; the model differs: target resnet10t, now resnet" in done.stdout
+
+
+def test_a_pull_request_without_a_baseline_is_not_judged(theirs: Path, tmp_path: Path) -> None:
+    on = runner(theirs, tmp_path)
+    done = run(of_event("pull_request"), on)
+    assert done.returncode == 0 and "main has no run yet" in done.stdout
+    assert calls(on)[-1][:3] == ["-m", "cmx_bench", "run"]
+
+
+def test_what_is_fetched_is_what_was_kept() -> None:
+    steps = {step.get("name"): step for step in workflows.steps(CHECK)}
+    fetched, kept = (steps[f"{verb} the baseline"]["with"] for verb in ("Fetch", "Keep"))
+    assert {name: fetched[name] for name in kept} == kept
+    assert all(kept["key"].startswith(key) for key in fetched["restore-keys"].splitlines())
+
+
+def test_the_page_shows_steps_that_there_are() -> None:
+    page = (ROOT / "docs/ci.md").read_text(encoding="utf-8")
+    _, shown = re.findall(r"^```yaml\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
+    fetch, *steps = yaml.safe_load(shown)
+    assert fetch["uses"] in [step.get("uses") for step in workflows.steps(CHECK)]
+    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    for step in steps:
+        _, _, _, command, *words = shlex.split(step["run"])
+        known = {name for each in commands[command].params for name in each.opts}
+        assert {word for word in words if word.startswith("-")} <= known
 
 
 # --- what they ask for ----------------------------------------------------------------------------
