@@ -192,7 +192,7 @@ def _quantise(folder: Path, setting: Setting) -> tuple[list[Tensor], dict[str, A
     """Quantises the model in a folder; gives the images to compare it on, and what is told."""
     images = calibration.images(setting.image_size)
     # Without instructions for int8, a CPU sums two products in 16 bits: 8-bit weights overflow.
-    bits = 7 if instructions.of_cpu().get("int8") == "emulated" else 8
+    bits = 7 if instructions.emulated(setting, instructions.of_cpu()) else 8
     batches = images.batches(setting.batch_size)
     try:
         products = runtimes.functions(setting.runtime).quantise(folder, batches, bits)

@@ -17,7 +17,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError, RefusedModelError
-from cmx_bench.measures import MEASURES, compiled, heat, timing
+from cmx_bench.measures import MEASURES, compiled, heat, instructions, timing
 from cmx_bench.measures.forward import logits_of, refuse_misfit
 from cmx_bench.models import families, trial
 from cmx_bench.models.building import build, may_want_values, origin
@@ -236,7 +236,7 @@ def _more_on_a_gpu(cell: Cell) -> float:
 
 def _cpu_rate(setting: Setting, machine: Environment, core_rate: float) -> float:
     """Multiply-accumulates a second of the threads of a setting."""
-    if setting.precision in ("bf16", "autocast", "fp16") and machine.get("bf16") == "emulated":
+    if instructions.emulated(setting, machine) in ("bf16", "fp16"):
         core_rate = min(core_rate, _EMULATED_RATE)
     return (setting.threads or int(machine["threads"])) * core_rate
 

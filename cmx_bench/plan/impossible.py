@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
-from cmx_bench.measures import runtimes
+from cmx_bench.measures import instructions, runtimes
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
 from cmx_bench.spec.settings import CpuSetting, CudaSetting
@@ -98,20 +98,21 @@ def _switch_off(machine: Environment) -> str:
     return ""
 
 
+_EMULATED = "torch emulates it, slowly, and OpenVINO does not compute it"
+# Of numbers that a CPU may have no instructions for: which these are, and what follows.
+_LACKS = {
+    "bf16": f"bf16 (AMX, AVX-512): {_EMULATED}",
+    "fp16": f"fp16 (AMX, AVX-512 FP16): {_EMULATED}",
+    "int8": "int8 (AMX, VNNI): runtimes compute it by others, at a speed that is none of int8, "
+    "with weights of 7 bits",
+}
+
+
 def cautions(settings: Sequence[Setting], machine: Environment) -> tuple[str, ...]:
     """Of which settings the arithmetic is not what they say."""
-    lacks = {
-        ("bf16", "autocast"): "bf16 (AMX, AVX-512): torch emulates it, at a speed that is none of "
-        "bf16, and OpenVINO does not compute it",
-        ("int8",): "int8 (AMX, VNNI): runtimes compute it by others, at a speed that is none of "
-        "int8, with weights of 7 bits",
-    }
-    sentences = []
-    for precisions, lack in lacks.items():
-        names = [
-            setting.name for setting in settings
-            if setting.kind == "cpu" and setting.precision in precisions
-        ]  # fmt: skip
-        if names and machine.get(precisions[0]) == "emulated":
-            sentences.append(f"this CPU has no instructions for {lack} ({', '.join(names)})")
-    return tuple(sentences)
+    lacking = {setting.name: instructions.emulated(setting, machine) for setting in settings}
+    return tuple(
+        f"this CPU has no instructions for {lack} ({', '.join(names)})"
+        for numbers, lack in _LACKS.items()
+        if (names := [name for name, emulated in lacking.items() if emulated == numbers])
+    )

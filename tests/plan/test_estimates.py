@@ -54,16 +54,19 @@ def test_a_process_takes_so_many_passes_and_no_less_than_a_time(cpu: dict[str, A
     assert estimates.core_rate() > 1e8
 
 
-@pytest.mark.parametrize(("bf16", "times"), [("emulated", 16), ("AMX", 1)])
+@pytest.mark.parametrize(
+    ("precision", "how", "times"), [("bf16", "emulated", 16), ("fp16", "emulated", 16),
+                                    ("bf16", "AMX", 1)],
+)  # fmt: skip
 def test_what_is_emulated_takes_longer(
-    write_suite: Write, cpu: dict[str, Any], bf16: str, times: int
+    write_suite: Write, cpu: dict[str, Any], precision: str, how: str, times: int
 ) -> None:
     """Passes of a network that lasts for longer than it has layers."""
     wide = TINY.replace("dim: 8", "dim: 512").replace("batch_size: 2", "batch_size: 64")
     seconds = []
-    for precision in ("fp32", "bf16"):
-        path = write_suite(wide.replace("name: cpu", f"name: cpu, precision: {precision}"))
-        plan = making.make(suite.load(str(path)), cpu | {"bf16": bf16}, core_rate=1e10)
+    for computed in ("fp32", precision):
+        path = write_suite(wide.replace("name: cpu", f"name: cpu, precision: {computed}"))
+        plan = making.make(suite.load(str(path)), cpu | {precision: how}, core_rate=1e10)
         seconds.append(max(plan.estimates.values()))
     assert seconds[1] / seconds[0] == pytest.approx(times, rel=0.2)
 

@@ -46,16 +46,22 @@ def test_a_runtime_that_is_there(write_suite: Write, cpu: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("bf16", "precision", "cautioned"),
-    [("emulated", "bf16", True), ("AMX", "bf16", False), ("emulated", "fp32", False)],
-)
+    ("numbers", "how", "precision", "told"),
+    [
+        ("bf16", "emulated", "bf16", "bf16 (AMX, AVX-512): torch emulates it"),
+        ("bf16", "emulated", "autocast", "bf16 (AMX, AVX-512): torch emulates it"),
+        ("fp16", "emulated", "fp16", "fp16 (AMX, AVX-512 FP16): torch emulates it"),
+        ("bf16", "AMX", "bf16", ""), ("bf16", "emulated", "fp16", ""),
+        ("bf16", "emulated", "fp32", ""),
+    ],
+)  # fmt: skip
 def test_emulated_arithmetic_is_named(
-    write_suite: Write, cpu: dict[str, Any], bf16: str, precision: str, cautioned: bool
+    write_suite: Write, cpu: dict[str, Any], numbers: str, how: str, precision: str, told: str
 ) -> None:
     path = write_suite(TINY.replace("batch_size: 2", f"batch_size: 2, precision: {precision}"))
-    plan = making.make(suite.load(str(path)), cpu | {"bf16": bf16})
-    told = "this CPU has no instructions for bf16 (AMX, AVX-512): torch emulates it"
-    assert [caution.startswith(told) for caution in plan.cautions] == [True] * cautioned
+    plan = making.make(suite.load(str(path)), cpu | {numbers: how})
+    told = f"this CPU has no instructions for {told}"
+    assert [caution.startswith(told) for caution in plan.cautions] == [True] * told.endswith("it")
     assert all(caution.endswith("(cpu)") for caution in plan.cautions)
 
 
