@@ -8,7 +8,7 @@ So nothing is left out, whatever the trace knows (see `traced`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import nan, prod
@@ -28,10 +28,9 @@ from cmx_bench.measures import spelt
 from cmx_bench.measures.dots import Dots
 from cmx_bench.measures.free import is_free, plain, reads, shares
 from cmx_bench.measures.given import NONE, Word, bound
-from cmx_bench.measures.rowwise import Rows
 from cmx_bench.measures.spelt import Operand
 from cmx_bench.measures.tracing import StayOnMeta, whole
-from cmx_bench.models.tensors import storage_of
+from cmx_bench.models.tensors import is_part, storage_of
 
 _Rule: TypeAlias = Callable[[Sequence[Any], Tensor], int]  # of the arguments and the first output
 
@@ -94,7 +93,7 @@ class Dispatched:
 
 @contextmanager
 def counting(
-    words: Mapping[str, Word] = NONE, weights: Iterable[Tensor] = ()
+    words: Mapping[str, Word] = NONE, weights: Sequence[Tensor] = ()
 ) -> Iterator[Dispatched]:
     """Counts what runs inside, as it runs.
 
@@ -119,7 +118,7 @@ class _Dispatch(TorchDispatchMode):
 
     def __init__(
         self, modules: ModuleTracker, called: _Called, words: Mapping[str, Word],
-        weights: Iterable[Tensor],
+        weights: Sequence[Tensor],
     ) -> None:  # fmt: skip
         super().__init__()  # type: ignore[no-untyped-call]
         self.counted = Dispatched()
@@ -134,7 +133,8 @@ class _Dispatch(TorchDispatchMode):
             raise self._refused(func)
         if word := self._words.get(func._schema.name):
             output = func(*args, **named)
-            self._give(word, word.macs(func, args, named, output), output)
+            self._give(word, macs := word.macs(func, args, named, output), output)
+            self._products.pass_on(func, args, named, _tensors(output), layer=macs > 0)
             return output
         rule = _rule(func)
         if rule is None:
@@ -253,16 +253,13 @@ class _SpeltError(Exception):
 class _Products:
     """What is known of tensors, by storage: views know it, and so does what is written into."""
 
-    def __init__(self, weights: Iterable[Tensor]) -> None:
+    def __init__(self, weights: Sequence[Tensor]) -> None:
         # The tensor keeps its place taken.
         self._known: dict[int, tuple[Operand, Tensor]] = {
             storage_of(weight): (Operand(weight.numel(), weight.numel(), weight=True), weight)
             for weight in weights
         }
-        self._rows, self._dots = Rows(self._is_weight), Dots(self._is_weight)
-
-    def _is_weight(self, tensor: Tensor) -> bool:
-        return self._operand(tensor).weight
+        self._dots = Dots(weights)
 
     def follow(
         self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
@@ -275,31 +272,36 @@ class _Products:
         Raises:
             _SpeltError: it reduces one otherwise, or adds up one that does not grow.
         """
-        schema = func._schema
         exponent = args[1] if len(args) > 1 else None
         if isinstance(exponent, Tensor):
             exponent = nan
         name = spelt.of_power(plain(func), exponent)
-        view = any(map(shares, schema.returns))
-        outs = {argument.name for argument in schema.arguments if argument.is_out}
-        read = [value for key, value in named.items() if key not in outs]
-        tensors = _tensors((args, read))
+        view = _is_view(func)
+        tensors = _read(func, args, named)
         operands = [self._operand(tensor) for tensor in tensors]
         if outputs and spelt.reduces(name, operands, outputs[0].numel()):
             raise _SpeltError
-        if outputs and not view and not any(operand.product for operand in operands):
-            out = outputs[0]
-            if self._rows.are_added(name, args, out) or self._dots.are_added(
-                name, args, tensors, out, layer
-            ):
-                raise _SpeltError(", which counts where it is spelt by einsum or matmul")
-        if operands and func._schema.name.endswith("_") and _is_part(args[0]):
+        alone = outputs and not view and not any(operand.product for operand in operands)
+        if alone and self._dots.are_added(plain(func), args, tensors, outputs[0]):
+            raise _SpeltError(", which counts where it is spelt by einsum or matmul")
+        self.pass_on(func, args, named, outputs, layer)
+        if operands and func._schema.name.endswith("_") and is_part(args[0]):
             # Known is what the whole holds: nothing says that this part is a product.
             operands[0] = operands[0]._replace(product=False)
         counted = 0
         for output in outputs:
             macs, result = spelt.follow(name, operands, output.numel(), view)
             counted = counted or macs
+    def pass_on(
+        self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
+    ) -> None:
+        """Follows what does not grow, and beyond operators of others than torch all products."""
+        name = plain(func) if func.namespace == "aten" else ""
+        tensors = _read(func, args, named)
+        grown = not name and any(self._operand(tensor).product for tensor in tensors)
+        for output in [] if _is_view(func) else outputs:
+            self._dots.learn(name, tensors, output, layer, grown)
+
             if not view:
                 self._learn(output, result)
         return counted
@@ -325,11 +327,15 @@ class _Products:
             self._known.pop(place, None)
 
 
-def _is_part(tensor: object) -> bool:
-    """Whether its storage holds more than it."""
-    return isinstance(tensor, Tensor) and (
-        tensor.numel() * tensor.element_size() < tensor.untyped_storage().nbytes()
-    )
+def _is_view(func: Any) -> bool:
+    seen = torch.Tag.inplace_view in func.tags or plain(func) == "_unsafe_view"  # no schema says so
+    return seen or any(map(shares, func._schema.returns))
+
+
+def _read(func: Any, args: Any, named: Any) -> list[Tensor]:
+    """The tensors that an operator computes with, those in lists too."""
+    outs = {argument.name for argument in func._schema.arguments if argument.is_out}
+    return _tensors((args, [value for key, value in named.items() if key not in outs]))
 
 
 def _distinct(tensor: Tensor) -> int:

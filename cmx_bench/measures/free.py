@@ -26,16 +26,12 @@ _FREE = spelt.LINEAR | frozenset(
 
     max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d
     fractional_max_pool2d fractional_max_pool3d max_unpool2d max_unpool3d
-    _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d
-    _upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa grid_sampler_2d
-    grid_sampler_3d affine_grid_generator
+    affine_grid_generator
 
     cummax _cummax_helper cummin _cummin_helper cumprod logcumsumexp median nanmedian mode
     kthvalue sort topk searchsorted bucketize isin histc histogram hash_tensor dist
 
-    embedding embedding_renorm put index_fill
-    nonzero_static diagonal_scatter as_strided_scatter block_diag _chunk_cat _unsafe_masked_index
-    _unsafe_masked_index_put_accumulate _pack_padded_sequence
+    embedding_renorm nonzero_static _pack_padded_sequence
 
     fill zero resize resize_as set bernoulli normal uniform random exponential geometric cauchy
     log_normal multinomial poisson binomial linspace logspace

@@ -7,7 +7,7 @@ What is linear passes a product on, from views to additions; a nonlinear functio
 reduction that adds it up is counted as one multiply-accumulate an element. So is that of the square
 of a difference that grew, as a distance is spelt. So is an addition of two products, as in
 ``sum(x[:, None, i] * w[i] for i in range(n))``, but of two squares: positions have such.
-Products that do not grow are left to `rowwise`.
+Products that do not grow are left to `dots`.
 
 Both counts use these rules, each on its own operators: the trace on those that a model calls, the
 dispatcher on those that they are made of. Names are without namespace, overload and the ``_`` of
@@ -41,15 +41,16 @@ _MULTIPLY = frozenset(
     mul multiply div divide true_divide outer ger kron square pow
     """.split()  # noqa: SIM905
 )
-_ADD_A_PRODUCT = frozenset(["addcmul", "addcdiv", "addr"])
+ADD_A_PRODUCT = frozenset(["addcmul", "addcdiv", "addr"])
 ADD = frozenset(
     """
     add sub subtract rsub neg negative positive lerp where masked_fill copy clone to _to_copy
-    type_as real imag conj resolve_conj resolve_neg batch_norm native_batch_norm
-    _native_batch_norm_legit_no_training nan_to_num
+    type_as real imag conj conj_physical _conj_physical resolve_conj resolve_neg batch_norm
+    native_batch_norm _native_batch_norm_legit_no_training nan_to_num clamp clip clamp_min
+    clamp_max deg2rad rad2deg ldexp
     """.split()  # noqa: SIM905
 )
-_ADD_TWO = frozenset(["add", "sub", "subtract", "rsub"])
+ADD_TWO = frozenset(["add", "sub", "subtract", "rsub"])
 # Their elements are the operand's, each once or several times, in another order.
 _MOVE = frozenset(
     """
@@ -67,11 +68,15 @@ _PICK = frozenset(
     _unsafe_index slice_scatter select_scatter diag_embed pad constant_pad_nd reflection_pad1d
     reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d
     upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d
-    upsample_trilinear3d upsample_bicubic2d
+    upsample_trilinear3d upsample_bicubic2d _upsample_nearest_exact1d _upsample_nearest_exact2d
+    _upsample_nearest_exact3d _upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa
+    grid_sampler grid_sampler_2d grid_sampler_3d embedding put index_fill diagonal_scatter
+    as_strided_scatter block_diag _chunk_cat _unsafe_masked_index
+    _unsafe_masked_index_put_accumulate
     """.split()  # noqa: SIM905
 )
 _SQUARE_AND_ADD_UP = frozenset(["norm", "linalg_vector_norm", "linalg_norm", "frobenius_norm"])
-_ADD_UP = _SQUARE_AND_ADD_UP | frozenset(
+ADD_UP = _SQUARE_AND_ADD_UP | frozenset(
     """
     sum nansum mean nanmean cumsum var std var_mean std_mean trace col2im avg_pool1d avg_pool2d
     avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d
@@ -86,14 +91,19 @@ _REDUCE = frozenset(
     cummax cummin _cummax_helper _cummin_helper logcumsumexp
     """.split()  # noqa: SIM905
 )
-LINEAR = _MULTIPLY | _ADD_A_PRODUCT | ADD | _MOVE | _PICK | _ADD_UP
+# As norms do: of squares.
+SPREADS = _SQUARE_AND_ADD_UP | {"var", "std", "var_mean", "std_mean"}
+# What they give of one tensor are parts of it, in other places.
+MOVED = _MOVE | _PICK | {"clone", "_to_copy"}
+LINEAR = _MULTIPLY | ADD_A_PRODUCT | ADD | _MOVE | _PICK | ADD_UP
 
 # Which operands' elements the result has, where others only say which or how.
-_SOURCES = {
+SOURCES = {
     "where": slice(1, None),
     "masked_fill": slice(1),
     "copy": slice(1, None),
     "batch_norm": slice(1),
+    **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), slice(1)),
 }
 
 
@@ -122,10 +132,10 @@ def follow(
         view: the result shares its elements with the first operand.
     """
     fresh = Operand(elements, elements)
-    sources = operands[:1] if view else operands[_SOURCES.get(name, slice(None))]
+    sources = operands[:1] if view else operands[SOURCES.get(name, slice(None))]
     if not sources:
         return 0, fresh
-    if name in _ADD_A_PRODUCT:
+    if name in ADD_A_PRODUCT:
         added, *factors = sources
         name, sources = "add", [added, _multiplied("mul", factors, elements)]
     if view or name in _MOVE:
@@ -136,7 +146,7 @@ def follow(
         distinct = elements
     elif name in _MULTIPLY:
         return 0, _multiplied(name, sources, elements)
-    elif name in _ADD_UP:
+    elif name in ADD_UP:
         squares = name in _SQUARE_AND_ADD_UP
         wanted = (s for s in sources if (s.product and not s.counted) or (squares and s.grown))
         # Sums of each step, as of cumsum, are made of what the products are made of.
@@ -146,7 +156,7 @@ def follow(
         return 0, fresh
     result = _passed_on(sources, elements, min(elements, distinct))
     products = [source for source in sources if source.product and not source.square]
-    if name in _ADD_TWO and len(products) > 1:
+    if name in ADD_TWO and len(products) > 1:
         macs = sum(source.elements for source in products if not source.counted)
         return macs, result._replace(counted=True)
     return 0, result

@@ -93,6 +93,11 @@ def storage_of(tensor: Tensor) -> int:
     return place
 
 
+def is_part(tensor: Tensor) -> bool:
+    """Whether its storage holds more than it."""
+    return tensor.numel() * tensor.element_size() < tensor.untyped_storage().nbytes()
+
+
 def once(change: _Change) -> _Change:
     """`change`, which gives the same tensor the same result."""
     made: dict[int, tuple[Tensor, Tensor]] = {}  # with the key's tensor, whose id is not used again

@@ -1,16 +1,22 @@
-"""Dot products of features that are spelt elementwise are refused; gates, poolings count none."""
+"""Dot products that are spelt elementwise are refused; gates, poolings and norms count none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cmx_bench.cell import ZERO
 from cmx_bench.errors import CountError
-from cmx_bench.measures.counting import count
+from cmx_bench.measures import spelt
+from cmx_bench.measures.counting import count, count_module
+from cmx_bench.measures.free import plain
+from cmx_bench.measures.given import words
 
 LAYER = 64 * 3 * 8  # of 64 positions, from 3 to 8 features
 
@@ -30,6 +36,20 @@ class Tokens(nn.Module):
         return self.function(q, k, gate), gate
 
 
+class Weighted(nn.Module):
+    """A function of an image (1, 3, 8, 8) and of weights `w` (5, 3), `taps` (3, 3, 3, 3)."""
+
+    def __init__(self, function: Callable[[Weighted, Tensor], object]) -> None:
+        super().__init__()
+        self.function = function
+        self.w, self.taps = nn.Parameter(torch.zeros(5, 3)), nn.Parameter(torch.zeros(3, 3, 3, 3))
+        self.register_buffer("scale", torch.ones(3))
+        self.scale: Tensor
+
+    def forward(self, image: Tensor) -> object:
+        return self.function(self, image)
+
+
 def query(q: Tensor) -> Tensor:
     """(1, 1, 4)."""
     return q.mean(1, keepdim=True)
@@ -38,6 +58,14 @@ def query(q: Tensor) -> Tensor:
 def shape(k: Tensor) -> Tensor:
     """(1, 4, 8, 8)."""
     return k.mT.unflatten(2, (8, 8))
+
+
+def vector(x: Tensor) -> Tensor:
+    """(1, 3)."""
+    return x.mean((2, 3))
+
+
+REFUSED = "elementwise, which counts where it is spelt by einsum"
 
 
 @pytest.mark.parametrize(
@@ -49,12 +77,41 @@ def shape(k: Tensor) -> Tensor:
         lambda q, k, g: (functional.layer_norm(q, (4,)) * k.relu()).masked_fill(k > 0, 0).sum(2),
         lambda q, k, g: (shape(q).roll(1, 3) * shape(k)).flatten(2).sum(1),  # of positions
         lambda q, k, g: (k * g).sum(1),  # no softmax makes these weights
+        # Behind whatever is linear.
+        lambda q, k, g: (q * k + k).sum(-1),
+        lambda q, k, g: (q * k * g.sigmoid()).sum(-1),
+        lambda q, k, g: torch.where(k > 0, q * k, k).sum(-1),
+        lambda q, k, g: torch.cat([q * k, k], 1).sum(-1),
+        lambda q, k, g: functional.pad(q * k, (1, 1)).flip(-1).tril().sum(-1),
+        lambda q, k, g: (q * k)[..., [0, 2]].contiguous().double().clamp(-9, 9).sum(-1),
+        lambda q, k, g: functional.interpolate(shape(q) * shape(k), scale_factor=2).sum(1),
+        lambda q, k, g: torch.addcmul(k, q, k).sum(-1) + torch.addcmul(g, q, k).sum(-1),
+        lambda q, k, g: (q * k).view(1, 64, 2, 2).sum(2).sum(-1),
+        lambda q, k, g: (query(q) * k).flatten().sum(0),
+        # Of what any function makes of features.
+        lambda q, k, g: (q.tanh() * functional.max_pool1d(k, 1)).sum(-1),
+        lambda q, k, g: (functional.softplus(q).sqrt() * k.clamp(-1, 1)).sum(-1),
+        # By any sum.
+        lambda q, k, g: (q * k).cumsum(-1)[..., -1],
+        lambda q, k, g: (q * k).mean(-1) * 4,
+        lambda q, k, g: functional.avg_pool1d(q * k, 4),
+        lambda q, k, g: torch.zeros_like(g[0]).index_add(1, torch.zeros(4).long(), (q * k)[0]),
+        lambda q, k, g: functional.cosine_similarity(q, k, -1),
+        lambda q, k, g: (functional.normalize(q, dim=-1) * functional.normalize(k, dim=-1)).sum(-1),
+        # Added up one by one.
+        lambda q, k, g: q[..., 0] * k[..., 0] + q[..., 1] * k[..., 1],
+        lambda q, k, g: sum(one * k[..., i] for i, one in enumerate(query(q).unbind(-1))),
+        lambda q, k, g: functools.reduce(
+            lambda out, i: torch.addcmul(out, q[..., i], k[..., i]), range(4), k[..., 0]
+        ),
+        lambda q, k, g: torch.stack([q[..., i] * k[..., i] for i in range(4)]).sum(0),
+        lambda q, k, g: torch.cat([q[..., i, None] * k[..., i, None] for i in range(4)], 2).sum(2),
     ],
 )
 def test_a_dot_product_of_features_is_refused(
     function: Callable[[Tensor, Tensor, Tensor], Tensor],
 ) -> None:
-    with pytest.raises(CountError, match="elementwise, which counts where it is spelt by einsum"):
+    with pytest.raises(CountError, match=REFUSED):
         count(lambda: Tokens(function), 8)
 
 
@@ -64,13 +121,106 @@ def test_a_dot_product_of_features_is_refused(
         lambda q, k, g: (k * g.softmax(1)).sum(1),
         lambda q, k, g: (k * g.sigmoid()).sum(1) + (k * (g > 0).float()).sum(1),
         lambda q, k, g: (functional.normalize(g, dim=1) * k).sum(1),
-        lambda q, k, g: (q * k).mean(1),
+        lambda q, k, g: (k * g.exp() / g.exp().sum(1, keepdim=True)).sum(1),
+        lambda q, k, g: (q * k).mean(1) + functional.avg_pool2d(shape(q) * shape(k), 8).flatten(),
+        lambda q, k, g: functional.interpolate(shape(q) * shape(k), scale_factor=2).mean((2, 3)),
         lambda q, k, g: (shape(k) * query(q).mT[..., None]).sum((2, 3)),
         lambda q, k, g: (k * k).sum(-1) + (k - k.mean()).square().sum(-1),
         lambda q, k, g: torch.stack([q * k.sigmoid(), k], 1).sum(1) + q * k,
+        lambda q, k, g: (q * k).relu().sum(-1) + (q * k).softmax(-1).sum(-1),
+        lambda q, k, g: (q * k).std(-1) + functional.layer_norm(q * k, (4,)).sum(-1),
+        lambda q, k, g: (q * k + q).mean(-1) + (q * k).amax(-1),  # as a norm by hand
     ],
 )
 def test_gates_norms_and_poolings_are_free(
     function: Callable[[Tensor, Tensor, Tensor], Tensor],
 ) -> None:
     assert count(lambda: Tokens(function), 8).macs == LAYER + 64 * 8
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda s, x: torch.stack([(vector(x) * s.w[o]).sum(1) for o in range(5)], 1),
+        lambda s, x: torch.stack([(s.w[o] * x.movedim(1, -1)).sum(-1) for o in range(5)], 1),
+        lambda s, x: (x * s.w[0, :, None, None]).mean(),
+        lambda s, x: (x * s.w[0].abs()[:, None, None] * 0.5 + 1).flip(1).sum(1),
+        # A convolution of each channel, tap by tap.
+        lambda s, x: sum(
+            x[..., i : i + 6, j : j + 6] * s.taps[0, :, i, j, None, None]
+            for i in range(3) for j in range(3)
+        ),
+        lambda s, x: sum(x.roll(i, 3) * s.taps[0, :, 0, i, None, None] for i in range(3)),
+        lambda s, x: sum(x[..., i : i + 6].clone() * s.taps[0, 0, 0, i] for i in range(3)),
+        lambda s, x: functools.reduce(
+            lambda out, i: out.add_(x[..., i : i + 6] * s.taps[0, 0, i].view(3, 1, 1)),
+            range(3), torch.zeros_like(x[..., :6]),
+        ),
+    ],
+)  # fmt: skip
+def test_a_product_that_is_spelt_row_by_row_is_refused(
+    function: Callable[[Weighted, Tensor], object],
+) -> None:
+    with pytest.raises(CountError, match=REFUSED):
+        count(lambda: Weighted(function), 8)
+
+
+# --- operators that nobody knows -----------------------------------------------------------------
+
+LIBRARY = torch.library.Library("test_dots", "DEF")
+LIBRARY.define("halved(Tensor x) -> Tensor")
+LIBRARY.impl("halved", lambda x: x / 2, "CompositeExplicitAutograd")
+HALVED = torch.ops.test_dots.halved
+
+
+def pointwise(x: Tensor) -> Tensor:
+    return functional.conv2d(x, torch.zeros(3, 3, 1, 1, device=x.device))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: (x[..., None] * x[..., None, :, :], -2),
+        lambda x: (pointwise(x) * pointwise(x.flip(1)), 1),
+    ],
+)
+def test_an_operator_that_nobody_knows_passes_a_product_on(
+    function: Callable[[Tensor], tuple[Tensor, int]],
+) -> None:
+    """Of what the user's word says that it has no MACs itself."""
+
+    class Own(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            product, dim = function(x)
+            return HALVED(product).sum(dim)
+
+    word = words({"test_dots::halved": ZERO})
+    with pytest.raises(CountError, match=r"^no rule counts aten::sum, .*" + REFUSED):
+        count_module(Own(), torch.empty(1, 3, 8, 8, device="meta"), words=word)
+
+
+def unary() -> Iterator[Any]:
+    """The elementwise functions of one number that torch has."""
+    for name in torch._C._dispatch_get_all_op_names():
+        namespace, _, overload = name.partition("::")
+        short, _, kind = overload.partition(".")
+        if namespace != "aten" or short.endswith("_") or "out" in kind:
+            continue
+        func = getattr(getattr(torch.ops.aten, short), kind or "default", None)
+        if func is not None and torch.Tag.pointwise in func.tags:
+            yield func
+
+
+def test_every_linear_function_of_torch_is_known_as_one() -> None:
+    numbers = torch.linspace(-2, 2, 9, dtype=torch.float64)
+    found = []
+    for func in unary():
+        try:
+            one, other, both = func(numbers), func(3 - numbers), func(torch.full_like(numbers, 3))
+        except Exception:  # of more operands
+            continue
+        if not isinstance(one, Tensor) or not one.is_floating_point():
+            continue
+        if torch.allclose(one + other, both):
+            found.append(plain(func))
+    assert {"neg", "deg2rad", "positive"} <= set(found) <= spelt.LINEAR | {"alias", "detach"}

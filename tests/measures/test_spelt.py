@@ -16,7 +16,7 @@ from cmx_bench.measures.counting import count, count_module
 from cmx_bench.measures.given import words
 
 from .test_counting import Function, macs, ones
-from .test_rowwise import Weighted, vector
+from .test_dots import Weighted, vector
 
 
 def grown(x: Tensor) -> Tensor:
@@ -55,6 +55,8 @@ def added_in_place(x: Tensor) -> Tensor:
         lambda x: functional.adaptive_avg_pool3d(grown(x)[0], (8, 1, 8)),
         lambda x: torch.stack(grown(x).unbind(1)).sum(-2),
         lambda x: torch.cat(grown(x).chunk(4, -1), -1).reshape(-1, 8, 8).sum(-2),
+        lambda x: functional.interpolate(grown(x)[0], scale_factor=1, mode="nearest-exact").sum(-2),
+        lambda x: grown(x).clamp(-9, 9).deg2rad().sum(-2),
         lambda x: (x[..., None] / x[..., None, :, :]).sum(-2),
         lambda x: torch.addcmul(x[..., None], x[..., None], x[..., None, :, :]).sum(-2),
         lambda x: (x[..., None].expand(1, 3, 8, 8, 8) * x[..., None, :, :]).sum(-2),
