@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -14,12 +13,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from cmx_bench.cell import Setting
-from cmx_bench.errors import CountError, ModelError
+from cmx_bench.errors import CountError
 from cmx_bench.measures import given
 from cmx_bench.measures.counting import NO_WORDS, on_meta, on_shapes, running
 from cmx_bench.measures.workload import OTHER
-from cmx_bench.models.tensors import storage_of, tensors_in
+from cmx_bench.models.tensors import storage_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +51,6 @@ class Calls(TorchFunctionMode):
         rule = _KINDS.get(func.__name__)
         kind = rule(operands, self._weights) if rule else None
         return self._take(Call(func.__name__, kind, operands, partial(func, *args, **named)))
-
-
-def in_full(module: nn.Module, setting: Setting) -> AbstractContextManager[object]:
-    """Refuses, inside, what `_refuse_reduced` does, where a setting has torch compute in fp32; what
-    is compiled makes no calls."""
-    if setting.precision in ("fp32", "tf32") and setting.compile == "none":
-        return Calls(module, _refuse_reduced)
-    return nullcontext()
-
-
-def _refuse_reduced(call: Call) -> Any:
-    """Makes a call of a model in fp32.
-
-    Raises:
-        ModelError: it is a product, and computed in numbers of two bytes.
-    """
-    output = call.run()
-    if call.kind is None:
-        return output
-    for tensor in (*call.operands, *tensors_in(output)):
-        if tensor.dtype in (torch.float16, torch.bfloat16):
-            kind = str(tensor.dtype).removeprefix("torch.")
-            raise ModelError(
-                f"computes {call.name} in {kind} by its own choice, and the setting asks for fp32; "
-                f"leave that choice to precision: bf16, fp16 or autocast"
-            )
-    return output
 
 
 # --- kinds of work --------------------------------------------------------------------------------

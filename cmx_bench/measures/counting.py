@@ -137,7 +137,7 @@ def objection(name: str) -> str:
         return f"torch has no operator {name}{nearest(name, operators)}" if known else ""
     packet = getattr(getattr(torch.ops, namespace), short)
     overloads = [getattr(packet, overload) for overload in packet.overloads()]
-    if name in RULES or any(map(dispatched.has_rule, overloads)):
+    if name in RULES or any(map(dispatched.rule_of, overloads)):
         return f"{name} is counted by a rule of its own; leave it out"
     if name in traced.composite():
         return f"{name} is made of other operators, which are counted one by one; name those"

@@ -136,7 +136,7 @@ class _Dispatch(TorchDispatchMode):
             self._give(word, macs := word.macs(func, args, named, output), output)
             self._products.pass_on(func, args, named, _tensors(output), layer=macs > 0)
             return output
-        rule = _rule(func)
+        rule = rule_of(func)
         if rule is None:
             with self:  # in inference mode, operators come whole that elsewhere come in parts
                 output = func.decompose(*args, **named)
@@ -218,8 +218,9 @@ def _tensors(value: Any) -> list[Tensor]:
 # --- costs ----------------------------------------------------------------------------------------
 
 
-def _rule(func: Any) -> Callable[[Any, Any, Any], int] | None:
-    """The MACs of a call, of its arguments and output."""
+def rule_of(func: Any) -> Callable[[Any, Any, Any], int] | None:
+    """What gives the MACs of a call of an overload, by its arguments and output; None where nothing
+    does."""
     if own := _MACS.get(func._schema.name):
         return lambda args, named, output: own(
             bound(func._schema, args, named)[0], _tensors(output)[0]
@@ -227,11 +228,6 @@ def _rule(func: Any) -> Callable[[Any, Any, Any], int] | None:
     if formula := flop_registry.get(func._overloadpacket):
         return lambda args, named, output: formula(*args, **named, out_val=output) // 2
     return None
-
-
-def has_rule(func: Any) -> bool:
-    """Whether an overload of an operator is counted."""
-    return _rule(func) is not None
 
 
 def _reads(func: Any, args: Any, named: Any) -> bool:
@@ -292,6 +288,10 @@ class _Products:
         for output in outputs:
             macs, result = spelt.follow(name, operands, output.numel(), view)
             counted = counted or macs
+            if not view:
+                self._learn(output, result)
+        return counted
+
     def pass_on(
         self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
     ) -> None:
@@ -301,10 +301,6 @@ class _Products:
         grown = not name and any(self._operand(tensor).product for tensor in tensors)
         for output in [] if _is_view(func) else outputs:
             self._dots.learn(name, tensors, output, layer, grown)
-
-            if not view:
-                self._learn(output, result)
-        return counted
 
     def _operand(self, tensor: Tensor) -> Operand:
         elements, distinct = tensor.numel(), _distinct(tensor)

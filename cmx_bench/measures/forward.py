@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -180,8 +180,12 @@ def watched(
     return watch
 
 
-def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
-    """A placed module as a function of its input, run by torch in the setting's precision.
+def call_of(
+    module: nn.Module, setting: Setting,
+    mode: Callable[[], AbstractContextManager[None]] = torch.inference_mode,
+) -> Callable[[Tensor], object]:  # fmt: skip
+    """A placed module as a function of its input, run by torch in the setting's precision, without
+    gradients.
 
     Its first pass raises a ModelError where the module gives no tensor, writes into the batch, or
     sets the number of threads; to look each time would take a part of a short pass.
@@ -189,11 +193,11 @@ def call_of(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
     make_ready(module, setting)
     kind, is_first = setting.kind, True
 
-    @torch.inference_mode()
     def call(batch: Tensor) -> object:
         nonlocal is_first
         watch = unchanged(batch) if is_first else nullcontext()
-        with watch, torch.autocast(kind, AUTOCAST[kind], enabled=setting.precision == "autocast"):
+        casts = torch.autocast(kind, AUTOCAST[kind], enabled=setting.precision == "autocast")
+        with mode(), watch, casts:
             output: object = module(batch)
         if is_first and next(tensors_in(output), None) is None:
             raise ModelError(f"gives a {type(output).__name__} that holds no tensor, as where "

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ExportError, first_line
 from cmx_bench.measures import Samples, calibration, compiled, instructions, runtimes
-from cmx_bench.measures.calls import in_full
 from cmx_bench.measures.forward import Forward, call_of, images, logits_of, place
 from cmx_bench.measures.normalising import normalise
+from cmx_bench.measures.precisions import Precisions
 from cmx_bench.measures.runtimes import Call, Loaded
 from cmx_bench.models import fast, weights
 from cmx_bench.models.building import build
@@ -38,7 +38,8 @@ TOLERANCES = {"fp32": 1e-3, "tf32": 2e-2, "fp16": 2e-2, "bf16": 0.1, "autocast":
 class Ready:
     """A model that is ready: `forward` runs a batch.
 
-    `seconds` are what making it ready took, by metric; `details` what a record tells of a runtime.
+    `seconds` are what making it ready took, by metric; `details` what a record tells of a runtime,
+    and of products in other numbers than the setting's.
     """
 
     forward: Forward
@@ -62,16 +63,17 @@ def prepare_module(module: nn.Module, setting: Setting, model: Model | None = No
     Raises:
         ExportError, SkipError: as `prepare`.
     """
-    batch = images(setting)
-    module = initialise(module, batch, setting, model)
+    batch, precisions = images(setting), Precisions(setting)
+    module = initialise(module, batch, setting, model, precisions)
+    told = precisions.told()
     if setting.runtime != "torch":
         with compiled.folder_of_cell() as home:
             exported = export_module(module, batch, setting, home)
             forward = partial(exported.loaded.call, batch)
-            return Ready(forward, exported.seconds, exported.details)
+            return Ready(forward, exported.seconds, {**exported.details, **told})
     # On a GPU one more pass would change what memory is measured of: see `memory`.
     if not setting.freeze or setting.kind == "cuda":
-        return Ready(partial(call_of(module, setting), batch))
+        return Ready(partial(call_of(module, setting), batch), details=told)
     eager = _eager(module, setting)
     compared, expected = _comparable(eager, batch)
     call = call_of(module, setting)
@@ -79,24 +81,25 @@ def prepare_module(module: nn.Module, setting: Setting, model: Model | None = No
     call(batch)
     seconds = time.perf_counter() - begin
     details = _told(logits_of(call(compared)), expected, setting, {"freezing": True})
-    return Ready(partial(call, batch), {"compile_time": [seconds]}, details)
+    return Ready(partial(call, batch), {"compile_time": [seconds]}, details | told)
 
 
 def initialise(
-    module: nn.Module, batch: Tensor, setting: Setting, model: Model | None = None
-) -> nn.Module:
+    module: nn.Module, batch: Tensor, setting: Setting, model: Model | None = None,
+    precisions: Precisions | None = None,
+) -> nn.Module:  # fmt: skip
     """What runs of a module with initial weights, which get what they lack to be timed by. In int8
     it gets the model's own weights where there are any: what is timed is what is evaluated.
 
     BatchNorm layers get the statistics of the batch: see `normalising`. A user's model runs once in
-    any case, for what `_eager` refuses. For what is compared with eager torch matrices of zeros, as
-    classifiers of some networks begin, get random numbers: their logits would all be zeros. Then it
-    is folded, where that is asked: see `models.fast`.
+    any case, for what `precisions` tell and refuse. For what is compared with eager torch matrices
+    of zeros, as classifiers of some networks begin, get random numbers: their logits would all be
+    zeros. Then it is folded, where that is asked: see `models.fast`.
     """
     if setting.precision == "int8" and model is not None and model.weights is not None:
         weights.load(module, model, setting.image_size)
         return fast.finished(module, model)
-    run = partial(_eager(module, setting), batch)
+    run = partial(_eager(module, setting, precisions), batch)
     if not normalise(module, run) and model is not None and model.source == "python":
         run()
     if setting.runtime != "torch" or setting.freeze:
@@ -254,16 +257,16 @@ def _comparable(eager: Callable[[Tensor], object], batch: Tensor) -> tuple[Tenso
     return images, logits
 
 
-def _eager(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
-    """The module as torch runs it eagerly, whatever runs it in the setting.
-
-    It raises a ModelError where the module computes in less precision than the setting has.
-    """
-    setting = replace(setting, compile="none", freeze=False)
-    run = call_of(module, setting)
+def _eager(
+    module: nn.Module, setting: Setting, precisions: Precisions | None = None
+) -> Callable[[Tensor], object]:
+    """The module as torch runs it eagerly, whatever runs it in the setting, under `precisions`."""
+    # In inference mode torch rounds otherwise while a mode of the dispatcher watches.
+    run = call_of(module, replace(setting, compile="none", freeze=False), torch.no_grad)
+    watch = precisions or Precisions(setting)
 
     def watched(batch: Tensor) -> object:
-        with in_full(module, setting):
+        with watch:
             return run(batch)
 
     return watched

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, SkipError
-from cmx_bench.measures.calls import in_full
 from cmx_bench.measures.forward import (
     AUTOCAST,
     images,
@@ -25,6 +24,7 @@ from cmx_bench.measures.forward import (
     refuse_misfit,
     unchanged,
 )
+from cmx_bench.measures.precisions import Precisions
 from cmx_bench.measures.timing import recorded
 from cmx_bench.models.building import build
 
@@ -96,10 +96,11 @@ def _loss_of(
     drawn = torch.Generator().manual_seed(0)
     labels = torch.randint(model.num_classes, (setting.batch_size,), generator=drawn)
     labels = labels.to(setting.device)
-    watches = [in_full(module, setting)]
+    # Of the first step alone; what is compiled has no operators.
+    watches = [Precisions(setting)] if setting.compile == "none" else []
 
     def forward() -> Tensor:
-        watch = watches.pop() if watches else nullcontext()  # of the first step alone
+        watch = watches.pop() if watches else nullcontext()
         with watch, unchanged(batch), casts():
             logits = logits_of(module(batch))
             if logits.dim() != 2:

@@ -141,7 +141,8 @@ class RuntimeTold(TypedDict):
 @with_config(_OPEN)
 class Details(TypedDict, total=False):
     """`correct` counts the images that are right by metric, of so many `images`; `opened` says
-    what was found where they lie."""
+    what was found where they lie. `precisions` are the shares of MACs in other numbers than the
+    setting's."""
 
     dataset: str
     opened: str
@@ -159,6 +160,7 @@ class Details(TypedDict, total=False):
     given: dict[str, Given]
     runtime: RuntimeTold
     graph_breaks: NotNegative
+    precisions: dict[str, Share]
 
 
 @with_config(_OPEN)

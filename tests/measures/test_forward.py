@@ -204,9 +204,9 @@ def test_what_cannot_be_counted_is_told_in_a_users_words(
         ("train_memory", "Writes", "writes into the images that it is given"),
         ("latency", "Threads", "sets the number of threads to 3 while it runs; leave that to thr"),
         ("latency", "Later", "gives a generator that holds no tensor"),
-        ("latency", "Reduced", "computes conv2d in bfloat16 by its own choice, and the setting as"),
-        ("latency", "Halves", "computes linear in float16 by its own choice"),
-        ("train_memory", "Reduced", "computes conv2d in bfloat16 by its own choice"),
+        ("latency", "Reduced", "computes convolution in bfloat16 by its own choice, and the sett"),
+        ("latency", "Halves", "computes mm in float16 by its own choice"),
+        ("train_memory", "Reduced", "computes convolution in bfloat16 by its own choice"),
     ],
 )
 def test_what_a_row_would_be_wrong_about_is_refused(

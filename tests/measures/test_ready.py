@@ -131,7 +131,9 @@ def test_a_model_may_give_its_logits_twice(pretend: Callable[..., Pretended]) ->
 def test_frozen_weights_that_give_other_logits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = ready.call_of
 
-    def frozen_wrongly(module: nn.Module, setting: Setting) -> Callable[[Tensor], object]:
+    def frozen_wrongly(
+        module: nn.Module, setting: Setting, *mode: object
+    ) -> Callable[[Tensor], object]:
         eager = plain(module, replace(setting, compile="none", freeze=False))
         return lambda batch: logits_of(eager(batch)) * (1.01 if setting.freeze else 1)
 

@@ -19,7 +19,7 @@ from cmx_bench.published import Published
 from cmx_bench.results.environment import comparable
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.units import counted
+from cmx_bench.units import counted, percent
 
 # What an entry rests on and does not show, in words, by aspect; empty where nothing is known.
 Hidden: TypeAlias = Mapping[str, str]
@@ -143,10 +143,15 @@ def whole_peak(result: Result | None) -> str:
     return f"the peak since {since}, building the model included" if since else ""
 
 
-def partly_eager(result: Result | None) -> str:
-    """Where torch left parts of a compiled model to run eagerly, in words; empty where nowhere."""
-    breaks = 0 if result is None else result.details.get("graph_breaks", 0)
-    return f"partly eager: {counted(breaks, 'graph break')} in what was compiled" if breaks else ""
+def of_speed(result: Result | None) -> str:
+    """Where torch left parts of a compiled model to run eagerly, and in which numbers a model
+    computes that are not the setting's, in words; empty where nowhere and in none."""
+    told = {} if result is None else result.details
+    breaks = told.get("graph_breaks", 0)
+    parts = [f"partly eager: {counted(breaks, 'graph break')} in what was compiled"] * bool(breaks)
+    for name, share in told.get("precisions", {}).items():
+        parts.append(f"computes {percent(share)} of its MACs in {name} by its own choice")
+    return "; ".join(parts)
 
 
 def conditions(figure: Published | None) -> Hidden:

@@ -127,7 +127,7 @@ def _lettered(report: Report, setting: Setting, table: Table) -> Table:
     prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
     table = caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
     shown = {
-        "throughput": [*map(caveats.partly_eager, speeds)],
+        "throughput": [*map(caveats.of_speed, speeds)],
         "memory": [*map(caveats.whole_peak, peaks)],
         "top1": unlike(results),
         "top1_paper": unlike(papers),

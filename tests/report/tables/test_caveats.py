@@ -63,6 +63,8 @@ def test_rows_that_do_not_differ_have_none(hidden: list[caveats.Hidden]) -> None
          "the peak since the start of the process, building the model included"),
         ("throughput", {"graph_breaks": 2}, "throughput",
          "partly eager: 2 graph breaks in what was compiled"),
+        ("throughput", {"precisions": {"float64": 0.25}}, "throughput",
+         "computes 25 % of its MACs in float64 by its own choice"),
     ],
 )  # fmt: skip
 def test_what_only_a_record_tells_has_a_letter(

@@ -1,0 +1,64 @@
+"""Watches in which numbers a model computes its products, whatever its setting says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from cmx_bench.cell import Setting
+from cmx_bench.errors import ModelError
+from cmx_bench.measures.dispatched import rule_of
+from cmx_bench.measures.forward import AUTOCAST, dtype_of
+from cmx_bench.models.tensors import tensors_in
+
+
+class Precisions(TorchDispatchMode):
+    """Adds up, inside, the MACs of convolutions and matrix products by the type of their results.
+
+    Code that a compiler made has no operators, and none of them is seen.
+
+    Raises:
+        ModelError: one is computed in a smaller type, which is faster.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._setting, self._expected = setting, dtype_of(setting)
+        if setting.precision == "autocast":
+            self._expected = AUTOCAST[setting.kind]
+        self._macs: Counter[torch.dtype] = Counter()
+
+    def told(self) -> dict[str, dict[str, float]]:
+        """What a record tells: the shares of the MACs in other types than the setting's, by their
+        names. Complex numbers are pairs of fp32 in every setting."""
+        others = {
+            str(dtype).removeprefix("torch."): macs / self._macs.total()
+            for dtype, macs in self._macs.items()
+            if macs and dtype not in (self._expected, torch.complex64)
+        }
+        return {"precisions": others} if others else {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        if isinstance(func, torch._ops.HigherOrderOperator):
+            return func(*args, **named)
+        rule = rule_of(func)
+        if rule is None:
+            with self:  # as in `dispatched`
+                output = func.decompose(*args, **named)
+            return func(*args, **named) if output is NotImplemented else output
+        output = func(*args, **named)
+        dtype = next(tensors_in(output)).dtype
+        if dtype.itemsize < self._expected.itemsize:
+            raise ModelError(
+                f"computes {func._overloadpacket.__name__} in {str(dtype).removeprefix('torch.')} "
+                f"by its own choice, and the setting asks for {self._setting.precision}; leave "
+                f"that choice to precision: bf16, fp16 or autocast"
+            )
+        self._macs[dtype] += rule(args, named, output)
+        return output
