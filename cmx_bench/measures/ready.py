@@ -123,15 +123,26 @@ def prepare_call(module: nn.Module, setting: Setting) -> tuple[Call, Mapping[str
         return lambda batch: logits_of(call(batch)), {}
     with compiled.folder_of_process() as home:
         exported = export_module(module, images(setting), setting, home)
-    return partial(_filled, exported.loaded.call, setting.batch_size), exported.details
+    return partial(_filled, exported.loaded.call, setting), exported.details
 
 
-def _filled(call: Call, size: int, batch: Tensor) -> Tensor:
-    """The logits of a batch, which may have fewer images than were exported for."""
-    count = len(batch)
-    if count < size:
-        batch = torch.cat([batch, batch.new_zeros(size - count, *batch.shape[1:])])
-    return call(batch)[:count]
+def _filled(call: Call, setting: Setting, batch: Tensor) -> Tensor:
+    """The logits of a batch, which may have fewer images than were exported for.
+
+    Raises:
+        ExportError: they depend on the images that fill it up.
+    """
+    count, lacking = len(batch), setting.batch_size - len(batch)
+    if not lacking:
+        return call(batch)
+    fillings = batch.new_zeros(lacking, *batch.shape[1:]), batch[torch.arange(lacking) % count]
+    logits, others = (call(torch.cat([batch, filling]))[:count] for filling in fillings)
+    if _difference(others, logits) > TOLERANCES[setting.precision]:
+        raise ExportError(
+            f"gives an image other logits where others stand beside it, and {setting.runtime} runs "
+            f"whole batches, of {setting.batch_size}, where {count} are left; set batch_size: 1"
+        )
+    return logits
 
 
 # --- exported models ------------------------------------------------------------------------------
@@ -176,7 +187,7 @@ def _write(module: nn.Module, batch: Tensor, setting: Setting, folder: Path) -> 
     with TemporaryDirectory(dir=folder.parent) as made:
         whole = Path(made, "whole")
         whole.mkdir()
-        eager = _alone(_eager(module, setting), setting)
+        eager = _alone(module, setting)
         compared, expected = _comparable(eager, batch)
         batches, quantised = [compared], dict[str, Any]()
         with torch.no_grad():
@@ -213,12 +224,21 @@ def _quantise(folder: Path, setting: Setting) -> tuple[list[Tensor], dict[str, A
     return compared, {"calibration": images.told, "quantised": quantised}
 
 
-def _alone(eager: Callable[[Tensor], object], setting: Setting) -> Call:
-    """The logits of `eager`. It refuses a model that gives more tensors: of its work a runtime does
-    what logits need, and would look faster for the rest."""
+def _alone(module: nn.Module, setting: Setting) -> Call:
+    """The logits of a module that torch runs eagerly. It refuses one that gives more tensors: of
+    its work a runtime does what logits need, and would look faster for the rest. And one that
+    changes its buffers: what it gives depends on how often it ran."""
+    eager = _eager(module, setting)
 
     def run(batch: Tensor) -> Tensor:
+        before = {name: buffer.clone() for name, buffer in module.named_buffers()}
         output = eager(batch)
+        for name, buffer in module.named_buffers():
+            if not torch.equal(before.get(name, buffer), buffer):
+                raise ExportError(
+                    f"changes its buffer {name} while it runs, and {setting.runtime} would give "
+                    f"what it gave before; do that in training alone"
+                )
         logits = logits_of(output)
         if any(tensor is not logits for tensor in tensors_in(output)):
             raise ExportError(f"gives more tensors than its logits, and {setting.runtime} would "

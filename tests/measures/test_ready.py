@@ -128,6 +128,28 @@ def test_a_model_may_give_its_logits_twice(pretend: Callable[..., Pretended]) ->
     assert ready.prepare_module(module, SETTING).details["runtime"]["difference"] == 0
 
 
+class Counting(nn.Module):
+    """Counts its passes in a buffer, which is not of use yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 10, 7, 7)
+        self.register_buffer("passes", torch.zeros(()))
+        self.passes: Tensor
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.passes += 1
+        logits: Tensor = self.stem(images).mean((2, 3))
+        return torch.where(self.passes > 9, -logits, logits)
+
+
+def test_a_model_that_changes_a_buffer_is_refused(pretend: Callable[..., Pretended]) -> None:
+    pretended, module = pretend(), place(Counting(), SETTING)
+    with pytest.raises(ExportError, match="changes its buffer passes while it runs, and aotinduc"):
+        ready.prepare_module(module, SETTING)
+    assert pretended.exports == 0
+
+
 def test_frozen_weights_that_give_other_logits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = ready.call_of
 
@@ -232,6 +254,24 @@ def test_a_last_batch_may_be_smaller(pretend: Callable[..., Pretended]) -> None:
     call, told = ready.prepare_call(module, SETTING)
     assert told["runtime"]["difference"] == 0
     torch.testing.assert_close(call(batch[:1]), call(batch)[:1])
+
+
+class Beside(Pyramid):
+    """Gives what is left of the logits of an image without the mean of its batch."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda logits, more: logits - logits.mean(0))
+
+
+def test_logits_that_depend_on_what_fills_a_last_batch_are_refused(
+    pretend: Callable[..., Pretended],
+) -> None:
+    pretend()
+    call, _ = ready.prepare_call(place(Beside(), SETTING), SETTING)
+    batch = images(SETTING)
+    assert call(batch).shape == (2, 10)
+    with pytest.raises(ExportError, match="other logits where others stand beside it, .* of 2, wh"):
+        call(batch[:1])
 
 
 def test_torch_itself_is_compared_with_nothing() -> None:

@@ -72,11 +72,15 @@ def _values_read(module: nn.Module, batch: Tensor) -> list[str]:
 
 
 class _Reads(TorchDispatchMode):
+    supports_higher_order_operators = True
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.values: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if isinstance(func, torch._ops.HigherOrderOperator):  # traced as it decides on one batch
+            raise ExportError(f"OpenVINO cannot convert it: it has no {func}")
         output = func(*args, **(kwargs or {}))
         if free.reads(func):
             self.values += [str(getattr(leaf, "shape", leaf)) for leaf in tree_leaves(output)]

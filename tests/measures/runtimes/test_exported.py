@@ -127,7 +127,19 @@ class Decides(nn.Module):
         return means if means.mean() < self.bright else -means
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+class DecidesByCond(nn.Module):
+    def forward(self, batch: Tensor) -> Tensor:
+        means = batch.mean((2, 3))
+        decided: Tensor = torch.cond(means.mean() < 0.5, torch.neg, torch.clone, (means,))
+        return decided
+
+
+def test_openvino_has_no_cond() -> None:
+    with pytest.raises(ExportError, match="^OpenVINO cannot convert it: it has no cond$"):
+        ready.prepare_module(DecidesByCond().eval(), on("openvino"))
+
+
+@pytest.mark.parametrize("runtime", ["aotinductor", "onnxruntime", "openvino"])
 def test_a_model_that_decides_by_the_images_is_refused(runtime: Runtime) -> None:
     with pytest.raises(ExportError, match="reads values of the images|data-dependent"):
         ready.prepare_module(Decides(0.5).eval(), on(runtime))
