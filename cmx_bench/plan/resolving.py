@@ -224,7 +224,7 @@ def _weights(model: Model, folder: Path, trusted: bool) -> str | None:
         return model.weights
     elsewhere = shlex.quote(os.path.normpath(folder.absolute() / model.weights))
     option = f"--weights {model.name}={elsewhere if len(elsewhere) <= 200 else 'FILE'}"
-    path = trust.located(model.weights, folder, trusted, option)
+    path = trust.locate(model.weights, folder, trusted, option)
     if not trust.is_file(path):
         raise ModelError(f"{model.name}: no weights at {path}; give the path of a checkpoint")
     return str(path)

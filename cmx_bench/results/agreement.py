@@ -235,7 +235,7 @@ def thumbnails(folder: Path, images: int) -> dict[int, bytes]:
 
 
 def _jpeg(path: Path) -> bytes:
-    with disk.reading(path, RecordsError), disk.opened(path, _LARGEST_THUMBNAIL) as file:
+    with disk.reading(path, RecordsError), disk.open_file(path, _LARGEST_THUMBNAIL) as file:
         content = file.read()
     if not content.startswith(_JPEG):
         raise RecordsError(f"{path}: is no JPEG; remove it")

@@ -41,14 +41,14 @@ def is_half(last: bytes) -> bool:
 
 def ends_in_half(path: Path) -> bool:
     """Whether the last line of a file is a half one."""
-    with disk.reading(path, RecordsError), disk.opened(path) as file:
+    with disk.reading(path, RecordsError), disk.open_file(path) as file:
         return is_half(unended(file))
 
 
 def whole(path: Path) -> Iterator[tuple[int, bytes]]:
     """The whole lines of a file that are not blank, each with its number, without their ends and
     the byte order mark."""
-    with disk.reading(path, RecordsError), disk.opened(path) as file:
+    with disk.reading(path, RecordsError), disk.open_file(path) as file:
         every = (line for part in file for line in part.splitlines(keepends=True))
         for number, line in enumerate(every, 1):
             if line.strip() and (line.endswith((b"\n", b"\r")) or not is_half(line)):

@@ -132,7 +132,7 @@ def read(path: Path, images: int) -> NDArray[np.void]:
     """
     rows = np.empty(images, ROW)
     try:
-        with disk.opened(path) as file, zipfile.ZipFile(file) as packed:
+        with disk.open_file(path) as file, zipfile.ZipFile(file) as packed:
             for name in ROW.names or ():
                 rows[name] = _unpacked(packed, name, rows[name])
     except UNREADABLE as error:

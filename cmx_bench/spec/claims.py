@@ -112,13 +112,13 @@ def parse(check: str, models: Collection[str]) -> Condition:
         CheckError: it is none, or names a metric or a model that is not known.
     """
     reader = _Reader(tuple(_tokens(check, models)))
-    expression = _joined(reader)
+    expression = _parse_joined(reader)
     end = reader.next
     if end.kind != "end":
         raise CheckError(end.at, f"expected 'and', 'or' or the end, got {end.shown}")
     if not isinstance(expression, Condition):
-        raise CheckError(0, f"{_shown(expression)} is a number; expected a comparison such as "
-                         f"{_shown(expression)} > 1")  # fmt: skip
+        raise CheckError(0, f"{_show(expression)} is a number; expected a comparison such as "
+                         f"{_show(expression)} > 1")  # fmt: skip
     return expression
 
 
@@ -144,16 +144,16 @@ def words(quantity: Quantity) -> str:
     if isinstance(quantity, Value):
         return f"{quantity.metric}({quantity.model})"
     tight = quantity.sign in "*/"
-    left = _grouped(quantity.left, "+-" if tight else "")
-    right = _grouped(quantity.right, "+-*/" if tight else "+-")
+    left = _bracket(quantity.left, "+-" if tight else "")
+    right = _bracket(quantity.right, "+-*/" if tight else "+-")
     return f"{left} {quantity.sign} {right}"
 
 
-def _shown(quantity: Quantity) -> str:
+def _show(quantity: Quantity) -> str:
     return cut(words(quantity), MOST_OF_A_QUOTE)
 
 
-def _grouped(quantity: Quantity, loose: str) -> str:
+def _bracket(quantity: Quantity, loose: str) -> str:
     text = words(quantity)
     return f"({text})" if isinstance(quantity, Operation) and quantity.sign in loose else text
 
@@ -261,7 +261,7 @@ class _Reader:
             raise CheckError(self.next.at, f"expected {text!r}, got {self.next.shown}")
 
 
-def _joined(reader: _Reader) -> _Node:
+def _parse_joined(reader: _Reader) -> _Node:
     return _chain(reader, "or", lambda: _chain(reader, "and", lambda: _comparison(reader)))
 
 
@@ -272,7 +272,7 @@ def _chain(reader: _Reader, word: Literal["and", "or"], part: Callable[[], _Node
         parts.append(part())
         for one in parts[-2:]:
             if not isinstance(one, Condition):
-                raise CheckError(token.at, f"{word!r} joins comparisons; {_shown(one)} is a number")
+                raise CheckError(token.at, f"{word!r} joins comparisons; {_show(one)} is a number")
     return Joined(word, tuple(cast(list[Condition], parts))) if len(parts) > 1 else first
 
 
@@ -289,18 +289,18 @@ def _comparison(reader: _Reader) -> _Node:
 
 def _within(reader: _Reader, quantity: Quantity) -> Within:
     reader.expect("[")
-    low = _bound(reader)
+    low = _parse_bound(reader)
     reader.expect(",")
-    at, high = reader.next.at, _bound(reader)
+    at, high = reader.next.at, _parse_bound(reader)
     reader.expect("]")
     if low.value > high.value:
         raise CheckError(
-            at, f"nothing lies in [{_shown(low)}, {_shown(high)}]; give the smaller one first"
+            at, f"nothing lies in [{_show(low)}, {_show(high)}]; give the smaller one first"
         )
     return Within(quantity, low, high)
 
 
-def _bound(reader: _Reader) -> Number:
+def _parse_bound(reader: _Reader) -> Number:
     negative = reader.take("-") is not None
     token = reader.next
     if not isinstance(token.node, Number):
@@ -334,7 +334,7 @@ def _primary(reader: _Reader) -> _Node:
         reader.place += 1
         return token.node
     if reader.take("("):
-        inside = _joined(reader)
+        inside = _parse_joined(reader)
         reader.expect(")")
         return inside
     if token.kind == "word":

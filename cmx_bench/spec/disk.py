@@ -52,7 +52,7 @@ def within(folder: Path, name: str) -> Path:
     return path
 
 
-def opened(path: Path, largest: int = LARGEST) -> BinaryIO:
+def open_file(path: Path, largest: int = LARGEST) -> BinaryIO:
     """A file to read, which has an end.
 
     Raises:
@@ -129,7 +129,7 @@ def bytes_of(path: Path, refuse: type[CmxError], largest: int = LARGEST) -> byte
     Raises:
         refuse: it cannot be read, or has more than `largest` bytes.
     """
-    with reading(path, refuse), opened(path, largest) as file:
+    with reading(path, refuse), open_file(path, largest) as file:
         return file.read()
 
 

@@ -56,9 +56,9 @@ class Document:
         if location in self.options:
             return SuiteError(f"{self.options[location]}: {message}")
         line, column = self.marks[location]
-        return SuiteError(f"{self.path}:{line}:{self._moved(line, column, inside)}: {message}")
+        return SuiteError(f"{self.path}:{line}:{self._move(line, column, inside)}: {message}")
 
-    def _moved(self, line: int, column: int, inside: str) -> int:
+    def _move(self, line: int, column: int, inside: str) -> int:
         """The column behind `inside`; that of its beginning where the file writes it otherwise."""
         written = self.lines[line - 1][column - 1 :] if inside else ""
         quote = written[:1] if written[:1] in ("'", '"') else ""

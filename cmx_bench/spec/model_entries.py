@@ -20,7 +20,7 @@ from cmx_bench.spec.schema import (
     Name,
     Positive,
     Strict,
-    shown,
+    show,
     text_as,
 )
 
@@ -53,7 +53,7 @@ class ConvMixerEntry(Strict):
 
 def _stages(layers: str) -> str:
     if not re.fullmatch(r"[1-9]\d{0,2}(-[1-9]\d{0,2}){3}", layers):
-        raise ValueError(f"expected the blocks of four stages such as 3-4-6-3, got {shown(layers)}")
+        raise ValueError(f"expected the blocks of four stages such as 3-4-6-3, got {show(layers)}")
     return layers
 
 
@@ -139,11 +139,11 @@ class ModelEntry(Strict):
 
 def _target(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"expected a model or a number such as 21.1M, got {shown(value)}")
+        raise ValueError(f"expected a model or a number such as 21.1M, got {show(value)}")
     try:
         units.count(str(value))
     except ValueError as error:
-        raise ValueError(f"{error}, or a model; got {shown(value)}") from None
+        raise ValueError(f"{error}, or a model; got {show(value)}") from None
     return value
 
 

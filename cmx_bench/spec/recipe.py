@@ -19,8 +19,8 @@ from cmx_bench.spec.schema import (
     Positive,
     Share,
     Strict,
-    shown,
-    validated,
+    show,
+    validate,
 )
 
 _Range: TypeAlias = Annotated[list[Above0], Field(min_length=2, max_length=2)]
@@ -137,7 +137,7 @@ class Augmentation(Strict):
 
 def _no_number(value: object) -> object:
     if type(value) in (int, float):  # 1 equals True
-        raise ValueError(f"expected true, false or bf16, got {shown(value)}")
+        raise ValueError(f"expected true, false or bf16, got {show(value)}")
     return value
 
 
@@ -187,7 +187,7 @@ def find(named: str, base: Path, trusted: bool) -> Path:
     Raises:
         SuiteError: there is neither, or it lies elsewhere and the suite is not `trusted`.
     """
-    path, known = trust.located(named, base, trusted), shipped.recipes()
+    path, known = trust.locate(named, base, trusted), shipped.recipes()
     if (file := shipped.find(path, named, known)) is not None:
         return file
     raise SuiteError(
@@ -203,4 +203,4 @@ def load(path: Path) -> Recipe:
         SuiteError: with file, line, column, what was expected, and the nearest valid word.
     """
     source = document.read(path)
-    return validated(Recipe, source, source.value)
+    return validate(Recipe, source, source.value)

@@ -71,7 +71,7 @@ def text_as(parse: Callable[[str], float], pattern: str) -> BeforeValidator:
         try:
             return parse(value if isinstance(value, str) else "")
         except ValueError as error:
-            raise ValueError(f"{error}, got {shown(value)}") from None
+            raise ValueError(f"{error}, got {show(value)}") from None
 
     return BeforeValidator(read, json_schema_input_type=Annotated[str, Field(pattern=pattern)])
 
@@ -82,7 +82,7 @@ def written_as(kind: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: value, json_schema_input_type=kind)
 
 
-def validated(model: type[_Model], source: Document, value: object) -> _Model:
+def validate(model: type[_Model], source: Document, value: object) -> _Model:
     """`value`, of the document `source`, as an instance of `model`.
 
     Raises:
@@ -94,7 +94,7 @@ def validated(model: type[_Model], source: Document, value: object) -> _Model:
         raise _explain(source, error, model.model_fields) from None
 
 
-def shown(value: object) -> str:
+def show(value: object) -> str:
     """A value with its kind, for errors: `text 'x'`."""
     if isinstance(value, str):
         return f"{kind(value)} {quoted(value)}"
@@ -161,7 +161,7 @@ def _explain(source: Document, error: ValidationError, outermost: Collection[str
             expected += " or a whole number"
         words = re.findall(r"'(.*?)'", expected)
         hint = nearest(got, words) if isinstance(got, str) else ""
-        return source.error(location, f"{name}: expected {expected}, got {shown(got)}{hint}")
+        return source.error(location, f"{name}: expected {expected}, got {show(got)}{hint}")
     if problem in ("too_short", "too_long"):
         least, most = (context.get(name, 0) for name in ("min_length", "max_length"))
         bound, size = ("least", least) if problem == "too_short" else ("most", most)
@@ -170,7 +170,7 @@ def _explain(source: Document, error: ValidationError, outermost: Collection[str
     if problem == "value_error":
         return source.error(location, f"{name}: {context['error']}")
     expected = _EXPECTED.get(problem) or first["msg"].removeprefix("Input ").strip()
-    return source.error(location, f"{name}: {expected}, got {shown(got)}")
+    return source.error(location, f"{name}: {expected}, got {show(got)}")
 
 
 def _within(source: Document, loc: tuple[int | str, ...]) -> Location:

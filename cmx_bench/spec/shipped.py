@@ -11,12 +11,12 @@ from cmx_bench.spec import trust
 
 def suites() -> dict[str, Path]:
     """The files of suites, by name."""
-    return _named("*.yaml")
+    return _list_files("*.yaml")
 
 
 def recipes() -> dict[str, Path]:
     """The files of recipes, by name."""
-    return _named("recipes/*.yaml")
+    return _list_files("recipes/*.yaml")
 
 
 def find(path: Path, name: str, known: Mapping[str, Path]) -> Path | None:
@@ -27,7 +27,7 @@ def find(path: Path, name: str, known: Mapping[str, Path]) -> Path | None:
     return known.get(name, path if os.path.lexists(path) else None)
 
 
-def _named(pattern: str) -> dict[str, Path]:
+def _list_files(pattern: str) -> dict[str, Path]:
     """In the wheel they lie in the package, in a checkout beside it."""
     here = Path(__file__).resolve().parent.parent
     folders = (here / "suites", here.parent / "suites")

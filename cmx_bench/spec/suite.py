@@ -35,7 +35,7 @@ from cmx_bench.spec.schema import (
     Strict,
     kind,
     text_as,
-    validated,
+    validate,
     written_as,
 )
 from cmx_bench.spec.settings import USUAL, CpuSetting, CudaSetting, Settings
@@ -243,7 +243,7 @@ def load(
         SuiteError: with file, line, column, what was expected, and the nearest valid word.
     """
     written = command.nothing_but(added) if argument is None else document.read(find(argument))
-    source = sweeps.expanded(written)
+    source = sweeps.expand(written)
     if not isinstance(source.value, dict):
         raise source.error((), f"expected keys such as name and models, got {kind(source.value)}")
     value: dict[str, Any] = dict(source.value)
@@ -257,7 +257,7 @@ def load(
         with _naming(source, "train"):
             path = recipe.find(named, source.path.parent, trusted)
         value["accuracy"] = {**asked, "train": recipe.load(path)}
-    suite = validated(Suite, source, value)
+    suite = validate(Suite, source, value)
     for location, problem in _problems(suite):
         raise source.error(location, problem)
     _read_claims(source, suite)
@@ -266,7 +266,7 @@ def load(
     for key in ("real_labels", "valid_labels", "calibration"):
         if (file := getattr(suite.accuracy, key)) is not None:
             with _naming(source, key):
-                trust.located(file, source.path.parent, trusted)
+                trust.locate(file, source.path.parent, trusted)
     if quick:
         suite = suite.model_copy(update=command.cut_down(suite.replicates))
     return SuiteFile(suite, source, argument, tuple(added), quick)
@@ -295,8 +295,8 @@ def _problems(suite: Suite) -> Iterator[tuple[Location, str]]:
     yield from _repeats(("models",), [getattr(entry, "name", None) for entry in suite.models])
     for device, settings in (("cuda", suite.settings.cuda), ("cpu", suite.settings.cpu)):
         yield from _repeats(("settings", device), [setting.name for setting in settings])
-    yield from _untrainable(suite)
-    yield from _unjudged(suite)
+    yield from _find_untrainable(suite)
+    yield from _find_unjudged(suite)
 
 
 def _repeats(location: Location, names: Sequence[str | None]) -> Iterator[tuple[Location, str]]:
@@ -305,7 +305,7 @@ def _repeats(location: Location, names: Sequence[str | None]) -> Iterator[tuple[
             yield (*location, index), f"{name!r} is given twice; keep one"
 
 
-def _untrainable(suite: Suite) -> Iterator[tuple[Location, str]]:
+def _find_untrainable(suite: Suite) -> Iterator[tuple[Location, str]]:
     """Measures that train beside a setting in which nothing can be trained."""
     settings = (*suite.settings.cuda, *suite.settings.cpu)
     for index, measure in enumerate(suite.measures):
@@ -319,7 +319,7 @@ def _untrainable(suite: Suite) -> Iterator[tuple[Location, str]]:
                 yield ("measures", index), problem
 
 
-def _unjudged(suite: Suite) -> Iterator[tuple[Location, str]]:
+def _find_unjudged(suite: Suite) -> Iterator[tuple[Location, str]]:
     """int8 whose accuracy nobody sees, or is of other weights than those that are timed."""
     why = ""
     if "accuracy" not in suite.measures:

@@ -37,7 +37,7 @@ _SHORT = {
 }  # fmt: skip
 
 
-def expanded(source: Document) -> Document:
+def expand(source: Document) -> Document:
     """The document with an entry for each variant in place of a swept one, in the order of the
     values; of two swept keys the first changes last.
 
@@ -46,7 +46,7 @@ def expanded(source: Document) -> Document:
             many entries, or its name does not tell these apart.
     """
     for where, what in _LISTS.items():
-        source = _expanded(source, where, what)
+        source = _expand(source, where, what)
     return source
 
 
@@ -68,13 +68,13 @@ class _Sweep:
         return self.source.error((*self.location, *inside), message)
 
 
-def _expanded(source: Document, where: Location, what: str) -> Document:
+def _expand(source: Document, where: Location, what: str) -> Document:
     entries = _at(source.value, where)
     if not isinstance(entries, list):
         return source
     variants: list[tuple[int, Value, Mapping[Location, int]]] = []
     for index, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not (swept := _swept(entry, what)):
+        if not isinstance(entry, dict) or not (swept := _find_swept(entry, what)):
             variants.append((index, entry, {}))
             continue
         sweep = _Sweep(source, (*where, index), entry, swept)
@@ -89,7 +89,7 @@ def _expanded(source: Document, where: Location, what: str) -> Document:
             variants.append((index, _variant(sweep, chosen), chosen))
     if not any(chosen for *_, chosen in variants):
         return source
-    marks = _moved(source, where, [(index, chosen) for index, _, chosen in variants])
+    marks = _move_marks(source, where, [(index, chosen) for index, _, chosen in variants])
     value = _with(source.value, where, [entry for _, entry, _ in variants])
     return replace(source, value=value, marks=marks)
 
@@ -107,7 +107,7 @@ def _with(value: Value, where: Location, part: Value) -> Value:
     return value | {str(where[0]): _with(value[str(where[0])], where[1:], part)}
 
 
-def _swept(entry: Entry, what: str) -> dict[Location, list[Value]]:
+def _find_swept(entry: Entry, what: str) -> dict[Location, list[Value]]:
     """The lists in an entry that stand where one value is expected, by their place in it."""
     if what == "settings":
         return {(key,): value for key, value in entry.items()
@@ -184,7 +184,7 @@ def _variant(sweep: _Sweep, chosen: Mapping[Location, int]) -> Entry:
     if any(inside[0] == "args" for inside in chosen) and not {*SOURCES} & entry.keys():
         entry["timm"] = sweep.entry.get("name")  # a timm name is enough
     texts: Entry = {
-        key: _filled(sweep, key, text, given)
+        key: _fill(sweep, key, text, given)
         for key in ("name", "label", "weights")
         if isinstance(text := entry.get(key), str)
     }
@@ -200,7 +200,7 @@ _MOST_OF_A_LIST = 200
 _PATTERN = re.compile(r"\{([^{}]*)\}")
 
 
-def _filled(sweep: _Sweep, key: str, text: str, given: Mapping[str, _Value]) -> str:
+def _fill(sweep: _Sweep, key: str, text: str, given: Mapping[str, _Value]) -> str:
     """A name, a label or weights of the variant with these values.
 
     `{kernel_size}` in it stands for a value; to a name or a label without any all are added.
@@ -214,14 +214,14 @@ def _filled(sweep: _Sweep, key: str, text: str, given: Mapping[str, _Value]) -> 
                 f"(swept: {cut(', '.join(given), _MOST_OF_A_LIST)})",
             )
     if key != "weights" and not words:
-        return text + "".join(_added(key, given))
+        return text + "".join(_spell_values(key, given))
     if key != "weights" and (left := [name for name in given if name not in words]):
         first = cut(left[0], MOST_OF_A_QUOTE)
         raise sweep.error((key,), f"{key}: does not tell variants apart; add {{{first}}} to it")
     return _PATTERN.sub(lambda word: _text(given[word[1]], key), text)
 
 
-def _added(key: str, given: Mapping[str, _Value]) -> Iterator[str]:
+def _spell_values(key: str, given: Mapping[str, _Value]) -> Iterator[str]:
     """What each value adds to a name, `-k3`, or to a label, ` k3`: by alphabet, so that a name does
     not depend on the order of keys."""
     for argument in sorted(given):
@@ -244,7 +244,7 @@ def _text(value: _Value, key: str) -> str:
 # --- places in the file ---------------------------------------------------------------------------
 
 
-def _moved(
+def _move_marks(
     source: Document, where: Location, variants: Sequence[tuple[int, Mapping[Location, int]]]
 ) -> dict[Location, tuple[int, int]]:
     """Where everything stands, by its place in the document that has the variants."""
@@ -258,12 +258,12 @@ def _moved(
             marks[location] = mark
     for number, (index, chosen) in enumerate(variants):
         for location, mark in inside[index]:
-            if (moved := _chosen(location, chosen)) is not None:
+            if (moved := _place_in_variant(location, chosen)) is not None:
                 marks[*where, number, *moved] = mark
     return marks
 
 
-def _chosen(location: Location, chosen: Mapping[Location, int]) -> Location | None:
+def _place_in_variant(location: Location, chosen: Mapping[Location, int]) -> Location | None:
     """The place of a value in its variant; None of a value that other variants have."""
     for depth in (1, 2):  # a key of a setting, an argument of a model
         swept = location[:depth]

@@ -7,7 +7,7 @@ from pathlib import Path
 from cmx_bench.errors import SuiteError, quoted
 
 
-def located(named: str, folder: Path, trusted: bool, instead: str = "") -> Path:
+def locate(named: str, folder: Path, trusted: bool, instead: str = "") -> Path:
     """The path of a file that a suite names, from its folder on.
 
     Args:

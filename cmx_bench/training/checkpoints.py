@@ -45,7 +45,7 @@ def read_state(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        with disk.opened(path, _LARGEST_STATE) as file:
+        with disk.open_file(path, _LARGEST_STATE) as file:
             state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # zipfile, pickle, OSError: whatever the file provokes
         raise WeightsError(f"{path}: cannot be read as the state of a training "
