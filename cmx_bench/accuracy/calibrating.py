@@ -12,7 +12,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.accuracy.preprocessing import colours, of, transform
 from cmx_bench.cell import Model, Setting
 from cmx_bench.datasets import Dataset, Item, open_dataset, rgb, why_broken
-from cmx_bench.datasets.folder import refuse_overlap, unlabelled
+from cmx_bench.datasets.folder import open_unlabelled, refuse_overlap
 from cmx_bench.errors import DataError
 from cmx_bench.measures.calibration import Calibration
 
@@ -52,7 +52,7 @@ def images_of(task: Evaluation) -> Dataset:
         path = task.base / named
         if task.path is not None:
             refuse_overlap(path, task.path)
-        return unlabelled(named, path)
+        return open_unlabelled(named, path)
     try:
         part = open_dataset(task.asked.dataset, task.path, "train")
     except DataError as error:

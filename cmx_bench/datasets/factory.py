@@ -46,7 +46,7 @@ def _of_reader(name: str, reader: Any) -> Dataset:
 
     def at(place: int) -> Item:
         key = reader.filename(place) or f"{place:06d}"
-        return _item(key_of(key), partial(_encoded, reader, place))
+        return _item(key_of(key), partial(_read, reader, place))
 
     return of_places(name, at, len(reader), None)
 
@@ -91,7 +91,7 @@ def _number(label: Any) -> int:
                         f"each image") from None  # fmt: skip
 
 
-def _encoded(reader: Any, index: int) -> tuple[bytes, Any]:
+def _read(reader: Any, index: int) -> tuple[bytes, Any]:
     file, label = reader[index]
     with file:
         return file.read(), label

@@ -37,7 +37,7 @@ def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | 
     """
     assert path is not None
     part = _part(path, split)
-    numbered = _numbered(path, part, split, num_classes)
+    numbered = _number(path, part, split, num_classes)
     reading = next(
         (candidate for candidate in part.readings if candidate.by == numbered.by), part.readings[0]
     )
@@ -53,7 +53,7 @@ def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | 
     return replace(of_places(name, at, len(labels), classes, about), class_names=names)
 
 
-def unlabelled(name: str, path: Path) -> Dataset:
+def open_unlabelled(name: str, path: Path) -> Dataset:
     """The images of a folder, or of a tar, whatever their classes are: their labels are -1.
 
     Raises:
@@ -160,7 +160,7 @@ def _by_folders(files: Tree) -> list[Reading]:
     return readings
 
 
-def _numbered(path: Path, part: _Part, split: Split, num_classes: int | None) -> Numbered:
+def _number(path: Path, part: _Part, split: Split, num_classes: int | None) -> Numbered:
     files, readings = part.files, part.readings
     for folder in (_beside(files.root), path):
         if (file := folder / CLASSES).is_file():
@@ -168,7 +168,7 @@ def _numbered(path: Path, part: _Part, split: Split, num_classes: int | None) ->
     if sure := numbering.certain(readings, num_classes):
         return sure
     if split == "validation" and files.root != path and _is_part(path / "train"):
-        return _numbered(path, _part(path, "train"), "train", num_classes)
+        return _number(path, _part(path, "train"), "train", num_classes)
     return numbering.by_count(readings, num_classes, f"{files.root}: {_about(part)}")
 
 
@@ -187,7 +187,7 @@ def _refuse_two_numbers(part: _Part, numbered: Numbered) -> None:
 def _about(part: _Part, how: str = "") -> str:
     files, lines = part.files, part.by_file
     if lines is None:
-        classes = numbering.folders_told(files, part.readings)
+        classes = numbering.tell_folders(files, part.readings)
     else:
         classes = counted(len(set(lines.of) - {None}), "class", "classes") + " in a file of labels"
         if unlabelled := lines.of.count(None):

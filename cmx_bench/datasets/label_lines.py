@@ -105,10 +105,10 @@ def read(file: Path, tree: Tree) -> Lines:
 
 def _same(path: str) -> str:
     """What is equal for two ways to write one path: with \\ or ./, with composed letters or not."""
-    return composed(str(PurePosixPath(path.replace("\\", "/"))))
+    return compose(str(PurePosixPath(path.replace("\\", "/"))))
 
 
-def composed(text: str) -> str:
+def compose(text: str) -> str:
     """A name with composed letters: Macs write accents apart, and others do not."""
     return unicodedata.normalize("NFC", text)
 
@@ -126,7 +126,7 @@ def _word(text: str, where: str) -> Word:
         if _is_number(_DRESS.sub("", text)):
             raise DataError(f"{where} has the class {key_of(text)}, neither the number of a class "
                             f"nor a name; write digits alone")  # fmt: skip
-        return composed(text)
+        return compose(text)
     if number == _NO_CLASS:
         return None
     if not 0 <= number < _MOST_CLASSES or number != int(number):

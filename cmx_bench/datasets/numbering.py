@@ -13,7 +13,7 @@ from typing import TypeAlias
 from timm.data.imagenet_info import ImageNetInfo
 
 from cmx_bench.datasets import key_of
-from cmx_bench.datasets.label_lines import Lines, Word, composed
+from cmx_bench.datasets.label_lines import Lines, Word, compose
 from cmx_bench.datasets.tree import Tree, natural_order
 from cmx_bench.errors import DataError
 from cmx_bench.units import counted
@@ -22,7 +22,7 @@ SYNSET = re.compile(r"n\d{8}")
 CLASSES = "classes.txt"
 _IMAGENET = 1000
 
-# From the name of a class, `composed`, to its number.
+# From the name of a class, as `compose` gives it, to its number.
 Numbers: TypeAlias = Mapping[str, int]
 
 
@@ -80,7 +80,7 @@ def of_folders(tree: Tree) -> list[Reading]:
     ]
 
 
-def folders_told(tree: Tree, readings: Sequence[Reading]) -> str:
+def tell_folders(tree: Tree, readings: Sequence[Reading]) -> str:
     """How many class folders there are, and how many of them are empty, in words."""
     inner = readings[0]
     if not inner.flat:
@@ -126,7 +126,7 @@ def by_list(readings: Sequence[Reading], file: Path, num_classes: int | None) ->
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: cannot be read: {error}") from error
-    names = [composed(line.strip()) for line in lines if line.strip()]
+    names = [compose(line.strip()) for line in lines if line.strip()]
     if len(set(names)) < len(names) or num_classes not in (None, len(names)):
         raise DataError(f"{file}: expected the model's {num_classes or ''} classes in their order, "
                         f"one on each line, got {len(set(names))} different ones")  # fmt: skip
@@ -139,7 +139,7 @@ def by_list(readings: Sequence[Reading], file: Path, num_classes: int | None) ->
 
 def strange(reading: Reading, numbers: Numbers) -> str | None:
     """A class that has images and no number."""
-    return min((name for name in reading.held if composed(name) not in numbers), default=None)
+    return min((name for name in reading.held if compose(name) not in numbers), default=None)
 
 
 def by_count(readings: Sequence[Reading], num_classes: int | None, where: str) -> Numbered:
@@ -173,16 +173,16 @@ def by_count(readings: Sequence[Reading], num_classes: int | None, where: str) -
 def labels_of(reading: Reading, numbered: Numbered) -> list[int]:
     """The number of each image's class; -1, as in timm, where it has none."""
     return [
-        -1 if word is None else word if isinstance(word, int) else numbered.numbers[composed(word)]
+        -1 if word is None else word if isinstance(word, int) else numbered.numbers[compose(word)]
         for word in reading.of
     ]
 
 
 def _in_order(reading: Reading, names: Iterable[str]) -> Numbered:
     ordered = sorted(names, key=natural_order)
-    numbers = {composed(name): number for number, name in enumerate(ordered)}
+    numbers = {compose(name): number for number, name in enumerate(ordered)}
     if len(numbers) < len(ordered):
-        [(twice, _)] = Counter(map(composed, ordered)).most_common(1)
+        [(twice, _)] = Counter(map(compose, ordered)).most_common(1)
         raise DataError(f"two folders are called {key_of(twice)!r}, one with its accents written "
                         f"apart; put their images into one")  # fmt: skip
     return Numbered(reading.by, numbers)

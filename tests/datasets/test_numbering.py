@@ -112,7 +112,7 @@ def test_folders_in_folders_are_read_in_two_ways(tmp_path: Path) -> None:
     root = plant(tmp_path, "val/animals/{cat,dog}/1.png val/things/cup/1.png")
     inner, outer = numbering.of_folders(tree.read(root))
     assert (inner.of, outer.of) == (("cat", "dog", "cup"), ("animals", "animals", "things"))
-    assert numbering.folders_told(tree.read(root), [inner, outer]) == (
+    assert numbering.tell_folders(tree.read(root), [inner, outer]) == (
         "2 folders that hold 3 class folders"
     )
 
@@ -122,6 +122,6 @@ def test_class_folders_below_a_folder_alone_are_read_in_one_way(tmp_path: Path) 
     [reading] = numbering.of_folders(tree.read(root))
     assert reading.of == ("cat", "dog")
     assert reading.there == {"cat", "dog", "empty", "notes"}
-    assert numbering.folders_told(tree.read(root), [reading]) == (
+    assert numbering.tell_folders(tree.read(root), [reading]) == (
         "4 class folders, 1 empty, 1 without images"
     )
