@@ -47,7 +47,7 @@ def slug(name: str) -> str:
 
 
 class _Match(TypedDict):
-    """The keys of `designs.matches.told`."""
+    """The keys of `designs.matches.tell`."""
 
     target: str
     amounts: str
@@ -78,7 +78,7 @@ class Model:
     set, `recipe` the tag by which these are preprocessed for and compared with
     what is published. `patch_size`, `kernel_size` and `activation` are read off the built model;
     None where it has none. `matched` says of one that was made to order to what, how far off it is
-    and what it departs from (`designs.matches.told`); it is empty for others.
+    and what it departs from (`designs.matches.tell`); it is empty for others.
     An `optimised` ConvMixer is folded once it has its weights (`models.fast`): what is timed and
     evaluated is the folded one, what is counted and trained the plain one, for that is the network.
     `counted_by` is the user's word on operators that no rule counts, by their names: `ZERO`, or the

@@ -169,7 +169,7 @@ def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int
         raise CmxError(f"--{quantity} {text}: {error}, or a model") from None
     if number is not None:
         return number
-    design = designs.published(text)
+    design = designs.find_published(text)
     if design is not None and image_size >= design.least_image_size:
         return search.count(quantity, design, search.Target({}, classes, image_size))
     try:

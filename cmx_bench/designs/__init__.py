@@ -21,6 +21,6 @@ FAMILIES: dict[Family, Mapping[str, Design]] = {
 }
 
 
-def published(name: str) -> Design | None:
+def find_published(name: str) -> Design | None:
     """The published member of that name, of any family; None where there is none."""
     return next((members[name] for members in FAMILIES.values() if name in members), None)

@@ -16,7 +16,7 @@ def entry(match: Match) -> dict[str, Any]:
     return named | {match.family: match.design.arguments}
 
 
-def told(match: Match, target: str) -> dict[str, str | float]:
+def tell(match: Match, target: str) -> dict[str, str | float]:
     """What a run keeps of a match to `target`, the word of the suite."""
     return {
         "target": target,

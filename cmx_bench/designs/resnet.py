@@ -64,7 +64,7 @@ class ResNet:
     def rows(self) -> Iterator[Row]:
         """Every width at every number of blocks; kind of block and ratio of the stages stay."""
         for blocks in depths(sum(self.layers)):
-            layers = apportioned(self.layers, blocks)
+            layers = apportion(self.layers, blocks)
             yield Row(partial(ResNet, layers=layers, block=self.block), _WIDTHS)
 
     def params(self, classes: int, image_size: int) -> int:
@@ -74,9 +74,9 @@ class ResNet:
         return convolved + (self._features + 1) * classes
 
     def macs(self, classes: int, image_size: int) -> int:
-        sides = [_halved(image_size)]  # behind the stem, its pooling, and each stage but the first
+        sides = [_halve(image_size)]  # behind the stem, its pooling, and each stage but the first
         for _ in range(4):
-            sides.append(_halved(sides[-1]))
+            sides.append(_halve(sides[-1]))
         convolved = sum(
             times * weights * sides[grid] ** 2 for times, weights, _, grid in self._convolutions()
         )
@@ -114,12 +114,12 @@ class ResNet:
             yield times, 4 * width * width, 4 * width, grid
 
 
-def _halved(side: int) -> int:
+def _halve(side: int) -> int:
     """The side of the grid behind a convolution or pooling of stride 2, padded by half a kernel."""
     return (side + 1) // 2
 
 
-def apportioned(layers: tuple[int, ...], blocks: int) -> tuple[int, ...]:
+def apportion(layers: tuple[int, ...], blocks: int) -> tuple[int, ...]:
     """`blocks` shared out to the stages in the ratio of `layers`, by largest remainders."""
     total = sum(layers)
     shares = [blocks * stage // total for stage in layers]

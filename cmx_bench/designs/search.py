@@ -68,7 +68,7 @@ class Match:
     def changes(self) -> list[str]:
         """`width 64 → 60` and the like; empty for a published member."""
         ours, theirs = self.design.axes, FAMILIES[self.family][self.base].axes
-        changed = _changed(ours, theirs)
+        changed = _list_changes(ours, theirs)
         return [f"{what} {theirs[what].text} → {ours[what].text}" for what in changed]
 
     @property
@@ -175,10 +175,10 @@ def _residual(design: Design, target: Target) -> float:
 def _cost(base: Design, design: Design) -> float:
     """To nine decimals: mathematical libraries differ in the last bits of a logarithm."""
     ours, theirs = design.axes, base.axes
-    ratios = [ours[what].size / theirs[what].size for what in _changed(ours, theirs)]
+    ratios = [ours[what].size / theirs[what].size for what in _list_changes(ours, theirs)]
     padded = 0.0 if design.aligned else CHANGE
     return round(padded + sum(CHANGE + abs(math.log(ratio)) for ratio in ratios), 9)
 
 
-def _changed(ours: Mapping[str, Axis], theirs: Mapping[str, Axis]) -> list[str]:
+def _list_changes(ours: Mapping[str, Axis], theirs: Mapping[str, Axis]) -> list[str]:
     return [what for what in ours if ours[what] != theirs[what]]

@@ -121,7 +121,7 @@ def _matched(
         except MatchError as problem:
             raise error((*location, "families", place), str(problem)) from None
         model = _source(ModelEntry(**matches.entry(match)), suite.num_classes, allow_import=False)
-        yield replace(model, matched=matches.told(match, str(entry.match)))
+        yield replace(model, matched=matches.tell(match, str(entry.match)))
 
 
 def amount(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cmx_bench.designs import published
+from cmx_bench.designs import find_published
 from cmx_bench.designs.deit import DeiT
 
 
 def test_heads_are_64_wide_or_narrower_below_ti() -> None:
-    tiny = published("deit_tiny_patch16_224")
+    tiny = find_published("deit_tiny_patch16_224")
     assert tiny is not None
     for row in tiny.rows():
         member = row.make(row.steps[0])

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cmx_bench.cell import Family, Model
-from cmx_bench.designs import FAMILIES, published
+from cmx_bench.designs import FAMILIES, find_published
 from cmx_bench.designs.anatomy import Design
 from cmx_bench.designs.deit import DeiT
 from cmx_bench.designs.depthwise import ConvMixer
@@ -28,7 +28,7 @@ def of(family: Family, design: Design, classes: int) -> Model:
 
 @pytest.mark.parametrize(("name", "params", "macs"), MEASURED)
 def test_published_members_cost_what_is_known(name: str, params: int, macs: int) -> None:
-    design = published(name)
+    design = find_published(name)
     assert design is not None
     assert (design.params(1000, 224), design.macs(1000, 224)) == (params, macs)
 
@@ -69,7 +69,7 @@ def test_every_family_has_a_builder() -> None:
 
 @pytest.mark.parametrize("name", [name for members in FAMILIES.values() for name in members])
 def test_a_published_member_is_among_its_own_rows(name: str) -> None:
-    design = published(name)
+    design = find_published(name)
     assert design is not None
     assert any(row.make(step) == design for row in design.rows() for step in row.steps)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cmx_bench.designs import matches, published, search
+from cmx_bench.designs import find_published, matches, search
 from cmx_bench.designs.search import Target
 
 
 def test_a_published_member_is_named_alone() -> None:
-    design = published("resnet50")
+    design = find_published("resnet50")
     assert design is not None
     match = search.find("resnet", Target({"params": design.params(1000, 224)}))
     assert matches.entry(match) == {"name": "resnet50", "label": "ResNet-50", "family": "resnet"}
@@ -19,7 +19,7 @@ def test_a_member_made_to_order_is_described() -> None:
     entry = matches.entry(match)
     assert entry["deit"] == match.design.arguments
     assert set(entry) == {"name", "label", "deit"}
-    kept = matches.told(match, "convmixer_768_32")
+    kept = matches.tell(match, "convmixer_768_32")
     assert (kept["target"], kept["amounts"]) == ("convmixer_768_32", "21,110,248 parameters")
     assert kept["residual"] == match.params / 21_110_248 - 1
     assert str(kept["departure"]).startswith(f"{match.base}: ") and " → " in str(kept["departure"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cmx_bench.designs.resnet import apportioned
+from cmx_bench.designs.resnet import apportion
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from cmx_bench.designs.resnet import apportioned
 def test_blocks_are_shared_out_in_the_published_ratio(
     layers: tuple[int, ...], blocks: int, shared: tuple[int, ...]
 ) -> None:
-    assert apportioned(layers, blocks) == shared
+    assert apportion(layers, blocks) == shared

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from cmx_bench.cell import Family
-from cmx_bench.designs import FAMILIES, published, search
+from cmx_bench.designs import FAMILIES, find_published, search
 from cmx_bench.designs.mlp import MLP
 from cmx_bench.designs.search import Target, find
 from cmx_bench.errors import MatchError
@@ -34,7 +34,7 @@ def test_targets_between_five_and_a_hundred_million(family: Family) -> None:
 
 @pytest.mark.parametrize("name", [name for members in FAMILIES.values() for name in members])
 def test_a_published_member_matches_itself(name: str) -> None:
-    design = published(name)
+    design = find_published(name)
     assert design is not None
     family = next(family for family, members in FAMILIES.items() if name in members)
     match = find(family, Target({"params": design.params(10, 192)}, classes=10, image_size=192))

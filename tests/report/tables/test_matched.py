@@ -14,7 +14,7 @@ from ..synthetic import FP32, PAPER, make_run
 
 def test_a_row_says_what_a_model_is_matched_to() -> None:
     target = search.Target({"params": 21_110_248})
-    found = matches.told(search.find("deit", target), "convmixer_768_32")
+    found = matches.tell(search.find("deit", target), "convmixer_768_32")
     made = dataclasses.replace(PAPER[3], matched=found)
     [row] = table(summarise(make_run((PAPER[1], made), (FP32,), ("params",)), [])).rows
     assert [entry.flat for entry in row] == [
