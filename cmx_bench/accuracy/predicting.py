@@ -51,7 +51,7 @@ def predictor(
     size = preprocessing.geometry.image_size
     module = build(model, size)
     resampling = load(module, model, size)
-    module = fast.finished(place(module, setting), model)
+    module = fast.finish(place(module, setting), model)
     call, of_runtime = prepare_call(module, replace(setting, image_size=size))
     details = dict(of_runtime)
     if setting.compile != "none":
@@ -64,7 +64,7 @@ def predict_with(
     valid: Sequence[int] | None = None,
 ) -> Predict:  # fmt: skip
     """The same with a module that is there, run by torch: it is placed as the setting says."""
-    call = call_of(fast.finished(place(module, setting), model), setting)
+    call = call_of(fast.finish(place(module, setting), model), setting)
     return _predict(lambda batch: logits_of(call(batch)), model, setting, preprocessing, valid)
 
 

@@ -191,7 +191,7 @@ def running(
         CountError: an operator is not counted, the model fails, or it has weights that it does not
             show.
     """
-    with unseen.watched(model) as hidden:
+    with unseen.watching(model) as hidden:
         try:
             with dispatched.counting(words, _weights(model)) as ran:
                 yield ran

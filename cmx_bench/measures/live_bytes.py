@@ -59,7 +59,7 @@ def planned_peak(
     model = convert(build_on_meta(build).eval(), "meta", dtype, layout)
     # Without a gradient asked for, autocast caches nothing, as in inference mode.
     fake = FakeTensorMode(allow_non_fake_inputs=True)
-    with fake, torch.no_grad(), unseen.watched(model) as hidden:
+    with fake, torch.no_grad(), unseen.watching(model) as hidden:
         image = torch.empty(input_shape, dtype=dtype, device="cpu", memory_format=layout)
         weights, plain = _faked(model)
         live = _LiveBytes([*weights.values(), *plain, image])

@@ -23,7 +23,7 @@ def measure(model: Model, setting: Setting) -> Samples | Watched:
     begin = time.perf_counter()
     module = build(model, setting.image_size)
     weights.load(module, model, setting.image_size)
-    fast.finished(place(module, setting), model)
+    fast.finish(place(module, setting), model)
     if setting.kind == "cuda":
         torch.cuda.synchronize(setting.device)
     return {"load_time": [time.perf_counter() - begin]}
@@ -37,7 +37,7 @@ def _of_file(model: Model, setting: Setting) -> Watched:
     if model.weights is None:
         module = ready.initialise(module, batch, setting, model)
     else:
-        module = fast.finished(module, model)
+        module = fast.finish(module, model)
     with compiled.folder_of_cell() as home:
         exported = ready.export_module(module, batch, setting, home)
         begin = time.perf_counter()

@@ -24,7 +24,7 @@ def measure(model: Model, setting: Setting) -> Samples:
     batch = setting.batch_size
     try:
         planned = planned_peak(
-            lambda: fast.finished(build(model, setting.image_size), model),
+            lambda: fast.finish(build(model, setting.image_size), model),
             (batch, 3, setting.image_size, setting.image_size),
             DTYPES[setting.precision],
             AUTOCAST[setting.kind] if setting.precision == "autocast" else None,

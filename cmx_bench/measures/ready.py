@@ -98,7 +98,7 @@ def initialise(
     """
     if setting.precision == "int8" and model is not None and model.weights is not None:
         weights.load(module, model, setting.image_size)
-        return fast.finished(module, model)
+        return fast.finish(module, model)
     run = partial(_eager(module, setting, precisions), batch)
     if not normalise(module, run) and model is not None and model.source == "python":
         run()
@@ -108,7 +108,7 @@ def initialise(
             for weight in module.parameters():
                 if weight.dim() > 1 and not weight.any():
                     weight.copy_(0.02 * torch.randn(weight.shape, generator=generator))
-    return module if model is None else fast.finished(module, model)
+    return module if model is None else fast.finish(module, model)
 
 
 def prepare_call(module: nn.Module, setting: Setting) -> tuple[Call, Mapping[str, Any]]:

@@ -19,7 +19,7 @@ MOST_MODULES = 5_000
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def keeping() -> Iterator[None]:
     """Stops a model that grows too large inside the context, before its weights are drawn.
 
     Raises:

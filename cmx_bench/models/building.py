@@ -81,7 +81,7 @@ def build(model: Model, image_size: int) -> nn.Module:
         ModelError: its arguments do not fit, its code cannot be imported, or its weights cannot
             be seen.
     """
-    limits = nullcontext() if model.source == "python" else bounds.kept()
+    limits = nullcontext() if model.source == "python" else bounds.keeping()
     try:
         with limits, chdir("."):  # a user's code may leave this process in another folder
             module = BUILDERS[model.source](model, image_size).eval()

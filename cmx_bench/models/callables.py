@@ -37,7 +37,7 @@ def find(target: str, arguments: Mapping[str, object]) -> Callable[..., object]:
             if callable(value) and getattr(value, "__module__", "") == module.__name__
         ]  # fmt: skip
         raise RefusedModelError(
-            f"{module_name} has no callable {quoted(name)}{nearest(name, known)} {_listed(known)}",
+            f"{module_name} has no callable {quoted(name)}{nearest(name, known)} {_list(known)}",
             ("python",),
         )
     _refuse_others(target, function, arguments)
@@ -56,7 +56,7 @@ def _refuse_others(
     for name in arguments if not takes_any else ():
         if name not in known:
             raise RefusedModelError(
-                f"{target} takes no argument {quoted(name)}{nearest(name, known)} {_listed(known)}",
+                f"{target} takes no argument {quoted(name)}{nearest(name, known)} {_list(known)}",
                 ("args", name, "<key>"),
             )
     lacking = [
@@ -70,7 +70,7 @@ def _refuse_others(
         )
 
 
-def _listed(known: Iterable[str]) -> str:
+def _list(known: Iterable[str]) -> str:
     names = list(known)
     more = f", and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
     return f"(known: {', '.join(names[:_MOST_LISTED]) or 'none'}{more})"

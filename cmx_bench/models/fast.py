@@ -37,13 +37,13 @@ _CONVMIXERS = (convmixer.ConvMixer, timm.models.convmixer.ConvMixer)
 _Layer = TypeVar("_Layer", nn.Conv2d, nn.Linear)
 
 
-def finished(module: nn.Module, model: Model) -> nn.Module:
-    """What runs of a module that has its weights and its place: itself, or `optimised` of it."""
-    return optimised(module) if model.optimised else module
+def finish(module: nn.Module, model: Model) -> nn.Module:
+    """What runs of a module that has its weights and its place: itself, or `optimise` of it."""
+    return optimise(module) if model.optimised else module
 
 
 @torch.no_grad()
-def optimised(module: nn.Module) -> nn.Module:
+def optimise(module: nn.Module) -> nn.Module:
     """A module equal to `module` in evaluation mode, with every ConvMixer in it folded.
 
     It is for inference alone. Its weights are copies of the same type, on the same device.
@@ -60,7 +60,7 @@ def optimised(module: nn.Module) -> nn.Module:
     if not names:
         raise ModelError(f"{type(module).__name__} is no ConvMixer, and nothing else is optimised")
     for name in names:
-        setattr(module, name, optimised(getattr(module, name)))
+        setattr(module, name, optimise(getattr(module, name)))
     return module
 
 

@@ -123,7 +123,7 @@ def origin(target: str) -> Origin:
     file, root = _file(sys.modules[name]), _root(name)
     if not file.is_file():
         return {}
-    others = _of_package(name, root) if _is_installed(root) else _imported(name, root)
+    others = _of_package(name, root) if _is_installed(root) else _collect_imports(name, root)
     files = sorted({file} | others)  # the file itself need not be a text
     digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     lines = [
@@ -164,7 +164,7 @@ def _of_package(name: str, root: Path) -> set[Path]:
     return {path for path in (root / top).rglob("*.*") if path.suffix in {".py", *_SETTINGS}}
 
 
-def _imported(name: str, root: Path) -> set[Path]:
+def _collect_imports(name: str, root: Path) -> set[Path]:
     """The files below `root` of a module, of what its text imports, and of what that imports; with
     the settings that they name."""
     kept: set[Path] = set()
@@ -189,7 +189,7 @@ def _names(module: str, file: Path) -> Iterator[str]:
             base = ".".join(filter(None, (above, node.module)))
             for alias in node.names:
                 yield from _with_parents(f"{base}.{alias.name}")
-        elif isinstance(node, ast.Call) and (name := _imported_by(node)):
+        elif isinstance(node, ast.Call) and (name := _find_import(node)):
             yield from _with_parents(name)
             yield from _with_parents(f"{package}.{name}" if package else name)
 
@@ -214,7 +214,7 @@ def _versions(files: Iterable[Path]) -> Iterator[str]:
             yield f"{name} {importlib.metadata.version(name)}"
 
 
-def _imported_by(call: ast.Call) -> str:
+def _find_import(call: ast.Call) -> str:
     """The module that a call of `import_module` or `__import__` names; empty of others."""
     function = getattr(call.func, "attr", getattr(call.func, "id", ""))
     name = getattr(call.args[0], "value", None) if call.args else None

@@ -31,7 +31,7 @@ class Resampling:
     image_size: int | None
 
 
-def resampled(state: State, module: nn.Module) -> State | None:
+def resample(state: State, module: nn.Module) -> State | None:
     """A state dict with the module's names whose tables of positions are resampled to its image
     size; None where that does not make it fit.
 

@@ -51,7 +51,7 @@ def precise(own: torch.dtype, wanted: torch.dtype) -> torch.dtype:
 def strip(module: nn.Module) -> nn.Module:
     """`module` on the meta device: shapes and no weights; its plain attributes too, and what they
     hold."""
-    shaped = once(_shaped)
+    shaped = once(_strip)
     for part in module.modules():
         for name, tensor in (*part._parameters.items(), *part._buffers.items()):
             if tensor is not None and not tensor.is_meta:
@@ -69,7 +69,7 @@ def change_plain(module: nn.Module, change: _Change) -> None:
                 vars(part)[name] = tree_map_only(Tensor, change, value)
 
 
-def _shaped(tensor: Tensor) -> Tensor:
+def _strip(tensor: Tensor) -> Tensor:
     bare = tensor.detach().to("meta")
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(bare, tensor.requires_grad)

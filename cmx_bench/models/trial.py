@@ -46,7 +46,7 @@ def run(
     for device, make in (("meta", build_on_meta), ("cpu", _build_on_cpu)):
         module = convert(make(build), device, torch.float32, torch.preserve_format)
         for images in dict.fromkeys((1, batch_size)):
-            trial, problem = _tried(module, device, (images, 3, image_size, image_size))
+            trial, problem = _try(module, device, (images, 3, image_size, image_size))
             if trial.hidden or problem is None:
                 return trial
         if problem is not None and not may_want_values(problem):
@@ -59,12 +59,12 @@ def _build_on_cpu(build: Callable[[], nn.Module]) -> nn.Module:
         return build()
 
 
-def _tried(
+def _try(
     module: nn.Module, device: str, shape: tuple[int, ...]
 ) -> tuple[Trial, BaseException | None]:
     problem: BaseException | None = None
     output: object = None
-    with unseen.watched(module) as hidden, torch.no_grad(), torch.device(device):
+    with unseen.watching(module) as hidden, torch.no_grad(), torch.device(device):
         with FlopCounterMode(display=False) as counter:
             try:
                 output = module(torch.zeros(shape, dtype=torch.float32))

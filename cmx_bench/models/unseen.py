@@ -31,7 +31,7 @@ _SCALED = 16  # packed elements that share a scale at least, in all formats
 
 def reason(module: nn.Module) -> str:
     """Why the weights of a built module are not visible, and what to do; empty if they are."""
-    looks = (_compiled, _late, _wrapped, _outside, _packed, _frozen)
+    looks = (_find_compiled, _late, _find_wrapped, _outside, _find_packed, _find_frozen)
     return next(filter(None, (look(module) for look in looks)), "")
 
 
@@ -46,15 +46,15 @@ def _late(module: nn.Module) -> str:
     return name and f"{name} has no shape yet after a pass, which does not use it; remove its layer"
 
 
-def _compiled(module: nn.Module) -> str:
+def _find_compiled(module: nn.Module) -> str:
     for name, part in module.named_modules():
         if "_orig_mod" in part._modules or part._compiled_call_impl is not None:
-            return (f"{_called(name)} is compiled already; return the plain module, and set "
+            return (f"{_name_part(name)} is compiled already; return the plain module, and set "
                     f"compile in a setting")  # fmt: skip
     return ""
 
 
-def _wrapped(module: nn.Module) -> str:
+def _find_wrapped(module: nn.Module) -> str:
     for name, tensor in chain(module.named_parameters(), module.named_buffers()):
         if is_traceable_wrapper_subclass(tensor):
             return (f"the weight {name} is a {type(tensor).__name__}, which keeps its numbers in "
@@ -77,7 +77,7 @@ def _outside(module: nn.Module) -> str:
     return ""
 
 
-def _packed(module: nn.Module) -> str:
+def _find_packed(module: nn.Module) -> str:
     """Layers whose weights are of small integers or of floats of a byte, beside scales at most."""
     for name, part in module.named_modules():
         own = [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]
@@ -88,7 +88,7 @@ def _packed(module: nn.Module) -> str:
         for key, value in own:
             if _may_be_packed(value) and _SCALED * max(floats, default=0) < value.numel():
                 kind = str(value.dtype).removeprefix("torch.")
-                return (f"{_called(name)} has a matrix of {kind} ({key}) in place of "
+                return (f"{_name_part(name)} has a matrix of {kind} ({key}) in place of "
                         f"floating-point weights, as where they are quantised and packed; return "
                         f"the module as it was before")  # fmt: skip
     return ""
@@ -101,7 +101,7 @@ def _may_be_packed(tensor: Tensor) -> bool:
     return byte or tensor.is_quantized or tensor.dtype in _PACKED
 
 
-def _frozen(module: nn.Module) -> str:
+def _find_frozen(module: nn.Module) -> str:
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule) and hasattr(part, "inlined_graph"):
             graph: Any = part.inlined_graph
@@ -110,17 +110,17 @@ def _frozen(module: nn.Module) -> str:
             if any(node.t("value").numel() > 1 for node in constants) or "quantized::" in str(
                 graph
             ):
-                return (f"{_called(name)} is a TorchScript module with weights inside its code; "
+                return (f"{_name_part(name)} is a TorchScript module with weights inside its code; "
                         f"return the module that it was made of")  # fmt: skip
     return ""
 
 
-def _called(name: str) -> str:
+def _name_part(name: str) -> str:
     return name or "the module"
 
 
 @contextmanager
-def watched(module: nn.Module) -> Iterator[Callable[[], str]]:
+def watching(module: nn.Module) -> Iterator[Callable[[], str]]:
     """Watches a module for weights that it does not show; what it gives says which, and what to do,
     or is empty."""
     known = {id(parameter): parameter for parameter in module.parameters()}

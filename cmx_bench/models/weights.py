@@ -23,7 +23,7 @@ from cmx_bench.cell import Model
 from cmx_bench.errors import WeightsError, quoted
 from cmx_bench.models import SUFFIXES
 from cmx_bench.models.convmixer import rename_authors_keys
-from cmx_bench.models.resampling import Resampling, State, image_sizes, is_of_other_size, resampled
+from cmx_bench.models.resampling import Resampling, State, image_sizes, is_of_other_size, resample
 from cmx_bench.units import counted
 
 # What timm looks for on the hub, in this order.
@@ -64,9 +64,9 @@ def load(module: nn.Module, model: Model, image_size: int | None = None) -> Resa
         module.load_state_dict(state)
         return _resampling_of_timm(model, image_size)
     states = {name: _ready(state, module) for name, state in read_checkpoint(model).items()}
-    state = _chosen(states, module, model)
+    state = _choose(states, module, model)
     same_names = state.keys() == module.state_dict().keys()
-    fitting = resampled(state, module) if model.resample and same_names else None
+    fitting = resample(state, module) if model.resample and same_names else None
     _check_fit(module, fitting or state, model)
     module.load_state_dict(fitting or state)
     return None if fitting is None else Resampling((image_sizes(state, module) or (None,))[0])
@@ -96,7 +96,7 @@ def _ready(state: State, module: nn.Module) -> State:
         names = [name.partition(".")[2] for name in names]
 
 
-def _chosen(states: Mapping[str, State], module: nn.Module, model: Model) -> State:
+def _choose(states: Mapping[str, State], module: nn.Module, model: Model) -> State:
     """The state dict with the module's names, or with most of them; of several that have all the
     one that timm takes, an EMA first."""
     own = module.state_dict()
@@ -122,7 +122,7 @@ def read_checkpoint(model: Model) -> dict[str, State]:
         raise WeightsError(f"{model.name}: no weights at {path}; give the path of a checkpoint")
     try:
         if path.suffix == ".safetensors":
-            with named_in_utf_8(path) as named:
+            with naming_in_utf_8(path) as named:
                 content = load_file(named)
         else:
             with safe_globals([argparse.Namespace]):
@@ -155,7 +155,7 @@ def _state_dicts(content: object, name: str) -> Iterator[tuple[str, State]]:
 
 
 @contextmanager
-def named_in_utf_8(path: Path) -> Iterator[Path]:
+def naming_in_utf_8(path: Path) -> Iterator[Path]:
     """A path of a file or a folder for libraries that take UTF-8 alone, as safetensors does: its
     own, or that of a link to it."""
     try:
@@ -295,7 +295,7 @@ def _refuse_other_size(module: nn.Module, state: State, model: Model) -> None:
     built = f", and it is built for {sizes[1]} px" if sizes else ""
     begin = f"{model.name}: {model.weights} is of this model for images of {theirs}{built}"
     evaluate = f"evaluate it at {theirs if sizes else 'its own'}"
-    if resampled(state, module) is None:
+    if resample(state, module) is None:
         raise WeightsError(f"{begin}; timm cannot resample it: {evaluate}")
     raise WeightsError(
         f"{begin}; add resample: true to the model, to resample the weights as timm does, or "

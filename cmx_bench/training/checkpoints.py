@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cmx_bench.errors import WeightsError
-from cmx_bench.models.weights import named_in_utf_8
+from cmx_bench.models.weights import naming_in_utf_8
 from cmx_bench.spec import disk
 
 _LARGEST_STATE = 2**40  # bytes: weights and what their optimizer keeps
@@ -23,7 +23,7 @@ def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
     """Writes a `.safetensors` file; it is on the disk when this returns."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in state_dict.items()}
     with disk.replacing(path) as draft:
-        with _having_room(draft), named_in_utf_8(draft.parent) as folder:
+        with _having_room(draft), naming_in_utf_8(draft.parent) as folder:
             save_file(tensors, folder / draft.name)
         _flush(draft)
 

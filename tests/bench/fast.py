@@ -37,7 +37,7 @@ from torch._dynamo.utils import counters  # noqa: E402
 
 from cmx_bench.measures.counting import count  # noqa: E402
 from cmx_bench.measures.normalising import normalise  # noqa: E402
-from cmx_bench.models.fast import optimised  # noqa: E402
+from cmx_bench.models.fast import optimise  # noqa: E402
 from tests.photographs import crops  # noqa: E402
 
 Pass = Callable[[], object]
@@ -91,7 +91,7 @@ def ways(name: str, batch: int, precision: str) -> dict[str, Pass]:
     plain = built(name)
     runtimes = by_runtimes(plain, images, name, precision)
     placed, images = plain.to(DTYPES[precision]), images.to(DTYPES[precision])
-    fast = optimised(placed)
+    fast = optimise(placed)
     return {
         "timm, as it comes": by_torch(placed, images),
         "channels-last": by_torch(placed, images, last=True),
@@ -171,7 +171,7 @@ def agree(name: str, count: int) -> None:
     pixels = torch.from_numpy(np.stack(pieces)).permute(0, 3, 1, 2)
     others = torch.randn(32, 3, SIZE, SIZE)  # of photographs alone, logits would be rounding
     normalise(plain, lambda: plain(torch.cat([_values(pixels[:32]), others])))
-    fast = optimised(plain)
+    fast = optimise(plain)
     pairs = [(plain(images), fast(images)) for images in map(_values, pixels.split(20))]
     expected, logits = (torch.cat(side) for side in zip(*pairs, strict=True))
     classes, (best, second) = expected.argmax(1), expected.topk(2).values.T
@@ -187,7 +187,7 @@ def agree(name: str, count: int) -> None:
     within = int((margins <= 2 * errors).sum())
     print(f"{within} images have best two logits so near that rounding can swap them")
     exact, images = plain.double(), _values(pixels[differ]).double()
-    same = exact(images).argmax(1) == optimised(exact)(images).argmax(1)
+    same = exact(images).argmax(1) == optimise(exact)(images).argmax(1)
     print(f"of those that differ, {int(same.sum())} of {len(same)} are the same in fp64")
 
 

@@ -139,7 +139,7 @@ def optimised_convmixer(device: str) -> str:
     torch.manual_seed(0)
     module = forward.place(build(timms("convmixer_768_32"), setting.image_size), setting)
     plain = ready.prepare_module(module, setting).forward
-    folded = fast.optimised(module)
+    folded = fast.optimise(module)
     call, images = forward.call_of(folded, setting), forward.images(setting)
     others = images / 2 + 0.25  # of the timed images BatchNorm leaves rounding in the mean
     logits: Any = call(others)

@@ -17,7 +17,7 @@ from cmx_bench.measures import MEASURES, forward, ready
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.models import fast
 from cmx_bench.models.building import build
-from cmx_bench.models.fast import optimised
+from cmx_bench.models.fast import optimise
 from cmx_bench.worker import local
 
 MODEL = Model(
@@ -87,10 +87,10 @@ def test_an_optimised_model_is_timed_folded(monkeypatch: pytest.MonkeyPatch) -> 
     folded: list[nn.Module] = []
 
     def fold(module: nn.Module) -> nn.Module:
-        folded.append(optimised(module))
+        folded.append(optimise(module))
         return folded[-1]
 
-    monkeypatch.setattr(fast, "optimised", fold)
+    monkeypatch.setattr(fast, "optimise", fold)
     outputs = []
     for model in (MODEL, OPTIMISED):
         torch.manual_seed(0)

@@ -48,7 +48,7 @@ def optimise() -> None:
             plain = plain.to(memory_format=torch.channels_last)
             images = draw(2, 3, 28, 35).contiguous(memory_format=torch.channels_last)
             with torch.no_grad():
-                logits = fast.optimised(plain)(images)
+                logits = fast.optimise(plain)(images)
                 torch.testing.assert_close(logits, plain(images), rtol=1e-4, atol=1e-5)
     assert spatial.call_count == 8  # two blocks of two networks, each tried once before
 
@@ -61,7 +61,7 @@ def deviate() -> None:
 
     with mock.patch.object(fused, "spatial", other):
         try:
-            fast.optimised(ConvMixer(8, 1, 3, 7).eval())
+            fast.optimise(ConvMixer(8, 1, 3, 7).eval())
         except ModelError as error:
             print(error)
 

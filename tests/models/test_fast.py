@@ -17,7 +17,7 @@ from cmx_bench.errors import ModelError
 from cmx_bench.measures import macs, params
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.models.convmixer import ConvMixer
-from cmx_bench.models.fast import FastConvMixer, finished, optimised
+from cmx_bench.models.fast import FastConvMixer, finish, optimise
 
 
 def drawn(module: nn.Module) -> nn.Module:
@@ -39,7 +39,7 @@ def difference(plain: nn.Module, images: Tensor) -> float:
     """The largest, as a share of the largest logit."""
     with torch.no_grad():
         expected = plain(images)
-        logits = optimised(plain)(images)
+        logits = optimise(plain)(images)
     assert logits.shape == expected.shape
     assert logits.dtype == expected.dtype
     return float((logits - expected).abs().max() / expected.abs().max())
@@ -78,7 +78,7 @@ def test_logits_equal_the_plain_ones_in_fp32_in_both_layouts(
 def test_activations_have_the_layout_of_the_kernel_whatever_the_images_have(
     kernel_size: int, chosen: torch.memory_format, given: torch.memory_format
 ) -> None:
-    fast = optimised(ConvMixer(8, 2, kernel_size).eval().to(memory_format=given))
+    fast = optimise(ConvMixer(8, 2, kernel_size).eval().to(memory_format=given))
     chosen_ones: list[bool] = []
     for part in fast.blocks.modules():  # type: ignore[union-attr]
         if isinstance(part, nn.Conv2d):
@@ -94,7 +94,7 @@ def test_bf16_and_autocast_stay_in_bf16() -> None:
     plain = drawn(ConvMixer(32, 2, 7))
     images = torch.randn(2, 3, 56, 56)
     expected = plain(images)
-    fast: Any = optimised(plain)
+    fast: Any = optimise(plain)
     dtypes: set[torch.dtype] = set()
     for part in fast.blocks.children():
         part.register_forward_hook(lambda *called: dtypes.add(called[2].dtype))
@@ -110,7 +110,7 @@ def test_it_compiles_as_one_graph_and_is_exported() -> None:
     images = torch.randn(2, 3, 56, 56)
     with torch.no_grad():
         expected = plain(images)
-        fast = optimised(plain)
+        fast = optimise(plain)
         compiled = torch.compile(fast, backend="aot_eager", fullgraph=True)
         exported = torch.export.export(fast, (images,)).module()
         for form in (compiled, exported):
@@ -122,7 +122,7 @@ def test_a_convmixer_inside_another_module() -> None:
     images = torch.randn(1, 3, 14, 14)
     with torch.no_grad():
         expected = plain(images)
-        torch.testing.assert_close(optimised(plain)(images), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(optimise(plain)(images), expected, rtol=1e-4, atol=1e-5)
     assert isinstance(plain[1], FastConvMixer)
 
 
@@ -139,7 +139,7 @@ def test_a_convmixer_inside_another_module() -> None:
 )
 def test_others_are_refused(other: Any) -> None:
     with pytest.raises(ModelError, match="optimised"):
-        optimised(other())
+        optimise(other())
 
 
 @pytest.mark.parametrize("optimised", [False, True])
@@ -158,5 +158,5 @@ def test_a_model_is_finished_where_it_is_optimised(source: Any) -> None:
     args = {} if source == "timm" else {"dim": 8, "depth": 1}
     plain = Model("m", "M", "convmixer", source, target, args, num_classes=10)
     module = build_on_meta(lambda: build(plain, 28))
-    assert finished(module, plain) is module
-    assert isinstance(finished(module, replace(plain, optimised=True)), FastConvMixer)
+    assert finish(module, plain) is module
+    assert isinstance(finish(module, replace(plain, optimised=True)), FastConvMixer)
