@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 
 
-def derived(*parts: int | str) -> int:
+def derive(*parts: int | str) -> int:
     """A seed of 32 bits for the draws of one place."""
     text = " ".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big")

@@ -22,7 +22,7 @@ from cmx_bench.accuracy.preprocessing import Preprocessing, transform
 from cmx_bench.datasets import Dataset, rgb, why_broken
 from cmx_bench.errors import DataError
 from cmx_bench.spec.recipe import Augmentation, Recipe
-from cmx_bench.training import derived
+from cmx_bench.training import derive
 from cmx_bench.training.orphans import end_with_parent
 
 # The epoch, and the place of an image in its data set.
@@ -116,7 +116,7 @@ class Images(data.Dataset[tuple[Tensor, int] | DataError]):
             DataError: it is broken, or has no class of the model's.
         """
         epoch, number = place
-        seed_all(derived(self._seed, "image", epoch, number))
+        seed_all(derive(self._seed, "image", epoch, number))
         item = self._at(number)
         if item.label < 0:
             raise DataError(f"{self._name}: {item.key} has no class to learn; take it away")
@@ -153,7 +153,7 @@ class Batches(data.Sampler[list[Place]]):
 
     def __iter__(self) -> Iterator[list[Place]]:
         for epoch in range(self._first, self._epochs):
-            drawn = torch.Generator().manual_seed(derived(self._seed, "order", epoch))
+            drawn = torch.Generator().manual_seed(derive(self._seed, "order", epoch))
             order = torch.randperm(self._size, generator=drawn).tolist()
             for step in range(self.steps):
                 chosen = order[step * self._batch : (step + 1) * self._batch]
@@ -188,7 +188,7 @@ def workers_that_fit(wanted: int, batch_bytes: int, sharers: int) -> int:
     return min(fit, most)
 
 
-def loaded(images: Images, batches: Batches, workers: int, kind: str) -> Iterator[list[Tensor]]:
+def load(images: Images, batches: Batches, workers: int, kind: str) -> Iterator[list[Tensor]]:
     """Batches `(n, 3, H, W)` with their classes `(n,)`, prepared by so many processes beside this
     one, forked from it; by this one where there are none.
 
@@ -197,7 +197,7 @@ def loaded(images: Images, batches: Batches, workers: int, kind: str) -> Iterato
     """
     loader: data.DataLoader[object] = data.DataLoader(
         images,
-        collate_fn=_collated,
+        collate_fn=_collate,
         batch_sampler=batches,
         num_workers=workers,
         multiprocessing_context="fork" if workers else None,
@@ -211,7 +211,7 @@ def loaded(images: Images, batches: Batches, workers: int, kind: str) -> Iterato
         yield batch
 
 
-def _collated(items: list[tuple[Tensor, int] | DataError]) -> list[Tensor] | DataError:
+def _collate(items: list[tuple[Tensor, int] | DataError]) -> list[Tensor] | DataError:
     broken = next((item for item in items if isinstance(item, DataError)), None)
     if broken is not None:
         return broken

@@ -26,8 +26,8 @@ from cmx_bench.measures.training_step import fusable
 from cmx_bench.models.building import build
 from cmx_bench.models.tensors import convert
 from cmx_bench.spec.recipe import Optimizer, Recipe
-from cmx_bench.training import derived, schedule
-from cmx_bench.training.batches import Batches, Images, Part, loaded
+from cmx_bench.training import derive, schedule
+from cmx_bench.training.batches import Batches, Images, Part, load
 
 # After so many steps the loss is looked at, for which a GPU has to be waited for.
 _LOOK = 50
@@ -74,11 +74,11 @@ class Training:
     _mix: Mixup | None = field(init=False)
 
     def __post_init__(self) -> None:
-        torch.manual_seed(derived(self.seed, "weights"))
+        torch.manual_seed(derive(self.seed, "weights"))
         built = build(self.model, self.image_size).train()
         self.module = convert(built, self.device, None, self._layout)
         self.advance()
-        self._call = self._shared() if self.part.count > 1 else self.module
+        self._call = self._share() if self.part.count > 1 else self.module
         fused = fusable(self.module, self.model)
         self._optimizer = _optimizer(self.module, self.recipe.optimizer, fused)
         scaled = self._half == torch.float16
@@ -128,7 +128,7 @@ class Training:
         """
         size, recipe = len(self.images), self.recipe
         batches = Batches(size, recipe, self.seed, self.part, self.done)
-        coming = loaded(self.images, batches, self.workers, self._kind)
+        coming = load(self.images, batches, self.workers, self._kind)
         for epoch in range(self.done, recipe.epochs):
             begin, waited = time.monotonic(), 0.0
             total = torch.zeros((), device=self.device)
@@ -158,11 +158,11 @@ class Training:
         """One update; the loss before it, of this process's images."""
         for group in self._optimizer.param_groups:
             group["lr"] = lr
-        np.random.seed(derived(self.seed, "mixup", step))  # of all processes the same
+        np.random.seed(derive(self.seed, "mixup", step))  # of all processes the same
         targets = labels
         if self._mix is not None:
             images, targets = self._mix(images, labels)
-        torch.manual_seed(derived(self.seed, "step", step, self.part.rank))  # for dropout
+        torch.manual_seed(derive(self.seed, "step", step, self.part.rank))  # for dropout
         with torch.autocast(self._kind, self._half, enabled=self._half is not None):
             logits = logits_of(self._call(images.to(memory_format=self._layout)))
         self.advance()
@@ -190,7 +190,7 @@ class Training:
             torch.distributed.all_reduce(value := value.clone())
         return float(value) / self.part.count
 
-    def _shared(self) -> nn.Module:
+    def _share(self) -> nn.Module:
         """The module as several processes call it: gradients are the mean of all."""
         norms = any(isinstance(layer, _BatchNorm) for layer in self.module.modules())
         if norms and self.recipe.batch_norm == "shared":
@@ -199,12 +199,12 @@ class Training:
                     f"{self.model.name}: has BatchNorm, which torch shares between processes on "
                     f"GPUs only; train it with --processes 1, or with batch_norm: own"
                 )
-            self.module = synchronised(self.module, self.advance)
+            self.module = synchronise(self.module, self.advance)
         devices = None if self._kind == "cpu" else [self.device]
         return DistributedDataParallel(self.module, devices)
 
 
-def synchronised(module: nn.Module, advance: Callable[[], None]) -> nn.Module:
+def synchronise(module: nn.Module, advance: Callable[[], None]) -> nn.Module:
     """`module` with BatchNorm over the images of all processes, by timm: torch's own conversion
     drops the activation that timm's `BatchNormAct2d` has within it.
 

@@ -160,12 +160,12 @@ SMALL = """
 import sys, torch
 from tests.training.test_batches import few, recipe
 from cmx_bench.cell import Setting
-from cmx_bench.training.batches import Batches, Images, Part, loaded, workers_that_fit
+from cmx_bench.training.batches import Batches, Images, Part, load, workers_that_fit
 from cmx_bench.worker.sampling import reason_of
 images = Images(few(), lambda image: torch.zeros(3, 512, 512), 10, 0)
 for workers in (workers_that_fit(1, 8 * 3 * 2**20, 1), 1):
     try:
-        print(len(list(loaded(images, Batches(48, recipe(epochs=1), 0, Part()), workers, "cpu"))))
+        print(len(list(load(images, Batches(48, recipe(epochs=1), 0, Part()), workers, "cpu"))))
     except RuntimeError as error:
         print(reason_of(error, Setting("cpu", "cpu", "fp32", "nchw", "none", 8, 512)))
 """

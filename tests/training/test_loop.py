@@ -14,7 +14,7 @@ from cmx_bench.errors import ModelError
 from cmx_bench.models.building import build
 from cmx_bench.spec.recipe import Recipe
 from cmx_bench.training import checkpoints
-from cmx_bench.training.loop import Epoch, Training, synchronised
+from cmx_bench.training.loop import Epoch, Training, synchronise
 
 from .test_batches import STRONG, images, recipe
 
@@ -182,7 +182,7 @@ def test_each_point_is_passed_once_a_step() -> None:
 
 def test_a_process_that_waits_in_shared_batchnorm_has_passed_a_point() -> None:
     passed: list[None] = []
-    shared = synchronised(build(model("convmixer"), 16), lambda: passed.append(None))
+    shared = synchronise(build(model("convmixer"), 16), lambda: passed.append(None))
     shared.eval()(torch.zeros(2, 3, 16, 16))
     assert not passed  # where the first process evaluates it waits for nobody
     shared.train()(torch.zeros(2, 3, 16, 16))
@@ -195,7 +195,7 @@ def test_shared_batchnorm_computes_what_the_models_does(name: str) -> None:
     asked = model(name) if name in FAMILIES else Model(name, name, "other", "timm", name)
     ours, theirs = (build(asked, 32).eval() for _ in range(2))
     ours.load_state_dict(theirs.state_dict())
-    shared = synchronised(ours, lambda: None).eval()
+    shared = synchronise(ours, lambda: None).eval()
     assert any(isinstance(one, torch.nn.SyncBatchNorm) for one in shared.modules())
     values = torch.randn(2, 3, 32, 32)
     assert torch.equal(shared(values), theirs(values))
