@@ -69,7 +69,7 @@ def images(task: Evaluation, num_classes: int, split: Split = "validation") -> D
     return open_dataset(task.asked.dataset, task.path, split, num_classes if labelled else None)
 
 
-def weights_given(options: Sequence[str], models: Collection[str]) -> dict[str, Path]:
+def find_weights(options: Sequence[str], models: Collection[str]) -> dict[str, Path]:
     """The files that `--weights MODEL=FILE` and `--weights FOLDER` options give, by model.
 
     Args:

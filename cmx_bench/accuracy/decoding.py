@@ -83,11 +83,11 @@ def _chunk(
     left = {
         geometry: transform for geometry, transform in transforms.items() if geometry not in pixels
     }
-    prepared = list(pool.map(partial(_prepared, transforms=left), items)) if left else []
+    prepared = list(pool.map(partial(_prepare, transforms=left), items)) if left else []
     broken = {place: image for place, image in enumerate(prepared) if isinstance(image, str)}
     whole = [image for image in prepared if not isinstance(image, str)]
     for geometry in left:
-        pixels[geometry] = _stacked([image[geometry] for image in whole], geometry)
+        pixels[geometry] = _stack([image[geometry] for image in whole], geometry)
         if geometry in paths and not broken:
             cache.write(paths[geometry], pixels[geometry])
     return Chunk(first, items, digests, broken, pixels)
@@ -106,7 +106,7 @@ def _held(item: Item, content: bytes | Image | None) -> Item:
     return item if content is None else replace(item, read=held(content))
 
 
-def _prepared(item: Item, transforms: Mapping[Geometry, Transform]) -> dict[Geometry, Tensor] | str:
+def _prepare(item: Item, transforms: Mapping[Geometry, Transform]) -> dict[Geometry, Tensor] | str:
     """An image's pixels for each geometry, or why it is broken."""
     try:
         image = rgb(item)
@@ -115,6 +115,6 @@ def _prepared(item: Item, transforms: Mapping[Geometry, Transform]) -> dict[Geom
         return why_broken(error)
 
 
-def _stacked(pixels: Sequence[Tensor], geometry: Geometry) -> Tensor:
+def _stack(pixels: Sequence[Tensor], geometry: Geometry) -> Tensor:
     size = geometry.image_size
     return torch.stack(list(pixels)) if pixels else torch.empty(0, 3, size, size, dtype=torch.uint8)

@@ -64,7 +64,7 @@ def valid(task: Evaluation) -> list[int] | None:
     return classes
 
 
-def told(task: Evaluation) -> dict[str, str]:
+def tell(task: Evaluation) -> dict[str, str]:
     """What a record keeps of the classes that a model chooses among, by which a run that goes on
     knows them again; nothing where it chooses among all."""
     if (classes := valid(task)) is None:

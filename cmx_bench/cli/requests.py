@@ -139,7 +139,7 @@ def _evaluation(
     parse, find = (
         (partial(call, Target.PARSE_DATA), partial(call, Target.FIND_WEIGHTS))
         if elsewhere and (request.data or request.weights)
-        else (datasets.parse, accuracy.weights_given)
+        else (datasets.parse, accuracy.find_weights)
     )
     paths = parse(request.data or (), dataset)
     if request.thumbnails and dataset is None:

@@ -187,7 +187,7 @@ def _quantised_otherwise(plan: Plan, run: Run) -> str | None:
 
 def _other_classes(plan: Plan, folder: Path) -> str | None:
     """Which model chose among other classes than it would now."""
-    now = {} if plan.evaluation is None else labels.told(plan.evaluation)
+    now = {} if plan.evaluation is None else labels.tell(plan.evaluation)
     for record in records.read(folder) if now else ():
         evaluated = record.status == "ok" and record.measure == "accuracy"
         if evaluated and any(record.details.get(key) != value for key, value in now.items()):

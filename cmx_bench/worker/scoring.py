@@ -249,7 +249,7 @@ def _outcome(
         "weights_sha256": entrant.weights_sha256,
         **({} if entrant.resampling is None else {"resampled": asdict(entrant.resampling)}),
         **entrant.runtime,
-        **labels.told(task),
+        **labels.tell(task),
         **origins(entrant.cell.model),
     }
     values = {f"top{k}": [float(hits.mean())] for k, hits in right.items()}

@@ -12,7 +12,7 @@ class Target(StrEnum):
     BOUND = "cmx_bench.worker.local:bound"
     OBEY = "cmx_bench.worker.server:obey"
     PARSE_DATA = "cmx_bench.datasets:parse"
-    FIND_WEIGHTS = "cmx_bench.accuracy:weights_given"
+    FIND_WEIGHTS = "cmx_bench.accuracy:find_weights"
     CHECK_INSTALLATION = "cmx_bench.worker.machine:check_installation"
     RESOLVE_DEVICE = "cmx_bench.worker.machine:resolve_device"
     FIND_PLACES = "cmx_bench.worker.several:find"

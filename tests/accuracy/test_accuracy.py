@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cmx_bench import accuracy
-from cmx_bench.accuracy import Evaluation, weights_given
+from cmx_bench.accuracy import Evaluation, find_weights
 from cmx_bench.cell import Model
 from cmx_bench.errors import DataError, WeightsError
 from cmx_bench.spec import suite
@@ -79,7 +79,7 @@ def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_folder_gives_the_weights_of_the_models_that_its_files_name(checkpoints: Path) -> None:
-    assert weights_given(["trained"], ["net", "mixer_1.5"]) == {
+    assert find_weights(["trained"], ["net", "mixer_1.5"]) == {
         "net": checkpoints / "net.r32.seed0.safetensors",
         "mixer_1.5": checkpoints / "mixer_1.5.r32.seed0.safetensors",
         "both": checkpoints / "both.safetensors",
@@ -89,7 +89,7 @@ def test_a_folder_gives_the_weights_of_the_models_that_its_files_name(checkpoint
 
 
 def test_a_later_option_wins(checkpoints: Path) -> None:
-    given = weights_given(["trained", "net=trained/other.pt"], ["net", "other"])
+    given = find_weights(["trained", "net=trained/other.pt"], ["net", "other"])
     assert given["net"] == checkpoints / "other.pt"
 
 
@@ -104,13 +104,13 @@ def test_a_later_option_wins(checkpoints: Path) -> None:
 @pytest.mark.usefixtures("checkpoints")
 def test_options_that_give_no_weights_are_refused(option: str, line: str) -> None:
     with pytest.raises(WeightsError, match=f"--weights {option}: {re.escape(line)}"):
-        weights_given([option], ["net", "other"])
+        find_weights([option], ["net", "other"])
 
 
 def test_two_trainings_of_a_model_need_a_choice(checkpoints: Path) -> None:
     (checkpoints / "net.r32.seed7.safetensors").touch()
     with pytest.raises(WeightsError, match="are both of net; choose with --weights net=FILE"):
-        weights_given(["trained"], ())
+        find_weights(["trained"], ())
 
 
 def test_the_cache_lies_where_the_user_keeps_caches(

@@ -218,7 +218,7 @@ def test_other_classes_to_choose_among_make_another_run(
     cell = next(cell for cell in plan.cells if cell.measure == "accuracy")
     evaluated = Record(
         cell.key, cell.model.name, "accuracy", cell.setting_key, 0, "ok", {"top1": [0.5]}, "", "a",
-        "2026-01-01T00:00:00.000+00:00", 1.0, {}, {}, images | labels.told(task),
+        "2026-01-01T00:00:00.000+00:00", 1.0, {}, {}, images | labels.tell(task),
     )  # fmt: skip
     records.append(folder, evaluated)
     assert opened(plan, tmp_path, folder) == folder
