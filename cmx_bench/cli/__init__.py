@@ -102,7 +102,7 @@ def main() -> NoReturn:
     os.environ["MPLBACKEND"] = "agg"  # commands draw into files, whatever the user's notebooks do
     # Where a home cannot be written it would tell of the folder that it takes in its place.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    with ending.heeded():
+    with ending.heeding():
         sys.exit(_code())
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cmx_bench.cli.options import looked_up, share_of, whole_number
+from cmx_bench.cli.options import look_up, share_of, whole_number
 from cmx_bench.cli.telling import draw, give, note, say_rows
 from cmx_bench.errors import CmxError, MatchError, ModelError, SuiteError
 
@@ -64,7 +64,7 @@ def match(
     from cmx_bench.cli.matching import FORMATS
     from cmx_bench.designs import search
 
-    render = looked_up("--format", "format", format, FORMATS)
+    render = look_up("--format", "format", format, FORMATS)
     chosen = _families(families)
     target = _target({"params": params, "macs": macs}, classes, image_size)
     share = share_of("--within", within)
@@ -91,7 +91,7 @@ def _families(text: str) -> list[Family]:
     words = dict.fromkeys(word.strip() for word in text.split(",") if word.strip())
     if not words:
         raise CmxError(f"--families: names none (known: {', '.join(names)})")
-    return [looked_up("--families", "family", word, names) for word in words]
+    return [look_up("--families", "family", word, names) for word in words]
 
 
 def _target(asked: Mapping[Quantity, str | None], classes: int, image_size: int) -> Target:
@@ -118,7 +118,7 @@ def list_(
     """List models, measures, metrics, data sets, suites or recipes."""
     from cmx_bench.cli import listing
 
-    rows = list(looked_up("list", "list", what, listing.LISTS)(pattern))
+    rows = list(look_up("list", "list", what, listing.LISTS)(pattern))
     if not rows:
         raise CmxError(f"list {what} {pattern}: nothing matches; try a glob such as 'c*'")
     say_rows(rows)
@@ -138,7 +138,7 @@ def show(
 
     suites, recipes = shipped.suites(), shipped.recipes()
     known = recipes if recipe else recipes | suites
-    path = looked_up("show", "recipe" if recipe else "suite or recipe", name, known)
+    path = look_up("show", "recipe" if recipe else "suite or recipe", name, known)
     what = "suite" if path in suites.values() else "recipe"
     give(editors.without_header(disk.text_of(path, SuiteError, document.MOST_BYTES)))
     if what == "suite" and name in recipes:
@@ -153,7 +153,7 @@ def schema(
     """Print the JSON Schema by which editors check suites or recipes."""
     from cmx_bench.spec import editors
 
-    give(editors.json_schema(looked_up("schema", "kind of file", what, editors.FILES)))
+    give(editors.json_schema(look_up("schema", "kind of file", what, editors.FILES)))
 
 
 def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int:

@@ -33,7 +33,7 @@ class Ended(BaseException):
 
 
 @contextmanager
-def heeded() -> Iterator[None]:
+def heeding() -> Iterator[None]:
     """Makes the signals that end a command raise `Ended`, once. A signal that the parent ignores
     (nohup) stays ignored."""
     _later.clear()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmx_bench import units
-from cmx_bench.cli.options import looked_up
+from cmx_bench.cli.options import look_up
 from cmx_bench.cli.requests import Request, plan_of
 from cmx_bench.cli.telling import note
 from cmx_bench.errors import CmxError
@@ -37,13 +37,13 @@ class Engine:
 
 
 @contextmanager
-def chosen(executor: str, address: str | None) -> Iterator[Engine]:
+def choosing(executor: str, address: str | None) -> Iterator[Engine]:
     """The engine that `--executor` and `--address` ask for.
 
     Raises:
         CmxError: there is no such executor, or no cluster.
     """
-    if looked_up("--executor", "executor", executor, _EXECUTORS):
+    if look_up("--executor", "executor", executor, _EXECUTORS):
         with _on_ray(address or "auto") as engine:
             yield engine
         return
@@ -63,13 +63,13 @@ def _on_ray(address: str) -> Iterator[Engine]:
     with cluster.joined(address):
         opened = RayOpening(cluster.Nodes(Path.cwd(), note))
         yield Engine(
-            partial(_plan_on, opened), lambda _: _engaged(opened), False,
+            partial(_plan_on, opened), lambda _: _engaging(opened), False,
             partial(_resources, opened),
         )  # fmt: skip
 
 
 @contextmanager
-def _engaged(opened: RayOpening) -> Iterator[tuple[Executor, Evaluator]]:
+def _engaging(opened: RayOpening) -> Iterator[tuple[Executor, Evaluator]]:
     from cmx_bench.execute import sharing, slots
 
     try:
@@ -90,7 +90,7 @@ def _plan_on(opened: RayOpening, request: Request, suite_file: SuiteFile | None 
         raise ClusterError(f"--device {request.device}: no node of the cluster has a GPU; give one "
                            f"with `ray start --num-gpus`, or use --device cpu")  # fmt: skip
     first_of = {node.devices[kind]: node for node in reversed(nodes)}
-    plans, placed = [], _placed(replace(request, device=kind))
+    plans, placed = [], _place(replace(request, device=kind))
     for node in first_of.values():
         with opened.calling(node, kind) as call:
             plans.append(plan_of(placed, suite_file, call, elsewhere=True))
@@ -111,7 +111,7 @@ def _kind(device: str, nodes: Sequence[Node]) -> str:
     return device
 
 
-def _placed(request: Request) -> Request:
+def _place(request: Request) -> Request:
     return replace(request, data=list(map(_absolute, request.data or ())),
                    weights=list(map(_absolute, request.weights or ())))  # fmt: skip
 

@@ -25,7 +25,7 @@ from cmx_bench.cli.options import (
     Suite,
     SuiteOrModels,
     Threshold,
-    looked_up,
+    look_up,
     seconds_of,
     share_of,
 )
@@ -138,7 +138,7 @@ def ab(
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     packages = {name: _package_of(name, path) for name, path in (bases | {"head": head}).items()}
     request = Request(suite, model, device, only=only, allow_import=allow_import)
-    plan = _planned(request, head, packages["head"])
+    plan = _plan(request, head, packages["head"])
     shown = floor.note(share, plan.machine, any_threshold, gate.seconds_a_model(plan, seconds))
     about = {"sides": bases | {"head": head}, "threshold": share, "command": _command()}
     folder = kept.open_folder(plan, out, "ab", about)
@@ -226,7 +226,7 @@ def _package_of(name: str, path: str) -> Path:
         raise CmxError(f"--{name} {error}") from None
 
 
-def _planned(request: Request, head: str, package: Path) -> Plan:
+def _plan(request: Request, head: str, package: Path) -> Plan:
     """The plan, made where head finds its modules."""
     from cmx_bench.gate import ab as gate
 
@@ -268,7 +268,7 @@ def _command() -> str:
 def _policy_of(word: str) -> Policy:
     from cmx_bench.gate.verdict import POLICIES
 
-    return looked_up("--inconclusive", "policy", word, {policy: policy for policy in POLICIES})
+    return look_up("--inconclusive", "policy", word, {policy: policy for policy in POLICIES})
 
 
 def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:

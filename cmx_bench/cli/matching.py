@@ -35,11 +35,11 @@ def as_table(designs: Sequence[Match], width: int, colours: bool) -> str:
         for match in designs
     ]  # fmt: skip
     return terminal.text(
-        [_asked(designs[0]), terminal.Grid(columns, rows, numbers)], width, colours
+        [_describe(designs[0]), terminal.Grid(columns, rows, numbers)], width, colours
     )
 
 
-def _asked(match: Match) -> str:
+def _describe(match: Match) -> str:
     target, cut = match.target, match.patch_size
     patches = f", all with patches of {cut} px where the family has patches" if cut else ""
     sizes = f"{units.counted(target.classes, 'class', 'classes')}, images of {target.image_size} px"

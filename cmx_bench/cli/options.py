@@ -179,7 +179,7 @@ def _number(option: str, text: str, read: Callable[[str], float]) -> float:
 _Value = TypeVar("_Value")
 
 
-def looked_up(option: str, what: str, word: str, known: Mapping[str, _Value]) -> _Value:
+def look_up(option: str, what: str, word: str, known: Mapping[str, _Value]) -> _Value:
     """What a word of an option stands for."""
     if word not in known:
         raise CmxError(

@@ -63,7 +63,7 @@ def site(
 def _refuse(folder: Path, left_out: Sequence[str]) -> NoReturn:
     for reason in left_out:
         note(reason)
-    raise CmxError(f"{folder}: {_none(folder, len(left_out))}")
+    raise CmxError(f"{folder}: {_explain_none(folder, len(left_out))}")
 
 
 def _exit_unless_all(runs: int, left_out: Sequence[str]) -> None:
@@ -73,7 +73,7 @@ def _exit_unless_all(runs: int, left_out: Sequence[str]) -> None:
         raise typer.Exit(SOME_FAILED)
 
 
-def _none(folder: Path, damaged: int) -> str:
+def _explain_none(folder: Path, damaged: int) -> str:
     if damaged:
         return f"none of {units.counted(damaged, 'run')} can be read"
     if (folder / "run.json").exists():

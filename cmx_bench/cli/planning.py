@@ -30,11 +30,11 @@ def plan(
         return
     if chunk is not None or slurm_option:
         raise CmxError("--chunk and --slurm-option: need a job array; add --slurm FOLDER")
-    with engines.chosen(request.executor, request.address) as engine:
+    with engines.choosing(request.executor, request.address) as engine:
         planned = engine.plan_of(request)
         resources = engine.resources(planned)
     seconds = budget_of(planned, seconds)
-    say_rows([*_asked(planned, seconds, request.budget is not None), *resources])
+    say_rows([*_list_asked(planned, seconds, request.budget is not None), *resources])
     say("")
     say_rows((cell.key, _executions(planned, cell)) for cell in planned.cells)
     _say_estimate(planned, seconds, apart)
@@ -57,7 +57,7 @@ def _say_estimate(planned: Plan, seconds: float | None, apart: float) -> None:
           f"{about} {units.duration(within)}{cut}")  # fmt: skip
 
 
-def _asked(planned: Plan, budget: float | None, by_option: bool) -> Iterator[tuple[str, str]]:
+def _list_asked(planned: Plan, budget: float | None, by_option: bool) -> Iterator[tuple[str, str]]:
     """What is asked for, by its key; what neither the suite nor an option says is marked."""
     suite, written = planned.suite_file.suite, planned.suite_file.document.value
     assert isinstance(written, dict)

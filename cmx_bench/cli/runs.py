@@ -14,7 +14,7 @@ import typer
 from cmx_bench import units
 from cmx_bench.cli import engines
 from cmx_bench.cli.ending import Ended, briefly, end_children
-from cmx_bench.cli.options import Rendered, Verifiable, looked_up
+from cmx_bench.cli.options import Rendered, Verifiable, look_up
 from cmx_bench.cli.requests import Request, budget_of, suite_of, times_of, with_request
 from cmx_bench.cli.telling import (
     BAD_INPUT,
@@ -69,7 +69,7 @@ def run(
         opening.refuse_other(suite_file, request.replicate, out, fresh)
     if gate_claims and not suite_file.suite.claims:
         raise suite_file.document.error((), "--gate-claims: the suite makes no claims")
-    with engines.chosen(request.executor, request.address) as engine:
+    with engines.choosing(request.executor, request.address) as engine:
         look = looking.watch()  # while the plan's process loads torch
         plan = engine.plan_of(request, suite_file)
         watched = engine.is_here and plan.is_timed
@@ -211,7 +211,7 @@ def report(
 
     atexit.register(gc.freeze)  # an exit searches all that is left for garbage: a tenth of the time
     everything = format is None and output is None
-    of_figures = looked_up("--style", "style", style or "page", {name: name for name in SIZES})
+    of_figures = look_up("--style", "style", style or "page", {name: name for name in SIZES})
     _refuse_mixed(len(runs), everything, figures, style, out)
     renderers = reports.RENDERERS if len(runs) == 1 else formats.SIDE_BY_SIDE
     chosen = "" if everything else _format(format, output, renderers)
@@ -299,5 +299,5 @@ def _format(format: str | None, output: Path | None, known: Mapping[str, object]
 
     suffix = output.suffix.removeprefix(".") if output else ""
     name = format or SUFFIXES.get(suffix, suffix)
-    looked_up("--format", "format", name or "(none)", known)
+    look_up("--format", "format", name or "(none)", known)
     return name

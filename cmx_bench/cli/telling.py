@@ -65,7 +65,7 @@ def say_rows(rows: Iterable[tuple[str, str]]) -> None:
     """Prints results for people, each a name and what there is to say of it, in two columns."""
     lines = [(escaped(name), escaped(about)) for name, about in rows]
     width = max((len(name) for name, _ in lines), default=0)
-    named = partial(_styled, sys.stdout, fg=typer.colors.CYAN, bold=True)
+    named = partial(_style, sys.stdout, fg=typer.colors.CYAN, bold=True)
     text = "".join(
         f"{named(name)}{' ' * (width - len(name))}  {about}".rstrip() + "\n"
         for name, about in lines
@@ -85,18 +85,18 @@ def note(message: object, beware: bool = False) -> None:
     text = escaped(str(message))
     with suppress(CmxError):
         _write(
-            sys.stderr, f"{_styled(sys.stderr, text, fg=typer.colors.YELLOW) if beware else text}\n"
+            sys.stderr, f"{_style(sys.stderr, text, fg=typer.colors.YELLOW) if beware else text}\n"
         )
 
 
 def refuse(message: str) -> None:
     """Prints one line that says why the command cannot do what was asked."""
-    name = _styled(sys.stderr, "cmx-bench:", fg=typer.colors.RED, bold=True)
+    name = _style(sys.stderr, "cmx-bench:", fg=typer.colors.RED, bold=True)
     with suppress(CmxError):
         _write(sys.stderr, f"{name} {escaped(message)}".replace("\n", r"\n") + "\n")
 
 
-def _styled(stream: TextIO | None, text: str, **style: Any) -> str:
+def _style(stream: TextIO | None, text: str, **style: Any) -> str:
     return typer.style(text, **style) if streams.has_colours(stream) else text
 
 

@@ -39,7 +39,7 @@ def handlers() -> Iterator[None]:
     ],
 )
 def test_a_signal_ends_with_a_shells_exit_code(number: int, text: str, code: int) -> None:
-    with pytest.raises(Ended, match=f"^{text}$") as end, ending.heeded():
+    with pytest.raises(Ended, match=f"^{text}$") as end, ending.heeding():
         signal.raise_signal(number)
     assert end.value.code == code
     assert signal.getsignal(number) == signal.SIG_DFL  # as it was before
@@ -48,13 +48,13 @@ def test_a_signal_ends_with_a_shells_exit_code(number: int, text: str, code: int
 def test_what_was_ignored_from_the_start_stays_ignored() -> None:
     """nohup ignores SIGHUP for the command that it starts."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with ending.heeded():
+    with ending.heeding():
         signal.raise_signal(signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 def test_a_second_signal_waits_for_what_is_put_away_and_ends_what_is_done_for_the_user() -> None:
-    with ending.heeded():
+    with ending.heeding():
         with pytest.raises(Ended):
             signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)  # only noted
@@ -63,7 +63,7 @@ def test_a_second_signal_waits_for_what_is_put_away_and_ends_what_is_done_for_th
 
 
 def test_what_is_done_briefly_ends_at_the_next_signal() -> None:
-    with ending.heeded():
+    with ending.heeding():
         with pytest.raises(Ended):
             signal.raise_signal(signal.SIGTERM)
         with pytest.raises(Ended, match="ended by SIGTERM"), ending.briefly(60.0):
@@ -72,7 +72,7 @@ def test_what_is_done_briefly_ends_at_the_next_signal() -> None:
 
 
 def test_what_is_done_briefly_ends_when_its_time_is_over() -> None:
-    with ending.heeded(), pytest.raises(Ended, match="SIGALRM"), ending.briefly(1e-3):
+    with ending.heeding(), pytest.raises(Ended, match="SIGALRM"), ending.briefly(1e-3):
         while True:
             signal.pause()
 
@@ -81,7 +81,7 @@ def test_a_third_signal_ends_everything_at_once(monkeypatch: pytest.MonkeyPatch)
     ends: list[object] = []
     monkeypatch.setattr(ending, "end_children", lambda: ends.append("children"))
     monkeypatch.setattr(os, "_exit", ends.append)
-    with ending.heeded():
+    with ending.heeding():
         with pytest.raises(Ended):
             signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
@@ -101,7 +101,7 @@ def test_where_proc_is_hidden_children_end_by_themselves(monkeypatch: pytest.Mon
 STOPS = """\
 import os, subprocess
 from cmx_bench.cli import ending
-with ending.heeded():
+with ending.heeding():
     below = subprocess.Popen(["sleep", "600"], preexec_fn=os.setpgrp)
     print(below.pid, flush=True)
     below.wait()

@@ -23,7 +23,7 @@ def node(name: str, gpus: int) -> Node:
 
 
 def test_this_machine_is_where_plans_are_made_unless_told_otherwise() -> None:
-    with engines.chosen("local", None) as engine:
+    with engines.choosing("local", None) as engine:
         assert engine.is_here
         assert engine.plan_of is plan_of
 
@@ -36,7 +36,7 @@ def test_this_machine_is_where_plans_are_made_unless_told_otherwise() -> None:
     ],
 )
 def test_what_names_no_engine_is_refused(executor: str, address: str | None, line: str) -> None:
-    with pytest.raises(CmxError, match=line), engines.chosen(executor, address):
+    with pytest.raises(CmxError, match=line), engines.choosing(executor, address):
         pytest.fail("no engine was refused")
 
 
@@ -60,7 +60,7 @@ def test_a_single_gpu_is_for_ray_to_choose() -> None:
 
 
 def test_paths_of_a_request_are_absolute_for_other_nodes() -> None:
-    placed = engines._placed(replace(REQUEST, data=["val=images"], weights=["net=a.pt", "folder"]))
+    placed = engines._place(replace(REQUEST, data=["val=images"], weights=["net=a.pt", "folder"]))
     here = Path.cwd()
     assert placed.data == [f"val={here / 'images'}"]
     assert placed.weights == [f"net={here / 'a.pt'}", str(here / "folder")]

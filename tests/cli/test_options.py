@@ -25,10 +25,10 @@ def test_a_time_is_in_seconds_and_none_where_none_is_given() -> None:
 
 def test_a_word_is_looked_up_and_the_known_ones_are_named() -> None:
     known = {"local": 1, "ray": 2}
-    assert options.looked_up("--executor", "executor", "ray", known) == 2
+    assert options.look_up("--executor", "executor", "ray", known) == 2
     line = "--executor rai: unknown executor, did you mean 'ray'? (known: local, ray)"
     with pytest.raises(CmxError, match=f"^{re.escape(line)}$"):
-        options.looked_up("--executor", "executor", "rai", known)
+        options.look_up("--executor", "executor", "rai", known)
 
 
 def test_a_home_behind_an_equals_sign_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:

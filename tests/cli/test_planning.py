@@ -33,7 +33,7 @@ def made(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Made:
 
 
 def head_of(plan: Plan, budget: float | None, by_option: bool = False) -> list[str]:
-    return [f"{key:<11} {text}" for key, text in planning._asked(plan, budget, by_option)]
+    return [f"{key:<11} {text}" for key, text in planning._list_asked(plan, budget, by_option)]
 
 
 def test_defaults_are_marked(made: Made) -> None:

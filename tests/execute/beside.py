@@ -6,7 +6,7 @@ import pickle
 import sys
 from pathlib import Path
 
-from cmx_bench.cli.ending import Ended, end_children, heeded
+from cmx_bench.cli.ending import Ended, end_children, heeding
 from cmx_bench.execute import devices, runner
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.execute.runner import Watch
@@ -32,7 +32,7 @@ def silent(job: Job, record: Record | None) -> None:
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     try:
-        with heeded():
+        with heeding():
             run(pickle.loads((folder.parent / "plan").read_bytes()), folder, silent)
     except Ended as end:
         end_children()
