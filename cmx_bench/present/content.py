@@ -188,7 +188,7 @@ def first_few(texts: Sequence[str], most: int) -> str:
     return ", ".join(texts[:most]) + more
 
 
-def grouped(columns: Iterable[Column]) -> Iterator[tuple[str, int]]:
+def group_columns(columns: Iterable[Column]) -> Iterator[tuple[str, int]]:
     """Runs of neighbouring columns with the same group heading, as (heading, columns)."""
     for group, run in groupby(columns, lambda column: column.group):
         count = len(list(run))

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from cmx_bench.present.content import Column, Entry, Fact, Table, grouped
+from cmx_bench.present.content import Column, Entry, Fact, Table, group_columns
 
 # A left column with longer lines is broken; centimetres that a letter of \scriptsize takes.
 _LONGEST_LINE, _LETTER = 28, 0.14
@@ -27,9 +27,9 @@ def document(title: str, facts: Iterable[Fact], tables: Iterable[Table]) -> str:
     laid_out = [(table, _layouts(table)) for table in tables]
     lines = [
         _DOCUMENT % _paper(layouts for _, layouts in laid_out),
-        rf"\section*{{{escaped(title)}}}",
+        rf"\section*{{{escape(title)}}}",
         r"\begin{description}\raggedright",
-        *(rf"\item[{escaped(fact.term)}] {escaped(fact.text)}" for fact in facts),
+        *(rf"\item[{escape(fact.term)}] {escape(fact.text)}" for fact in facts),
         r"\end{description}",
         *(line for parts in laid_out for line in (*_lines(*parts), r"\clearpage")),
         r"\end{document}",
@@ -85,14 +85,14 @@ def _paper(tables: Iterable[Sequence[_Layout]]) -> float:
 # Not by pandas' Styler: it has no rules below grouped headings, no footnotes, and imports jinja2.
 def _lines(table: Table, layouts: Sequence[_Layout]) -> Iterator[str]:
     columns = f"{{@{{}}{''.join(layout.spec for layout in layouts)}@{{}}}}"
-    caption = rf"\caption{{{escaped(table.title)}}}\label{{tab:{table.key.replace('_', '-')}}}"
-    notes = (f"{_raised(note.mark)} {escaped(note.text)}" for note in table.notes)
-    below = [rf"\par {line}" for line in (*notes, *map(escaped, table.remarks))]
+    caption = rf"\caption{{{escape(table.title)}}}\label{{tab:{table.key.replace('_', '-')}}}"
+    notes = (f"{_raise(note.mark)} {escape(note.text)}" for note in table.notes)
+    below = [rf"\par {line}" for line in (*notes, *map(escape, table.remarks))]
     if not table.rows:
         yield from (r"\begin{table}[htbp]", r"\scriptsize\raggedright", caption)
-        yield from (rf"\par {escaped(table.none)}", *below, r"\end{table}")
+        yield from (rf"\par {escape(table.none)}", *below, r"\end{table}")
         return
-    headings = _row(escaped(column.heading) for column in table.columns)
+    headings = _row(escape(column.heading) for column in table.columns)
     head = [r"\toprule", *_groups(table.columns), headings, r"\midrule"]
     rows = [_row(map(_cell, row, layouts)) for row in table.rows]
     heights = (
@@ -115,8 +115,8 @@ def _lines(table: Table, layouts: Sequence[_Layout]) -> Iterator[str]:
 def _groups(columns: Iterable[Column]) -> Iterator[str]:
     """The headings above several columns, with a rule below each; nothing where there are none."""
     cells, rules, place = [], [], 1
-    for group, count in grouped(columns):
-        cells.append(rf"\multicolumn{{{count}}}{{c}}{{{escaped(group)}}}" if group else "")
+    for group, count in group_columns(columns):
+        cells.append(rf"\multicolumn{{{count}}}{{c}}{{{escape(group)}}}" if group else "")
         rules += [rf"\cmidrule(lr){{{place}-{place + count - 1}}}"] if group else []
         place += count
     if rules:
@@ -128,18 +128,18 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cell(entry: Entry, layout: _Layout) -> str:
-    write = _breakable if layout.broken else escaped
+    write = _breakable if layout.broken else escape
     text = r"\newline ".join(map(write, entry.text.splitlines()))
     text = rf"\textbf{{{text}}}" if entry.best else text
-    text += _raised(entry.marks) if entry.notes else ""
+    text += _raise(entry.marks) if entry.notes else ""
     if not entry.detail:
         return text
     detail = rf"{{\tiny {write(entry.detail)}}}"
     return rf"{text}\newline {detail}" if layout.broken else f"{text} {detail}"
 
 
-def _raised(text: str) -> str:
-    return rf"\textsuperscript{{{escaped(text)}}}"
+def _raise(text: str) -> str:
+    return rf"\textsuperscript{{{escape(text)}}}"
 
 
 def _texts(entry: Entry) -> list[str]:
@@ -176,7 +176,7 @@ _ACCENTS = {
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True))
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """`text` so that any LaTeX prints it as it is; what no font has, by its number (`U+1F916`)."""
     return re.sub(r"([-,])(?=\1)", r"\1{}", "".join(map(_character, text)))
 
@@ -205,4 +205,4 @@ def _breakable(text: str) -> str:
         else [word]
         for word in text.split(" ")
     )
-    return " ".join(r"\allowbreak{}".join(map(escaped, parts)) for parts in pieces)
+    return " ".join(r"\allowbreak{}".join(map(escape, parts)) for parts in pieces)

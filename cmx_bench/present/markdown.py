@@ -15,56 +15,56 @@ _LONG = 30
 
 def document(title: str, blocks: Iterable[str]) -> str:
     """Blocks of Markdown, but for empty ones, below a title."""
-    return "\n\n".join([f"# {escaped(title)}", *filter(None, blocks)]) + "\n"
+    return "\n\n".join([f"# {escape(title)}", *filter(None, blocks)]) + "\n"
 
 
 def findings_list(findings: Findings) -> str:
     """A list of findings, and below it how to read them."""
     items = "\n".join(
-        f"- **{escaped(finding.topic)}.** {escaped(finding.text)}" for finding in findings.items
+        f"- **{escape(finding.topic)}.** {escape(finding.text)}" for finding in findings.items
     )
-    return f"{items}\n\n{escaped(findings.note)}".strip()
+    return f"{items}\n\n{escape(findings.note)}".strip()
 
 
 # GitHub shows these in colour, and no other text.
 _SIGNS: Mapping[Tone, str] = {"good": "✅", "bad": "❌", "unsure": "⚠️"}
 
 
-def toned(markup: str, tone: Tone) -> str:
+def add_tone(markup: str, tone: Tone) -> str:
     """Markdown with the sign of its tone before it."""
     return f"{_SIGNS[tone]} {markup}" if tone else markup
 
 
 def facts_list(facts: Iterable[Fact]) -> str:
     """A list of terms and what there is to say about each."""
-    return "\n".join(f"- **{escaped(fact.term)}:** {escaped(fact.text)}" for fact in facts)
+    return "\n".join(f"- **{escape(fact.term)}:** {escape(fact.text)}" for fact in facts)
 
 
-def folded(summary: str, body: str) -> str:
+def fold(summary: str, body: str) -> str:
     """A body that is shown on demand."""
     return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
 
 
 def figure(plot: Plot) -> str:
     """A figure with its title and caption, linked as `figures/NAME.svg`."""
-    title = f"### {escaped(plot.title)}"
-    return f"{title}\n\n![{_literal(plot.alt)}](figures/{plot.name}.svg)\n\n{escaped(plot.caption)}"
+    title = f"### {escape(plot.title)}"
+    return f"{title}\n\n![{_literal(plot.alt)}](figures/{plot.name}.svg)\n\n{escape(plot.caption)}"
 
 
 def table(table: Table, longest: int = _LONG) -> str:
     """A table with its title, footnotes and remarks; folded away beyond `longest` rows."""
-    notes = [f"<sup>{escaped(note.mark)}</sup> {escaped(note.text)}" for note in table.notes]
-    rows = "\n".join(_lines(table)) if table.rows else escaped(table.none)
-    parts = [rows, "<br>\n".join(notes), *map(escaped, table.remarks)]
+    notes = [f"<sup>{escape(note.mark)}</sup> {escape(note.text)}" for note in table.notes]
+    rows = "\n".join(_lines(table)) if table.rows else escape(table.none)
+    parts = [rows, "<br>\n".join(notes), *map(escape, table.remarks)]
     body = "\n\n".join(filter(None, parts))
     if table.folded or len(table.rows) > longest:
-        body = folded(counted(len(table.rows), "row"), body)
-    return f"## {escaped(table.title)}\n\n{body}"
+        body = fold(counted(len(table.rows), "row"), body)
+    return f"## {escape(table.title)}\n\n{body}"
 
 
 # Not by tabulate: it pads columns to a width that depends on whether wcwidth is installed.
 def _lines(table: Table) -> Iterator[str]:
-    yield _row(escaped(column.full_heading) for column in table.columns)
+    yield _row(escape(column.full_heading) for column in table.columns)
     yield _row("--:" if column.align == "right" else ":--" for column in table.columns)
     yield from (_row(map(_entry, row)) for row in table.rows)
 
@@ -74,14 +74,14 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _entry(entry: Entry) -> str:
-    text = "<br>".join(map(escaped, entry.text.splitlines()))
+    text = "<br>".join(map(escape, entry.text.splitlines()))
     text = f"**{text}**" if entry.best else text
     text = f"[{text}]({entry.link})" if entry.link else text
-    text = toned(text, entry.tone)
+    text = add_tone(text, entry.tone)
     pictures = (f"![{_literal(picture.title)}]({picture.file}) " for picture in entry.pictures)
     text = "".join(pictures) + text
-    text += f" <sup>{escaped(entry.marks)}</sup>" if entry.notes else ""
-    return f"{text}<br><sub>{escaped(entry.detail)}</sub>" if entry.detail else text
+    text += f" <sup>{escape(entry.marks)}</sup>" if entry.notes else ""
+    return f"{text}<br><sub>{escape(entry.detail)}</sub>" if entry.detail else text
 
 
 _MARKUP = str.maketrans(
@@ -98,7 +98,7 @@ _WITHIN = re.compile(
 _BULLET = re.compile(r"(\d{1,9}(?=[.)])|)([-+.)])(?= |$)")  # of a list, where a paragraph begins
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """`text` so that GitHub shows it as it is, on one line: no markup, no HTML, no links, no
     mentions, and no control characters."""
     whole = "<!-- -->".join(map(_literal, _WITHIN.split(text.strip())))

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from cmx_bench import units
 from cmx_bench.present import drawing
-from cmx_bench.present.content import SIGNS, Entry, Finding, Findings, Picture, Table, grouped
+from cmx_bench.present.content import SIGNS, Entry, Finding, Findings, Picture, Table, group_columns
 from cmx_bench.present.drawing import Drawing, Plot
 
 
@@ -32,9 +32,9 @@ def template(room: str, name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals.update(
-        anchored=anchored,
+        anchored=anchor,
         counted=units.counted,
-        grouped=grouped,
+        grouped=group_columns,
         policy=_policy,
         signs=SIGNS,
         style=file(__package__, "report.css"),
@@ -86,7 +86,7 @@ def _hash(text: str) -> str:
 _LONGEST_SLUG = 60
 
 
-def anchored(table: Table) -> Iterator[tuple[str, tuple[Entry, ...]]]:
+def anchor(table: Table) -> Iterator[tuple[str, tuple[Entry, ...]]]:
     """Each row with the id that links lead to: made of what names it, not of where it stands."""
     times: Counter[str] = Counter()
     for row in table.rows:
@@ -105,12 +105,12 @@ def _names(table: Table, row: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(entry.text for entry in row[: table.naming])
 
 
-def linked(findings: Findings, tables: Sequence[Table]) -> list[tuple[Finding, str, str]]:
+def link(findings: Findings, tables: Sequence[Table]) -> list[tuple[Finding, str, str]]:
     """Each finding with the id of the row that proves it, or of the table where no single row has
     its names, and the table's name."""
     ids: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for table in tables:
-        for row_id, row in anchored(table):
+        for row_id, row in anchor(table):
             ids.setdefault((table.key, _names(table, row)), []).append(row_id)
     names = {table.key: table.title.partition(" · ")[0] for table in tables}
     return [
@@ -145,7 +145,7 @@ def _data_url(picture: Picture) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode()}"
 
 
-def inlined(drawings: Sequence[Drawing]) -> list[tuple[Plot, Markup]]:
+def inline(drawings: Sequence[Drawing]) -> list[tuple[Plot, Markup]]:
     """Figures as a page's template wants them: our own SVG, whose texts matplotlib has escaped. It
     has attributes in place of styles, which a page's policy does not let pass."""
     inline = (_SHEET.sub("", drawing.inline(drawn)) for drawn in drawings)

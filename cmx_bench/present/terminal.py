@@ -50,11 +50,11 @@ def text(parts: Iterable[Styled | Text | Grid], width: int, colours: bool = Fals
             if isinstance(part, Text):
                 console.print(part, soft_wrap=True)
             else:
-                console.print(_fitted(part, width) if isinstance(part, Grid) else _text(part))
+                console.print(_fit(part, width) if isinstance(part, Grid) else _text(part))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
-def wrapped(sentences: str, width: int) -> str:
+def wrap(sentences: str, width: int) -> str:
     """Sentences on lines of at most `width` columns; no name is broken at its hyphen."""
     lines = textwrap.fill(
         units.unbroken(sentences), width, subsequent_indent="  ", break_on_hyphens=False
@@ -64,7 +64,7 @@ def wrapped(sentences: str, width: int) -> str:
 
 def paragraph(topic: str, sentences: str, width: int) -> Text:
     """Sentences behind what they are about, on lines of at most `width` columns."""
-    whole = Text(units.escaped(wrapped(f"{topic}: {sentences}", width)))
+    whole = Text(units.escaped(wrap(f"{topic}: {sentences}", width)))
     whole.stylize("bold", 0, len(topic) + 1)
     return whole
 
@@ -80,7 +80,7 @@ def _text(part: Styled) -> Text:
 _LEAST = 3  # of a column whose texts break: rich leaves it nothing where others need all
 
 
-def _fitted(grid: Grid, width: int) -> rich.table.Table | Text:
+def _fit(grid: Grid, width: int) -> rich.table.Table | Text:
     """A table or, where there is no room for one, a line for each of its texts."""
     taken = 0
     for place, column in enumerate(grid.columns):

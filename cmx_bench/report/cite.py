@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cmx_bench.present.latex import escaped
+from cmx_bench.present.latex import escape
 from cmx_bench.report.headline import code, device
 from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
@@ -35,4 +35,4 @@ def bibtex(report: Report) -> str:
 
 def _verbatim(text: str) -> str:
     """A field that keeps its capitals: of what has braces of its own styles change no letter."""
-    return f"{{{{{escaped(text)}}}}}"
+    return f"{{{{{escape(text)}}}}}"

@@ -81,17 +81,17 @@ def _folded(tables: Sequence[Table]) -> list[Table]:
 
 
 def _markdown(shown: Content, plots: Plots) -> str:
-    omitted = [f"{markdown.escaped(sentence)}." for sentence in plots.omitted]
+    omitted = [f"{markdown.escape(sentence)}." for sentence in plots.omitted]
     drawn = [*map(markdown.figure, plots.drawn), *omitted]
     above = [
-        "" if shown.status is None else markdown.escaped(shown.status.text),
+        "" if shown.status is None else markdown.escape(shown.status.text),
         markdown.findings_list(shown.findings),
         markdown.facts_list(shown.warnings),
         *map(markdown.table, shown.first[:1]),
     ]
     below = [*map(markdown.table, (*shown.first[1:], *shown.rest))]
     if shown.origins:
-        origins = markdown.folded(
+        origins = markdown.fold(
             "Device, versions, command, hash", markdown.facts_list(shown.origins)
         )
         below.append(f"## How this was measured\n\n{origins}")
@@ -125,13 +125,13 @@ def _page(
         title=shown.title,
         site=site,
         status=shown.status,
-        findings=page.linked(shown.findings, shown.tables),
+        findings=page.link(shown.findings, shown.tables),
         note=shown.findings.note,
         warnings=shown.warnings,
         origins=shown.origins,
         first=shown.first,
         rest=shown.rest,
-        drawings=page.inlined(drawings),
+        drawings=page.inline(drawings),
         omitted=omitted,
         data=list(map(Markup, data)),
         explorer=Markup(explorer),
@@ -146,7 +146,7 @@ def _explorer(report: Report, shown: Content) -> str:
     from cmx_bench.report import explorer
 
     rows = {
-        table.key.removeprefix("table1-"): [row_id for row_id, _ in page.anchored(table)]
+        table.key.removeprefix("table1-"): [row_id for row_id, _ in page.anchor(table)]
         for table in shown.first
     }
     return explorer.block(report, rows)

@@ -49,8 +49,8 @@ def test_as_many_are_named_as_may_be(texts: list[str], most: int, words: str) ->
 def test_neighbours_of_a_group_are_one_and_columns_without_one_stand_alone() -> None:
     groups = ("a", "a", "", "", "b", "a")
     columns = [Column(str(place), "H", group=group) for place, group in enumerate(groups)]
-    assert list(content.grouped(columns)) == [("a", 2), ("", 1), ("", 1), ("b", 1), ("a", 1)]
-    assert list(content.grouped([])) == []
+    assert list(content.group_columns(columns)) == [("a", 2), ("", 1), ("", 1), ("b", 1), ("a", 1)]
+    assert list(content.group_columns([])) == []
 
 
 def test_a_heading_has_its_group_where_there_is_one_line_of_headings() -> None:

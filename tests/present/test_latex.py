@@ -11,7 +11,7 @@ import pytest
 
 from cmx_bench.present import latex
 from cmx_bench.present.content import Column, Entry, Note, Picture, Table
-from cmx_bench.present.latex import escaped
+from cmx_bench.present.latex import escape
 from cmx_bench.report import RENDERERS
 from cmx_bench.report.tables import tables
 from cmx_bench.results.nouns import Report
@@ -107,10 +107,10 @@ def test_nothing_of_a_table_is_dropped(report: Report) -> None:
         text = latex.table(table).replace(r"\allowbreak{}", "")
         for row in table.rows:
             for entry in row:
-                assert all(escaped(line) in text for line in entry.text.splitlines())
-                assert escaped(entry.detail) in text
-        assert all(escaped(remark) in text for remark in table.remarks)
-        assert all(escaped(note.text) in text for note in table.notes)
+                assert all(escape(line) in text for line in entry.text.splitlines())
+                assert escape(entry.detail) in text
+        assert all(escape(remark) in text for remark in table.remarks)
+        assert all(escape(note.text) in text for note in table.notes)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_nothing_of_a_table_is_dropped(report: Report) -> None:
     ],
 )  # fmt: skip
 def test_escapes(text: str, expected: str) -> None:
-    assert escaped(text) == expected
+    assert escape(text) == expected
 
 
 def small(rows: int, text: str = "1") -> Table:

@@ -10,7 +10,7 @@ from pandas import DataFrame
 
 from cmx_bench.present import markdown
 from cmx_bench.present.drawing import Plot
-from cmx_bench.present.markdown import escaped
+from cmx_bench.present.markdown import escape
 from cmx_bench.report import RENDERERS
 
 from ..report.test_formats import awkward, mixed
@@ -51,7 +51,7 @@ def test_markdown_holds_no_markup_from_names() -> None:
     ],
 )
 def test_markdown_escapes(text: str, expected: str) -> None:
-    assert escaped(text) == expected
+    assert escape(text) == expected
 
 
 def test_what_stands_for_a_figure_has_no_comments() -> None:

@@ -18,7 +18,7 @@ COLUMNS = (Column("a", "A"), Column("b", "B"))
 def ids(*rows: tuple[str, str], naming: int = 1) -> list[str]:
     made = tuple((Entry(one), Entry(other)) for one, other in rows)
     table = Table("t", "T", COLUMNS, made, naming=naming)
-    return [id for id, _ in page.anchored(table)]
+    return [id for id, _ in page.anchor(table)]
 
 
 def test_a_row_is_named_by_what_it_is_about() -> None:
@@ -41,7 +41,7 @@ def test_drawings_have_no_styles() -> None:
 
     points = DataFrame([{"label": "DeiT-S", "family": "deit", "x": 22.1, "y": 79.8}])
     drawings = drawing.draw([Plot("p", "P", "", "", points, paint)])
-    [(_, svg)] = page.inlined(drawings)
+    [(_, svg)] = page.inline(drawings)
     assert "style" not in svg
     assert re.search(r'<path [^>]*fill="var\(--hue-0072b2\)"', svg)
     assert 'font-size="9px"' in svg and 'text-anchor="middle"' in svg

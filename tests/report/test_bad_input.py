@@ -44,7 +44,7 @@ def broken() -> Report:
 
 @pytest.mark.parametrize(
     ("format", "escaped"),
-    [("html", str), ("md", markdown.escaped), ("latex", latex.escaped)],
+    [("html", str), ("md", markdown.escape), ("latex", latex.escape)],
 )
 def test_a_model_without_any_ok_record_stays(
     broken: Report, format: str, escaped: Callable[[str], str]

@@ -95,11 +95,11 @@ def test_a_finding_leads_to_its_own_row_and_to_the_table_where_two_have_its_name
     every = tables(summarise(run, make_records(run)))
     key = f"table1-{FP16.key}"
     items = tuple(Finding("Speed", "", key, (label,)) for label in LABELS[:3])
-    assert [row_id for _, row_id, _ in page.linked(Findings(items), every)] == [
+    assert [row_id for _, row_id, _ in page.link(Findings(items), every)] == [
         f"{key}.a-b", f"{key}.a-b.2", f"{key}.a-b.3",
     ]  # fmt: skip
     same = [dataclasses.replace(one, label="same") for one in MODELS[:2]]
     run = make_run((*same, MODELS[2]), (FP16,), ("params", "throughput"), replicates=3)
     every = tables(summarise(run, make_records(run)))
-    [(_, row_id, _)] = page.linked(Findings((Finding("Speed", "", key, ("same",)),)), every)
+    [(_, row_id, _)] = page.link(Findings((Finding("Speed", "", key, ("same",)),)), every)
     assert row_id == key

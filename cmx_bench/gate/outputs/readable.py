@@ -36,7 +36,7 @@ def in_markdown(
         cut: how many of the last comparisons to leave out, and say so.
     """
     blocks = [
-        markdown.toned(f"**{markdown.escaped(headline(verdict))}**", TONES[verdict.state]),
+        markdown.add_tone(f"**{markdown.escape(headline(verdict))}**", TONES[verdict.state]),
         markdown.facts_list(facts(verdict)),
         markdown.table(_shorten(table(verdict), cut), _LONG),
         *(markdown.figure(drawing.plot) for drawing in (*drawings, *past)),
@@ -70,7 +70,7 @@ def in_html(
         tone=TONES[verdict.state],
         facts=facts(verdict),
         comparisons=table(verdict),
-        drawings=page.inlined(drawings),
-        past=page.inlined(past),
+        drawings=page.inline(drawings),
+        past=page.inline(past),
         tables=tables,
     )

@@ -82,7 +82,7 @@ def draw(plots: Iterable[Plot], copies: Collection[str] = ()) -> tuple[Drawing, 
         kinds.setdefault(style, []).append(kind)
     drawings = []
     for plot in plots:
-        files = {style: canvas.saved(plot, style, wanted) for style, wanted in kinds.items()}
+        files = {style: canvas.save(plot, style, wanted) for style, wanted in kinds.items()}
         copied = {name: files[style][kind] for name in copies for style, kind in [COPIES[name]]}
         drawings.append(Drawing(plot, files["page"]["svg"].decode(), copied))
     return tuple(drawings)
@@ -93,7 +93,7 @@ def on(plot: Plot, ax: Axes | None = None) -> Axes:
     fonts that matplotlib is set to (see `theme.style`)."""
     from cmx_bench.present.drawing import canvas
 
-    return canvas.shown(plot, ax)
+    return canvas.show(plot, ax)
 
 
 def inline(drawing: Drawing) -> str:

@@ -41,14 +41,14 @@ _PAD = 3.0  # points around everything
 _AXES = 0.8  # of the height of a figure, where its contents ask for no other
 
 
-def shown(plot: Plot, ax: Axes | None = None) -> Axes:
+def show(plot: Plot, ax: Axes | None = None) -> Axes:
     """`plot` on `ax`, or on axes of a new figure of pyplot."""
     from matplotlib import pyplot
 
     with settings(LOOK):
-        ax = _painted(plot, ax or _axes(pyplot.figure(FigureClass=Sheet), plot.lines))
+        ax = _paint(plot, ax or _axes(pyplot.figure(FigureClass=Sheet), plot.lines))
     for markers in filter(count_texts, ax.collections):
-        markers.set_urls([None])  # only `saved` makes titles of them
+        markers.set_urls([None])  # only `save` makes titles of them
     return ax
 
 
@@ -61,19 +61,19 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def saved(plot: Plot, name: StyleName, kinds: Collection[str]) -> dict[str, bytes]:
+def save(plot: Plot, name: StyleName, kinds: Collection[str]) -> dict[str, bytes]:
     """`plot` drawn in a style, in each of these formats."""
     with style(name), warnings.catch_warnings():
         # A user's label may hold an emoji that the font lacks: a box, not a warning on stderr.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        ax = _painted(plot, _axes(Sheet(), plot.lines))
+        ax = _paint(plot, _axes(Sheet(), plot.lines))
         files = {kind: _bytes(ax, kind) for kind in kinds}
     if "svg" in files:
-        files["svg"] = _titled(files["svg"].decode(), ax).encode()
+        files["svg"] = _add_titles(files["svg"].decode(), ax).encode()
     return files
 
 
-def _painted(plot: Plot, ax: Axes) -> Axes:
+def _paint(plot: Plot, ax: Axes) -> Axes:
     with among(plot.families):
         plot.paint(plot.data, ax)
     fit(ax)
@@ -194,7 +194,7 @@ def count_texts(markers: Markers) -> int:
     return sum(url is not None for url in markers.get_urls())
 
 
-def _titled(svg: str, ax: Axes) -> str:
+def _add_titles(svg: str, ax: Axes) -> str:
     """`svg` with a title on each marker that has a text, in place of its link."""
     texts = sum(map(count_texts, ax.collections))
     svg, count = _MARKER.subn(

@@ -49,7 +49,7 @@ def label_points(ax: Axes, points: DataFrame) -> None:
     beyond = list(points["label"][_MOST:])
     labelled = points[:_MOST].sort_values("x", ascending=False, kind="stable")
     data = labelled[["x", "y"]].to_numpy(np.float64)
-    labels, spots, axes = list(labelled["label"]), _placed(ax, data), _OnAxes.of(ax)
+    labels, spots, axes = list(labelled["label"]), _place(ax, data), _OnAxes.of(ax)
     order, best, random = list(range(len(labels))), dict[int, _Place](), Random(0)
     for number in range(_TRIES if len(labels) <= _FEW else 1):
         places = _places(order, labels, spots, axes)
@@ -112,7 +112,7 @@ def name_lines(ax: Axes, ends: DataFrame) -> None:
     most = int(high // _height())
     styles, left_out = styles_of(ends["family"]), list(ends["label"][most:])
     ends = ends[:most].sort_values("y", kind="stable")
-    spots = _placed(ax, ends[["x", "y"]].to_numpy(np.float64))
+    spots = _place(ax, ends[["x", "y"]].to_numpy(np.float64))
     heights = _spread([float(y) for _, y in spots], _height())
     for end, (x, y), height in zip(ends.to_dict("records"), spots, heights, strict=True):
         leader = {
@@ -304,12 +304,12 @@ class _OnAxes:
         return free
 
 
-def _placed(ax: Axes, data: NDArray[np.float64]) -> Spots:
+def _place(ax: Axes, data: NDArray[np.float64]) -> Spots:
     return np.asarray((ax.transData - ax.transAxes).transform(data)) * canvas.size(ax)
 
 
 def _extents(ax: Axes, markers: PathCollection) -> Boxes:
-    centres = _placed(ax, np.asarray(markers.get_offsets(), np.float64))
+    centres = _place(ax, np.asarray(markers.get_offsets(), np.float64))
     reach = (np.sqrt(markers.get_sizes()) / 2 + 0.5)[:, None]
     return np.hstack([centres - reach, centres + reach])
 
@@ -322,7 +322,7 @@ def _lines(ax: Axes) -> Segments:
         if isinstance(bars, LineCollection)
         for bar in bars.get_segments()
     ]
-    placed = [_placed(ax, line) for line in lines if len(line)] or [np.empty((0, 2))]
+    placed = [_place(ax, line) for line in lines if len(line)] or [np.empty((0, 2))]
     return np.vstack([line[:-1] for line in placed]), np.vstack([line[1:] for line in placed])
 
 

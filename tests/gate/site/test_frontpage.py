@@ -8,7 +8,7 @@ from pathlib import Path
 from cmx_bench.gate.site import Listed, frontpage
 from cmx_bench.gate.site.frontpage import Shown
 from cmx_bench.present.content import Table
-from cmx_bench.present.page import anchored
+from cmx_bench.present.page import anchor
 
 OUT = Path("public")
 PLAIN = Listed(
@@ -104,4 +104,4 @@ def test_a_title_is_text_and_no_markup() -> None:
 
 def test_rows_of_one_moment_have_addresses_of_their_own() -> None:
     table = frontpage.of_runs(shown(PLAIN, PLAIN), (), OUT)
-    assert len({row_id for row_id, _ in anchored(table)}) == 2
+    assert len({row_id for row_id, _ in anchor(table)}) == 2

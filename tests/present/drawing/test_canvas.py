@@ -29,7 +29,7 @@ def test_a_text_is_as_wide_as_its_letters() -> None:
 
 
 def test_the_height_follows_from_the_lines_that_a_plot_asks_for() -> None:
-    few, many = (canvas.shown(plot(lines)).get_figure(root=True) for lines in (10.0, 40.0))
+    few, many = (canvas.show(plot(lines)).get_figure(root=True) for lines in (10.0, 40.0))
     assert few is not None and many is not None
     apart = 72 * (many.get_size_inches()[1] - few.get_size_inches()[1])
     assert apart == pytest.approx(30 * canvas.em(), rel=0.01)
@@ -55,7 +55,7 @@ def test_the_margins_of_a_users_figure_are_not_ours() -> None:
 
 
 def test_each_marker_says_its_text_in_the_svg() -> None:
-    svg = canvas.saved(plot(), "page", ["svg"])["svg"].decode()
+    svg = canvas.save(plot(), "page", ["svg"])["svg"].decode()
     assert "<title>first &lt;one&gt;</title>" in svg and "<title>second</title>" in svg
     assert "hover:" not in svg
 
@@ -69,7 +69,7 @@ def test_a_text_too_few_is_an_error() -> None:
 
 
 def test_each_kind_of_file_has_its_form() -> None:
-    files = canvas.saved(plot(), "page", ["png", "pdf", "svg"])
+    files = canvas.save(plot(), "page", ["png", "pdf", "svg"])
     assert files["png"].startswith(b"\x89PNG") and files["pdf"].startswith(b"%PDF")
     assert files["svg"].startswith(b"<?xml")
     assert matplotlib.rcParams["svg.hashsalt"] is None  # a user's settings are as before

@@ -106,7 +106,7 @@ def test_a_lost_text_is_an_error() -> None:
         canvas.set_texts(markers(ax), ["one"])
     canvas.set_texts(markers(ax), ["one", "two", "three"])
     with pytest.raises(RuntimeError, match="drew 0 markers with a text, of 3"):
-        canvas._titled("<svg/>", ax)
+        canvas._add_titles("<svg/>", ax)
 
 
 def test_families_have_their_colours_and_published_points_are_hollow() -> None:

@@ -65,7 +65,7 @@ def test_there_are_six_at_most_and_the_dispensable_go_first() -> None:
 @pytest.mark.parametrize("make", [mixed, awkward, in_three_settings])
 def test_each_finding_links_to_what_proves_it(make: Any) -> None:
     report = make()
-    linked = page.linked(found(report), tables(report))
+    linked = page.link(found(report), tables(report))
     assert linked
     text = RENDERERS["html"](report)
     for finding, target, table in linked:

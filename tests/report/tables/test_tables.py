@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from cmx_bench.measures.conditions import REASONS
-from cmx_bench.present.content import Entry, Table, grouped
+from cmx_bench.present.content import Entry, Table, group_columns
 from cmx_bench.report import overview
 from cmx_bench.report.tables import metrics, tables
 from cmx_bench.report.tables.table_one import table_one
@@ -85,7 +85,7 @@ def test_empty_tables_are_left_out(run: Run, found: list[Record]) -> None:
 
 def test_groups_of_columns_add_up(run: Run, found: list[Record]) -> None:
     table = table_one(summarise(run, found), FP16)
-    groups = list(grouped(table.columns))
+    groups = list(group_columns(table.columns))
     assert sum(count for _, count in groups) == len(table.columns)
     assert ("# Params (×10⁶)", 2) in groups
 
