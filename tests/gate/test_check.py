@@ -73,26 +73,6 @@ def of(verdict: Verdict, name: str, metric: str, setting: str = "") -> Compariso
     return found
 
 
-def by_word(by: str, macs: float) -> list[Record]:
-    """RECORDS with the MACs of the first model counted by a word of the user's."""
-    details = {"given": {"aten::asin": {"by": by, "macs": 0}}}
-    return [
-        replace(one, details=details, values={"macs": [macs], "activations": [1]})
-        if one.cell == f"{NAMES[0]}/macs/r224"
-        else one
-        for one in RECORDS
-    ]
-
-
-def test_macs_by_another_word_are_not_compared(judge: Callable[..., Verdict]) -> None:
-    found = of(judge(by_word("zero", 5), base=by_word("own:count", 5)), NAMES[0], "macs")
-    assert found.state == "INCOMPARABLE"
-    assert found.reason == "counted by other words: aten::asin own:count, now zero"
-    assert of(judge(by_word("zero", 5)), NAMES[0], "macs").state == "INCOMPARABLE"
-    same = judge(by_word("zero", 5), base=by_word("zero", 5))
-    assert of(same, NAMES[0], "macs").state == "PASS"
-
-
 def test_a_run_against_itself_passes(judge: Callable[..., Verdict]) -> None:
     verdict = judge()
     assert verdict.state == "PASS"
@@ -164,79 +144,6 @@ def test_other_machines_compare_exact_metrics_only(judge: Callable[..., Verdict]
     )
 
 
-def test_kernels_chosen_by_the_environment_are_not_compared(judge: Callable[..., Verdict]) -> None:
-    chosen = {"cpu_capability": "DEFAULT", "KMP_AFFINITY": "compact"}
-    other = replace(RUN, environments={"e1": ENVIRONMENT | chosen})
-    timed = of(judge(run=other), NAMES[0], "throughput")
-    assert (timed.state, timed.reason) == (
-        "INCOMPARABLE",
-        "measured elsewhere: cpu_capability unknown, now DEFAULT, "
-        "KMP_AFFINITY not set, now compact",
-    )
-
-
-@pytest.mark.parametrize("field", ["device_uuid", "cmx_bench"])
-def test_what_else_must_be_equal(judge: Callable[..., Verdict], field: str) -> None:
-    """Two GPUs of one model, and two versions of what measures."""
-    other = replace(RUN, environments={"e1": ENVIRONMENT | {field: "another"}})
-    timed = of(judge(run=other), NAMES[0], "throughput")
-    assert timed.state == "INCOMPARABLE"
-    assert field in timed.reason
-
-
-def test_a_setting_that_followed_the_machine_is_incomparable(judge: Callable[..., Verdict]) -> None:
-    """`batch_size: auto` follows the cores: the baseline's setting is not there any more."""
-    machine = ENVIRONMENT | {"cores": 16, "threads": 16}
-    batch = replace(RUN.settings[0], batch_size=128)
-    wide = replace(make_run(PAPER[:3], (batch,)), machine=machine, environments={"e1": machine})
-    verdict = judge(make_records(wide), wide)
-    timed = of(verdict, NAMES[0], "throughput")
-    assert (timed.state, timed.setting) == ("INCOMPARABLE", batch.key)
-    assert timed.reason == (
-        "the setting paper differs: batch_size 64, now 128 (`batch_size: auto` follows the "
-        "heaviest model and the cores; what changed: cores 8, now 16, threads 8, now 16); write a "
-        "number, or take a new baseline"
-    )
-    assert set(verdict.counts) == {"PASS", "INCOMPARABLE"}
-
-
-def test_a_new_model_that_changed_the_batch_is_named(judge: Callable[..., Verdict]) -> None:
-    """`batch_size: auto` follows the heaviest model of a suite."""
-    fewer = make_run(PAPER[:2])
-    small = make_run(PAPER[:3], (replace(RUN.settings[0], batch_size=16),))
-    verdict = judge(make_records(small), small, make_records(fewer), fewer)
-    timed, new = (of(verdict, NAMES[place], "throughput") for place in (0, 2))
-    assert (timed.state, new.state, new.reason) == (
-        "INCOMPARABLE", "NEW", f"the baseline has no model {NAMES[2]}",
-    )  # fmt: skip
-    assert timed.reason.startswith("the setting paper differs: batch_size 64, now 16 (")
-    assert "what changed: new model ResNet-152); write a number" in timed.reason
-    assert of(verdict, NAMES[0], "params").state == "PASS"
-    assert verdict.counts["FAIL"] == 0
-    assert f"NO TIMING COULD BE JUDGED ({timed.reason})" in headline(verdict)
-
-
-def test_a_setting_with_another_name_is_gone(judge: Callable[..., Verdict]) -> None:
-    renamed = make_run(PAPER[:3], (replace(RUN.settings[0], name="new", batch_size=16),))
-    timed = of(judge(make_records(renamed), renamed), NAMES[0], "throughput", RUN.settings[0].key)
-    assert (timed.state, timed.reason) == (
-        "FAIL",
-        f"the run has no setting {RUN.settings[0].key}; one with a new name needs a new baseline",
-    )
-
-
-def test_what_fails_names_what_else_differs(judge: Callable[..., Verdict]) -> None:
-    wider = replace(RUN.models[0], args={"dim": 512}, kernel_size=3)
-    moved = RUN.machine | {"torchvision": "0.30", "git_commit": "ab"}
-    run = replace(RUN, models=(wider, *RUN.models[1:]), machine=moved)
-    verdict = judge(scaled(NAMES[0], "throughput", 0.5), run)
-    assert of(verdict, NAMES[0], "throughput").reason == (
-        "the model differs: args.dim none, now 512; measured with other software: torchvision "
-        "unknown, now 0.30"
-    )
-    assert of(verdict, NAMES[0], "params").reason == ""
-
-
 @pytest.mark.parametrize(("factor", "state"), [(1.1, "FAIL"), (0.8, "PASS")])
 def test_a_metric_of_which_less_is_better(
     judge: Callable[..., Verdict], factor: float, state: str
@@ -305,20 +212,6 @@ def test_what_failed_in_some_processes_of_both_is_judged_by_the_others(
     assert slower.reason == "some processes failed in both: boom"
     newly = of(judge(partly(RECORDS)), NAMES[0], "throughput")
     assert (newly.state, newly.reason) == ("FAIL", "newly failed: boom")
-
-
-def test_memory_is_compared_where_it_counts_from_the_same(judge: Callable[..., Verdict]) -> None:
-    head = [
-        replace(record, details={"peak_since": "the start of the process"})
-        if record.measure == "memory"
-        else record
-        for record in RECORDS
-    ]
-    memory = of(judge(head), NAMES[0], "peak_memory")
-    assert memory.state == "INCOMPARABLE"
-    assert memory.reason == (
-        "a peak since the pass in the baseline, since the start of the process in the run"
-    )
 
 
 def test_a_model_that_is_gone_fails_on_other_devices_too(judge: Callable[..., Verdict]) -> None:
