@@ -37,7 +37,7 @@ settings:
 PLANNED = 2 + 2 * 2
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 WHOM = ("command", "fork server", "interpreter", "worker")
-SECONDS = 16.0  # from the beginning of a run to its end, about
+SECONDS = 16.0  # from the beginning of a run to its end, about; the machine's load changes it
 PATIENCE = 3.0
 
 
@@ -91,6 +91,20 @@ def kill(
     return []
 
 
+def left(
+    command: subprocess.Popen[bytes], there: list[psutil.Process], whom: str
+) -> tuple[list[psutil.Process], str]:
+    """The processes that are still there `PATIENCE` seconds after the end, and what was said."""
+    if whom == "command":
+        command.wait(60)  # by psutil, its exit code would be lost
+        _, alive = psutil.wait_procs(there, PATIENCE)
+    assert command.stderr is not None
+    said = command.stderr.read().decode()
+    if whom != "command":  # it goes on: what it leaves counts when it has ended
+        _, alive = psutil.wait_procs(there, PATIENCE)
+    return alive, said
+
+
 def expected(whom: str, sent: signal.Signals) -> Sequence[int]:
     """With what a command may end that was killed, or whose process was."""
     if whom != "command":
@@ -112,30 +126,27 @@ def main(kills: int, seed: int) -> None:
     """Kills so many runs; each has a folder and a temporary folder of its own."""
     rng = random.Random(seed)
     sums: Counter[str] = Counter()
-    for number in range(kills):
+    seconds, number = SECONDS, 0
+    while number < kills:
         whom, sent = rng.choice(WHOM), rng.choice(SIGNALS)
-        moment = rng.uniform(0.0, SECONDS)
+        moment = rng.uniform(0.0, seconds)
         with TemporaryDirectory(prefix="kills-") as home, TemporaryDirectory(prefix="t-") as used:
             folder, temporary = Path(home), Path(used)
             (folder / "kills.yaml").write_text(SUITE)
             environment = os.environ | {"TMPDIR": used}
             with begun(folder, environment) as command:
                 there = kill(command, whom, sent, moment)
-                if whom == "command":
-                    command.wait(60)  # by psutil, its exit code would be lost
-                    _, alive = psutil.wait_procs(there, PATIENCE)
-                assert command.stderr is not None
-                said = command.stderr.read().decode()
-            if whom != "command":  # it goes on: what it leaves counts when it has ended
-                _, alive = psutil.wait_procs(there, PATIENCE)
+                alive, said = left(command, there, whom)
+            seconds = 1.02 * seconds if there else moment
+            if not there:  # it had ended by then
+                continue
             before = records.read(folder / "out") if (folder / "out").exists() else []
             with begun(folder, environment) as again:
                 _, rest = again.communicate()
             wrong = {
-                "not killed": not there,
                 "no resume": again.returncode != 0,
                 "exits with 1": command.returncode == 1 or again.returncode == 1,
-                "other exit code": bool(there) and command.returncode not in expected(whom, sent),
+                "other exit code": command.returncode not in expected(whom, sent),
                 "tracebacks": "Traceback" in said + rest.decode(),
                 "records lost or doubled": lost_or_doubled(before, folder / "out"),
                 "processes alive": len(alive),
@@ -144,7 +155,9 @@ def main(kills: int, seed: int) -> None:
         sums.update(wrong)
         sums["resumes complete"] += again.returncode == 0
         told = ", ".join(f"{name} {count:d}" for name, count in wrong.items() if count) or "fine"
-        print(f"{number + 1:3} {sent.name} to the {whom} after {moment:.1f} s: exit "
+        told += f": {rest.decode().strip().rpartition(chr(10))[2]}" * wrong["no resume"]
+        number += 1
+        print(f"{number:3} {sent.name} to the {whom} after {moment:.1f} s: exit "
               f"{command.returncode}, with {len(before)} of {PLANNED}; then "
               f"{again.returncode}: {told}", flush=True)  # fmt: skip
     print(f"of {kills} kills: " + ", ".join(f"{name} {count}" for name, count in sums.items()))

@@ -28,6 +28,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from cmx_bench.cell import Cell
+from cmx_bench.cli.requests import Request
 from cmx_bench.measures import MEASURES
 from cmx_bench.results import environment, records
 from cmx_bench.results.records import Record
@@ -133,7 +134,7 @@ def plan(home: Path) -> str:
     made: list[object] = []
     begin = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
-        planning.plan(str(home / "suite.yaml"), device="cpu")
+        planning.plan.__wrapped__(Request(str(home / "suite.yaml"), device="cpu"))
     seconds = time.process_time() - begin
     begin = time.process_time()
     estimates.cost(made[0].models[-1], 28)
@@ -212,7 +213,8 @@ def _moments(home: Path, wanted: int) -> list[float]:
 
     engines.plan_of, rounds.execute = plan_of, execute
     with contextlib.suppress(_EnoughError), contextlib.redirect_stderr(io.StringIO()):
-        runs.run(str(home / "suite.yaml"), out=home / "resumed", device="cpu")
+        request = Request(str(home / "suite.yaml"), device="cpu")
+        runs.run.__wrapped__(request, home / "resumed")
     return moments
 
 
