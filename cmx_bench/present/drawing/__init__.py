@@ -35,10 +35,11 @@ class Plot:
 
 
 class NothingToDrawError(ValueError):
-    """A figure has nothing to show: its title, and why."""
+    """A figure has nothing to show: its `title`, and why."""
 
-    def __init__(self, title: str, reason: str = "no model has the values for it") -> None:
+    def __init__(self, title: str, reason: str = "no model has the values") -> None:
         super().__init__(f"{title}: left out, because {reason}")
+        self.title, self.reason = title, reason
 
 
 @dataclass(frozen=True, slots=True)

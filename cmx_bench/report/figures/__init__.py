@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -83,7 +84,7 @@ FIGURES = (
 
 @dataclass(frozen=True, slots=True)
 class Plots:
-    """The figures that can be drawn, and a sentence on each that cannot."""
+    """The figures that can be drawn, and sentences on those that cannot, by the reason."""
 
     drawn: tuple[Plot, ...]
     omitted: tuple[str, ...]
@@ -92,6 +93,7 @@ class Plots:
 # Nobody looks through more, and each takes a tenth of a second and a tenth of a megabyte.
 _MOST = 80
 _MOST_NAMED = 3
+_MOST_LEFT_OUT = 12  # titles in a sentence
 # Neighbours of `FIGURES` that choose alike, and the parts of a run that each of them shows.
 _Group: TypeAlias = tuple[list[Figure], Mapping[str, Sequence[str]]]
 
@@ -101,15 +103,19 @@ def plots(report: Report) -> Plots:
     groups = list(_groups(report))
     most = _fitting(groups)
     families = {model.family for model in report.run.models}
-    drawn, omitted = [], []
+    drawn, omitted = [], defaultdict[str, list[str]](list)
     for figures, parts in groups:
         for selection in selections(report, dict(islice(parts.items(), most))):
             for figure in figures:
                 try:
                     drawn.append(replace(figure.plot(selection), families=families))
                 except NothingToDrawError as nothing:
-                    omitted.append(str(nothing))
-    return Plots(tuple(drawn), (*omitted, *_beyond(groups, most)))
+                    omitted[nothing.reason].append(nothing.title)
+    sentences = (
+        str(NothingToDrawError(first_few(titles, _MOST_LEFT_OUT), reason))
+        for reason, titles in omitted.items()
+    )
+    return Plots(tuple(drawn), (*sentences, *_beyond(groups, most)))
 
 
 def _groups(report: Report) -> Iterator[_Group]:

@@ -100,8 +100,10 @@ def test_figures_without_points_are_left_out_and_said_so(run: Run) -> None:
     assert found.drawn[0].name == "figure1"  # it stands on published figures
     asked = [figure for figure in FIGURES if {*run.measures} >= {*figure.measures}]
     parts = [part for figure in asked for part in figure.choose(summarise(run, []).samples)]
-    assert len(found.drawn) + len(found.omitted) == len(parts)
-    assert all("left out" in sentence for sentence in found.omitted)
+    lost = len(parts) - len(found.drawn)
+    [sentence] = found.omitted  # one for all that have the same reason
+    assert sentence.endswith(": left out, because no model has the values")
+    assert sentence.count(" · ") == lost <= 12
 
 
 def test_every_figure_is_told_in_words(run: Run, found: list[Record]) -> None:
