@@ -118,7 +118,7 @@ def plan_of(
     for place in places:
         kinds.setdefault(place.hardware, place.device)
     devices = list(kinds.values()) or [request.device]
-    tried = users.tried(suite_file, devices[0], call) if request.trusted else users.Tried()
+    tried = users.try_models(suite_file, devices[0], call) if request.trusted else users.Tried()
     only = tuple(request.only or ())
     asked = users.Asked(only, request.trusted, evaluation, given, tried, request.replicate)
     plans = [call(Target.MAKE_PLAN, suite_file, device, asked) for device in devices]

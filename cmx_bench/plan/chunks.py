@@ -51,19 +51,19 @@ def divide(first: Plan, most: float, besides: float) -> list[Chunk]:
     return [
         Chunk(replicate, tuple(_globs(first, cells)), besides + _seconds(first, cells))
         for replicate in range(max(counts.values()))
-        for cells in _packed(
+        for cells in _pack(
             first, [cell for cell in first.cells if replicate < counts[cell.key]], most - besides
         )
     ]
 
 
-def _packed(plan: Plan, cells: Sequence[Cell], room: float) -> list[list[Cell]]:
+def _pack(plan: Plan, cells: Sequence[Cell], room: float) -> list[list[Cell]]:
     """Cells of one replicate in parts of at most `room` seconds, where they can be divided."""
     parts: list[list[Cell]] = []
     left = 0.0
     for group in _groups(plan, cells):
         divided = _seconds(plan, group) > room and not MEASURES[group[0].measure].together
-        for piece in _grouped(group, lambda cell: cell.model.name).values() if divided else [group]:
+        for piece in _group(group, lambda cell: cell.model.name).values() if divided else [group]:
             seconds = _seconds(plan, piece)
             if not parts or seconds > left:
                 parts.append([])
@@ -85,10 +85,10 @@ def _groups(plan: Plan, cells: Sequence[Cell]) -> list[_Group]:
         alone = "" if cell.setting.kind == "cpu" else cell.model.name
         return "trained", task.asked.shared_size(cell.setting), alone
 
-    return list(_grouped(cells, shared).values())
+    return list(_group(cells, shared).values())
 
 
-def _grouped(cells: Iterable[Cell], key: Callable[[Cell], Hashable]) -> dict[Hashable, _Group]:
+def _group(cells: Iterable[Cell], key: Callable[[Cell], Hashable]) -> dict[Hashable, _Group]:
     groups: defaultdict[Hashable, _Group] = defaultdict(list)
     for cell in cells:
         groups[key(cell)].append(cell)
@@ -101,7 +101,7 @@ def _seconds(plan: Plan, cells: Sequence[Cell]) -> float:
 
 def _globs(plan: Plan, cells: Sequence[Cell]) -> Iterator[str]:
     """What chooses these cells of the plan's: one glob for all models of a setting."""
-    for group in _grouped(cells, lambda cell: (cell.measure, cell.setting_key)).values():
+    for group in _group(cells, lambda cell: (cell.measure, cell.setting_key)).values():
         if len(group) == len(plan.models):
             yield f"*/{group[0].measure}/{group[0].setting_key}"
         else:

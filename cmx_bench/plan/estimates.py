@@ -153,7 +153,7 @@ class _Evaluated:
     seconds: float
 
 
-def _evaluated(
+def _count_evaluated(
     evaluation: Evaluation | None, models: Mapping[str, Model], opened: Opened
 ) -> _Evaluated:
     """Images are counted where they have been opened."""
@@ -181,7 +181,7 @@ def estimates(
         core_rate: multiply-accumulates a second of one core.
     """
     models = {cell.model.name: cell.model for cell in cells if MEASURES[cell.measure].together}
-    evaluated = _evaluated(evaluation, models, opened)
+    evaluated = _count_evaluated(evaluation, models, opened)
 
     def seconds(cell: Cell) -> float:
         cost = costs[cell.model.name, cell.setting.image_size]

@@ -42,7 +42,7 @@ def join(plans: Sequence[Plan], nodes: Sequence[str] = ()) -> Plan:
     if len(kinds) == 1:
         return plans[0]
     ordered = sorted(kinds, key=lambda kind: (kinds[kind].machine["device"] == "cpu", kind))
-    return _joined({kind: _of_kind(kinds[kind], kind) for kind in ordered})
+    return _join({kind: _of_kind(kinds[kind], kind) for kind in ordered})
 
 
 def _contradictions(one: Plan, other: Plan, here: str, there: str) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _of_kind(plan: Plan, hardware: str) -> Plan:
     )
 
 
-def _joined(kinds: Mapping[str, Plan]) -> Plan:
+def _join(kinds: Mapping[str, Plan]) -> Plan:
     """The plans of the kinds in one, in the order that a suite's settings and measures have."""
     plans = list(kinds.values())
     every = [setting for plan in plans for setting in plan.settings]
@@ -85,25 +85,25 @@ def _joined(kinds: Mapping[str, Plan]) -> Plan:
     settings = sorted(every, key=lambda each: suites.index((each.kind, each.name)))
     place = {setting.key: number for number, setting in enumerate(settings)}
     measures = plans[0].suite_file.suite.measures
-    cells = _merged({cell.key: cell for cell in plan.cells} for plan in plans).values()
+    cells = _merge({cell.key: cell for cell in plan.cells} for plan in plans).values()
     ordered = sorted(cells, key=lambda cell: place[cell.setting.key])
     return replace(
         plans[0],
         settings=tuple(settings),
         cells=tuple(sorted(ordered, key=lambda cell: measures.index(cell.measure))),
-        estimates=_merged(plan.estimates for plan in plans),
+        estimates=_merge(plan.estimates for plan in plans),
         unavailable={name: advice for name, advice in plans[0].unavailable.items()
                      if all(name in plan.unavailable for plan in plans)},
-        skipped=_merged(plan.skipped for plan in plans),
-        opened=_merged(plan.opened for plan in plans),
+        skipped=_merge(plan.skipped for plan in plans),
+        opened=_merge(plan.opened for plan in plans),
         troubles=tuple(dict.fromkeys(chain.from_iterable(plan.troubles for plan in plans))),
         cautions=tuple(dict.fromkeys(chain.from_iterable(plan.cautions for plan in plans))),
-        origins=_merged(plan.origins for plan in plans),
+        origins=_merge(plan.origins for plan in plans),
         machines={hardware: plan.machine for hardware, plan in kinds.items()},
     )  # fmt: skip
 
 
-def _merged(parts: Iterable[Mapping[_Key, _Value]]) -> dict[_Key, _Value]:
+def _merge(parts: Iterable[Mapping[_Key, _Value]]) -> dict[_Key, _Value]:
     """All entries; of a key that several have, that of the first."""
     merged: dict[_Key, _Value] = {}
     for part in parts:

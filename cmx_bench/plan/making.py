@@ -19,7 +19,7 @@ from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError, PlanError
 from cmx_bench.measures import MEASURES, instructions, runtimes
 from cmx_bench.plan import Cost, Plan, estimates, impossible, replicates_of, resolving, undecided
-from cmx_bench.plan.users import Asked, misnamed, smallest_batches
+from cmx_bench.plan.users import Asked, place_error, smallest_batches
 from cmx_bench.results import checkouts
 from cmx_bench.results.records import Environment
 from cmx_bench.spec.document import Location
@@ -80,7 +80,7 @@ def make(
     skipped = {key: why for key, why in lacks.items() if why}
     executed = [cell for cell in cells if cell.key not in skipped]
     pairs = {(cell.model.name, cell.measure) for cell in executed}
-    opened = _opened(evaluation, executed)
+    opened = _open(evaluation, executed)
     seconds = estimates.estimates(executed, costs, machine, repeats, evaluation, opened, core_rate)
     if evaluation is not None:
         if asked.replicate is not None:
@@ -96,7 +96,7 @@ def make(
         replicate=asked.replicate,
         cautions=(
             *impossible.cautions(chosen, machine),
-            *undecided.foretold(suite_file, pairs),
+            *undecided.foretell(suite_file, pairs),
             *_misfits(executed, costs),
         ),
     )  # fmt: skip
@@ -123,7 +123,7 @@ def _resolve(
     batches = smallest_batches(entries)
     placed = resolving.models(suite_file, asked)
     costs = {
-        (model.name, size): _placed(
+        (model.name, size): _place(
             suite_file,
             index,
             asked.tried.costs.get((model.name, size))
@@ -152,10 +152,10 @@ def _cost(suite_file: SuiteFile, index: int, model: Model, image_size: int, batc
     try:
         return estimates.cost(model, image_size, batch)
     except ModelError as error:
-        raise misnamed(suite_file, index, error) from None
+        raise place_error(suite_file, index, error) from None
 
 
-def _placed(suite_file: SuiteFile, index: int, cost: Cost) -> Cost:
+def _place(suite_file: SuiteFile, index: int, cost: Cost) -> Cost:
     """The cost, whose trouble, if it has any, says where in the file the model is."""
     if not cost.trouble:
         return cost
@@ -227,7 +227,7 @@ def _refuse_training(suite_file: SuiteFile, evaluation: Evaluation, machine: Env
         raise PlanError(f"--processes {count}: each needs a {each}; use no more")
 
 
-def _opened(evaluation: Evaluation | None, cells: Sequence[Cell]) -> dict[Split, Dataset]:
+def _open(evaluation: Evaluation | None, cells: Sequence[Cell]) -> dict[Split, Dataset]:
     """The images, where opening them takes no download: what is wrong with them is told before
     anything is measured."""
     evaluated = [cell for cell in cells if MEASURES[cell.measure].together]

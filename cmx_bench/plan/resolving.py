@@ -26,7 +26,7 @@ from cmx_bench.errors import (
 from cmx_bench.measures import counting
 from cmx_bench.models import arguments, families, weights
 from cmx_bench.models.building import build, build_on_meta
-from cmx_bench.plan.users import Amount, Asked, matched_sizes, misnamed, model_of
+from cmx_bench.plan.users import Amount, Asked, matched_sizes, model_of, place_error
 from cmx_bench.spec import trust
 from cmx_bench.spec.model_entries import MatchEntry, ModelEntry
 from cmx_bench.spec.schema import NAME
@@ -52,7 +52,7 @@ def models(suite_file: SuiteFile, asked: Asked) -> list[tuple[int, Model]]:
     known = {model.name: model for model in named.values()}
     placed = list(named.items())
     for index, entry in matches.items():
-        for model in _matched(suite_file, index, entry, known, asked.tried.amounts):
+        for model in _match(suite_file, index, entry, known, asked.tried.amounts):
             if any(model.name == other.name for _, other in placed):
                 raise suite_file.document.error(
                     ("models", index), f"{model.name!r} is there already; keep one of the two"
@@ -83,7 +83,7 @@ def _counted_by(suite_file: SuiteFile, allow_import: bool) -> Mapping[str, str]:
     return macs.words
 
 
-def _matched(
+def _match(
     suite_file: SuiteFile,
     index: int,
     entry: MatchEntry,
@@ -174,7 +174,7 @@ def _resolve(suite_file: SuiteFile, index: int, entry: ModelEntry, asked: Asked)
     except SuiteError as error:
         raise suite_file.document.error(location, f"{entry.name}: {error}") from None
     except (ModelError, PlanError) as error:
-        raise misnamed(suite_file, index, error) from None
+        raise place_error(suite_file, index, error) from None
 
 
 def _source(entry: ModelEntry, num_classes: int, allow_import: bool) -> Model:

@@ -10,7 +10,7 @@ from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.units import counted
 
 
-def foretold(suite_file: SuiteFile, executed: Collection[tuple[str, str]]) -> Iterator[str]:
+def foretell(suite_file: SuiteFile, executed: Collection[tuple[str, str]]) -> Iterator[str]:
     """A sentence on each claim on what the suite does not measure, with its place in the file; then
     one on all claims on what is skipped or left out of this plan.
 

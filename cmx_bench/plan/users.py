@@ -56,7 +56,7 @@ class Asked:
     replicate: int | None = None
 
 
-def tried(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:
+def try_models(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:
     """Imports the functions that count operators, and builds and runs the users' models, of a
     trusted suite; without any it starts no process.
 
@@ -87,7 +87,7 @@ def tried(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:
         try:
             known = _costs(model, sizes, limit, call)
         except ModelError as error:
-            raise misnamed(suite_file, index, error) from None
+            raise place_error(suite_file, index, error) from None
         costs |= {(model.name, size): cost for size, cost in known.items()}
     matched = {
         (str(entry.match), quantity, size): models[str(entry.match)]
@@ -99,7 +99,7 @@ def tried(suite_file: SuiteFile, device: str, call: Call = local.call) -> Tried:
     return Tried(costs, {key: _amount(key, model, limit, call) for key, model in matched.items()})
 
 
-def misnamed(suite_file: SuiteFile, index: int, error: CmxError) -> SuiteError:
+def place_error(suite_file: SuiteFile, index: int, error: CmxError) -> SuiteError:
     """The error of a model that cannot be built, with the place in its entry that is wrong."""
     key = error.key if isinstance(error, RefusedModelError) else ()
     return suite_file.document.error(("models", index, *key), str(error))

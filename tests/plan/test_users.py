@@ -78,7 +78,7 @@ def test_a_model_that_ends_its_process_has_a_trouble(
 ) -> None:
     """The others are planned, and nothing but the trouble is said."""
     file = suite_of(model.replace("HOW", how), timeout=2.0 if how == "hang" else 100.0)
-    plan = making.make(file, CPU, Asked(trusted=True, tried=users.tried(file, "cpu")))
+    plan = making.make(file, CPU, Asked(trusted=True, tried=users.try_models(file, "cpu")))
     [trouble] = plan.troubles
     assert re.fullmatch(rf".*suite.yaml:4:5: {ENDS[how]}", trouble)
     assert [cell.model.name for cell in plan.cells] == ["mixer", "net"] * 2
@@ -87,16 +87,16 @@ def test_a_model_that_ends_its_process_has_a_trouble(
 
 def test_a_misnamed_one_is_refused_with_its_place(suite_of: Callable[..., SuiteFile]) -> None:
     with pytest.raises(SuiteError, match=r"suite.yaml:4:25: net: .* 'god', did you mean 'good'"):
-        users.tried(suite_of("god'"), "cpu")
+        users.try_models(suite_of("god'"), "cpu")
     with pytest.raises(SuiteError, match=r"suite.yaml:4:59: .*takes no argument 'hwo'.* 'how'"):
-        users.tried(suite_of("Forward', args: {hwo: good}"), "cpu")
+        users.try_models(suite_of("Forward', args: {hwo: good}"), "cpu")
 
 
 def test_a_good_one_is_known_by_all_that_a_plan_needs(
     suite_of: Callable[..., SuiteFile], capfd: pytest.CaptureFixture[str]
 ) -> None:
     file = suite_of("good'", "\n  - {match: net, families: [mixer], within: 90%, by: both}")
-    tried = users.tried(file, "cpu")
+    tried = users.try_models(file, "cpu")
     assert capfd.readouterr() == ("", "")
     cost = tried.costs["net", 56]
     params = 4 * 3 * 16 + 4 + 10 * 4 * 14**2 + 10
@@ -109,7 +109,7 @@ def test_a_good_one_is_known_by_all_that_a_plan_needs(
 
 def test_one_that_others_match_and_nobody_can_count(suite_of: Callable[..., SuiteFile]) -> None:
     file = suite_of("segv'", "\n  - {match: net, families: [mixer]}")
-    tried = users.tried(file, "cpu")
+    tried = users.try_models(file, "cpu")
     with pytest.raises(SuiteError, match="net: the process that counts its params was killed by"):
         making.make(file, CPU, Asked(trusted=True, tried=tried))
 
@@ -128,11 +128,11 @@ def test_a_function_that_is_to_count_and_is_none(
     text = TINY + f"macs: {{rules: {{own::gram: 'misbuilt_models:{function}'}}}}\n"
     file = suite.load(str(write_suite(text)), trusted=True)
     with pytest.raises(SuiteError, match=f":9:27: rules: {problem}"):
-        users.tried(file, "cpu")
+        users.try_models(file, "cpu")
 
 
 def test_without_such_models_no_process_is_started(tiny: SuiteFile) -> None:
     def call(target: str, *arguments: object, timeout: float | None = None) -> None:
         raise AssertionError(target)
 
-    assert users.tried(tiny, "cpu", call) == Tried()
+    assert users.try_models(tiny, "cpu", call) == Tried()
