@@ -73,7 +73,7 @@ class Request:
         """
         from cmx_bench.worker import several
 
-        names = several.asked(self.device)
+        names = several.parse(self.device)
         return len(names) > 1 or names == ("cuda:all",)
 
 

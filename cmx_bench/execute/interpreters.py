@@ -245,5 +245,5 @@ def _ended(server: Server) -> ProcessError:
     with suppress(BrokenPipeError, ConnectionResetError):
         server.orders.sendall(END)
         if line := server.orders.makefile("rb").readline().decode().strip():
-            return local.told_end(line)
+            return local.explain_told_end(line)
     return LostError(f"was lost with its interpreter (out of memory?); see {server.log}")

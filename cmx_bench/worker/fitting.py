@@ -144,7 +144,7 @@ def _lead(pipe: Connection, job: TrainingJob, lesson: _Lesson) -> dict[str, Any]
         curve.append({**asdict(epoch), "top1": top1})
         checkpoints.write_state(files.state, {"curve": curve, **training.state_dict()})
     checkpoints.write_weights(files.last, training.module.state_dict())
-    told = _told(lesson, curve, job)
+    told = _tell(lesson, curve, job)
     trained_files.write_told(files.told, told)
     files.state.unlink()
     return told
@@ -167,7 +167,7 @@ def _resume(training: Training, files: Files) -> list[dict[str, Any]]:
     return list(state["curve"])
 
 
-def _told(lesson: _Lesson, curve: list[dict[str, Any]], job: TrainingJob) -> dict[str, Any]:
+def _tell(lesson: _Lesson, curve: list[dict[str, Any]], job: TrainingJob) -> dict[str, Any]:
     """What the records keep of a training: `seconds` are those of the steps, without evaluation."""
     seconds = sum(point["seconds"] for point in curve)
     best = max(curve, key=lambda point: point["top1"])

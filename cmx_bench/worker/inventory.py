@@ -51,7 +51,7 @@ class Listed:
         return Images(tuple(self.keys), tuple(self.labels), names, tuple(self.digests))
 
 
-def evaluated_on(task: Evaluation, num_classes: int) -> Images:
+def list_evaluated(task: Evaluation, num_classes: int) -> Images:
     """The images to evaluate on, as they are now.
 
     Raises:
@@ -63,7 +63,7 @@ def evaluated_on(task: Evaluation, num_classes: int) -> Images:
     return listed.images(dataset, task)
 
 
-def learned_from(task: Evaluation, num_classes: int) -> str:
+def digest_learned(task: Evaluation, num_classes: int) -> str:
     """A digest of the images to learn from, as they are now, with their labels.
 
     Raises:

@@ -140,7 +140,7 @@ def receive(child: Child, timeout: float | None) -> Any:
         return heard(child.pipe, timeout)
     except (EOFError, OSError):  # at the end of a message, or in the middle of one
         child.process.join(_GOODBYE_SECONDS)  # a model may close the pipe and go on
-        raise ended(child.process.exitcode, child.server) from None
+        raise explain_end(child.process.exitcode, child.server) from None
 
 
 def heard(pipe: Connection, timeout: float | None) -> Any:
@@ -169,10 +169,10 @@ def start(target: str, *arguments: object) -> BaseProcess:
         CmxError: the folder for temporary files is gone.
         LostError: the server that forks it died twice.
     """
-    return twice(partial(_started, target, arguments))
+    return twice(partial(_start, target, arguments))
 
 
-def _started(target: str, arguments: tuple[object, ...]) -> BaseProcess:
+def _start(target: str, arguments: tuple[object, ...]) -> BaseProcess:
     context = multiprocessing.get_context("forkserver")
     try:
         with forking.environment(forking.variables()):
@@ -212,7 +212,7 @@ def function(target: str) -> Callable[..., Any]:
     return target_function
 
 
-def bound(pipe: Connection, target: str, arguments: tuple[object, ...]) -> None:
+def run_bound(pipe: Connection, target: str, arguments: tuple[object, ...]) -> None:
     """Runs the function on a pipe whose other end must stay open, as it does while its process
     lives."""
     Thread(target=_end_with, args=(pipe,), daemon=True).start()
@@ -244,7 +244,7 @@ def answer(connection: Connection, target: str, arguments: tuple[object, ...]) -
         connection.send(answer)
 
 
-def ended(exit_code: int | None, server: int | None) -> ProcessError:
+def explain_end(exit_code: int | None, server: int | None) -> ProcessError:
     """The error of a process that ended so and gave no result.
 
     Args:
@@ -252,10 +252,10 @@ def ended(exit_code: int | None, server: int | None) -> ProcessError:
     """
     if exit_code == _SERVER_GONE and server is not None and forking.has_ended(server):
         return LostError(f"was lost with what forked it{limits.describe(forking.OUT_OF_MEMORY)}")
-    return told_end(death(exit_code))
+    return explain_told_end(death(exit_code))
 
 
-def told_end(line: str) -> ProcessError:
+def explain_told_end(line: str) -> ProcessError:
     """The error of a process that ended as its server tells, one of another version perhaps."""
     outside = any(line == death(-number) for number in _FROM_OUTSIDE)
     return KilledError(line) if outside else ProcessError(line)

@@ -114,7 +114,7 @@ def _follow(pipe: Connection, ranks: Sequence[_Rank], passed: Sequence[int]) -> 
     until, next_look = math.inf, 0.0
     while left and (now := time.monotonic()) < until:
         for speaker in wait(list(left), _LOOK):
-            said = _said(rank := left[speaker])  # type: ignore[index]
+            said = _hear(rank := left[speaker])  # type: ignore[index]
             if isinstance(said, Seen):
                 pipe.send(said)
                 continue
@@ -125,13 +125,13 @@ def _follow(pipe: Connection, ranks: Sequence[_Rank], passed: Sequence[int]) -> 
                 return said.trained
         if not failures and now >= next_look:
             next_look = now + _LOOK
-            failures += _hung(list(left.values()), passed)
+            failures += _find_hung(list(left.values()), passed)
         if failures:
             until = min(until, time.monotonic() + _LAST_WORDS)
     return min(failures, key=lambda failure: (failure.said, failure.moment)).trained
 
 
-def _said(rank: _Rank) -> Seen | _Ended:
+def _hear(rank: _Rank) -> Seen | _Ended:
     try:
         said: Seen | _Ended = local.receive(rank.child, None)
     except ProcessError as error:
@@ -139,7 +139,7 @@ def _said(rank: _Rank) -> Seen | _Ended:
     return said
 
 
-def _hung(ranks: Sequence[_Rank], passed: Sequence[int]) -> list[_Ended]:
+def _find_hung(ranks: Sequence[_Rank], passed: Sequence[int]) -> list[_Ended]:
     """The ranks that hang, none most of the time; then log.txt gets a traceback of each."""
     for rank in ranks:
         with suppress(psutil.NoSuchProcess):

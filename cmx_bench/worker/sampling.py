@@ -63,7 +63,7 @@ def _outcome(job: Job) -> Outcome:
         compiled.share(cell.key)
         # Before a model can break the device.
         environment = machine.capture(cell.setting.device, cell.setting)
-        with _calibrated(job):
+        with _calibrating(job):
             taken = taking.take(cell.measure, cell.model, cell.setting)
         if measures.MEASURES[cell.measure].forwards:
             told |= compilation(cell.model, cell.setting)
@@ -87,7 +87,7 @@ def _while_measuring(before: Environment, setting: Setting) -> Environment:
     return {**kept, **variables(before)}
 
 
-def _calibrated(job: Job) -> AbstractContextManager[None]:
+def _calibrating(job: Job) -> AbstractContextManager[None]:
     """Within it the cell's model can be calibrated, where it is of int8."""
     if job.task is None:
         return nullcontext()

@@ -104,11 +104,11 @@ def steps(
         try:
             entrants[cell.key] = _enter(cell, task, valid, folder, size)
         except BaseException as error:  # whatever a model does fails its cell, never the others
-            yield _failed(cell, error, environment, len(cells))
+            yield _fail(cell, error, environment, len(cells))
     if not entrants:
         return
     spent, listed = dict.fromkeys(entrants, 0.0), Listed()
-    for decoding, chunk in _timed(_chunks(dataset, task, list(entrants.values()), size)):
+    for decoding, chunk in _time(_chunks(dataset, task, list(entrants.values()), size)):
         sums = listed.add(chunk, label)
         for key, entrant in list(entrants.items()):
             begin = time.monotonic()
@@ -118,7 +118,7 @@ def steps(
                 raise
             except BaseException as error:
                 del entrants[key]
-                yield _failed(entrant.cell, error, environment, len(cells))
+                yield _fail(entrant.cell, error, environment, len(cells))
             spent[key] += decoding / len(spent) + time.monotonic() - begin
             yield Seen(len(listed.keys), dataset.size)  # a sign of life, however slow the model
     _refuse_other_count(dataset, listed, entrants.values())
@@ -143,7 +143,7 @@ def _refuse_other_count(dataset: Dataset, listed: Listed, entrants: Iterable[_En
         raise DataError(f"{dataset.name} gave {count:,} images of {dataset.size:,}")
 
 
-def _timed(chunks: Iterator[Chunk]) -> Iterator[tuple[float, Chunk]]:
+def _time(chunks: Iterator[Chunk]) -> Iterator[tuple[float, Chunk]]:
     begin = time.monotonic()
     for chunk in chunks:
         yield time.monotonic() - begin, chunk
@@ -256,7 +256,7 @@ def _outcome(
     return Outcome(values, "", environment, elapsed=seconds, details=details)
 
 
-def _failed(cell: Cell, error: BaseException, environment: Environment, together: int) -> Evaluated:
+def _fail(cell: Cell, error: BaseException, environment: Environment, together: int) -> Evaluated:
     """A cell that failed; one for which there was no memory left may do better alone."""
     print_error(error)
     reason, lost = reason_of(error, cell.setting), is_of_surroundings(error)

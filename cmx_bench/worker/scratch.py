@@ -42,7 +42,7 @@ def _new() -> Path:
     home = _home()
     _sweep(home)
     new = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
-    while not _kept(new):
+    while not _keep(new):
         new = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
     Finalize(None, shutil.rmtree, [new, True], exitpriority=-200)
     return new
@@ -62,7 +62,7 @@ def _home() -> Path:
                    f"cannot be written; set TMPDIR to a shorter one")  # fmt: skip
 
 
-def _kept(new: Path) -> bool:
+def _keep(new: Path) -> bool:
     """Locks a new folder; another command may have swept it before that."""
     try:
         return _lock(new) is not None and new.exists()

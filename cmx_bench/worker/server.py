@@ -38,7 +38,7 @@ def main(orders: socket.socket) -> None:
         order, descriptors, _, _ = socket.recv_fds(orders, 1, 1)
         if process is not None and order == END:
             process.join(_GOODBYE_SECONDS)
-            end = local.ended(process.exitcode, forking.server())
+            end = local.explain_end(process.exitcode, forking.server())
             if isinstance(end, LostError):
                 return
             orders.sendall(f"{end}\n".encode())

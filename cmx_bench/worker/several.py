@@ -16,7 +16,7 @@ from cmx_bench.worker.machine import capture, resolve_device
 _SYSTEM = Path("/sys/devices/system/cpu")
 
 
-def asked(device: str) -> tuple[str, ...]:
+def parse(device: str) -> tuple[str, ...]:
     """What `--device` names: "cuda:0" and "cuda:1" of "cuda:0,1"; a word that stands for whatever
     is there ("auto", "cuda:all") is itself.
 
@@ -46,13 +46,13 @@ def find(device: str) -> tuple[Place, ...]:
     from cmx_bench.measures import nvml
 
     resolve_device("cuda", device)  # which says why there is no GPU
-    names = asked(device)
+    names = parse(device)
     if names == ("cuda:all",):
         names = tuple(f"cuda:{number}" for number in range(torch.cuda.device_count()))
     seen = {resolve_device(name, device): capture(name) for name in names}
     kinds = environment.hardware(list(seen.values()))
     try:
-        cores = shared(os.sched_getaffinity(0), [nvml.cores(name) for name in names])
+        cores = share(os.sched_getaffinity(0), [nvml.cores(name) for name in names])
     except PlanError as error:
         raise PlanError(f"--device {device}: {error}") from None
     return tuple(
@@ -61,7 +61,7 @@ def find(device: str) -> tuple[Place, ...]:
     )
 
 
-def shared(
+def share(
     usable: Collection[int], near: Sequence[Collection[int] | None], system: Path = _SYSTEM
 ) -> list[tuple[int, ...]]:
     """The logical cores of each device: as many whole cores for each, none of them for two, for

@@ -38,7 +38,7 @@ class Traced:
 
 
 @contextmanager
-def traced() -> Iterator[Traced]:
+def tracing() -> Iterator[Traced]:
     """Notes whose code runs, and which files Python opens to read. Once a process: no hook that
     sees files opened can be taken back."""
     noted = Traced()
@@ -65,7 +65,7 @@ def traced() -> Iterator[Traced]:
         is_over = True
 
 
-def described(noted: Traced) -> dict[str, Any]:
+def describe(noted: Traced) -> dict[str, Any]:
     """What was traced, as plain data.
 
     `files` are what ran or was read, `imported` all modules, `libraries` the compiled code that is

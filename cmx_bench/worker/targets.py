@@ -9,7 +9,7 @@ class Target(StrEnum):
     """A function as `module:name`: whoever starts a process with it loads no torch for that."""
 
     ANSWER = "cmx_bench.worker.local:answer"
-    BOUND = "cmx_bench.worker.local:bound"
+    BOUND = "cmx_bench.worker.local:run_bound"
     OBEY = "cmx_bench.worker.server:obey"
     PARSE_DATA = "cmx_bench.datasets:parse"
     FIND_WEIGHTS = "cmx_bench.accuracy:find_weights"
@@ -24,7 +24,7 @@ class Target(StrEnum):
     SAMPLE = "cmx_bench.worker.sampling:execute"
     SCORE = "cmx_bench.worker.scoring:evaluate"
     FIT = "cmx_bench.worker.fitting:train"
-    LIST_EVALUATED = "cmx_bench.worker.inventory:evaluated_on"
-    DIGEST_LEARNED = "cmx_bench.worker.inventory:learned_from"
+    LIST_EVALUATED = "cmx_bench.worker.inventory:list_evaluated"
+    DIGEST_LEARNED = "cmx_bench.worker.inventory:digest_learned"
     MAKE_THUMBNAILS = "cmx_bench.worker.thumbnails:make"
     TIME_IN_TURNS = "cmx_bench.worker.turns:serve"

@@ -47,9 +47,9 @@ def serve(driver: Connection) -> None:
         try:
             forwards.apply_flags(setting)
             if order.get("trace"):
-                driver.send(_traced(order, model, setting))
+                driver.send(_trace(order, model, setting))
             elif "measure" in order:
-                driver.send(_measured(order, model, setting))
+                driver.send(_measure(order, model, setting))
             else:
                 _time(order, model, setting, driver)
         except _HUNG_UP:
@@ -88,7 +88,7 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
         elif isinstance(asked, int):
             driver.send(_turn(setting, elapsed, forward, asked, setting.device))
         elif "passes" in asked:
-            driver.send(_turn(setting, _computed, forward, asked["passes"], now))
+            driver.send(_turn(setting, _time_on_cpu, forward, asked["passes"], now))
         else:
             hold(asked["cores"])
             driver.send({})
@@ -102,7 +102,7 @@ def _turn(setting: Setting, timed: Callable[..., float], *arguments: object) -> 
     return seconds_taken
 
 
-def _computed(forward: Forward, passes: int, now: Callable[[], Moment]) -> float:
+def _time_on_cpu(forward: Forward, passes: int, now: Callable[[], Moment]) -> float:
     """Seconds for so many passes on a CPU, less those for which others had the core."""
     begin = now()
     for _ in range(passes):
@@ -119,20 +119,20 @@ def hold(cores: Collection[int]) -> None:
             os.sched_setaffinity(thread, cores)
 
 
-def _traced(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[str, Any]:
+def _trace(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[str, Any]:
     """What a measure gives, and the files that ran for it; where none is asked for, those that ran
     to make the model and have it pass once."""
     environment = machine.capture(setting.device, setting)
     measured: dict[str, Any] = {"values": {}}
-    with sources.traced() as traced:
+    with sources.tracing() as traced:
         if "measure" in order:
-            measured = _measured(order, model, setting)
+            measured = _measure(order, model, setting)
         else:
             _pass_once(model, setting)
-    return {**measured, "environment": environment, "sources": sources.described(traced)}
+    return {**measured, "environment": environment, "sources": sources.describe(traced)}
 
 
-def _measured(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[str, Any]:
+def _measure(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[str, Any]:
     """What a measure gives: samples, and what else belongs to them."""
     taken = taking.take(order["measure"], model, setting)
     return {"values": taken.values, "details": taken.details}

@@ -189,9 +189,9 @@ def test_images_that_changed_make_another_run(tiny_plan: Plan, few: Path, tmp_pa
     folder = opened(plan, tmp_path)
     for home in (folder, predictions.home(folder, 1)):
         predictions.folder_of(home).mkdir(parents=True)
-        predictions.write_images(home, inventory.evaluated_on(task, 10))
+        predictions.write_images(home, inventory.list_evaluated(task, 10))
     files.learned(folder).parent.mkdir()
-    disk.write(files.learned(folder), inventory.learned_from(task, 10))
+    disk.write(files.learned(folder), inventory.digest_learned(task, 10))
     assert opened(plan, tmp_path) == folder
     for part, message in (
         ("train", "learn from"),

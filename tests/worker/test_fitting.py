@@ -80,7 +80,7 @@ def test_what_is_told_of_a_training_follows_from_its_curve(job: TrainingJob) -> 
         part=SimpleNamespace(count=2),
     )  # fmt: skip
     lesson: Any = SimpleNamespace(training=training)
-    told = fitting._told(lesson, curve, replace(job, at_once=3))
+    told = fitting._tell(lesson, curve, replace(job, at_once=3))
     assert (told["recipe"], told["seed"], told["epochs"], told["images"]) == ("short", 7, 4, 100)
     assert (told["processes"], told["at_once"], told["opened"]) == (2, 3, "100 images")
     assert (told["seconds"], told["images_per_second"]) == (8.0, 50.0)

@@ -17,28 +17,28 @@ from ..photographs import CLASSES, swap, write
 def test_images_are_listed_by_content(tmp_path: Path) -> None:
     files = sorted(write(tmp_path, 9))
     task = Evaluation(Accuracy(dataset="photos"), tmp_path, tmp_path)
-    before = inventory.evaluated_on(task, len(CLASSES))
+    before = inventory.list_evaluated(task, len(CLASSES))
     assert before.keys == tuple(file.relative_to(tmp_path).as_posix() for file in files)
     assert len(set(before.digests)) == 9
     assert before.names == dict(enumerate(CLASSES))
-    assert inventory.evaluated_on(task, len(CLASSES)) == before
+    assert inventory.list_evaluated(task, len(CLASSES)) == before
     swap(files[4])
-    assert before.changed(inventory.evaluated_on(task, len(CLASSES))) == before.keys[4]
+    assert before.changed(inventory.list_evaluated(task, len(CLASSES))) == before.keys[4]
 
 
 def test_what_is_learned_from_has_a_digest_of_content_and_labels(tmp_path: Path) -> None:
     files = write(tmp_path / "train", 9)
     task = Evaluation(Accuracy(dataset="photos"), tmp_path, tmp_path)
-    digests = [inventory.learned_from(task, len(CLASSES))]
-    assert inventory.learned_from(task, len(CLASSES)) == digests[0]
+    digests = [inventory.digest_learned(task, len(CLASSES))]
+    assert inventory.digest_learned(task, len(CLASSES)) == digests[0]
     swap(files[0])
-    digests.append(inventory.learned_from(task, len(CLASSES)))
+    digests.append(inventory.digest_learned(task, len(CLASSES)))
     files[1].rename(files[0].with_name(files[1].name))
-    digests.append(inventory.learned_from(task, len(CLASSES)))
+    digests.append(inventory.digest_learned(task, len(CLASSES)))
     assert len(set(digests)) == 3
 
 
 def test_images_that_cannot_be_had(tmp_path: Path) -> None:
     task = Evaluation(Accuracy(dataset="photos"), tmp_path, tmp_path)
     with pytest.raises(DataError, match="no images found"):
-        inventory.evaluated_on(task, 10)
+        inventory.list_evaluated(task, 10)

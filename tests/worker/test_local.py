@@ -210,6 +210,6 @@ def test_what_was_lost_twice_says_so(deaths: str) -> None:
 
 
 def test_a_server_of_another_version_tells_how_a_process_ended() -> None:
-    killed = local.told_end("was killed by SIGKILL (out of memory?)")
+    killed = local.explain_told_end("was killed by SIGKILL (out of memory?)")
     assert isinstance(killed, local.KilledError)
-    assert not isinstance(local.told_end("was killed by SIGSEGV"), local.KilledError)
+    assert not isinstance(local.explain_told_end("was killed by SIGSEGV"), local.KilledError)

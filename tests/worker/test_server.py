@@ -70,7 +70,7 @@ def test_it_is_ready_when_a_first_process_has_loaded_all(obey: Any) -> None:
 
 def test_how_a_process_ended_is_one_line(obey: Any) -> None:
     answer, [process] = obey([START, END], -9)
-    assert answer == READY + f"{local.ended(-9, None)}\n".encode()
+    assert answer == READY + f"{local.explain_end(-9, None)}\n".encode()
     assert answer.endswith(b"\n") and b"SIGKILL" in answer
     assert process.done == [server._GOODBYE_SECONDS, server._PARTING_SECONDS, "ended"]
 
@@ -86,7 +86,7 @@ def test_where_what_forks_was_lost_it_ends_without_a_word(
 ) -> None:
     monkeypatch.setattr(forking, "server", lambda: 1)
     monkeypatch.setattr(forking, "has_ended", lambda number: True)
-    assert isinstance(local.ended(local._SERVER_GONE, 1), LostError)
+    assert isinstance(local.explain_end(local._SERVER_GONE, 1), LostError)
     answer, [process] = obey([START, END, START], local._SERVER_GONE, 0)
     assert answer == READY
     assert process.done == [server._GOODBYE_SECONDS]

@@ -25,7 +25,7 @@ from .test_machine import gpus
     ],
 )
 def test_what_a_device_names(device: str, expected: tuple[str, ...]) -> None:
-    assert several.asked(device) == expected
+    assert several.parse(device) == expected
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_what_a_device_names(device: str, expected: tuple[str, ...]) -> None:
 )
 def test_what_names_no_devices(device: str, reason: str) -> None:
     with pytest.raises(PlanError, match=f"--device {device}: {reason}"):
-        several.asked(device)
+        several.parse(device)
 
 
 @pytest.fixture
@@ -102,15 +102,15 @@ def two_threads_a_core(system: Path) -> Path:
 
 def test_no_core_is_shared(tmp_path: Path) -> None:
     system = two_threads_a_core(tmp_path)
-    assert several.shared(range(8), [None] * 2, system) == [(0, 1, 4, 5), (2, 3, 6, 7)]
-    assert several.shared(range(8), [None] * 3, system) == [(0, 4), (1, 5), (2, 6)]
+    assert several.share(range(8), [None] * 2, system) == [(0, 1, 4, 5), (2, 3, 6, 7)]
+    assert several.share(range(8), [None] * 3, system) == [(0, 4), (1, 5), (2, 6)]
 
 
 def test_near_cores_come_first(tmp_path: Path) -> None:
     """Three devices beside the first half: the third one takes what is left of the other."""
     system, near = two_threads_a_core(tmp_path), {2, 3, 6, 7}
-    assert several.shared(range(8), [near, near], system) == [(2, 3, 6, 7), (0, 1, 4, 5)]
-    assert several.shared(range(8), [near, near, near], system) == [(2, 6), (3, 7), (0, 4)]
+    assert several.share(range(8), [near, near], system) == [(2, 3, 6, 7), (0, 1, 4, 5)]
+    assert several.share(range(8), [near, near, near], system) == [(2, 6), (3, 7), (0, 4)]
 
 
 def test_the_cores_beside_a_gpu_as_nvml_tells_them(monkeypatch: pytest.MonkeyPatch) -> None:

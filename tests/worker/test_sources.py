@@ -39,10 +39,10 @@ def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def traced(*calls: Any) -> dict[str, Any]:
-    with sources.traced() as noted:
+    with sources.tracing() as noted:
         for call in calls:
             call()
-    return sources.described(noted)
+    return sources.describe(noted)
 
 
 def test_what_ran_and_what_was_read(imported: Path) -> None:
@@ -65,10 +65,10 @@ def test_what_is_imported_meanwhile_runs(imported: Path) -> None:
 
 
 def test_what_runs_after_it_is_not_noted(imported: Path) -> None:
-    with sources.traced() as noted:
+    with sources.tracing() as noted:
         pass
     sys.modules["whole.net"].make()
-    told = sources.described(noted)
+    told = sources.describe(noted)
     assert not any(name.startswith("whole") for name in told["files"])
     assert sys.getprofile() is None
 

@@ -22,7 +22,7 @@ def test_the_code_of_a_runtime_is_told(runtime: Runtime) -> None:
     package = "torch" if runtime == "aotinductor" else runtime
     pytest.importorskip(package)
     setting = replace(SETTING, runtime=runtime)
-    told = local.call("cmx_bench.worker.turns:_traced", {}, MIXER, setting)["sources"]
+    told = local.call("cmx_bench.worker.turns:_trace", {}, MIXER, setting)["sources"]
     ours = {file for file in told["files"] if file.startswith("cmx_bench/measures/runtimes/")}
     of_runtime = set() if runtime == "torch" else {f"cmx_bench/measures/runtimes/{runtime}.py"}
     assert ours - {"cmx_bench/measures/runtimes/__init__.py"} == of_runtime
