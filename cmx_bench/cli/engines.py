@@ -52,7 +52,7 @@ def choosing(executor: str, address: str | None) -> Iterator[Engine]:
     from cmx_bench.execute import devices
 
     beware = partial(note, beware=True)
-    yield Engine(plan_of, lambda plan: devices.engaged(plan.places, beware))
+    yield Engine(plan_of, lambda plan: devices.engaging(plan.places, beware))
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def _on_ray(address: str) -> Iterator[Engine]:
     from cmx_bench.execute import cluster
     from cmx_bench.execute.on_ray import RayOpening
 
-    with cluster.joined(address):
+    with cluster.joining(address):
         opened = RayOpening(cluster.Nodes(Path.cwd(), note))
         yield Engine(
             partial(_plan_on, opened), lambda _: _engaging(opened), False,

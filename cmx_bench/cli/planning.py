@@ -51,7 +51,7 @@ def _say_estimate(planned: Plan, seconds: float | None, apart: float) -> None:
         2 * planned.starting + outlook.seconds_left(most, apart) for most in (None, seconds)
     )
     cut = f"; without a budget {units.duration(whole)}" if within < whole else ""
-    if warning := remaining.foretold(planned, {}, seconds):
+    if warning := remaining.foretell(planned, {}, seconds):
         note(warning, beware=True)
     say(f"{units.counted(len(planned.cells), 'cell')} on {planned.device_name}, "
           f"{about} {units.duration(within)}{cut}")  # fmt: skip

@@ -74,7 +74,7 @@ def run(
         plan = engine.plan_of(request, suite_file)
         watched = engine.is_here and plan.is_timed
         neighbours = look(int(plan.machine["cores"])) if watched else None
-        folder = opening.opened(plan, Path("reports"), out, fresh, line, neighbours)
+        folder = opening.open_run(plan, Path("reports"), out, fresh, line, neighbours)
         if neighbours is not None:
             note(neighbours, neighbours.disturbs)
         _measure(Outlook.of(plan, folder), folder, engine, times, gate_claims)
@@ -98,7 +98,7 @@ def _measure(
         there = "is" if len(records) == 1 else "are"
         executions = units.counted(len(records), "execution")
         note(f"continuing in {folder}: {executions} {there} there already")
-    if warning := remaining.foretold(plan, outlook.found, seconds):
+    if warning := remaining.foretell(plan, outlook.found, seconds):
         note(warning, beware=True)
     gc.freeze()  # a search of what was read for garbage would disturb what is timed
     try:

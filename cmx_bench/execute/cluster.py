@@ -45,7 +45,7 @@ class Node:
 
 
 @contextmanager
-def joined(address: str) -> Iterator[None]:
+def joining(address: str) -> Iterator[None]:
     """This process takes part in the cluster at `address`: "auto", HOST:PORT, or ray://HOST:PORT.
 
     Raises:
@@ -231,7 +231,7 @@ def caller(agent: Any, name: str) -> Call:
     return call
 
 
-def ended(agents: Iterable[Any]) -> None:
+def end(agents: Iterable[Any]) -> None:
     """Ends agents, with all processes that they began."""
     ray = _ray()
     for agent in agents:

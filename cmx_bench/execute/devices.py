@@ -31,7 +31,7 @@ _PROGRAM = f"import sys, {on_device.__name__} as it; it.main(*sys.argv[1:])"
 
 
 @contextmanager
-def engaged(
+def engaging(
     places: Sequence[Place], tell: Callable[[str], None]
 ) -> Iterator[tuple[Executor, Evaluator]]:
     """What executes and evaluates on several devices of this machine side by side; where none are
@@ -53,7 +53,7 @@ def opening(places: Sequence[Place], tell: Callable[[str], None]) -> Iterator[Op
     with compiled.folder(scratch.folder()) as shared:
         beside = [_Beside(place) for place in places]
         try:
-            yield partial(_opened, beside, compiled.variables(shared), tell)
+            yield partial(_opening, beside, compiled.variables(shared), tell)
         except BaseException:  # whoever is in a hurry waits for nothing that is under way
             for each in beside:
                 each.kill()
@@ -64,11 +64,11 @@ def opening(places: Sequence[Place], tell: Callable[[str], None]) -> Iterator[Op
 
 
 @contextmanager
-def _opened(
+def _opening(
     beside: Sequence[_Beside], variables: Mapping[str, str], tell: Callable[[str], None],
     this: Round,
 ) -> Iterator[Sequence[Slot]]:  # fmt: skip
-    chosen = _chosen(beside, this.jobs)
+    chosen = _choose(beside, this.jobs)
     order = Open(this.jobs[0].log, this.repeated, variables)
     ready = _ready(chosen, order, tell)
     try:
@@ -80,7 +80,7 @@ def _opened(
     wait([each.ask(Close()) for each in ready])
 
 
-def _chosen(beside: Sequence[_Beside], jobs: Sequence[Job]) -> list[_Beside]:
+def _choose(beside: Sequence[_Beside], jobs: Sequence[Job]) -> list[_Beside]:
     """At most one device a job, of a kind that takes it. Which of them gets what is a matter of
     chance, so that intervals over processes hold how the devices differ."""
     free, chosen = random.sample(beside, len(beside)), list[_Beside]()

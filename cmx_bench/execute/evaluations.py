@@ -56,7 +56,7 @@ def _execute(
     alone = len(cells) == 1
     for again in (False, True):
         try:
-            for said in _said(list(left.values()), task, folder, timeout):
+            for said in _hear(list(left.values()), task, folder, timeout):
                 if isinstance(said, Seen):
                     watch(said)
                 elif not said.again:
@@ -73,7 +73,7 @@ def _execute(
         yield from _execute([cell], task, folder, timeout, watch)
 
 
-def _said(
+def _hear(
     cells: Sequence[Cell], task: Evaluation, folder: Path, timeout: float
 ) -> Iterator[Seen | Evaluated]:
     """What the process says, until it has spoken of every cell."""

@@ -53,7 +53,7 @@ class Server:
 
 
 @contextmanager
-def opened(
+def opening(
     name: str, path: str, log: Path, variables: Mapping[str, str] = NO_VARIABLES
 ) -> Iterator[Server]:
     """A server under an interpreter; it loads torch while the caller goes on to `await_ready`.
@@ -157,12 +157,12 @@ def calling(
     name: str, path: str, log: Path, variables: Mapping[str, str] = NO_VARIABLES
 ) -> Iterator[Call]:
     """Functions are called on a side as `local.call` does it here, by a server that is begun anew
-    where it died; arguments as for `opened`."""
+    where it died; arguments as for `opening`."""
     with ExitStack() as closing:
 
         def begin() -> Server:
             closing.close()
-            return closing.enter_context(opened(name, path, log, variables))
+            return closing.enter_context(opening(name, path, log, variables))
 
         server, is_ready = begin(), False
 
@@ -237,10 +237,10 @@ def receive(server: Server, pipe: Connection, timeout: float | None) -> Any:
     try:
         return local.heard(pipe, timeout)
     except (EOFError, OSError):  # at the end of a message, or in the middle of one
-        raise _ended(server) from None
+        raise _explain_end(server) from None
 
 
-def _ended(server: Server) -> ProcessError:
+def _explain_end(server: Server) -> ProcessError:
     """How the last process of a server ended, which the server tells if it lives."""
     with suppress(BrokenPipeError, ConnectionResetError):
         server.orders.sendall(END)

@@ -97,14 +97,14 @@ def execute(
         yield from ((job.cell, Outcome({}, reason, {})) for job in jobs)
         jobs = []
     log = disk.within(folder, "log.txt")
-    for job, trained, seconds in _trained(jobs, log, timeout, watch):
+    for job, trained, seconds in _train(jobs, log, timeout, watch):
         if trained.told is None:
             environment, lost = trained.environment, trained.lost
             yield job.cell, Outcome({}, trained.reason, environment, elapsed=seconds, lost=lost)
         else:
             ready.append(_Ready(job.cell, job.files.last, trained.told, seconds))
     ready.sort(key=lambda each: cells.index(each.cell))
-    yield from _evaluated(ready, seed, task, folder, timeout, watch)
+    yield from _evaluate(ready, seed, task, folder, timeout, watch)
 
 
 def _why_unlearnable(job: TrainingJob, folder: Path) -> str:
@@ -124,7 +124,7 @@ def _why_unlearnable(job: TrainingJob, folder: Path) -> str:
     return ""
 
 
-def _trained(
+def _train(
     jobs: Sequence[TrainingJob], log: Path, timeout: float, watch: Callable[[Seen], None]
 ) -> Iterator[tuple[TrainingJob, Trained, float]]:
     """Each training as it ends, with the seconds that it took. One whose process something outside
@@ -138,7 +138,7 @@ def _trained(
                 training = _begun(waiting.popleft(), log, closing.enter_context(ExitStack()))
                 under_way[training.child.pipe] = training
             for training in _heard(under_way.values(), timeout):
-                ended = _said(training, timeout)
+                ended = _hear(training, timeout)
                 if ended is None:
                     continue
                 del under_way[training.child.pipe]
@@ -176,7 +176,7 @@ def _heard(under_way: Collection[_UnderWay], timeout: float) -> list[_UnderWay]:
     ]
 
 
-def _said(training: _UnderWay, timeout: float) -> Trained | ProcessError | None:
+def _hear(training: _UnderWay, timeout: float) -> Trained | ProcessError | None:
     """How a training ended; None where it goes on."""
     if not training.child.pipe.poll():
         return ProcessError(f"took longer than {timeout:g} s")
@@ -205,7 +205,7 @@ def _tell(
     watch(Seen(ended + sum(each.images for each in seen), jobs * size, doing))
 
 
-def _evaluated(
+def _evaluate(
     ready: Sequence[_Ready], seed: int, task: Evaluation, folder: Path,
     timeout: float, watch: Callable[[Seen], None],
 ) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip

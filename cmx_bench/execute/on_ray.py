@@ -75,7 +75,7 @@ class RaySlot:
         tell((job.cell, outcome))
 
     def _evaluate(self, job: EvaluationJob, timeout: float, tell: Tell) -> None:
-        self.answered(self.agent.evaluate.remote(job, _trained(job), timeout))
+        self.answered(self.agent.evaluate.remote(job, _read_trained(job), timeout))
         while True:
             told: on_node.Told = self.answered(self.agent.hear.remote())
             if told.error is not None:
@@ -97,7 +97,7 @@ class RaySlot:
 
     def _is_back(self) -> bool:
         """Whether the device is held again, ready for the next job, by a new agent."""
-        cluster.ended([self.agent])
+        cluster.end([self.agent])
         self.agent = self.begin()
         try:
             cluster.answer(self.agent.is_there.remote(), _RETURNING_SECONDS)
@@ -112,7 +112,7 @@ def _log(log: Path, printed: bytes) -> None:
             file.write(printed)
 
 
-def _trained(job: EvaluationJob) -> dict[str, bytes]:
+def _read_trained(job: EvaluationJob) -> dict[str, bytes]:
     """What the run's folder has of trainings that an earlier command finished."""
     if job.seed is None:
         return {}
@@ -146,7 +146,7 @@ class RayOpening:
             with ThreadPoolExecutor(max(1, len(chosen))) as pool:
                 self.slots = [self._slot(place, this.repeated, pool) for place in chosen]
                 try:
-                    held = _placed(self.slots, self.nodes.tell)
+                    held = _place(self.slots, self.nodes.tell)
                     yield _ready(held, self.nodes.tell)
                 finally:
                     self.end()
@@ -165,7 +165,7 @@ class RayOpening:
         try:
             yield cluster.caller(agent, node.name)
         finally:
-            cluster.ended([agent])
+            cluster.end([agent])
 
     def _places(self, this: Round) -> list[Place]:
         """Where the jobs of a round may run: at most one place a job, drawn by chance, so that
@@ -198,7 +198,7 @@ class RayOpening:
 def _end(slots: Sequence[RaySlot]) -> None:
     for slot in slots:
         slot.over = True
-    cluster.ended(slot.agent for slot in slots)
+    cluster.end(slot.agent for slot in slots)
 
 
 def places(nodes: Sequence[Node], kind: str, whole: bool) -> list[Place]:
@@ -223,7 +223,7 @@ def _share(node: Node) -> float:
     return int(cores) if cores >= 1 else int(10000 * cores) / 10000
 
 
-def _placed(slots: Sequence[RaySlot], tell: Callable[[str], None]) -> list[RaySlot]:
+def _place(slots: Sequence[RaySlot], tell: Callable[[str], None]) -> list[RaySlot]:
     """Those that hold their device; one at least is waited for, whoever else has them now."""
     began = {slot.pool.submit(cluster.answer, slot.agent.is_there.remote()): slot for slot in slots}
     done, waiting = wait(began, _PLACING_SECONDS)

@@ -33,7 +33,7 @@ _SAME_KIND = _SAME_RUN[1:]
 _PARTS = ("records.jsonl", "predictions", "replicate-*", "trained")
 
 
-def opened(
+def open_run(
     plan: Plan, reports: Path, out: Path | None, fresh: bool, command: str,
     neighbours: Neighbours | None = None,
 ) -> Path:  # fmt: skip
@@ -140,7 +140,7 @@ def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
         return "of other cells"
     return (
         _other_model(plan, run, folder)
-        or _quantised_otherwise(plan, run)
+        or _find_requantised(plan, run)
         or _other_classes(plan, folder)
         or _other_images(plan, folder)
     )
@@ -173,7 +173,7 @@ def _other_model(plan: Plan, run: Run, folder: Path) -> str | None:
     return None
 
 
-def _quantised_otherwise(plan: Plan, run: Run) -> str | None:
+def _find_requantised(plan: Plan, run: Run) -> str | None:
     """What int8 models were made of that is another now: their speed and accuracy are of one."""
     if all(setting.precision != "int8" for setting in plan.settings):
         return None
@@ -257,7 +257,7 @@ def _new_run(
     return folder
 
 
-def continued(plan: Plan, run: Run, budget: float | None) -> Run:
+def continue_run(plan: Plan, run: Run, budget: float | None) -> Run:
     """The run with what may be given to one that lacked it: weights, images, claims, a budget."""
     given = {name: value for name, value in _accuracy(plan).items() if value is not None}
     return replace(

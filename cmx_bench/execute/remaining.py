@@ -120,7 +120,7 @@ def cut_off(plan: Plan, left: Mapping[str, int]) -> dict[str, int]:
     return {cell.key: left[cell.key] for cell in plan.repeated if left[cell.key]}
 
 
-def foretold(plan: Plan, records: Mapping[str, Sequence[Record]], budget: float | None) -> str:
+def foretell(plan: Plan, records: Mapping[str, Sequence[Record]], budget: float | None) -> str:
     """What is known beforehand of a budget in seconds that does not hold what is measured once;
     empty where it does, or there is none."""
     cells = [

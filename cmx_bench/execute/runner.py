@@ -66,15 +66,15 @@ def run(
         RecordsError: another process measures into the folder, or it cannot be written.
     """
     log = disk.within(folder, "log.txt")
-    with runfolder.locked(folder), _kept_short(log):
+    with runfolder.locked(folder), _keeping_short(log):
         outlook.catch_up(folder)
         plan = outlook.plan
-        known = opening.continued(plan, records.read_run(folder), budget)
+        known = opening.continue_run(plan, records.read_run(folder), budget)
         measured = executor(
             _rounds(outlook, log, watch, budget, spread), plan.suite_file.suite.timeout
         )
         evaluated = _evaluations(outlook, folder, watch, evaluator)
-        known = _kept(
+        known = _keep(
             outlook, folder, known, chain(_lacking(outlook, log), measured, evaluated), watch
         )
         _keep_thumbnails(plan, folder)
@@ -86,7 +86,7 @@ def run(
 
 
 @contextmanager
-def _kept_short(log: Path) -> Iterator[None]:
+def _keeping_short(log: Path) -> Iterator[None]:
     """Keeps a log from filling the disk, whatever a model prints: where it is too long it begins
     anew."""
     over = Event()
@@ -110,7 +110,7 @@ def _kept_short(log: Path) -> Iterator[None]:
             watching.join()
 
 
-def _kept(
+def _keep(
     outlook: Outlook,
     folder: Path,
     known: Run,
@@ -203,7 +203,7 @@ def _evaluations(
             if not plan.asks_for(replicate):
                 continue
             mine = [record for record in found.get(cell.key, ()) if record.replicate == replicate]
-            if mine and _evaluated(cell, mine[-1], task):
+            if mine and _is_evaluated(cell, mine[-1], task):
                 continue
             if reason := plan.skipped.get(cell.key):
                 if not mine or mine[-1].reason != reason:
@@ -234,7 +234,7 @@ def _setting_and_training(job: EvaluationJob) -> tuple[str, bool]:
     return job.cells[0].setting_key, _trains(job)
 
 
-def _evaluated(cell: Cell, last: Record, task: Evaluation) -> bool:
+def _is_evaluated(cell: Cell, last: Record, task: Evaluation) -> bool:
     """Whether a cell has been evaluated, with the weights that it has now; those that timm knows
     by a tag stay the same."""
     if last.status != "ok" or task.trains(cell.model):

@@ -314,7 +314,7 @@ def both(
             closing.close()
             servers: dict[str, Server] = {}
             for name in random.sample([*paths], 2):
-                opened = interpreters.opened(name, paths[name], log, _variables(shared, name))
+                opened = interpreters.opening(name, paths[name], log, _variables(shared, name))
                 servers[name] = closing.enter_context(opened)
             for server in servers.values():
                 interpreters.await_ready(server)

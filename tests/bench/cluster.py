@@ -85,7 +85,7 @@ def took(outcomes: Callable[[], Iterable[tuple[Job, Outcome]]]) -> tuple[float, 
 
 def driver(count: int = 100) -> None:
     """Prints what the driver adds, with one node and with this machine alone."""
-    with TemporaryDirectory() as name, of_nodes(1) as nodes, cluster.joined(nodes.address):
+    with TemporaryDirectory() as name, of_nodes(1) as nodes, cluster.joining(nodes.address):
         folder = Path(name)
         jobs = jobs_of(folder, count)
         opened = on_ray.RayOpening(cluster.Nodes(folder, print))
@@ -125,8 +125,8 @@ class StandInAgent(Agent):
 def work(folder: Path, address: str) -> None:
     """A driver: goes on with the run in the folder."""
     plan: Plan = pickle.loads((folder / "plan").read_bytes())
-    out = opening.opened(plan, folder, folder / "out", False, "the command")
-    with cluster.joined(address):
+    out = opening.open_run(plan, folder, folder / "out", False, "the command")
+    with cluster.joining(address):
         opened = on_ray.RayOpening(cluster.Nodes(folder, print, StandInAgent))
         executor = partial(slots.execute, opened)
         runner.run(Outlook.of(plan, out), out, executor, lambda *_: None)

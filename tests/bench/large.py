@@ -153,7 +153,7 @@ def make(home: Path) -> str:
         json.dumps(dataclasses.asdict(record)) + "\n" for record in _records(planned.cells, name)
     ]
     for folder, left_out in ((home / "run", 0), (home / "resumed", APPENDED)):
-        opening.opened(planned, home, folder, False, "python -m cmx_bench run suite.yaml")
+        opening.open_run(planned, home, folder, False, "python -m cmx_bench run suite.yaml")
         finished = "" if left_out else "2026-11-29T12:00:00+00:00"
         run = dataclasses.replace(
             records.read_run(folder), environments={name: planned.machine}, finished=finished

@@ -20,7 +20,7 @@ TWO = (Place("cpu", "", (0,)), Place("cpu", "", (1,)))
 def run(plan: Plan, folder: Path, watch: Watch) -> list[str]:
     """Measures side by side; gives what was said of devices that were left out."""
     said: list[str] = []
-    with devices.engaged(TWO, said.append) as (executor, evaluator):
+    with devices.engaging(TWO, said.append) as (executor, evaluator):
         runner.run(Outlook.of(plan, folder), folder, executor, watch, None, evaluator)
     return said
 

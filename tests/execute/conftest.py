@@ -57,7 +57,7 @@ def measure(
 
 
 def opened(made: Plan, tmp_path: Path, out: Path | None = None, fresh: bool = False) -> Path:
-    return opening.opened(made, tmp_path / "reports", out, fresh, "the command")
+    return opening.open_run(made, tmp_path / "reports", out, fresh, "the command")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ OURS = Software({"cmx-bench": "1.0", "torch": "2.15.0+cpu", "timm": "1.0"}, "a")
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     refused = pytest.raises(ClusterError, match=r"run: pip install 'cmx-bench\[ray\]'")
-    with refused, cluster.joined("auto"):
+    with refused, cluster.joining("auto"):
         pytest.fail("nothing was joined")
 
 

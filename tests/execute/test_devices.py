@@ -83,7 +83,7 @@ def planned(here: Path, measures: str, times: int, *names: str) -> tuple[Plan, P
     (here / "suite.yaml").write_text(text)
     suite_file = suite.load(str(here / "suite.yaml"), trusted=True)
     plan = making.make(suite_file, CPU, Asked(trusted=True))
-    return plan, opening.opened(plan, here, here / "-".join(names), False, "command")
+    return plan, opening.open_run(plan, here, here / "-".join(names), False, "command")
 
 
 def children_of(process: psutil.Process, word: str) -> list[psutil.Process]:
@@ -174,7 +174,7 @@ def test_each_kind_of_device_has_a_part_in_a_round() -> None:
     jobs = [Job(Cell(model("mixer"), "throughput", replace(gpu, hardware=kind)), 0, Path("log"))
             for kind in ("B", "A")]  # fmt: skip
     for _ in range(20):
-        chosen = devices._chosen([devices._Beside(place) for place in places], jobs)
+        chosen = devices._choose([devices._Beside(place) for place in places], jobs)
         assert chosen[0].name == "cuda:3" and len(chosen) == 2
 
 
@@ -222,7 +222,7 @@ def test_models_are_trained_and_evaluated_as_on_one_device(tmp_path: Path, few: 
         return {file.name: file.read_bytes() for file in kept if file.suffix != ".rows"}
 
     alone = evaluated(tmp_path / "one", learners.evaluate)
-    with devices.engaged(beside.TWO, lambda line: None) as (_, evaluate):
+    with devices.engaging(beside.TWO, lambda line: None) as (_, evaluate):
         shared = evaluated(tmp_path / "two", evaluate)
     assert len(alone) == 2 * 2 + 4 + 2  # the last and the best weights, predictions, two lists
     assert alone == shared

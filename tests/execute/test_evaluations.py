@@ -284,7 +284,7 @@ def made(tmp_path: Path) -> Callable[..., Plan]:
 
 
 def run_once(plan: Plan, folder: Path, evaluator: Evaluator) -> dict[str, str]:
-    out = opening.opened(plan, folder, folder / "run", False, "the command")
+    out = opening.open_run(plan, folder, folder / "run", False, "the command")
     params = StandIn(lambda job: Outcome({"params": [1], "trainable_params": [1], "buffers": [0]},
                                          "", CPU))  # fmt: skip
     found = measure(plan, out, params, watched, evaluator=evaluator)

@@ -233,7 +233,7 @@ def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for one in cells
     ]
     told: list[Seen] = []
-    found = learners._trained(jobs, tmp_path / "log.txt", 10.0, told.append)
+    found = learners._train(jobs, tmp_path / "log.txt", 10.0, told.append)
     ended = {job.cell.model.name: one for job, one, _ in found}
     assert ended["learns"].told == {"at_once": 3}
     assert ended["dies"].reason == "the process was killed by SIGABRT"
@@ -277,7 +277,7 @@ def run(folder: Path, few: Path, said: list[str]) -> Path:
     task = Evaluation(suite_file.suite.accuracy, folder, few)
     plan = making.make(suite_file, CPU, Asked(evaluation=task))
     out = folder / "run"
-    opening.opened(plan, folder, out, False, "command")
+    opening.open_run(plan, folder, out, False, "command")
 
     def watch(job: Job, record: records.Record | None) -> None:
         if record is not None:

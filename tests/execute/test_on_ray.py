@@ -172,7 +172,7 @@ def test_what_was_lost_is_executed_once_more(
     extra = three.add_node(**_NODE, node_name="d")
     # The first place, that of the node "d", gets the first job.
     monkeypatch.setattr(random, "sample", lambda nodes, _: sorted(nodes, key=is_other))
-    with cluster.joined(three.address):
+    with cluster.joining(three.address):
         nodes = Nodes(tmp_path, print, DyingAgent)
         nodes.known |= {one.id: None for one in nodes.living() if one.name not in where}
         left = below([extra])
@@ -214,7 +214,7 @@ def test_where_no_cluster_is(cmx: Cli, options: list[str], expected: str) -> Non
 def test_what_listens_there_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_ANSWER_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        joining = cluster.joined(f"127.0.0.1:{server.getsockname()[1]}")
+        joining = cluster.joining(f"127.0.0.1:{server.getsockname()[1]}")
         with pytest.raises(ClusterError, match="what listens there is no Ray cluster"), joining:
             pass
 
@@ -297,7 +297,7 @@ def test_a_node_with_another_version(three: Any, tmp_path: Path) -> None:
     elsewhere.mkdir()
     try:
         refused = pytest.raises(ClusterError, match=r"node old: has cmx-bench 0\.0\.1, and this")
-        with chdir(elsewhere), cluster.joined(three.address), refused:
+        with chdir(elsewhere), cluster.joining(three.address), refused:
             Nodes(elsewhere, print).living()
     finally:
         three.remove_node(other)
@@ -327,7 +327,7 @@ def test_each_gpu_has_one_job_at_a_time(three: Any, tmp_path: Path) -> None:
     node = three.add_node(**(_NODE | {"num_cpus": 3}), node_name="gpus", num_gpus=2)
     jobs = [job(tmp_path, user_model(name, "a:b"), setting=GPU) for name in "mnopq"]
     try:
-        with cluster.joined(three.address):
+        with cluster.joining(three.address):
             opened = RayOpening(Nodes(tmp_path, print, ExclusiveAgent))
             with opened(Round(jobs, True)) as held:
                 assert len(held) == 2

@@ -58,7 +58,7 @@ def test_commands_that_begin_at_once_have_a_folder_each(
         opening._new_run(tiny_plan, tmp_path / "reports/tiny/a", "run", datetime.now(UTC), None)
     (tmp_path / "lost").symlink_to("nowhere")
     with pytest.raises(RecordsError, match="cannot be written"):
-        opening.opened(tiny_plan, tmp_path / "lost", None, False, "run")
+        opening.open_run(tiny_plan, tmp_path / "lost", None, False, "run")
 
 
 @pytest.mark.parametrize("part", ["records.jsonl", "predictions", "replicate-1", "trained"])

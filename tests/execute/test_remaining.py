@@ -108,15 +108,15 @@ def test_a_budget_bounds_the_time_left(tiny_plan: Plan) -> None:
 
 def test_a_budget_that_holds_not_even_a_round_is_foretold(tiny_plan: Plan) -> None:
     once = sum(tiny_plan.estimates.values()) + INTERPRETER_SECONDS
-    said = remaining.foretold(tiny_plan, {}, once - 1)
+    said = remaining.foretell(tiny_plan, {}, once - 1)
     assert said.startswith(
         f"measuring each cell once takes about {units.duration(once)}, more than the budget of "
         f"{units.duration(once - 1)}: that is done all the same, and nothing is repeated"
     )
-    assert remaining.foretold(tiny_plan, {}, once + 1) == ""
-    assert remaining.foretold(tiny_plan, {}, None) == ""
+    assert remaining.foretell(tiny_plan, {}, once + 1) == ""
+    assert remaining.foretell(tiny_plan, {}, None) == ""
     there = {cell.key: [timed(cell.key, 0)] for cell in tiny_plan.cells}
-    assert remaining.foretold(tiny_plan, there, 1.0) == ""  # what is there is not measured again
+    assert remaining.foretell(tiny_plan, there, 1.0) == ""  # what is there is not measured again
 
 
 def test_a_spread_run_takes_until_its_last_round_begins(tiny_plan: Plan, tmp_path: Path) -> None:

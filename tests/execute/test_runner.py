@@ -187,7 +187,7 @@ def test_a_log_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(runner, "_LARGEST_LOG", 100)
     monkeypatch.setattr(runner, "_LOOK", 0.001)
     log = tmp_path / "log.txt"
-    with runner._kept_short(log), log.open("ab", buffering=0) as printed:
+    with runner._keeping_short(log), log.open("ab", buffering=0) as printed:
         printed.write(b"x" * 100)
         printed.write(b"x")
         while "gone" not in log.read_text():

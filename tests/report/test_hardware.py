@@ -74,7 +74,9 @@ def measured(tmp_path: Path, plan_on: Callable[..., Plan]) -> Callable[..., Path
             rate = RATES[node["device_name"], model] * pace * (2 if setting.name == "half" else 1)
             return Outcome({"throughput": [rate * (1 + job.replicate / 1000)]}, "", node)
 
-        folder = opening.opened(plan, tmp_path / "reports", tmp_path / out, False, "run suite.yaml")
+        folder = opening.open_run(
+            plan, tmp_path / "reports", tmp_path / out, False, "run suite.yaml"
+        )
         runner.run(Outlook.of(plan, folder), folder, StandIn(answer), lambda job, record: None)
         return folder
 
