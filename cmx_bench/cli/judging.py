@@ -281,7 +281,7 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
 
     verdict = replace(verdict, command=_command())
     draw(lambda width, colours: console.text(verdict, width, colours).rstrip("\n"))
-    shown: Verdict = public.shortened(verdict)
+    shown: Verdict = public.shorten(verdict)
     tables = [rows.of_changes(past, out)] if past else []
     for table in tables:
         say(*rows.lines(table))

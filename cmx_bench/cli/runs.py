@@ -274,7 +274,7 @@ def merge(
 
     parts = list(map(whereabouts.folder_of, parts))
     merging.merge(parts, out, cut(command_line(), MOST_OF_A_TEXT))
-    _show(out, gate_claims=False, lacking=merging.unfinished(parts))
+    _show(out, gate_claims=False, lacking=merging.tell_unfinished(parts))
 
 
 def verify(path: Verifiable) -> None:

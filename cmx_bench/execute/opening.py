@@ -249,7 +249,7 @@ def _new_run(
     )
     with disk.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with runfolder.locked(folder):
+    with runfolder.locking(folder):
         if (folder / "run.json").exists():
             raise RecordsError(f"{folder}: another command has begun a run in it; give another "
                                f"--out")  # fmt: skip

@@ -175,7 +175,7 @@ class Outlook:
 
     # --- what is kept up --------------------------------------------------------------------------
 
-    @collector.paused()
+    @collector.pausing()
     def _judge_all(self) -> None:
         self._fast = disturbance.fast_probes(self.records)
         self._sums: defaultdict[str, _Sums] = defaultdict(_Sums)
@@ -188,7 +188,7 @@ class Outlook:
         self._is_stale = False
 
     def _judged(self, cell: Cell) -> list[Record]:
-        return disturbance.judged_by(self._fast, self.found.get(cell.key, ()))
+        return disturbance.judge_by(self._fast, self.found.get(cell.key, ()))
 
     def _judge(self, cell: Cell) -> None:
         is_lost = cell.key in self.lost

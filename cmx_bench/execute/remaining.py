@@ -77,7 +77,7 @@ def _repeats(records: Sequence[Record], least: int, metric: str) -> int:
     or to be more. All are expected to take as long as the last, and end within the time that as
     many take on a calm machine as may be repeated.
     """
-    calm = [record for record in records if not disturbance.disturbed(record)]
+    calm = [record for record in records if not disturbance.is_disturbed(record)]
     missing = least - len(calm)
     if missing <= 0:
         return 0

@@ -66,7 +66,7 @@ def run(
         RecordsError: another process measures into the folder, or it cannot be written.
     """
     log = disk.within(folder, "log.txt")
-    with runfolder.locked(folder), _keeping_short(log):
+    with runfolder.locking(folder), _keeping_short(log):
         outlook.catch_up(folder)
         plan = outlook.plan
         known = opening.continue_run(plan, records.read_run(folder), budget)

@@ -128,8 +128,8 @@ def lines(machine: Mapping[str, Any], pairs: Sequence[Alongside]) -> Iterator[st
     models = dict.fromkeys(pair.model for pair in pairs)
     for model in models if len(models) > 1 else ():
         mine = [pair.log_ratio for pair in pairs if pair.model == model]
-        yield f"  {model}: {_show(stats.paired(mine))}"
-    whole = stats.paired([pair.log_ratio for pair in pairs])
+        yield f"  {model}: {_show(stats.compare_pairs(mine))}"
+    whole = stats.compare_pairs([pair.log_ratio for pair in pairs])
     moves = abs(whole.value) > whole.bound(_CERTAIN) - whole.value
     verdict = "this moves timings" if moves else "no effect is seen"
     yield f"side by side: {_show(whole)}: {verdict}"

@@ -72,7 +72,7 @@ def _describe(folder: Path, report: Report) -> str:
         f"{model} from {origins.describe(origin)}"
         for model, origin in origins.of(report.records).items()
     ]
-    machines = map(environment.described, run.kinds.values())
+    machines = map(environment.describe, run.kinds.values())
     described = ", ".join([*machines, *built_from])
     return f"{folder}, {run.created}: {described}"
 

@@ -223,12 +223,12 @@ def describe(path: str, ran: Iterable[Ran], machine: Environment) -> str:
     if interpreters.is_checkout(path):
         folder = Path(path).resolve()
         roots = {root for root in roots if not root.is_relative_to(folder)}
-        words += [checkouts.described(commit) for commit in [checkouts.commit_of(folder)] if commit]
+        words += [checkouts.describe(commit) for commit in [checkouts.commit_of(folder)] if commit]
     commits = {_shorten(root, path): checkouts.commit_of(root) for root in sorted(roots)}
     others = [
-        f"{place} at {checkouts.described(is_at)}" for place, is_at in commits.items() if is_at
+        f"{place} at {checkouts.describe(is_at)}" for place, is_at in commits.items() if is_at
     ]
-    on = environment.described(machine) if machine else "nothing ran"
+    on = environment.describe(machine) if machine else "nothing ran"
     return f"{', '.join(words)}: {', '.join([on, *others])}"
 
 

@@ -44,7 +44,7 @@ def judge(
     if n < rule.LOOKS[0]:
         reason = f"fewer than {rule.LOOKS[0]} pairs"
         return replace(empty, state="INCONCLUSIVE", reason=reason, more=more)
-    change = stats.paired([pair.log_ratio for pair in measured])
+    change = stats.compare_pairs([pair.log_ratio for pair in measured])
     judged = deciding.judge_change(empty, change, threshold, n)
     if judged.more is not None and n + judged.more > rule.LOOKS[-1]:
         return replace(judged, more=None)  # no budget would: so many pairs are never measured

@@ -42,7 +42,7 @@ def judge_processes(empty: Comparison, old: Result, new: Result, threshold: floa
         return _judge_without_ratio(empty, *medians)
     # A run shows top-1 over seeds as a plain mean; what is judged are geometric ones.
     then, now = (stats.of_medians(side).value for side in medians)
-    change, worse = stats.unpaired(*medians), 1
+    change, worse = stats.compare_unpaired(*medians), 1
     if empty.metric.better == "higher":  # positive is worse
         change, worse = replace(change, value=-change.value), -1
     slowdowns = tuple((median / then) ** worse - 1 for median in medians[1])

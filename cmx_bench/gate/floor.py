@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cmx_bench.errors import CmxError, PlanError, RecordsError
-from cmx_bench.results.validation import STRICT, DamageError, NotNegative, decoded
+from cmx_bench.results.validation import STRICT, DamageError, NotNegative, decode
 from cmx_bench.spec import disk
 
 SCHEMA = 2  # 1 had no bias, and was measured with other pairs
@@ -153,6 +153,6 @@ def read(machine: Mapping[str, Any]) -> Floor | None:
     if not file.exists():
         return None
     try:
-        return decoded(TypeAdapter(Floor), disk.text_of(file, RecordsError), SCHEMA)
+        return decode(TypeAdapter(Floor), disk.text_of(file, RecordsError), SCHEMA)
     except DamageError as error:
         raise error.at(f"{file}: is no self-test that can be read") from error

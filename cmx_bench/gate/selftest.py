@@ -167,7 +167,7 @@ def _bias(same: Sequence[Pair]) -> dict[str, Bias]:
     by_first = [-pair.log_ratio if pair.base_first else pair.log_ratio for pair in same]
     biases = {}
     for name, ratios in (("head", by_head), ("first", by_first)):
-        change = stats.paired(ratios)
+        change = stats.compare_pairs(ratios)
         biases[name] = Bias(change.value, change.bound(_CERTAIN) - change.value)
     return biases
 

@@ -32,7 +32,7 @@ def gate(
     drawn: list[float] = []
     for look in (*(look for look in rule.LOOKS if look < last), max(last, rule.LOOKS[0])):
         drawn += rng.choices(log_ratios, k=look - len(drawn))
-        state = rule.judge(stats.paired(drawn), threshold)
+        state = rule.judge(stats.compare_pairs(drawn), threshold)
         if state != "INCONCLUSIVE":
             return state, look
     return "INCONCLUSIVE", len(drawn)

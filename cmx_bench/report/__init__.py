@@ -50,7 +50,7 @@ def save(subject: Subject, folder: Path, copies: StyleName | None = None) -> Pat
     Raises:
         RecordsError: the folder cannot be made or written.
     """
-    with collector.paused():
+    with collector.pausing():
         rendered = files(subject, drawing.copies_in(copies))
     rooms = {name.partition("/")[0] for name in rendered if "/" in name}
     runfolder.write_rendered(folder, sorted(rooms), rendered)
@@ -60,7 +60,7 @@ def save(subject: Subject, folder: Path, copies: StyleName | None = None) -> Pat
 # What programs read beside a run's page in a site of many runs.
 _OF_SITE: Mapping[str, Callable[[Report], str | bytes]] = {
     "results.csv": exports.results,
-    "samples.csv.gz": lambda run: sheets.packed(run.samples),
+    "samples.csv.gz": lambda run: sheets.pack(run.samples),
     "report.json": exports.json_of,
 }
 
@@ -71,7 +71,7 @@ def files_of_site(run: Report, home: str) -> dict[str, str | bytes]:
     Args:
         home: leads from the page to the site's folder: `../../`.
     """
-    with collector.paused():
+    with collector.pausing():
         written = {name: make(run) for name, make in _OF_SITE.items()}
         page = html(run, Site(home, run.run.suite, tuple(written)))
     return {**written, "report.html": page}

@@ -126,7 +126,7 @@ def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
 
 def _swept(report: Report, places: Collection[tuple[str, str]]) -> Iterator[Axis]:
     """The numbers over which models were swept, at the places that have other values."""
-    swept = swept_arguments.swept(report.run.models)
+    swept = swept_arguments.find(report.run.models)
     models = [model.name for model in report.run.models]
     for column in swept.select_dtypes("number"):
         name = str(column).removeprefix(swept_arguments.PREFIX)

@@ -185,11 +185,7 @@ def files(subject: Subject, copies: Collection[str] = ()) -> dict[str, str | byt
     return {
         f"{name}.md": _markdown(shown, plots),
         f"{'results' if name == 'report' else name}.csv": exports.results(subject),
-        **(
-            {"samples.csv.gz": sheets.packed(subject.samples)}
-            if isinstance(subject, Report)
-            else {}
-        ),
+        **({"samples.csv.gz": sheets.pack(subject.samples)} if isinstance(subject, Report) else {}),
         **{f"tables/{table.key}.csv": exports.table(table) for table in shown.tables},
         **{f"tables/{table.key}.tex": latex.table(table) for table in shown.tables},
         **{path: file for drawn in drawings for path, file in drawn.files.items()},

@@ -88,7 +88,7 @@ def votes(images: Images, classes: Mapping[Voter, NDArray[np.int32]]) -> Votes:
     Raises:
         ValueError: no image counts for all voters, so that they cannot be compared.
     """
-    labelled = predictions.labelled(images.labels)
+    labelled = predictions.find_labelled(images.labels)
     right = {
         one: predictions.among(found[:, None], images.labels) for one, found in classes.items()
     }
@@ -114,7 +114,7 @@ class Packed(TypedDict):
     names: NotRequired[Annotated[list[tuple[_Label, str]], FailFast()]]
 
 
-def packed(votes: Votes) -> dict[str, Any]:
+def pack(votes: Votes) -> dict[str, Any]:
     """A `Packed`; it compresses well: most classes are the image's own."""
     own = _own(votes.images)
     return {
@@ -126,8 +126,8 @@ def packed(votes: Votes) -> dict[str, Any]:
     }
 
 
-def unpacked(raw: Packed) -> Votes:
-    """The votes that were `packed`.
+def unpack(raw: Packed) -> Votes:
+    """The votes that `pack` packed.
 
     Raises:
         ValueError: they are not of the same images.
@@ -168,7 +168,7 @@ def pairs(votes: Votes, setting: str) -> list[Pair]:
 LEVEL = 0.05
 
 
-def adjusted(pairs: Sequence[Pair]) -> list[tuple[Pair, float]]:
+def adjust(pairs: Sequence[Pair]) -> list[tuple[Pair, float]]:
     """Pairs, each with its p adjusted for all of them by Holm's method."""
     return list(zip(pairs, stats.holm([pair.difference.p for pair in pairs]), strict=True))
 
@@ -176,7 +176,7 @@ def adjusted(pairs: Sequence[Pair]) -> list[tuple[Pair, float]]:
 def ranks(voters: Collection[Voter], pairs: Sequence[Pair]) -> dict[Voter, tuple[int, int]]:
     """The best and the worst place of each voter that the images do not rule out."""
     better, worse = dict.fromkeys(voters, 0), dict.fromkeys(voters, 0)
-    for found, p in adjusted(pairs):
+    for found, p in adjust(pairs):
         gained = found.difference.gained > found.difference.lost
         winner, loser = (found.second, found.first) if gained else (found.first, found.second)
         if p < LEVEL and {winner, loser} <= better.keys():

@@ -22,7 +22,7 @@ def commit_of(folder: Path) -> str | None:
         return None
 
 
-def described(commit: str) -> str:
+def describe(commit: str) -> str:
     """`commit 3f2a9c1d0b7e with uncommitted changes`."""
     clean = commit.removesuffix(_DIRTY)
     return f"commit {clean}" + " with uncommitted changes" * (clean != commit)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def paused() -> Iterator[None]:
+def pausing() -> Iterator[None]:
     """Pauses the garbage collector inside, and resumes it afterwards."""
     enabled = gc.isenabled()
     gc.disable()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cmx_bench.measures.workload import KINDS
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.results import origins
-from cmx_bench.results.validation import DamageError, Location, shown
+from cmx_bench.results.validation import DamageError, Location, show
 from cmx_bench.spec.schema import NAME
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ def refuse_in_run(run: Run) -> None:
     for place, setting in enumerate(run.settings):
         if not _DEVICE.fullmatch(setting.device):
             raise DamageError(("settings", place, "device"),
-                              f"expected cpu or cuda:N, got {shown(setting.device)}")  # fmt: skip
+                              f"expected cpu or cuda:N, got {show(setting.device)}")  # fmt: skip
     if (named := {setting.hardware for setting in run.settings}) != (run.machines.keys() or {""}):
         raise DamageError(("machines",), "expected those that the settings name as their hardware: "
-                                         f"{shown(', '.join(sorted(named)))}")  # fmt: skip
+                                         f"{show(', '.join(sorted(named)))}")  # fmt: skip
     models = [model.name for model in run.models]
     settings = [setting.key for setting in run.settings]
     _refuse_repeated("models", models)
@@ -60,7 +60,7 @@ _DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,4})?")
 def _refuse_no_name(location: Location, name: str) -> None:
     if len(name) > 200 or not re.fullmatch(NAME, name):
         raise DamageError(location, "expected a name of letters, digits, '_', '-' and '.', "
-                                    f"got {shown(name)}")  # fmt: skip
+                                    f"got {show(name)}")  # fmt: skip
 
 
 def _refuse_repeated(field: str, names: Sequence[str]) -> None:

@@ -23,15 +23,15 @@ from cmx_bench.results.records import Record
 FEWEST_UNDISTURBED = 3
 
 
-@collector.paused()
-def judged_together(records: Sequence[Record]) -> list[Record]:
+@collector.pausing()
+def judge_together(records: Sequence[Record]) -> list[Record]:
     """The records, the blocks of each judged anew: causes by the fast probes of its setting, times
     by the calm blocks of its cell where it has too few of its own, both on its device.
 
     On a GPU the probes are those of its cell too: how high the clock is under a power limit depends
     on what is computed.
     """
-    return judged_by(fast_probes(records), records)
+    return judge_by(fast_probes(records), records)
 
 
 def fast_probes(records: Iterable[Record]) -> dict[str, float | None]:
@@ -42,8 +42,8 @@ def fast_probes(records: Iterable[Record]) -> dict[str, float | None]:
     return {peers: conditions.fast_probe(taken) for peers, taken in probes.items()}
 
 
-def judged_by(fast: Mapping[str, float | None], records: Sequence[Record]) -> list[Record]:
-    """As `judged_together`, for all records of some cells.
+def judge_by(fast: Mapping[str, float | None], records: Sequence[Record]) -> list[Record]:
+    """As `judge_together`, for all records of some cells.
 
     Args:
         fast: as `fast_probes` gives them, of more records; a setting may be absent.
@@ -54,7 +54,7 @@ def judged_by(fast: Mapping[str, float | None], records: Sequence[Record]) -> li
         if taken:
             calm[_rivals(record)] += taken.calm
     return [
-        _judged(record, taken, calm[_rivals(record)]) if taken else record
+        _judge(record, taken, calm[_rivals(record)]) if taken else record
         for record, taken in zip(records, blocks, strict=True)
     ]
 
@@ -79,7 +79,7 @@ def by_cell(records: Iterable[Record]) -> defaultdict[str, list[Record]]:
     return cells
 
 
-def disturbed(record: Record) -> bool:
+def is_disturbed(record: Record) -> bool:
     """Whether a process stayed disturbed: some of its blocks that count are disturbed."""
     disturbed, thrown = (record.covariates.get(name, ()) for name in ("disturbed", "discarded"))
     return any(one and not gone for one, gone in zip(disturbed, thrown, strict=False))
@@ -87,7 +87,7 @@ def disturbed(record: Record) -> bool:
 
 def counting(records: Sequence[Record]) -> list[Record]:
     """The processes of a cell that count: the undisturbed ones, or all if these are too few."""
-    calm = [record for record in records if not disturbed(record)]
+    calm = [record for record in records if not is_disturbed(record)]
     return calm if len(calm) >= FEWEST_UNDISTURBED else list(records)
 
 
@@ -113,7 +113,7 @@ def _blocks(record: Record, fast: float | None) -> _Blocks | None:
     return _Blocks(samples, rates, blocks, conditions.calm(rates, blocks))
 
 
-def _judged(record: Record, blocks: _Blocks, of_cell: Sequence[float]) -> Record:
+def _judge(record: Record, blocks: _Blocks, of_cell: Sequence[float]) -> Record:
     """The record judged by its own calm blocks or, where these are too few, by its cell's."""
     reference = conditions.calm_rate(blocks.calm) or conditions.calm_rate(of_cell)
     slowed = conditions.slowed(blocks.rates, blocks.conditions, reference)

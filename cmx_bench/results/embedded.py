@@ -25,7 +25,7 @@ from cmx_bench.results import agreement, records
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.public import public
 from cmx_bench.results.reading import summarise
-from cmx_bench.results.validation import STRICT, DamageError, checked, parsed
+from cmx_bench.results.validation import STRICT, DamageError, check, parse
 from cmx_bench.spec import disk
 
 # Data, which no browser runs; numbered where a page holds several runs. It has no "<", so that
@@ -107,7 +107,7 @@ def _plain(report: Report, path: str) -> str:
         # Not by asdict, which copies every sample: 0.4 s for 10,000 records.
         "records": [{name: getattr(record, name) for name in names} for record in report.records],
         "unfinished": report.unfinished,
-        "votes": agreement.packed(report.votes),
+        "votes": agreement.pack(report.votes),
         "thumbnails": {
             place: base64.b64encode(jpeg).decode() for place, jpeg in report.thumbnails.items()
         },
@@ -154,23 +154,23 @@ def unpack(page: str, where: str) -> tuple[Embedded, ...]:
     room = max(_LEAST_ROOM, _MOST_DENSE * len(page))
     runs = []
     for block in blocks:
-        size, run = _unpacked(block, where, room)
+        size, run = _unpack(block, where, room)
         room -= size
         runs.append(run)
     return tuple(runs)
 
 
-def _unpacked(text: str, where: str, room: int) -> tuple[int, Embedded]:
+def _unpack(text: str, where: str, room: int) -> tuple[int, Embedded]:
     """What a block holds, and its size in bytes once it is unpacked: `room` at most."""
     try:
-        block = checked(_BLOCKS, text)
-        plain = _inflated(base64.urlsafe_b64decode(block["data"]), room)
-        parsed(plain)  # which bounds what the next line takes
-        raw = checked(_RAW, plain)
+        block = check(_BLOCKS, text)
+        plain = _inflate(base64.urlsafe_b64decode(block["data"]), room)
+        parse(plain)  # which bounds what the next line takes
+        raw = check(_RAW, plain)
         whole = records.run_of(raw["run"], where)
         run, read = public(whole, records.records_of(raw["records"], where, whole))
         report = summarise(run, read, raw["unfinished"])
-        votes = agreement.unpacked(raw["votes"])
+        votes = agreement.unpack(raw["votes"])
         if not votes.classes.keys() <= set(report.voters):
             raise ValueError("votes are of models that were not evaluated")
         if not votes.classes and votes.images.keys:
@@ -193,7 +193,7 @@ def _unpacked(text: str, where: str, room: int) -> tuple[int, Embedded]:
     )
 
 
-def _inflated(packed: bytes, room: int) -> bytes:
+def _inflate(packed: bytes, room: int) -> bytes:
     """A stream of zlib, unpacked to `room` bytes at most.
 
     Raises:

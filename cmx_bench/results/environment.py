@@ -104,7 +104,7 @@ def hardware(machines: Sequence[Environment]) -> list[str]:
     """The name of each machine's kind of device, as `Setting.hardware` has it: that of the device
     and, where kinds are called alike, what tells them apart. Empty where all are of one kind."""
     kinds = [kind(machine) for machine in machines]
-    names = {digest(each): _named(each, kinds) for each in kinds}
+    names = {digest(each): _name(each, kinds) for each in kinds}
     if len(names) == 1:
         return [""] * len(kinds)
     if len({slug(name) for name in names.values()} - {""}) < len(names):
@@ -112,7 +112,7 @@ def hardware(machines: Sequence[Environment]) -> list[str]:
     return [names[digest(each)] for each in kinds]
 
 
-def _named(kind: Environment, kinds: Sequence[Environment]) -> str:
+def _name(kind: Environment, kinds: Sequence[Environment]) -> str:
     """The device's name. Among namesakes the first fact follows in which all of them differ."""
     name = plain(str(kind.get("device_name")))
     alike = {digest(each): each for each in kinds if _slug(each, "device_name") == slug(name)}
@@ -158,7 +158,7 @@ def other_software(one: Environment, other: Environment) -> dict[str, tuple[Any,
     }
 
 
-def described(environment: Environment) -> str:
+def describe(environment: Environment) -> str:
     """An environment in a line: the device, and the versions that timings depend on most."""
     device = f"{environment.get('device_name', 'unknown device')} ({environment.get('device')})"
     names = ("python", "torch", "timm", "cuda", "cmx_bench", "git_commit")

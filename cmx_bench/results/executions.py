@@ -43,7 +43,7 @@ def executions(run: Run, records: Sequence[Record]) -> list[Execution]:
         if differences := _differences(run, record, majority):
             sorted_out[place] = Execution(record, "other environment", differences)
     counting = [place for place in left if place not in sorted_out]
-    judged = disturbance.judged_together([records[place] for place in counting])
+    judged = disturbance.judge_together([records[place] for place in counting])
     sorted_out |= {place: Execution(record) for place, record in zip(counting, judged, strict=True)}
     return [sorted_out[place] for place in range(len(records))]
 

@@ -143,10 +143,10 @@ def samples(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
         "model": [model.name for model in models],
         "label": [model.label for model in models],
     }
-    return categorised(frame, order)
+    return categorise(frame, order)
 
 
-def categorised(frame: DataFrame, order: Mapping[str, Sequence[str]]) -> DataFrame:
+def categorise(frame: DataFrame, order: Mapping[str, Sequence[str]]) -> DataFrame:
     """Makes categoricals of texts: metrics and those with an order in it, others as they come."""
     order = {"metric": list(METRICS), **order}
     for column in TEXTS:
@@ -177,11 +177,11 @@ def _unordered(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame
     """The columns of `COLUMNS`, and conditions; of all runs at once, for pandas takes as long for
     one as for many."""
     by_run = {name: list(_rows(run, tries)) for name, (run, tries) in runs.items()}
-    rows = _chained(by_run.values())
+    rows = _chain(by_run.values())
     sizes = np.array([max(1, len(row["values"])) for row in rows], dtype=np.int64)
     plain = [key for key in _Row.__annotations__ if key not in ("values", "thrown", "conditions")]
     columns = {key: [row[key] for row in rows] for key in plain}
-    columns["run"] = _chained([name] * len(of_run) for name, of_run in by_run.items())
+    columns["run"] = _chain([name] * len(of_run) for name, of_run in by_run.items())
     frame = DataFrame(columns if rows else [], columns=list(columns))
     given = {name: run for name, (run, _) in runs.items()}
     frame = frame.assign(**_constants(given, frame))
@@ -195,8 +195,8 @@ def _unordered(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame
     for column in (*OF_MODEL[1:-1], *_OF_SETTING[:-1]):
         frame[column] = frame[column].fillna("")
     frame["sample"] = np.concatenate([np.arange(size) for size in sizes]) if rows else []
-    frame["value"] = np.array(_chained(row["values"] or [np.nan] for row in rows), np.float64)
-    frame["discarded"] = np.array(_chained(row["thrown"] or [False] for row in rows), np.bool_)
+    frame["value"] = np.array(_chain(row["values"] or [np.nan] for row in rows), np.float64)
+    frame["discarded"] = np.array(_chain(row["thrown"] or [False] for row in rows), np.bool_)
     valued = (frame["why"] == "") & (frame["status"] == "ok")
     frame["counts"] = valued & frame["process_counts"] & ~frame["discarded"]
     frame.loc[valued & ~frame["process_counts"], "why"] = "disturbed process"
@@ -205,7 +205,7 @@ def _unordered(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame
     return frame[ordered].join(_conditions(rows, sizes))
 
 
-def _chained(parts: Iterable[Sequence[Any]]) -> list[Any]:
+def _chain(parts: Iterable[Sequence[Any]]) -> list[Any]:
     return list(chain.from_iterable(parts))
 
 
@@ -219,7 +219,7 @@ def models(models: Sequence[Model]) -> DataFrame:
         ],
         columns=["model", *OF_MODEL],
     )  # fmt: skip
-    return told.join(swept_arguments.swept(models))
+    return told.join(swept_arguments.find(models))
 
 
 def _models(runs: Mapping[str, Run]) -> DataFrame:
@@ -339,7 +339,7 @@ def _row(place: int, record: Record, metric: str, process_counts: bool, why: str
     return _Row(
         model=record.model, setting=record.setting, measure=record.measure, metric=metric,
         status=record.status, record=place, replicate=record.replicate,
-        disturbed=of_blocks and disturbance.disturbed(record), process_counts=process_counts,
+        disturbed=of_blocks and disturbance.is_disturbed(record), process_counts=process_counts,
         why=why or ("" if record.status == "ok" else record.status),
         reason=plain(record.reason) or unsaid,
         environment=record.environment, started=record.started, elapsed=record.elapsed,

@@ -37,7 +37,7 @@ def gaps(run: Run, counted: Sequence[Record]) -> Iterator[Gap]:
     """What was not measured, grouped: a thousand missing cells stay readable."""
     have = {record.cell for record in counted}
     missing = [cell for cell in run.cells if cell not in have]
-    yield from _grouped((cell, "planned, but not measured yet", run.resumption) for cell in missing)
+    yield from _group((cell, "planned, but not measured yet", run.resumption) for cell in missing)
     if run.budget is not None:
         reason = f"the budget of {units.duration(run.budget)} was spent before {{}}"
         is_named = run.parts or re.search(r" --out[ =]", run.resumption)
@@ -45,15 +45,15 @@ def gaps(run: Run, counted: Sequence[Record]) -> Iterator[Gap]:
         remedy = f"{run.resumption}{out}, with a longer --budget"
         if run.quick:
             remedy = f"{run.resumption.replace(' --quick', '')}, into another folder"
-        yield from _grouped(
+        yield from _group(
             (cell, reason.format(units.counted(more, "more process", "more processes")), remedy)
             for cell, more in run.cut_off.items()
         )
     skipped = [record for record in counted if record.status == "skipped"]
-    yield from _grouped((record.cell, *record.reason.partition(": ")[::2]) for record in skipped)
+    yield from _group((record.cell, *record.reason.partition(": ")[::2]) for record in skipped)
     planned = set(run.cells)
     others = [cell for cell in every_cell(run) if cell not in planned] if run.only else []
-    for gap in _grouped((cell, "not chosen by --only", "") for cell in others):
+    for gap in _group((cell, "not chosen by --only", "") for cell in others):
         yield replace(gap, remedy=_again(run, gap))
     for name, advice in run.unavailable.items():
         yield Gap(f"setting {name}", (), "needs another device", advice)
@@ -63,7 +63,7 @@ def gaps(run: Run, counted: Sequence[Record]) -> Iterator[Gap]:
         yield Gap(measure, (), "not among the suite's measures", remedy)
 
 
-def _grouped(cells: Iterable[tuple[str, str, str]]) -> Iterator[Gap]:
+def _group(cells: Iterable[tuple[str, str, str]]) -> Iterator[Gap]:
     """Cells, each with its reason and remedy: one gap for all models that lack the same."""
     groups: dict[tuple[str, str, str], dict[str, None]] = {}
     for cell, reason, remedy in cells:

@@ -19,10 +19,10 @@ def content_hash(run: Run, kept: Iterable[Record]) -> str:
 
     What holds its default counts as absent: fields of a later schema change no earlier hash.
     """
-    content = [_told(RUNS, run), *(_told(RECORDS, record) for record in kept)]
+    content = [_tell(RUNS, run), *(_tell(RECORDS, record) for record in kept)]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _told(adapter: TypeAdapter[_Noun], noun: _Noun) -> object:
+def _tell(adapter: TypeAdapter[_Noun], noun: _Noun) -> object:
     return adapter.dump_python(noun, mode="json", exclude_defaults=True, exclude={"schema"})

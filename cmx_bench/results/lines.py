@@ -17,7 +17,7 @@ from cmx_bench.spec import disk
 _LARGEST_LOCATED = 2**18  # bytes: YAML's reader takes a second for 200 kB
 
 
-def unended(file: BinaryIO) -> bytes:
+def read_unended(file: BinaryIO) -> bytes:
     """What stands behind the last end of a line in a file; it is read to its end."""
     begin = file.seek(0, os.SEEK_END)
     while begin:
@@ -42,7 +42,7 @@ def is_half(last: bytes) -> bool:
 def ends_in_half(path: Path) -> bool:
     """Whether the last line of a file is a half one."""
     with disk.reading(path, RecordsError), disk.open_file(path) as file:
-        return is_half(unended(file))
+        return is_half(read_unended(file))
 
 
 def whole(path: Path) -> Iterator[tuple[int, bytes]]:

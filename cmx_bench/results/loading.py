@@ -27,7 +27,7 @@ from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 
-@collector.paused()
+@collector.pausing()
 def read(path: Path) -> Report:
     """The report of a run's folder, or of the raw samples inside its page.
 
@@ -37,7 +37,7 @@ def read(path: Path) -> Report:
     path = _place(path)
     if path.is_file():
         return embedded.read(path).report
-    run, measured = _recorded(path)
+    run, measured = _read(path)
     file = path / "records.jsonl"
     report = summarise(run, measured, file.exists() and lines.ends_in_half(file))
     votes = agreement.read(path, report.voters)
@@ -46,7 +46,7 @@ def read(path: Path) -> Report:
     )
 
 
-@collector.paused()
+@collector.pausing()
 def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> DataFrame:
     """The samples of one or several runs: a row for each sample, in base units.
 
@@ -67,7 +67,7 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
         if repeated in paths[:place]:
             raise RecordsError(f"{repeated}: is given twice")
     files = {path: sheets.read(path) for path in paths if sheets.is_sheet(_place(path))}
-    runs = {path: _recorded(path) for path in paths if path not in files}
+    runs = {path: _read(path) for path in paths if path not in files}
     names = {path: run.name for path, (run, _) in runs.items()}
     names |= {path: str(next(iter(rows["run"]), "")) for path, rows in files.items()}
     if len(set(names.values())) < len(names):
@@ -80,7 +80,7 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
             names[path]: (run, executions(run, of_run)) for path, (run, of_run) in runs.items()
         }
         parts = [frame.samples(measured), *parts]
-    return sheets.joined(parts) if files else parts[0]
+    return sheets.join(parts) if files else parts[0]
 
 
 def _place(path: Path) -> Path:
@@ -88,7 +88,7 @@ def _place(path: Path) -> Path:
     return path if path.suffix == ".html" else whereabouts.folder_of(path)
 
 
-def _recorded(path: Path) -> tuple[Run, Sequence[Record]]:
+def _read(path: Path) -> tuple[Run, Sequence[Record]]:
     """A run and its records as they are shown: without paths of the machine that measured them."""
     path = _place(path)
     if path.is_file():

@@ -46,7 +46,7 @@ def merge(parts: Sequence[Path], out: Path, command: str) -> Run:
     _refuse_taken(out, lines)
     # Until all is there it is an unfinished run, which nobody takes for the whole.
     records.write_run(out, replace(whole, finished=""))
-    with runfolder.locked(out):
+    with runfolder.locking(out):
         for name, source in copies.items():
             with disk.writing(out / name):
                 (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -56,13 +56,13 @@ def merge(parts: Sequence[Path], out: Path, command: str) -> Run:
     return whole
 
 
-def unfinished(parts: Sequence[Path]) -> str:
+def tell_unfinished(parts: Sequence[Path]) -> str:
     """What the parts lack for a whole run, and what to do about it; empty if they lack nothing."""
     runs = _runs(parts)
     if left := [part for part, run in runs.items() if not run.finished]:
         are = "is" if len(left) == 1 else "are"
         return (f"{len(left)} of {units.counted(len(parts), 'part')} {are} not finished "
-                f"({_named(left)}): run the command of each again, or submit the job array again, "
+                f"({_name(left)}): run the command of each again, or submit the job array again, "
                 "and merge again")  # fmt: skip
     if missing := _in_no_part(list(runs.values())):
         cell, replicate = missing[0]
@@ -72,7 +72,7 @@ def unfinished(parts: Sequence[Path]) -> str:
     return ""
 
 
-def _named(parts: Sequence[Path]) -> str:
+def _name(parts: Sequence[Path]) -> str:
     rest = len(parts) - _MOST_NAMED
     names = ", ".join(map(str, parts[:_MOST_NAMED]))
     return names if rest <= 0 else f"{names} and {rest} more"
@@ -82,7 +82,7 @@ def _runs(parts: Sequence[Path]) -> dict[Path, Run]:
     """The run of each part; those that hold none are told together."""
     if empty := [part for part in parts if not (part / "run.json").exists()]:
         hold = "holds" if len(empty) == 1 else "hold"
-        raise RecordsError(f"{_named(empty)}: {hold} no run (no run.json); measure what is missing "
+        raise RecordsError(f"{_name(empty)}: {hold} no run (no run.json); measure what is missing "
                            "first, or leave it out")  # fmt: skip
     return {part: records.read_run(part) for part in parts}
 
@@ -213,7 +213,7 @@ def _lines(parts: Mapping[Path, Sequence[Record]]) -> list[str]:
 def _copies(parts: Sequence[Path]) -> dict[str, Path]:
     copies: dict[str, Path] = {}
     for part in parts:
-        for path in _kept(part):
+        for path in _list_kept(part):
             name = path.relative_to(part).as_posix()
             other = copies.setdefault(name, path)
             if other != path and _content(other) != _content(path):
@@ -225,7 +225,7 @@ def _content(path: Path) -> bytes:
     return disk.bytes_of(path, RecordsError, _LARGEST)
 
 
-def _kept(part: Path) -> Iterator[Path]:
+def _list_kept(part: Path) -> Iterator[Path]:
     for pattern in _KEPT:
         for match in sorted(part.glob(pattern)):
             path = disk.within(part, match.relative_to(part).as_posix())

@@ -134,13 +134,13 @@ def read(path: Path, images: int) -> NDArray[np.void]:
     try:
         with disk.open_file(path) as file, zipfile.ZipFile(file) as packed:
             for name in ROW.names or ():
-                rows[name] = _unpacked(packed, name, rows[name])
+                rows[name] = _unpack(packed, name, rows[name])
     except UNREADABLE as error:
         raise RecordsError(f"{path}: cannot be read as predictions: {error}") from error
     return rows
 
 
-def _unpacked(
+def _unpack(
     packed: zipfile.ZipFile, name: str, expected: NDArray[np.generic]
 ) -> NDArray[np.generic]:
     """An array that numpy packed. It has the shape and the type of another: what it says of itself
@@ -232,7 +232,7 @@ def _label(word: str) -> int:
     return label
 
 
-def labelled(labels: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+def find_labelled(labels: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
     """Which images have a label to be right about."""
     return np.array([bool(own) for own in labels], dtype=np.bool_)
 

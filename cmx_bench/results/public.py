@@ -34,12 +34,12 @@ def public(run: Run, records: Iterable[Record]) -> tuple[Run, list[Record]]:
     Claims stay as they are: in a check a slash divides.
     """
     named = {field.name: getattr(run, field.name) for field in dataclasses.fields(run)}
-    changed = {name: shortened(value) for name, value in named.items() if name != "claims"}
-    changed["models"] = tuple(_told_apart(changed["models"]))
+    changed = {name: shorten(value) for name, value in named.items() if name != "claims"}
+    changed["models"] = tuple(_tell_apart(changed["models"]))
     return dataclasses.replace(run, **changed), [_record(record) for record in records]
 
 
-def _told_apart(models: Sequence[Model]) -> Iterator[Model]:
+def _tell_apart(models: Sequence[Model]) -> Iterator[Model]:
     labels = Counter(model.label for model in models)
     for model in models:
         alike = f" ({model.name})" * (labels[model.label] > 1)
@@ -50,15 +50,15 @@ def without_folders(text: str) -> str:
     """A text with shortened absolute paths, except for paths of the system such as /proc."""
     if "/" not in text:
         return text
-    return _shown(text) if _ALONE.fullmatch(text) else _PATH.sub(_in_text, text)
+    return _show(text) if _ALONE.fullmatch(text) else _PATH.sub(_in_text, text)
 
 
 def _in_text(path: re.Match[str]) -> str:
     key = path["single"] or path["double"] or ""
-    return key + _shown(path[0].removeprefix(key).removeprefix("file://"))
+    return key + _show(path[0].removeprefix(key).removeprefix("file://"))
 
 
-def _shown(path: str) -> str:
+def _show(path: str) -> str:
     """The last part of an absolute path; all of one that every machine has, or that has no more
     than that part, as a tag `</b>` seems to be."""
     _, *parts = PurePath(path).parts
@@ -66,27 +66,27 @@ def _shown(path: str) -> str:
 
 
 def _record(record: Record) -> Record:
-    reason, details = without_folders(record.reason), shortened(record.details)
+    reason, details = without_folders(record.reason), shorten(record.details)
     if reason == record.reason and details is record.details:
         return record
     return dataclasses.replace(record, reason=reason, details=details)
 
 
-def shortened(value: Any) -> Any:
+def shorten(value: Any) -> Any:
     """A value of this type, such as a verdict, with the absolute paths in all of its texts
     shortened; the same one where nothing changes. Keys of mappings stay."""
     if isinstance(value, str):
         return without_folders(value)
     if isinstance(value, Mapping):
-        changed = {key: shortened(part) for key, part in value.items()}
+        changed = {key: shorten(part) for key, part in value.items()}
         return value if all(changed[key] is value[key] for key in value) else changed
     if isinstance(value, list | tuple):
-        items = [shortened(part) for part in value]
+        items = [shorten(part) for part in value]
         same = all(new is old for new, old in zip(items, value, strict=True))
         return value if same else type(value)(items)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        changed = {name: shortened(part) for name, part in fields.items()}
+        changed = {name: shorten(part) for name, part in fields.items()}
         same = all(changed[name] is fields[name] for name in fields)
         return value if same else dataclasses.replace(value, **changed)
     return value

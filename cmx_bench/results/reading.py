@@ -88,7 +88,7 @@ def _blocks(counted: Sequence[Record]) -> Blocks:
         discarded=len(discarded),
         reasons={reason: reasons[reason] for reason in conditions.REASONS if reasons[reason]},
         processes=len(watched),
-        disturbed_processes=sum(map(disturbance.disturbed, watched)),
+        disturbed_processes=sum(map(disturbance.is_disturbed, watched)),
         without_gpu_conditions=sum("gpu_clock_reasons" not in one.covariates for one in on_gpu),
     )
 

@@ -36,7 +36,7 @@ from cmx_bench.results.validation import (
     NotNegative,
     Number,
     Share,
-    decoded,
+    decode,
 )
 from cmx_bench.spec import command, disk
 from cmx_bench.spec.claims import Claim
@@ -199,7 +199,7 @@ def appending(folder: Path) -> Iterator[Callable[[str], None]]:
         with disk.writing(path):
             if not os.path.samestat(path.stat(), os.fstat(held.fileno())):
                 raise RecordsError(f"{path}: another file took its place meanwhile")
-            last = lines.unended(held)
+            last = lines.read_unended(held)
             if held.tell() + len(line) > disk.LARGEST:
                 raise RecordsError(f"{path}: is full: with another record no command would read "
                                    f"it; leave the rest to another suite")  # fmt: skip
@@ -242,7 +242,7 @@ def read(folder: Path) -> list[Record]:
     return _in_order(lines.whole(path), lambda number: f"{path}:{number}", run)
 
 
-@collector.paused()
+@collector.pausing()
 def _in_order(
     texts: Iterable[tuple[int, str | bytes]], where: Callable[[int], str], run: Run | None
 ) -> list[Record]:
@@ -258,7 +258,7 @@ def _in_order(
         if (earlier := numbers.setdefault(text, number)) != number:
             raise RecordsError(f"{where(number)}: repeats line {earlier}; remove it")
         try:
-            record = decoded(RECORDS, text, SCHEMA)
+            record = decode(RECORDS, text, SCHEMA)
             refuse_in_record(record, planned, environments)
             refuse_other_origin(record, origins)
         except DamageError as error:
@@ -334,7 +334,7 @@ def run_of(values: Mapping[str, Any], where: str) -> Run:
 
 
 def _run(text: str) -> Run:
-    run = decoded(RUNS, text, SCHEMA)
+    run = decode(RUNS, text, SCHEMA)
     refuse_in_run(run)
     return run
 

@@ -19,7 +19,7 @@ def name_of_new(device_name: str, now: datetime) -> str:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locking(folder: Path) -> Iterator[None]:
     """Locks a run's records for one process. The lock ends with the process, however it ends.
 
     Raises:
@@ -45,7 +45,7 @@ def locked(folder: Path) -> Iterator[None]:
 def is_locked(folder: Path) -> bool:
     """Whether a process is measuring into a run's folder, or none can."""
     try:
-        with locked(folder):
+        with locking(folder):
             return False
     except RecordsError:
         return True

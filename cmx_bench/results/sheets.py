@@ -52,7 +52,7 @@ def _texts(numbers: Series[float]) -> list[str]:
     return [texts[place] for place in places]
 
 
-def packed(samples: DataFrame) -> bytes:
+def pack(samples: DataFrame) -> bytes:
     """samples.csv.gz: the frame of samples, with `details` as JSON; the same bytes every time."""
     details = samples["details"]
     texts = {id(detail): json.dumps(detail, allow_nan=False) for detail in details}
@@ -86,16 +86,16 @@ def read(path: Path) -> DataFrame:
         reason = " ".join(str(error).split())
         raise RecordsError(f"{path}: holds no samples: {reason}; give the folder of a run, its "
                            f"report.html or its samples.csv.gz") from None  # fmt: skip
-    return frame.categorised(DataFrame(columns), {})
+    return frame.categorise(DataFrame(columns), {})
 
 
-def joined(parts: Sequence[DataFrame]) -> DataFrame:
+def join(parts: Sequence[DataFrame]) -> DataFrame:
     """Frames of samples below each other; text that only some of them have is empty in others."""
     whole = pd.concat(parts, ignore_index=True)
     for column in columns_in(whole):
         if not is_numeric_dtype(whole[column]):
             whole[column] = whole[column].fillna("")
-    return frame.categorised(whole, {})
+    return frame.categorise(whole, {})
 
 
 def _read_back(name: str, texts: Series[str]) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cmx_bench.results.contradictions import refuse_in_record
 from cmx_bench.results.records import RECORDS, SCHEMA, Record, line_of
-from cmx_bench.results.validation import DamageError, decoded
+from cmx_bench.results.validation import DamageError, decode
 
 
 def make_sound(record: Record) -> tuple[Record, str]:
@@ -14,7 +14,7 @@ def make_sound(record: Record) -> tuple[Record, str]:
     would refuse the whole run. With it its line."""
     line = line_of(record)
     try:
-        refuse_in_record(decoded(RECORDS, line, SCHEMA), None, None)
+        refuse_in_record(decode(RECORDS, line, SCHEMA), None, None)
     except DamageError as error:
         reason = f"what was measured cannot be: {error.at('')}"
         record = replace(

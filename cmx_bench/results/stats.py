@@ -183,7 +183,7 @@ class Change:
         return self.value + quantile(level, self.freedom) * self.error
 
 
-def paired(log_ratios: Sequence[float]) -> Change:
+def compare_pairs(log_ratios: Sequence[float]) -> Change:
     """The change over pairs of processes, from each pair's log-ratio.
 
     Raises:
@@ -196,7 +196,7 @@ def paired(log_ratios: Sequence[float]) -> Change:
     return Change(statistics.fmean(log_ratios), error, n - 1)
 
 
-def unpaired(base: Sequence[float], head: Sequence[float]) -> Change:
+def compare_unpaired(base: Sequence[float], head: Sequence[float]) -> Change:
     """The change from the processes of one run to those of another, from the median of each.
 
     Raises:
@@ -230,7 +230,7 @@ def ratio(base: Sequence[float], head: Sequence[float]) -> Estimate:
     if min(len(base), len(head)) < 2:
         sides = [of_medians(side).value for side in (base, head)]
         return Estimate(sides[1] / sides[0], None, None, 1)
-    change = unpaired(base, head)
+    change = compare_unpaired(base, head)
     edges = _edges(change.bound(0.025), change.bound(0.975))
     return Estimate(math.exp(change.value), *edges, min(len(base), len(head)))
 

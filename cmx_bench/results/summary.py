@@ -219,7 +219,7 @@ def _result(cell: _Cell, ended: Mapping[Hashable, int]) -> Result:
         ended: by the values of `KEYS`, how many processes ended well.
     """
     metric = METRICS[cell.metric]
-    estimate, status, reason = _judged(metric, cell)
+    estimate, status, reason = _judge(metric, cell)
     value, low, high, n = (
         (None, None, None, 0) if estimate is None
         else (estimate.value, estimate.low, estimate.high, estimate.n)
@@ -238,7 +238,7 @@ def _result(cell: _Cell, ended: Mapping[Hashable, int]) -> Result:
     )  # fmt: skip
 
 
-def _judged(metric: Metric, cell: _Cell) -> tuple[Estimate | None, Status, str]:
+def _judge(metric: Metric, cell: _Cell) -> tuple[Estimate | None, Status, str]:
     reason = "; ".join(dict.fromkeys(cell.failures))
     if not cell.values:
         return (None, "failed", reason) if reason else (None, cell.status, cell.reason)

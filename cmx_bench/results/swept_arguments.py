@@ -20,7 +20,7 @@ def columns_in(frame: DataFrame) -> list[str]:
     return [str(name) for name in frame.columns if str(name).startswith(PREFIX)]
 
 
-def swept(models: Sequence[Model]) -> DataFrame:
+def find(models: Sequence[Model]) -> DataFrame:
     """A row for each model, in their order, and a column for each argument in which models of a
     kind differ. A kind was swept where two of its models differ in one argument alone; others have
     no columns.
@@ -32,7 +32,7 @@ def swept(models: Sequence[Model]) -> DataFrame:
         kinds[_kind(model)].append(model.args)
     varying = {kind: _varying(of_kind) for kind, of_kind in kinds.items()}
     columns = {
-        f"{PREFIX}{name}": _typed(
+        f"{PREFIX}{name}": _type(
             [model.args.get(name) if name in varying[_kind(model)] else None for model in models]
         )
         for name in dict.fromkeys(name for names in varying.values() for name in names)
@@ -63,7 +63,7 @@ def _alone(name: str, varying: Sequence[str], of_kind: Sequence[_Arguments]) -> 
     return any(len(different) > 1 for different in values.values())
 
 
-def _typed(values: Sequence[Argument | None]) -> Series[Any]:
+def _type(values: Sequence[Argument | None]) -> Series[Any]:
     numbers = [
         np.nan if value is None else float(value)
         for value in values

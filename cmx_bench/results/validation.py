@@ -29,7 +29,7 @@ def _moment(text: str) -> str:
     with suppress(ValueError):
         if datetime.fromisoformat(text).tzinfo is not None:
             return text
-    raise ValueError(f"expected a time such as 2026-01-31T12:00:00+00:00, got {shown(text)}")
+    raise ValueError(f"expected a time such as 2026-01-31T12:00:00+00:00, got {show(text)}")
 
 
 # Of what is read: every key is known, no number is made of text, each is one.
@@ -69,7 +69,7 @@ def _key(part: str | int) -> str:
 _MOST_KEYS = 100_000
 
 
-def decoded(adapter: TypeAdapter[_Noun], text: str | bytes, schema: int) -> _Noun:
+def decode(adapter: TypeAdapter[_Noun], text: str | bytes, schema: int) -> _Noun:
     """The dataclass that a JSON object was written from: every key there once, none unknown.
 
     A key with a default may be absent, as it is from files that an earlier version wrote.
@@ -80,18 +80,18 @@ def decoded(adapter: TypeAdapter[_Noun], text: str | bytes, schema: int) -> _Nou
     colons = text.count(":") if isinstance(text, str) else text.count(b":")
     if colons > _MOST_KEYS:
         raise DamageError((), f"has about {colons:,} keys; expected {_MOST_KEYS:,} at most")
-    raw = parsed(text)
+    raw = parse(text)
     written = raw.get("schema") if isinstance(raw, dict) else None
     if type(written) is int and written != schema:
         age, remedy = ("a newer", "upgrade it") if written > schema else ("an older", "run anew")
-        raise DamageError((), f"schema {shown(written)} was written by {age} cmx-bench; "
+        raise DamageError((), f"schema {show(written)} was written by {age} cmx-bench; "
                               f"this one reads {schema} alone, {remedy}")  # fmt: skip
     if isinstance(raw, dict) and "schema" not in raw:
         raise DamageError(("schema",), "is missing")
-    return checked(adapter, text)
+    return check(adapter, text)
 
 
-def checked(adapter: TypeAdapter[_Value], text: str | bytes) -> _Value:
+def check(adapter: TypeAdapter[_Value], text: str | bytes) -> _Value:
     """What a JSON text holds, which must be what `adapter` describes.
 
     Raises:
@@ -100,10 +100,10 @@ def checked(adapter: TypeAdapter[_Value], text: str | bytes) -> _Value:
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
-        raise _explained(error.errors(include_url=False), parsed(text)) from None
+        raise _explain(error.errors(include_url=False), parse(text)) from None
 
 
-def parsed(text: str | bytes) -> Any:
+def parse(text: str | bytes) -> Any:
     """What a JSON text holds.
 
     Raises:
@@ -163,7 +163,7 @@ _OF_FLOATS = {"float_type", "finite_number", "less_than_equal", "greater_than_eq
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 
 
-def _explained(errors: Iterable[ErrorDetails], raw: Any) -> DamageError:
+def _explain(errors: Iterable[ErrorDetails], raw: Any) -> DamageError:
     """The first of pydantic's errors in a user's words, with all that would do at its place."""
     located = [(_location(error["loc"], raw), error) for error in errors]
     # A mistyped key is also a missing one: name the word that is there.
@@ -180,14 +180,14 @@ def _explained(errors: Iterable[ErrorDetails], raw: Any) -> DamageError:
         return DamageError((), f"is not valid JSON: {context['error']}")
     if kind == "value_error":
         return DamageError(location, str(context["error"]))
-    here = {error["type"]: _expected(error) for place, error in located if place == location}
+    here = {error["type"]: _expect(error) for place, error in located if place == location}
     if here.keys() & _OF_FLOATS:  # a whole number would do too
         here.pop("int_type", None)
     expected = dict.fromkeys(here.values())
-    return DamageError(location, f"expected {' or '.join(expected)}, got {shown(first['input'])}")
+    return DamageError(location, f"expected {' or '.join(expected)}, got {show(first['input'])}")
 
 
-def _expected(error: ErrorDetails) -> str:
+def _expect(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "literal_error":
         return str(context["expected"])
@@ -211,7 +211,7 @@ def _location(path: tuple[int | str, ...], raw: Any) -> Location:
     return location
 
 
-def shown(value: object) -> str:
+def show(value: object) -> str:
     """A value for an error, cut to what a line holds."""
     if isinstance(value, Mapping | list):
         return "a list" if isinstance(value, list) else "keys and values"

@@ -15,7 +15,7 @@ from cmx_bench.results import collector
 from cmx_bench.worker import forking, local
 from cmx_bench.worker.targets import Target
 
-with forking.loading(), warnings.catch_warnings(), collector.paused():
+with forking.loading(), warnings.catch_warnings(), collector.pausing():
     warnings.simplefilter("ignore")
     try:
         importlib.import_module("torchvision")

@@ -231,7 +231,7 @@ def _outcome(
                   f"--allow-missing {len(lost)}")  # fmt: skip
         return Outcome({}, reason, environment, elapsed=seconds)
     counted = rows["state"] == PREDICTED
-    counted &= predictions.labelled(listed.labels)
+    counted &= predictions.find_labelled(listed.labels)
     if not counted.any():
         return Outcome({}, "no image has a label to be right about", environment, elapsed=seconds)
     tops = (1, 5) if (rows["top5"][counted, 4] >= 0).all() else (1,)

@@ -56,7 +56,7 @@ def read(path: Path) -> list[Record]:
 
 def estimates(found: Sequence[Record]) -> dict[str, Estimate]:
     """What a run of these records says of each model."""
-    cells = disturbance.by_cell(disturbance.judged_together(found))
+    cells = disturbance.by_cell(disturbance.judge_together(found))
     return {
         mine[0].model: stats.estimate([
             one.values["throughput"] for one in disturbance.counting(mine)
@@ -70,7 +70,7 @@ def repeats(found: Sequence[Record], n: int) -> Iterator[list[Record]]:
     some: list[Record] = []
     for number in sorted({one.replicate for one in found}):
         some += [one for one in found if one.replicate == number]
-        cells = disturbance.by_cell(disturbance.judged_together(some))
+        cells = disturbance.by_cell(disturbance.judge_together(some))
         if all(
             len(mine) == gaps.MOST_REPEATS * n or sum(map(calm, mine)) >= n
             for mine in cells.values()
@@ -87,7 +87,7 @@ def apart(found: Sequence[Record], step: int) -> list[Record]:
 
 
 def calm(one: Record) -> bool:
-    return not disturbance.disturbed(one)
+    return not disturbance.is_disturbed(one)
 
 
 def rates(found: Sequence[Record], n: int) -> tuple[int, int]:
@@ -106,7 +106,7 @@ def rates(found: Sequence[Record], n: int) -> tuple[int, int]:
                 interval.low <= reference[model].value <= interval.high
             )
             widths.append(interval.relative_half_width or 0.0)
-    judged = disturbance.judged_together(found)
+    judged = disturbance.judge_together(found)
     for model, ones in sorted(held.items()):
         theirs = [one for one in judged if one.model == model]
         spread = statistics.stdev(

@@ -101,7 +101,7 @@ def auc(scores: Sequence[float], slow: Sequence[bool]) -> float:
 
 
 def read(folder: Path) -> list[Record]:
-    return disturbance.judged_together(
+    return disturbance.judge_together(
         [record for record in records.read(folder) if record.status == "ok"]
     )
 
@@ -124,7 +124,7 @@ def show(folder: Path) -> None:
         cells = disturbance.by_cell(read(folder / name))
         quiet = quiet or {cell: value(disturbance.counting(mine)) for cell, mine in cells.items()}
         found = [record for mine in cells.values() for record in mine]
-        stayed = sum(map(disturbance.disturbed, found))
+        stayed = sum(map(disturbance.is_disturbed, found))
         print(f"\n{name}: {len(found)} processes, {stayed} stayed disturbed")
         for title, bar in (("its process's median", None), ("the quiet value", quiet)):
             print(f"  slower than {title} by 5 %: {_named(found, bar)}")

@@ -102,7 +102,7 @@ EQUIVALENT = {
         "(10))": "only other versions of scipy differ there",
     },
     "cmx_bench/results/validation.py": {
-        "raise _explained(error.errors(include_url=(True)), parsed(text)) from "
+        "raise _explain(error.errors(include_url=(True)), parse(text)) from "
         "None": "nobody reads the address",
     },
 }

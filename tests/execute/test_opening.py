@@ -274,7 +274,7 @@ def test_a_folder_that_is_measured_into_is_not_continued(tiny_plan: Plan, tmp_pa
     folder = opened(tiny_plan, tmp_path)
     folder.rename(folder.with_name("20200101T000000Z-a-cpu"))
     folder = folder.with_name("20200101T000000Z-a-cpu")
-    with runfolder.locked(folder):
+    with runfolder.locking(folder):
         assert opened(tiny_plan, tmp_path) != folder
 
 

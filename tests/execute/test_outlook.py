@@ -25,13 +25,13 @@ from .conftest import measure, opened
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The cells of all records that were judged, one after the other."""
     cells: list[str] = []
-    judge = disturbance.judged_by
+    judge = disturbance.judge_by
 
     def counted(fast: dict[str, float | None], found: Sequence[Record]) -> list[Record]:
         cells.extend(record.cell for record in found)
         return judge(fast, found)
 
-    monkeypatch.setattr(disturbance, "judged_by", counted)
+    monkeypatch.setattr(disturbance, "judge_by", counted)
     return cells
 
 

@@ -336,7 +336,7 @@ def test_the_replicate_that_no_part_has_is_measured_by_the_whole(
     parts = [measured_alone(tiny, tmp_path, number) for number in (0, 2)]
     out = tmp_path / "whole"
     assert not merging.merge(parts, out, "merge").finished
-    assert merging.unfinished(parts) == (
+    assert merging.tell_unfinished(parts) == (
         "2 processes of its cells are in no part, such as replicate 1 of mixer/throughput/"
         "cpu-fp32-nchw-eager-b2-r56: give all parts, or measure the rest with `run` and the same "
         "--out"

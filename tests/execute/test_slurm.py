@@ -206,7 +206,7 @@ def test_an_array_that_is_cut_and_submitted_again_is_the_run_in_one_piece(
     assert (parts[0] / "records.jsonl").read_bytes().startswith(before)
     assert "001: is finished already\n" in Path("it's/logs/4242_1.log").read_text()
     code, _, err = cmx("merge", *parts, "--out", "it's/whole")
-    assert (code, merging.unfinished(parts)) == (0, ""), err
+    assert (code, merging.tell_unfinished(parts)) == (0, ""), err
 
     code, _, err = cmx("run", suite, "--device", "cpu", "--only", "*/params/*", "--out", "one")
     assert code == 0, err

@@ -91,7 +91,7 @@ def test_out_of_budget_is_inconclusive_and_says_what_would_decide(
 
 def test_more_pairs_than_are_ever_measured_decide_nothing() -> None:
     undecided = [pair_of("a", 0.04 + sign * 0.2) for sign in (1, -1)] * 4
-    change = stats.paired([pair.log_ratio for pair in undecided])
+    change = stats.compare_pairs([pair.log_ratio for pair in undecided])
     enough = rule.needed(change, 8, 0.05)
     assert enough is not None and enough > rule.LOOKS[-1]
     assert comparing.judge(cell_of("a"), undecided, 0.05).more is None

@@ -61,7 +61,7 @@ def test_what_is_detectable_is_detected() -> None:
     failed = 0
     for _ in range(2000):
         drawn = [rng.gauss(slowdown, spread) for _ in range(n)]
-        failed += rule.judge(stats.paired(drawn), 0.05) == "FAIL"
+        failed += rule.judge(stats.compare_pairs(drawn), 0.05) == "FAIL"
     assert 0.93 < failed / 2000 < 0.99
 
 

@@ -159,7 +159,7 @@ def test_two_processes_write_the_same_bytes(folder: Path) -> None:
         "found = report.read(pathlib.Path(sys.argv[1])); "
         "texts = [report.RENDERERS[one](found) for one in ('md', 'latex', 'csv', 'json')]; "
         "texts.append(formats._page(found, formats.content(found), (), ())); "
-        "files = [*map(str.encode, texts), sheets.packed(found.samples)]; "
+        "files = [*map(str.encode, texts), sheets.pack(found.samples)]; "
         "print([hashlib.sha256(file).hexdigest() for file in files])"
     )
     assert python(code, str(folder), seed="1") == python(code, str(folder), seed="2")

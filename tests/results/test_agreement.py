@@ -85,13 +85,13 @@ def test_places_that_images_rule_out(
 
 def test_votes_are_packed_beside_the_images_own_classes(folder: Path) -> None:
     votes = agreement.read(folder, VOTES)
-    packed = agreement.packed(votes)
+    packed = agreement.pack(votes)
     assert packed["beside_own"][0] == [0, 0, 0, 6, 5, 0]
-    again = agreement.unpacked(packed)  # type: ignore[arg-type]
+    again = agreement.unpack(packed)  # type: ignore[arg-type]
     assert {voter: said.tolist() for voter, said in again.classes.items()} == VOTES
     packed["beside_own"][1] = packed["beside_own"][1][:-1]
     with pytest.raises(ValueError, match="votes are of other images than are listed"):
-        agreement.unpacked(packed)  # type: ignore[arg-type]
+        agreement.unpack(packed)  # type: ignore[arg-type]
 
 
 def test_who_has_not_voted_is_left_out(folder: Path) -> None:

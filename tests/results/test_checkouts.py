@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench.results.checkouts import commit_of, described
+from cmx_bench.results.checkouts import commit_of, describe
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -28,7 +28,7 @@ def test_a_folder_in_a_checkout_has_its_commit(tmp_path: Path) -> None:
     assert commit_of(tmp_path) == commit
     (tmp_path / "net.py").write_text("2\n", encoding="utf-8")
     assert commit_of(tmp_path) == f"{commit}-dirty"
-    assert described(f"{commit}-dirty") == f"commit {commit} with uncommitted changes"
+    assert describe(f"{commit}-dirty") == f"commit {commit} with uncommitted changes"
 
 
 def test_a_hook_of_another_checkout_changes_nothing(

@@ -73,8 +73,8 @@ def test_without_votes_there_is_an_empty_frame() -> None:
 
 
 def test_names_of_classes_survive_packing(votes: Votes) -> None:
-    packed = agreement.packed(votes)
+    packed = agreement.pack(votes)
     assert packed["names"] == [(0, "cat"), (1, "dog")]
-    assert agreement.unpacked(packed).images.names == NAMES  # type: ignore[arg-type]
+    assert agreement.unpack(packed).images.names == NAMES  # type: ignore[arg-type]
     nameless = agreement.votes(Images(votes.images.keys, LABELS), votes.classes)
-    assert "names" not in agreement.packed(nameless)
+    assert "names" not in agreement.pack(nameless)

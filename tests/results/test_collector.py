@@ -13,10 +13,10 @@ from cmx_bench.results import collector
 def test_it_is_afterwards_as_it_was_before(enabled: bool) -> None:
     try:
         (gc.enable if enabled else gc.disable)()
-        with collector.paused():
+        with collector.pausing():
             assert not gc.isenabled()
         assert gc.isenabled() is enabled
-        with pytest.raises(ValueError, match="inside"), collector.paused():
+        with pytest.raises(ValueError, match="inside"), collector.pausing():
             raise ValueError("inside")
         assert gc.isenabled() is enabled
     finally:

@@ -26,16 +26,16 @@ def process(replicate: int, probes: Sequence[float], setting: str = "s") -> Reco
 
 def test_one_that_was_slow_throughout_finds_nothing_amiss_alone() -> None:
     slow = process(0, [SLOW] * 8)
-    assert not disturbance.disturbed(slow)
-    (alone,) = disturbance.judged_together([slow])
-    assert not disturbance.disturbed(alone)
+    assert not disturbance.is_disturbed(slow)
+    (alone,) = disturbance.judge_together([slow])
+    assert not disturbance.is_disturbed(alone)
     assert alone.values == slow.values
 
 
 def test_beside_others_it_is_disturbed_and_does_not_count() -> None:
     records = [process(number, [FAST] * 8) for number in range(3)] + [process(3, [SLOW] * 8)]
-    judged = disturbance.judged_together(records)
-    assert [disturbance.disturbed(record) for record in judged] == [False, False, False, True]
+    judged = disturbance.judge_together(records)
+    assert [disturbance.is_disturbed(record) for record in judged] == [False, False, False, True]
     assert disturbance.counting(judged) == judged[:3]
     assert judged[3].values == {"throughput": [25.0] * 8}  # what it measured stays
 
@@ -44,34 +44,34 @@ def test_one_that_the_others_show_to_be_no_slower_counts() -> None:
     """Its probes were slow, and its blocks as fast as theirs."""
     slow_probes = process(3, [SLOW] * 8)
     as_fast = replace(slow_probes, values={"throughput": [40.0] * 8})
-    judged = disturbance.judged_together([*(process(n, [FAST] * 8) for n in range(3)), as_fast])
+    judged = disturbance.judge_together([*(process(n, [FAST] * 8) for n in range(3)), as_fast])
     assert disturbance.counting(judged) == judged
 
 
 def test_other_models_of_the_setting_tell_causes_and_not_times() -> None:
     """Their probes show that it was slowed; what its calm blocks would take, nobody knows."""
     others = [replace(process(n, [FAST] * 8), cell="other/throughput/s") for n in range(3)]
-    *_, judged = disturbance.judged_together([*others, process(3, [SLOW] * 8)])
+    *_, judged = disturbance.judge_together([*others, process(3, [SLOW] * 8)])
     assert "slowdown" not in judged.covariates
-    assert disturbance.disturbed(judged)
+    assert disturbance.is_disturbed(judged)
 
 
 def test_the_slower_of_two_devices_is_not_disturbed() -> None:
     """Three processes on each; beside those of the faster one its blocks would all be."""
     slower = [replace(process(n, [SLOW] * 8), environment="f") for n in range(3, 6)]
     records = [process(number, [FAST] * 8) for number in range(3)] + slower
-    judged = disturbance.judged_together(records)
+    judged = disturbance.judge_together(records)
     assert disturbance.counting(judged) == judged == records
     mixed = [replace(record, environment="e") for record in records]
-    assert len(disturbance.counting(disturbance.judged_together(mixed))) == 3
+    assert len(disturbance.counting(disturbance.judge_together(mixed))) == 3
 
 
 def test_blocks_keep_their_samples_whoever_judges() -> None:
     half = process(0, [SLOW] * 4 + [FAST] * 5)
-    judged, *_ = disturbance.judged_together([half, process(1, [FAST] * 8)])
+    judged, *_ = disturbance.judge_together([half, process(1, [FAST] * 8)])
     assert judged.values["throughput"] == [40.0] * 5
     assert judged.discarded["throughput"] == [25.0] * 4
-    assert not disturbance.disturbed(judged)
+    assert not disturbance.is_disturbed(judged)
 
 
 def test_all_metrics_of_a_block_are_judged_alike() -> None:
@@ -81,7 +81,7 @@ def test_all_metrics_of_a_block_are_judged_alike() -> None:
     slow = replace(
         slow, values={**slow.values, **phases}, discarded={**slow.discarded, **discarded}
     )
-    judged = disturbance.judged_together([slow])[0]
+    judged = disturbance.judge_together([slow])[0]
     assert judged.values["train_forward_time"] == judged.values["throughput"] == [40.0] * 4
     assert judged.discarded["train_forward_time"] == [25.0] * 4
     assert judged.values["compile_time"] == [9.0]
@@ -90,7 +90,7 @@ def test_all_metrics_of_a_block_are_judged_alike() -> None:
 def test_settings_have_probes_of_their_own() -> None:
     records = [process(n, [FAST] * 8) for n in range(3)]
     records += [process(n, [SLOW] * 8, "two threads") for n in range(3)]
-    assert not any(map(disturbance.disturbed, disturbance.judged_together(records)))
+    assert not any(map(disturbance.is_disturbed, disturbance.judge_together(records)))
 
 
 def test_a_gpus_clock_is_that_of_its_cell() -> None:
@@ -104,14 +104,14 @@ def test_a_gpus_clock_is_that_of_its_cell() -> None:
         )
 
     found = [on_gpu("light", FAST, n) for n in range(3)] + [on_gpu("net", SLOW, 3)]
-    assert not any(map(disturbance.disturbed, disturbance.judged_together(found)))
+    assert not any(map(disturbance.is_disturbed, disturbance.judge_together(found)))
     found = [on_gpu("net", FAST, n) for n in range(3)] + [on_gpu("net", SLOW, 3)]
-    assert disturbance.disturbed(disturbance.judged_together(found)[3])
+    assert disturbance.is_disturbed(disturbance.judge_together(found)[3])
 
 
 def test_too_few_undisturbed_count_no_more_than_the_others() -> None:
     records = [process(n, [FAST] * 8) for n in range(2)] + [process(2, [SLOW] * 8)]
-    judged = disturbance.judged_together(records)
+    judged = disturbance.judge_together(records)
     assert disturbance.counting(judged) == judged
 
 
@@ -120,7 +120,7 @@ def test_what_nobody_watched_stays_as_it_is() -> None:
     failed = Record("net/latency/s", "net", "latency", "s", 0, "failed", {}, "died", "e", "", 1)
     of_another_version = replace(plain, cell="net/layers/r8", measure="layers")
     records = [plain, failed, of_another_version]
-    assert disturbance.judged_together(records) == records
+    assert disturbance.judge_together(records) == records
 
 
 def test_samples_without_their_order_have_what_is_discarded_at_the_end() -> None:

@@ -23,7 +23,7 @@ def test_a_line_feed_may_be_the_first_byte_that_is_read(tmp_path: Path) -> None:
     file = tmp_path / "x"
     file.write_bytes(b"a\n" + b"b" * 4998 + b"\n" + b"c" * 4095)
     with file.open("rb") as opened:
-        assert lines.unended(opened) == b"c" * 4095
+        assert lines.read_unended(opened) == b"c" * 4095
 
 
 def test_a_record_written_by_half_is_seen(tmp_path: Path) -> None:

@@ -175,13 +175,13 @@ def test_unfinished_parts_are_named_and_merged_again_when_they_are_finished(
     """The second merge takes the place of the first: nothing of it is lost."""
     parts = [part("a", of("a")), part("b", of("b"), finished="")]
     merging.merge(parts, tmp_path / "whole", "merge a b")
-    assert merging.unfinished(parts) == (
+    assert merging.tell_unfinished(parts) == (
         f"1 of 2 parts is not finished ({parts[1]}): run the command of each again, or submit the "
         "job array again, and merge again"
     )
     records.rewrite_run(parts[1], replace(records.read_run(parts[1]), finished=RUN.created))
     assert merging.merge(parts, tmp_path / "whole", "merge a b").finished
-    assert merging.unfinished(parts) == ""
+    assert merging.tell_unfinished(parts) == ""
     assert [record.model for record in records.read(tmp_path / "whole")] == ["a", "b"]
 
 

@@ -147,7 +147,7 @@ def test_right_with_any_label_among_the_likeliest() -> None:
     labels = [(7,), (7, 100), (), (7,)]
     assert predictions.correct(said, labels, 1).tolist() == [True, False, False, False]
     assert predictions.correct(said, labels, 5).tolist() == [True, True, False, False]
-    assert predictions.labelled(labels).tolist() == [True, True, False, True]
+    assert predictions.find_labelled(labels).tolist() == [True, True, False, True]
 
 
 def test_a_checksum_ties_a_row_to_key_labels_and_content() -> None:

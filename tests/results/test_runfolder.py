@@ -19,10 +19,10 @@ def test_a_name_holds_nothing_that_a_shell_reads() -> None:
 
 
 def test_a_lock_keeps_others_away_while_it_is_held(tmp_path: Path) -> None:
-    with runfolder.locked(tmp_path):
+    with runfolder.locking(tmp_path):
         assert runfolder.is_locked(tmp_path)
         with pytest.raises(RecordsError, match="another process measures into it"):
-            runfolder.locked(tmp_path).__enter__()
+            runfolder.locking(tmp_path).__enter__()
     assert not runfolder.is_locked(tmp_path)
 
 

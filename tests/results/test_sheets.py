@@ -24,14 +24,14 @@ from ..report.test_formats import awkward, mixed
 
 def written(report: Report, folder: Path) -> Path:
     path = folder / "samples.csv.gz"
-    path.write_bytes(sheets.packed(report.samples))
+    path.write_bytes(sheets.pack(report.samples))
     return path
 
 
 def test_other_programs_read_every_value() -> None:
     report = mixed()
-    packed = sheets.packed(report.samples)
-    assert packed == sheets.packed(mixed().samples)
+    packed = sheets.pack(report.samples)
+    assert packed == sheets.pack(mixed().samples)
     assert packed[3:8] == bytes(5)  # neither a file's name nor a time
     found = pd.read_csv(io.BytesIO(packed), compression="gzip", keep_default_na=False)
     assert list(found.columns) == list(report.samples.columns)
@@ -106,7 +106,7 @@ def test_what_pandas_alone_has_read_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_file_is_refused_in_a_line(
     tmp_path: Path, old: str, new: str, reason: str
 ) -> None:
-    text = gzip.decompress(sheets.packed(mixed().samples)).decode()
+    text = gzip.decompress(sheets.pack(mixed().samples)).decode()
     path = tmp_path / "mine.csv"
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(RecordsError, match=f"mine.csv: holds no samples: ({reason})") as error:

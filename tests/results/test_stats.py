@@ -54,24 +54,24 @@ def test_students_quantiles(freedom: int, level: float, t: float) -> None:
 
 
 def test_a_change_over_pairs() -> None:
-    change = stats.paired([0.01, 0.02, 0.03])
+    change = stats.compare_pairs([0.01, 0.02, 0.03])
     assert change.value == pytest.approx(0.02)
     assert (change.error, change.freedom) == (pytest.approx(0.01 / 3**0.5), 2)
     assert change.bound(0.025) == pytest.approx(0.02 - 4.302653 * 0.01 / 3**0.5)
     with pytest.raises(ValueError, match="two pairs"):
-        stats.paired([0.01])
-    assert stats.paired([0.01, 0.03]).freedom == 1  # two are enough
+        stats.compare_pairs([0.01])
+    assert stats.compare_pairs([0.01, 0.03]).freedom == 1  # two are enough
 
 
 def test_a_change_between_runs_is_welchs() -> None:
     """Logs 0, 1, 2 against 3, 4, 5, 6: the textbook's error and degrees of freedom."""
     base, head = ([math.exp(log) for log in logs] for logs in ((0, 1, 2), (3, 4, 5, 6)))
-    change = stats.unpaired(base, head)
+    change = stats.compare_unpaired(base, head)
     assert change.value == pytest.approx(3.5)
     assert change.error == pytest.approx((1 / 3 + 5 / 12) ** 0.5)
     assert change.freedom == pytest.approx(0.75**2 / ((1 / 3) ** 2 / 2 + (5 / 12) ** 2 / 3))
     with pytest.raises(ValueError, match="two processes a side"):
-        stats.unpaired(base[:1], head)
+        stats.compare_unpaired(base[:1], head)
 
 
 def test_a_product_of_powers_adds_its_logarithms() -> None:
@@ -86,7 +86,7 @@ def test_a_product_of_powers_adds_its_logarithms() -> None:
 
 
 def test_runs_without_any_spread_have_no_error() -> None:
-    change = stats.unpaired([2.0] * 3, [4.0] * 3)
+    change = stats.compare_unpaired([2.0] * 3, [4.0] * 3)
     assert (change.value, change.error, change.freedom) == (pytest.approx(math.log(2)), 0, 4)
 
 

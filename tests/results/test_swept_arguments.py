@@ -9,7 +9,7 @@ from cmx_bench.cell import Argument, Model
 from cmx_bench.report import exports
 from cmx_bench.results import swept_arguments
 from cmx_bench.results.reading import summarise
-from cmx_bench.results.swept_arguments import swept
+from cmx_bench.results.swept_arguments import find
 
 from ..report.synthetic import make_records, make_run
 
@@ -19,7 +19,7 @@ def convmixer(name: str, **args: Argument) -> Model:
 
 
 def columns(*models: Model) -> dict[Any, list[Any]]:
-    return {name: column.tolist() for name, column in swept(models).items()}
+    return {name: column.tolist() for name, column in find(models).items()}
 
 
 def test_models_that_differ_in_one_argument_have_it() -> None:

@@ -282,7 +282,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path, name: str) -> None:
 
 
 def test_places_and_values_are_cut() -> None:
-    assert validation.shown("x" * 59) == f"'{'x' * 59}…"
+    assert validation.show("x" * 59) == f"'{'x' * 59}…"
     message = str(validation.DamageError(("k" * 300,), "m" * 500).at("f"))
     assert message == f"f: {'k' * 200}…: {'m' * 400}…"
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.site import Listed
 from cmx_bench.results.runfolder import write_rendered
-from cmx_bench.results.validation import STRICT, DamageError, decoded
+from cmx_bench.results.validation import STRICT, DamageError, decode
 from cmx_bench.spec import disk
 
 SCHEMA = 1
@@ -43,7 +43,7 @@ def note(out: Path, part: str) -> Note | None:
     """The note of a part of the site in the folder `out`; None where there is none, or another
     version of this package wrote it."""
     try:
-        return decoded(_NOTES, disk.text_of(_path(out, part), RecordsError), SCHEMA)
+        return decode(_NOTES, disk.text_of(_path(out, part), RecordsError), SCHEMA)
     except (RecordsError, DamageError):
         return None
 

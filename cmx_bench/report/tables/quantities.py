@@ -162,7 +162,7 @@ def _exponential(factor: float, sides: Sequence[tuple[Result, int]], level: floa
     if all(result.medians.keys() == set(rounds) for result, _ in sides):
         logs = [[power * math.log(result.medians[replicate]) for replicate in rounds]
                 for result, power in sides]  # fmt: skip
-        change = stats.paired(list(map(sum, zip(*logs, strict=True))))
+        change = stats.compare_pairs(list(map(sum, zip(*logs, strict=True))))
     else:
         change = stats.product([(list(side.medians.values()), power) for side, power in sides])
     value, *ends = (

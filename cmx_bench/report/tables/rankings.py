@@ -117,7 +117,7 @@ def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     rows = [
         (_names(report, pair), _points(pair), pair.difference.lost, pair.difference.gained,
          _p(pair.difference.p), _p(adjusted), "yes" if adjusted < agreement.LEVEL else "tie")
-        for pair, adjusted in agreement.adjusted(pairs)
+        for pair, adjusted in agreement.adjust(pairs)
         if {pair.first, pair.second} <= shown.keys()
     ]  # fmt: skip
     title = f"Pairs of models on the same images · {setting.title}"

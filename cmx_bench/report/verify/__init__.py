@@ -145,7 +145,7 @@ def _predictions(folder: Path, report: Report) -> Iterator[Difference]:
             where = path.relative_to(folder).as_posix()
             rows = predictions.read(path, len(votes.images.keys))
             counted = rows["top5"][:, 0] >= 0  # but for broken images
-            counted &= predictions.labelled(votes.images.labels)
+            counted &= predictions.find_labelled(votes.images.labels)
             yield from _count(where, "images", details["images"], counted)
             for metric, right in details["correct"].items():
                 k = int(metric.removeprefix("top"))

@@ -161,7 +161,7 @@ def test_its_intervals_hold_for_all_settings_together() -> None:
         math.log(1.5) + math.log1p(0.01 * one) - math.log1p(0.01 * other)
         for one, other in zip(STEADY[A], STEADY[B], strict=True)
     ]
-    change = stats.paired(logs)
+    change = stats.compare_pairs(logs)
     low, high = (math.exp(change.bound(level)) for level in (0.05 / 6, 1 - 0.05 / 6))
     assert ahead.detail == f"{low:.3f} to {high:.3f}"
 
