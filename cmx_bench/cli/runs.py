@@ -168,8 +168,8 @@ def _exit_unless_fine(measured: Report, gate_claims: bool, lacking: str) -> None
         note(nothing if progress.skipped or progress.missing else "every cell failed")
         raise typer.Exit(BAD_INPUT)
     if gate_claims:
-        counts = judgements.counts(judgements.judged(measured))
-        note(f"claims: {judgements.counted(counts)}")
+        counts = judgements.counts(judgements.judge(measured))
+        note(f"claims: {judgements.count(counts)}")
         if counts["FAILS"]:
             raise typer.Exit(REGRESSION)
     if progress.failed:

@@ -61,7 +61,7 @@ def table(
     return Table(key, title, tuple(columns), written, tuple(remarks), folded, naming)
 
 
-def filled(
+def fill(
     columns: Sequence[Column], rows: Iterable[Iterable[object]]
 ) -> tuple[tuple[Column, ...], list[tuple[Entry, ...]]]:
     """The columns that have something in any row, and the rows in these."""
@@ -128,7 +128,7 @@ def network(model: Model) -> Entry:
     return Entry(model.label, f"{model.name}{between}{weights}")
 
 
-def printed(figure: Published | None, known_tag: str | None = None) -> Entry:
+def show_figure(figure: Published | None, known_tag: str | None = None) -> Entry:
     """A published figure as it is printed, marked where nobody checked it against its source.
 
     The tag of its weights stands below it, unless it is the `known_tag` of the row.
@@ -155,7 +155,7 @@ def _training(architecture: str, tag: str) -> Iterator[Note]:
         yield _TEACHER
 
 
-def measured(result: Result | None, unit: float | None = None, best: bool = False) -> Entry:
+def show(result: Result | None, unit: float | None = None, best: bool = False) -> Entry:
     """A measured value with its spread; in multiples of `unit`, or with a prefix where None."""
     if result is None:
         return DASH

@@ -80,7 +80,7 @@ def points(report: Report, rows: Mapping[str, Sequence[str]]) -> dict[str, list[
     """
     settings = [setting for setting in report.run.settings if setting.key in rows]
     axes = [axis for axis in _axes(report, settings) if axis.values]
-    axes += _swept(report, {place for axis in axes for place in axis.values})
+    axes += _list_swept(report, {place for axis in axes for place in axis.values})
     keys = [axis.key for axis in axes]
     first: list[object] = [key for key in dict.fromkeys((*_FIRST, *keys)) if key in keys]
     placed = [
@@ -111,7 +111,7 @@ def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
     places = [(model, setting) for setting in settings for model in report.run.models]
     for metric in report.metrics():
         about = f"{metric.title}: {metric.definition}; {metric.direction}."
-        measured = [_measured(report, *place, metric) for place in places]
+        measured = [_find_measured(report, *place, metric) for place in places]
         yield _axis(metric.name, metric.title, about, metric.unit, places, measured)
     for source, name in (("paper", "the paper"), ("timm", "timm")):
         title = f"Top-1, published by {name}"
@@ -120,11 +120,11 @@ def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
         }
         data = ", ".join(sorted({figure.dataset for figure in figures.values() if figure}))
         about = f"{title}: on {data}, not measured here, marked as in Table 1; higher is better."
-        printed = [_printed(report, *place, figures[place[0].name]) for place in places]
+        printed = [_find_printed(report, *place, figures[place[0].name]) for place in places]
         yield _axis(f"top1_{source}", title, about, "fraction", places, printed, published=True)
 
 
-def _swept(report: Report, places: Collection[tuple[str, str]]) -> Iterator[Axis]:
+def _list_swept(report: Report, places: Collection[tuple[str, str]]) -> Iterator[Axis]:
     """The numbers over which models were swept, at the places that have other values."""
     swept = swept_arguments.find(report.run.models)
     models = [model.name for model in report.run.models]
@@ -160,7 +160,7 @@ def _axis(
     return Axis(key, title, shown_unit, about, published, factor, values)
 
 
-def _measured(report: Report, model: Model, setting: Setting, metric: Metric) -> Shown | None:
+def _find_measured(report: Report, model: Model, setting: Setting, metric: Metric) -> Shown | None:
     """A measured value: nothing else here knows how a report keeps its results."""
     result = report.result(model, setting, metric.name)
     if result is None or result.estimate is None:
@@ -174,16 +174,16 @@ def _measured(report: Report, model: Model, setting: Setting, metric: Metric) ->
     )
     is_accuracy = metric.noise == "image"
     unlike = caveats.of_accuracy(report, model, setting, result) if is_accuracy else ""
-    text = "; ".join(filter(None, (entries.measured(result).flat, unlike)))
+    text = "; ".join(filter(None, (entries.show(result).flat, unlike)))
     return Shown(estimate.value, low, high, text, result.disturbed)
 
 
-def _printed(
+def _find_printed(
     report: Report, model: Model, setting: Setting, figure: Published | None
 ) -> Shown | None:
     if figure is None or figure.value is None:
         return None
-    entry = entries.printed(figure, known_tag=model.recipe or model.weights)
+    entry = entries.show_figure(figure, known_tag=model.recipe or model.weights)
     percent = replace(entry, text=f"{entry.text} {figure.printed_unit}")
     unlike = caveats.of_accuracy(report, model, setting, figure)
     return Shown(figure.value, None, None, "; ".join(filter(None, (percent.flat, unlike))))

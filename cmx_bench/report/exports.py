@@ -16,7 +16,7 @@ from pandas import DataFrame
 
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Table
-from cmx_bench.report.tables.judgements import judged
+from cmx_bench.report.tables.judgements import judge
 from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import frame, identity, sheets, summary, swept_arguments
 from cmx_bench.results.nouns import Key, Report
@@ -41,9 +41,9 @@ def results(subject: Report | Comparison) -> str:
     its source: neither can be taken for a measurement of this run.
     """
     if isinstance(subject, Report):
-        rows = [*_measured(subject), *_published(subject)]
+        rows = [*_list_measured(subject), *_list_published(subject)]
         return sheets.csv_of(DataFrame(rows, columns=RESULTS))
-    rows = [(side.label, *row) for side in subject.sides for row in _measured(side.report)]
+    rows = [(side.label, *row) for side in subject.sides for row in _list_measured(side.report)]
     return sheets.csv_of(DataFrame(rows, columns=["run", *RESULTS]))
 
 
@@ -59,12 +59,12 @@ def table(table: Table) -> str:
     return file.getvalue()
 
 
-def _measured(report: Report) -> Iterator[tuple[object, ...]]:
+def _list_measured(report: Report) -> Iterator[tuple[object, ...]]:
     for result in report.results.values():
         yield (*(getattr(result, name) for name in RESULTS[:-2]), "measured", result.disturbed)
 
 
-def _published(report: Report) -> Iterator[tuple[object, ...]]:
+def _list_published(report: Report) -> Iterator[tuple[object, ...]]:
     for model in report.run.models:
         for figure in report.published[model.name].figures:
             if (metric := figure.quantity) in _PUBLISHED:
@@ -92,7 +92,7 @@ def json_of(report: Report) -> str:
         "claims": [
             {"say": each.claim.say, "check": each.claim.check, "setting": each.setting.key,
              "state": each.state, "found": each.found, "disturbed": each.disturbed}
-            for each in judged(report)
+            for each in judge(report)
         ],
         "results": [
             {name: value for name, value in result._asdict().items() if name not in _INNER}

@@ -48,7 +48,7 @@ class Content:
 def content(subject: Subject) -> Content:
     if isinstance(subject, Comparison):
         return Content(subject.title, contrasts(subject.sides), subject.facts, (), subject.tables)
-    every = _folded(tables(subject))
+    every = _fold(tables(subject))
     first = [table for table in every if table.key.startswith("table1-")]
     return Content(
         subject.run.title,
@@ -70,7 +70,7 @@ def plots_of(subject: Subject) -> Plots:
 _MOST_OPEN = 500
 
 
-def _folded(tables: Sequence[Table]) -> list[Table]:
+def _fold(tables: Sequence[Table]) -> list[Table]:
     """The tables, folded from where so many rows stand open that nobody finds the next table."""
     rows, folded = 0, []
     for table in tables:

@@ -202,7 +202,7 @@ def disturbed(report: Report) -> str:
     results = [result for result in report.results.values() if result.disturbed]
     if not results:
         return ""
-    cells = first_few(list(dict.fromkeys(_named(report, each) for each in results)), _MANY)
+    cells = first_few(list(dict.fromkeys(_name(report, each) for each in results)), _MANY)
     verb = "is" if len(results) == 1 else "are"
     return f"{counted(len(results), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
 
@@ -228,13 +228,13 @@ def _width(result: Result) -> float:
 
 
 def _wide(report: Report, result: Result) -> str:
-    width, name = _width(result), _named(report, result)
+    width, name = _width(result), _name(report, result)
     if width == math.inf:
         return f"{name} no interval"
     return f"{name} ± {'over 1,000 %' if width > 10 else units.percent(width)}"
 
 
-def _named(report: Report, result: Result) -> str:
+def _name(report: Report, result: Result) -> str:
     """What a cell is of: its measure and network, and its setting where there are several."""
     titles = {setting.key: setting.title for setting in report.run.settings}
     where = f" in {titles[result.setting]}" if len(titles) > 1 and result.setting in titles else ""

@@ -64,7 +64,7 @@ def _first(tables: Iterable[Table]) -> Iterator[Table]:
 def text(table: Table, width: int, colours: bool = False) -> str:
     """The main columns of a table, or all where these are only its names, and their footnotes; but
     for columns in which nothing stands."""
-    columns, rows = entries.filled(table.columns, table.rows)
+    columns, rows = entries.fill(table.columns, table.rows)
     main = [column.key in _COLUMNS for column in columns]
     if sum(main) > table.naming:
         columns, rows = tuple(compress(columns, main)), [tuple(compress(row, main)) for row in rows]

@@ -118,12 +118,12 @@ def test_n_leaves_out_the_disturbed_where_enough_were_calm() -> None:
     shown = report(3)
     result = shown.results[RESTLESS.name, FP16.key, "throughput"]
     assert (result.n, result.left_out, len(result.medians)) == (3, 2, 3)
-    assert entries.measured(result).detail.endswith("n = 3 of 5")
+    assert entries.show(result).detail.endswith("n = 3 of 5")
     rows = summary(shown.samples)
     row = rows[(rows["model"] == RESTLESS.name) & (rows["metric"] == "throughput")]
     assert (row["n"].item(), row["left_out"].item()) == (3, 2)
     taken = result._replace(planned=3)  # as many as the suite asks for, and two more
-    assert entries.measured(taken).detail.endswith("n = 3 of 5")
+    assert entries.show(taken).detail.endswith("n = 3 of 5")
     all_of_them = report(2).results[RESTLESS.name, FP16.key, "throughput"]
     assert (all_of_them.n, all_of_them.left_out) == (5, 0)
 

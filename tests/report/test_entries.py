@@ -79,17 +79,17 @@ def test_a_kind_of_device_is_named_where_there_are_several() -> None:
 
 def test_what_has_no_value_says_why(result: Make) -> None:
     without: dict[str, Any] = {"value": None, "low": None, "high": None, "n": 0}
-    assert entries.measured(None) == entries.DASH
-    assert entries.measured(result(status="not measured", **without)) == entries.NOT_MEASURED
-    failed = entries.measured(result(status="failed", reason="boom", **without))
+    assert entries.show(None) == entries.DASH
+    assert entries.show(result(status="not measured", **without)) == entries.NOT_MEASURED
+    failed = entries.show(result(status="failed", reason="boom", **without))
     assert (failed.text, failed.title, failed.quiet) == ("failed", "boom", False)
-    skipped = entries.measured(result(status="skipped", reason="no GPU", **without))
+    skipped = entries.show(result(status="skipped", reason="no GPU", **without))
     assert (skipped.text, skipped.quiet) == ("skipped", True)
 
 
 def test_digits_follow_the_interval_and_its_width_stands_below(result: Make) -> None:
-    steady = entries.measured(result(value=1234.567, low=1234.4, high=1234.7, n=5))
-    wide = entries.measured(result(value=1234.567, low=1100.0, high=1400.0, n=5))
+    steady = entries.show(result(value=1234.567, low=1234.4, high=1234.7, n=5))
+    wide = entries.show(result(value=1234.567, low=1100.0, high=1400.0, n=5))
     assert len(steady.text) > len(wide.text)
     assert wide.detail.startswith("± 13 %, n = 5")
     assert steady.title == "95 % interval 1,234.4 images/s to 1,234.7 images/s over 5 processes"
@@ -107,18 +107,18 @@ def test_digits_follow_the_interval_and_its_width_stands_below(result: Make) -> 
 def test_processes_that_do_not_count_are_counted(
     result: Make, changes: dict[str, int], spread: str
 ) -> None:
-    assert entries.measured(result(**changes)).detail.endswith(spread)
+    assert entries.show(result(**changes)).detail.endswith(spread)
 
 
 def test_one_process_has_a_spread_only_where_more_were_planned(result: Make) -> None:
     single: dict[str, Any] = {"low": None, "high": None, "n": 1, "left_out": 0}
-    assert entries.measured(result(planned=1, **single)).detail == ""
-    assert entries.measured(result(planned=3, **single)).detail == "n = 1 of 3, no interval"
-    assert entries.measured(result(planned=1, **single)).title.startswith("one process")
+    assert entries.show(result(planned=1, **single)).detail == ""
+    assert entries.show(result(planned=3, **single)).detail == "n = 1 of 3, no interval"
+    assert entries.show(result(planned=1, **single)).title.startswith("one process")
 
 
 def test_an_exact_value_has_no_spread(result: Make) -> None:
-    exact = entries.measured(result("params"))
+    exact = entries.show(result("params"))
     assert exact.detail == ""
     assert exact.title == "exactly 51,625,960"
     assert entries.digits_of(result("params")) == 3
@@ -130,21 +130,21 @@ def test_an_exact_value_has_no_spread(result: Make) -> None:
      (21_000_000, "", "21.0 M")],
 )  # fmt: skip
 def test_exact_whole_numbers_are_whole(result: Make, value: float, unit: str, text: str) -> None:
-    assert entries.measured(result("params", value=value, unit=unit)).text == text
+    assert entries.show(result("params", value=value, unit=unit)).text == text
 
 
 def test_doubts_are_notes(result: Make) -> None:
     doubtful = result(disturbed=True, status="failed", launching=0.99, wanted=0.001,
                       details={"given": {"a::b": "zero"}})  # fmt: skip
-    assert entries.measured(doubtful).marks == "≈, ✗, ¶, ↔, ◊"
-    assert entries.measured(result()).marks == ""
+    assert entries.show(doubtful).marks == "≈, ✗, ¶, ↔, ◊"
+    assert entries.show(result()).marks == ""
 
 
 def test_a_share_of_images_is_in_points_and_stays_within_all_of_them(result: Make) -> None:
     share: dict[str, Any] = {"metric": "top1", "unit": METRICS["top1"].unit, "n": 50,
                              "over": "images", "details": {}}  # fmt: skip
-    middle = entries.measured(result(value=0.5, low=0.4, high=0.6, **share), 0.01)
-    edge = entries.measured(result(value=0.02, low=0.004, high=0.1, **share), 0.01)
+    middle = entries.show(result(value=0.5, low=0.4, high=0.6, **share), 0.01)
+    edge = entries.show(result(value=0.02, low=0.004, high=0.1, **share), 0.01)
     assert middle.detail == "± 10, n = 50 images"
     assert edge.detail == "0.40 to 10, n = 50 images"
 
@@ -158,13 +158,13 @@ def test_an_interval_that_excludes_one_never_seems_to_end_there() -> None:
 def test_a_memory_that_was_not_seen_to_grow_is_marked(result: Make) -> None:
     for value in (0.0, -4096.0):
         row = result("peak_memory", value=value, low=None, high=None, n=1)
-        assert entries.measured(row).marks == "∅"
-    assert not entries.measured(result("peak_memory")).notes
-    assert not entries.measured(result("buffers", value=0.0)).notes
+        assert entries.show(row).marks == "∅"
+    assert not entries.show(result("peak_memory")).notes
+    assert not entries.show(result("buffers", value=0.0)).notes
 
 
 def test_only_all_images_read_as_all(result: Make) -> None:
     almost = result(value=239 / 240, low=0.977, high=0.9993, unit="fraction")
-    assert entries.measured(almost._replace(metric="top1"), 0.01).text == "99.6"
+    assert entries.show(almost._replace(metric="top1"), 0.01).text == "99.6"
     whole = almost._replace(metric="top1", value=1.0)
-    assert entries.measured(whole, 0.01).text == "100"
+    assert entries.show(whole, 0.01).text == "100"

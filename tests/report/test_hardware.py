@@ -126,7 +126,7 @@ def test_what_is_said_of_the_whole_run_names_both(report: Report) -> None:
 
 
 def test_a_claim_is_judged_on_each_kind(report: Report) -> None:
-    states = {one.setting.title: one.state for one in judgements.judged(report)}
+    states = {one.setting.title: one.state for one in judgements.judge(report)}
     assert states == {f"half on {FAST}": "HOLDS", f"half on {SLOW}": "FAILS",
                       f"full on {FAST}": "HOLDS", f"full on {SLOW}": "FAILS"}  # fmt: skip
 

@@ -83,13 +83,13 @@ def record(
 
 @pytest.mark.parametrize("name", CLAIMING)
 def test_they_hold_where_the_paper_is_right(name: str) -> None:
-    judged = judgements.judged(measured(name, RIGHT))
+    judged = judgements.judge(measured(name, RIGHT))
     assert [(one.claim.say, one.state) for one in judged if one.state != "HOLDS"] == []
 
 
 @pytest.mark.parametrize("name", CLAIMING)
 def test_they_fail_where_the_paper_is_wrong(name: str) -> None:
-    judged = judgements.judged(measured(name, WRONG))
+    judged = judgements.judge(measured(name, WRONG))
     assert [(one.claim.say, one.state) for one in judged if one.state != "FAILS"] == []
 
 

@@ -56,7 +56,7 @@ class Figure:
     function: Callable[..., Axes] | None = None
 
 
-def _swept(choose: Choices, *quantities: Quantity) -> Iterator[Figure]:
+def _list_swept(choose: Choices, *quantities: Quantity) -> Iterator[Figure]:
     for quantity in quantities:
         measure = METRICS[quantity.metric].measure
         plot = partial(sweep_lines.plot, quantity)
@@ -74,10 +74,10 @@ FIGURES = (
     Figure("memory", cost.memory, ("memory",)),
     Figure("samples", samples.plot, ("throughput",)),
     Figure("confusion", confusion.plot, ("predictions",), function=confusion.confusion),
-    *_swept(each_batch_sweep, THROUGHPUT, LATENCY, MEMORY),
-    *_swept(each_sweep, THROUGHPUT, LATENCY, MEMORY, TOP1),
-    *_swept(each_size_sweep, MACS),
-    *_swept(each_argument, PARAMS),
+    *_list_swept(each_batch_sweep, THROUGHPUT, LATENCY, MEMORY),
+    *_list_swept(each_sweep, THROUGHPUT, LATENCY, MEMORY, TOP1),
+    *_list_swept(each_size_sweep, MACS),
+    *_list_swept(each_argument, PARAMS),
     Figure("learning_curves", learning_curves.plot, ("training",), whole_run),
 )
 

@@ -16,7 +16,7 @@ _SPOKEN = 12
 _MOST_NAMED = 5
 
 
-def spoken(what: str, points: DataFrame) -> str:
+def speak(what: str, points: DataFrame) -> str:
     """Words for points: what they show, and the first of them."""
     first = zip(*(points[name][:_SPOKEN] for name in ("label", "x", "y")), strict=True)
     sentence = (

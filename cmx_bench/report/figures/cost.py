@@ -13,7 +13,7 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import Scale, scatter
 from cmx_bench.report import entries
-from cmx_bench.report.figures.captions import above_zero, bars, doubts, little, spoken
+from cmx_bench.report.figures.captions import above_zero, bars, doubts, little, speak
 from cmx_bench.report.figures.selection import Selection
 
 
@@ -37,7 +37,7 @@ TOP1 = Quantity("top1", 1e-2, "Top-1 (%)")
 _MULTIPLES = {1e9: " (billions)", 1e6: " (millions)", 1e3: " (thousands)", 1.0: ""}
 
 
-def fitted(quantity: Quantity, values: Iterable[float]) -> Quantity:
+def fit(quantity: Quantity, values: Iterable[float]) -> Quantity:
     """The quantity in thousands, or one by one, where all values, in base units, are small."""
     if quantity.unit not in _MULTIPLES:
         return quantity
@@ -74,7 +74,7 @@ def _plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     what, is_of_macs = METRICS[cost.metric].title, size.metric == MACS.metric
     against = above_zero(chosen, size.metric) if is_of_macs else "parameters"
     sizes = chosen.values(size.metric)["value"]
-    size = fitted(size, sizes)
+    size = fit(size, sizes)
     title = f"{what} against {'MACs' if is_of_macs else 'parameters'} · {chosen.name}"
     costly = chosen.values(cost.metric)
     points = chosen.models.join(costly[["value", "low", "high"]] / cost.unit)
@@ -93,7 +93,7 @@ def _plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     ]  # fmt: skip
     return Plot(
         f"{cost.metric.replace('_', '-')}{'-macs' if is_of_macs else ''}-{chosen.key}", title,
-        " ".join(sentences), spoken(f"{cost.axis} against {size.axis}", points),
+        " ".join(sentences), speak(f"{cost.axis} against {size.axis}", points),
         points, partial(scatter, labels=(size.axis, cost.axis),
                         scales=("log" if is_of_macs else scale_of(points["x"]), "log")),
     )  # fmt: skip

@@ -130,7 +130,7 @@ def points(over: str, quantity: Quantity, chosen: Selection) -> DataFrame:
     else:
         first = rows.drop_duplicates("model")
         curves = first.join(_lines(over, chosen), "model", how="inner")
-    curves = _ordered(curves, chosen).set_index("model")
+    curves = _order(curves, chosen).set_index("model")
     return curves.assign(tick=[f"{worded(over).capitalize()} {x:,.10g}" for x in curves["x"]])
 
 
@@ -145,7 +145,7 @@ def _lines(over: str, chosen: Selection) -> DataFrame:
     return DataFrame(rows, columns=["model", "x", "line", "label"]).set_index("model")
 
 
-def _ordered(curves: DataFrame, chosen: Selection) -> DataFrame:
+def _order(curves: DataFrame, chosen: Selection) -> DataFrame:
     """Line after line, without those that have too few values; see `points` for the labels."""
     place = curves["line"].map({str(name): at for at, name in enumerate(chosen.models.index)})
     enough = curves.groupby("line", sort=False)["x"].transform("nunique") >= FEWEST

@@ -13,9 +13,9 @@ from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.published import Published
-from cmx_bench.report.figures.captions import little, spoken
-from cmx_bench.report.figures.cost import PARAMS, fitted, scale_of
-from cmx_bench.report.figures.selection import Selection, titled
+from cmx_bench.report.figures.captions import little, speak
+from cmx_bench.report.figures.cost import PARAMS, fit, scale_of
+from cmx_bench.report.figures.selection import Selection, name_setting
 
 _TITLE = "Figure 1 · Accuracy against parameters"
 _MOST_NAMED = 5
@@ -29,7 +29,7 @@ DOUBT = (
 def plot(chosen: Selection) -> Plot:
     """Top-1 in percent against millions of parameters, as measured and as published; of another
     data set than ImageNet only what was measured."""
-    ours, theirs = _measured(chosen), _published(chosen)
+    ours, theirs = _find_measured(chosen), _find_published(chosen)
     if len(ours) and not chosen.imagenet:
         return _of_another_dataset(chosen, ours)
     points = concat([frame for frame in (ours, theirs) if len(frame)] or [theirs])
@@ -56,7 +56,7 @@ def plot(chosen: Selection) -> Plot:
     paper = (0, 120) if points["x"].max() > _SMALL else None
     return Plot(
         "figure1", _TITLE, " ".join(sentences),
-        spoken("ImageNet top-1 in percent against millions of parameters", points),
+        speak("ImageNet top-1 in percent against millions of parameters", points),
         points,
         partial(scatter, labels=(PARAMS.axis, "ImageNet top-1 (%)"),
                 scales=(scale_of(points["x"], paper), (72, 82))),
@@ -64,7 +64,7 @@ def plot(chosen: Selection) -> Plot:
 
 
 def _of_another_dataset(chosen: Selection, points: DataFrame) -> Plot:
-    size = fitted(PARAMS, points["x"] * PARAMS.unit)
+    size = fit(PARAMS, points["x"] * PARAMS.unit)
     points = points.assign(x=points["x"] * (PARAMS.unit / size.unit))
     sentences = [
         f"Top-1 on {chosen.dataset} against parameters, all measured in this run.",
@@ -75,7 +75,7 @@ def _of_another_dataset(chosen: Selection, points: DataFrame) -> Plot:
     ]
     return Plot(
         "figure1", _TITLE, " ".join(sentences),
-        spoken(f"{chosen.dataset} top-1 in percent against {size.axis.lower()}", points),
+        speak(f"{chosen.dataset} top-1 in percent against {size.axis.lower()}", points),
         points, partial(scatter, labels=(size.axis, f"{chosen.dataset} top-1 (%)"),
                         scales=(scale_of(points["x"]), None)),
     )  # fmt: skip
@@ -84,7 +84,7 @@ def _of_another_dataset(chosen: Selection, points: DataFrame) -> Plot:
 def _remarks(chosen: Selection, points: DataFrame) -> Iterator[str]:
     """What to know of the points: where several settings have a top-1, which of them it is of."""
     if chosen.every("top1")["setting"].nunique() > 1:
-        titles = chosen.values("top1")["setting"].map(lambda key: titled(key, chosen.samples))
+        titles = chosen.values("top1")["setting"].map(lambda key: name_setting(key, chosen.samples))
         usual = titles.value_counts().index[0]
         labels = chosen.models["label"].astype(str).to_dict()
         others = [f"{labels[name]} ({title})" for name, title in titles.items() if title != usual]
@@ -94,7 +94,7 @@ def _remarks(chosen: Selection, points: DataFrame) -> Iterator[str]:
     yield from chosen.left_out(points.index, "top-1 or parameters")
 
 
-def _measured(chosen: Selection) -> DataFrame:
+def _find_measured(chosen: Selection) -> DataFrame:
     top1 = chosen.values("top1")
     points = chosen.models.assign(
         x=_params(chosen), y=100 * top1["value"], low=100 * top1["low"], high=100 * top1["high"],
@@ -103,7 +103,7 @@ def _measured(chosen: Selection) -> DataFrame:
     return points.assign(line=points["family"]).dropna(subset=["x", "y"])
 
 
-def _published(chosen: Selection) -> DataFrame:
+def _find_published(chosen: Selection) -> DataFrame:
     points = chosen.models.assign(x=_params(chosen), low=float("nan"), high=float("nan"))
     figures = {row.Index: published_top1(row) for row in points.itertuples()}
     points = points.loc[[name for name, figure in figures.items() if figure is not None]]

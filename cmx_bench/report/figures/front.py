@@ -15,7 +15,7 @@ from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures import pareto
-from cmx_bench.report.figures.captions import above_zero, doubts, little, spoken
+from cmx_bench.report.figures.captions import above_zero, doubts, little, speak
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.figure_one import DOUBT, published_top1
 from cmx_bench.report.figures.selection import Selection
@@ -38,7 +38,7 @@ def plot(chosen: Selection, votes: Votes | None = None) -> Plot:
     title = f"Accuracy against throughput · {chosen.name}"
     top1 = chosen.values("top1")
     measured = not top1.empty
-    points = _points(chosen, top1 if measured else _published(chosen))
+    points = _points(chosen, top1 if measured else _find_published(chosen))
     if points.empty:
         raise NothingToDrawError(title)
     chances = _chances(chosen, points, measured)
@@ -50,7 +50,7 @@ def plot(chosen: Selection, votes: Votes | None = None) -> Plot:
     dataset = chosen.dataset if measured else "ImageNet"
     return Plot(
         f"front-{chosen.key}", title, _caption(chosen, points, measured, sure=bool(chances)),
-        spoken("Images a second and top-1 in percent, with the probability that a model is on the "
+        speak("Images a second and top-1 in percent, with the probability that a model is on the "
                "Pareto front", points),
         points, partial(scatter, labels=(THROUGHPUT.axis, f"{dataset} top-1 (%){of_all}"),
                         scales=("log", "close"), curve=("Pareto front", steps(points))),
@@ -78,7 +78,7 @@ def _unlike(chosen: Selection, top1: Any) -> str:
     return f" ({', '.join(parts)})" * bool(parts)
 
 
-def _published(chosen: Selection) -> DataFrame:
+def _find_published(chosen: Selection) -> DataFrame:
     rows = {}
     for model in chosen.models.itertuples():
         figure = published_top1(model)

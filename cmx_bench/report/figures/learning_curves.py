@@ -12,7 +12,7 @@ from pandas import DataFrame
 
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
-from cmx_bench.report.figures.captions import spoken
+from cmx_bench.report.figures.captions import speak
 from cmx_bench.report.figures.curves import first_lines
 from cmx_bench.report.figures.selection import Selection
 
@@ -33,7 +33,7 @@ def plot(chosen: Selection) -> Plot:
         caption += " The mean over the seeds; bars reach from the lowest to the highest of them."
     return Plot(
         "learning-curves", "Learning curves", " ".join([caption, *few]),
-        spoken("Top-1 in percent after the last epoch", points[points["label"] != ""]),
+        speak("Top-1 in percent after the last epoch", points[points["label"] != ""]),
         points,
         partial(scatter, labels=("Epoch", f"{chosen.dataset} top-1 (%)"),
                 scales=((0, 1.02 * points["x"].max()), (0, 100)),

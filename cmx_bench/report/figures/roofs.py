@@ -11,9 +11,9 @@ from cmx_bench.measures.workload import KINDS
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report import entries
-from cmx_bench.report.figures.captions import spoken
+from cmx_bench.report.figures.captions import speak
 from cmx_bench.report.figures.selection import Selection
-from cmx_bench.report.tables.kinds import BEYOND, MEASURED, Roofs, by_model, described, roofs
+from cmx_bench.report.tables.kinds import BEYOND, MEASURED, Roofs, by_model, describe, roofs
 
 LACK = "work measured by kind"
 _AXES = ("MACs a byte moved (1 MAC = 2 FLOPs)", "Billions of MACs a second")
@@ -41,14 +41,14 @@ def plot(chosen: Selection) -> Plot:
         f"({entries.in_words(chosen.key)}). Below the slope memory is the limit, below the flat "
         f"roof arithmetic is. Kinds that take less than {units.percent(_LEAST_SHARE)} of a model's "
         "time are left out.",
-        *([described(above), MEASURED] if above else []),
+        *([describe(above), MEASURED] if above else []),
         *[BEYOND] * is_beyond,
         *chosen.left_out(kinds, LACK),
     ]
     spelt = points.assign(label=points["label"] + ", " + points["kind"].map(KINDS).str.lower())
     return Plot(
         f"roofline-{chosen.key}", f"Roofline · {chosen.name}", " ".join(sentences),
-        spoken("MACs a byte and billions of MACs a second", spelt),
+        speak("MACs a byte and billions of MACs a second", spelt),
         points,
         partial(scatter, labels=_AXES, scales=("log", "log"),
                 curve=("Measured roofs", curve(above, points))),

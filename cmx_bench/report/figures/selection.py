@@ -94,7 +94,7 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def titled(key: str, samples: DataFrame) -> str:
+def name_setting(key: str, samples: DataFrame) -> str:
     """What headings call the setting of a key: see `Setting.title`; nothing for other keys."""
     own = samples[samples["setting"] == key][:1]
     for name, hardware in zip(own["setting_name"], own["hardware"], strict=True):
@@ -163,4 +163,4 @@ def _selection(
     ]
     models = models.assign(label=Series(labels, models.index, str))
     models["family"] = models["family"].astype(str)
-    return Selection(key, titled(key, part), part, results, models.set_index("model"), votes)
+    return Selection(key, name_setting(key, part), part, results, models.set_index("model"), votes)

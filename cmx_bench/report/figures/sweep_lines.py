@@ -26,9 +26,9 @@ from cmx_bench.report.figures.cost import (
     THROUGHPUT,
     TOP1,
     Quantity,
-    fitted,
+    fit,
 )
-from cmx_bench.report.figures.selection import Selection, select, titled
+from cmx_bench.report.figures.selection import Selection, name_setting, select
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,9 +86,9 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
     differ in nothing else."""
     over, _, key = chosen.key.partition(":")
     what, against = METRICS[quantity.metric].title, curves.worded(over)
-    named = titled(key, chosen.samples)
+    named = name_setting(key, chosen.samples)
     title = " · ".join(filter(None, (f"{what} against {against}", named)))
-    quantity = fitted(quantity, chosen.every(quantity.metric)["value"])
+    quantity = fit(quantity, chosen.every(quantity.metric)["value"])
     points = curves.points(over, quantity, chosen)
     if points.empty:
         raise NothingToDrawError(title)

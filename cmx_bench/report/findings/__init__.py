@@ -11,7 +11,7 @@ from cmx_bench.present.content import DISTURBED, Finding, Findings, Table
 from cmx_bench.report import headline
 from cmx_bench.report.findings import evidence, speed
 from cmx_bench.report.findings.view import View, view
-from cmx_bench.report.findings.wording import listed
+from cmx_bench.report.findings.wording import join
 from cmx_bench.results.nouns import Report
 
 _RULES: tuple[Callable[[View], Finding | None], ...] = (
@@ -79,7 +79,7 @@ def _on(kind: str, finding: Finding) -> Finding:
 def _notes(views: Sequence[View], found: Sequence[Finding]) -> Iterator[str]:
     timed = [view.setting for view in views if view.speeds]
     if len(views[0].report.run.settings) > 1 and timed:
-        named = listed([f"{setting.title} ({setting.key})" for setting in timed])
+        named = join([f"{setting.title} ({setting.key})" for setting in timed])
         yield f"Speeds are those of the setting{'s' * (len(timed) > 1)} {named}."
     if any(re.search(r"\d to \d", finding.text) for finding in found):
         yield INTERVALS
@@ -96,7 +96,7 @@ def _nothing(report: Report, tables: dict[str, Table]) -> Iterator[Finding]:
     if not (parts := headline.unmeasured(report)):
         return
     cells = units.counted(len(report.run.cells), "cell")
-    text = f"Nothing was measured: {listed(parts)}, of {cells}."
+    text = f"Nothing was measured: {join(parts)}, of {cells}."
     reasons = [failure.reason for failure in report.failures]
     reasons += [gap.reason for gap in report.gaps]
     text += f" The first reason: {' '.join(reasons[0].split())}." if reasons else ""

@@ -10,7 +10,7 @@ from cmx_bench.report.findings.view import View, view
 from cmx_bench.report.findings.wording import (
     are,
     disturbed,
-    listed,
+    join,
     margin,
     name,
     times,
@@ -59,7 +59,7 @@ def _contrast(view: View, base: str, other: str, spans: Mapping[str, Span]) -> F
     apart = [span.value > 1 for span in spans.values() if told_apart(span)]
     faster, slower, alike = apart.count(True), apart.count(False), len(spans) - len(apart)
     counts = {"faster": faster, "slower": slower, "undecided": alike}
-    counted = listed([f"{count} {are(count)} {what}" for what, count in counts.items() if count])
+    counted = join([f"{count} {are(count)} {what}" for what, count in counts.items() if count])
     counted += disturbed(*(span.disturbed for span in spans.values()))
     subject = view.report.models[model]
     text = f"Against {base}, {name(subject)} is {_speed(spans[model])} on {other}"

@@ -8,7 +8,7 @@ from cmx_bench import units
 from cmx_bench.present.content import Finding
 from cmx_bench.report import entries
 from cmx_bench.report.findings.view import View, doubt, over
-from cmx_bench.report.findings.wording import are, disturbed, listed, name
+from cmx_bench.report.findings.wording import are, disturbed, join, name
 from cmx_bench.report.tables import best, judgements, quantities
 from cmx_bench.report.tables.judgements import State
 from cmx_bench.report.tables.quantities import UnknownError
@@ -37,7 +37,7 @@ def accuracy(view: View) -> Finding | None:
             f"{' to '.join(dict.fromkeys((_share(results[-1]), _share(results[0]))))}."
         )
     elif len(ahead) > 1:
-        text = f"Most accurate are {listed(shown)}, which top-1 on {rests} cannot tell apart."
+        text = f"Most accurate are {join(shown)}, which top-1 on {rests} cannot tell apart."
     else:
         second = next(result for result in results if result is not ahead[0])
         lead = f"{_points(view, ahead[0], second)} ahead of {view.name(second.model)}"
@@ -68,7 +68,7 @@ def _points(view: View, first: Result, second: Result) -> str:
 
 
 def _share(result: Result) -> str:
-    return f"{entries.measured(result, 0.01).text} %"
+    return f"{entries.show(result, 0.01).text} %"
 
 
 def _evaluated(view: View, results: Sequence[Result]) -> str:
@@ -162,7 +162,7 @@ _VERBS: dict[State, tuple[str, str]] = {
 
 def claims(view: View) -> Finding | None:
     """How many hold, and the first that fails, with the settings in which it does."""
-    judged, settings = judgements.judged(view.report), len(view.report.run.settings)
+    judged, settings = judgements.judge(view.report), len(view.report.run.settings)
     if not judged:
         return None
     counts = judgements.counts(judged).items()
@@ -170,13 +170,13 @@ def claims(view: View) -> Finding | None:
     claimed = len(judged) // settings
     what = units.counted(claimed, "claim")
     what = what if settings == 1 else f"{len(judged)} verdicts ({what} in {settings} settings)"
-    text = f"Of {what} {listed(parts)}{disturbed(*(judgement.disturbed for judgement in judged))}."
+    text = f"Of {what} {join(parts)}{disturbed(*(judgement.disturbed for judgement in judged))}."
     failing = [judgement for judgement in judged if judgement.state == "FAILS"]
     if not failing:
         return Finding("Claims", text, "claims")
     alike = [judgement for judgement in failing if judgement.claim == failing[0].claim]
     claim, places = alike[0].claim.say, [each.setting.title for each in alike]
-    where = f" (in {len(places)} of {settings} settings: {listed(places)})" if settings > 1 else ""
+    where = f" (in {len(places)} of {settings} settings: {join(places)})" if settings > 1 else ""
     which = "The first that fails" if len(failing) > len(alike) else "What fails"
     mark = disturbed(*(judgement.disturbed for judgement in alike))
     text += f" {which}: “{' '.join(claim.split())}”{mark}{where}."
@@ -208,7 +208,7 @@ def _doubtful(view: View) -> str:
     ]
     return (
         f"Speed is uncertain by more than ± {units.percent(_WIDE)} for {len(widths)} of "
-        f"{units.counted(len(speeds), 'model')}: {listed(shown)}."
+        f"{units.counted(len(speeds), 'model')}: {join(shown)}."
     )
 
 

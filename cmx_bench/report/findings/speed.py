@@ -13,7 +13,7 @@ from cmx_bench.report.findings.view import SPEEDS, View, doubt, over
 from cmx_bench.report.findings.wording import (
     are,
     disturbed,
-    listed,
+    join,
     margin,
     more_or_fewer,
     name,
@@ -38,15 +38,15 @@ def against_the_rival(view: View) -> Finding | None:
         if (ratio := view.ratio(metric, rival)) is not None
     ]
     if view.speeds:
-        size = f", with {listed(sizes)}" if sizes else ""
+        size = f", with {join(sizes)}" if sizes else ""
         text = f"{subject} {_predicate(view, rival)}{size}.{_in_the_paper(view, rival)}"
         return Finding("Speed", text, *row)
-    text = f"Against {name(rival)}, {subject} has {listed(sizes)}. No speed was measured."
+    text = f"Against {name(rival)}, {subject} has {join(sizes)}. No speed was measured."
     return Finding("Size", text, *row) if sizes else None
 
 
 def _alone(view: View) -> Finding:
-    shown = entries.measured(view.speeds[view.subject.name])
+    shown = entries.show(view.speeds[view.subject.name])
     what = f"{METRICS[view.metric].title} of {name(view.subject)}"
     value = shown.text + disturbed(shown.disturbed)
     text = f"{what} is {value} ({shown.detail or 'one process'}); no other was measured."
@@ -91,8 +91,8 @@ def against_the_families(view: View) -> Finding | None:
             side.append(f"{name(rival)} ({shown} times, {interval})")
         elif span is not None:
             sides["cannot be told from"].append(f"{name(rival)} (within {margin(span)})")
-    parts = [f"{words} {listed(names)}" for words, names in sides.items() if names]
-    text = f"{name(view.subject)} {listed(parts)}."
+    parts = [f"{words} {join(names)}" for words, names in sides.items() if names]
+    text = f"{name(view.subject)} {join(parts)}."
     return Finding("Other families", text, *view.row(view.subject)) if parts else None
 
 
@@ -111,16 +111,16 @@ def _fastest(view: View) -> str:
     first = _first(results)
     if not first or len(results) < 2:
         return ""
-    mark = _marked(results)
+    mark = _mark(results)
     if len(first) == len(results):
         return f"No model is the fastest beyond doubt{mark}: all {len(first)} may be as fast."
-    shown = listed([_shown(view, result) for result in first])
+    shown = join([_show(view, result) for result in first])
     if len(first) > 1:
         return f"The fastest{mark} are {shown}, which cannot be told apart."
-    return f"The fastest{mark} is {shown}, ahead of {_shown(view, _ordered(results)[1])}."
+    return f"The fastest{mark} is {shown}, ahead of {_show(view, _order(results)[1])}."
 
 
-def _marked(results: Iterable[Result]) -> str:
+def _mark(results: Iterable[Result]) -> str:
     return disturbed(*(result.disturbed for result in results))
 
 
@@ -128,17 +128,17 @@ def _first(results: Collection[Result]) -> list[Result]:
     """Those that cannot be told from the best one; none where one has no interval to tell by."""
     if any(result.low is None and not result.about.exact for result in results):
         return []
-    alike = best.tied(list(results)) or {result.model for result in results}
-    return [result for result in _ordered(results) if result.model in alike]
+    alike = best.find_tied(list(results)) or {result.model for result in results}
+    return [result for result in _order(results) if result.model in alike]
 
 
-def _ordered(results: Collection[Result]) -> list[Result]:
+def _order(results: Collection[Result]) -> list[Result]:
     falling = any(result.about.better == "higher" for result in results)
     return sorted(results, key=lambda result: result.value or 0.0, reverse=falling)
 
 
-def _shown(view: View, result: Result) -> str:
-    shown = entries.measured(result).text + disturbed(result.disturbed)
+def _show(view: View, result: Result) -> str:
+    shown = entries.show(result).text + disturbed(result.disturbed)
     return f"{view.name(result.model)} ({shown})"
 
 
@@ -147,8 +147,8 @@ def _least_memory(view: View) -> str:
         results = view.results(metric)
         first = _first(results.values())
         if first and len(first) < len(results):
-            shown = listed([_shown(view, result) for result in first])
-            mark = _marked(results.values())
+            shown = join([_show(view, result) for result in first])
+            mark = _mark(results.values())
             return f"{shown} need{'s' * (len(first) == 1)} the least memory{mark}{by_plan}."
     return ""
 
@@ -176,8 +176,8 @@ def _as_accurate(view: View) -> str:
     )  # fmt: skip
     differing = next(filter(None, unlike), "")
     return (
-        f"Of the models with the published top-1 of {subject} or more, {listed(first)} "
-        f"{are(len(first))} the fastest{_marked(rivals)}{f' ({differing})' * bool(differing)}."
+        f"Of the models with the published top-1 of {subject} or more, {join(first)} "
+        f"{are(len(first))} the fastest{_mark(rivals)}{f' ({differing})' * bool(differing)}."
     )
 
 
@@ -244,7 +244,7 @@ def _gain(view: View, standings: Standings) -> str:
     first, other = (standings.settings[result.setting] for result in (here, chosen))
     span = standings.apart(chosen, here)
     if span is None:
-        mark = _marked(results)
+        mark = _mark(results)
         return f"No other setting makes {subject} faster beyond doubt{mark} than {first} does. "
     shown, interval = times(span)
     return f"{subject} is {shown} times as fast in {other} as in {first} ({interval}). "

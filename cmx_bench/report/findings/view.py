@@ -75,7 +75,7 @@ class View:
         """The paper's figures as tables show them, by model, in base units to sort by."""
         papers = {model: self.report.published[model].paper.get(quantity) for model in models}
         return {
-            model: entries.printed(figure)
+            model: entries.show_figure(figure)
             for model, figure in papers.items()
             if figure is not None and figure.value
         }
@@ -140,7 +140,7 @@ def _results(report: Report, setting: Setting, metric: str) -> dict[str, Result]
 
 def _rivals(view: View, others: Sequence[Model]) -> list[Model]:
     """One of each family: whom a claim names with the subject, else who is nearest in size."""
-    claimed = list(dict.fromkeys(_claimed(view)))
+    claimed = list(dict.fromkeys(_list_claimed(view)))
 
     def place(model: Model) -> tuple[int, float]:
         rank = claimed.index(model.name) if model.name in claimed else len(claimed)
@@ -153,7 +153,7 @@ def _rivals(view: View, others: Sequence[Model]) -> list[Model]:
     return list(first.values())
 
 
-def _claimed(view: View) -> Iterator[str]:
+def _list_claimed(view: View) -> Iterator[str]:
     for claim in view.report.run.claims if view.metric else ():
         names = re.findall(rf"\b{view.metric}\s*\(\s*([\w.\-]+)\s*\)", claim.check)
         yield from names if view.subject.name in names else ()

@@ -19,7 +19,7 @@ def name(model: Model) -> str:
     return " ".join(model.label.split())
 
 
-def listed(texts: Sequence[str]) -> str:
+def join(texts: Sequence[str]) -> str:
     """`a, b and c`; of more than three `a, b, c and 2 more`."""
     more = len(texts) - _MOST_NAMED
     parts = [*texts[:_MOST_NAMED], f"{more} more"] if more > 0 else list(texts)

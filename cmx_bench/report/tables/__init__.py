@@ -43,7 +43,7 @@ def tables(report: Report) -> list[Table]:
         absences.left_out(report),
         absences.gaps(report),
         provenance.samples(report),
-        provenance.figures_cited(report),
+        provenance.cite_figures(report),
         provenance.origins(report),
         provenance.words(report),
         provenance.environments(report),
@@ -58,7 +58,7 @@ def metrics(report: Report, hardware: str = "") -> Table:
     columns = (
         Column("network", "Network"),
         Column("setting", "Setting"),
-        *(Column(metric.name, metric.title, "right", explained(metric)) for metric in metrics),
+        *(Column(metric.name, metric.title, "right", explain(metric)) for metric in metrics),
     )
     rows = [
         (model, setting, *values)
@@ -71,7 +71,7 @@ def metrics(report: Report, hardware: str = "") -> Table:
     ]
     remarks = [
         *best.remarks(rows),
-        *(f"{metric.title}: {explained(metric)}." for metric in metrics),
+        *(f"{metric.title}: {explain(metric)}." for metric in metrics),
     ]
     table = entries.table("metrics", "All metrics", columns, rows, remarks, naming=2)
     accuracies = {
@@ -87,10 +87,10 @@ def metrics(report: Report, hardware: str = "") -> Table:
                 for name, column in accuracies.items()}  # fmt: skip
     unlike = {name: [caveats.of_accuracy(report, *place) for place in column]
               for name, column in accuracies.items()}  # fmt: skip
-    table = caveats.told_apart(caveats.by_setting(report, table), "evaluated", prepared)
-    return caveats.lettered(table, unlike)
+    table = caveats.tell_apart(caveats.by_setting(report, table), "evaluated", prepared)
+    return caveats.letter(table, unlike)
 
 
-def explained(metric: Metric) -> str:
+def explain(metric: Metric) -> str:
     """What a metric is, its noise and its better direction."""
     return f"{metric.definition}; {metric.kind}, {metric.direction}"

@@ -35,15 +35,15 @@ def remarks(rows: Iterable[Iterable[object]]) -> list[str]:
 def column(report: Report, setting: Setting, metric: str, unit: float | None = None) -> list[Entry]:
     """A metric's value for each model of the run, the best in bold."""
     results = report.column(setting, metric)
-    return marked(results, leaders(report, setting, metric), unit)
+    return mark(results, leaders(report, setting, metric), unit)
 
 
-def marked(
+def mark(
     results: Iterable[Result | None], leading: Collection[str], unit: float | None = None
 ) -> list[Entry]:
     """An entry for each result, in bold for the models that are leading."""
     return [
-        entries.measured(result, unit, result is not None and result.model in leading)
+        entries.show(result, unit, result is not None and result.model in leading)
         for result in results
     ]
 
@@ -56,7 +56,7 @@ def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
     results = report.column(setting, metric)
     measured = [result for result in results if result is not None and result.value is not None]
     if metric != "top1":
-        return tied(measured)
+        return find_tied(measured)
     alike = on_same_images(report, setting, measured)
     pairs = agreement.pairs(report.votes, setting.key) if alike else []
     places = ranks(report, setting, measured, pairs)
@@ -88,7 +88,7 @@ def ranks(
     }
 
 
-def tied(results: Sequence[Result]) -> frozenset[str]:
+def find_tied(results: Sequence[Result]) -> frozenset[str]:
     """The models of those results of one metric that cannot be told from the best of them."""
     spans = _spans(results)
     if len(spans) < len(results) or not spans:

@@ -25,20 +25,20 @@ from cmx_bench.units import counted, percent
 Hidden: TypeAlias = Mapping[str, str]
 
 
-def told_apart(table: Table, verb: str, hidden: Mapping[str, Iterable[Hidden]]) -> Table:
+def tell_apart(table: Table, verb: str, hidden: Mapping[str, Iterable[Hidden]]) -> Table:
     """`table` with a letter wherever entries of a column rest on different things.
 
     Args:
         verb: how the notes begin, "evaluated" or "measured".
         hidden: what each row's entry rests on, by the column's key.
     """
-    return lettered(table, {
+    return letter(table, {
         key: [text and f"{verb} with {text}" for text in _differences(list(rows))]
         for key, rows in hidden.items()
     })  # fmt: skip
 
 
-def lettered(table: Table, texts: Mapping[str, Sequence[str]]) -> Table:
+def letter(table: Table, texts: Mapping[str, Sequence[str]]) -> Table:
     """`table` with a letter for each text, by the column's key and row; an empty text has none.
 
     Letters continue after the letters that the table already has.
@@ -59,7 +59,7 @@ def by_setting(report: Report, table: Table) -> Table:
     the entries do not say: TF32, fused attention, versions."""
     place = [column.key for column in table.columns].index("setting")
     shown = [row[place] for row in table.rows]
-    return told_apart(table, "measured", {"setting": [_unsaid(report, entry) for entry in shown]})
+    return tell_apart(table, "measured", {"setting": [_unsaid(report, entry) for entry in shown]})
 
 
 def _differences(rows: Sequence[Hidden]) -> Iterator[str]:
@@ -99,11 +99,11 @@ def of_accuracy(
 ) -> str:
     """What a reader must know of an accuracy that its row does not show: that its weights were
     resampled, and in what it is of something else than the speed beside it; empty where nothing."""
-    parts = [resampled(accuracy), _unlike_speed(report, model, setting, accuracy)]
+    parts = [tell_resampled(accuracy), _unlike_speed(report, model, setting, accuracy)]
     return "; ".join(filter(None, parts))
 
 
-def resampled(accuracy: Result | Published | None) -> str:
+def tell_resampled(accuracy: Result | Published | None) -> str:
     """From which size to which the weights of an accuracy were resampled; empty where not."""
     if not isinstance(accuracy, Result) or "resampled" not in accuracy.details:
         return ""

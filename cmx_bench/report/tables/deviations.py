@@ -40,7 +40,7 @@ def table(report: Report) -> Table:
         *[f"{_SHARE}. {_BEYOND}"] * shares,
     ]
     return entries.table("runtimes", "Runtimes, compared with eager torch",
-                         *entries.filled(columns, rows), remarks, naming=2)  # fmt: skip
+                         *entries.fill(columns, rows), remarks, naming=2)  # fmt: skip
 
 
 _SHARE = (
@@ -77,13 +77,13 @@ def _row(
     return (
         model,
         setting,
-        Entry(_described(deviation), title=options),
+        Entry(_describe(deviation), title=options),
         *(Entry(f"{number:.2g}", sort=number) for number in numbers),
         _share(report, model, setting),
     )
 
 
-def _described(deviation: Mapping[str, Any]) -> str:
+def _describe(deviation: Mapping[str, Any]) -> str:
     """A runtime with its version and, in int8, how much of a model that is."""
     if "quantised" not in deviation:
         return str(deviation["version"])

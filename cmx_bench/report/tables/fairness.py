@@ -103,7 +103,7 @@ def tables(report: Report) -> Iterator[Table]:
                 yield from (
                     entries.on(settings[0].hardware, table)
                     for table in (
-                        _values(report, standings, speeds, _summed_up(pairs, number)),
+                        _values(report, standings, speeds, _sum_up(pairs, number)),
                         _correlations(standings, speeds),
                         _flips(report, standings, pairs),
                     )
@@ -186,11 +186,11 @@ def _values(report: Report, standings: Standings, speeds: DataFrame, summed_up: 
                title="Below it: settings that the data cannot tell apart from it"),
     )  # fmt: skip
     values = [
-        best.marked([report.results.get((name, setting, metric.name)) for name in report.models],
-                    best.tied(list(results.values())), 1.0)
+        best.mark([report.results.get((name, setting, metric.name)) for name in report.models],
+                    best.find_tied(list(results.values())), 1.0)
         for setting, results in standings.results.items()
     ]  # fmt: skip
-    values += [best.marked(map(each.get, report.models), best.tied(list(each.values())), 1.0)]
+    values += [best.mark(map(each.get, report.models), best.find_tied(list(each.values())), 1.0)]
     rows = [
         (model.label, *row, _best_setting(standings, each.get(model.name)))
         for model, *row in zip(report.run.models, *values, strict=True)
@@ -219,7 +219,7 @@ def _best_setting(standings: Standings, mine: Result | None) -> Entry | None:
     return Entry(standings.settings[mine.setting], names)
 
 
-def _summed_up(pairs: Sequence[Contest], number: int) -> str:
+def _sum_up(pairs: Sequence[Contest], number: int) -> str:
     flips = sum(pair.ahead is not None and pair.behind is not None for pair in pairs)
     return (
         f"Pairs of networks: {number}. Same order in every setting: {number - len(pairs)}. Order "

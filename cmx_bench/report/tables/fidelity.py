@@ -83,10 +83,10 @@ def _values(
             measured = Entry(units.scaled(result.value, result.unit, 5), sort=result.value)
             finding = _agreement(result.value, figure)
         else:
-            measured = entries.measured(result)
-            finding = _inside(result.low, result.high, figure.value) + _prepared(result, figure)
+            measured = entries.show(result)
+            finding = _inside(result.low, result.high, figure.value) + _tell_how(result, figure)
         text = f"{figure.printed} {figure.printed_unit}".rstrip()
-        printed = replace(entries.printed(figure), text=text)
+        printed = replace(entries.show_figure(figure), text=text)
         yield _row(model, result.about.title, setting, measured, printed, finding)
 
 
@@ -109,7 +109,7 @@ def _agreement(value: float, figure: Published) -> str:
     return f"{agreement}: {figure.conditions} {figure.variant}"
 
 
-def _prepared(result: Result, figure: Published) -> str:
+def _tell_how(result: Result, figure: Published) -> str:
     """`; measured with 224 px, crop 0.875, …` where a figure is of images prepared in another way;
     nothing where that is not known."""
     if "preprocessing" not in result.details or not figure.conditions:

@@ -33,7 +33,7 @@ class Judged:
     disturbed: bool = False
 
 
-def judged(report: Report) -> tuple[Judged, ...]:
+def judge(report: Report) -> tuple[Judged, ...]:
     """Every claim of the run in every setting.
 
     A claim holds where its check is true on the whole 95 % interval of what it compares, and fails
@@ -52,7 +52,7 @@ def counts(judged: Sequence[Judged]) -> dict[State, int]:
     return {state: by_state[state] for state in STATES}
 
 
-def counted(counts: Mapping[State, int]) -> str:
+def count(counts: Mapping[State, int]) -> str:
     """`3 hold, 1 fails, 4 undecided`."""
     verbs = {"HOLDS": "hold", "FAILS": "fail"}
     return ", ".join(
@@ -67,20 +67,20 @@ def _judge(claim: Claim, report: Report, setting: Setting) -> Judged:
         condition = claims.parse(claim.check, list(report.models))
     except claims.CheckError as error:
         return Judged(claim, setting, "UNDECIDED", (f"the check cannot be read: {error}",))
-    state, lines, disturbed = _decided(condition, report, setting)
+    state, lines, disturbed = _decide(condition, report, setting)
     return Judged(claim, setting, state, tuple(dict.fromkeys(lines)), disturbed)
 
 
-def _decided(
+def _decide(
     condition: Condition, report: Report, setting: Setting
 ) -> tuple[State, list[str], bool]:
     """The state, a line for each comparison, and whether one rests on a disturbed value."""
     if isinstance(condition, Joined):
         states, found, disturbed = zip(
-            *(_decided(part, report, setting) for part in condition.parts), strict=True
+            *(_decide(part, report, setting) for part in condition.parts), strict=True
         )
         lines = [line for some in found for line in some]
-        return _joined(condition.word, {*states}), lines, any(disturbed)
+        return _join(condition.word, {*states}), lines, any(disturbed)
     try:
         if isinstance(condition, Within):
             span = quantities.span(condition.quantity, report, setting)
@@ -94,10 +94,10 @@ def _decided(
         return "UNDECIDED", [str(error)], False
     shown = condition.right.text if isinstance(condition.right, Number) else f"{bound:g}"
     line = _line(quantity, span, f"{condition.sign} {shown}", bound)
-    return _compared(span, condition.sign, bound), [line], span.disturbed
+    return _compare(span, condition.sign, bound), [line], span.disturbed
 
 
-def _joined(word: Literal["and", "or"], states: set[State]) -> State:
+def _join(word: Literal["and", "or"], states: set[State]) -> State:
     """One part that fails decides an "and", one that holds an "or", whatever the others do."""
     decisive: State = "FAILS" if word == "and" else "HOLDS"
     if decisive in states:
@@ -105,7 +105,7 @@ def _joined(word: Literal["and", "or"], states: set[State]) -> State:
     return "UNDECIDED" if "UNDECIDED" in states else states.pop()
 
 
-def _compared(span: Span, sign: str, bound: float) -> State:
+def _compare(span: Span, sign: str, bound: float) -> State:
     low, high = span.low, span.high
     if sign in ("<", "<="):  # mirrored: one rule does for both
         low, high, bound = -high, -low, -bound
@@ -148,7 +148,7 @@ def table(report: Report) -> Table:
         (Entry(each.claim.say, each.claim.check), each.setting.title,
          Entry(each.state, notes=entries.disturbed_notes(each.disturbed)),
          Entry("\n".join(each.found)))
-        for each in judged(report)
+        for each in judge(report)
     )  # fmt: skip
     return caveats.by_setting(
         report, entries.table("claims", "Claims", columns, rows, _REMARKS, naming=2)

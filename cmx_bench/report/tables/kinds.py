@@ -95,7 +95,7 @@ def table(report: Report, setting: Setting) -> Table:
         for part in parts
     )
     remarks = () if above is None else (
-        f"{described(above)} {MEASURED}",
+        f"{describe(above)} {MEASURED}",
         f"{_BYTES}. {_ROOF}. {BEYOND}",
     )  # fmt: skip
     title = f"Work by kind · {setting.title} ({setting.key})"
@@ -128,7 +128,7 @@ def _figures(part: Work, total: float, above: Roofs) -> tuple[float | None, ...]
     return part.macs / 1e9, part.bytes / 2**20, time, share, part.intensity, rate, roof
 
 
-def described(above: Roofs) -> str:
+def describe(above: Roofs) -> str:
     """The roofs in a sentence."""
     return (
         f"The measured peaks of the device are {units.scaled(above.compute, 'MAC/s')} in a product "

@@ -85,7 +85,7 @@ def _line(replicate: int, text: str, discarded: int, disturbed: bool, counts: bo
     return f"{replicate}: {text.removeprefix(' · ')}" + f" ({', '.join(asides)})" * bool(asides)
 
 
-def figures_cited(report: Report) -> Table:
+def cite_figures(report: Report) -> Table:
     """Each published figure that this report shows, with its source and grade."""
     grades = [f"{grade}: {words}" for grade, words in published.GRADES.items()]
     columns = (

@@ -55,20 +55,20 @@ def span(quantity: Quantity, report: Report, setting: Setting) -> Span:
     Raises:
         UnknownError: a part of it has no value, or no interval.
     """
-    span = _span(_evaluated(quantity, report, setting))
+    span = _span(_evaluate(quantity, report, setting))
     if not all(map(math.isfinite, (span.value, span.low, span.high))):
         raise UnknownError("it is larger than a number can be")
     return span
 
 
-def _evaluated(quantity: Quantity, report: Report, setting: Setting) -> _Product | Span:
+def _evaluate(quantity: Quantity, report: Report, setting: Setting) -> _Product | Span:
     if isinstance(quantity, Number):
         return _Product(quantity.value)
     if isinstance(quantity, Value):
-        return _measured(quantity, report, setting)
-    if (same_images := _paired(quantity, report, setting)) is not None:
+        return _look_up(quantity, report, setting)
+    if (same_images := _pair(quantity, report, setting)) is not None:
         return same_images
-    left, right = (_evaluated(side, report, setting) for side in (quantity.left, quantity.right))
+    left, right = (_evaluate(side, report, setting) for side in (quantity.left, quantity.right))
     if quantity.sign in "*/":
         return _times(left, right if quantity.sign == "*" else _inverse(right))
     first, second, sign = _span(left), _span(right), 1 if quantity.sign == "+" else -1
@@ -77,7 +77,7 @@ def _evaluated(quantity: Quantity, report: Report, setting: Setting) -> _Product
     return Span(first.value + sign * second.value, first.low + low, first.high + high, disturbed)
 
 
-def _measured(value: Value, report: Report, setting: Setting) -> _Product | Span:
+def _look_up(value: Value, report: Report, setting: Setting) -> _Product | Span:
     name = f"{METRICS[value.metric].title} of {value.model}"
     if all(metric != value.metric for _, _, metric in report.results):
         raise UnknownError(f"{value.metric} is not measured here")
@@ -102,7 +102,7 @@ def _has_logarithm(result: Result) -> bool:
     return result.about.noise == "process" and min(result.medians.values(), default=1.0) > 0
 
 
-def _paired(quantity: Operation, report: Report, setting: Setting) -> Span | None:
+def _pair(quantity: Operation, report: Report, setting: Setting) -> Span | None:
     """A difference of two top-1 of one training each on the same images; None for any other."""
     match quantity:
         case Operation("-", Value("top1", first), Value("top1", second)) if not report.over_seeds:
@@ -122,14 +122,14 @@ def _times(left: _Product | Span, right: _Product | Span) -> _Product | Span:
         for key, (result, power) in right.powers.items():
             powers[key] = (result, power + powers.get(key, (result, 0))[1])
         kept = {key: power for key, power in powers.items() if power[1]}
-        return _Product(_multiplied(left.factor, right.factor), kept)
+        return _Product(_multiply(left.factor, right.factor), kept)
     first, second = _span(left), _span(right)
-    ends = [_multiplied(a, b) for a in (first.low, first.high) for b in (second.low, second.high)]
+    ends = [_multiply(a, b) for a in (first.low, first.high) for b in (second.low, second.high)]
     disturbed = first.disturbed or second.disturbed
     return Span(first.value * second.value, min(ends), max(ends), disturbed)
 
 
-def _multiplied(first: float, second: float) -> float:
+def _multiply(first: float, second: float) -> float:
     """A product that is zero only where a factor is."""
     product = first * second
     if first and second and abs(product) < sys.float_info.min:
@@ -142,7 +142,7 @@ def _inverse(quantity: _Product | Span) -> _Product | Span:
         if not quantity.factor:
             raise UnknownError("it divides by zero")
         powers = {key: (result, -power) for key, (result, power) in quantity.powers.items()}
-        return _Product(_multiplied(1 / quantity.factor, 1.0), powers)
+        return _Product(_multiply(1 / quantity.factor, 1.0), powers)
     if quantity.low <= 0 <= quantity.high:
         raise UnknownError("it divides by a value that may be zero")
     return Span(1 / quantity.value, 1 / quantity.high, 1 / quantity.low, quantity.disturbed)
@@ -166,7 +166,7 @@ def _exponential(factor: float, sides: Sequence[tuple[Result, int]], level: floa
     else:
         change = stats.product([(list(side.medians.values()), power) for side, power in sides])
     value, *ends = (
-        _multiplied(factor, _exp(exponent))
+        _multiply(factor, _exp(exponent))
         for exponent in (change.value, change.bound((1 - level) / 2), change.bound((1 + level) / 2))
     )
     disturbed = any(result.disturbed for result, _ in sides)
@@ -206,7 +206,7 @@ def held(
     Raises:
         UnknownError: a part of a side has no value, or no interval.
     """
-    sides = [_evaluated(side, report, setting) for side in (left, right)]
+    sides = [_evaluate(side, report, setting) for side in (left, right)]
     if isinstance(right, Number):
         return left, right.value
     if all(isinstance(side, _Product) and side.factor > 0 for side in sides):

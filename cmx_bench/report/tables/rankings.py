@@ -50,8 +50,8 @@ def tables(report: Report) -> Iterator[Table]:
         pairs = agreement.pairs(report.votes, setting.key)
         yield ranks(report, setting, pairs)
         if pairs:
-            yield compared(report, setting, pairs)
-            yield divided(report, setting, pairs)
+            yield compare(report, setting, pairs)
+            yield show_divided(report, setting, pairs)
             yield agreeing(report, setting, pairs)
     for hardware in report.run.kinds:
         alike = [each for each in report.run.settings if each.hardware == hardware]
@@ -84,8 +84,8 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         listed = "; ".join(f"{key} ({why})" for key, why in list(broken.items())[:5])
         rows.append((
             report.models[result.model],
-            entries.measured(result, 0.01),
-            entries.measured(report.results.get((result.model, setting.key, "top5")), 0.01),
+            entries.show(result, 0.01),
+            entries.show(report.results.get((result.model, setting.key, "top5")), 0.01),
             Entry(str(first) if first == last else f"{first}–{last}", sort=first),
             result.details["images"],
             Entry(str(len(broken)), title=listed),
@@ -99,10 +99,10 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     dataset = report.run.accuracy.get("dataset", "an unknown data set")
     title = f"Accuracy on {dataset} · {setting.title} ({setting.key})"
     table = entries.table(f"accuracy-{setting.key}", title, columns, rows, remarks)
-    return caveats.lettered(table, {"top1": [caveats.resampled(result) for result in results]})
+    return caveats.letter(table, {"top1": [caveats.tell_resampled(result) for result in results]})
 
 
-def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
+def compare(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     """Every pair of models on the same images."""
     columns = (
         Column("pair", "Models"),
@@ -113,7 +113,7 @@ def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         Column("adjusted", "p, adjusted", "right", "Holm's method, for all pairs of the setting"),
         Column("verdict", "Told apart"),
     )
-    shown = _shown(report, setting)
+    shown = _choose(report, setting)
     rows = [
         (_names(report, pair), _points(pair), pair.difference.lost, pair.difference.gained,
          _p(pair.difference.p), _p(adjusted), "yes" if adjusted < agreement.LEVEL else "tie")
@@ -130,14 +130,14 @@ def compared(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     )
 
 
-def divided(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
+def show_divided(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     """A few of the images that only one of two models has right."""
     columns = (
         Column("pair", "Models"),
         Column("first", "Only the first is right"),
         Column("second", "Only the second is right"),
     )
-    shown = _shown(report, setting)
+    shown = _choose(report, setting)
     rows = [
         (_names(report, pair), _pictures(report, pair.first, pair.second),
          _pictures(report, pair.second, pair.first))
@@ -166,7 +166,7 @@ def _pictures(report: Report, winner: Voter, loser: Voter) -> Entry:
 
 def agreeing(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     """The share of images for which two models name the same class, right or wrong."""
-    labels = _shown(report, setting)
+    labels = _choose(report, setting)
     columns = (
         Column("network", "Network"),
         *(Column(f"same-{name}", label, "right") for (name, _), label in labels.items()),
@@ -185,7 +185,7 @@ def agreeing(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     return entries.table(f"agreement-{setting.key}", title, columns, rows, remarks, folded=folded)
 
 
-def _shown(report: Report, setting: Setting) -> dict[Voter, str]:
+def _choose(report: Report, setting: Setting) -> dict[Voter, str]:
     """The labels of the models that stand beside each other: of many the most accurate."""
     voters = [voter for voter in report.votes.classes if voter[1] == setting.key]
     values = {voter: report.results[(*voter, "top1")].value or 0.0 for voter in voters}
@@ -236,7 +236,7 @@ def costs(report: Report, settings: Sequence[Setting]) -> Table:
         )
         for model, setting, *_ in rows
     ]
-    return caveats.lettered(caveats.by_setting(report, table), {"difference": unlike})
+    return caveats.letter(caveats.by_setting(report, table), {"difference": unlike})
 
 
 def _first(settings: Sequence[Setting]) -> Setting | None:
@@ -264,10 +264,10 @@ def _points(pair: Pair) -> Entry:
     value, low, high = (
         100 * share for share in (difference.value, difference.low, difference.high)
     )
-    return Entry(_signed(value), f"{_signed(low)} to {_signed(high)}", difference.value)
+    return Entry(_sign(value), f"{_sign(low)} to {_sign(high)}", difference.value)
 
 
-def _signed(points: float) -> str:
+def _sign(points: float) -> str:
     """`+0.12`, `-0.002`: a difference of one image in many reads as one."""
     return f"{'+' if points >= 0 else ''}{units.fixed(points, 2, 0)}"
 

@@ -17,7 +17,7 @@ from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.present.content import Column, Entry, Fact, Table
 from cmx_bench.report import entries
 from cmx_bench.report.headline import code, quick
-from cmx_bench.report.tables import best, caveats, explained, provenance
+from cmx_bench.report.tables import best, caveats, explain, provenance
 from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Environment
@@ -50,8 +50,8 @@ def compare(paths: Sequence[Path], reports: Sequence[Report]) -> Comparison:
         RecordsError: one is there twice, they are of several suites, or share no model.
     """
     _refuse_strangers(paths, reports)
-    sides = tuple(map(Side, count(1), _labels(reports), _shown(paths), reports))
-    unlike, otherwise = differences(sides), evaluated(sides)
+    sides = tuple(map(Side, count(1), _labels(reports), _shorten(paths), reports))
+    unlike, otherwise = differences(sides), list_evaluations(sides)
     present = {metric.name for report in reports for metric in report.metrics()}
     metrics = [metric for name, metric in METRICS.items() if name in present]
     values = [_values(sides, metric) for metric in sorted(metrics, key=lambda metric: metric.exact)]
@@ -73,7 +73,7 @@ def _refuse_strangers(paths: Sequence[Path], reports: Sequence[Report]) -> None:
         raise RecordsError(f"{', '.join(map(str, paths))}: these runs have no model in common")
 
 
-def _shown(paths: Sequence[Path]) -> list[Path]:
+def _shorten(paths: Sequence[Path]) -> list[Path]:
     """The paths as a page shows them: of absolute ones no more than tells them apart."""
     parents = [path.parent for path in paths if path.is_absolute()]
     shared = os.path.commonpath(parents) if parents else ""
@@ -126,13 +126,13 @@ def _values(sides: Sequence[Side], metric: Metric) -> Table:
     for key in dict.fromkeys(chain.from_iterable(keys)):
         for side, measured in zip(sides, keys, strict=True):
             if key in measured:
-                heading, values = _measured(side, key, metric)
+                heading, values = _measure(side, key, metric)
                 column = Column(f"{key}-{side.number}", side.label, "right", group=heading)
                 cells[column] = [values.get(built) for built in networks]
     rows: list[tuple[object, ...]] = list(zip(*cells.values(), strict=True))
     if metric.exact:
-        rows = [(model, *_told_apart(values, metric)) for model, *values in rows]
-    remarks = [f"{metric.title}: {explained(metric)}.", *best.remarks(rows)]
+        rows = [(model, *_tell_apart(values, metric)) for model, *values in rows]
+    remarks = [f"{metric.title}: {explain(metric)}.", *best.remarks(rows)]
     weights = dict.fromkeys(
         (result.model, result.details["weights_sha256"])
         for side in sides
@@ -145,7 +145,7 @@ def _values(sides: Sequence[Side], metric: Metric) -> Table:
     return entries.table(f"runs-{metric.name}", metric.title, cells, rows, remarks, metric.exact)
 
 
-def _told_apart(values: Sequence[object], metric: Metric) -> Iterator[object]:
+def _tell_apart(values: Sequence[object], metric: Metric) -> Iterator[object]:
     """The values of a network in an exact metric: unrounded where runs differ in them."""
     differ = len({value.sort for value in values if isinstance(value, Entry) and value.origin}) > 1
     for value in values:
@@ -155,7 +155,7 @@ def _told_apart(values: Sequence[object], metric: Metric) -> Iterator[object]:
             yield value
 
 
-def _measured(side: Side, key: str, metric: Metric) -> tuple[str, dict[object, Entry]]:
+def _measure(side: Side, key: str, metric: Metric) -> tuple[str, dict[object, Entry]]:
     """A run's values in the setting of a key, by what each network is built of, and a heading:
     `paper (cuda-fp16-nchw-eager-b64-r224)`, or the size for what the image size alone decides."""
     run = side.report.run
@@ -211,12 +211,12 @@ def _run(side: Side) -> tuple[object, ...]:
     )
 
 
-def evaluated(sides: Sequence[Side]) -> Table:
+def list_evaluations(sides: Sequence[Side]) -> Table:
     """The parts in which the runs differ of how accuracy was measured: the images, how they were
     prepared, the recipe by which models were trained."""
     columns = (Column("part", "Part"), *(Column(str(side.number), side.label) for side in sides))
     asked = [
-        dict(_parts(side.report.run.accuracy)) | _images(side) | _resampled(side) for side in sides
+        dict(_parts(side.report.run.accuracy)) | _images(side) | _tell_sizes(side) for side in sides
     ]
     measured = [parts for parts in asked if parts]
     rows = (
@@ -242,9 +242,9 @@ def _images(side: Side) -> dict[str, str]:
     return {"images": ", ".join(f"{number:,}" for number in counts)} if counts else {}
 
 
-def _resampled(side: Side) -> dict[str, str]:
+def _tell_sizes(side: Side) -> dict[str, str]:
     sizes = {
-        f"weights of {result.model}": caveats.resampled(result)
+        f"weights of {result.model}": caveats.tell_resampled(result)
         for result in side.report.results.values()
     }
     return {name: text for name, text in sizes.items() if text}

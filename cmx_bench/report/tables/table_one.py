@@ -34,15 +34,15 @@ def table_one(report: Report, setting: Setting) -> Table:
     absent = ["epochs_here"] * (not report.run.trains) + ["top1"] * (not report.has_top1)
     cells = {column: values for column, values in _columns(report, setting).items()
              if column.key not in absent}  # fmt: skip
-    columns, rows = entries.filled(list(cells), zip(*cells.values(), strict=True))
+    columns, rows = entries.fill(list(cells), zip(*cells.values(), strict=True))
     keys = [column.key for column in columns]
     title = f"Table 1 · {setting.title} ({setting.key})"
     remarks = _remarks(report, setting, rows, keys)
-    table = entries.table(f"table1-{setting.key}", title, _headed(columns), rows, remarks)
-    return _lettered(report, setting, table)
+    table = entries.table(f"table1-{setting.key}", title, _head(columns), rows, remarks)
+    return _letter(report, setting, table)
 
 
-def _headed(columns: Sequence[Column]) -> list[Column]:
+def _head(columns: Sequence[Column]) -> list[Column]:
     """The columns; a measured one that stands alone in its group has the heading of the group."""
     sizes = Counter(column.group for column in columns)
     return [
@@ -64,7 +64,7 @@ def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]
 
     def paper(quantity: str, key: str, heading: str, title: str, group: str = "") -> _Cells:
         figures = [report.published[model.name].paper.get(quantity) for model in models]
-        return Column(key, heading, "right", title, group), map(entries.printed, figures)
+        return Column(key, heading, "right", title, group), map(entries.show_figure, figures)
 
     millions, params = _multiples(report, setting, "params", 1e6, "# Params")
     billions, macs = _multiples(report, setting, "macs", 1e9, "MACs")
@@ -93,7 +93,7 @@ def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]
         paper("top1", "top1_paper", "paper", "Published, not measured here", published),
         (Column("top1_timm", "timm", "right",
                 "Published by timm for the named weights at 224 × 224", published),
-         map(entries.printed, timm, tags)),
+         map(entries.show_figure, timm, tags)),
     ])  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def _multiples(
     return size, heading + _POWERS.get(size, "")
 
 
-def _lettered(report: Report, setting: Setting, table: Table) -> Table:
+def _letter(report: Report, setting: Setting, table: Table) -> Table:
     """The table with letters at the values that are of other conditions than those beside them."""
     models = report.run.models
     metrics = ("top1", "peak_memory", "throughput")
@@ -125,7 +125,7 @@ def _lettered(report: Report, setting: Setting, table: Table) -> Table:
         ]
 
     prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
-    table = caveats.told_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
+    table = caveats.tell_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
     shown = {
         "throughput": [*map(caveats.of_speed, speeds)],
         "memory": [*map(caveats.whole_peak, peaks)],
@@ -133,7 +133,7 @@ def _lettered(report: Report, setting: Setting, table: Table) -> Table:
         "top1_paper": unlike(papers),
         "top1_timm": unlike(timm),
     }
-    return caveats.lettered(table, shown)
+    return caveats.letter(table, shown)
 
 
 def _remarks(

@@ -72,16 +72,16 @@ def verify(path: Path) -> Verification:
     subject, votes = _subject(inside), [one for run in inside for one in _votes(run.report)]
     if path.is_dir():
         made = formats.files(subject)
-        return _compared(subject, _shown(path, made), made, inside, _stale(path, made), votes)
+        return _compare(subject, _read_shown(path, made), made, inside, _stale(path, made), votes)
     name = f"{formats.stem(subject)}.html"
-    return _compared(subject, {name: text}, {name: formats.html(subject)}, inside, others=votes)
+    return _compare(subject, {name: text}, {name: formats.html(subject)}, inside, others=votes)
 
 
 def _run(folder: Path) -> Verification:
     """A run's folder, whose records are held against those in its page too."""
     found = report.read(folder)
     made = formats.files(found, _copies(folder))
-    shown = _shown(folder, made)
+    shown = _read_shown(folder, made)
     if not shown:  # as where a run was killed
         raise RecordsError(f"{folder}: has no rendered files to compare; `report` writes them")
     others = list(_predictions(folder, found))
@@ -92,7 +92,7 @@ def _run(folder: Path) -> Verification:
         if mine != theirs:
             place = "content hash of the raw samples in it"
             others.append(Difference(_PAGE, place, theirs, mine))
-    return _compared(found, shown, made, inside, _stale(folder, made), others)
+    return _compare(found, shown, made, inside, _stale(folder, made), others)
 
 
 def _subject(inside: Sequence[Embedded]) -> Subject:
@@ -103,7 +103,7 @@ def _subject(inside: Sequence[Embedded]) -> Subject:
     return side_by_side.compare(paths, [run.report for run in inside])
 
 
-def _shown(folder: Path, recomputed: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
+def _read_shown(folder: Path, recomputed: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
     return {
         name: disk.bytes_of(path, RecordsError) if isinstance(content, bytes) else _text_of(path)
         for name, content in recomputed.items()
@@ -174,7 +174,7 @@ def _count(where: str, what: str, recorded: int, those: NDArray[np.bool_]) -> It
 # --- comparing ------------------------------------------------------------------------------------
 
 
-def _compared(
+def _compare(
     subject: Subject,
     shown: Mapping[str, str | bytes],
     made: Mapping[str, str | bytes],
@@ -313,7 +313,7 @@ _ROOM = 120
 def lines(verification: Verification) -> Iterator[str]:
     """A line for each difference, for each note, and what it comes to."""
     for difference in verification.differences:
-        shown, recomputed = _narrowed(difference.shown, difference.recomputed)
+        shown, recomputed = _narrow(difference.shown, difference.recomputed)
         place = units.escaped(difference.place[:_ROOM]).replace("\n", " ")
         yield f"{difference.file}: {place}: shows {shown!r}, the raw samples give {recomputed!r}"
     yield from verification.notes
@@ -328,7 +328,7 @@ def lines(verification: Verification) -> Iterator[str]:
         yield f"{compared} show what the raw samples give; SHA-256 {verification.content_hash}"
 
 
-def _narrowed(one: str, other: str) -> tuple[str, str]:
+def _narrow(one: str, other: str) -> tuple[str, str]:
     """Two texts around the first character in which they differ, where they are long."""
     if max(len(one), len(other)) <= _ROOM:
         return one, other

@@ -20,10 +20,10 @@ def points(*y: float) -> DataFrame:
 
 
 def test_the_first_points_are_spoken() -> None:
-    assert captions.spoken("Speed", points(1234.5678, 2.0)) == (
+    assert captions.speak("Speed", points(1234.5678, 2.0)) == (
         "Speed: M 0 1.00, 1,235; M 1 2.00, 2.000."
     )
-    assert captions.spoken("Speed", points(*range(1, 20))).count(";") == 11
+    assert captions.speak("Speed", points(*range(1, 20))).count(";") == 11
 
 
 def test_intervals_are_explained_where_there_are_any() -> None:

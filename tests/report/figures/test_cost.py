@@ -8,7 +8,7 @@ import pytest
 
 from cmx_bench.present.drawing import draw
 from cmx_bench.report.figures import plots
-from cmx_bench.report.figures.cost import MEMORY, PARAMS, fitted
+from cmx_bench.report.figures.cost import MEMORY, PARAMS, fit
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
@@ -40,7 +40,7 @@ def test_tiny_models_stand_along_an_axis_of_thousands(run: Run, found: list[Reco
     plot = named(run, small, f"throughput-{FP16.key}")
     assert plot.data["x"].unique().tolist() == [0.314]
     assert ">Parameters (thousands)<" in draw([plot])[0].svg
-    assert fitted(PARAMS, [99]).axis == "Parameters" and fitted(MEMORY, [1.0]) is MEMORY
+    assert fit(PARAMS, [99]).axis == "Parameters" and fit(MEMORY, [1.0]) is MEMORY
 
 
 def test_a_model_without_products_stands_on_no_logarithmic_axis(

@@ -28,7 +28,7 @@ COLUMNS = (Column("name", "Name"), Column("value", "Value"))
 
 def small(*hidden: caveats.Hidden) -> Table:
     rows = tuple((Entry(str(place)), Entry("1")) for place in range(len(hidden)))
-    return caveats.told_apart(Table("t", "T", COLUMNS, rows), "made", {"value": hidden})
+    return caveats.tell_apart(Table("t", "T", COLUMNS, rows), "made", {"value": hidden})
 
 
 def marks(table: Table, key: str = "value") -> list[str]:
@@ -143,8 +143,8 @@ def test_every_table_with_measured_accuracies_tells_them_apart() -> None:
 
 
 def test_letters_of_several_kinds_differ() -> None:
-    table = caveats.told_apart(small({"x": "1"}, {"x": "2"}), "told", {"name": [{"y": "3"}, {}]})
-    assert notes(caveats.told_apart(table, "told", {"name": [{"y": "3"}, {"y": "4"}]})) == {
+    table = caveats.tell_apart(small({"x": "1"}, {"x": "2"}), "told", {"name": [{"y": "3"}, {}]})
+    assert notes(caveats.tell_apart(table, "told", {"name": [{"y": "3"}, {"y": "4"}]})) == {
         "a": "made with 1", "b": "made with 2", "c": "told with 3", "d": "told with 4",
     }  # fmt: skip
 

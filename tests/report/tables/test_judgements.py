@@ -41,7 +41,7 @@ def made(check: str, found: list[Record] | None = None) -> Report:
 
 
 def judge(check: str, found: list[Record] | None = None) -> Judged:
-    [judged] = judgements.judged(made(check, found))
+    [judged] = judgements.judge(made(check, found))
     return judged
 
 
@@ -212,7 +212,7 @@ def test_an_interval_over_images_counts_as_it_is() -> None:
         results[key] = results[key]._replace(
             metric="top1", value=0.8, low=0.79, high=0.81, n=50_000
         )
-    [judged] = judgements.judged(dataclasses.replace(report, results=results))
+    [judged] = judgements.judge(dataclasses.replace(report, results=results))
     assert judged.state == "HOLDS"
     assert "(95 % interval 0.9753 to 1.025)" in judged.found[0]
 
@@ -230,11 +230,11 @@ def test_each_setting_is_judged_by_itself() -> None:
         for one in make_records(run)
     ]
     report = summarise(run, slow)
-    assert [(one.setting.name, one.state) for one in judgements.judged(report)] == [
+    assert [(one.setting.name, one.state) for one in judgements.judge(report)] == [
         ("paper", "HOLDS"), ("fp32", "FAILS"),
     ]  # fmt: skip
-    counts = judgements.counts(judgements.judged(report))
-    assert judgements.counted(counts) == "1 holds, 1 fails"
+    counts = judgements.counts(judgements.judge(report))
+    assert judgements.count(counts) == "1 holds, 1 fails"
     table = next(one for one in tables(report) if one.key == "claims")
     assert [row[2].text for row in table.rows] == ["HOLDS", "FAILS"]
 

@@ -188,9 +188,9 @@ def test_claims_about_two_models_are_decided_on_the_same_images(made: Report) ->
     claim = Claim("one is better", "top1(resnet152) > top1(resmlp_12_224)")
     run = dataclasses.replace(made.run, claims=(claim,), settings=(FP32,))
     votes = agreement.votes(made.votes.images, said)
-    [judged] = judgements.judged(dataclasses.replace(made, run=run, results=results, votes=votes))
+    [judged] = judgements.judge(dataclasses.replace(made, run=run, results=results, votes=votes))
     assert judged.state == "HOLDS"
-    [apart] = judgements.judged(
+    [apart] = judgements.judge(
         dataclasses.replace(made, run=run, results=results, votes=agreement.NO_VOTES)
     )
     assert apart.state == "UNDECIDED"
@@ -249,7 +249,7 @@ def test_an_interval_that_ends_at_all_or_nothing_is_shown_by_its_ends(
 ) -> None:
     result = made.results["resnet152", FP32.key, "top1"]
     found = result._replace(**dataclasses.asdict(stats.proportion(right, COUNT)))
-    assert entries.measured(found, 0.01).detail.startswith(expected)
+    assert entries.show(found, 0.01).detail.startswith(expected)
 
 
 def test_of_a_file_of_weights_the_name_is_shown_and_no_folder() -> None:
