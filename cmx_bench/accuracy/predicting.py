@@ -19,7 +19,7 @@ from cmx_bench.measures.forward import (
     memory_format,
     place,
     refuse_misfit,
-    watched,
+    watch,
 )
 from cmx_bench.measures.ready import prepare_call
 from cmx_bench.measures.runtimes import Call
@@ -55,7 +55,7 @@ def predictor(
     call, of_runtime = prepare_call(module, replace(setting, image_size=size))
     details = dict(of_runtime)
     if setting.compile != "none":
-        call = watched(call, module, model, details)
+        call = watch(call, module, model, details)
     return _predict(call, model, setting, preprocessing, valid), resampling, details
 
 

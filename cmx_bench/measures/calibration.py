@@ -44,7 +44,7 @@ _SOURCE: ContextVar[Source | None] = ContextVar("calibration", default=None)
 
 
 @contextmanager
-def given(source: Source) -> Iterator[None]:
+def giving(source: Source) -> Iterator[None]:
     """Has models be calibrated on the images of a source within the context."""
     token = _SOURCE.set(source)
     try:

@@ -102,7 +102,7 @@ def reasons(covariates: Covariates) -> list[str]:
     return [reason for reason, holds in REASONS.items() if holds(covariates)]
 
 
-def disturbed(covariates: Covariates) -> bool:
+def is_disturbed(covariates: Covariates) -> bool:
     """Whether a block has a cause to be slow, and is: or nobody knows, for lack of calm blocks."""
     return covariates.get("slowdown", math.inf) > MOST_SLOWDOWN and bool(reasons(covariates))
 
@@ -117,7 +117,7 @@ def calm_rate(rates: Sequence[float]) -> float | None:
     return statistics.median(rates) if len(rates) >= FEWEST_KEPT else None
 
 
-def compared(
+def compare(
     rates: Sequence[float], blocks: Sequence[Covariates], others: float | None = None
 ) -> list[Covariates]:
     """The conditions of blocks, with the `slowdown` of each where there is a calm rate.
@@ -126,10 +126,10 @@ def compared(
         rates: images a second of each block, or anything else that falls where it is slowed.
         others: the calm rate of the cell, for a process that has too few calm blocks.
     """
-    return slowed(rates, blocks, calm_rate(calm(rates, blocks)) or others)
+    return add_slowdowns(rates, blocks, calm_rate(calm(rates, blocks)) or others)
 
 
-def slowed(
+def add_slowdowns(
     rates: Sequence[float], blocks: Sequence[Covariates], reference: float | None
 ) -> list[Covariates]:
     """The conditions of blocks, with the `slowdown` of each against a calm rate, where it is
@@ -141,13 +141,13 @@ def slowed(
     ]
 
 
-def kept(blocks: Sequence[Covariates]) -> list[bool]:
+def choose(blocks: Sequence[Covariates]) -> list[bool]:
     """Which blocks count: the undisturbed, filled up with the least disturbed to `FEWEST_KEPT`.
 
     Those equally disturbed as the last that fills up count too: the first of them would be biased
     in time.
     """
-    ranks = [(disturbed(block), _severity(block)) for block in blocks]
+    ranks = [(is_disturbed(block), _severity(block)) for block in blocks]
     last = sorted(ranks)[min(FEWEST_KEPT, len(ranks)) - 1]
     return [rank <= last or not rank[0] for rank in ranks]
 
@@ -158,20 +158,20 @@ def _severity(block: Covariates) -> float:
     return block.get("slowdown", expected)
 
 
-def judged(samples: Mapping[str, Sequence[float]], blocks: Sequence[Covariates]) -> Watched:
-    """The samples of each metric, one a block, split by `kept`; covariates that all blocks have.
+def judge(samples: Mapping[str, Sequence[float]], blocks: Sequence[Covariates]) -> Watched:
+    """The samples of each metric, one a block, split by `choose`; covariates that all blocks have.
 
     Beside them stand `disturbed`, the rule's judgement, and `discarded`, what followed: a process
     that had to keep disturbed blocks shows in the two.
 
     Args:
         samples: by metric, one value a block.
-        blocks: as `compared` gives them.
+        blocks: as `compare` gives them.
     """
-    counts = kept(blocks)
+    counts = choose(blocks)
     names = [name for name in blocks[0] if all(name in block for block in blocks)]
     conditions = {name: [float(block[name]) for block in blocks] for name in names}
-    conditions["disturbed"] = [float(disturbed(block)) for block in blocks]
+    conditions["disturbed"] = [float(is_disturbed(block)) for block in blocks]
     conditions["discarded"] = [float(not counted) for counted in counts]
     values = {name: list(compress(taken, counts)) for name, taken in samples.items()}
     thrown = [not counted for counted in counts]
@@ -180,7 +180,7 @@ def judged(samples: Mapping[str, Sequence[float]], blocks: Sequence[Covariates])
 
 
 def read_back(conditions: Mapping[str, Sequence[float]], fast: float | None) -> list[Covariates]:
-    """The conditions of each block as `judged` recorded them, before they are compared.
+    """The conditions of each block as `judge` recorded them, before they are compared.
 
     Args:
         fast: the fast probe of all processes of the setting, which core speeds are relative to.

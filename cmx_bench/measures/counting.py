@@ -29,7 +29,7 @@ from cmx_bench.measures.dispatched import Dispatched
 from cmx_bench.measures.given import NONE, Word
 from cmx_bench.measures.operator_rules import RULES
 from cmx_bench.measures.traced import Trace
-from cmx_bench.measures.tracing import in_words, inlined
+from cmx_bench.measures.tracing import in_words, inlining
 from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
 from cmx_bench.models.tensors import convert, tensors_in
@@ -107,8 +107,8 @@ def on_shapes(model: nn.Module, count: Callable[[nn.Module], _Counted]) -> _Coun
     """
     _refuse_scripted(model)
     # torch's tracker of modules fails where a parameter that is trained is an input.
-    model = _uncompiled(model).eval().requires_grad_(False)
-    with torch.no_grad(), set_stance("force_eager"), inlined():
+    model = _strip_compiled(model).eval().requires_grad_(False)
+    with torch.no_grad(), set_stance("force_eager"), inlining():
         try:
             return count(model)
         except _ForwardError:
@@ -146,7 +146,7 @@ def objection(name: str) -> str:
     return ""
 
 
-def _uncompiled(model: nn.Module) -> nn.Module:
+def _strip_compiled(model: nn.Module) -> nn.Module:
     """The model without torch.compile: compiled code has no operators one by one."""
     if isinstance(model, OptimizedModule):
         model = model._orig_mod
@@ -200,7 +200,7 @@ def running(
         except BaseException as error:  # a user's code raises anything
             if not hidden():
                 shapes = " and ".join(str(tuple(tensor.shape)) for tensor in inputs)
-                why = in_words(error) or f"{_told(error)}{_remedy(error)}"
+                why = in_words(error) or f"{_tell(error)}{_remedy(error)}"
                 raise _ForwardError(f"forward fails on a batch of shape {shapes}: {why}") from error
     if hidden():
         raise CountError(hidden())
@@ -223,7 +223,7 @@ def _trace(
     except CountError:
         raise
     except Exception as error:  # torch says in many ways what it cannot trace
-        told = f"the model runs, but torch.jit cannot trace it: {_told(error)}"
+        told = f"the model runs, but torch.jit cannot trace it: {_tell(error)}"
         if "dynamo-optimized" in told:
             told = (
                 "the model calls what torch.compile has compiled, which cannot be traced: "
@@ -232,7 +232,7 @@ def _trace(
         raise CountError(told) from error
 
 
-def _told(error: BaseException) -> str:
+def _tell(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}"
 
 
@@ -285,7 +285,7 @@ def _difference(model: nn.Module, inputs: tuple[Tensor, ...], trace: Trace, ran:
     more = _own({name: Counter({"": ours[name].total() - trace.modules[name]}) for name in called})
     names = [name for name in places if name in more and more[name][""]] or ["model"]
     if _equal(_trace(_Outputs(model, everything=True), inputs), ran):
-        modules = [f"{places[name]} ({_listed(own[name])})" for name in names]
+        modules = [f"{places[name]} ({_list(own[name])})" for name in names]
         rest = f" and {len(modules) - _MOST} more modules" if len(modules) > _MOST else ""
         dead = ", ".join(modules[:_MOST]) + rest
         return (
@@ -297,7 +297,7 @@ def _difference(model: nn.Module, inputs: tuple[Tensor, ...], trace: Trace, ran:
     unknown = ", ".join(trace.unknown[name])
     return (
         f"two counts differ in {places[name]}: {own[name].total()} MACs ran "
-        f"({_listed(own[name]) or 'none'}), and its trace has {traced_here}"
+        f"({_list(own[name]) or 'none'}), and its trace has {traced_here}"
         + (f"; no rule counts what has a cost of {unknown}" if unknown else "")
     )
 
@@ -313,5 +313,5 @@ def _own(modules: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
     return own
 
 
-def _listed(macs: Mapping[str, int]) -> str:
+def _list(macs: Mapping[str, int]) -> str:
     return ", ".join(f"{operator} {count}" for operator, count in sorted(macs.items()) if count)

@@ -27,7 +27,7 @@ from cmx_bench.errors import CountError
 from cmx_bench.measures import spelt
 from cmx_bench.measures.dots import Dots
 from cmx_bench.measures.free import is_free, plain, reads, shares
-from cmx_bench.measures.given import NONE, Word, bound
+from cmx_bench.measures.given import NONE, Word, bind
 from cmx_bench.measures.spelt import Operand
 from cmx_bench.measures.tracing import StayOnMeta, whole
 from cmx_bench.models.tensors import is_part, storage_of
@@ -223,7 +223,7 @@ def rule_of(func: Any) -> Callable[[Any, Any, Any], int] | None:
     does."""
     if own := _MACS.get(func._schema.name):
         return lambda args, named, output: own(
-            bound(func._schema, args, named)[0], _tensors(output)[0]
+            bind(func._schema, args, named)[0], _tensors(output)[0]
         )
     if formula := flop_registry.get(func._overloadpacket):
         return lambda args, named, output: formula(*args, **named, out_val=output) // 2

@@ -14,7 +14,7 @@ import torch
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import SkipError
 from cmx_bench.measures import Watched, nvml
-from cmx_bench.measures.conditions import covariates, judged
+from cmx_bench.measures.conditions import covariates, judge
 from cmx_bench.measures.heat import warm_through
 from cmx_bench.measures.jiffies import system_text
 from cmx_bench.measures.probes import look_for
@@ -53,7 +53,7 @@ def measure(model: Model, setting: Setting) -> Watched:
     [seen] = covariates([before, look()])
     # Without a probe no report judges it anew by the pace of other processes: joules are no pace.
     causes = {name: value for name, value in seen.items() if name != "probe"}
-    watched = judged({"energy": [joules], "idle_power": [idle]}, [causes])
+    watched = judge({"energy": [joules], "idle_power": [idle]}, [causes])
     return dataclasses.replace(watched, details=ready.details)
 
 

@@ -161,7 +161,7 @@ def refuse_uncompiled(model: Model, compiled: Counter[str] | None = None) -> dic
     return {"graph_breaks": compiled.total() - compiled[_GRAPHS]}
 
 
-def watched(
+def watch(
     call: Callable[[Tensor], Tensor], module: nn.Module, model: Model, details: dict[str, Any]
 ) -> Callable[[Tensor], Tensor]:
     """`call` of one of several modules that this process compiles: its first batch does what
@@ -195,7 +195,7 @@ def call_of(
 
     def call(batch: Tensor) -> object:
         nonlocal is_first
-        watch = unchanged(batch) if is_first else nullcontext()
+        watch = guarding(batch) if is_first else nullcontext()
         casts = torch.autocast(kind, AUTOCAST[kind], enabled=setting.precision == "autocast")
         with mode(), watch, casts:
             output: object = module(batch)
@@ -209,7 +209,7 @@ def call_of(
 
 
 @contextmanager
-def unchanged(batch: Tensor) -> Iterator[None]:
+def guarding(batch: Tensor) -> Iterator[None]:
     """Raises a ModelError for a pass, inside, that writes into its batch or sets the number of
     threads. Of what was made in inference mode nobody counts the writes."""
     writes, threads = (0 if batch.is_inference() else batch._version), torch.get_num_threads()

@@ -35,7 +35,7 @@ class Word:
         Raises:
             CountError: the function fails, or gives none.
         """
-        positional, keywords = bound(func._schema, args, named)
+        positional, keywords = bind(func._schema, args, named)
         shaped = partial(tree_map_only, Tensor, lambda tensor: tensor.shape)
         try:
             count = self.function(*shaped(positional), **shaped(keywords), out_shape=shaped(output))
@@ -84,7 +84,7 @@ def _function(name: str, target: str) -> Callable[..., object]:
     return function
 
 
-def bound(schema: Any, args: Any, named: Any) -> tuple[list[Any], dict[str, Any]]:
+def bind(schema: Any, args: Any, named: Any) -> tuple[list[Any], dict[str, Any]]:
     """The arguments in the order of the schema, with those that the call leaves at a default."""
     positional, keywords = list(args), {}
     for place, argument in enumerate(schema.arguments):

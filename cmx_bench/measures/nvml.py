@@ -61,13 +61,13 @@ def facts(device: str) -> dict[str, Any]:
 
     No question of NVML is answered with a locked clock.
     """
-    handle = opened(device)
+    handle = open_device(device)
     return {} if handle is None else _answers(_FACTS, *handle)
 
 
 def reader(device: str) -> Callable[[], Reading]:
     """Reads what holds a GPU back and its company; nothing where NVML is silent."""
-    if (handle := opened(device)) is None:
+    if (handle := open_device(device)) is None:
         return dict
     nvml, gpu = handle
     newest = 0  # the time of the last sample of processes that was read, by the driver's clock
@@ -87,7 +87,7 @@ def reader(device: str) -> Callable[[], Reading]:
 def joules(device: str) -> float | None:
     """What a GPU has used since its driver was loaded; None where NVML does not count it, as on
     GPUs before Volta, or counts it for others too, as beside other parts of a GPU (MIG)."""
-    if (handle := opened(device)) is None:
+    if (handle := open_device(device)) is None:
         return None
     nvml, gpu = handle
     if _answers({"mig": _FACTS["mig"]}, nvml, gpu).get("mig"):
@@ -99,7 +99,7 @@ def joules(device: str) -> float | None:
 
 def cores(device: str) -> frozenset[int] | None:
     """The logical cores that are nearest to a GPU; None where NVML does not tell."""
-    if (handle := opened(device)) is None:
+    if (handle := open_device(device)) is None:
         return None
     nvml, gpu = handle
     with suppress(nvml.NVMLError, AttributeError):
@@ -115,14 +115,14 @@ def cores(device: str) -> frozenset[int] | None:
 
 def celsius(device: str) -> float | None:
     """How warm a GPU is; None where NVML does not tell."""
-    if (handle := opened(device)) is None:
+    if (handle := open_device(device)) is None:
         return None
     name = "gpu_temperature"
     temperature = _answers({name: _HELD_BACK[name]}, *handle).get(name)
     return None if temperature is None else float(temperature)
 
 
-def opened(device: str) -> tuple[ModuleType, Any] | None:
+def open_device(device: str) -> tuple[ModuleType, Any] | None:
     """nvidia-ml-py and the handle of a GPU, for a MIG instance that of the whole GPU.
 
     None without nvidia-ml-py, or where the driver does not answer.

@@ -13,7 +13,7 @@ from cmx_bench.cell import Setting
 from cmx_bench.measures import jiffies, nvml
 from cmx_bench.measures.conditions import Reading
 from cmx_bench.measures.jiffies import system_text
-from cmx_bench.measures.timing import between, recorded, rest, sleep
+from cmx_bench.measures.timing import between, record, rest, sleep
 
 # Spinning for about a millisecond: long beside an event's half microsecond. That a clock which the
 # block's power held down stays down so long was not tried on a GPU yet.
@@ -40,9 +40,9 @@ def _spin(read: Callable[[], Reading]) -> Callable[[], Reading]:
 
     def spin() -> Reading:
         sleep(_SPIN_CYCLES // 10)  # behind it what is timed waits for no launch
-        begin = recorded()
+        begin = record()
         sleep(_SPIN_CYCLES)
-        end = recorded()
+        end = record()
         reading = read()
         seconds = between(begin, end)
         return {**reading, "probe": seconds, "gpu_sm_clock": _SPIN_CYCLES / seconds}
@@ -108,7 +108,7 @@ def _system(root: Path = Path("/")) -> Callable[[], Reading]:
         return {
             **clock,
             **jiffies.passed(system_text(stat)),
-            **_waited(threads),
+            **_read_waiting(threads),
             **_limits(limits),
             **_heat(heat),
         }
@@ -116,7 +116,7 @@ def _system(root: Path = Path("/")) -> Callable[[], Reading]:
     return read
 
 
-def _waited(threads: Path) -> Reading:
+def _read_waiting(threads: Path) -> Reading:
     """Seconds that threads of this process were ready and had no core, from schedstat's second
     number, in nanoseconds. A thread that ends in between takes its own along: never below zero."""
     texts = (system_text(file).split() for file in threads.glob("*/schedstat"))

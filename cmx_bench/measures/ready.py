@@ -80,7 +80,7 @@ def prepare_module(module: nn.Module, setting: Setting, model: Model | None = No
     begin = time.perf_counter()
     call(batch)
     seconds = time.perf_counter() - begin
-    details = _told(logits_of(call(compared)), expected, setting, {"freezing": True})
+    details = _tell(logits_of(call(compared)), expected, setting, {"freezing": True})
     return Ready(partial(call, batch), {"compile_time": [seconds]}, details | told)
 
 
@@ -123,10 +123,10 @@ def prepare_call(module: nn.Module, setting: Setting) -> tuple[Call, Mapping[str
         return lambda batch: logits_of(call(batch)), {}
     with compiled.folder_of_process() as home:
         exported = export_module(module, images(setting), setting, home)
-    return partial(_filled, exported.loaded.call, setting), exported.details
+    return partial(_fill, exported.loaded.call, setting), exported.details
 
 
-def _filled(call: Call, setting: Setting, batch: Tensor) -> Tensor:
+def _fill(call: Call, setting: Setting, batch: Tensor) -> Tensor:
     """The logits of a batch, which may have fewer images than were exported for.
 
     Raises:
@@ -178,7 +178,7 @@ def export_module(module: nn.Module, batch: Tensor, setting: Setting, home: Path
     # Of the weights that were exported: those that this process drew may be others.
     batches, expected, quantised = torch.load(folder / _COMPARED, weights_only=True)
     logits = torch.cat([loaded.call(each) for each in batches])
-    details = _told(logits, expected, setting, loaded.options)
+    details = _tell(logits, expected, setting, loaded.options)
     return Exported(folder, loaded, seconds, {"runtime": details["runtime"] | quantised})
 
 
@@ -292,7 +292,7 @@ def _eager(
     return watched
 
 
-def _told(
+def _tell(
     found: Tensor, expected: Tensor, setting: Setting, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What a record tells of how a setting runs: the runtime, its options, and by how much its

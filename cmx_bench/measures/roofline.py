@@ -66,7 +66,7 @@ def measure(model: Model, setting: Setting) -> Watched:
     module = place(build(model, size), setting)
     forward = prepare_module(module, setting, model).forward
     forward()  # allocates, and lets cuDNN try its algorithms
-    passes = [_timed(forward, module, setting) for _ in range(PASSES)]
+    passes = [_time(forward, module, setting) for _ in range(PASSES)]
     batch = sum(macs.values()) * setting.batch_size
     return Watched(
         {"mac_rate": [batch / each.seconds for each in passes], **peaks},
@@ -149,7 +149,7 @@ class _Pass:
     bytes: Mapping[str, int]
 
 
-def _timed(forward: Forward, module: nn.Module, setting: Setting) -> _Pass:
+def _time(forward: Forward, module: nn.Module, setting: Setting) -> _Pass:
     """One pass, each call of a kind timed by itself."""
     mark, between = _CLOCKS[setting.kind]
     calls: list[tuple[str, int, Any, Any]] = []
@@ -187,7 +187,7 @@ def _bytes(operands: Sequence[Tensor], output: Any) -> int:
 # What marks a moment, and the seconds between two.
 _CLOCKS: Mapping[str, tuple[Callable[[], Any], Callable[[Any, Any], float]]] = {
     "cpu": (time.perf_counter, lambda begin, end: end - begin),
-    "cuda": (timing.recorded, timing.between),
+    "cuda": (timing.record, timing.between),
 }
 
 

@@ -137,7 +137,7 @@ def follow(
         return 0, fresh
     if name in ADD_A_PRODUCT:
         added, *factors = sources
-        name, sources = "add", [added, _multiplied("mul", factors, elements)]
+        name, sources = "add", [added, _multiply("mul", factors, elements)]
     if view or name in _MOVE:
         distinct = sum(source.distinct for source in sources)
     elif name in ADD:
@@ -145,7 +145,7 @@ def follow(
     elif name in _PICK:
         distinct = elements
     elif name in _MULTIPLY:
-        return 0, _multiplied(name, sources, elements)
+        return 0, _multiply(name, sources, elements)
     elif name in ADD_UP:
         squares = name in _SQUARE_AND_ADD_UP
         wanted = (s for s in sources if (s.product and not s.counted) or (squares and s.grown))
@@ -154,7 +154,7 @@ def follow(
         return sum(source.elements for source in wanted), Operand(elements, min([elements, *sums]))
     else:
         return 0, fresh
-    result = _passed_on(sources, elements, min(elements, distinct))
+    result = _pass_on(sources, elements, min(elements, distinct))
     products = [source for source in sources if source.product and not source.square]
     if name in ADD_TWO and len(products) > 1:
         macs = sum(source.elements for source in products if not source.counted)
@@ -162,7 +162,7 @@ def follow(
     return 0, result
 
 
-def _passed_on(sources: Sequence[Operand], elements: int, distinct: int) -> Operand:
+def _pass_on(sources: Sequence[Operand], elements: int, distinct: int) -> Operand:
     """What has the elements of products and of others."""
     products = [source for source in sources if source.product]
     return Operand(
@@ -175,7 +175,7 @@ def _passed_on(sources: Sequence[Operand], elements: int, distinct: int) -> Oper
     )
 
 
-def _multiplied(name: str, factors: Sequence[Operand], elements: int) -> Operand:
+def _multiply(name: str, factors: Sequence[Operand], elements: int) -> Operand:
     """A product, or a scaled operand where there is one factor of more than one element."""
     square = name in {"square", "pow"}
     if square:
@@ -185,7 +185,7 @@ def _multiplied(name: str, factors: Sequence[Operand], elements: int) -> Operand
     weight = all(factor.weight for factor in factors)
     factors = [factor for factor in factors if factor.elements > 1]
     largest = _made_of(factors) if factors else elements
-    result = _passed_on(known, elements, min(elements, largest))._replace(weight=weight)
+    result = _pass_on(known, elements, min(elements, largest))._replace(weight=weight)
     if len(factors) < 2:
         return result
     if largest < elements:

@@ -45,23 +45,23 @@ def take(measure: str, model: Model, setting: Setting) -> Watched:
 def _refuse(measure: str, part: str, samples: object) -> None:
     """Refuses what is no list of finite numbers by metric or, of covariates, by condition."""
     if not isinstance(samples, Mapping):
-        raise SamplesError(f"{_shown(samples)}; expected lists of numbers by the metric's name")
+        raise SamplesError(f"{_show(samples)}; expected lists of numbers by the metric's name")
     if part == "values" and not samples:
         raise SamplesError("no samples")
     own = [metric.name for metric in METRICS.values() if metric.measure == measure]
     for name, numbers in samples.items():
         if part != "covariates" and name not in own:
-            raise SamplesError(f"{_shown(name)}, which is none of its metrics"
+            raise SamplesError(f"{_show(name)}, which is none of its metrics"
                                f"{nearest(str(name), own)} (known: {', '.join(own)})")  # fmt: skip
         if not isinstance(numbers, list) or (part == "values" and not numbers):
-            raise SamplesError(f"{_shown(numbers)} for {name}; expected a list of numbers")
+            raise SamplesError(f"{_show(numbers)} for {name}; expected a list of numbers")
         for number in numbers:
             is_number = isinstance(number, int | float) and not isinstance(number, bool)
             if not is_number or not math.isfinite(number):
-                raise SamplesError(f"{_shown(number)} for {name}; expected finite numbers")
+                raise SamplesError(f"{_show(number)} for {name}; expected finite numbers")
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     """A value as Python writes it and, where that does not say it, its type."""
     text = cut(" ".join(repr(value).split()), _MOST_SHOWN)
     plain = isinstance(value, str | int | float | list | dict | None)

@@ -8,7 +8,7 @@ from functools import partial
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Watched, compiled
-from cmx_bench.measures.conditions import judged
+from cmx_bench.measures.conditions import judge
 from cmx_bench.measures.forward import Forward
 from cmx_bench.measures.heat import warm_through
 from cmx_bench.measures.probes import look_for
@@ -34,7 +34,7 @@ def measure(model: Model, setting: Setting) -> Watched:
         forward, setting, lambda count: (elapsed(forward, count, setting.device),)
     )
     rates = [setting.batch_size * rate for rate in blocks.rates()]
-    watched = judged({"throughput": rates}, blocks.conditions)
+    watched = judge({"throughput": rates}, blocks.conditions)
     if compiles:
         more = {"compile_time": [passes[0]]} | ready.seconds
     else:

@@ -41,10 +41,10 @@ def elapsed(forward: Forward, passes: int, device: str) -> float:
             forward()
         return time.perf_counter() - start
     torch.cuda.synchronize()
-    begin = recorded()
+    begin = record()
     for _ in range(passes):
         forward()
-    return between(begin, recorded())
+    return between(begin, record())
 
 
 def launch_seconds(forward: Forward) -> float:
@@ -62,7 +62,7 @@ def launch_seconds(forward: Forward) -> float:
     return statistics.median(seconds)
 
 
-def recorded() -> torch.cuda.Event:
+def record() -> torch.cuda.Event:
     """An event in the current GPU's stream: that of the setting, see `forward.apply_flags`."""
     event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
     event.record()
@@ -172,9 +172,9 @@ def take_blocks(
         blocks.passes.append(passes)
         blocks.parts.append(parts)
         readings.append(reading)
-        blocks.conditions[:] = conditions.compared(blocks.rates(), conditions.covariates(readings))
+        blocks.conditions[:] = conditions.compare(blocks.rates(), conditions.covariates(readings))
         spent += sum(parts)
-        undisturbed = sum(not conditions.disturbed(block) for block in blocks.conditions)
+        undisturbed = sum(not conditions.is_disturbed(block) for block in blocks.conditions)
         enough = len(blocks.passes) >= conditions.FEWEST_KEPT and spent > longest
         if undisturbed >= BLOCKS or enough:
             break

@@ -140,7 +140,7 @@ _REPLACED: Sequence[tuple[Any, str, Any]] = (
 
 
 @contextmanager
-def inlined() -> Iterator[None]:
+def inlining() -> Iterator[None]:
     """Lets scripted functions, and `forward` of autograd's functions, run as code of the model, and
     code that asks whether it is traced, or for the device's mixed precision, as it does elsewhere.
     """

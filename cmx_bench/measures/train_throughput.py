@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Watched
-from cmx_bench.measures.conditions import judged
+from cmx_bench.measures.conditions import judge
 from cmx_bench.measures.throughput import take
 from cmx_bench.measures.training_step import PHASES, prepare, split
 
@@ -18,4 +18,4 @@ def measure(model: Model, setting: Setting) -> Watched:
         samples[f"train_{phase}_time"] = [
             taken / steps for taken, steps in zip(seconds, blocks.passes, strict=True)
         ]
-    return judged(samples, blocks.conditions)
+    return judge(samples, blocks.conditions)

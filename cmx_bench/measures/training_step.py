@@ -17,15 +17,15 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, SkipError
 from cmx_bench.measures.forward import (
     AUTOCAST,
+    guarding,
     images,
     logits_of,
     make_ready,
     place,
     refuse_misfit,
-    unchanged,
 )
 from cmx_bench.measures.precisions import Precisions
-from cmx_bench.measures.timing import recorded
+from cmx_bench.measures.timing import record
 from cmx_bench.models.building import build
 
 PHASES = ("forward", "backward", "optimizer")
@@ -101,7 +101,7 @@ def _loss_of(
 
     def forward() -> Tensor:
         watch = watches.pop() if watches else nullcontext()
-        with watch, unchanged(batch), casts():
+        with watch, guarding(batch), casts():
             logits = logits_of(module(batch))
             if logits.dim() != 2:
                 refuse_misfit(logits, model, setting.batch_size)
@@ -131,11 +131,11 @@ def split(step: Step, steps: int, device: str) -> tuple[float, float, float]:
     """
     if device.startswith("cuda"):
         torch.cuda.synchronize()
-        events = _marked(step, steps, recorded)
+        events = _mark(step, steps, record)
         events[-1].synchronize()
         seconds = [begin.elapsed_time(end) / 1000 for begin, end in pairwise(events)]
     else:
-        times = _marked(step, steps, time.perf_counter)
+        times = _mark(step, steps, time.perf_counter)
         seconds = [end - begin for begin, end in pairwise(times)]
     return sum(seconds[0::3]), sum(seconds[1::3]), sum(seconds[2::3])
 
@@ -143,7 +143,7 @@ def split(step: Step, steps: int, device: str) -> tuple[float, float, float]:
 _Mark = TypeVar("_Mark")
 
 
-def _marked(step: Step, steps: int, mark: Callable[[], _Mark]) -> list[_Mark]:
+def _mark(step: Step, steps: int, mark: Callable[[], _Mark]) -> list[_Mark]:
     """Marks before the first step and after each phase of all."""
     marks = [mark()]
     for _ in range(steps):

@@ -116,8 +116,8 @@ def _blocks(record: Record, fast: float | None) -> _Blocks | None:
 def _judge(record: Record, blocks: _Blocks, of_cell: Sequence[float]) -> Record:
     """The record judged by its own calm blocks or, where these are too few, by its cell's."""
     reference = conditions.calm_rate(blocks.calm) or conditions.calm_rate(of_cell)
-    slowed = conditions.slowed(blocks.rates, blocks.conditions, reference)
-    anew = conditions.judged(blocks.samples, slowed)
+    slowed = conditions.add_slowdowns(blocks.rates, blocks.conditions, reference)
+    anew = conditions.judge(blocks.samples, slowed)
     values = {**record.values, **anew.values}
     return replace(record, values=values, covariates=anew.covariates, discarded=anew.discarded)
 

@@ -14,7 +14,7 @@ from cmx_bench import measures
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import CmxError, SkipError, cut, first_line, is_of_surroundings, message_of
 from cmx_bench.measures import Watched, compiled, taking
-from cmx_bench.measures.calibration import given
+from cmx_bench.measures.calibration import giving
 from cmx_bench.measures.forward import apply_flags, compilation, out_of_memory
 from cmx_bench.models.building import origin
 from cmx_bench.results.environment import variables
@@ -94,7 +94,7 @@ def _calibrating(job: Job) -> AbstractContextManager[None]:
     from cmx_bench.accuracy import calibrating
 
     cell = job.cell
-    return given(partial(calibrating.calibration, cell.model, cell.setting, job.task))
+    return giving(partial(calibrating.calibration, cell.model, cell.setting, job.task))
 
 
 def origins(model: Model) -> Mapping[str, object]:

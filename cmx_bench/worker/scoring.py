@@ -24,7 +24,7 @@ from cmx_bench.cell import Cell
 from cmx_bench.datasets import Dataset
 from cmx_bench.errors import CmxError, DataError, ModelError, first_line, is_of_surroundings
 from cmx_bench.measures import jiffies
-from cmx_bench.measures.calibration import given
+from cmx_bench.measures.calibration import giving
 from cmx_bench.measures.forward import apply_flags, out_of_memory
 from cmx_bench.models import weights
 from cmx_bench.models.resampling import Resampling
@@ -160,7 +160,7 @@ def _enter(
             f"valid_labels has a class {max(valid)}, and the model has {model.num_classes}"
         )
     preprocessing = of(model, cell.setting, task.asked)
-    with given(partial(calibration, model, cell.setting, task)):
+    with giving(partial(calibration, model, cell.setting, task)):
         predict, resampling, runtime = predictor(model, cell.setting, preprocessing, valid)
     digest = weights.sha256(model)
     # Rows of another preprocessing, other labels or other weights are never continued.

@@ -212,7 +212,7 @@ def roofline_keeps_busy(device: str) -> str:
     run = ready.prepare_module(module, setting).forward
     run()
     plain = timing.elapsed(run, 20, device) / 20
-    timed = min(roofline._timed(run, module, setting).seconds for _ in range(5))
+    timed = min(roofline._time(run, module, setting).seconds for _ in range(5))
     seen = f"{1e3 * plain:.2f} ms plain, {1e3 * timed:.2f} ms timed call by call"
     assert device == "cpu" or timed / plain < 1.15, seen
     return seen

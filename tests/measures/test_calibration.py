@@ -27,7 +27,7 @@ def test_a_record_tells_images_apart() -> None:
 
 
 def test_images_are_those_that_were_given() -> None:
-    with calibration.given(lambda size: Calibration(IMAGES[:size], "here")):
+    with calibration.giving(lambda size: Calibration(IMAGES[:size], "here")):
         assert len(calibration.images(2).images) == 2
     with pytest.raises(SkipError, match="int8 needs images to calibrate on: measure it with run"):
         calibration.images(2)

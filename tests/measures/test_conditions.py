@@ -85,7 +85,7 @@ def test_causes(covariates: dict[str, float], reasons: list[str]) -> None:
 def test_disturbed_is_what_has_a_cause_and_is_slower(
     block: dict[str, float], disturbed: bool
 ) -> None:
-    assert conditions.disturbed(block) is disturbed
+    assert conditions.is_disturbed(block) is disturbed
 
 
 BUSY = {"foreign_load": 1.0}
@@ -94,11 +94,11 @@ BUSY = {"foreign_load": 1.0}
 def test_slowdowns_are_against_calm_blocks() -> None:
     """Of the process itself where it has three, else of its cell."""
     blocks = [{}, BUSY, {}, {}]
-    slowed = conditions.compared([10.0, 5.0, 12.0, 11.0], blocks, others=100.0)
+    slowed = conditions.compare([10.0, 5.0, 12.0, 11.0], blocks, others=100.0)
     assert [block["slowdown"] for block in slowed] == [1.1, 2.2, 11 / 12, 1.0]
-    slowed = conditions.compared([10.0, 5.0], [{}, BUSY], others=20.0)
+    slowed = conditions.compare([10.0, 5.0], [{}, BUSY], others=20.0)
     assert [block["slowdown"] for block in slowed] == [2.0, 4.0]
-    assert conditions.compared([10.0, 5.0], [{}, BUSY]) == [{}, BUSY]
+    assert conditions.compare([10.0, 5.0], [{}, BUSY]) == [{}, BUSY]
 
 
 def probed(*seconds: float) -> list[conditions.Covariates]:
@@ -132,25 +132,25 @@ def test_core_speed_is_of_the_slower_probe_against_a_fast_one(
 def test_the_undisturbed_count_and_else_the_least_disturbed(
     slowdowns: list[float], counted: str
 ) -> None:
-    answer = conditions.kept([{**BUSY, "slowdown": slowdown} for slowdown in slowdowns])
+    answer = conditions.choose([{**BUSY, "slowdown": slowdown} for slowdown in slowdowns])
     assert "".join("x" if keep else "-" for keep in answer) == counted
 
 
 def test_without_a_calm_rate_conditions_tell_the_least_disturbed() -> None:
     blocks = [{"waiting": 1.0}, {"core_speed": 0.4}, {"waiting": 0.1}, {"core_speed": 0.8}]
-    assert conditions.kept(blocks) == [True, False, True, True]
+    assert conditions.choose(blocks) == [True, False, True, True]
     blocks[0] = {"waiting": 3.0}  # four times as long, where the slowed core takes 2.5 times
-    assert conditions.kept(blocks) == [False, True, True, True]
+    assert conditions.choose(blocks) == [False, True, True, True]
 
 
 def test_blocks_that_are_equally_disturbed_all_count() -> None:
     """The first three of them would be biased in time."""
-    assert conditions.kept([{"gpu_foreign_processes": 1.0}] * 8) == [True] * 8
+    assert conditions.choose([{"gpu_foreign_processes": 1.0}] * 8) == [True] * 8
 
 
 def judged(rates: list[float], blocks: list[conditions.Covariates]) -> Watched:
-    compared = conditions.compared(rates, blocks)
-    return conditions.judged({"throughput": rates, "time": [1 / rate for rate in rates]}, compared)
+    compared = conditions.compare(rates, blocks)
+    return conditions.judge({"throughput": rates, "time": [1 / rate for rate in rates]}, compared)
 
 
 def test_discarded_samples_and_their_conditions_are_kept_in_order() -> None:

@@ -19,7 +19,7 @@ from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing
 from cmx_bench.cell import Model, Precision, Setting
 from cmx_bench.errors import CountError, ModelError
 from cmx_bench.measures import ready, training_step
-from cmx_bench.measures.forward import apply_flags, call_of, images, logits_of, place, watched
+from cmx_bench.measures.forward import apply_flags, call_of, images, logits_of, place, watch
 from cmx_bench.models.convmixer import ConvMixer
 
 LOGITS, OTHER = torch.arange(20.0).view(2, 10), torch.zeros(2, 10)
@@ -304,7 +304,7 @@ def test_of_several_compiled_modules_each_is_watched() -> None:
     def told(module: nn.Module) -> dict[str, object]:
         told: dict[str, object] = {}
         call = call_of(module, setting)
-        run = watched(lambda batch: logits_of(call(batch)), module, model, told)
+        run = watch(lambda batch: logits_of(call(batch)), module, model, told)
         assert torch.equal(run(LOGITS), run(LOGITS))
         return told
 

@@ -132,7 +132,7 @@ def test_a_mig_instance_is_asked_about_as_its_gpu(monkeypatch: pytest.MonkeyPatc
         nvmlDeviceGetDeviceHandleFromMigDeviceHandle={"an instance": "the GPU"}.__getitem__,
     )
     install(monkeypatch, module)
-    assert nvml.opened("cuda:0") == (module, "the GPU")
+    assert nvml.open_device("cuda:0") == (module, "the GPU")
 
 
 @pytest.mark.parametrize("silent", [None, stand_in(nvmlInit=missing)])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ExportError
 from cmx_bench.measures import compiled, ready, runtimes
-from cmx_bench.measures.calibration import Calibration, given
+from cmx_bench.measures.calibration import Calibration, giving
 from cmx_bench.measures.forward import images, logits_of, place
 from cmx_bench.measures.runtimes import Loaded
 from cmx_bench.models.building import build
@@ -200,7 +200,7 @@ def test_int8_is_judged_by_all_logits_on_the_images_of_its_calibration(
     pretend: Callable[..., Pretended],
 ) -> None:
     pretended = pretend(lambda logits: logits + 0.1 * (logits - logits.mean()))
-    with given(lambda size: Calibration(IMAGES, "here")):
+    with giving(lambda size: Calibration(IMAGES, "here")):
         details = ready.prepare(MIXER, INT8).details
     told = details["runtime"]
     assert torch.equal(torch.cat([*pretended.batches]), IMAGES)
@@ -228,7 +228,7 @@ def test_int8_that_loses_the_classes_is_refused(
 ) -> None:  # fmt: skip
     pretend(change).products = products
     with (
-        given(lambda size: Calibration(IMAGES, "here")),
+        giving(lambda size: Calibration(IMAGES, "here")),
         pytest.raises(ExportError, match=message),
     ):
         ready.prepare(MIXER, INT8)

@@ -149,7 +149,7 @@ def test_a_gpu_waits_until_the_timed_pass_is_launched(monkeypatch: pytest.Monkey
         asked.append("pass")
         return module(torch.ones(1, 4))  # type: ignore[no-any-return]
 
-    taken = roofline._timed(forward, module, replace(CPU, device="cuda:0"))
+    taken = roofline._time(forward, module, replace(CPU, device="cuda:0"))
     assert asked == [roofline.AHEAD_CYCLES, "mark", "pass", "mark", "mark", "mark"]
     assert taken.by_kind == {"linear": 1}
 

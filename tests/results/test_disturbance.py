@@ -17,8 +17,8 @@ def process(replicate: int, probes: Sequence[float], setting: str = "s") -> Reco
     blocks."""
     readings = [{"probe": probe} for probe in (probes[0], *probes)]
     rates = [40.0 if probe == FAST else 25.0 for probe in probes]
-    blocks = conditions.compared(rates, conditions.covariates(readings))
-    watched = conditions.judged({"throughput": rates}, blocks)
+    blocks = conditions.compare(rates, conditions.covariates(readings))
+    watched = conditions.judge({"throughput": rates}, blocks)
     cell = f"net/throughput/{setting}"
     return Record(cell, "net", "throughput", setting, replicate, "ok", watched.values, "", "e", "",
                   1.0, watched.covariates, watched.discarded)  # fmt: skip

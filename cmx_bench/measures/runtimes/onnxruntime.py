@@ -43,7 +43,7 @@ def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> 
             module, (batch,), dynamo=True, verbose=False, input_names=[_INPUT]
         )
     except Exception as error:  # of many classes, all of them private
-        raise ExportError(f"torch cannot export it to ONNX: {_named(error)}") from error
+        raise ExportError(f"torch cannot export it to ONNX: {_name(error)}") from error
     assert program is not None
     program.save(folder / _FILE, external_data=setting.precision != "int8")
     if setting.kind == "cpu" and setting.precision not in ("fp32", "int8"):
@@ -94,7 +94,7 @@ def _on_cpu(session: Any) -> Loaded:
     def call(batch: Tensor) -> Tensor:
         return torch.from_numpy(run(None, {_INPUT: batch.numpy()})[0])
 
-    return Loaded(call, _told(session))
+    return Loaded(call, _tell(session))
 
 
 def on_cuda(folder: Path, setting: Setting, providers: Sequence[Provider]) -> Loaded:
@@ -118,7 +118,7 @@ def on_cuda(folder: Path, setting: Setting, providers: Sequence[Provider]) -> Lo
         session.run_with_iobinding(binding, launched)
         return logits
 
-    return Loaded(call, _told(session))
+    return Loaded(call, _tell(session))
 
 
 def of_cuda(setting: Setting) -> Provider:
@@ -169,7 +169,7 @@ def _session(folder: Path, setting: Setting, options: Any, providers: Sequence[P
     except Exception as error:  # of many classes, all of them private
         raise ExportError(
             f"{setting.runtime} cannot run it in {setting.precision} on a {setting.kind.upper()}: "
-            f"{_named(error)}"
+            f"{_name(error)}"
         ) from error
     if wanted not in session.get_providers():
         raise SkipError(f"{wanted} cannot be loaded: install the CUDA, cuDNN and TensorRT that "
@@ -193,7 +193,7 @@ def _refuse_conversions(exported: Path, setting: Setting) -> None:
             )
 
 
-def _told(session: Any) -> dict[str, str | int]:
+def _tell(session: Any) -> dict[str, str | int]:
     options = session.get_session_options()
     return {
         "providers": ", ".join(session.get_providers()),
@@ -207,7 +207,7 @@ def _told(session: Any) -> dict[str, str | int]:
     }
 
 
-def _named(error: BaseException) -> str:
+def _name(error: BaseException) -> str:
     """The operator that an error, or what caused it, names; else what the first cause says."""
     cause = error
     while cause.__cause__ is not None:

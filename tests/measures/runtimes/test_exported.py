@@ -20,7 +20,7 @@ from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing
 from cmx_bench.cell import Cell, Model, Runtime, Setting
 from cmx_bench.errors import ExportError, SkipError
 from cmx_bench.measures import Watched, instructions, ready
-from cmx_bench.measures.calibration import Calibration, given
+from cmx_bench.measures.calibration import Calibration, giving
 from cmx_bench.measures.normalising import normalise
 from cmx_bench.models.building import build
 from cmx_bench.worker import local
@@ -176,7 +176,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Model:
 def test_int8_is_of_the_models_weights(runtime: Runtime, taught: Model) -> None:
     setting = replace(on(runtime), precision="int8")
     torch.set_num_threads(1)
-    with given(lambda size: Calibration(IMAGES, "here")):
+    with giving(lambda size: Calibration(IMAGES, "here")):
         told = [ready.prepare(taught, setting).details["runtime"] for _ in range(2)]
     assert told[0]["calibration"]["images"] == len(IMAGES)
     assert 0.001 < told[0]["difference"] < 0.3
@@ -195,7 +195,7 @@ def test_weights_have_7_bits_where_sums_of_8_would_overflow(
     told = []
     for int8 in ("emulated", "AVX-VNNI"):
         monkeypatch.setattr(instructions, "of_cpu", lambda int8=int8: {"int8": int8})
-        with given(lambda size: Calibration(IMAGES, "here")):
+        with giving(lambda size: Calibration(IMAGES, "here")):
             told.append(ready.prepare(taught, setting).details["runtime"])
     assert [record["quantised"]["weight_bits"] for record in told] == [7, 8]
     assert told[0]["quantised"]["sha256"] != told[1]["quantised"]["sha256"]
@@ -207,7 +207,7 @@ def test_other_images_make_another_int8_model(runtime: Runtime, taught: Model) -
     setting = replace(on(runtime), precision="int8")
     told = []
     for images in (Calibration(IMAGES, "here"), Calibration(3 * IMAGES, "here")):
-        with given(Mock(return_value=images)):
+        with giving(Mock(return_value=images)):
             told.append(ready.prepare(taught, setting).details["runtime"])
     assert told[0]["calibration"]["sha256"] != told[1]["calibration"]["sha256"]
     assert told[0]["quantised"]["sha256"] != told[1]["quantised"]["sha256"]
