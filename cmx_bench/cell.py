@@ -31,13 +31,13 @@ Scope: TypeAlias = Literal["resolution", "setting"]
 ZERO = "zero"  # the word on operators that multiply and add up nothing
 
 
-def written(value: Scalar | Sequence[Scalar]) -> str:
+def spell(value: Scalar | Sequence[Scalar]) -> str:
     """An argument as a suite writes it, a list without brackets: `true`, `0.1`, `2, 2, 6, 2`."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):
         return str(value)
-    return ", ".join(map(written, value))
+    return ", ".join(map(spell, value))
 
 
 def slug(name: str) -> str:

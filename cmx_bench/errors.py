@@ -115,7 +115,7 @@ def cut(text: str, most: int = MOST_OF_A_REASON) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A text from a suite or a file in quotes, cut so that a stranger cannot make us print more."""
     return repr(cut(text, MOST_OF_A_QUOTE))
 

@@ -23,7 +23,7 @@ _BINARY = ((2.0**40, "Ti"), (2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (
 _PREFIXED = ("", "MAC", "MAC/s", "B", "B/s", "s", "J", "W")
 
 
-def scaled(value: float, unit: str, digits: int = 3, whole: bool = False) -> str:
+def scale(value: float, unit: str, digits: int = 3, whole: bool = False) -> str:
     """`value` with an SI prefix (binary for bytes) and `digits` significant digits: `20.7 GMAC`.
 
     Fractions are percent. See `multiple` for `whole`.
@@ -65,7 +65,7 @@ def multiples(usual: float, values: Iterable[float]) -> float:
     return size
 
 
-def rounded(value: float, digits: int) -> float:
+def round_to(value: float, digits: int) -> float:
     """`value` to so many significant digits, as a number: `25557.0` for 25557.03 and 5."""
     return float(f"{value:.{digits}g}")
 
@@ -78,7 +78,7 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{max(0, digits - 1 - exponent)}f}"
 
 
-def fixed(value: float, decimals: int, *ends: float) -> str:
+def fix(value: float, decimals: int, *ends: float) -> str:
     """`value` with so many decimals, and more where it would read as one of `ends` without being
     it: `99.998` for 100 and one decimal."""
     while value not in ends and float(f"{value:.{decimals}f}") in ends:
@@ -88,7 +88,7 @@ def fixed(value: float, decimals: int, *ends: float) -> str:
 
 def digits_apart(value: float, other: float, digits: int) -> int:
     """So many significant digits, or as many more as `value` needs to read unlike `other`."""
-    while value != other and rounded(value, digits) == rounded(other, digits):
+    while value != other and round_to(value, digits) == round_to(other, digits):
         digits += 1
     return digits
 
@@ -139,13 +139,13 @@ def digits_for(
     return min(5, max(2, supported))
 
 
-def sampled(value: float, digits: int) -> str:
+def coarsen(value: float, digits: int) -> str:
     """As `significant`, with zeros in place of whole digits too: `1,000` for 1039 and 2. For values
     whose interval says nothing of their digits: of one process, and disturbed ones."""
-    return significant(rounded(value, digits), digits)
+    return significant(round_to(value, digits), digits)
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
+def tally(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: `1 thread`, `2 threads`, `1,281 images`.
 
     Args:
@@ -238,7 +238,7 @@ def plain(text: str) -> str:
 _BYTES = re.compile("[\udc80-\udcff]+")  # as Python holds what it cannot decode of a name: PEP 383
 
 
-def decoded(name: str) -> str:
+def decode(name: str) -> str:
     """A file's name with the bytes that Python could not decode: as UTF-8 where they can be, and as
     `\\xe9` where not."""
     return _BYTES.sub(
@@ -247,12 +247,12 @@ def decoded(name: str) -> str:
     )
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """`text` with control characters and lone surrogates as Python writes them, such as `\\x1b`;
-    bytes of a file's name are `decoded` first."""
-    return _CONTROL.sub(lambda control: ascii(control[0])[1:-1], decoded(text))
+    bytes of a file's name go through `decode` first."""
+    return _CONTROL.sub(lambda control: ascii(control[0])[1:-1], decode(text))
 
 
-def unbroken(text: str) -> str:
+def keep_together(text: str) -> str:
     """`text` with spaces that lines do not break at beside % and ±."""
     return text.replace(" %", "\xa0%").replace("± ", "±\xa0")

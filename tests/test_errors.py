@@ -33,9 +33,9 @@ def test_first_line(error: Exception, line: str) -> None:
 
 
 def test_a_quote_is_no_longer_than_a_line_can_hold() -> None:
-    assert errors.quoted("it's") == '"it\'s"'
-    assert errors.quoted("a\nb") == r"'a\nb'"
-    assert errors.quoted("y" * 1000) == repr("y" * (MOST_OF_A_QUOTE - 1) + "…")
+    assert errors.quote("it's") == '"it\'s"'
+    assert errors.quote("a\nb") == r"'a\nb'"
+    assert errors.quote("y" * 1000) == repr("y" * (MOST_OF_A_QUOTE - 1) + "…")
 
 
 @pytest.mark.parametrize(

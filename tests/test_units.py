@@ -32,7 +32,7 @@ from cmx_bench import units
     ],
 )
 def test_scaled(value: float, unit: str, digits: int, text: str) -> None:
-    assert units.scaled(value, unit, digits) == text
+    assert units.scale(value, unit, digits) == text
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_disturbed_value_has_two_digits(half: float | None) -> None:
 def test_sampled_values_have_zeros_in_place_of_doubtful_digits(
     value: float, digits: int, text: str
 ) -> None:
-    assert units.sampled(value, digits) == text
+    assert units.coarsen(value, digits) == text
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_step(value: float, unit: str, expected: tuple[float, str]) -> None:
     ],
 )
 def test_rounded(value: float, digits: int, expected: float) -> None:
-    assert units.rounded(value, digits) == expected
+    assert units.round_to(value, digits) == expected
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_rounded(value: float, digits: int, expected: float) -> None:
     ],
 )
 def test_what_no_terminal_should_get(text: str, escaped: str, plain: str) -> None:
-    assert units.escaped(text) == escaped
+    assert units.escape(text) == escaped
     assert units.plain(text) == plain
 
 
@@ -285,7 +285,7 @@ def test_what_no_terminal_should_get(text: str, escaped: str, plain: str) -> Non
     ],
 )
 def test_a_number_and_its_noun_agree(number: int, words: tuple[str, ...], text: str) -> None:
-    assert units.counted(number, *words) == text
+    assert units.tally(number, *words) == text
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_only_no_difference_is_zero_percent(share: float, text: str) -> None:
 def test_a_number_reads_as_an_end_only_where_it_is_one(
     value: float, ends: tuple[float, ...], text: str
 ) -> None:
-    assert units.fixed(value, 1, *ends) == text
+    assert units.fix(value, 1, *ends) == text
 
 
 def test_digits_tell_a_number_from_another() -> None:
@@ -332,9 +332,9 @@ def test_digits_of_values_without_an_interval() -> None:
 
 
 def test_as_many_decimals_as_tell_a_value_from_its_end_and_no_more() -> None:
-    assert units.fixed(99.97, 1, 100) == "99.97"
-    assert units.fixed(99.996, 1, 100) == "99.996"
-    assert units.fixed(100, 1, 100) == "100.0"
+    assert units.fix(99.97, 1, 100) == "99.97"
+    assert units.fix(99.996, 1, 100) == "99.996"
+    assert units.fix(100, 1, 100) == "100.0"
 
 
 @pytest.mark.parametrize(

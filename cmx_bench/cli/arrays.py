@@ -84,7 +84,7 @@ def _tell(array: Array, first: Plan, folder: Path) -> None:
              f"{MOST_JOBS + 1:,}): a longer --chunk makes fewer", beware=True)  # fmt: skip
     longest, limit = units.duration(array.longest), units.duration(array.limit)
     every = units.duration(sum(chunk.seconds for chunk in array.chunks))
-    say(f"{units.counted(jobs, 'job')} on {first.machine['device_name']}, the longest of about "
+    say(f"{units.tally(jobs, 'job')} on {first.machine['device_name']}, the longest of about "
         f"{longest}, {every} in all; each is ended after {limit}")  # fmt: skip
     script, merge = (shlex.quote(str(folder / name)) for name in ("array.sh", "merge.sh"))
     say(f"submit it: job=$(sbatch --parsable {script})")

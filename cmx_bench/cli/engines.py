@@ -148,9 +148,9 @@ def _resources(opened: RayOpening, plan: Plan) -> list[tuple[str, str]]:
     nodes = opened.nodes.living()
     rows = [(f"node {node.name}", _has(node)) for node in nodes]
     timed, counted = (len(places(nodes, kind, whole)) for whole in (True, False))
-    slots = f"{units.counted(timed, 'timing')}, {units.counted(counted, 'exact cell')}"
+    slots = f"{units.tally(timed, 'timing')}, {units.tally(counted, 'exact cell')}"
     return [*rows, ("at a time", slots)]
 
 
 def _has(node: Node) -> str:
-    return f"{units.counted(node.cores, 'core')}, {units.counted(node.gpus, 'GPU')}"
+    return f"{units.tally(node.cores, 'core')}, {units.tally(node.gpus, 'GPU')}"

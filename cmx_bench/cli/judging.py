@@ -42,7 +42,7 @@ from cmx_bench.cli.telling import (
 )
 from cmx_bench.errors import CmxError, SuiteError
 from cmx_bench.spec import disk
-from cmx_bench.units import escaped
+from cmx_bench.units import escape
 
 if TYPE_CHECKING:
     from cmx_bench.gate.history import History
@@ -262,7 +262,7 @@ def _command() -> str:
 
     names = sorted({"PYTHONPATH", *environment.variables(os.environ)} & os.environ.keys())
     set_before = [f"{name}={shlex.quote(os.environ[name])}" for name in names]
-    return " ".join([*map(escaped, set_before), command_line()])
+    return " ".join([*map(escape, set_before), command_line()])
 
 
 def _policy_of(word: str) -> Policy:

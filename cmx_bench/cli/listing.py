@@ -10,7 +10,7 @@ from cmx_bench import datasets
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 from cmx_bench.spec import recipe, shipped, suite
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 # A name, and what there is to say of it.
 Row: TypeAlias = tuple[str, str]
@@ -56,7 +56,7 @@ def suites(pattern: str) -> Iterator[Row]:
     for name, path in shipped.suites().items():
         if fnmatchcase(name, pattern):
             loaded = suite.load(str(path)).suite
-            yield name, f"{loaded.title or loaded.name} ({counted(loaded.size, 'model')})"
+            yield name, f"{loaded.title or loaded.name} ({tally(loaded.size, 'model')})"
 
 
 def recipes(pattern: str) -> Iterator[Row]:

@@ -29,7 +29,7 @@ def as_table(designs: Sequence[Match], width: int, colours: bool) -> str:
         *(Column(key, heading) for key, heading in words.items()),
     ]
     rows = [
-        (match.name, units.exact(match.params), units.scaled(match.macs, "", 4),
+        (match.name, units.exact(match.params), units.scale(match.macs, "", 4),
          ", ".join(map(units.signed_percent, match.residuals.values())), matches.departure(match),
          f"{match.nearest} ({units.signed_percent(match.nearest_residual)})")
         for match in designs
@@ -42,7 +42,7 @@ def as_table(designs: Sequence[Match], width: int, colours: bool) -> str:
 def _describe(match: Match) -> str:
     target, cut = match.target, match.patch_size
     patches = f", all with patches of {cut} px where the family has patches" if cut else ""
-    sizes = f"{units.counted(target.classes, 'class', 'classes')}, images of {target.image_size} px"
+    sizes = f"{units.tally(target.classes, 'class', 'classes')}, images of {target.image_size} px"
     return f"{target.text}; {sizes}{patches}"
 
 

@@ -54,7 +54,7 @@ def site(
         _refuse(folder, renewed.left_out)
     for reason in renewed.left_out:
         note(reason)
-    say(f"{units.counted(renewed.runs, 'run')}: {renewed.rendered:,} rendered, "
+    say(f"{units.tally(renewed.runs, 'run')}: {renewed.rendered:,} rendered, "
         f"{renewed.runs - renewed.rendered:,} unchanged, {renewed.removed:,} removed",
         out / renewing.INDEX)  # fmt: skip
     _exit_unless_all(renewed.runs, renewed.left_out)
@@ -68,14 +68,14 @@ def _refuse(folder: Path, left_out: Sequence[str]) -> NoReturn:
 
 def _exit_unless_all(runs: int, left_out: Sequence[str]) -> None:
     if left_out:
-        every = units.counted(runs + len(left_out), "run")
+        every = units.tally(runs + len(left_out), "run")
         note(f"{len(left_out)} of {every} left out; the page says why")
         raise typer.Exit(SOME_FAILED)
 
 
 def _explain_none(folder: Path, damaged: int) -> str:
     if damaged:
-        return f"none of {units.counted(damaged, 'run')} can be read"
+        return f"none of {units.tally(damaged, 'run')} can be read"
     if (folder / "run.json").exists():
         return f"is a run itself; give the folder that holds runs, such as {folder.parent}"
     return "holds no run, nor do the folders in it; give the folder that past runs lie in"

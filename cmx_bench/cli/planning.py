@@ -53,7 +53,7 @@ def _say_estimate(planned: Plan, seconds: float | None, apart: float) -> None:
     cut = f"; without a budget {units.duration(whole)}" if within < whole else ""
     if warning := remaining.foretell(planned, {}, seconds):
         note(warning, beware=True)
-    say(f"{units.counted(len(planned.cells), 'cell')} on {planned.device_name}, "
+    say(f"{units.tally(len(planned.cells), 'cell')} on {planned.device_name}, "
           f"{about} {units.duration(within)}{cut}")  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def _list_asked(planned: Plan, budget: float | None, by_option: bool) -> Iterato
     """What is asked for, by its key; what neither the suite nor an option says is marked."""
     suite, written = planned.suite_file.suite, planned.suite_file.document.value
     assert isinstance(written, dict)
-    rounds = f"{units.counted(suite.replicates, 'process', 'processes')} for each timing"
+    rounds = f"{units.tally(suite.replicates, 'process', 'processes')} for each timing"
     if planned.replicate is not None:
         rounds = f"replicate {planned.replicate} alone"
     elif suite.precision is not None:

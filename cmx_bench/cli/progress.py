@@ -149,7 +149,7 @@ def _live(forecast: _Forecast, before: float) -> Iterator[Watch]:
             forecast.hear(job, record)
             if record is not None:
                 style = {"ok": "", "skipped": "yellow"}.get(record.status, "red")
-                console.print(Text(units.escaped(_line(forecast, job, record)), style))
+                console.print(Text(units.escape(_line(forecast, job, record)), style))
             rest, spent = forecast.left(), before + forecast.passed()
             bar.update(
                 task,
@@ -172,7 +172,7 @@ def _under_way(jobs: Sequence[Job]) -> str:
         return f"{job.cell.measure} of {job.cell.model.label}{beside}"
     images, size = job.seen.images, job.seen.size
     done = "" if size is None else f"{images:,} of "
-    return f"{done}{units.counted(images if size is None else size, 'image')}, {job.seen.doing}"
+    return f"{done}{units.tally(images if size is None else size, 'image')}, {job.seen.doing}"
 
 
 def _line(forecast: _Forecast, job: Job, record: Record) -> str:
@@ -201,12 +201,12 @@ def _result(records: Sequence[Record]) -> str:
     metric = METRICS[next(iter(records[-1].values))]
     if metric.noise == "image":
         images = int(records[-1].details["images"])
-        top1 = units.scaled(records[-1].values[metric.name][0], metric.unit)
-        return f"{metric.title} {top1} of {units.counted(images, 'image')}"
+        top1 = units.scale(records[-1].values[metric.name][0], metric.unit)
+        return f"{metric.title} {top1} of {units.tally(images, 'image')}"
     now = stats.estimate(
         [record.values[metric.name] for record in records if metric.name in record.values]
     )
     spread = now.relative_half_width if now.n > 2 else None  # two give no useful interval
     digits = units.digits_for(now.value, spread and spread * now.value)
-    text = units.scaled(now.value, metric.unit, 4 if metric.exact else digits, metric.exact)
+    text = units.scale(now.value, metric.unit, 4 if metric.exact else digits, metric.exact)
     return text if spread is None else f"{text} ± {units.significant(100 * spread, 2)} %"

@@ -96,7 +96,7 @@ def _measure(
     seconds = budget_of(plan, budget)
     if records := outlook.records:
         there = "is" if len(records) == 1 else "are"
-        executions = units.counted(len(records), "execution")
+        executions = units.tally(len(records), "execution")
         note(f"continuing in {folder}: {executions} {there} there already")
     if warning := remaining.foretell(plan, outlook.found, seconds):
         note(warning, beware=True)
@@ -173,7 +173,7 @@ def _exit_unless_fine(measured: Report, gate_claims: bool, lacking: str) -> None
         if counts["FAILS"]:
             raise typer.Exit(REGRESSION)
     if progress.failed:
-        cells = units.counted(len(measured.run.cells), "cell")
+        cells = units.tally(len(measured.run.cells), "cell")
         note(f"{progress.failed} of {cells} failed; the report says why")
     if unfinished := progress.missing or not measured.run.finished:
         note(lacking)

@@ -18,7 +18,7 @@ import typer
 from cmx_bench.cli import streams
 from cmx_bench.errors import CmxError
 from cmx_bench.spec import disk
-from cmx_bench.units import escaped
+from cmx_bench.units import escape
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -58,12 +58,12 @@ def say(*lines: object) -> None:
     Raises:
         CmxError: stdout cannot be written.
     """
-    _write(sys.stdout, "".join(f"{escaped(str(line))}\n" for line in lines))
+    _write(sys.stdout, "".join(f"{escape(str(line))}\n" for line in lines))
 
 
 def say_rows(rows: Iterable[tuple[str, str]]) -> None:
     """Prints results for people, each a name and what there is to say of it, in two columns."""
-    lines = [(escaped(name), escaped(about)) for name, about in rows]
+    lines = [(escape(name), escape(about)) for name, about in rows]
     width = max((len(name) for name, _ in lines), default=0)
     named = partial(_style, sys.stdout, fg=typer.colors.CYAN, bold=True)
     text = "".join(
@@ -82,7 +82,7 @@ def draw(paint: Callable[[int, bool], str]) -> None:
 
 def note(message: object, beware: bool = False) -> None:
     """Prints what is not a result, on stderr: progress and warnings."""
-    text = escaped(str(message))
+    text = escape(str(message))
     with suppress(CmxError):
         _write(
             sys.stderr, f"{_style(sys.stderr, text, fg=typer.colors.YELLOW) if beware else text}\n"
@@ -93,7 +93,7 @@ def refuse(message: str) -> None:
     """Prints one line that says why the command cannot do what was asked."""
     name = _style(sys.stderr, "cmx-bench:", fg=typer.colors.RED, bold=True)
     with suppress(CmxError):
-        _write(sys.stderr, f"{name} {escaped(message)}".replace("\n", r"\n") + "\n")
+        _write(sys.stderr, f"{name} {escape(message)}".replace("\n", r"\n") + "\n")
 
 
 def _style(stream: TextIO | None, text: str, **style: Any) -> str:
@@ -138,4 +138,4 @@ def _write(stream: TextIO | None, text: str) -> None:
 
 def command_line() -> str:
     """The command line in a form that a user can repeat."""
-    return escaped(shlex.join(["python", "-m", "cmx_bench", *sys.argv[1:]]))
+    return escape(shlex.join(["python", "-m", "cmx_bench", *sys.argv[1:]]))

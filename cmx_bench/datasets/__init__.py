@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from cmx_bench.errors import DataError, first_line, nearest
-from cmx_bench.units import counted, decoded
+from cmx_bench.units import decode, tally
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,7 +44,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 def key_of(path: str) -> str:
     """A path as a key on one line. Bytes that are not UTF-8, and characters that move a cursor,
     become escapes."""
-    return _CONTROL.sub(lambda control: f"\\x{ord(control[0]):02x}", decoded(path))
+    return _CONTROL.sub(lambda control: f"\\x{ord(control[0]):02x}", decode(path))
 
 
 def rgb(item: Item) -> Image:
@@ -223,7 +223,7 @@ def open_dataset(
     about = dataset.about or _about(dataset)
     if num_classes is None:
         return replace(dataset, about=about)
-    about = f"{about}; the model has {counted(num_classes, 'class', 'classes')}"
+    about = f"{about}; the model has {tally(num_classes, 'class', 'classes')}"
     if dataset.classes is not None and dataset.classes > num_classes:
         raise DataError(
             f"{name}: {about}, and there are labels up to {dataset.classes - 1}; set num_classes: "
@@ -234,5 +234,5 @@ def open_dataset(
 
 def _about(dataset: Dataset) -> str:
     """How many images of how many classes there are, where that is known."""
-    images = "images" if dataset.size is None else counted(dataset.size, "image")
+    images = "images" if dataset.size is None else tally(dataset.size, "image")
     return images if not dataset.classes else f"{dataset.classes} classes; {images}"

@@ -13,7 +13,7 @@ from timm.data.dataset import ImageDataset, IterableImageDataset
 from timm.data.dataset_factory import create_dataset
 
 from cmx_bench.datasets import Dataset, Item, Split, held, key_of, of_places
-from cmx_bench.errors import DataError, first_line, quoted
+from cmx_bench.errors import DataError, first_line, quote
 
 
 def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | None) -> Dataset:
@@ -87,7 +87,7 @@ def _number(label: Any) -> int:
     try:
         return -1 if label is None else operator.index(label)
     except TypeError:
-        raise DataError(f"{quoted(str(label))} is no label; expected the number of a class for "
+        raise DataError(f"{quote(str(label))} is no label; expected the number of a class for "
                         f"each image") from None  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from cmx_bench.datasets.label_lines import NAMES, Lines
 from cmx_bench.datasets.numbering import CLASSES, SYNSET, Numbered, Reading
 from cmx_bench.datasets.tree import Tree
 from cmx_bench.errors import DataError
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 # In timm's order; it takes the first that is there.
 _VALIDATION = ("validation", "val", "valid", "eval", "evaluation")
@@ -144,7 +144,7 @@ def _by_folders(files: Tree) -> list[Reading]:
         )
     if strays:
         raise DataError(f"{files.root}: {key_of(strays[0])} lies in no class folder, and "
-                        f"{counted(len(files.images) - len(strays), 'other image')} in one; "
+                        f"{tally(len(files.images) - len(strays), 'other image')} in one; "
                         f"take it away, or put it into one")  # fmt: skip
     readings = numbering.of_folders(files)
     outer = readings[-1]
@@ -189,9 +189,9 @@ def _about(part: _Part, how: str = "") -> str:
     if lines is None:
         classes = numbering.tell_folders(files, part.readings)
     else:
-        classes = counted(len(set(lines.of) - {None}), "class", "classes") + " in a file of labels"
+        classes = tally(len(set(lines.of) - {None}), "class", "classes") + " in a file of labels"
         if unlabelled := lines.of.count(None):
-            classes += f", {counted(unlabelled, 'image')} without a class"
+            classes += f", {tally(unlabelled, 'image')} without a class"
         if lines.absent:
-            classes += f", {counted(len(lines.absent), 'line')} about files that are not there"
+            classes += f", {tally(len(lines.absent), 'line')} about files that are not there"
     return f"{classes}{how and f', {how}'}; {files.told((*NAMES, CLASSES))}"

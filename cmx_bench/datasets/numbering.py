@@ -16,7 +16,7 @@ from cmx_bench.datasets import key_of
 from cmx_bench.datasets.label_lines import Lines, Word, compose
 from cmx_bench.datasets.tree import Tree, natural_order
 from cmx_bench.errors import DataError
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 SYNSET = re.compile(r"n\d{8}")
 CLASSES = "classes.txt"
@@ -84,9 +84,9 @@ def tell_folders(tree: Tree, readings: Sequence[Reading]) -> str:
     """How many class folders there are, and how many of them are empty, in words."""
     inner = readings[0]
     if not inner.flat:
-        outer = counted(len(readings[1].there), "folder")
-        return f"{outer} that hold {counted(len(inner.there), 'class folder')}"
-    parts, without = [counted(len(inner.there), "class folder")], inner.there - inner.held
+        outer = tally(len(readings[1].there), "folder")
+        return f"{outer} that hold {tally(len(inner.there), 'class folder')}"
+    parts, without = [tally(len(inner.there), "class folder")], inner.there - inner.held
     depth = _depth(tree)
     used = {folder for path in tree.others for folder in path.split("/")[depth:-1]} & without
     if without - used:
@@ -165,7 +165,7 @@ def by_count(readings: Sequence[Reading], num_classes: int | None, where: str) -
     by = {reading.by: reading for reading in readings}
     labels = {tuple(labels_of(by[reading.by], reading)) for reading in fitting}
     if len(labels) != 1:
-        model = f"the model has {counted(num_classes, 'class', 'classes')}"
+        model = f"the model has {tally(num_classes, 'class', 'classes')}"
         raise DataError(f"{where}; {model}: {_advice(readings, num_classes)}")
     return fitting[0]
 

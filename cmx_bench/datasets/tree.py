@@ -15,7 +15,7 @@ from threading import Lock
 
 from cmx_bench.datasets import key_of
 from cmx_bench.errors import DataError
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 SUFFIXES = (".png", ".jpg", ".jpeg")  # those that timm reads
 # What systems and programs leave beside a user's images, with whatever has a name that begins so.
@@ -63,17 +63,17 @@ class Tree:
         others = [path for path in self.others if path not in aside]
         suffixes = Counter(PurePosixPath(path).suffix.lower() or "no suffix" for path in others)
         shown = ", ".join(sorted(suffixes)[:_SHOWN]) + (", …" if len(suffixes) > _SHOWN else "")
-        parts = [counted(len(self.images), "image")]
+        parts = [tally(len(self.images), "image")]
         if others:
-            files = counted(len(others), "file of another kind", "files of other kinds")
+            files = tally(len(others), "file of another kind", "files of other kinds")
             parts.append(f"{files} passed over ({key_of(shown)})")
         if self.hidden:
-            parts.append(f"{counted(self.hidden, 'hidden entry', 'hidden entries')} passed over")
+            parts.append(f"{tally(self.hidden, 'hidden entry', 'hidden entries')} passed over")
         if self.loops:
-            links = counted(len(self.loops), "link to a folder above it", "links to folders above")
+            links = tally(len(self.loops), "link to a folder above it", "links to folders above")
             parts.append(f"{links} passed over ({key_of(min(self.loops))})")
         if self.linked:
-            links = counted(len(self.linked), "image that is a link", "images that are links")
+            links = tally(len(self.linked), "image that is a link", "images that are links")
             parts.append(f"{links} to others of them ({key_of(min(self.linked))})")
         return ", ".join(parts)
 

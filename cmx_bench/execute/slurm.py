@@ -127,7 +127,7 @@ def _array(array: Array, place: Path, here: Path) -> str:
     run = shlex.join([sys.executable, "-m", "cmx_bench", "run", *array.run])
     return f"""\
 #!/bin/bash
-# Measures {array.name} in {units.counted(len(array.chunks), "job")}: each a part of one replicate.
+# Measures {array.name} in {units.tally(len(array.chunks), "job")}: each a part of one replicate.
 # Written by cmx-bench {cmx_bench.__version__}:
 #   {array.planned.replace(chr(10), " ")}
 # Submit it again when jobs were ended at their limit or lost: parts that are finished are left

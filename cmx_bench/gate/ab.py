@@ -333,5 +333,5 @@ def _disturbances(measured: Sequence[Pair]) -> str:
     """In how many pairs there was something that would discard a block of `run`."""
     counts = Counter(reason for pair in measured for reason in conditions.reasons(pair.covariates))
     listed = ", ".join(f"{reason} in {times}" for reason, times in counts.most_common())
-    of_all = units.counted(len(measured), "pair")
+    of_all = units.tally(len(measured), "pair")
     return f"of {of_all} {listed or 'none was disturbed'}; none is discarded for that"

@@ -123,7 +123,7 @@ def _rate(cell: Cell, slot: Slot, outcome: Outcome) -> float:
 def lines(machine: Mapping[str, Any], pairs: Sequence[Alongside]) -> Iterator[str]:
     """A test of side by side as people read it."""
     devices = sorted({pair.device for pair in pairs})
-    counted = units.counted(len(pairs), "pair")
+    counted = units.tally(len(pairs), "pair")
     yield f"{counted} of alone and side by side, {machine.get('device_name')}: {', '.join(devices)}"
     models = dict.fromkeys(pair.model for pair in pairs)
     for model in models if len(models) > 1 else ():

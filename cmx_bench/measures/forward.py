@@ -19,7 +19,7 @@ from cmx_bench.errors import ModelError, message_of
 from cmx_bench.measures import compiled
 from cmx_bench.measures.runtimes import RUNTIMES
 from cmx_bench.models.tensors import convert, tensors_in
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 Forward: TypeAlias = Callable[[], object]
 
@@ -267,7 +267,7 @@ def refuse_misfit(logits: Tensor, model: Model, count: int) -> None:
     if logits.shape != (count, model.num_classes):
         given = f"give {model.target} the number under args, or " * (model.source == "python")
         raise ModelError(
-            f"{model.name}: gives {tuple(logits.shape)} for {counted(count, 'image')}, expected "
+            f"{model.name}: gives {tuple(logits.shape)} for {tally(count, 'image')}, expected "
             f"{(count, model.num_classes)}; {given}set num_classes"
         )
 

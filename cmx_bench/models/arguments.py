@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import timm
 
 from cmx_bench.cell import Argument
-from cmx_bench.errors import RefusedModelError, nearest, quoted
+from cmx_bench.errors import RefusedModelError, nearest, quote
 from cmx_bench.models.building import build_on_meta
 
 # What the suite or the product says itself, and timm's tables, which no plain value stands for.
@@ -39,7 +39,7 @@ def refuse(architecture: str, arguments: Mapping[str, Argument]) -> None:
             )
         if name not in known:
             raise RefusedModelError(
-                f"{architecture} takes no argument {quoted(name)}{nearest(name, known)} "
+                f"{architecture} takes no argument {quote(name)}{nearest(name, known)} "
                 f"(known: {', '.join(known)})",
                 ("args", name, "<key>"),
             )

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from cmx_bench.errors import RefusedModelError, nearest, quoted
+from cmx_bench.errors import RefusedModelError, nearest, quote
 from cmx_bench.models import importing
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -37,7 +37,7 @@ def find(target: str, arguments: Mapping[str, object]) -> Callable[..., object]:
             if callable(value) and getattr(value, "__module__", "") == module.__name__
         ]  # fmt: skip
         raise RefusedModelError(
-            f"{module_name} has no callable {quoted(name)}{nearest(name, known)} {_list(known)}",
+            f"{module_name} has no callable {quote(name)}{nearest(name, known)} {_list(known)}",
             ("python",),
         )
     _refuse_others(target, function, arguments)
@@ -56,7 +56,7 @@ def _refuse_others(
     for name in arguments if not takes_any else ():
         if name not in known:
             raise RefusedModelError(
-                f"{target} takes no argument {quoted(name)}{nearest(name, known)} {_list(known)}",
+                f"{target} takes no argument {quote(name)}{nearest(name, known)} {_list(known)}",
                 ("args", name, "<key>"),
             )
     lacking = [
@@ -87,6 +87,6 @@ def _lost(name: str) -> str:
         where = f"the working folder {places[0]} and where this Python finds its own modules"
     known = [module.name for module in pkgutil.iter_modules(places, f"{package}." * bool(package))]
     return (
-        f"there is no module {quoted(name)}{nearest(name, known)}; it was looked for in {where}. "
+        f"there is no module {quote(name)}{nearest(name, known)}; it was looked for in {where}. "
         f"Start the command in its folder, or name that folder: PYTHONPATH=FOLDER"
     )

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from torch.serialization import safe_globals
 
 from cmx_bench.cell import Model
-from cmx_bench.errors import WeightsError, quoted
+from cmx_bench.errors import WeightsError, quote
 from cmx_bench.models import SUFFIXES
 from cmx_bench.models.convmixer import rename_authors_keys
 from cmx_bench.models.resampling import Resampling, State, image_sizes, is_of_other_size, resample
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 # What timm looks for on the hub, in this order.
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -137,7 +137,7 @@ def read_checkpoint(model: Model) -> dict[str, State]:
         raise WeightsError(f"{model.name}: {path} holds no tensors by name; save a state_dict")
     for key, tensor in chain.from_iterable(state.items() for state in states.values()):
         if tensor.is_meta or tensor.is_quantized or tensor.layout is not torch.strided:
-            raise WeightsError(f"{model.name}: {path} has {quoted(key)} without numbers, sparse "
+            raise WeightsError(f"{model.name}: {path} has {quote(key)} without numbers, sparse "
                                f"or quantised; save dense tensors of floats")  # fmt: skip
     return states
 
@@ -265,12 +265,12 @@ def _check_fit(module: nn.Module, state: State, model: Model) -> None:
     _refuse_other_size(module, state, model)
     for key, (theirs, ours) in unlike.items():
         raise WeightsError(
-            f"{model.name}: {model.weights} holds another model: {quoted(key)} has shape {theirs}, "
+            f"{model.name}: {model.weights} holds another model: {quote(key)} has shape {theirs}, "
             f"expected {ours}"
         )
     for key, value in own.items():
         if value.dtype.is_floating_point and not state[key].dtype.is_floating_point:
-            raise WeightsError(f"{model.name}: {model.weights} has {quoted(key)} in "
+            raise WeightsError(f"{model.name}: {model.weights} has {quote(key)} in "
                                f"{state[key].dtype}, expected floats; save these")  # fmt: skip
 
 
@@ -282,7 +282,7 @@ def _parts(state: State, names: Set[str]) -> str:
     prefixes = [part for part in before if part and all(part + name in state for name in wanted)]
     if not prefixes:
         return ""
-    quotes = " or ".join(map(quoted, prefixes))
+    quotes = " or ".join(map(quote, prefixes))
     return f"; what begins with {quotes} is this model: save that alone"
 
 
@@ -305,5 +305,5 @@ def _refuse_other_size(module: nn.Module, state: State, model: Model) -> None:
 
 def _such(keys: Set[str]) -> str:
     """`3 parameters (such as 'stem.weight') are`."""
-    example = f" (such as {quoted(min(keys))})" if keys else ""
-    return f"{counted(len(keys), 'parameter')}{example}" + (" is" if len(keys) == 1 else " are")
+    example = f" (such as {quote(min(keys))})" if keys else ""
+    return f"{tally(len(keys), 'parameter')}{example}" + (" is" if len(keys) == 1 else " are")

@@ -60,8 +60,8 @@ def _problems(entry: Entry, machine: Environment) -> Iterator[tuple[str, str]]:
         yield "runtime", f"aotinductor needs {lack}, or set runtime: torch"
     threads = getattr(entry, "threads", None)
     if threads is not None and threads > machine["cores"]:
-        cores = units.counted(machine["cores"], "usable core")
-        yield "threads", f"{units.counted(threads, 'thread')}, but {cores}"
+        cores = units.tally(machine["cores"], "usable core")
+        yield "threads", f"{units.tally(threads, 'thread')}, but {cores}"
 
 
 def too_old(precision: object, machine: Environment) -> str:

@@ -21,7 +21,7 @@ from cmx_bench.errors import (
     PlanError,
     SuiteError,
     nearest,
-    quoted,
+    quote,
 )
 from cmx_bench.measures import counting
 from cmx_bench.models import arguments, families, weights
@@ -137,12 +137,12 @@ def amount(
         CmxError: nobody knows a model of that name, or it cannot be built or counted.
     """
     if name not in known and not re.fullmatch(NAME, name):
-        raise ModelError(f"{quoted(name)}: expected a model or a number such as 21.1M")
+        raise ModelError(f"{quote(name)}: expected a model or a number such as 21.1M")
     try:
         model = known.get(name) or _source(ModelEntry(name=name), num_classes, allow_import=False)
     except ModelError:
         if hint := nearest(name, known):
-            raise ModelError(f"unknown model {quoted(name)}{hint} of this suite") from None
+            raise ModelError(f"unknown model {quote(name)}{hint} of this suite") from None
         raise
     return amount_of(quantity, model, image_size)
 
@@ -218,7 +218,7 @@ def _weights(model: Model, folder: Path, trusted: bool) -> str | None:
         tags = weights.tags(model)
         if model.weights not in tags:
             raise ModelError(
-                f"{model.name}: timm has no weights {quoted(model.weights)} for it"
+                f"{model.name}: timm has no weights {quote(model.weights)} for it"
                 f"{nearest(model.weights, tags)} (known: {', '.join(tags) or 'none'})"
             )
         return model.weights

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from cmx_bench.metrics import METRICS
 from cmx_bench.spec import claims
 from cmx_bench.spec.suite import SuiteFile
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 
 def foretell(suite_file: SuiteFile, executed: Collection[tuple[str, str]]) -> Iterator[str]:
@@ -33,5 +33,5 @@ def foretell(suite_file: SuiteFile, executed: Collection[tuple[str, str]]) -> It
         elif any((value.model, METRICS[value.metric].measure) not in executed for value in values):
             without += 1
     if without:
-        yield (f"{without} of {counted(len(suite.claims), 'claim')} will stay undecided: what they "
+        yield (f"{without} of {tally(len(suite.claims), 'claim')} will stay undecided: what they "
                f"compare is skipped, or left out by --only")  # fmt: skip

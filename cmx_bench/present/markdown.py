@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cmx_bench.present.content import Entry, Fact, Findings, Table, Tone
 from cmx_bench.present.drawing import Plot
-from cmx_bench.units import counted, plain
+from cmx_bench.units import plain, tally
 
 # Longer tables are folded away.
 _LONG = 30
@@ -58,7 +58,7 @@ def table(table: Table, longest: int = _LONG) -> str:
     parts = [rows, "<br>\n".join(notes), *map(escape, table.remarks)]
     body = "\n\n".join(filter(None, parts))
     if table.folded or len(table.rows) > longest:
-        body = fold(counted(len(table.rows), "row"), body)
+        body = fold(tally(len(table.rows), "row"), body)
     return f"## {escape(table.title)}\n\n{body}"
 
 

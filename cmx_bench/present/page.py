@@ -33,14 +33,14 @@ def template(room: str, name: str) -> jinja2.Template:
     )
     environment.globals.update(
         anchored=anchor,
-        counted=units.counted,
+        counted=units.tally,
         grouped=group_columns,
         policy=_policy,
         signs=SIGNS,
         style=file(__package__, "report.css"),
     )
     environment.filters.update(
-        data_url=_data_url, read_back=units.read_back, unbroken=units.unbroken
+        data_url=_data_url, read_back=units.read_back, unbroken=units.keep_together
     )
     return environment.get_template(name)
 

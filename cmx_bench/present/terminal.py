@@ -57,21 +57,21 @@ def text(parts: Iterable[Styled | Text | Grid], width: int, colours: bool = Fals
 def wrap(sentences: str, width: int) -> str:
     """Sentences on lines of at most `width` columns; no name is broken at its hyphen."""
     lines = textwrap.fill(
-        units.unbroken(sentences), width, subsequent_indent="  ", break_on_hyphens=False
+        units.keep_together(sentences), width, subsequent_indent="  ", break_on_hyphens=False
     )
     return lines.replace("\xa0", " ")
 
 
 def paragraph(topic: str, sentences: str, width: int) -> Text:
     """Sentences behind what they are about, on lines of at most `width` columns."""
-    whole = Text(units.escaped(wrap(f"{topic}: {sentences}", width)))
+    whole = Text(units.escape(wrap(f"{topic}: {sentences}", width)))
     whole.stylize("bold", 0, len(topic) + 1)
     return whole
 
 
 def _text(part: Styled) -> Text:
     text, style = (part, "") if isinstance(part, str) else part
-    written = Text(units.escaped(text), style)
+    written = Text(units.escape(text), style)
     if state := _STATE.match(text):
         written.stylize(_STATES[state[0]], 0, state.end())
     return written
@@ -104,7 +104,7 @@ def _drawn(grid: Grid) -> rich.table.Table:
     drawn = rich.table.Table(box=rich.box.SIMPLE_HEAVY, padding=(0, 1), pad_edge=False)
     for column in grid.columns:
         drawn.add_column(
-            Text(units.escaped(_heading(column)), "bold"), justify=column.align, overflow="fold",
+            Text(units.escape(_heading(column)), "bold"), justify=column.align, overflow="fold",
             no_wrap=column.key in grid.unbroken,
         )  # fmt: skip
     for row in grid.rows:

@@ -115,7 +115,7 @@ def _part_in_words(part: str) -> str:
     numbered = {
         "b": f"batch {number}",
         "r": f"images of {number} × {number}",
-        "t": units.counted(int(number), "thread"),
+        "t": units.tally(int(number), "thread"),
     }
     return numbered.get(part[0], part)
 
@@ -169,7 +169,7 @@ def show(result: Result | None, unit: float | None = None, best: bool = False) -
     factor, name = units.step(value, result.unit) if unit is None else (unit, "")
     alone = estimate.half_width is None and not result.about.exact
     if alone or result.disturbed:
-        number = units.sampled(value / factor, digits)
+        number = units.coarsen(value / factor, digits)
     else:
         number = units.multiple(value, factor, digits, result.about.exact)
     text = f"{number} {name}".rstrip()
@@ -194,7 +194,7 @@ def quotient(span: Span | None, first: Result, second: Result) -> Entry:
         return ratio(span)
     value = (first.value or 0.0) / (second.value or 1.0)
     notes = disturbed_notes(first.disturbed or second.disturbed)
-    return Entry(units.sampled(value, 2), "no interval", value, notes=notes)
+    return Entry(units.coarsen(value, 2), "no interval", value, notes=notes)
 
 
 def disturbed_notes(disturbed: bool) -> tuple[Note, ...]:
@@ -243,7 +243,7 @@ def _spread(result: Result, estimate: Estimate) -> str:
     if half is None:
         return f"{many}, no interval"
     relative = estimate.relative_half_width
-    shown = units.scaled(half, result.unit, 2) if relative is None else units.percent(relative)
+    shown = units.scale(half, result.unit, 2) if relative is None else units.percent(relative)
     return f"± {shown}, {many}"
 
 
@@ -260,5 +260,5 @@ def _interval(result: Result, estimate: Estimate) -> str:
         return f"exactly {units.exact(estimate.value)} {result.unit}".rstrip()
     if estimate.low is None or estimate.high is None:
         return "one process, therefore no interval"
-    low, high = (units.scaled(edge, result.unit, 5) for edge in (estimate.low, estimate.high))
+    low, high = (units.scale(edge, result.unit, 5) for edge in (estimate.low, estimate.high))
     return f"95 % interval {low} to {high} over {estimate.n:,} {result.over}"

@@ -39,7 +39,7 @@ class Shown(NamedTuple):
         """The same in a unit of `factor` base units, rounded to six significant digits; what is not
         disturbed says nothing of that."""
         scaled = (
-            None if number is None else units.rounded(number / factor, _DIGITS)
+            None if number is None else units.round_to(number / factor, _DIGITS)
             for number in self[:3]
         )
         return (*scaled, self.text, *[True] * self.disturbed)

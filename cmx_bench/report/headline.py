@@ -12,13 +12,13 @@ from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Run
 from cmx_bench.results.summary import Result
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 
 def status(report: Report) -> Fact:
     """Where the run was measured and how far it came, in a line."""
     run, progress = report.run, report.progress
-    cells = counted(len(run.cells), "cell")
+    cells = tally(len(run.cells), "cell")
     measured = [f"{progress.ok:,} of {cells} measured", *unmeasured(report)]
     settings = [setting.key for setting in run.settings]
     parts = [
@@ -77,7 +77,7 @@ def _blocks(report: Report) -> list[Fact]:
     if blocks.reasons:
         text += f" ({', '.join(f'{why}: {count:,}' for why, count in blocks.reasons.items())})"
     if blocks.disturbed_processes:
-        processes = counted(blocks.processes, "process", "processes")
+        processes = tally(blocks.processes, "process", "processes")
         text += f"; {blocks.disturbed_processes:,} of {processes} stayed disturbed"
     return [Fact("Blocks", text, warning=blocks.disturbed_processes > 0)]
 
@@ -125,9 +125,9 @@ def warnings(report: Report) -> list[Fact]:
         warnings.append("the last record was written by half, by a run that was killed, and counts "
                         "for nothing")  # fmt: skip
     if report.left_out:
-        warnings.append(f"{counted(len(report.left_out), 'record')} left out, with reasons below")
+        warnings.append(f"{tally(len(report.left_out), 'record')} left out, with reasons below")
     if report.failures:
-        warnings.append(f"{counted(len(report.failures), 'failure')}, with reasons below")
+        warnings.append(f"{tally(len(report.failures), 'failure')}, with reasons below")
     several = len(set(report.environments.values())) > 1 and not report.run.machines
     if several and (names := _device_names(report)):
         warnings.append(f"settings were measured on different devices: {names}")
@@ -140,7 +140,7 @@ def quick(report: Report) -> str:
         return ""
     untrained = ", and no accuracy of models that are to be trained" if report.run.trains else ""
     return (
-        f"this is a quick run, of {counted(report.run.replicates, 'round')} within a minute: it "
+        f"this is a quick run, of {tally(report.run.replicates, 'round')} within a minute: it "
         "shows no interval of use, no small difference, no drift and nothing that decides a claim "
         f"on timings{untrained}; measure without --quick before you use a number"
     )
@@ -170,7 +170,7 @@ def cut_off(report: Report) -> str:
         return ""
     results.sort(key=_width, reverse=True)
     cells = first_few([f"{_wide(report, result)} (n = {result.n})" for result in results], _MANY)
-    number = counted(len(results), "cell")
+    number = tally(len(results), "cell")
     return (f"the budget of {units.duration(run.budget)} was spent before {number} had as many "
             f"processes as wanted: {cells}")  # fmt: skip
 
@@ -182,7 +182,7 @@ def too_wide(report: Report) -> str:
         return ""
     wanted = units.percent(report.run.precision)
     cells = first_few(results, _MANY)
-    return f"{counted(len(results), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
+    return f"{tally(len(results), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
 
 
 def unmet(report: Report) -> str:
@@ -204,7 +204,7 @@ def disturbed(report: Report) -> str:
         return ""
     cells = first_few(list(dict.fromkeys(_name(report, each) for each in results)), _MANY)
     verb = "is" if len(results) == 1 else "are"
-    return f"{counted(len(results), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
+    return f"{tally(len(results), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
 
 
 def calmer(run: Run) -> str:

@@ -48,7 +48,7 @@ def overview(report: Report, width: int, colours: bool = False) -> str:
     parts = [terminal.text(lines, width, colours) if lines else ""]
     parts += [text(table, width, colours) for table in shown]
     if more := sum(len(table.rows) for table in every) - sum(len(table.rows) for table in shown):
-        parts.append(f"The report has {units.counted(more, 'more row')} of these tables.\n")
+        parts.append(f"The report has {units.tally(more, 'more row')} of these tables.\n")
     return "\n".join(parts)
 
 

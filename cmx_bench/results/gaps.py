@@ -46,7 +46,7 @@ def gaps(run: Run, counted: Sequence[Record]) -> Iterator[Gap]:
         if run.quick:
             remedy = f"{run.resumption.replace(' --quick', '')}, into another folder"
         yield from _group(
-            (cell, reason.format(units.counted(more, "more process", "more processes")), remedy)
+            (cell, reason.format(units.tally(more, "more process", "more processes")), remedy)
             for cell, more in run.cut_off.items()
         )
     skipped = [record for record in counted if record.status == "skipped"]

@@ -61,12 +61,12 @@ def tell_unfinished(parts: Sequence[Path]) -> str:
     runs = _runs(parts)
     if left := [part for part, run in runs.items() if not run.finished]:
         are = "is" if len(left) == 1 else "are"
-        return (f"{len(left)} of {units.counted(len(parts), 'part')} {are} not finished "
+        return (f"{len(left)} of {units.tally(len(parts), 'part')} {are} not finished "
                 f"({_name(left)}): run the command of each again, or submit the job array again, "
                 "and merge again")  # fmt: skip
     if missing := _in_no_part(list(runs.values())):
         cell, replicate = missing[0]
-        return (f"{units.counted(len(missing), 'process', 'processes')} of its cells are in no "
+        return (f"{units.tally(len(missing), 'process', 'processes')} of its cells are in no "
                 f"part, such as replicate {replicate} of {cell}: give all parts, or measure the "
                 "rest with `run` and the same --out")  # fmt: skip
     return ""
@@ -95,7 +95,7 @@ def _refuse_taken(out: Path, lines: Collection[str]) -> None:
     if not earlier:
         raise RecordsError(f"{out}: holds files already; give another --out")
     if lost := {*map(records.line_of, records.read(out))}.difference(lines):
-        raise RecordsError(f"{out}: holds {units.counted(len(lost), 'record')} that no part has; "
+        raise RecordsError(f"{out}: holds {units.tally(len(lost), 'record')} that no part has; "
                            "give another --out")  # fmt: skip
 
 

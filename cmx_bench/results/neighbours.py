@@ -34,7 +34,7 @@ class Neighbours:
 
     def __str__(self) -> str:
         """In words, with what to do: "other processes keep 1.3 of 2 cores busy: …"."""
-        busy = f"other processes keep {self.busy:.1f} of {units.counted(self.cores, 'core')} busy"
+        busy = f"other processes keep {self.busy:.1f} of {units.tally(self.cores, 'core')} busy"
         if self.steal > _MOST_STEAL:
             busy += f", and the hypervisor gives {units.percent(self.steal)} of the time to others"
         if not self.disturbs:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from pandas import DataFrame, Series
 
-from cmx_bench.cell import Argument, Model, written
+from cmx_bench.cell import Argument, Model, spell
 
 PREFIX = "arg_"
 _Arguments: TypeAlias = Mapping[str, Argument]
@@ -71,4 +71,4 @@ def _type(values: Sequence[Argument | None]) -> Series[Any]:
     ]
     if len(numbers) == len(values):
         return Series(numbers)
-    return Series(["" if value is None else written(value) for value in values])
+    return Series(["" if value is None else spell(value) for value in values])

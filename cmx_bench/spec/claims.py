@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-from cmx_bench.errors import MOST_OF_A_QUOTE, cut, nearest, quoted
+from cmx_bench.errors import MOST_OF_A_QUOTE, cut, nearest, quote
 from cmx_bench.metrics import METRICS
 
 _SHORT = {"memory": "peak_memory"}
@@ -186,7 +186,7 @@ class _Token:
 
     @property
     def shown(self) -> str:
-        return "the end" if self.kind == "end" else quoted(self.text)
+        return "the end" if self.kind == "end" else quote(self.text)
 
 
 def _tokens(check: str, models: Collection[str]) -> Iterator[_Token]:
@@ -231,7 +231,7 @@ def _refuse_unknown(what: str, match: re.Match[str], known: Collection[str]) -> 
         listed = f" (known: {', '.join(known)})" if what == "metric" else ""
         hint = nearest(word, known)
         place = "" if hint or listed else "; the suite has none of that name"
-        raise CheckError(match.start(what), f"unknown {what} {quoted(word)}{hint}{listed}{place}")
+        raise CheckError(match.start(what), f"unknown {what} {quote(word)}{hint}{listed}{place}")
 
 
 # --- grammar --------------------------------------------------------------------------------------

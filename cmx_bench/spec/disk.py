@@ -20,7 +20,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO, Literal
 
 from cmx_bench.errors import CmxError, RecordsError
-from cmx_bench.units import escaped
+from cmx_bench.units import escape
 
 # Larger files are refused before they are read: 4,000 cells of ten records make some 60 MB.
 LARGEST = 256 * 2**20  # bytes
@@ -37,14 +37,14 @@ def within(folder: Path, name: str) -> Path:
     for part in PurePath(name).parts:
         path /= part
         if part == ".." or path.parent == path:
-            raise RecordsError(f"{escaped(name)}: leads out of {folder}")
+            raise RecordsError(f"{escape(name)}: leads out of {folder}")
         try:
             mode = path.lstat().st_mode
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, ValueError) as error:  # no access, or a zero byte
             reason = error.strerror if isinstance(error, OSError) else error
-            raise RecordsError(f"{escaped(str(path))}: cannot be read: {reason}") from error
+            raise RecordsError(f"{escape(str(path))}: cannot be read: {reason}") from error
         if stat.S_ISLNK(mode):
             raise RecordsError(f"{path}: is a link, and none is followed here; remove it")
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -156,13 +156,13 @@ _SURROGATES = re.compile("[\ud800-\udfff]+")
 
 def json_of(value: object, indent: int | None = None) -> str:
     """A line of JSON, or lines, that every reader takes: bytes of a file's name that are no UTF-8,
-    and other halves of characters, are text in it (`units.escaped`).
+    and other halves of characters, are text in it (`units.escape`).
 
     Raises:
         ValueError: a number is not finite.
     """
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=indent)
-    return _SURROGATES.sub(lambda match: json.dumps(escaped(match[0]))[1:-1], text) + "\n"
+    return _SURROGATES.sub(lambda match: json.dumps(escape(match[0]))[1:-1], text) + "\n"
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import ClassVar, TypeAlias
 
 import yaml
 
-from cmx_bench.errors import MOST_OF_A_QUOTE, SuiteError, cut, quoted
+from cmx_bench.errors import MOST_OF_A_QUOTE, SuiteError, cut, quote
 from cmx_bench.spec import disk
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
@@ -145,12 +145,12 @@ def _value(
             f"expands to more than {MOST_VALUES:,} values or {DEEPEST} levels; use fewer aliases",
         )
     if node.tag not in _TAGS[type(node)]:
-        raise refuse(node, f"the tag {quoted(node.tag)} is not accepted here; write a plain value")
+        raise refuse(node, f"the tag {quote(node.tag)} is not accepted here; write a plain value")
     if isinstance(node, yaml.ScalarNode):
         if half := _half_character(node.value):
             raise refuse(node, f"{half} is half of a character; write it whole")
         if node.tag in _PATTERNS and not _PATTERNS[node.tag].match(node.value):  # a forced tag
-            raise refuse(node, f"{quoted(node.value)} is not a {node.tag[18:]}")
+            raise refuse(node, f"{quote(node.value)} is not a {node.tag[18:]}")
         if node.tag in _LARGEST and abs(float(node.value)) >= _LARGEST[node.tag]:
             raise refuse(node, f"{cut(node.value, MOST_OF_A_QUOTE)} is too large for a number")
         return _SCALARS[node.tag](node.value)
@@ -164,7 +164,7 @@ def _value(
         if half := _half_character(key):
             raise refuse(key_node, f"{half} is half of a character; write it whole")
         if key in mapping:
-            raise refuse(key_node, f"the key {quoted(key)} is given twice; keep one")
+            raise refuse(key_node, f"the key {quote(key)} is given twice; keep one")
         # An unknown key is reported where the key stands, a wrong value where the value stands.
         marks[(*location, key, "<key>")] = (
             key_node.start_mark.line + 1,

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from cmx_bench import units
 from cmx_bench.cell import Argument, Family
 from cmx_bench.designs import FAMILIES, search
-from cmx_bench.errors import quoted
+from cmx_bench.errors import quote
 from cmx_bench.spec.schema import (
     MOST_ITEMS,
     Depth,
@@ -115,7 +115,7 @@ class ModelEntry(Strict):
         if len(sources) > 1:
             raise ValueError(f"one of {' and '.join(sources)} is enough; keep one")
         if self.python is not None and not re.fullmatch(r"[\w.]+:\w+", self.python):
-            raise ValueError(f"python is 'module:callable', got {quoted(self.python)}")
+            raise ValueError(f"python is 'module:callable', got {quote(self.python)}")
         if self.args and self.design is not None:
             raise ValueError(f"args go with timm and python; a {sources[0]} has its own keys")
         if self.optimised and (self.args or not {*sources} <= {"timm", "convmixer"}):

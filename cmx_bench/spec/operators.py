@@ -9,19 +9,19 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from cmx_bench.cell import ZERO
-from cmx_bench.errors import quoted
+from cmx_bench.errors import quote
 from cmx_bench.spec.schema import Label, Strict
 
 
 def _operator(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_]\w*::[A-Za-z_]\w*", name):
-        raise ValueError(f"expected an operator such as aten::asin, got {quoted(name)}")
+        raise ValueError(f"expected an operator such as aten::asin, got {quote(name)}")
     return name
 
 
 def _function(target: str) -> str:
     if not re.fullmatch(r"[\w.]+:\w+", target):
-        raise ValueError(f"expected 'module:function', got {quoted(target)}")
+        raise ValueError(f"expected 'module:function', got {quote(target)}")
     return target
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from cmx_bench.errors import SuiteError, nearest, quoted
+from cmx_bench.errors import SuiteError, nearest, quote
 from cmx_bench.spec import document, shipped, trust
 from cmx_bench.spec.schema import (
     Above0,
@@ -35,12 +35,12 @@ _SECTION = re.compile(
 def _rand_augment(words: str) -> str:
     """What timm understands whole: it passes over some mistakes, and fails at others later."""
     first, *sections = words.split("-")
-    whole = quoted(words)
+    whole = quote(words)
     given: dict[str, str] = {}
     for section in sections:
         match = _SECTION.fullmatch(section)
         if match is None:
-            raise ValueError(f"{quoted(section)} in {whole} is none of timm's parts, such as m9, "
+            raise ValueError(f"{quote(section)} in {whole} is none of timm's parts, such as m9, "
                              f"n2, p0.5, mstd0.5, mmax10, inc1 and tweights")  # fmt: skip
         key = match[match.lastindex or 0]
         if key in given:
@@ -191,7 +191,7 @@ def find(named: str, base: Path, trusted: bool) -> Path:
     if (file := shipped.find(path, named, known)) is not None:
         return file
     raise SuiteError(
-        f"no file {quoted(named)} in {base}, and no shipped recipe has that name"
+        f"no file {quote(named)} in {base}, and no shipped recipe has that name"
         f"{nearest(Path(named).stem, known)} (known: {', '.join(sorted(known))})"
     )
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from cmx_bench import units
-from cmx_bench.errors import MOST_OF_A_QUOTE, SuiteError, cut, nearest, quoted
+from cmx_bench.errors import MOST_OF_A_QUOTE, SuiteError, cut, nearest, quote
 from cmx_bench.spec.document import Document, Location
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -97,7 +97,7 @@ def validate(model: type[_Model], source: Document, value: object) -> _Model:
 def show(value: object) -> str:
     """A value with its kind, for errors: `text 'x'`."""
     if isinstance(value, str):
-        return f"{kind(value)} {quoted(value)}"
+        return f"{kind(value)} {quote(value)}"
     told = cut(repr(value), MOST_OF_A_QUOTE)
     return f"{kind(value)} {told}" if isinstance(value, int | float) else kind(value)
 
@@ -150,7 +150,7 @@ def _explain(source: Document, error: ValidationError, outermost: Collection[str
         hint = "; write it at the top of the file" if word in outermost else hint
         return source.error(
             (*location, word, "<key>"),
-            f"unknown key {quoted(word)}{hint} (known: {', '.join(known)})",
+            f"unknown key {quote(word)}{hint} (known: {', '.join(known)})",
         )
     if problem == "missing":
         return source.error(location, f"the key {first['loc'][-1]!r} is missing")
@@ -165,7 +165,7 @@ def _explain(source: Document, error: ValidationError, outermost: Collection[str
     if problem in ("too_short", "too_long"):
         least, most = (context.get(name, 0) for name in ("min_length", "max_length"))
         bound, size = ("least", least) if problem == "too_short" else ("most", most)
-        items = counted(size, "item")
+        items = tally(size, "item")
         return source.error(location, f"{name}: expected at {bound} {items}, got {len(got)}")
     if problem == "value_error":
         return source.error(location, f"{name}: {context['error']}")

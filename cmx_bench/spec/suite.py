@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
-from cmx_bench.errors import SuiteError, nearest, quoted
+from cmx_bench.errors import SuiteError, nearest, quote
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS
 from cmx_bench.spec import claims, command, document, recipe, shipped, sweeps, trust
@@ -290,7 +290,7 @@ def _problems(suite: Suite) -> Iterator[tuple[Location, str]]:
             hint = f"; it is a metric of the measure {metric.measure}" if metric else ""
             hint = hint or nearest(measure, MEASURES)
             known = ", ".join(MEASURES)
-            yield ("measures", index), f"unknown measure {quoted(measure)}{hint} (known: {known})"
+            yield ("measures", index), f"unknown measure {quote(measure)}{hint} (known: {known})"
     yield from _repeats(("measures",), suite.measures)
     yield from _repeats(("models",), [getattr(entry, "name", None) for entry in suite.models])
     for device, settings in (("cuda", suite.settings.cuda), ("cpu", suite.settings.cpu)):

@@ -13,9 +13,9 @@ from itertools import product
 from math import prod
 from typing import TypeAlias, cast
 
-from cmx_bench.cell import Scalar, written
+from cmx_bench.cell import Scalar, spell
 from cmx_bench.designs import FAMILIES
-from cmx_bench.errors import MOST_OF_A_QUOTE, SuiteError, cut, nearest, quoted
+from cmx_bench.errors import MOST_OF_A_QUOTE, SuiteError, cut, nearest, quote
 from cmx_bench.spec.document import Document, Location, Value
 from cmx_bench.spec.model_entries import SOURCES
 from cmx_bench.spec.schema import MOST_ITEMS, kind
@@ -210,7 +210,7 @@ def _fill(sweep: _Sweep, key: str, text: str, given: Mapping[str, _Value]) -> st
         if word not in given:
             raise sweep.error(
                 (key,),
-                f"{key}: {quoted('{' + word + '}')} is not swept{nearest(word, given)} "
+                f"{key}: {quote('{' + word + '}')} is not swept{nearest(word, given)} "
                 f"(swept: {cut(', '.join(given), _MOST_OF_A_LIST)})",
             )
     if key != "weights" and not words:
@@ -237,7 +237,7 @@ def _spell_values(key: str, given: Mapping[str, _Value]) -> Iterator[str]:
 
 def _text(value: _Value, key: str) -> str:
     """A value as YAML writes it; in a name without what names do not hold."""
-    text = written(value)
+    text = spell(value)
     return re.sub(r"[^A-Za-z0-9_.\-]+", "_", text) if key == "name" else text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cmx_bench.errors import SuiteError, quoted
+from cmx_bench.errors import SuiteError, quote
 
 
 def locate(named: str, folder: Path, trusted: bool, instead: str = "") -> Path:
@@ -26,7 +26,7 @@ def locate(named: str, folder: Path, trusted: bool, instead: str = "") -> Path:
     if inside or trusted:
         return path
     options = " or ".join(filter(None, (instead, "--allow-import if you trust this suite")))
-    raise SuiteError(f"{quoted(named)} lies outside the suite's folder; add {options}")
+    raise SuiteError(f"{quote(named)} lies outside the suite's folder; add {options}")
 
 
 def is_file(path: Path) -> bool:

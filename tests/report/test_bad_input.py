@@ -21,7 +21,7 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 from cmx_bench.spec.claims import Claim
-from cmx_bench.units import escaped as escaped_for_terminals
+from cmx_bench.units import escape as escaped_for_terminals
 from cmx_bench.units import plain
 
 from ..present.test_latex import check

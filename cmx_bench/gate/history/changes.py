@@ -119,7 +119,7 @@ class Change:
         """In the words of its metric: "11 % slower"."""
         unit = self.series.metric.unit
         if self.slowdown is None:
-            return f"{units.scaled(self.before, unit)} → {units.scaled(self.after, unit)}"
+            return f"{units.scale(self.before, unit)} → {units.scale(self.after, unit)}"
         return describe_change(self.slowdown, self.series.metric)
 
 

@@ -17,7 +17,7 @@ from cmx_bench.present.content import Fact, Site, Table, first_few
 from cmx_bench.present.drawing import Drawing
 from cmx_bench.results.runfolder import write_rendered
 from cmx_bench.spec import disk
-from cmx_bench.units import counted, plain
+from cmx_bench.units import plain, tally
 
 SCHEMA = 1
 _DIGITS = 6  # of the numbers that place a point in the page
@@ -70,23 +70,23 @@ def about_runs(runs: Sequence[PastRun]) -> Iterator[Fact]:
     """The number of runs, their first and last date, their suites and machines; the oldest run
     comes first."""
     first, last = runs[0].created[:10], runs[-1].created[:10]
-    yield Fact("Runs", f"{counted(len(runs), 'run')}, {first} to {last}")
+    yield Fact("Runs", f"{tally(len(runs), 'run')}, {first} to {last}")
     yield Fact("Suites", one_line(", ".join(dict.fromkeys(run.suite for run in runs))))
     by_machine = Counter(run.machine for run in runs).most_common()
-    yield Fact("Machines", first_few([f"{name} ({counted(number, 'run')})"
+    yield Fact("Machines", first_few([f"{name} ({tally(number, 'run')})"
                                       for name, number in by_machine], _MOST_MACHINES))  # fmt: skip
 
 
 def about_left_out(reasons: Sequence[str]) -> Iterator[Fact]:
     """How many runs are left out; empty if none."""
     if reasons:
-        runs = counted(len(reasons), "run")
+        runs = tally(len(reasons), "run")
         yield Fact("Left out", f"{runs}, for the reasons below", warning=True)
 
 
 def _count_changes(history: History) -> str:
     tones = Counter(change.tone for series in history.series for change in changes(series))
-    of_series = counted(len(history.series), "series", "series")
+    of_series = tally(len(history.series), "series", "series")
     neither = f", {tones['']} times neither" * bool(tones[""])
     judged = f"{tones['bad']} times for the worse, {tones['good']} for the better"
     return f"{judged}{neither}, in {of_series}"
@@ -154,7 +154,7 @@ def data(history: History, base: Path, digits: int | None = None) -> dict[str, A
         "schema": SCHEMA,
         "runs": [
             {
-                "folder": units.escaped(rows.relative(run.folder, base)),
+                "folder": units.escape(rows.relative(run.folder, base)),
                 "link": rows.address(run, base),
                 "created": run.created,
                 "suite": run.suite,
@@ -184,7 +184,7 @@ def _series(series: Series, places: dict[Path, int], digits: int | None) -> dict
     def number(value: float) -> float:
         if value == int(value):
             return int(value)
-        return value if exactly or digits is None else units.rounded(value, digits)
+        return value if exactly or digits is None else units.round_to(value, digits)
 
     return {
         "suite": series.suite,

@@ -13,7 +13,7 @@ from cmx_bench.gate.history.changes import HAS_RUPTURES, Change, changes, levels
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Column, Entry, Table, first_few
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 
 def address(run: PastRun, base: Path | None) -> str:
@@ -52,7 +52,7 @@ def of_changes(history: History, base: Path | None = None) -> Table:
     latest.sort(key=lambda change: change.first.run.created, reverse=True)
     rows = tuple(_change(change, history, base) for change in latest)
     naming = [column.key for column in columns].index("when") + 1
-    title = f"Change points over {counted(len(history.runs), 'run')}"
+    title = f"Change points over {tally(len(history.runs), 'run')}"
     title += f" of {named(history.suites, history.machines)}" if history.runs else ""
     return Table("change-points", title, columns, rows, tuple(remarks(history)), naming=naming,
                  none="No metric changed for good.")  # fmt: skip
@@ -61,7 +61,7 @@ def of_changes(history: History, base: Path | None = None) -> Table:
 def named(suites: Sequence[str], machines: Sequence[str]) -> str:
     """ "ci on AMD EPYC", "2 suites on 3 machines" """
     told = (
-        names[0] if len(names) == 1 else counted(len(names), noun)
+        names[0] if len(names) == 1 else tally(len(names), noun)
         for names, noun in ((suites, "suite"), (machines, "machine"))
     )
     return one_line(" on ".join(told))
@@ -111,7 +111,7 @@ def _value(value: float, metric: Metric) -> str:
     """An exact value unrounded."""
     if metric.exact:
         return f"{units.exact(value)} {metric.unit}".rstrip()
-    return units.scaled(value, metric.unit, 4)
+    return units.scale(value, metric.unit, 4)
 
 
 def lines(whole: Table) -> Iterator[str]:
@@ -142,19 +142,19 @@ def remarks(history: History) -> Iterator[str]:
         yield "No change points were looked for: the package ruptures is not installed."
     elif looked:
         yield (
-            f"Looked for in {counted(len(looked), 'series', 'series')} by PELT on the logarithms "
+            f"Looked for in {tally(len(looked), 'series', 'series')} by PELT on the logarithms "
             "of the values; a change lasts two runs at least."
         )
     if short:
         yield (
-            f"Not looked for in {counted(short, 'series', 'series')}: change points need "
+            f"Not looked for in {tally(short, 'series', 'series')}: change points need "
             f"{FEWEST_RUNS} runs of values above zero."
         )
     if not sampled:
         yield "No run has a sampled metric."
     yield from _on_machines(history)
     if history.elsewhere:
-        others = counted(history.elsewhere, "run")
+        others = tally(history.elsewhere, "run")
         verb = "is" if history.elsewhere == 1 else "are"
         yield f"{others} of other suites or machines {verb} not shown."
     for reason in history.left_out:
@@ -243,7 +243,7 @@ def of_runs(history: History, base: Path | None = None) -> Table:
     )
     unlinked = sum(run.page is None for run in history.runs)
     missing = (
-        f"{counted(unlinked, 'run')} {'has' if unlinked == 1 else 'have'} no report.html to link: "
+        f"{tally(unlinked, 'run')} {'has' if unlinked == 1 else 'have'} no report.html to link: "
         "`python -m cmx_bench report RUN` renders it."
     )
     return Table(
@@ -262,5 +262,5 @@ def of_run(run: PastRun, base: Path | None) -> dict[str, Entry]:
         "commit": _commit(run),
         "versions": Entry(", ".join(run.versions)),
         "failed": Entry(failed, sort=len(run.failed), title=cells, quiet=not run.failed),
-        "folder": Entry(one_line(units.decoded(run.folder.name))),
+        "folder": Entry(one_line(units.decode(run.folder.name))),
     }

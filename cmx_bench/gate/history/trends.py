@@ -15,7 +15,7 @@ from cmx_bench.gate.history.changes import changes
 from cmx_bench.gate.history.timeline import Mark
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import Drawing, Plot, short_label
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 _MOST_NAMED = 3  # in the text of a mark
 
@@ -76,7 +76,7 @@ def _plot(lines: Sequence[Series], where: Mapping[str, str], history: History) -
 def _caption(lines: Sequence[Series], runs: int) -> str:
     metric = lines[0].metric
     caption = (
-        f"{metric.title} on {lines[0].setting} over {counted(runs, 'run')}; {metric.direction}. "
+        f"{metric.title} on {lines[0].setting} over {tally(runs, 'run')}; {metric.direction}. "
     )
     if not metric.exact and runs <= timeline.MOST_MARKED:
         caption += "Bars are 95 % intervals over the processes of a run. "

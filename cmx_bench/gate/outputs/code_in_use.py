@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cmx_bench.gate.verdict import Contrast, Package, Verdict
 from cmx_bench.present.content import Fact
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 _MOST_NAMES = 3
 
@@ -23,8 +23,8 @@ def nothing(verdict: Verdict) -> str:
 
 def _sameness(contrast: Contrast) -> str:
     models = contrast.models
-    uses = f"{counted(len(models), 'model')} use{'s' * (len(models) == 1)}"
-    files = counted(sum(package.files for package in contrast.packages), "file")
+    uses = f"{tally(len(models), 'model')} use{'s' * (len(models) == 1)}"
+    files = tally(sum(package.files for package in contrast.packages), "file")
     parts = [f"{uses} the same code on both sides ({files} and all versions are equal)"]
     if contrast.idle:
         parts.append(_idle(contrast))
@@ -67,7 +67,7 @@ def _difference(package: Package) -> str:
     """ "mypkg 1.0 → 1.1: 2 of 3 files (mypkg/net.py, mypkg/blocks.py)"."""
     old, new = package.versions
     version = f" {old} → {new}" if _is_other_version(package) else ""
-    of_all = f"{len(package.differing)} of {counted(package.files, 'file')} in use"
+    of_all = f"{len(package.differing)} of {tally(package.files, 'file')} in use"
     names = f" ({_list(package.differing)})" if package.differing else ""
     return f"{package.name}{version}: {of_all}{names}{_places(package)}"
 
@@ -75,7 +75,7 @@ def _difference(package: Package) -> str:
 def _same(contrast: Contrast) -> Iterator[str]:
     """The packages of which nothing differs, and the models where only some have the same code."""
     packages = [
-        f"{package.name} ({counted(package.files, 'file')}{_places(package)})"
+        f"{package.name} ({tally(package.files, 'file')}{_places(package)})"
         for package in contrast.packages
         if not package.differing and not _is_other_version(package)
     ]

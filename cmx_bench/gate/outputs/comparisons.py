@@ -98,7 +98,7 @@ def value(number: float | None, comparison: Comparison) -> Entry:
     if number is None:
         return _DASH
     metric = comparison.metric
-    text = exact(number, comparison) if metric.exact else units.scaled(number, metric.unit, 4)
+    text = exact(number, comparison) if metric.exact else units.scale(number, metric.unit, 4)
     return Entry(text, sort=number)
 
 

@@ -67,7 +67,7 @@ def _of_models(comparisons: Sequence[Comparison]) -> str:
     for title, names in models.items():
         titles.setdefault(len(names), []).append(title)
     return "; ".join(
-        f"{', '.join(alike)} of {units.counted(many, 'model')}" for many, alike in titles.items()
+        f"{', '.join(alike)} of {units.tally(many, 'model')}" for many, alike in titles.items()
     )
 
 

@@ -48,7 +48,7 @@ def in_markdown(
 def _shorten(whole: Table, cut: int) -> Table:
     if not cut:
         return whole
-    more = units.counted(cut, "more row")
+    more = units.tally(cut, "more row")
     remark = f"There is no room for {more} here; verdict.md has every row."
     rows = whole.rows[: len(whole.rows) - cut]
     return replace(whole, rows=rows, remarks=(remark, *whole.remarks))

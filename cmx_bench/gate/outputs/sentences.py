@@ -10,7 +10,7 @@ from cmx_bench.gate.outputs import code_in_use
 from cmx_bench.gate.verdict import JUDGED, Comparison, Policy, State, Verdict
 from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Fact, first_few
-from cmx_bench.units import counted, plain
+from cmx_bench.units import plain, tally
 
 # In every output the comparisons stand in this order.
 ORDER: tuple[State, ...] = (*JUDGED, "NEW", "INCOMPARABLE")
@@ -62,7 +62,7 @@ def _tell_nothing(verdict: Verdict) -> str:
 def _tell_failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
     failed = [comparison for comparison in judged if comparison.state == "FAIL"]
     worst = "worst: " * (len(failed) > 1) + sentence(max(failed, key=_slowdown), verdict)
-    text = f"{len(failed)} of {counted(len(judged), 'comparison')} {_worse(failed)} ({worst})"
+    text = f"{len(failed)} of {tally(len(judged), 'comparison')} {_worse(failed)} ({worst})"
     undecided = _count(verdict, ("INCONCLUSIVE",))
     return f"{text}; {undecided}" if undecided else text
 
@@ -71,12 +71,12 @@ def _tell_undecided(judged: Sequence[Comparison], verdict: Verdict) -> str:
     if verdict.is_bare:
         reasons = dict.fromkeys(comparison.reason for comparison in verdict.untimed)
         return (
-            f"{counted(len(judged), 'comparison')} of exact metrics, none different; NO TIMING "
+            f"{tally(len(judged), 'comparison')} of exact metrics, none different; NO TIMING "
             f"COULD BE JUDGED ({first_few([*reasons], 1)})"
         )
     undecided = [comparison for comparison in judged if comparison.state == "INCONCLUSIVE"]
     worst = "worst: " * (len(undecided) > 1) + sentence(max(undecided, key=_slowdown), verdict)
-    text = f"{len(undecided)} of {counted(len(judged), 'comparison')} undecided ({worst})"
+    text = f"{len(undecided)} of {tally(len(judged), 'comparison')} undecided ({worst})"
     more = _more_measuring(undecided)
     return text if more in text else f"{text}; {more}"
 
@@ -93,7 +93,7 @@ def _more_measuring(undecided: Sequence[Comparison]) -> str:
 
 
 def _tell_passed(judged: Sequence[Comparison], verdict: Verdict) -> str:
-    compared = counted(len(judged), "comparison")
+    compared = tally(len(judged), "comparison")
     none = "none" if len(judged) > 1 else "not"
     text = f"{compared}, {none} {_worse(judged)} by {share(verdict.threshold)}"
     gains = [each for each in judged if each.high is not None and each.high < 0]

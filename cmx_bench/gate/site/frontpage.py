@@ -122,7 +122,7 @@ def _run(shown: Shown, out: Path) -> dict[str, Entry]:
             keywords=" ".join((*run.labels, *run.models)),
         ),
         "torch": Entry(torch or "unknown", title=versions, keywords=versions, quiet=not torch),
-        "folder": Entry(one_line(units.decoded(shown.folder))),
+        "folder": Entry(one_line(units.decode(shown.folder))),
     }  # fmt: skip
 
 

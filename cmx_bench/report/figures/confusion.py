@@ -160,7 +160,7 @@ def _in_words(shown: DataFrame, models: Sequence[str], labels: Sequence[str]) ->
         if (row := first.get(model)) is None:
             sentences.append(f"{label} makes no mistake")
             continue
-        times = units.counted(row["times"], "image")
+        times = units.tally(row["times"], "image")
         truth, instead = names[row["truth"]], row["instead"]
         sentences.append(f"{label} most often takes {truth} for {instead}, {times}")
     return f"{'; '.join(sentences)}."

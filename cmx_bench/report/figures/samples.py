@@ -55,7 +55,7 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
     if len(models) > _MOST_MODELS:
         caption += f" The first {_MOST_MODELS} of {len(models)} models are shown."
     caption = " ".join([caption, *chosen.left_out(models, above_zero(chosen, metric))])
-    many = units.counted(len(shown), "model")
+    many = units.tally(len(shown), "model")
     return Plot(
         f"samples-{metric}-{chosen.key}", title, caption,
         f"Deviation of each sample from its model's median, for {many}.",

@@ -95,7 +95,7 @@ def _notes(views: Sequence[View], found: Sequence[Finding]) -> Iterator[str]:
 def _nothing(report: Report, tables: dict[str, Table]) -> Iterator[Finding]:
     if not (parts := headline.unmeasured(report)):
         return
-    cells = units.counted(len(report.run.cells), "cell")
+    cells = units.tally(len(report.run.cells), "cell")
     text = f"Nothing was measured: {join(parts)}, of {cells}."
     reasons = [failure.reason for failure in report.failures]
     reasons += [gap.reason for gap in report.gaps]

@@ -82,7 +82,7 @@ def _evaluated(view: View, results: Sequence[Result]) -> str:
 def _many(counts: Collection[int], noun: str) -> str:
     """`360 images`; `359 to 360 images` where models differ."""
     least, most = min(counts), max(counts)
-    return f"{least:,} to " * (least < most) + units.counted(most, noun)
+    return f"{least:,} to " * (least < most) + units.tally(most, noun)
 
 
 # --- the paper ------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def _ratios(view: View) -> str:
     if not inside:
         return ""
     return (
-        f"{sum(inside)} of {units.counted(len(inside), 'throughput ratio')} to {view.name(first)} "
+        f"{sum(inside)} of {units.tally(len(inside), 'throughput ratio')} to {view.name(first)} "
         f"{'agrees' if 1 in (sum(inside), len(inside)) else 'agree'} with the paper's"
         f"{doubt(*figures.values())} within the interval{disturbed(*doubts)} "
         f"({view.paper_conditions})."
@@ -168,7 +168,7 @@ def claims(view: View) -> Finding | None:
     counts = judgements.counts(judged).items()
     parts = [f"{count} {_VERBS[state][count > 1]}" for state, count in counts if count]
     claimed = len(judged) // settings
-    what = units.counted(claimed, "claim")
+    what = units.tally(claimed, "claim")
     what = what if settings == 1 else f"{len(judged)} verdicts ({what} in {settings} settings)"
     text = f"Of {what} {join(parts)}{disturbed(*(judgement.disturbed for judgement in judged))}."
     failing = [judgement for judgement in judged if judgement.state == "FAILS"]
@@ -208,7 +208,7 @@ def _doubtful(view: View) -> str:
     ]
     return (
         f"Speed is uncertain by more than ± {units.percent(_WIDE)} for {len(widths)} of "
-        f"{units.counted(len(speeds), 'model')}: {join(shown)}."
+        f"{units.tally(len(speeds), 'model')}: {join(shown)}."
     )
 
 
@@ -218,7 +218,7 @@ def _disturbed(view: View) -> str:
     if restless < max(1, _MANY_DISTURBED * processes):
         return ""
     return (
-        f"{restless:,} of {units.counted(processes, 'process', 'processes')} "
+        f"{restless:,} of {units.tally(processes, 'process', 'processes')} "
         f"{'was' if restless == 1 else 'were'} disturbed to "
         f"the end; where a model has {FEWEST_UNDISTURBED} calm ones or more, only those count."
     )

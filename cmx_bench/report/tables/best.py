@@ -99,7 +99,7 @@ def find_tied(results: Sequence[Result]) -> frozenset[str]:
     low, high = spans[best.model]
     alike = {name for name, (start, end) in spans.items() if start <= high and low <= end}
     if best.about.exact:  # of matched networks, each with 21.1 M parameters, none is the smallest
-        shown = {result.model: units.scaled(result.value or 0.0, result.unit) for result in results}
+        shown = {result.model: units.scale(result.value or 0.0, result.unit) for result in results}
         alike |= {name for name, text in shown.items() if text == shown[best.model]}
     return _unless_all(alike, results)
 

@@ -13,7 +13,7 @@ from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.results import classwise
 from cmx_bench.results.nouns import Report
-from cmx_bench.units import counted
+from cmx_bench.units import tally
 
 MOST_CLASSES = 20  # that a matrix, or a table of classes, can show
 _MOST_PAIRS = 10  # of classes that a model confuses, where there are more classes
@@ -100,7 +100,7 @@ def _share(row: Any) -> Entry:
         return entries.DASH
     low, high = (units.hundredths(row[edge], 2) for edge in ("low", "high"))
     wrong = f", most often taken for {row['instead']} ({row['times']})" if row["times"] else ""
-    title = f"{row['right']} of {counted(row['images'], 'image')} right{wrong}"
+    title = f"{row['right']} of {tally(row['images'], 'image')} right{wrong}"
     return Entry(units.hundredths(row["value"], 3), f"{low} to {high}", row["value"], title)
 
 

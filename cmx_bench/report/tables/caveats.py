@@ -19,7 +19,7 @@ from cmx_bench.published import Published
 from cmx_bench.results.environment import comparable
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.units import counted, percent
+from cmx_bench.units import percent, tally
 
 # What an entry rests on and does not show, in words, by aspect; empty where nothing is known.
 Hidden: TypeAlias = Mapping[str, str]
@@ -148,7 +148,7 @@ def of_speed(result: Result | None) -> str:
     computes that are not the setting's, in words; empty where nowhere and in none."""
     told = {} if result is None else result.details
     breaks = told.get("graph_breaks", 0)
-    parts = [f"partly eager: {counted(breaks, 'graph break')} in what was compiled"] * bool(breaks)
+    parts = [f"partly eager: {tally(breaks, 'graph break')} in what was compiled"] * bool(breaks)
     for name, share in told.get("precisions", {}).items():
         parts.append(f"computes {percent(share)} of its MACs in {name} by its own choice")
     return "; ".join(parts)

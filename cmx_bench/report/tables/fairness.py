@@ -256,7 +256,7 @@ def _rho(value: float, networks: int) -> Entry | None:
     if math.isnan(value):
         return None
     rho = round(value, 9)  # pandas gives 0.9999999999999998 for equal orders
-    return Entry(units.fixed(rho, 2, -1, 1), sort=rho, title=f"{networks} networks")
+    return Entry(units.fix(rho, 2, -1, 1), sort=rho, title=f"{networks} networks")
 
 
 def _flips(report: Report, standings: Standings, pairs: Sequence[Contest]) -> Table:

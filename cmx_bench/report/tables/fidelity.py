@@ -80,7 +80,7 @@ def _values(
         if figure is None or figure.value is None or result is None or result.value is None:
             continue
         if result.about.exact:
-            measured = Entry(units.scaled(result.value, result.unit, 5), sort=result.value)
+            measured = Entry(units.scale(result.value, result.unit, 5), sort=result.value)
             finding = _agreement(result.value, figure)
         else:
             measured = entries.show(result)
@@ -191,7 +191,7 @@ def order(report: Report) -> Table:
                 entries.DASH
                 if math.isnan(rho)
                 else Entry(  # all values of a side tie
-                    units.fixed(rho, 2, -1, 1), sort=rho, notes=entries.disturbed_notes(doubtful)
+                    units.fix(rho, 2, -1, 1), sort=rho, notes=entries.disturbed_notes(doubtful)
                 )
             )
             rows.append((setting, len(throughputs), shown, same[True], same[False], same[None]))

@@ -131,8 +131,8 @@ def _figures(part: Work, total: float, above: Roofs) -> tuple[float | None, ...]
 def describe(above: Roofs) -> str:
     """The roofs in a sentence."""
     return (
-        f"The measured peaks of the device are {units.scaled(above.compute, 'MAC/s')} in a product "
-        f"of large matrices and {units.scaled(above.bandwidth, 'B/s')} in a large copy."
+        f"The measured peaks of the device are {units.scale(above.compute, 'MAC/s')} in a product "
+        f"of large matrices and {units.scale(above.bandwidth, 'B/s')} in a large copy."
     )
 
 

@@ -173,7 +173,7 @@ def agreeing(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     )
     same = {frozenset((pair.first, pair.second)): pair.same for pair in pairs}
     shares = {
-        both: Entry(units.fixed(100 * share, 1, 0, 100), sort=share) for both, share in same.items()
+        both: Entry(units.fix(100 * share, 1, 0, 100), sort=share) for both, share in same.items()
     }
     rows = [  # a voter and itself are no pair
         (label, *(shares.get(frozenset((first, second))) for second in labels))
@@ -269,11 +269,11 @@ def _points(pair: Pair) -> Entry:
 
 def _sign(points: float) -> str:
     """`+0.12`, `-0.002`: a difference of one image in many reads as one."""
-    return f"{'+' if points >= 0 else ''}{units.fixed(points, 2, 0)}"
+    return f"{'+' if points >= 0 else ''}{units.fix(points, 2, 0)}"
 
 
 def _p(value: float) -> Entry:
-    text = "< 0.0001" if value < 1e-4 else units.fixed(value, 4, agreement.LEVEL)
+    text = "< 0.0001" if value < 1e-4 else units.fix(value, 4, agreement.LEVEL)
     return Entry(text, sort=value)
 
 

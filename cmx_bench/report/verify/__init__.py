@@ -126,7 +126,7 @@ def _stale(folder: Path, recomputed: Mapping[str, str | bytes]) -> Iterator[str]
     paths = (path for path in there if path.is_symlink() or not path.is_dir())
     for name in sorted(path.relative_to(folder).as_posix() for path in paths):
         if name not in recomputed:
-            yield f"{units.escaped(name)} is not made of this run (any more), and was not compared"
+            yield f"{units.escape(name)} is not made of this run (any more), and was not compared"
 
 
 def _copies(folder: Path) -> list[str]:
@@ -314,12 +314,12 @@ def lines(verification: Verification) -> Iterator[str]:
     """A line for each difference, for each note, and what it comes to."""
     for difference in verification.differences:
         shown, recomputed = _narrow(difference.shown, difference.recomputed)
-        place = units.escaped(difference.place[:_ROOM]).replace("\n", " ")
+        place = units.escape(difference.place[:_ROOM]).replace("\n", " ")
         yield f"{difference.file}: {place}: shows {shown!r}, the raw samples give {recomputed!r}"
     yield from verification.notes
     places, those = (
-        units.counted(verification.places, "place"),
-        units.counted(verification.files, "file"),
+        units.tally(verification.places, "place"),
+        units.tally(verification.files, "file"),
     )
     compared = f"{places} in {those}"
     if verification.differences:
