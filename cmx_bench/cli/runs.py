@@ -153,7 +153,7 @@ def _note_disturbed(run: Path, measured: Report) -> None:
     from cmx_bench.report import headline
     from cmx_bench.results import records
 
-    if disturbed := headline.disturbed(measured):
+    if disturbed := headline.tell_disturbed(measured):
         # The command as it was typed, with its paths: a report has none.
         whole = records.read_run(run) if run.is_dir() else measured.run
         note(f"{run}: {disturbed}; {headline.calmer(whole)}", beware=True)

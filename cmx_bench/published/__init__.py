@@ -165,11 +165,11 @@ def extra_data(tag: str) -> bool:
     return any(part.startswith(_DATA) for part in tag.split("_"))
 
 
-def distilled(tag: str, architecture: str = "") -> bool:
+def is_distilled(tag: str, architecture: str = "") -> bool:
     """Whether the weights of a timm tag had a teacher, which some architectures always have."""
     return "distilled" in architecture or bool(_TEACHERS & set(tag.split("_")))
 
 
 def extra_training(tag: str) -> bool:
     """Whether the weights of a timm tag have seen more than ImageNet-1k alone, or a teacher."""
-    return extra_data(tag) or distilled(tag)
+    return extra_data(tag) or is_distilled(tag)

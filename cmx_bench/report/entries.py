@@ -151,7 +151,7 @@ def _training(architecture: str, tag: str) -> Iterator[Note]:
     """What weights have seen that others have not."""
     if published.extra_data(tag):
         yield _EXTRA_DATA
-    if published.distilled(tag, architecture):
+    if published.is_distilled(tag, architecture):
         yield _TEACHER
 
 

@@ -19,7 +19,7 @@ def status(report: Report) -> Fact:
     """Where the run was measured and how far it came, in a line."""
     run, progress = report.run, report.progress
     cells = tally(len(run.cells), "cell")
-    measured = [f"{progress.ok:,} of {cells} measured", *unmeasured(report)]
+    measured = [f"{progress.ok:,} of {cells} measured", *count_unmeasured(report)]
     settings = [setting.key for setting in run.settings]
     parts = [
         device(report),
@@ -35,7 +35,7 @@ def origins(report: Report) -> list[Fact]:
     """What the run was and how it was measured, for whoever wants to repeat or cite it."""
     run, progress = report.run, report.progress
     ended = f"finished {_time(run.finished)}" if run.finished else "not finished"
-    load, parts = run.neighbours, [f"{progress.ok:,} measured", *unmeasured(report)]
+    load, parts = run.neighbours, [f"{progress.ok:,} measured", *count_unmeasured(report)]
     cells = f"{', '.join(parts)}, of {len(run.cells):,}"
     within = "" if run.budget is None else f", with a budget of {units.duration(run.budget)}"
     lasted = f"{units.duration(progress.seconds)} without pauses{within}"
@@ -86,7 +86,7 @@ def _time(iso: str) -> str:
     return iso.replace("T", " ").replace("+00:00", " UTC")
 
 
-def unmeasured(report: Report) -> list[str]:
+def count_unmeasured(report: Report) -> list[str]:
     """`2 failed`, `1 missing`: the cells without a value, by how they ended."""
     progress = report.progress
     counts = {"failed": progress.failed, "skipped": progress.skipped, "missing": progress.missing}
@@ -116,7 +116,7 @@ def code(report: Report) -> str:
 
 def warnings(report: Report) -> list[Fact]:
     """What a reader must know before using any number."""
-    firsts = (quick, part, disturbed, cut_off, too_wide, unmet)
+    firsts = (quick, part, tell_disturbed, cut_off, too_wide, unmet)
     warnings = [text for first in firsts if (text := first(report))]
     if report.blocks.without_gpu_conditions:
         warnings.append("what held the GPU back, and its other processes, were not "
@@ -197,7 +197,7 @@ def unmet(report: Report) -> str:
     return f"of the suite's macs, no model has met: {names}" if names else ""
 
 
-def disturbed(report: Report) -> str:
+def tell_disturbed(report: Report) -> str:
     """The values that rest on processes that stayed disturbed; empty where there is none."""
     results = [result for result in report.results.values() if result.disturbed]
     if not results:

@@ -137,7 +137,7 @@ def samples(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
     Rows stand in the order of the plan; what counts for nothing stands last. Texts are
     categoricals whose categories have the order of the suite; those of arguments are not.
     """
-    frame = _unordered(runs)
+    frame = _build(runs)
     models = [model for run, _ in runs.values() for model in run.models]
     order = {
         "model": [model.name for model in models],
@@ -173,7 +173,7 @@ def unknown_metrics(frame: DataFrame) -> list[tuple[str, str]]:
     return [("/".join(cell), metric) for *cell, metric in keys.itertuples(index=False)]
 
 
-def _unordered(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
+def _build(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
     """The columns of `COLUMNS`, and conditions; of all runs at once, for pandas takes as long for
     one as for many."""
     by_run = {name: list(_rows(run, tries)) for name, (run, tries) in runs.items()}

@@ -147,10 +147,10 @@ def test_extra_training_is_seen_in_the_tag(tag: str, more: bool) -> None:
 )
 def test_timms_tags_say_what_weights_have_seen(tag: str, data: bool, teacher: bool) -> None:
     assert published.extra_data(tag) is data
-    assert published.distilled(tag) is teacher
+    assert published.is_distilled(tag) is teacher
     assert published.extra_training(tag) is (data or teacher)
 
 
 def test_some_architectures_always_had_a_teacher() -> None:
-    assert published.distilled("fb_in1k", "deit_small_distilled_patch16_224")
-    assert not published.distilled("fb_in1k", "deit_small_patch16_224")
+    assert published.is_distilled("fb_in1k", "deit_small_distilled_patch16_224")
+    assert not published.is_distilled("fb_in1k", "deit_small_patch16_224")

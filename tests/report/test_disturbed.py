@@ -14,7 +14,7 @@ from cmx_bench.present.drawing import draw
 from cmx_bench.report import RENDERERS, entries, exports, overview
 from cmx_bench.report.figures import plots
 from cmx_bench.report.findings import findings
-from cmx_bench.report.headline import calmer, disturbed, warnings
+from cmx_bench.report.headline import calmer, tell_disturbed, warnings
 from cmx_bench.report.tables import tables
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.nouns import Report
@@ -193,9 +193,9 @@ def test_the_explorer_shows_it() -> None:
 def test_the_headline_counts_them_and_says_what_to_do() -> None:
     made = report()
     text = f"1 value is disturbed (marked ≈): throughput of {RESTLESS.label}"
-    assert disturbed(made) == text
+    assert tell_disturbed(made) == text
     assert text in [fact.text for fact in warnings(made)]
-    assert disturbed(report(3)) == ""
+    assert tell_disturbed(report(3)) == ""
 
 
 @pytest.mark.parametrize(

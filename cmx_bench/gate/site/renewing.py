@@ -71,7 +71,7 @@ def renew(folder: Path, out: Path, render: Render, tell: Callable[[str], None]) 
     if not pages.runs:
         return Renewed(0, 0, 0, left_out)
     histories = _renew_histories(pages, folder, out)
-    index = frontpage.page(_shown(pages, out), histories, left_out, out)
+    index = frontpage.page(_show(pages, out), histories, left_out, out)
     # GitHub shows no names that begin with an underscore where a site has no .nojekyll.
     write_rendered(out, (), {".nojekyll": "", INDEX: index})
     removed = _discard_others(out, _RUNS, pages.runs)
@@ -204,7 +204,7 @@ def _write_history(
 # --- the index ------------------------------------------------------------------------------------
 
 
-def _shown(pages: _Pages, out: Path) -> list[frontpage.Shown]:
+def _show(pages: _Pages, out: Path) -> list[frontpage.Shown]:
     in_order = sorted(pages.runs.items(), key=lambda item: (item[1].created, item[0]))
     names = gathering.machine_names([run.machine for _, run in in_order])
     return [

@@ -131,7 +131,9 @@ def points(over: str, quantity: Quantity, chosen: Selection) -> DataFrame:
         first = rows.drop_duplicates("model")
         curves = first.join(_lines(over, chosen), "model", how="inner")
     curves = _order(curves, chosen).set_index("model")
-    return curves.assign(tick=[f"{worded(over).capitalize()} {x:,.10g}" for x in curves["x"]])
+    return curves.assign(
+        tick=[f"{word_argument(over).capitalize()} {x:,.10g}" for x in curves["x"]]
+    )
 
 
 def _lines(over: str, chosen: Selection) -> DataFrame:
@@ -213,7 +215,9 @@ def _common(over: str, labels: Sequence[str], family: str) -> str:
     """What labels begin with, `Small` of `Small k3` and `Small k5`, or their family."""
     words = [re.split(r"(?<=[\s,_/-])", label) for label in labels]
     alike = takewhile(lambda there: len(set(there)) == 1, zip(*words, strict=False))
-    name = "".join(word for word, *_ in alike).rstrip(" ,_/-").removesuffix(f" {named(over)}")
+    name = (
+        "".join(word for word, *_ in alike).rstrip(" ,_/-").removesuffix(f" {name_argument(over)}")
+    )
     return name or (STYLES[family].label if family in STYLES else family)
 
 
@@ -223,7 +227,7 @@ def _in_words(values: Mapping[str, Any], columns: Sequence[str]) -> Iterator[str
         value = values[column]
         text = value if isinstance(value, str) else "" if isna(value) else f"{value:g}"
         if text:
-            yield f"{worded(column).removesuffix(' size')} {text}"
+            yield f"{word_argument(column).removesuffix(' size')} {text}"
 
 
 def of_settings(over: str) -> bool:
@@ -231,7 +235,7 @@ def of_settings(over: str) -> bool:
     return not over.startswith(swept_arguments.PREFIX)
 
 
-def shown(over: str, points: DataFrame, chosen: Selection) -> set[str]:
+def list_shown(over: str, points: DataFrame, chosen: Selection) -> set[str]:
     """The models that have a point, and those that nobody expects one of."""
     if of_settings(over):
         return {*points.index}
@@ -239,11 +243,11 @@ def shown(over: str, points: DataFrame, chosen: Selection) -> set[str]:
     return {*points.index, *(name for name in chosen.models.index if name not in swept)}
 
 
-def named(over: str) -> str:
+def name_argument(over: str) -> str:
     """What was swept, as a suite calls it."""
     return over.removeprefix(swept_arguments.PREFIX)
 
 
-def worded(over: str) -> str:
+def word_argument(over: str) -> str:
     """The same in words."""
-    return named(over).replace("_", " ")
+    return name_argument(over).replace("_", " ")

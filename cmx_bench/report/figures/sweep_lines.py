@@ -69,7 +69,10 @@ def sweep(
         choices = _CHOICES[metric](df)
     else:
         choices = curves.each_sweep(df) | curves.each_batch_sweep(df)
-    swept = {curves.named(column): column for column in (key.partition(":")[0] for key in choices)}
+    swept = {
+        curves.name_argument(column): column
+        for column in (key.partition(":")[0] for key in choices)
+    }
     if over not in swept and (over is not None or len(swept) != 1):
         raise ValueError(f"over is what was swept; there are {', '.join(swept) or 'none'}")
     column = swept[over] if over else next(iter(swept.values()))
@@ -85,14 +88,14 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
     """A line for each model over what settings differ in, or over an argument for models that
     differ in nothing else."""
     over, _, key = chosen.key.partition(":")
-    what, against = METRICS[quantity.metric].title, curves.worded(over)
+    what, against = METRICS[quantity.metric].title, curves.word_argument(over)
     named = name_setting(key, chosen.samples)
     title = " · ".join(filter(None, (f"{what} against {against}", named)))
     quantity = fit(quantity, chosen.every(quantity.metric)["value"])
     points = curves.points(over, quantity, chosen)
     if points.empty:
         raise NothingToDrawError(title)
-    without = chosen.left_out(curves.shown(over, points, chosen), f"{what.lower()} there")
+    without = chosen.left_out(curves.list_shown(over, points, chosen), f"{what.lower()} there")
     points, few = curves.first_lines(points)
     values = sorted(points["x"].unique())
     has_knees = over == "batch_size" and quantity == THROUGHPUT

@@ -93,7 +93,7 @@ def _notes(views: Sequence[View], found: Sequence[Finding]) -> Iterator[str]:
 
 
 def _nothing(report: Report, tables: dict[str, Table]) -> Iterator[Finding]:
-    if not (parts := headline.unmeasured(report)):
+    if not (parts := headline.count_unmeasured(report)):
         return
     cells = units.tally(len(report.run.cells), "cell")
     text = f"Nothing was measured: {join(parts)}, of {cells}."

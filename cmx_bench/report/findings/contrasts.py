@@ -9,9 +9,9 @@ from cmx_bench.report.findings import DISTURBANCE, INTERVALS
 from cmx_bench.report.findings.view import View, view
 from cmx_bench.report.findings.wording import (
     are,
-    disturbed,
     join,
     margin,
+    mark_doubt,
     name,
     times,
     told_apart,
@@ -60,7 +60,7 @@ def _contrast(view: View, base: str, other: str, spans: Mapping[str, Span]) -> F
     faster, slower, alike = apart.count(True), apart.count(False), len(spans) - len(apart)
     counts = {"faster": faster, "slower": slower, "undecided": alike}
     counted = join([f"{count} {are(count)} {what}" for what, count in counts.items() if count])
-    counted += disturbed(*(span.disturbed for span in spans.values()))
+    counted += mark_doubt(*(span.disturbed for span in spans.values()))
     subject = view.report.models[model]
     text = f"Against {base}, {name(subject)} is {_speed(spans[model])} on {other}"
     text += f"; of {len(spans)} models {counted} there." if len(spans) > 1 else "."

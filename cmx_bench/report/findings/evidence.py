@@ -8,7 +8,7 @@ from cmx_bench import units
 from cmx_bench.present.content import Finding
 from cmx_bench.report import entries
 from cmx_bench.report.findings.view import View, doubt, over
-from cmx_bench.report.findings.wording import are, disturbed, join, name
+from cmx_bench.report.findings.wording import are, join, mark_doubt, name
 from cmx_bench.report.tables import best, judgements, quantities
 from cmx_bench.report.tables.judgements import State
 from cmx_bench.report.tables.quantities import UnknownError
@@ -25,7 +25,7 @@ def accuracy(view: View) -> Finding | None:
     results = sorted(view.results("top1").values(), key=lambda result: -(result.value or 0))
     if not results:
         return None
-    table, rests = f"accuracy-{view.setting.key}", _evaluated(view, results)
+    table, rests = f"accuracy-{view.setting.key}", _tell_evaluated(view, results)
     first = best.leaders(view.report, view.setting, "top1")
     ahead = [result for result in results if result.model in first]
     shown = [f"{view.name(result.model)} ({_share(result)})" for result in ahead]
@@ -71,7 +71,7 @@ def _share(result: Result) -> str:
     return f"{entries.show(result, 0.01).text} %"
 
 
-def _evaluated(view: View, results: Sequence[Result]) -> str:
+def _tell_evaluated(view: View, results: Sequence[Result]) -> str:
     """`360 images of digits`, and of how many trainings each top-1 is the mean."""
     images = _many({result.details["images"] for result in results}, "image")
     data = view.report.run.accuracy.get("dataset", "an unknown data set")
@@ -110,7 +110,7 @@ def _order(view: View) -> str:
             return (
                 f"{same} of {same + other + unsure} pairs of models {stand} in the paper's order "
                 f"by throughput{rest} (Spearman's ρ {order['rho'].text}"
-                f"{disturbed(order['rho'].disturbed)})."
+                f"{mark_doubt(order['rho'].disturbed)})."
             )
     return ""
 
@@ -132,7 +132,7 @@ def _ratios(view: View) -> str:
     return (
         f"{sum(inside)} of {units.tally(len(inside), 'throughput ratio')} to {view.name(first)} "
         f"{'agrees' if 1 in (sum(inside), len(inside)) else 'agree'} with the paper's"
-        f"{doubt(*figures.values())} within the interval{disturbed(*doubts)} "
+        f"{doubt(*figures.values())} within the interval{mark_doubt(*doubts)} "
         f"({view.paper_conditions})."
     )
 
@@ -170,7 +170,7 @@ def claims(view: View) -> Finding | None:
     claimed = len(judged) // settings
     what = units.tally(claimed, "claim")
     what = what if settings == 1 else f"{len(judged)} verdicts ({what} in {settings} settings)"
-    text = f"Of {what} {join(parts)}{disturbed(*(judgement.disturbed for judgement in judged))}."
+    text = f"Of {what} {join(parts)}{mark_doubt(*(judgement.disturbed for judgement in judged))}."
     failing = [judgement for judgement in judged if judgement.state == "FAILS"]
     if not failing:
         return Finding("Claims", text, "claims")
@@ -178,14 +178,14 @@ def claims(view: View) -> Finding | None:
     claim, places = alike[0].claim.say, [each.setting.title for each in alike]
     where = f" (in {len(places)} of {settings} settings: {join(places)})" if settings > 1 else ""
     which = "The first that fails" if len(failing) > len(alike) else "What fails"
-    mark = disturbed(*(judgement.disturbed for judgement in alike))
+    mark = mark_doubt(*(judgement.disturbed for judgement in alike))
     text += f" {which}: “{' '.join(claim.split())}”{mark}{where}."
     return Finding("Claims", text, "claims", (claim, places[0]))
 
 
 def trust(view: View) -> Finding | None:
     """What limits the conclusions: no intervals, wide ones, a machine that was never quiet."""
-    text = " ".join(filter(None, (_doubtful(view), _disturbed(view))))
+    text = " ".join(filter(None, (_doubtful(view), _tell_disturbed(view))))
     table = "samples" if "samples" in view.tables else view.metrics
     return Finding("Trust", text, table) if text else None
 
@@ -212,7 +212,7 @@ def _doubtful(view: View) -> str:
     )
 
 
-def _disturbed(view: View) -> str:
+def _tell_disturbed(view: View) -> str:
     """Nothing of what a warning says already: which values rest on such processes."""
     restless, processes = view.report.blocks.disturbed_processes, view.report.blocks.processes
     if restless < max(1, _MANY_DISTURBED * processes):

@@ -12,9 +12,9 @@ from cmx_bench.report import entries
 from cmx_bench.report.findings.view import SPEEDS, View, doubt, over
 from cmx_bench.report.findings.wording import (
     are,
-    disturbed,
     join,
     margin,
+    mark_doubt,
     more_or_fewer,
     name,
     times,
@@ -48,7 +48,7 @@ def against_the_rival(view: View) -> Finding | None:
 def _alone(view: View) -> Finding:
     shown = entries.show(view.speeds[view.subject.name])
     what = f"{METRICS[view.metric].title} of {name(view.subject)}"
-    value = shown.text + disturbed(shown.disturbed)
+    value = shown.text + mark_doubt(shown.disturbed)
     text = f"{what} is {value} ({shown.detail or 'one process'}); no other was measured."
     return Finding("Speed", text, *view.row(view.subject))
 
@@ -60,7 +60,7 @@ def _predicate(view: View, rival: Model) -> str:
         return f"cannot be told from {other} in speed {where} (equal within {margin(span)})"
     if span is None:
         speeds = (view.speeds.get(model.name) for model in (view.subject, rival))
-        mark = disturbed(*(speed is not None and speed.disturbed for speed in speeds))
+        mark = mark_doubt(*(speed is not None and speed.disturbed for speed in speeds))
         shown = units.significant(max(value, 1 / value), 2) + mark
         interval = "of single processes, without an interval"
     else:
@@ -121,7 +121,7 @@ def _fastest(view: View) -> str:
 
 
 def _mark(results: Iterable[Result]) -> str:
-    return disturbed(*(result.disturbed for result in results))
+    return mark_doubt(*(result.disturbed for result in results))
 
 
 def _first(results: Collection[Result]) -> list[Result]:
@@ -138,7 +138,7 @@ def _order(results: Collection[Result]) -> list[Result]:
 
 
 def _show(view: View, result: Result) -> str:
-    shown = entries.show(result).text + disturbed(result.disturbed)
+    shown = entries.show(result).text + mark_doubt(result.disturbed)
     return f"{view.name(result.model)} ({shown})"
 
 
@@ -201,7 +201,7 @@ def between_settings(view: View) -> Finding | None:
         return None
     gain = _gain(view, standings)
     if flips is None:
-        mark = disturbed(*(entry.disturbed for row in values.rows for entry in row))
+        mark = mark_doubt(*(entry.disturbed for row in values.rows for entry in row))
         survives = _survives(view.report, settings, standings)
         no_two = "The ranking survives every runtime: no two" if survives else "No two"
         text = f"{gain}{no_two} models change their order beyond doubt{mark}."
@@ -212,7 +212,7 @@ def between_settings(view: View) -> Finding | None:
     turned = [pair for pair in pairs if _by_runtime(pair, by_name)]
     pair = (turned or pairs)[0]
     depends = "The ranking depends on the runtime: " if turned else ""
-    mark = disturbed(*(entry.disturbed for entry in pair.values()))
+    mark = mark_doubt(*(entry.disturbed for entry in pair.values()))
     changing = "1 pair changes its" if len(pairs) == 1 else f"{len(pairs)} pairs change their"
     text = (
         f"{gain}{depends}{changing} order with the setting: {pair['first'].text} is ahead "

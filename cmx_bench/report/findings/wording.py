@@ -52,19 +52,19 @@ def times(span: Span) -> tuple[str, str]:
     digits = units.digits_apart(low, 1.0, min(_MOST_DIGITS, supported))
     shown, least, most = (units.significant(edge, digits) for edge in (value, low, high))
     interval = f"{least} to {most}" if least != most else "to all digits shown"
-    return shown + disturbed(span.disturbed), interval
+    return shown + mark_doubt(span.disturbed), interval
 
 
 def margin(span: Span) -> str:
     """How far from 1 a quotient may be: `± 12 %`, or `a factor of 3.2`."""
     furthest = max(span.high, 1 / span.low) if span.low > 0 else math.inf
-    mark = disturbed(span.disturbed)
+    mark = mark_doubt(span.disturbed)
     if furthest < 1.5:
         return f"± {units.percent(furthest - 1)}{mark}"
     return f"a factor of {units.significant(furthest, 2)}{mark}"
 
 
-def disturbed(*doubts: bool) -> str:
+def mark_doubt(*doubts: bool) -> str:
     """The mark behind what rests on a disturbed value."""
     return DISTURBED * any(doubts)
 

@@ -59,7 +59,9 @@ def by_setting(report: Report, table: Table) -> Table:
     the entries do not say: TF32, fused attention, versions."""
     place = [column.key for column in table.columns].index("setting")
     shown = [row[place] for row in table.rows]
-    return tell_apart(table, "measured", {"setting": [_unsaid(report, entry) for entry in shown]})
+    return tell_apart(
+        table, "measured", {"setting": [_find_unsaid(report, entry) for entry in shown]}
+    )
 
 
 def _differences(rows: Sequence[Hidden]) -> Iterator[str]:
@@ -162,7 +164,7 @@ def conditions(figure: Published | None) -> Hidden:
     return size | {"conditions": figure.conditions}
 
 
-def _unsaid(report: Report, entry: Entry) -> Hidden:
+def _find_unsaid(report: Report, entry: Entry) -> Hidden:
     """What an entry with a setting's name, and its key where that stands below, does not say."""
     keys = {setting.title: setting.key for setting in report.run.settings}
     if entry.text not in keys:

@@ -82,7 +82,7 @@ def test_models_that_differ_in_one_argument_are_on_a_line_with_what_their_labels
     assert points["x"].tolist() == [3, 5, 7]
     assert points["label"].tolist() == ["", "", "Small"]
     assert points["tick"].tolist() == ["Kernel size 3", "Kernel size 5", "Kernel size 7"]
-    assert curves.shown("arg_kernel_size", points, chosen) == {"m0", "m1", "m2"}
+    assert curves.list_shown("arg_kernel_size", points, chosen) == {"m0", "m1", "m2"}
 
 
 def test_labels_with_nothing_in_common_have_their_familys() -> None:
@@ -93,7 +93,7 @@ def test_labels_with_nothing_in_common_have_their_familys() -> None:
 
 
 def test_what_was_swept_is_called_as_in_a_suite_and_in_words() -> None:
-    assert (curves.named("arg_kernel_size"), curves.worded("arg_kernel_size")) == (
+    assert (curves.name_argument("arg_kernel_size"), curves.word_argument("arg_kernel_size")) == (
         "kernel_size", "kernel size",
     )  # fmt: skip
     assert curves.of_settings("threads") and not curves.of_settings("arg_depth")
