@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeAlias, TypeVar
 
 from cmx_bench.errors import CmxError
@@ -31,6 +31,8 @@ LOOK = 1.0  # seconds for which a process is listened to at a time
 # The exit code that multiprocessing gives to what lost the server that forked it; or a model's own.
 _SERVER_GONE = 255
 # Sent from outside: no crash sends them to its own process.
+# A process that another thread starts is known when it has started, and until then a stray's like.
+_STARTING = Lock()
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _Answer = TypeVar("_Answer")
 # For what is not timed; timings are taken under interpreters of their own, which are as users' are.
@@ -125,8 +127,9 @@ def end(process: BaseProcess) -> None:
     process.kill()
     process.join()
     if (server := forking.server()) is not None:
-        living = {child.pid for child in multiprocessing.active_children() if child.pid}
-        orphans.end_strays(server, known=living)
+        with _STARTING:
+            living = {child.pid for child in multiprocessing.active_children() if child.pid}
+            orphans.end_strays(server, known=living)
 
 
 def receive(child: Child, timeout: float | None) -> Any:
@@ -175,7 +178,7 @@ def start(target: str, *arguments: object) -> BaseProcess:
 def _start(target: str, arguments: tuple[object, ...]) -> BaseProcess:
     context = multiprocessing.get_context("forkserver")
     try:
-        with forking.environment(forking.variables()):
+        with _STARTING, forking.environment(forking.variables()):
             forking.ensure_server()  # first: a process takes the folder of its sockets along
             process = context.Process(target=_run, args=(target, arguments))
             process.start()

@@ -101,7 +101,8 @@ def once(how: str, when: str, who: int) -> tuple[str, float, float]:
         gone = time.time() - told
         for pid in holders(folder / "log.txt"):
             os.kill(pid, signal.SIGKILL)
-        return outcome.reason, told - (folder / MARK).stat().st_mtime, gone
+        begun = (folder / MARK).stat().st_mtime if (folder / MARK).exists() else told
+        return outcome.reason, told - begun, gone
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
@@ -32,6 +33,15 @@ def test_a_process_has_a_group_of_its_own() -> None:
     """A model that kills its group (os.killpg(0, …)) ends nothing of the command."""
     assert local.call("os:getpgrp") not in (os.getpgrp(), os.getpid())
     assert local.call("signal:getsignal", signal.SIGTTOU) == signal.SIG_IGN
+
+
+def test_threads_do_not_end_what_others_start() -> None:
+    def start_and_end(_: int) -> None:
+        with local.process(Target.ANSWER, "os:getpid", ()) as child:
+            assert local.receive(child, 60)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(start_and_end, range(60)))
 
 
 def test_threads_of_such_a_process_do_not_spin() -> None:
