@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from threading import Lock, Thread
+from threading import RLock, Thread
 from typing import Any, TypeAlias, TypeVar
 
 from cmx_bench.errors import CmxError
@@ -31,8 +31,9 @@ LOOK = 1.0  # seconds for which a process is listened to at a time
 # The exit code that multiprocessing gives to what lost the server that forked it; or a model's own.
 _SERVER_GONE = 255
 # Sent from outside: no crash sends them to its own process.
-# A process that another thread starts is known when it has started, and until then a stray's like.
-_STARTING = Lock()
+# Until it has started, a process that another thread starts is like a stray; and threads share the
+# environment that it takes along.
+_STARTING = RLock()
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _Answer = TypeVar("_Answer")
 # For what is not timed; timings are taken under interpreters of their own, which are as users' are.
@@ -107,7 +108,7 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
     """
     ours, theirs = multiprocessing.Pipe()
     set_here = {OURS: " ".join(_UNTIMED.keys() - os.environ.keys())}
-    with forking.environment(_UNTIMED | os.environ | set_here):
+    with _STARTING, forking.environment(_UNTIMED | os.environ | set_here):
         started = start(Target.BOUND, theirs, target, arguments)
     child = Child(started, ours, forking.server())
     theirs.close()

@@ -40,8 +40,10 @@ def test_threads_do_not_end_what_others_start() -> None:
         with local.process(Target.ANSWER, "os:getpid", ()) as child:
             assert local.receive(child, 60)
 
+    before = dict(os.environ)
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(start_and_end, range(60)))
+    assert os.environ == before
 
 
 def test_threads_of_such_a_process_do_not_spin() -> None:
