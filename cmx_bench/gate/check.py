@@ -80,7 +80,7 @@ def _describe(folder: Path, report: Report) -> str:
 def _compare(
     base: Report, head: Report, sides: Sides, threshold: float, against: str
 ) -> Comparison:
-    """One comparison. What fails names what else differs beside the value.
+    """One comparison. Where it fails, the reason also names the other differences of both sides.
 
     Args:
         threshold: the slowdown that must not pass, as a share.

@@ -1,5 +1,5 @@
-"""What differs between both sides of a value beside the value: what it was measured under, which
-makes it incomparable, and the model itself, which is judged all the same."""
+"""Tells what else differs between two values: their conditions, which make them incomparable, and
+the model itself, which is judged all the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # for pandas is slow to import, and `ab` needs but the rest o
     from cmx_bench.results.summary import Result
 
 _MOST_TOLD = 6  # differences in a reason: two recipes may have twenty
-# What of a model and of a setting is a name for it, or follows from the rest.
+# Fields of a model or a setting that only name it, or that follow from its other fields.
 _NAMES = ("name", "label", "family", "matched", "patch_size", "kernel_size", "activation")
 
 
@@ -53,11 +53,11 @@ def _find_moved(base: Run, head: Run) -> dict[str, tuple[str, str]]:
     known, before, moved = keys_of(head), keys_of(base), {}
     for old in base.settings:
         new = of_head.get((old.name, old.hardware), old)
-        told = _tell_setting(base, head, old, new)
+        what_differs = _tell_setting(base, head, old, new)
         sizes = f"r{old.image_size}", f"r{new.image_size}"
         for then, now in ((old.key, new.key), sizes):
             if then not in known and now not in before:
-                moved[then] = now, told
+                moved[then] = now, what_differs
     return moved
 
 
@@ -68,7 +68,7 @@ def keys_of(run: Run) -> set[str]:
 
 def _tell_setting(base: Run, head: Run, old: Setting, new: Setting) -> str:
     """In what a setting differs, and what `batch_size: auto` would have followed."""
-    told = f"the setting {old.name} differs: {tell(_fields_of(old), _fields_of(new))}"
+    difference = f"the setting {old.name} differs: {tell(_fields_of(old), _fields_of(new))}"
     then, now = ({model.name: model.label for model in run.models} for run in (base, head))
     followed = [
         *(f"new model {label}" for name, label in now.items() if name not in then),
@@ -76,9 +76,9 @@ def _tell_setting(base: Run, head: Run, old: Setting, new: Setting) -> str:
         *filter(None, [tell_environments(base.machine, head.machine)]),
     ]
     if old.batch_size == new.batch_size or not followed:
-        return told
-    return (f"{told} (`batch_size: auto` follows the heaviest model and the cores; what changed: "
-            f"{', '.join(followed)}); write a number, or take a new baseline")  # fmt: skip
+        return difference
+    return (f"{difference} (`batch_size: auto` follows the heaviest model and the cores; what "
+            f"changed: {', '.join(followed)}); write a number, or take a new baseline")  # fmt: skip
 
 
 def _fields_of(what: Model | Setting) -> dict[str, Any]:
@@ -104,17 +104,17 @@ def explain_incomparable(base: Report, head: Report, old: Result, new: Result, a
 
 
 def _tell_prepared(run: Run, result: Result) -> dict[str, Any]:
-    """What an accuracy depends on beside the model and the images that it is evaluated on."""
+    """How a model was prepared for an evaluation: its weights, images and training."""
     details = result.details
-    told = {
+    prepared = {
         "weights": "trained" if "training" in details else "given",
         **details.get("preprocessing", {}),
         "calibration": details.get("runtime", {}).get("calibration", {}),
     }
     if "training" not in details:
-        return told
+        return prepared
     recipe = dict(run.accuracy.get("train") or {}) | {"about": None}
-    return told | {"train": recipe | {"images": details["training"].get("images")}}
+    return prepared | {"train": recipe | {"images": details["training"].get("images")}}
 
 
 def name_others(base: Report, head: Report, old: Result | None, new: Result | None) -> str:
@@ -132,12 +132,12 @@ def name_others(base: Report, head: Report, old: Result | None, new: Result | No
 
 def _describe(report: Report, result: Result, known: Collection[str]) -> dict[str, Any]:
     """A model, with the digests of its code and of given weights where both sides know them."""
-    told = _fields_of(report.models[result.model])
+    fields = _fields_of(report.models[result.model])
     if "origin" in known:
-        told["code"] = origins.describe(result.details["origin"])
+        fields["code"] = origins.describe(result.details["origin"])
     if "weights_sha256" in known and "training" not in known:
-        told["weights_sha256"] = result.details["weights_sha256"][:12]
-    return told
+        fields["weights_sha256"] = result.details["weights_sha256"][:12]
+    return fields
 
 
 def tell_elsewhere(base: Report, head: Report, setting: str, skipped: bool) -> str:
