@@ -111,7 +111,7 @@ def _follow(pipe: Connection, ranks: Sequence[_Rank], passed: Sequence[int]) -> 
     """How the first rank ended, or why one failed before."""
     left = {rank.child.pipe: rank for rank in ranks}
     failures: list[_Ended] = []
-    until, next_look = math.inf, 0.0
+    until, last_look = math.inf, time.monotonic()
     while left and (now := time.monotonic()) < until:
         for speaker in wait(list(left), _LOOK):
             said = _hear(rank := left[speaker])  # type: ignore[index]
@@ -123,9 +123,9 @@ def _follow(pipe: Connection, ranks: Sequence[_Rank], passed: Sequence[int]) -> 
                 failures.append(said)
             elif rank.part.rank == 0:
                 return said.trained
-        if not failures and now >= next_look:
-            next_look = now + _LOOK
-            failures += _find_hung(list(left.values()), passed)
+        if not failures and now >= last_look + _LOOK:
+            failures += _find_hung(list(left.values()), passed, now - last_look)
+            last_look = now
         if failures:
             until = min(until, time.monotonic() + _LAST_WORDS)
     return min(failures, key=lambda failure: (failure.said, failure.moment)).trained
@@ -139,11 +139,15 @@ def _hear(rank: _Rank) -> Seen | _Ended:
     return said
 
 
-def _find_hung(ranks: Sequence[_Rank], passed: Sequence[int]) -> list[_Ended]:
-    """The ranks that hang, none most of the time; then log.txt gets a traceback of each."""
+def _find_hung(ranks: Sequence[_Rank], passed: Sequence[int], seconds: float) -> list[_Ended]:
+    """The ranks that hang, none most of the time; then log.txt gets a traceback of each.
+
+    Args:
+        seconds: since the last look, more than `_LOOK` where this process waits for a core itself.
+    """
     for rank in ranks:
         with suppress(psutil.NoSuchProcess):
-            _look(rank, passed[rank.part.rank])
+            _look(rank, passed[rank.part.rank], seconds / _LOOK)
     hung = {rank.name: why for rank in ranks if (why := _why_hung(rank, passed))}
     if hung:
         for rank in ranks:
@@ -163,15 +167,20 @@ def _why_hung(rank: _Rank, passed: Sequence[int]) -> str | None:
     return None
 
 
-def _look(rank: _Rank, passed: int) -> None:
-    """Sees whether a rank has moved since the last look, or the processes that help it have."""
+def _look(rank: _Rank, passed: int, looks: float) -> None:
+    """Sees whether a rank has moved since the last look, or the processes that help it have.
+
+    Args:
+        looks: how many would have fitted in the time since the last, at least one.
+    """
+    idle = _IDLE * looks
     busy = _cpu_seconds(rank.seen)
-    moved = passed != rank.passed or busy > rank.busy + _IDLE
+    moved = passed != rank.passed or busy > rank.busy + idle
     rank.passed, rank.busy = passed, busy
     if not moved:  # only then, for it takes longer
         helpers = rank.seen.children(recursive=True)
         helped = sum(map(_cpu_seconds, helpers))
-        moved = helped > rank.helped + _IDLE or any(map(_waits_for_disk, [rank.seen, *helpers]))
+        moved = helped > rank.helped + idle or any(map(_waits_for_disk, [rank.seen, *helpers]))
         rank.helped = helped
     rank.still = 0 if moved else rank.still + 1
 

@@ -16,6 +16,7 @@ import pytest
 from cmx_bench.training.batches import Part
 from cmx_bench.worker import ranks
 from cmx_bench.worker.job import Seen, Trained
+from cmx_bench.worker.local import Child
 
 Advance = Callable[[], None]
 DONE = Trained({"top1": 0.5}, "", {})
@@ -149,3 +150,14 @@ def test_ranks_end_with_a_killed_leader() -> None:
     leader.join()
     _, alive = psutil.wait_procs(orphans, 60)
     assert not alive
+
+
+@pytest.mark.parametrize(("looks", "still"), [(1.0, 0), (4.0, 1)])
+def test_a_rank_may_idle_for_longer_where_looks_are_far_apart(
+    monkeypatch: pytest.MonkeyPatch, looks: float, still: int
+) -> None:
+    process = psutil.Process()
+    rank = ranks._Rank(Part(0, 1), Child(multiprocessing.Process(), Pipe()[0]), process)
+    monkeypatch.setattr(ranks, "_cpu_seconds", lambda process: 0.05)  # two and a half times idle
+    ranks._look(rank, 0, looks)
+    assert rank.still == still
