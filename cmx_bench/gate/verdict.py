@@ -13,6 +13,8 @@ from cmx_bench.metrics import Metric
 State: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE", "INCOMPARABLE", "NEW"]
 # The states of what is judged, the worst first.
 JUDGED: tuple[Literal["FAIL", "INCONCLUSIVE", "PASS"], ...] = ("FAIL", "INCONCLUSIVE", "PASS")
+# In every output comparisons stand in this order.
+ORDER: tuple[State, ...] = (*JUDGED, "NEW", "INCOMPARABLE")
 # Of a whole verdict; the last where no comparison is judged.
 Outcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOTHING COMPARED"]
 # What follows from an undecided verdict: it fails, it passes, or it passes with a warning.
@@ -150,3 +152,22 @@ class Verdict:
     @property
     def counts(self) -> Counter[State]:
         return Counter(each.state for each in self.comparisons)
+
+    @property
+    def in_order(self) -> list[Comparison]:
+        """The comparisons, failures first. Within a state sampled metrics come before exact
+        ones."""
+        return sorted(
+            self.comparisons, key=lambda each: (ORDER.index(each.state), each.metric.exact)
+        )
+
+    @property
+    def several_sides(self) -> bool:
+        """Whether head is compared with more than one side: a baseline and an anchor."""
+        return len({each.against for each in self.comparisons}) > 1
+
+    @property
+    def several_settings(self) -> bool:
+        """Whether any metric of any model is compared in more than one setting."""
+        settings = {(each.model, each.metric.name, each.setting) for each in self.comparisons}
+        return len(settings) > len({key[:2] for key in settings})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 Align: TypeAlias = Literal["left", "right"]
 # Whether what stands there is welcome. Formats that have colours show it by one, and all by a sign.
@@ -138,6 +138,19 @@ class Table:
     def notes(self) -> tuple[Note, ...]:
         """The footnotes that the entries refer to, in the order of their marks."""
         return in_order(note for row in self.rows for entry in row for note in entry.notes)
+
+
+_Item = TypeVar("_Item")
+# A column with what it shows of an item.
+Showing: TypeAlias = tuple[Column, Callable[[_Item], Entry]]
+
+
+def tabulate(
+    shown: Iterable[Showing[_Item]], items: Iterable[_Item]
+) -> tuple[tuple[Column, ...], tuple[tuple[Entry, ...], ...]]:
+    """The columns of a table, and a row for each item."""
+    headings, shows = zip(*shown, strict=True)
+    return headings, tuple(tuple(show(item) for show in shows) for item in items)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,3 +129,9 @@ def changes(series: Series) -> tuple[Change, ...]:
         Change(series, after.first, before.value, after.value)
         for before, after in pairwise(levels(series))
     )
+
+
+def altogether(series: Series) -> Change:
+    """From the first level of a series to its latest, which is at place 0 where it is the first."""
+    of_series = levels(series)
+    return Change(series, of_series[-1].first, of_series[0].value, of_series[-1].value)

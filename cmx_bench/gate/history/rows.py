@@ -8,12 +8,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cmx_bench import units
-from cmx_bench.gate.history import FEWEST_RUNS, History, PastRun, Series
-from cmx_bench.gate.history.changes import HAS_RUPTURES, Change, changes, levels
+from cmx_bench.gate.history import FEWEST_RUNS, History, PastRun
+from cmx_bench.gate.history.changes import HAS_RUPTURES, Change, altogether, changes
+from cmx_bench.gate.outputs.comparisons import show_value
 from cmx_bench.gate.outputs.sentences import one_line
-from cmx_bench.metrics import Metric
-from cmx_bench.present.content import Column, Entry, Table, first_few
+from cmx_bench.present.content import Column, Entry, Showing, Table, first_few, tabulate
 from cmx_bench.units import tally
+
+_MOST_MOVES = 5  # to other machines that are named
 
 
 def address(run: PastRun, base: Path | None) -> str:
@@ -35,27 +37,30 @@ def of_changes(history: History, base: Path | None = None) -> Table:
     Args:
         base: the folder of the file that shows it, for links to the runs.
     """
-    columns = (
-        Column("network", "Network"),
-        *_where(history),
-        Column("setting", "Setting"),
-        Column("metric", "Metric"),
-        Column("when", "When", title="The first run after the change"),
-        Column("before", "Before", "right", "Typical value of the runs since the change before"),
-        Column("after", "After", "right", "Typical value of the runs up to the next change"),
-        Column("change", "Change", "right"),
-        Column("commit", "Commit"),
-        Column("environment", "Environment", title="What changed in it with this run"),
-    )
     latest = [change for series in history.series for change in changes(series)]
     latest.sort(key=lambda change: change.size, reverse=True)
     latest.sort(key=lambda change: change.first.run.created, reverse=True)
-    rows = tuple(_change(change, history, base) for change in latest)
-    naming = [column.key for column in columns].index("when") + 1
+    naming: list[Showing[Change]] = [
+        *_naming(history),
+        (Column("when", "When", title="The first run after the change"),
+         lambda of: show_when(of.first.run, base)),
+    ]  # fmt: skip
+    shown: list[Showing[Change]] = [
+        *naming,
+        (Column("before", "Before", "right", "Typical value of the runs since the change before"),
+         lambda of: show_value(of.before, of.series.metric)),
+        (Column("after", "After", "right", "Typical value of the runs up to the next change"),
+         lambda of: show_value(of.after, of.series.metric)),
+        (Column("change", "Change", "right"), _change),
+        (Column("commit", "Commit"), lambda of: _commit(of.first.run)),
+        (Column("environment", "Environment", title="What changed in it with this run"),
+         lambda of: Entry(of.first.changed)),
+    ]  # fmt: skip
+    columns, rows = tabulate(shown, latest)
     title = f"Change points over {tally(len(history.runs), 'run')}"
     title += f" of {named(history.suites, history.machines)}" if history.runs else ""
-    return Table("change-points", title, columns, rows, tuple(remarks(history)), naming=naming,
-                 none="No metric changed for good.")  # fmt: skip
+    return Table("change-points", title, columns, rows, tuple(remarks(history)),
+                 naming=len(naming), none="No metric changed for good.")  # fmt: skip
 
 
 def named(suites: Sequence[str], machines: Sequence[str]) -> str:
@@ -67,51 +72,33 @@ def named(suites: Sequence[str], machines: Sequence[str]) -> str:
     return one_line(" on ".join(told))
 
 
-def _where(history: History) -> Iterator[Column]:
-    """Columns of what a history has several of."""
+def _naming(history: History) -> Iterator[Showing[Change]]:
+    """What a row is about: a series, by its suite and its machine where there are several."""
+    yield Column("network", "Network"), _network
     if len(history.suites) > 1:
-        yield Column("suite", "Suite")
+        yield Column("suite", "Suite"), lambda of: Entry(of.series.suite)
     if len(history.machines) > 1:
-        yield Column("machine", "Machine")
+        yield Column("machine", "Machine"), lambda of: Entry(of.series.machine or "any")
+    yield Column("setting", "Setting"), lambda of: Entry(of.series.setting)
+    yield Column("metric", "Metric"), lambda of: Entry(of.series.metric.title)
 
 
-def _place(suite: str, machine: str, history: History) -> Iterator[Entry]:
-    """The entries of `_where`."""
-    if len(history.suites) > 1:
-        yield Entry(suite)
-    if len(history.machines) > 1:
-        yield Entry(machine or "any")
+def _network(change: Change) -> Entry:
+    model = change.series.model
+    return Entry(one_line(model.label), one_line(model.name))
 
 
-def _change(change: Change, history: History, base: Path | None) -> tuple[Entry, ...]:
-    series, run = change.series, change.first.run
-    return (
-        Entry(one_line(series.model.label), one_line(series.model.name)),
-        *_place(series.suite, series.machine, history),
-        Entry(series.setting),
-        Entry(series.metric.title),
-        Entry(one_line(run.when), link=address(run, base)),
-        Entry(_value(change.before, series.metric), sort=change.before),
-        Entry(_value(change.after, series.metric), sort=change.after),
-        _change_entry(change),
-        _commit(run),
-        Entry(change.first.changed),
-    )
+def show_when(run: PastRun, base: Path | None) -> Entry:
+    """When a run began, with the link to its page."""
+    return Entry(one_line(run.when), link=address(run, base))
 
 
-def _change_entry(change: Change) -> Entry:
+def _change(change: Change) -> Entry:
     return Entry(change.words, sort=change.slowdown, tone=change.tone)
 
 
 def _commit(run: PastRun) -> Entry:
     return Entry(run.commit or "unknown", quiet=not run.commit)
-
-
-def _value(value: float, metric: Metric) -> str:
-    """An exact value unrounded."""
-    if metric.exact:
-        return f"{units.exact(value)} {metric.unit}".rstrip()
-    return units.scale(value, metric.unit, 4)
 
 
 def lines(whole: Table) -> Iterator[str]:
@@ -152,7 +139,12 @@ def remarks(history: History) -> Iterator[str]:
         )
     if not sampled:
         yield "No run has a sampled metric."
-    yield from _on_machines(history)
+    moved = [f"{now.when} ({before.machine} → {now.machine})" for before, now in history.moves()]
+    if moved:
+        yield (
+            "Timings are compared on one machine only, and a line ends where the machine changes: "
+            f"{first_few(moved, _MOST_MOVES)}."
+        )
     if history.elsewhere:
         others = tally(history.elsewhere, "run")
         verb = "is" if history.elsewhere == 1 else "are"
@@ -161,86 +153,56 @@ def remarks(history: History) -> Iterator[str]:
         yield one_line(f"Left out: {reason}.")
 
 
-_MOST_MOVES = 5
-
-
-def _on_machines(history: History) -> Iterator[str]:
-    """Where lines break."""
-    moves = list(history.moves())
-    if not moves:
-        return
-    moved = first_few(
-        [f"{now.when} ({before.machine} → {now.machine})" for before, now in moves], _MOST_MOVES
-    )
-    yield (
-        "Timings are compared on one machine only, and a line ends where the machine changes: "
-        f"{moved}."
-    )
-
-
 # --- where each metric stands, and every run ------------------------------------------------------
 
 
 def of_levels(history: History, base: Path | None = None) -> Table:
     """A row for each series: its first level, its last level, and since when."""
-    columns = (
-        Column("network", "Network"),
-        *_where(history),
-        Column("setting", "Setting"),
-        Column("metric", "Metric"),
-        Column("runs", "Runs", "right"),
-        Column("first", "First level", "right", "Typical value up to the first change point"),
-        Column("last", "Latest level", "right", "Typical value since the last change point"),
-        Column("since", "Since", title="The first run at the latest level"),
-        Column("all", "Altogether", "right", "The latest level against the first"),
-    )
-    rows = tuple(_levels(series, history, base) for series in history.series)
-    naming = [column.key for column in columns].index("runs")
-    return Table(
-        "levels", "Where each metric stands", columns, rows, folded=len(rows) > 30, naming=naming
-    )
+    naming = [*_naming(history)]
+    shown: list[Showing[Change]] = [
+        *naming,
+        (Column("runs", "Runs", "right"),
+         lambda of: Entry(str(len(of.series.points)), sort=len(of.series.points))),
+        (Column("first", "First level", "right", "Typical value up to the first change point"),
+         lambda of: show_value(of.before, of.series.metric)),
+        (Column("last", "Latest level", "right", "Typical value since the last change point"),
+         lambda of: show_value(of.after, of.series.metric)),
+        (Column("since", "Since", title="The first run at the latest level"),
+         lambda of: show_when(of.first.run, base)),
+        (Column("all", "Altogether", "right", "The latest level against the first"),
+         lambda of: _change(of) if of.place else Entry("unchanged", quiet=True)),
+    ]  # fmt: skip
+    columns, rows = tabulate(shown, map(altogether, history.series))
+    return Table("levels", "Where each metric stands", columns, rows, folded=len(rows) > 30,
+                 naming=len(naming))  # fmt: skip
 
 
-def _levels(series: Series, history: History, base: Path | None) -> tuple[Entry, ...]:
-    of_series = levels(series)
-    first, last = of_series[0], of_series[-1]
-    since = series.points[last.first].run
-    whole = Change(series, last.first, first.value, last.value)
-    return (
-        Entry(one_line(series.model.label), one_line(series.model.name)),
-        *_place(series.suite, series.machine, history),
-        Entry(series.setting),
-        Entry(series.metric.title),
-        Entry(str(len(series.points)), sort=len(series.points)),
-        Entry(_value(first.value, series.metric), sort=first.value),
-        Entry(_value(last.value, series.metric), sort=last.value),
-        Entry(one_line(since.when), link=address(since, base)),
-        _change_entry(whole) if len(of_series) > 1 else Entry("unchanged", quiet=True),
-    )
+def of_run(base: Path | None) -> dict[str, Showing[PastRun]]:
+    """Columns with what they show of a run, wherever runs are listed, by their keys."""
 
+    def failed(run: PastRun) -> Entry:
+        text = units.part(len(run.failed), run.cells) if run.failed else "none"
+        cells = one_line(", ".join(run.failed))
+        return Entry(text, sort=len(run.failed), title=cells, quiet=not run.failed)
 
-# What is said of a run, wherever runs are listed.
-OF_RUN = {
-    column.key: column
-    for column in (
-        Column("when", "Run"),
-        Column("suite", "Suite", choices=True),
-        Column("machine", "Machine", choices=True),
-        Column("commit", "Commit"),
-        Column("versions", "Versions"),
-        Column("failed", "Failed cells", "right", "Of those that were planned"),
-        Column("folder", "Folder"),
-    )
-}
+    return {
+        "when": (Column("when", "Run"), lambda run: show_when(run, base)),
+        "suite": (Column("suite", "Suite", choices=True), lambda run: Entry(run.suite)),
+        "machine": (Column("machine", "Machine", choices=True), lambda run: Entry(run.machine)),
+        "commit": (Column("commit", "Commit"), _commit),
+        "versions": (Column("versions", "Versions"), lambda run: Entry(", ".join(run.versions))),
+        "failed": (Column("failed", "Failed cells", "right", "Of those that were planned"),
+                   failed),
+        "folder": (Column("folder", "Folder"),
+                   lambda run: Entry(one_line(units.decode(run.folder.name)))),
+    }  # fmt: skip
 
 
 def of_runs(history: History, base: Path | None = None) -> Table:
     """Every run, the latest first."""
     everywhere = {"suite": len(history.suites) == 1, "machine": len(history.machines) == 1}
-    columns = tuple(column for key, column in OF_RUN.items() if not everywhere.get(key))
-    rows = tuple(
-        tuple(of_run(run, base)[column.key] for column in columns) for run in reversed(history.runs)
-    )
+    shown = [about for key, about in of_run(base).items() if not everywhere.get(key)]
+    columns, rows = tabulate(shown, reversed(history.runs))
     unlinked = sum(run.page is None for run in history.runs)
     missing = (
         f"{tally(unlinked, 'run')} {'has' if unlinked == 1 else 'have'} no report.html to link: "
@@ -249,18 +211,3 @@ def of_runs(history: History, base: Path | None = None) -> Table:
     return Table(
         "runs", "Runs", columns, rows, (missing,) if unlinked else (), folded=len(rows) > 30
     )
-
-
-def of_run(run: PastRun, base: Path | None) -> dict[str, Entry]:
-    """The entries of a run under `OF_RUN`."""
-    failed = units.part(len(run.failed), run.cells) if run.failed else "none"
-    cells = one_line(", ".join(run.failed))
-    return {
-        "when": Entry(one_line(run.when), link=address(run, base)),
-        "suite": Entry(run.suite),
-        "machine": Entry(run.machine),
-        "commit": _commit(run),
-        "versions": Entry(", ".join(run.versions)),
-        "failed": Entry(failed, sort=len(run.failed), title=cells, quiet=not run.failed),
-        "folder": Entry(one_line(units.decode(run.folder.name))),
-    }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from cmx_bench.gate.verdict import Contrast, Package, Verdict
-from cmx_bench.present.content import Fact
+from cmx_bench.present.content import Fact, first_few
 from cmx_bench.units import tally
 
 _MOST_NAMES = 3
@@ -30,7 +30,7 @@ def _sameness(contrast: Contrast) -> str:
         parts.append(_idle(contrast))
     if contrast.not_run:
         verb, them = ("differs", "it") if len(contrast.not_run) == 1 else ("differ", "them")
-        parts.append(f"{_list(contrast.not_run)} {verb}, and no model uses {them}")
+        parts.append(f"{first_few(contrast.not_run, _MOST_NAMES)} {verb}, and no model uses {them}")
     return "; ".join(parts)
 
 
@@ -68,7 +68,7 @@ def _difference(package: Package) -> str:
     old, new = package.versions
     version = f" {old} → {new}" if _is_other_version(package) else ""
     of_all = f"{len(package.differing)} of {tally(package.files, 'file')} in use"
-    names = f" ({_list(package.differing)})" if package.differing else ""
+    names = f" ({first_few(package.differing, _MOST_NAMES)})" if package.differing else ""
     return f"{package.name}{version}: {of_all}{names}{_places(package)}"
 
 
@@ -104,11 +104,6 @@ def _places(package: Package) -> str:
     if old == new:
         return "" if old in {None, "installed"} else f", from {old}"
     return f", from {old or 'nowhere'} and from {new or 'nowhere'}"
-
-
-def _list(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _value(value: object) -> object:

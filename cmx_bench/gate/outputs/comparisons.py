@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from cmx_bench import units
 from cmx_bench.gate.outputs.sentences import (
-    ORDER,
     describe_change,
     difference,
     exact,
     interval,
     one_line,
     processes,
-    several_settings,
-    several_sides,
     share,
     why,
 )
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.present.content import Column, Entry, Table, Tone
+from cmx_bench.metrics import Metric
+from cmx_bench.present.content import Column, Entry, Showing, Table, Tone, tabulate
 
 # Of the states of comparisons and of whole verdicts.
 TONES: Mapping[str, Tone] = {
@@ -35,26 +33,7 @@ _LEFT_OUT = (
 
 def table(verdict: Verdict) -> Table:
     """Every comparison. Failures come first."""
-    against, settings = several_sides(verdict), several_settings(verdict)
-    columns = (
-        Column("network", "Network"),
-        *([Column("setting", "Setting")] if settings else []),
-        *([Column("against", "Against")] if against else []),
-        Column("metric", "Metric"),
-        Column("base", "Base", "right", "Typical value; Head differs from it by the slowdown"),
-        Column("head", "Head", "right", "Typical value; it differs from Base by the slowdown"),
-        Column("slowdown", "Slowdown", "right", "How much worse head is, and the 95 % interval"),
-        Column("threshold", "Threshold", "right", "The slowdown that must not pass"),
-        Column("detectable", "Smallest detectable", "right",
-               "The smallest slowdown that fails with 95 % probability"),
-        Column("n", "n", "right",
-               "Fresh processes of each side, or images, that the interval rests on"),
-        Column("verdict", "Verdict"),
-        Column("why", "Why"),
-    )  # fmt: skip
-    rows = tuple(
-        _row(comparison, verdict, against, settings) for comparison in sort_comparisons(verdict)
-    )
+    columns, rows = tabulate(_columns(verdict), verdict.in_order)
     remarks = (
         "Slowdown: how much worse head is, whichever way the metric points; negative is a gain. "
         "Below it stands its 95 % interval. Exact metrics have none: any difference is real.",
@@ -66,43 +45,42 @@ def table(verdict: Verdict) -> Table:
                  none="Nothing was compared.")  # fmt: skip
 
 
-def sort_comparisons(verdict: Verdict) -> list[Comparison]:
-    """The comparisons, failures first. Within a state sampled metrics come before exact ones."""
-    return sorted(
-        verdict.comparisons, key=lambda each: (ORDER.index(each.state), each.metric.exact)
-    )
-
-
-def _row(
-    comparison: Comparison, verdict: Verdict, against: bool, settings: bool
-) -> tuple[Entry, ...]:
+def _columns(verdict: Verdict) -> Iterator[Showing[Comparison]]:
+    """Each column with what it shows of a comparison."""
     threshold = Entry(share(verdict.threshold), sort=verdict.threshold)
-    return (
-        Entry(one_line(comparison.label), one_line(comparison.model)),
-        *([Entry(one_line(comparison.setting))] if settings else []),
-        *([Entry(one_line(comparison.against))] if against else []),
-        Entry(comparison.metric.title),
-        value(comparison.base, comparison),
-        value(comparison.head, comparison),
-        slowdown(comparison),
-        _DASH if comparison.metric.exact else threshold,
-        _detectable(comparison),
-        _processes(comparison),
-        Entry(comparison.state, tone=TONES[comparison.state]),
-        Entry(why(comparison)),
-    )
+    yield Column("network", "Network"), lambda row: Entry(one_line(row.label), one_line(row.model))
+    if verdict.several_settings:
+        yield Column("setting", "Setting"), lambda row: Entry(one_line(row.setting))
+    if verdict.several_sides:
+        yield Column("against", "Against"), lambda row: Entry(one_line(row.against))
+    yield Column("metric", "Metric"), lambda row: Entry(row.metric.title)
+    yield (Column("base", "Base", "right", "Typical value; Head differs from it by the slowdown"),
+           lambda row: show_value(row.base, row.metric))  # fmt: skip
+    yield (Column("head", "Head", "right", "Typical value; it differs from Base by the slowdown"),
+           lambda row: show_value(row.head, row.metric))  # fmt: skip
+    yield (Column("slowdown", "Slowdown", "right",
+                  "How much worse head is, and the 95 % interval"), _slowdown)  # fmt: skip
+    yield (Column("threshold", "Threshold", "right", "The slowdown that must not pass"),
+           lambda row: _DASH if row.metric.exact else threshold)  # fmt: skip
+    yield (Column("detectable", "Smallest detectable", "right",
+                  "The smallest slowdown that fails with 95 % probability"),
+           _detectable)  # fmt: skip
+    yield (Column("n", "n", "right",
+                  "Fresh processes of each side, or images, that the interval rests on"),
+           _processes)  # fmt: skip
+    yield Column("verdict", "Verdict"), lambda row: Entry(row.state, tone=TONES[row.state])
+    yield Column("why", "Why"), lambda row: Entry(why(row))
 
 
-def value(number: float | None, comparison: Comparison) -> Entry:
-    """A side's value: an exact one unrounded."""
-    if number is None:
+def show_value(value: float | None, metric: Metric) -> Entry:
+    """A value of a metric: an exact one unrounded, a dash where there is none."""
+    if value is None:
         return _DASH
-    metric = comparison.metric
-    text = exact(number, comparison) if metric.exact else units.scale(number, metric.unit, 4)
-    return Entry(text, sort=number)
+    text = exact(value, metric) if metric.exact else units.scale(value, metric.unit, 4)
+    return Entry(text, sort=value)
 
 
-def slowdown(comparison: Comparison) -> Entry:
+def _slowdown(comparison: Comparison) -> Entry:
     """The slowdown with its sign, and its interval; of an exact metric the difference, and the
     share that it is of the base."""
     metric, change = comparison.metric, comparison.slowdown
@@ -110,7 +88,7 @@ def slowdown(comparison: Comparison) -> Entry:
     share_of_base = "" if change is None else units.signed_percent(change)
     title = "" if change is None else describe_change(change, metric)
     if metric.exact and comparison.state == "FAIL" and base is not None and head is not None:
-        return Entry(difference(head - base, comparison), share_of_base, change, title)
+        return Entry(difference(head - base, metric), share_of_base, change, title)
     if change is None:
         return _DASH
     low, high = comparison.low, comparison.high

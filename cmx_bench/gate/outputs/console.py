@@ -7,19 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cmx_bench import units
-from cmx_bench.gate.outputs.comparisons import sort_comparisons, table
-from cmx_bench.gate.outputs.sentences import (
-    because,
-    facts,
-    headline,
-    interval,
-    name_comparison,
-    several_settings,
-)
+from cmx_bench.gate.outputs.comparisons import table
+from cmx_bench.gate.outputs.sentences import because, facts, headline, interval, name_comparison
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.gate.verdict import Comparison, State, Verdict
 from cmx_bench.present import terminal
-from cmx_bench.present.content import Entry
 from cmx_bench.present.terminal import Grid
 from cmx_bench.units import signed_percent
 
@@ -50,11 +42,12 @@ def text(verdict: Verdict, width: int, colours: bool = False) -> str:
 
 def _grid(verdict: Verdict) -> Grid:
     whole = table(verdict)
-    keys = [*_COLUMNS[:2], *(["setting"] * several_settings(verdict)), *_COLUMNS[2:]]
+    keys = [*_COLUMNS[:2], *(["setting"] * verdict.several_settings), *_COLUMNS[2:]]
     places = {column.key: place for place, column in enumerate(whole.columns)}
     columns = [whole.columns[places[key]] for key in keys if key in places]
-    rows = [[_cell(column.key, row[places[column.key]]) for column in columns]
-            for row in whole.rows]  # fmt: skip
+    entries = [{column.key: row[places[column.key]] for column in columns} for row in whole.rows]
+    rows = [[entry.flat if key == "slowdown" else entry.text for key, entry in row.items()]
+            for row in entries]  # fmt: skip
     return Grid(columns, rows, unbroken=("verdict", "slowdown"))
 
 
@@ -71,14 +64,10 @@ def _of_models(comparisons: Sequence[Comparison]) -> str:
     )
 
 
-def _cell(key: str, entry: Entry) -> str:
-    return entry.flat if key == "slowdown" else entry.text
-
-
 def _reasons(verdict: Verdict) -> Iterator[str]:
     """A line for each state and reason, with the comparisons that share it."""
     sharing: dict[tuple[State, str], list[Comparison]] = {}
-    for comparison in sort_comparisons(verdict):
+    for comparison in verdict.in_order:
         if reason := because(comparison):
             sharing.setdefault((comparison.state, reason), []).append(comparison)
     for (state, reason), alike in sharing.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from pathlib import Path
 
-from cmx_bench.gate.outputs.comparisons import sort_comparisons
 from cmx_bench.gate.outputs.readable import in_markdown
 from cmx_bench.gate.outputs.sentences import explain, headline, name_comparison
 from cmx_bench.gate.verdict import Policy, State, Verdict
@@ -30,7 +29,7 @@ def workflow_commands(verdict: Verdict) -> list[str]:
             f"{comparison.state}: {name_comparison(comparison, verdict)}",
             explain(comparison, verdict.threshold),
         )
-        for comparison in sort_comparisons(verdict)
+        for comparison in verdict.in_order
         if comparison.state in commands
     ]
     if verdict.is_bare:

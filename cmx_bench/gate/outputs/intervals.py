@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pandas import DataFrame
 
 from cmx_bench import units
-from cmx_bench.gate.outputs.comparisons import TONES, sort_comparisons
-from cmx_bench.gate.outputs.sentences import interval, several_settings, several_sides, share
+from cmx_bench.gate.outputs.comparisons import TONES
+from cmx_bench.gate.outputs.sentences import interval, share
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.present.content import SIGNS, first_few
 from cmx_bench.present.drawing import Plot, short_label
@@ -27,7 +27,7 @@ def plots(verdict: Verdict) -> list[Plot]:
     """A figure for each sampled metric, setting and side to be held against, where any comparison
     has an interval."""
     groups: dict[tuple[str, str, str], list[Comparison]] = {}
-    for comparison in sort_comparisons(verdict):
+    for comparison in verdict.in_order:
         if comparison.slowdowns and comparison.low is not None:
             key = (comparison.metric.name, comparison.setting, comparison.against)
             groups.setdefault(key, []).append(comparison)
@@ -36,12 +36,15 @@ def plots(verdict: Verdict) -> list[Plot]:
 
 def _plot(comparisons: Sequence[Comparison], verdict: Verdict, number: int) -> Plot:
     first, shown = comparisons[0], comparisons[:_MOST_ROWS]
-    where = [first.setting] * several_settings(verdict)
-    where += [f"against {first.against}"] * several_sides(verdict)
+    where = [first.setting] * verdict.several_settings
+    where += [f"against {first.against}"] * verdict.several_sides
     title = f"{first.metric.title}: every {first.each} against the threshold"
+    named = [f"{short_label(row.label)} {units.signed_percent(row.slowdown or 0)}, {row.state}"
+             for row in shown]  # fmt: skip
     return Plot(
         f"slowdown-{number}-{first.metric.name.replace('_', '-')}", " · ".join((title, *where)),
-        _caption(comparisons, verdict), _alt(shown), DataFrame(list(_points(shown))),
+        _caption(comparisons, verdict), f"Slowdown of head: {first_few(named, _NAMED)}.",
+        DataFrame(list(_points(shown))),
         partial(_paint, comparisons=shown, threshold=verdict.threshold),
         lines=2.3 * len(shown) + 1,
     )  # fmt: skip
@@ -61,19 +64,14 @@ def _caption(comparisons: Sequence[Comparison], verdict: Verdict) -> str:
     return caption
 
 
-def _alt(comparisons: Sequence[Comparison]) -> str:
-    named = [f"{short_label(row.label)} {units.signed_percent(row.slowdown or 0)}, {row.state}"
-            for row in comparisons]  # fmt: skip
-    return f"Slowdown of head: {first_few(named, _NAMED)}."
-
-
 def _points(comparisons: Sequence[Comparison]) -> Iterator[dict[str, Any]]:
     for place, row in enumerate(comparisons):
         for number, slowdown in enumerate(row.slowdowns):
-            high = (number + 0.5) / len(row.slowdowns) - 0.5
+            n, change = len(row.slowdowns), units.signed_percent(slowdown)
             yield {
-                "model": place, "number": number, "slowdown": 100 * slowdown,
-                "row": place + _HIGH * high, "tone": TONES[row.state],
+                "model": place, "slowdown": 100 * slowdown, "tone": TONES[row.state],
+                "row": place + _HIGH * ((number + 0.5) / n - 0.5),
+                "text": f"{short_label(row.label)}, {row.each} {number + 1} of {n}: {change}",
             }  # fmt: skip
 
 
@@ -97,7 +95,7 @@ def _paint(
         points, x="slowdown", y="row", hue="tone", palette=dict(TONE_COLOURS), alpha=0.7,
         s=(0.45 * rc["lines.markersize"]) ** 2, linewidth=0, zorder=3, legend=False, ax=ax,
     )  # fmt: skip
-    canvas.set_texts(ax.collections[-1], list(_texts(points, comparisons)))
+    canvas.set_texts(ax.collections[-1], points["text"].tolist())
     _draw_intervals(ax, comparisons)
     ax.set_yticks(range(len(comparisons)), [short_label(row.label) for row in comparisons])
     ax.set(ylim=(len(comparisons) - 0.5, -0.5), ylabel="")
@@ -105,15 +103,6 @@ def _paint(
     ax.grid(False, axis="y")
     _name_lines(ax, threshold)
     _write_states(ax, comparisons)
-
-
-def _texts(points: DataFrame, comparisons: Sequence[Comparison]) -> Iterator[str]:
-    for model, number, slowdown in zip(
-        points["model"], points["number"], points["slowdown"], strict=True
-    ):
-        row = comparisons[model]
-        change = units.signed_percent(slowdown / 100)
-        yield f"{short_label(row.label)}, {row.each} {number + 1} of {len(row.slowdowns)}: {change}"
 
 
 _MARKERS = {"good": "o", "bad": "X", "unsure": "D", "": "s"}
@@ -158,18 +147,13 @@ def _write_states(ax: Axes, comparisons: Sequence[Comparison]) -> None:
     from cmx_bench.present.drawing.placement import font_size
     from cmx_bench.present.drawing.theme import TONE_COLOURS
 
-    texts = []
-    for row in comparisons:
+    widths: list[float] = []
+    for place, row in enumerate(comparisons):
         assert row.slowdown is not None and row.low is not None and row.high is not None
-        texts.append(
-            (
-                f"{SIGNS[TONES[row.state]]} {row.state}".lstrip(),
-                f"{units.signed_percent(row.slowdown)} ({interval(row.low, row.high)})",
-            )
-        )
-    for place, (row, parts) in enumerate(zip(comparisons, texts, strict=True)):
+        state = f"{SIGNS[TONES[row.state]]} {row.state}".lstrip()
+        parts = state, f"{units.signed_percent(row.slowdown)} ({interval(row.low, row.high)})"
         ax.annotate("\n".join(parts), (1, place), (6, 0), xycoords=ax.get_yaxis_transform(),
                     textcoords="offset points", va="center", fontsize=font_size(),
                     color=TONE_COLOURS[TONES[row.state]])  # fmt: skip
-    widest = max(canvas.text_width(part, font_size()) for parts in texts for part in parts)
-    canvas.reserve(ax, right=widest + 8)
+        widths += [canvas.text_width(part, font_size()) for part in parts]
+    canvas.reserve(ax, right=max(widths) + 8)

@@ -6,8 +6,7 @@ from collections import Counter
 from xml.etree import ElementTree
 
 from cmx_bench.gate.outputs import code_in_use
-from cmx_bench.gate.outputs.comparisons import sort_comparisons
-from cmx_bench.gate.outputs.sentences import explain, headline, one_line, several_sides
+from cmx_bench.gate.outputs.sentences import explain, headline, one_line
 from cmx_bench.gate.verdict import Outcome, State, Verdict
 
 # The element of a state, and its type; what passed has no element.
@@ -45,8 +44,8 @@ def render(verdict: Verdict) -> str:
     ]  # fmt: skip
     for name, value in facts:
         ElementTree.SubElement(properties, "property", name=one_line(name), value=one_line(value))
-    against = several_sides(verdict)
-    for comparison in sort_comparisons(verdict):
+    against = verdict.several_sides
+    for comparison in verdict.in_order:
         name = f"{comparison.model} {comparison.metric.name}"
         name += f" against {comparison.against}" * against
         case = ElementTree.SubElement(

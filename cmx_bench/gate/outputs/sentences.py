@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from cmx_bench import units
 from cmx_bench.gate.outputs import code_in_use
-from cmx_bench.gate.verdict import JUDGED, Comparison, Policy, State, Verdict
+from cmx_bench.gate.verdict import JUDGED, ORDER, Comparison, Policy, State, Verdict
 from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Fact, first_few
 from cmx_bench.units import plain, tally
 
-# In every output the comparisons stand in this order.
-ORDER: tuple[State, ...] = (*JUDGED, "NEW", "INCOMPARABLE")
 _TIMED = ("s", "images/s")
 _NO_AMOUNT = "no reasonable amount of measuring would decide"
 _POLICIES: Mapping[Policy, str] = {
@@ -39,24 +37,18 @@ def title(suite: str, sides: Mapping[str, str], device: str, threshold: float) -
 def headline(verdict: Verdict) -> str:
     """The whole verdict on one line: "FAIL: 1 of 20 comparisons slower (…)"."""
     judged = [comparison for comparison in verdict.comparisons if comparison.state in JUDGED]
-    if verdict.state == "NOTHING COMPARED":
-        return one_line(f"{verdict.state}: {_tell_nothing(verdict)}")
-    if verdict.state == "FAIL":
-        text = _tell_failed(judged, verdict)
-    elif verdict.state == "INCONCLUSIVE":
-        text = _tell_undecided(judged, verdict)
-    else:
-        text = _tell_passed(judged, verdict)
     not_judged = _count(verdict, ("INCOMPARABLE", "NEW"))
-    text += f"; not judged: {not_judged}" if not_judged else ""
+    if judged:
+        tell = {"FAIL": _tell_failed, "INCONCLUSIVE": _tell_undecided, "PASS": _tell_passed}
+        text = tell[verdict.state](judged, verdict)
+        text += f"; not judged: {not_judged}" if not_judged else ""
+    elif verdict.comparisons:
+        text = f"no metric of any model can be judged ({not_judged})"
+    elif verdict.contrasts:
+        text = code_in_use.nothing(verdict)
+    else:
+        text = "neither side has any values"
     return one_line(f"{verdict.state}: {text}")
-
-
-def _tell_nothing(verdict: Verdict) -> str:
-    if verdict.comparisons:
-        not_judged = _count(verdict, ("INCOMPARABLE", "NEW"))
-        return f"no metric of any model can be judged ({not_judged})"
-    return code_in_use.nothing(verdict) if verdict.contrasts else "neither side has any values"
 
 
 def _tell_failed(judged: Sequence[Comparison], verdict: Verdict) -> str:
@@ -137,25 +129,11 @@ def explain(comparison: Comparison, threshold: float) -> str:
 def name_comparison(comparison: Comparison, verdict: Verdict) -> str:
     """Model and metric, with the setting and the other side where the verdict has several."""
     parts = [comparison.label, _inner(comparison.metric.title)]
-    if several_sides(verdict):
+    if verdict.several_sides:
         parts.append(f"against {comparison.against}")
-    if several_settings(verdict):
+    if verdict.several_settings:
         parts.append(f"({comparison.setting})")
     return one_line(" ".join(parts))
-
-
-def several_sides(verdict: Verdict) -> bool:
-    """Whether head is compared with more than one side: a baseline and an anchor."""
-    return len({comparison.against for comparison in verdict.comparisons}) > 1
-
-
-def several_settings(verdict: Verdict) -> bool:
-    """Whether any metric of any model is compared in more than one setting."""
-    settings: dict[tuple[str, str], set[str]] = {}
-    for comparison in verdict.comparisons:
-        key = (comparison.model, comparison.metric.name)
-        settings.setdefault(key, set()).add(comparison.setting)
-    return any(len(keys) > 1 for keys in settings.values())
 
 
 def _inner(title: str) -> str:
@@ -168,7 +146,7 @@ def _change(comparison: Comparison, threshold: float, with_threshold: bool = Tru
         return because(comparison) or "no value"
     text = describe_change(comparison.slowdown, comparison.metric)
     if comparison.metric.exact:
-        base, head = exact(comparison.base, comparison), exact(comparison.head, comparison)
+        base, head = (exact(side, comparison.metric) for side in (comparison.base, comparison.head))
         return text if base == head else f"{base} → {head}, {text}"
     if comparison.low is not None and comparison.high is not None:
         middle, *ends = (
@@ -183,14 +161,14 @@ def _change(comparison: Comparison, threshold: float, with_threshold: bool = Tru
     return f"{text}, threshold {share(threshold)}{enough}"
 
 
-def exact(value: float | None, comparison: Comparison) -> str:
+def exact(value: float | None, metric: Metric) -> str:
     """A value unrounded, with its unit; a dash where there is none."""
-    return "–" if value is None else f"{units.exact(value)} {comparison.metric.unit}".rstrip()
+    return "–" if value is None else f"{units.exact(value)} {metric.unit}".rstrip()
 
 
-def difference(value: float, comparison: Comparison) -> str:
+def difference(value: float, metric: Metric) -> str:
     """The unrounded difference of two exact values: "+32", "−1,024 B"."""
-    return f"{'+' if value > 0 else '−'}{exact(abs(value), comparison)}"
+    return f"{'+' if value > 0 else '−'}{exact(abs(value), metric)}"
 
 
 def describe_change(slowdown: float, metric: Metric) -> str:
@@ -256,22 +234,18 @@ def _reading(comparison: Comparison) -> str:
 
 def facts(verdict: Verdict) -> list[Fact]:
     """The sides, what could have been detected, the notes and the command."""
+    keys = dict.fromkeys(one_line(comparison.setting) for comparison in verdict.comparisons)
+    in_one_place = keys and not verdict.several_settings
     return [
         *(Fact(one_line(name), one_line(text)) for name, text in verdict.sides),
         *(Fact(fact.term, one_line(fact.text)) for fact in code_in_use.facts(verdict)),
-        *([] if several_settings(verdict) else _settings(verdict)),
+        *([Fact("Measured in", ", ".join(keys))] if in_one_place else []),
         Fact("Compared", _count(verdict, ORDER) or "nothing"),
         *([Fact("Undecided", _POLICIES[verdict.policy])] * (verdict.state == "INCONCLUSIVE")),
         Fact("Detectable", _detectable(verdict)),
         *(Fact("Note", one_line(note)) for note in verdict.notes),
         *([Fact("Command", one_line(verdict.command))] if verdict.command else []),
     ]
-
-
-def _settings(verdict: Verdict) -> list[Fact]:
-    """In which settings all of it was measured; nothing where nothing was compared."""
-    keys = dict.fromkeys(one_line(comparison.setting) for comparison in verdict.comparisons)
-    return [Fact("Measured in", ", ".join(keys))] if keys else []
 
 
 def _detectable(verdict: Verdict) -> str:

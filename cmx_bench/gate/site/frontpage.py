@@ -77,7 +77,7 @@ def _suite(suite: str, runs: Sequence[Shown], history: str | None, out: Path) ->
         Entry(latest.run.title),
         Entry(f"{len(runs):,}", sort=len(runs)),
         Entry(first_few(machines, _FEW), title=", ".join(machines)),
-        rows.of_run(latest.past, out)["when"],
+        rows.show_when(latest.past, out),
         Entry("none", quiet=True) if history is None
         else Entry(f"History of {suite}", link=quote(f"{history}/history.html")),
     )  # fmt: skip
@@ -85,15 +85,16 @@ def _suite(suite: str, runs: Sequence[Shown], history: str | None, out: Path) ->
 
 def of_runs(shown: Sequence[Shown], left_out: Sequence[str], out: Path) -> Table:
     """A row for each run, the latest first."""
+    known = {key: column for key, (column, _) in rows.of_run(out).items()}
     columns = (
-        *(rows.OF_RUN[key] for key in ("when", "suite", "machine")),
+        *(known[key] for key in ("when", "suite", "machine")),
         Column("beware", "Beware", title="What a reader must know before using any number"),
         Column("measured", "Measured cells", "right", "Of those that were planned"),
-        rows.OF_RUN["failed"],
+        known["failed"],
         Column("settings", "Settings"),
         Column("networks", "Networks", "right", "How many; a filter finds their names"),
         Column("torch", "torch"),
-        *(rows.OF_RUN[key] for key in ("commit", "folder")),
+        *(known[key] for key in ("commit", "folder")),
     )
     every = tuple(
         tuple(entries[column.key] for column in columns)
@@ -104,14 +105,14 @@ def of_runs(shown: Sequence[Shown], left_out: Sequence[str], out: Path) -> Table
 
 
 def _run(shown: Shown, out: Path) -> dict[str, Entry]:
-    run, entries = shown.run, rows.of_run(shown.past, out)
-    beware = list(_beware(run))
+    run, beware = shown.run, ", ".join(_beware(shown.run))
+    entries = {key: show(shown.past) for key, (_, show) in rows.of_run(out).items()}
     versions = ", ".join(run.versions)
     torch = next((text.partition(" ")[2] for text in run.versions if text.startswith("torch ")), "")
     return {
         **entries,
         "suite": replace(entries["suite"], title=run.title, keywords=run.title),
-        "beware": Entry(", ".join(beware), tone="unsure" if beware else ""),
+        "beware": Entry(beware, tone="unsure" if beware else ""),
         "measured": Entry(units.part(run.measured, run.cells), sort=run.measured),
         "settings": Entry(
             first_few(run.setting_names, _FEW), first_few(run.settings, 1),
