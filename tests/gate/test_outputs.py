@@ -7,8 +7,10 @@ To write the golden files anew, after looking at the difference:
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -126,3 +128,38 @@ def test_write_says_what_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(RecordsError, match=r"file.*: cannot be written: "):
         write(mixed(), tmp_path / "file" / "out")
+
+
+def test_markdown_tables_are_rectangular_and_hold_no_markup_from_names() -> None:
+    text = OUTPUTS["verdict.md"](awkward())
+    counts = [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines()]
+    for one, other in pairwise(counts):
+        assert 0 in (one, other) or one == other
+    assert set(re.findall(r"</?(\w+)", text)) == {"br", "sub"}
+    assert "[link](" not in text and "@somebody" not in text
+
+
+def test_the_page_needs_no_network_and_runs_nothing() -> None:
+    text = OUTPUTS["verdict.html"](awkward())
+    assert not re.search(r"https?:|//\w", text)
+    assert "<script" not in text and 'onmouseover="' not in text
+    assert "default-src 'none'" in text and "prefers-color-scheme: dark" in text
+    text.encode()
+
+
+def test_every_output_for_people_says_in_which_setting_all_was_measured() -> None:
+    found = verdict(slower(), even("deit"))
+    texts = [OUTPUTS[name](found) for name in ("verdict.md", "verdict.html")]
+    for text in (*texts, console.text(found, 100)):
+        assert "Measured in" in text and SETTING in text
+
+
+def test_charts_get_what_is_better_higher_each_once() -> None:
+    found = json.loads(OUTPUTS["benchmark.json"](mixed()))
+    assert len(found) == 5  # the failed and the incomparable one have no value
+    assert found[1] == {
+        "name": f"resmlp throughput {SETTING}", "unit": "images/s", "value": 32.6,
+        "extra": "n = 10, PASS against anchor", "range": "change ± 1.1 %",
+    }  # fmt: skip
+    twice = verdict(slower(), slower(against="anchor"))
+    assert len(json.loads(OUTPUTS["benchmark.json"](twice))) == 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from pathlib import Path
 
-from cmx_bench.gate.outputs.readable import in_markdown
+from cmx_bench.gate.outputs import in_markdown
 from cmx_bench.gate.outputs.sentences import explain, headline, name_comparison
 from cmx_bench.gate.verdict import Policy, State, Verdict
+from cmx_bench.present import markdown
 from cmx_bench.spec import disk
 
 # A step whose summary is longer than this has none: its upload fails.
@@ -42,29 +42,20 @@ def _command(kind: str, title: str, message: str) -> str:
     return f"::{kind} title={title.translate(_PROPERTY)}::{message.translate(_DATA)}"
 
 
-def append_summary(verdict: Verdict, path: Path) -> bool:
-    """Appends the verdict as Markdown to a step's summary, cut by whole rows to what GitHub shows.
+def append_summary(verdict: Verdict, path: Path) -> None:
+    """Appends the verdict as Markdown to a step's summary; where it is longer than GitHub shows,
+    its headline alone.
 
     Args:
         path: the file that the environment variable GITHUB_STEP_SUMMARY names.
 
-    Returns:
-        Whether there was room for it.
-
     Raises:
         RecordsError: the file cannot be written.
     """
-
-    def shown(cut: int) -> bytes:
-        return in_markdown(verdict, cut=cut).encode(errors="backslashreplace")
-
-    with disk.writing(path):
-        room = _MOST_BYTES - (path.stat().st_size if path.exists() else 0)
-        rows = len(verdict.comparisons)
-        cuts = range(rows + 1)
-        cut = bisect_left(cuts, True, key=lambda cut: len(shown(cut)) <= room)
-        if cut > rows:
-            return False
-        with path.open("ab") as file:
-            file.write(shown(cut))
-    return True
+    short = f"{markdown.escape(headline(verdict))}; verdict.md has the table.\n"
+    with disk.writing(path), path.open("ab") as file:
+        for text in (in_markdown(verdict), short):
+            encoded = text.encode(errors="backslashreplace")
+            if file.tell() + len(encoded) <= _MOST_BYTES:
+                file.write(encoded)
+                return
