@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pandas import DataFrame
 
-from cmx_bench.gate.history import FEWEST_RUNS, History, Series, timeline
+from cmx_bench.gate.history import FEWEST_RUNS, History, Series
 from cmx_bench.gate.history.changes import changes
-from cmx_bench.gate.history.timeline import Mark
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import Drawing, Plot, short_label
 from cmx_bench.units import tally
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _MOST_NAMED = 3  # in the text of a mark
+_MOST_TICKS = 6
+MOST_MARKED = 60  # runs; of more each would hide the next, and take 170 bytes in every line
+_LINE = 1.2  # from one line of small text to the next, in its size
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A vertical line at `x` with a text: a solid line for a `change`, else a dotted one."""
+
+    x: float
+    text: str
+    change: bool
 
 
 def drawings(history: History) -> list[Drawing]:
@@ -61,14 +76,14 @@ def _plot(lines: Sequence[Series], where: Mapping[str, str], history: History) -
     places = {run.folder: place for place, run in enumerate(in_order)}
     points = DataFrame([spot for series in lines for spot in _spots(series, places, lines)])
     ticks = _ticks([run.created for run in in_order])
-    marks = (*_change_marks(lines, places), *_environment_marks(lines, places))
+    marks = tuple(_marks(lines, places))
     what = f"{metric.title} relative to each model's first run (%)"
     title = " · ".join((f"{metric.title} over time", setting, *where.values()))
     return Plot(
         "-".join(("history", metric.name.replace("_", "-"), setting, *where)), title,
         _caption(lines, len(in_order)), _alt(what, lines, marks),
         points.assign(tick=[ticks[place] for place in points["x"]]),
-        partial(timeline.paint, marks=marks, ticks=ticks, what=f"{metric.title}, first run = 100"),
+        partial(_paint, marks=marks, ticks=ticks, what=f"{metric.title}, first run = 100"),
         lines=22, families={series.model.family for series in history.series},
     )  # fmt: skip
 
@@ -78,7 +93,7 @@ def _caption(lines: Sequence[Series], runs: int) -> str:
     caption = (
         f"{metric.title} on {lines[0].setting} over {tally(runs, 'run')}; {metric.direction}. "
     )
-    if not metric.exact and runs <= timeline.MOST_MARKED:
+    if not metric.exact and runs <= MOST_MARKED:
         caption += "Bars are 95 % intervals over the processes of a run. "
     caption += "Solid lines are change points, dotted ones changes of the environment."
     if not any(series.long_enough for series in lines):
@@ -104,32 +119,23 @@ def _spots(
         }  # fmt: skip
 
 
-def _change_marks(lines: Sequence[Series], places: Mapping[Path, int]) -> Iterator[Mark]:
-    """The largest changes first."""
-    texts: dict[int, list[str]] = {}
-    every = [change for series in lines for change in changes(series)]
-    for change in sorted(every, key=lambda change: -change.size):
-        text = f"{_label(change.series, lines)} {change.words}"
-        texts.setdefault(places[change.first.run.folder], []).append(text)
-    yield from _marks(texts, change=True)
-
-
-def _environment_marks(lines: Sequence[Series], places: Mapping[Path, int]) -> Iterator[Mark]:
-    texts: dict[int, list[str]] = {}
-    for series in lines:
-        for point in series.points:
-            for text in filter(None, point.changed.split("; ")):
-                texts.setdefault(places[point.run.folder], []).append(text)
-    yield from _marks(texts, change=False)
-
-
-def _marks(texts: dict[int, list[str]], change: bool) -> Iterator[Mark]:
-    """Between a run and the one before it."""
-    for place, lines in sorted(texts.items()):
-        distinct = list(dict.fromkeys(lines))
-        if len(distinct) > _MOST_NAMED:
-            distinct[_MOST_NAMED - 1 :] = [f"and {len(distinct) - _MOST_NAMED + 1} more"]
-        yield Mark(place - 0.5, "\n".join(distinct), change)
+def _marks(lines: Sequence[Series], places: Mapping[Path, int]) -> Iterator[Mark]:
+    """What changed between a run and the one before it: the metrics, the largest changes first, and
+    then the environments."""
+    every = sorted((change for series in lines for change in changes(series)),
+                   key=lambda change: -change.size)  # fmt: skip
+    in_metrics = [(each.first, f"{_label(each.series, lines)} {each.words}") for each in every]
+    in_environments = [(point, text) for series in lines for point in series.points
+                       for text in filter(None, point.changed.split("; "))]  # fmt: skip
+    for change, told in ((True, in_metrics), (False, in_environments)):
+        texts: dict[int, dict[str, None]] = {}
+        for point, text in told:
+            texts.setdefault(places[point.run.folder], {})[text] = None
+        for place, distinct in sorted(texts.items()):
+            named = [*distinct]
+            if len(named) > _MOST_NAMED:
+                named[_MOST_NAMED - 1 :] = [f"and {len(named) - _MOST_NAMED + 1} more"]
+            yield Mark(place - 0.5, "\n".join(named), change)
 
 
 def _ticks(times: Sequence[str]) -> tuple[str, ...]:
@@ -144,3 +150,89 @@ def _alt(what: str, lines: Sequence[Series], marks: Sequence[Mark]) -> str:
     named = ", ".join(_label(series, lines) for series in lines[:12])
     changed = "; ".join(mark.text.replace("\n", ", ") for mark in marks if mark.change)
     return f"{what}, of {named}. " + (f"Changes: {changed}." if changed else "No change point.")
+
+
+# --- drawn ----------------------------------------------------------------------------------------
+
+
+def _paint(
+    points: DataFrame, ax: Axes, *, marks: Sequence[Mark], ticks: Sequence[str], what: str
+) -> None:
+    """A line for each label, named at its end, over runs that `ticks` name; of many runs each line
+    has but its last point."""
+    from cmx_bench.present.drawing.placement import name_lines, room_for_names
+    from cmx_bench.present.drawing.points import draw_lines, draw_points
+
+    ax.set(xlabel="Run", ylabel=what, xlim=(-0.7, len(ticks) - 0.3))
+    ax.grid(False, axis="x")
+    ends = points.sort_values("x", kind="stable").drop_duplicates("label", keep="last")
+    if len(ticks) > MOST_MARKED:
+        draw_lines(ax, points)
+        draw_points(ax, ends)
+    else:
+        draw_points(ax, points)
+    step = -(-len(ticks) // _MOST_TICKS)
+    ax.set_xticks(range(0, len(ticks), step), ticks[::step])
+    ax.ticklabel_format(axis="y", useOffset=False)  # values that never change need no "+1e2"
+    room_for_names(ax, ends["label"])
+    rows = [*_rows(ax, marks, len(ticks))]
+    for mark, row in rows:
+        _draw_mark(ax, mark, row, len(ticks))
+    _leave_room(ax, points, rows)
+    name_lines(ax, ends)
+
+
+def _rows(ax: Axes, marks: Sequence[Mark], ticks: int) -> Iterator[tuple[Mark, int]]:
+    """Each mark with the line of text that it begins at, so that neighbours do not overlap."""
+    from cmx_bench.present.drawing import canvas
+    from cmx_bench.present.drawing.placement import font_size
+
+    scale = canvas.size(ax)[0] / ticks
+    taken: list[tuple[bool, float, int, float, int]] = []
+    for mark in marks:
+        lines = mark.text.split("\n")
+        wide = max(canvas.text_width(line, font_size()) for line in lines)
+        left = mark.x * scale - (wide if mark.x > ticks / 2 else 0)
+        row = 0
+        while any(
+            mark.change is change and left < right and other < left + wide
+            and row < end and start < row + len(lines)
+            for change, other, start, right, end in taken
+        ):  # fmt: skip
+            row += 1
+        taken.append((mark.change, left, row, left + wide, row + len(lines)))
+        yield mark, row
+
+
+def _draw_mark(ax: Axes, mark: Mark, row: int, ticks: int) -> None:
+    """A change's text hangs from the top, that of an environment stands on the bottom."""
+    from cmx_bench.present.drawing.placement import font_size
+    from cmx_bench.present.drawing.theme import INK, LEADER, PAGE
+
+    colour, line, width = (INK, "-", 1.0) if mark.change else (LEADER, ":", 2.0)
+    ax.axvline(mark.x, color=colour, linestyle=line, linewidth=width, zorder=1)
+    left = mark.x > ticks / 2  # of the line, so that the text stays within the figure
+    offset = _LINE * font_size() * (-row if mark.change else row) + (0 if mark.change else 2)
+    ax.annotate(
+        mark.text, (mark.x, 1 if mark.change else 0), (-3 if left else 3, offset),
+        xycoords=ax.get_xaxis_transform(), textcoords="offset points",
+        ha="right" if left else "left", va="top" if mark.change else "bottom",
+        fontsize=font_size(), color=INK, zorder=5,
+        bbox={"facecolor": PAGE, "edgecolor": "none", "pad": 1},  # lines of other marks
+    )  # fmt: skip
+
+
+def _leave_room(ax: Axes, points: DataFrame, rows: Sequence[tuple[Mark, int]]) -> None:
+    """Limits of y that keep the lines clear of the texts, but leave them half the height."""
+    from cmx_bench.present.drawing import canvas
+    from cmx_bench.present.drawing.placement import font_size
+    from cmx_bench.present.drawing.scales import extent
+
+    ends = {True: 0.7, False: 0.7}
+    for mark, row in rows:
+        ends[mark.change] = max(ends[mark.change], row + 1.7 + mark.text.count("\n"))
+    lines = sum(ends.values())
+    share = min(0.5, lines * _LINE * font_size() / canvas.size(ax)[1])
+    low, high = extent(points, "y")
+    room = max(high - low, 0.02 * high) * share / (1 - share) / lines
+    ax.set_ylim(low - ends[False] * room, high + ends[True] * room)
