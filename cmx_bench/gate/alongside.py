@@ -17,18 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from cmx_bench import units
-from cmx_bench.cell import Cell
 from cmx_bench.errors import PlanError
 from cmx_bench.execute.slots import Heard, Opening, Slot
+from cmx_bench.gate import floor
 from cmx_bench.gate.comparing import TIMED
+from cmx_bench.gate.floor import Bias
 from cmx_bench.gate.pairs import PairError
 from cmx_bench.plan import Plan
-from cmx_bench.results import stats
-from cmx_bench.worker.job import Job, Outcome, Round
+from cmx_bench.worker.job import Job, Round
 
 FEWEST_ROUNDS = 4
-# As in a self-test of pairs: the report claims nothing that chance does in one of a hundred.
-_CERTAIN = 0.995
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +108,10 @@ def _pair(job: Job, slot: Slot, company: _Company, rng: random.Random) -> Alongs
         company.under_way.clear()
         awaited.result()
         [(_, outcome)] = [word for word in said if isinstance(word, tuple)]
-        rates[alone] = _rate(job.cell, slot, outcome)
+        if outcome.reason:
+            raise PairError({slot.name: f"{job.cell.key}: {outcome.reason}"}, lost=outcome.lost)
+        rates[alone] = statistics.median(outcome.values[TIMED])
     return Alongside(job.cell.model.name, slot.name, rates[True], rates[False], alone_first)
-
-
-def _rate(cell: Cell, slot: Slot, outcome: Outcome) -> float:
-    if outcome.reason:
-        raise PairError({slot.name: f"{cell.key}: {outcome.reason}"}, lost=outcome.lost)
-    return statistics.median(outcome.values[TIMED])
 
 
 def lines(machine: Mapping[str, Any], pairs: Sequence[Alongside]) -> Iterator[str]:
@@ -125,18 +119,15 @@ def lines(machine: Mapping[str, Any], pairs: Sequence[Alongside]) -> Iterator[st
     devices = sorted({pair.device for pair in pairs})
     counted = units.tally(len(pairs), "pair")
     yield f"{counted} of alone and side by side, {machine.get('device_name')}: {', '.join(devices)}"
-    models = dict.fromkeys(pair.model for pair in pairs)
-    for model in models if len(models) > 1 else ():
-        mine = [pair.log_ratio for pair in pairs if pair.model == model]
-        yield f"  {model}: {_show(stats.compare_pairs(mine))}"
-    whole = stats.compare_pairs([pair.log_ratio for pair in pairs])
-    moves = abs(whole.value) > whole.bound(_CERTAIN) - whole.value
-    verdict = "this moves timings" if moves else "no effect is seen"
-    yield f"side by side: {_show(whole)}: {verdict}"
+    by_model: dict[str, list[float]] = {}
+    for pair in pairs:
+        by_model.setdefault(pair.model, []).append(pair.log_ratio)
+    for model, log_ratios in by_model.items() if len(by_model) > 1 else ():
+        yield f"  {model}: {_tell(floor.bias_of(log_ratios))}"
+    whole = floor.bias_of([pair.log_ratio for pair in pairs])
+    verdict = "this moves timings" if floor.is_certain(whole) else "no effect is seen"
+    yield f"side by side: {_tell(whole)}: {verdict}"
 
 
-def _show(change: stats.Change) -> str:
-    """`a forward pass takes +0.12 ± 0.40 % longer (99 %)`"""
-    half_width = change.bound(_CERTAIN) - change.value
-    mean = f"{100 * change.value:+.2f}".replace("-", "−")
-    return f"a forward pass takes {mean} ± {100 * half_width:.2f} % longer (99 %)"
+def _tell(bias: Bias) -> str:
+    return f"a forward pass takes {floor.tell(bias)} longer (99 %)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cmx_bench.errors import CmxError, PlanError, RecordsError
+from cmx_bench.results import stats
 from cmx_bench.results.validation import STRICT, DamageError, NotNegative, decode
 from cmx_bench.spec import disk
 
@@ -31,6 +32,23 @@ class Bias:
 
     mean: float
     half_width: float
+
+
+def bias_of(log_ratios: Sequence[float]) -> Bias:
+    """What pairs say, in which nothing should be slower."""
+    change = stats.compare_pairs(log_ratios)
+    return Bias(change.value, change.bound(0.995) - change.value)
+
+
+def is_certain(bias: Bias) -> bool:
+    """Whether its interval leaves zero out, as chance has it in one of a hundred tests."""
+    return abs(bias.mean) > bias.half_width
+
+
+def tell(bias: Bias) -> str:
+    """`+0.12 ± 0.40 %`"""
+    mean = f"{100 * bias.mean:+.2f}".replace("-", "−")
+    return f"{mean} ± {100 * bias.half_width:.2f} %"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import random
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,10 +22,11 @@ from typing import Literal, TypeAlias
 from cmx_bench import units
 from cmx_bench.cell import Cell
 from cmx_bench.errors import PlanError
-from cmx_bench.gate import ab, pairs, rule, simulate
+from cmx_bench.gate import ab, floor, pairs, rule
 from cmx_bench.gate.comparing import TIMED
 from cmx_bench.gate.floor import Bias, Floor
 from cmx_bench.gate.pairs import Pair, PairError
+from cmx_bench.gate.verdict import State
 from cmx_bench.measures import compiled
 from cmx_bench.plan import Plan
 from cmx_bench.results import stats
@@ -40,7 +42,6 @@ BUDGETS = (15, 30, 60, 90, 120, 180, 300)
 FEWEST_ROUNDS = 8
 _TRIAL_LAYERS = 16
 _TRIAL_ROUNDS = 2
-_CERTAIN = 0.995  # a bias is claimed where its 99 % interval leaves zero out
 _GATES = 500  # for each rate; one false alarm in a hundred is then known to ± 0.4
 _TRIED = (0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3)
 
@@ -63,9 +64,8 @@ def run(plan: Plan, threshold: float, budget: float, log: Path, watch: Watch) ->
         known = _Known(cells, plan.suite_file.suite.timeout, log, shared, watch)
         for _ in range(_TRIAL_ROUNDS):
             _measure_a_round(known, ["trial"], {cell.model.name: _TRIAL_LAYERS for cell in cells})
-        layers = {
-            name: _layers(ratios, threshold) for name, ratios in _log_ratios(known, "trial").items()
-        }
+        trials = known.log_ratios("trial")
+        layers = {name: _layers(ratios, threshold) for name, ratios in trials.items()}
         rounds = 0
         while rounds < FEWEST_ROUNDS or time.monotonic() - begin < budget:
             _measure_a_round(known, ["same", "slower"], layers)
@@ -77,7 +77,8 @@ def run(plan: Plan, threshold: float, budget: float, log: Path, watch: Watch) ->
 class _Known:
     """What is to be measured, and what the rounds so far have shown; each round adds to it.
 
-    `pairs` stand beside their kind and model; `seconds_a_pair` are those of a gate, by round.
+    `pairs` are by their kind and model, `elapsed` the seconds that all of them took;
+    `seconds_a_pair` are those of a gate, by round.
     """
 
     cells: Sequence[Cell]
@@ -86,21 +87,19 @@ class _Known:
     shared: Path
     watch: Watch
     rng: random.Random = field(default_factory=random.Random)
-    pairs: list[tuple[Kind, str, Pair]] = field(default_factory=list)
+    pairs: dict[tuple[Kind, str], list[Pair]] = field(default_factory=dict)
+    elapsed: float = 0.0
     seconds_a_pair: list[float] = field(default_factory=list)
 
-
-def _log_ratios(known: _Known, kind: Kind) -> dict[str, list[float]]:
-    ratios: dict[str, list[float]] = {cell.model.name: [] for cell in known.cells}
-    for of_kind, model, pair in known.pairs:
-        if of_kind == kind:
-            ratios[model].append(pair.log_ratio)
-    return ratios
+    def log_ratios(self, kind: Kind) -> dict[str, list[float]]:
+        """Those of the pairs of a kind, by model."""
+        names = [cell.model.name for cell in self.cells]
+        return {name: [pair.log_ratio for pair in self.pairs[kind, name]] for name in names}
 
 
 def _measure_a_round(known: _Known, kinds: Sequence[Kind], layers: Mapping[str, int]) -> None:
     jobs = [(cell, kind) for cell in known.cells for kind in kinds]
-    begin, before = time.monotonic(), len(known.pairs)
+    begin, before = time.monotonic(), known.elapsed
     left = known.rng.sample(jobs, len(jobs))
     lost = 0
     while left:
@@ -110,7 +109,7 @@ def _measure_a_round(known: _Known, kinds: Sequence[Kind], layers: Mapping[str, 
             if not error.lost or lost == len(left):
                 raise
             lost = len(left)  # once, with fresh servers
-    elapsed = math.fsum(pair.elapsed for *_, pair in known.pairs[before:])
+    elapsed = known.elapsed - before
     # The two interpreters: in a gate they are shared by one pair a cell.
     starting = max(0.0, time.monotonic() - begin - elapsed)
     known.seconds_a_pair.append(elapsed / len(jobs) + starting / len(known.cells))
@@ -125,7 +124,8 @@ def _measure_pairs(known: _Known, left: list[tuple[Cell, Kind]], layers: Mapping
             extra = 0 if kind == "same" else layers[cell.model.name]
             pair = pairs.measure(cell, base, head, known.rng, known.timeout, extra)
             left.pop()
-            known.pairs.append((kind, cell.model.name, pair))
+            known.pairs.setdefault((kind, cell.model.name), []).append(pair)
+            known.elapsed += pair.elapsed
             known.watch(kind, pair)
 
 
@@ -136,12 +136,12 @@ def _layers(ratios: Sequence[float], threshold: float) -> int:
 
 
 def _floor(plan: Plan, threshold: float, known: _Known) -> Floor:
-    same, slower = _log_ratios(known, "same"), _log_ratios(known, "slower")
+    same, slower = known.log_ratios("same"), known.log_ratios("slower")
     seconds_a_pair = statistics.fmean(known.seconds_a_pair)
     rng = random.Random(0)  # the same pairs give the same findings
     most = max(rule.LOOKS[0], int(ab.SECONDS_A_MODEL / seconds_a_pair))
-    false = simulate.overall(same, threshold, most, rng, _GATES)
-    caught = simulate.overall(move(slower, threshold), threshold, most, rng, _GATES)
+    false = overall(same, threshold, most, rng, _GATES)
+    caught = overall(move(slower, threshold), threshold, most, rng, _GATES)
     return Floor(
         machine=dict(plan.machine),
         suite=plan.suite_file.suite.name,
@@ -150,7 +150,7 @@ def _floor(plan: Plan, threshold: float, known: _Known) -> Floor:
         pairs=sum(map(len, same.values())),
         seconds_a_pair=seconds_a_pair,
         spread={name: statistics.stdev(ratios) for name, ratios in same.items()},
-        bias=_bias([pair for kind, _, pair in known.pairs if kind == "same"]),
+        bias=_bias([pair for name in same for pair in known.pairs["same", name]]),
         injected={name: math.expm1(statistics.fmean(all_)) for name, all_ in slower.items()},
         false_alarms=false.fail,
         misses=caught.passed,
@@ -165,11 +165,48 @@ def _bias(same: Sequence[Pair]) -> dict[str, Bias]:
     """What slowed the one side and what the process that was begun first, where nothing should."""
     by_head = [pair.log_ratio for pair in same]
     by_first = [-pair.log_ratio if pair.base_first else pair.log_ratio for pair in same]
-    biases = {}
-    for name, ratios in (("head", by_head), ("first", by_first)):
-        change = stats.compare_pairs(ratios)
-        biases[name] = Bias(change.value, change.bound(_CERTAIN) - change.value)
-    return biases
+    return {"head": floor.bias_of(by_head), "first": floor.bias_of(by_first)}
+
+
+# --- gates resampled from pairs -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How many gates ended how, as shares, and the pairs that one took on average."""
+
+    fail: float
+    inconclusive: float
+    passed: float
+    pairs: float
+
+
+def gate(
+    log_ratios: Sequence[float], threshold: float, most_pairs: int, rng: random.Random
+) -> tuple[State, int]:
+    """One sequential gate on pairs drawn with replacement; its verdict and the pairs it took. As
+    `ab` does, it looks a last time when its budget is spent."""
+    last = min(most_pairs, rule.LOOKS[-1])
+    drawn: list[float] = []
+    for look in (*(look for look in rule.LOOKS if look < last), max(last, rule.LOOKS[0])):
+        drawn += rng.choices(log_ratios, k=look - len(drawn))
+        state = rule.judge(stats.compare_pairs(drawn), threshold)
+        if state != "INCONCLUSIVE":
+            return state, look
+    return "INCONCLUSIVE", len(drawn)
+
+
+def overall(
+    log_ratios: Mapping[str, Sequence[float]], threshold: float, most_pairs: int,
+    rng: random.Random, gates: int = 1000,
+) -> Rates:  # fmt: skip
+    """The rates of `gates` gates, equally on the pairs of each model."""
+    each = math.ceil(gates / len(log_ratios))
+    ended = [gate(ratios, threshold, most_pairs, rng)
+             for ratios in log_ratios.values() for _ in range(each)]  # fmt: skip
+    counts, gates = Counter(state for state, _ in ended), len(ended)
+    return Rates(counts["FAIL"] / gates, counts["INCONCLUSIVE"] / gates, counts["PASS"] / gates,
+                 sum(pairs for _, pairs in ended) / gates)  # fmt: skip
 
 
 def move(log_ratios: LogRatios, slowdown: float) -> dict[str, list[float]]:
@@ -186,48 +223,39 @@ def detectable(same: LogRatios, most_pairs: int, rng: random.Random) -> float | 
     if most_pairs < rule.LOOKS[0]:
         return None
     for slowdown in _TRIED:
-        caught = simulate.overall(move(same, slowdown), slowdown, most_pairs, rng, _GATES)
+        caught = overall(move(same, slowdown), slowdown, most_pairs, rng, _GATES)
         if caught.fail < rule.POWER:
             continue
-        if simulate.overall(same, slowdown, most_pairs, rng, _GATES).fail <= 0.01:
+        if overall(same, slowdown, most_pairs, rng, _GATES).fail <= 0.01:
             return slowdown
     return None
 
 
-def lines(floor: Floor) -> Iterator[str]:
+def lines(found: Floor) -> Iterator[str]:
     """A self-test as people read it."""
-    threshold = units.percent(floor.threshold)
+    threshold = units.percent(found.threshold)
     yield (
-        f"{floor.pairs} pairs of each kind on {floor.machine.get('device_name')}, "
-        f"{floor.seconds_a_pair:.1f} s a pair"
+        f"{found.pairs} pairs of each kind on {found.machine.get('device_name')}, "
+        f"{found.seconds_a_pair:.1f} s a pair"
     )
-    for name, spread in floor.spread.items():
+    for name, spread in found.spread.items():
         yield (
             f"  {name}: a pair's standard deviation {units.percent(spread)}, "
-            f"injected slowdown {units.percent(floor.injected[name])}"
+            f"injected slowdown {units.percent(found.injected[name])}"
         )
-    yield _bias_line(floor.bias)
-    yield f"gates with a threshold of {threshold}, resampled from these pairs:"
-    yield f"  nothing changed: {units.percent(floor.false_alarms)} false alarms"
+    is_left = any(map(floor.is_certain, found.bias.values()))
     yield (
-        f"  slower by exactly {threshold}: {units.percent(floor.misses)} missed, "
-        f"{units.percent(floor.inconclusive)} inconclusive"
+        f"nothing changed: head is slower by {floor.tell(found.bias['head'])}, the process begun "
+        f"first by {floor.tell(found.bias['first'])} (99 %): "
+        f"{'a bias is left' if is_left else 'no bias is seen'}"
+    )
+    yield f"gates with a threshold of {threshold}, resampled from these pairs:"
+    yield f"  nothing changed: {units.percent(found.false_alarms)} false alarms"
+    yield (
+        f"  slower by exactly {threshold}: {units.percent(found.misses)} missed, "
+        f"{units.percent(found.inconclusive)} inconclusive"
     )
     yield "smallest slowdown caught in 95 % of gates, with at most 1 % false alarms:"
-    for seconds, least in floor.detectable.items():
+    for seconds, least in found.detectable.items():
         shown = "none of those tried" if least is None else units.percent(least)
         yield f"  {seconds:>4} s of measuring a model: {shown}"
-
-
-def _bias_line(bias: Mapping[str, Bias]) -> str:
-    """Whether a side, or the process that was begun first, is favoured."""
-
-    def shown(slower: Bias) -> str:
-        mean = f"{100 * slower.mean:+.2f}".replace("-", "−")
-        return f"{mean} ± {100 * slower.half_width:.2f} %"
-
-    is_left = any(abs(slower.mean) > slower.half_width for slower in bias.values())
-    return (
-        f"nothing changed: head is slower by {shown(bias['head'])}, the process begun first by "
-        f"{shown(bias['first'])} (99 %): {'a bias is left' if is_left else 'no bias is seen'}"
-    )

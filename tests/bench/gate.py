@@ -31,7 +31,7 @@ from peers import PEERS, peer, show_timm
 
 from cmx_bench.cell import Cell
 from cmx_bench.execute import looking
-from cmx_bench.gate import ab, pairs, rule, selftest, simulate
+from cmx_bench.gate import ab, pairs, rule, selftest
 from cmx_bench.gate.ab import Gate
 from cmx_bench.gate.blocks import Block
 from cmx_bench.gate.comparing import TIMED
@@ -244,7 +244,7 @@ def moved(centred: Sequence[float], slowdown: float) -> list[float]:
     return selftest.move({"all": centred}, slowdown)["all"]
 
 
-def show_budget(budget: int, most: int, quiet: simulate.Rates, loud: simulate.Rates) -> None:
+def show_budget(budget: int, most: int, quiet: selftest.Rates, loud: selftest.Rates) -> None:
     print(
         f"  {budget:4} s {most:3} pairs: false alarms {100 * quiet.fail:.2f} %, "
         f"power {100 * loud.fail:.1f} %, missed {100 * loud.passed:.1f} %, inconclusive "
@@ -261,11 +261,11 @@ def seconds_a_pair(bank: Sequence[Pairs]) -> float:
 
 def sequential(
     log_ratios: Sequence[float], threshold: float = THRESHOLD, most: int = 40
-) -> simulate.Rates:
-    return simulate.overall({"": log_ratios}, threshold, most, random.Random(0), GATES)
+) -> selftest.Rates:
+    return selftest.overall({"": log_ratios}, threshold, most, random.Random(0), GATES)
 
 
-def show(title: str, quiet: simulate.Rates, loud: simulate.Rates, per_pair: float) -> None:
+def show(title: str, quiet: selftest.Rates, loud: selftest.Rates, per_pair: float) -> None:
     print(
         f"  {title:40} {100 * quiet.fail:9.2f} %  {100 * loud.fail:5.1f} %  "
         f"{100 * quiet.inconclusive:9.1f} % / {100 * loud.inconclusive:.1f} %  "
@@ -287,7 +287,7 @@ def live(rounds: int) -> None:
             begin = time.time()
             gate = Gate(THRESHOLD, expect_equal=True, extra_layers=layers)
             compared = ab.compare(plan, SAME, gate, scratch.folder() / "log.txt", lambda *_: None)
-            timed = [one for one in compared.comparisons if not one.metric.exact]
+            timed = [one for one in compared.comparisons() if not one.metric.exact]
             states[kind] += [one.state for one in timed]
             used[kind] += [one.n[0] for one in timed]
             spent[kind].append((time.time() - begin) / len(timed))

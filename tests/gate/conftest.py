@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import math
 import random
+import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.execute import interpreters
+from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, code, pairs
 from cmx_bench.gate.blocks import Block
 from cmx_bench.gate.pairs import Pair
 
 SETTING = Setting("ci", "cpu", "fp32", "nchw", "none", 2, 56, threads=1)
+MACHINE = {"device_name": "A CPU", "cores": 2, "torch": "2.15"}
 ENVIRONMENTS = ({"torch": "2.14"}, {"torch": "2.15"})
 
 
 def cell_of(name: str, measure: str = "throughput") -> Cell:
     return Cell(Model(name, name.upper(), "net", "timm", name), measure, SETTING)
+
+
+def plan_of(*names: str) -> Any:
+    """A plan of the throughput of these models, on two devices."""
+    suite = SimpleNamespace(name="tiny", timeout=60.0)
+    return SimpleNamespace(
+        cells=tuple(cell_of(name) for name in names), devices=2, machine=MACHINE,
+        suite_file=SimpleNamespace(suite=suite),
+    )  # fmt: skip
 
 
 def pair_of(name: str, log_ratio: float, seconds: float = 0.02) -> Pair:
@@ -41,6 +55,16 @@ def normal(mean: Callable[[str, int], float], spread: float) -> Callable[[str, i
         return rng.gauss(mean(name, layers), spread)
 
     return answer
+
+
+def stand_in_processes(
+    monkeypatch: pytest.MonkeyPatch, ask: Callable[[Any, Any], Any]
+) -> tuple[Server, Server]:
+    """Servers of both sides, whose processes answer as a function of a worker and an order."""
+    monkeypatch.setattr(interpreters, "process", lambda *_: nullcontext())
+    monkeypatch.setattr(pairs, "ask", ask)
+    base, head = (Server(name, socket.socket(), Path("log")) for name in ("base", "head"))
+    return base, head
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from cmx_bench.gate.alongside import Alongside
 from cmx_bench.gate.pairs import PairError
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round
 
-from .conftest import cell_of
+from .conftest import cell_of, plan_of
 
 WELL = Outcome({"throughput": [100.0] * 3}, "", {})
 
@@ -68,14 +67,6 @@ class Slower(StandInSlot):
 
         self.other.begun_anew = end
         return future
-
-
-def plan_of(*names: str) -> Any:
-    suite = SimpleNamespace(timeout=60.0)
-    return SimpleNamespace(
-        cells=tuple(cell_of(name) for name in names), devices=2,
-        suite_file=SimpleNamespace(suite=suite),
-    )  # fmt: skip
 
 
 def pairs_of(plan: Any, *slots: StandInSlot) -> list[Alongside]:

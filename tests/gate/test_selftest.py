@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import math
 import random
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -15,26 +18,18 @@ import pytest
 
 from cmx_bench.errors import PlanError
 from cmx_bench.gate import selftest
+from cmx_bench.gate.blocks import Block
 from cmx_bench.gate.floor import Floor
 
-from .conftest import cell_of, normal, pair_of
+from .conftest import normal, pair_of, plan_of
 
-MACHINE = {"device_name": "A CPU", "cores": 2, "torch": "2.15"}
+BANK = Path(__file__).parents[1] / "bench/gate_bank.jsonl.gz"
 
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path / "state"
-
-
-def plan_of(*names: str) -> Any:
-    suite = SimpleNamespace(name="tiny", timeout=60.0)
-    return SimpleNamespace(
-        cells=tuple(cell_of(name) for name in names),
-        suite_file=SimpleNamespace(suite=suite),
-        machine=MACHINE,
-    )
 
 
 @pytest.fixture
@@ -138,3 +133,71 @@ def test_a_bias_is_told(found: Floor, slower: str) -> None:
     assert abs(bias[other].mean) < bias[other].half_width
     told = [line for line in selftest.lines(replace(found, bias=bias)) if "a bias is left" in line]
     assert len(told) == 1
+
+
+# --- gates resampled from pairs -------------------------------------------------------------------
+
+
+def test_rates_on_normal_noise() -> None:
+    """Two per cent of spread, 1,000 gates: what the levels were chosen for."""
+    rng = random.Random(1)
+    same = [rng.gauss(0, 0.02) for _ in range(5000)]
+    slower = [one + math.log1p(0.05) for one in same]
+    quiet = selftest.overall({"": same}, 0.05, 40, rng)
+    assert quiet.fail <= 0.01
+    assert quiet.inconclusive <= 0.01
+    caught = selftest.overall({"": slower}, 0.05, 40, rng)
+    assert caught.fail >= 0.95
+    assert quiet.fail + quiet.inconclusive + quiet.passed == pytest.approx(1)
+
+
+def recorded(kind: str) -> dict[str, list[float]]:
+    """Log-ratios of real pairs by condition; of slower ones how far they are from their model's."""
+    found: dict[tuple[str, str], list[float]] = {}
+    with gzip.open(BANK, "rt", encoding="utf-8") as file:
+        for pair in map(json.loads, file):
+            blocks = [Block(bool(first), (a, b), (c, d)) for _, first, a, b, c, d in pair["blocks"]]
+            ratio = statistics.median(block.log_ratio for block in blocks)
+            condition = pair["condition"]
+            if condition == "quiet" and (pair["others"] or 0) >= 0.1:
+                condition = "other programs"
+            elif condition in ("bursts", "two bursts", "short", "always"):
+                condition = "a neighbour"
+            if pair["kind"] == kind:
+                found.setdefault((condition, pair["model"]), []).append(ratio)
+    by_condition: dict[str, list[float]] = {}
+    for (condition, _), ratios in found.items():
+        centre = 0.0 if kind == "same" else statistics.fmean(ratios)
+        if kind == "same" or len(ratios) > 1:
+            by_condition.setdefault(condition, []).extend(ratio - centre for ratio in ratios)
+    return by_condition
+
+
+def test_rates_on_recorded_pairs() -> None:
+    """Beside nobody, neighbours and other programs, and on the earlier machine with turns alone:
+    what tests/bench/README.md states."""
+    same, slower = recorded("same"), recorded("slower")
+    assert len(same) == 4 and same.keys() == slower.keys()
+    assert sum(map(len, same.values())) == 475
+    for condition, ratios in same.items():
+        quiet = [
+            selftest.overall({"": ratios}, share, 40, random.Random(0)) for share in (0.05, 0.02)
+        ]
+        assert max(rates.fail for rates in quiet) <= 0.01
+        moved = selftest.move({"": slower[condition]}, 0.05)[""]
+        assert selftest.overall({"": moved}, 0.05, 40, random.Random(0)).fail >= 0.98
+    twice = selftest.move({"": same["quiet"]}, 0.04)[""]
+    assert selftest.overall({"": twice}, 0.02, 17, random.Random(0)).fail >= 0.99  # 40 s
+
+
+def test_a_gate_out_of_pairs_is_inconclusive() -> None:
+    rng = random.Random(1)
+    noise = [rng.gauss(0, 0.2) for _ in range(100)]
+    assert selftest.gate(noise, 0.05, 6, rng) == ("INCONCLUSIVE", 6)
+
+
+def test_each_model_has_as_many_gates() -> None:
+    """One has lost its pairs' spread and passes at once, the other never does."""
+    ratios = {"calm": [0.0] * 4 + [1e-9], "slow": [1.0] * 4 + [1.0 + 1e-9]}
+    rates = selftest.overall(ratios, 0.05, 40, random.Random(0), 20)
+    assert rates == selftest.Rates(0.5, 0.0, 0.5, 4.0)
