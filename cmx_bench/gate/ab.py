@@ -70,25 +70,20 @@ def verdict(
     Raises:
         ServerError: a side cannot be started.
     """
-    measured: list[Pair] = []
-
-    def keep(pair: Pair, so_far: Comparison) -> None:
-        measured.append(pair)
-        watch(pair, so_far)
-
     compared = [
-        compare(plan, {name: path, "head": head}, gate, log, keep) for name, path in bases.items()
+        compare(plan, {name: path, "head": head}, gate, log, watch) for name, path in bases.items()
     ]
-    sides = {name: text for each in compared for name, text in each.sides.items()}
+    measured = [pair for each in compared for pair in each.measured()]
+    sides = {name: text for each in compared for name, text in each.sides().items()}
     device = str(plan.machine["device_name"])
     named = {name: code.name_side(path) for name, path in {"head": head, **bases}.items()}
     return Verdict(
         sentences.title(plan.suite_file.suite.name, named, device, gate.threshold),
         gate.threshold,
         tuple(sides.items()),
-        tuple(chain.from_iterable(each.comparisons for each in compared)),
+        tuple(chain.from_iterable(each.comparisons() for each in compared)),
         (_disturbances(measured),) if measured else (),
-        contrasts=tuple(each.contrast for each in compared),
+        contrasts=tuple(each.contrast for each in compared if each.contrast is not None),
     )
 
 
@@ -98,19 +93,8 @@ def seconds_a_model(plan: Plan, budget: float | None) -> float:
     return SECONDS_A_MODEL if budget is None or not timed else budget / timed
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A comparison for each metric, what each side is by its name, what of the code differs."""
-
-    comparisons: list[Comparison]
-    sides: Mapping[str, str]
-    contrast: Contrast
-
-
-def compare(plan: Plan, paths: Mapping[str, str], gate: Gate, log: Path, watch: Watch) -> Compared:
+def compare(plan: Plan, paths: Mapping[str, str], gate: Gate, log: Path, watch: Watch) -> Rounds:
     """Measures until every cell of `plan` is decided, or the budget is spent.
-
-    Where both sides run the same code nothing is timed, and there are no comparisons.
 
     Args:
         paths: of the two sides by their names, head last: interpreters, virtual environments or
@@ -122,18 +106,15 @@ def compare(plan: Plan, paths: Mapping[str, str], gate: Gate, log: Path, watch: 
     """
     timed = [cell for cell in plan.cells if cell.measure == TIMED]
     allowed = seconds_a_model(plan, gate.budget) * len(timed)
-    this = _Rounds(plan, paths, gate, watch, timed)
+    rounds = Rounds(plan, paths, gate, watch, timed)
     with compiled.folder(scratch.folder()) as shared:
-        while not this.is_finished(allowed):
-            this.measure_a_round(log, shared)
-    this.look_a_last_time()
-    comparisons = [*chain.from_iterable(this.untimed.values()), *this.priced()]
-    assert this.contrast is not None
-    return Compared([] if this.is_needless() else comparisons, this.sides(), this.contrast)
+        while not rounds.is_finished(allowed):
+            rounds.measure_a_round(log, shared)
+    return rounds
 
 
 @dataclass(slots=True)
-class _Rounds:
+class Rounds:
     """What is to be compared, and how (see `compare`), and what the rounds so far have shown, by
     the keys of cells.
 
@@ -226,16 +207,18 @@ class _Rounds:
         is_same = self.contrast is not None and self.contrast.is_empty
         return is_same and not failed and not self.gate.expect_equal
 
+    def measured(self) -> list[Pair]:
+        """All pairs."""
+        return [*chain.from_iterable(self.pairs.values())]
+
     def sides(self) -> dict[str, str]:
-        measured = [pair for group in self.pairs.values() for pair in group]
+        """What each side is, by its name."""
         lines = {}
         for place, (side, path) in enumerate(self.paths.items()):
             ran = [*self.by_side.get(side, {}).values()]
-            machines = [
-                *(pair.environments[place] for pair in measured),
-                *(o.environment for o in ran),
-            ]
-            files = {pair.origins[place]: None for pair in measured if pair.origins[place]}
+            machines = [*(pair.environments[place] for pair in self.measured()),
+                        *(each.environment for each in ran)]  # fmt: skip
+            files = dict.fromkeys(filter(None, (pair.origins[place] for pair in self.measured())))
             lines[side] = ", ".join([code.describe(path, ran, next(iter(machines), {})), *files])
         return lines
 
@@ -255,29 +238,29 @@ class _Rounds:
         self.watch(pair, self.timed[cell.key])
         return True
 
-    def look_a_last_time(self) -> None:
-        """Judges the undecided by the pairs that there are, wherever these stand."""
+    def comparisons(self) -> list[Comparison]:
+        """One for each metric, the undecided with the seconds that would decide them; none where
+        both sides run the same code. A last time the undecided are judged by the pairs that there
+        are, wherever these stand."""
+        if self.is_needless():
+            return []
         for cell in self.waiting:
             measured = self.pairs.get(cell.key)
             if measured and self.timed[cell.key].state == "INCONCLUSIVE":
                 self.timed[cell.key] = comparing.judge(
                     cell, measured, self.gate.threshold, self.against, last=True
                 )
-
-    def priced(self) -> list[Comparison]:
-        """The timed comparisons, the undecided with the seconds that would decide them."""
-        pairs_of = {
-            (comparison.model, comparison.setting): self.pairs.get(key, [])
-            for key, comparison in self.timed.items()
-        }
-        measuring = sum(pair.elapsed for pair in chain.from_iterable(self.pairs.values()))
+        pairs_of = {(each.model, each.setting): self.pairs.get(key, [])
+                    for key, each in self.timed.items()}  # fmt: skip
+        measuring = sum(pair.elapsed for pair in self.measured())
         start = max(0.0, self.seconds - measuring) / self.rounds
 
         def seconds(comparison: Comparison) -> float:
             group = pairs_of[comparison.model, comparison.setting]
             return statistics.fmean(pair.elapsed for pair in group)
 
-        return price.add_prices([*self.timed.values()], seconds, start, self.seconds)
+        timed = price.add_prices([*self.timed.values()], seconds, start, self.seconds)
+        return [*chain.from_iterable(self.untimed.values()), *timed]
 
 
 @contextmanager

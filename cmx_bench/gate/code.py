@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -192,16 +192,16 @@ def _packages(old: Ran, new: Ran, paths: Sequence[str]) -> tuple[Package, ...]:
     return tuple(sorted(packages, key=lambda package: not package.differing))
 
 
-def _root(ran: Ran, name: str) -> Path | None:
-    """The folder in which what has this name was found; None where it did not run."""
-    path = ran.files.get(name)
-    return Path(path.removesuffix(name)) if path and path.endswith(name) else None
+def _roots(ran: Ran, names: Iterable[str]) -> Iterator[Path]:
+    """The folders in which what has these names was found, of what ran."""
+    for name in names:
+        if (path := ran.files.get(name, "")).endswith(name):
+            yield Path(path.removesuffix(name))
 
 
 def _place(ran: Ran, names: Iterable[str], side: str) -> str | None:
     """Where a side has a package from, in a few words; None where it ran nothing of it."""
-    roots = filter(None, (_root(ran, name) for name in names))
-    root = next(roots, None)
+    root = next(_roots(ran, names), None)
     return None if root is None else _shorten(root, side)
 
 
@@ -218,7 +218,7 @@ def _shorten(root: Path, side: str) -> str:
 def describe(path: str, ran: Iterable[Ran], machine: Environment) -> str:
     """A side in a line: where it is, of which commits its code is, on what it runs."""
     whole = _whole([*ran])
-    roots = {root for name in whole.files if (root := _root(whole, name))}
+    roots = {*_roots(whole, whole.files)}
     words = [path]
     if interpreters.is_checkout(path):
         folder = Path(path).resolve()

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from cmx_bench.cell import Cell
 from cmx_bench.execute.interpreters import Server
@@ -80,42 +80,25 @@ def judge_untimed(
         empty = _empty(cell, metrics[0], base.name)
         yield replace(empty, state="INCOMPARABLE", reason=reason)
         return
+    order = {"measure": cell.measure, "trace": True, **pairs.describe(cell)}
+
+    def answer(side: Server) -> Mapping[str, Any]:
+        outcome: Mapping[str, Any] = pairs.ask_once(side, order, timeout)
+        code.keep(by_side, side.name, cell, outcome)
+        return outcome
+
     try:
-        base_answer, head_answer = _answers(cell, base, head, timeout, by_side)
+        answers = pairs.gather(partial(answer, side) for side in (base, head))
     except PairError as error:
         yield judge_failure(cell, error, base.name)
         return
-    old, new = base_answer["values"], head_answer["values"]
+    old, new = (each["values"] for each in answers)
     # An older version says no details, and takes no words either.
-    why = differences.other_words(
-        *(answer.get("details", {}) for answer in (base_answer, head_answer))
-    )
+    why = differences.other_words(*(each.get("details", {}) for each in answers))
     for name in dict.fromkeys((*old, *new)):
         compared = _judge_exact(cell, name, old.get(name), new.get(name), base.name)
         unlike = replace(compared, state="INCOMPARABLE", slowdown=None, reason=why)
         yield unlike if why else compared
-
-
-_Answer: TypeAlias = Mapping[str, Any]  # the samples of an exact measure, one each, and details
-
-
-def _answers(
-    cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBySide
-) -> tuple[_Answer, _Answer]:
-    """What a fresh process of each side measures.
-
-    Raises:
-        PairError: a side failed.
-    """
-    order = {"measure": cell.measure, "trace": True, **pairs.describe(cell)}
-
-    def answer(side: Server) -> _Answer:
-        outcome: _Answer = pairs.ask_once(side, order, timeout)
-        code.keep(by_side, side.name, cell, outcome)
-        return outcome
-
-    old, new = pairs.gather(partial(answer, side) for side in (base, head))
-    return old, new
 
 
 def _judge_exact(

@@ -124,45 +124,20 @@ def measure(
         PairError: a side failed.
     """
     begin = time.monotonic()
-    places = cores.draw(cell.setting, rng)
-    drawn = rng.sample((base, head), 2)  # which is begun first, and made first, is a coin's matter
-    with _begin(drawn, timeout) as workers:
-        orders = [
-            (workers[side.name], _order(cell, places, side is head, extra_layers)) for side in drawn
-        ]
-        ready = _prepare(orders, at_once=places.apart is not None)
-        sides = _sides(cell, workers[base.name], workers[head.name], ready)
+    with _begin(cell, base, head, rng, timeout, extra_layers) as sides:
         before = ask(sides.base, LOOK)
-        timed = tuple(_blocks(sides, places, rng))
+        timed = tuple(_blocks(sides))
         [watched] = conditions.covariates([before, ask(sides.base, LOOK)])
         covariates = {name: value for name, value in watched.items() if name not in _OF_HEAD}
+    old, new = sides.ready[base.name], sides.ready[head.name]
     return Pair(
-        cell.key, sides.passes, places.shared, timed,
-        environments=(ready[base.name]["environment"], ready[head.name]["environment"]),
+        cell.key, sides.passes, sides.places.shared, timed,
+        environments=(old["environment"], new["environment"]),
         elapsed=time.monotonic() - begin,
         covariates=covariates,
-        origins=(_origin(cell, ready[base.name]), _origin(cell, ready[head.name])),
-        base_first=drawn[0] is base,
+        origins=(_origin(cell, old), _origin(cell, new)),
+        base_first=next(iter(sides.ready)) == base.name,
     )  # fmt: skip
-
-
-def _order(cell: Cell, places: Places, of_head: bool, extra_layers: int) -> dict[str, Any]:
-    """What a side is to build, and on which cores: its own, or those that both share."""
-    own = places.shared if places.apart is None else places.apart[of_head]
-    return describe(cell) | {"cores": own, "extra_layers": extra_layers if of_head else 0}
-
-
-@contextmanager
-def _begin(sides: Sequence[Server], timeout: float) -> Iterator[dict[str, Worker]]:
-    with ExitStack() as ending:
-        yield {
-            side.name: Worker(
-                side,
-                ending.enter_context(interpreters.process(side, Target.TIME_IN_TURNS)),
-                timeout,
-            )
-            for side in sides
-        }
 
 
 def _origin(cell: Cell, answer: Mapping[str, Any]) -> str:
@@ -186,8 +161,8 @@ def ask(worker: Worker, order: object) -> Any:
     Raises:
         PairError: it failed, died, or took too long.
     """
-    _send(worker, order)
-    return _receive(worker)
+    [answer] = ask_at_once([(worker, order)])
+    return answer
 
 
 def ask_at_once(orders: Sequence[tuple[Worker, object]]) -> list[Any]:
@@ -197,7 +172,8 @@ def ask_at_once(orders: Sequence[tuple[Worker, object]]) -> list[Any]:
         PairError: one or more failed; of all of them.
     """
     for worker, order in orders:
-        _send(worker, order)
+        with suppress(BrokenPipeError):  # of a worker that died: `_receive` says how
+            worker.pipe.send(order)
     return gather(partial(_receive, worker) for worker, _ in orders)
 
 
@@ -243,11 +219,6 @@ def gather(questions: Iterable[Callable[[], _Answer]]) -> list[_Answer]:
     return given
 
 
-def _send(worker: Worker, order: object) -> None:
-    with suppress(BrokenPipeError):  # of a worker that died: `_receive` says how
-        worker.pipe.send(order)
-
-
 def _receive(worker: Worker) -> Any:
     try:
         answer = interpreters.receive(worker.side, worker.pipe, worker.timeout)
@@ -259,69 +230,90 @@ def _receive(worker: Worker) -> Any:
     return answer
 
 
-def _prepare(orders: Sequence[tuple[Worker, object]], *, at_once: bool) -> dict[str, Any]:
-    """The first answer of each worker by its side. One after the other on the same core, where they
-    would disturb each other's warm-up."""
-    groups = [orders] if at_once else [[order] for order in orders]
-    given = chain.from_iterable(gather(partial(ask_at_once, group) for group in groups))
-    names = (worker.side.name for worker, _ in orders)
-    return dict(zip(names, given, strict=True))
-
-
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """The workers of a pair, ready to be timed; `turn` is the message that orders `passes`."""
+    """The workers of a pair, ready to be timed; `turn` is the message that orders `passes`. `ready`
+    has their first answers by their sides, the one that was begun first in front."""
 
     base: Worker
     head: Worker
+    places: Places
+    rng: random.Random
+    ready: Mapping[str, Any]
     passes: int
     turn: object
 
 
-def _sides(cell: Cell, base: Worker, head: Worker, ready: Mapping[str, Any]) -> _Sides:
-    seconds = ready[base.side.name]["pass_seconds"]
-    passes = max(1, round(TURN_SECONDS[cell.setting.kind] / seconds))
-    turn = {"passes": passes} if cell.setting.kind == "cpu" else passes
-    return _Sides(base, head, passes, turn)
+@contextmanager
+def _begin(
+    cell: Cell, base: Server, head: Server, rng: random.Random, timeout: float,
+    extra_layers: int = 0,
+) -> Iterator[_Sides]:  # fmt: skip
+    """Fresh processes of both sides that have made the model and warmed up, each on its own cores,
+    or on those that both share."""
+    places = cores.draw(cell.setting, rng)
+    workers: dict[str, Worker] = {}
+    orders = list[tuple[Worker, object]]()
+    with ExitStack() as ending:
+        for side in rng.sample((base, head), 2):  # a coin says which is begun and made first
+            pipe = ending.enter_context(interpreters.process(side, Target.TIME_IN_TURNS))
+            worker = workers[side.name] = Worker(side, pipe, timeout)
+            own = places.shared if places.apart is None else places.apart[side is head]
+            more = {"cores": own, "extra_layers": extra_layers if side is head else 0}
+            orders.append((worker, describe(cell) | more))
+        # On the same core one after the other: they would disturb each other's warm-up.
+        groups = [[order] for order in orders] if places.apart is None else [orders]
+        answers = chain.from_iterable(gather(partial(ask_at_once, group) for group in groups))
+        ready = dict(zip(workers, answers, strict=True))
+        seconds = ready[base.name]["pass_seconds"]
+        passes = max(1, round(TURN_SECONDS[cell.setting.kind] / seconds))
+        turn = {"passes": passes} if cell.setting.kind == "cpu" else passes
+        yield _Sides(workers[base.name], workers[head.name], places, rng, ready, passes, turn)
 
 
-def _blocks(sides: _Sides, places: Places, rng: random.Random) -> Iterator[Block]:
+def _blocks(sides: _Sides) -> Iterator[Block]:
     """Blocks side by side where there are enough cores, then turns where these are not sharp."""
-    if places.apart is not None:
-        together = partial(_together, sides, places.apart, rng)
-        timed = list(_repeat(together, TOGETHER_SECONDS, FEWEST_TOGETHER))
+    if sides.places.apart is not None:
+        timed = list(_repeat(_together, sides, TOGETHER_SECONDS, FEWEST_TOGETHER))
         yield from timed
         if blocks.error(timed) < SHARP:
             return
-        ask_at_once([(worker, {"cores": places.shared}) for worker in (sides.base, sides.head)])
-    yield from _repeat(partial(_in_turns, sides, rng), TURNS_SECONDS, FEWEST_IN_TURNS)
+        shared = {"cores": sides.places.shared}
+        ask_at_once([(worker, shared) for worker in (sides.base, sides.head)])
+    yield from _repeat(_in_turns, sides, TURNS_SECONDS, FEWEST_IN_TURNS)
 
 
-def _repeat(block: Callable[[], Block], seconds: float, fewest: int) -> Iterator[Block]:
+def _repeat(
+    block: Callable[[_Sides], Block], sides: _Sides, seconds: float, fewest: int
+) -> Iterator[Block]:
     begin = time.monotonic()
     for number in count():
         if number >= fewest and time.monotonic() - begin > seconds:
             return
-        yield block()
+        yield block(sides)
 
 
-def _in_turns(sides: _Sides, rng: random.Random) -> Block:
-    base_first = rng.random() < 0.5
+def _in_turns(sides: _Sides) -> Block:
+    base_first = sides.rng.random() < 0.5
     first, second = (sides.base, sides.head) if base_first else (sides.head, sides.base)
-    times = [
-        float(ask(worker, sides.turn)) / sides.passes for worker in (first, second, second, first)
-    ]
+    times = [_time(sides, worker)[0] for worker in (first, second, second, first)]
     outer, inner = (times[0], times[3]), (times[1], times[2])
     return Block(base_first, *((outer, inner) if base_first else (inner, outer)))
 
 
-def _together(sides: _Sides, apart: tuple[Cores, Cores], rng: random.Random) -> Block:
-    base_first = rng.random() < 0.5
+def _together(sides: _Sides) -> Block:
+    assert sides.places.apart is not None
+    base_first, apart = sides.rng.random() < 0.5, sides.places.apart
     times: list[list[float]] = []
     for swapped in (not base_first, base_first):
-        own = ({"cores": apart[swapped]}, {"cores": apart[not swapped]})
+        own = {"cores": apart[swapped]}, {"cores": apart[not swapped]}
         ask_at_once([(sides.base, own[0]), (sides.head, own[1])])
-        answers = ask_at_once([(sides.base, sides.turn), (sides.head, sides.turn)])
-        times.append([float(seconds) / sides.passes for seconds in answers])
+        times.append(_time(sides, sides.base, sides.head))
     (base_then, head_then), (base_now, head_now) = times
     return Block(base_first, (base_then, base_now), (head_then, head_now), together=True)
+
+
+def _time(sides: _Sides, *workers: Worker) -> list[float]:
+    """The seconds of a pass of each of these workers, which have a turn at the same time."""
+    seconds = ask_at_once([(worker, sides.turn) for worker in workers])
+    return [float(each) / sides.passes for each in seconds]

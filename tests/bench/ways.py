@@ -21,7 +21,7 @@ from disturbance import neighbours
 
 from cmx_bench.cell import Cell
 from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import ab, cores, pairs
+from cmx_bench.gate import ab, pairs
 from cmx_bench.gate.blocks import Block
 from cmx_bench.gate.comparing import TIMED
 from cmx_bench.spec import suite
@@ -35,43 +35,33 @@ LONGER = 7  # times 20 ms
 
 def timed(cell: Cell, base: Server, head: Server, rng: random.Random) -> dict[str, float]:
     """The log-ratio of one pair of processes in each way."""
-    places = cores.draw(cell.setting, rng)
-    drawn = rng.sample((base, head), 2)
-    with pairs._begin(drawn, 120) as workers:
-        orders = [
-            (workers[side.name], pairs._order(cell, places, side is head, 0)) for side in drawn
-        ]
-        ready = pairs._prepare(orders, at_once=places.apart is not None)
-        sides = pairs._sides(cell, workers["base"], workers["head"], ready)
-        ways = dict(all_ways(sides, places, rng))
+    with pairs._begin(cell, base, head, rng, 120) as sides:
+        ways = dict(all_ways(sides))
         return {
             name: statistics.median(block.log_ratio for block in ways[name]())
             for name in rng.sample([*ways], len(ways))
         }
 
 
-def all_ways(
-    sides: pairs._Sides, places: cores.Places, rng: random.Random
-) -> Iterator[tuple[str, Callable[[], Iterator[Block]]]]:
-    assert places.apart is not None, "this needs two cores"
+def all_ways(sides: pairs._Sides) -> Iterator[tuple[str, Callable[[], Iterator[Block]]]]:
+    assert sides.places.apart is not None, "this needs two cores"
     by_wall = replace(sides, turn=sides.passes)
     passes = LONGER * sides.passes
     longer = replace(sides, passes=passes, turn={"passes": passes})
-    shared = [(worker, {"cores": places.shared}) for worker in (sides.base, sides.head)]
+    shared = [(worker, {"cores": sides.places.shared}) for worker in (sides.base, sides.head)]
 
     def in_turns(timing: pairs._Sides) -> Iterator[Block]:
         pairs.ask_at_once(shared)
-        return pairs._repeat(partial(pairs._in_turns, timing, rng), WAY_SECONDS, 3)
+        return pairs._repeat(pairs._in_turns, timing, WAY_SECONDS, 3)
 
     def together(timing: pairs._Sides) -> Iterator[Block]:
-        block = partial(pairs._together, timing, places.apart, rng)
-        return pairs._repeat(block, WAY_SECONDS, 3)
+        return pairs._repeat(pairs._together, timing, WAY_SECONDS, 3)
 
     for about, timing in (("by the wall", by_wall), ("less waiting", sides)):
         yield f"in turns, {about}", partial(in_turns, timing)
         yield f"side by side, {about}", partial(together, timing)
     yield f"side by side, less waiting, turns {LONGER} times as long", partial(together, longer)
-    yield "as a pair is timed", partial(pairs._blocks, sides, places, rng)
+    yield "as a pair is timed", partial(pairs._blocks, sides)
 
 
 def main(seconds: float, kinds: list[str]) -> None:

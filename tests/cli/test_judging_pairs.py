@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -17,7 +18,6 @@ import pytest
 from cmx_bench.cli import judging
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, pairs, selftest
-from cmx_bench.gate.ab import Compared
 from cmx_bench.gate.outputs import OUTPUTS
 from cmx_bench.gate.verdict import Contrast
 from cmx_bench.worker import local
@@ -139,7 +139,9 @@ def test_a_module_that_head_lacks(
 ) -> None:
     """Nobody finds it: the plan says where it was looked for, and the whole command."""
     monkeypatch.setattr(ab, "both", lambda *_: nullcontext((None, None)))
-    monkeypatch.setattr(ab, "compare", lambda *_: Compared([], {}, Contrast("base", (), ())))
+    same = Contrast("base", ("net",), ("net",))
+    rounds = partial(ab.Rounds, watch=print, waiting=[], contrast=same)
+    monkeypatch.setattr(ab, "compare", lambda plan, paths, gate, *_: rounds(plan, paths, gate))
     suite = write_suite(OWN.replace("mypkg", "nowhere"))
     code, _, err = cmx("ab", suite, "--base", sys.executable, "--allow-import")
     assert code == 2

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +17,6 @@ import pytest
 import cmx_bench
 from cmx_bench import units
 from cmx_bench.execute import interpreters
-from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import ab, code, comparing, pairs, rule
 from cmx_bench.gate.ab import Gate
 from cmx_bench.gate.blocks import Block
@@ -27,21 +25,14 @@ from cmx_bench.gate.verdict import Comparison
 from cmx_bench.metrics import METRICS
 from cmx_bench.results import stats
 
-from .conftest import cell_of, normal, pair_of
+from .conftest import cell_of, normal, pair_of, plan_of, stand_in_processes
 
 PATHS = {"base": "old", "head": "new"}
 GATE = Gate(0.05)
 
 
-def plan_of(*names: str) -> Any:
-    suite = SimpleNamespace(name="tiny", timeout=60.0)
-    cells = tuple(cell_of(name) for name in names)
-    machine = {"device_name": "A CPU"}
-    return SimpleNamespace(cells=cells, suite_file=SimpleNamespace(suite=suite), machine=machine)
-
-
 def compared(plan: Any, gate: Gate = GATE) -> list[Comparison]:
-    return ab.compare(plan, PATHS, gate, Path("log"), lambda *_: None).comparisons
+    return ab.compare(plan, PATHS, gate, Path("log"), lambda *_: None).comparisons()
 
 
 def by_model(found: list[Comparison]) -> dict[str, Comparison]:
@@ -204,15 +195,6 @@ def test_what_was_lost_is_tried_again_although_the_budget_is_spent(
     assert (found.state, found.n) == ("INCONCLUSIVE", (1, 1))
 
 
-def exact(**of: dict[str, list[float]]) -> Callable[..., dict[str, Any]]:
-    """A stand-in for asking a worker: what each side measures."""
-
-    def ask(worker: Any, order: Any) -> dict[str, Any]:
-        return {"values": of[worker.side.name]}
-
-    return ask
-
-
 @pytest.mark.parametrize(
     ("base", "head", "states"),
     [
@@ -242,17 +224,9 @@ def test_exact_metrics_of_both_sides(
     head: dict[str, list[float]],
     states: dict[str, str],
 ) -> None:
-    @contextmanager
-    def both(paths: Any, log: Path, shared: Path) -> Iterator[tuple[Server, Server]]:
-        yield tuple(Server(name, socket.socket(), log) for name in paths)  # type: ignore[misc]
-
-    @contextmanager
-    def process(server: Server, target: str) -> Iterator[None]:
-        yield None
-
-    monkeypatch.setattr(ab, "both", both)
-    monkeypatch.setattr(interpreters, "process", process)
-    monkeypatch.setattr(pairs, "ask", exact(base=base, head=head))
+    of = {"base": base, "head": head}
+    servers = stand_in_processes(monkeypatch, lambda worker, _: {"values": of[worker.side.name]})
+    monkeypatch.setattr(ab, "both", lambda *_: nullcontext(servers))
     plan = plan_of()
     plan.cells = (cell_of("a", "params"), cell_of("a", "latency"))
     found = compared(plan)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
-from cmx_bench.execute import interpreters
-from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import code, pairs
+from cmx_bench.gate import code
 from cmx_bench.gate.code import Ran
 from cmx_bench.gate.outputs import code_in_use, github, junit
 from cmx_bench.gate.outputs.sentences import headline
@@ -23,7 +19,7 @@ from cmx_bench.gate.verdict import Comparison, Contrast, Verdict
 from cmx_bench.metrics import METRICS
 from cmx_bench.results import checkouts
 
-from .conftest import cell_of
+from .conftest import cell_of, stand_in_processes
 
 ENVIRONMENT = {"device": "cpu", "device_name": "A CPU", "python": "3.11.7", "torch": "2.15"}
 FILES = {"net.py": "depth = 2", "net.json": "{}", "unused.py": "", "lib.so": "\x7fELF"}
@@ -222,9 +218,6 @@ def test_a_process_that_died_before_it_told_what_ran_has_a_second_try(
             raise deaths.pop()
         return {"environment": ENVIRONMENT, "sources": sources}
 
-    monkeypatch.setattr(interpreters, "process", lambda *_: nullcontext())
-    monkeypatch.setattr(pairs, "ask", ask)
-    base, head = (Server(name, socket.socket(), Path("log")) for name in ("base", "head"))
     by_side: code.RanBySide = {}
-    code.trace(cell_of("net"), base, head, 1.0, by_side)
+    code.trace(cell_of("net"), *stand_in_processes(monkeypatch, ask), 1.0, by_side)
     assert [*by_side] == ["base", "head"]

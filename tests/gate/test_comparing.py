@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import interpreters
-from cmx_bench.execute.interpreters import Server
-from cmx_bench.gate import comparing, pairs
+from cmx_bench.gate import comparing
 from cmx_bench.gate.pairs import PairError
 from cmx_bench.gate.verdict import Comparison
+
+from .conftest import stand_in_processes
 
 CELL = Cell(
     Model("net", "Net", "net", "python", "ours:net"),
@@ -70,15 +67,7 @@ def test_macs_by_other_words_are_not_compared(
 
 def compared(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]) -> Iterator[Comparison]:
     """What is said of the cell where processes answer so."""
-
-    @contextmanager
-    def process(server: Server, target: str) -> Iterator[None]:
-        yield None
-
-    monkeypatch.setattr(interpreters, "process", process)
-    monkeypatch.setattr(pairs, "ask", ask)
-    one, other = (Server(name, socket.socket(), Path("log")) for name in ("base", "head"))
-    return comparing.judge_untimed(CELL, one, other, 1.0, {})
+    return comparing.judge_untimed(CELL, *stand_in_processes(monkeypatch, ask), 1.0, {})
 
 
 @pytest.mark.parametrize(
