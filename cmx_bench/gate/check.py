@@ -177,10 +177,6 @@ def _fate(result: Result | None) -> str:
 def _seconds(base: Report, head: Report, comparison: Comparison) -> float:
     """Of one more process on each side."""
     key = (comparison.model, comparison.setting, comparison.metric.name)
-    return sum(_seconds_a_process(report, report.results[key]) for report in (base, head))
-
-
-def _seconds_a_process(report: Report, result: Result) -> float:
-    samples = report.samples_of(result)
-    ended = samples[samples["status"] == "ok"].drop_duplicates("record")
-    return float(ended["elapsed"].mean())
+    sides = (report.samples_of(report.results[key]) for report in (base, head))
+    processes = (side[side["status"] == "ok"].drop_duplicates("record") for side in sides)
+    return sum(float(of_side["elapsed"].mean()) for of_side in processes)

@@ -193,8 +193,12 @@ def _series(measured: Mapping[str, _Measured], runs: Mapping[str, PastRun]) -> I
     Args:
         measured: by the same names as `runs`, the oldest first.
     """
+    if not measured:
+        return
     groups: dict[tuple[str, str, str, str, str], list[Result]] = {}
-    for result in _results(measured):
+    # Those of all runs together: of 200 one by one it takes ten times as long.
+    samples = frame.samples({name: (each.run, each.tries) for name, each in measured.items()})
+    for result in summary.results(samples):
         if result.value is not None:
             suite = runs[result.run].suite
             machine = "" if result.about.exact else runs[result.run].machine
@@ -208,14 +212,6 @@ def _series(measured: Mapping[str, _Measured], runs: Mapping[str, PastRun]) -> I
         yield Series(suite, machine, latest, setting, METRICS[metric], points)
 
 
-def _results(measured: Mapping[str, _Measured]) -> list[Result]:
-    """Those of all runs together: of 200 one by one it takes ten times as long."""
-    if not measured:
-        return []
-    samples = frame.samples({name: (each.run, each.tries) for name, each in measured.items()})
-    return summary.results(samples)
-
-
 def _points(
     results: Iterable[Result], measured: Mapping[str, _Measured], runs: Mapping[str, PastRun]
 ) -> Iterator[Point]:
@@ -223,16 +219,11 @@ def _points(
     for result in results:
         assert result.value is not None
         origin = measured[result.run]
-        facts = {**origin.facts_of(result.setting), **_evaluated_on(result)}
-        now = facts, origin.model(result.model)
+        images = {name: result.details[name] for name in _IMAGES if name in result.details}
+        now = {**origin.facts_of(result.setting), **images}, origin.model(result.model)
         changed = "" if before is None else "; ".join(_changes(before, now, result.about.exact))
         yield Point(runs[result.run], result.value, result.low, result.high, changed)
         before = now
-
-
-def _evaluated_on(result: Result) -> Environment:
-    """The images of an accuracy; nothing of another metric."""
-    return {name: result.details[name] for name in _IMAGES if name in result.details}
 
 
 def _changes(

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cmx_bench import units
-from cmx_bench.gate.history import History, PastRun, Point, Series, rows, trends
+from cmx_bench.gate.history import History, PastRun, Series, rows, trends
 from cmx_bench.gate.history.changes import changes, levels
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.present import drawing, markdown
 from cmx_bench.present.content import Fact, Site, Table, first_few
-from cmx_bench.present.drawing import Drawing
 from cmx_bench.results.runfolder import write_rendered
 from cmx_bench.spec import disk
 from cmx_bench.units import plain, tally
@@ -46,10 +45,13 @@ def files(history: History, folder: Path, site: Site | None = None) -> dict[str,
         rows.of_levels(history, folder),
         rows.of_runs(history, folder),
     )
+    first, *rest = map(markdown.table, shown)
+    pictures = [markdown.figure(drawn.plot) for drawn in drawings]
+    blocks = [markdown.facts_list(facts(history)), first, *pictures, *rest]
     return {
         **{path: file for drawn in drawings for path, file in drawn.files.items()},
         "history.json": _lines(data(history, folder)),
-        "history.md": _markdown(history, shown, drawings),
+        "history.md": markdown.document(title(history), blocks),
         "history.html": _page(history, shown, folder, site),
     }
 
@@ -62,7 +64,11 @@ def title(history: History) -> str:
 def facts(history: History) -> Iterator[Fact]:
     """Which runs, on which machines, and how often anything changed."""
     yield from about_runs(history.runs)
-    yield Fact("Changed", _count_changes(history))
+    tones = Counter(change.tone for series in history.series for change in changes(series))
+    neither = f", {tones['']} times neither" * bool(tones[""])
+    judged = f"{tones['bad']} times for the worse, {tones['good']} for the better"
+    of_series = tally(len(history.series), "series", "series")
+    yield Fact("Changed", f"{judged}{neither}, in {of_series}")
     yield from about_left_out(history.left_out)
 
 
@@ -82,21 +88,6 @@ def about_left_out(reasons: Sequence[str]) -> Iterator[Fact]:
     if reasons:
         runs = tally(len(reasons), "run")
         yield Fact("Left out", f"{runs}, for the reasons below", warning=True)
-
-
-def _count_changes(history: History) -> str:
-    tones = Counter(change.tone for series in history.series for change in changes(series))
-    of_series = tally(len(history.series), "series", "series")
-    neither = f", {tones['']} times neither" * bool(tones[""])
-    judged = f"{tones['bad']} times for the worse, {tones['good']} for the better"
-    return f"{judged}{neither}, in {of_series}"
-
-
-def _markdown(history: History, shown: tuple[Table, ...], drawings: tuple[Drawing, ...]) -> str:
-    first, *rest = map(markdown.table, shown)
-    pictures = [markdown.figure(drawn.plot) for drawn in drawings]
-    blocks = [markdown.facts_list(facts(history)), first, *pictures, *rest]
-    return markdown.document(title(history), blocks)
 
 
 def _lines(content: Mapping[str, Any]) -> str:
@@ -169,12 +160,6 @@ def data(history: History, base: Path, digits: int | None = None) -> dict[str, A
     }
 
 
-def _ends(point: Point) -> tuple[float, ...]:
-    if point.low is None or point.high is None:
-        return (point.value,)
-    return point.value, point.low, point.high
-
-
 def _series(series: Series, places: dict[Path, int], digits: int | None) -> dict[str, Any]:
     metric = series.metric
     exactly = digits is None or metric.exact
@@ -200,7 +185,9 @@ def _series(series: Series, places: dict[Path, int], digits: int | None) -> dict
         "factor": factor,
         "unit": unit,
         "points": [
-            [places[point.run.folder], *map(number, _ends(point))] for point in series.points
+            [places[point.run.folder], *(number(edge) for edge in edges if edge is not None)]
+            for point in series.points
+            for edges in [(point.value, point.low, point.high)]
         ],
         "levels": [[level.first, level.n, number(level.value)] for level in levels(series)],
         "changes": [[change.place, change.words, change.tone] for change in changes(series)],

@@ -48,9 +48,13 @@ def note(out: Path, part: str) -> Note | None:
         return None
 
 
-def is_whole(out: Path, part: str, note: Note) -> bool:
-    """Whether all files of a part are there."""
-    return all(disk.within(out, f"{part}/{name}").is_file() for name in note.files)
+def current(out: Path, part: str, made_of: str) -> Note | None:
+    """The note of a part that is made of this, and has all its files; else None."""
+    kept = note(out, part)
+    if kept is None or kept.made_of != made_of:
+        return None
+    is_whole = all(disk.within(out, f"{part}/{name}").is_file() for name in kept.files)
+    return kept if is_whole else None
 
 
 def parts(out: Path, room: str) -> Iterator[str]:

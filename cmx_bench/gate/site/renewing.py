@@ -64,7 +64,13 @@ def renew(folder: Path, out: Path, render: Render, tell: Callable[[str], None]) 
     below = whereabouts.runs_below(folder)
     pages = _Pages(left_out=list(below.left_out))
     for place in below.runs:
-        _look_up(pages, place, f"{_RUNS}/{place.relative_to(folder).as_posix()}")
+        part = f"{_RUNS}/{place.relative_to(folder).as_posix()}"
+        try:
+            pages.made_of[part] = _hash_of(place)
+        except RecordsError as error:
+            pages.left_out.append(str(error))
+        else:
+            pages.places[part] = place
     _refuse_out(out, pages)
     _render_changed(pages, out, render, tell)
     left_out = tuple(gathering.shorten(reason, folder) for reason in pages.left_out)
@@ -91,15 +97,6 @@ def _refuse_out(out: Path, pages: _Pages) -> None:
 # --- a page for each run --------------------------------------------------------------------------
 
 
-def _look_up(pages: _Pages, place: Path, part: str) -> None:
-    try:
-        pages.made_of[part] = _hash_of(place)
-    except RecordsError as error:
-        pages.left_out.append(str(error))
-    else:
-        pages.places[part] = place
-
-
 def _hash_of(place: Path) -> str:
     names = [name for name in whereabouts.OF_RUN if disk.within(place, name).exists()]
     for path in sorted(predictions.folder_of(place).rglob("*")):
@@ -121,8 +118,8 @@ def _hash(content: object) -> str:
 def _render_changed(pages: _Pages, out: Path, render: Render, tell: Callable[[str], None]) -> None:
     changed = []
     for part, made_of in pages.made_of.items():
-        note = keeping.note(out, part)
-        if note and note.run and note.made_of == made_of and keeping.is_whole(out, part, note):
+        note = keeping.current(out, part, made_of)
+        if note and note.run:
             pages.runs[part] = note.run
         else:
             changed.append(part)
@@ -166,8 +163,7 @@ def _renew_histories(pages: _Pages, folder: Path, out: Path) -> dict[str, str]:
         machines = [pages.runs[run].machine for run in parts]
         names = gathering.machine_names(machines, among.values())
         made_of = _hash([names, [[run, pages.made_of[run]] for run in parts]])
-        note = keeping.note(out, part)
-        if not (note and note.made_of == made_of and keeping.is_whole(out, part, note)):
+        if not keeping.current(out, part, made_of):
             places = {pages.places[run]: out / run for run in parts}
             make = partial(gathering.gather, places, folder, among=tuple(among.values()))
             tasks.append(partial(_write_history, make, out, part, suite, made_of))
