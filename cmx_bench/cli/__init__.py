@@ -16,8 +16,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cmx_bench import __version__
-from cmx_bench.cli import catalogue, ending, judging, past, planning, runs, streams
-from cmx_bench.cli.telling import BAD_INPUT, OK, note, prepare, refuse, say
+from cmx_bench.cli import catalogue, ending, judging, past, planning, runs
+from cmx_bench.cli.telling import Code, is_rich, note, prepare, refuse, say
 from cmx_bench.errors import CmxError, describe, is_of_surroundings, nearest
 from cmx_bench.spec import shipped
 from cmx_bench.worker import limits
@@ -144,17 +144,17 @@ def _code() -> int:
         said = describe(error)
     except Exception:  # a mistake of ours: Python's own exit code would say "regression"
         traceback.print_exc()
-        return BAD_INPUT
+        return Code.BAD_INPUT
     refuse(said)
-    return BAD_INPUT
+    return Code.BAD_INPUT
 
 
 def _run() -> int:
     # rich is slow to load: only where help and refusals are shown in frames and colours.
-    rich = streams.is_rich(sys.stdout) and streams.is_rich(sys.stderr)
-    app.rich_markup_mode = "rich" if rich else None
+    in_frames = is_rich(sys.stdout) and is_rich(sys.stderr)
+    app.rich_markup_mode = "rich" if in_frames else None
     try:
         app()
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else OK
-    return OK
+        return end.code if isinstance(end.code, int) else Code.OK
+    return Code.OK

@@ -90,7 +90,8 @@ def _plan_on(opened: RayOpening, request: Request, suite_file: SuiteFile | None 
         raise ClusterError(f"--device {request.device}: no node of the cluster has a GPU; give one "
                            f"with `ray start --num-gpus`, or use --device cpu")  # fmt: skip
     first_of = {node.devices[kind]: node for node in reversed(nodes)}
-    plans, placed = [], _place(replace(request, device=kind))
+    data, weights = ([*map(_absolute, given or ())] for given in (request.data, request.weights))
+    plans, placed = [], replace(request, device=kind, data=data, weights=weights)
     for node in first_of.values():
         with opened.calling(node, kind) as call:
             plans.append(plan_of(placed, suite_file, call, elsewhere=True))
@@ -109,11 +110,6 @@ def _kind(device: str, nodes: Sequence[Node]) -> str:
         raise CmxError(f"--device {device}: Ray chooses the device of each cell; expected "
                        f"auto, cpu or cuda with --executor ray")  # fmt: skip
     return device
-
-
-def _place(request: Request) -> Request:
-    return replace(request, data=list(map(_absolute, request.data or ())),
-                   weights=list(map(_absolute, request.weights or ())))  # fmt: skip
 
 
 def _absolute(option: str) -> str:
@@ -146,11 +142,10 @@ def _resources(opened: RayOpening, plan: Plan) -> list[tuple[str, str]]:
 
     kind = plan.settings[0].kind
     nodes = opened.nodes.living()
-    rows = [(f"node {node.name}", _has(node)) for node in nodes]
+    rows = [
+        (f"node {each.name}", f"{units.tally(each.cores, 'core')}, {units.tally(each.gpus, 'GPU')}")
+        for each in nodes
+    ]
     timed, counted = (len(places(nodes, kind, whole)) for whole in (True, False))
     slots = f"{units.tally(timed, 'timing')}, {units.tally(counted, 'exact cell')}"
     return [*rows, ("at a time", slots)]
-
-
-def _has(node: Node) -> str:
-    return f"{units.tally(node.cores, 'core')}, {units.tally(node.gpus, 'GPU')}"

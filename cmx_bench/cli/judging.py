@@ -13,33 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cmx_bench.cli import options
 from cmx_bench.cli.ending import Ended, end_children
-from cmx_bench.cli.options import (
-    AllowImport,
-    AnyThreshold,
-    Device,
-    Devices,
-    Inconclusive,
-    Models,
-    Only,
-    Suite,
-    SuiteOrModels,
-    Threshold,
-    look_up,
-    seconds_of,
-    share_of,
-)
+from cmx_bench.cli.options import look_up, seconds_of, share_of
 from cmx_bench.cli.requests import Request, plan_of, refuse_several
-from cmx_bench.cli.telling import (
-    BAD_INPUT,
-    INCONCLUSIVE,
-    OK,
-    REGRESSION,
-    command_line,
-    draw,
-    note,
-    say,
-)
+from cmx_bench.cli.telling import Code, command_line, draw, note, say
 from cmx_bench.errors import CmxError, SuiteError
 from cmx_bench.spec import disk
 from cmx_bench.units import escape
@@ -58,7 +36,7 @@ _LOST = ("there is no module", "ModuleNotFoundError")
 def check(
     run: Annotated[Path, typer.Argument(help="The folder of the run to judge.")],
     baseline: Annotated[Path, typer.Option(help="The folder of the run to hold it against.")],
-    threshold: Threshold = "5%",
+    threshold: options.Threshold = "5%",
     anchor: Annotated[
         Path | None,
         typer.Option(help="A run that stays fixed, so that small losses cannot add up unseen."),
@@ -67,8 +45,8 @@ def check(
         Path | None, typer.Option(help="A folder of past runs: shows their trend.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the verdict's files.")] = None,
-    inconclusive: Inconclusive = "fail",
-    any_threshold: AnyThreshold = False,
+    inconclusive: options.Inconclusive = "fail",
+    any_threshold: options.AnyThreshold = False,
 ) -> None:
     """Judge a run against a baseline: same counts, not slower."""
     from cmx_bench.gate import check as checks
@@ -108,21 +86,21 @@ ExpectEqual = Annotated[
 
 def ab(
     base: Base,
-    suite: SuiteOrModels = None,
-    model: Models = None,
+    suite: options.SuiteOrModels = None,
+    model: options.Models = None,
     head: Head = sys.executable,
-    threshold: Threshold = "5%",
+    threshold: options.Threshold = "5%",
     anchor: Anchor = None,
-    device: Device = "auto",
-    only: Only = None,
+    device: options.Device = "auto",
+    only: options.Only = None,
     budget: Budget = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the pairs and the verdict.",
                                   show_default="reports/ab-SUITE/TIME")
     ] = None,
-    inconclusive: Inconclusive = "fail",
-    allow_import: AllowImport = False,
-    any_threshold: AnyThreshold = False,
+    inconclusive: options.Inconclusive = "fail",
+    allow_import: options.AllowImport = False,
+    any_threshold: options.AnyThreshold = False,
     expect_equal: ExpectEqual = False,
 ) -> None:  # fmt: skip
     """Judge one Python or checkout against another, both in turns."""
@@ -155,10 +133,10 @@ def ab(
 
 
 def selftest(
-    suite: Suite = "ci",
-    threshold: Threshold = "5%",
-    device: Devices = "auto",
-    only: Only = None,
+    suite: options.Suite = "ci",
+    threshold: options.Threshold = "5%",
+    device: options.Devices = "auto",
+    only: options.Only = None,
     budget: Annotated[
         str, typer.Option(help="About how long to measure.", metavar="TIME")
     ] = "15m",
@@ -166,7 +144,7 @@ def selftest(
         Path | None, typer.Option(help="Folder of the pairs.",
                                   show_default="reports/selftest-SUITE/TIME")
     ] = None,
-    allow_import: AllowImport = False,
+    allow_import: options.AllowImport = False,
 ) -> None:  # fmt: skip
     """Measure which changes this machine can show.
 
@@ -295,9 +273,9 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
     if verdict.let_through:
         if verdict.policy == "warn":
             note("warning: undecided, which --inconclusive warn lets through")
-        raise typer.Exit(OK)
-    codes = {"PASS": OK, "FAIL": REGRESSION, "NOTHING COMPARED": BAD_INPUT}
-    raise typer.Exit(codes.get(verdict.state, INCONCLUSIVE))
+        raise typer.Exit(Code.OK)
+    codes = {"PASS": Code.OK, "FAIL": Code.REGRESSION, "NOTHING COMPARED": Code.BAD_INPUT}
+    raise typer.Exit(codes.get(verdict.state, Code.INCONCLUSIVE))
 
 
 @contextmanager

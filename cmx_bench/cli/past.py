@@ -10,7 +10,7 @@ import typer
 
 from cmx_bench import units
 from cmx_bench.cli.ending import Ended, end_children
-from cmx_bench.cli.telling import SOME_FAILED, note, say
+from cmx_bench.cli.telling import Code, note, say
 from cmx_bench.errors import CmxError
 
 
@@ -63,19 +63,16 @@ def site(
 def _refuse(folder: Path, left_out: Sequence[str]) -> NoReturn:
     for reason in left_out:
         note(reason)
-    raise CmxError(f"{folder}: {_explain_none(folder, len(left_out))}")
+    why = "holds no run, nor do the folders in it; give the folder that past runs lie in"
+    if left_out:
+        why = f"none of {units.tally(len(left_out), 'run')} can be read"
+    elif (folder / "run.json").exists():
+        why = f"is a run itself; give the folder that holds runs, such as {folder.parent}"
+    raise CmxError(f"{folder}: {why}")
 
 
 def _exit_unless_all(runs: int, left_out: Sequence[str]) -> None:
     if left_out:
         every = units.tally(runs + len(left_out), "run")
         note(f"{len(left_out)} of {every} left out; the page says why")
-        raise typer.Exit(SOME_FAILED)
-
-
-def _explain_none(folder: Path, damaged: int) -> str:
-    if damaged:
-        return f"none of {units.tally(damaged, 'run')} can be read"
-    if (folder / "run.json").exists():
-        return f"is a run itself; give the folder that holds runs, such as {folder.parent}"
-    return "holds no run, nor do the folders in it; give the folder that past runs lie in"
+        raise typer.Exit(Code.SOME_FAILED)

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cmx_bench import units
-from cmx_bench.cli import streams
+from cmx_bench.cli import telling
 from cmx_bench.cli.telling import note
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.execute.runner import Watch
 from cmx_bench.metrics import METRICS
-from cmx_bench.plan import Plan
 from cmx_bench.results import stats, wall
 from cmx_bench.results.records import Record
 from cmx_bench.worker.job import Job, Seen
@@ -101,7 +100,7 @@ def watching(outlook: Outlook, budget: float | None = None, spread: float = 0.0)
     """A watch for a run that begins now and keeps its outlook up; `budget` and `spread` are the
     seconds that the runner is given."""
     forecast = _Forecast(outlook, budget, spread, time.monotonic())
-    if streams.is_terminal(sys.stderr):
+    if telling.is_terminal(sys.stderr):
         with _live(forecast, wall.seconds(outlook.records)) as watch:
             yield watch
     else:
@@ -176,24 +175,18 @@ def _under_way(jobs: Sequence[Job]) -> str:
 
 
 def _line(forecast: _Forecast, job: Job, record: Record) -> str:
-    plan, cell = forecast.outlook.plan, job.cell
-    result = (
-        _result(forecast.outlook.found[cell.key])
-        if record.status == "ok"
-        else f"{record.status}: {record.reason}"
-    )
+    """`[ 7/12] net/throughput/cpu (2 of 5): …`; no number of what is executed once."""
+    outlook, key = forecast.outlook, job.cell.key
+    number, least = job.replicate + 1, outlook.plan.replicates(job.cell)
+    times = f" ({number} of {least})" if number <= least else f" ({number})"
+    times = "" if number == least == 1 else times
+    result = f"{record.status}: {record.reason}"
+    if record.status == "ok":
+        result = _result(outlook.found[key])
     return (
-        f"{forecast.done()} {cell.key}{_times(plan, job)}: {result}  "
+        f"{forecast.done()} {key}{times}: {result}  "
         f"[{record.elapsed:.1f} s, {units.duration(forecast.left())} left]"
     )
-
-
-def _times(plan: Plan, job: Job) -> str:
-    """` (2 of 5)`; nothing for what is executed once."""
-    number, least = job.replicate + 1, plan.replicates(job.cell)
-    if least == 1 and number == 1:
-        return ""
-    return f" ({number} of {least})" if number <= least else f" ({number})"
 
 
 def _result(records: Sequence[Record]) -> str:

@@ -16,18 +16,7 @@ from cmx_bench.cli import engines
 from cmx_bench.cli.ending import Ended, briefly, end_children
 from cmx_bench.cli.options import Rendered, Verifiable, look_up
 from cmx_bench.cli.requests import Request, budget_of, suite_of, times_of, with_request
-from cmx_bench.cli.telling import (
-    BAD_INPUT,
-    INCONCLUSIVE,
-    OK,
-    REGRESSION,
-    SOME_FAILED,
-    command_line,
-    draw,
-    give,
-    note,
-    say,
-)
+from cmx_bench.cli.telling import Code, command_line, draw, give, note, say
 from cmx_bench.errors import MOST_OF_A_TEXT, CmxError, cut
 from cmx_bench.present.drawing.theme import SIZES
 
@@ -166,21 +155,21 @@ def _exit_unless_fine(measured: Report, gate_claims: bool, lacking: str) -> None
     if not progress.ok:
         nothing = "nothing was measured; the report says why"
         note(nothing if progress.skipped or progress.missing else "every cell failed")
-        raise typer.Exit(BAD_INPUT)
+        raise typer.Exit(Code.BAD_INPUT)
     if gate_claims:
         counts = judgements.counts(judgements.judge(measured))
         note(f"claims: {judgements.count(counts)}")
         if counts["FAILS"]:
-            raise typer.Exit(REGRESSION)
+            raise typer.Exit(Code.REGRESSION)
     if progress.failed:
         cells = units.tally(len(measured.run.cells), "cell")
         note(f"{progress.failed} of {cells} failed; the report says why")
     if unfinished := progress.missing or not measured.run.finished:
         note(lacking)
     if progress.failed or unfinished:
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(Code.SOME_FAILED)
     if gate_claims and counts["UNDECIDED"]:
-        raise typer.Exit(INCONCLUSIVE)
+        raise typer.Exit(Code.INCONCLUSIVE)
 
 
 def report(
@@ -283,7 +272,7 @@ def verify(path: Verifiable) -> None:
 
     verification = verifying.verify(path)
     say(*verifying.lines(verification))
-    raise typer.Exit(REGRESSION if verification.differences else OK)
+    raise typer.Exit(Code.REGRESSION if verification.differences else Code.OK)
 
 
 def cite(path: Rendered) -> None:

@@ -9,13 +9,13 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from enum import IntEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from cmx_bench.cli import streams
 from cmx_bench.errors import CmxError
 from cmx_bench.spec import disk
 from cmx_bench.units import escape
@@ -23,7 +23,15 @@ from cmx_bench.units import escape
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-OK, REGRESSION, BAD_INPUT, INCONCLUSIVE, SOME_FAILED = 0, 1, 2, 3, 4
+
+class Code(IntEnum):
+    """The exit codes of the contract."""
+
+    OK = 0
+    REGRESSION = 1
+    BAD_INPUT = 2
+    INCONCLUSIVE = 3
+    SOME_FAILED = 4
 
 
 class _Notes(io.FileIO):
@@ -52,6 +60,33 @@ def prepare() -> None:
         sys.stderr = io.TextIOWrapper(lines, encoding, "backslashreplace", line_buffering=True)
 
 
+# --- what a stream can show -----------------------------------------------------------------------
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sees the stream on a terminal that can do more than a printer."""
+    return stream is not None and stream.isatty() and not _is_dumb()
+
+
+def is_rich(stream: TextIO | None) -> bool:
+    """Whether it shows frames and colours: on a terminal, or where FORCE_COLOR says so, as for the
+    logs of CI; see force-color.org. A dumb terminal shows none, whatever is forced."""
+    forced = bool(os.environ.get("FORCE_COLOR")) and not _is_dumb()
+    return is_terminal(stream) or (forced and stream is not None)
+
+
+def has_colours(stream: TextIO | None) -> bool:
+    """Whether it shows colours; NO_COLOR takes them away: see no-color.org."""
+    return is_rich(stream) and not os.environ.get("NO_COLOR")
+
+
+def _is_dumb() -> bool:
+    return os.environ.get("TERM", "") in ("dumb", "unknown")
+
+
+# --- lines ----------------------------------------------------------------------------------------
+
+
 def say(*lines: object) -> None:
     """Prints results for people, each on a line.
 
@@ -77,7 +112,7 @@ def draw(paint: Callable[[int, bool], str]) -> None:
     """Prints what `paint` gives for this many columns, with or without colours. Its words are
     already escaped."""
     width = shutil.get_terminal_size((160, 24)).columns
-    _write(sys.stdout, f"{paint(width, streams.has_colours(sys.stdout))}\n")
+    _write(sys.stdout, f"{paint(width, has_colours(sys.stdout))}\n")
 
 
 def note(message: object, beware: bool = False) -> None:
@@ -97,7 +132,7 @@ def refuse(message: str) -> None:
 
 
 def _style(stream: TextIO | None, text: str, **style: Any) -> str:
-    return typer.style(text, **style) if streams.has_colours(stream) else text
+    return typer.style(text, **style) if has_colours(stream) else text
 
 
 def give(text: str, output: Path | None = None) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cmx_bench.cli import engines
-from cmx_bench.cli.requests import Request, plan_of
+from cmx_bench.cli.requests import plan_of
 from cmx_bench.errors import CmxError
 from cmx_bench.execute.cluster import Node
 from cmx_bench.execute.on_node import Facts, Software
-
-REQUEST = Request("tiny.yaml")
 
 
 def node(name: str, gpus: int) -> Node:
@@ -60,11 +59,12 @@ def test_a_single_gpu_is_for_ray_to_choose() -> None:
 
 
 def test_paths_of_a_request_are_absolute_for_other_nodes() -> None:
-    placed = engines._place(replace(REQUEST, data=["val=images"], weights=["net=a.pt", "folder"]))
     here = Path.cwd()
-    assert placed.data == [f"val={here / 'images'}"]
-    assert placed.weights == [f"net={here / 'a.pt'}", str(here / "folder")]
+    absolute = {"val=images": f"val={here / 'images'}", "folder": str(here / "folder")}
+    assert {path: engines._absolute(path) for path in absolute} == absolute
 
 
 def test_a_node_is_told_with_what_it_has() -> None:
-    assert engines._has(node("n", 1)) == "4 cores, 1 GPU"
+    opened: Any = SimpleNamespace(nodes=SimpleNamespace(living=lambda: [node("n", 1)]))
+    plan: Any = SimpleNamespace(settings=[SimpleNamespace(kind="cpu")])
+    assert engines._resources(opened, plan)[0] == ("node n", "4 cores, 1 GPU")

@@ -11,6 +11,8 @@ import pytest
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.cli import planning
+from cmx_bench.cli.requests import Request
+from cmx_bench.errors import CmxError
 from cmx_bench.plan import Plan, making
 from cmx_bench.plan.users import Asked
 from cmx_bench.spec import suite
@@ -87,3 +89,28 @@ def test_one_replicate_is_executed_once(made: Made) -> None:
     whole = [planning._executions(made(TRAINED), cell) for cell in plan.cells]
     alone = [planning._executions(plan, cell) for cell in plan.cells]
     assert [text.replace("2 ×", "1 ×") for text in whole] == alone
+
+
+# --- what a job array refuses; tests/execute/test_slurm.py holds what its scripts say -------------
+
+REQUEST = Request("tiny.yaml")
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"quick": True}, "leave --quick out"),
+        ({"replicate": 0}, "leave --replicate out"),
+        ({"spread": "2m"}, "leave --spread out"),
+        ({"executor": "ray"}, "leave --executor out"),
+        ({"device": "cuda:0,1"}, "--device cuda:0,1: each job has a GPU of its"),
+        ({"device": "cuda:all"}, "give --device cuda with --slurm"),
+    ],
+)
+def test_options_of_a_run_in_one_piece_are_refused(asked: dict[str, Any], line: str) -> None:
+    with pytest.raises(CmxError, match=line):
+        planning._refuse_other(replace(REQUEST, **asked))
+
+
+def test_a_request_of_the_whole_suite_is_none_of_these() -> None:
+    planning._refuse_other(REQUEST)

@@ -13,7 +13,7 @@ import pytest
 from rich.progress import Progress
 
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.cli import progress, streams
+from cmx_bench.cli import progress, telling
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import Plan, making
 from cmx_bench.plan.users import Asked
@@ -117,7 +117,7 @@ def test_the_bar_moves_while_models_train(
     trained: Plan, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of the first of two seeds in the time that was planned for it: a quarter."""
-    monkeypatch.setattr(streams, "is_terminal", lambda stream: True)
+    monkeypatch.setattr(telling, "is_terminal", lambda stream: True)
     shown: list[dict[str, Any]] = []
     monkeypatch.setattr(Progress, "update", lambda self, task, **fields: shown.append(fields))
     job, seed = Job(trained.cells[0], 0, Path("log")), sum(trained.estimates.values()) / 2
