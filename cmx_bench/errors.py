@@ -102,6 +102,11 @@ def first_line(error: BaseException) -> str:
     return cut((message_of(error).strip().splitlines() or ["no message"])[0])
 
 
+def in_a_line(error: BaseException) -> str:
+    """`ValueError: ` and the first line of what it says."""
+    return f"{type(error).__name__}: {first_line(error)}"
+
+
 def message_of(error: BaseException) -> str:
     """The text of an error; empty if the code that makes the text, perhaps a user's, fails."""
     try:

@@ -23,7 +23,7 @@ from torch.compiler import set_stance
 from torch.jit import ScriptModule
 from torch.overrides import TorchFunctionMode
 
-from cmx_bench.errors import CountError, first_line, nearest
+from cmx_bench.errors import CountError, in_a_line, nearest
 from cmx_bench.measures import dispatched, free, given, traced
 from cmx_bench.measures.dispatched import Dispatched
 from cmx_bench.measures.given import NONE, Word
@@ -200,7 +200,7 @@ def running(
         except BaseException as error:  # a user's code raises anything
             if not hidden():
                 shapes = " and ".join(str(tuple(tensor.shape)) for tensor in inputs)
-                why = in_words(error) or f"{_tell(error)}{_remedy(error)}"
+                why = in_words(error) or f"{in_a_line(error)}{_remedy(error)}"
                 raise _ForwardError(f"forward fails on a batch of shape {shapes}: {why}") from error
     if hidden():
         raise CountError(hidden())
@@ -223,17 +223,13 @@ def _trace(
     except CountError:
         raise
     except Exception as error:  # torch says in many ways what it cannot trace
-        told = f"the model runs, but torch.jit cannot trace it: {_tell(error)}"
+        told = f"the model runs, but torch.jit cannot trace it: {in_a_line(error)}"
         if "dynamo-optimized" in told:
             told = (
                 "the model calls what torch.compile has compiled, which cannot be traced: "
                 "leave that out, and set compile in a setting"
             )
         raise CountError(told) from error
-
-
-def _tell(error: BaseException) -> str:
-    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _remedy(error: BaseException) -> str:

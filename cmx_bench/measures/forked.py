@@ -8,7 +8,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from cmx_bench.errors import CmxError, first_line
+from cmx_bench.errors import CmxError, in_a_line
 
 _Answer = TypeVar("_Answer")
 
@@ -43,5 +43,5 @@ def _answer(pipe: Connection, function: Callable[..., object], arguments: tuple[
     except CmxError as error:
         pipe.send((None, error))
     except BaseException as error:  # a class of a user's, or of a runtime's, may not be picklable
-        pipe.send((None, CmxError(f"{type(error).__name__}: {first_line(error)}")))
+        pipe.send((None, CmxError(in_a_line(error))))
         raise

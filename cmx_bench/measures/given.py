@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from cmx_bench.cell import ZERO
-from cmx_bench.errors import CountError, first_line, nearest
+from cmx_bench.errors import CountError, in_a_line, nearest
 from cmx_bench.models import importing
 
 
@@ -40,8 +40,9 @@ class Word:
         try:
             count = self.function(*shaped(positional), **shaped(keywords), out_shape=shaped(output))
         except Exception as error:  # a user's code raises anything
-            problem = f"{type(error).__name__}: {first_line(error)}"
-            raise CountError(f"{self.target} fails to count {self.operator}: {problem}") from error
+            raise CountError(
+                f"{self.target} fails to count {self.operator}: {in_a_line(error)}"
+            ) from error
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             raise CountError(
                 f"{self.target} counts {self.operator}: expected MACs, a whole number from 0 on, "
@@ -72,9 +73,8 @@ def _function(name: str, target: str) -> Callable[..., object]:
         module = importing.module_of(module_name)
         function: object = getattr(module, function_name, None)
     except BaseException as error:  # a user's module raises anything
-        problem = f"{type(error).__name__}: {first_line(error)}"
         raise CountError(
-            f"{target}, which is to count {name}, cannot be imported: {problem}"
+            f"{target}, which is to count {name}, cannot be imported: {in_a_line(error)}"
         ) from error
     if not callable(function):
         known = [key for key, value in vars(module).items() if callable(value)]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.errors import ExportError, first_line
+from cmx_bench.errors import ExportError, in_a_line
 from cmx_bench.measures import Samples, calibration, compiled, instructions, runtimes
 from cmx_bench.measures.forward import Forward, call_of, images, logits_of, place
 from cmx_bench.measures.normalising import normalise
@@ -211,8 +211,7 @@ def _quantise(folder: Path, setting: Setting) -> tuple[list[Tensor], dict[str, A
     try:
         products = runtimes.functions(setting.runtime).quantise(folder, batches, bits)
     except Exception as error:  # of many classes, all of them private
-        reason = f"{type(error).__name__}: {first_line(error)}"
-        raise ExportError(f"{setting.runtime} cannot quantise it: {reason}") from error
+        raise ExportError(f"{setting.runtime} cannot quantise it: {in_a_line(error)}") from error
     if not products[0]:
         raise ExportError(f"{setting.runtime} quantises none of its {products[1]} products")
     digest = hashlib.sha256()

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cmx_bench.errors import first_line
+from cmx_bench.errors import in_a_line
 from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
 from cmx_bench.models.tensors import convert
@@ -70,6 +70,6 @@ def _try(
                 output = module(torch.zeros(shape, dtype=torch.float32))
             except BaseException as error:  # whatever the model's own code raises
                 problem = error
-        said = "" if problem is None else f"{type(problem).__name__}: {first_line(problem)}"
+        said = "" if problem is None else in_a_line(problem)
         macs = int(counter.get_total_flops()) // 2 // shape[0]
         return Trial(module, macs, said, hidden(), output), problem

@@ -10,7 +10,7 @@ from torch._inductor import aoti_compile_and_package, aoti_load_package
 from torch._inductor import config as inductor
 
 from cmx_bench.cell import Setting
-from cmx_bench.errors import ExportError, first_line
+from cmx_bench.errors import ExportError, in_a_line
 from cmx_bench.measures.runtimes import Loaded
 
 _FILE = "model.pt2"
@@ -23,8 +23,7 @@ def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> 
             program = torch.export.export(module, (batch,))
             aoti_compile_and_package(program, package_path=str(folder / _FILE))
     except Exception as error:  # of many classes, all of them private
-        told = f"{type(error).__name__}: {first_line(error)}"
-        raise ExportError(f"AOTInductor cannot compile it: {told}") from error
+        raise ExportError(f"AOTInductor cannot compile it: {in_a_line(error)}") from error
 
 
 def load(folder: Path, setting: Setting) -> Loaded:

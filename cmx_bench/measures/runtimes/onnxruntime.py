@@ -16,7 +16,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
 from cmx_bench.cell import Setting
-from cmx_bench.errors import ExportError, SkipError, first_line
+from cmx_bench.errors import ExportError, SkipError, in_a_line
 from cmx_bench.measures.runtimes import Loaded
 
 # As ONNX Runtime takes a provider: its name, and its options.
@@ -215,4 +215,4 @@ def _name(error: BaseException) -> str:
     for text in (str(error), str(cause)):
         if match := _UNKNOWN.search(text):
             return f"it has no {next(filter(None, match.groups()))}"
-    return f"{type(cause).__name__}: {first_line(cause)}"
+    return in_a_line(cause)

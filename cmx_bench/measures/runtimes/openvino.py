@@ -20,7 +20,7 @@ from openvino import properties
 from openvino.properties import hint
 
 from cmx_bench.cell import Setting
-from cmx_bench.errors import ExportError, SkipError, first_line
+from cmx_bench.errors import ExportError, SkipError, first_line, in_a_line
 from cmx_bench.measures import free
 from cmx_bench.measures.runtimes import Loaded
 
@@ -48,7 +48,7 @@ def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> 
         model = openvino.convert_model(module, example_input=batch, input=[list(batch.shape)])
     except Exception as error:  # whatever tracing the module raises, and OpenVINO's own
         match = _UNKNOWN.search(str(error))
-        why = f"it has no {match[1]}" if match else f"{type(error).__name__}: {first_line(error)}"
+        why = f"it has no {match[1]}" if match else in_a_line(error)
         raise ExportError(f"OpenVINO cannot convert it: {why}") from error
     openvino.save_model(model, folder / _FILE, compress_to_fp16=False)
 
