@@ -11,13 +11,12 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
 from cmx_bench.errors import CountError
 from cmx_bench.measures import given
 from cmx_bench.measures.counting import NO_WORDS, on_meta, on_shapes, running
 from cmx_bench.measures.workload import OTHER
-from cmx_bench.models.tensors import storage_of
+from cmx_bench.models.tensors import leaves, storage_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Calls(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
-        operands = [leaf for leaf in tree_leaves((args, named)) if isinstance(leaf, Tensor)]
+        operands = leaves((args, named))
         rule = _KINDS.get(func.__name__)
         kind = rule(operands, self._weights) if rule else None
         return self._take(Call(func.__name__, kind, operands, partial(func, *args, **named)))

@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import SkipError
@@ -30,6 +29,7 @@ from cmx_bench.measures.ready import prepare_module
 from cmx_bench.measures.timing import elapsed, sleep
 from cmx_bench.measures.workload import OTHER
 from cmx_bench.models.building import build
+from cmx_bench.models.tensors import leaves
 
 PASSES = 3
 # For a tenth of a second or so a GPU only waits before a timed pass, which is launched meanwhile:
@@ -179,8 +179,7 @@ def _time(forward: Forward, module: nn.Module, setting: Setting) -> _Pass:
 
 def _bytes(operands: Sequence[Tensor], output: Any) -> int:
     """What a call must move: operands read once, the output written once."""
-    outputs = (leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
-    tensors = (*operands, *outputs)
+    tensors = (*operands, *leaves(output))
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 

@@ -65,7 +65,7 @@ def change_plain(module: nn.Module, change: _Change) -> None:
     for part in module.modules():
         for name, value in vars(part).items():
             plain = name not in ("_parameters", "_buffers", "_modules")
-            if plain and any(isinstance(leaf, Tensor) for leaf in tree_leaves(value)):
+            if plain and leaves(value):
                 vars(part)[name] = tree_map_only(Tensor, change, value)
 
 
@@ -83,6 +83,11 @@ def tensors_in(output: object) -> Iterator[Tensor]:
             yield leaf
         elif hasattr(leaf, "__dict__") and not isinstance(leaf, type | nn.Module):
             yield from tensors_in(list(vars(leaf).values()))
+
+
+def leaves(value: object) -> list[Tensor]:
+    """Those in tuples, lists and dicts, as torch passes them to an operator."""
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
 def storage_of(tensor: Tensor) -> int:

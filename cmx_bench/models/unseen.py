@@ -20,7 +20,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
 from torch.utils._pytree import tree_leaves
 
-from cmx_bench.models.tensors import storage_of
+from cmx_bench.models.tensors import leaves, storage_of
 
 # Types that hold weights a few bits each; those that index are wider.
 _PACKED = (torch.int8, torch.uint8, torch.int16, torch.int32)
@@ -170,7 +170,6 @@ class _Arguments(TorchDispatchMode):
         self._note = note
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        for leaf in tree_leaves((args, kwargs)):
-            if isinstance(leaf, Tensor):
-                self._note(leaf)
+        for tensor in leaves((args, kwargs)):
+            self._note(tensor)
         return func(*args, **(kwargs or {}))
