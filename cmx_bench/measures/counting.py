@@ -27,8 +27,7 @@ from cmx_bench.errors import CountError, in_a_line, nearest
 from cmx_bench.measures import dispatched, free, given, traced
 from cmx_bench.measures.dispatched import Dispatched
 from cmx_bench.measures.given import NONE, Word
-from cmx_bench.measures.operator_rules import RULES
-from cmx_bench.measures.traced import Trace
+from cmx_bench.measures.traced import IN_PARTS, RULES, Trace
 from cmx_bench.measures.tracing import in_words, inlining
 from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
@@ -44,13 +43,12 @@ class Counts:
     """What one image costs: exact, and the same on every machine.
 
     ``macs``: multiply-accumulates. ``activations``: output elements of every counted operator,
-    for attention those of both its products. ``operators``: MACs per traced operator, such as
-    ``aten::linear``; they add up to ``macs``. ``given`` are those of them that are the user's word.
+    for attention those of both its products. ``given``: the MACs among them that are the user's
+    word, by operator.
     """
 
     macs: int
     activations: int
-    operators: Mapping[str, int]
     given: Mapping[str, int]
 
 
@@ -85,7 +83,8 @@ def count_module(model: nn.Module, *inputs: Tensor, words: Mapping[str, Word] = 
     and frozen.
 
     The first count walks a trace with fvcore and a rule for each operator, the second adds up what
-    torch's dispatcher runs. What has the user's word is left out of both, and added.
+    torch's dispatcher runs. Products that are spelt elementwise, and what has the user's word, are
+    left out of the comparison, and added.
 
     Args:
         words: the user's, by operators.
@@ -130,14 +129,13 @@ def _refuse_scripted(model: nn.Module) -> None:
 def objection(name: str) -> str:
     """Why no word on an operator can be taken; empty where it can, or where nobody knows the
     operator before a model is imported."""
-    namespace, _, short = name.partition("::")
+    namespace = name.partition("::")[0]
     operators = {full.partition(".")[0] for full in torch._C._dispatch_get_all_op_names()}
     if name not in operators:
         known = any(operator.startswith(f"{namespace}::") for operator in operators)
         return f"torch has no operator {name}{nearest(name, operators)}" if known else ""
-    packet = getattr(getattr(torch.ops, namespace), short)
-    overloads = [getattr(packet, overload) for overload in packet.overloads()]
-    if name in RULES or any(map(dispatched.rule_of, overloads)):
+    overloads = list(free.overloads(name))
+    if name in RULES or name in IN_PARTS or any(map(dispatched.rule_of, overloads)):
         return f"{name} is counted by a rule of its own; leave it out"
     if name in traced.composite():
         return f"{name} is made of other operators, which are counted one by one; name those"
@@ -164,21 +162,22 @@ class _ForwardError(CountError):
 
 def _count(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word]) -> Counts:
     with running(model, inputs, words) as ran:
-        model(*inputs)
-    trace = _trace(_Outputs(model), inputs)
+        outputs = model(*inputs)
+    trace = _trace(_Outputs(model), inputs, words)
     unknown = {kind for kinds in trace.unknown.values() for kind in kinds} & traced.composite()
     if not _equal(trace, ran) and unknown:
         with suppress(Exception):  # one that cannot be called by itself stays as it is
-            trace = _trace(_Outputs(model), inputs, unknown, words)
+            trace = _trace(_Outputs(model), inputs, words, unknown)
     if not _equal(trace, ran):
-        raise CountError(_difference(model, inputs, trace, ran))
-    operators = Counter(trace.operators) + ran.given
-    activations = trace.activations + ran.given_activations
-    return Counts(operators.total(), activations, operators, ran.given)
+        raise CountError(_difference(model, inputs, words, trace, ran))
+    if unused := ran.products.unused(tensors_in(outputs)):
+        raise CountError(_waste(f"{type(model).__name__} ({_list(unused)})", unused.total()))
+    macs = trace.macs + ran.spelt.total() + ran.given.total()
+    return Counts(macs, trace.activations + ran.more_activations, ran.given)
 
 
 def _equal(trace: Trace, ran: Dispatched) -> bool:
-    return (trace.macs, trace.activations) == (ran.macs, ran.activations)
+    return (trace.macs, trace.activations) == (ran.operators.total(), ran.activations)
 
 
 @contextmanager
@@ -191,9 +190,11 @@ def running(
         CountError: an operator is not counted, the model fails, or it has weights that it does not
             show.
     """
+    state = model.state_dict(keep_vars=True).values()
+    weights = [value for value in state if isinstance(value, Tensor)]
     with unseen.watching(model) as hidden:
         try:
-            with dispatched.counting(words, _weights(model)) as ran:
+            with dispatched.counting(words, weights) as ran:
                 yield ran
         except CountError:
             raise
@@ -206,20 +207,14 @@ def running(
         raise CountError(hidden())
 
 
-def _weights(model: nn.Module) -> list[Tensor]:
-    """As a trace has them for its inputs."""
-    state = model.state_dict(keep_vars=True).values()
-    return [value for value in state if isinstance(value, Tensor)]
-
-
 def _trace(
     model: _Outputs,
     inputs: tuple[Tensor, ...],
+    words: Mapping[str, Word],
     by_parts: Iterable[str] = (),
-    words: Mapping[str, Word] = NONE,
 ) -> Trace:
     try:
-        return traced.count(model, inputs, by_parts, words)
+        return traced.count(model, inputs, words, by_parts)
     except CountError:
         raise
     except Exception as error:  # torch says in many ways what it cannot trace
@@ -271,30 +266,38 @@ class _Results(TorchFunctionMode):
         return result
 
 
-def _difference(model: nn.Module, inputs: tuple[Tensor, ...], trace: Trace, ran: Dispatched) -> str:
+def _difference(
+    model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word], trace: Trace,
+    ran: Dispatched,
+) -> str:  # fmt: skip
     """Why two counts differ: the modules where they do, and what is not counted there."""
     root = type(model).__name__
     places = {name: name.replace("model", root, 1) for name in trace.modules if name}
-    ours = {name: ran.modules.get(place, Counter()) for name, place in places.items()}
-    called = (name for name in places if ours[name] or trace.modules[name])
-    own = _own(ours)
-    more = _own({name: Counter({"": ours[name].total() - trace.modules[name]}) for name in called})
-    names = [name for name in places if name in more and more[name][""]] or ["model"]
-    if _equal(_trace(_Outputs(model, everything=True), inputs), ran):
-        modules = [f"{places[name]} ({_list(own[name])})" for name in names]
+    # A list of modules has no cost, and those in it have.
+    called = [
+        name for name in places
+        if name == "model" or places[name] in ran.modules or trace.modules[name]
+    ]  # fmt: skip
+    ours = _own({name: ran.modules.get(places[name], Counter()) for name in called})
+    theirs = _own({name: Counter({"": trace.modules[name]}) for name in called})
+    names = [name for name in called if ours[name].total() != theirs[name].total()] or ["model"]
+    if _equal(_trace(_Outputs(model, everything=True), inputs, words), ran):
+        modules = [f"{places[name]} ({_list(ours[name])})" for name in names]
         rest = f" and {len(modules) - _MOST} more modules" if len(modules) > _MOST else ""
-        dead = ", ".join(modules[:_MOST]) + rest
-        return (
-            f"no output of the model depends on what is computed in {dead}, "
-            f"{ran.macs - trace.macs} MACs in all: return it, or delete that code"
-        )
+        return _waste(", ".join(modules[:_MOST]) + rest, ran.operators.total() - trace.macs)
     [name, *_] = names
-    traced_here = own[name].total() - (more[name][""] if name in more else 0)
     unknown = ", ".join(trace.unknown[name])
     return (
-        f"two counts differ in {places[name]}: {own[name].total()} MACs ran "
-        f"({_list(own[name]) or 'none'}), and its trace has {traced_here}"
+        f"two counts differ in {places[name]}: {ours[name].total()} MACs ran "
+        f"({_list(ours[name]) or 'none'}), and its trace has {theirs[name].total()}"
         + (f"; no rule counts what has a cost of {unknown}" if unknown else "")
+    )
+
+
+def _waste(places: str, macs: int) -> str:
+    return (
+        f"no output of the model depends on what is computed in {places}, {macs} MACs in all: "
+        f"return it, or delete that code"
     )
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import nan, prod
+from math import prod
 from typing import Any, TypeAlias
 
 import torch
@@ -19,18 +19,15 @@ from torch import Tensor
 from torch._decomp import decomposition_table
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures import spelt
-from cmx_bench.measures.dots import Dots
-from cmx_bench.measures.free import is_free, plain, reads, shares
+from cmx_bench.measures.dots import Products, SpeltError
+from cmx_bench.measures.free import is_free, reads
 from cmx_bench.measures.given import NONE, Word, bind
-from cmx_bench.measures.spelt import Operand
 from cmx_bench.measures.tracing import StayOnMeta, whole
-from cmx_bench.models.tensors import is_part, storage_of
+from cmx_bench.models.tensors import leaves
 
 _Rule: TypeAlias = Callable[[Sequence[Any], Tensor], int]  # of the arguments and the first output
 
@@ -75,20 +72,25 @@ _MACS: Mapping[str, _Rule] = {
 class Dispatched:
     """What torch ran. Modules have the names that ``ModuleTracker`` gives them.
 
-    ``modules``: MACs by module, those inside it included, and by operator. ``given``: MACs by
-    operator where these are the user's word, and the output elements of what cost any; the rest
-    holds none of them.
+    ``operators`` and ``activations`` are of what has a rule, as a trace has them; ``modules`` their
+    MACs by module, those inside it included, and by operator. ``spelt``: MACs by operator of
+    products that are spelt elementwise; ``given``: those that are the user's word; and
+    ``more_activations`` the output elements of what has any of these. ``products`` knows on which
+    of the former a tensor depends.
     """
 
     operators: Counter[str] = field(default_factory=Counter)
     activations: int = 0
     modules: dict[str, Counter[str]] = field(default_factory=dict)
+    spelt: Counter[str] = field(default_factory=Counter)
     given: Counter[str] = field(default_factory=Counter)
-    given_activations: int = 0
+    more_activations: int = 0
+    products: Products = field(default_factory=Products)
 
     @property
     def macs(self) -> int:
-        return self.operators.total()
+        """Those that are nobody's word."""
+        return self.operators.total() + self.spelt.total()
 
 
 @contextmanager
@@ -121,11 +123,10 @@ class _Dispatch(TorchDispatchMode):
         weights: Sequence[Tensor],
     ) -> None:  # fmt: skip
         super().__init__()  # type: ignore[no-untyped-call]
-        self.counted = Dispatched()
+        self.counted = Dispatched(products=Products(weights))
         self._modules = modules
         self._called = called
         self._words = words
-        self._products = _Products(weights)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
@@ -133,25 +134,27 @@ class _Dispatch(TorchDispatchMode):
             raise self._refused(func)
         if word := self._words.get(func._schema.name):
             output = func(*args, **named)
-            self._give(word, macs := word.macs(func, args, named, output), output)
-            self._products.pass_on(func, args, named, _tensors(output), layer=macs > 0)
+            tensors, macs = leaves(output), word.macs(func, args, named, output)
+            self._add_apart(self.counted.given, word.operator, macs, tensors)
+            self.counted.products.pass_on(func, args, named, tensors, layer=macs > 0)
             return output
         rule = rule_of(func)
         if rule is None:
-            with self:  # in inference mode, operators come whole that elsewhere come in parts
-                output = func.decompose(*args, **named)
+            output = take_apart(self, func, args, named)
             if output is not NotImplemented:
                 return output
             self._refuse_reading(func, args, named)
             if not is_free(func):
                 return self._in_parts(func, args, named)
         output = func(*args, **named)
-        tensors = _tensors(output)
+        tensors = leaves(output)
         try:
-            spelt_out = self._products.follow(func, args, named, tensors, layer=rule is not None)
-        except _SpeltError as error:
+            spelt = self.counted.products.follow(func, args, named, tensors, rule is not None)
+        except SpeltError as error:
             raise self._refused(func, f" of a product that is spelt elementwise{error}") from None
-        if macs := rule(args, named, output) if rule else spelt_out:
+        if rule is None:
+            self._add_apart(self.counted.spelt, func._schema.name, spelt, tensors)
+        elif macs := rule(args, named, output):
             self._add(func, macs, tensors[0].numel())
         return output
 
@@ -178,10 +181,12 @@ class _Dispatch(TorchDispatchMode):
         for module in self._modules.parents - {"Global"}:
             self.counted.modules.setdefault(module, Counter())[name] += macs
 
-    def _give(self, word: Word, macs: int, output: Any) -> None:
-        self.counted.given[word.operator] += macs
+    def _add_apart(
+        self, counts: Counter[str], name: str, macs: int, outputs: Sequence[Tensor]
+    ) -> None:
+        counts[name] += macs
         if macs:
-            self.counted.given_activations += sum(tensor.numel() for tensor in _tensors(output)[:1])
+            self.counted.more_activations += sum(tensor.numel() for tensor in outputs[:1])
 
     def _refused(self, func: Any, what: str = "") -> CountError:
         refused = f"no rule counts {self._caller(func)}{what}"
@@ -211,10 +216,6 @@ class _Called(TorchFunctionMode):
         return whole(func, args)(*args, **(kwargs or {}))
 
 
-def _tensors(value: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
-
-
 # --- costs ----------------------------------------------------------------------------------------
 
 
@@ -223,123 +224,23 @@ def rule_of(func: Any) -> Callable[[Any, Any, Any], int] | None:
     does."""
     if own := _MACS.get(func._schema.name):
         return lambda args, named, output: own(
-            bind(func._schema, args, named)[0], _tensors(output)[0]
+            bind(func._schema, args, named)[0], leaves(output)[0]
         )
     if formula := flop_registry.get(func._overloadpacket):
         return lambda args, named, output: formula(*args, **named, out_val=output) // 2
     return None
 
 
+def take_apart(mode: TorchDispatchMode, func: Any, args: Any, named: Any) -> Any:
+    """What an operator gives that comes whole in inference mode, and elsewhere in parts, which the
+    mode is shown; NotImplemented of others."""
+    with mode:
+        return func.decompose(*args, **named)
+
+
 def _reads(func: Any, args: Any, named: Any) -> bool:
     """Whether a call's does, of a tensor on the meta device."""
-    tensors = _tensors((args, named))
+    tensors = leaves((args, named))
     if func._overloadpacket is torch.ops.aten.index:
         tensors = [mask for mask in tensors[1:] if mask.dtype in {torch.bool, torch.uint8}]
     return reads(func) and any(tensor.is_meta for tensor in tensors)
-
-
-# --- products that are spelt elementwise ----------------------------------------------------------
-
-
-class _SpeltError(Exception):
-    """Nobody knows what a product that is added up, or reduced otherwise, stands for; the text says
-    what would count."""
-
-
-class _Products:
-    """What is known of tensors, by storage: views know it, and so does what is written into."""
-
-    def __init__(self, weights: Sequence[Tensor]) -> None:
-        # The tensor keeps its place taken.
-        self._known: dict[int, tuple[Operand, Tensor]] = {
-            storage_of(weight): (Operand(weight.numel(), weight.numel(), weight=True), weight)
-            for weight in weights
-        }
-        self._dots = Dots(weights)
-
-    def follow(
-        self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
-    ) -> int:
-        """The MACs that an operator adds up of a product.
-
-        Args:
-            layer: the operator has MACs itself.
-
-        Raises:
-            _SpeltError: it reduces one otherwise, or adds up one that does not grow.
-        """
-        exponent = args[1] if len(args) > 1 else None
-        if isinstance(exponent, Tensor):
-            exponent = nan
-        name = spelt.of_power(plain(func), exponent)
-        view = _is_view(func)
-        tensors = _read(func, args, named)
-        operands = [self._operand(tensor) for tensor in tensors]
-        if outputs and spelt.reduces(name, operands, outputs[0].numel()):
-            raise _SpeltError
-        alone = outputs and not view and not any(operand.product for operand in operands)
-        if alone and self._dots.are_added(plain(func), args, tensors, outputs[0]):
-            raise _SpeltError(", which counts where it is spelt by einsum or matmul")
-        self.pass_on(func, args, named, outputs, layer)
-        if operands and func._schema.name.endswith("_") and is_part(args[0]):
-            # Known is what the whole holds: nothing says that this part is a product.
-            operands[0] = operands[0]._replace(product=False)
-        counted = 0
-        for output in outputs:
-            macs, result = spelt.follow(name, operands, output.numel(), view)
-            counted = counted or macs
-            if not view:
-                self._learn(output, result)
-        return counted
-
-    def pass_on(
-        self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
-    ) -> None:
-        """Follows what does not grow, and beyond operators of others than torch all products."""
-        name = plain(func) if func.namespace == "aten" else ""
-        tensors = _read(func, args, named)
-        grown = not name and any(self._operand(tensor).product for tensor in tensors)
-        for output in [] if _is_view(func) else outputs:
-            self._dots.learn(name, tensors, output, layer, grown)
-
-    def _operand(self, tensor: Tensor) -> Operand:
-        elements, distinct = tensor.numel(), _distinct(tensor)
-        known = self._known.get(storage_of(tensor))
-        if known is None:
-            return Operand(elements, distinct)
-        return known[0]._replace(elements=elements, distinct=min(distinct, known[0].distinct))
-
-    def _learn(self, output: Tensor, result: Operand) -> None:
-        place = storage_of(output)
-        if place in self._known and output.numel() < self._known[place][1].numel():
-            whole = self._known[place][0]
-            products = [operand for operand in (result, whole) if operand.product]
-            result = result._replace(
-                product=bool(products), counted=all(product.counted for product in products)
-            )
-        if result.product or result.grown or result.weight:
-            self._known[place] = result, output
-        else:
-            self._known.pop(place, None)
-
-
-def _is_view(func: Any) -> bool:
-    seen = torch.Tag.inplace_view in func.tags or plain(func) == "_unsafe_view"  # no schema says so
-    return seen or any(map(shares, func._schema.returns))
-
-
-def _read(func: Any, args: Any, named: Any) -> list[Tensor]:
-    """The tensors that an operator computes with, those in lists too."""
-    outs = {argument.name for argument in func._schema.arguments if argument.is_out}
-    return _tensors((args, [value for key, value in named.items() if key not in outs]))
-
-
-def _distinct(tensor: Tensor) -> int:
-    """How many elements a tensor is made of: fewer than it has where it is expanded or unfolded."""
-    sizes = [
-        (size, stride)
-        for size, stride in zip(tensor.shape, tensor.stride(), strict=True)
-        if stride and size > 1
-    ]
-    reach = 1 + sum((size - 1) * stride for size, stride in sizes)
-    return min(prod(size for size, _ in sizes), reach)

@@ -1,8 +1,9 @@
-"""Finds dot products that are spelt elementwise, and no larger than their factors.
+"""Follows products that are spelt elementwise, by the storages of the tensors of a running model.
 
-With one query ``(q * k).sum(-1)`` is ``k @ q``. ``(x * w[o]).sum(1)`` is a row of ``w @ x``, and
-the sum of ``x[..., i:i + n] * w[i]`` over i is a convolution. `spelt` takes each such product for a
-gate. Where the factors come from tells them apart.
+Those that grow are counted where they are added up: see `spelt`. Dot products may be no larger than
+their factors. With one query ``(q * k).sum(-1)`` is ``k @ q``. ``(x * w[o]).sum(1)`` is a row of
+``w @ x``, and the sum of ``x[..., i:i + n] * w[i]`` over i is a convolution. `spelt` takes each of
+them for a gate. Where the factors come from tells them apart.
 
 Features are what layers give, and any function of features but those that make gates. Nobody adds
 up two features along a dimension that both have, nor along the dimensions of a weight that only
@@ -14,12 +15,17 @@ A product is followed through all that is linear, and through operators that nob
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from cmx_bench.measures import spelt
+from cmx_bench.measures import spans, spelt
+from cmx_bench.measures.free import is_view, operands_of, plain
+from cmx_bench.measures.spans import NONE, NOWHERE, Product, Span, Term
+from cmx_bench.measures.spelt import Operand
 from cmx_bench.models.tensors import is_part, storage_of
 
 _MULTIPLY = frozenset(["mul", "multiply"])
@@ -39,94 +45,142 @@ _MEANS = frozenset(
 _SUMS = spelt.ADD_UP - _MEANS - spelt.SPREADS
 _LINEAR = spelt.LINEAR - spelt.SPREADS - {"square", "pow"}
 _ALONG = frozenset(["sum", "nansum", "mean", "nanmean", "cumsum"])  # the dimensions they are told
-_JOIN = frozenset(["cat", "stack", "block_diag", "_chunk_cat"])
-
-# Of a dimension in a storage: its stride, and how far it reaches.
-_Span: TypeAlias = tuple[int, int]
-# What a product is made of: two tensors, and which parts of them.
-_Term: TypeAlias = tuple[frozenset[int], object]
-_NOWHERE: frozenset[_Span] = frozenset()
+_UNKNOWN = Operand(sys.maxsize, sys.maxsize)
 
 
-class _Product(NamedTuple):
-    """The dimensions along which a sum, or a mean, adds up a dot product; and its terms."""
-
-    sums: frozenset[_Span] = _NOWHERE
-    means: frozenset[_Span] = _NOWHERE
-    terms: frozenset[_Term] = frozenset()
-
-
-_NONE = _Product()
+class SpeltError(Exception):
+    """Nobody knows what a product that is added up, or reduced otherwise, stands for; the text says
+    what would count."""
 
 
 class _Known(NamedTuple):
     """What is known of a storage: whether it is made of weights alone; whether of features, where
     their channels are, and whether a quotient scales them; the product, and the storage of which it
-    is a part that was moved."""
+    is a part that was moved. Of what grows the operand, whether only a part
+    is such a product, and on which sums of products it depends."""
 
     weight: bool = False
     feature: bool = False
-    channels: frozenset[_Span] = _NOWHERE
+    channels: frozenset[Span] = NOWHERE
     quotient: bool = False
-    product: _Product = _NONE
+    product: Product = NONE
     whole: int = 0
+    operand: Operand = _UNKNOWN
+    mixed: bool = False
+    sums: frozenset[int] = frozenset()
 
 
-class Dots:
-    """What is known of the tensors of a model that runs, by storage: views know it too."""
+class Products:
+    """What is known of tensors, by storage: views know it, and so does what is written into."""
 
-    def __init__(self, weights: Iterable[Tensor]) -> None:
+    def __init__(self, weights: Iterable[Tensor] = ()) -> None:
+        self._sums: list[tuple[str, int]] = []  # of products that grow: operators, and their MACs
         # A tensor keeps its place taken.
         self._known = {
             storage_of(tensor): (_Known(weight=True, whole=storage_of(tensor)), tensor)
             for tensor in weights
         }
 
-    def are_added(
-        self, name: str, args: Sequence[Any], tensors: Sequence[Tensor], out: Tensor
-    ) -> bool:
-        """Whether an operator, no view, adds up such products.
+    def follow(
+        self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
+    ) -> int:
+        """The MACs that an operator adds up of a product that grows.
 
         Args:
-            name: without namespace, overload and the ``_`` of an operator that works in place.
-            tensors: its operands, those in lists too.
+            layer: the operator has MACs itself.
+
+        Raises:
+            SpeltError: it reduces one otherwise, or adds up one that does not grow, or of which
+                only a part is one.
         """
+        if not outputs or is_view(func):
+            return 0
+        name, tensors = plain(func), operands_of(func, args, named)
+        operands = [self._operand(tensor) for tensor in tensors]
+        called = spelt.of_power(name, args)
+        if spelt.reduces(called, operands, outputs[0].numel()):
+            raise SpeltError
+        grown = any(operand.product for operand in operands)
+        if not grown and self._are_added(name, args, tensors, outputs[0]):
+            raise SpeltError(", which counts where it is spelt by einsum or matmul")
+        if operands and func._schema.name.endswith("_") and is_part(args[0]):
+            # Known is what the whole holds: nothing says that this part is a product.
+            operands[0] = operands[0]._replace(product=False)
+        results = [spelt.follow(called, operands, output.numel()) for output in outputs]
+        counted = next((macs for macs, _ in results if macs), 0)
+        if counted and any(self._of(tensor).mixed for tensor in tensors):
+            raise SpeltError
+        for output, (_, result) in zip(outputs, results, strict=True):
+            self._learn(func, args, tensors, output, layer, result, counted > 0)
+        self._sums += [(func._schema.name, counted)] if counted else []
+        return counted
+
+    def pass_on(
+        self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
+    ) -> None:
+        """Follows what does not grow, where the user says what an operator costs."""
+        for output in [] if is_view(func) else outputs:
+            self._learn(func, args, operands_of(func, args, named), output, layer)
+
+    def unused(self, outputs: Iterable[Tensor]) -> Counter[str]:
+        """The MACs of such products, by operator, that none of these depends on."""
+        used = frozenset[int]().union(*(self._of(output).sums for output in outputs))
+        unused: Counter[str] = Counter()
+        for place, (name, macs) in enumerate(self._sums):
+            unused[name] += 0 if place in used else macs
+        return +unused
+
+    def _are_added(
+        self, name: str, args: Sequence[Any], tensors: Sequence[Tensor], out: Tensor
+    ) -> bool:
+        """Whether an operator adds up products that do not grow."""
         products = self._entering(name, tensors, out)
         if name in spelt.ADD_TWO or name in spelt.ADD_A_PRODUCT:
-            left, *others = [product.terms for product in products] or [_NONE.terms]
+            left, *others = [product.terms for product in products] or [NONE.terms]
             return any(_are_parts(one, two) for more in others for one in left for two in more)
         if name not in spelt.ADD_UP - spelt.SPREADS:
             return False
         whole = [self._of(tensor).product for tensor in tensors]
         if name in _SUMS - _ALONG:
             return any(product.sums for product in whole)
-        added = _spans(args[0], _reduced(name, args))
-        return _meet(whole[0].means if name in _MEANS else whole[0].sums, added)
+        added = spans.of(args[0], _reduced(name, args))
+        return spans.meet(whole[0].means if name in _MEANS else whole[0].sums, added)
 
-    def learn(
-        self, name: str, tensors: Sequence[Tensor], out: Tensor, layer: bool, grown: bool = False
-    ) -> None:
-        """Follows what an operator, no view, gives.
-
-        Args:
-            name: as for `are_added`; empty where nobody knows the operator.
-            layer: the operator has MACs itself.
-            grown: an operand is a product that `spelt` follows, and it does not follow this.
-        """
+    def _learn(
+        self, func: Any, args: Sequence[Any], tensors: Sequence[Tensor], out: Tensor, layer: bool,
+        result: Operand = _UNKNOWN, adds_up: bool = False,
+    ) -> None:  # fmt: skip
+        """Follows what an operator gives; beyond those of others than torch all products."""
+        name = plain(func) if func.namespace == "aten" else ""
         known = self._given(name, tensors, out, layer)
-        product = _NONE if layer else _joined(self._entering(name, tensors, out))
+        product = NONE if layer else spans.joined(self._entering(name, tensors, out))
         several = sum(tensor.numel() > 1 for tensor in tensors) > 1
         if several and (name in spelt.ADD or name in spelt.ADD_A_PRODUCT):
-            product = product._replace(means=_NOWHERE)  # as norms take means of what was scaled
-        if grown:
-            product = _joined([product, _Product(_everywhere(out), _everywhere(out))])
+            product = product._replace(means=NOWHERE)  # as norms take means of what was scaled
+        if not name and any(self._of(tensor).operand.product for tensor in tensors):
+            product = spans.joined([product, spans.anywhere(out)])
+        mixed = result.product and any(self._of(tensor).mixed for tensor in tensors)
+        sums = frozenset([len(self._sums)] if adds_up else [])
         before = self._of(out)
         if is_part(out):  # the rest holds what it held
-            product = _joined([before.product, product])
+            product = spans.joined([before.product, product])
             known = known._replace(
                 feature=known.feature or before.feature, channels=known.channels | before.channels
             )
-        self._known[storage_of(out)] = known._replace(product=product), out
+            mixed = before.mixed or (result.product and not before.operand.product)
+            sums |= before.sums
+            products = [each for each in (result, before.operand) if each.product]
+            counted = all(each.counted for each in products)
+            result = result._replace(product=bool(products), counted=counted)
+        self._known[storage_of(out)] = (
+            known._replace(
+                product=product,
+                operand=result if result.product or result.grown else _UNKNOWN,
+                mixed=mixed,
+                sums=sums.union(*(self._of(tensor).sums for tensor in tensors)),
+            ),
+            out,
+        )
 
     def _given(self, name: str, tensors: Sequence[Tensor], out: Tensor, layer: bool) -> _Known:
         """What is known of a result but the product in it."""
@@ -147,29 +201,29 @@ class Dots:
         divided = name in _DIVIDE and len(factors) > 1
         return _Known(
             feature=True,
-            channels=_NOWHERE.union(
-                *(_moved(self._of(one).channels, one, out, name) for one in features)
+            channels=NOWHERE.union(
+                *(spans.moved(self._of(one).channels, one, out, name) for one in features)
             ),
             quotient=divided or all(self._of(tensor).quotient for tensor in features),
             whole=whole,
         )
 
-    def _channels(self, name: str, tensors: Sequence[Tensor], out: Tensor) -> frozenset[_Span]:
+    def _channels(self, name: str, tensors: Sequence[Tensor], out: Tensor) -> frozenset[Span]:
         """Where a layer puts its channels: where its weight has them."""
         if "conv" in name:
-            return _spans(out, [1])
+            return spans.of(out, [1])
         if len(tensors) < 2:  # nobody knows it
-            return _everywhere(out)
+            return spans.everywhere(out)
         *_, left, right = tensors
         first = self._of(left).weight and not self._of(right).weight and out.dim() > 1
-        return _spans(out, [-2 if first else -1])
+        return spans.of(out, [-2 if first else -1])
 
-    def _entering(self, name: str, tensors: Sequence[Tensor], out: Tensor) -> list[_Product]:
+    def _entering(self, name: str, tensors: Sequence[Tensor], out: Tensor) -> list[Product]:
         """The products in what an operator gives, by its operands."""
         if name and name not in _LINEAR:
             return []
         sources = tensors[spelt.SOURCES.get(name, slice(None))]
-        made = []
+        made: list[Product] = []
         if name in spelt.ADD_A_PRODUCT:
             made = [self._multiplied(sources[1], sources[2], out)]
             sources = sources[:1]
@@ -177,85 +231,41 @@ class Dots:
             made = [self._multiplied(sources[0], sources[1], out)]
         elif name in _DIVIDE:
             sources = sources[:1]
-        for source in sources:
-            product = self._of(source).product
-            sums = _moved(product.sums, source, out, name)
-            if product.sums and name in _JOIN:
-                sums = _everywhere(out)
-            made.append(product._replace(sums=sums, means=_moved(product.means, source, out, name)))
-        return made
+        return made + [spans.carried(self._of(each).product, each, out, name) for each in sources]
 
-    def _multiplied(self, left: Tensor, right: Tensor, out: Tensor) -> _Product:
+    def _multiplied(self, left: Tensor, right: Tensor, out: Tensor) -> Product:
         """The product of a weight with anything but weights, or of two features."""
         ours, theirs = self._of(left), self._of(right)
-        both = (dim for dim in range(-out.dim(), 0) if _has(left, dim) and _has(right, dim))
-        shared = _spans(out, both)
+        both = (
+            dim for dim in range(-out.dim(), 0) if spans.has(left, dim) and spans.has(right, dim)
+        )
+        shared = spans.of(out, both)
         if ours.weight != theirs.weight:
             weight, other = (left, right) if ours.weight else (right, left)
-            if other.numel() < out.numel():  # it grows: see `spelt`
-                return _NONE
+            if other.numel() < out.numel():
+                return NONE  # it grows: see `spelt`
             pair = frozenset([storage_of(weight), self._of(other).whole])
-            return _Product(shared, shared, frozenset([(pair, _part(other))]))
+            return Product(shared, shared, frozenset([(pair, _part(other))]))
         if not (ours.feature and theirs.feature) or _is_same(left, right):
-            return _NONE
-        channels = _moved(ours.channels, left, out) & _moved(theirs.channels, right, out)
+            return NONE
+        channels = spans.moved(ours.channels, left, out) & spans.moved(theirs.channels, right, out)
         pair, part = frozenset([ours.whole, theirs.whole]), (_part(left), _part(right))
         sums = channels if ours.quotient or theirs.quotient else shared
-        return _Product(sums, channels, frozenset([(pair, part)]))
+        return Product(sums, channels, frozenset([(pair, part)]))
 
     def _of(self, tensor: Tensor) -> _Known:
         place = storage_of(tensor)
         return self._known[place][0] if place in self._known else _Known(whole=place)
 
-
-def _joined(products: Sequence[_Product]) -> _Product:
-    return _Product(
-        _NOWHERE.union(*(product.sums for product in products)),
-        _NOWHERE.union(*(product.means for product in products)),
-        _NONE.terms.union(*(product.terms for product in products)),
-    )
+    def _operand(self, tensor: Tensor) -> Operand:
+        known = self._of(tensor)
+        least = min(spans.distinct(tensor), known.operand.distinct)
+        return known.operand._replace(elements=tensor.numel(), distinct=least, weight=known.weight)
 
 
-def _are_parts(one: _Term, two: _Term) -> bool:
+def _are_parts(one: Term, two: Term) -> bool:
     """Whether two products are of the same tensors, and of other parts of them."""
     return one[0] == two[0] and one[1] != two[1]
-
-
-# --- dimensions -----------------------------------------------------------------------------------
-
-
-def _spans(tensor: Tensor, dims: Iterable[int]) -> frozenset[_Span]:
-    """Those dimensions of a tensor along which it has several elements."""
-    return frozenset(
-        (tensor.stride(dim), tensor.stride(dim) * tensor.shape[dim])
-        for dim in dims
-        if _has(tensor, dim)
-    )
-
-
-def _everywhere(tensor: Tensor) -> frozenset[_Span]:
-    return _spans(tensor, range(tensor.dim()))
-
-
-def _has(tensor: Tensor, dim: int) -> bool:
-    """Whether a tensor has several elements along a dimension."""
-    return -dim <= tensor.dim() and tensor.shape[dim] > 1 and tensor.stride(dim) != 0
-
-
-def _meet(left: Iterable[_Span], right: Iterable[_Span]) -> bool:
-    """Whether a dimension is the same, a part of the other, or holds it."""
-    return any(a < end and b < reach for a, reach in left for b, end in right)
-
-
-def _moved(
-    spans: frozenset[_Span], source: Tensor, out: Tensor, name: str = "mul"
-) -> frozenset[_Span]:
-    """Where dimensions of an operand are in the result; everywhere where nothing tells."""
-    more = out.dim() - source.dim()
-    if spans and (more < 0 or not name or (more and name in spelt.MOVED)):
-        return _everywhere(out)
-    dims = (dim for dim in range(source.dim()) if _meet(spans, _spans(source, [dim])))
-    return _spans(out, [dim + more for dim in dims])
 
 
 def _reduced(name: str, args: Sequence[Any]) -> Iterable[int]:

@@ -7,8 +7,10 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from cmx_bench.measures import spelt
+from cmx_bench.models.tensors import leaves
 
 # Free operators of aten that torch tags neither as elementwise nor as a reduction, beside views and
 # makers of tensors. What is not here has a cost, or is refused: solvers and factorisations, Fourier
@@ -85,10 +87,27 @@ def shares(result: Any) -> bool:
     return result.alias_info is not None and not result.alias_info.is_write
 
 
+def is_view(func: Any) -> bool:
+    """Whether its result shares the elements of an argument, or is that with another shape."""
+    seen = torch.Tag.inplace_view in func.tags or plain(func) == "_unsafe_view"  # no schema says so
+    return seen or any(map(shares, func._schema.returns))
+
+
+def operands_of(func: Any, args: Any, named: Any) -> list[Tensor]:
+    """The tensors that an operator computes with, those in lists too."""
+    outs = {argument.name for argument in func._schema.arguments if argument.is_out}
+    return leaves((args, [value for key, value in named.items() if key not in outs]))
+
+
 def _functional(func: Any) -> Iterator[Any]:
     """The overloads of ``eq`` for ``eq_``, whose tag torch does not repeat, and of a ``_copy``."""
-    name = plain(func).removesuffix("_copy")
-    packet = getattr(getattr(torch.ops, func.namespace), name, None)
+    return overloads(f"{func.namespace}::{plain(func).removesuffix('_copy')}")
+
+
+def overloads(name: str) -> Iterator[Any]:
+    """Those of an operator; none where there is no such operator."""
+    namespace, _, short = name.partition("::")
+    packet = getattr(getattr(torch.ops, namespace), short, None)
     for overload in packet.overloads() if packet else ():
         yield getattr(packet, overload)
 

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cmx_bench.cell import Setting
 from cmx_bench.errors import ModelError
-from cmx_bench.measures.dispatched import rule_of
+from cmx_bench.measures.dispatched import rule_of, take_apart
 from cmx_bench.measures.forward import AUTOCAST, dtype_of
 from cmx_bench.models.tensors import tensors_in
 
@@ -49,8 +49,7 @@ class Precisions(TorchDispatchMode):
             return func(*args, **named)
         rule = rule_of(func)
         if rule is None:
-            with self:  # as in `dispatched`
-                output = func.decompose(*args, **named)
+            output = take_apart(self, func, args, named)
             return func(*args, **named) if output is NotImplemented else output
         output = func(*args, **named)
         dtype = next(tensors_in(output)).dtype

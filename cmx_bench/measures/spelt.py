@@ -9,15 +9,15 @@ of a difference that grew, as a distance is spelt. So is an addition of two prod
 ``sum(x[:, None, i] * w[i] for i in range(n))``, but of two squares: positions have such.
 Products that do not grow are left to `dots`.
 
-Both counts use these rules, each on its own operators: the trace on those that a model calls, the
-dispatcher on those that they are made of. Names are without namespace, overload and the ``_`` of
-operators that work in place.
+Names of operators are without namespace, overload and the ``_`` of those that work in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from torch import Tensor
 
 
 class Operand(NamedTuple):
@@ -107,9 +107,11 @@ SOURCES = {
 }
 
 
-def of_power(name: str, exponent: object) -> str:
+def of_power(name: str, args: Sequence[Any]) -> str:
     """What to follow a power or a norm as: those of another exponent than 2 square nothing."""
-    if exponent is None or exponent == 2 or not isinstance(exponent, (int, float)):
+    exponent = args[1] if len(args) > 1 else None
+    number = isinstance(exponent, (int, float)) and exponent != 2
+    if not number and not isinstance(exponent, Tensor):
         return name
     return {"pow": "", **dict.fromkeys(_SQUARE_AND_ADD_UP, "sum")}.get(name, name)
 
@@ -122,23 +124,21 @@ def reduces(name: str, operands: Sequence[Operand], elements: int) -> bool:
     )
 
 
-def follow(
-    name: str, operands: Sequence[Operand], elements: int, view: bool = False
-) -> tuple[int, Operand]:
-    """What an operator adds up, in multiply-accumulates, and its result of so many elements.
+def follow(name: str, operands: Sequence[Operand], elements: int) -> tuple[int, Operand]:
+    """What an operator, no view, adds up, in multiply-accumulates, and its result of so many
+    elements.
 
     Args:
         name: see `of_power`.
-        view: the result shares its elements with the first operand.
     """
     fresh = Operand(elements, elements)
-    sources = operands[:1] if view else operands[SOURCES.get(name, slice(None))]
+    sources = operands[SOURCES.get(name, slice(None))]
     if not sources:
         return 0, fresh
     if name in ADD_A_PRODUCT:
         added, *factors = sources
         name, sources = "add", [added, _multiply("mul", factors, elements)]
-    if view or name in _MOVE:
+    if name in _MOVE:
         distinct = sum(source.distinct for source in sources)
     elif name in ADD:
         distinct = _made_of(sources)
@@ -171,7 +171,6 @@ def _pass_on(sources: Sequence[Operand], elements: int, distinct: int) -> Operan
         product=bool(products),
         square=any(source.square for source in products),
         counted=bool(products) and all(source.counted for source in products),
-        weight=all(source.weight for source in sources),
     )
 
 
@@ -182,10 +181,9 @@ def _multiply(name: str, factors: Sequence[Operand], elements: int) -> Operand:
         factors = [*factors, *factors]
     # What is divided by a product is none.
     known = factors[:1] if name in {"div", "divide", "true_divide"} else factors
-    weight = all(factor.weight for factor in factors)
     factors = [factor for factor in factors if factor.elements > 1]
     largest = _made_of(factors) if factors else elements
-    result = _pass_on(known, elements, min(elements, largest))._replace(weight=weight)
+    result = _pass_on(known, elements, min(elements, largest))
     if len(factors) < 2:
         return result
     if largest < elements:

@@ -1,0 +1,44 @@
+"""Dimensions by their strides and reaches, in views and in results."""
+
+from __future__ import annotations
+
+import torch
+
+from cmx_bench.measures import spans
+from cmx_bench.measures.spans import Product
+
+
+def test_a_dimension_is_its_stride_and_how_far_it_reaches() -> None:
+    tensor = torch.empty(2, 1, 3)
+    assert spans.of(tensor, [0, 1, -1]) == {(3, 6), (1, 3)}  # of one element there is nothing
+    assert spans.everywhere(tensor.expand(2, 5, 3)) == spans.everywhere(tensor)
+
+
+def test_a_view_meets_the_dimensions_that_it_is_made_of() -> None:
+    tensor = torch.empty(4, 6)
+    parts = tensor.view(4, 2, 3)
+    columns = spans.of(tensor, [1])
+    assert all(spans.meet(columns, spans.of(parts, [dim])) for dim in (1, 2))
+    assert not spans.meet(columns, spans.of(parts, [0]))
+
+
+def test_a_dimension_is_found_again_in_the_result() -> None:
+    source, out = torch.empty(6), torch.empty(4, 6)
+    assert spans.moved(spans.of(source, [0]), source, out) == spans.of(out, [1])
+    assert spans.moved(spans.NOWHERE, source, out, "stack") == spans.NOWHERE
+    assert spans.moved(spans.of(source, [0]), source, out, "stack") == spans.everywhere(out)
+    assert spans.moved(spans.of(out, [1]), out, source) == spans.everywhere(source)
+
+
+def test_what_lies_side_by_side_may_be_added_up_along_any_dimension() -> None:
+    source, out = torch.empty(4, 6), torch.empty(8, 6)
+    product = Product(spans.of(source, [1]))
+    assert spans.carried(product, source, source).sums == spans.of(source, [1])
+    assert spans.carried(product, source, out, "cat").sums == spans.everywhere(out)
+
+
+def test_an_expanded_or_unfolded_tensor_is_made_of_fewer_elements() -> None:
+    tensor = torch.empty(3, 8)
+    assert spans.distinct(tensor) == spans.distinct(tensor[None].expand(5, 3, 8)) == 24
+    assert spans.distinct(tensor.unfold(1, 3, 1)) == 24
+    assert spans.distinct(tensor[0, ::2]) == 4
