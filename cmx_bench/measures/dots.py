@@ -10,7 +10,8 @@ up two features along a dimension that both have, nor along the dimensions of a 
 scales, nor what several parts of one tensor made with parts of another. A mean of features is
 pooling, unless it is along their channels. So is a sum of what a quotient scales, as a norm does.
 
-A product is followed through all that is linear, and through operators that nobody knows.
+A product is followed through all that is linear, and through operators that nobody knows. ``prod``
+makes one of features too, and so does the exponential of a sum of their logarithms.
 """
 
 from __future__ import annotations
@@ -24,15 +25,19 @@ from torch import Tensor
 
 from cmx_bench.measures import spans, spelt
 from cmx_bench.measures.free import is_view, operands_of, plain
-from cmx_bench.measures.spans import NONE, NOWHERE, Product, Span, Term
+from cmx_bench.measures.spans import JOIN, NONE, NOWHERE, Product, Span, Term
 from cmx_bench.measures.spelt import Operand
 from cmx_bench.models.tensors import is_part, storage_of
 
 _MULTIPLY = frozenset(["mul", "multiply"])
+_MULTIPLY_UP = frozenset(["prod", "cumprod"])
 _DIVIDE = frozenset(["div", "divide", "true_divide"])
-_GATES = frozenset(
+_SUBTRACT = frozenset(["sub", "subtract"])
+_LOGARITHMS = frozenset(["log", "log2", "log10", "log1p"])
+_EXPONENTIALS = frozenset(["exp", "exp2", "expm1"])
+_GATES = _EXPONENTIALS | frozenset(
     """
-    sigmoid hardsigmoid log_sigmoid_forward exp exp2 expm1 reciprocal rsqrt
+    sigmoid hardsigmoid log_sigmoid_forward reciprocal rsqrt
     _softmax _log_softmax _safe_softmax _masked_softmax
     """.split()  # noqa: SIM905
 )
@@ -45,6 +50,13 @@ _MEANS = frozenset(
 _SUMS = spelt.ADD_UP - _MEANS - spelt.SPREADS
 _LINEAR = spelt.LINEAR - spelt.SPREADS - {"square", "pow"}
 _ALONG = frozenset(["sum", "nansum", "mean", "nanmean", "cumsum"])  # the dimensions they are told
+# What gives a sum of logarithms of one, or of several: their exponential is a product, masked,
+# clamped, or scaled by what else is added.
+_PASS_LOGARITHMS = spelt.MOVED | frozenset(
+    """
+    add sub subtract where masked_fill copy clamp clip clamp_min clamp_max nan_to_num
+    """.split()  # noqa: SIM905
+)
 _UNKNOWN = Operand(sys.maxsize, sys.maxsize)
 
 
@@ -56,8 +68,9 @@ class SpeltError(Exception):
 class _Known(NamedTuple):
     """What is known of a storage: whether it is made of weights alone; whether of features, where
     their channels are, and whether a quotient scales them; the product, and the storage of which it
-    is a part that was moved. Of what grows the operand, whether only a part
-    is such a product, and on which sums of products it depends."""
+    is a part that was moved. Where it is a sum of logarithms, `power` is the product that their
+    exponential is; `joined` where weights lie beside others. Of what grows the operand, whether
+    only a part is such a product, and on which sums of products it depends."""
 
     weight: bool = False
     feature: bool = False
@@ -65,6 +78,8 @@ class _Known(NamedTuple):
     quotient: bool = False
     product: Product = NONE
     whole: int = 0
+    power: Product | None = None
+    joined: bool = False
     operand: Operand = _UNKNOWN
     mixed: bool = False
     sums: frozenset[int] = frozenset()
@@ -93,10 +108,10 @@ class Products:
             SpeltError: it reduces one otherwise, or adds up one that does not grow, or of which
                 only a part is one.
         """
+        name, tensors = plain(func), operands_of(func, args, named)
+        operands = [self._operand(tensor) for tensor in tensors]  # of nested ones it fails
         if not outputs or is_view(func):
             return 0
-        name, tensors = plain(func), operands_of(func, args, named)
-        operands = [self._operand(tensor) for tensor in tensors]
         called = spelt.of_power(name, args)
         if spelt.reduces(called, operands, outputs[0].numel()):
             raise SpeltError
@@ -152,6 +167,8 @@ class Products:
     ) -> None:  # fmt: skip
         """Follows what an operator gives; beyond those of others than torch all products."""
         name = plain(func) if func.namespace == "aten" else ""
+        if name == "pow" and not isinstance(args[0], Tensor):
+            name = "exp2"
         known = self._given(name, tensors, out, layer)
         product = NONE if layer else spans.joined(self._entering(name, tensors, out))
         several = sum(tensor.numel() > 1 for tensor in tensors) > 1
@@ -175,6 +192,8 @@ class Products:
         self._known[storage_of(out)] = (
             known._replace(
                 product=product,
+                power=self._power(name, tensors, out),
+                joined=name in JOIN and len({self._of(tensor).weight for tensor in tensors}) > 1,
                 operand=result if result.product or result.grown else _UNKNOWN,
                 mixed=mixed,
                 sums=sums.union(*(self._of(tensor).sums for tensor in tensors)),
@@ -196,7 +215,7 @@ class Products:
             return _Known(weight=True, whole=whole)
         factors = [one for one in numbers if one.numel() > 1 and not self._of(one).weight]
         features = [tensor for tensor in factors if self._of(tensor).feature]
-        if name in _GATES or not features:
+        if not features or (name in _GATES and self._exponent(name, tensors) is None):
             return _Known(whole=whole)
         divided = name in _DIVIDE and len(factors) > 1
         return _Known(
@@ -220,6 +239,11 @@ class Products:
 
     def _entering(self, name: str, tensors: Sequence[Tensor], out: Tensor) -> list[Product]:
         """The products in what an operator gives, by its operands."""
+        if (power := self._exponent(name, tensors)) is not None:
+            return [spans.carried(power, tensors[0], out)]
+        if name in _MULTIPLY_UP:
+            known = [self._of(tensor) for tensor in tensors]
+            return [spans.anywhere(out) for each in known if each.feature or each.joined]
         if name and name not in _LINEAR:
             return []
         sources = tensors[spelt.SOURCES.get(name, slice(None))]
@@ -233,8 +257,41 @@ class Products:
             sources = sources[:1]
         return made + [spans.carried(self._of(each).product, each, out, name) for each in sources]
 
-    def _multiplied(self, left: Tensor, right: Tensor, out: Tensor) -> Product:
-        """The product of a weight with anything but weights, or of two features."""
+    def _exponent(self, name: str, tensors: Sequence[Tensor]) -> Product | None:
+        """The product that an operator gives as an exponential; None where it gives none so."""
+        return self._of(tensors[0]).power if name in _EXPONENTIALS and tensors else None
+
+    def _power(self, name: str, tensors: Sequence[Tensor], out: Tensor) -> Product | None:
+        """The product that the exponential of a result is; None where no logarithms are added."""
+        if name in _LOGARITHMS:
+            return spans.carried(self._of(tensors[0]).product, tensors[0], out)
+        sources = tensors[spelt.SOURCES.get(name, slice(1 if name in _SUBTRACT else None))]
+        logarithms = [tensor for tensor in sources if self._of(tensor).power is not None]
+        if not logarithms:
+            return None
+        if name in _SUMS & _ALONG:
+            known = self._of(logarithms[0])
+            return spans.anywhere(out) if known.feature or known.joined else None
+        if name not in _PASS_LOGARITHMS:
+            return None
+        powers = [
+            spans.carried(self._of(each).power or NONE, each, out, name) for each in logarithms
+        ]
+        if name == "add" and len(logarithms) == 2:
+            left, right = logarithms
+            powers.append(self._multiplied(left, right, out, grown=spans.anywhere(out)))
+        return spans.joined(powers)
+
+    def _multiplied(
+        self, left: Tensor, right: Tensor, out: Tensor, grown: Product | None = None
+    ) -> Product:
+        """The product of a weight with anything but weights, or of two features.
+
+        Args:
+            grown: what to take one for that grows; None where `spelt` sees that.
+        """
+        if grown is not None and max(left.numel(), right.numel()) < out.numel():
+            return grown
         ours, theirs = self._of(left), self._of(right)
         both = (
             dim for dim in range(-out.dim(), 0) if spans.has(left, dim) and spans.has(right, dim)
@@ -243,7 +300,7 @@ class Products:
         if ours.weight != theirs.weight:
             weight, other = (left, right) if ours.weight else (right, left)
             if other.numel() < out.numel():
-                return NONE  # it grows: see `spelt`
+                return grown or NONE
             pair = frozenset([storage_of(weight), self._of(other).whole])
             return Product(shared, shared, frozenset([(pair, _part(other))]))
         if not (ours.feature and theirs.feature) or _is_same(left, right):

@@ -106,6 +106,18 @@ REFUSED = "elementwise, which counts where it is spelt by einsum"
         ),
         lambda q, k, g: torch.stack([q[..., i] * k[..., i] for i in range(4)]).sum(0),
         lambda q, k, g: torch.cat([q[..., i, None] * k[..., i, None] for i in range(4)], 2).sum(2),
+        # By a product of several, and by logarithms.
+        lambda q, k, g: torch.stack([q, k]).prod(0).sum(-1),
+        lambda q, k, g: torch.cat([q[..., None], k[..., None]], -1).prod(-1).sum(-1),
+        lambda q, k, g: torch.stack([q, k]).cumprod(0)[-1].mean(-1),
+        lambda q, k, g: (q.log() + k.log()).exp().sum(-1),
+        lambda q, k, g: (q.clamp(1e-6).log2() + query(k).log2() + 1).exp2().mean(-1),
+        lambda q, k, g: (10 ** (q.log10() + k.log10())).sum(-1),
+        lambda q, k, g: (q.log1p() + k.log1p()).masked_fill(k > 0, -9).expm1().sum(-1),
+        lambda q, k, g: torch.stack([q.log(), k.log()]).sum(0).exp().sum(-1),
+        lambda q, k, g: (q.log()[..., None] + k.log()[..., None, :]).exp().sum(-1),
+        lambda q, k, g: (q.log().exp() * k).sum(-1),
+        lambda q, k, g: ((q * k).log() + g).exp().sum(-1),
     ],
 )
 def test_a_dot_product_of_features_is_refused(
@@ -130,6 +142,13 @@ def test_a_dot_product_of_features_is_refused(
         lambda q, k, g: (q * k).relu().sum(-1) + (q * k).softmax(-1).sum(-1),
         lambda q, k, g: (q * k).std(-1) + functional.layer_norm(q * k, (4,)).sum(-1),
         lambda q, k, g: (q * k + q).mean(-1) + (q * k).amax(-1),  # as a norm by hand
+        # Geometric means, softmax by hand, and gates from logarithms.
+        lambda q, k, g: k.clamp(1e-6).log().mean(1).exp().sum(-1) + k.prod(1).pow(1 / 64).sum(-1),
+        lambda q, k, g: (k.log().sum(1) / 64).exp().sum(-1) + (0.5 * (q.log() + k.log())).exp(),
+        lambda q, k, g: (q - q.exp().sum(-1, keepdim=True).log()).exp().sum(-1) + q.logsumexp(-1),
+        lambda q, k, g: (k * (g.sigmoid().log() + g.softmax(1).log()).exp()).sum(1),
+        lambda q, k, g: (k * (1 - g.sigmoid()).prod(-1, keepdim=True)).sum(1) + (2**g * k).sum(1),
+        lambda q, k, g: (q.log() - k.log()).exp() + (q.log() + k.log()).exp().mean(1),
     ],
 )
 def test_gates_norms_and_poolings_are_free(
@@ -145,6 +164,8 @@ def test_gates_norms_and_poolings_are_free(
         lambda s, x: torch.stack([(s.w[o] * x.movedim(1, -1)).sum(-1) for o in range(5)], 1),
         lambda s, x: (x * s.w[0, :, None, None]).mean(),
         lambda s, x: (x * s.w[0].abs()[:, None, None] * 0.5 + 1).flip(1).sum(1),
+        lambda s, x: torch.stack([vector(x)[0], s.w[0]]).prod(0).sum(),
+        lambda s, x: (vector(x).log()[:, None] + s.w.log()).exp().sum(2),
         # A convolution of each channel, tap by tap.
         lambda s, x: sum(
             x[..., i : i + 6, j : j + 6] * s.taps[0, :, i, j, None, None]
