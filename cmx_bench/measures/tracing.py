@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,44 +41,31 @@ class StayOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **named)
 
 
-_Sizes: TypeAlias = int | Sequence[int]
+def _recorded(convolve: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    transposed = "transpose" in convolve.__name__
+    names = ("output_padding", "groups", "dilation") if transposed else ("dilation", "groups")
+    least: dict[str, Any] = {
+        "stride": 1,
+        "padding": 0,
+        "output_padding": 0,
+        "groups": 1,
+        "dilation": 1,
+    }
 
-
-def _each(size: _Sizes) -> list[int]:
-    return [size] if isinstance(size, int) else list(size)
-
-
-def _recorded_convolution(plain: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def convolve(
-        input: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        stride: _Sizes = 1,
-        padding: _Sizes | str = 0,
-        dilation: _Sizes = 1,
-        groups: int = 1,
+    def record(
+        input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **named: Any
     ) -> Tensor:
-        if isinstance(padding, str):  # recorded as aten::_convolution_mode
-            return plain(input, weight, bias, stride, padding, dilation, groups)
-        shape = (_each(stride), _each(padding), _each(dilation), False, [0], groups)
-        return torch._convolution(input, weight, bias, *shape, False, False, False, False)
+        given = least | dict(zip(("stride", "padding", *names), args, strict=False)) | named
+        if isinstance(given["padding"], str):  # recorded as aten::_convolution_mode
+            return convolve(input, weight, bias, *args, **named)
+        groups = given.pop("groups")
+        size = {key: [value] if isinstance(value, int) else value for key, value in given.items()}
+        return torch._convolution(
+            input, weight, bias, size["stride"], size["padding"], size["dilation"], transposed,
+            size["output_padding"], groups, False, False, False, False,
+        )  # fmt: skip
 
-    return convolve
-
-
-def _recorded_transposed(  # noqa: PLR0913, PLR0917
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: _Sizes = 1,
-    padding: _Sizes = 0,
-    output_padding: _Sizes = 0,
-    groups: int = 1,
-    dilation: _Sizes = 1,
-) -> Tensor:
-    extra = _each(output_padding)
-    shape = (_each(stride), _each(padding), _each(dilation), True, extra, groups)
-    return torch._convolution(input, weight, bias, *shape, False, False, False, False)
+    return record
 
 
 def _dot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
@@ -86,12 +74,11 @@ def _dot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
 
 _RECORDED: Mapping[Callable[..., Tensor], Callable[..., Tensor]] = {
     torch.linalg.vecdot: _dot,
-    torch.conv1d: _recorded_convolution(torch.conv1d),
-    torch.conv2d: _recorded_convolution(torch.conv2d),
-    torch.conv3d: _recorded_convolution(torch.conv3d),
-    torch.conv_transpose1d: _recorded_transposed,
-    torch.conv_transpose2d: _recorded_transposed,
-    torch.conv_transpose3d: _recorded_transposed,
+    **{
+        convolve: _recorded(convolve)
+        for kind, dims in product(("", "_transpose"), "123")
+        for convolve in [getattr(torch, f"conv{kind}{dims}d")]
+    },
 }
 
 
