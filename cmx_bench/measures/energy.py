@@ -15,11 +15,16 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import SkipError
 from cmx_bench.measures import Watched, nvml
 from cmx_bench.measures.conditions import covariates, judge
-from cmx_bench.measures.heat import warm_through
 from cmx_bench.measures.jiffies import system_text
 from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.ready import prepare
-from cmx_bench.measures.timing import elapsed, pass_seconds, passes_a_block, warm_up
+from cmx_bench.measures.timing import (
+    elapsed,
+    pass_seconds,
+    passes_a_block,
+    warm_through,
+    warm_up,
+)
 
 # NVML's counter moves every 20 to 100 ms, as GPUs differ: a hundredth of this at most.
 SECONDS = 10.0

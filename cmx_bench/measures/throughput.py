@@ -10,7 +10,6 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Watched, compiled
 from cmx_bench.measures.conditions import judge
 from cmx_bench.measures.forward import Forward
-from cmx_bench.measures.heat import warm_through
 from cmx_bench.measures.probes import look_for
 from cmx_bench.measures.ready import prepare
 from cmx_bench.measures.timing import (
@@ -20,6 +19,7 @@ from cmx_bench.measures.timing import (
     pass_seconds,
     passes_a_block,
     take_blocks,
+    warm_through,
     warm_up,
 )
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
-from cmx_bench.measures import conditions
+from cmx_bench.cell import Setting
+from cmx_bench.measures import conditions, nvml
 from cmx_bench.measures.conditions import Covariates, Reading
 from cmx_bench.measures.forward import Forward
 
@@ -27,6 +28,9 @@ LAUNCHES = 5
 # Threads rest that compute less than this share of a nap; beyond the most it is not their spinning.
 RESTING, NAP_SECONDS, MOST_NAPS = 0.1, 0.005, 20
 WARM_UP_SECONDS = (0.5, 5.0)  # clocks rise within half a second; some machines never settle
+# Seconds of passes. NVML gives whole degrees. An H100 takes 30 to 60 s from cold; one that an
+# earlier process has warmed takes little more than the first of these.
+STEADY_HEAT, MOST_HEATING = 3.0, 60.0
 
 
 def elapsed(forward: Forward, passes: int, device: str) -> float:
@@ -111,6 +115,30 @@ def warm_up(
             continue
         if max(last) - min(last) <= STEADY * statistics.median(last) or spent > most:
             return passes
+
+
+def warm_through(block: Callable[[], float], setting: Setting) -> float | None:
+    """Runs blocks until the GPU is no warmer than `STEADY_HEAT` before; returns their seconds.
+
+    A cold GPU is faster than it stays. Each model warms it with its own passes: one that hardly
+    uses it has to find it as cool as it leaves it. Nothing is run, and None returned, on a CPU and
+    where NVML tells no temperature.
+
+    Args:
+        block: runs passes and returns their seconds.
+    """
+    degrees = nvml.celsius(setting.device) if setting.kind == "cuda" else None
+    if degrees is None:
+        return None
+    spent, readings = 0.0, [(0.0, degrees)]
+    while spent < MOST_HEATING:
+        spent += block()
+        degrees = nvml.celsius(setting.device) or degrees
+        earlier = [then for at, then in readings if at <= spent - STEADY_HEAT]
+        if earlier and degrees <= earlier[-1]:
+            break
+        readings.append((spent, degrees))
+    return spent
 
 
 def pass_seconds(passes: list[float]) -> float:

@@ -17,7 +17,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError, RefusedModelError
-from cmx_bench.measures import MEASURES, compiled, heat, instructions, timing
+from cmx_bench.measures import MEASURES, compiled, instructions, timing
 from cmx_bench.measures.forward import logits_of, refuse_misfit
 from cmx_bench.models import families, trial
 from cmx_bench.models.building import build, may_want_values, origin
@@ -231,7 +231,7 @@ def _more_on_a_gpu(cell: Cell) -> float:
         return _CONTEXT_SECONDS
     longer = timing.BLOCK_SECONDS["cuda"] - timing.BLOCK_SECONDS["cpu"]
     blocks = 0 if cell.measure == "energy" else timing.BLOCKS
-    return _CONTEXT_SECONDS + heat.STEADY_SECONDS + blocks * longer
+    return _CONTEXT_SECONDS + timing.STEADY_HEAT + blocks * longer
 
 
 def _cpu_rate(setting: Setting, machine: Environment, core_rate: float) -> float:
