@@ -23,8 +23,8 @@ from cmx_bench.datasets import open_dataset
 from cmx_bench.measures import (
     energy,
     forward,
-    live_bytes,
     memory,
+    planned_memory,
     probes,
     ready,
     roofline,
@@ -259,7 +259,7 @@ def memory_in_use(device: str) -> str:
     assert isinstance(samples, dict)
     found = {name: values[0] for name, values in samples.items()}
     shape = (setting.batch_size, 3, setting.image_size, setting.image_size)
-    planned = live_bytes.planned_peak(
+    planned = planned_memory.planned_peak(
         lambda: build(model, setting.image_size), shape, forward.DTYPES[setting.precision]
     )
     seen = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in found.items())
