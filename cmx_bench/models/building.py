@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from contextlib import chdir, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager, nullcontext
 from typing import Any, TypeAlias
 
 import timm
 import torch
 from torch import nn
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from cmx_bench.cell import Model, Source
-from cmx_bench.errors import ModelError, RefusedModelError, first_line
-from cmx_bench.models import bounds, callables, importing, members, unseen
+from cmx_bench.errors import ModelError, RefusedModelError, first_line, in_a_line
+from cmx_bench.models import callables, importing, members, unseen
 from cmx_bench.models.convmixer import ConvMixer
 from cmx_bench.models.importing import Origin
 from cmx_bench.models.tensors import strip
@@ -23,6 +27,10 @@ _NO_LIST = re.compile(
     r"'(int|float|str|bool)' object is not (iterable|subscriptable)"
     r"|object of type '(int|float|bool)' has no len"
 )
+# So that a plan neither takes for ever nor fills the memory. Of timm's models none has half as many
+# of either; so many modules are built in some seconds.
+MOST_PARAMETERS = 10**11
+MOST_MODULES = 5_000
 Builder: TypeAlias = Callable[[Model, int], nn.Module]
 
 
@@ -72,6 +80,38 @@ BUILDERS: dict[Source, Builder] = {
 }
 
 
+@contextmanager
+def limiting() -> Iterator[None]:
+    """Stops a model that grows too large inside the context, before its weights are drawn.
+
+    Raises:
+        RefusedModelError: it has too many parameters or modules.
+    """
+    modules = parameters = 0
+
+    def count_module(parent: nn.Module, name: str, child: nn.Module | None) -> None:
+        nonlocal modules
+        modules += 1
+        if modules > MOST_MODULES:
+            raise RefusedModelError(f"has over {MOST_MODULES:,} modules; give it less depth")
+
+    def count_parameter(parent: nn.Module, name: str, child: nn.Parameter | None) -> None:
+        nonlocal parameters
+        parameters += 0 if child is None else child.numel()
+        if parameters > MOST_PARAMETERS:
+            raise RefusedModelError(f"has over {MOST_PARAMETERS:,} parameters; make it smaller")
+
+    hooks = (
+        register_module_module_registration_hook(count_module),
+        register_module_parameter_registration_hook(count_parameter),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def build(model: Model, image_size: int) -> nn.Module:
     """The module on the current default device, in evaluation mode, with initial weights.
 
@@ -81,7 +121,7 @@ def build(model: Model, image_size: int) -> nn.Module:
         ModelError: its arguments do not fit, its code cannot be imported, or its weights cannot
             be seen.
     """
-    limits = nullcontext() if model.source == "python" else bounds.keeping()
+    limits = nullcontext() if model.source == "python" else limiting()
     try:
         with limits, chdir("."):  # a user's code may leave this process in another folder
             module = BUILDERS[model.source](model, image_size).eval()
@@ -92,7 +132,7 @@ def build(model: Model, image_size: int) -> nn.Module:
     except RefusedModelError as error:
         raise RefusedModelError(f"{model.name}: {error}", error.key) from None
     except BaseException as error:  # of a user's code, or of timm's with his arguments
-        problem = f"{type(error).__name__}: {first_line(error)}{_remedy(model, error)}"
+        problem = f"{in_a_line(error)}{_remedy(model, error)}"
         kind = ModelError if may_want_values(model, error) else RefusedModelError
         raise kind(f"{model.name}: cannot be built: {problem}") from error
     if reason:

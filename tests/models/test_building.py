@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from cmx_bench.cell import Model
-from cmx_bench.errors import ModelError
+from cmx_bench.errors import ModelError, RefusedModelError
+from cmx_bench.models import building
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.models.convmixer import ConvMixer
 
@@ -81,3 +82,32 @@ def test_an_exported_program_is_told_with_what_to_return(
     model = Model("m", "M", "m", "python", "exported_models:exported", num_classes=10)
     with pytest.raises(ModelError, match="m: cannot be built: .*; return the module that was exp"):
         build(model, 8)
+
+
+def test_one_module_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "MOST_MODULES", 3)
+    with building.limiting():
+        nn.Sequential(nn.ReLU(), nn.ReLU(), nn.ReLU())
+    with (
+        pytest.raises(RefusedModelError, match="has over 3 modules; give it less depth"),
+        building.limiting(),
+    ):
+        nn.Sequential(nn.ReLU(), nn.ReLU(), nn.ReLU(), nn.ReLU())
+
+
+def test_one_parameter_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "MOST_PARAMETERS", 12)
+    with torch.device("meta"):
+        with building.limiting():
+            nn.Linear(3, 3)  # 9 weights, 3 biases
+        with pytest.raises(RefusedModelError, match="has over 12 parameters"), building.limiting():
+            nn.Linear(3, 4)
+        with building.limiting():
+            nn.Linear(4, 3, bias=False)  # a bias that is not there counts nothing
+
+
+def test_nothing_is_counted_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "MOST_MODULES", 0)
+    with pytest.raises(RefusedModelError), building.limiting():
+        nn.Sequential(nn.ReLU())
+    assert len(nn.Sequential(nn.ReLU())) == 1

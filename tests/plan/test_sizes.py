@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cmx_bench.errors import SuiteError
-from cmx_bench.models import bounds, trial
+from cmx_bench.models import building, trial
 from cmx_bench.models.building import build
 from cmx_bench.plan import making
 from cmx_bench.spec import document, suite
@@ -92,6 +92,6 @@ def test_a_model_of_a_users_own_may_be_of_any_size(monkeypatch: pytest.MonkeyPat
     """Whoever lets a suite import code trusts it."""
     from cmx_bench.cell import Model
 
-    monkeypatch.setattr(bounds, "MOST_MODULES", 1)
+    monkeypatch.setattr(building, "MOST_MODULES", 1)
     own = Model("own", "Own", "own", "python", "torchvision.models:resnet18")
     assert len(list(build(own, 64).modules())) > 1
