@@ -61,8 +61,7 @@ def facts(device: str) -> dict[str, Any]:
 
     No question of NVML is answered with a locked clock.
     """
-    handle = open_device(device)
-    return {} if handle is None else _answers(_FACTS, *handle)
+    return _ask(device, _FACTS)
 
 
 def reader(device: str) -> Callable[[], Reading]:
@@ -76,9 +75,15 @@ def reader(device: str) -> Callable[[], Reading]:
         nonlocal newest
         reading: dict[str, float] = _answers(_HELD_BACK, nvml, gpu)
         with suppress(nvml.NVMLError, AttributeError):
-            samples = _samples(nvml, gpu, newest)
+            samples: Sequence[Any] = []
+            with suppress(nvml.NVMLError_NotFound):  # no process has computed since
+                samples = nvml.nvmlDeviceGetProcessUtilization(gpu, newest)
             newest = max([newest, *(sample.timeStamp for sample in samples)])
-            reading["gpu_foreign_processes"] = foreign(samples)
+            # They are only counted: in a container NVML gives the host's process numbers, among
+            # which ours is unknown, but one of those that compute is this process. One that holds
+            # a context and computes nothing disturbs nobody.
+            computing = {sample.pid for sample in samples if sample.smUtil > 0}
+            reading["gpu_foreign_processes"] = max(0, len(computing) - 1)
         return reading
 
     return read
@@ -87,38 +92,29 @@ def reader(device: str) -> Callable[[], Reading]:
 def joules(device: str) -> float | None:
     """What a GPU has used since its driver was loaded; None where NVML does not count it, as on
     GPUs before Volta, or counts it for others too, as beside other parts of a GPU (MIG)."""
-    if (handle := open_device(device)) is None:
-        return None
-    nvml, gpu = handle
-    if _answers({"mig": _FACTS["mig"]}, nvml, gpu).get("mig"):
-        return None
-    with suppress(nvml.NVMLError):
-        return float(nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)) / 1000
-    return None
+    answers = _ask(device, {
+        "mig": _FACTS["mig"],
+        "joules": lambda nvml, gpu: nvml.nvmlDeviceGetTotalEnergyConsumption(gpu) / 1000,
+    })  # fmt: skip
+    return None if answers.get("mig") else answers.get("joules")
 
 
 def cores(device: str) -> frozenset[int] | None:
     """The logical cores that are nearest to a GPU; None where NVML does not tell."""
-    if (handle := open_device(device)) is None:
+    count = -(-(os.cpu_count() or 1) // _WORD)
+    words = _ask(
+        device, {"words": lambda nvml, gpu: nvml.nvmlDeviceGetCpuAffinity(gpu, count)}
+    ).get("words")
+    if words is None:
         return None
-    nvml, gpu = handle
-    with suppress(nvml.NVMLError, AttributeError):
-        words = nvml.nvmlDeviceGetCpuAffinity(gpu, -(-(os.cpu_count() or 1) // _WORD))
-        return frozenset(
-            _WORD * place + bit
-            for place, word in enumerate(words)
-            for bit in range(_WORD)
-            if word >> bit & 1
-        )
-    return None
+    places = range(_WORD * len(words))
+    return frozenset(place for place in places if words[place // _WORD] >> place % _WORD & 1)
 
 
 def celsius(device: str) -> float | None:
     """How warm a GPU is; None where NVML does not tell."""
-    if (handle := open_device(device)) is None:
-        return None
     name = "gpu_temperature"
-    temperature = _answers({name: _HELD_BACK[name]}, *handle).get(name)
+    temperature = _ask(device, {name: _HELD_BACK[name]}).get(name)
     return None if temperature is None else float(temperature)
 
 
@@ -142,14 +138,10 @@ def open_device(device: str) -> tuple[ModuleType, Any] | None:
     return None
 
 
-def foreign(samples: Sequence[Any]) -> int:
-    """How many other processes computed on the GPU, by NVML's samples of processes.
-
-    They are only counted: in a container NVML gives the host's process numbers, among which ours is
-    unknown, but one of those that compute is this process. One that holds a context and computes
-    nothing disturbs nobody.
-    """
-    return max(0, len({sample.pid for sample in samples if sample.smUtil > 0}) - 1)
+def _ask(device: str, questions: _Questions) -> dict[str, Any]:
+    """The answers about a GPU; none where NVML is silent."""
+    handle = open_device(device)
+    return {} if handle is None else _answers(questions, *handle)
 
 
 def _answers(questions: _Questions, nvml: ModuleType, gpu: Any) -> dict[str, Any]:
@@ -159,12 +151,3 @@ def _answers(questions: _Questions, nvml: ModuleType, gpu: Any) -> dict[str, Any
         with suppress(nvml.NVMLError, AttributeError):
             facts_of[name] = ask(nvml, gpu)
     return facts_of
-
-
-def _samples(nvml: ModuleType, gpu: Any, newest: int) -> Sequence[Any]:
-    """The samples of processes after the `newest`; none where no process has computed since."""
-    try:
-        samples: Sequence[Any] = nvml.nvmlDeviceGetProcessUtilization(gpu, newest)
-    except nvml.NVMLError_NotFound:
-        return []
-    return samples
