@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -96,47 +96,32 @@ def _alone(probe: Callable[[], Reading]) -> Callable[[], Reading]:
     return alone
 
 
+_UNITS = {"throttled_usec": 1e-6, "throttled_time": 1e-9}  # cgroup v2, v1
+
+
 def _system(root: Path = Path("/")) -> Callable[[], Reading]:
-    """Reads the system's counters; which files there are is found out once."""
+    """Reads the system's counters; which files there are is found out once.
+
+    What threads of this process were ready for and had no core is schedstat's second number, in
+    nanoseconds.
+    """
     stat, threads = root / "proc/stat", root / "proc/self/task"
     groups = jiffies.control_groups(root)
     limits = [file for group in groups if (file := group / "cpu.stat").is_file()]
     heat = sorted(root.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count"))
 
     def read() -> Reading:
-        clock = {"clock": time.monotonic(), "own_seconds": time.process_time()}
-        return {
-            **clock,
-            **jiffies.passed(system_text(stat)),
-            **_read_waiting(threads),
-            **_limits(limits),
-            **_heat(heat),
-        }
+        reading = {"clock": time.monotonic(), "own_seconds": time.process_time()}
+        reading |= jiffies.passed(system_text(stat))
+        texts = [system_text(file).split() for file in threads.glob("*/schedstat")]
+        # A thread that ends in between takes its own along: never below zero.
+        if waits := [int(numbers[1]) for numbers in texts if len(numbers) > 1]:
+            reading["waited"] = sum(waits) * 1e-9
+        lines = [line.partition(" ") for file in limits for line in system_text(file).splitlines()]
+        if stops := [int(value) * _UNITS[name] for name, _, value in lines if name in _UNITS]:
+            reading["throttled"] = sum(stops)
+        if counts := [int(text) for file in heat if (text := system_text(file).strip())]:
+            reading["thermal_throttles"] = sum(counts)
+        return reading
 
     return read
-
-
-def _read_waiting(threads: Path) -> Reading:
-    """Seconds that threads of this process were ready and had no core, from schedstat's second
-    number, in nanoseconds. A thread that ends in between takes its own along: never below zero."""
-    texts = (system_text(file).split() for file in threads.glob("*/schedstat"))
-    waits = [int(numbers[1]) for numbers in texts if len(numbers) > 1]
-    return {"waited": sum(waits) * 1e-9} if waits else {}
-
-
-_LIMIT_UNITS = {"throttled_usec": 1e-6, "throttled_time": 1e-9}  # cgroup v2, v1
-
-
-def _limits(files: Sequence[Path]) -> Reading:
-    found = [
-        int(value) * _LIMIT_UNITS[name]
-        for file in files
-        for name, _, value in (line.partition(" ") for line in system_text(file).splitlines())
-        if name in _LIMIT_UNITS
-    ]
-    return {"throttled": sum(found)} if found else {}
-
-
-def _heat(files: Sequence[Path]) -> Reading:
-    counts = [int(text) for file in files if (text := system_text(file).strip())]
-    return {"thermal_throttles": sum(counts)} if counts else {}
