@@ -7,6 +7,7 @@ import resource
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import SkipError
 from cmx_bench.measures import Samples, Watched, compiled, forked, ready, runtimes
-from cmx_bench.measures.forward import images, place
+from cmx_bench.measures.forward import Forward, images, place
 from cmx_bench.measures.ready import prepare
 from cmx_bench.models.building import build, origin
 
@@ -70,12 +71,7 @@ def _on_cpu(model: Model, setting: Setting) -> Samples | Watched:
     """Growth of this process from before the model was there to the peak of a second pass."""
     before = resident()
     prepared = prepare(model, setting)
-    forward = prepared.forward
-    forward()  # compiles, where the setting asks for it, and lets libraries set up their buffers
-    anew = forget_peak()
-    forward()
-    peaks = {"peak_memory": [float(peak_resident() - before)]}
-    return counted_from(peaks, anew, prepared.details)
+    return _grown(before, prepared.forward, prepared.details)
 
 
 def _of_file(model: Model, setting: Setting) -> Samples | Watched:
@@ -88,11 +84,14 @@ def _of_file(model: Model, setting: Setting) -> Samples | Watched:
         load = runtimes.functions(setting.runtime).load  # the library is there before the model is
         before = resident()
         batch, loaded = images(setting), load(folder, setting)
-        loaded.call(batch)
-        anew = forget_peak()
-        loaded.call(batch)
-        peaks = {"peak_memory": [float(peak_resident() - before)]}
-        return counted_from(peaks, anew, details)
+        return _grown(before, partial(loaded.call, batch), details)
+
+
+def _grown(before: int, forward: Forward, details: Mapping[str, Any]) -> Samples | Watched:
+    forward()  # compiles, where the setting asks for it, and lets libraries set up their buffers
+    anew = forget_peak()
+    forward()
+    return counted_from({"peak_memory": [float(peak_resident() - before)]}, anew, details)
 
 
 def _export(model: Model, setting: Setting, home: Path) -> tuple[Path, Mapping[str, Any]]:

@@ -13,6 +13,9 @@ from cmx_bench.measures import Samples, Watched
 from cmx_bench.measures.memory import counted_from, forget_peak, peak_resident, resident
 from cmx_bench.measures.training_step import PHASES, prepare
 
+# What has the peak counted anew, and gives whether it is; what gives the peak.
+_Watch: TypeAlias = tuple[Callable[[], bool], Callable[[], int]]
+
 
 def measure(model: Model, setting: Setting) -> Samples | Watched:
     """Bytes at the peak of each phase of a second step, and the most of the three.
@@ -26,7 +29,9 @@ def measure(model: Model, setting: Setting) -> Samples | Watched:
     before = resident() if setting.kind == "cpu" else 0
     step = prepare(model, setting)
     step()
-    forget, peak = _on_cpu(before) if setting.kind == "cpu" else _on_cuda(setting.device)
+    # On a CPU what torch keeps for later counts too.
+    on_cpu: _Watch = forget_peak, lambda: peak_resident() - before
+    forget, peak = on_cpu if setting.kind == "cpu" else _on_cuda(setting.device)
     anew = forget()
     loss = step.forward()
     peaks = [peak()]
@@ -38,15 +43,6 @@ def measure(model: Model, setting: Setting) -> Samples | Watched:
     for name, most in zip(PHASES, peaks, strict=True):
         samples[f"train_{name}_memory"] = [most]
     return counted_from(samples, anew)
-
-
-# What has the peak counted anew, and gives whether it is; what gives the peak.
-_Watch: TypeAlias = tuple[Callable[[], bool], Callable[[], int]]
-
-
-def _on_cpu(before: int) -> _Watch:
-    """Growth of this process from before the model was there; what torch keeps for later counts."""
-    return forget_peak, lambda: peak_resident() - before
 
 
 def _on_cuda(device: str) -> _Watch:
