@@ -117,16 +117,13 @@ def calm_rate(rates: Sequence[float]) -> float | None:
     return statistics.median(rates) if len(rates) >= FEWEST_KEPT else None
 
 
-def compare(
-    rates: Sequence[float], blocks: Sequence[Covariates], others: float | None = None
-) -> list[Covariates]:
+def compare(rates: Sequence[float], blocks: Sequence[Covariates]) -> list[Covariates]:
     """The conditions of blocks, with the `slowdown` of each where there is a calm rate.
 
     Args:
         rates: images a second of each block, or anything else that falls where it is slowed.
-        others: the calm rate of the cell, for a process that has too few calm blocks.
     """
-    return add_slowdowns(rates, blocks, calm_rate(calm(rates, blocks)) or others)
+    return add_slowdowns(rates, blocks, calm_rate(calm(rates, blocks)))
 
 
 def add_slowdowns(
