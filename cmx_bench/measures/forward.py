@@ -134,7 +134,7 @@ def compilation(model: Model, setting: Setting) -> dict[str, int]:
         ModelError: something else was compiled than the setting says.
     """
     if setting.compile != "none":
-        return refuse_uncompiled(model)
+        return _count_breaks(model, _compiled_here())
     # Some operators of torch trace themselves where they run eagerly, and compile nothing.
     if setting.runtime == "torch" and counters["aot_autograd"]["total"]:
         raise ModelError(f"{model.name}: compiles code by itself where the setting compiles none; "
@@ -142,17 +142,9 @@ def compilation(model: Model, setting: Setting) -> dict[str, int]:
     return {}
 
 
-def refuse_uncompiled(model: Model, compiled: Counter[str] | None = None) -> dict[str, int]:
+def _count_breaks(model: Model, compiled: Counter[str]) -> dict[str, int]:
     """What a record tells of code that torch compiled: the number of graph breaks. Between them
-    the model runs eagerly.
-
-    Args:
-        compiled: see `_compiled_here`; None for all that this process compiled.
-
-    Raises:
-        ModelError: nothing was compiled, or code was kept from it.
-    """
-    compiled = _compiled_here() if compiled is None else compiled
+    the model runs eagerly. Refused is what was not compiled, or has code that was kept from it."""
     if any("torch.compiler.disable" in reason for reason in compiled):
         raise ModelError(f"{model.name}: keeps code from being compiled by torch.compiler.disable; "
                          f"remove that, or set compile: none")  # fmt: skip
@@ -165,7 +157,7 @@ def watch(
     call: Callable[[Tensor], Tensor], module: nn.Module, model: Model, details: dict[str, Any]
 ) -> Callable[[Tensor], Tensor]:
     """`call` of one of several modules that this process compiles: its first batch does what
-    `refuse_uncompiled` does, and adds the number of graph breaks to `details`."""
+    `compilation` does of one alone, and adds the number of graph breaks to `details`."""
 
     def watch(batch: Tensor) -> Tensor:
         if "graph_breaks" in details:
@@ -174,7 +166,7 @@ def watch(
         output = call(batch)
         compiled = _compiled_here() - before
         earlier = _COMPILED.setdefault(type(module), compiled)
-        details.update(refuse_uncompiled(model, compiled if compiled[_GRAPHS] else earlier))
+        details.update(_count_breaks(model, compiled if compiled[_GRAPHS] else earlier))
         return output
 
     return watch

@@ -81,7 +81,7 @@ def prepare_module(module: nn.Module, setting: Setting, model: Model | None = No
     call(batch)
     seconds = time.perf_counter() - begin
     details = _tell(logits_of(call(compared)), expected, setting, {"freezing": True})
-    return Ready(partial(call, batch), {"compile_time": [seconds]}, details | told)
+    return Ready(partial(call, batch), {"compile_time": [seconds]}, {"runtime": details, **told})
 
 
 def initialise(
@@ -179,7 +179,7 @@ def export_module(module: nn.Module, batch: Tensor, setting: Setting, home: Path
     batches, expected, quantised = torch.load(folder / _COMPARED, weights_only=True)
     logits = torch.cat([loaded.call(each) for each in batches])
     details = _tell(logits, expected, setting, loaded.options)
-    return Exported(folder, loaded, seconds, {"runtime": details["runtime"] | quantised})
+    return Exported(folder, loaded, seconds, {"runtime": details | quantised})
 
 
 def _write(module: nn.Module, batch: Tensor, setting: Setting, folder: Path) -> None:
@@ -310,12 +310,10 @@ def _tell(
             f"{setting.precision} allows {allowed:g}"
         )
     return {
-        "runtime": {
-            "version": runtimes.version(setting),
-            "difference": difference,
-            "tolerance": allowed,
-            "options": dict(options),
-        }
+        "version": runtimes.version(setting),
+        "difference": difference,
+        "tolerance": allowed,
+        "options": dict(options),
     }
 
 

@@ -13,6 +13,7 @@ import importlib.metadata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
@@ -113,14 +114,11 @@ def versions() -> dict[str, str]:
     """The installed versions of the packages that runtimes need, by their names."""
     found = {}
     for info in RUNTIMES.values():
-        for package in _packages([*info.needs.values(), *info.int8.values()]):
+        for need in chain(*info.needs.values(), *info.int8.values()):
+            package = Requirement(need).name
             with suppress(importlib.metadata.PackageNotFoundError):
                 found[package] = importlib.metadata.version(package)
     return found
-
-
-def _packages(needs: Iterable[tuple[str, ...]]) -> set[str]:
-    return {Requirement(one).name for ones in needs for one in ones}
 
 
 def lack(
