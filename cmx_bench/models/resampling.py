@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from torch import Tensor, nn
 
 State: TypeAlias = dict[str, Tensor]
+Shape: TypeAlias = tuple[int, ...]
 _Filter: TypeAlias = Callable[[State, nn.Module], Mapping[str, Tensor]]
 
 # A layer of torch's own has the same parameters for images of every size.
@@ -40,7 +41,7 @@ def resample(state: State, module: nn.Module) -> State | None:
     """
     if not is_of_other_size(state, module):
         return None
-    own, unlike = module.state_dict(), _unlike(state, module)
+    others = unlike(state, module)
     fitting = dict(state)
     for prefix, part, convert in _parts(module):
         mine = {key.removeprefix(prefix): value
@@ -50,21 +51,22 @@ def resample(state: State, module: nn.Module) -> State | None:
         except Exception:  # whatever timm does with tables that it has no way for
             return None
         fitting |= {prefix + key: value for key, value in converted.items()
-                    if prefix + key in unlike}  # fmt: skip
-    fits = all(fitting[key].shape == value.shape for key, value in own.items())
-    return fitting if fits else None
+                    if prefix + key in others}  # fmt: skip
+    return None if unlike(fitting, module) else fitting
 
 
 def is_of_other_size(state: State, module: nn.Module) -> bool:
     """Whether a state dict with the module's names differs in tables of positions, and in them
     alone: of the layers of a mixer of tokens nobody can say that."""
-    unlike = _unlike(state, module)
-    owners = (module.get_submodule(key.rpartition(".")[0]) for key in unlike)
-    return bool(unlike) and not any(isinstance(owner, _LAYERS) for owner in owners)
+    owners = [module.get_submodule(key.rpartition(".")[0]) for key in unlike(state, module)]
+    return bool(owners) and not any(isinstance(owner, _LAYERS) for owner in owners)
 
 
-def _unlike(state: State, module: nn.Module) -> list[str]:
-    return [key for key, own in module.state_dict().items() if state[key].shape != own.shape]
+def unlike(state: State, module: nn.Module) -> dict[str, tuple[Shape, Shape]]:
+    """The shapes in a state dict with the module's names, and in the module, where they differ."""
+    own = module.state_dict().items()
+    shapes = {key: (tuple(state[key].shape), tuple(value.shape)) for key, value in own}
+    return {key: pair for key, pair in shapes.items() if pair[0] != pair[1]}
 
 
 def _parts(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, _Filter]]:
@@ -96,13 +98,11 @@ def image_sizes(state: State, module: nn.Module) -> tuple[int, int] | None:
     Args:
         state: has the module's names.
     """
-    own = module.state_dict()
-    shapes = [(tuple(state[key].shape), tuple(value.shape)) for key, value in own.items()]
-    sides = {_sides(module, *pair) for pair in shapes if pair[0] != pair[1]}
+    sides = {_sides(module, *pair) for pair in unlike(state, module).values()}
     return sides.pop() if len(sides) == 1 else None
 
 
-def _sides(module: nn.Module, theirs: Sequence[int], ours: Sequence[int]) -> tuple[int, int] | None:
+def _sides(module: nn.Module, theirs: Shape, ours: Shape) -> tuple[int, int] | None:
     grid, patch = _grid(module)
     if not grid or len(theirs) != len(ours):
         return None

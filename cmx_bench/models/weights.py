@@ -23,7 +23,14 @@ from cmx_bench.cell import Model
 from cmx_bench.errors import WeightsError, quote
 from cmx_bench.models import SUFFIXES
 from cmx_bench.models.convmixer import rename_authors_keys
-from cmx_bench.models.resampling import Resampling, State, image_sizes, is_of_other_size, resample
+from cmx_bench.models.resampling import (
+    Resampling,
+    State,
+    image_sizes,
+    is_of_other_size,
+    resample,
+    unlike,
+)
 from cmx_bench.units import tally
 
 # What timm looks for on the hub, in this order.
@@ -59,10 +66,10 @@ def load(module: nn.Module, model: Model, image_size: int | None = None) -> Resa
     if model.weights is None:
         return None
     if not is_file(model.weights):
-        state = read_timm(model, image_size)
+        state, resampled = _read_timm(model, image_size)
         _check_fit(module, state, model)
         module.load_state_dict(state)
-        return _resampling_of_timm(model, image_size)
+        return resampled
     states = {name: _ready(state, module) for name, state in read_checkpoint(model).items()}
     state = _choose(states, module, model)
     same_names = state.keys() == module.state_dict().keys()
@@ -169,18 +176,18 @@ def naming_in_utf_8(path: Path) -> Iterator[Path]:
         yield path
 
 
-def read_timm(model: Model, image_size: int | None = None) -> State:
+def _read_timm(model: Model, image_size: int | None) -> tuple[State, Resampling | None]:
     """timm's weights of one tag, from its local cache or the hub, resized by timm where they are of
-    another image size; those that it cannot resize are as they are."""
+    another image size, and from which; those that it cannot resize are as they are."""
     name = f"{architecture(model)}.{model.weights}"
-    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    sized: dict[str, Any] = {}
-    if config and config.fixed_input_size and image_size not in (None, config.input_size[-1]):
-        sized = {"img_size": image_size}
-    for arguments in (sized, {}):
+    config = timm.get_pretrained_cfg(name)
+    size = int(config.input_size[-1]) if config and config.fixed_input_size else image_size
+    resized = image_size not in (None, size)
+    tries: list[dict[str, Any]] = [{"img_size": image_size}, {}] if resized else [{}]
+    for arguments in tries:
         try:
             module: nn.Module = timm.create_model(name, pretrained=True, **arguments)
-            return module.state_dict()
+            return module.state_dict(), Resampling(size) if resized else None
         except (OSError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and arguments:
                 continue  # what does not fit is told by its size
@@ -189,15 +196,6 @@ def read_timm(model: Model, image_size: int | None = None) -> State:
                 f"reach; add --weights {model.name}=FILE"
             ) from error
     raise AssertionError
-
-
-def _resampling_of_timm(model: Model, image_size: int | None) -> Resampling | None:
-    """From which size `read_timm` resampled, if it did."""
-    config = timm.get_pretrained_cfg(f"{architecture(model)}.{model.weights}")
-    if config is None or not config.fixed_input_size:
-        return None
-    size = int(config.input_size[-1])
-    return None if image_size in (None, size) else Resampling(size)
 
 
 def sha256(model: Model) -> str:
@@ -247,9 +245,8 @@ def _check_fit(module: nn.Module, state: State, model: Model) -> None:
             f"{model.name}: {model.weights} holds another model: {_such(missing)} missing and "
             f"{_such(extra)} unknown{_parts(state, own.keys())}"
         )
-    shapes = {key: (tuple(state[key].shape), tuple(value.shape)) for key, value in own.items()}
-    unlike = {key: pair for key, pair in shapes.items() if pair[0] != pair[1]}
-    for theirs, ours in unlike.values():
+    other_shapes = unlike(state, module)
+    for theirs, ours in other_shapes.values():
         if theirs[:1] == ours[:1] or theirs[1:] != ours[1:]:
             continue
         if ours[0] == model.num_classes:
@@ -263,7 +260,7 @@ def _check_fit(module: nn.Module, state: State, model: Model) -> None:
                 f"{ours[0]}; give {model.target} the number under args"
             )
     _refuse_other_size(module, state, model)
-    for key, (theirs, ours) in unlike.items():
+    for key, (theirs, ours) in other_shapes.items():
         raise WeightsError(
             f"{model.name}: {model.weights} holds another model: {quote(key)} has shape {theirs}, "
             f"expected {ours}"
