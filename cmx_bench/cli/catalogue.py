@@ -170,7 +170,7 @@ def _amount(quantity: Quantity, text: str, classes: int, image_size: int) -> int
     if number is not None:
         return number
     design = designs.find_published(text)
-    if design is not None and image_size >= design.least_image_size:
+    if design is not None and image_size >= design.patch_size:
         return search.count(quantity, design, search.Target({}, classes, image_size))
     try:
         amount: int = local.call(Target.COUNT, quantity, text, {}, classes, image_size)

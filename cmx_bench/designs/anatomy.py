@@ -42,8 +42,8 @@ class Design(Protocol):
         """What a table calls it."""
 
     @property
-    def least_image_size(self) -> int:
-        """The side of the smallest image that holds a patch."""
+    def patch_size(self) -> int:
+        """The side of its patches, and of the smallest image; 1 where it cuts none."""
 
     @property
     def arguments(self) -> dict[str, Argument]:
@@ -52,13 +52,6 @@ class Design(Protocol):
     @property
     def axes(self) -> Mapping[str, Axis]:
         """In what it may differ from a published member, independent of one another."""
-
-    def cut(self, patch_size: int) -> Design:
-        """The same with patches of another side; a family without patches has but itself."""
-
-    @property
-    def aligned(self) -> bool:
-        """Whether its widths are multiples of 8, which tensor cores multiply without padding."""
 
     def rows(self) -> Iterator[Row]:
         """The members by the rules of this published one, itself among them."""

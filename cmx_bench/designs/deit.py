@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 
 from cmx_bench import units
@@ -41,10 +41,6 @@ class DeiT:
         return f"DeiT-{self.dim}/{self.depth}{expanded}"
 
     @property
-    def least_image_size(self) -> int:
-        return self.patch_size
-
-    @property
     def arguments(self) -> dict[str, Argument]:
         return asdict(self)
 
@@ -58,13 +54,6 @@ class DeiT:
             "MLP ratio": Axis(ratio, units.significant(ratio)),
             "patch": Axis.of(self.patch_size),
         }
-
-    def cut(self, patch_size: int) -> DeiT:
-        return replace(self, patch_size=patch_size)
-
-    @property
-    def aligned(self) -> bool:
-        return self.dim % 8 == self.mlp_dim % 8 == 0
 
     def rows(self) -> Iterator[Row]:
         """Every width in whole heads at every depth, the MLP an eighth wider or narrower.

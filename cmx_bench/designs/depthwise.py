@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Literal
 
@@ -36,10 +36,6 @@ class ConvMixer:
         return f"ConvMixer-{self.dim}/{self.depth}"
 
     @property
-    def least_image_size(self) -> int:
-        return self.patch_size
-
-    @property
     def arguments(self) -> dict[str, Argument]:
         return asdict(self)
 
@@ -47,13 +43,6 @@ class ConvMixer:
     def axes(self) -> dict[str, Axis]:
         sizes = {"h": self.dim, "d": self.depth, "p": self.patch_size}
         return {what: Axis.of(size) for what, size in sizes.items()}
-
-    def cut(self, patch_size: int) -> ConvMixer:
-        return replace(self, patch_size=patch_size)
-
-    @property
-    def aligned(self) -> bool:
-        return self.dim % 8 == 0
 
     def rows(self) -> Iterator[Row]:
         """Every width at every depth; all else stays."""

@@ -7,7 +7,7 @@ have an MLP over the channels, four times as wide as these.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -35,10 +35,6 @@ class MLP:
         return f"{_LABELS[self.family]}-{self.dim}/{self.depth}"
 
     @property
-    def least_image_size(self) -> int:
-        return self.patch_size
-
-    @property
     def arguments(self) -> dict[str, Argument]:
         return {"dim": self.dim, "depth": self.depth, "patch_size": self.patch_size}
 
@@ -46,13 +42,6 @@ class MLP:
     def axes(self) -> dict[str, Axis]:
         sizes = {"dim": self.dim, "depth": self.depth, "patch": self.patch_size}
         return {what: Axis.of(size) for what, size in sizes.items()}
-
-    def cut(self, patch_size: int) -> MLP:
-        return replace(self, patch_size=patch_size)
-
-    @property
-    def aligned(self) -> bool:
-        return self.dim % 8 == 0
 
     def rows(self) -> Iterator[Row]:
         """Every width at every depth; patches and expansions stay."""

@@ -39,8 +39,8 @@ class ResNet:
         return f"ResNet-{convolutions + 2}{wide}"
 
     @property
-    def least_image_size(self) -> int:
-        return 1
+    def patch_size(self) -> int:
+        return 1  # it cuts none
 
     @property
     def arguments(self) -> dict[str, Argument]:
@@ -53,13 +53,6 @@ class ResNet:
     @property
     def _shown(self) -> str:
         return "-".join(map(str, self.layers))
-
-    def cut(self, patch_size: int) -> ResNet:
-        return self
-
-    @property
-    def aligned(self) -> bool:
-        return self.width % 8 == 0
 
     def rows(self) -> Iterator[Row]:
         """Every width at every number of blocks; kind of block and ratio of the stages stay."""

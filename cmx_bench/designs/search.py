@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from cmx_bench import units
@@ -26,6 +26,7 @@ Quantity: TypeAlias = Literal["params", "macs"]
 CLOSE = 0.002
 WITHIN = 0.01
 CHANGE = 0.1
+_WIDTHS, _ALIGNED = ("dim", "mlp_dim", "width"), 8  # tensor cores multiply such without padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,8 @@ def find(
         MatchError: none is so near; the text names the nearest.
     """
     published = FAMILIES[family]
-    cut = {name: base.cut(patch_size) if patch_size else base for name, base in published.items()}
-    bases = {name: base for name, base in cut.items() if base.least_image_size <= target.image_size}
+    cut = {name: _cut(base, patch_size) for name, base in published.items()}
+    bases = {name: base for name, base in cut.items() if base.patch_size <= target.image_size}
     if not bases:
         raise MatchError(
             f"{family}: images of {target.image_size} px are smaller than its patches; "
@@ -122,6 +123,13 @@ def find(
             f"allow more with `within`, or leave {family} out"
         )
     return match
+
+
+def _cut(base: Design, patch_size: int | None) -> Design:
+    """The same with patches of another side; a family without patches has but itself."""
+    if patch_size is None or "patch_size" not in base.arguments:
+        return base
+    return replace(base, patch_size=patch_size)  # type: ignore[type-var]
 
 
 def count(quantity: Quantity, design: Design, target: Target) -> int:
@@ -176,8 +184,9 @@ def _cost(base: Design, design: Design) -> float:
     """To nine decimals: mathematical libraries differ in the last bits of a logarithm."""
     ours, theirs = design.axes, base.axes
     ratios = [ours[what].size / theirs[what].size for what in _list_changes(ours, theirs)]
-    padded = 0.0 if design.aligned else CHANGE
-    return round(padded + sum(CHANGE + abs(math.log(ratio)) for ratio in ratios), 9)
+    widths = map(design.arguments.get, _WIDTHS)
+    padded = any(isinstance(width, int) and width % _ALIGNED for width in widths)
+    return round(CHANGE * padded + sum(CHANGE + abs(math.log(ratio)) for ratio in ratios), 9)
 
 
 def _list_changes(ours: Mapping[str, Axis], theirs: Mapping[str, Axis]) -> list[str]:

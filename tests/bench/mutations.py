@@ -58,7 +58,7 @@ _SWAPS: dict[type, type] = {
 # Changes that no test can tell: the line as it would be, and why nothing changes. Not drawn.
 EQUIVALENT = {
     "cmx_bench/designs/search.py": {
-        "return round(padded + sum(CHANGE + abs(math.log(ratio)) for ratio in "
+        "return round(CHANGE * padded + sum(CHANGE + abs(math.log(ratio)) for ratio in "
         "ratios), (10))": "only other mathematical libraries differ there",
     },
     "cmx_bench/execute/remaining.py": {

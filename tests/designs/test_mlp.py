@@ -9,7 +9,6 @@ def test_a_member_is_called_by_all_that_it_is_made_of() -> None:
     member = MLP("mixer", 40, 3, patch_size=8)
     assert (member.name, member.label) == ("mixer_40_3_p8", "MLP-Mixer-40/3")
     assert member.arguments == {"dim": 40, "depth": 3, "patch_size": 8}
-    assert (member.aligned, MLP("mixer", 42, 3).aligned) == (True, False)
 
 
 def test_rows_keep_the_family_and_its_patches() -> None:
@@ -17,8 +16,3 @@ def test_rows_keep_the_family_and_its_patches() -> None:
     members = [row.make(row.steps[0]) for row in published.rows()]
     assert {(member.family, member.patch_size) for member in members} == {("resmlp", 8)}  # type: ignore[attr-defined]
     assert [member.depth for member in members] == list(range(16, 37))  # type: ignore[attr-defined]
-
-
-def test_smaller_images_are_cut_into_smaller_patches() -> None:
-    cut = RESMLPS["resmlp_12_224"].cut(4)
-    assert (cut.patch_size, cut.dim, cut.least_image_size) == (4, 384, 4)
