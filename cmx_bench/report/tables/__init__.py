@@ -6,7 +6,6 @@ from cmx_bench.metrics import Metric
 from cmx_bench.present.content import Column, Table
 from cmx_bench.report import entries
 from cmx_bench.report.tables import (
-    absences,
     best,
     by_class,
     caveats,
@@ -15,7 +14,6 @@ from cmx_bench.report.tables import (
     fidelity,
     judgements,
     kinds,
-    matched,
     provenance,
     rankings,
     table_one,
@@ -35,13 +33,13 @@ def tables(report: Report) -> list[Table]:
         fidelity.order(report),
         *rankings.tables(report),
         *(table for setting in report.run.settings for table in by_class.tables(report, setting)),
-        matched.table(report),
+        provenance.matched(report),
         trained.table(report),
         *(kinds.table(report, setting) for setting in report.run.settings),
         *(entries.on(hardware, metrics(report, hardware)) for hardware in report.run.kinds),
-        absences.failures(report),
-        absences.left_out(report),
-        absences.gaps(report),
+        provenance.failures(report),
+        provenance.left_out(report),
+        provenance.gaps(report),
         provenance.samples(report),
         provenance.cite_figures(report),
         provenance.origins(report),

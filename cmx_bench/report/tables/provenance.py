@@ -1,4 +1,4 @@
-"""Where a report's numbers come from: raw samples, published figures, environments."""
+"""Where a report's numbers come from: samples, figures, models, environments; what is absent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from cmx_bench import published, units
 from cmx_bench.cell import ZERO
 from cmx_bench.measures import conditions
-from cmx_bench.present.content import Column, Entry, Table
+from cmx_bench.present.content import Column, Entry, Table, first_few
 from cmx_bench.report import entries
 from cmx_bench.results import summary
 from cmx_bench.results.environment import comparable, must_match
@@ -113,6 +113,34 @@ def cite_figures(report: Report) -> Table:
     return entries.table("published", title, columns, rows, remarks, True, naming=2)
 
 
+def matched(report: Report) -> Table:
+    """One row a model that a `match:` of the suite stands for."""
+    columns = (
+        Column("network", "Network"),
+        Column("target", "Matched to"),
+        Column("residual", "Difference", "right", "Share of the target; of two targets the larger"),
+        Column("departure", "Changed from the published design"),
+        Column("nearest", "Nearest published model", title="Below it: its difference"),
+    )
+    rows = (
+        (
+            model,
+            Entry(str(order["target"]), str(order["amounts"])),
+            _difference(order["residual"]),
+            order["departure"],
+            Entry(str(order["nearest"]), _difference(order["nearest_residual"]).text),
+        )
+        for model in report.run.models
+        if (order := model.matched)
+    )
+    return entries.table("matched", "Models made to order", columns, rows)
+
+
+def _difference(residual: str | float) -> Entry:
+    share = float(residual)
+    return Entry(units.signed_percent(share), sort=share)
+
+
 def origins(report: Report) -> Table:
     """The file that each of the user's own models was built from."""
     columns = (
@@ -185,3 +213,45 @@ def fields(environments: Sequence[Environment]) -> Iterator[tuple[object, ...]]:
             absent = Entry("not set" if name.isupper() else "unknown", quiet=True)
             shown = (absent if value is None else str(value) for value in values)
             yield name, "yes" if must_match(name) else "", *shown
+
+
+# --- what is absent -------------------------------------------------------------------------------
+
+_MANY = 12  # models that a row names
+
+
+def failures(report: Report) -> Table:
+    """Every process that failed and every contradiction, with the reason."""
+    columns = (Column("cell", "Cell"), Column("process", "Process", "right"),
+               Column("reason", "Reason"))  # fmt: skip
+    rows = (
+        (failure.cell, "all" if failure.replicate is None else failure.replicate, failure.reason)
+        for failure in report.failures
+    )
+    return entries.table("failures", "Failures", columns, rows, naming=2)
+
+
+def left_out(report: Report) -> Table:
+    """The records that count for nothing, and why."""
+    columns = (Column("cell", "Cell"), Column("process", "Process", "right"),
+               Column("environment", "Environment"), Column("reason", "Reason"),
+               Column("differences", "Differs in"))  # fmt: skip
+    rows = (
+        (record.cell, record.replicate, record.environment, record.reason, "; ".join(differences))
+        for record in report.left_out
+        for differences in [[f"{name}: {here} here, {there} elsewhere"
+                             for name, (here, there) in record.differences.items()]]
+    )  # fmt: skip
+    remark = "These records are not used. Their values cannot be compared with the others."
+    return entries.table("left-out", "Left out", columns, rows, [remark], naming=2)
+
+
+def gaps(report: Report) -> Table:
+    """What was not measured, and the command that measures it."""
+    columns = (Column("what", "What"), Column("models", "Models"), Column("reason", "Reason"),
+               Column("remedy", "How to measure it"))  # fmt: skip
+    rows = (
+        (gap.what, first_few(gap.models, _MANY) or "all", gap.reason, gap.remedy)
+        for gap in report.gaps
+    )
+    return entries.table("not-measured", "Not measured", columns, rows)
