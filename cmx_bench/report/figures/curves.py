@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any
 
-from pandas import DataFrame, isna
+from pandas import DataFrame, concat, isna
 from pandas.api.types import is_numeric_dtype
 
 from cmx_bench.present.drawing.theme import STYLES
@@ -68,7 +68,8 @@ def _sizes(samples: DataFrame) -> list[str]:
 
 def _swept_arguments(samples: DataFrame) -> list[str]:
     models = samples.drop_duplicates("model").set_index("model")
-    return [column for column in swept_arguments.columns_in(models) if _series(column, models)]
+    columns = swept_arguments.columns_in(models)
+    return [column for column in columns if not _lines(column, models).empty]
 
 
 def _along(over: str, samples: DataFrame) -> dict[str, list[str]]:
@@ -129,22 +130,11 @@ def points(over: str, quantity: Quantity, chosen: Selection) -> DataFrame:
         curves = rows.join(lines, "model", how="inner")
     else:
         first = rows.drop_duplicates("model")
-        curves = first.join(_lines(over, chosen), "model", how="inner")
+        curves = first.join(_lines(over, chosen.models), "model", how="inner")
     curves = _order(curves, chosen).set_index("model")
     return curves.assign(
         tick=[f"{word_argument(over).capitalize()} {x:,.10g}" for x in curves["x"]]
     )
-
-
-def _lines(over: str, chosen: Selection) -> DataFrame:
-    """For models that differ in nothing but an argument: its value `x`, and the `line` that they
-    are on, by name."""
-    rows = [
-        (name, x, next(iter(line.values)), line.label)
-        for line in _series(over, chosen.models)
-        for name, x in line.values.items()
-    ]
-    return DataFrame(rows, columns=["model", "x", "line", "label"]).set_index("model")
 
 
 def _order(curves: DataFrame, chosen: Selection) -> DataFrame:
@@ -167,48 +157,33 @@ def first_lines(points: DataFrame) -> tuple[DataFrame, list[str]]:
     return points[points["line"].isin(lines[:_MOST_LINES])], [sentence]
 
 
-class _Line(NamedTuple):
-    """Models that differ in nothing but a numeric argument: its value, by their names."""
-
-    label: str
-    values: Mapping[str, float]
-
-
-def _series(over: str, models: DataFrame) -> list[_Line]:
-    """Models that differ in nothing but a numeric argument, each group with a label that tells it
-    from the others.
+def _lines(over: str, models: DataFrame) -> DataFrame:
+    """For models that differ in nothing but a numeric argument, by name: its value `x`, the `line`
+    that they are on, and its `label`, which tells it from the others.
 
     Args:
         models: `Selection.models`, or alike.
     """
-    if not is_numeric_dtype(models[over]):
-        return []
     others = [column for column in swept_arguments.columns_in(models) if column != over]
-    alone = models["architecture"].astype(str) == models.index.astype(str)
-    kinds = models["family"].astype(str) + models["architecture"].astype(str).mask(alone, "")
-    values = {name: list(models[name]) for name in (over, "label", "family", *others)}
-    alike: dict[tuple[object, ...], list[int]] = {}
-    for place, kind in enumerate(kinds):
-        if not isna(values[over][place]):
-            rest = (None if isna(values[name][place]) else values[name][place] for name in others)
-            alike.setdefault((kind, *rest), []).append(place)
-    groups = [
-        places for places in alike.values()
-        if len({values[over][place] for place in places}) >= FEWEST
-    ]  # fmt: skip
-    firsts = [{name: column[places[0]] for name, column in values.items()} for places in groups]
-    names = [
-        _common(over, [str(values["label"][place]) for place in places], str(first["family"]))
-        for places, first in zip(groups, firsts, strict=True)
-    ]
+    known = models[models[over].notna() & is_numeric_dtype(models[over])]
+    alone = known["architecture"].astype(str) == known.index.astype(str)
+    kinds = known["family"].astype(str) + known["architecture"].astype(str).mask(alone, "")
+    alike = known.groupby([kinds, *(known[name].map(str) for name in others)], sort=False)
+    known = known.assign(group=alike.ngroup())[alike[over].transform("nunique") >= FEWEST]
+    groups = [rows for _, rows in known.groupby("group")]
+    firsts = [rows.iloc[0].to_dict() for rows in groups]
+    names = [_common(over, list(map(str, rows["label"])), str(rows["family"].iloc[0]))
+             for rows in groups]  # fmt: skip
     differing = [name for name in others if len({str(first[name]) for first in firsts}) > 1]
-    return [
-        _Line(
-            name if names.count(name) == 1 else ", ".join([name, *_in_words(first, differing)]),
-            {str(models.index[place]): values[over][place] for place in places},
-        )
-        for name, places, first in zip(names, groups, firsts, strict=True)
-    ]
+    lines = [
+        DataFrame({
+            "x": rows[over].to_numpy(), "line": str(rows.index[0]),
+            "label": name if names.count(name) == 1
+            else ", ".join([name, *_in_words(first, differing)]),
+        }, rows.index.astype(str))
+        for name, rows, first in zip(names, groups, firsts, strict=True)
+    ]  # fmt: skip
+    return concat(lines or [DataFrame(columns=["x", "line", "label"], index=known.index[:0])])
 
 
 def _common(over: str, labels: Sequence[str], family: str) -> str:
@@ -221,7 +196,7 @@ def _common(over: str, labels: Sequence[str], family: str) -> str:
     return name or (STYLES[family].label if family in STYLES else family)
 
 
-def _in_words(values: Mapping[str, Any], columns: Sequence[str]) -> Iterator[str]:
+def _in_words(values: Mapping[Any, Any], columns: Sequence[str]) -> Iterator[str]:
     """`patch 7`, for each argument that a model has and in which groups differ."""
     for column in columns:
         value = values[column]
@@ -239,7 +214,7 @@ def list_shown(over: str, points: DataFrame, chosen: Selection) -> set[str]:
     """The models that have a point, and those that nobody expects one of."""
     if of_settings(over):
         return {*points.index}
-    swept = {name for line in _series(over, chosen.models) for name in line.values}
+    swept = _lines(over, chosen.models).index
     return {*points.index, *(name for name in chosen.models.index if name not in swept)}
 
 
