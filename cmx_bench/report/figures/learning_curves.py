@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from cmx_bench.present.drawing.scatter import scatter
 from cmx_bench.report.figures.captions import speak
 from cmx_bench.report.figures.curves import first_lines
 from cmx_bench.report.figures.selection import Selection
+from cmx_bench.report.tables.trained import trainings
 
 _MOST_POINTS = 30  # of a model, so that markers do not hide the line
 _COLUMNS = ["label", "family", "x", "y", "low", "high", "line"]
@@ -23,7 +24,8 @@ _COLUMNS = ["label", "family", "x", "y", "low", "high", "line"]
 def plot(chosen: Selection) -> Plot:
     """Top-1 in percent after each epoch of training: a line for each model, its mean over the
     seeds; bars reach from the worst seed to the best."""
-    rows = [row for name in chosen.models.index for row in _points(chosen, name)]
+    seeds = trainings(chosen.samples)
+    rows = [row for model in chosen.models.itertuples() for row in _points(model, seeds)]
     if not rows:
         raise NothingToDrawError("Learning curves")
     points = DataFrame(rows, columns=_COLUMNS).astype({"low": float, "high": float})
@@ -41,22 +43,14 @@ def plot(chosen: Selection) -> Plot:
     )  # fmt: skip
 
 
-def _points(chosen: Selection, name: str) -> Iterator[tuple[Any, ...]]:
-    curves = _curves(chosen.samples, name)
+def _points(
+    model: Any, seeds: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> Iterator[tuple[Any, ...]]:
+    curves = [training["curve"] for training in seeds.get(model.Index, ())]
     epochs = min(map(len, curves), default=0)
-    label, family = chosen.models.loc[name, ["label", "family"]]
     step = max(1, math.ceil(epochs / _MOST_POINTS))
     for epoch in range(epochs, 0, -step):
         values = [100 * curve[epoch - 1]["top1"] for curve in curves]
         low, high = (min(values), max(values)) if len(values) > 1 else (None, None)
-        yield (label if epoch == epochs else "", family, epoch, statistics.fmean(values),
-               low, high, name)  # fmt: skip
-
-
-def _curves(samples: DataFrame, name: str) -> list[Any]:
-    """What a model reached after each epoch, a list for each training; settings share them."""
-    mine = samples[(samples["model"] == name) & (samples["metric"] == "top1")]
-    for _, rows in mine[mine["status"] == "ok"].groupby("setting", observed=True, sort=False):
-        details = rows.drop_duplicates("record")["details"]
-        return [detail["training"]["curve"] for detail in details if detail.get("training")]
-    return []
+        yield (model.label if epoch == epochs else "", model.family, epoch,
+               statistics.fmean(values), low, high, model.Index)  # fmt: skip

@@ -86,7 +86,7 @@ def _columns(report: Report, setting: Setting) -> dict[Column, Iterable[object]]
         (Column("activation", "Activation", title="Activation function of the built model"),
          [model.activation or None for model in models]),
         (Column("epochs_here", "Epochs, here", "right", "Epochs of training in this run"),
-         [trained.epochs(report, model) for model in models]),
+         trained.epochs(report)),
         paper("epochs", "epochs", "Epochs, paper", "Epochs of training in the paper"),
         (Column("top1", _MEASURED, "right", f"Measured here on {dataset}", here),
          best.column(report, setting, "top1", 0.01)),

@@ -7,25 +7,33 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pandas import DataFrame
+
 from cmx_bench import units
 from cmx_bench.cell import Model
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
+from cmx_bench.results import summary
 from cmx_bench.results.nouns import Report
 
 
-def trainings(report: Report, model: Model) -> Sequence[Mapping[str, Any]]:
-    """What is told of a model's trainings, one for each seed; settings share them."""
-    for setting in report.run.settings:
-        result = report.results.get((model.name, setting.key, "top1"))
-        if result is not None and (details := report.details(result)):
-            return [record["training"] for record in details if record.get("training")]
-    return []
+def trainings(samples: DataFrame) -> dict[str, list[Mapping[str, Any]]]:
+    """What is told of each model's trainings, one for each seed, by its name; settings share
+    them."""
+    ended = (samples["metric"] == "top1") & (samples["status"] == "ok")
+    records = samples[ended & ~samples["why"].isin(summary.ASIDE)].drop_duplicates("record")
+    seeds: dict[str, list[Mapping[str, Any]]] = {}
+    by_cell = records.groupby(["model", "setting"], observed=True, sort=False)["details"]
+    for (model, _), details in by_cell:
+        seeds.setdefault(str(model), [each["training"] for each in details if each.get("training")])
+    return seeds
 
 
-def epochs(report: Report, model: Model) -> int | None:
-    """For how many epochs a model was trained here; None where it was not."""
-    return next((int(record["epochs"]) for record in trainings(report, model)), None)
+def epochs(report: Report) -> list[int | None]:
+    """For how many epochs each model was trained here; None where it was not."""
+    seeds = trainings(report.samples)
+    trained = [seeds.get(model.name) for model in report.run.models]
+    return [int(of_model[0]["epochs"]) if of_model else None for of_model in trained]
 
 
 def table(report: Report) -> Table:
@@ -43,7 +51,8 @@ def table(report: Report) -> Table:
         Column("waiting", "Time waiting for images", "right",
                "Share of that time: where it is large, images/s are those of loading"),
     )  # fmt: skip
-    trained = [(model, seeds) for model in report.run.models if (seeds := trainings(report, model))]
+    by_model = trainings(report.samples)
+    trained = [(model, seeds) for model in report.run.models if (seeds := by_model.get(model.name))]
     at_once = max((seed.get("at_once", 1) for _, seeds in trained for seed in seeds), default=1)
     rows = (_row(model, seeds) for model, seeds in trained)
     return entries.table("training", "Training", columns, rows, _remarks(report, at_once))
