@@ -134,6 +134,11 @@ class Table:
     naming: int = 1
     none: str = "None."
 
+    def by_column(self) -> Iterator[dict[str, Entry]]:
+        """The entries of each row by the keys of their columns."""
+        keys = [column.key for column in self.columns]
+        return (dict(zip(keys, row, strict=True)) for row in self.rows)
+
     @property
     def notes(self) -> tuple[Note, ...]:
         """The footnotes that the entries refer to, in the order of their marks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import compress
@@ -195,6 +196,15 @@ def quotient(span: Span | None, first: Result, second: Result) -> Entry:
     value = (first.value or 0.0) / (second.value or 1.0)
     notes = disturbed_notes(first.disturbed or second.disturbed)
     return Entry(units.coarsen(value, 2), "no interval", value, notes=notes)
+
+
+def correlation(rho: float, networks: int = 0, disturbed: bool = False) -> Entry | None:
+    """A rank correlation; None where there is none, for all values of a side tie."""
+    if math.isnan(rho):
+        return None
+    rho = round(rho, 9)  # pandas gives 0.9999999999999998 for equal orders
+    title = f"{networks} networks" if networks else ""
+    return Entry(units.fix(rho, 2, -1, 1), "", rho, title, disturbed_notes(disturbed))
 
 
 def disturbed_notes(disturbed: bool) -> tuple[Note, ...]:

@@ -83,8 +83,6 @@ EQUIVALENT = {
         "ranks alone are made of them",
         "known = [pair for pair in zip(ratios, standings.settings, strict=True) "
         "if (pair[0] >= 0)]": "values are above 0: a ratio is, too, or NaN",
-        "rho = round(value, (10))  # pandas gives 0.9999999999999998 for equal "
-        "orders": "the last bits alone are meant",
     },
     "cmx_bench/results/agreement.py": dict.fromkeys(
         (

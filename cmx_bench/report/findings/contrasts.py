@@ -14,7 +14,6 @@ from cmx_bench.report.findings.wording import (
     mark_doubt,
     name,
     times,
-    told_apart,
 )
 from cmx_bench.report.tables.quantities import Span
 from cmx_bench.report.tables.side_by_side import Side, built
@@ -56,11 +55,11 @@ def _times_as_fast(view: View, other: Side) -> Iterator[tuple[str, Span]]:
 
 def _contrast(view: View, base: str, other: str, spans: Mapping[str, Span]) -> Finding:
     model = view.subject.name if view.subject.name in spans else next(iter(spans))
-    apart = [span.value > 1 for span in spans.values() if told_apart(span)]
+    apart = [span.value > 1 for span in spans.values() if span.apart]
     faster, slower, alike = apart.count(True), apart.count(False), len(spans) - len(apart)
     counts = {"faster": faster, "slower": slower, "undecided": alike}
     counted = join([f"{count} {are(count)} {what}" for what, count in counts.items() if count])
-    counted += mark_doubt(*(span.disturbed for span in spans.values()))
+    counted += mark_doubt(*spans.values())
     subject = view.report.models[model]
     text = f"Against {base}, {name(subject)} is {_speed(spans[model])} on {other}"
     text += f"; of {len(spans)} models {counted} there." if len(spans) > 1 else "."
@@ -68,7 +67,7 @@ def _contrast(view: View, base: str, other: str, spans: Mapping[str, Span]) -> F
 
 
 def _speed(span: Span) -> str:
-    if not told_apart(span):
+    if not span.apart:
         return f"equally fast, as far as these runs can tell (within {margin(span)}),"
     shown, interval = times(span)
     return f"{shown} times {'as fast' if span.value > 1 else 'slower'} ({interval})"

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from cmx_bench import units
 from cmx_bench.present.content import Finding
 from cmx_bench.report import entries
-from cmx_bench.report.findings.view import View, doubt, over
+from cmx_bench.report.findings.view import View, doubt
 from cmx_bench.report.findings.wording import are, join, mark_doubt, name
-from cmx_bench.report.tables import best, judgements, quantities
+from cmx_bench.report.tables import best, fidelity, judgements, quantities
 from cmx_bench.report.tables.judgements import State
 from cmx_bench.report.tables.quantities import UnknownError
 from cmx_bench.results.disturbance import FEWEST_UNDISTURBED
@@ -98,9 +98,7 @@ def paper(view: View) -> Finding | None:
 def _order(view: View) -> str:
     """From the table, which has judged every pair; nothing where it could tell none apart."""
     table = view.tables.get("order")
-    keys = [column.key for column in table.columns] if table else []
-    for row in table.rows if table else ():
-        order = dict(zip(keys, row, strict=True))
+    for order in table.by_column() if table else ():
         same, other, unsure = (int(order[key].sort or 0) for key in _PAIRS)
         if order["setting"].text == view.setting.title and same + other:
             stand = "stands" if same == 1 else "stand"
@@ -110,7 +108,7 @@ def _order(view: View) -> str:
             return (
                 f"{same} of {same + other + unsure} pairs of models {stand} in the paper's order "
                 f"by throughput{rest} (Spearman's ρ {order['rho'].text}"
-                f"{mark_doubt(order['rho'].disturbed)})."
+                f"{mark_doubt(order['rho'])})."
             )
     return ""
 
@@ -120,20 +118,20 @@ _PAIRS = ("same", "other", "undecided")
 
 def _ratios(view: View) -> str:
     """The throughputs over that of the first model that has both, as the table of fidelity has."""
-    figures = view.printed("throughput", view.speeds if view.metric == "throughput" else ())
-    first = next(iter(figures), "")
-    inside, doubts = [], []
-    for model in list(figures)[1:]:
-        if (span := quantities.quotient(view.speeds[model], view.speeds[first])) is not None:
-            inside.append(span.low <= over(figures, model, first) <= span.high)
-            doubts.append(span.disturbed)
-    if not inside:
+    every = fidelity.throughputs(view.report, view.setting)
+    ratios = [
+        (each.published / every[0].published, span)
+        for each in every[1:]
+        if (span := quantities.quotient(each.result, every[0].result)) is not None
+    ]
+    if not ratios:
         return ""
+    inside = sum(span.low <= theirs <= span.high for theirs, span in ratios)
     return (
-        f"{sum(inside)} of {units.tally(len(inside), 'throughput ratio')} to {view.name(first)} "
-        f"{'agrees' if 1 in (sum(inside), len(inside)) else 'agree'} with the paper's"
-        f"{doubt(*figures.values())} within the interval{mark_doubt(*doubts)} "
-        f"({view.paper_conditions})."
+        f"{inside} of {units.tally(len(ratios), 'throughput ratio')} to {name(every[0].model)} "
+        f"{'agrees' if 1 in (inside, len(ratios)) else 'agree'} with the paper's"
+        f"{'†' * any(each.figure.doubtful for each in every)} within the interval"
+        f"{mark_doubt(*(span for _, span in ratios))} ({view.paper_conditions})."
     )
 
 
@@ -170,7 +168,7 @@ def claims(view: View) -> Finding | None:
     claimed = len(judged) // settings
     what = units.tally(claimed, "claim")
     what = what if settings == 1 else f"{len(judged)} verdicts ({what} in {settings} settings)"
-    text = f"Of {what} {join(parts)}{mark_doubt(*(judgement.disturbed for judgement in judged))}."
+    text = f"Of {what} {join(parts)}{mark_doubt(*judged)}."
     failing = [judgement for judgement in judged if judgement.state == "FAILS"]
     if not failing:
         return Finding("Claims", text, "claims")
@@ -178,7 +176,7 @@ def claims(view: View) -> Finding | None:
     claim, places = alike[0].claim.say, [each.setting.title for each in alike]
     where = f" (in {len(places)} of {settings} settings: {join(places)})" if settings > 1 else ""
     which = "The first that fails" if len(failing) > len(alike) else "What fails"
-    mark = mark_doubt(*(judgement.disturbed for judgement in alike))
+    mark = mark_doubt(*alike)
     text += f" {which}: “{' '.join(claim.split())}”{mark}{where}."
     return Finding("Claims", text, "claims", (claim, places[0]))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
@@ -18,7 +19,6 @@ from cmx_bench.report.findings.wording import (
     more_or_fewer,
     name,
     times,
-    told_apart,
 )
 from cmx_bench.report.tables import best, caveats, fairness
 from cmx_bench.report.tables.fairness import Standings
@@ -48,7 +48,7 @@ def against_the_rival(view: View) -> Finding | None:
 def _alone(view: View) -> Finding:
     shown = entries.show(view.speeds[view.subject.name])
     what = f"{METRICS[view.metric].title} of {name(view.subject)}"
-    value = shown.text + mark_doubt(shown.disturbed)
+    value = shown.text + mark_doubt(shown)
     text = f"{what} is {value} ({shown.detail or 'one process'}); no other was measured."
     return Finding("Speed", text, *view.row(view.subject))
 
@@ -56,11 +56,10 @@ def _alone(view: View) -> Finding:
 def _predicate(view: View, rival: Model) -> str:
     where, other = SPEEDS[view.metric], name(rival)
     value, span = view.times_as_fast(rival)
-    if span is not None and not told_apart(span):
+    if span is not None and not span.apart:
         return f"cannot be told from {other} in speed {where} (equal within {margin(span)})"
     if span is None:
-        speeds = (view.speeds.get(model.name) for model in (view.subject, rival))
-        mark = mark_doubt(*(speed is not None and speed.disturbed for speed in speeds))
+        mark = mark_doubt(*(view.speeds[model.name] for model in (view.subject, rival)))
         shown = units.significant(max(value, 1 / value), 2) + mark
         interval = "of single processes, without an interval"
     else:
@@ -85,7 +84,7 @@ def against_the_families(view: View) -> Finding | None:
                                    "cannot be told from": []}  # fmt: skip
     for rival in view.rivals[1:] if view.speeds else ():
         value, span = view.times_as_fast(rival)
-        if span is not None and told_apart(span):
+        if span is not None and span.apart:
             shown, interval = times(span)
             side = sides["is slower than" if value < 1 else "is faster than"]
             side.append(f"{name(rival)} ({shown} times, {interval})")
@@ -111,17 +110,13 @@ def _fastest(view: View) -> str:
     first = _first(results)
     if not first or len(results) < 2:
         return ""
-    mark = _mark(results)
+    mark = mark_doubt(*results)
     if len(first) == len(results):
         return f"No model is the fastest beyond doubt{mark}: all {len(first)} may be as fast."
     shown = join([_show(view, result) for result in first])
     if len(first) > 1:
         return f"The fastest{mark} are {shown}, which cannot be told apart."
     return f"The fastest{mark} is {shown}, ahead of {_show(view, _order(results)[1])}."
-
-
-def _mark(results: Iterable[Result]) -> str:
-    return mark_doubt(*(result.disturbed for result in results))
 
 
 def _first(results: Collection[Result]) -> list[Result]:
@@ -138,7 +133,7 @@ def _order(results: Collection[Result]) -> list[Result]:
 
 
 def _show(view: View, result: Result) -> str:
-    shown = entries.show(result).text + mark_doubt(result.disturbed)
+    shown = entries.show(result).text + mark_doubt(result)
     return f"{view.name(result.model)} ({shown})"
 
 
@@ -148,7 +143,7 @@ def _least_memory(view: View) -> str:
         first = _first(results.values())
         if first and len(first) < len(results):
             shown = join([_show(view, result) for result in first])
-            mark = _mark(results.values())
+            mark = mark_doubt(*results.values())
             return f"{shown} need{'s' * (len(first) == 1)} the least memory{mark}{by_plan}."
     return ""
 
@@ -177,7 +172,7 @@ def _as_accurate(view: View) -> str:
     differing = next(filter(None, unlike), "")
     return (
         f"Of the models with the published top-1 of {subject} or more, {join(first)} "
-        f"{are(len(first))} the fastest{_mark(rivals)}{f' ({differing})' * bool(differing)}."
+        f"{are(len(first))} the fastest{mark_doubt(*rivals)}{f' ({differing})' * bool(differing)}."
     )
 
 
@@ -201,18 +196,17 @@ def between_settings(view: View) -> Finding | None:
         return None
     gain = _gain(view, standings)
     if flips is None:
-        mark = mark_doubt(*(entry.disturbed for row in values.rows for entry in row))
+        mark = mark_doubt(*chain.from_iterable(values.rows))
         survives = _survives(view.report, settings, standings)
         no_two = "The ranking survives every runtime: no two" if survives else "No two"
         text = f"{gain}{no_two} models change their order beyond doubt{mark}."
         return Finding("Settings", text, values.key)
-    keys = [column.key for column in flips.columns]
-    pairs = [dict(zip(keys, row, strict=True)) for row in flips.rows]
+    pairs = list(flips.by_column())
     by_name = {setting.name: setting for setting in settings}
     turned = [pair for pair in pairs if _by_runtime(pair, by_name)]
     pair = (turned or pairs)[0]
     depends = "The ranking depends on the runtime: " if turned else ""
-    mark = mark_doubt(*(entry.disturbed for entry in pair.values()))
+    mark = mark_doubt(*pair.values())
     changing = "1 pair changes its" if len(pairs) == 1 else f"{len(pairs)} pairs change their"
     text = (
         f"{gain}{depends}{changing} order with the setting: {pair['first'].text} is ahead "
@@ -244,7 +238,7 @@ def _gain(view: View, standings: Standings) -> str:
     first, other = (standings.settings[result.setting] for result in (here, chosen))
     span = standings.apart(chosen, here)
     if span is None:
-        mark = _mark(results)
+        mark = mark_doubt(*results)
         return f"No other setting makes {subject} faster beyond doubt{mark} than {first} does. "
     shown, interval = times(span)
     return f"{subject} is {shown} times as fast in {other} as in {first} ({interval}). "

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from cmx_bench import units
 from cmx_bench.cell import Model
-from cmx_bench.present.content import DISTURBED
+from cmx_bench.present.content import DISTURBED, Entry
+from cmx_bench.report.tables.judgements import Judged
 from cmx_bench.report.tables.quantities import Span
+from cmx_bench.results.summary import Result
 
 _MOST_DIGITS = 3
 _MOST_NAMED = 3
@@ -31,11 +33,6 @@ def are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def told_apart(span: Span) -> bool:
-    """Whether a quotient is known to be no 1: its interval lies on one side of it."""
-    return span.low > 0 and not span.low <= 1 <= span.high
-
-
 def times(span: Span) -> tuple[str, str]:
     """How many times larger the larger side is, and its interval: `4.3` and `3.4 to 5.3`.
 
@@ -43,7 +40,7 @@ def times(span: Span) -> tuple[str, str]:
     rests on a disturbed value is marked.
 
     Args:
-        span: a quotient that is `told_apart` from 1, in either direction.
+        span: a quotient that is `apart` from 1, in either direction.
     """
     value, low, high = span.value, span.low, span.high
     if value < 1:
@@ -52,21 +49,21 @@ def times(span: Span) -> tuple[str, str]:
     digits = units.digits_apart(low, 1.0, min(_MOST_DIGITS, supported))
     shown, least, most = (units.significant(edge, digits) for edge in (value, low, high))
     interval = f"{least} to {most}" if least != most else "to all digits shown"
-    return shown + mark_doubt(span.disturbed), interval
+    return shown + mark_doubt(span), interval
 
 
 def margin(span: Span) -> str:
     """How far from 1 a quotient may be: `± 12 %`, or `a factor of 3.2`."""
     furthest = max(span.high, 1 / span.low) if span.low > 0 else math.inf
-    mark = mark_doubt(span.disturbed)
+    mark = mark_doubt(span)
     if furthest < 1.5:
         return f"± {units.percent(furthest - 1)}{mark}"
     return f"a factor of {units.significant(furthest, 2)}{mark}"
 
 
-def mark_doubt(*doubts: bool) -> str:
+def mark_doubt(*values: Span | Result | Entry | Judged) -> str:
     """The mark behind what rests on a disturbed value."""
-    return DISTURBED * any(doubts)
+    return DISTURBED * any(value.disturbed for value in values)
 
 
 def more_or_fewer(ratio: float, what: str) -> str:

@@ -15,7 +15,6 @@ was chosen by the same samples: an interval of that level holds whichever it is.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -72,7 +71,7 @@ class Standings:
         """How many times as fast the first is, where it is beyond doubt that they differ."""
         pair = (first, second) if self.metric.better == "higher" else (second, first)
         ratio = quantities.quotient(*pair, self.level)
-        return None if ratio is None or ratio.low <= 1 <= ratio.high else ratio
+        return ratio if ratio is not None and ratio.apart else None
 
 
 class Lead(NamedTuple):
@@ -240,7 +239,7 @@ def _correlations(standings: Standings, speeds: DataFrame) -> Table:
     others = (shared > 2) & ~np.eye(len(names), dtype=bool)
     rho = every.corr("spearman").where(others)  # none where all values of a side tie
     rows = [
-        (name, *map(_rho, rho[key], shared[key]))
+        (name, *map(entries.correlation, rho[key], shared[key]))
         for key, name in names.items()
         if others.any(axis=None)
     ]
@@ -250,13 +249,6 @@ def _correlations(standings: Standings, speeds: DataFrame) -> Table:
     )
     title = f"Rank correlation between settings · {standings.metric.title}"
     return entries.table(f"rank-correlation-{standings.key}", title, columns, rows, [remark])
-
-
-def _rho(value: float, networks: int) -> Entry | None:
-    if math.isnan(value):
-        return None
-    rho = round(value, 9)  # pandas gives 0.9999999999999998 for equal orders
-    return Entry(units.fix(rho, 2, -1, 1), sort=rho, title=f"{networks} networks")
 
 
 def _flips(report: Report, standings: Standings, pairs: Sequence[Contest]) -> Table:

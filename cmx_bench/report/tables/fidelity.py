@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -130,7 +129,7 @@ def _inside(low: float | None, high: float | None, theirs: float) -> str:
 # --- throughput -----------------------------------------------------------------------------------
 
 
-class _Throughput(NamedTuple):
+class Throughput(NamedTuple):
     """A throughput that is in the paper and was measured by processes of which none failed."""
 
     model: Model
@@ -139,9 +138,10 @@ class _Throughput(NamedTuple):
     result: Result
 
 
-def _throughputs(report: Report, setting: Setting) -> list[_Throughput]:
+def throughputs(report: Report, setting: Setting) -> list[Throughput]:
+    """Those of a setting, in the order of the models."""
     return [
-        _Throughput(model, figure, figure.value, result)
+        Throughput(model, figure, figure.value, result)
         for model in report.run.models
         if (result := report.result(model, setting, "throughput")) and result.value
         if result.status == "ok"
@@ -150,11 +150,11 @@ def _throughputs(report: Report, setting: Setting) -> list[_Throughput]:
 
 
 def _ratios(report: Report, setting: Setting) -> Iterator[tuple[object, ...]]:
-    throughputs, size = _throughputs(report, setting), setting.image_size
+    every, size = throughputs(report, setting), setting.image_size
     unlike = f"; measured with {size} px, published with {PUBLISHED_SIZE} px"
     sizes = unlike * (size != PUBLISHED_SIZE)
-    for compared in throughputs[1:]:
-        base = throughputs[0]
+    for compared in every[1:]:
+        base = every[0]
         theirs = compared.published / base.published
         notes = (*entries.grade_notes(compared.figure), *entries.grade_notes(base.figure))
         printed = Entry(units.significant(theirs), sort=theirs, notes=tuple(dict.fromkeys(notes)),
@@ -180,28 +180,21 @@ def order(report: Report) -> Table:
     )  # fmt: skip
     rows = []
     for setting in report.run.settings:
-        throughputs = _throughputs(report, setting)
-        if len(throughputs) > 2:
-            values = DataFrame([(each.published, each.result.value) for each in throughputs])
-            rho = round(float(values.corr("spearman").to_numpy()[0, 1]), 9)
-            pairs = combinations(throughputs, 2)
-            same = Counter(_same_order(*pair) for pair in pairs)
-            doubtful = any(each.result.disturbed for each in throughputs)
-            shown = (
-                entries.DASH
-                if math.isnan(rho)
-                else Entry(  # all values of a side tie
-                    units.fix(rho, 2, -1, 1), sort=rho, notes=entries.disturbed_notes(doubtful)
-                )
-            )
-            rows.append((setting, len(throughputs), shown, same[True], same[False], same[None]))
+        every = throughputs(report, setting)
+        if len(every) > 2:
+            values = DataFrame([(each.published, each.result.value) for each in every])
+            rho = float(values.corr("spearman").to_numpy()[0, 1])
+            doubtful = any(each.result.disturbed for each in every)
+            shown = entries.correlation(rho, disturbed=doubtful)
+            same = Counter(_same_order(*pair) for pair in combinations(every, 2))
+            rows.append((setting, len(every), shown, same[True], same[False], same[None]))
     title = "Order by throughput, compared with the paper's"
     return caveats.by_setting(report, entries.table("order", title, columns, rows))
 
 
-def _same_order(first: _Throughput, second: _Throughput) -> bool | None:
+def _same_order(first: Throughput, second: Throughput) -> bool | None:
     """None where neither order is beyond doubt, here or in the paper."""
     span = quantities.quotient(first.result, second.result)
-    if span is None or span.low <= 1 <= span.high or first.published == second.published:
+    if span is None or not span.apart or first.published == second.published:
         return None
     return (span.value > 1) is (first.published > second.published)

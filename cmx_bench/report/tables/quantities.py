@@ -36,6 +36,11 @@ class Span:
     def exact(self) -> bool:
         return self.low == self.high
 
+    @property
+    def apart(self) -> bool:
+        """Whether a quotient is known to be no 1: its interval lies on one side of it."""
+        return self.low > 0 and not self.low <= 1 <= self.high
+
 
 class UnknownError(Exception):
     """A quantity has no value, or none with an interval; the text says why."""
