@@ -17,9 +17,8 @@ from pandas import DataFrame
 
 from cmx_bench.measures.workload import KINDS
 from cmx_bench.present.content import DISTURBED
-from cmx_bench.present.drawing import canvas
+from cmx_bench.present.drawing import Scale, canvas
 from cmx_bench.present.drawing.points import FADED, line_width, marker_scale
-from cmx_bench.present.drawing.scatter import Scale
 from cmx_bench.present.drawing.theme import INK, KIND_COLOURS, PAGE, Style, styles_of
 
 _EDGES = {"x": ("x", "left", "right"), "y": ("y", "low", "high")}

@@ -15,28 +15,17 @@ from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report.figures import (
     confusion,
     cost,
+    curves,
     figure_one,
     front,
     learning_curves,
     roofs,
     samples,
-    shares,
     standings,
     sweep_lines,
 )
 from cmx_bench.report.figures.cost import LATENCY, MACS, MEMORY, PARAMS, THROUGHPUT, TOP1, Quantity
-from cmx_bench.report.figures.curves import (
-    each_argument,
-    each_batch_sweep,
-    each_size_sweep,
-    each_sweep,
-)
-from cmx_bench.report.figures.selection import (
-    Choices,
-    each_setting,
-    selections,
-    whole_run,
-)
+from cmx_bench.report.figures.selection import Choices, each_setting, selections, whole_run
 from cmx_bench.results.nouns import Report
 
 if TYPE_CHECKING:
@@ -69,15 +58,15 @@ FIGURES = (
     Figure("front", front.plot, ("throughput",)),
     Figure("throughput", cost.throughput, ("throughput",)),
     Figure("throughput_by_macs", cost.throughput_by_macs, ("throughput", "macs")),
-    Figure("roofline", roofs.plot, ("roofline",)),
-    Figure("work_shares", shares.plot, ("roofline",)),
+    Figure("roofline", roofs.roofline, ("roofline",)),
+    Figure("work_shares", roofs.work_shares, ("roofline",)),
     Figure("memory", cost.memory, ("memory",)),
     Figure("samples", samples.plot, ("throughput",)),
     Figure("confusion", confusion.plot, ("predictions",), function=confusion.confusion),
-    *_list_swept(each_batch_sweep, THROUGHPUT, LATENCY, MEMORY),
-    *_list_swept(each_sweep, THROUGHPUT, LATENCY, MEMORY, TOP1),
-    *_list_swept(each_size_sweep, MACS),
-    *_list_swept(each_argument, PARAMS),
+    *_list_swept(curves.each_batch_sweep, THROUGHPUT, LATENCY, MEMORY),
+    *_list_swept(curves.each_sweep, THROUGHPUT, LATENCY, MEMORY, TOP1),
+    *_list_swept(curves.each_size_sweep, MACS),
+    *_list_swept(curves.each_argument, PARAMS),
     Figure("learning_curves", learning_curves.plot, ("training",), whole_run),
 )
 
@@ -111,11 +100,17 @@ def plots(report: Report) -> Plots:
                     drawn.append(replace(figure.plot(selection), families=families))
                 except NothingToDrawError as nothing:
                     omitted[nothing.reason].append(nothing.title)
-    sentences = (
+    sentences = [
         str(NothingToDrawError(first_few(titles, _MOST_LEFT_OUT), reason))
         for reason, titles in omitted.items()
-    )
-    return Plots(tuple(drawn), (*sentences, *_beyond(groups, most)))
+    ]
+    beyond = [key.rstrip(":") for _, parts in groups for key in list(parts)[most:]]
+    if keys := list(dict.fromkeys(key.rpartition(":")[2] for key in beyond)):
+        sentences.append(
+            f"Figures of {first_few(keys, _MOST_NAMED)} are left out, because a page of more than "
+            f"{_MOST} is too long: cmx_bench.plot draws them, the explorer shows their points"
+        )
+    return Plots(tuple(drawn), tuple(sentences))
 
 
 def _groups(report: Report) -> Iterator[_Group]:
@@ -134,14 +129,3 @@ def _fitting(groups: Sequence[_Group]) -> int:
         if sum(len(figures) * min(len(parts), most) for figures, parts in groups) <= _MOST
     )
     return next(fits, 1)
-
-
-def _beyond(groups: Sequence[_Group], most: int) -> Iterator[str]:
-    """A sentence on the settings that are not drawn, where there are such."""
-    beyond = [key.rstrip(":") for _, parts in groups for key in list(parts)[most:]]
-    keys = dict.fromkeys(key.rpartition(":")[2] for key in beyond)
-    if keys:
-        yield (
-            f"Figures of {first_few(list(keys), _MOST_NAMED)} are left out, because a page of more "
-            f"than {_MOST} is too long: cmx_bench.plot draws them, the explorer shows their points"
-        )

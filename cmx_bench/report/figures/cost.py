@@ -10,8 +10,7 @@ from pandas import Series
 
 from cmx_bench import units
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.drawing import NothingToDrawError, Plot
-from cmx_bench.present.drawing.scatter import Scale, scatter
+from cmx_bench.present.drawing import NothingToDrawError, Plot, Scale, scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures.captions import above_zero, bars, doubts, little, speak
 from cmx_bench.report.figures.selection import Selection
@@ -32,7 +31,9 @@ THROUGHPUT = Quantity("throughput", 1.0, "Throughput (images/s)")
 LATENCY = Quantity("latency_p50", 1e-3, "Latency p50 (ms)")
 MEMORY = Quantity("peak_memory", 2.0**20, "Peak memory (MiB)")
 TOP1 = Quantity("top1", 1e-2, "Top-1 (%)")
-
+QUANTITIES = {
+    quantity.metric: quantity for quantity in (PARAMS, MACS, THROUGHPUT, LATENCY, MEMORY, TOP1)
+}
 
 _MULTIPLES = {1e9: " (billions)", 1e6: " (millions)", 1e3: " (thousands)", 1.0: ""}
 

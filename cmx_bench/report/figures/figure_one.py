@@ -10,8 +10,7 @@ from pandas import DataFrame, concat
 
 from cmx_bench import published
 from cmx_bench.present.content import first_few
-from cmx_bench.present.drawing import NothingToDrawError, Plot
-from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.present.drawing import NothingToDrawError, Plot, scatter
 from cmx_bench.published import Published
 from cmx_bench.report.figures.captions import little, speak
 from cmx_bench.report.figures.cost import PARAMS, fit, scale_of

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
-from cmx_bench.present.drawing import NothingToDrawError, Plot
-from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.present.drawing import NothingToDrawError, Plot, scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures import pareto
 from cmx_bench.report.figures.captions import above_zero, doubts, little, speak

@@ -10,8 +10,7 @@ from typing import Any
 
 from pandas import DataFrame
 
-from cmx_bench.present.drawing import NothingToDrawError, Plot
-from cmx_bench.present.drawing.scatter import scatter
+from cmx_bench.present.drawing import NothingToDrawError, Plot, scatter
 from cmx_bench.report.figures.captions import speak
 from cmx_bench.report.figures.curves import first_lines
 from cmx_bench.report.figures.selection import Selection

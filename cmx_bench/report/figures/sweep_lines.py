@@ -13,29 +13,16 @@ from pandas import DataFrame
 from cmx_bench import units
 from cmx_bench.metrics import METRICS
 from cmx_bench.present import drawing
-from cmx_bench.present.drawing import NothingToDrawError, Plot
-from cmx_bench.present.drawing.scatter import Scale, scatter
+from cmx_bench.present.drawing import NothingToDrawError, Plot, Scale, scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures import curves
 from cmx_bench.report.figures.captions import bars, doubts
-from cmx_bench.report.figures.cost import (
-    LATENCY,
-    MACS,
-    MEMORY,
-    PARAMS,
-    THROUGHPUT,
-    TOP1,
-    Quantity,
-    fit,
-)
+from cmx_bench.report.figures.cost import MACS, PARAMS, QUANTITIES, THROUGHPUT, TOP1, Quantity, fit
 from cmx_bench.report.figures.selection import Selection, name_setting, select
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-QUANTITIES = {
-    quantity.metric: quantity for quantity in (PARAMS, MACS, THROUGHPUT, LATENCY, MEMORY, TOP1)
-}
 _MULTIPLE = 1.75  # values that grow by as much, each, stand on a logarithmic axis
 _WIDE = 10.0  # and a metric that spans as much
 _MOST_TICKS = 12
@@ -69,10 +56,8 @@ def sweep(
         choices = _CHOICES[metric](df)
     else:
         choices = curves.each_sweep(df) | curves.each_batch_sweep(df)
-    swept = {
-        curves.name_argument(column): column
-        for column in (key.partition(":")[0] for key in choices)
-    }
+    columns = [key.partition(":")[0] for key in choices]
+    swept = {curves.name_argument(column): column for column in columns}
     if over not in swept and (over is not None or len(swept) != 1):
         raise ValueError(f"over is what was swept; there are {', '.join(swept) or 'none'}")
     column = swept[over] if over else next(iter(swept.values()))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,12 @@ from xml.etree import ElementTree
 
 import numpy
 import pytest
+from matplotlib.axes import Axes
+from pandas import DataFrame
 from PIL import Image
 
 from cmx_bench.present import drawing
-from cmx_bench.present.drawing import COPIES, Plot, draw, inline
+from cmx_bench.present.drawing import COPIES, Plot, draw, inline, scatter
 from cmx_bench.present.drawing.theme import CSS_COLOURS, SIZES
 from cmx_bench.report.figures import plots
 from cmx_bench.results.reading import summarise
@@ -156,3 +160,43 @@ def test_a_short_label_keeps_the_end_in_which_variants_differ() -> None:
     assert labels == ["ConvMixer-1536…kernel_size 3", "ConvMixer-1536…kernel_size 5"]
     assert [len(drawing.short_label("x" * size)) for size in (28, 29, 300)] == [28] * 3
     assert drawing.short_label("two\nlines\x07") == "two lines�"
+
+
+# --- scatter plots --------------------------------------------------------------------------------
+
+POINTS = DataFrame({
+    "label": ["Small", "Large"], "family": ["resnet", "resnet"], "x": [10.0, 90.0],
+    "y": [100.0, 800.0], "low": [math.nan] * 2, "high": [math.nan] * 2, "published": [False] * 2,
+})  # fmt: skip
+
+
+def painted(points: DataFrame = POINTS, **options: object) -> Axes:
+    paint = partial(scatter, labels=("Size", "Speed"), **options)  # type: ignore[arg-type]
+    return drawing.on(Plot("name", "Title", "", "", points, paint), None)
+
+
+def texts(ax: Axes) -> set[str]:
+    return {text.get_text() for text in ax.texts}
+
+
+def test_each_point_is_named_and_axes_say_what_they_show() -> None:
+    ax = painted(scales=("log", None))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Size", "Speed")
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
+    assert {"Small", "Large"} <= texts(ax)
+
+
+def test_a_disturbed_point_is_marked_at_its_name() -> None:
+    assert {"Small", "Large ≈"} <= texts(painted(POINTS.assign(disturbed=[False, True])))
+
+
+def test_a_line_is_named_once_at_its_end() -> None:
+    line = POINTS.assign(label=["", "Net"], line="net", disturbed=[True, True])
+    assert {text for text in texts(painted(line)) if text.strip()} == {"Net ≈"}
+
+
+def test_a_curve_stands_behind_the_points_and_is_seen_whole() -> None:
+    ax = painted(curve=("Front", [(5.0, 50.0), (200.0, 900.0)]))
+    [front] = [line for line in ax.get_lines() if line.get_label() == "Front"]
+    assert numpy.asarray(front.get_xdata()).tolist() == [5.0, 200.0]
+    assert ax.get_xlim()[1] > 200 and ax.get_ylim()[1] > 900
