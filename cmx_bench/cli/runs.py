@@ -278,9 +278,9 @@ def verify(path: Verifiable) -> None:
 def cite(path: Rendered) -> None:
     """Print a run as BibTeX, with its content hash, device and date."""
     from cmx_bench import report
-    from cmx_bench.report import cite as citing
+    from cmx_bench.report import exports
 
-    give(citing.bibtex(report.read(path)))
+    give(exports.bibtex(report.read(path)))
 
 
 def _format(format: str | None, output: Path | None, known: Mapping[str, object]) -> str:

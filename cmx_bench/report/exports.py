@@ -1,4 +1,4 @@
-"""What a run measured for other programs: results as CSV, everything as JSON."""
+"""What a run measured for other programs: results as CSV, everything as JSON, how to cite it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from itertools import compress, pairwise
 from typing import Any
 
@@ -16,6 +17,8 @@ from pandas import DataFrame
 
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Table
+from cmx_bench.present.latex import escape
+from cmx_bench.report.headline import code, device
 from cmx_bench.report.tables.judgements import judge
 from cmx_bench.report.tables.side_by_side import Comparison
 from cmx_bench.results import frame, identity, sheets, summary, swept_arguments
@@ -142,3 +145,34 @@ def _process(taken: Mapping[str, list[Any]], conditions: Sequence[str]) -> dict[
         "covariates": watched | ({"discarded": thrown} if watched else {}),
         "counts": any(taken["counts"]),
     }
+
+
+# --- BibTeX ---------------------------------------------------------------------------------------
+
+# strftime's names follow the user's language.
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+def bibtex(report: Report) -> str:
+    """An entry whose hash `verify` recomputes; dated by the end of the run, or else its begin."""
+    run, digest = report.run, identity.content_hash(report.run, report.records)
+    date = datetime.fromisoformat(run.finished or run.created)
+    note = (
+        f"Suite {run.suite} ({run.suite_hash}), measured {date:%Y-%m-%d} on {device(report)}; "
+        f"content hash SHA-256 {digest}"
+    )
+    fields = {
+        "title": _verbatim(run.title),
+        "key": _verbatim(f"cmx-bench {run.suite}"),  # styles sort by it where there is no author
+        "year": f"{date:%Y}",
+        "month": _MONTHS[date.month - 1],
+        "howpublished": _verbatim(f"Measured with {code(report)}"),
+        "note": _verbatim(note),
+    }
+    lines = [f"  {name} = {value}," for name, value in fields.items()]
+    return "\n".join([f"@misc{{cmx-bench-{run.suite}-{digest[:12]},", *lines, "}"]) + "\n"
+
+
+def _verbatim(text: str) -> str:
+    """A field that keeps its capitals: of what has braces of its own styles change no letter."""
+    return f"{{{{{escape(text)}}}}}"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cmx_bench import report
 from cmx_bench.errors import CmxError
 from cmx_bench.report import RENDERERS
-from cmx_bench.report.cite import bibtex
+from cmx_bench.report.exports import bibtex
 from cmx_bench.report.overview import overview
 from cmx_bench.results import embedded
 from cmx_bench.results.loading import load

@@ -18,7 +18,7 @@ from cmx_bench.gate.history import gathering
 from cmx_bench.plan import Plan, making
 from cmx_bench.plan.joining import join
 from cmx_bench.plan.users import Asked
-from cmx_bench.report import RENDERERS, cite, headline, overview
+from cmx_bench.report import RENDERERS, exports, headline, overview
 from cmx_bench.report.findings import findings
 from cmx_bench.report.tables import fairness, judgements, side_by_side, tables
 from cmx_bench.report.verify import verify
@@ -120,7 +120,7 @@ def test_every_table_of_a_setting_names_its_kind(report: Report) -> None:
 def test_what_is_said_of_the_whole_run_names_both(report: Report) -> None:
     both = f"{FAST} and {SLOW}"
     assert headline.device(report) == f"{both}, torch 2.15, timm 1.0, cuda 13.0"
-    assert f"on {both}, torch" in cite.bibtex(report)
+    assert f"on {both}, torch" in exports.bibtex(report)
     assert headline.status(report).text.startswith(both)
     assert not [fact.text for fact in headline.warnings(report) if "devices" in fact.text]
 
