@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
@@ -23,6 +23,9 @@ from cmx_bench.units import plain
 _DIGITS = 6  # of the numbers that place a point
 # What the axes begin with, x before y, where the run has it.
 _FIRST = ("throughput", "top1", "top1_paper", "top1_timm", "params", "macs")
+
+
+_Place: TypeAlias = tuple[str, str]  # the name of a model and the key of a setting
 
 
 class Shown(NamedTuple):
@@ -46,16 +49,15 @@ class Shown(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """What can stand along an axis, and what it means. `unit` is the unit that suits the middle one
-    of the values, `factor` its size in base units; `values` stand by model and setting key."""
+    """What can stand along an axis, what it means, and its `values` in its `unit`, the one that
+    suits the middle one of them."""
 
     key: str
     title: str
     unit: str
     about: str
     published: bool
-    factor: float
-    values: Mapping[tuple[str, str], Shown]
+    values: Mapping[_Place, object]
 
 
 def block(report: Report, rows: Mapping[str, Sequence[str]]) -> str:
@@ -87,12 +89,20 @@ def points(report: Report, rows: Mapping[str, Sequence[str]]) -> dict[str, list[
         (model, setting, row, values)
         for setting in settings
         for model, row in zip(report.run.models, rows[setting.key], strict=True)
-        if (values := _values(axes, model, setting))
+        for place in [(model.name, setting.key)]
+        if (values := {axis.key: axis.values[place] for axis in axes if place in axis.values})
     ]
+    styles = theme.styles_of(model.family for model in report.run.models)
+    shown = {model.family for model, *_ in placed}
     return {
-        "axes": [dict(zip(Axis._fields[:5], axis, strict=False)) for axis in axes],
+        "axes": [dict(zip(Axis._fields[:-1], axis, strict=False)) for axis in axes],
         "begin": [*first, *first][:2],
-        "families": _families(report, {model.family for model, *_ in placed}),
+        "families": [
+            {"key": name, "label": style.label, "colour": theme.CSS_COLOURS[style.colour],
+             "marker": style.marker}
+            for name, style in styles.items()
+            if name in shown
+        ],
         "settings": [{"key": setting.key, "label": plain(setting.title)} for setting in settings],
         "points": [
             {"model": plain(model.name), "label": " ".join(plain(model.label).split()),
@@ -102,17 +112,13 @@ def points(report: Report, rows: Mapping[str, Sequence[str]]) -> dict[str, list[
     }  # fmt: skip
 
 
-def _values(axes: Sequence[Axis], model: Model, setting: Setting) -> dict[str, object]:
-    place = (model.name, setting.key)
-    return {axis.key: axis.values[place].over(axis.factor) for axis in axes if place in axis.values}
-
-
 def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
-    places = [(model, setting) for setting in settings for model in report.run.models]
+    places = {(model.name, setting.key): (model, setting)
+              for setting in settings for model in report.run.models}  # fmt: skip
     for metric in report.metrics():
         about = f"{metric.title}: {metric.definition}; {metric.direction}."
-        measured = [_find_measured(report, *place, metric) for place in places]
-        yield _axis(metric.name, metric.title, about, metric.unit, places, measured)
+        measured = {place: _find_measured(report, *pair, metric) for place, pair in places.items()}
+        yield _axis(metric.name, metric.title, metric.unit, about, measured)
     for source, name in (("paper", "the paper"), ("timm", "timm")):
         title = f"Top-1, published by {name}"
         figures = {
@@ -120,11 +126,13 @@ def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
         }
         data = ", ".join(sorted({figure.dataset for figure in figures.values() if figure}))
         about = f"{title}: on {data}, not measured here, marked as in Table 1; higher is better."
-        printed = [_find_printed(report, *place, figures[place[0].name]) for place in places]
-        yield _axis(f"top1_{source}", title, about, "fraction", places, printed, published=True)
+        printed = {
+            place: _find_printed(report, *pair, figures[place[0]]) for place, pair in places.items()
+        }
+        yield _axis(f"top1_{source}", title, "fraction", about, printed, published=True)
 
 
-def _list_swept(report: Report, places: Collection[tuple[str, str]]) -> Iterator[Axis]:
+def _list_swept(report: Report, places: Collection[_Place]) -> Iterator[Axis]:
     """The numbers over which models were swept, at the places that have other values."""
     swept = swept_arguments.find(report.run.models)
     models = [model.name for model in report.run.models]
@@ -132,50 +140,39 @@ def _list_swept(report: Report, places: Collection[tuple[str, str]]) -> Iterator
         name = str(column).removeprefix(swept_arguments.PREFIX)
         numbers = dict(zip(models, swept[column], strict=True))
         values = {
-            (model, setting): Shown(numbers[model], None, None, f"{numbers[model]:,.10g}")
-            for model, setting in places
-            if not math.isnan(numbers[model])
+            place: Shown(number, None, None, f"{number:,.10g}").over(1.0)
+            for place in places
+            if not math.isnan(number := numbers[place[0]])
         }
         about = f"{name}: an argument of the models, in which they differ."
         title = name.replace("_", " ").capitalize()
-        yield Axis(str(column), title, "", about, published=False, factor=1.0, values=values)
+        yield Axis(str(column), title, "", about, published=False, values=values)
 
 
 def _axis(
     key: str,
     title: str,
-    about: str,
     unit: str,
-    places: Sequence[tuple[Model, Setting]],
-    shown_there: Sequence[Shown | None],
+    about: str,
+    shown: Mapping[_Place, Shown | None],
     published: bool = False,
 ) -> Axis:
-    values = {
-        (model.name, setting.key): shown
-        for (model, setting), shown in zip(places, shown_there, strict=True)
-        if shown is not None
-    }
-    middle = statistics.median_low([shown.value for shown in values.values()] or [0.0])
-    factor, shown_unit = units.step(middle, unit)
-    return Axis(key, title, shown_unit, about, published, factor, values)
+    known = {place: value for place, value in shown.items() if value is not None}
+    middle = statistics.median_low([value.value for value in known.values()] or [0.0])
+    factor, suiting = units.step(middle, unit)
+    values = {place: value.over(factor) for place, value in known.items()}
+    return Axis(key, title, suiting, about, published, values)
 
 
 def _find_measured(report: Report, model: Model, setting: Setting, metric: Metric) -> Shown | None:
     """A measured value: nothing else here knows how a report keeps its results."""
     result = report.result(model, setting, metric.name)
-    if result is None or result.estimate is None:
+    if result is None or result.value is None:
         return None
-    estimate = result.estimate
-    if not math.isfinite(estimate.value):  # which no axis can show, nor JSON hold
-        return None
-    low, high = (
-        end if end is not None and math.isfinite(end) else None
-        for end in (estimate.low, estimate.high)
-    )
     is_accuracy = metric.noise == "image"
     unlike = caveats.of_accuracy(report, model, setting, result) if is_accuracy else ""
     text = "; ".join(filter(None, (entries.show(result).flat, unlike)))
-    return Shown(estimate.value, low, high, text, result.disturbed)
+    return Shown(result.value, result.low, result.high, text, result.disturbed)
 
 
 def _find_printed(
@@ -187,12 +184,3 @@ def _find_printed(
     percent = replace(entry, text=f"{entry.text} {figure.printed_unit}")
     unlike = caveats.of_accuracy(report, model, setting, figure)
     return Shown(figure.value, None, None, "; ".join(filter(None, (percent.flat, unlike))))
-
-
-def _families(report: Report, shown: Collection[str]) -> list[object]:
-    return [
-        {"key": name, "label": style.label, "colour": theme.CSS_COLOURS[style.colour],
-         "marker": style.marker}
-        for name, style in theme.styles_of(model.family for model in report.run.models).items()
-        if name in shown
-    ]  # fmt: skip

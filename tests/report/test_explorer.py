@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -71,19 +70,6 @@ def test_values_are_in_the_unit_of_their_axis_to_six_digits() -> None:
     assert shown["throughput"][:3] == pytest.approx(
         (estimate.value, estimate.low, estimate.high), rel=5e-6
     )
-
-
-def test_a_value_that_is_no_number_is_left_out() -> None:
-    run = make_run(models=PAPER[:1], measures=("params", "throughput"), replicates=1)
-    records = [
-        dataclasses.replace(record, values={"throughput": [math.inf]})
-        if record.measure == "throughput"
-        else record
-        for record in make_records(run)
-    ]
-    content = points(summarise(run, records), FP16.key)
-    assert "throughput" not in values(content, "convmixer_1536_20")
-    assert content["begin"] == ["top1_paper", "top1_timm"]
 
 
 def test_published_values_are_marked_and_apart() -> None:
