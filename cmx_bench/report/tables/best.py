@@ -48,13 +48,18 @@ def mark(
     ]
 
 
+def valued(report: Report, setting: Setting, metric: str) -> list[Result]:
+    """The results of a setting that have a value."""
+    results = report.column(setting, metric)
+    return [result for result in results if result is not None and result.value is not None]
+
+
 def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
     """The names of the models with the best value, ties together; empty where nothing decides, or
     no value of the metric is better than another."""
     if METRICS[metric].better == "none":
         return frozenset()
-    results = report.column(setting, metric)
-    measured = [result for result in results if result is not None and result.value is not None]
+    measured = valued(report, setting, metric)
     if metric != "top1":
         return find_tied(measured)
     alike = on_same_images(report, setting, measured)

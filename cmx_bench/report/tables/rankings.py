@@ -3,7 +3,8 @@ costs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from cmx_bench import units
@@ -50,9 +51,7 @@ def tables(report: Report) -> Iterator[Table]:
         pairs = agreement.pairs(report.votes, setting.key)
         yield ranks(report, setting, pairs)
         if pairs:
-            yield compare(report, setting, pairs)
-            yield show_divided(report, setting, pairs)
-            yield agreeing(report, setting, pairs)
+            yield from _of_pairs(report, setting, pairs)
     for hardware in report.run.kinds:
         alike = [each for each in report.run.settings if each.hardware == hardware]
         yield entries.on(hardware, costs(report, alike))
@@ -71,8 +70,7 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         Column("preprocessing", "Preprocessing"),
         Column("weights", "Weights", title="First digits of the SHA-256 of their file"),
     )  # fmt: skip
-    every = report.column(setting, "top1")
-    results = [result for result in every if result is not None and result.value is not None]
+    results = best.valued(report, setting, "top1")
     places = best.ranks(report, setting, results, pairs)
     rows = []
     for result in results:
@@ -102,7 +100,26 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
     return caveats.letter(table, {"top1": [caveats.tell_resampled(result) for result in results]})
 
 
-def compare(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
+def _of_pairs(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Iterator[Table]:
+    """Models beside each other, of many the most accurate."""
+    voters = [voter for voter in report.votes.classes if voter[1] == setting.key]
+    values = {voter: report.results[(*voter, "top1")].value or 0.0 for voter in voters}
+    best = sorted(voters, key=values.__getitem__, reverse=True)[:_MOST_MODELS]
+    labels = {voter: report.models[voter[0]].label for voter in voters if voter in best}
+    beside = {pair: adjusted for pair, adjusted in agreement.adjust(pairs)
+              if {pair.first, pair.second} <= labels.keys()}  # fmt: skip
+    few = (f"The {_MOST_MODELS} most accurate of {len(voters)} models; ranks and p are those of "
+           "all.")  # fmt: skip
+    for table in (
+        _compare(report, setting, beside),
+        _show_divided(report, setting, beside),
+        _show_agreement(setting, labels, beside),
+    ):
+        remarks = (few,) * (len(voters) > _MOST_MODELS) + table.remarks
+        yield replace(table, remarks=remarks, folded=len(table.rows) > _MANY_PAIRS)
+
+
+def _compare(report: Report, setting: Setting, pairs: Mapping[Pair, float]) -> Table:
     """Every pair of models on the same images."""
     columns = (
         Column("pair", "Models"),
@@ -113,42 +130,32 @@ def compare(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         Column("adjusted", "p, adjusted", "right", "Holm's method, for all pairs of the setting"),
         Column("verdict", "Told apart"),
     )
-    shown = _choose(report, setting)
     rows = [
         (_names(report, pair), _points(pair), pair.difference.lost, pair.difference.gained,
          _p(pair.difference.p), _p(adjusted), "yes" if adjusted < agreement.LEVEL else "tie")
-        for pair, adjusted in agreement.adjust(pairs)
-        if {pair.first, pair.second} <= shown.keys()
+        for pair, adjusted in pairs.items()
     ]  # fmt: skip
     title = f"Pairs of models on the same images · {setting.title}"
-    remarks = [
-        *_few(report, setting),
-        *["The pairs are those of the first seed."] * report.over_seeds,
-    ]
-    return entries.table(
-        f"pairs-{setting.key}", title, columns, rows, remarks, folded=len(rows) > _MANY_PAIRS
-    )
+    remarks = ["The pairs are those of the first seed."] * report.over_seeds
+    return entries.table(f"pairs-{setting.key}", title, columns, rows, remarks)
 
 
-def show_divided(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
+def _show_divided(report: Report, setting: Setting, pairs: Iterable[Pair]) -> Table:
     """A few of the images that only one of two models has right."""
     columns = (
         Column("pair", "Models"),
         Column("first", "Only the first is right"),
         Column("second", "Only the second is right"),
     )
-    shown = _choose(report, setting)
     rows = [
         (_names(report, pair), _pictures(report, pair.first, pair.second),
          _pictures(report, pair.second, pair.first))
         for pair in pairs
         if pair.difference.lost + pair.difference.gained
-        if {pair.first, pair.second} <= shown.keys()
     ]  # fmt: skip
     title = f"Images that only one of two models has right · {setting.title}"
-    remarks = [*_few(report, setting), *([] if report.thumbnails else [_NO_COPIES])]
-    folded = len(rows) > _MANY_PAIRS
-    return entries.table(f"divided-{setting.key}", title, columns, rows, remarks, folded=folded)
+    remarks = [] if report.thumbnails else [_NO_COPIES]
+    return entries.table(f"divided-{setting.key}", title, columns, rows, remarks)
 
 
 def _pictures(report: Report, winner: Voter, loser: Voter) -> Entry:
@@ -164,39 +171,23 @@ def _pictures(report: Report, winner: Voter, loser: Voter) -> Entry:
     return Entry(", ".join(names), pictures=tuple(pictures))
 
 
-def agreeing(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
+def _show_agreement(setting: Setting, labels: Mapping[Voter, str], pairs: Iterable[Pair]) -> Table:
     """The share of images for which two models name the same class, right or wrong."""
-    labels = _choose(report, setting)
     columns = (
         Column("network", "Network"),
         *(Column(f"same-{name}", label, "right") for (name, _), label in labels.items()),
     )
-    same = {frozenset((pair.first, pair.second)): pair.same for pair in pairs}
     shares = {
-        both: Entry(units.fix(100 * share, 1, 0, 100), sort=share) for both, share in same.items()
-    }
+        frozenset((pair.first, pair.second)):
+            Entry(units.fix(100 * pair.same, 1, 0, 100), sort=pair.same)
+        for pair in pairs
+    }  # fmt: skip
     rows = [  # a voter and itself are no pair
         (label, *(shares.get(frozenset((first, second))) for second in labels))
         for first, label in labels.items()
     ]
     title = f"Agreement: same class predicted, % of images · {setting.title}"
-    folded = len(rows) > _MANY_PAIRS
-    remarks = _few(report, setting)
-    return entries.table(f"agreement-{setting.key}", title, columns, rows, remarks, folded=folded)
-
-
-def _choose(report: Report, setting: Setting) -> dict[Voter, str]:
-    """The labels of the models that stand beside each other: of many the most accurate."""
-    voters = [voter for voter in report.votes.classes if voter[1] == setting.key]
-    values = {voter: report.results[(*voter, "top1")].value or 0.0 for voter in voters}
-    best = sorted(voters, key=values.__getitem__, reverse=True)[:_MOST_MODELS]
-    return {voter: report.models[voter[0]].label for voter in voters if voter in best}
-
-
-def _few(report: Report, setting: Setting) -> list[str]:
-    many = sum(key == setting.key for _, key in report.votes.classes)
-    shown = f"The {_MOST_MODELS} most accurate of {many} models; ranks and p are those of all."
-    return [shown] if many > _MOST_MODELS else []
+    return entries.table(f"agreement-{setting.key}", title, columns, rows)
 
 
 def costs(report: Report, settings: Sequence[Setting]) -> Table:
