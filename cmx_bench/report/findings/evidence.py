@@ -25,7 +25,10 @@ def accuracy(view: View) -> Finding | None:
     results = sorted(view.results("top1").values(), key=lambda result: -(result.value or 0))
     if not results:
         return None
-    table, rests = f"accuracy-{view.setting.key}", _tell_evaluated(view, results)
+    images = _many({result.details["images"] for result in results}, "image")
+    rests = f"{images} of {view.report.run.accuracy.get('dataset', 'an unknown data set')}"
+    if seeds := {result.n for result in results if result.over == "seeds"}:
+        rests += f" (mean of {_many(seeds, 'training')})"
     first = best.leaders(view.report, view.setting, "top1")
     ahead = [result for result in results if result.model in first]
     shown = [f"{view.name(result.model)} ({_share(result)})" for result in ahead]
@@ -42,7 +45,8 @@ def accuracy(view: View) -> Finding | None:
         second = next(result for result in results if result is not ahead[0])
         lead = f"{_points(view, ahead[0], second)} ahead of {view.name(second.model)}"
         text = f"Most accurate by top-1 on {rests} is {shown[0]}, {lead}."
-    return Finding("Accuracy", text + _behind(view, ahead, results), table)
+    text += _behind(view, ahead, results)
+    return Finding("Accuracy", text, f"accuracy-{view.setting.key}")
 
 
 def _behind(view: View, ahead: Sequence[Result], results: Sequence[Result]) -> str:
@@ -69,14 +73,6 @@ def _points(view: View, first: Result, second: Result) -> str:
 
 def _share(result: Result) -> str:
     return f"{entries.show(result, 0.01).text} %"
-
-
-def _tell_evaluated(view: View, results: Sequence[Result]) -> str:
-    """`360 images of digits`, and of how many trainings each top-1 is the mean."""
-    images = _many({result.details["images"] for result in results}, "image")
-    data = view.report.run.accuracy.get("dataset", "an unknown data set")
-    seeds = {result.n for result in results if result.over == "seeds"}
-    return f"{images} of {data}" + (f" (mean of {_many(seeds, 'training')})" if seeds else "")
 
 
 def _many(counts: Collection[int], noun: str) -> str:

@@ -10,7 +10,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Entry, Finding
 from cmx_bench.report import entries
-from cmx_bench.report.findings.view import SPEEDS, View, doubt, over
+from cmx_bench.report.findings.view import SPEEDS, View, doubt
 from cmx_bench.report.findings.wording import (
     are,
     join,
@@ -28,10 +28,9 @@ from cmx_bench.results.summary import Result
 
 def against_the_rival(view: View) -> Finding | None:
     """`A is 4.3 times slower than B here (3.4 to 5.3), with 14 % fewer parameters.`"""
-    subject, row = name(view.subject), view.row(view.subject)
     if not view.rivals:
         return _alone(view) if view.speeds else None
-    rival = view.rivals[0]
+    subject, rival = name(view.subject), view.rivals[0]
     sizes = [
         more_or_fewer(ratio, what)
         for metric, what in (("params", "parameters"), ("macs", "MACs"))
@@ -40,9 +39,9 @@ def against_the_rival(view: View) -> Finding | None:
     if view.speeds:
         size = f", with {join(sizes)}" if sizes else ""
         text = f"{subject} {_predicate(view, rival)}{size}.{_in_the_paper(view, rival)}"
-        return Finding("Speed", text, *row)
+        return Finding("Speed", text, *view.row)
     text = f"Against {name(rival)}, {subject} has {join(sizes)}. No speed was measured."
-    return Finding("Size", text, *row) if sizes else None
+    return Finding("Size", text, *view.row) if sizes else None
 
 
 def _alone(view: View) -> Finding:
@@ -50,7 +49,7 @@ def _alone(view: View) -> Finding:
     what = f"{METRICS[view.metric].title} of {name(view.subject)}"
     value = shown.text + mark_doubt(shown)
     text = f"{what} is {value} ({shown.detail or 'one process'}); no other was measured."
-    return Finding("Speed", text, *view.row(view.subject))
+    return Finding("Speed", text, *view.row)
 
 
 def _predicate(view: View, rival: Model) -> str:
@@ -72,7 +71,8 @@ def _in_the_paper(view: View, rival: Model) -> str:
     figures = view.printed("throughput", (view.subject.name, rival.name))
     if view.metric != "throughput" or len(figures) < 2:
         return ""
-    ratio = over(figures, view.subject.name, rival.name)
+    mine, theirs = (figures[model.name].sort or 1.0 for model in (view.subject, rival))
+    ratio = mine / theirs
     shown = units.significant(max(ratio, 1 / ratio), 2) + doubt(*figures.values())
     word = "slower" if ratio < 1 else "as fast"
     return f" In the paper it is {shown} times {word}, on an {view.paper_conditions}."
@@ -92,7 +92,7 @@ def against_the_families(view: View) -> Finding | None:
             sides["cannot be told from"].append(f"{name(rival)} (within {margin(span)})")
     parts = [f"{words} {join(names)}" for words, names in sides.items() if names]
     text = f"{name(view.subject)} {join(parts)}."
-    return Finding("Other families", text, *view.row(view.subject)) if parts else None
+    return Finding("Other families", text, *view.row) if parts else None
 
 
 # --- leaders --------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def leaders(view: View) -> Finding | None:
     """Who is fastest and who needs the least memory, ties said as ties, and who is fastest among
     those that are published to be as accurate as the subject."""
     text = " ".join(filter(None, (_fastest(view), _least_memory(view), _as_accurate(view))))
-    return Finding("Best", text, view.row(view.subject)[0]) if text else None
+    return Finding("Best", text, view.row[0]) if text else None
 
 
 def _fastest(view: View) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.report.findings.wording import name
-from cmx_bench.report.tables import fidelity, quantities
+from cmx_bench.report.tables import best, fidelity, quantities
 from cmx_bench.report.tables.quantities import Span
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
@@ -48,7 +49,7 @@ class View:
 
     def results(self, metric: str) -> dict[str, Result]:
         """The results of the setting that have a value, by model."""
-        return _results(self.report, self.setting, metric)
+        return {each.model: each for each in best.valued(self.report, self.setting, metric)}
 
     def ratio(self, metric: str, rival: Model) -> float | None:
         """The subject's value over a rival's; None where one is not known."""
@@ -85,22 +86,18 @@ class View:
         """The key of the table of all metrics on the setting's kind of device."""
         return entries.key_on(self.setting.hardware, "metrics")
 
-    def row(self, model: Model) -> tuple[str, tuple[str, ...]]:
-        """Where a model's speed is shown: the key of the table, and what names the row."""
+    @property
+    def row(self) -> tuple[str, tuple[str, ...]]:
+        """Where the subject's speed is shown: the key of the table, and what names the row."""
         table = f"table1-{self.setting.key}"
         if self.metric == "throughput" and table in self.tables:
-            return table, (model.label,)
-        return self.metrics, (model.label, self.setting.title)
+            return table, (self.subject.label,)
+        return self.metrics, (self.subject.label, self.setting.title)
 
 
 def doubt(*figures: Entry) -> str:
     """The mark of figures that nobody has checked, where one of them is such."""
     return "†" if any("†" in figure.marks for figure in figures) else ""
-
-
-def over(figures: Mapping[str, Entry], model: str, other: str) -> float:
-    """One printed figure over another."""
-    return (figures[model].sort or 0.0) / (figures[other].sort or 1.0)
 
 
 def view(report: Report, tables: Mapping[str, Table], settings: Sequence[Setting]) -> View | None:
@@ -123,24 +120,22 @@ def _first_measured(
     """Of cells of which no process failed."""
     for setting in settings:
         for metric in SPEEDS:
-            results = _results(report, setting, metric)
+            results = best.valued(report, setting, metric)
             if whole := {
-                model: result
-                for model, result in results.items()
+                result.model: result
+                for result in results
                 if result.status == "ok" and (result.value or 0) > 0
             }:
                 return setting, metric, whole
     return next(iter(settings), None), "", {}
 
 
-def _results(report: Report, setting: Setting, metric: str) -> dict[str, Result]:
-    results = report.column(setting, metric)
-    return {each.model: each for each in results if each is not None and each.value is not None}
-
-
 def _rivals(view: View, others: Sequence[Model]) -> list[Model]:
     """One of each family: whom a claim names with the subject, else who is nearest in size."""
-    claimed = list(dict.fromkeys(_list_claimed(view)))
+    named = re.compile(rf"\b{view.metric}\s*\(\s*([\w.\-]+)\s*\)")
+    claims = [named.findall(claim.check) for claim in view.report.run.claims if view.metric]
+    with_subject = (names for names in claims if view.subject.name in names)
+    claimed = list(dict.fromkeys(chain.from_iterable(with_subject)))
 
     def place(model: Model) -> tuple[int, float]:
         rank = claimed.index(model.name) if model.name in claimed else len(claimed)
@@ -151,9 +146,3 @@ def _rivals(view: View, others: Sequence[Model]) -> list[Model]:
     for model in sorted(others, key=place):
         first.setdefault(model.family, model)
     return list(first.values())
-
-
-def _list_claimed(view: View) -> Iterator[str]:
-    for claim in view.report.run.claims if view.metric else ():
-        names = re.findall(rf"\b{view.metric}\s*\(\s*([\w.\-]+)\s*\)", claim.check)
-        yield from names if view.subject.name in names else ()

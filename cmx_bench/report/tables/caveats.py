@@ -14,7 +14,7 @@ from string import ascii_lowercase
 from typing import TypeAlias
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.present.content import Entry, Note, Table, in_order
+from cmx_bench.present.content import Note, Table, in_order
 from cmx_bench.published import Published
 from cmx_bench.results.environment import comparable
 from cmx_bench.results.nouns import Report
@@ -56,12 +56,16 @@ def letter(table: Table, texts: Mapping[str, Sequence[str]]) -> Table:
 
 def by_setting(report: Report, table: Table) -> Table:
     """`table` with a letter on each entry of its column "setting" where the settings differ in what
-    the entries do not say: TF32, fused attention, versions."""
-    place = [column.key for column in table.columns].index("setting")
-    shown = [row[place] for row in table.rows]
-    return tell_apart(
-        table, "measured", {"setting": [_find_unsaid(report, entry) for entry in shown]}
-    )
+    the entries do not say: TF32, fused attention, versions, and the key where it does not stand
+    below the name."""
+    keys = {setting.title: setting.key for setting in report.run.settings}
+    unsaid: list[Hidden] = []
+    for entry in (row["setting"] for row in table.by_column()):
+        key = keys.get(entry.text, "")
+        environment = report.run.environments.get(report.environments.get(key, ""), {})
+        fields = {name: f"{name} {value}" for name, value in comparable(environment).items()}
+        unsaid.append(({} if entry.detail else {"key": key}) | fields if key else {})
+    return tell_apart(table, "measured", {"setting": unsaid})
 
 
 def _differences(rows: Sequence[Hidden]) -> Iterator[str]:
@@ -100,8 +104,20 @@ def of_accuracy(
     report: Report, model: Model, setting: Setting, accuracy: Result | Published | None
 ) -> str:
     """What a reader must know of an accuracy that its row does not show: that its weights were
-    resampled, and in what it is of something else than the speed beside it; empty where nothing."""
-    parts = [tell_resampled(accuracy), _unlike_speed(report, model, setting, accuracy)]
+    resampled, and in what it is of something else than the speed beside it; empty where nothing.
+
+    Precision and layout are those of the setting for both: a cell of accuracy has its key. Speed is
+    always measured with initial weights, which every table says: only weights that the row does not
+    name are a difference.
+    """
+    parts = [tell_resampled(accuracy)]
+    if accuracy is not None and report.is_timed(model, setting):
+        if accuracy.image_size not in (None, setting.image_size):
+            sizes = f"{accuracy.image_size} px, speed of {setting.image_size} px"
+            parts.append(f"accuracy is of images of {sizes}")
+        if isinstance(accuracy, Result) and accuracy.weights not in (None, model.weights):
+            given = PurePath(str(accuracy.weights)).name
+            parts.append(f"accuracy is of the weights {given}, which are not those named here")
     return "; ".join(filter(None, parts))
 
 
@@ -115,28 +131,6 @@ def tell_resampled(accuracy: Result | Published | None) -> str:
         f"its weights are of images of {before}, and were resampled to {accuracy.image_size} px as "
         "timm does"
     )
-
-
-def _unlike_speed(
-    report: Report, model: Model, setting: Setting, accuracy: Result | Published | None
-) -> str:
-    """In what an accuracy is of something else than the speed beside it; empty where in nothing, or
-    where there is no speed.
-
-    Precision and layout are those of the setting for both: a cell of accuracy has its key. Speed is
-    always measured with initial weights, which every table says: only weights that the row does not
-    name are a difference.
-    """
-    if accuracy is None or not report.is_timed(model, setting):
-        return ""
-    parts = []
-    if accuracy.image_size not in (None, setting.image_size):
-        sizes = f"{accuracy.image_size} px, speed of {setting.image_size} px"
-        parts.append(f"accuracy is of images of {sizes}")
-    if isinstance(accuracy, Result) and accuracy.weights not in (None, model.weights):
-        given = PurePath(str(accuracy.weights)).name
-        parts.append(f"accuracy is of the weights {given}, which are not those named here")
-    return "; ".join(parts)
 
 
 def whole_peak(result: Result | None) -> str:
@@ -162,14 +156,3 @@ def conditions(figure: Published | None) -> Hidden:
         return {}
     size = {} if figure.image_size is None else {"image size": f"{figure.image_size} px"}
     return size | {"conditions": figure.conditions}
-
-
-def _find_unsaid(report: Report, entry: Entry) -> Hidden:
-    """What an entry with a setting's name, and its key where that stands below, does not say."""
-    keys = {setting.title: setting.key for setting in report.run.settings}
-    if entry.text not in keys:
-        return {}
-    key = keys[entry.text]
-    environment = report.run.environments.get(report.environments.get(key, ""), {})
-    fields = {name: f"{name} {value}" for name, value in comparable(environment).items()}
-    return fields if entry.detail else {"key": key} | fields

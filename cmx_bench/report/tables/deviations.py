@@ -3,7 +3,8 @@ share of the device's arithmetic it reaches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from cmx_bench import units
@@ -63,9 +64,8 @@ def _largest(report: Report) -> dict[tuple[str, str], Mapping[str, Any]]:
     largest: dict[tuple[str, str], Mapping[str, Any]] = {}
     for model, setting, details in processes.itertuples(index=False, name=None):
         if "runtime" in details:
-            known = largest.setdefault((model, setting), details["runtime"])
-            if details["runtime"]["difference"] > known["difference"]:
-                largest[model, setting] = details["runtime"]
+            both = (largest.get((model, setting), details["runtime"]), details["runtime"])
+            largest[model, setting] = max(both, key=itemgetter("difference"))
     return largest
 
 
@@ -74,39 +74,32 @@ def _row(
 ) -> tuple[object, ...]:
     options = ", ".join(f"{name} {value}" for name, value in deviation["options"].items())
     numbers = (deviation["difference"], deviation["tolerance"])
+    runtime = str(deviation["version"])
+    if "quantised" in deviation:  # how much of the model is in int8
+        some, of_all = deviation["quantised"]["products"]
+        runtime += f", {some} of {of_all} products in int8"
     return (
         model,
         setting,
-        Entry(_describe(deviation), title=options),
+        Entry(runtime, title=options),
         *(Entry(f"{number:.2g}", sort=number) for number in numbers),
         _share(report, model, setting),
     )
 
 
-def _describe(deviation: Mapping[str, Any]) -> str:
-    """A runtime with its version and, in int8, how much of a model that is."""
-    if "quantised" not in deviation:
-        return str(deviation["version"])
-    some, of_all = deviation["quantised"]["products"]
-    return f"{deviation['version']}, {some} of {of_all} products in int8"
+_ARITHMETIC = attrgetter("device", "hardware", "precision", "threads")
 
 
 def _share(report: Report, model: Model, setting: Setting) -> Entry | None:
-    peak = max(_peaks(report, setting), default=None)
+    """Of the highest peak in this precision, in whichever setting it was measured."""
+    alike = {each.key for each in report.run.settings if _ARITHMETIC(each) == _ARITHMETIC(setting)}
+    peaks = [
+        max(result.medians.values())
+        for (_, key, metric), result in report.results.items()
+        if metric == "compute_peak" and key in alike and result.value is not None
+    ]
     throughput, macs = (report.estimate(model, setting, what) for what in ("throughput", "macs"))
-    if throughput is None or macs is None or peak is None:
+    if throughput is None or macs is None or not peaks:
         return None
-    share = 100 * throughput.value * macs.value / peak
+    share = 100 * throughput.value * macs.value / max(peaks)
     return Entry(units.significant(share, 2), sort=share)
-
-
-def _peaks(report: Report, setting: Setting) -> Iterator[float]:
-    """The peaks that were measured in this precision, by this and by other settings."""
-    arithmetic = (setting.device, setting.hardware, setting.precision, setting.threads)
-    alike = {
-        other.key for other in report.run.settings
-        if (other.device, other.hardware, other.precision, other.threads) == arithmetic
-    }  # fmt: skip
-    for (_, key, metric), result in report.results.items():
-        if metric == "compute_peak" and key in alike and result.value is not None:
-            yield max(result.medians.values())

@@ -102,7 +102,7 @@ def tables(report: Report) -> Iterator[Table]:
                 yield from (
                     entries.on(settings[0].hardware, table)
                     for table in (
-                        _values(report, standings, speeds, _sum_up(pairs, number)),
+                        _values(report, standings, speeds, pairs, number),
                         _correlations(standings, speeds),
                         _flips(report, standings, pairs),
                     )
@@ -173,7 +173,9 @@ def _contest(standings: Standings, first: str, second: str, ratios: Sequence[flo
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def _values(report: Report, standings: Standings, speeds: DataFrame, summed_up: str) -> Table:
+def _values(
+    report: Report, standings: Standings, speeds: DataFrame, pairs: Sequence[Contest], number: int
+) -> Table:
     metric, each = standings.metric, at_best(standings, speeds)
     one_for_all = f"{metric.title} ({metric.unit}), one setting for all"
     columns = (
@@ -194,8 +196,11 @@ def _values(report: Report, standings: Standings, speeds: DataFrame, summed_up: 
         (model.label, *row, _best_setting(standings, each.get(model.name)))
         for model, *row in zip(report.run.models, *values, strict=True)
     ]
+    flips = sum(pair.ahead is not None and pair.behind is not None for pair in pairs)
     remarks = (
-        summed_up,
+        f"Pairs of networks: {number}. Same order in every setting: {number - len(pairs)}. Order "
+        f"flips: {flips}. Undecided, because values change order but their intervals do not prove "
+        f"it: {len(pairs) - flips}.",
         f"A network's best is the best of {len(standings.settings)} values, chosen by the same "
         f"samples. Its interval has the level {units.percent(standings.level, 4)}: after this "
         "choice it still holds with 95 % confidence.",
@@ -216,15 +221,6 @@ def _best_setting(standings: Standings, mine: Result | None) -> Entry | None:
     ]
     names = f"or {', '.join(alike)}" if alike else ""
     return Entry(standings.settings[mine.setting], names)
-
-
-def _sum_up(pairs: Sequence[Contest], number: int) -> str:
-    flips = sum(pair.ahead is not None and pair.behind is not None for pair in pairs)
-    return (
-        f"Pairs of networks: {number}. Same order in every setting: {number - len(pairs)}. Order "
-        f"flips: {flips}. Undecided, because values change order but their intervals do not prove "
-        f"it: {len(pairs) - flips}."
-    )
 
 
 def _correlations(standings: Standings, speeds: DataFrame) -> Table:

@@ -85,9 +85,10 @@ def _decide(
         if isinstance(condition, Within):
             span = quantities.span(condition.quantity, report, setting)
             low, high = condition.low, condition.high
-            ends = (low.value, high.value)
-            line = _line(condition.quantity, span, f"in [{low.text}, {high.text}]", *ends)
-            return _within(span, *ends), [line], span.disturbed
+            claimed = f"in [{low.text}, {high.text}]"
+            line = _line(condition.quantity, span, claimed, low.value, high.value)
+            edges = {_compare(span, ">=", low.value), _compare(span, "<=", high.value)}
+            return _join("and", edges), [line], span.disturbed
         quantity, bound = quantities.held(condition.left, condition.right, report, setting)
         span = quantities.span(quantity, report, setting)
     except UnknownError as error:
@@ -112,12 +113,6 @@ def _compare(span: Span, sign: str, bound: float) -> State:
     if low > bound or ("=" in sign and low == bound):
         return "HOLDS"
     return "FAILS" if high < bound or ("=" not in sign and high == bound) else "UNDECIDED"
-
-
-def _within(span: Span, low: float, high: float) -> State:
-    if low <= span.low and span.high <= high:
-        return "HOLDS"
-    return "FAILS" if span.high < low or high < span.low else "UNDECIDED"
 
 
 def _line(quantity: Quantity, span: Span, claimed: str, *bounds: float) -> str:

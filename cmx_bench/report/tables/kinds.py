@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pandas import DataFrame
@@ -52,12 +52,13 @@ def by_model(samples: DataFrame, batch_size: int) -> Mapping[str, tuple[Work, ..
     for model, details in zip(rows["model"], rows["details"], strict=True):
         for work in workload.read(details, batch_size):
             kinds.setdefault(str(model), {}).setdefault(work.kind, []).append(work)
-    return {model: tuple(map(_of_all, works.values())) for model, works in kinds.items()}
-
-
-def _of_all(works: Sequence[Work]) -> Work:
-    """One kind of work from that of each process: its time is summarised as every time is."""
-    return replace(works[0], seconds=stats.of_medians([work.seconds for work in works]).value)
+    return {  # the time of each kind is summarised as every time is
+        model: tuple(
+            replace(works[0], seconds=stats.of_medians([work.seconds for work in works]).value)
+            for works in by_kind.values()
+        )
+        for model, by_kind in kinds.items()
+    }
 
 
 def table(report: Report, setting: Setting) -> Table:

@@ -215,9 +215,7 @@ def list_evaluations(sides: Sequence[Side]) -> Table:
     """The parts in which the runs differ of how accuracy was measured: the images, how they were
     prepared, the recipe by which models were trained."""
     columns = (Column("part", "Part"), *(Column(str(side.number), side.label) for side in sides))
-    asked = [
-        dict(_parts(side.report.run.accuracy)) | _images(side) | _tell_sizes(side) for side in sides
-    ]
+    asked = list(map(_evaluation, sides))
     measured = [parts for parts in asked if parts]
     rows = (
         (name, *(parts.get(name, "") for parts in asked))
@@ -227,6 +225,17 @@ def list_evaluations(sides: Sequence[Side]) -> Table:
     return entries.table("evaluated", "Differences in how accuracy was measured", columns, rows)
 
 
+def _evaluation(side: Side) -> dict[str, str]:
+    """How accuracy was measured in a run, part by part."""
+    results = side.report.results.values()
+    parts = dict(_parts(side.report.run.accuracy))
+    counts = {result.details["images"] for result in results if "images" in result.details}
+    if counts:
+        parts["images"] = ", ".join(f"{number:,}" for number in sorted(counts))
+    sizes = {f"weights of {result.model}": caveats.tell_resampled(result) for result in results}
+    return parts | {name: text for name, text in sizes.items() if text}
+
+
 def _parts(asked: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
     """`train.optimizer.lr` and what it is; without what is not given, and the images' path."""
     for key, value in asked.items():
@@ -234,20 +243,6 @@ def _parts(asked: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, st
             yield from _parts(value, f"{before}{key}.")
         elif value is not None and key != "path":
             yield f"{before}{key}", str(value)
-
-
-def _images(side: Side) -> dict[str, str]:
-    every = (result.details for result in side.report.results.values())
-    counts = sorted({details["images"] for details in every if "images" in details})
-    return {"images": ", ".join(f"{number:,}" for number in counts)} if counts else {}
-
-
-def _tell_sizes(side: Side) -> dict[str, str]:
-    sizes = {
-        f"weights of {result.model}": caveats.tell_resampled(result)
-        for result in side.report.results.values()
-    }
-    return {name: text for name, text in sizes.items() if text}
 
 
 def differences(sides: Sequence[Side]) -> Table:

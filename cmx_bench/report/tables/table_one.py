@@ -39,7 +39,27 @@ def table_one(report: Report, setting: Setting) -> Table:
     title = f"Table 1 · {setting.title} ({setting.key})"
     remarks = _remarks(report, setting, rows, keys)
     table = entries.table(f"table1-{setting.key}", title, _head(columns), rows, remarks)
-    return _letter(report, setting, table)
+    models = report.run.models
+    metrics = ("top1", "peak_memory", "throughput")
+    results, peaks, speeds = (report.column(setting, metric) for metric in metrics)
+    papers = [report.published[model.name].paper.get("top1") for model in models]
+    timm = [report.published[model.name].timm.get("top1") for model in models]
+
+    def unlike(accuracies: Sequence[Result | Published | None]) -> list[str]:
+        return [
+            caveats.of_accuracy(report, model, setting, accuracy)
+            for model, accuracy in zip(models, accuracies, strict=True)
+        ]
+
+    prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
+    table = caveats.tell_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
+    return caveats.letter(table, {
+        "throughput": [*map(caveats.of_speed, speeds)],
+        "memory": [*map(caveats.whole_peak, peaks)],
+        "top1": unlike(results),
+        "top1_paper": unlike(papers),
+        "top1_timm": unlike(timm),
+    })  # fmt: skip
 
 
 def _head(columns: Sequence[Column]) -> list[Column]:
@@ -108,32 +128,6 @@ def _multiples(
     every = [*report.column(setting, metric), *papers]
     size = units.multiples(usual, [each.value for each in every if each and each.value])
     return size, heading + _POWERS.get(size, "")
-
-
-def _letter(report: Report, setting: Setting, table: Table) -> Table:
-    """The table with letters at the values that are of other conditions than those beside them."""
-    models = report.run.models
-    metrics = ("top1", "peak_memory", "throughput")
-    results, peaks, speeds = (report.column(setting, metric) for metric in metrics)
-    papers = [report.published[model.name].paper.get("top1") for model in models]
-    timm = [report.published[model.name].timm.get("top1") for model in models]
-
-    def unlike(accuracies: Sequence[Result | Published | None]) -> list[str]:
-        return [
-            caveats.of_accuracy(report, model, setting, accuracy)
-            for model, accuracy in zip(models, accuracies, strict=True)
-        ]
-
-    prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
-    table = caveats.tell_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
-    shown = {
-        "throughput": [*map(caveats.of_speed, speeds)],
-        "memory": [*map(caveats.whole_peak, peaks)],
-        "top1": unlike(results),
-        "top1_paper": unlike(papers),
-        "top1_timm": unlike(timm),
-    }
-    return caveats.letter(table, shown)
 
 
 def _remarks(

@@ -61,7 +61,11 @@ def table(report: Report) -> Table:
 def _row(model: Model, seeds: Sequence[Mapping[str, Any]]) -> tuple[object, ...]:
     last = [seed["curve"][-1] for seed in seeds]
     best = [seed["best"]["epoch"] for seed in seeds]
-    seconds = statistics.fmean(seed["seconds"] for seed in seeds)
+    seconds, waiting = statistics.fmean(seed["seconds"] for seed in seeds), None
+    timed = [point for seed in seeds for point in seed["curve"] if "data_seconds" in point]
+    if timed:
+        share = sum(each["data_seconds"] for each in timed) / sum(each["seconds"] for each in timed)
+        waiting = Entry(units.percent(share), sort=share)
     return (
         model,
         Entry(str(len(seeds)), ", ".join(str(seed["seed"]) for seed in seeds), len(seeds)),
@@ -71,16 +75,8 @@ def _row(model: Model, seeds: Sequence[Mapping[str, Any]]) -> tuple[object, ...]
         _over_seeds([point["loss"] for point in last]),
         Entry(units.duration(seconds), sort=seconds),
         _over_seeds([seed["images_per_second"] for seed in seeds]),
-        _waiting([point for seed in seeds for point in seed["curve"]]),
+        waiting,
     )
-
-
-def _waiting(curve: Sequence[Mapping[str, Any]]) -> Entry | None:
-    timed = [point for point in curve if "data_seconds" in point]
-    if not timed:
-        return None
-    share = sum(point["data_seconds"] for point in timed) / sum(point["seconds"] for point in timed)
-    return Entry(units.percent(share), sort=share)
 
 
 def _over_seeds(values: Sequence[float]) -> Entry:
