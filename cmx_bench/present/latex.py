@@ -167,13 +167,13 @@ _SPECIAL = {
     "“": r"\textquotedblleft{}", "”": r"\textquotedblright{}", "\u00a0": "~", "\u202f": r"\,",
     "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ø": r"\o{}", "Ø": r"\O{}", "ł": r"\l{}",
     "Ł": r"\L{}", "œ": r"\oe{}", "Œ": r"\OE{}",
+    **{raised: rf"\textsuperscript{{{digit}}}" for digit, raised in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
 }  # fmt: skip
 _ACCENTS = {
     "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u",
     "\u0307": ".", "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c",
     "\u0328": "k",
 }  # fmt: skip
-_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True))
 
 
 def escape(text: str) -> str:
@@ -184,8 +184,6 @@ def escape(text: str) -> str:
 def _character(character: str) -> str:
     if character in _SPECIAL:
         return _SPECIAL[character]
-    if character in _SUPERSCRIPTS:
-        return rf"\textsuperscript{{{_SUPERSCRIPTS[character]}}}"
     if " " <= character <= "~":
         return character
     letter, *accents = list(unicodedata.normalize("NFD", character))

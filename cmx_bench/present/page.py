@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from cmx_bench import units
 from cmx_bench.present import drawing
-from cmx_bench.present.content import SIGNS, Entry, Finding, Findings, Picture, Table, group_columns
+from cmx_bench.present.content import SIGNS, Entry, Finding, Findings, Table, group_columns
 from cmx_bench.present.drawing import Drawing, Plot
 
 
@@ -40,8 +40,9 @@ def template(room: str, name: str) -> jinja2.Template:
         style=file(__package__, "report.css"),
     )
     environment.filters.update(
-        data_url=_data_url, read_back=units.read_back, unbroken=units.keep_together
-    )
+        base64=lambda data: base64.b64encode(data).decode(), read_back=units.read_back,
+        unbroken=units.keep_together,
+    )  # fmt: skip
     return environment.get_template(name)
 
 
@@ -139,10 +140,6 @@ def without_site(page: str) -> str:
     """The page's text as it is where it is no part of a site: without links that say nothing of
     what it shows."""
     return _SITE.sub("", page, count=1)
-
-
-def _data_url(picture: Picture) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode()}"
 
 
 def inline(drawings: Sequence[Drawing]) -> list[tuple[Plot, Markup]]:

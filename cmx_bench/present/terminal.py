@@ -87,7 +87,15 @@ def _fit(grid: Grid, width: int) -> rich.table.Table | Text:
         texts = [*_heading(column).split("\n"), *(_text(row[place]).plain for row in grid.rows)]
         taken += 2 + (max(map(len, texts)) if column.key in grid.unbroken else _LEAST)
     if taken <= width:
-        return _drawn(grid)
+        drawn = rich.table.Table(box=rich.box.SIMPLE_HEAVY, padding=(0, 1), pad_edge=False)
+        for column in grid.columns:
+            drawn.add_column(
+                Text(units.escape(_heading(column)), "bold"), justify=column.align,
+                overflow="fold", no_wrap=column.key in grid.unbroken,
+            )  # fmt: skip
+        for row in grid.rows:
+            drawn.add_row(*map(_text, row))
+        return drawn
     lines = []
     for row in grid.rows:
         for column, entry in zip(grid.columns, row, strict=True):
@@ -98,15 +106,3 @@ def _fit(grid: Grid, width: int) -> rich.table.Table | Text:
 
 def _heading(column: Column) -> str:
     return f"{column.group}\n{column.heading}" if column.group else column.heading
-
-
-def _drawn(grid: Grid) -> rich.table.Table:
-    drawn = rich.table.Table(box=rich.box.SIMPLE_HEAVY, padding=(0, 1), pad_edge=False)
-    for column in grid.columns:
-        drawn.add_column(
-            Text(units.escape(_heading(column)), "bold"), justify=column.align, overflow="fold",
-            no_wrap=column.key in grid.unbroken,
-        )  # fmt: skip
-    for row in grid.rows:
-        drawn.add_row(*map(_text, row))
-    return drawn

@@ -5,7 +5,6 @@ Nothing here imports torch, and what is slow to import is imported by the format
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cmx_bench.present import drawing
@@ -57,14 +56,6 @@ def save(subject: Subject, folder: Path, copies: StyleName | None = None) -> Pat
     return folder / f"{stem(subject)}.html"
 
 
-# What programs read beside a run's page in a site of many runs.
-_OF_SITE: Mapping[str, Callable[[Report], str | bytes]] = {
-    "results.csv": exports.results,
-    "samples.csv.gz": lambda run: sheets.pack(run.samples),
-    "report.json": exports.json_of,
-}
-
-
 def files_of_site(run: Report, home: str) -> dict[str, str | bytes]:
     """A run's page in a site of many runs, and what programs read beside it, by name.
 
@@ -72,6 +63,10 @@ def files_of_site(run: Report, home: str) -> dict[str, str | bytes]:
         home: leads from the page to the site's folder: `../../`.
     """
     with collector.pausing():
-        written = {name: make(run) for name, make in _OF_SITE.items()}
+        written: dict[str, str | bytes] = {
+            "results.csv": exports.results(run),
+            "samples.csv.gz": sheets.pack(run.samples),
+            "report.json": exports.json_of(run),
+        }
         page = html(run, Site(home, run.run.suite, tuple(written)))
     return {**written, "report.html": page}

@@ -173,9 +173,14 @@ def show(result: Result | None, unit: float | None = None, best: bool = False) -
         number = units.coarsen(value / factor, digits)
     else:
         number = units.multiple(value, factor, digits, result.about.exact)
-    text = f"{number} {name}".rstrip()
-    spread, title, notes = _spread(result, estimate), _interval(result, estimate), _doubts(result)
-    return Entry(text, spread, value, title, tuple(notes), best=best, origin=origin)
+    text, title = f"{number} {name}".rstrip(), "one process, therefore no interval"
+    if result.about.exact:
+        title = f"exactly {units.exact(value)} {result.unit}".rstrip()
+    elif estimate.low is not None and estimate.high is not None:
+        low, high = (units.scale(edge, result.unit, 5) for edge in (estimate.low, estimate.high))
+        title = f"95 % interval {low} to {high} over {estimate.n:,} {result.over}"
+    spread, notes = _spread(result, estimate), tuple(_doubts(result))
+    return Entry(text, spread, value, title, notes, best=best, origin=origin)
 
 
 def ratio(span: Span) -> Entry:
@@ -247,7 +252,11 @@ def _spread(result: Result, estimate: Estimate) -> str:
         return ""
     half = estimate.half_width
     if result.about.noise == "image" and half is not None:
-        return f"{_points(estimate, half)}, n = {estimate.n:,} {result.over}"
+        points = f"± {units.significant(100 * half, 2)}"
+        if estimate.value < half or estimate.value + half > 1:  # ± would go beyond 0 % or 100 %
+            edges = (units.hundredths(edge or 0.0, 2) for edge in (estimate.low, estimate.high))
+            points = " to ".join(edges)
+        return f"{points}, n = {estimate.n:,} {result.over}"
     # `4 of 10` where it leaves out others, or was to have more
     many = f"n = {units.part(result.n, max(result.planned, result.n + result.left_out))}"
     if half is None:
@@ -255,20 +264,3 @@ def _spread(result: Result, estimate: Estimate) -> str:
     relative = estimate.relative_half_width
     shown = units.scale(half, result.unit, 2) if relative is None else units.percent(relative)
     return f"± {shown}, {many}"
-
-
-def _points(estimate: Estimate, half: float) -> str:
-    """`± 1.4`, in points; `0 to 24` where ± would go beyond 0 % or 100 %."""
-    if estimate.value - half >= 0 and estimate.value + half <= 1:
-        return f"± {units.significant(100 * half, 2)}"
-    edges = (units.hundredths(edge or 0.0, 2) for edge in (estimate.low, estimate.high))
-    return " to ".join(edges)
-
-
-def _interval(result: Result, estimate: Estimate) -> str:
-    if result.about.exact:
-        return f"exactly {units.exact(estimate.value)} {result.unit}".rstrip()
-    if estimate.low is None or estimate.high is None:
-        return "one process, therefore no interval"
-    low, high = (units.scale(edge, result.unit, 5) for edge in (estimate.low, estimate.high))
-    return f"95 % interval {low} to {high} over {estimate.n:,} {result.over}"

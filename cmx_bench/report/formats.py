@@ -99,7 +99,8 @@ def _markdown(shown: Content, plots: Plots) -> str:
     return markdown.document(shown.title, [*above, *middle, *below])
 
 
-def _latex(shown: Content) -> str:
+def _latex(subject: Subject) -> str:
+    shown = content(subject)
     return latex.document(shown.title, [*shown.origins, *shown.warnings], shown.tables)
 
 
@@ -113,14 +114,19 @@ def _page(
     from markupsafe import Markup
 
     from cmx_bench.present import page  # jinja2 is slow to import
+    from cmx_bench.report import explorer
 
-    explorer = ""
+    points = ""
     if isinstance(subject, Comparison):
         data = [embedded.pack(side.report, str(side.path)) for side in subject.sides]
     else:
         data = [embedded.pack(subject)]
-        explorer = _explorer(subject, shown)
-    own = ["report.js", "explorer.js"] if explorer else ["report.js"]
+        rows = {
+            table.key.removeprefix("table1-"): [row_id for row_id, _ in page.anchor(table)]
+            for table in shown.first
+        }
+        points = explorer.block(subject, rows)
+    own = ["report.js", "explorer.js"] if points else ["report.js"]
     return page.template(__package__, f"{stem(subject)}.html.j2").render(
         title=shown.title,
         site=site,
@@ -134,22 +140,10 @@ def _page(
         drawings=page.inline(drawings),
         omitted=omitted,
         data=list(map(Markup, data)),
-        explorer=Markup(explorer),
+        explorer=Markup(points),
         licenses=page.licenses(),
-        scripts=[*page.scripts(bool(explorer)), *(page.file(__package__, name) for name in own)],
+        scripts=[*page.scripts(bool(points)), *(page.file(__package__, name) for name in own)],
     )
-
-
-def _explorer(report: Report, shown: Content) -> str:
-    """The explorer's data, each point with the id of its row in Table 1; empty without a point."""
-    from cmx_bench.present import page
-    from cmx_bench.report import explorer
-
-    rows = {
-        table.key.removeprefix("table1-"): [row_id for row_id, _ in page.anchor(table)]
-        for table in shown.first
-    }
-    return explorer.block(report, rows)
 
 
 def html(subject: Subject, site: Site | None = None) -> str:
@@ -165,7 +159,7 @@ def html(subject: Subject, site: Site | None = None) -> str:
 SIDE_BY_SIDE: Mapping[str, Callable[[Subject], str]] = {
     "html": html,
     "md": lambda subject: _markdown(content(subject), plots_of(subject)),
-    "latex": lambda subject: _latex(content(subject)),
+    "latex": _latex,
     "csv": exports.results,
 }
 RENDERERS: Mapping[str, Callable[[Report], str]] = {**SIDE_BY_SIDE, "json": exports.json_of}

@@ -116,22 +116,18 @@ def code(report: Report) -> str:
 
 def warnings(report: Report) -> list[Fact]:
     """What a reader must know before using any number."""
-    firsts = (quick, part, tell_disturbed, cut_off, too_wide, unmet)
-    warnings = [text for first in firsts if (text := first(report))]
-    if report.blocks.without_gpu_conditions:
-        warnings.append("what held the GPU back, and its other processes, were not "
-                        "watched (install cmx-bench[nvidia])")  # fmt: skip
-    if report.unfinished:
-        warnings.append("the last record was written by half, by a run that was killed, and counts "
-                        "for nothing")  # fmt: skip
-    if report.left_out:
-        warnings.append(f"{tally(len(report.left_out), 'record')} left out, with reasons below")
-    if report.failures:
-        warnings.append(f"{tally(len(report.failures), 'failure')}, with reasons below")
-    several = len(set(report.environments.values())) > 1 and not report.run.machines
-    if several and (names := _device_names(report)):
-        warnings.append(f"settings were measured on different devices: {names}")
-    return [Fact("Beware", text, warning=True) for text in warnings]
+    left_out, failures = len(report.left_out), len(report.failures)
+    every = (
+        *(first(report) for first in (quick, part, tell_disturbed, cut_off, too_wide, unmet)),
+        "what held the GPU back, and its other processes, were not watched (install "
+        "cmx-bench[nvidia])" * bool(report.blocks.without_gpu_conditions),
+        "the last record was written by half, by a run that was killed, and counts for nothing"
+        * report.unfinished,
+        f"{tally(left_out, 'record')} left out, with reasons below" * bool(left_out),
+        f"{tally(failures, 'failure')}, with reasons below" * bool(failures),
+        _list_devices(report),
+    )  # fmt: skip
+    return [Fact("Beware", text, warning=True) for text in every if text]
 
 
 def quick(report: Report) -> str:
@@ -162,10 +158,11 @@ _MANY = 5
 def cut_off(report: Report) -> str:
     """The cells that a budget cut off, the widest first; empty where there is none."""
     run = report.run
-    firsts = [
-        result for result in report.results.values() if result.metric == first_of(result.measure)
+    results = [
+        result
+        for result in report.results.values()
+        if result.metric == first_of(result.measure) and result.cell in run.cut_off
     ]
-    results = [result for result in firsts if result.cell in run.cut_off]
     if not results or run.budget is None:
         return ""
     results.sort(key=_width, reverse=True)
@@ -241,7 +238,9 @@ def _name(report: Report, result: Result) -> str:
     return f"{result.measure.replace('_', ' ')} of {result.label}{where}"
 
 
-def _device_names(report: Report) -> str:
+def _list_devices(report: Report) -> str:
+    """The names of the devices, where settings of one kind were measured on several."""
     found = (report.run.environments.get(digest, {}) for digest in report.environments.values())
     names = sorted({str(machine.get("device_name")) for machine in found})
-    return ", ".join(names) if len(names) > 1 else ""
+    several = len(names) > 1 and not report.run.machines
+    return f"settings were measured on different devices: {', '.join(names)}" * several

@@ -66,8 +66,12 @@ def save(plot: Plot, name: StyleName, kinds: Collection[str]) -> dict[str, bytes
     with style(name), warnings.catch_warnings():
         # A user's label may hold an emoji that the font lacks: a box, not a warning on stderr.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        ax = _paint(plot, _axes(Sheet(), plot.lines))
-        files = {kind: _bytes(ax, kind) for kind in kinds}
+        sheet, files = Sheet(), {}
+        ax = _paint(plot, _axes(sheet, plot.lines))
+        for kind in kinds:
+            file = io.BytesIO()
+            sheet.savefig(file, format=kind, **_OPTIONS[kind])
+            files[kind] = file.getvalue()
     if "svg" in files:
         files["svg"] = _add_titles(files["svg"].decode(), ax).encode()
     return files
@@ -78,13 +82,6 @@ def _paint(plot: Plot, ax: Axes) -> Axes:
         plot.paint(plot.data, ax)
     fit(ax)
     return ax
-
-
-def _bytes(ax: Axes, kind: str) -> bytes:
-    file, figure = io.BytesIO(), ax.get_figure(root=True)
-    assert figure is not None
-    figure.savefig(file, format=kind, **_OPTIONS[kind])
-    return file.getvalue()
 
 
 # --- sizes ----------------------------------------------------------------------------------------

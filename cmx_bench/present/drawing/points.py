@@ -111,17 +111,13 @@ def _draw_bars(ax: Axes, points: DataFrame) -> None:
         if not {*ends} <= {*points}:
             continue
         known = points.dropna(subset=list(ends))
-        colours, upright = _colour_of_each(known), cap == "_"
+        name, palette = _colours(known)
+        colours, upright = [palette[key] for key in known[name]], cap == "_"
         draw, at = (ax.vlines, known["x"]) if upright else (ax.hlines, known["y"])
         draw(at, known[ends[0]], known[ends[1]], colours, lw=wide, zorder=2)
         for end in ends:
             spot = (at, known[end]) if upright else (known[end], at)
             ax.scatter(*spot, area, colours, marker=cap, linewidths=wide, zorder=2)
-
-
-def _colour_of_each(points: DataFrame) -> list[str]:
-    name, palette = _colours(points)
-    return [palette[key] for key in points[name]]
 
 
 def _texts(ax: Axes, points: DataFrame, interval: str) -> Iterator[str]:
