@@ -79,8 +79,8 @@ EQUIVALENT = {
         "or (1.0)": "it is used only where there is a probe",
     },
     "cmx_bench/report/tables/fairness.py": {
-        'return values if self.metric.better == "higher" else (2) / values': "ratios and "
-        "ranks alone are made of them",
+        'return Standings(metric, names, results, values if metric.better == "higher" else (2) / '
+        "values)": "ratios and ranks alone are made of them",
         "known = [pair for pair in zip(ratios, standings.settings, strict=True) "
         "if (pair[0] >= 0)]": "values are above 0: a ratio is, too, or NaN",
     },

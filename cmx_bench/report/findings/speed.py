@@ -218,10 +218,10 @@ def between_settings(view: View) -> Finding | None:
 
 def _survives(report: Report, settings: Sequence[Setting], standings: Standings) -> bool:
     """Whether several runtimes have a value of each model, all in one order."""
-    speeds = standings.speeds(report.models)
+    speeds = standings.speeds
     whole = speeds.shape == (len(report.models), len(settings)) and speeds.notna().all(axis=None)
     several = len({setting.runtime for setting in settings}) > 1
-    return bool(several and whole and not fairness.contests(standings, speeds)[0])
+    return bool(several and whole and not fairness.contests(standings)[0])
 
 
 def _by_runtime(pair: Mapping[str, Entry], settings: Mapping[str, Setting]) -> bool:

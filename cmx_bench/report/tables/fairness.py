@@ -43,11 +43,13 @@ _SPEEDS = tuple(metric for metric in _FIRST if metric.better != "none")
 @dataclass(frozen=True, slots=True)
 class Standings:
     """The results of one metric of speed, by the setting's key and the network's name; `settings`
-    are the names of the settings by their keys."""
+    are the names of the settings by their keys. `speeds` have a row for each network with any
+    value, and a column for each setting; of times one over them."""
 
     metric: Metric
     settings: Mapping[str, str]
     results: Mapping[str, Mapping[str, Result]]
+    speeds: DataFrame
 
     @property
     def key(self) -> str:
@@ -58,14 +60,6 @@ class Standings:
     def level(self) -> float:
         """Of each interval: one for every setting then hold together with 95 %."""
         return 1 - 0.05 / len(self.settings)
-
-    def speeds(self, networks: Iterable[str]) -> DataFrame:
-        """A row for each network with any value, a column for each setting; of times one over
-        them."""
-        by_setting = {key: {name: result.value for name, result in results.items()}
-                      for key, results in self.results.items()}  # fmt: skip
-        values = DataFrame(by_setting, list(networks), dtype=float).dropna(how="all")
-        return values if self.metric.better == "higher" else 1 / values
 
     def apart(self, first: Result, second: Result) -> Span | None:
         """How many times as fast the first is, where it is beyond doubt that they differ."""
@@ -97,13 +91,12 @@ def tables(report: Report) -> Iterator[Table]:
         for settings in comparable(report, metric):
             standings = in_settings(report, settings, metric)
             if len(standings.settings) > 1:
-                speeds = standings.speeds(report.models)
-                pairs, number = contests(standings, speeds)
+                pairs, number = contests(standings)
                 yield from (
                     entries.on(settings[0].hardware, table)
                     for table in (
-                        _values(report, standings, speeds, pairs, number),
-                        _correlations(standings, speeds),
+                        _values(report, standings, pairs, number),
+                        _correlations(standings),
                         _flips(report, standings, pairs),
                     )
                 )
@@ -131,12 +124,16 @@ def in_settings(report: Report, settings: Sequence[Setting], metric: Metric) -> 
             if result is not None and result.status == "ok" and (result.value or 0) > 0:
                 results.setdefault(setting.key, {})[result.model] = result
     names = {setting.key: setting.name for setting in settings if setting.key in results}
-    return Standings(metric, names, results)
+    values = DataFrame(
+        {key: {name: result.value for name, result in known.items()}
+         for key, known in results.items()}, list(report.models), dtype=float,
+    ).dropna(how="all")  # fmt: skip
+    return Standings(metric, names, results, values if metric.better == "higher" else 1 / values)
 
 
-def at_best(standings: Standings, speeds: DataFrame) -> dict[str, Result]:
+def at_best(standings: Standings) -> dict[str, Result]:
     """Each network with the best of its values; its interval holds although samples chose it."""
-    chosen = {}
+    chosen, speeds = {}, standings.speeds
     for name, key in zip(speeds.index, speeds.idxmax(axis="columns"), strict=True):
         result = standings.results[str(key)][name]
         wider = stats.of_medians(list(result.medians.values()), standings.level)
@@ -144,9 +141,10 @@ def at_best(standings: Standings, speeds: DataFrame) -> dict[str, Result]:
     return chosen
 
 
-def contests(standings: Standings, speeds: DataFrame) -> tuple[list[Contest], int]:
+def contests(standings: Standings) -> tuple[list[Contest], int]:
     """The pairs whose values change order, and the number of all that two settings or more have
     values of."""
+    speeds = standings.speeds
     left, right = np.triu_indices(len(speeds), 1)
     pairs = MultiIndex.from_arrays([speeds.index[left], speeds.index[right]])
     ratios = speeds.to_numpy()[left] / speeds.to_numpy()[right]
@@ -173,10 +171,8 @@ def _contest(standings: Standings, first: str, second: str, ratios: Sequence[flo
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def _values(
-    report: Report, standings: Standings, speeds: DataFrame, pairs: Sequence[Contest], number: int
-) -> Table:
-    metric, each = standings.metric, at_best(standings, speeds)
+def _values(report: Report, standings: Standings, pairs: Sequence[Contest], number: int) -> Table:
+    metric, each = standings.metric, at_best(standings)
     one_for_all = f"{metric.title} ({metric.unit}), one setting for all"
     columns = (
         Column("network", "Network"),
@@ -223,13 +219,13 @@ def _best_setting(standings: Standings, mine: Result | None) -> Entry | None:
     return Entry(standings.settings[mine.setting], names)
 
 
-def _correlations(standings: Standings, speeds: DataFrame) -> Table:
+def _correlations(standings: Standings) -> Table:
     names = {**standings.settings, "best": "each at its best"}
     columns = (
         Column("setting", "Setting"),
         *(Column(key, name, "right", key) for key, name in names.items()),
     )
-    every = speeds.assign(best=speeds.max(axis="columns"))
+    every = standings.speeds.assign(best=standings.speeds.max(axis="columns"))
     there = every.notna().astype(int)
     shared = there.T @ there
     others = (shared > 2) & ~np.eye(len(names), dtype=bool)

@@ -8,6 +8,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 import pytest
+from pandas import DataFrame
 
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
@@ -298,7 +299,9 @@ def drawn(truths: Mapping[str, Sequence[float]], rng: random.Random) -> Standing
         for place, one in enumerate(truth):
             medians = [one * math.exp(rng.gauss(0, 0.05)) for _ in range(5)]
             results.setdefault(str(place), {})[name] = result(name, str(place), medians)
-    return Standings(METRICS["throughput"], {key: key for key in results}, results)
+    speeds = DataFrame({key: {name: one.value for name, one in known.items()}
+                        for key, known in results.items()})  # fmt: skip
+    return Standings(METRICS["throughput"], {key: key for key in results}, results, speeds)
 
 
 def test_the_interval_of_the_best_covers_although_it_was_chosen() -> None:
@@ -306,7 +309,7 @@ def test_the_interval_of_the_best_covers_although_it_was_chosen() -> None:
     rng, trials, held, plain = random.Random(7), 100, 0, 0
     for _ in range(trials):
         standings = drawn({A: [1] * 8}, rng)
-        best = fairness.at_best(standings, standings.speeds([A]))[A]
+        best = fairness.at_best(standings)[A]
         assert best.low is not None and best.high is not None
         held += best.low <= 1 <= best.high
         as_it_was = standings.results[best.setting][A].low
@@ -318,7 +321,7 @@ def test_the_interval_of_the_best_covers_although_it_was_chosen() -> None:
 
 def flips(truths: Mapping[str, Sequence[float]], rng: random.Random) -> int:
     standings = drawn(truths, rng)
-    changing, pairs = fairness.contests(standings, standings.speeds([A, B]))
+    changing, pairs = fairness.contests(standings)
     assert pairs == 1
     return sum(one.ahead is not None and one.behind is not None for one in changing)
 
@@ -335,7 +338,7 @@ def test_equal_speeds_in_one_setting_change_no_order() -> None:
     speeds = {EAGER: (100, 100, 400), NHWC: (100, 200, 400)}
     report = made(speeds, dict.fromkeys((A, B, C), [0] * 5))
     standings = fairness.in_settings(report, tuple(speeds), METRICS["throughput"])
-    changing, number = fairness.contests(standings, standings.speeds(report.models))
+    changing, number = fairness.contests(standings)
     assert (changing, number) == ([], 3)
 
 
