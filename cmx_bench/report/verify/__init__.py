@@ -317,11 +317,8 @@ def lines(verification: Verification) -> Iterator[str]:
         place = units.escape(difference.place[:_ROOM]).replace("\n", " ")
         yield f"{difference.file}: {place}: shows {shown!r}, the raw samples give {recomputed!r}"
     yield from verification.notes
-    places, those = (
-        units.tally(verification.places, "place"),
-        units.tally(verification.files, "file"),
-    )
-    compared = f"{places} in {those}"
+    places, files = verification.places, verification.files
+    compared = f"{units.tally(places, 'place')} in {units.tally(files, 'file')}"
     if verification.differences:
         yield f"{len(verification.differences):,} of {compared} differ from the raw samples"
     else:
@@ -333,9 +330,8 @@ def _narrow(one: str, other: str) -> tuple[str, str]:
     if max(len(one), len(other)) <= _ROOM:
         return one, other
     start = max(0, _alike(zip(one, other, strict=False)) - _ROOM // 3)
-    return _cut(one, start), _cut(other, start)
-
-
-def _cut(text: str, start: int) -> str:
     end = start + _ROOM
-    return f"{'…' * (start > 0)}{text[start:end]}{'…' * (end < len(text))}"
+    shown, recomputed = (
+        f"{'…' * (start > 0)}{text[start:end]}{'…' * (end < len(text))}" for text in (one, other)
+    )
+    return shown, recomputed
