@@ -126,16 +126,16 @@ def _ratios(view: View) -> str:
     return (
         f"{inside} of {units.tally(len(ratios), 'throughput ratio')} to {name(every[0].model)} "
         f"{'agrees' if 1 in (inside, len(ratios)) else 'agree'} with the paper's"
-        f"{'†' * any(each.figure.doubtful for each in every)} within the interval"
+        f"{doubt(*(each.figure for each in every))} within the interval"
         f"{mark_doubt(*(span for _, span in ratios))} ({view.paper_conditions})."
     )
 
 
 def _top1(view: View) -> str:
     results = view.results("top1") if view.report.on_imagenet else {}
-    figures = view.printed("top1", results)
+    figures = view.published("top1", results)
     inside = [
-        (results[model].low or 0) <= (figure.sort or 0) <= (results[model].high or 0)
+        (results[model].low or 0) <= (figure.value or 0) <= (results[model].high or 0)
         for model, figure in figures.items()
     ]
     text = (

@@ -68,10 +68,10 @@ def _predicate(view: View, rival: Model) -> str:
 
 
 def _in_the_paper(view: View, rival: Model) -> str:
-    figures = view.printed("throughput", (view.subject.name, rival.name))
+    figures = view.published("throughput", (view.subject.name, rival.name))
     if view.metric != "throughput" or len(figures) < 2:
         return ""
-    mine, theirs = (figures[model.name].sort or 1.0 for model in (view.subject, rival))
+    mine, theirs = (figures[model.name].value or 1.0 for model in (view.subject, rival))
     ratio = mine / theirs
     shown = units.significant(max(ratio, 1 / ratio), 2) + doubt(*figures.values())
     word = "slower" if ratio < 1 else "as fast"
@@ -150,12 +150,12 @@ def _least_memory(view: View) -> str:
 
 def _as_accurate(view: View) -> str:
     """Nothing where top-1 was measured: then a finding of its own says more."""
-    figures = view.printed("top1", view.speeds)
+    figures = view.published("top1", view.speeds)
     mine = figures.get(view.subject.name)
     if mine is None or len(figures) < 2 or view.results("top1"):
         return ""
-    subject = f"{name(view.subject)} ({mine.text} %{doubt(mine)})"
-    equals = [name for name, figure in figures.items() if (figure.sort or 0) >= (mine.sort or 0)]
+    subject = f"{name(view.subject)} ({mine.printed} %{doubt(mine)})"
+    equals = [name for name, figure in figures.items() if (figure.value or 0) >= (mine.value or 0)]
     if len(equals) == 1:
         return f"No other model has a published top-1 as high as {subject}."
     rivals = [view.speeds[model] for model in equals]
@@ -163,12 +163,9 @@ def _as_accurate(view: View) -> str:
     if not first:
         return ""
     unlike = (
-        caveats.of_accuracy(
-            view.report, view.report.models[model], view.setting,
-            view.report.published[model].paper["top1"],
-        )
-        for model in equals
-    )  # fmt: skip
+        caveats.of_accuracy(view.report, view.report.models[name], view.setting, figures[name])
+        for name in equals
+    )
     differing = next(filter(None, unlike), "")
     return (
         f"Of the models with the published top-1 of {subject} or more, {join(first)} "

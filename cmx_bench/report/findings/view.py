@@ -10,7 +10,8 @@ from itertools import chain
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import Entry, Table
+from cmx_bench.present.content import Table
+from cmx_bench.published import Published
 from cmx_bench.report import entries
 from cmx_bench.report.findings.wording import name
 from cmx_bench.report.tables import best, fidelity, quantities
@@ -72,14 +73,10 @@ class View:
         other = self.setting.image_size != fidelity.PUBLISHED_SIZE
         return "RTX 8000" + f" with images of {fidelity.PUBLISHED_SIZE} px" * other
 
-    def printed(self, quantity: str, models: Collection[str]) -> dict[str, Entry]:
-        """The paper's figures as tables show them, by model, in base units to sort by."""
+    def published(self, quantity: str, models: Collection[str]) -> dict[str, Published]:
+        """The paper's figures, by model."""
         papers = {model: self.report.published[model].paper.get(quantity) for model in models}
-        return {
-            model: entries.show_figure(figure)
-            for model, figure in papers.items()
-            if figure is not None and figure.value
-        }
+        return {model: figure for model, figure in papers.items() if figure and figure.value}
 
     @property
     def metrics(self) -> str:
@@ -95,9 +92,9 @@ class View:
         return self.metrics, (self.subject.label, self.setting.title)
 
 
-def doubt(*figures: Entry) -> str:
+def doubt(*figures: Published) -> str:
     """The mark of figures that nobody has checked, where one of them is such."""
-    return "†" if any("†" in figure.marks for figure in figures) else ""
+    return "†" * any(figure.doubtful for figure in figures)
 
 
 def view(report: Report, tables: Mapping[str, Table], settings: Sequence[Setting]) -> View | None:
