@@ -27,7 +27,7 @@ _LEAST_SHARE = 0.01  # of a model's time: a classifier's layer explains nothing
 
 def roofline(chosen: Selection) -> Plot:
     """Billions of MACs a second against MACs a byte, a point for each kind of work of a model."""
-    kinds, above = by_model(chosen.samples, chosen.batch_size), roofs(chosen.samples)
+    kinds, above = by_model(chosen.samples), roofs(chosen.samples)
     rows = [
         (name, each.intensity, each.rate / 1e9, each.kind)
         for name, works in kinds.items()
@@ -82,7 +82,7 @@ _GAP = 0.8  # between two models, in bars
 
 def work_shares(chosen: Selection) -> Plot:
     """Shares in percent of the MACs, bytes and time of each model, by kind of work."""
-    kinds = by_model(chosen.samples, chosen.batch_size)
+    kinds = by_model(chosen.samples)
     title = f"Where work and time go · {chosen.name}"
     if not kinds:
         raise NothingToDrawError(title)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from pandas import DataFrame, Series
 
@@ -52,18 +52,9 @@ class Selection:
         return self.every(metric).drop_duplicates("model").set_index("model")
 
     @property
-    def batch_size(self) -> int:
-        """The images in a batch, of a single setting."""
-        return int(self._of_setting["batch_size"])
-
-    @property
     def image_size(self) -> int:
         """Side in pixels of the images whose speed is measured, of a single setting."""
-        return int(self._of_setting["image_size"])
-
-    @property
-    def _of_setting(self) -> Series[Any]:
-        return self.samples[self.samples["setting"] == self.key].iloc[0]
+        return int(self.samples.loc[self.samples["setting"] == self.key, "image_size"].iloc[0])
 
     @property
     def dataset(self) -> str:

@@ -44,13 +44,14 @@ def roofs(samples: DataFrame) -> Roofs | None:
     return Roofs(float(best["compute_peak"]), float(best["bandwidth_peak"]))
 
 
-def by_model(samples: DataFrame, batch_size: int) -> Mapping[str, tuple[Work, ...]]:
+def by_model(samples: DataFrame) -> Mapping[str, tuple[Work, ...]]:
     """The work of every model that was measured in a setting, by its name, over all processes that
     count."""
     rows = samples[samples["counts"] & (samples["metric"] == "mac_rate")].drop_duplicates("record")
+    columns = rows[["model", "batch_size", "details"]]
     kinds: dict[str, dict[str, list[Work]]] = {}
-    for model, details in zip(rows["model"], rows["details"], strict=True):
-        for work in workload.read(details, batch_size):
+    for model, size, details in columns.itertuples(index=False, name=None):
+        for work in workload.read(details, size):
             kinds.setdefault(str(model), {}).setdefault(work.kind, []).append(work)
     return {  # the time of each kind is summarised as every time is
         model: tuple(
@@ -90,7 +91,7 @@ def table(report: Report, setting: Setting) -> Table:
                 for value in _figures(part, total, above)
             ),
         )
-        for name, parts in by_model(samples, setting.batch_size).items()
+        for name, parts in by_model(samples).items()
         for total in [sum(part.seconds for part in parts)]
         if above is not None
         for part in parts

@@ -64,7 +64,7 @@ def test_the_peaks_are_told(report: Report, peaks: Plot) -> None:
 def test_a_run_without_it_has_neither_figure_nor_table() -> None:
     run = make_run(PAPER[:3], measures=("params",))
     report = summarise(run, make_records(run))
-    assert by_model(report.samples, 64) == {}
+    assert by_model(report.samples) == {}
     assert table(report, FP16).rows == ()
     assert not any(plot.name.startswith("roofline") for plot in plots(report).drawn)
 

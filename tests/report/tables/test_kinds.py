@@ -36,7 +36,7 @@ def test_every_process_that_counts_has_a_part_in_it(report: Report) -> None:
     second = replace(first, replicate=1, values=peaks, details={"work": slow})
     failed_last = failed(replace(first, replicate=2), "no")
     both = summarise(report.run, [first, second, failed_last]).samples
-    works, alone = by_model(both, 64), by_model(report.samples, 64)
+    works, alone = by_model(both), by_model(report.samples)
     ratios = [
         one.seconds / other.seconds
         for one, other in zip(works[first.model], alone[first.model], strict=True)
