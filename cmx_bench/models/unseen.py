@@ -32,7 +32,7 @@ _SCALED = 16  # packed elements that share a scale at least, in all formats
 def reason(module: nn.Module) -> str:
     """Why the weights of a built module are not visible, and what to do; empty if they are."""
     looks = (_find_compiled, _late, _find_wrapped, _outside, _find_packed, _find_frozen)
-    return next(filter(None, (look(module) for look in looks)), "")
+    return next(chain.from_iterable(look(module) for look in looks), "")
 
 
 def lazy(module: nn.Module) -> str:
@@ -41,43 +41,40 @@ def lazy(module: nn.Module) -> str:
     return next((name for name, tensor in named if is_lazy(tensor)), "")
 
 
-def _late(module: nn.Module) -> str:
-    name = lazy(module)
-    return name and f"{name} has no shape yet after a pass, which does not use it; remove its layer"
+def _late(module: nn.Module) -> Iterator[str]:
+    if name := lazy(module):
+        yield f"{name} has no shape yet after a pass, which does not use it; remove its layer"
 
 
-def _find_compiled(module: nn.Module) -> str:
+def _find_compiled(module: nn.Module) -> Iterator[str]:
     for name, part in module.named_modules():
         if "_orig_mod" in part._modules or part._compiled_call_impl is not None:
-            return (f"{_name_part(name)} is compiled already; return the plain module, and set "
-                    f"compile in a setting")  # fmt: skip
-    return ""
+            yield (f"{_name_part(name)} is compiled already; return the plain module, and set "
+                   f"compile in a setting")  # fmt: skip
 
 
-def _find_wrapped(module: nn.Module) -> str:
+def _find_wrapped(module: nn.Module) -> Iterator[str]:
     for name, tensor in chain(module.named_parameters(), module.named_buffers()):
         if is_traceable_wrapper_subclass(tensor):
-            return (f"the weight {name} is a {type(tensor).__name__}, which keeps its numbers in "
-                    f"tensors of its own; return plain tensors")  # fmt: skip
+            yield (f"the weight {name} is a {type(tensor).__name__}, which keeps its numbers in "
+                   f"tensors of its own; return plain tensors")  # fmt: skip
         if tensor.layout is not torch.strided:
             layout = str(tensor.layout).removeprefix("torch.")
-            return f"the weight {name} has the layout {layout}; return dense tensors"
-    return ""
+            yield f"the weight {name} has the layout {layout}; return dense tensors"
 
 
-def _outside(module: nn.Module) -> str:
+def _outside(module: nn.Module) -> Iterator[str]:
     """Weights that a checkpoint would hold and that are neither parameters nor buffers."""
     known = {id(tensor) for tensor in chain(module.parameters(), module.buffers())}
     for name, value in module.state_dict(keep_vars=True).items():
         if isinstance(value, Tensor) and (id(value) in known or value.dim() == 0):
             continue
         if any(isinstance(leaf, Tensor | torch.ScriptObject) for leaf in tree_leaves(value)):
-            return (f"{name} is neither a parameter nor a buffer, as where weights are quantised "
-                    f"and packed; return the module as it was before")  # fmt: skip
-    return ""
+            yield (f"{name} is neither a parameter nor a buffer, as where weights are quantised "
+                   f"and packed; return the module as it was before")  # fmt: skip
 
 
-def _find_packed(module: nn.Module) -> str:
+def _find_packed(module: nn.Module) -> Iterator[str]:
     """Layers whose weights are of small integers or of floats of a byte, beside scales at most."""
     for name, part in module.named_modules():
         own = [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]
@@ -88,10 +85,9 @@ def _find_packed(module: nn.Module) -> str:
         for key, value in own:
             if _may_be_packed(value) and _SCALED * max(floats, default=0) < value.numel():
                 kind = str(value.dtype).removeprefix("torch.")
-                return (f"{_name_part(name)} has a matrix of {kind} ({key}) in place of "
-                        f"floating-point weights, as where they are quantised and packed; return "
-                        f"the module as it was before")  # fmt: skip
-    return ""
+                yield (f"{_name_part(name)} has a matrix of {kind} ({key}) in place of "
+                       f"floating-point weights, as where they are quantised and packed; return "
+                       f"the module as it was before")  # fmt: skip
 
 
 def _may_be_packed(tensor: Tensor) -> bool:
@@ -101,7 +97,7 @@ def _may_be_packed(tensor: Tensor) -> bool:
     return byte or tensor.is_quantized or tensor.dtype in _PACKED
 
 
-def _find_frozen(module: nn.Module) -> str:
+def _find_frozen(module: nn.Module) -> Iterator[str]:
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule) and hasattr(part, "inlined_graph"):
             graph: Any = part.inlined_graph
@@ -110,9 +106,8 @@ def _find_frozen(module: nn.Module) -> str:
             if any(node.t("value").numel() > 1 for node in constants) or "quantized::" in str(
                 graph
             ):
-                return (f"{_name_part(name)} is a TorchScript module with weights inside its code; "
-                        f"return the module that it was made of")  # fmt: skip
-    return ""
+                yield (f"{_name_part(name)} is a TorchScript module with weights inside its code; "
+                       f"return the module that it was made of")  # fmt: skip
 
 
 def _name_part(name: str) -> str:
