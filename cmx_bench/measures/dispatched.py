@@ -167,7 +167,10 @@ class _Dispatch(TorchDispatchMode):
             return parts(*args, **named)
 
     def _refuse_reading(self, func: Any, args: Any, named: Any) -> None:
-        if _reads(func, args, named):
+        tensors = leaves((args, named))
+        if func._overloadpacket is torch.ops.aten.index:
+            tensors = [mask for mask in tensors[1:] if mask.dtype in {torch.bool, torch.uint8}]
+        if reads(func) and any(tensor.is_meta for tensor in tensors):
             raise CountError(
                 f"{self._caller(func)} needs to know what a tensor holds: "
                 f"what it computes, and so its MACs, depends on the image; where they do not, skip "
@@ -236,11 +239,3 @@ def take_apart(mode: TorchDispatchMode, func: Any, args: Any, named: Any) -> Any
     mode is shown; NotImplemented of others."""
     with mode:
         return func.decompose(*args, **named)
-
-
-def _reads(func: Any, args: Any, named: Any) -> bool:
-    """Whether a call's does, of a tensor on the meta device."""
-    tensors = leaves((args, named))
-    if func._overloadpacket is torch.ops.aten.index:
-        tensors = [mask for mask in tensors[1:] if mask.dtype in {torch.bool, torch.uint8}]
-    return reads(func) and any(tensor.is_meta for tensor in tensors)

@@ -42,7 +42,9 @@ def measure(model: Model, setting: Setting) -> Watched:
     """
     meter = gpu_meter(setting.device) if setting.kind == "cuda" else cpu_meter()
     torch.zeros(1, device=setting.device)  # a GPU that a process holds idles at a higher clock
-    idle = _idle_power(meter)
+    begin, used = time.perf_counter(), meter()
+    time.sleep(IDLE_SECONDS)
+    idle = used() / (time.perf_counter() - begin)
     ready = prepare(model, setting)
     forward = ready.forward
     look = look_for(setting)
@@ -60,13 +62,6 @@ def measure(model: Model, setting: Setting) -> Watched:
     causes = {name: value for name, value in seen.items() if name != "probe"}
     watched = judge({"energy": [joules], "idle_power": [idle]}, [causes])
     return dataclasses.replace(watched, details=ready.details)
-
-
-def _idle_power(meter: Meter) -> float:
-    """Watts while this process sleeps."""
-    begin, used = time.perf_counter(), meter()
-    time.sleep(IDLE_SECONDS)
-    return used() / (time.perf_counter() - begin)
 
 
 def gpu_meter(device: str) -> Meter:

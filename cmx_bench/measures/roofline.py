@@ -102,9 +102,9 @@ def _compute_rate(side: int, setting: Setting) -> float:
     if setting.precision == "int8":
         ones = torch.ones(side, side, dtype=torch.int8, device=device)
         return side**3 / _fastest(lambda: torch._int_mm(ones, ones), setting)
-    left, right, product = (
-        torch.randn(side, side, dtype=_arithmetic(setting), device=device) for _ in range(3)
-    )
+    autocast = setting.precision == "autocast"
+    dtype = AUTOCAST[setting.kind] if autocast else DTYPES[setting.precision]
+    left, right, product = (torch.randn(side, side, dtype=dtype, device=device) for _ in range(3))
     seconds = [_fastest(lambda: torch.mm(left, right, out=product), setting)]
     if setting.kind == "cpu":
         images, weight = (
@@ -121,13 +121,6 @@ def bandwidth_peak(setting: Setting) -> float:
     source = torch.ones(COPIED[setting.kind], dtype=torch.uint8, device=setting.device)
     target = torch.zeros_like(source)
     return 2 * len(source) / _fastest(lambda: target.copy_(source), setting)
-
-
-def _arithmetic(setting: Setting) -> torch.dtype:
-    """The type that products are computed in."""
-    if setting.precision == "autocast":
-        return AUTOCAST[setting.kind]
-    return DTYPES[setting.precision]
 
 
 def _fastest(run: Callable[[], Tensor], setting: Setting) -> float:
@@ -160,7 +153,10 @@ def _time(forward: Forward, module: nn.Module, setting: Setting) -> _Pass:
         begin = mark()
         output = call.run()
         end = mark()
-        calls.append((call.kind, _bytes(call.operands, output), begin, end))
+        # Operands are read at least once, and the output is written once.
+        moved = (*call.operands, *leaves(output))
+        size = sum(tensor.numel() * tensor.element_size() for tensor in moved)
+        calls.append((call.kind, size, begin, end))
         return output
 
     if setting.kind == "cuda":
@@ -175,12 +171,6 @@ def _time(forward: Forward, module: nn.Module, setting: Setting) -> _Pass:
         seconds[kind] += between(first, last)
         moved[kind] += size
     return _Pass(total, seconds, moved)
-
-
-def _bytes(operands: Sequence[Tensor], output: Any) -> int:
-    """What a call must move: operands read once, the output written once."""
-    tensors = (*operands, *leaves(output))
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 # What marks a moment, and the seconds between two.

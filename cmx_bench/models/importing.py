@@ -120,7 +120,8 @@ def origin(target: str) -> Origin:
     name = target.partition(":")[0]
     if name not in sys.modules:
         return {}
-    file, root = _file(sys.modules[name]), _root(name)
+    file, top = _file(sys.modules[name]), _file(sys.modules[name.partition(".")[0]])
+    root = top.parent.parent if top.name == "__init__.py" else top.parent
     if not file.is_file():
         return {}
     others = _of_package(name, root) if _is_installed(root) else _collect_imports(name, root)
@@ -143,11 +144,6 @@ def _file(module: ModuleType) -> Path:
     """The file of a module; the folder of one that has none."""
     places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
     return Path(next(filter(None, places), ""))
-
-
-def _root(name: str) -> Path:
-    top = _file(sys.modules[name.partition(".")[0]])
-    return top.parent.parent if top.name == "__init__.py" else top.parent
 
 
 def _is_installed(folder: Path) -> bool:

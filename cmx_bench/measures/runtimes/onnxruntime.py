@@ -84,17 +84,12 @@ class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
 def load(folder: Path, setting: Setting) -> Loaded:
     """A session on the setting's device."""
     if setting.kind == "cpu":
-        return _on_cpu(_session(folder, setting, _options(), [(_ON_CPU, {})]))
+        session = _session(folder, setting, _options(), [(_ON_CPU, {})])
+        run = session.run
+        return Loaded(
+            lambda batch: torch.from_numpy(run(None, {_INPUT: batch.numpy()})[0]), _tell(session)
+        )
     return on_cuda(folder, setting, [of_cuda(setting)])
-
-
-def _on_cpu(session: Any) -> Loaded:
-    run = session.run
-
-    def call(batch: Tensor) -> Tensor:
-        return torch.from_numpy(run(None, {_INPUT: batch.numpy()})[0])
-
-    return Loaded(call, _tell(session))
 
 
 def on_cuda(folder: Path, setting: Setting, providers: Sequence[Provider]) -> Loaded:
