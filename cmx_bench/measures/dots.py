@@ -49,7 +49,9 @@ _MEANS = frozenset(
 )
 _SUMS = spelt.ADD_UP - _MEANS - spelt.SPREADS
 _LINEAR = spelt.LINEAR - spelt.SPREADS - {"square", "pow"}
-_ALONG = frozenset(["sum", "nansum", "mean", "nanmean", "cumsum"])  # the dimensions they are told
+_ADD_EXPONENTIALS = frozenset(["logsumexp", "logcumsumexp"])
+# They add up along the dimensions that they are told.
+_ALONG = _ADD_EXPONENTIALS | frozenset(["sum", "nansum", "mean", "nanmean", "cumsum"])
 # What gives a sum of logarithms of one, or of several: their exponential is a product, masked,
 # clamped, or scaled by what else is added.
 _PASS_LOGARITHMS = spelt.MOVED | frozenset(
@@ -153,9 +155,12 @@ class Products:
         if name in spelt.ADD_TWO or name in spelt.ADD_A_PRODUCT:
             left, *others = [product.terms for product in products] or [NONE.terms]
             return any(_are_parts(one, two) for more in others for one in left for two in more)
-        if name not in spelt.ADD_UP - spelt.SPREADS:
+        if name in _ADD_EXPONENTIALS:
+            whole = [self._of(tensor).power or NONE for tensor in tensors]
+        elif name in spelt.ADD_UP - spelt.SPREADS:
+            whole = [self._of(tensor).product for tensor in tensors]
+        else:
             return False
-        whole = [self._of(tensor).product for tensor in tensors]
         if name in _SUMS - _ALONG:
             return any(product.sums for product in whole)
         added = spans.of(args[0], _reduced(name, args))
@@ -293,10 +298,7 @@ class Products:
         if grown is not None and max(left.numel(), right.numel()) < out.numel():
             return grown
         ours, theirs = self._of(left), self._of(right)
-        both = (
-            dim for dim in range(-out.dim(), 0) if spans.has(left, dim) and spans.has(right, dim)
-        )
-        shared = spans.of(out, both)
+        shared = spans.shared(left, right, out)
         if ours.weight != theirs.weight:
             weight, other = (left, right) if ours.weight else (right, left)
             if other.numel() < out.numel():

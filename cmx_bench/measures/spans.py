@@ -47,6 +47,12 @@ def has(tensor: Tensor, dim: int) -> bool:
     return -dim <= tensor.dim() and tensor.shape[dim] > 1 and tensor.stride(dim) != 0
 
 
+def shared(left: Tensor, right: Tensor, out: Tensor) -> frozenset[Span]:
+    """Those of a result along which both operands have several elements."""
+    dims = range(-out.dim(), 0)
+    return of(out, (dim for dim in dims if has(left, dim) and has(right, dim)))
+
+
 def meet(left: Iterable[Span], right: Iterable[Span]) -> bool:
     """Whether a dimension is the same, a part of the other, or holds it."""
     return any(a < end and b < reach for a, reach in left for b, end in right)

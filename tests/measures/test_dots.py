@@ -118,6 +118,7 @@ REFUSED = "elementwise, which counts where it is spelt by einsum"
         lambda q, k, g: (q.log()[..., None] + k.log()[..., None, :]).exp().sum(-1),
         lambda q, k, g: (q.log().exp() * k).sum(-1),
         lambda q, k, g: ((q * k).log() + g).exp().sum(-1),
+        lambda q, k, g: (q.log() + k.log()).logsumexp(-1) + k.log().logcumsumexp(1)[..., 0],
     ],
 )
 def test_a_dot_product_of_features_is_refused(
@@ -145,7 +146,9 @@ def test_a_dot_product_of_features_is_refused(
         # Geometric means, softmax by hand, and gates from logarithms.
         lambda q, k, g: k.clamp(1e-6).log().mean(1).exp().sum(-1) + k.prod(1).pow(1 / 64).sum(-1),
         lambda q, k, g: (k.log().sum(1) / 64).exp().sum(-1) + (0.5 * (q.log() + k.log())).exp(),
-        lambda q, k, g: (q - q.exp().sum(-1, keepdim=True).log()).exp().sum(-1) + q.logsumexp(-1),
+        lambda q, k, g: (
+            (q - q.exp().sum(-1, keepdim=True).log()).exp().sum(-1) + q.log().logsumexp(-1)
+        ),
         lambda q, k, g: (k * (g.sigmoid().log() + g.softmax(1).log()).exp()).sum(1),
         lambda q, k, g: (k * (1 - g.sigmoid()).prod(-1, keepdim=True)).sum(1) + (2**g * k).sum(1),
         lambda q, k, g: (q.log() - k.log()).exp() + (q.log() + k.log()).exp().mean(1),

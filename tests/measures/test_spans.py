@@ -14,6 +14,11 @@ def test_a_dimension_is_its_stride_and_how_far_it_reaches() -> None:
     assert spans.everywhere(tensor.expand(2, 5, 3)) == spans.everywhere(tensor)
 
 
+def test_a_result_shares_the_dimensions_that_neither_operand_is_broadcast_along() -> None:
+    out = torch.empty(2, 4, 6)
+    assert spans.shared(torch.empty(4, 6), torch.empty(2, 1, 6), out) == spans.of(out, [2])
+
+
 def test_a_view_meets_the_dimensions_that_it_is_made_of() -> None:
     tensor = torch.empty(4, 6)
     parts = tensor.view(4, 2, 3)
