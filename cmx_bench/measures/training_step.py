@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -129,22 +129,10 @@ def split(step: Step, steps: int, device: str) -> tuple[float, float, float]:
     On CUDA between events in the stream, with one wait at the end: where launching does not keep
     ahead of the GPU, a phase includes what the GPU waits.
     """
-    if device.startswith("cuda"):
+    on_gpu = device.startswith("cuda")
+    if on_gpu:
         torch.cuda.synchronize()
-        events = _mark(step, steps, record)
-        events[-1].synchronize()
-        seconds = [begin.elapsed_time(end) / 1000 for begin, end in pairwise(events)]
-    else:
-        times = _mark(step, steps, time.perf_counter)
-        seconds = [end - begin for begin, end in pairwise(times)]
-    return sum(seconds[0::3]), sum(seconds[1::3]), sum(seconds[2::3])
-
-
-_Mark = TypeVar("_Mark")
-
-
-def _mark(step: Step, steps: int, mark: Callable[[], _Mark]) -> list[_Mark]:
-    """Marks before the first step and after each phase of all."""
+    mark: Callable[[], Any] = record if on_gpu else time.perf_counter
     marks = [mark()]
     for _ in range(steps):
         loss = step.forward()
@@ -153,4 +141,9 @@ def _mark(step: Step, steps: int, mark: Callable[[], _Mark]) -> list[_Mark]:
         marks.append(mark())
         step.optimize()
         marks.append(mark())
-    return marks
+    if on_gpu:
+        marks[-1].synchronize()
+    seconds = [
+        begin.elapsed_time(end) / 1000 if on_gpu else end - begin for begin, end in pairwise(marks)
+    ]
+    return sum(seconds[0::3]), sum(seconds[1::3]), sum(seconds[2::3])
