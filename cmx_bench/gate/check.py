@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.gate import accuracies, deciding, differences, price
+from cmx_bench.gate import deciding, differences, price
 from cmx_bench.gate.differences import Sides
 from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.verdict import Comparison, Verdict
@@ -115,25 +115,14 @@ def _judge(base: Report, head: Report, sides: Sides, threshold: float, against: 
         empty = replace(empty, reason=f"some processes failed in both: {new.reason}")
     if why := moved or differences.explain_incomparable(base, head, old, new, against):
         return replace(empty, state="INCOMPARABLE", reason=why)
-    return _judge_values(empty, base, head, (old, new), threshold)
-
-
-def _judge_values(
-    empty: Comparison, base: Report, head: Report, results: tuple[Result, Result], threshold: float
-) -> Comparison:
-    """Values that can be compared: exact ones, those of processes, and top-1 and top-5 of given
-    weights by the images that one side alone has right."""
-    old, new = results
-    if old.about.exact and old.value is not None and new.value is not None:
-        return deciding.judge_exact(empty, old.value, new.value)
-    if not all(map(accuracies.is_of_given_weights, results)):
-        return deciding.judge_processes(empty, old, new, threshold)
-    empty = replace(empty, n=(old.details["images"], new.details["images"]))
-    compared = accuracies.compare(base, head, (empty.model, empty.setting), empty.metric.name)
-    if compared is None:
-        return replace(empty, state="INCOMPARABLE", reason="predictions of a side are missing")
-    change, is_worse = compared
-    return deciding.judge_change(empty, change, threshold, None, is_worse)
+    if old.about.exact:
+        judged = deciding.judge_exact(empty, old.value, new.value)
+    elif deciding.is_of_given_weights(old) and deciding.is_of_given_weights(new):
+        empty = replace(empty, n=(old.details["images"], new.details["images"]))
+        judged = deciding.judge_images(empty, base, head, threshold)
+    else:
+        judged = deciding.judge_processes(empty, old, new, threshold)
+    return judged
 
 
 def _judge_one_sided(empty: Comparison, base: Report, head: Report, sides: Sides) -> Comparison:

@@ -13,6 +13,7 @@ from cmx_bench.results import stats
 from cmx_bench.results.stats import Change
 
 if TYPE_CHECKING:  # for pandas is slow to import, and `ab` has no results
+    from cmx_bench.results.nouns import Report
     from cmx_bench.results.summary import Result
 
 # Two processes a side have t quantiles that no real change clears.
@@ -80,6 +81,38 @@ def _doubt(judged: Comparison, old: Result, new: Result) -> Comparison:
         state="INCONCLUSIVE" if misled else judged.state,
         reason="; ".join(filter(None, (judged.reason, reason))),
     )
+
+
+def is_of_given_weights(result: Result) -> bool:
+    """Whether it is an accuracy, and of one evaluation of given weights. Another training would
+    give others, and the images alone do not say by how much."""
+    return result.over == "images" and "training" not in result.details
+
+
+def judge_images(empty: Comparison, base: Report, head: Report, threshold: float) -> Comparison:
+    """`empty` for top-1 or top-5 of given weights, by the images that count in both runs.
+
+    A ratio of two shares of the same images (Nam and Blackwelder 2002, Statistics in Medicine 21):
+    only images that one side alone has right are evidence of a difference. Where a side has none
+    right, both get half an image more, for 0 has no logarithm. Of few images its error says too
+    little: doubt is left by McNemar's exact test.
+    """
+    voter, sides = (empty.model, empty.setting), (base.votes, head.votes)
+    right = [side.right if empty.metric.name == "top1" else side.among_five for side in sides]
+    missing = replace(empty, state="INCOMPARABLE", reason="predictions of a side are missing")
+    if not all(voter in of_side for of_side in right):
+        return missing
+    both = base.votes.counted[voter] & head.votes.counted[voter]
+    if not both.any():
+        return missing
+    then, now = (of_side[voter][both] for of_side in right)
+    lost, gained = int((then & ~now).sum()), int((now & ~then).sum())
+    more = 0.0 if then.any() and now.any() else 0.5
+    old, new = int(then.sum()) + more, int(now.sum()) + more
+    change = Change(math.log(old / new), math.sqrt((lost + gained) / (old * new)), math.inf)
+    two_sided = stats.difference(len(then), gained, lost).p
+    is_worse = lost > gained and two_sided < 2 * rule.FAIL_LEVEL
+    return judge_change(empty, change, threshold, None, is_worse)
 
 
 def judge_change(

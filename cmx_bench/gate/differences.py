@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.gate import accuracies
 from cmx_bench.metrics import Metric
 from cmx_bench.present.content import first_few
 from cmx_bench.results import environment, origins
@@ -100,7 +99,36 @@ def explain_incomparable(base: Report, head: Report, old: Result, new: Result, a
         return ""
     if differences := tell(_tell_prepared(base.run, old), _tell_prepared(head.run, new)):
         return f"evaluated otherwise: {differences}"
-    return accuracies.other_conditions(base, head, old, new, against)
+    return _other_images(base, head, old, new, against)
+
+
+def _other_images(base: Report, head: Report, old: Result, new: Result, against: str) -> str:
+    """In what two accuracies are of something else: images, labels, the classes to choose among, or
+    the size from which weights were resampled. Empty where in nothing."""
+    sizes = [result.details.get("resampled") for result in (old, new)]
+    if sizes[0] != sizes[1]:
+        was, is_now = map(_from, sizes)
+        return f"weights were resampled {was} in the {against}, {is_now} in the run"
+    chosen = [result.details.get("valid_labels_sha256") for result in (old, new)]
+    if chosen[0] != chosen[1]:
+        return "evaluated among other classes: valid_labels differ"
+    then, now = base.votes.images, head.votes.images
+    if then.keys and now.keys:
+        first = then.changed(now)
+        return f"evaluated on other images or labels: the first is {first}" if first else ""
+    was, is_now = (
+        f"{result.details.get('images')} images of {result.details.get('dataset')}"
+        for result in (old, new)
+    )
+    return "" if was == is_now else f"evaluated on {was} in the {against}, on {is_now} in the run"
+
+
+def _from(resampled: Mapping[str, int | None] | None) -> str:
+    """From which image size the weights of an accuracy were resampled."""
+    if resampled is None:
+        return "from no other size"
+    size = resampled["image_size"]
+    return "from an unknown size" if size is None else f"from {size} px"
 
 
 def _tell_prepared(run: Run, result: Result) -> dict[str, Any]:
