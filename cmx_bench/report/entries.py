@@ -203,7 +203,7 @@ def quotient(span: Span | None, first: Result, second: Result) -> Entry:
     return Entry(units.coarsen(value, 2), "no interval", value, notes=notes)
 
 
-def correlation(rho: float, networks: int = 0, disturbed: bool = False) -> Entry | None:
+def show_correlation(rho: float, networks: int = 0, disturbed: bool = False) -> Entry | None:
     """A rank correlation; None where there is none, for all values of a side tie."""
     if math.isnan(rho):
         return None

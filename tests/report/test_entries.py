@@ -173,7 +173,8 @@ def test_only_all_images_read_as_all(result: Make) -> None:
 def test_a_correlation_that_is_not_one_does_not_read_as_one() -> None:
     """Two neighbours of 60 networks change places: ρ is 1 − 6 · 2 / (60 · 3,599)."""
     almost, equal, against = (
-        entries.correlation(rho, 60) for rho in (1 - 12 / (60 * 3599), 1.0, -1 + 12 / (60 * 3599))
+        entries.show_correlation(rho, 60)
+        for rho in (1 - 12 / (60 * 3599), 1.0, -1 + 12 / (60 * 3599))
     )
     assert almost is not None and equal is not None and against is not None
     assert (almost.text, equal.text, against.text) == ("0.9999", "1.00", "-0.9999")

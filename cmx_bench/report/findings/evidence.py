@@ -133,7 +133,7 @@ def _ratios(view: View) -> str:
 
 def _top1(view: View) -> str:
     results = view.results("top1") if view.report.on_imagenet else {}
-    figures = view.published("top1", results)
+    figures = view.find_published("top1", results)
     inside = [
         (results[model].low or 0) <= (figure.value or 0) <= (results[model].high or 0)
         for model, figure in figures.items()

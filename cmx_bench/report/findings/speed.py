@@ -68,7 +68,7 @@ def _predicate(view: View, rival: Model) -> str:
 
 
 def _in_the_paper(view: View, rival: Model) -> str:
-    figures = view.published("throughput", (view.subject.name, rival.name))
+    figures = view.find_published("throughput", (view.subject.name, rival.name))
     if view.metric != "throughput" or len(figures) < 2:
         return ""
     mine, theirs = (figures[model.name].value or 1.0 for model in (view.subject, rival))
@@ -150,7 +150,7 @@ def _least_memory(view: View) -> str:
 
 def _as_accurate(view: View) -> str:
     """Nothing where top-1 was measured: then a finding of its own says more."""
-    figures = view.published("top1", view.speeds)
+    figures = view.find_published("top1", view.speeds)
     mine = figures.get(view.subject.name)
     if mine is None or len(figures) < 2 or view.results("top1"):
         return ""

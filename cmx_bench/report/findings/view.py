@@ -50,7 +50,7 @@ class View:
 
     def results(self, metric: str) -> dict[str, Result]:
         """The results of the setting that have a value, by model."""
-        return {each.model: each for each in best.valued(self.report, self.setting, metric)}
+        return {each.model: each for each in best.list_valued(self.report, self.setting, metric)}
 
     def ratio(self, metric: str, rival: Model) -> float | None:
         """The subject's value over a rival's; None where one is not known."""
@@ -73,7 +73,7 @@ class View:
         other = self.setting.image_size != fidelity.PUBLISHED_SIZE
         return "RTX 8000" + f" with images of {fidelity.PUBLISHED_SIZE} px" * other
 
-    def published(self, quantity: str, models: Collection[str]) -> dict[str, Published]:
+    def find_published(self, quantity: str, models: Collection[str]) -> dict[str, Published]:
         """The paper's figures, by model."""
         papers = {model: self.report.published[model].paper.get(quantity) for model in models}
         return {model: figure for model, figure in papers.items() if figure and figure.value}
@@ -117,7 +117,7 @@ def _first_measured(
     """Of cells of which no process failed."""
     for setting in settings:
         for metric in SPEEDS:
-            results = best.valued(report, setting, metric)
+            results = best.list_valued(report, setting, metric)
             if whole := {
                 result.model: result
                 for result in results

@@ -33,7 +33,7 @@ def tables(report: Report) -> list[Table]:
         fidelity.order(report),
         *rankings.tables(report),
         *(table for setting in report.run.settings for table in by_class.tables(report, setting)),
-        provenance.matched(report),
+        provenance.list_matched(report),
         trained.table(report),
         *(kinds.table(report, setting) for setting in report.run.settings),
         *(entries.on(hardware, metrics(report, hardware)) for hardware in report.run.kinds),

@@ -48,7 +48,7 @@ def mark(
     ]
 
 
-def valued(report: Report, setting: Setting, metric: str) -> list[Result]:
+def list_valued(report: Report, setting: Setting, metric: str) -> list[Result]:
     """The results of a setting that have a value."""
     results = report.column(setting, metric)
     return [result for result in results if result is not None and result.value is not None]
@@ -59,7 +59,7 @@ def leaders(report: Report, setting: Setting, metric: str) -> frozenset[str]:
     no value of the metric is better than another."""
     if METRICS[metric].better == "none":
         return frozenset()
-    measured = valued(report, setting, metric)
+    measured = list_valued(report, setting, metric)
     if metric != "top1":
         return find_tied(measured)
     alike = on_same_images(report, setting, measured)

@@ -231,7 +231,7 @@ def _correlations(standings: Standings) -> Table:
     others = (shared > 2) & ~np.eye(len(names), dtype=bool)
     rho = every.corr("spearman").where(others)  # none where all values of a side tie
     rows = [
-        (name, *map(entries.correlation, rho[key], shared[key]))
+        (name, *map(entries.show_correlation, rho[key], shared[key]))
         for key, name in names.items()
         if others.any(axis=None)
     ]

@@ -185,7 +185,7 @@ def order(report: Report) -> Table:
             values = DataFrame([(each.published, each.result.value) for each in every])
             rho = float(values.corr("spearman").to_numpy()[0, 1])
             doubtful = any(each.result.disturbed for each in every)
-            shown = entries.correlation(rho, disturbed=doubtful)
+            shown = entries.show_correlation(rho, disturbed=doubtful)
             same = Counter(_same_order(*pair) for pair in combinations(every, 2))
             rows.append((setting, len(every), shown, same[True], same[False], same[None]))
     title = "Order by throughput, compared with the paper's"

@@ -113,7 +113,7 @@ def cite_figures(report: Report) -> Table:
     return entries.table("published", title, columns, rows, remarks, True, naming=2)
 
 
-def matched(report: Report) -> Table:
+def list_matched(report: Report) -> Table:
     """One row a model that a `match:` of the suite stands for."""
     columns = (
         Column("network", "Network"),

@@ -70,7 +70,7 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
         Column("preprocessing", "Preprocessing"),
         Column("weights", "Weights", title="First digits of the SHA-256 of their file"),
     )  # fmt: skip
-    results = best.valued(report, setting, "top1")
+    results = best.list_valued(report, setting, "top1")
     places = best.ranks(report, setting, results, pairs)
     rows = []
     for result in results:

@@ -215,7 +215,7 @@ def list_evaluations(sides: Sequence[Side]) -> Table:
     """The parts in which the runs differ of how accuracy was measured: the images, how they were
     prepared, the recipe by which models were trained."""
     columns = (Column("part", "Part"), *(Column(str(side.number), side.label) for side in sides))
-    asked = list(map(_evaluation, sides))
+    asked = list(map(_describe_evaluation, sides))
     measured = [parts for parts in asked if parts]
     rows = (
         (name, *(parts.get(name, "") for parts in asked))
@@ -225,7 +225,7 @@ def list_evaluations(sides: Sequence[Side]) -> Table:
     return entries.table("evaluated", "Differences in how accuracy was measured", columns, rows)
 
 
-def _evaluation(side: Side) -> dict[str, str]:
+def _describe_evaluation(side: Side) -> dict[str, str]:
     """How accuracy was measured in a run, part by part."""
     results = side.report.results.values()
     parts = dict(_parts(side.report.run.accuracy))

@@ -95,7 +95,9 @@ def test_a_row_says_what_a_model_is_matched_to() -> None:
     target = search.Target({"params": 21_110_248})
     found = matches.tell(search.find("deit", target), "convmixer_768_32")
     made = dataclasses.replace(PAPER[3], matched=found)
-    [row] = provenance.matched(summarise(make_run((PAPER[1], made), (FP32,), ("params",)), [])).rows
+    [row] = provenance.list_matched(
+        summarise(make_run((PAPER[1], made), (FP32,), ("params",)), [])
+    ).rows
     assert [entry.flat for entry in row] == [
         "DeiT-B (deit_base_patch16_224)",
         "convmixer_768_32 (21,110,248 parameters)",
