@@ -97,11 +97,13 @@ def device(report: Report) -> str:
     """The device's name with the versions that timings depend on most."""
     run = report.run
     digest = next(iter(report.environments.values()), next(iter(run.environments), ""))
-    found = run.environments.get(digest, run.machine)
-    name = f"{found.get('device_name', 'unknown device')} ({run.device})"
+    environment = run.environments.get(digest, run.machine)
+    name = f"{environment.get('device_name', 'unknown device')} ({run.device})"
     if run.machines:  # of one suite and one version of everything else
-        found, name = run.machine, run.device_name
-    versions = [f"{key} {found[key]}" for key in ("torch", "timm", "cuda") if found.get(key)]
+        environment, name = run.machine, run.device_name
+    versions = [
+        f"{key} {environment[key]}" for key in ("torch", "timm", "cuda") if environment.get(key)
+    ]
     return ", ".join([name, *versions])
 
 

@@ -46,11 +46,11 @@ def findings(report: Report, tables: Sequence[Table]) -> Findings:
     views = list(_views(report, by_key))
     if not views:
         return Findings(())
-    found = [finding for rule in _RULES if (finding := rule(views[0])) is not None]
+    chosen = [finding for rule in _RULES if (finding := rule(views[0])) is not None]
     for topic in _DISPENSABLE:
-        if len(found) > _MOST:
-            found = [finding for finding in found if finding.topic != topic]
-    named = [_on(views[0].setting.hardware, finding) for finding in found]
+        if len(chosen) > _MOST:
+            chosen = [finding for finding in chosen if finding.topic != topic]
+    named = [_on(views[0].setting.hardware, finding) for finding in chosen]
     speeds = [
         _on(other.setting.hardware, finding)
         for other in views[1:]
@@ -66,7 +66,7 @@ def _views(report: Report, tables: dict[str, Table]) -> Iterator[View]:
         view(report, tables, [each for each in report.run.settings if each.hardware == kind])
         for kind in report.run.kinds
     ]
-    yield from sorted(filter(None, views), key=lambda seen: not seen.speeds)
+    yield from sorted(filter(None, views), key=lambda each: not each.speeds)
 
 
 def _on(kind: str, finding: Finding) -> Finding:
@@ -76,16 +76,16 @@ def _on(kind: str, finding: Finding) -> Finding:
     return replace(finding, topic=f"{finding.topic} on {kind}")
 
 
-def _notes(views: Sequence[View], found: Sequence[Finding]) -> Iterator[str]:
+def _notes(views: Sequence[View], chosen: Sequence[Finding]) -> Iterator[str]:
     timed = [view.setting for view in views if view.speeds]
     if len(views[0].report.run.settings) > 1 and timed:
         named = join([f"{setting.title} ({setting.key})" for setting in timed])
         yield f"Speeds are those of the setting{'s' * (len(timed) > 1)} {named}."
-    if any(re.search(r"\d to \d", finding.text) for finding in found):
+    if any(re.search(r"\d to \d", finding.text) for finding in chosen):
         yield INTERVALS
-    if any(DISTURBED in finding.text for finding in found):
+    if any(DISTURBED in finding.text for finding in chosen):
         yield DISTURBANCE
-    if any("†" in finding.text for finding in found):
+    if any("†" in finding.text for finding in chosen):
         yield (
             "† marks what rests on published figures that nobody has checked against the paper's "
             "PDF."

@@ -76,10 +76,10 @@ def _decide(
 ) -> tuple[State, list[str], bool]:
     """The state, a line for each comparison, and whether one rests on a disturbed value."""
     if isinstance(condition, Joined):
-        states, found, disturbed = zip(
+        states, groups, disturbed = zip(
             *(_decide(part, report, setting) for part in condition.parts), strict=True
         )
-        lines = [line for some in found for line in some]
+        lines = [line for some in groups for line in some]
         return _join(condition.word, {*states}), lines, any(disturbed)
     try:
         if isinstance(condition, Within):

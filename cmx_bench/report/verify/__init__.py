@@ -69,30 +69,32 @@ def verify(path: Path) -> Verification:
     page = disk.within(path, beside.name) if path.is_dir() else path
     text = _text_of(page)
     inside = embedded.unpack(text, str(page))
-    subject, votes = _subject(inside), [one for run in inside for one in _votes(run.report)]
+    subject, votes = _subject(inside), [vote for run in inside for vote in _votes(run.report)]
     if path.is_dir():
-        made = formats.files(subject)
-        return _compare(subject, _read_shown(path, made), made, inside, _stale(path, made), votes)
+        files = formats.files(subject)
+        return _compare(
+            subject, _read_shown(path, files), files, inside, _stale(path, files), votes
+        )
     name = f"{formats.stem(subject)}.html"
     return _compare(subject, {name: text}, {name: formats.html(subject)}, inside, others=votes)
 
 
 def _run(folder: Path) -> Verification:
     """A run's folder, whose records are held against those in its page too."""
-    found = report.read(folder)
-    made = formats.files(found, _copies(folder))
-    shown = _read_shown(folder, made)
+    subject = report.read(folder)
+    files = formats.files(subject, _copies(folder))
+    shown = _read_shown(folder, files)
     if not shown:  # as where a run was killed
         raise RecordsError(f"{folder}: has no rendered files to compare; `report` writes them")
-    others = list(_predictions(folder, found))
+    others = list(_predictions(folder, subject))
     page = shown.get(_PAGE)
     inside = [embedded.unpack_one(page, str(folder / _PAGE))] if isinstance(page, str) else []
     for run in inside:
-        mine, theirs = (formats.content_hash(one) for one in (found, run.report))
+        mine, theirs = (formats.content_hash(each) for each in (subject, run.report))
         if mine != theirs:
             place = "content hash of the raw samples in it"
             others.append(Difference(_PAGE, place, theirs, mine))
-    return _compare(found, shown, made, inside, _stale(folder, made), others)
+    return _compare(subject, shown, files, inside, _stale(folder, files), others)
 
 
 def _subject(inside: Sequence[Embedded]) -> Subject:
@@ -177,7 +179,7 @@ def _count(where: str, what: str, recorded: int, those: NDArray[np.bool_]) -> It
 def _compare(
     subject: Subject,
     shown: Mapping[str, str | bytes],
-    made: Mapping[str, str | bytes],
+    files: Mapping[str, str | bytes],
     inside: Sequence[Embedded],
     stale: Iterable[str] = (),
     others: Iterable[Difference] = (),
@@ -193,7 +195,7 @@ def _compare(
     if drawn_by:
         notes.append(f"drawings were not compared: versions of {', '.join(drawn_by)} differ")
     count, differences = 0, list(others)
-    for name, recomputed in made.items():
+    for name, recomputed in files.items():
         given = shown.get(name)
         if drawn_by and name.startswith("figures/"):
             if isinstance(given, str) and (odd := svg.oddity(given)):
@@ -217,7 +219,7 @@ def _compare(
     if differences:
         notes += dict.fromkeys(_made_by_other_code(inside))
     digest = formats.content_hash(subject)
-    return Verification(digest, len(made), count, tuple(differences), (*notes, *stale))
+    return Verification(digest, len(files), count, tuple(differences), (*notes, *stale))
 
 
 def _made_by_other_code(inside: Sequence[Embedded]) -> Iterator[str]:
@@ -272,16 +274,16 @@ def _apart(shown: Places, recomputed: Places) -> Iterator[tuple[str, str, str]]:
         theirs, ours = (places.tables.get(table, []) for places in (shown, recomputed))
         heading = (ours or theirs)[0]
         empty: list[str] = []
-        for number, (given, made) in enumerate(zip_longest(theirs, ours, fillvalue=empty)):
-            row = f"row {number} ({(made or given or [''])[0]})" if number else "heading"
-            for place, (one, other) in enumerate(zip_longest(given, made, fillvalue="")):
-                if one != other:
+        for number, (their_row, our_row) in enumerate(zip_longest(theirs, ours, fillvalue=empty)):
+            row = f"row {number} ({(our_row or their_row or [''])[0]})" if number else "heading"
+            for place, (their, our) in enumerate(zip_longest(their_row, our_row, fillvalue="")):
+                if their != our:
                     column = heading[place] if place < len(heading) else place + 1
-                    yield f"{table}{row}, column {column}", one or _NOTHING, other or _NOTHING
+                    yield f"{table}{row}, column {column}", their or _NOTHING, our or _NOTHING
     for name in dict.fromkeys((*recomputed.drawings, *shown.drawings)):
-        one, other = (places.drawings.get(name, _NOTHING) for places in (shown, recomputed))
-        if one != other:
-            yield f"figure {name}, drawing", one, other
+        their, our = (places.drawings.get(name, _NOTHING) for places in (shown, recomputed))
+        if their != our:
+            yield f"figure {name}, drawing", their, our
     yield from _lines_apart(shown.lines, recomputed.lines)
 
 
@@ -298,8 +300,8 @@ def _lines_apart(shown: Sequence[str], recomputed: Sequence[str]) -> Iterator[tu
     for kind, start, end, first, last in matcher.get_opcodes():
         if kind != "equal":
             lines = zip_longest(theirs[start:end], ours[first:last])
-            for number, (one, other) in enumerate(lines, begin + start + 1):
-                yield f"line {number}", one or _NOTHING, other or _NOTHING
+            for number, (their, our) in enumerate(lines, begin + start + 1):
+                yield f"line {number}", their or _NOTHING, our or _NOTHING
 
 
 def _alike(pairs: Iterable[tuple[str, str]]) -> int:
@@ -325,13 +327,14 @@ def lines(verification: Verification) -> Iterator[str]:
         yield f"{compared} show what the raw samples give; SHA-256 {verification.content_hash}"
 
 
-def _narrow(one: str, other: str) -> tuple[str, str]:
+def _narrow(shown: str, recomputed: str) -> tuple[str, str]:
     """Two texts around the first character in which they differ, where they are long."""
-    if max(len(one), len(other)) <= _ROOM:
-        return one, other
-    start = max(0, _alike(zip(one, other, strict=False)) - _ROOM // 3)
+    if max(len(shown), len(recomputed)) <= _ROOM:
+        return shown, recomputed
+    start = max(0, _alike(zip(shown, recomputed, strict=False)) - _ROOM // 3)
     end = start + _ROOM
     shown, recomputed = (
-        f"{'…' * (start > 0)}{text[start:end]}{'…' * (end < len(text))}" for text in (one, other)
+        f"{'…' * (start > 0)}{text[start:end]}{'…' * (end < len(text))}"
+        for text in (shown, recomputed)
     )
     return shown, recomputed
