@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pandas as pd
@@ -127,7 +127,18 @@ def results(samples: DataFrame) -> list[Result]:
         return []
     ok = samples[samples["status"] == "ok"]
     ended = ok.groupby(KEYS, observed=True)["record"].nunique().to_dict()
-    return [_result(cell, ended) for cell in _cells(known)]
+    measured, counting = known[known["status"] == "ok"], processes(known)
+    lists = (
+        _lists(known[known["status"] == "failed"], "reason"),
+        *(_lists(measured, column) for column in ("value", "details", "record")),
+        *(_lists(counting, column) for column in ("replicate", "value")),
+    )
+    rows = []
+    for cell in _cells(known):
+        key = tuple(cell[name] for name in KEYS)
+        outcomes = _Processes._make(of.get(key, []) for of in lists)
+        rows.append(_result(cell, outcomes, ended.get(key, 0)))
+    return rows
 
 
 def processes(samples: DataFrame) -> DataFrame:
@@ -137,69 +148,38 @@ def processes(samples: DataFrame) -> DataFrame:
     return groups["value"].median().reset_index()
 
 
-class _Cell(NamedTuple):
-    """What the rows of one metric of a cell have in common, and the lists in which they differ.
+_SHARED = ("label", "family", "architecture", "recipe", "measure", "unit", "planned", "wanted")
 
-    `counting` are the processes that count, with their `medians`; `values`, `details` and
-    `records` are of all samples of processes that ended well; `failures` are the reasons of the
-    others.
-    """
 
-    run: str
-    model: str
-    setting: str
-    metric: str
-    label: str
-    family: str
-    architecture: str
-    recipe: str
-    measure: str
-    unit: str
-    planned: int
-    wanted: float
-    status: Status
-    reason: str
-    launching: float
-    disturbed: bool
+def _cells(known: DataFrame) -> Iterator[dict[str, Any]]:
+    """What the rows of one metric of a cell have in common, by the fields of `Result`."""
+    marked = known.assign(
+        launching=known.get("launching", math.nan), disturbed=known["disturbed"] & known["counts"]
+    )
+    cells = marked.groupby(KEYS, observed=True, sort=False).agg(
+        **{name: (name, "first") for name in _SHARED},
+        status=("status", "last"),
+        reason=("reason", "last"),
+        launching=("launching", "median"),
+        disturbed=("disturbed", "any"),
+    ).reset_index()  # fmt: skip
+    for row in cells.itertuples(index=False, name=None):
+        cell = dict(zip(map(str, cells.columns), row, strict=True))
+        missing = {name: None for name in ("wanted", "launching") if math.isnan(cell[name])}
+        yield cell | missing
+
+
+class _Processes(NamedTuple):
+    """The processes of one metric of a cell. `counting` are those that count, with their `medians`;
+    `values`, `details` and `records` are of all samples of processes that ended well; `failures`
+    are the reasons of the others."""
+
     failures: list[str]
     values: list[float]
     details: list[Mapping[str, Any]]
     records: list[int]
     counting: list[int]
     medians: list[float]
-
-
-_SHARED = ("label", "family", "architecture", "recipe", "measure", "unit", "planned", "wanted")
-
-
-def _cells(known: DataFrame) -> Iterator[_Cell]:
-    def grouped(rows: DataFrame) -> Any:
-        return rows.groupby(KEYS, observed=True, sort=False)
-
-    marked = known.assign(
-        launching=known.get("launching", math.nan), disturbed=known["disturbed"] & known["counts"]
-    )
-    cells = grouped(marked).agg(
-        **{name: (name, "first") for name in _SHARED},
-        status=("status", "last"),
-        reason=("reason", "last"),
-        launching=("launching", "median"),
-        disturbed=("disturbed", "any"),
-    )
-    measured, counting = known[known["status"] == "ok"], processes(known)
-    failed = known[known["status"] == "failed"]
-    lists = {
-        "failures": _lists(failed, "reason"),
-        "values": _lists(measured, "value"),
-        "details": _lists(measured, "details"),
-        "records": _lists(measured, "record"),
-        "counting": _lists(counting, "replicate"),
-        "medians": _lists(counting, "value"),
-    }
-    # Not by reindex: pandas 3.1 fails on categories of an index that has more than 127 of them.
-    for name, present in lists.items():
-        cells[name] = [present.get(key, []) for key in cells.index]
-    return map(_Cell._make, cells.reset_index().itertuples(index=False, name=None))
 
 
 def _lists(rows: DataFrame, column: str) -> dict[Any, list[Any]]:
@@ -212,48 +192,38 @@ def _lists(rows: DataFrame, column: str) -> dict[Any, list[Any]]:
     return lists
 
 
-def _result(cell: _Cell, ended: Mapping[Hashable, int]) -> Result:
-    """The row of a cell.
-
-    Args:
-        ended: by the values of `KEYS`, how many processes ended well.
-    """
-    metric = METRICS[cell.metric]
-    estimate, status, reason = _judge(metric, cell)
+def _result(cell: dict[str, Any], outcomes: _Processes, ended: int) -> Result:
+    """The row of a cell, of which so many processes ended well."""
+    metric, failure = METRICS[cell["metric"]], "; ".join(dict.fromkeys(outcomes.failures))
+    estimate = None
+    if outcomes.values and metric.exact and len(set(outcomes.values)) > 1:
+        listed = ", ".join(f"{value:.17g}" for value in sorted(set(outcomes.values)))
+        failure = f"an exact metric came out differently: {listed}"
+    elif outcomes.values:
+        estimate = _estimate(metric, outcomes)
+    if failure or outcomes.values:
+        cell |= {"status": "failed" if failure else "ok", "reason": failure}
     value, low, high, n = (
         (None, None, None, 0) if estimate is None
         else (estimate.value, estimate.low, estimate.high, estimate.n)
     )  # fmt: skip
     over = "processes"
     if metric.noise == "image":
-        over = "seeds" if len(set(cell.records)) > 1 else "images"
+        over = "seeds" if len(set(outcomes.records)) > 1 else "images"
     return Result(
-        cell.run, cell.model, cell.label, cell.family, cell.setting, cell.measure, cell.metric,
-        value, cell.unit, low, high, n, status, reason, over, cell.planned,
-        ended.get((cell.run, cell.model, cell.setting, cell.metric), 0) - len(cell.counting),
-        None if math.isnan(cell.wanted) else cell.wanted,
-        dict(zip(cell.counting, cell.medians, strict=True)),
-        cell.details[-1] if cell.details else {}, cell.architecture, cell.recipe,
-        None if math.isnan(cell.launching) else cell.launching, cell.disturbed,
+        **cell, value=value, low=low, high=high, n=n, over=over,
+        left_out=ended - len(outcomes.counting),
+        medians=dict(zip(outcomes.counting, outcomes.medians, strict=True)),
+        details=outcomes.details[-1] if outcomes.details else {},
     )  # fmt: skip
 
 
-def _judge(metric: Metric, cell: _Cell) -> tuple[Estimate | None, Status, str]:
-    reason = "; ".join(dict.fromkeys(cell.failures))
-    if not cell.values:
-        return (None, "failed", reason) if reason else (None, cell.status, cell.reason)
-    if metric.exact and len(set(cell.values)) > 1:
-        listed = ", ".join(f"{value:.17g}" for value in sorted(set(cell.values)))
-        return None, "failed", f"an exact metric came out differently: {listed}"
-    return _estimate(metric, cell), "failed" if reason else "ok", reason
-
-
-def _estimate(metric: Metric, cell: _Cell) -> Estimate:
+def _estimate(metric: Metric, outcomes: _Processes) -> Estimate:
     if metric.exact:
-        return Estimate(cell.values[0], None, None, len(set(cell.records)))
+        return Estimate(outcomes.values[0], None, None, len(set(outcomes.records)))
     if metric.noise == "image":
-        details = cell.details[0]
-        if len(cell.values) == 1:
+        details = outcomes.details[0]
+        if len(outcomes.values) == 1:
             return stats.proportion(details["correct"][metric.name], details["images"])
-        return stats.over_seeds(cell.values, details["images"])
-    return stats.of_medians(cell.medians)
+        return stats.over_seeds(outcomes.values, details["images"])
+    return stats.of_medians(outcomes.medians)
