@@ -227,16 +227,10 @@ def thumbnails(folder: Path, images: int) -> dict[int, bytes]:
     """
     there = disk.within(folder, thumbnail(0)).parent.glob("*.jpg")
     numbers = sorted(int(file.stem) for file in there if _NUMBER.fullmatch(file.stem))
-    return {
-        number: _jpeg(disk.within(folder, thumbnail(number)))
-        for number in numbers
-        if number < images
-    }
-
-
-def _jpeg(path: Path) -> bytes:
-    with disk.reading(path, RecordsError), disk.open_file(path, _LARGEST_THUMBNAIL) as file:
-        content = file.read()
-    if not content.startswith(_JPEG):
-        raise RecordsError(f"{path}: is no JPEG; remove it")
-    return content
+    copies: dict[int, bytes] = {}
+    for number in (number for number in numbers if number < images):
+        path = disk.within(folder, thumbnail(number))
+        copies[number] = disk.bytes_of(path, RecordsError, _LARGEST_THUMBNAIL)
+        if not copies[number].startswith(_JPEG):
+            raise RecordsError(f"{path}: is no JPEG; remove it")
+    return copies

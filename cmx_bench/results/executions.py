@@ -33,19 +33,18 @@ class Execution:
 def executions(run: Run, records: Sequence[Record]) -> list[Execution]:
     """Every record of a run, in the order in which they were measured."""
     last = {(record.cell, record.replicate): place for place, record in enumerate(records)}
-    sorted_out: dict[int, Execution] = {}
+    left = set(last.values())
+    majority = majorities(run, (record for place, record in enumerate(records) if place in left))
+    tries: list[Execution] = []
     for place, record in enumerate(records):
-        if last[record.cell, record.replicate] != place:
-            sorted_out[place] = Execution(record, "tried again")
-    left = {place: record for place, record in enumerate(records) if place not in sorted_out}
-    majority = majorities(run, left.values())
-    for place, record in left.items():
-        if differences := _differences(run, record, majority):
-            sorted_out[place] = Execution(record, "other environment", differences)
-    counting = [place for place in left if place not in sorted_out]
-    judged = disturbance.judge_together([records[place] for place in counting])
-    sorted_out |= {place: Execution(record) for place, record in zip(counting, judged, strict=True)}
-    return [sorted_out[place] for place in range(len(records))]
+        if place not in left:
+            tries.append(Execution(record, "tried again"))
+        elif differences := _differences(run, record, majority):
+            tries.append(Execution(record, "other environment", differences))
+        else:
+            tries.append(Execution(record))
+    judged = iter(disturbance.judge_together([each.record for each in tries if not each.why]))
+    return [each if each.why else Execution(next(judged)) for each in tries]
 
 
 def majorities(run: Run, records: Iterable[Record]) -> dict[str, str]:
@@ -53,18 +52,16 @@ def majorities(run: Run, records: Iterable[Record]) -> dict[str, str]:
     are named by the first."""
     counts: dict[str, Counter[str]] = {}
     first: dict[str, str] = {}
-    shapes = {digest: _comparable(run, digest) for digest in ("", *run.environments)}
+    shapes = {
+        digest: json.dumps(environment.comparable(run.environments.get(digest, {})), default=str)
+        for digest in ("", *run.environments)
+    }
     for record in records:
         if record.status == "ok" and not _exact_only(record.measure):
             shape = shapes.get(record.environment, shapes[""])
             counts.setdefault(record.setting, Counter())[shape] += 1
             first.setdefault(shape, record.environment)
     return {key: first[counter.most_common(1)[0][0]] for key, counter in counts.items()}
-
-
-def _comparable(run: Run, digest: str) -> str:
-    fields = run.environments.get(digest, {})
-    return json.dumps(environment.comparable(fields), default=str)
 
 
 @cache

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cmx_bench import units
 from cmx_bench.errors import RecordsError
@@ -175,13 +175,10 @@ def _refuse_other(part: Path, run: Run, first: Path, other: Run) -> None:
     for name, now, then in environment.other_machines(run.kinds, other.kinds, same):
         raise RecordsError(f"{part}: measured elsewhere: {name} {now}, in {first} {then}; "
                            f"{_APART}")  # fmt: skip
-    if run.accuracy and other.accuracy and _without_path(run) != _without_path(other):
+    # Each node may have the images elsewhere.
+    mine, others = ({**evaluated, "path": None} for evaluated in (run.accuracy, other.accuracy))
+    if run.accuracy and other.accuracy and mine != others:
         raise RecordsError(f"{part}: evaluated otherwise than {first}; measure it anew")
-
-
-def _without_path(run: Run) -> dict[str, Any]:
-    """How a run evaluated; each node may have the images elsewhere."""
-    return {name: value for name, value in run.accuracy.items() if name != "path"}
 
 
 def _lines(parts: Mapping[Path, Sequence[Record]]) -> list[str]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from cmx_bench.cell import Model
 from cmx_bench.results.records import Record, Run
 
 # Folders that are the same on every machine.
@@ -33,17 +32,13 @@ def public(run: Run, records: Iterable[Record]) -> tuple[Run, list[Record]]:
 
     Claims stay as they are: in a check a slash divides.
     """
-    named = {field.name: getattr(run, field.name) for field in dataclasses.fields(run)}
-    changed = {name: shorten(value) for name, value in named.items() if name != "claims"}
-    changed["models"] = tuple(_tell_apart(changed["models"]))
-    return dataclasses.replace(run, **changed), [_record(record) for record in records]
-
-
-def _tell_apart(models: Sequence[Model]) -> Iterator[Model]:
-    labels = Counter(model.label for model in models)
-    for model in models:
-        alike = f" ({model.name})" * (labels[model.label] > 1)
-        yield dataclasses.replace(model, label=model.label + alike) if alike else model
+    shown: Run = dataclasses.replace(shorten(run), claims=run.claims)
+    labels = Counter(model.label for model in shown.models)
+    models = (
+        dataclasses.replace(model, label=f"{model.label} ({model.name})")
+        if labels[model.label] > 1 else model for model in shown.models
+    )  # fmt: skip
+    return dataclasses.replace(shown, models=tuple(models)), [_record(record) for record in records]
 
 
 def without_folders(text: str) -> str:

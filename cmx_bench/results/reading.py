@@ -10,7 +10,7 @@ from pandas import DataFrame
 from cmx_bench.measures import conditions
 from cmx_bench.results import disturbance, frame, summary, wall
 from cmx_bench.results.counterparts import counterparts
-from cmx_bench.results.executions import Execution, executions, majorities
+from cmx_bench.results.executions import executions, majorities
 from cmx_bench.results.gaps import gaps
 from cmx_bench.results.nouns import Blocks, Failure, Key, LeftOut, Progress, Report
 from cmx_bench.results.records import Record, Run
@@ -33,12 +33,16 @@ def summarise(run: Run, records: Sequence[Record], unfinished: bool = False) -> 
         published={model.name: counterparts(model) for model in run.models},
         environments=majorities(run, counted),
         failures=failures,
-        left_out=tuple(_left_out(tries)),
+        left_out=tuple(
+            LeftOut(one.record.cell, one.record.replicate, one.record.environment,
+                    "measured in another environment", one.differences)
+            for one in tries if one.differences
+        ),
         gaps=tuple(gaps(run, counted)),
         progress=_progress(run, counted, failures, records),
         blocks=_blocks(counted),
         unfinished=unfinished,
-    )
+    )  # fmt: skip
 
 
 def _failures(
@@ -57,15 +61,6 @@ def _failures(
             yield Failure(result.cell, None, f"{result.about.title}: {result.reason}")
 
 
-def _left_out(tries: Sequence[Execution]) -> Iterator[LeftOut]:
-    for one in tries:
-        if one.differences:
-            record, reason = one.record, "measured in another environment"
-            yield LeftOut(
-                record.cell, record.replicate, record.environment, reason, one.differences
-            )
-
-
 def _progress(
     run: Run, counted: Sequence[Record], failures: Sequence[Failure], records: Sequence[Record]
 ) -> Progress:
@@ -79,7 +74,11 @@ def _progress(
 
 def _blocks(counted: Sequence[Record]) -> Blocks:
     watched = [record for record in counted if record.covariates.get("discarded")]
-    blocks = [block for record in watched for block in _conditions(record)]
+    blocks = [
+        dict(zip(record.covariates, values, strict=True))
+        for record in watched
+        for values in zip(*record.covariates.values(), strict=False)
+    ]
     discarded = [block for block in blocks if block["discarded"]]
     reasons = Counter(reason for block in discarded for reason in conditions.reasons(block))
     on_gpu = [record for record in watched if record.setting.startswith("cuda")]
@@ -91,8 +90,3 @@ def _blocks(counted: Sequence[Record]) -> Blocks:
         disturbed_processes=sum(map(disturbance.is_disturbed, watched)),
         without_gpu_conditions=sum("gpu_clock_reasons" not in one.covariates for one in on_gpu),
     )
-
-
-def _conditions(record: Record) -> Iterator[dict[str, float]]:
-    for values in zip(*record.covariates.values(), strict=False):
-        yield dict(zip(record.covariates, values, strict=True))
