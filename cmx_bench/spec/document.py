@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, TypeAlias
@@ -20,6 +20,7 @@ from cmx_bench.spec import disk
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 Location: TypeAlias = tuple[str | int, ...]
+Variant: TypeAlias = tuple[int, Mapping[Location, int]]
 
 # A suite of a thousand models has 100 kB and some ten thousand values; an alias bomb has billions.
 MOST_BYTES = 2**18
@@ -32,7 +33,9 @@ class Document:
     """A parsed file: its values, and where each key and value stands (1-based line, column).
 
     `options` are the words of the command line that stand for a value which no file holds; without
-    any file `path` names none, in the working folder.
+    any file `path` names none, in the working folder. Entries of a list may stand for others in the
+    file: `variants` has, by the list's place, the number of each one's own and which value of it
+    the entry has of a list at a place within (see `sweeps`).
     """
 
     path: Path
@@ -40,10 +43,25 @@ class Document:
     marks: Mapping[Location, tuple[int, int]]
     lines: tuple[str, ...]
     options: Mapping[Location, str] = field(default_factory=dict)
+    variants: Mapping[Location, Sequence[Variant]] = field(default_factory=dict)
 
     def has(self, location: Location) -> bool:
         """Whether a value is written there, in the file or on the command line."""
-        return location in self.marks or location in self.options
+        return self._in_file(location) in self.marks or location in self.options
+
+    def _in_file(self, location: Location) -> Location:
+        """Where the file has what stands at a place of `value`."""
+        for where, variants in self.variants.items():
+            size = len(where)
+            number = location[size] if location[:size] == where != location else None
+            if not isinstance(number, int) or number >= len(variants):
+                continue
+            (own, chosen), inside = variants[number], location[size + 1 :]
+            for depth in (1, 2):  # a key of a setting, an argument of a model
+                if inside[:depth] in chosen and inside[depth:] != ("<key>",):
+                    inside = (*inside[:depth], chosen[inside[:depth]], *inside[depth:])
+            return *where, own, *inside
+        return location
 
     def error(self, location: Location, message: str, inside: str = "") -> SuiteError:
         """The error to raise about the value at `location`, or about its nearest known parent.
@@ -55,15 +73,12 @@ class Document:
             location = location[:-1]
         if location in self.options:
             return SuiteError(f"{self.options[location]}: {message}")
-        line, column = self.marks[location]
-        return SuiteError(f"{self.path}:{line}:{self._move(line, column, inside)}: {message}")
-
-    def _move(self, line: int, column: int, inside: str) -> int:
-        """The column behind `inside`; that of its beginning where the file writes it otherwise."""
-        written = self.lines[line - 1][column - 1 :] if inside else ""
-        quote = written[:1] if written[:1] in ("'", '"') else ""
-        plain = written.startswith(quote + inside) and bool(inside)
-        return column + len(quote) + len(inside) if plain else column
+        line, column = self.marks[self._in_file(location)]
+        if inside:  # the column behind it, if the file writes it as it is
+            written = self.lines[line - 1][column - 1 :]
+            quote = written[:1] if written[:1] in ("'", '"') else ""
+            column += len(quote + inside) * written.startswith(quote + inside)
+        return SuiteError(f"{self.path}:{line}:{column}: {message}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -72,35 +87,31 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}  # type: ignore[misc]
 
 
-_IMPLICIT = (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]+", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
-    ("null", r"~|null|Null|NULL|", "~nN\0"),
-)
-_PATTERNS = {
-    f"tag:yaml.org,2002:{tag}": re.compile(rf"^(?:{pattern})\Z") for tag, pattern, _ in _IMPLICIT
-}
-for (_tag, _pattern), (*_, _first) in zip(_PATTERNS.items(), _IMPLICIT, strict=True):
-    _Loader.add_implicit_resolver(
-        _tag, _pattern, ["" if character == "\0" else character for character in _first]
-    )
+_TAG = "tag:yaml.org,2002:"
+# What a plain word looks like that is no text, with what it may begin, and how it is read.
+_PLAIN: dict[str, tuple[str, list[str], Callable[[str], Value]]] = {
+    f"{_TAG}bool": (r"true|True|TRUE|false|False|FALSE", [*"tTfF"], lambda t: t.lower() == "true"),
+    f"{_TAG}int": (r"[-+]?[0-9]+", [*"-+0123456789"], int),
+    f"{_TAG}float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", [*"-+.0123456789"], float
+    ),
+    f"{_TAG}null": (r"~|null|Null|NULL|", [*"~nN", ""], lambda _: None),
+}  # fmt: skip
+_PATTERNS = {tag: re.compile(rf"^(?:{pattern})\Z") for tag, (pattern, *_) in _PLAIN.items()}
+for _tag, (_pattern, _first, _read) in _PLAIN.items():
+    _Loader.add_implicit_resolver(_tag, _PATTERNS[_tag], _first)
 
 _SCALARS: dict[str, Callable[[str], Value]] = {
-    "tag:yaml.org,2002:str": str,
-    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
-    "tag:yaml.org,2002:int": int,
-    "tag:yaml.org,2002:float": float,
-    "tag:yaml.org,2002:null": lambda text: None,
-}
+    f"{_TAG}str": str, **{tag: read for tag, (*_, read) in _PLAIN.items()}
+}  # fmt: skip
 
 # What nothing computes with: a whole number of more than 64 bits, one that is not finite.
-_LARGEST = {"tag:yaml.org,2002:int": 2.0**63, "tag:yaml.org,2002:float": math.inf}
+_LARGEST = {f"{_TAG}int": 2.0**63, f"{_TAG}float": math.inf}
 
 _TAGS: dict[type[yaml.Node], Collection[str]] = {
     yaml.ScalarNode: _SCALARS,
-    yaml.SequenceNode: ("tag:yaml.org,2002:seq",),
-    yaml.MappingNode: ("tag:yaml.org,2002:map",),
+    yaml.SequenceNode: (f"{_TAG}seq",),
+    yaml.MappingNode: (f"{_TAG}map",),
 }
 
 
@@ -150,7 +161,7 @@ def _value(
         if half := _half_character(node.value):
             raise refuse(node, f"{half} is half of a character; write it whole")
         if node.tag in _PATTERNS and not _PATTERNS[node.tag].match(node.value):  # a forced tag
-            raise refuse(node, f"{quote(node.value)} is not a {node.tag[18:]}")
+            raise refuse(node, f"{quote(node.value)} is not a {node.tag.removeprefix(_TAG)}")
         if node.tag in _LARGEST and abs(float(node.value)) >= _LARGEST[node.tag]:
             raise refuse(node, f"{cut(node.value, MOST_OF_A_QUOTE)} is too large for a number")
         return _SCALARS[node.tag](node.value)

@@ -16,7 +16,7 @@ from typing import TypeAlias, cast
 from cmx_bench.cell import Scalar, spell
 from cmx_bench.designs import FAMILIES
 from cmx_bench.errors import MOST_OF_A_QUOTE, SuiteError, cut, nearest, quote
-from cmx_bench.spec.document import Document, Location, Value
+from cmx_bench.spec.document import Document, Location, Value, Variant
 from cmx_bench.spec.model_entries import SOURCES
 from cmx_bench.spec.schema import MOST_ITEMS, kind
 
@@ -72,10 +72,12 @@ def _expand(source: Document, where: Location, what: str) -> Document:
     entries = _at(source.value, where)
     if not isinstance(entries, list):
         return source
-    variants: list[tuple[int, Value, Mapping[Location, int]]] = []
+    expanded: list[Value] = []
+    variants: list[Variant] = []
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict) or not (swept := _find_swept(entry, what)):
-            variants.append((index, entry, {}))
+            expanded.append(entry)
+            variants.append((index, {}))
             continue
         sweep = _Sweep(source, (*where, index), entry, swept)
         _refuse_values(sweep)
@@ -86,12 +88,10 @@ def _expand(source: Document, where: Location, what: str) -> Document:
             )
         for places in product(*(range(len(values)) for values in swept.values())):
             chosen = dict(zip(swept, places, strict=True))
-            variants.append((index, _variant(sweep, chosen), chosen))
-    if not any(chosen for *_, chosen in variants):
-        return source
-    marks = _move_marks(source, where, [(index, chosen) for index, _, chosen in variants])
-    value = _with(source.value, where, [entry for _, entry, _ in variants])
-    return replace(source, value=value, marks=marks)
+            expanded.append(_variant(sweep, chosen))
+            variants.append((index, chosen))
+    value = _with(source.value, where, expanded)
+    return replace(source, value=value, variants={**source.variants, where: variants})
 
 
 def _at(value: Value, where: Location) -> Value:
@@ -239,34 +239,3 @@ def _text(value: _Value, key: str) -> str:
     """A value as YAML writes it; in a name without what names do not hold."""
     text = spell(value)
     return re.sub(r"[^A-Za-z0-9_.\-]+", "_", text) if key == "name" else text
-
-
-# --- places in the file ---------------------------------------------------------------------------
-
-
-def _move_marks(
-    source: Document, where: Location, variants: Sequence[tuple[int, Mapping[Location, int]]]
-) -> dict[Location, tuple[int, int]]:
-    """Where everything stands, by its place in the document that has the variants."""
-    depth = len(where)
-    marks: dict[Location, tuple[int, int]] = {}
-    inside: dict[int, list[tuple[Location, tuple[int, int]]]] = {}
-    for location, mark in source.marks.items():
-        if location[:depth] == where and len(location) > depth and location[depth] != "<key>":
-            inside.setdefault(int(location[depth]), []).append((location[depth + 1 :], mark))
-        else:
-            marks[location] = mark
-    for number, (index, chosen) in enumerate(variants):
-        for location, mark in inside[index]:
-            if (moved := _place_in_variant(location, chosen)) is not None:
-                marks[*where, number, *moved] = mark
-    return marks
-
-
-def _place_in_variant(location: Location, chosen: Mapping[Location, int]) -> Location | None:
-    """The place of a value in its variant; None of a value that other variants have."""
-    for depth in (1, 2):  # a key of a setting, an argument of a model
-        swept = location[:depth]
-        if len(location) > depth and swept in chosen and location[depth] != "<key>":
-            return swept + location[depth + 1 :] if location[depth] == chosen[swept] else None
-    return location
