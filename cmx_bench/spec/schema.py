@@ -140,7 +140,9 @@ def _explain(source: Document, error: ValidationError, outermost: Collection[str
     others = [each for each in errors if each["loc"][:-1] == first["loc"][:-1]]
     if first["type"] == "int_type" and isinstance(first["input"], str):
         first = next((each for each in others if each["type"] == "literal_error"), first)
-    location = _within(source, first["loc"])
+    location: Location = ()
+    for part in first["loc"]:  # those of union branches stand nowhere in the file
+        location = (*location, part) if source.has((*location, part)) else location
     problem, context = first["type"], first.get("ctx", {})
     keys = [part for part in location if isinstance(part, str)]
     name = cut(keys[-1], MOST_OF_A_QUOTE) if keys else "the file"
@@ -156,27 +158,17 @@ def _explain(source: Document, error: ValidationError, outermost: Collection[str
         return source.error(location, f"the key {first['loc'][-1]!r} is missing")
     got = first["input"]
     if problem == "literal_error":
-        expected = str(context["expected"])
-        if any(each["type"] == "int_type" for each in others):
-            expected += " or a whole number"
+        or_number = any(each["type"] == "int_type" for each in others)
+        expected = f"expected {context['expected']}{' or a whole number' * or_number}"
         words = re.findall(r"'(.*?)'", expected)
-        hint = nearest(got, words) if isinstance(got, str) else ""
-        return source.error(location, f"{name}: expected {expected}, got {show(got)}{hint}")
-    if problem in ("too_short", "too_long"):
-        least, most = (context.get(name, 0) for name in ("min_length", "max_length"))
-        bound, size = ("least", least) if problem == "too_short" else ("most", most)
-        items = tally(size, "item")
-        return source.error(location, f"{name}: expected at {bound} {items}, got {len(got)}")
-    if problem == "value_error":
-        return source.error(location, f"{name}: {context['error']}")
-    expected = _EXPECTED.get(problem) or first["msg"].removeprefix("Input ").strip()
-    return source.error(location, f"{name}: {expected}, got {show(got)}")
-
-
-def _within(source: Document, loc: tuple[int | str, ...]) -> Location:
-    """pydantic's location without the names of union branches, which stand nowhere in the file."""
-    location: Location = ()
-    for part in loc:
-        if source.has((*location, part)):
-            location = (*location, part)
-    return location
+        told = f"{expected}, got {show(got)}{nearest(got, words) if isinstance(got, str) else ''}"
+    elif problem in ("too_short", "too_long"):
+        bound = "least" if problem == "too_short" else "most"
+        size = context["min_length" if problem == "too_short" else "max_length"]
+        told = f"expected at {bound} {tally(size, 'item')}, got {len(got)}"
+    elif problem == "value_error":
+        told = str(context["error"])
+    else:
+        expected = _EXPECTED.get(problem) or first["msg"].removeprefix("Input ").strip()
+        told = f"{expected}, got {show(got)}"
+    return source.error(location, f"{name}: {told}")
