@@ -23,7 +23,9 @@ def execute(
 ) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
     """Each cell of one setting with its outcome, as it comes; `watch` hears of the images of all
     groups together."""
-    groups = _groups(cells)
+    shared = [cell for cell in cells if cell.model.source != "python"]
+    alone = [[cell] for cell in cells if cell.model.source == "python"]
+    groups = [shared, *alone] if shared else alone
     for number, group in enumerate(groups):
 
         def tell(seen: Seen, before: int = number) -> None:
@@ -33,13 +35,6 @@ def execute(
             ))  # fmt: skip
 
         yield from _execute(group, task, folder, timeout, tell)
-
-
-def _groups(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Those that share a process: users' models share it with none."""
-    shared = [cell for cell in cells if cell.model.source != "python"]
-    alone = [[cell] for cell in cells if cell.model.source == "python"]
-    return [shared, *alone] if shared else alone
 
 
 def _execute(

@@ -21,7 +21,7 @@ import cmx_bench
 from cmx_bench.errors import CmxError
 from cmx_bench.spec import disk
 from cmx_bench.worker import local, lookup, scratch
-from cmx_bench.worker.local import Call, LostError, ProcessError
+from cmx_bench.worker.local import Call, LostError
 from cmx_bench.worker.server import END, READY, START
 from cmx_bench.worker.targets import Target
 
@@ -237,13 +237,9 @@ def receive(server: Server, pipe: Connection, timeout: float | None) -> Any:
     try:
         return local.heard(pipe, timeout)
     except (EOFError, OSError):  # at the end of a message, or in the middle of one
-        raise _explain_end(server) from None
-
-
-def _explain_end(server: Server) -> ProcessError:
-    """How the last process of a server ended, which the server tells if it lives."""
-    with suppress(BrokenPipeError, ConnectionResetError):
-        server.orders.sendall(END)
-        if line := server.orders.makefile("rb").readline().decode().strip():
-            return local.explain_told_end(line)
-    return LostError(f"was lost with its interpreter (out of memory?); see {server.log}")
+        line = ""
+        with suppress(BrokenPipeError, ConnectionResetError):  # it died too
+            server.orders.sendall(END)
+            line = server.orders.makefile("rb").readline().decode().strip()
+        end = LostError(f"was lost with its interpreter (out of memory?); see {server.log}")
+        raise (local.explain_told_end(line) if line else end) from None

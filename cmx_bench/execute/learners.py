@@ -135,8 +135,9 @@ def _train(
     with ExitStack() as closing:
         while waiting or under_way:
             while waiting and len(under_way) < waiting[0].at_once:
-                training = _begun(waiting.popleft(), log, closing.enter_context(ExitStack()))
-                under_way[training.child.pipe] = training
+                job, own = waiting.popleft(), closing.enter_context(ExitStack())
+                child = own.enter_context(local.process(_TARGET, job, log))
+                under_way[child.pipe] = _UnderWay(job, child, own, time.monotonic())
             for training in _heard(under_way.values(), timeout):
                 ended = _hear(training, timeout)
                 if ended is None:
@@ -155,11 +156,6 @@ def _train(
                     failed = Trained(None, reason, {}, lost)
                     yield training.job, failed, time.monotonic() - training.begin
                 _tell(under_way.values(), len(jobs), len(waiting), watch)
-
-
-def _begun(job: TrainingJob, log: Path, closing: ExitStack) -> _UnderWay:
-    child = closing.enter_context(local.process(_TARGET, job, log))
-    return _UnderWay(job, child, closing, time.monotonic())
 
 
 def _heard(under_way: Collection[_UnderWay], timeout: float) -> list[_UnderWay]:
@@ -212,7 +208,10 @@ def _evaluate(
     if not ready:
         return
     trained = {this.cell.key: this for this in ready}
-    cells = [_with_weights(this.cell, this.weights) for this in ready]
+    cells = [
+        replace(this.cell, model=replace(this.cell.model, weights=str(this.weights.absolute())))
+        for this in ready
+    ]
     home = predictions.home(folder, task.seeds.index(seed))
     home.mkdir(parents=True, exist_ok=True)
     for cell, outcome in evaluations.execute(cells, task, home, timeout, watch):
@@ -221,7 +220,3 @@ def _evaluate(
         details = {**outcome.details, "weights": weights, "training": this.told}
         elapsed = outcome.elapsed + this.seconds
         yield this.cell, replace(outcome, details=details, elapsed=elapsed)
-
-
-def _with_weights(cell: Cell, path: Path) -> Cell:
-    return replace(cell, model=replace(cell.model, weights=str(path.absolute())))

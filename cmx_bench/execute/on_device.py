@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeAlias
@@ -83,23 +83,14 @@ def _obey(this: _Round, order: Order, pipe: Connection) -> None:
             this.close()
 
 
-@dataclass(slots=True)
-class _Round:
+class _Round(ExitStack):
     """How the jobs of the round under way are executed; its interpreter ends with it."""
 
-    call: JobCall = rounds.call_once
-    closing: ExitStack = field(default_factory=ExitStack)
-
-    def __enter__(self) -> _Round:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    call: JobCall = staticmethod(rounds.call_once)
 
     def open(self, order: Open) -> None:
-        call = rounds.ready(order.repeated, order.log, order.variables)
-        self.call = self.closing.enter_context(call)
+        self.call = self.enter_context(rounds.ready(order.repeated, order.log, order.variables))
 
     def close(self) -> None:
         self.call = rounds.call_once
-        self.closing.close()
+        super().close()

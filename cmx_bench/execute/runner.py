@@ -217,21 +217,13 @@ def _evaluations(
         EvaluationJob(cells, replicate, seed, task, folder, side_by_side, plan.estimates)
         for (_, replicate, seed), cells in groups.items()
     ]
-    for _, of_setting in groupby(sorted(jobs, key=_trains), _setting_and_training):
+    jobs.sort(key=lambda job: job.seed is not None)  # with weights, before others are trained
+    for _, of_setting in groupby(jobs, lambda job: (job.cells[0].setting_key, job.seed is None)):
         together = list(of_setting)
         first = Job(together[0].cells[0], together[0].replicate, log)
         watch(first, None)
         for job, cell, outcome in evaluator(together, timeout, partial(_tell, watch, first)):
             yield Job(cell, job.replicate, log), outcome
-
-
-def _trains(job: EvaluationJob) -> bool:
-    """Models that come with weights are evaluated before others are trained."""
-    return job.seed is not None
-
-
-def _setting_and_training(job: EvaluationJob) -> tuple[str, bool]:
-    return job.cells[0].setting_key, _trains(job)
 
 
 def _is_evaluated(cell: Cell, last: Record, task: Evaluation) -> bool:

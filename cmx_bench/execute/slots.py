@@ -120,7 +120,10 @@ class UnderWay(Generic[Order]):
                 self.waiting.remove(task)
                 if task.lost_once or self.begin(task.order):
                     self.idle.remove(slot)
-                    future = slot.carry_out(_to_do(task), self.timeout, partial(self._hear, task))
+                    order: Job | EvaluationJob = task.order
+                    if isinstance(order, EvaluationJob):
+                        order = replace(order, cells=task.left)
+                    future = slot.carry_out(order, self.timeout, partial(self._hear, task))
                     self.begun[future] = task, slot
                     future.add_done_callback(self.heard.put)
                     break
@@ -140,11 +143,6 @@ class UnderWay(Generic[Order]):
                 self.waiting.insert(0, task)
             else:
                 yield from _lost(task, str(error))
-
-
-def _to_do(task: Task[Order]) -> Job | EvaluationJob:
-    order: Job | EvaluationJob = task.order
-    return order if isinstance(order, Job) else replace(order, cells=task.left)
 
 
 def _lost(task: Task[Order], reason: str) -> Iterator[tuple[Task[Order], Cell, Outcome]]:

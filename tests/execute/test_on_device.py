@@ -39,7 +39,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_repeated_round_has_an_interpreter_until_it_is_closed(done: list[str]) -> None:
     ours, theirs = Pipe()
-    with on_device._Round(rounds.call_once) as this:
+    with on_device._Round() as this:
         on_device._obey(this, Open(Path("log"), True, {"A": "b"}), theirs)
         on_device._obey(this, Execute(JOB, 60.0), theirs)
         assert ours.recv()[1].reason == "of its own"
@@ -51,13 +51,13 @@ def test_a_repeated_round_has_an_interpreter_until_it_is_closed(done: list[str])
 
 
 def test_another_round_only_waits_until_torch_is_loaded(done: list[str]) -> None:
-    with on_device._Round(rounds.call_once) as this:
+    with on_device._Round() as this:
         on_device._obey(this, Open(Path("log"), False, {}), Pipe()[1])
     assert done == ["os:getpid"]
 
 
 def test_an_interpreter_ends_with_the_process_that_has_it(done: list[str]) -> None:
-    with on_device._Round(rounds.call_once) as this:
+    with on_device._Round() as this:
         on_device._obey(this, Open(Path("log"), True, {}), Pipe()[1])
     assert done[-1] == "ended"
 
