@@ -10,10 +10,11 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from pathlib import Path
+from threading import RLock
 
 import psutil
 
@@ -26,6 +27,9 @@ _WORDS = "server.txt"
 _STARTED_BY = "CMX__STARTED_BY"  # the environment's name for the process that began a server
 _THREADS = "OMP_NUM_THREADS"
 _ENDING_SECONDS = 1.0
+# Until it has started, a process that another thread starts is like a stray; and threads share the
+# environment that it takes along.
+STARTING = RLock()
 
 
 def server() -> int | None:
@@ -129,15 +133,17 @@ def variables() -> Mapping[str, str]:
 
 
 @contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Has these variables in the environment meanwhile, for what starts then."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+def environment(variables: Callable[[], Mapping[str, str]]) -> Iterator[None]:
+    """Has these variables in the environment meanwhile, for what one thread starts then."""
+    with STARTING:
+        chosen = variables()
+        before = {name: os.environ.get(name) for name in chosen}
+        os.environ.update(chosen)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value

@@ -11,13 +11,13 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from threading import RLock, Thread
+from threading import Thread
 from typing import Any, TypeAlias, TypeVar
 
 from cmx_bench.errors import CmxError
@@ -31,9 +31,6 @@ LOOK = 1.0  # seconds for which a process is listened to at a time
 # The exit code that multiprocessing gives to what lost the server that forked it; or a model's own.
 _SERVER_GONE = 255
 # Sent from outside: no crash sends them to its own process.
-# Until it has started, a process that another thread starts is like a stray; and threads share the
-# environment that it takes along.
-_STARTING = RLock()
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _Answer = TypeVar("_Answer")
 # For what is not timed; timings are taken under interpreters of their own, which are as users' are.
@@ -83,12 +80,12 @@ def call(target: str, *arguments: object, timeout: float | None = None) -> Any:
         CmxError: the function raised it.
         ProcessError: the process died, or took longer than `timeout` seconds.
     """
-    return twice(partial(_call, target, arguments, timeout))
 
+    def once() -> Any:
+        with process(Target.ANSWER, target, arguments) as child:
+            return receive(child, timeout)
 
-def _call(target: str, arguments: tuple[object, ...], timeout: float | None) -> Any:
-    with process(Target.ANSWER, target, arguments) as child:
-        return receive(child, timeout)
+    return twice(once)
 
 
 def twice(attempt: Callable[[], _Answer]) -> _Answer:
@@ -107,8 +104,7 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
     ends with this process.
     """
     ours, theirs = multiprocessing.Pipe()
-    set_here = {OURS: " ".join(_UNTIMED.keys() - os.environ.keys())}
-    with _STARTING, forking.environment(_UNTIMED | os.environ | set_here):
+    with forking.environment(_untimed):
         started = start(Target.BOUND, theirs, target, arguments)
     child = Child(started, ours, forking.server())
     theirs.close()
@@ -120,6 +116,10 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
         ours.close()
 
 
+def _untimed() -> Mapping[str, str]:
+    return {**_UNTIMED, **os.environ, OURS: " ".join(_UNTIMED.keys() - os.environ.keys())}
+
+
 def end(process: BaseProcess) -> None:
     """Ends a process, and the programs that it started and left behind."""
     if process.pid is not None:
@@ -128,7 +128,7 @@ def end(process: BaseProcess) -> None:
     process.kill()
     process.join()
     if (server := forking.server()) is not None:
-        with _STARTING:
+        with forking.STARTING:
             living = {child.pid for child in multiprocessing.active_children() if child.pid}
             orphans.end_strays(server, known=living)
 
@@ -179,7 +179,7 @@ def start(target: str, *arguments: object) -> BaseProcess:
 def _start(target: str, arguments: tuple[object, ...]) -> BaseProcess:
     context = multiprocessing.get_context("forkserver")
     try:
-        with _STARTING, forking.environment(forking.variables()):
+        with forking.environment(forking.variables):
             forking.ensure_server()  # first: a process takes the folder of its sockets along
             process = context.Process(target=_run, args=(target, arguments))
             process.start()
