@@ -220,7 +220,9 @@ def open_dataset(
     module = importlib.import_module(f"cmx_bench.datasets.{source(name).module}")
     opener: Opener = module.open_dataset
     dataset = opener(name, path, split, num_classes)
-    about = dataset.about or _about(dataset)
+    count = "images" if dataset.size is None else tally(dataset.size, "image")
+    classes = f"{dataset.classes} classes; " if dataset.classes else ""
+    about = dataset.about or f"{classes}{count}"
     if num_classes is None:
         return replace(dataset, about=about)
     about = f"{about}; the model has {tally(num_classes, 'class', 'classes')}"
@@ -230,9 +232,3 @@ def open_dataset(
             f"{dataset.classes}, or number the classes from 0 on as the model does"
         )
     return replace(dataset, about=about)
-
-
-def _about(dataset: Dataset) -> str:
-    """How many images of how many classes there are, where that is known."""
-    images = "images" if dataset.size is None else tally(dataset.size, "image")
-    return images if not dataset.classes else f"{dataset.classes} classes; {images}"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from cmx_bench.datasets import Dataset, Item, Split, of_places
+from cmx_bench.datasets import Dataset, Item, Split, held, of_places
 
 _FIRST = 1437
 
@@ -29,12 +27,7 @@ def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | 
 
     def at(place: int) -> Item:
         number = int(chosen[place])
-        read = partial(_image, digits.images[number])
-        return Item(f"digit-{number}", int(digits.target[number]), read)
+        levels = np.round(digits.images[number] * (255 / 16)).astype(np.uint8)  # of 0 to 16
+        return Item(f"digit-{number}", int(digits.target[number]), held(Image.fromarray(levels)))
 
     return of_places(name, at, len(chosen), 10)
-
-
-def _image(pixels: NDArray[np.float64]) -> Image.Image:
-    """Levels 0 to 16 as an image of 0 to 255."""
-    return Image.fromarray(np.round(pixels * (255 / 16)).astype(np.uint8))

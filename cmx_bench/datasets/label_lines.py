@@ -115,15 +115,13 @@ def compose(text: str) -> str:
 
 def _word(text: str, where: str) -> Word:
     """A class as it is written: 5, 5.0, +5 and 5e0 are one number."""
-    try:
-        number = float(text) if "_" not in text else None
-    except ValueError:
-        number = None
+    number = _number(text) if "_" not in text else None
     if number is None:
         if not text or any("\udc80" <= letter <= "\udcff" for letter in text):
             raise DataError(f"{where} has no class that can be read; write {_NO_CLASS} where an "
                             f"image has none")  # fmt: skip
-        if _is_number(_DRESS.sub("", text)):
+        bare = _number(_DRESS.sub("", text))
+        if bare is not None and math.isfinite(bare):
             raise DataError(f"{where} has the class {key_of(text)}, neither the number of a class "
                             f"nor a name; write digits alone")  # fmt: skip
         return compose(text)
@@ -135,11 +133,11 @@ def _word(text: str, where: str) -> Word:
     return int(number)
 
 
-def _is_number(text: str) -> bool:
+def _number(text: str) -> float | None:
     try:
-        return math.isfinite(float(text))
+        return float(text)
     except ValueError:
-        return False
+        return None
 
 
 def _refuse_mixture(file: Path, classes: Sequence[_Found]) -> None:

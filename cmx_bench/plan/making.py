@@ -84,7 +84,11 @@ def make(
     seconds = estimates.estimates(executed, costs, machine, repeats, evaluation, opened, core_rate)
     if evaluation is not None:
         if asked.replicate is not None:
-            seconds |= _of_one_seed(seconds, executed, evaluation)
+            evaluated = [cell for cell in executed if MEASURES[cell.measure].together]
+            seconds |= {  # estimates are of all seeds
+                cell.key: seconds[cell.key] / len(evaluation.seeds_of(cell.model))
+                for cell in evaluated
+            }
         _refuse_training(suite_file, evaluation, machine)
     return Plan(
         suite_file, machine, models, settings, cells, seconds | dict.fromkeys(skipped, 0.0),
@@ -123,12 +127,7 @@ def _resolve(
     batches = smallest_batches(entries)
     placed = resolving.models(suite_file, asked)
     costs = {
-        (model.name, size): _place(
-            suite_file,
-            index,
-            asked.tried.costs.get((model.name, size))
-            or _cost(suite_file, index, model, size, batch),
-        )
+        (model.name, size): _cost(suite_file, index, model, size, batch, asked)
         for index, model in placed
         for size, batch in batches.items()
     }
@@ -148,18 +147,17 @@ def _entries(suite_file: SuiteFile, kind: str) -> Sequence[CpuSetting | CudaSett
     return entries
 
 
-def _cost(suite_file: SuiteFile, index: int, model: Model, image_size: int, batch: int) -> Cost:
+def _cost(
+    suite_file: SuiteFile, index: int, model: Model, image_size: int, batch: int, asked: Asked
+) -> Cost:
+    """The cost, whose trouble, if it has any, says where in the file the model is."""
     try:
-        return estimates.cost(model, image_size, batch)
+        known = asked.tried.costs.get((model.name, image_size))
+        cost = known or estimates.cost(model, image_size, batch)
     except ModelError as error:
         raise place_error(suite_file, index, error) from None
-
-
-def _place(suite_file: SuiteFile, index: int, cost: Cost) -> Cost:
-    """The cost, whose trouble, if it has any, says where in the file the model is."""
-    if not cost.trouble:
-        return cost
-    return replace(cost, trouble=str(suite_file.document.error(("models", index), cost.trouble)))
+    placed = suite_file.document.error(("models", index), cost.trouble)
+    return replace(cost, trouble=str(placed)) if cost.trouble else cost
 
 
 def _setting(
@@ -181,17 +179,6 @@ def _refuse_repeats(suite_file: SuiteFile, kind: str, settings: Sequence[Setting
             raise suite_file.document.error(
                 ("settings", kind, index), f"equals another setting ({key}); keep one"
             )
-
-
-def _of_one_seed(
-    seconds: Mapping[str, float], cells: Iterable[Cell], evaluation: Evaluation
-) -> dict[str, float]:
-    """The estimates of the cells that are evaluated, which are of all seeds, for one of them."""
-    return {
-        cell.key: seconds[cell.key] / len(evaluation.seeds_of(cell.model))
-        for cell in cells
-        if MEASURES[cell.measure].together
-    }
 
 
 def _refuse_impossible(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -86,25 +87,18 @@ def figures() -> tuple[Published, ...]:
     """All published figures, in the order of the file."""
     with (resources.files(__name__) / "figures.csv").open(encoding="utf-8") as file:
         frame = pd.read_csv(file, dtype=str, keep_default_na=False)
-    rows = frame.itertuples(index=False, name=None)
-    return tuple(_figure(dict(zip(frame.columns, row, strict=True))) for row in rows)
+    return tuple(map(_figure, frame.rename(columns={"unit": "printed_unit"}).to_dict("records")))
 
 
-def _figure(row: dict[str, str]) -> Published:
-    printed_unit, size = row.pop("unit"), row.pop("image_size")
-    unit, power = _BASE_UNITS.get(printed_unit, (printed_unit, 0))
-    value, image_size = _base_value(row["printed"], power), int(size) if size else None
-    return Published(
-        **row, printed_unit=printed_unit, unit=unit, value=value, image_size=image_size
-    )
-
-
-def _base_value(printed: str, power: int) -> float | None:
-    # Decimal: 81.37 % is the float nearest to 0.8137, not 81.37 / 100.
-    try:
-        return float(Decimal(printed).scaleb(power))
-    except InvalidOperation:
-        return None
+def _figure(row: Mapping[Hashable, str]) -> Published:
+    unit, power = _BASE_UNITS.get(row["printed_unit"], (row["printed_unit"], 0))
+    value = None
+    with suppress(InvalidOperation):
+        # Decimal: 81.37 % is the float nearest to 0.8137, not 81.37 / 100.
+        value = float(Decimal(row["printed"]).scaleb(power))
+    texts = {str(name): text for name, text in row.items() if name != "image_size"}
+    size = int(row["image_size"]) if row["image_size"] else None
+    return Published(**texts, unit=unit, value=value, image_size=size)
 
 
 @cache

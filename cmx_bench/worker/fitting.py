@@ -66,8 +66,12 @@ def _train(job: TrainingJob, pipe: Connection, part: Part, advance: Callable[[],
         advance()
         _join(part, job.files.meeting, setting)
         lesson = _lesson(job, part, advance)
-        told = _lead(pipe, job, lesson) if part.rank == 0 else _follow(job, lesson)
-        return Trained(told, "", environment)
+        if part.rank == 0:
+            return Trained(_lead(pipe, job, lesson), "", environment)
+        _resume(lesson.training, job.files)
+        for _ in lesson.training.epochs(lambda images: None):  # which keeps nothing
+            pass
+        return Trained({}, "", environment)
     except BaseException as error:  # whatever a model or an image does fails this training alone
         print_error(error)
         return Trained(None, reason_of(error, setting), {}, is_of_surroundings(error))
@@ -148,14 +152,6 @@ def _lead(pipe: Connection, job: TrainingJob, lesson: _Lesson) -> dict[str, Any]
     trained_files.write_told(files.told, told)
     files.state.unlink()
     return told
-
-
-def _follow(job: TrainingJob, lesson: _Lesson) -> dict[str, Any]:
-    """The part of another process than the first, which keeps nothing."""
-    _resume(lesson.training, job.files)
-    for _ in lesson.training.epochs(lambda images: None):
-        pass
-    return {}
 
 
 def _resume(training: Training, files: Files) -> list[dict[str, Any]]:

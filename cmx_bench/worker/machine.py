@@ -108,7 +108,7 @@ def _of_gpu(device: str) -> Environment:
     from cmx_bench.measures.forward import SDPA
 
     properties = torch.cuda.get_device_properties(device)
-    backends = torch.backends.cuda
+    backends, has_nccl = torch.backends.cuda, torch.distributed.is_nccl_available()
     return {
         "device_name": properties.name,
         "device_count": torch.cuda.device_count(),
@@ -118,22 +118,13 @@ def _of_gpu(device: str) -> Environment:
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
         "cublas": _version("nvidia-cublas", "nvidia-cublas-cu12"),
-        "nccl": _nccl(),
+        "nccl": ".".join(map(str, torch.cuda.nccl.version())) if has_nccl else None,  # type: ignore[no-untyped-call]
         "triton": _version("triton"),
         "cc": bool(os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")),
         "python_headers": Path(sysconfig.get_path("include", "posix_prefix"), "Python.h").exists(),
         "sdpa": ", ".join(name for name in SDPA if getattr(backends, f"{name}_sdp_enabled")()),
         **nvml.facts(device),
     }
-
-
-def _nccl() -> str | None:
-    """The version that torch was built with; None where it was built without."""
-    import torch
-
-    if not torch.distributed.is_nccl_available():
-        return None
-    return ".".join(map(str, torch.cuda.nccl.version()))  # type: ignore[no-untyped-call]
 
 
 def _version(*names: str) -> str | None:

@@ -98,7 +98,10 @@ def steps(
     label, valid = labels.reader(task), labels.valid(task)
     size = cells[0].setting.batch_size * max(1, _CHUNK // cells[0].setting.batch_size)
     predictions.folder_of(folder).mkdir(exist_ok=True)
-    _allow_compiling(len(cells))
+    # Models of one class share a limit, beyond which they would silently run uncompiled: each may
+    # compile for its batches, and for a last one that is smaller.
+    torch._dynamo.config.recompile_limit = 8 * len(cells)
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
     entrants: dict[str, _Entrant] = {}
     for cell in cells:
         try:
@@ -126,13 +129,6 @@ def steps(
     for key, entrant in entrants.items():
         outcome = _outcome(entrant, task, folder, listed, environment, spent[key])
         yield Evaluated(key, replace(outcome, details={"opened": dataset.about, **outcome.details}))
-
-
-def _allow_compiling(models: int) -> None:
-    """Models of one class share a limit, beyond which they would silently run uncompiled: each may
-    compile for its batches, and for a last one that is smaller."""
-    torch._dynamo.config.recompile_limit = 8 * models
-    torch._dynamo.config.fail_on_recompile_limit_hit = True
 
 
 def _refuse_other_count(dataset: Dataset, listed: Listed, entrants: Iterable[_Entrant]) -> None:
