@@ -70,10 +70,10 @@ def _on_ray(address: str) -> Iterator[Engine]:
 
 @contextmanager
 def _engaging(opened: RayOpening) -> Iterator[tuple[Executor, Evaluator]]:
-    from cmx_bench.execute import sharing, slots
+    from cmx_bench.execute import slots
 
     try:
-        yield partial(slots.execute, opened), partial(sharing.evaluate, opened)
+        yield partial(slots.execute, opened), partial(slots.evaluate, opened)
     finally:
         opened.end()
 

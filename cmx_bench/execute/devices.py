@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.errors import CmxError
-from cmx_bench.execute import interpreters, learners, on_device, rounds, sharing, slots
+from cmx_bench.execute import interpreters, learners, on_device, rounds, slots
 from cmx_bench.execute.on_device import Close, Execute, Open, Order
 from cmx_bench.execute.slots import Heard, Opening, Slot, SlotLostError, Tell
 from cmx_bench.measures import compiled
@@ -44,7 +44,7 @@ def engaging(
         yield rounds.execute, learners.evaluate
         return
     with opening(places, tell) as opened:
-        yield partial(slots.execute, opened), partial(sharing.evaluate, opened)
+        yield partial(slots.execute, opened), partial(slots.evaluate, opened)
 
 
 @contextmanager
