@@ -1,14 +1,17 @@
-"""Finds what a suite's types allow but this machine cannot do, and refuses it or names it."""
+"""Finds what a suite's types allow but this machine cannot do, and refuses it or names it; and the
+claims that a plan cannot decide."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
 from cmx_bench.measures import instructions, runtimes
+from cmx_bench.metrics import METRICS
 from cmx_bench.results.records import Environment
+from cmx_bench.spec import claims
 from cmx_bench.spec.document import Location
 from cmx_bench.spec.settings import CpuSetting, CudaSetting
 from cmx_bench.spec.suite import SuiteFile
@@ -116,3 +119,31 @@ def cautions(settings: Sequence[Setting], machine: Environment) -> tuple[str, ..
         for numbers, lack in _LACKS.items()
         if (names := [name for name, emulated in lacking.items() if emulated == numbers])
     )
+
+
+def undecided(suite_file: SuiteFile, executed: Collection[tuple[str, str]]) -> Iterator[str]:
+    """A sentence on each claim on what the suite does not measure, with its place in the file; then
+    one on all claims on what is skipped or left out of this plan.
+
+    Args:
+        executed: the model and the measure of each cell that is to be executed.
+    """
+    suite, without = suite_file.suite, 0
+    for index, claim in enumerate(suite.claims):
+        values = list(claims.values(claims.parse(claim.check, suite.named)))
+        lacking = next(
+            (METRICS[value.metric] for value in values
+             if METRICS[value.metric].measure not in suite.measures), None
+        )  # fmt: skip
+        if lacking is not None:
+            yield str(suite_file.document.error(
+                ("claims", index, "check"),
+                f"this claim will stay undecided: {lacking.name} is not measured; add "
+                f"{lacking.measure} to measures, or leave the claim out",
+            ))  # fmt: skip
+        elif any((value.model, METRICS[value.metric].measure) not in executed for value in values):
+            without += 1
+    if without:
+        of_all = f"{without} of {units.tally(len(suite.claims), 'claim')}"
+        yield (f"{of_all} will stay undecided: what they compare is skipped, or left out by "
+               "--only")  # fmt: skip

@@ -18,7 +18,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.datasets import Dataset, Split
 from cmx_bench.errors import ModelError, PlanError
 from cmx_bench.measures import MEASURES, instructions, runtimes
-from cmx_bench.plan import Cost, Plan, estimates, impossible, replicates_of, resolving, undecided
+from cmx_bench.plan import Cost, Plan, estimates, impossible, replicates_of, resolving
 from cmx_bench.plan.users import Asked, place_error, smallest_batches
 from cmx_bench.results import checkouts
 from cmx_bench.results.records import Environment
@@ -100,7 +100,7 @@ def make(
         replicate=asked.replicate,
         cautions=(
             *impossible.cautions(chosen, machine),
-            *undecided.foretell(suite_file, pairs),
+            *impossible.undecided(suite_file, pairs),
             *_misfits(executed, costs),
         ),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Runtimes and precisions that a machine lacks."""
+"""Runtimes and precisions that a machine lacks, and claims that a plan cannot decide."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ from ..conftest import TINY
 
 Write = Callable[[str], Path]
 VERSIONS = {"onnx": "1.23.2", "onnxscript": "0.7.2", "onnxruntime": "1.32.0"}
+CLAIMS = """\
+claims:
+  - {say: Smaller, check: "params(mixer) < params(net)"}
+  - {say: Better, check: "params(mixer) < 9 and (top1(mixer) - 0.1) * 2 > 0.5"}
+"""
 
 
 @pytest.mark.parametrize(
@@ -121,3 +126,17 @@ def test_nothing_is_trained_by_another_runtime(write_suite: Write, words: str) -
     path = write_suite(text.replace("batch_size: 2", f"batch_size: 2, {words}"))
     with pytest.raises(SuiteError, match=r":5:.*train_throughput: nothing is trained by"):
         suite.load(str(path))
+
+
+@pytest.mark.parametrize("only", [(), ("mixer",)])
+def test_claims_on_what_is_not_measured(
+    write_suite: Write, cpu: dict[str, Any], only: tuple[str, ...]
+) -> None:
+    path = write_suite(TINY + CLAIMS)
+    plan = making.make(suite.load(str(path)), cpu, Asked(only))
+    line = TINY.count("\n") + 3
+    unmeasured = (f"{path}:{line}:26: this claim will stay undecided: top1 is not measured; add "
+                  "accuracy to measures, or leave the claim out")  # fmt: skip
+    left_out = ("1 of 2 claims will stay undecided: what they compare is skipped, or left out by "
+                "--only")  # fmt: skip
+    assert plan.cautions == (unmeasured, *[left_out] * bool(only))
