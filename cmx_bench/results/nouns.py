@@ -14,9 +14,9 @@ from pandas import DataFrame
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, Metric, first_of
+from cmx_bench.published import Counterparts
 from cmx_bench.results import frame, summary
 from cmx_bench.results.agreement import NO_VOTES, Voter, Votes
-from cmx_bench.results.counterparts import Counterparts
 from cmx_bench.results.gaps import Gap
 from cmx_bench.results.records import Record, Run
 from cmx_bench.results.stats import Estimate

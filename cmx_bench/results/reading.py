@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pandas import DataFrame
 
 from cmx_bench.measures import conditions
+from cmx_bench.published import counterparts
 from cmx_bench.results import disturbance, frame, summary, wall
-from cmx_bench.results.counterparts import counterparts
 from cmx_bench.results.executions import executions, majorities
 from cmx_bench.results.gaps import gaps
 from cmx_bench.results.nouns import Blocks, Failure, Key, LeftOut, Progress, Report

@@ -1,11 +1,15 @@
-"""Runs in a fresh process: lists images with their labels, and with digests of their content."""
+"""Runs in a fresh process: lists images with their labels, and with digests of their content, and
+makes small copies of some."""
 
 from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +17,16 @@ from numpy.typing import NDArray
 from cmx_bench.accuracy import Evaluation, images, labels
 from cmx_bench.accuracy.decoding import Chunk, chunks
 from cmx_bench.accuracy.labels import Labels
-from cmx_bench.datasets import Dataset
+from cmx_bench.datasets import Dataset, open_dataset, rgb
 from cmx_bench.measures import jiffies
-from cmx_bench.results import predictions
+from cmx_bench.results import agreement, predictions
 from cmx_bench.results.predictions import Images
+from cmx_bench.spec import disk
 
 # Images that are decoded, predicted and kept at a time: 10 MB for each preprocessing at 224 × 224,
 # beside the files or, where a source has none, the whole images.
 CHUNK = 64
+_SIDE = 80  # pixels of a small copy; some 2 kB each, so that a page of a hundred stays small
 
 
 @dataclass(slots=True)
@@ -79,3 +85,18 @@ def digest_learned(task: Evaluation, num_classes: int) -> str:
 def _read(dataset: Dataset) -> Iterator[Chunk]:
     """All images in chunks, none of them decoded."""
     return chunks(dataset, [], CHUNK, sys.maxsize, jiffies.usable_cores(), None)
+
+
+def make_thumbnails(task: Evaluation, folder: Path, places: Collection[int]) -> None:
+    """Keeps a copy of each of these images, by number, at most `_SIDE` pixels wide and high."""
+    dataset = open_dataset(task.asked.dataset, task.path)
+    for place, item in enumerate(islice(dataset.items(), max(places) + 1)):
+        if place not in places:
+            continue
+        target = disk.within(folder, agreement.thumbnail(place))
+        target.parent.mkdir(exist_ok=True)
+        with suppress(Exception):  # it was whole when it was evaluated; without a copy it is named
+            small = rgb(item)
+            small.thumbnail((_SIDE, _SIDE))
+            with disk.replacing(target) as draft:
+                small.save(draft, "JPEG", quality=75)

@@ -26,5 +26,5 @@ class Target(StrEnum):
     FIT = "cmx_bench.worker.fitting:train"
     LIST_EVALUATED = "cmx_bench.worker.inventory:list_evaluated"
     DIGEST_LEARNED = "cmx_bench.worker.inventory:digest_learned"
-    MAKE_THUMBNAILS = "cmx_bench.worker.thumbnails:make"
+    MAKE_THUMBNAILS = "cmx_bench.worker.inventory:make_thumbnails"
     TIME_IN_TURNS = "cmx_bench.worker.turns:serve"

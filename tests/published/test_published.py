@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from cmx_bench import published
+from cmx_bench.results.reading import summarise
+
+from ..report import synthetic
+from ..report.synthetic import PAPER, make_run
 
 
 def test_every_figure_has_a_known_grade_and_a_source() -> None:
@@ -154,3 +159,29 @@ def test_timms_tags_say_what_weights_have_seen(tag: str, data: bool, teacher: bo
 def test_some_architectures_always_had_a_teacher() -> None:
     assert published.is_distilled("fb_in1k", "deit_small_distilled_patch16_224")
     assert not published.is_distilled("fb_in1k", "deit_small_patch16_224")
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        ({}, True),
+        ({"args": {"drop_rate": 0.1}}, False),
+        ({"num_classes": 10}, False),
+        ({"source": "python", "target": "mine:build"}, False),
+        ({"name": "my_name"}, True),  # the target says what it is
+        ({"source": "convmixer", "args": {"dim": 1536, "depth": 20, "kernel_size": 9}}, True),
+        ({"source": "convmixer", "args": {"dim": 1536, "depth": 20, "kernel_size": 5}}, False),
+        ({"source": "convmixer", "args": {"dim": 64, "depth": 2}}, False),
+    ],
+)
+def test_only_the_published_model_has_published_figures(
+    changes: dict[str, object], known: bool
+) -> None:
+    variation = replace(PAPER[0], **changes)  # type: ignore[arg-type]
+    report = summarise(make_run(models=(variation,)), [])
+    assert ("top1" in report.published[variation.name].paper) is known
+
+
+def test_timms_figure_follows_the_weights() -> None:
+    run = make_run(models=(synthetic.model("resnet152", "ResNet-152", "resnet", "a1h_in1k"),))
+    assert summarise(run, []).published["resnet152"].timm["top1"].printed == "82.818"

@@ -1,13 +1,15 @@
-"""Images known by their content."""
+"""Images known by their content, and small copies of those that are asked for."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cmx_bench.accuracy import Evaluation
 from cmx_bench.errors import DataError
+from cmx_bench.results import agreement
 from cmx_bench.spec.suite import Accuracy
 from cmx_bench.worker import inventory
 
@@ -42,3 +44,18 @@ def test_images_that_cannot_be_had(tmp_path: Path) -> None:
     task = Evaluation(Accuracy(dataset="photos"), tmp_path, tmp_path)
     with pytest.raises(DataError, match="no images found"):
         inventory.list_evaluated(task, 10)
+
+
+def test_each_image_that_is_asked_for_has_a_small_copy(tmp_path: Path) -> None:
+    photographs = sorted(write(tmp_path / "photos", 6))
+    photographs[4].write_bytes(b"no image")
+    task = Evaluation(Accuracy(dataset="photos"), tmp_path, tmp_path / "photos")
+    run = tmp_path / "run"
+    run.joinpath("predictions").mkdir(parents=True)
+    inventory.make_thumbnails(task, run, {1, 4, 5})
+    copies = {place: run / agreement.thumbnail(place) for place in range(6)}
+    assert [place for place, file in copies.items() if file.exists()] == [1, 5]  # 4 is broken
+    with Image.open(photographs[1]) as large, Image.open(copies[1]) as small:
+        assert small.format == "JPEG"
+        assert max(small.size) == inventory._SIDE
+        assert abs(small.size[0] / small.size[1] - large.size[0] / large.size[1]) < 0.05
