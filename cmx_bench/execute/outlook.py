@@ -6,12 +6,13 @@ round. Between two rounds a record changes what is known of its own cell alone.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
+
+import numpy as np
 
 from cmx_bench.cell import Cell
 from cmx_bench.execute import remaining
@@ -21,33 +22,16 @@ from cmx_bench.results import collector, disturbance, records
 from cmx_bench.results.records import Record
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Group:
     """The models that are evaluated together in a setting, those with weights or those that are
-    trained: how often each is, the planned seconds of all, and how often one has been."""
+    trained: the places of their cells in the plan, how often each is, the planned seconds of
+    all."""
 
     setting_key: str
+    places: list[int]
     seeds: int
-    seconds: float = 0.0
-    there: int = 0
-
-
-@dataclass(slots=True)
-class _Sums:
-    """Seconds over the cells of a measure: what those that were tried `took` the last time, what
-    was `planned` for that, what will be `left` of them; what is planned for one process of the
-    `untried` ones (`once`), and for all of theirs."""
-
-    took: float = 0.0
-    planned: float = 0.0
-    left: float = 0.0
-    once: float = 0.0
-    untried: float = 0.0
-
-    @property
-    def scale(self) -> float:
-        """How the cells that were tried compare with their plan."""
-        return self.took / self.planned if self.planned else 1.0
+    seconds: float
 
 
 class Outlook:
@@ -64,7 +48,16 @@ class Outlook:
         self.wanted: dict[str, int] = {}
         self.total = 0
         self.lost: set[str] = set()
-        self._cells = {cell.key: cell for cell in plan.cells}
+        self._places = {cell.key: place for place, cell in enumerate(plan.cells)}
+        _, self._measures = np.unique([cell.measure for cell in plan.cells], return_inverse=True)
+        self._sampled = np.array([not MEASURES[cell.measure].together for cell in plan.cells])
+        self._repeated = np.array(list(map(plan.repeats, plan.cells)))
+        self._planned = np.array([plan.estimates[key] for key in self._places])
+        # Of each cell, in the plan's order: the seconds that it took the last time, none where it
+        # is untried; how many more processes it gets; how many ended well.
+        self._took = np.full(len(plan.cells), np.nan)
+        self._left, self._ended = np.zeros((2, len(plan.cells)), np.int64)
+        self._groups = list(_groups(plan))
         self._changed: dict[str, int] = {}
         self._begin(found, stamp)
 
@@ -95,22 +88,15 @@ class Outlook:
 
     def add(self, record: Record) -> None:
         """Takes in what was measured. Of the cells its own alone is judged anew."""
-        with self._changing(self._cells[record.cell]):
-            self.records.append(record)
-            self.found[record.cell].append(record)
+        self.records.append(record)
+        self.found[record.cell].append(record)
+        self._judge(self.plan.cells[self._places[record.cell]])
         self._is_stale = True
 
     def lose(self, cell: Cell) -> None:
         """Records that a cell was lost."""
-        with self._changing(cell):
-            self.lost.add(cell.key)
-
-    @contextmanager
-    def _changing(self, cell: Cell) -> Iterator[None]:
-        self._count(cell, -1)
-        yield
+        self.lost.add(cell.key)
         self._judge(cell)
-        self._count(cell, 1)
 
     def all_left(self) -> Mapping[str, int]:
         """`left`, all records judged together."""
@@ -123,7 +109,7 @@ class Outlook:
         time, and how many more."""
         changed, self._changed = self._changed, {}
         return [
-            (self._cells[key], more)
+            (self.plan.cells[self._places[key]], more)
             for key, before in changed.items()
             if (more := self.wanted[key] - before)
         ]
@@ -150,14 +136,21 @@ class Outlook:
             under_way: of the setting whose models are trained or evaluated now, by its key, the
                 seconds that this still takes.
         """
-        rounds = max((left for left, cells in self._repeated.items() if cells), default=0)
-        sums = self._sums.values()
-        every = self.plan.starting * rounds
-        every += sum(each.left + each.scale * each.untried for each in sums) / self.plan.devices
+        untried = np.isnan(self._took)
+        tried = self._sampled & ~untried
+        took, planned = (
+            np.bincount(self._measures[tried], seconds[tried], self._measures.max() + 1)
+            for seconds in (self._took, self._planned)
+        )
+        scale = np.divide(took, planned, out=np.ones(len(took)), where=planned > 0)
+        once = np.where(untried, scale[self._measures] * self._planned, self._took)
+        once[~self._sampled] = 0.0
+        rounds = int(self._left[self._repeated].max(initial=0))
+        every = self.plan.starting * rounds + float(self._left @ once) / self.plan.devices
         every = max(every, (rounds - 1) * remaining.apart(self.plan, spread), 0.0)
         if budget is not None:
-            first = self.plan.starting * (self._untried > 0)
-            first += sum(each.scale * each.once for each in sums) / self.plan.devices
+            first = self.plan.starting * bool((untried & self._repeated).any())
+            first += float(once[untried].sum()) / self.plan.devices
             every = min(every, max(first, budget))
         return every + self._evaluations_left(under_way)
 
@@ -165,8 +158,8 @@ class Outlook:
         """The seconds for the seeds of each setting that no model has been evaluated with; models
         that come with weights are evaluated before others are trained."""
         begun, planned = set(under_way), 0.0
-        for group in self._groups.values():
-            missing = max(0, group.seeds - group.there)
+        for group in self._groups:
+            missing = max(0, group.seeds - int(self._ended[group.places].max()))
             if missing and group.setting_key in begun:
                 begun.remove(group.setting_key)
                 missing = missing - 1 if self.plan.devices == 1 else 0  # several: with all seeds
@@ -178,59 +171,40 @@ class Outlook:
     @collector.pausing()
     def _judge_all(self) -> None:
         self._fast = disturbance.fast_probes(self.records)
-        self._sums: defaultdict[str, _Sums] = defaultdict(_Sums)
-        self._repeated: Counter[int] = Counter()
-        self._untried = 0
-        self._groups = _groups(self.plan)
         for cell in self.plan.cells:
             self._judge(cell)
-            self._count(cell, 1)
         self._is_stale = False
 
     def _judged(self, cell: Cell) -> list[Record]:
         return disturbance.judge_by(self._fast, self.found.get(cell.key, ()))
 
     def _judge(self, cell: Cell) -> None:
-        is_lost = cell.key in self.lost
+        mine, is_lost = self.found.get(cell.key, ()), cell.key in self.lost
         left = 0 if is_lost else remaining.processes_left(self.plan, cell, self._judged(cell))
-        wanted = left + len(self.found.get(cell.key, ())) + is_lost
+        wanted = left + len(mine) + is_lost
         before = self.wanted.get(cell.key)
         self.left[cell.key], self.wanted[cell.key] = left, wanted
         self.total += wanted - (before or 0)
         if before not in (None, wanted):
             self._changed.setdefault(cell.key, before)
-
-    def _count(self, cell: Cell, sign: int) -> None:
-        """Adds what a cell still takes to the sums, or takes it away."""
-        mine, left = self.found.get(cell.key), self.left[cell.key]
-        if MEASURES[cell.measure].together:
-            group = self._groups[_place(cell)]
-            ended = sum(record.status == "ok" for record in mine or ())
-            group.there = max(group.there, ended)
-            return
-        sums, planned = self._sums[cell.measure], self.plan.estimates[cell.key]
-        if mine:
-            sums.took += sign * mine[-1].elapsed
-            sums.planned += sign * planned
-            sums.left += sign * left * mine[-1].elapsed
-        else:
-            sums.once += sign * planned
-            sums.untried += sign * left * planned
-        if self.plan.repeats(cell):
-            self._repeated[left] += sign
-            self._untried += sign * (not mine)
+        place = self._places[cell.key]
+        self._left[place] = left
+        self._took[place] = mine[-1].elapsed if mine else np.nan
+        self._ended[place] = sum(record.status == "ok" for record in mine)
 
 
-def _place(cell: Cell) -> tuple[str, bool]:
-    return cell.setting_key, cell.model.weights is None
-
-
-def _groups(plan: Plan) -> dict[tuple[str, bool], _Group]:
+def _groups(plan: Plan) -> Iterator[_Group]:
     """Setting by setting, those that come with weights first."""
-    groups: dict[tuple[str, bool], _Group] = {}
-    for cell in sorted(plan.evaluated, key=_place):
-        group = groups.setdefault(
-            _place(cell), _Group(cell.setting_key, remaining.seeds(plan, cell))
+    places = {cell.key: place for place, cell in enumerate(plan.cells)}
+
+    def shared(cell: Cell) -> tuple[str, bool]:
+        return cell.setting_key, cell.model.weights is None
+
+    for (setting_key, _), cells in groupby(sorted(plan.evaluated, key=shared), shared):
+        together = list(cells)
+        yield _Group(
+            setting_key,
+            [places[cell.key] for cell in together],
+            remaining.seeds(plan, together[0]),
+            sum(plan.estimates[cell.key] for cell in together),
         )
-        group.seconds += plan.estimates[cell.key]
-    return groups
