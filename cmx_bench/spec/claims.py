@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
@@ -112,7 +112,7 @@ def parse(check: str, models: Collection[str]) -> Condition:
         CheckError: it is none, or names a metric or a model that is not known.
     """
     reader = _Reader(tuple(_tokens(check, models)))
-    expression = _parse_joined(reader)
+    expression = _parse(reader)
     end = reader.next
     if end.kind != "end":
         raise CheckError(end.at, f"expected 'and', 'or' or the end, got {end.shown}")
@@ -261,30 +261,37 @@ class _Reader:
             raise CheckError(self.next.at, f"expected {text!r}, got {self.next.shown}")
 
 
-def _parse_joined(reader: _Reader) -> _Node:
-    return _chain(reader, "or", lambda: _chain(reader, "and", lambda: _comparison(reader)))
+# What joins the parts of a check, from the loosest to the tightest.
+_LEVELS = (("or",), ("and",), ("<", "<=", ">", ">=", "in"), ("+", "-"), ("*", "/"))
 
 
-def _chain(reader: _Reader, word: Literal["and", "or"], part: Callable[[], _Node]) -> _Node:
-    first = part()
-    parts = [first]
-    while token := reader.take(word):
-        parts.append(part())
-        for one in parts[-2:]:
-            if not isinstance(one, Condition):
-                raise CheckError(token.at, f"{word!r} joins comparisons; {_show(one)} is a number")
-    return Joined(word, tuple(cast(list[Condition], parts))) if len(parts) > 1 else first
-
-
-def _comparison(reader: _Reader) -> _Node:
-    left = _sum(reader)
-    if token := reader.take("<", "<=", ">", ">="):
-        right = _sum(reader)
-        sign = cast(Literal["<", "<=", ">", ">="], token.text)
-        return Comparison(sign, _quantity(left, token), _quantity(right, token))
-    if token := reader.take("in"):
-        return _within(reader, _quantity(left, token))
-    return left
+def _parse(reader: _Reader, level: int = 0) -> _Node:
+    """What the words and signs of a level, and of those behind it, join."""
+    if level == len(_LEVELS):
+        return _factor(reader)
+    left = _parse(reader, level + 1)
+    parts = [left]
+    while token := reader.take(*_LEVELS[level]):
+        if token.text == "in":
+            return _within(reader, _quantity(left, token))
+        if token.text in _LEVELS[2]:
+            right = _parse(reader, level + 1)
+            order = cast(Literal["<", "<=", ">", ">="], token.text)
+            return Comparison(order, _quantity(left, token), _quantity(right, token))
+        if token.kind == "sign":
+            first, second = _quantity(left, token), _parse(reader, level + 1)
+            sign = cast(Literal["+", "-", "*", "/"], token.text)
+            left = Operation(sign, first, _quantity(second, token))
+            continue
+        parts.append(_parse(reader, level + 1))
+        for part in parts[-2:]:
+            if not isinstance(part, Condition):
+                told = f"{token.text!r} joins comparisons; {_show(part)} is a number"
+                raise CheckError(token.at, told)
+    if len(parts) == 1:
+        return left
+    word = cast(Literal["and", "or"], _LEVELS[level][0])
+    return Joined(word, tuple(cast(list[Condition], parts)))
 
 
 def _within(reader: _Reader, quantity: Quantity) -> Within:
@@ -310,18 +317,6 @@ def _parse_bound(reader: _Reader) -> Number:
     return Number(-number.value, f"-{number.text}") if negative else number
 
 
-def _sum(reader: _Reader) -> _Node:
-    return _operations(reader, "+-", lambda _: _operations(reader, "*/", _factor))
-
-
-def _operations(reader: _Reader, signs: str, part: Callable[[_Reader], _Node]) -> _Node:
-    left = part(reader)
-    while token := reader.take(*signs):
-        sign = cast(Literal["+", "-", "*", "/"], token.text)
-        left = Operation(sign, _quantity(left, token), _quantity(part(reader), token))
-    return left
-
-
 def _factor(reader: _Reader) -> _Node:
     if token := reader.take("-"):
         return Operation("*", Number(-1, "-1"), _quantity(_primary(reader), token))
@@ -334,7 +329,7 @@ def _primary(reader: _Reader) -> _Node:
         reader.place += 1
         return token.node
     if reader.take("("):
-        inside = _parse_joined(reader)
+        inside = _parse(reader)
         reader.expect(")")
         return inside
     if token.kind == "word":
