@@ -13,6 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 
 from cmx_bench.cell import Real, Whole
 from cmx_bench.errors import MOST_OF_A_TEXT, RecordsError, nearest
+from cmx_bench.spec.schema import EXPECTED
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -143,18 +144,12 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse_cons
 
 # --- the words of an error ------------------------------------------------------------------------
 
-_EXPECTED = {
-    "string_type": "text",
+_EXPECTED = EXPECTED | {
     "string_pattern_mismatch": "text of another form",
     "string_too_long": "shorter text",
-    "int_type": "a whole number",
     "less_than": "a whole number",
-    "float_type": "a number",
     "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "list_type": "a list",
     "tuple_type": "a list",
-    "dict_type": "keys and values",
     "dataclass_type": "keys and values",
     "too_short": "at least one value",
     "none_required": "null",

@@ -108,18 +108,16 @@ def kind(value: object) -> str:
     return names.get(type(value), "a list" if isinstance(value, list) else "nothing")
 
 
-_EXPECTED = {
-    "missing": "is missing",
-    "string_type": "expected text",
-    "int_type": "expected a whole number",
-    "float_type": "expected a number",
-    "bool_type": "expected true or false",
-    "list_type": "expected a list",
-    "dict_type": "expected keys and values",
-    "model_type": "expected keys and values",
-    "string_pattern_mismatch": "expected a name of letters, digits, '_', '-' and '.', 100 at most",
-    "string_unicode": "expected text of whole characters",
-    "model_attributes_type": "expected keys and values",
+# What is expected, by the kinds of pydantic's errors.
+EXPECTED = {
+    "string_type": "text",
+    "string_unicode": "text of whole characters",
+    "string_pattern_mismatch": "a name of letters, digits, '_', '-' and '.', 100 at most",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "keys and values"),
 }
 
 
@@ -169,6 +167,6 @@ def _explain(source: Document, error: ValidationError, outermost: Collection[str
     elif problem == "value_error":
         told = str(context["error"])
     else:
-        expected = _EXPECTED.get(problem) or first["msg"].removeprefix("Input ").strip()
-        told = f"{expected}, got {show(got)}"
+        expected = f"expected {EXPECTED[problem]}" if problem in EXPECTED else first["msg"]
+        told = f"{expected.removeprefix('Input ').strip()}, got {show(got)}"
     return source.error(location, f"{name}: {told}")
