@@ -74,7 +74,10 @@ def _chunk(
     paths: dict[Geometry, Path] = {}
     contents = list(pool.map(_content, items))
     # What is decoded and cached is of the very bytes that the digests tell of.
-    items = tuple(map(_held, items, contents))
+    items = tuple(
+        item if content is None else replace(item, read=held(content))
+        for item, content in zip(items, contents, strict=True)
+    )
     digests = tuple(pool.map(cache.digest, contents))
     if folder is not None and all(isinstance(content, bytes) for content in contents):
         paths = {geometry: cache.path(folder, digests, geometry) for geometry in transforms}
@@ -99,11 +102,6 @@ def _content(item: Item) -> bytes | Image | None:
         return item.read()
     except Exception:  # it is named when it is prepared
         return None
-
-
-def _held(item: Item, content: bytes | Image | None) -> Item:
-    """An image that is not read again once it has been read."""
-    return item if content is None else replace(item, read=held(content))
 
 
 def _prepare(item: Item, transforms: Mapping[Geometry, Transform]) -> dict[Geometry, Tensor] | str:

@@ -173,12 +173,8 @@ def _of_tar(tree: Tree, tar: tarfile.TarFile, above: tuple[str, ...], lock: Lock
             _of_tar(tree, inner, (*folders, path.stem), lock)
         elif not member.isdir():
             tree.add(str(path), folders, partial(_member, tar, member, lock))
-    _refuse_cut_off(tar)
-
-
-def _refuse_cut_off(tar: tarfile.TarFile) -> None:
-    """Python takes whatever follows a file and is no header of another for the end of a tar; there
-    it has zeros."""
+    # Python takes whatever follows a file and is no header of another for the end of a tar; there
+    # it has zeros.
     assert tar.fileobj is not None
     tar.fileobj.seek(tar.offset)
     if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):

@@ -180,13 +180,22 @@ def writing(path: Path) -> Iterator[None]:
         raise RecordsError(f"{path}: cannot be written: {reason}") from error
 
 
+_DRAFT = re.compile(r"\.(\d{1,9})-[0-9a-f]{8}\.part")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A draft to write, which takes the file's place at the end; where that fails, it is removed.
+    """A draft to write, which takes the file's place at the end; where that fails, it is removed,
+    and where its process was killed, by the next.
 
     No link is written through: the draft is new, and a link in the file's place is replaced.
     """
-    _forget_drafts(path)
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        if named := _DRAFT.fullmatch(left.name.removeprefix(path.name)):
+            import psutil  # needed only where something was killed
+
+            if not psutil.pid_exists(int(named[1])):
+                left.unlink(missing_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
@@ -194,26 +203,6 @@ def replacing(path: Path) -> Iterator[Path]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-
-
-_DRAFT = re.compile(r"\.(\d{1,9})-[0-9a-f]{8}\.part")
-
-
-def _forget_drafts(path: Path) -> None:
-    for draft in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
-        named = _DRAFT.fullmatch(draft.name.removeprefix(path.name))
-        if named and not _is_running(int(named[1])):
-            draft.unlink(missing_ok=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is somebody else's
-        pass
-    return True
 
 
 def write(path: Path, content: str | bytes) -> None:

@@ -83,7 +83,13 @@ class Training:
         self._optimizer = _optimizer(self.module, self.recipe.optimizer, fused)
         scaled = self._half == torch.float16
         self._scaler = torch.amp.GradScaler(self._kind, enabled=scaled)
-        self._mix = _mixup(self.recipe, self.model.num_classes)
+        recipe, classes = self.recipe, self.model.num_classes
+        self._mix = None
+        if recipe.mixes:
+            self._mix = Mixup(  # type: ignore[no-untyped-call]
+                recipe.mixup, recipe.cutmix, num_classes=classes,
+                label_smoothing=recipe.label_smoothing,
+            )  # fmt: skip
 
     @property
     def _kind(self) -> str:
@@ -234,11 +240,3 @@ def _optimizer(module: nn.Module, asked: Optimizer, fused: bool) -> torch.optim.
         **rest,
     )
     return optimizer
-
-
-def _mixup(recipe: Recipe, classes: int) -> Mixup | None:
-    if not recipe.mixes:
-        return None
-    return Mixup(  # type: ignore[no-untyped-call]
-        recipe.mixup, recipe.cutmix, label_smoothing=recipe.label_smoothing, num_classes=classes
-    )

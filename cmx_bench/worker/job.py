@@ -135,11 +135,6 @@ class Trained:
     lost: bool = False
 
 
-def always(_: Job) -> bool:
-    """Lets every job begin."""
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class Round:
     """Jobs, one at least, none of which waits for another: any order will do, and side by side.
@@ -151,7 +146,7 @@ class Round:
 
     jobs: Sequence[Job]
     repeated: bool
-    begin: Callable[[Job], bool] = always
+    begin: Callable[[Job], bool] = lambda _: True
 
 
 # Takes rounds, with the longest time in seconds that one job may last, and gives each job back with

@@ -16,7 +16,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import slots
 from cmx_bench.execute.slots import SlotLostError, Tell
 from cmx_bench.spec.suite import Accuracy
-from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, Seen, always
+from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, Seen
 
 SETTING = Setting("fp32", "cuda:0", "fp32", "nchw", "none", 2, 28)
 TASK = Evaluation(Accuracy(), Path())
@@ -59,7 +59,9 @@ def job(name: str, setting: Setting = SETTING) -> Job:
 
 
 def executed(
-    places: Sequence[slots.Slot], jobs: Sequence[Job], begin: Callable[[Job], bool] = always
+    places: Sequence[slots.Slot],
+    jobs: Sequence[Job],
+    begin: Callable[[Job], bool] = lambda _: True,
 ) -> dict[str, Outcome]:
     @contextmanager
     def opened(_: Round) -> Iterator[Sequence[slots.Slot]]:
