@@ -18,40 +18,27 @@ from cmx_bench.spec import disk
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files of one training: `trained/MODEL.rSIZE.seedN.…`."""
+    """The files of one training: `trained/MODEL.rSIZE.seedN.…`.
 
-    folder: Path
-    name: str
+    `last` has the weights after the last epoch, `best` those after the epoch of the highest top-1.
+    `told` has of a finished training the recipe, the curve, the time, `state` of an unfinished one
+    all that it needs to go on. At `meeting` processes that train together find each other.
+    """
 
-    @property
-    def last(self) -> Path:
-        """The weights after the last epoch."""
-        return disk.within(self.folder, f"{self.name}.safetensors")
+    last: Path
+    best: Path
+    told: Path
+    state: Path
+    meeting: Path
 
-    @property
-    def best(self) -> Path:
-        """The weights after the epoch of the highest top-1."""
-        return disk.within(self.folder, f"{self.name}.best.safetensors")
 
-    @property
-    def told(self) -> Path:
-        """Of a finished training the recipe, the curve, the time."""
-        return disk.within(self.folder, f"{self.name}.json")
-
-    @property
-    def state(self) -> Path:
-        """Of an unfinished one all that it needs to go on."""
-        return disk.within(self.folder, f"{self.name}.state.pt")
-
-    @property
-    def meeting(self) -> Path:
-        """Where processes that train together find each other."""
-        return disk.within(self.folder, f"{self.name}.processes")
+_ENDS = ("safetensors", "best.safetensors", "json", "state.pt", "processes")
 
 
 def of(run: Path, model: str, image_size: int, seed: int) -> Files:
     """Those of a model, in the folder of a run."""
-    return Files(disk.within(run, "trained"), f"{model}.r{image_size}.seed{seed}")
+    name = f"trained/{model}.r{image_size}.seed{seed}"
+    return Files(*(disk.within(run, f"{name}.{end}") for end in _ENDS))
 
 
 def learned(run: Path) -> Path:

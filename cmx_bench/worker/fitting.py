@@ -45,7 +45,7 @@ def train(pipe: Connection, job: TrainingJob, log: Path) -> None:
         log: the file for what is printed.
     """
     print_to(log, f"training {job.cell.model.name} with seed {job.seed}")
-    job.files.folder.mkdir(exist_ok=True)
+    job.files.last.parent.mkdir(exist_ok=True)
     if job.task.processes == 1:
         pipe.send(_train(job, pipe, Part(), lambda: None))
         return
