@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, TypedDict
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -108,27 +108,13 @@ def missing(frame: DataFrame, columns: Iterable[str]) -> str:
     return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if names[_FEW:] else "")
 
 
-class _Row(TypedDict):
-    """One metric of one execution; `values` and `thrown` have an entry for each sample taken."""
-
-    model: str
-    setting: str
-    measure: str
-    metric: str
-    status: str
-    record: int | None
-    replicate: int | None
-    disturbed: bool
-    process_counts: bool
-    why: str
-    reason: str
-    environment: str
-    started: str
-    elapsed: float
-    details: Mapping[str, Any]
-    values: Sequence[float]
-    thrown: Sequence[bool]
-    conditions: Mapping[str, Sequence[float]]
+# One metric of one execution: columns of the frame, and behind them the `values` and what else has
+# an entry for each sample taken.
+_Row: TypeAlias = dict[str, Any]
+_OF_ROW = (
+    "model", "setting", "measure", "metric", "status", "record", "replicate", "disturbed",
+    "process_counts", "why", "reason", "environment", "started", "elapsed", "details",
+)  # fmt: skip
 
 
 def samples(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
@@ -179,8 +165,7 @@ def _build(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
     by_run = {name: list(_rows(run, tries)) for name, (run, tries) in runs.items()}
     rows = _chain(by_run.values())
     sizes = np.array([max(1, len(row["values"])) for row in rows], dtype=np.int64)
-    plain = [key for key in _Row.__annotations__ if key not in ("values", "thrown", "conditions")]
-    columns = {key: [row[key] for row in rows] for key in plain}
+    columns = {key: [row[key] for row in rows] for key in _OF_ROW}
     columns["run"] = _chain([name] * len(of_run) for name, of_run in by_run.items())
     frame = DataFrame(columns if rows else [], columns=list(columns))
     given = {name: run for name, (run, _) in runs.items()}
@@ -320,12 +305,9 @@ def _of_metric(
     if rows:
         return
     status, reason = ("failed", _NO_VALUE) if records else ("not measured", "")
-    yield _Row(
-        model=model, setting=setting, measure=measure, metric=metric, status=status,
-        record=None, replicate=None, disturbed=False, process_counts=False, why=status,
-        reason=reason, environment="", started="", elapsed=np.nan, details={}, values=(), thrown=(),
-        conditions={},
-    )  # fmt: skip
+    lacking = Record(f"{model}/{measure}/{setting}", model, measure, setting, -1, "failed", {},
+                     reason, "", "", np.nan)  # fmt: skip
+    yield _row(-1, lacking, metric, False, status) | {"status": status, "reason": reason}
 
 
 def _row(place: int, record: Record, metric: str, process_counts: bool, why: str = "") -> _Row:
@@ -336,13 +318,16 @@ def _row(place: int, record: Record, metric: str, process_counts: bool, why: str
         conditions.pop(judgement, None)
     of_blocks = len(values) == len(record.covariates.get("discarded", ()))
     unsaid = "no reason given" if record.status == "failed" else ""
-    return _Row(
-        model=record.model, setting=record.setting, measure=record.measure, metric=metric,
-        status=record.status, record=place, replicate=record.replicate,
-        disturbed=of_blocks and disturbance.is_disturbed(record), process_counts=process_counts,
-        why=why or ("" if record.status == "ok" else record.status),
-        reason=plain(record.reason) or unsaid,
-        environment=record.environment, started=record.started, elapsed=record.elapsed,
-        details=record.details, values=values, thrown=thrown,
-        conditions={name: taken for name, taken in conditions.items() if len(taken) == len(values)},
-    )  # fmt: skip
+    return {
+        "model": record.model, "setting": record.setting, "measure": record.measure,
+        "metric": metric, "status": record.status, "record": place, "replicate": record.replicate,
+        "disturbed": of_blocks and disturbance.is_disturbed(record),
+        "process_counts": process_counts,
+        "why": why or ("" if record.status == "ok" else record.status),
+        "reason": plain(record.reason) or unsaid,
+        "environment": record.environment, "started": record.started, "elapsed": record.elapsed,
+        "details": record.details, "values": values, "thrown": thrown,
+        "conditions": {
+            name: taken for name, taken in conditions.items() if len(taken) == len(values)
+        },
+    }  # fmt: skip
