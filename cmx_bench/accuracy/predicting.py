@@ -79,7 +79,9 @@ def _predict(
     def predict_batch(pixels: Tensor) -> tuple[Tensor, Tensor]:
         images = pixels.to(setting.device).to(dtype).sub_(mean).div_(std)
         logits = call(images.contiguous(memory_format=memory_format(setting)))
-        _refuse_strange(logits, model, len(pixels))
+        refuse_misfit(logits, model, len(pixels))
+        if not logits.isfinite().all():
+            raise ModelError(f"{model.name}: gives values that are not finite")
         if chosen is not None:
             logits = logits[:, chosen]
         places = logits.topk(min(TOP, logits.shape[1]), 1, True, True).indices
@@ -94,9 +96,3 @@ def _predict(
         return torch.cat(classes), torch.cat(scores)
 
     return predict
-
-
-def _refuse_strange(logits: Tensor, model: Model, count: int) -> None:
-    refuse_misfit(logits, model, count)
-    if not logits.isfinite().all():
-        raise ModelError(f"{model.name}: gives values that are not finite")

@@ -110,17 +110,14 @@ def _root(path: Path, split: Split) -> Path:
                 f"each with a folder for each class"
             )
         return train
-    parts = [path / name for name in _VALIDATION if _is_below(path / name, path)]
+    # A link to a folder that it lies in is none.
+    named = [path / name for name in _VALIDATION if (path / name).is_dir()]
+    parts = [part for part in named if not path.resolve().is_relative_to(part.resolve())]
     if not _is_part(train):
         return next(filter(_is_part, parts), path)
     if not parts:
         raise DataError(f"{path}: has train, but no images to evaluate on; put them into val")
     return parts[0]
-
-
-def _is_below(folder: Path, path: Path) -> bool:
-    """Whether it is a folder in another, and not a link to one that it lies in."""
-    return folder.is_dir() and not path.resolve().is_relative_to(folder.resolve())
 
 
 def _is_part(folder: Path) -> bool:

@@ -15,7 +15,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from cmx_bench.cell import Cell, Setting
+from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import interpreters, learners, on_device, rounds, slots
 from cmx_bench.execute.on_device import Close, Execute, Open, Order
@@ -134,20 +134,17 @@ class _Beside:
 
     def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
         """Executes a job on the device, or evaluates there, into the job's folder itself."""
-        if isinstance(order, Job):
-            cells, here = (
-                [order.cell],
-                Execute(replace(order, cell=self._here(order.cell)), timeout),
-            )
-        else:
-            cells = list(order.cells)
-            here = Execute(replace(order, cells=list(map(self._here, cells))), timeout)
+        cells = [order.cell] if isinstance(order, Job) else list(order.cells)
+        mine = [replace(cell, setting=replace(cell.setting, device=self.name)) for cell in cells]
+        here: Job | EvaluationJob = (
+            replace(order, cell=mine[0]) if isinstance(order, Job) else replace(order, cells=mine)
+        )
         asked = {cell.key: cell for cell in cells}
 
         def hear(said: Heard) -> None:
             tell((asked[said[0].key], said[1]) if isinstance(said, tuple) else said)
 
-        return self._pool.submit(self._answer, here, hear)
+        return self._pool.submit(self._answer, Execute(here, timeout), hear)
 
     def opened(self, order: Open) -> Future[None]:
         """Begins a round, and the process where there is none."""
@@ -185,9 +182,6 @@ class _Beside:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         self._pipe = ours
-
-    def _here(self, cell: Cell) -> Cell:
-        return replace(cell, setting=replace(cell.setting, device=self.name))
 
     def _answer(self, order: Order, hear: Tell | None = None) -> None:
         """Has an order carried out; `hear` hears what the process says of it."""

@@ -47,20 +47,17 @@ def _kind(model: Model) -> tuple[str, str]:
 
 
 def _varying(of_kind: Sequence[_Arguments]) -> list[str]:
+    """The arguments in which models differ, if any two of them differ in one alone."""
     names = dict.fromkeys(name for arguments in of_kind for name in arguments)
     varying = [
         name for name in names if len({arguments.get(name) for arguments in of_kind}) > 1
     ]  # fmt: skip
-    return varying if any(_alone(name, varying, of_kind) for name in varying) else []
-
-
-def _alone(name: str, varying: Sequence[str], of_kind: Sequence[_Arguments]) -> bool:
-    """Whether two models differ in this argument and in no other."""
-    values: defaultdict[tuple[Argument | None, ...], set[Argument | None]] = defaultdict(set)
-    for arguments in of_kind:
-        others = tuple(arguments.get(other) for other in varying if other != name)
-        values[others].add(arguments.get(name))
-    return any(len(different) > 1 for different in values.values())
+    variants = {tuple(map(arguments.get, varying)) for arguments in of_kind}
+    for place in range(len(varying)):
+        others = {variant[:place] + variant[place + 1 :] for variant in variants}
+        if len(others) < len(variants):
+            return varying
+    return []
 
 
 def _type(values: Sequence[Argument | None]) -> Series[Any]:

@@ -69,7 +69,9 @@ class _Sweep:
 
 
 def _expand(source: Document, where: Location, what: str) -> Document:
-    entries = _at(source.value, where)
+    entries = source.value
+    for key in where:
+        entries = entries.get(str(key)) if isinstance(entries, dict) else None
     if not isinstance(entries, list):
         return source
     expanded: list[Value] = []
@@ -92,12 +94,6 @@ def _expand(source: Document, where: Location, what: str) -> Document:
             variants.append((index, chosen))
     value = _with(source.value, where, expanded)
     return replace(source, value=value, variants={**source.variants, where: variants})
-
-
-def _at(value: Value, where: Location) -> Value:
-    for key in where:
-        value = value.get(str(key)) if isinstance(value, dict) else None
-    return value
 
 
 def _with(value: Value, where: Location, part: Value) -> Value:
