@@ -18,6 +18,8 @@ import pytest
 
 from cmx_bench import cli
 from cmx_bench.metrics import first_of
+from cmx_bench.results import records
+from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome, Round
@@ -176,3 +178,9 @@ def cpu() -> dict[str, Any]:
 @pytest.fixture
 def gpu() -> dict[str, Any]:
     return dict(GPU)
+
+
+def append_record(folder: Path, record: Record) -> None:
+    """Adds a record to a run's, as a run does."""
+    with records.appending(folder) as append:
+        append(records.line_of(record))

@@ -215,12 +215,6 @@ def appending(folder: Path) -> Iterator[Callable[[str], None]]:
         yield append
 
 
-def append(folder: Path, record: Record) -> None:
-    """Adds one record as `appending` does."""
-    with appending(folder) as add:
-        add(line_of(record))
-
-
 def line_of(record: Record) -> str:
     """A record as it stands in the file."""
     return disk.json_of(dataclasses.asdict(record))

@@ -28,7 +28,7 @@ from cmx_bench.results import records
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome
 
-from ..conftest import TINY, Cli, StandIn, interruptible
+from ..conftest import TINY, Cli, StandIn, append_record, interruptible
 
 # Every measure, of one model.
 ALL = (
@@ -110,7 +110,7 @@ def test_the_exit_code_and_the_page_agree_on_a_contradiction(
     [first, second] = records.read(Path("out"))
     Path("out/records.jsonl").unlink()
     for record in (replace(first, values={"params": first.values["params"]}), second):
-        records.append(Path("out"), record)
+        append_record(Path("out"), record)
     code, _, err = cmx("run", suite, "--out", "out", "--only", "*/params/*")
     assert code == 4
     assert err.splitlines()[-1] == "1 of 2 cells failed; the report says why"

@@ -25,7 +25,7 @@ from cmx_bench.training import files
 from cmx_bench.worker import inventory
 from cmx_bench.worker.job import Job, Outcome, Place
 
-from ..conftest import CPU, TINY, StandIn, samples
+from ..conftest import CPU, TINY, StandIn, append_record, samples
 from ..photographs import swap
 from .conftest import measure, opened
 
@@ -220,7 +220,7 @@ def test_other_classes_to_choose_among_make_another_run(
         cell.key, cell.model.name, "accuracy", cell.setting_key, 0, "ok", {"top1": [0.5]}, "", "a",
         "2026-01-01T00:00:00.000+00:00", 1.0, {}, {}, images | labels.tell(task),
     )  # fmt: skip
-    records.append(folder, evaluated)
+    append_record(folder, evaluated)
     assert opened(plan, tmp_path, folder) == folder
     valid.write_text("1\n3\n")
     with pytest.raises(RecordsError, match="mixer chose among other classes than valid_labels has"):

@@ -23,7 +23,7 @@ from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome
 
-from ..conftest import CPU, TRAINED, StandIn, samples
+from ..conftest import CPU, TRAINED, StandIn, append_record, samples
 from .conftest import measure, noisy, opened, processes
 
 
@@ -288,7 +288,7 @@ def test_rounds_by_precision_go_on_after_any_record(
         out, rest = opened(made, tmp_path, tmp_path / f"cut-{number}"), StandIn(noisy)
         records.write_run(out, replace(records.read_run(out), environments=environments))
         for record in found[:number]:
-            records.append(out, record)
+            append_record(out, record)
         measure(made, out, rest)
         assert whole.seen[:number] + rest.seen == whole.seen
 

@@ -14,6 +14,7 @@ import pytest
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import records
 
+from ..conftest import append_record
 from .whole import EVALUATED, RUN, SETTING, TIMED, Where, damaged, plain, refusals
 
 
@@ -128,7 +129,7 @@ def test_what_failed_is_tried_again_and_other_weights_are_evaluated(tmp_path: Pa
     other = replace(EVALUATED, details={**EVALUATED.details, "weights": "b.safetensors"})
     written = [lost, replace(lost, elapsed=2.0), TIMED, EVALUATED, other]
     for record in written:
-        records.append(tmp_path, record)
+        append_record(tmp_path, record)
     assert records.read(tmp_path) == written
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from cmx_bench.results import identity, records
 from tests.results.test_records import PLANNED, RECORD, RUN
 
+from ..conftest import append_record
+
 HASH = "944565882afac01a716efc8d5a4121bf66f54c656b637f925ae4405819d916e3"
 
 
 def test_the_content_hash_follows_every_value_and_survives_the_disk(tmp_path: Path) -> None:
     one = identity.content_hash(RUN, [PLANNED])
     records.write_run(tmp_path, RUN)
-    records.append(tmp_path, PLANNED)
+    append_record(tmp_path, PLANNED)
     assert identity.content_hash(records.read_run(tmp_path), records.read(tmp_path)) == one
     others = [
         (RUN, []),

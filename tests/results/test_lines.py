@@ -9,6 +9,7 @@ import pytest
 
 from cmx_bench.results import lines, records
 
+from ..conftest import append_record
 from .test_records import PLANNED, RECORD
 
 
@@ -38,26 +39,26 @@ def test_a_record_written_by_half_is_seen(tmp_path: Path) -> None:
 def test_a_kill_in_the_first_record(tmp_path: Path) -> None:
     (tmp_path / "records.jsonl").write_text('{"cell": "a')
     assert records.read(tmp_path) == []
-    records.append(tmp_path, RECORD)
+    append_record(tmp_path, RECORD)
     assert records.read(tmp_path) == [RECORD]
 
 
 @pytest.mark.parametrize("length", [4094, 4095, 4096, 4097, 8191, 8192, 8193, 10_000])
 def test_an_unfinished_line_is_cut_off_wherever_it_begins(tmp_path: Path, length: int) -> None:
     """The end of a file is read 4 KiB at a time."""
-    records.append(tmp_path, RECORD)
+    append_record(tmp_path, RECORD)
     with (tmp_path / "records.jsonl").open("a") as file:
         file.write("x" * length)
     again = replace(RECORD, replicate=1)
-    records.append(tmp_path, again)
+    append_record(tmp_path, again)
     assert records.read(tmp_path) == [RECORD, again]
 
 
 @pytest.mark.parametrize("length", [4000, 8000, 12_000])
 def test_a_long_last_record_that_lacks_its_line_feed_counts(tmp_path: Path, length: int) -> None:
     long = replace(PLANNED, status="failed", values={}, reason="y" * length)
-    records.append(tmp_path, long)
+    append_record(tmp_path, long)
     path = tmp_path / "records.jsonl"
     path.write_bytes(path.read_bytes().rstrip())
-    records.append(tmp_path, replace(PLANNED, replicate=1))
+    append_record(tmp_path, replace(PLANNED, replicate=1))
     assert records.read(tmp_path) == [long, replace(PLANNED, replicate=1)]

@@ -15,6 +15,7 @@ from cmx_bench.results import merging, predictions, records
 from cmx_bench.results.predictions import Images
 from cmx_bench.results.records import Record
 
+from ..conftest import append_record
 from .test_records import RECORD, RUN
 
 MODELS = (RUN.models[0], replace(RUN.models[0], name="b", label="B"))
@@ -32,7 +33,7 @@ def part(tmp_path: Path) -> Part:
         run = replace(SUITE, cells=tuple(record.cell for record in found), only=(name,))
         records.write_run(tmp_path / name, replace(run, **changes))
         for record in found:
-            records.append(tmp_path / name, record)
+            append_record(tmp_path / name, record)
         return tmp_path / name
 
     return write

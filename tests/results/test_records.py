@@ -16,6 +16,8 @@ from cmx_bench.results.records import Record, Run
 from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
 
+from ..conftest import append_record
+
 RECORD = Record(
     "a/throughput/k", "a", "throughput", "k", 0, "ok", {"throughput": [1.0, 0.1 + 0.2]}, "", "e",
     "2026-01-01T00:00:00.000+00:00", 1.5,
@@ -37,7 +39,7 @@ PLANNED = replace(
 def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     written = [replace(RECORD, replicate=n) for n in range(3)]
     for record in written:
-        records.append(tmp_path, record)
+        append_record(tmp_path, record)
     assert records.read(tmp_path) == written
 
 
@@ -53,14 +55,14 @@ def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_a_kill_at_any_byte_loses_the_last_record_at_most(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
-    records.append(tmp_path, RECORD)
-    records.append(tmp_path, replace(RECORD, replicate=1))
+    append_record(tmp_path, RECORD)
+    append_record(tmp_path, replace(RECORD, replicate=1))
     whole = path.read_bytes()
     first = whole.index(b"\n") + 1
     for size in range(first, len(whole) - 1):
         path.write_bytes(whole[:size])
         assert [record.replicate for record in records.read(tmp_path)] == [0]
-        records.append(tmp_path, replace(RECORD, replicate=2))
+        append_record(tmp_path, replace(RECORD, replicate=2))
         assert [record.replicate for record in records.read(tmp_path)] == [0, 2]
 
 
@@ -69,10 +71,10 @@ def test_a_last_record_that_lacks_its_line_feed_counts(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
     written = [replace(RECORD, replicate=n) for n in range(3)]
     for record in written[:2]:
-        records.append(tmp_path, record)
+        append_record(tmp_path, record)
     path.write_bytes(path.read_bytes().rstrip())
     assert records.read(tmp_path) == written[:2]
-    records.append(tmp_path, written[2])
+    append_record(tmp_path, written[2])
     assert records.read(tmp_path) == written
     assert len(path.read_bytes().splitlines()) == 3
 
@@ -87,20 +89,20 @@ def test_files_that_went_through_an_editor(tmp_path: Path, end: str, last: str) 
                             for n in range(3))  # fmt: skip
     records.write_run(tmp_path, run)
     for record in (first, second):
-        records.append(tmp_path, record)
+        append_record(tmp_path, record)
     for name in ("run.json", "records.jsonl"):
         text = (tmp_path / name).read_text().rstrip().replace("\n", end) + last
         (tmp_path / name).write_bytes(f"\ufeff{text}".encode())
     assert records.read(tmp_path) == [first, second]
     assert records.read_run(tmp_path) == run
-    records.append(tmp_path, third)
+    append_record(tmp_path, third)
     assert records.read(tmp_path) == [first, second, third]
 
 
 def test_names_that_are_no_utf_8_can_be_read_again(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
     records.write_run(tmp_path, replace(RUN, command=f"cmx-bench run {name}.yaml"))
-    records.append(
+    append_record(
         tmp_path, replace(PLANNED, status="failed", values={}, reason=f"no {name} \ud83d")
     )
     assert records.read_run(tmp_path).command == r"cmx-bench run caf\xe9.yaml"
@@ -110,10 +112,10 @@ def test_names_that_are_no_utf_8_can_be_read_again(tmp_path: Path) -> None:
 def test_records_end_before_no_command_would_read_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records.append(tmp_path, RECORD)
+    append_record(tmp_path, RECORD)
     monkeypatch.setattr(disk, "LARGEST", (tmp_path / "records.jsonl").stat().st_size)
     with pytest.raises(RecordsError, match=r"/records\.jsonl: is full: with another record no com"):
-        records.append(tmp_path, replace(RECORD, replicate=1))
+        append_record(tmp_path, replace(RECORD, replicate=1))
     assert records.read(tmp_path) == [RECORD]
 
 
@@ -135,7 +137,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(RecordsError, match="cannot be written"):
         records.write_run(tmp_path / "file" / "run", RUN)
     with pytest.raises(RecordsError, match="cannot be written"):
-        records.append(tmp_path / "none", RECORD)
+        append_record(tmp_path / "none", RECORD)
     with pytest.raises(RecordsError, match="holds no run"):
         records.read_run(tmp_path)
 
@@ -150,7 +152,7 @@ def test_a_run_is_of_the_device_that_its_machine_names() -> None:
 
 def test_a_damaged_line_is_named_by_its_number(tmp_path: Path) -> None:
     for number in range(3):
-        records.append(tmp_path, replace(RECORD, replicate=number))
+        append_record(tmp_path, replace(RECORD, replicate=number))
     path = tmp_path / "records.jsonl"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], lines[1].replace('"ok"', '"fine"'), lines[2]]) + "\n")
@@ -166,9 +168,9 @@ def test_a_process_that_failed_is_tried_again_and_one_that_ended_well_is_not(
 ) -> None:
     failed = replace(RECORD, status="failed", reason="boom", values={})
     for record in (failed, RECORD):
-        records.append(tmp_path, record)
+        append_record(tmp_path, record)
     assert records.read(tmp_path) == [failed, RECORD]
-    records.append(tmp_path, replace(RECORD, elapsed=2.0))
+    append_record(tmp_path, replace(RECORD, elapsed=2.0))
     with pytest.raises(RecordsError, match=r":3: replicate: process 0 of .* ended well in line 2"):
         records.read(tmp_path)
 

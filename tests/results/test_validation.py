@@ -20,6 +20,7 @@ from cmx_bench.results.records import Record, Run
 from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
 
+from ..conftest import append_record
 from .whole import (
     EVALUATED,
     FILES,
@@ -50,7 +51,7 @@ def refused(tmp_path: Path) -> Any:
 def test_what_is_whole_is_read(tmp_path: Path) -> None:
     records.write_run(tmp_path, RUN)
     for record in (TIMED, EVALUATED, PASSED):
-        records.append(tmp_path, record)
+        append_record(tmp_path, record)
     assert records.read_run(tmp_path) == RUN
     found = records.read(tmp_path)
     assert found == [TIMED, EVALUATED, PASSED]
@@ -292,7 +293,7 @@ def test_keys_stay_in_their_order(tmp_path: Path) -> None:
     turned = replace(EVALUATED, details=dict(reversed([*EVALUATED.details.items()])))
     run = replace(RUN, accuracy=dict(reversed([*RUN.accuracy.items()])))
     records.write_run(tmp_path, run)
-    records.append(tmp_path, turned)
+    append_record(tmp_path, turned)
     [found] = records.read(tmp_path)
     assert list(found.details) == list(turned.details) != list(EVALUATED.details)
     assert list(records.read_run(tmp_path).accuracy) == list(run.accuracy)
@@ -300,7 +301,7 @@ def test_keys_stay_in_their_order(tmp_path: Path) -> None:
 
 def test_what_measures_tell_beside_is_kept(tmp_path: Path) -> None:
     record = replace(PASSED, details={**PASSED.details, "more": {"of": [1, 0.5, None, "x"]}})
-    records.append(tmp_path, record)
+    append_record(tmp_path, record)
     assert records.read(tmp_path) == [record]
 
 

@@ -19,6 +19,7 @@ from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 from cmx_bench.spec.claims import Claim
 
+from ...conftest import append_record
 from ..synthetic import BF16, FP32, PAPER, make_records, make_run
 
 COUNT = 400
@@ -60,7 +61,7 @@ def made(tmp_path: Path) -> Report:
     predictions.write_images(tmp_path, Images(keys, tuple((0,) for _ in keys)))
     measured = dataclasses.replace(run, cells=tuple(c for c in run.cells if "/acc" not in c))
     for record in make_records(measured):
-        records.append(tmp_path, record)
+        append_record(tmp_path, record)
     for setting in run.settings:
         for model in MODELS:
             right = RIGHT[model.name] - (setting == BF16)
@@ -68,7 +69,7 @@ def made(tmp_path: Path) -> Report:
             predictions.finish(found, predictions.path(tmp_path, model.name, setting.key))
             cell = f"{model.name}/accuracy/{setting.key}"
             values = {"top1": [right / COUNT], "top5": [1.0]}
-            records.append(tmp_path, Record(
+            append_record(tmp_path, Record(
                 cell, model.name, "accuracy", setting.key, 0, "ok", values, "", "e1",
                 "2026-01-01T00:00:00.000+00:00", 2.0, details=details(right),
             ))  # fmt: skip
