@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from cmx_bench.accuracy import Evaluation
@@ -30,8 +30,13 @@ def reader(task: Evaluation) -> Labels:
     if task.asked.real_labels is None:
         return lambda key, label: (label,) if label >= 0 else ()
     file = task.base / task.asked.real_labels
+    try:
+        listed = json.loads(disk.text_of(file, DataError, MOST_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file}: is not valid JSON: {first_line(error)}") from error
+    if not isinstance(listed, list) or not all(map(_are_classes, listed)):
+        raise DataError(f"{file}: expected a list with a list of classes for each image")
     # One list of classes for each of ImageNet's 50,000 validation images, in their order.
-    listed = _json(file)
     known = {
         f"ILSVRC2012_val_{number:08d}": tuple(labels) for number, labels in enumerate(listed, 1)
     }
@@ -70,16 +75,6 @@ def tell(task: Evaluation) -> dict[str, str]:
     if (classes := valid(task)) is None:
         return {}
     return {"valid_labels_sha256": hashlib.sha256(repr(classes).encode()).hexdigest()}
-
-
-def _json(file: Path) -> list[list[int]]:
-    try:
-        listed = json.loads(disk.text_of(file, DataError, MOST_BYTES))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{file}: is not valid JSON: {first_line(error)}") from error
-    if not isinstance(listed, list) or not all(map(_are_classes, listed)):
-        raise DataError(f"{file}: expected a list with a list of classes for each image")
-    return listed
 
 
 def _are_classes(listed: object) -> bool:

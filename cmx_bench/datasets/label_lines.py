@@ -151,7 +151,14 @@ def _refuse_mixture(file: Path, classes: Sequence[_Found]) -> None:
 
 
 def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
-    text = _text(file)
+    try:
+        content = file.read_bytes()
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # as Windows writes "Unicode"
+            text = content.decode("utf-16")
+        else:  # names of files as the system gives them, whatever their bytes
+            text = content.decode("utf-8-sig", "surrogateescape")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from error
     text = _SEPARATOR.sub("\n", text, count=1)
     first = next((line for line in text.splitlines() if line.strip()), "")
     separator = next((mark for mark in "\t,;" if mark in first), None)
@@ -179,14 +186,3 @@ def _split(file: Path, text: str, separator: str | None) -> Iterator[tuple[int, 
                 yield rows.line_num, [cell.strip() for cell in row]
     except csv.Error as error:
         raise DataError(f"{file}:{rows.line_num}: cannot be read: {error}") from error
-
-
-def _text(file: Path) -> str:
-    """Names of files as the system gives them, whatever their bytes."""
-    try:
-        content = file.read_bytes()
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # as Windows writes "Unicode"
-            return content.decode("utf-16")
-        return content.decode("utf-8-sig", "surrogateescape")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from error

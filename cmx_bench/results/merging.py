@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -209,22 +209,19 @@ def _lines(parts: Mapping[Path, Sequence[Record]]) -> list[str]:
 
 def _copies(parts: Sequence[Path]) -> dict[str, Path]:
     copies: dict[str, Path] = {}
-    for part in parts:
-        for path in _list_kept(part):
-            name = path.relative_to(part).as_posix()
-            other = copies.setdefault(name, path)
-            if other != path and _content(other) != _content(path):
-                raise RecordsError(f"{path}: differs from {other}; measure one of the parts anew")
+    every = [
+        (part, file) for part in parts for kept in _KEPT for file in sorted(part.glob(kept))
+    ]  # fmt: skip
+    for part, file in every:
+        name = file.relative_to(part).as_posix()
+        path = disk.within(part, name)
+        if not path.is_file() or path.name.endswith(_UNFINISHED):
+            continue
+        other = copies.setdefault(name, path)
+        if other != path and _content(other) != _content(path):
+            raise RecordsError(f"{path}: differs from {other}; measure one of the parts anew")
     return copies
 
 
 def _content(path: Path) -> bytes:
     return disk.bytes_of(path, RecordsError, _LARGEST)
-
-
-def _list_kept(part: Path) -> Iterator[Path]:
-    for pattern in _KEPT:
-        for match in sorted(part.glob(pattern)):
-            path = disk.within(part, match.relative_to(part).as_posix())
-            if path.is_file() and not path.name.endswith(_UNFINISHED):
-                yield path

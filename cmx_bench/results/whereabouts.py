@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,13 +48,10 @@ def runs_below(folder: Path) -> Below:
         if place != folder and any(file in files for file in OF_RUN):
             runs.append(place)
             folders.clear()
-        left_out += _links_out(place, folders, folder)
+        for link in (place / name for name in folders if (place / name).is_symlink()):
+            if link.resolve().is_relative_to(folder.resolve()):
+                continue
+            if any((each / file).exists() for each in (link, *link.glob("*/")) for file in OF_RUN):
+                left_out.append(f"{link}: is a link out of {folder}, and not followed; move the "
+                                "runs into it")  # fmt: skip
     return Below(tuple(sorted(runs)), tuple(left_out))
-
-
-def _links_out(place: Path, names: list[str], folder: Path) -> Iterator[str]:
-    for link in (place / name for name in names):
-        if not link.is_symlink() or link.resolve().is_relative_to(folder.resolve()):
-            continue
-        if any((each / file).exists() for each in (link, *link.glob("*/")) for file in OF_RUN):
-            yield f"{link}: is a link out of {folder}, and not followed; move the runs into it"

@@ -268,7 +268,9 @@ _LEVELS = (("or",), ("and",), ("<", "<=", ">", ">=", "in"), ("+", "-"), ("*", "/
 def _parse(reader: _Reader, level: int = 0) -> _Node:
     """What the words and signs of a level, and of those behind it, join."""
     if level == len(_LEVELS):
-        return _factor(reader)
+        if minus := reader.take("-"):
+            return Operation("*", Number(-1, "-1"), _quantity(_primary(reader), minus))
+        return _primary(reader)
     left = _parse(reader, level + 1)
     parts = [left]
     while token := reader.take(*_LEVELS[level]):
@@ -315,12 +317,6 @@ def _parse_bound(reader: _Reader) -> Number:
     reader.place += 1
     number = token.node
     return Number(-number.value, f"-{number.text}") if negative else number
-
-
-def _factor(reader: _Reader) -> _Node:
-    if token := reader.take("-"):
-        return Operation("*", Number(-1, "-1"), _quantity(_primary(reader), token))
-    return _primary(reader)
 
 
 def _primary(reader: _Reader) -> _Node:

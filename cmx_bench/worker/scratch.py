@@ -40,7 +40,11 @@ def folder() -> Path:
 
 def _new() -> Path:
     home = _home()
-    _sweep(home)
+    for left in home.glob(f"{_PREFIX}*"):  # nobody holds the locks of commands that are gone
+        with suppress(OSError):
+            if left.lstat().st_uid == os.getuid() and (lock := _lock(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
     new = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
     while not _keep(new):
         new = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
@@ -77,15 +81,6 @@ def variables() -> Mapping[str, str]:
     as it is loaded."""
     inductor = os.environ.get(compiled.INDUCTOR, str(folder() / "inductor"))
     return {_GIVEN: str(folder()), compiled.INDUCTOR: inductor}
-
-
-def _sweep(home: Path) -> None:
-    """Removes the folders of this user's commands that are gone: nobody holds their locks."""
-    for left in home.glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            if left.lstat().st_uid == os.getuid() and (lock := _lock(left)) is not None:
-                shutil.rmtree(left, ignore_errors=True)
-                os.close(lock)
 
 
 def _lock(path: Path) -> int | None:

@@ -128,7 +128,13 @@ def _trace(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[str
         if "measure" in order:
             measured = _measure(order, model, setting)
         else:
-            _pass_once(model, setting)
+            # As `_time` does, but eagerly: what is compiled runs no code of the model's. The
+            # package of another runtime is imported, which loads its libraries: an export takes
+            # too long when traced.
+            if setting.runtime != "torch":
+                runtimes.functions(setting.runtime)
+            eager = replace(setting, compile="none", freeze=False, runtime="torch")
+            elapsed(prepare(model, eager).forward, 1, setting.device)
     return {**measured, "environment": environment, "sources": sources.describe(traced)}
 
 
@@ -136,15 +142,6 @@ def _measure(order: Mapping[str, Any], model: Model, setting: Setting) -> dict[s
     """What a measure gives: samples, and what else belongs to them."""
     taken = taking.take(order["measure"], model, setting)
     return {"values": taken.values, "details": taken.details}
-
-
-def _pass_once(model: Model, setting: Setting) -> None:
-    """As `_time` does, but eagerly: what is compiled runs no code of the model's. The package of
-    another runtime is imported, which loads its libraries: an export takes too long when traced."""
-    if setting.runtime != "torch":
-        runtimes.functions(setting.runtime)
-    eager = replace(setting, compile="none", freeze=False, runtime="torch")
-    elapsed(prepare(model, eager).forward, 1, setting.device)
 
 
 def with_extra_layers(model: nn.Module, layers: int) -> nn.Module:
