@@ -148,9 +148,8 @@ class UnderWay(Generic[Order]):
                 if task.lost_once or self.begin(task.order):
                     self.idle.remove(slot)
                     order: Job | EvaluationJob = task.order
-                    if isinstance(order, EvaluationJob):
-                        order = replace(order, cells=task.left)
-                    future = slot.carry_out(order, self.timeout, partial(self._hear, task))
+                    left = order if isinstance(order, Job) else replace(order, cells=task.left)
+                    future = slot.carry_out(left, self.timeout, partial(self._hear, task))
                     self.begun[future] = task, slot
                     future.add_done_callback(self.heard.put)
                     break

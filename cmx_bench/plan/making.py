@@ -83,11 +83,11 @@ def make(
     opened = _open(evaluation, executed)
     seconds = estimates.estimates(executed, costs, machine, repeats, evaluation, opened, core_rate)
     if evaluation is not None:
-        if asked.replicate is not None:
-            evaluated = [cell for cell in executed if MEASURES[cell.measure].together]
-            seconds |= {  # estimates are of all seeds
+        if asked.replicate is not None:  # estimates are of all seeds
+            seconds |= {
                 cell.key: seconds[cell.key] / len(evaluation.seeds_of(cell.model))
-                for cell in evaluated
+                for cell in executed
+                if MEASURES[cell.measure].together
             }
         _refuse_training(suite_file, evaluation, machine)
     return Plan(

@@ -137,13 +137,11 @@ def environment(variables: Callable[[], Mapping[str, str]]) -> Iterator[None]:
     """Has these variables in the environment meanwhile, for what one thread starts then."""
     with STARTING:
         chosen = variables()
-        before = {name: os.environ.get(name) for name in chosen}
+        before = {name: os.environ[name] for name in chosen if name in os.environ}
         os.environ.update(chosen)
         try:
             yield
         finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+            os.environ.update(before)
+            for name in chosen.keys() - before.keys():
+                del os.environ[name]

@@ -117,7 +117,8 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
 
 
 def _untimed() -> Mapping[str, str]:
-    return {**_UNTIMED, **os.environ, OURS: " ".join(_UNTIMED.keys() - os.environ.keys())}
+    added = {name: value for name, value in _UNTIMED.items() if name not in os.environ}
+    return added | {OURS: " ".join(added)}
 
 
 def end(process: BaseProcess) -> None:
