@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from cmx_bench.errors import RecordsError, SuiteError
 from cmx_bench.results.validation import Location
-from cmx_bench.spec import disk
+from cmx_bench.spec import disk, document
 
 _LARGEST_LOCATED = 2**18  # bytes: YAML's reader takes a second for 200 kB
 
@@ -57,8 +57,6 @@ def whole(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def place_of(path: Path, location: Location) -> str:
     """`:12`, the line on which a value stands; empty where that is not known."""
-    from cmx_bench.spec import document  # brings yaml along
-
     if path.stat().st_size > _LARGEST_LOCATED:
         return ""
     try:

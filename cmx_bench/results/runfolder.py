@@ -30,14 +30,12 @@ def locking(folder: Path) -> Iterator[None]:
     path = folder / ".lock"  # not the records: who opens a lock empties its file
     with disk.writing(path):
         disk.appending(path).close()  # it is no link to a file that would be emptied
-    try:
-        lock = FileLock(path).acquire(blocking=False)
-    except TimeoutError as error:
-        raise RecordsError(
-            f"{folder}: another process measures into it; wait for it or give another --out"
-        ) from error
-    except OSError as error:
-        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from error
+        try:
+            lock = FileLock(path).acquire(blocking=False)
+        except TimeoutError as error:
+            raise RecordsError(
+                f"{folder}: another process measures into it; wait for it or give another --out"
+            ) from error
     with lock:
         yield
 
