@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -105,8 +106,4 @@ def _join(kinds: Mapping[str, Plan]) -> Plan:
 
 def _merge(parts: Iterable[Mapping[_Key, _Value]]) -> dict[_Key, _Value]:
     """All entries; of a key that several have, that of the first."""
-    merged: dict[_Key, _Value] = {}
-    for part in parts:
-        for key, value in part.items():
-            merged.setdefault(key, value)
-    return merged
+    return dict(ChainMap(*map(dict, parts)))

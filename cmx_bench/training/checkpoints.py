@@ -22,18 +22,14 @@ _LARGEST_STATE = 2**40  # bytes: weights and what their optimizer keeps
 def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
     """Writes a `.safetensors` file; it is on the disk when this returns."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in state_dict.items()}
-    with disk.replacing(path) as draft:
-        with _having_room(draft), naming_in_utf_8(draft.parent) as folder:
-            save_file(tensors, folder / draft.name)
-        _flush(draft)
+    with _replacing(path) as draft, naming_in_utf_8(draft.parent) as folder:
+        save_file(tensors, folder / draft.name)
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """Keeps the state of a training; it is on the disk when this returns."""
-    with disk.replacing(path) as draft:
-        with _having_room(draft):
-            torch.save(dict(state), draft)
-        _flush(draft)
+    with _replacing(path) as draft:
+        torch.save(dict(state), draft)
 
 
 def read_state(path: Path) -> dict[str, Any] | None:
@@ -54,16 +50,15 @@ def read_state(path: Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _having_room(draft: Path) -> Iterator[None]:
-    """Raises the system's own error where a disk is full, of which torch says "unexpected pos"."""
-    try:
-        yield
-    except Exception:
-        with draft.open("ab") as file:
-            file.write(bytes(2**20))
-        raise
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _replacing(path: Path) -> Iterator[Path]:
+    """A draft, which is on the disk at the end. Raises the system's own error where that is full,
+    of which torch says "unexpected pos"."""
+    with disk.replacing(path) as draft:
+        try:
+            yield draft
+        except Exception:
+            with draft.open("ab") as file:
+                file.write(bytes(2**20))
+            raise
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
