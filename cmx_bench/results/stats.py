@@ -98,7 +98,8 @@ def _wilson(share: float, n: int) -> tuple[float, float]:
     z = normal(0.975)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At the ends these are 0 and 1, which rounding misses by a bit.
+    return centre - half if share > 0 else 0.0, centre + half if share < 1 else 1.0
 
 
 def over_seeds(values: Sequence[float], images: int) -> Estimate:
@@ -138,7 +139,8 @@ def difference(n: int, gained: int, lost: int) -> Difference:
     """Two models on the same images.
 
     The interval is Wald's with half an image added to each of the four counts (Agresti and Min
-    2005, doi 10.1002/sim.1781), which keeps its level for few discordant images too.
+    2005, doi 10.1002/sim.1781), which keeps its level for few discordant images too; it
+    ends at a difference of all images.
 
     Raises:
         ValueError: no image.
@@ -151,9 +153,10 @@ def difference(n: int, gained: int, lost: int) -> Difference:
     centre = (more - fewer) / total
     variance = (more + fewer - (more - fewer) ** 2 / total) / total**2
     half = normal(0.975) * math.sqrt(variance)
+    low, high = max(-1.0, centre - half), min(1.0, centre + half)
     discordant = gained + lost
     p = min(1.0, 2 * float(bdtr(min(gained, lost), discordant, 0.5))) if discordant else 1.0
-    return Difference(n, gained, lost, (gained - lost) / n, centre - half, centre + half, p)
+    return Difference(n, gained, lost, (gained - lost) / n, low, high, p)
 
 
 def holm(values: Sequence[float]) -> list[float]:
