@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from cmx_bench.errors import DataError, first_line, nearest
+from cmx_bench.errors import DataError, in_a_line, nearest
 from cmx_bench.units import decode, tally
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def why_broken(error: Exception) -> str:
         return str(error)
     if isinstance(error, UnidentifiedImageError):  # its text is the address of our buffer
         return "not a kind of image that Pillow knows"
-    return f"{type(error).__name__}: {first_line(error)}"
+    return in_a_line(error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from timm.data.dataset import ImageDataset, IterableImageDataset
 from timm.data.dataset_factory import create_dataset
 
 from cmx_bench.datasets import Dataset, Item, Split, held, key_of, of_places
-from cmx_bench.errors import DataError, first_line, quote
+from cmx_bench.errors import DataError, first_line, in_a_line, quote
 
 
 def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | None) -> Dataset:
@@ -29,7 +29,7 @@ def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | 
     try:
         dataset = create_dataset(name, root, split=split)
     except Exception as error:  # packages that are missing, hubs that are away, names unknown
-        reason = f"{type(error).__name__}: {first_line(error)}"
+        reason = in_a_line(error)
         where = "" if path else f"; if it needs files, add --data {name}=PATH"
         raise DataError(f"{name}: timm cannot read this data set ({reason}){where}") from error
     if isinstance(dataset, ImageDataset):

@@ -20,7 +20,7 @@ import psutil
 import cmx_bench
 from cmx_bench import accuracy
 from cmx_bench.cell import Cell
-from cmx_bench.errors import CmxError, first_line
+from cmx_bench.errors import CmxError, in_a_line
 from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.rounds import JobCall
 from cmx_bench.measures import compiled, jiffies
@@ -161,7 +161,7 @@ class Agent:
     def _end(self, ended: Future[None]) -> None:
         error = ended.exception()
         if error is not None and not isinstance(error, CmxError):
-            error = CmxError(f"{type(error).__name__}: {first_line(error)}")
+            error = CmxError(in_a_line(error))
         self._heard.put(Told(ended=True, error=error))
 
     def _new_in_log(self, log: Path) -> bytes:
