@@ -181,8 +181,8 @@ def _seconds(share: Task[EvaluationJob]) -> float:
 
 
 def _shares(job: EvaluationJob, slots: Sequence[Slot]) -> list[Task[EvaluationJob]]:
-    """Models to be trained stand alone; of others each slot has as much to do, for those that share
-    a process share the decoding of images."""
+    """A share for each model to be trained, and one for each slot of the others, of equal work.
+    Models of one share run in one process, which decodes the images once."""
     if job.seed is not None:
         return [Task(job, [cell]) for cell in job.cells]
     takers = sum(slot.takes(job.cells[0].setting) for slot in slots)
@@ -194,10 +194,11 @@ def _shares(job: EvaluationJob, slots: Sequence[Slot]) -> list[Task[EvaluationJo
 
 
 def _together(shares: Sequence[Task[EvaluationJob]], doing: str) -> Seen:
-    """How far all shares have come: those that have said nothing yet are as large as others."""
-    told = [share.seen for share in shares if share.seen is not None]
-    sizes = [seen.size for seen in told if seen.size is not None]
-    images = sum(seen.images for seen in told)
-    if len(sizes) < len(told):
+    """How far all shares have come. A share that reports no size yet counts as large as the
+    largest."""
+    reports = [share.seen for share in shares if share.seen is not None]
+    sizes = [report.size for report in reports if report.size is not None]
+    images = sum(report.images for report in reports)
+    if len(sizes) < len(reports):
         return Seen(images, None, doing)
-    return Seen(images, sum(sizes) + max(sizes) * (len(shares) - len(told)), doing)
+    return Seen(images, sum(sizes) + max(sizes) * (len(shares) - len(reports)), doing)

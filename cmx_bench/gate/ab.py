@@ -213,12 +213,12 @@ class Rounds:
 
     def sides(self) -> dict[str, str]:
         """What each side is, by its name."""
-        lines = {}
+        lines, measured = {}, self.measured()
         for place, (side, path) in enumerate(self.paths.items()):
             ran = [*self.by_side.get(side, {}).values()]
-            machines = [*(pair.environments[place] for pair in self.measured()),
+            machines = [*(pair.environments[place] for pair in measured),
                         *(each.environment for each in ran)]  # fmt: skip
-            files = dict.fromkeys(filter(None, (pair.origins[place] for pair in self.measured())))
+            files = dict.fromkeys(filter(None, (pair.origins[place] for pair in measured)))
             lines[side] = ", ".join([code.describe(path, ran, next(iter(machines), {})), *files])
         return lines
 

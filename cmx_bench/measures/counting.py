@@ -218,13 +218,13 @@ def _trace(
     except CountError:
         raise
     except Exception as error:  # torch says in many ways what it cannot trace
-        told = f"the model runs, but torch.jit cannot trace it: {in_a_line(error)}"
-        if "dynamo-optimized" in told:
-            told = (
+        reason = f"the model runs, but torch.jit cannot trace it: {in_a_line(error)}"
+        if "dynamo-optimized" in reason:
+            reason = (
                 "the model calls what torch.compile has compiled, which cannot be traced: "
                 "leave that out, and set compile in a setting"
             )
-        raise CountError(told) from error
+        raise CountError(reason) from error
 
 
 def _remedy(error: BaseException) -> str:

@@ -218,7 +218,7 @@ class Products:
             return _Known(feature=True, channels=self._channels(name, tensors, out), whole=whole)
         if numbers and all(self._of(tensor).weight for tensor in numbers):
             return _Known(weight=True, whole=whole)
-        factors = [one for one in numbers if one.numel() > 1 and not self._of(one).weight]
+        factors = [each for each in numbers if each.numel() > 1 and not self._of(each).weight]
         features = [tensor for tensor in factors if self._of(tensor).feature]
         if not features or (name in _GATES and self._exponent(name, tensors) is None):
             return _Known(whole=whole)
@@ -226,7 +226,7 @@ class Products:
         return _Known(
             feature=True,
             channels=NOWHERE.union(
-                *(spans.moved(self._of(one).channels, one, out, name) for one in features)
+                *(spans.moved(self._of(each).channels, each, out, name) for each in features)
             ),
             quotient=divided or all(self._of(tensor).quotient for tensor in features),
             whole=whole,
