@@ -1,6 +1,8 @@
 """What each metric means, once: its unit, its better direction, its noise.
 
 A new measure adds its metrics here, one row each; reports, lists and gates read this table only.
+The first row of a measure is its main metric: by that one alone blocks are judged and cells are
+repeated (`first_of`).
 """
 
 from __future__ import annotations

@@ -123,6 +123,9 @@ class Table:
 
     The first `naming` columns say what a row is about, whatever it shows of it. `none` stands in
     place of a table without rows.
+
+    Raises:
+        ValueError: a row has not as many entries as there are columns.
     """
 
     key: str
@@ -133,6 +136,12 @@ class Table:
     folded: bool = False
     naming: int = 1
     none: str = "None."
+
+    def __post_init__(self) -> None:
+        for number, row in enumerate(self.rows, 1):
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.key}: row {number} has {len(row)} entries, and there are "
+                                 f"{len(self.columns)} columns")  # fmt: skip
 
     def by_column(self) -> Iterator[dict[str, Entry]]:
         """The entries of each row by the keys of their columns."""

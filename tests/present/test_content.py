@@ -35,6 +35,14 @@ def test_notes_stand_once_letters_as_they_are_counted_and_then_signs() -> None:
     assert Table("t", "T", (Column("a", "A"),), rows).notes == content.in_order(notes)
 
 
+@pytest.mark.parametrize("entries", [(), (Entry("1"),), (Entry("1"), Entry("2"), Entry("3"))])
+def test_a_row_has_an_entry_for_each_column(entries: tuple[Entry, ...]) -> None:
+    columns, whole = (Column("a", "A"), Column("b", "B")), (Entry("1"), Entry("2"))
+    assert Table("t", "T", columns, (whole,)).rows == (whole,)
+    with pytest.raises(ValueError, match=rf"t: row 2 has {len(entries)} entries, .* 2 columns"):
+        Table("t", "T", columns, (whole, entries))
+
+
 @pytest.mark.parametrize(
     ("texts", "most", "words"),
     [
