@@ -11,16 +11,12 @@ class CmxError(Exception):
     """A mistake in what was asked for; its text is the one line shown to the user (exit code 2)."""
 
 
-class InstallError(CmxError):
-    """The installation is broken: packages that do not fit together."""
-
-
 class SuiteError(CmxError):
     """A suite that cannot be accepted; the text begins with ``file:line:column``."""
 
 
 class PlanError(CmxError):
-    """A suite that is well formed but cannot be measured on this machine."""
+    """A suite that is well formed but cannot be measured on this machine, with its packages."""
 
 
 class ModelError(CmxError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cmx_bench.cell import Real, Whole
-from cmx_bench.errors import MOST_OF_A_TEXT, RecordsError, nearest
+from cmx_bench.errors import MOST_OF_A_TEXT, RecordsError, cut, nearest
 from cmx_bench.spec.schema import EXPECTED
 
 if TYPE_CHECKING:
@@ -53,12 +53,8 @@ class DamageError(Exception):
 
     def at(self, place: str) -> RecordsError:
         """The error to raise; `place` is the file, or a line of it."""
-        field = _cut(".".join(map(_key, self.location)), 200)
-        return RecordsError(": ".join(filter(None, (place, field, _cut(str(self), 400)))))
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[:length]}…"
+        field = cut(".".join(map(_key, self.location)), 200)
+        return RecordsError(": ".join(filter(None, (place, field, cut(str(self), 400)))))
 
 
 def _key(part: str | int) -> str:
@@ -211,4 +207,4 @@ def show(value: object) -> str:
     if isinstance(value, Mapping | list):
         return "a list" if isinstance(value, list) else "keys and values"
     text = repr(value) if isinstance(value, str) else json.dumps(value)
-    return _cut(text, 60)
+    return cut(text, 60)

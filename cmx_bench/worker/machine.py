@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 
 import cmx_bench
 from cmx_bench.cell import Setting
-from cmx_bench.errors import InstallError, PlanError
+from cmx_bench.errors import PlanError
 from cmx_bench.measures import jiffies, runtimes
 from cmx_bench.measures.instructions import cpu_field
 from cmx_bench.results.checkouts import commit_of
@@ -36,22 +36,22 @@ def check_installation() -> None:
     Imports torch and torchvision, which every measurement needs anyway.
 
     Raises:
-        InstallError: torch or torchvision is missing, or they do not fit together.
+        PlanError: torch or torchvision is missing, or they do not fit together.
     """
     try:
         torch, vision = (importlib.metadata.version(name) for name in ("torch", "torchvision"))
         needs = [Requirement(need) for need in importlib.metadata.requires("torchvision") or []]
     except importlib.metadata.PackageNotFoundError as error:
-        raise InstallError(f"{error.name} is not installed; run: pip install cmx-bench") from error
+        raise PlanError(f"{error.name} is not installed; run: pip install cmx-bench") from error
     for need in needs:
         if need.name == "torch" and not need.specifier.contains(torch, prereleases=True):
-            raise InstallError(_misfit(torch, vision, f"needs torch{need.specifier}"))
+            raise PlanError(_misfit(torch, vision, f"needs torch{need.specifier}"))
     try:
         importlib.import_module("torchvision")
     except (ImportError, OSError, RuntimeError) as error:
         # A CPU build of torch beside a CUDA build of torchvision: the versions fit, the code does
         # not ("operator torchvision::nms does not exist").
-        raise InstallError(_misfit(torch, vision, f"fails with {error}")) from error
+        raise PlanError(_misfit(torch, vision, f"fails with {error}")) from error
 
 
 def _misfit(torch: str, vision: str, problem: str) -> str:
