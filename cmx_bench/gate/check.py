@@ -18,6 +18,7 @@ from cmx_bench.results import environment, origins
 
 if TYPE_CHECKING:  # for pandas is slow to import, and `ab` needs but the rest of this
     from cmx_bench.results.nouns import Report
+    from cmx_bench.results.records import Run
     from cmx_bench.results.summary import Result
 
 
@@ -58,12 +59,21 @@ def _read(folder: Path) -> Report:
     from cmx_bench.results.loading import read
 
     report = read(folder)
-    if report.run.quick:
+    refuse_part(folder, report.run)
+    return report
+
+
+def refuse_part(folder: Path, run: Run) -> None:
+    """Refuses a quick run, and one of a single replicate: they are held against nothing.
+
+    Raises:
+        RecordsError: it is one of them.
+    """
+    if run.quick:
         raise RecordsError(f"{folder}: is a quick run, which decides nothing; measure it without "
                            "--quick")  # fmt: skip
-    if report.run.replicate is not None:
+    if run.replicate is not None:
         raise RecordsError(f"{folder}: is one replicate of a run; merge the parts first")
-    return report
 
 
 def _describe(folder: Path, report: Report) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cmx_bench.cell import Model
 from cmx_bench.errors import RecordsError
+from cmx_bench.gate.check import refuse_part
 from cmx_bench.gate.history import History, PastRun, Point, Series
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.metrics import METRICS
@@ -78,10 +79,7 @@ def gather(
             if like is not None and _identity(run) != _identity(like):
                 elsewhere += 1
                 continue
-            if run.quick:
-                raise RecordsError(f"{place}: is a quick run, and no part of a history")
-            if run.replicate is not None:
-                raise RecordsError(f"{place}: is one replicate of a run; merge the parts first")
+            refuse_part(place, run)
             another = _read(place, run)
             _refuse_copy(another, measured)
             measured.append(another)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,6 +113,19 @@ def test_a_run_that_lies_there_twice_counts_once(tmp_path: Path) -> None:
     assert len(found.runs) == 1
     [reason] = found.left_out
     assert reason == "sorted/copy: is the same run as run"
+
+
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        ({"quick": True}, "run: is a quick run, which decides nothing; measure it without --quick"),
+        ({"replicate": 0}, "run: is one replicate of a run; merge the parts first"),
+    ],
+)
+def test_a_part_of_a_run_is_left_out(tmp_path: Path, part: dict[str, Any], why: str) -> None:
+    past_run(tmp_path / "run", 1, 1.0, **part)
+    found = read(tmp_path)
+    assert (found.runs, found.left_out) == ((), (why,))
 
 
 def test_records_without_a_run_are_named(tmp_path: Path) -> None:
