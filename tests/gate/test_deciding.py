@@ -1,19 +1,23 @@
-"""One metric of both sides, by the medians of its processes."""
+"""One metric of both sides, by the medians of its processes, or image by image."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cmx_bench.gate import deciding
-from cmx_bench.gate.outputs.sentences import because
+from cmx_bench.gate import check, deciding
+from cmx_bench.gate.outputs.sentences import because, headline
 from cmx_bench.gate.verdict import Comparison
 from cmx_bench.metrics import METRICS
 from cmx_bench.results.reading import summarise
 
 from ..report.synthetic import PAPER, make_records, make_run
+from . import accuracies
+from .accuracies import COUNT
 
 RUN = make_run(PAPER[:1])
 KEY = (PAPER[0].name, RUN.settings[0].key, "throughput")
@@ -113,3 +117,56 @@ def test_too_few_processes(metric: str, planned: int, state: str, more: int | No
         assert compared.reason == "fewer than 3 processes on a side show no spread"
     three = judge(FIVE[1:4], FIVE[1:4], metric)
     assert three.reason == "" and three.state in ("PASS", "INCONCLUSIVE")
+
+
+# --- by its images --------------------------------------------------------------------------------
+
+
+def test_what_a_model_lost_fails(tmp_path: Path) -> None:
+    """Of 360 images that were right 40 are wrong now, and 4 others right."""
+    verdict = accuracies.judge(tmp_path, range(40), range(4, 80))
+    [found] = verdict.comparisons
+    assert (found.state, verdict.state, found.more) == ("FAIL", "FAIL", None)
+    assert found.n == (COUNT, COUNT)
+    assert found.base == 0.9 and found.head == 0.81
+    assert found.slowdown == pytest.approx(360 / 324 - 1)
+    error = math.sqrt(44 / (360 * 324))
+    assert found.low == pytest.approx(math.exp(math.log(360 / 324) - 1.959964 * error) - 1)
+    assert "top-1: 10 % lower, 95 % interval" in headline(verdict)
+
+
+def test_top_5_is_judged_by_its_own_images(tmp_path: Path) -> None:
+    """The same images are wrong; of them 40 had the right class among five, and none has now."""
+    base = accuracies.write(tmp_path / "base", range(40), second=range(40))
+    head = accuracies.write(tmp_path / "head", range(40), second=())
+    top1, top5 = check.verdict(head, {"baseline": base}, 0.05)[1].comparisons
+    assert (top1.metric.name, top1.state, top1.slowdown) == ("top1", "PASS", 0)
+    assert (top5.metric.name, top5.state, top5.n) == ("top5", "FAIL", (COUNT, COUNT))
+    assert (top5.base, top5.head) == (1.0, 0.9)
+    assert top5.slowdown == pytest.approx(400 / 360 - 1)
+
+
+def test_the_same_predictions_pass(tmp_path: Path) -> None:
+    [found] = accuracies.judge(tmp_path, range(40), range(40)).comparisons
+    assert (found.state, found.slowdown, found.low, found.high) == ("PASS", 0, 0, 0)
+
+
+def test_as_many_other_images_wrong_are_no_change_but_doubt(tmp_path: Path) -> None:
+    """Half of all images changed sides: nobody can tell that this is within 5 %."""
+    [found] = accuracies.judge(tmp_path, range(200), range(200, 400)).comparisons
+    assert (found.state, found.slowdown, found.more) == ("INCONCLUSIVE", 0, None)
+
+
+@pytest.mark.parametrize(
+    ("right", "state"), [(360, "FAIL"), (9, "FAIL"), (8, "INCONCLUSIVE"), (1, "INCONCLUSIVE")]
+)
+def test_a_model_that_has_nothing_right_any_more(tmp_path: Path, right: int, state: str) -> None:
+    """By McNemar's exact test: 2⁻⁹ is below the level of a failure, 2⁻⁸ above."""
+    [found] = accuracies.judge(tmp_path, range(COUNT - right), range(COUNT)).comparisons
+    assert (found.state, found.base, found.head) == (state, right / COUNT, 0)
+
+
+def test_eight_images_that_a_model_lost_decide_nothing(tmp_path: Path) -> None:
+    """2⁻⁸ by the exact test, although the share is 2.8 standard errors lower."""
+    [found] = accuracies.judge(tmp_path, range(330), range(338)).comparisons
+    assert found.state == "INCONCLUSIVE"

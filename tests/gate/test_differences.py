@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cmx_bench.gate import differences
+from cmx_bench.gate import check, differences
+from cmx_bench.gate.differences import Sides
 from cmx_bench.gate.outputs.sentences import headline
 from cmx_bench.gate.verdict import Verdict
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 
-from ..report.synthetic import BF16, ENVIRONMENT, FP16, FP32, PAPER, make_records, make_run
+from ..report.synthetic import (
+    BF16,
+    ENVIRONMENT,
+    FP16,
+    FP32,
+    PAPER,
+    make_records,
+    make_run,
+    write_folder,
+)
+from . import accuracies
 from .test_check import NAMES, RECORDS, RUN, judge, of, scaled
 
 __all__ = ["judge"]
@@ -180,3 +193,94 @@ def test_memory_is_compared_where_it_counts_from_the_same(judge: Callable[..., V
     assert memory.reason == (
         "a peak since the pass in the baseline, since the start of the process in the run"
     )
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (
+            {"keys": ("new.png", *accuracies.KEYS[1:])},
+            "other images or labels: the first is new.png",
+        ),
+        ({"label": 1}, "other images or labels: the first is 0.png"),
+    ],
+)
+def test_other_images_are_not_compared(tmp_path: Path, other: dict[str, Any], reason: str) -> None:
+    verdict = accuracies.judge(tmp_path, range(40), range(40), **other)
+    assert verdict.state == "NOTHING COMPARED"
+    assert verdict.comparisons[0].reason == f"evaluated on {reason}"
+
+
+def test_images_that_are_prepared_otherwise_are_not_compared(tmp_path: Path) -> None:
+    """What is judged is a model, and this is none of it."""
+    geometry = {**accuracies.PREPROCESSING["geometry"], "crop_pct": 0.9}  # type: ignore[dict-item]
+    other = {**accuracies.PREPROCESSING, "geometry": geometry, "mean": [0.25]}
+    [found] = accuracies.judge(tmp_path, range(40), range(200), preprocessing=other).comparisons
+    assert (found.state, found.reason) == (
+        "INCOMPARABLE",
+        "evaluated otherwise: geometry.crop_pct 1.0, now 0.9, mean [0.5], now [0.25]",
+    )
+
+
+def test_weights_that_differ_are_judged_and_named(tmp_path: Path) -> None:
+    [found] = accuracies.judge(tmp_path, range(40), range(200), weights_sha256="cd").comparisons
+    assert (found.state, found.reason) == ("FAIL", "the model differs: weights_sha256 ab, now cd")
+
+
+def test_other_classes_to_choose_among_are_not_compared(tmp_path: Path) -> None:
+    [found] = accuracies.judge(tmp_path, range(40), range(40), valid_labels_sha256="ab").comparisons
+    assert found.state == "INCOMPARABLE"
+    assert found.reason == "evaluated among other classes: valid_labels differ"
+
+
+def test_weights_resampled_from_other_sizes_are_not_compared(tmp_path: Path) -> None:
+    [found] = accuracies.judge(
+        tmp_path, range(40), range(40), resampled={"image_size": 160}
+    ).comparisons
+    assert (found.state, found.reason) == (
+        "INCOMPARABLE",
+        "weights were resampled from no other size in the baseline, from 160 px in the run",
+    )
+
+
+@pytest.mark.parametrize(
+    ("of_base", "of_head", "reason"),
+    [
+        ({}, {}, "predictions of a side are missing"),
+        (
+            {},
+            {"dataset": "cifar10"},
+            "evaluated on 400 images of digits in the baseline, on 400 images of cifar10 in the "
+            "run",
+        ),
+        # Two trainings differ by chance, and of one each nobody knows by how much.
+        ({"training": {}}, {"training": {}}, "fewer than 3 processes on a side show no spread"),
+        (
+            {"training": {}},
+            {"training": {"images": 9}},
+            "evaluated otherwise: train.images none, now 9",
+        ),
+        (
+            {"training": {"images": 9}},
+            {},
+            "evaluated otherwise: weights trained, now given, train.name short, now none, "
+            "train.epochs 3, now none, train.images 9, now none",
+        ),
+    ],
+)
+def test_without_predictions_or_a_second_training_nothing_is_judged(
+    tmp_path: Path, of_base: dict[str, Any], of_head: dict[str, Any], reason: str
+) -> None:
+    recipe = {"name": "short", "about": "one", "epochs": 3}
+    run = replace(accuracies.RUN, accuracy={"dataset": "digits", "train": recipe, "seeds": [0]})
+    reports, key = [], accuracies.KEY
+    for name, details in (("base", of_base), ("head", of_head)):
+        (tmp_path / name).mkdir()
+        report = check._read(write_folder(tmp_path / name, run, [accuracies.evaluated(range(40))]))
+        result = report.results[key]
+        told = result._replace(details={**result.details, **details})
+        reports.append(replace(report, results={key: told}))
+    base, head = reports
+    sides = Sides(base.results[key], head.results[key])
+    found = check._compare(base, head, sides, 0.05, "baseline")
+    assert (found.state, found.reason) == ("INCOMPARABLE", reason)
