@@ -12,6 +12,7 @@ import pytest
 import cmx_bench
 from cmx_bench import report
 
+from .report import rendering
 from .report.synthetic import PAPER, make_records, make_run, write_folder
 
 
@@ -30,7 +31,7 @@ def test_the_summary_is_what_the_report_has(folder: Path) -> None:
 
 
 def test_the_file_of_samples_is_the_frame(folder: Path) -> None:
-    report.write(folder)
+    rendering.write(folder)
     texts = pd.read_csv(folder / "samples.csv.gz", dtype=str, keep_default_na=False)
     samples = cmx_bench.load(folder)
     assert list(texts.columns) == list(samples.columns)

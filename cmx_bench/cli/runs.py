@@ -202,7 +202,7 @@ def report(
     everything = format is None and output is None
     of_figures = look_up("--style", "style", style or "page", {name: name for name in SIZES})
     _refuse_mixed(len(runs), everything, figures, style, out)
-    renderers = reports.RENDERERS if len(runs) == 1 else formats.SIDE_BY_SIDE
+    renderers = formats.RENDERERS if len(runs) == 1 else formats.SIDE_BY_SIDE
     chosen = "" if everything else _format(format, output, renderers)
     runs = list(map(whereabouts.folder_of, runs))
     _refuse_lone_page(runs, everything)
@@ -212,7 +212,7 @@ def report(
     elif everything:
         say(reports.save(measured[0], runs[0], of_figures if figures else None))
     else:
-        give(reports.RENDERERS[chosen](measured[0]), output)
+        give(formats.RENDERERS[chosen](measured[0]), output)
     for run, its in zip(runs, measured, strict=True):
         _note_disturbed(run, its)
 

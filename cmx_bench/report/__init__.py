@@ -11,33 +11,10 @@ from cmx_bench.present import drawing
 from cmx_bench.present.content import Site
 from cmx_bench.present.drawing.theme import StyleName
 from cmx_bench.report import exports
-from cmx_bench.report.formats import RENDERERS as RENDERERS
 from cmx_bench.report.formats import Subject, files, html, stem
 from cmx_bench.results import collector, runfolder, sheets
-from cmx_bench.results import records as records
 from cmx_bench.results.loading import read as read
 from cmx_bench.results.nouns import Report
-
-
-def render(folder: Path, format: str) -> str:
-    """A run's folder, or its page, as text in one of the formats of `RENDERERS`.
-
-    Raises:
-        RecordsError: it is no run, or cannot be read.
-    """
-    return RENDERERS[format](read(folder))
-
-
-def write(folder: Path, copies: StyleName | None = None) -> Path:
-    """Renders a run into its own folder in every format; gives the path of report.html.
-
-    Args:
-        copies: the style of copies of the figures as PNG and PDF; without it there are none.
-
-    Raises:
-        RecordsError: the folder is no run, or cannot be read or written.
-    """
-    return save(read(folder), folder, copies)
 
 
 def save(subject: Subject, folder: Path, copies: StyleName | None = None) -> Path:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench import report
-
 from ..gate.conftest import stand_in_pairs
+from ..report import rendering
 from ..report.synthetic import PAPER, make_records, make_run, watched, write_folder
 
 __all__ = ["another", "disturbed", "rendered", "stand_in_pairs"]
@@ -20,7 +19,7 @@ def rendered(tmp_path: Path) -> Path:
     """A run of one model's parameters, rendered."""
     made = make_run(models=PAPER[:1], measures=("params",))
     folder = write_folder(tmp_path / "out", made, make_records(made))
-    report.write(folder)
+    rendering.write(folder)
     return folder
 
 

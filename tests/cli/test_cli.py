@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.cli.matching import FORMATS
-from cmx_bench.report import RENDERERS
+from cmx_bench.report.formats import RENDERERS
 
 from ..conftest import TINY, Cli
 

@@ -36,6 +36,7 @@ from cmx_bench.worker.job import Job, Seen, Trained, TrainingJob
 from cmx_bench.worker.targets import Target
 
 from ..conftest import CPU, StandIn
+from ..report import rendering
 from ..training.test_batches import recipe
 from ..training.test_loop import HARD, model
 from . import pretended
@@ -311,9 +312,9 @@ def test_its_report_has_the_mean_over_the_seeds(folder: Path) -> None:
             assert result.over == "seeds"
             shares = made.samples_of(result)["value"]
             assert len(shares) == 2 and result.value == pytest.approx(shares.mean())
-    text = report.render(folder / "run", "md")
+    text = rendering.render(folder / "run", "md")
     assert "## Training" in text and "n = 2 seeds" in text and "Recipe short" in text
-    report.write(folder / "run")
+    rendering.write(folder / "run")
     assert not verify.verify(folder / "run").differences
 
 
@@ -343,10 +344,10 @@ def test_a_model_with_weights_stands_beside_rivals_that_are_trained(
     over = {one.model: (one.over, one.n, one.status) for one in made.results.values()
             if one.metric == "top1"}  # fmt: skip
     assert over["mixer"] == ("images", 24, "ok") and over["wild"] == ("seeds", 2, "ok")
-    text = report.render(out, "md")
+    text = rendering.render(out, "md")
     assert "mixer came with weights and was not trained here." in text
     assert "came with the model" in text and "trained here" in text
-    report.write(out)
+    rendering.write(out)
     assert not verify.verify(out).differences
     again: list[str] = []
     run(tmp_path, few, again)

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from cmx_bench import report
 from cmx_bench.errors import CmxError
-from cmx_bench.report import RENDERERS
 from cmx_bench.report.exports import bibtex
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.overview import overview
 from cmx_bench.results import embedded
 from cmx_bench.results.loading import load
 
+from ..report import rendering
 from ..report.synthetic import PAPER, failed, make_records, make_run, watched, write_folder
 
 ODD: tuple[Any, ...] = (
@@ -117,7 +118,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     first = next(place for place, one in enumerate(found) if one.measure == "throughput")
     found[first] = watched(found[first], "..dx.")
     folder = write_folder(tmp_path_factory.mktemp("run"), run, found)
-    page = report.render(folder, "html")
+    page = rendering.render(folder, "html")
     (folder / "report.html").write_text(page, encoding="utf-8")
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 

@@ -12,7 +12,7 @@ import pytest
 from cmx_bench.present import latex
 from cmx_bench.present.content import Column, Entry, Note, Picture, Table
 from cmx_bench.present.latex import escape
-from cmx_bench.report import RENDERERS
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.tables import tables
 from cmx_bench.results.nouns import Report
 

@@ -11,7 +11,7 @@ from pandas import DataFrame
 from cmx_bench.present import markdown
 from cmx_bench.present.drawing import Plot
 from cmx_bench.present.markdown import escape
-from cmx_bench.report import RENDERERS
+from cmx_bench.report.formats import RENDERERS
 
 from ..report.test_formats import awkward, mixed
 

@@ -14,8 +14,8 @@ from html import unescape
 import pytest
 
 from cmx_bench.present import latex, markdown
-from cmx_bench.report import RENDERERS, overview
-from cmx_bench.report.formats import files
+from cmx_bench.report import overview
+from cmx_bench.report.formats import RENDERERS, files
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise

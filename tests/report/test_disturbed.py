@@ -11,9 +11,10 @@ import pytest
 
 from cmx_bench.present import latex
 from cmx_bench.present.drawing import draw
-from cmx_bench.report import RENDERERS, entries, exports, overview
+from cmx_bench.report import entries, exports, overview
 from cmx_bench.report.figures import plots
 from cmx_bench.report.findings import findings
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.headline import calmer, tell_disturbed, warnings
 from cmx_bench.report.tables import tables
 from cmx_bench.report.tables.table_one import table_one

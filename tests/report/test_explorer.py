@@ -14,7 +14,8 @@ import pytest
 import cmx_bench
 from cmx_bench.present import page
 from cmx_bench.present.drawing import theme
-from cmx_bench.report import RENDERERS, explorer
+from cmx_bench.report import explorer
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.tables import tables
 from cmx_bench.report.verify import verify
 from cmx_bench.results.nouns import Report

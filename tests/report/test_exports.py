@@ -13,8 +13,9 @@ import pytest
 
 from cmx_bench import report
 from cmx_bench.present.content import Column, Entry, Note, Table
-from cmx_bench.report import RENDERERS, exports
+from cmx_bench.report import exports
 from cmx_bench.report.exports import bibtex
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.tables import tables
 from cmx_bench.results import identity
 from cmx_bench.results.reading import summarise

@@ -21,7 +21,8 @@ import pytest
 
 from cmx_bench.cell import Model
 from cmx_bench.present import page
-from cmx_bench.report import RENDERERS, formats
+from cmx_bench.report import formats
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.overview import overview
 from cmx_bench.report.tables import tables
 from cmx_bench.results.nouns import Report

@@ -18,8 +18,9 @@ from cmx_bench.gate.history import gathering
 from cmx_bench.plan import Plan, making
 from cmx_bench.plan.joining import join
 from cmx_bench.plan.users import Asked
-from cmx_bench.report import RENDERERS, exports, headline, overview
+from cmx_bench.report import exports, headline, overview
 from cmx_bench.report.findings import findings
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.tables import fairness, judgements, side_by_side, tables
 from cmx_bench.report.verify import verify
 from cmx_bench.results import loading, merging, records
@@ -28,6 +29,7 @@ from cmx_bench.spec import suite
 from cmx_bench.worker.job import Job, Outcome
 
 from ..conftest import TINY, StandIn
+from . import rendering
 
 FAST, SLOW = "Fast GPU", "Slow-GPU 80GB"
 SUITE = TINY.replace("  cpu: [{name: cpu, batch_size: 2, image_size: 56}]", """\
@@ -174,9 +176,7 @@ def test_every_format_shows_both(folder: Path, report: Report, format: str) -> N
 
 
 def test_a_page_of_several_kinds_is_verified(folder: Path) -> None:
-    from cmx_bench import report as reports
-
-    page = reports.write(folder)
+    page = rendering.write(folder)
     for path in (page, page.parent):
         assert verify(path).differences == ()
 

@@ -12,8 +12,7 @@ from cmx_bench.gate.history import gathering, rows, trends
 from cmx_bench.gate.outputs import OUTPUTS
 from cmx_bench.present import page
 from cmx_bench.present.content import Finding, Findings
-from cmx_bench.report import RENDERERS
-from cmx_bench.report.formats import html
+from cmx_bench.report.formats import RENDERERS, html
 from cmx_bench.report.tables import side_by_side, tables
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run

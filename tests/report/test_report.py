@@ -15,8 +15,10 @@ import pytest
 from cmx_bench import report
 from cmx_bench.errors import RecordsError
 from cmx_bench.report.figures import plots
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.verify import verify
 
+from . import rendering
 from .synthetic import make_records, make_run, write_folder
 
 KEY = "cuda-fp16-nchw-eager-b64-r224"
@@ -34,7 +36,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = make_run()
     folder = write_folder(tmp_path_factory.mktemp("run"), run, make_records(run))
-    assert report.write(folder) == folder / "report.html"
+    assert rendering.write(folder) == folder / "report.html"
     return folder
 
 
@@ -53,10 +55,10 @@ def test_a_folder_gets_every_format(written: Path) -> None:
 def test_figures_are_copied_where_that_is_asked_for(tmp_path: Path) -> None:
     run = make_run(measures=("params",))
     folder = write_folder(tmp_path, run, make_records(run))
-    report.write(folder, "page")
+    rendering.write(folder, "page")
     assert copies_of_figure_1(folder) == {"svg", "png", "pdf"}
     (folder / "figures" / "figure1.pdf").unlink()
-    report.write(folder, "paper")
+    rendering.write(folder, "paper")
     assert copies_of_figure_1(folder) == {"svg", "png", "paper.png", "paper.pdf"}
     assert not verify(folder).differences
     (folder / "figures" / "figure1.paper.png").write_bytes(b"")
@@ -76,13 +78,13 @@ def test_markdown_links_figures_that_are_there(written: Path) -> None:
 
 def test_writing_again_changes_nothing(written: Path) -> None:
     first = contents(written)
-    report.write(written)
+    rendering.write(written)
     assert contents(written) == first
 
 
 def test_one_format_is_the_file(written: Path) -> None:
     for format, name in (("html", "report.html"), ("md", "report.md"), ("csv", "results.csv")):
-        assert report.render(written, format) == (written / name).read_text(encoding="utf-8")
+        assert rendering.render(written, format) == (written / name).read_text(encoding="utf-8")
 
 
 def test_pandas_reads_the_results(written: Path) -> None:
@@ -100,17 +102,17 @@ def test_the_collector_runs_again_afterwards(written: Path) -> None:
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordsError, match="holds no run"):
-        report.write(tmp_path)
+        rendering.write(tmp_path)
     with pytest.raises(RecordsError, match="holds no run"):
-        report.render(tmp_path / "nowhere", "md")
+        rendering.render(tmp_path / "nowhere", "md")
 
 
-@pytest.mark.parametrize("format", sorted(report.RENDERERS))
+@pytest.mark.parametrize("format", sorted(RENDERERS))
 def test_records_of_a_newer_schema_are_refused(folder: Path, format: str) -> None:
     path = folder / "records.jsonl"
     path.write_text(path.read_text().replace('"schema": ', '"schema": 9', 1))
     with pytest.raises(RecordsError, match="jsonl:1: schema 9. was written by a newer cmx-bench"):
-        report.render(folder, format)
+        rendering.render(folder, format)
 
 
 def write_half(folder: Path) -> None:
@@ -124,22 +126,22 @@ def write_half(folder: Path) -> None:
 @pytest.mark.parametrize("format", ["html", "md", "latex"])
 def test_a_record_written_by_half_is_passed_over_aloud(folder: Path, format: str) -> None:
     write_half(folder)
-    text = report.render(folder, format)
+    text = rendering.render(folder, format)
     assert "the last record was written by half, by a run that was killed" in text
     assert "43 measured, 1 missing, of 44" in text
 
 
 def test_programs_are_told_of_a_record_written_by_half(folder: Path) -> None:
-    assert '"last_record_unfinished": false' in report.render(folder, "json")
+    assert '"last_record_unfinished": false' in rendering.render(folder, "json")
     write_half(folder)
-    assert '"last_record_unfinished": true' in report.render(folder, "json")
-    assert "peak_memory,,B,,,0,not measured,measured" in report.render(folder, "csv")
+    assert '"last_record_unfinished": true' in rendering.render(folder, "json")
+    assert "peak_memory,,B,,,0,not measured,measured" in rendering.render(folder, "csv")
 
 
 def test_a_folder_that_cannot_be_written_is_refused(folder: Path) -> None:
     (folder / "tables").write_text("in the way")
     with pytest.raises(RecordsError, match="tables: cannot be written"):
-        report.write(folder)
+        rendering.write(folder)
 
 
 def python(code: str, *arguments: str, seed: str = "0") -> str:
@@ -157,7 +159,7 @@ def test_two_processes_write_the_same_bytes(folder: Path) -> None:
         "import sys, pathlib, hashlib; from cmx_bench import report; "
         "from cmx_bench.report import formats; from cmx_bench.results import sheets; "
         "found = report.read(pathlib.Path(sys.argv[1])); "
-        "texts = [report.RENDERERS[one](found) for one in ('md', 'latex', 'csv', 'json')]; "
+        "texts = [formats.RENDERERS[one](found) for one in ('md', 'latex', 'csv', 'json')]; "
         "texts.append(formats._page(found, formats.content(found), (), ())); "
         "files = [*map(str.encode, texts), sheets.pack(found.samples)]; "
         "print([hashlib.sha256(file).hexdigest() for file in files])"
@@ -168,7 +170,7 @@ def test_two_processes_write_the_same_bytes(folder: Path) -> None:
 def test_reports_never_load_torch(folder: Path) -> None:
     code = (
         "import sys, pathlib; from cmx_bench import report; "
-        "report.write(pathlib.Path(sys.argv[1])); "
+        "folder = pathlib.Path(sys.argv[1]); report.save(report.read(folder), folder); "
         "print({'torch', 'timm', 'torchvision'} & set(sys.modules))"
     )
     assert python(code, str(folder)) == "set()\n"
@@ -176,9 +178,9 @@ def test_reports_never_load_torch(folder: Path) -> None:
 
 def test_tables_load_nothing_heavy(folder: Path) -> None:
     code = (
-        "import sys, pathlib; from cmx_bench import report; "
-        "formats = ('md', 'latex', 'csv', 'json'); "
-        "[report.render(pathlib.Path(sys.argv[1]), format) for format in formats]; "
+        "import sys, pathlib; from cmx_bench import report; from cmx_bench.report import formats; "
+        "run = report.read(pathlib.Path(sys.argv[1])); "
+        "[formats.RENDERERS[name](run) for name in ('md', 'latex', 'csv', 'json')]; "
         "print({'seaborn', 'matplotlib', 'jinja2', 'lxml', 'rich'} & set(sys.modules))"
     )
     assert python(code, str(folder)) == "set()\n"

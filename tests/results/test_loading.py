@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import cmx_bench
-from cmx_bench import report
 from cmx_bench.errors import RecordsError
 
+from ..report import rendering
 from ..report.synthetic import PAPER, make_records, make_run, write_folder
 
 
@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_and_its_page_are_the_same(folder: Path) -> None:
-    page = report.write(folder)
+    page = rendering.write(folder)
     assert cmx_bench.load(folder).equals(cmx_bench.load(str(page)))
 
 

@@ -14,12 +14,13 @@ from markupsafe import escape
 from cmx_bench import report as reports
 from cmx_bench.present import page
 from cmx_bench.present.content import Finding, Findings
-from cmx_bench.report import RENDERERS, verify
-from cmx_bench.report.formats import content
+from cmx_bench.report import verify
+from cmx_bench.report.formats import RENDERERS, content
 from cmx_bench.report.overview import overview
 from cmx_bench.report.tables import tables
 from cmx_bench.results.reading import summarise
 
+from .. import rendering
 from ..synthetic import PAPER, failed, make_records, make_run, write_folder
 from ..tables.test_fairness import made as in_three_settings
 from ..test_formats import awkward, mixed
@@ -97,7 +98,7 @@ def test_findings_stand_above_everything_else() -> None:
 def test_a_number_changed_in_a_finding_is_named(tmp_path: Path, name: str, old: str) -> None:
     run = make_run((MODELS[MIXER], MODELS[RESNET]))
     folder = write_folder(tmp_path / "run", run, make_records(run))
-    reports.write(folder)
+    rendering.write(folder)
     text = (folder / name).read_text(encoding="utf-8")
     (folder / name).write_text(text.replace(old, old.replace("4", "5"), 1), encoding="utf-8")
     [difference] = verify.verify(folder).differences

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cmx_bench.present.content import Table
-from cmx_bench.report import RENDERERS
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.tables import by_class, tables
 from cmx_bench.results import agreement
 from cmx_bench.results.nouns import Report

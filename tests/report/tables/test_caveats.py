@@ -11,9 +11,10 @@ import pytest
 from cmx_bench.present import latex
 from cmx_bench.present.content import Column, Entry, Note, Table, in_order
 from cmx_bench.present.drawing import Plot, draw
-from cmx_bench.report import RENDERERS, exports, overview
+from cmx_bench.report import exports, overview
 from cmx_bench.report.figures import plots
 from cmx_bench.report.findings import findings
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.tables import caveats, tables
 from cmx_bench.report.tables.table_one import table_one
 from cmx_bench.results.nouns import Report

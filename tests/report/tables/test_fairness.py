@@ -13,7 +13,8 @@ from pandas import DataFrame
 from cmx_bench.cell import Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Table
-from cmx_bench.report import RENDERERS, overview
+from cmx_bench.report import overview
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.tables import fairness, tables
 from cmx_bench.report.tables.fairness import Standings
 from cmx_bench.results import stats

@@ -10,7 +10,8 @@ import pytest
 
 from cmx_bench import report
 from cmx_bench.present.content import Table
-from cmx_bench.report import RENDERERS, entries, verify
+from cmx_bench.report import entries, verify
+from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.tables import judgements, rankings, tables
 from cmx_bench.results import agreement, predictions, records, stats
 from cmx_bench.results.nouns import Report
@@ -20,6 +21,7 @@ from cmx_bench.results.records import Record
 from cmx_bench.spec.claims import Claim
 
 from ...conftest import append_record
+from .. import rendering
 from ..synthetic import BF16, FP32, PAPER, make_records, make_run
 
 COUNT = 400
@@ -198,13 +200,13 @@ def test_claims_about_two_models_are_decided_on_the_same_images(made: Report) ->
 
 
 def test_verify_recomputes_what_rests_on_predictions(made: Report, tmp_path: Path) -> None:
-    page = report.write(tmp_path)
+    page = rendering.write(tmp_path)
     assert verify.verify(tmp_path).differences == ()
     assert verify.verify(page).differences == ()
     page.write_text(page.read_text().replace("2–3", "1–3", 1))
     [found] = verify.verify(page).differences
     assert (found.shown, found.recomputed) == ("1–3", "2–3")
-    report.write(tmp_path)
+    rendering.write(tmp_path)
     key = ("resnet152", FP32.key)
     changed = rows(239, 0)
     predictions.finish(changed, predictions.path(tmp_path, *key))
@@ -227,7 +229,7 @@ def test_verify_recomputes_top_5_and_the_images_that_count(
     changed = rows(RIGHT["resnet152"], 0)
     changed["top5"][-1, column] = value
     predictions.finish(changed, path)
-    report.write(tmp_path)
+    rendering.write(tmp_path)
     differences = verify.verify(tmp_path).differences
     assert {(one.place, one.shown, one.recomputed) for one in differences} == expected
     assert {one.file for one in differences} == {f"predictions/{path.name}"}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cmx_bench import report
 from cmx_bench.spec.claims import Claim
 
+from .. import rendering
 from ..synthetic import PAPER, failed, make_records, make_run, write_folder
 
 SCRIPT = "<script>document.title = 'RAN'</script>"
@@ -36,7 +36,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for one in make_records(run)
     ]
     folder = write_folder(tmp_path_factory.mktemp("run"), run, found)
-    report.write(folder)
+    rendering.write(folder)
     return folder
 
 

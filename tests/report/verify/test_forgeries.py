@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from cmx_bench import report
 from cmx_bench.errors import RecordsError
 from cmx_bench.report import verify
 
 from ...results.test_embedded import block, packed, with_packed
+from .. import rendering
 from ..synthetic import PAPER, make_records, make_run, write_folder
 from .conftest import SCRIPT, edit
 
@@ -68,7 +68,7 @@ def short_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of a model's parameters, which is quickly recomputed."""
     run = make_run(models=PAPER[:1], measures=("params",))
     folder = write_folder(tmp_path_factory.mktemp("short") / "run", run, make_records(run))
-    return report.render(folder, "html")
+    return rendering.render(folder, "html")
 
 
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES.keys())

@@ -19,6 +19,7 @@ from cmx_bench.report.verify import Difference
 from cmx_bench.results import embedded, identity, records
 
 from ...results.test_embedded import packed, with_packed
+from .. import rendering
 from .conftest import edit
 
 
@@ -193,7 +194,7 @@ def test_a_sample_changed_in_the_page_changes_what_is_recomputed(folder: Path) -
 
 
 def test_each_file_of_a_folder_is_verified(folder: Path) -> None:
-    report.write(folder, "page")
+    rendering.write(folder, "page")
     table = "tables/table1-cuda-fp16-nchw-eager-b64-r224"
     edit(folder / "report.md", lambda text: text.replace("| 51.6 |", "| 51.7 |", 1))
     edit(folder / f"{table}.tex", lambda text: text.replace("& 51.6 &", "& 51.7 &"))
@@ -221,10 +222,10 @@ def test_each_file_of_a_folder_is_verified(folder: Path) -> None:
 
 def test_a_page_of_another_run_is_no_page_of_this_folder(folder: Path) -> None:
     edit(folder / "records.jsonl", lambda text: text.replace("51625960", "51625970"))
-    report.write(folder)
+    rendering.write(folder)
     shutil.copy(folder / "report.html", folder / "other.html")
     edit(folder / "records.jsonl", lambda text: text.replace("51625970", "51625960"))
-    report.write(folder)
+    rendering.write(folder)
     shutil.copy(folder / "other.html", folder / "report.html")
     found = verify.verify(folder)
     assert found.differences[0].place == "content hash of the raw samples in it"
@@ -284,7 +285,7 @@ def test_a_run_that_was_killed_before_its_report_is_refused(folder: Path) -> Non
 
 def test_a_page_is_as_good_as_its_folder(folder: Path) -> None:
     for format in ("csv", "md", "latex", "json"):
-        assert report.render(folder / "report.html", format) == report.render(folder, format)
+        assert rendering.render(folder / "report.html", format) == rendering.render(folder, format)
 
 
 def test_long_texts_are_shown_where_they_differ() -> None:
@@ -323,7 +324,7 @@ def test_no_link_of_a_folder_is_followed(folder: Path, name: str) -> None:
     path = folder / name
     path.rename(folder.parent / name)
     path.symlink_to(folder.parent / name)
-    for use in (verify.verify, report.write):
+    for use in (verify.verify, rendering.write):
         with pytest.raises(RecordsError, match=f"{name}: is a link, and none is followed here"):
             use(folder)
 
