@@ -96,11 +96,9 @@ def _executions(planned: Plan, cell: Cell) -> str:
 
     if reason := planned.skipped.get(cell.key):
         return f"skipped: {reason}"
-    times, seconds = planned.replicates(cell), planned.estimates[cell.key]
-    if MEASURES[cell.measure].together and planned.evaluation is not None:
-        times = remaining.seeds(planned, cell)
-        seconds /= times
-    return f"{times} × {seconds:.1f} s"
+    together = MEASURES[cell.measure].together
+    times = remaining.seeds(planned, cell) if together else planned.replicates(cell)
+    return f"{times} × {planned.estimates[cell.key]:.1f} s"
 
 
 # --- a suite as a job array of Slurm --------------------------------------------------------------

@@ -25,8 +25,8 @@ from cmx_bench.results.records import Record
 @dataclass(frozen=True, slots=True)
 class _Group:
     """The models that are evaluated together in a setting, those with weights or those that are
-    trained: the places of their cells in the plan, how often each is, the planned seconds of
-    all."""
+    trained: the places of their cells in the plan, how often each is, the planned seconds of all
+    with one seed."""
 
     setting_key: str
     places: list[int]
@@ -163,7 +163,7 @@ class Outlook:
             if missing and group.setting_key in begun:
                 begun.remove(group.setting_key)
                 missing = missing - 1 if self.plan.devices == 1 else 0  # several: with all seeds
-            planned += group.seconds * missing / group.seeds / self.plan.devices
+            planned += group.seconds * missing / self.plan.devices
         return planned + sum(under_way.values())
 
     # --- what is kept up --------------------------------------------------------------------------

@@ -250,7 +250,8 @@ def _of_evaluation(
     cell: Cell, cost: Cost, machine: Environment, evaluation: Evaluation, evaluated: _Evaluated,
     core_rate: float,
 ) -> float:  # fmt: skip
-    """Of one model, trained before where that is asked: its part of the time of all."""
+    """Of one model, trained before with one seed where that is asked: its part of the time of
+    all."""
     setting, cores = cell.setting, int(machine["cores"])
     info, recipe = MEASURES[cell.measure], evaluation.asked.train
     rate = _cpu_rate(setting, machine, core_rate)
@@ -272,4 +273,4 @@ def _of_evaluation(
     )
     an_epoch += batches * _pass(cost, setting, setting.batch_size, used * core_rate)
     turns = math.ceil(evaluated.trained / beside) / evaluated.trained
-    return len(evaluation.seeds) * (seconds + turns * recipe.epochs * an_epoch)
+    return seconds + turns * recipe.epochs * an_epoch

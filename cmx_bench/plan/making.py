@@ -83,12 +83,6 @@ def make(
     opened = _open(evaluation, executed)
     seconds = estimates.estimates(executed, costs, machine, repeats, evaluation, opened, core_rate)
     if evaluation is not None:
-        if asked.replicate is not None:  # estimates are of all seeds
-            seconds |= {
-                cell.key: seconds[cell.key] / len(evaluation.seeds_of(cell.model))
-                for cell in executed
-                if MEASURES[cell.measure].together
-            }
         _refuse_training(suite_file, evaluation, machine)
     return Plan(
         suite_file, machine, models, settings, cells, seconds | dict.fromkeys(skipped, 0.0),

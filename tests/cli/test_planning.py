@@ -65,7 +65,7 @@ def test_what_quick_changes_is_marked(made: Made) -> None:
 def test_each_seed_is_an_execution(made: Made) -> None:
     plan = made(TRAINED)
     cell = plan.cells[0]
-    estimated = replace(plan, estimates={cell.key: 60.0})
+    estimated = replace(plan, estimates={cell.key: 30.0})
     assert planning._executions(estimated, cell) == "2 × 30.0 s"
 
 

@@ -63,7 +63,7 @@ def test_trainings_are_foreseen_by_their_pace(
     """Half of the images of the first seed take 60 s: 60 are left of it, and another seed as
     planned. A line comes when a minute has been silent."""
     job = Job(trained.cells[0], 0, Path("log"))
-    other = sum(trained.estimates.values()) / 2
+    other = sum(trained.estimates.values())
     outlook = Outlook(trained)
     with progress.watching(outlook) as watch:
         watch(job, None)
@@ -120,7 +120,7 @@ def test_the_bar_moves_while_models_train(
     monkeypatch.setattr(telling, "is_terminal", lambda stream: True)
     shown: list[dict[str, Any]] = []
     monkeypatch.setattr(Progress, "update", lambda self, task, **fields: shown.append(fields))
-    job, seed = Job(trained.cells[0], 0, Path("log")), sum(trained.estimates.values()) / 2
+    job, seed = Job(trained.cells[0], 0, Path("log")), sum(trained.estimates.values())
     with progress.watching(Outlook(trained)) as watch:
         watch(replace(job, seen=Seen(0, 10)), None)
         clock.now += seed / 2

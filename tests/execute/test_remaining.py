@@ -155,10 +155,10 @@ def test_an_interval_without_a_width_gets_one_more_process(precise: Callable[...
 def test_models_that_are_evaluated_end_together(
     write_suite: Callable[[str], Path], cpu: dict[str, Any]
 ) -> None:
-    """The estimate is of both seeds; what one process took says nothing of those beside it."""
+    """The estimate is of one seed; what one process took says nothing of those beside it."""
     file = suite.load(str(write_suite(TRAINED)))
     made = making.make(file, cpu, Asked(evaluation=Evaluation(file.suite.accuracy, Path())))
-    whole = sum(made.estimates.values())
+    seed = sum(made.estimates.values())
     one, other = (cell.key for cell in made.cells)
     seen = [
         Record(key, key.split("/")[0], "accuracy", "k", seed, "ok", {}, "", "e", "", 500.0)
@@ -166,7 +166,7 @@ def test_models_that_are_evaluated_end_together(
         for key in (one, other)
     ]
     assert [seconds_left(made, seen[:n]) for n in range(5)] == pytest.approx(
-        [whole, whole / 2, whole / 2, 0.0, 0.0]
+        [2 * seed, seed, seed, 0.0, 0.0]
     )
     assert Outlook(made, seen[:3]).left == {one: 0, other: 1}
     failed = [replace(record, status="failed") for record in seen]
