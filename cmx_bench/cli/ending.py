@@ -10,6 +10,9 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 import psutil
+import typer
+
+from cmx_bench.cli.telling import note
 
 # Schedulers send SIGUSR1 and SIGUSR2 as a warning: without a handler they end a process at once.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU", "SIGUSR1", "SIGUSR2")
@@ -87,6 +90,19 @@ def _send(children: Iterable[psutil.Process], number: int) -> None:
     for child in children:
         with suppress(psutil.Error):  # it has ended
             child.send_signal(number)
+
+
+@contextmanager
+def keeping(what: str, at_last: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Has a signal inside end the command: it says what there is by then, does `at_last` what is
+    left to do for the user, and exits."""
+    try:
+        yield
+    except Ended as end:
+        note(f"{end}; {what}")
+        end_children()
+        at_last()
+        raise typer.Exit(end.code) from None
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cmx_bench.cli import options
-from cmx_bench.cli.ending import Ended, end_children
+from cmx_bench.cli.ending import keeping
 from cmx_bench.cli.options import look_up, seconds_of, share_of
 from cmx_bench.cli.requests import Request, plan_of, refuse_several
 from cmx_bench.cli.telling import Code, command_line, draw, note, say
@@ -125,9 +125,8 @@ def ab(
         kept.append(folder, pair, against=so_far.against)
         note(console.pair_line(pair, so_far))
 
-    log = disk.within(folder, "log.txt")
     with _keeping(folder):
-        verdict = gate.verdict(plan, bases, head, asked, log, watch)
+        verdict = gate.verdict(plan, bases, head, asked, disk.within(folder, "log.txt"), watch)
     kept.keep_code(folder, verdict.contrasts)
     _conclude(replace(verdict, notes=(shown, *verdict.notes), policy=policy), folder, None)
 
@@ -278,13 +277,6 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
     raise typer.Exit(codes.get(verdict.state, Code.INCONCLUSIVE))
 
 
-@contextmanager
-def _keeping(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except Ended as end:
-        note(
-            f"{end}; the pairs so far are in {folder / 'pairs.jsonl'}; the same command begins anew"
-        )
-        end_children()
-        raise typer.Exit(end.code) from None
+def _keeping(folder: Path) -> AbstractContextManager[None]:
+    pairs = folder / "pairs.jsonl"
+    return keeping(f"the pairs so far are in {pairs}; the same command begins anew")

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cmx_bench import units
-from cmx_bench.cli.ending import Ended, end_children
+from cmx_bench.cli.ending import keeping
 from cmx_bench.cli.telling import Code, note, say
 from cmx_bench.errors import CmxError
 
@@ -44,12 +44,8 @@ def site(
     from cmx_bench import report
     from cmx_bench.gate.site import renewing
 
-    try:
+    with keeping(f"what was rendered is in {out}, the same command goes on from there"):
         renewed = renewing.renew(folder, out, report.files_of_site, note)
-    except Ended as end:
-        note(f"{end}; what was rendered is in {out}, the same command goes on from there")
-        end_children()
-        raise typer.Exit(end.code) from None
     if not renewed.runs:
         _refuse(folder, renewed.left_out)
     for reason in renewed.left_out:

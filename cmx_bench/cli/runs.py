@@ -13,7 +13,7 @@ import typer
 
 from cmx_bench import units
 from cmx_bench.cli import engines
-from cmx_bench.cli.ending import Ended, briefly, end_children
+from cmx_bench.cli.ending import Ended, briefly, keeping
 from cmx_bench.cli.options import Rendered, Verifiable, look_up
 from cmx_bench.cli.requests import Request, budget_of, suite_of, times_of, with_request
 from cmx_bench.cli.telling import Code, command_line, draw, give, note, say
@@ -84,22 +84,18 @@ def _measure(
     plan, (budget, spread) = outlook.plan, times
     seconds = budget_of(plan, budget)
     if records := outlook.records:
-        there = "is" if len(records) == 1 else "are"
+        are = "is" if len(records) == 1 else "are"
         executions = units.tally(len(records), "execution")
-        note(f"continuing in {folder}: {executions} {there} there already")
+        note(f"continuing in {folder}: {executions} {are} there already")
     if warning := remaining.foretell(plan, outlook.found, seconds):
         note(warning, beware=True)
     gc.freeze()  # a search of what was read for garbage would disturb what is timed
-    try:
+    there = f"what was measured is in {folder}, the same command goes on from there"
+    with keeping(there, partial(_render_briefly, folder)):
         watching = progress.watching(outlook, seconds, spread)
         with engine.engaged(plan) as (execute, evaluate), watching as watch:
             runner.run(outlook, folder, execute, watch, seconds, evaluate, spread)
         _show(folder, gate_claims)
-    except Ended as end:
-        note(f"{end}; what was measured is in {folder}, the same command goes on from there")
-        end_children()
-        _render_briefly(folder)
-        raise typer.Exit(end.code) from None
 
 
 def _render_briefly(folder: Path) -> None:

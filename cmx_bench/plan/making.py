@@ -75,15 +75,13 @@ def make(
         cells, repeats = _with_replicate(asked.replicate, cells, repeats, evaluation), 1
     keys = {cell.setting_key for cell in cells}
     chosen = [setting for setting in settings if setting.key in keys]
-    _refuse_impossible(suite_file, settings, chosen, machine)
+    _refuse_impossible(suite_file, settings, chosen, machine, evaluation)
     lacks = {cell.key: _lack(cell, evaluation, asked.trusted, suite_file.quick) for cell in cells}
     skipped = {key: why for key, why in lacks.items() if why}
     executed = [cell for cell in cells if cell.key not in skipped]
     pairs = {(cell.model.name, cell.measure) for cell in executed}
     opened = _open(evaluation, executed)
     seconds = estimates.estimates(executed, costs, machine, repeats, evaluation, opened, core_rate)
-    if evaluation is not None:
-        _refuse_training(suite_file, evaluation, machine)
     return Plan(
         suite_file, machine, models, settings, cells, seconds | dict.fromkeys(skipped, 0.0),
         _unavailable(suite_file, _kind(machine)), tuple(asked.only),
@@ -177,8 +175,10 @@ def _refuse_repeats(suite_file: SuiteFile, kind: str, settings: Sequence[Setting
 
 def _refuse_impossible(
     suite_file: SuiteFile, settings: Sequence[Setting], chosen: Sequence[Setting],
-    machine: Environment,
+    machine: Environment, evaluation: Evaluation | None,
 ) -> None:  # fmt: skip
+    if evaluation is not None:
+        _refuse_training(suite_file, evaluation, machine)
     kind = _kind(machine)
     entries = enumerate(zip(_entries(suite_file, kind), settings, strict=True))
     asked: dict[Location, impossible.Entry] = {
