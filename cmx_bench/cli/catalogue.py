@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,7 +119,8 @@ def list_(
     """List models, measures, metrics, data sets, suites or recipes."""
     from cmx_bench.cli import listing
 
-    rows = list(look_up("list", "list", what, listing.LISTS)(pattern))
+    every = look_up("list", "list", what, listing.LISTS)()
+    rows = [(name, about) for name, about in every if fnmatchcase(name, pattern)]
     if not rows:
         raise CmxError(f"list {what} {pattern}: nothing matches; try a glob such as 'c*'")
     say_rows(rows)

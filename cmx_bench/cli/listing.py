@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from cmx_bench import datasets
@@ -16,57 +15,49 @@ from cmx_bench.units import tally
 Row: TypeAlias = tuple[str, str]
 
 
-def models(pattern: str) -> Iterator[Row]:
-    """timm's architectures whose names match; the only list that loads torch."""
+def models() -> Iterator[Row]:
+    """timm's architectures; the only list that loads torch."""
     import timm
 
-    for name in timm.list_models(pattern):
+    for name in timm.list_models():
         yield name, ""
 
 
-def measures(pattern: str) -> Iterator[Row]:
+def measures() -> Iterator[Row]:
     """Each measure with what it gives."""
     for name, info in MEASURES.items():
-        if fnmatchcase(name, pattern):
-            metrics_of = ", ".join(m.name for m in METRICS.values() if m.measure == name)
-            yield name, f"{info.about}: {metrics_of}"
+        metrics_of = ", ".join(m.name for m in METRICS.values() if m.measure == name)
+        yield name, f"{info.about}: {metrics_of}"
 
 
-def metrics(pattern: str) -> Iterator[Row]:
+def metrics() -> Iterator[Row]:
     """Each metric with its unit, direction and definition."""
     for metric in METRICS.values():
-        if fnmatchcase(metric.name, pattern):
-            unit = metric.unit or "1"
-            about = f"{metric.direction}, {metric.kind}: {metric.definition}"
-            yield metric.name, f"{unit:<9} {about}"
+        about = f"{metric.direction}, {metric.kind}: {metric.definition}"
+        yield metric.name, f"{metric.unit or '1':<9} {about}"
 
 
-def data_sets(pattern: str) -> Iterator[Row]:
+def data_sets() -> Iterator[Row]:
     """Each data set that has a name of its own, and the forms of all other names."""
-    known = {name: info.about for name, info in datasets.SOURCES.items()}
-    forms = {"|".join(f"{prefix}/…" for prefix in datasets.PREFIXES): datasets.FACTORY.about,
-             "any other name": f"{datasets.FOLDER.about}: --data NAME=PATH"}  # fmt: skip
-    for name, about in (known | forms).items():
-        if fnmatchcase(name, pattern):
-            yield name, about
+    yield from ((name, info.about) for name, info in datasets.SOURCES.items())
+    yield "|".join(f"{prefix}/…" for prefix in datasets.PREFIXES), datasets.FACTORY.about
+    yield "any other name", f"{datasets.FOLDER.about}: --data NAME=PATH"
 
 
-def suites(pattern: str) -> Iterator[Row]:
+def suites() -> Iterator[Row]:
     """Each suite that comes with the package."""
     for name, path in shipped.suites().items():
-        if fnmatchcase(name, pattern):
-            loaded = suite.load(str(path)).suite
-            yield name, f"{loaded.title or loaded.name} ({tally(loaded.size, 'model')})"
+        loaded = suite.load(str(path)).suite
+        yield name, f"{loaded.title or loaded.name} ({tally(loaded.size, 'model')})"
 
 
-def recipes(pattern: str) -> Iterator[Row]:
+def recipes() -> Iterator[Row]:
     """Each recipe that comes with the package."""
     for name, path in shipped.recipes().items():
-        if fnmatchcase(name, pattern):
-            yield name, recipe.load(path).about or name
+        yield name, recipe.load(path).about or name
 
 
-LISTS: dict[str, Callable[[str], Iterator[Row]]] = {
+LISTS: dict[str, Callable[[], Iterator[Row]]] = {
     "models": models,
     "measures": measures,
     "metrics": metrics,
