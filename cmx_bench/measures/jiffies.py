@@ -4,6 +4,8 @@ loads torch."""
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,6 +65,20 @@ def cores_of_affinity() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def whole_cores(threads: Iterable[int], system: Path) -> dict[str, list[int]]:
+    """Which of these logical cores are hardware threads of one core, by what the system says of
+    them; under "" those of which it says nothing.
+
+    Args:
+        system: `/sys/devices/system/cpu`.
+    """
+    cores: defaultdict[str, list[int]] = defaultdict(list)
+    for thread in threads:
+        siblings = system_text(system / f"cpu{thread}/topology/thread_siblings_list")
+        cores[siblings.strip()].append(thread)
+    return cores
 
 
 def usable_cores(root: Path = _ROOT) -> int:

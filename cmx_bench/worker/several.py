@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
 
 from cmx_bench.errors import PlanError
+from cmx_bench.measures.jiffies import whole_cores
 from cmx_bench.results import environment
 from cmx_bench.worker.job import Place
 from cmx_bench.worker.machine import capture, resolve_device
@@ -74,7 +75,9 @@ def share(
     Raises:
         PlanError: there is less than a core for each.
     """
-    left = list(_whole(usable, system))
+    cores = whole_cores(sorted(usable), system)
+    alone = cores.pop("", [])  # as far as anybody knows
+    left: list[tuple[int, ...]] = [*map(tuple, cores.values()), *((thread,) for thread in alone)]
     each = len(left) // len(near)
     if each == 0:
         raise PlanError(f"{len(near)} devices need a core each, and {len(left)} are usable; name "
@@ -87,16 +90,3 @@ def share(
     farther = iter(left)
     filled = [[*mine, *islice(farther, each - len(mine))] for mine in chosen]
     return [tuple(sorted(thread for core in mine for thread in core)) for mine in filled]
-
-
-def _whole(usable: Collection[int], system: Path) -> Iterable[tuple[int, ...]]:
-    """The hardware threads of each core; each alone where the system does not tell which share
-    one."""
-    cores: dict[str, list[int]] = {}
-    for thread in sorted(usable):
-        try:
-            siblings = (system / f"cpu{thread}/topology/thread_siblings_list").read_text()
-        except OSError:
-            siblings = str(thread)
-        cores.setdefault(siblings.strip(), []).append(thread)
-    return map(tuple, cores.values())

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from cmx_bench.errors import CmxError
-from cmx_bench.gate import cores
+from cmx_bench.measures import jiffies
 from cmx_bench.training.orphans import end_with_parent
 
 _MOST = 8  # processes: each takes 300 MB, and they write to one disk
@@ -23,7 +23,7 @@ def run_all(tasks: Sequence[Callable[[], _Result]]) -> Iterator[_Result]:
     Raises:
         CmxError: a process was killed.
     """
-    processes = min(len(tasks), len(cores.usable()), _MOST)
+    processes = min(len(tasks), jiffies.usable_cores(), _MOST)
     if processes < 2:
         yield from (task() for task in tasks)
         return

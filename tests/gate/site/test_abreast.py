@@ -10,14 +10,14 @@ from functools import partial
 import pytest
 
 from cmx_bench.errors import CmxError
-from cmx_bench.gate import cores
 from cmx_bench.gate.site import abreast
+from cmx_bench.measures import jiffies
 
 
 @pytest.fixture(autouse=True)
 def _two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(abreast, "_MOST", 2)
-    monkeypatch.setattr(cores, "usable", lambda: [0, 1])
+    monkeypatch.setattr(jiffies, "usable_cores", lambda: 2)
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
