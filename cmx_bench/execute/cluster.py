@@ -129,18 +129,18 @@ class Nodes:
         every: list[dict[str, Any]] = ray.nodes()
         there = {it["NodeID"]: it for it in every if it["Alive"] and _whole(it, "CPU")}
         new = {key: it for key, it in there.items() if key not in self.known}
-        self.known |= self._asked(new, is_first=not self.known)
+        self.known |= self._ask(new, is_first=not self.known)
         living = [node for key, node in self.known.items() if node is not None and key in there]
         if not living:
             raise ClusterError("the cluster has no node with a core; give one by `ray start`")
         return living
 
-    def _asked(
+    def _ask(
         self, there: Mapping[str, Mapping[str, Any]], is_first: bool
     ) -> dict[str, Node | None]:
         """New nodes, as Ray describes them by their ids; None for one that is left out."""
         names = Counter(it["NodeName"] for it in there.values())
-        agents = {key: begun(self.agent, key, self.here) for key in there}
+        agents = {key: begin_agent(self.agent, key, self.here) for key in there}
         facts = {key: agent.facts.remote() for key, agent in agents.items()}
         asked: dict[str, Node | None] = {}
         for key, it in there.items():
@@ -189,7 +189,7 @@ class AgentLostError(CmxError):
     """An agent that died, or never began, with what it did; the text says how."""
 
 
-def begun(
+def begin_agent(
     agent: type[Agent], node_id: str, here: Path, variables: Mapping[str, str] | None = None,
     cores: float = 0, gpus: int = 0,
 ) -> Any:  # fmt: skip

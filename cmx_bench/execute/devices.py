@@ -98,9 +98,9 @@ def _ready(chosen: Sequence[_Beside], order: Open, tell: Callable[[str], None]) 
     Raises:
         CmxError: none is.
     """
-    asked = {each: each.opened(order) for each in chosen}
+    asked = {each: each.open(order) for each in chosen}
     wait(asked.values())
-    again = {each: each.opened(order) for each, future in asked.items() if future.exception()}
+    again = {each: each.open(order) for each, future in asked.items() if future.exception()}
     wait(again.values())
     errors = {each: error for each, future in (asked | again).items()
               if (error := future.exception()) is not None}  # fmt: skip
@@ -146,7 +146,7 @@ class _Beside:
 
         return self._pool.submit(self._answer, Execute(here, timeout), hear)
 
-    def opened(self, order: Open) -> Future[None]:
+    def open(self, order: Open) -> Future[None]:
         """Begins a round, and the process where there is none."""
         if self._process is None or self._process.poll() is not None:
             self._begin(order.log)

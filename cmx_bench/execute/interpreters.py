@@ -235,7 +235,7 @@ def receive(server: Server, pipe: Connection, timeout: float | None) -> Any:
         ProcessError: it died, or took longer than `timeout` seconds.
     """
     try:
-        return local.heard(pipe, timeout)
+        return local.hear(pipe, timeout)
     except (EOFError, OSError):  # at the end of a message, or in the middle of one
         line = ""
         with suppress(BrokenPipeError, ConnectionResetError):  # it died too

@@ -138,7 +138,7 @@ def _train(
                 job, own = waiting.popleft(), closing.enter_context(ExitStack())
                 child = own.enter_context(local.process(_TARGET, job, log))
                 under_way[child.pipe] = _UnderWay(job, child, own, time.monotonic())
-            for training in _heard(under_way.values(), timeout):
+            for training in _await_words(under_way.values(), timeout):
                 ended = _hear(training, timeout)
                 if ended is None:
                     continue
@@ -158,7 +158,7 @@ def _train(
                 _tell(under_way.values(), len(jobs), len(waiting), watch)
 
 
-def _heard(under_way: Collection[_UnderWay], timeout: float) -> list[_UnderWay]:
+def _await_words(under_way: Collection[_UnderWay], timeout: float) -> list[_UnderWay]:
     """Those that have something to say, or have been silent for too long."""
     begin = time.monotonic()
     spoke = wait([training.child.pipe for training in under_way], min(timeout, local.LOOK))

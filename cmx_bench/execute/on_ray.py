@@ -68,16 +68,16 @@ class RaySlot:
         return self.pool.submit(self._evaluate, order, timeout, tell)
 
     def _execute(self, job: Job, timeout: float, tell: Tell) -> None:
-        outcome, printed = self.answered(self.agent.execute.remote(job, timeout))
+        outcome, printed = self._await_answer(self.agent.execute.remote(job, timeout))
         _log(job.log, printed)
         if isinstance(outcome, CmxError):
             raise SlotLostError(f"{self.name}: {outcome}")
         tell((job.cell, outcome))
 
     def _evaluate(self, job: EvaluationJob, timeout: float, tell: Tell) -> None:
-        self.answered(self.agent.evaluate.remote(job, _read_trained(job), timeout))
+        self._await_answer(self.agent.evaluate.remote(job, _read_trained(job), timeout))
         while True:
-            told: on_node.Told = self.answered(self.agent.hear.remote())
+            told: on_node.Told = self._await_answer(self.agent.hear.remote())
             if told.error is not None:
                 raise SlotLostError(f"{self.name}: {told.error}")
             if told.ended:
@@ -87,7 +87,7 @@ class RaySlot:
             if told.said is not None:
                 tell(told.said)
 
-    def answered(self, asked: Any) -> Any:
+    def _await_answer(self, asked: Any) -> Any:
         """What the agent answers; raises `SlotLostError`."""
         try:
             return cluster.answer(asked)
@@ -161,7 +161,7 @@ class RayOpening:
     def calling(self, node: Node, kind: str) -> Iterator[Call]:
         """Functions are called on a node, where they find a device of this kind."""
         place = places([node], kind, whole=False)[0] if kind == "cuda" else Place(node, kind, 0)
-        agent = self._begun(place)
+        agent = self._begin(place)
         try:
             yield cluster.caller(agent, node.name)
         finally:
@@ -183,15 +183,15 @@ class RayOpening:
     def _hardware(self, node: Node, kind: str) -> str:
         return self.hardware.get((kind, node.devices[kind]), "")
 
-    def _begun(self, place: Place) -> Any:
+    def _begin(self, place: Place) -> Any:
         node, nodes = place.node, self.nodes
-        return cluster.begun(
+        return cluster.begin_agent(
             nodes.agent, node.id, nodes.here, node.facts.variables, place.cores, place.gpus
         )
 
     def _slot(self, place: Place, repeated: bool, pool: ThreadPoolExecutor) -> RaySlot:
         name, hardware = f"node {place.node.name}", self._hardware(place.node, place.kind)
-        begin = partial(self._begun, place)
+        begin = partial(self._begin, place)
         return RaySlot(name, place.kind, hardware, repeated, begin, pool)
 
 

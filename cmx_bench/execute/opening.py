@@ -58,7 +58,7 @@ def open_run(
     suite = reports / plan.suite_file.suite.name
     if not fresh:
         for folder in sorted(suite.glob("*/"), reverse=True):
-            if _unfinished(plan, folder) and not runfolder.is_locked(folder):
+            if _is_unfinished(plan, folder) and not runfolder.is_locked(folder):
                 return folder
     folder = _make_folder(suite / runfolder.name_of_new(plan.device_name, now))
     return _new_run(plan, folder, command, now, neighbours)
@@ -111,7 +111,7 @@ def _refuse_because(reason: str | None, out: Path) -> None:
         raise RecordsError(f"{out}: holds another run ({reason}); give another --out")
 
 
-def _unfinished(plan: Plan, folder: Path) -> bool:
+def _is_unfinished(plan: Plan, folder: Path) -> bool:
     if not (folder / "run.json").exists():
         return False
     try:

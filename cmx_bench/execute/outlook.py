@@ -116,7 +116,7 @@ class Outlook:
 
     def why_more(self, cell: Cell) -> str:
         """Why a cell that has all processes of its plan gets more, in some words."""
-        return remaining.why_more(self.plan, cell, self._judged(cell))
+        return remaining.why_more(self.plan, cell, self._rejudge(cell))
 
     def seconds_left(
         self,
@@ -175,12 +175,12 @@ class Outlook:
             self._judge(cell)
         self._is_stale = False
 
-    def _judged(self, cell: Cell) -> list[Record]:
+    def _rejudge(self, cell: Cell) -> list[Record]:
         return disturbance.judge_by(self._fast, self.found.get(cell.key, ()))
 
     def _judge(self, cell: Cell) -> None:
         mine, is_lost = self.found.get(cell.key, ()), cell.key in self.lost
-        left = 0 if is_lost else remaining.processes_left(self.plan, cell, self._judged(cell))
+        left = 0 if is_lost else remaining.processes_left(self.plan, cell, self._rejudge(cell))
         wanted = left + len(mine) + is_lost
         before = self.wanted.get(cell.key)
         self.left[cell.key], self.wanted[cell.key] = left, wanted

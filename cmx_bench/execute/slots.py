@@ -127,7 +127,7 @@ class UnderWay(Generic[Order]):
         while self.begun:
             said = self.heard.get()
             if isinstance(said, Future):
-                yield from self._ended(said)
+                yield from self._end(said)
                 self._start()
                 continue
             task, word = said
@@ -138,7 +138,7 @@ class UnderWay(Generic[Order]):
             task.left.remove(cell)
             yield task, cell, outcome
         for task in self.waiting:
-            yield from _lost(task, f"no device is left for {task.left[0].setting.title}")
+            yield from _give_up(task, f"no device is left for {task.left[0].setting.title}")
 
     def _start(self) -> None:
         """Gives each idle slot the first task that it takes and that may begin."""
@@ -157,7 +157,7 @@ class UnderWay(Generic[Order]):
     def _hear(self, task: Task[Order], said: Heard) -> None:
         self.heard.put((task, said))
 
-    def _ended(self, future: Future[None]) -> Iterator[tuple[Task[Order], Cell, Outcome]]:
+    def _end(self, future: Future[None]) -> Iterator[tuple[Task[Order], Cell, Outcome]]:
         task, slot = self.begun.pop(future)
         try:
             future.result()
@@ -168,10 +168,10 @@ class UnderWay(Generic[Order]):
                 task.lost_once = True
                 self.waiting.insert(0, task)
             else:
-                yield from _lost(task, str(error))
+                yield from _give_up(task, str(error))
 
 
-def _lost(task: Task[Order], reason: str) -> Iterator[tuple[Task[Order], Cell, Outcome]]:
+def _give_up(task: Task[Order], reason: str) -> Iterator[tuple[Task[Order], Cell, Outcome]]:
     for cell in task.left:
         yield task, cell, Outcome({}, reason, {}, lost=True)
 

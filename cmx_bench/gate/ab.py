@@ -73,7 +73,7 @@ def verdict(
     compared = [
         compare(plan, {name: path, "head": head}, gate, log, watch) for name, path in bases.items()
     ]
-    measured = [pair for each in compared for pair in each.measured()]
+    measured = [pair for each in compared for pair in each.all_pairs()]
     sides = {name: text for each in compared for name, text in each.sides().items()}
     device = str(plan.machine["device_name"])
     named = {name: code.name_side(path) for name, path in {"head": head, **bases}.items()}
@@ -207,13 +207,13 @@ class Rounds:
         is_same = self.contrast is not None and self.contrast.is_empty
         return is_same and not failed and not self.gate.expect_equal
 
-    def measured(self) -> list[Pair]:
-        """All pairs."""
+    def all_pairs(self) -> list[Pair]:
+        """The pairs of all cells."""
         return [*chain.from_iterable(self.pairs.values())]
 
     def sides(self) -> dict[str, str]:
         """What each side is, by its name."""
-        lines, measured = {}, self.measured()
+        lines, measured = {}, self.all_pairs()
         for place, (side, path) in enumerate(self.paths.items()):
             ran = [*self.by_side.get(side, {}).values()]
             machines = [*(pair.environments[place] for pair in measured),
@@ -252,7 +252,7 @@ class Rounds:
                 )
         pairs_of = {(each.model, each.setting): self.pairs.get(key, [])
                     for key, each in self.timed.items()}  # fmt: skip
-        measuring = sum(pair.elapsed for pair in self.measured())
+        measuring = sum(pair.elapsed for pair in self.all_pairs())
         start = max(0.0, self.seconds - measuring) / self.rounds
 
         def seconds(comparison: Comparison) -> float:

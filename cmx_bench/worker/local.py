@@ -104,7 +104,7 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
     ends with this process.
     """
     ours, theirs = multiprocessing.Pipe()
-    with forking.environment(_untimed):
+    with forking.environment(_add_untimed):
         started = start(Target.BOUND, theirs, target, arguments)
     child = Child(started, ours, forking.server())
     theirs.close()
@@ -116,7 +116,7 @@ def process(target: str, *arguments: object) -> Iterator[Child]:
         ours.close()
 
 
-def _untimed() -> Mapping[str, str]:
+def _add_untimed() -> Mapping[str, str]:
     added = {name: value for name, value in _UNTIMED.items() if name not in os.environ}
     return added | {OURS: " ".join(added)}
 
@@ -142,13 +142,13 @@ def receive(child: Child, timeout: float | None) -> Any:
         ProcessError: it died, or took longer than `timeout` seconds.
     """
     try:
-        return heard(child.pipe, timeout)
+        return hear(child.pipe, timeout)
     except (EOFError, OSError):  # at the end of a message, or in the middle of one
         child.process.join(_GOODBYE_SECONDS)  # a model may close the pipe and go on
         raise explain_end(child.process.exitcode, child.server) from None
 
 
-def heard(pipe: Connection, timeout: float | None) -> Any:
+def hear(pipe: Connection, timeout: float | None) -> Any:
     """What comes through a pipe within so many seconds, by looks of one at the most: while all are
     stopped (Ctrl-Z), no look passes.
 

@@ -58,7 +58,7 @@ def files(history: History, folder: Path, site: Site | None = None) -> dict[str,
 
 def title(history: History) -> str:
     """ "History of ci on AMD EPYC" """
-    return f"History of {rows.named(history.suites, history.machines)}"
+    return f"History of {rows.describe(history.suites, history.machines)}"
 
 
 def facts(history: History) -> Iterator[Fact]:

@@ -58,12 +58,12 @@ def of_changes(history: History, base: Path | None = None) -> Table:
     ]  # fmt: skip
     columns, rows = tabulate(shown, latest)
     title = f"Change points over {tally(len(history.runs), 'run')}"
-    title += f" of {named(history.suites, history.machines)}" if history.runs else ""
+    title += f" of {describe(history.suites, history.machines)}" if history.runs else ""
     return Table("change-points", title, columns, rows, tuple(remarks(history)),
                  naming=len(naming), none="No metric changed for good.")  # fmt: skip
 
 
-def named(suites: Sequence[str], machines: Sequence[str]) -> str:
+def describe(suites: Sequence[str], machines: Sequence[str]) -> str:
     """ "ci on AMD EPYC", "2 suites on 3 machines" """
     told = (
         names[0] if len(names) == 1 else tally(len(names), noun)

@@ -43,7 +43,7 @@ def page(
         dict.fromkeys(getattr(run, name) for run in past) for name in ("suite", "machine")
     )
     return pages.template("cmx_bench.gate", "site.html.j2").render(
-        title=f"Runs of {rows.named(list(suites), list(machines))}",
+        title=f"Runs of {rows.describe(list(suites), list(machines))}",
         facts=[*publishing.about_runs(past), *publishing.about_left_out(left_out)],
         tables=(of_suites(shown, histories, out), of_runs(shown, left_out, out)),
         scripts=pages.scripts(draws=False),
