@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ from cmx_bench import units
 from cmx_bench.gate.history import PastRun, publishing, rows
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.gate.site import Listed
-from cmx_bench.present.content import Column, Entry, Table, first_few
+from cmx_bench.present.content import Column, Entry, Showing, Table, first_few, tabulate
 
 _MANY_SUITES = 12  # more are folded away
 _FEW = 2  # machines and settings that are named
@@ -52,86 +52,90 @@ def page(
 
 def of_suites(shown: Sequence[Shown], histories: Mapping[str, str], out: Path) -> Table:
     """A row for each suite, the one that was measured last first."""
-    columns = (
-        Column("suite", "Suite", title="Leads to its runs"),
-        Column("title", "Title"),
-        Column("runs", "Runs", "right"),
-        Column("machines", "Machines"),
-        Column("latest", "Latest run"),
-        Column("history", "Past runs", title="Where one machine measured it more than once"),
-    )
     by_suite: dict[str, list[Shown]] = {}
     for each in reversed(shown):
         by_suite.setdefault(each.run.suite, []).append(each)
-    every = tuple(
-        _suite(suite, runs, histories.get(suite), out) for suite, runs in by_suite.items()
-    )
+    showing: list[Showing[list[Shown]]] = [
+        (Column("suite", "Suite", title="Leads to its runs"), _suite),
+        (Column("title", "Title"), lambda runs: Entry(runs[0].run.title)),
+        (Column("runs", "Runs", "right"), lambda runs: Entry(f"{len(runs):,}", sort=len(runs))),
+        (Column("machines", "Machines"), _machines),
+        (Column("latest", "Latest run"), lambda runs: rows.show_when(runs[0].past, out)),
+        (Column("history", "Past runs", title="Where one machine measured it more than once"),
+         lambda runs: _history(runs[0].run.suite, histories)),
+    ]  # fmt: skip
+    columns, every = tabulate(showing, by_suite.values())
     return Table("suites", "Suites", columns, every, folded=len(every) > _MANY_SUITES)
 
 
-def _suite(suite: str, runs: Sequence[Shown], history: str | None, out: Path) -> tuple[Entry, ...]:
-    latest = runs[0]
+def _suite(runs: Sequence[Shown]) -> Entry:
+    suite = runs[0].run.suite
+    return Entry(suite, link=f"index.html?suite={quote(suite)}#runs")
+
+
+def _machines(runs: Sequence[Shown]) -> Entry:
     machines = list(dict.fromkeys(each.past.machine for each in runs))
-    return (
-        Entry(suite, link=f"index.html?suite={quote(suite)}#runs"),
-        Entry(latest.run.title),
-        Entry(f"{len(runs):,}", sort=len(runs)),
-        Entry(first_few(machines, _FEW), title=", ".join(machines)),
-        rows.show_when(latest.past, out),
-        Entry("none", quiet=True) if history is None
-        else Entry(f"History of {suite}", link=quote(f"{history}/history.html")),
-    )  # fmt: skip
+    return Entry(first_few(machines, _FEW), title=", ".join(machines))
+
+
+def _history(suite: str, histories: Mapping[str, str]) -> Entry:
+    if suite not in histories:
+        return Entry("none", quiet=True)
+    return Entry(f"History of {suite}", link=quote(f"{histories[suite]}/history.html"))
 
 
 def of_runs(shown: Sequence[Shown], left_out: Sequence[str], out: Path) -> Table:
     """A row for each run, the latest first."""
-    known = {key: column for key, (column, _) in rows.of_run(out).items()}
-    columns = (
-        *(known[key] for key in ("when", "suite", "machine")),
-        Column("beware", "Beware", title="What a reader must know before using any number"),
-        Column("measured", "Measured cells", "right", "Of those that were planned"),
-        known["failed"],
-        Column("settings", "Settings"),
-        Column("networks", "Networks", "right", "How many; a filter finds their names"),
-        Column("torch", "torch"),
-        *(known[key] for key in ("commit", "folder")),
-    )
-    every = tuple(
-        tuple(entries[column.key] for column in columns)
-        for entries in (_run(each, out) for each in reversed(shown))
-    )
+    known = rows.of_run(out)
+
+    def of_past(key: str) -> Showing[Shown]:
+        column, show = known[key]
+        return column, lambda each: show(each.past)
+
+    showing: list[Showing[Shown]] = [
+        of_past("when"),
+        (known["suite"][0],
+         lambda each: Entry(each.run.suite, title=each.run.title, keywords=each.run.title)),
+        of_past("machine"),
+        (Column("beware", "Beware", title="What a reader must know before using any number"),
+         _beware),
+        (Column("measured", "Measured cells", "right", "Of those that were planned"),
+         lambda each: Entry(units.part(each.run.measured, each.run.cells), sort=each.run.measured)),
+        of_past("failed"),
+        (Column("settings", "Settings"), _settings),
+        (Column("networks", "Networks", "right", "How many; a filter finds their names"),
+         _networks),
+        (Column("torch", "torch"), _torch),
+        of_past("commit"),
+        (known["folder"][0], lambda each: Entry(one_line(units.decode(each.folder)))),
+    ]  # fmt: skip
+    columns, every = tabulate(showing, reversed(shown))
     remarks = tuple(one_line(f"Left out: {reason}.") for reason in left_out)
     return Table("runs", "Runs", columns, every, remarks)
 
 
-def _run(shown: Shown, out: Path) -> dict[str, Entry]:
-    run, beware = shown.run, ", ".join(_beware(shown.run))
-    entries = {key: show(shown.past) for key, (_, show) in rows.of_run(out).items()}
-    versions = ", ".join(run.versions)
-    torch = next((text.partition(" ")[2] for text in run.versions if text.startswith("torch ")), "")
-    return {
-        **entries,
-        "suite": replace(entries["suite"], title=run.title, keywords=run.title),
-        "beware": Entry(beware, tone="unsure" if beware else ""),
-        "measured": Entry(units.part(run.measured, run.cells), sort=run.measured),
-        "settings": Entry(
-            first_few(run.setting_names, _FEW), first_few(run.settings, 1),
-            title=", ".join(run.settings), keywords=" ".join(run.settings),
-        ),
-        "networks": Entry(
-            f"{len(run.models):,}", sort=len(run.models), title=", ".join(run.labels),
-            keywords=" ".join((*run.labels, *run.models)),
-        ),
-        "torch": Entry(torch or "unknown", title=versions, keywords=versions, quiet=not torch),
-        "folder": Entry(one_line(units.decode(shown.folder))),
-    }  # fmt: skip
-
-
-def _beware(run: Listed) -> Iterator[str]:
+def _beware(shown: Shown) -> Entry:
     """What a reader must know before using a number, in a word each."""
-    if run.quick:
-        yield "quick"
-    if not run.finished:
-        yield "not finished"
-    if run.disturbed:
-        yield "disturbed"
+    run = shown.run
+    words = {"quick": run.quick, "not finished": not run.finished, "disturbed": run.disturbed}
+    beware = ", ".join(word for word, holds in words.items() if holds)
+    return Entry(beware, tone="unsure" if beware else "")
+
+
+def _settings(shown: Shown) -> Entry:
+    names, keys = shown.run.setting_names, shown.run.settings
+    return Entry(first_few(names, _FEW), first_few(keys, 1), title=", ".join(keys),
+                 keywords=" ".join(keys))  # fmt: skip
+
+
+def _networks(shown: Shown) -> Entry:
+    labels, names = shown.run.labels, shown.run.models
+    return Entry(f"{len(names):,}", sort=len(names), title=", ".join(labels),
+                 keywords=" ".join((*labels, *names)))  # fmt: skip
+
+
+def _torch(shown: Shown) -> Entry:
+    every = shown.run.versions
+    torch = next((text.partition(" ")[2] for text in every if text.startswith("torch ")), "")
+    versions = ", ".join(every)
+    return Entry(torch or "unknown", title=versions, keywords=versions, quiet=not torch)
