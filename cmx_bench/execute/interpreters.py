@@ -26,7 +26,6 @@ from cmx_bench.worker.server import END, READY, START
 from cmx_bench.worker.targets import Target
 
 _MODULE = "cmx_bench.worker.server"
-NO_VARIABLES: Mapping[str, str] = {}
 _GOODBYE_SECONDS = 20.0  # what is still loading torch ends when it has
 # What fails in a moment where it will not do; loading torch takes six seconds.
 _NEEDS = (
@@ -53,9 +52,7 @@ class Server:
 
 
 @contextmanager
-def opening(
-    name: str, path: str, log: Path, variables: Mapping[str, str] = NO_VARIABLES
-) -> Iterator[Server]:
+def opening(name: str, path: str, log: Path, variables: Mapping[str, str]) -> Iterator[Server]:
     """A server under an interpreter; it loads torch while the caller goes on to `await_ready`.
 
     Args:
@@ -153,9 +150,7 @@ def is_this(package: Path) -> bool:
 
 
 @contextmanager
-def calling(
-    name: str, path: str, log: Path, variables: Mapping[str, str] = NO_VARIABLES
-) -> Iterator[Call]:
+def calling(name: str, path: str, log: Path, variables: Mapping[str, str]) -> Iterator[Call]:
     """Functions are called on a side as `local.call` does it here, by a server that is begun anew
     where it died; arguments as for `opening`."""
     with ExitStack() as closing:

@@ -49,13 +49,12 @@ class Gate:
 
     `threshold` is the slowdown that must not pass, as a share. `budget` is the time for each base
     in seconds, None for `SECONDS_A_MODEL` a timed cell. With `expect_equal` both sides may run the
-    same code. `extra_layers` make head's models slower, by their names, to test the gate itself.
+    same code.
     """
 
     threshold: float
     budget: float | None = None
     expect_equal: bool = False
-    extra_layers: Mapping[str, int] = field(default_factory=dict)
 
 
 def verdict(
@@ -224,9 +223,8 @@ class Rounds:
 
     def _measure_a_pair(self, cell: Cell, base: Server, head: Server, rng: random.Random) -> bool:
         """Whether that came to an end: what was lost for the first time gets a second try."""
-        layers = self.gate.extra_layers.get(cell.model.name, 0)
         try:
-            pair = pairs.measure(cell, base, head, rng, self.timeout, layers)
+            pair = pairs.measure(cell, base, head, rng, self.timeout)
         except PairError as error:
             self.timed[cell.key] = comparing.judge_failure(cell, error, self.against)
             is_new = error.lost and cell.key not in self.lost

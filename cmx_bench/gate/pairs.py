@@ -246,9 +246,8 @@ class _Sides:
 
 @contextmanager
 def _begin(
-    cell: Cell, base: Server, head: Server, rng: random.Random, timeout: float,
-    extra_layers: int = 0,
-) -> Iterator[_Sides]:  # fmt: skip
+    cell: Cell, base: Server, head: Server, rng: random.Random, timeout: float, extra_layers: int
+) -> Iterator[_Sides]:
     """Fresh processes of both sides that have made the model and warmed up, each on its own cores,
     or on those that both share."""
     places = cores.draw(cell.setting, rng)

@@ -31,8 +31,8 @@ CELL = Cell(MODEL, "throughput", Setting("ci", "cpu", "fp32", "nchw", "none", 1,
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
     log = tmp_path_factory.mktemp("sides") / "log.txt"
     with (
-        interpreters.opening("base", sys.executable, log) as base,
-        interpreters.opening("head", sys.prefix, log) as head,  # a virtual environment, or /usr
+        interpreters.opening("base", sys.executable, log, {}) as base,
+        interpreters.opening("head", sys.prefix, log, {}) as head,  # an environment, or /usr
     ):
         interpreters.await_ready(base)
         interpreters.await_ready(head)
@@ -143,7 +143,7 @@ def test_no_such_side(
     monkeypatch.chdir(tmp_path)
     with (
         pytest.raises(ServerError, match=message),
-        interpreters.opening("base", path, tmp_path / "log"),
+        interpreters.opening("base", path, tmp_path / "log", {}),
     ):
         pass
 
@@ -155,7 +155,7 @@ def test_an_interpreter_without_the_package(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match=r"cannot serve \(ModuleNotFoundError: .*install this"):
         interpreters.package_of(str(python))
     with (
-        interpreters.opening("base", str(python), tmp_path / "log") as server,
+        interpreters.opening("base", str(python), tmp_path / "log", {}) as server,
         pytest.raises(LostError, match="base: the interpreter could not be started"),
     ):
         interpreters.await_ready(server)
@@ -169,7 +169,7 @@ def test_a_checkout_comes_before_what_is_installed(tmp_path: Path, inside: str) 
     (package / "__init__.py").write_text("raise RuntimeError('the torch of the checkout')\n")
     log = tmp_path / "log"
     order = pairs.describe(CELL) | {"measure": "params"}
-    with interpreters.opening("head", str(tmp_path), log) as head, pytest.raises(PairError):
+    with interpreters.opening("head", str(tmp_path), log, {}) as head, pytest.raises(PairError):
         pairs.ask_once(head, order, 120)
     assert "the torch of the checkout" in log.read_text()
 
