@@ -31,7 +31,7 @@ _RETURNING_SECONDS = 60.0  # for an agent in place of one that died; it fails at
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Holding:
     """What a slot holds of a node: a GPU and its share of the cores, all cores, or one."""
 
     node: Node
@@ -160,14 +160,14 @@ class RayOpening:
     @contextmanager
     def calling(self, node: Node, kind: str) -> Iterator[Call]:
         """Functions are called on a node, where they find a device of this kind."""
-        place = places([node], kind, whole=False)[0] if kind == "cuda" else Place(node, kind, 0)
+        place = places([node], kind, whole=False)[0] if kind == "cuda" else Holding(node, kind, 0)
         agent = self._begin(place)
         try:
             yield cluster.caller(agent, node.name)
         finally:
             cluster.end([agent])
 
-    def _places(self, this: Round) -> list[Place]:
+    def _places(self, this: Round) -> list[Holding]:
         """Where the jobs of a round may run: at most one place a job, drawn by chance, so that
         intervals over processes hold how the devices differ."""
         wanted = Counter((job.cell.setting.kind, job.cell.setting.hardware) for job in this.jobs)
@@ -183,13 +183,13 @@ class RayOpening:
     def _hardware(self, node: Node, kind: str) -> str:
         return self.hardware.get((kind, node.devices[kind]), "")
 
-    def _begin(self, place: Place) -> Any:
+    def _begin(self, place: Holding) -> Any:
         node, nodes = place.node, self.nodes
         return cluster.begin_agent(
             nodes.agent, node.id, nodes.here, node.facts.variables, place.cores, place.gpus
         )
 
-    def _slot(self, place: Place, repeated: bool, pool: ThreadPoolExecutor) -> RaySlot:
+    def _slot(self, place: Holding, repeated: bool, pool: ThreadPoolExecutor) -> RaySlot:
         name, hardware = f"node {place.node.name}", self._hardware(place.node, place.kind)
         begin = partial(self._begin, place)
         return RaySlot(name, place.kind, hardware, repeated, begin, pool)
@@ -201,7 +201,7 @@ def _end(slots: Sequence[RaySlot]) -> None:
     cluster.end(slot.agent for slot in slots)
 
 
-def places(nodes: Sequence[Node], kind: str, whole: bool) -> list[Place]:
+def places(nodes: Sequence[Node], kind: str, whole: bool) -> list[Holding]:
     """All devices of a kind, those of one node after those of others.
 
     A GPU comes with its share of the node's cores. A CPU that times something, or evaluates with
@@ -209,11 +209,11 @@ def places(nodes: Sequence[Node], kind: str, whole: bool) -> list[Place]:
     meanwhile. For what is only counted one core will do.
     """
     if kind == "cuda":
-        each = [[Place(node, kind, _share(node), 1)] * node.gpus for node in nodes if node.gpus]
+        each = [[Holding(node, kind, _share(node), 1)] * node.gpus for node in nodes if node.gpus]
     elif whole:
-        each = [[Place(node, kind, node.cores)] for node in nodes]
+        each = [[Holding(node, kind, node.cores)] for node in nodes]
     else:
-        each = [[Place(node, kind, 1)] * node.cores for node in nodes]
+        each = [[Holding(node, kind, 1)] * node.cores for node in nodes]
     return [place for row in zip_longest(*each) for place in row if place is not None]
 
 

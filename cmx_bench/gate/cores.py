@@ -17,7 +17,7 @@ _SYSTEM = Path("/sys/devices/system/cpu")
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class PairCores:
     """Cores of a pair, drawn by lot: `shared` are those on which both sides have their turns, None
     where they need all; `apart` those of one side and of the other, None where there are too few.
     """
@@ -26,7 +26,7 @@ class Places:
     apart: tuple[Cores, Cores] | None = None
 
 
-def draw(setting: Setting, rng: random.Random, system: Path = _SYSTEM) -> Places:
+def draw(setting: Setting, rng: random.Random, system: Path = _SYSTEM) -> PairCores:
     """The cores of a pair.
 
     Apart from each other are only whole cores, of which two hardware threads would share the
@@ -35,10 +35,10 @@ def draw(setting: Setting, rng: random.Random, system: Path = _SYSTEM) -> Places
     free = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     threads = setting.threads
     if threads is None or threads >= len(free):
-        return Places(None)
+        return PairCores(None)
     by_core = whole_cores(free, system)
     whole = [] if "" in by_core else [one for one, *_ in by_core.values()]
     if setting.kind == "cuda" or len(whole) < 2 * threads:
-        return Places(rng.sample(free, threads))
+        return PairCores(rng.sample(free, threads))
     cores = rng.sample(whole, 2 * threads)
-    return Places(cores[:threads], (cores[:threads], cores[threads:]))
+    return PairCores(cores[:threads], (cores[:threads], cores[threads:]))

@@ -25,7 +25,7 @@ from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import blocks, cores
 from cmx_bench.gate.blocks import Block
-from cmx_bench.gate.cores import Cores, Places
+from cmx_bench.gate.cores import Cores, PairCores
 from cmx_bench.measures import conditions
 from cmx_bench.results import origins
 from cmx_bench.results.records import Environment
@@ -237,7 +237,7 @@ class _Sides:
 
     base: Worker
     head: Worker
-    places: Places
+    places: PairCores
     rng: random.Random
     ready: Mapping[str, Any]
     passes: int

@@ -13,14 +13,13 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 
 from cmx_bench.cell import Real, Whole
 from cmx_bench.errors import MOST_OF_A_TEXT, RecordsError, cut, nearest
+from cmx_bench.spec.document import Location
 from cmx_bench.spec.schema import EXPECTED
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from pydantic_core import ErrorDetails
 
-# The place of a value in a JSON text: keys of objects, numbers of items.
-Location: TypeAlias = tuple[str | int, ...]
 _Noun = TypeVar("_Noun", bound="DataclassInstance")
 _Value = TypeVar("_Value")
 

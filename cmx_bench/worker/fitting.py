@@ -56,7 +56,7 @@ def train(pipe: Connection, job: TrainingJob, log: Path) -> None:
 
 
 def _train(job: TrainingJob, pipe: Connection, part: Part, advance: Callable[[], None]) -> Trained:
-    """The training by this process, or its part of it; see `ranks.Work`."""
+    """The training by this process, or its part of it; see `ranks.RankWork`."""
     setting = _setting(job, part.rank)
     try:
         if setting.kind == "cuda":

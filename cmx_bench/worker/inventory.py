@@ -30,7 +30,7 @@ _SIDE = 80  # pixels of a small copy; some 2 kB each, so that a page of a hundre
 
 
 @dataclass(slots=True)
-class Listed:
+class Inventory:
     """The images so far, and why some are broken; it grows chunk by chunk."""
 
     keys: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ def list_evaluated(task: Evaluation, num_classes: int) -> Images:
     Raises:
         DataError: they cannot be had.
     """
-    dataset, label, listed = images(task, num_classes), labels.reader(task), Listed()
+    dataset, label, listed = images(task, num_classes), labels.reader(task), Inventory()
     for chunk in _read(dataset):
         listed.add(chunk, label)
     return listed.images(dataset, task)

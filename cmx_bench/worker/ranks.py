@@ -34,7 +34,7 @@ _LAST_WORDS = 1.0  # seconds, for what failed before what was heard first
 
 # Of a rank: the training by it, given the pipe for a `Seen` now and then, which part of each batch
 # is its own, and what it calls at every point that all ranks pass.
-Work: TypeAlias = Callable[[Connection, Part, Callable[[], None]], Trained]
+RankWork: TypeAlias = Callable[[Connection, Part, Callable[[], None]], Trained]
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class _Ended:
     said: bool = True
 
 
-def lead(pipe: Connection, count: int, work: Work) -> Trained:
+def lead(pipe: Connection, count: int, work: RankWork) -> Trained:
     """How the training ends that `count` ranks do together; none is left when it returns.
 
     Args:
@@ -82,7 +82,7 @@ def lead(pipe: Connection, count: int, work: Work) -> Trained:
             rank.child.process.join()
 
 
-def _start(part: Part, work: Work, passed: memoryview[int]) -> _Rank:
+def _start(part: Part, work: RankWork, passed: memoryview[int]) -> _Rank:
     """A rank, forked before anything touches a GPU."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
@@ -92,7 +92,7 @@ def _start(part: Part, work: Work, passed: memoryview[int]) -> _Rank:
     return _Rank(part, Child(process, ours), psutil.Process(process.pid))
 
 
-def _live(pipe: Connection, part: Part, work: Work, passed: memoryview[int]) -> None:
+def _live(pipe: Connection, part: Part, work: RankWork, passed: memoryview[int]) -> None:
     """The life of a rank, which lasts until `lead` ends it: one that leaves while others train
     takes their connections with it. So no process group is ever taken apart."""
     end_with_parent()

@@ -33,7 +33,7 @@ from cmx_bench.results.predictions import BROKEN, PREDICTED, ROW, Images
 from cmx_bench.results.records import Environment
 from cmx_bench.spec import disk
 from cmx_bench.worker import inventory, machine
-from cmx_bench.worker.inventory import Listed
+from cmx_bench.worker.inventory import Inventory
 from cmx_bench.worker.job import Evaluated, Outcome, Seen
 from cmx_bench.worker.sampling import origins, print_error, print_to, reason_of
 
@@ -110,7 +110,7 @@ def steps(
             yield _fail(cell, error, environment, len(cells))
     if not entrants:
         return
-    spent, listed = dict.fromkeys(entrants, 0.0), Listed()
+    spent, listed = dict.fromkeys(entrants, 0.0), Inventory()
     for decoding, chunk in _time(_chunks(dataset, task, list(entrants.values()), size)):
         sums = listed.add(chunk, label)
         for key, entrant in list(entrants.items()):
@@ -131,7 +131,7 @@ def steps(
         yield Evaluated(key, replace(outcome, details={"opened": dataset.about, **outcome.details}))
 
 
-def _refuse_other_count(dataset: Dataset, listed: Listed, entrants: Iterable[_Entrant]) -> None:
+def _refuse_other_count(dataset: Dataset, listed: Inventory, entrants: Iterable[_Entrant]) -> None:
     count = len(listed.keys)
     if any(len(entrant.before) > count for entrant in entrants):
         raise DataError(f"the images of {dataset.name} {_CHANGED}")
@@ -215,7 +215,7 @@ def _keep(folder: Path, images: Images) -> None:
 
 
 def _outcome(
-    entrant: _Entrant, task: Evaluation, folder: Path, listed: Listed, environment: Environment,
+    entrant: _Entrant, task: Evaluation, folder: Path, listed: Inventory, environment: Environment,
     seconds: float,
 ) -> Outcome:  # fmt: skip
     rows = np.fromfile(entrant.part, ROW)

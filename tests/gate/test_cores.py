@@ -58,7 +58,7 @@ def test_as_many_cores_as_threads(system: Path) -> None:
     assert places.apart is None
     assert places.shared is not None and len(places.shared) == 2
     for setting in (four, any_number):
-        assert cores.draw(setting, random.Random(0), system) == cores.Places(None)
+        assert cores.draw(setting, random.Random(0), system) == cores.PairCores(None)
 
 
 def test_a_gpu_is_no_place_to_be_apart(system: Path) -> None:

@@ -17,7 +17,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import interpreters
 from cmx_bench.execute.interpreters import Server, ServerError
 from cmx_bench.gate import pairs
-from cmx_bench.gate.cores import Places
+from cmx_bench.gate.cores import PairCores
 from cmx_bench.gate.pairs import PairError
 from cmx_bench.models.building import build
 from cmx_bench.worker.local import LostError
@@ -64,7 +64,7 @@ def test_turns_follow_where_side_by_side_is_not_sharp(
     both: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch, sharp: float, together: list[bool]
 ) -> None:
     core = min(os.sched_getaffinity(0))
-    places = Places([core], ([core], [core]))
+    places = PairCores([core], ([core], [core]))
     monkeypatch.setattr(pairs.cores, "draw", lambda *_: places)
     monkeypatch.setattr(pairs, "SHARP", sharp)
     pair = pairs.measure(CELL, *both, random.Random(0), 120)

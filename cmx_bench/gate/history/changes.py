@@ -80,7 +80,7 @@ def _typical(points: Sequence[Point]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangePoint:
     """A change point: the place of the first run after it, and the levels around it."""
 
     series: Series
@@ -123,15 +123,15 @@ class Change:
         return describe_change(self.slowdown, self.series.metric)
 
 
-def changes(series: Series) -> tuple[Change, ...]:
+def changes(series: Series) -> tuple[ChangePoint, ...]:
     """The change points of a series, the oldest first."""
     return tuple(
-        Change(series, after.first, before.value, after.value)
+        ChangePoint(series, after.first, before.value, after.value)
         for before, after in pairwise(levels(series))
     )
 
 
-def altogether(series: Series) -> Change:
+def altogether(series: Series) -> ChangePoint:
     """From the first level of a series to its latest, which is at place 0 where it is the first."""
     of_series = levels(series)
-    return Change(series, of_series[-1].first, of_series[0].value, of_series[-1].value)
+    return ChangePoint(series, of_series[-1].first, of_series[0].value, of_series[-1].value)

@@ -18,7 +18,7 @@ _FEW = 2  # machines and settings that are named
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class RunRow:
     """A run as the index shows it; `folder` is where it lies below the folder of all runs."""
 
     run: Listed
@@ -27,7 +27,7 @@ class Shown:
 
 
 def page(
-    shown: Sequence[Shown], histories: Mapping[str, str], left_out: Sequence[str], out: Path
+    shown: Sequence[RunRow], histories: Mapping[str, str], left_out: Sequence[str], out: Path
 ) -> str:
     """The index, as a page in the folder `out`.
 
@@ -50,12 +50,12 @@ def page(
     )
 
 
-def of_suites(shown: Sequence[Shown], histories: Mapping[str, str], out: Path) -> Table:
+def of_suites(shown: Sequence[RunRow], histories: Mapping[str, str], out: Path) -> Table:
     """A row for each suite, the one that was measured last first."""
-    by_suite: dict[str, list[Shown]] = {}
+    by_suite: dict[str, list[RunRow]] = {}
     for each in reversed(shown):
         by_suite.setdefault(each.run.suite, []).append(each)
-    showing: list[Showing[list[Shown]]] = [
+    showing: list[Showing[list[RunRow]]] = [
         (Column("suite", "Suite", title="Leads to its runs"), _suite),
         (Column("title", "Title"), lambda runs: Entry(runs[0].run.title)),
         (Column("runs", "Runs", "right"), lambda runs: Entry(f"{len(runs):,}", sort=len(runs))),
@@ -68,12 +68,12 @@ def of_suites(shown: Sequence[Shown], histories: Mapping[str, str], out: Path) -
     return Table("suites", "Suites", columns, every, folded=len(every) > _MANY_SUITES)
 
 
-def _suite(runs: Sequence[Shown]) -> Entry:
+def _suite(runs: Sequence[RunRow]) -> Entry:
     suite = runs[0].run.suite
     return Entry(suite, link=f"index.html?suite={quote(suite)}#runs")
 
 
-def _machines(runs: Sequence[Shown]) -> Entry:
+def _machines(runs: Sequence[RunRow]) -> Entry:
     machines = list(dict.fromkeys(each.past.machine for each in runs))
     return Entry(first_few(machines, _FEW), title=", ".join(machines))
 
@@ -84,15 +84,15 @@ def _history(suite: str, histories: Mapping[str, str]) -> Entry:
     return Entry(f"History of {suite}", link=quote(f"{histories[suite]}/history.html"))
 
 
-def of_runs(shown: Sequence[Shown], left_out: Sequence[str], out: Path) -> Table:
+def of_runs(shown: Sequence[RunRow], left_out: Sequence[str], out: Path) -> Table:
     """A row for each run, the latest first."""
     known = rows.of_run(out)
 
-    def of_past(key: str) -> Showing[Shown]:
+    def of_past(key: str) -> Showing[RunRow]:
         column, show = known[key]
         return column, lambda each: show(each.past)
 
-    showing: list[Showing[Shown]] = [
+    showing: list[Showing[RunRow]] = [
         of_past("when"),
         (known["suite"][0],
          lambda each: Entry(each.run.suite, title=each.run.title, keywords=each.run.title)),
@@ -114,7 +114,7 @@ def of_runs(shown: Sequence[Shown], left_out: Sequence[str], out: Path) -> Table
     return Table("runs", "Runs", columns, every, remarks)
 
 
-def _beware(shown: Shown) -> Entry:
+def _beware(shown: RunRow) -> Entry:
     """What a reader must know before using a number, in a word each."""
     run = shown.run
     words = {"quick": run.quick, "not finished": not run.finished, "disturbed": run.disturbed}
@@ -122,19 +122,19 @@ def _beware(shown: Shown) -> Entry:
     return Entry(beware, tone="unsure" if beware else "")
 
 
-def _settings(shown: Shown) -> Entry:
+def _settings(shown: RunRow) -> Entry:
     names, keys = shown.run.setting_names, shown.run.settings
     return Entry(first_few(names, _FEW), first_few(keys, 1), title=", ".join(keys),
                  keywords=" ".join(keys))  # fmt: skip
 
 
-def _networks(shown: Shown) -> Entry:
+def _networks(shown: RunRow) -> Entry:
     labels, names = shown.run.labels, shown.run.models
     return Entry(f"{len(names):,}", sort=len(names), title=", ".join(labels),
                  keywords=" ".join((*labels, *names)))  # fmt: skip
 
 
-def _torch(shown: Shown) -> Entry:
+def _torch(shown: RunRow) -> Entry:
     every = shown.run.versions
     torch = next((text.partition(" ")[2] for text in every if text.startswith("torch ")), "")
     versions = ", ".join(every)

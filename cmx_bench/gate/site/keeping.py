@@ -25,7 +25,7 @@ _UNFINISHED = ""  # what no part was made of
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class PartNote:
     """What a part was made of, as a hash, its files, and the run that it is about, if of one."""
 
     __pydantic_config__ = STRICT
@@ -36,10 +36,10 @@ class Note:
     schema: int = SCHEMA
 
 
-_NOTES = TypeAdapter(Note)
+_NOTES = TypeAdapter(PartNote)
 
 
-def note(out: Path, part: str) -> Note | None:
+def note(out: Path, part: str) -> PartNote | None:
     """The note of a part of the site in the folder `out`; None where there is none, or another
     version of this package wrote it."""
     try:
@@ -48,7 +48,7 @@ def note(out: Path, part: str) -> Note | None:
         return None
 
 
-def current(out: Path, part: str, made_of: str) -> Note | None:
+def current(out: Path, part: str, made_of: str) -> PartNote | None:
     """The note of a part that is made of this, and has all its files; else None."""
     kept = note(out, part)
     if kept is None or kept.made_of != made_of:
@@ -76,10 +76,10 @@ def put(
     old = () if before is None else before.files
     rooms = sorted({"", *(name.rpartition("/")[0] for name in files)})
     write_rendered(out, [f"{part}/{room}" for room in rooms], {})
-    _write(out, part, Note(_UNFINISHED, tuple({*old, *files})))
+    _write(out, part, PartNote(_UNFINISHED, tuple({*old, *files})))
     write_rendered(out, (), {f"{part}/{name}": content for name, content in files.items()})
     _remove(out, part, [name for name in old if name not in files])
-    _write(out, part, Note(made_of, tuple(files), run))
+    _write(out, part, PartNote(made_of, tuple(files), run))
 
 
 def discard(out: Path, part: str) -> None:
@@ -97,7 +97,7 @@ def _path(out: Path, part: str) -> Path:
     return disk.within(out, f"{part}/{_NOTE}")
 
 
-def _write(out: Path, part: str, note: Note) -> None:
+def _write(out: Path, part: str, note: PartNote) -> None:
     disk.write(_path(out, part), disk.json_of(asdict(note)))
 
 

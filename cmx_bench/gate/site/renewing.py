@@ -200,11 +200,11 @@ def _write_history(
 # --- the index ------------------------------------------------------------------------------------
 
 
-def _show(pages: _Pages, out: Path) -> list[frontpage.Shown]:
+def _show(pages: _Pages, out: Path) -> list[frontpage.RunRow]:
     in_order = sorted(pages.runs.items(), key=lambda item: (item[1].created, item[0]))
     names = gathering.machine_names([run.machine for _, run in in_order])
     return [
-        frontpage.Shown(run, run.past(name, out / part), part.removeprefix(f"{_RUNS}/"))
+        frontpage.RunRow(run, run.past(name, out / part), part.removeprefix(f"{_RUNS}/"))
         for (part, run), name in zip(in_order, names, strict=True)
     ]
 

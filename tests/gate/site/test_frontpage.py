@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cmx_bench.gate.site import Listed, frontpage
-from cmx_bench.gate.site.frontpage import Shown
+from cmx_bench.gate.site.frontpage import RunRow
 from cmx_bench.present.content import Table
 from cmx_bench.present.page import anchor
 
@@ -29,9 +29,9 @@ EVIL = replace(
 )  # fmt: skip
 
 
-def shown(*runs: Listed) -> list[Shown]:
+def shown(*runs: Listed) -> list[RunRow]:
     return [
-        Shown(run, run.past("A CPU", OUT / "runs" / f"{place} #?/ü"), f"{place} #?/ü")
+        RunRow(run, run.past("A CPU", OUT / "runs" / f"{place} #?/ü"), f"{place} #?/ü")
         for place, run in enumerate(runs)
     ]
 
