@@ -16,7 +16,7 @@ import typer
 from cmx_bench.cli import options
 from cmx_bench.cli.ending import keeping
 from cmx_bench.cli.options import look_up, seconds_of, share_of
-from cmx_bench.cli.requests import Request, plan_of, refuse_several
+from cmx_bench.cli.requests import Request, plan_of
 from cmx_bench.cli.telling import Code, command_line, draw, note, say
 from cmx_bench.errors import CmxError, SuiteError
 from cmx_bench.spec import disk
@@ -109,13 +109,13 @@ def ab(
     from cmx_bench.gate.outputs import console
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget)
-    asked = gate.Gate(share, seconds, expect_equal)
-    policy = _policy_of(inconclusive)
-    refuse_several("ab", device)
+    asked, policy = gate.Gate(share, seconds, expect_equal), _policy_of(inconclusive)
+    request = Request(suite, model, device, only=only, allow_import=allow_import)
+    if request.several:
+        raise CmxError(f"--device {device}: ab measures on one device; name one")
     kept.refuse_pairs(out)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     packages = {name: _package_of(name, path) for name, path in (bases | {"head": head}).items()}
-    request = Request(suite, model, device, only=only, allow_import=allow_import)
     plan = _plan(request, head, packages["head"])
     shown = floor.note(share, plan.machine, any_threshold, gate.seconds_a_model(plan, seconds))
     about = {"sides": bases | {"head": head}, "threshold": share, "command": _command()}

@@ -175,16 +175,6 @@ def _note_beforehand(plan: Plan) -> None:
         note(f"{trouble}; its cells fail, the others are measured")
 
 
-def refuse_several(command: str, device: str) -> None:
-    """Refuses several devices for a command that measures on one.
-
-    Raises:
-        CmxError: `--device` names several.
-    """
-    if Request(device=device).several:
-        raise CmxError(f"--device {device}: {command} measures on one device; name one")
-
-
 def suite_of(request: Request) -> SuiteFile:
     """The suite of a request, read without torch: a typo is answered at once.
 

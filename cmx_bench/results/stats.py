@@ -95,7 +95,7 @@ def proportion(right: int, n: int) -> Estimate:
 
 
 def _wilson(share: float, n: int) -> tuple[float, float]:
-    z = normal(0.975)
+    z = quantile(0.975, math.inf)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     # At the ends these are 0 and 1, which rounding misses by a bit.
@@ -152,7 +152,7 @@ def difference(n: int, gained: int, lost: int) -> Difference:
     more, fewer, total = gained + 0.5, lost + 0.5, n + 2
     centre = (more - fewer) / total
     variance = (more + fewer - (more - fewer) ** 2 / total) / total**2
-    half = normal(0.975) * math.sqrt(variance)
+    half = quantile(0.975, math.inf) * math.sqrt(variance)
     low, high = max(-1.0, centre - half), min(1.0, centre + half)
     discordant = gained + lost
     p = min(1.0, 2 * float(bdtr(min(gained, lost), discordant, 0.5))) if discordant else 1.0
@@ -245,12 +245,6 @@ def quantile(level: float, freedom: float) -> float:
 
     # Versions of scipy differ in the last bits; a report must not.
     return round(float(stdtrit(freedom, level)), 9)
-
-
-@cache
-def normal(level: float) -> float:
-    """The standard normal below which a share `level` lies: 1.96 for 0.975."""
-    return quantile(level, math.inf)
 
 
 @cache
