@@ -188,6 +188,7 @@ def test_count(text: str, number: int | None) -> None:
         "4 G",
         "21.1m",
         "0.4",
+        "0.5",  # which rounds to 0
         "0.0001k",
         "9223372036854775808",
         "21.1MB",

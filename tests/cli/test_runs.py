@@ -36,8 +36,12 @@ ALL = (
     .replace("tes: 3", "tes: 1")
     .replace("  - {name: net, timm: resnet10t}\n", "")
 )
-# Six executions of a tenth of a second each.
-BRIEF = TINY.replace("throughput]", "load_time]").replace("tes: 3", "tes: 2")
+# Three executions of a tenth of a second each.
+BRIEF = (
+    TINY.replace("throughput]", "load_time]")
+    .replace("tes: 3", "tes: 2")
+    .replace("  - {name: net, timm: resnet10t}\n", "")
+)
 # Its forward pass holds an operator that no counter has a rule for.
 FOURIER = """\
 import torch
@@ -73,13 +77,6 @@ def test_run_measures_everything_and_renders(cmx: Cli, write_suite: Callable[[st
     assert expected <= measured
     assert all(row["status"] == "ok" for row in rows if row["metric"] in expected)
     assert {row["status"] for row in rows if row["metric"] == "top1"} == {"skipped"}  # no weights
-
-    before = (page.parent / "records.jsonl").read_bytes()
-    code, out, err = cmx("run", suite, "--out", page.parent)
-    assert (code, Path(out.splitlines()[-1])) == (0, page)
-    assert "executions are there already" in err
-    # What stayed disturbed may be repeated; what was measured stays.
-    assert (page.parent / "records.jsonl").read_bytes().startswith(before)
 
 
 def test_some_cells_failed(cmx: Cli, write_suite: Callable[[str], Path], tmp_path: Path) -> None:
@@ -213,8 +210,9 @@ def test_other_claims_are_judged_without_measuring_again(
     assert cmx("run", str(write_suite(CLAIMS.replace("<", ">"))), *line)[0] == 1
     seen = len(measured.seen)
     better = CLAIMS.replace("top1(mixer) > top1", "params(mixer) < params")
-    assert cmx("run", str(write_suite(better)), *line)[0] == 0
-    assert len(measured.seen) == seen
+    code, _, err = cmx("run", str(write_suite(better)), *line)
+    assert (code, len(measured.seen)) == (0, seen)
+    assert f"continuing in out: {seen} executions are there already" in err
 
 
 @pytest.mark.parametrize(
@@ -239,7 +237,7 @@ def test_what_a_suite_and_a_folder_tell_is_refused_before_a_plan(
     assert said in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_killed_goes_on(
     cmx: Cli, write_suite: Callable[[str], Path], number: signal.Signals
 ) -> None:
@@ -247,28 +245,27 @@ def test_a_run_that_is_killed_goes_on(
     line = [sys.executable, "-m", "cmx_bench", "run", str(suite), "--out", "out"]
     with interruptible(line) as run:
         assert run.stderr is not None
-        # What others do to the machine, two exact cells, one process.
-        printed = [run.stderr.readline() for _ in range(4)]
+        # What others do to the machine, an exact cell, one process.
+        printed = [run.stderr.readline() for _ in range(3)]
         assert re.search(r"\d\.\d of \d+ cores busy", printed[0])
         assert "(1 of 2)" in printed[-1]
         os.killpg(run.pid, number)
         rest = run.stderr.read()
     if number != signal.SIGKILL:
         assert run.returncode == 128 + number
-        word = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
-        assert f"\n{word}; what was measured is in out, the same command goes on" in f"\n{rest}"
+        assert "\ninterrupted; what was measured is in out, the same command" in f"\n{rest}"
         assert "Traceback" not in rest
         assert Path("out/report.html").exists() or "the report is left out" in rest
     before = records.read(Path("out"))
-    assert len(before) >= 3
-    if number != signal.SIGKILL:  # the others leave more; a job array goes on after SIGTERM
+    assert len(before) >= 2
+    if number != signal.SIGKILL:  # it leaves more; a job array goes on after SIGTERM
         return
     code, _, err = cmx("run", suite, "--out", "out")
     assert code == 0, err
     assert f"continuing in out: {len(before)} executions are there already" in err
     after = records.read(Path("out"))
     assert after[: len(before)] == before
-    assert len(after) == 2 + 2 * 2
+    assert len(after) == 1 + 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -303,9 +300,8 @@ def test_a_command_that_is_ended_while_it_plans(
     ("streams", "code", "said"),
     [
         (">&- 2>&-", 0, ""),
-        ("2> /dev/full", 0, ""),
+        ("2> /dev/full | head -c 0", 0, ""),
         ("> /dev/full", 2, "cmx-bench: stdout: cannot be written: No space left on device"),
-        ("| head -c 0", 0, ""),
     ],
 )
 def test_streams_that_fail_end_no_measurement(
@@ -322,7 +318,7 @@ def test_streams_that_fail_end_no_measurement(
     assert ended.stderr.rstrip().endswith(said)
     assert "Traceback" not in ended.stderr
     found = records.read(tmp_path / "out")
-    assert [record.status for record in found] == ["ok"] * 4
+    assert [record.status for record in found] == ["ok"] * 2
     assert (tmp_path / "out" / "report.html").exists()
 
 
@@ -350,4 +346,4 @@ def test_the_terminal_shows_a_live_bar(tmp_path: Path, write_suite: Callable[[st
     assert "macs of Small ConvMixer" in text
     assert " left" in text
     assert "━" in text
-    assert "[4/4] net/macs/r56: " in text
+    assert "[2/2] mixer/macs/r56: " in text
