@@ -95,11 +95,11 @@ def children_of(process: psutil.Process, word: str) -> list[psutil.Process]:
 @pytest.fixture(scope="module")
 def run(here: Path) -> tuple[list[Record], list[str]]:
     """Two rounds: in the first an interpreter is killed, in the second what holds a device."""
-    plan, folder = planned(here, "params, load_time", 2, "a", "b")
+    plan, folder = planned(here, "load_time", 2, "a", "b")
     victims = ["cmx_bench.worker.server", "on_device"]
 
     def watch(job: Job, record: Record | None) -> None:
-        if record is None and job.cell.measure == "load_time" and len(victims) > 1 - job.replicate:
+        if record is None and len(victims) > 1 - job.replicate:
             children_of(psutil.Process(), victims.pop(0))[0].kill()
 
     said = beside.run(plan, folder, watch)
@@ -114,10 +114,7 @@ def test_all_is_there_once_although_processes_were_killed(
     assert said == []
     assert all(record.status == "ok" for record in found)
     times = Counter((record.model, record.measure, record.replicate) for record in found)
-    assert times == {
-        **{(name, "params", 0): 1 for name in "ab"},
-        **{(name, "load_time", number): 1 for name in "ab" for number in (0, 1)},
-    }
+    assert times == {(name, "load_time", number): 1 for name in "ab" for number in (0, 1)}
 
 
 def test_a_device_measures_one_thing_at_a_time_on_its_own_core(

@@ -234,11 +234,11 @@ def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for one in cells
     ]
     told: list[Seen] = []
-    found = learners._train(jobs, tmp_path / "log.txt", 10.0, told.append)
+    found = learners._train(jobs, tmp_path / "log.txt", 5.0, told.append)
     ended = {job.cell.model.name: one for job, one, _ in found}
     assert ended["learns"].told == {"at_once": 3}
     assert ended["dies"].reason == "the process was killed by SIGABRT"
-    assert ended["hangs"].reason == "the process took longer than 10 s"
+    assert ended["hangs"].reason == "the process took longer than 5 s"
     assert list(ended)[-1] == "hangs"
     assert told[-1] == Seen(23, 30, "training hangs")  # two have ended
 
