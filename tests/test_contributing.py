@@ -30,12 +30,8 @@ def steps(hour: str) -> list[str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder with a copy of the package."""
-    shutil.copytree(
-        Path(cmx_bench.__file__).parent,
-        tmp_path / "cmx_bench",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
+    """A folder with a copy of the package; what is compiled of it stays good."""
+    shutil.copytree(Path(cmx_bench.__file__).parent, tmp_path / "cmx_bench")
     return tmp_path
 
 
