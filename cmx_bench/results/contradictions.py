@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from cmx_bench.measures.workload import KINDS
 from cmx_bench.metrics import METRICS, first_of
 from cmx_bench.results import origins
-from cmx_bench.results.validation import DamageError, Location, show
+from cmx_bench.results.validation import DamageError, show
+from cmx_bench.spec.document import Location
 from cmx_bench.spec.schema import NAME
 
 if TYPE_CHECKING:

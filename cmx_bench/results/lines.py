@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cmx_bench.errors import RecordsError, SuiteError
-from cmx_bench.results.validation import Location
 from cmx_bench.spec import disk, document
+from cmx_bench.spec.document import Location
 
 _LARGEST_LOCATED = 2**18  # bytes: YAML's reader takes a second for 200 kB
 

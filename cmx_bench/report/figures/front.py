@@ -111,7 +111,7 @@ def _covariance(chosen: Selection, points: DataFrame) -> NDArray[np.float64] | N
     voters, votes = [(name, chosen.key) for name in points.index], chosen.votes
     if chosen.over_seeds:
         halves = ((points["high"] - points["low"]) / 200).fillna(0.0).to_numpy(np.float64)
-        return np.diag(np.square(halves) / stats.normal(0.975) ** 2)
+        return np.diag(np.square(halves) / stats.quantile(0.975, np.inf) ** 2)
     if not set(voters) <= votes.right.keys():
         return None
     both = np.logical_and.reduce([votes.counted[voter] for voter in voters])
