@@ -29,13 +29,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks, "_PATIENCE", 10)
 
 
-def led(work: ranks.Work, count: int = 2) -> Trained:
+def led(work: ranks.RankWork, count: int = 2) -> Trained:
     ours, theirs = Pipe()
     with ours, theirs:
         return ranks.lead(theirs, count, work)
 
 
-def in_trouble(trouble: Callable[[], object], who: int = 1, after: int = 3) -> ranks.Work:
+def in_trouble(trouble: Callable[[], object], who: int = 1, after: int = 3) -> ranks.RankWork:
     """Ranks of which one has trouble behind so many points; the others wait for it for ever."""
 
     def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
