@@ -229,3 +229,15 @@ def test_words_are_of_all_shares_together() -> None:
     evaluated([StandInSlot("a", life)], [evaluation("m", 0, 5), evaluation("m", 1, 7)], told)
     assert [seen.images for seen in told] == [40, 80, 80, 80, 120, 160, 160, 160]
     assert {seen.size for seen in told} == {160}
+
+
+def test_words_of_no_known_size_are_passed_on() -> None:
+    told: list[Seen] = []
+
+    def life(job: EvaluationJob, tell: Tell) -> None:
+        tell(Seen(5, None))
+        tell(Seen(9, None))
+        all_well(job, tell)
+
+    evaluated([StandInSlot("a", life)], [evaluation("m")], told)
+    assert told == [Seen(5, None), Seen(9, None)]

@@ -200,11 +200,11 @@ def test_a_module_of_dead_code_is_named() -> None:
     class Branches(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.used, self.unused = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+            self.used, self.model = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
             self.heads = nn.ModuleList(nn.Sequential(nn.Linear(8, size)) for size in (1, 2, 3))
 
         def forward(self, image: Tensor) -> Tensor:
-            self.unused(image)
+            self.model(image)
             for head in self.heads:
                 head(image[:, 0, 0])
             out: Tensor = self.used(image)
@@ -213,7 +213,7 @@ def test_a_module_of_dead_code_is_named() -> None:
     with pytest.raises(CountError) as error:
         count(Branches, 8)
     assert str(error.value) == (
-        "no output of the model depends on what is computed in Branches.unused (aten::convolution "
+        "no output of the model depends on what is computed in Branches.model (aten::convolution "
         "3888), Branches.heads.0.0 (aten::addmm 8), Branches.heads.1.0 (aten::addmm 16) and 1 more "
         "modules, 3936 MACs in all: return it, or delete that code"
     )
