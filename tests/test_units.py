@@ -126,6 +126,12 @@ def test_a_budget_is_little_more_than_asked_for(least: float, text: str) -> None
     assert units.seconds(text) >= least
 
 
+def test_a_whole_number_has_no_decimals_where_it_is_exact() -> None:
+    assert units.scale(6, "heads") == "6.00 heads"
+    assert units.scale(6, "heads", whole=True) == "6 heads"
+    assert units.scale(6.5, "heads", whole=True) == "6.50 heads"
+
+
 @pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.5 %", 0.005), ("99.9%", 0.999)])
 def test_share(text: str, share: float) -> None:
     assert units.share(text) == pytest.approx(share)

@@ -372,3 +372,29 @@ def test_one_replicate_of_a_training_is_one_seed(
     assert merging.merge(parts, tmp_path / "whole", "merge").finished
     assert len(records.read(tmp_path / "whole")) == 4
     assert merging.merge(parts[:1], tmp_path / "half", "merge").replicate == 0
+
+
+@pytest.mark.parametrize(
+    ("endings", "again"), [(("ok",), False), (("failed", "ok"), False), (("ok", "failed"), True)]
+)
+def test_how_an_evaluation_ended_last_counts(
+    write_suite: Callable[[str], Path], tmp_path: Path, endings: Sequence[Any], again: bool
+) -> None:
+    file = suite.load(str(write_suite(TRAINED)))
+    task = Evaluation(file.suite.accuracy, tmp_path)
+    made = making.make(file, CPU, Asked(evaluation=task, replicate=0))
+    found = [
+        Record(cell.key, cell.model.name, "accuracy", "k", 0, status, {}, "", "e", "", 1.0)
+        for cell in made.cells
+        for status in endings
+    ]
+    begun: list[EvaluationJob] = []
+
+    def evaluate(
+        jobs: Sequence[EvaluationJob], timeout: float, watch: Any
+    ) -> Iterator[tuple[EvaluationJob, Cell, Outcome]]:
+        begun.extend(jobs)
+        return iter(())
+
+    assert list(runner._evaluations(Outlook(made, found), tmp_path, silent, evaluate)) == []
+    assert bool(begun) == again

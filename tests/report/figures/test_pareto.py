@@ -41,7 +41,7 @@ def test_doubt_about_throughput() -> None:
     slow = processes(-1, 1)
     found = pareto.probabilities([slow, processes(1, 1)], [0.7, 0.8], NO_DOUBT)
     assert found[0] == pytest.approx(0.25, abs=0.01)
-    assert found[1] == 1
+    assert found == [0.2487, 1]  # by the same draws every time
 
 
 def test_doubt_about_top1() -> None:
