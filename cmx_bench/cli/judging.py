@@ -113,7 +113,7 @@ def ab(
     request = Request(suite, model, device, only=only, allow_import=allow_import)
     if request.several:
         raise CmxError(f"--device {device}: ab measures on one device; name one")
-    kept.refuse_pairs(out)
+    kept.refuse_folder(out)
     bases = {"base": base} | ({} if anchor is None else {"anchor": anchor})
     packages = {name: _package_of(name, path) for name, path in (bases | {"head": head}).items()}
     plan = _plan(request, head, packages["head"])
@@ -155,7 +155,7 @@ def selftest(
     from cmx_bench.gate.outputs import console
 
     share, seconds = share_of("--threshold", threshold), seconds_of("--budget", budget) or 0.0
-    kept.refuse_pairs(out)
+    kept.refuse_folder(out)
     plan = plan_of(Request(suite, device=device, only=only, allow_import=allow_import))
     if plan.places:
         _test_side_by_side(plan, seconds, out)

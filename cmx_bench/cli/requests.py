@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial, wraps
 from inspect import Parameter, Signature, signature
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmx_bench.cli import options
 from cmx_bench.cli.options import seconds_of
-from cmx_bench.errors import CmxError
+from cmx_bench.errors import CmxError, PlanError
 
 if TYPE_CHECKING:
     from cmx_bench.accuracy import Evaluation
     from cmx_bench.plan import Plan
-    from cmx_bench.spec.suite import SuiteFile
+    from cmx_bench.spec.suite import Suite, SuiteFile
     from cmx_bench.worker.job import Place
     from cmx_bench.worker.local import Call
 
@@ -192,7 +194,25 @@ def suite_of(request: Request) -> SuiteFile:
     if request.several and request.processes > 1:
         raise CmxError(f"--device {request.device}: each device trains models of its own; leave "
                        f"--processes out, or name one device")  # fmt: skip
-    return suite.load(request.suite, request.trusted, request.model or (), request.quick)
+    asked = suite.load(request.suite, request.trusted, request.model or (), request.quick)
+    _refuse_unmatched(request, asked.suite)
+    return asked
+
+
+def _refuse_unmatched(request: Request, asked: Suite) -> None:
+    """Refuses what is of no cell on any machine; of which it is, a plan says."""
+    most = max(asked.replicates, len(asked.accuracy.seeds))
+    if request.replicate is not None and request.replicate >= most:
+        raise PlanError(f"--replicate {request.replicate}: no cell has it; the suite's cells have "
+                        f"{most} at most")  # fmt: skip
+    wanted = [glob for glob in request.only or () if not glob.startswith("!")]
+    if not wanted or len(asked.named) < len(asked.models):  # or members of families get names later
+        return
+    keys = [f"{model}/{measure}/" for measure, model in product(asked.measures, asked.named)]
+    for begin in (re.split(r"[*?[]", glob, maxsplit=1)[0] for glob in wanted):
+        if any(key.startswith(begin) or begin.startswith(key) for key in keys):
+            return
+    raise PlanError(f"--only {' '.join(wanted)}: no cell matches; cells look like {keys[0]}…")
 
 
 def times_of(request: Request) -> tuple[float | None, float]:

@@ -19,6 +19,7 @@ from cmx_bench.cli.requests import Request, budget_of, suite_of, times_of, with_
 from cmx_bench.cli.telling import Code, command_line, draw, give, note, say
 from cmx_bench.errors import MOST_OF_A_TEXT, CmxError, cut
 from cmx_bench.present.drawing.theme import SIZES
+from cmx_bench.spec import disk
 
 if TYPE_CHECKING:
     from cmx_bench.cli.engines import Engine
@@ -54,6 +55,7 @@ def run(
         raise CmxError(f"the command line has {len(line):,} characters, and a run keeps "
                        f"{MOST_OF_A_TEXT:,} at most; write a suite, or shorter globs")  # fmt: skip
     suite_file = suite_of(request)
+    disk.refuse_unwritable(out or Path("reports"))
     if out is not None:
         opening.refuse_other(suite_file, request.replicate, out, fresh)
     if gate_claims and not suite_file.suite.claims:

@@ -78,6 +78,7 @@ def place_of(folder: Path, here: Path) -> Path:
 
     Raises:
         PlanError: it cannot be that of an array.
+        RecordsError: it cannot be there.
     """
     place = here / folder
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
@@ -86,6 +87,7 @@ def place_of(folder: Path, here: Path) -> Path:
     if re.search(r"[\\\r\n]", str(place)):  # Slurm would take no pattern, or end the line there
         raise PlanError(f"--slurm {folder}: a backslash or a line break in its path is not "
                         "understood by Slurm; give another folder")  # fmt: skip
+    disk.refuse_unwritable(place)
     return place
 
 

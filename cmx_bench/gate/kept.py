@@ -34,7 +34,7 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
     now, suite = datetime.now(UTC), plan.suite_file.suite
     name = name_of_new(plan.device_name, now)
     folder = out or Path("reports") / f"{command}-{suite.name}" / name
-    refuse_pairs(folder)
+    refuse_folder(folder)
     text = {
         "schema": SCHEMA, "created": now.isoformat(timespec="seconds"), "suite": suite.name,
         "suite_hash": plan.suite_file.hash, "machine": plan.machine, "environments": {}, **about,
@@ -45,12 +45,13 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
     return folder
 
 
-def refuse_pairs(folder: Path | None) -> None:
-    """Refuses a folder that holds pairs.
+def refuse_folder(folder: Path | None) -> None:
+    """Refuses a folder that cannot be that of new pairs; None stands for one in `reports`.
 
     Raises:
-        RecordsError: it does.
+        RecordsError: it holds pairs already, or cannot be there.
     """
+    disk.refuse_unwritable(folder or Path("reports"))
     if folder is not None and (folder / "pairs.jsonl").exists():
         raise RecordsError(f"{folder}: already holds pairs; give another --out")
 

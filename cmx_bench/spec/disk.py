@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -178,6 +179,19 @@ def writing(path: Path) -> Iterator[None]:
         is_no_folder = isinstance(error, FileExistsError)  # where one is to be made
         reason = "it is no folder" if is_no_folder else error.strerror
         raise RecordsError(f"{path}: cannot be written: {reason}") from error
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Refuses a folder that cannot be there, before what takes long is done for it.
+
+    Raises:
+        RecordsError: what it would lie in is no folder, or may not be written.
+    """
+    with writing(folder):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise FileExistsError
+        Path(tempfile.mkdtemp(dir=there)).rmdir()
 
 
 _DRAFT = re.compile(r"\.(\d{1,9})-[0-9a-f]{8}\.part")

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.cli.matching import FORMATS
+from cmx_bench.errors import CmxError
 from cmx_bench.report.formats import RENDERERS
+from cmx_bench.worker import local
 
 from ..conftest import TINY, Cli
 
@@ -41,8 +43,7 @@ from ..conftest import TINY, Cli
         ),
         (["run", "suite.yaml", "--budget", "soon"], "--budget soon: expected a time such as 90s"),
         (["run", "suite.yaml", "--spread", "-1m"], "--spread -1m: expected a time such as 90s"),
-        (["run", "suite.yaml", "--only", "x"], "--only x: no cell matches"),
-        (["run", "suite.yaml", "--out", "suite.yaml"], "cannot be written: it is no folder"),
+        (["run", "suite.yaml", "--only", "*/params/x"], "--only */params/x: no cell matches"),
         (["run", "suite.yaml", "--only", "x" * 66_000], " characters, and a run keeps 65,536 a"),
         (["plan", "wrong.yaml"], "wrong.yaml:5:11: measures: expected a list"),
         ([""], "cmx-bench: '': is empty, as a variable that is not set; give a value, or leave it"),
@@ -97,6 +98,32 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert (code, out) == (2, "")
     assert message in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--only", "x"], "--only x: no cell matches; cells look like mixer/params/…"),
+        (["plan", "--only", "net/p*", "--only", "x"], ""),
+        (["run", "--only", "net/macs/*"], "--only net/macs/*: no cell matches; cells look"),
+        (["run", "--replicate", "3"], "--replicate 3: no cell has it; the suite's cells have 3 at"),
+        (["run", "--out", "suite.yaml"], "suite.yaml: cannot be written: it is no folder"),
+        (["run", "--out", "suite.yaml/out"], "suite.yaml/out: cannot be written: it is no folder"),
+        (["ab", "--base", ".", "--out", "/proc/x/y"], "/proc/x/y: cannot be written: No such file"),
+    ],
+)
+def test_what_no_machine_can_do_is_refused_before_torch_is_loaded(
+    cmx: Cli, write_suite: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], message: str,
+) -> None:  # fmt: skip
+    def start(*_: object) -> None:
+        raise CmxError("a process was started")
+
+    write_suite(TINY)
+    monkeypatch.setattr(local, "start", start)
+    code, _, err = cmx(arguments[0], "suite.yaml", *arguments[1:])
+    assert (code, err.count("\n")) == (2, 1)
+    assert (message or "a process was started") in err
 
 
 def test_the_help_says_whole_sentences_of_commands(

@@ -41,6 +41,17 @@ def test_what_cannot_be_read_or_written_is_said_in_a_line(tmp_path: Path) -> Non
         (tmp_path / "file").mkdir(exist_ok=True)
 
 
+def test_a_folder_that_cannot_be_there_is_refused_and_none_is_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    disk.refuse_unwritable(tmp_path / "new" / "folder")
+    assert not (tmp_path / "new").exists()
+    for name, reason in (
+        ("file", "it is no folder"), ("file/new", "it is no folder"), ("/proc/new", "No such file"),
+    ):  # fmt: skip
+        with pytest.raises(RecordsError, match=f"{name}: cannot be written: {reason}"):
+            disk.refuse_unwritable(tmp_path / name)
+
+
 def test_json_that_every_reader_takes() -> None:
     name = os.fsdecode(b"\\caf\xe9")
     told = {name: ["ü😀", "\x1b\x9b", "\ud800"]}
