@@ -1,4 +1,4 @@
-"""`python -m cmx_bench`."""
+"""`cmx-bench`, and `python -m cmx_bench`."""
 
 import signal
 import sys
@@ -16,6 +16,21 @@ with suppress(FileNotFoundError):  # that folder has gone, which `main` says
     if is_first and Path(__file__).parent.parent != here:
         del sys.path[0]
 
-from cmx_bench.cli import main
 
-main()
+def main() -> None:
+    """Runs the command line. Where it cannot even be loaded, a line says why: Python's own exit
+    code would say "regression"."""
+    try:
+        from cmx_bench.worker import limits
+
+        limits.refuse_narrow()
+        from cmx_bench.cli import main as run
+    except Exception as error:
+        with suppress(OSError, AttributeError):  # stderr is full, or closed
+            sys.stderr.write(f"cmx-bench: cannot be loaded: {' '.join(str(error).split())}\n")
+        sys.exit(2)
+    run()
+
+
+if __name__ == "__main__":
+    main()

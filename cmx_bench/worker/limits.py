@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 
 _FEW_FILES = 256
+_LEAST_MEMORY = 10**9  # bytes; with less of them libraries in C end commands, or hang
 # As bash's `ulimit` names them, with the bytes or seconds that it counts by.
 _LIMITS = (
     ("-v", resource.RLIMIT_AS, 1024),
@@ -24,3 +25,14 @@ def describe(otherwise: str = "") -> str:
         and (option != "-n" or limit < _FEW_FILES)
     ]
     return f" ({', '.join(found)})" if found else otherwise
+
+
+def refuse_narrow() -> None:
+    """Refuses limits under which no command can work.
+
+    Raises:
+        MemoryError: there is too little of it.
+    """
+    for which in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        if resource.RLIM_INFINITY != resource.getrlimit(which)[0] < _LEAST_MEMORY:
+            raise MemoryError(f"too little memory{describe()}; allow 1 GB, and more to measure")

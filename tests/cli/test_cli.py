@@ -126,6 +126,15 @@ def test_what_no_machine_can_do_is_refused_before_torch_is_loaded(
     assert (message or "a process was started") in err
 
 
+@pytest.mark.parametrize("stderr", ["", "2>/dev/full", "2>&-"])
+def test_what_cannot_be_loaded_is_no_regression(stderr: str) -> None:
+    script = f"ulimit -v 100000; exec {sys.executable} -m cmx_bench list suites {stderr}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    line = "cmx-bench: cannot be loaded: too little memory (ulimit -v 100000); allow 1 GB"
+    assert (done.returncode, done.stdout, done.stderr[: len(line)]) == (2, "", line * (not stderr))
+    assert done.stderr.count("\n") == (not stderr)
+
+
 def test_the_help_says_whole_sentences_of_commands(
     cmx: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,3 +40,12 @@ def test_files_are_limited_everywhere_and_told_where_they_are_few(
 ) -> None:
     limit(RLIMIT_NOFILE=files)
     assert limits.describe() == text
+
+
+@pytest.mark.parametrize("which", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_too_little_memory_is_refused(limit: Callable[..., None], which: str) -> None:
+    limit(**{which: 10**9})
+    limits.refuse_narrow()
+    limit(**{which: 10**9 - 1})
+    with pytest.raises(MemoryError, match="too little memory .ulimit -[vd] 976562.; allow 1 GB"):
+        limits.refuse_narrow()
