@@ -127,8 +127,12 @@ def end(process: BaseProcess) -> None:
         with suppress(OSError):  # nobody is left
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
+    server = forking.server()
+    if server is not None:
+        with suppress(OSError):  # it has ended; a model may have stopped it
+            os.kill(server, signal.SIGCONT)
     process.join()
-    if (server := forking.server()) is not None:
+    if server is not None:
         with forking.STARTING:
             living = {child.pid for child in multiprocessing.active_children() if child.pid}
             orphans.end_strays(server, known=living)

@@ -38,6 +38,7 @@ FAULTS = {
     "has_an_alarm": ("signal.alarm(1); time.sleep(9)", "was killed by SIGALRM"),
     "sleeps": ("time.sleep(3600)", "took longer than 10 s"),
     "stops": ("os.kill(os.getpid(), 19)", "took longer than 10 s"),
+    "stops_what_forked_it": ("os.kill(os.getppid(), 19); time.sleep(99)", "took longer than 10 s"),
     "closes_everything": ("os.closerange(0, 999)", "ended without|closed its pipe|Bad file"),
     "becomes_another": ("os.execvp('true', ['true'])", r"a result \(exit code 0\)"),
     "recurses": ("[f := lambda: f(), f()]", "RecursionError"),

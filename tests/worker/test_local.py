@@ -46,6 +46,16 @@ def test_threads_do_not_end_what_others_start() -> None:
     assert os.environ == before
 
 
+def test_a_process_that_stopped_what_forked_it_ends() -> None:
+    """Its server alone knows of its end."""
+    server = local.call("os:getppid")
+    stopping = local.process(Target.ANSWER, "os:kill", (server, signal.SIGSTOP))
+    with pytest.raises(InterruptedError), stopping as child:
+        assert local.receive(child, 60) is None
+        raise InterruptedError  # or it would have some seconds to end by itself
+    assert local.call("os:getppid", timeout=60) == server
+
+
 def test_threads_of_such_a_process_do_not_spin() -> None:
     before = dict(os.environ)
     assert local.call("os:getenv", "OMP_WAIT_POLICY") == "PASSIVE"
