@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from pathlib import Path
 from threading import RLock
+from types import TracebackType
 
 import psutil
 
@@ -108,6 +110,13 @@ def loading() -> Iterator[None]:
     warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
     yield
     os.dup2(0, 2)
+    sys.excepthook = _hush
+
+
+def _hush(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """No traceback of a server that lost its command, or got no descriptors: the command tells."""
+    if not isinstance(error, OSError | EOFError):
+        sys.__excepthook__(kind, error, trace)
 
 
 def last_words() -> str:
