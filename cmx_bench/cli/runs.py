@@ -109,7 +109,7 @@ def _render_briefly(folder: Path) -> None:
 
             if records.read(folder):
                 say(report.save(report.read(folder), folder, "page"))
-    except (Ended, CmxError):
+    except (Ended, CmxError, OSError, MemoryError):
         note(f"the report is left out; `python -m cmx_bench report {folder}` renders it")
 
 
