@@ -20,7 +20,7 @@ from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import Any, TypeAlias, TypeVar
 
-from cmx_bench.errors import CmxError
+from cmx_bench.errors import CmxError, in_a_line
 from cmx_bench.training import orphans
 from cmx_bench.training.orphans import end_with
 from cmx_bench.worker import forking, limits, scratch
@@ -158,14 +158,19 @@ def hear(pipe: Connection, timeout: float | None) -> Any:
 
     Raises:
         CmxError: it is one.
-        ProcessError: nothing came.
+        ProcessError: nothing came, or nothing that is an answer.
         EOFError, OSError: its other end was closed.
     """
     left = timeout
     while not pipe.poll(LOOK if left is None else min(left, LOOK)):
         if left is not None and (left := left - LOOK) <= 0:
             raise ProcessError(f"took longer than {timeout:g} s")
-    said = pipe.recv()
+    try:
+        said = pipe.recv()
+    except (EOFError, OSError):
+        raise
+    except Exception as error:  # of whatever kind: a model wrote into every file that it found open
+        raise ProcessError(f"sent what is no answer ({in_a_line(error)})") from None
     if isinstance(said, CmxError):
         raise said
     return said

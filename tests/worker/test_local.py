@@ -97,6 +97,15 @@ def test_a_process_that_dies_in_the_middle_of_its_answer() -> None:
         local.receive(local.Child(dead, ours), None)
 
 
+@pytest.mark.parametrize("junk", [b"junk", b"ccmx_bench\nnothing\n."])
+def test_a_process_that_sends_what_is_no_answer(junk: bytes) -> None:
+    """A model may write into whatever it finds open."""
+    ours, theirs = Pipe()
+    os.write(theirs.fileno(), struct.pack("!i", len(junk)) + junk)
+    with ours, theirs, pytest.raises(local.ProcessError, match="sent what is no answer"):
+        local.hear(ours, 60)
+
+
 def test_a_slow_process_is_ended() -> None:
     begin = time.monotonic()
     with pytest.raises(local.ProcessError, match="took longer than 0.2 s"):
