@@ -31,7 +31,7 @@ from cmx_bench.measures.traced import IN_PARTS, RULES, Trace
 from cmx_bench.measures.tracing import in_words, inlining
 from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
-from cmx_bench.models.tensors import convert, tensors_in
+from cmx_bench.models.tensors import convert, held_by, tensors_in
 
 _Counted = TypeVar("_Counted")
 NO_WORDS: Mapping[str, str] = {}
@@ -106,7 +106,8 @@ def on_shapes(model: nn.Module, count: Callable[[nn.Module], _Counted]) -> _Coun
     """
     _refuse_scripted(model)
     # torch's tracker of modules fails where a parameter that is trained is an input.
-    model = _strip_compiled(model).eval().requires_grad_(False)
+    model = _strip_compiled(model).requires_grad_(False)
+    model.eval()
     with torch.no_grad(), set_stance("force_eager"), inlining():
         try:
             return count(model)
@@ -190,11 +191,10 @@ def running(
         CountError: an operator is not counted, the model fails, or it has weights that it does not
             show.
     """
-    state = model.state_dict(keep_vars=True).values()
-    weights = [value for value in state if isinstance(value, Tensor)]
+    weights = held_by(model)
     with unseen.watching(model) as hidden:
         try:
-            with dispatched.counting(words, weights) as ran:
+            with dispatched.counting(words, weights, inputs) as ran:
                 yield ran
         except CountError:
             raise

@@ -23,9 +23,10 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures.dots import Products, SpeltError
+from cmx_bench.measures.dots import Products
 from cmx_bench.measures.free import is_free, reads
 from cmx_bench.measures.given import NONE, Word, bind
+from cmx_bench.measures.spelt import SpeltError
 from cmx_bench.measures.tracing import StayOnMeta, whole
 from cmx_bench.models.tensors import leaves
 
@@ -95,13 +96,13 @@ class Dispatched:
 
 @contextmanager
 def counting(
-    words: Mapping[str, Word] = NONE, weights: Sequence[Tensor] = ()
+    words: Mapping[str, Word] = NONE, weights: Sequence[Tensor] = (), images: Sequence[Tensor] = ()
 ) -> Iterator[Dispatched]:
     """Counts what runs inside, as it runs.
 
     Args:
         words: the user's, by operators.
-        weights: of the model that runs.
+        weights: of the model that runs, and the `images` that it is given.
 
     Raises:
         CountError: an operator is neither counted nor free, or reads what a tensor holds.
@@ -110,7 +111,7 @@ def counting(
         StayOnMeta(),  # type: ignore[no-untyped-call]
         ModuleTracker() as modules,
         _Called() as called,
-        _Dispatch(modules, called, words, weights) as dispatch,
+        _Dispatch(modules, called, words, Products(weights, images)) as dispatch,
     ):
         yield dispatch.counted
 
@@ -119,11 +120,10 @@ class _Dispatch(TorchDispatchMode):
     supports_higher_order_operators = True
 
     def __init__(
-        self, modules: ModuleTracker, called: _Called, words: Mapping[str, Word],
-        weights: Sequence[Tensor],
-    ) -> None:  # fmt: skip
+        self, modules: ModuleTracker, called: _Called, words: Mapping[str, Word], products: Products
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.counted = Dispatched(products=Products(weights))
+        self.counted = Dispatched(products=products)
         self._modules = modules
         self._called = called
         self._words = words

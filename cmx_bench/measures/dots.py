@@ -5,13 +5,15 @@ their factors. With one query ``(q * k).sum(-1)`` is ``k @ q``. ``(x * w[o]).sum
 ``w @ x``, and the sum of ``x[..., i:i + n] * w[i]`` over i is a convolution. `spelt` takes each of
 them for a gate. Where the factors come from tells them apart.
 
-Features are what layers give, and any function of features but those that make gates. Nobody adds
-up two features along a dimension that both have, nor along the dimensions of a weight that only
-scales, nor what several parts of one tensor made with parts of another. A mean of features is
-pooling, unless it is along their channels. So is a sum of what a quotient scales, as a norm does.
+Features are images, what layers give, and any function of features. Some functions make gates of
+them. Nobody adds up two features or two gates along a dimension that both have, nor along the
+dimensions of a weight that only scales, nor what several parts of one tensor made with parts of
+another. A mean of features is pooling, unless it is along their channels. So is a sum of what a
+quotient scales, as a norm does, and of two gates.
 
 A product is followed through all that is linear, and through operators that nobody knows. ``prod``
-makes one of features too, and so does the exponential of a sum of their logarithms.
+makes one of features too, and so does the exponential of a sum of their logarithms, or of any sum
+that grows. To divide by a reciprocal multiplies, and so does to take a negative logarithm away.
 """
 
 from __future__ import annotations
@@ -21,82 +23,82 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from cmx_bench.measures import spans, spelt
 from cmx_bench.measures.free import is_view, operands_of, plain
-from cmx_bench.measures.spans import JOIN, NONE, NOWHERE, Product, Span, Term
-from cmx_bench.measures.spelt import Operand
+from cmx_bench.measures.spans import JOIN, NONE, NOWHERE, Product, Span
+from cmx_bench.measures.spelt import Operand, SpeltError
 from cmx_bench.models.tensors import is_part, storage_of
 
-_MULTIPLY = frozenset(["mul", "multiply"])
+_MULTIPLY = frozenset(["mul", "multiply", "xlogy", "special_xlog1py"])
 _MULTIPLY_UP = frozenset(["prod", "cumprod"])
-_DIVIDE = frozenset(["div", "divide", "true_divide"])
-_SUBTRACT = frozenset(["sub", "subtract"])
-_LOGARITHMS = frozenset(["log", "log2", "log10", "log1p"])
+_NEGATE = frozenset(["neg", "negative"])
+_INVERT = frozenset(["reciprocal", "rsqrt"])
+_LOG_GATES = frozenset(["log_sigmoid_forward", "_log_softmax"])
+_LOGARITHMS = _LOG_GATES | frozenset(["log", "log2", "log10", "log1p"])
 _EXPONENTIALS = frozenset(["exp", "exp2", "expm1"])
 _GATES = _EXPONENTIALS | frozenset(
-    """
-    sigmoid hardsigmoid log_sigmoid_forward reciprocal rsqrt
-    _softmax _log_softmax _safe_softmax _masked_softmax
-    """.split()  # noqa: SIM905
+    ["sigmoid", "hardsigmoid", "_softmax", "_safe_softmax", "_masked_softmax"]
 )
-_MEANS = frozenset(
-    """
-    mean nanmean avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d
-    adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d
-    """.split()  # noqa: SIM905
-)
-_SUMS = spelt.ADD_UP - _MEANS - spelt.SPREADS
-_LINEAR = spelt.LINEAR - spelt.SPREADS - {"square", "pow"}
+_SUMS = spelt.ADD_UP - spelt.MEANS - spelt.SPREADS
+_LINEAR = spelt.LINEAR - spelt.SPREADS - {"square"}
 _ADD_EXPONENTIALS = frozenset(["logsumexp", "logcumsumexp"])
 # They add up along the dimensions that they are told.
 _ALONG = _ADD_EXPONENTIALS | frozenset(["sum", "nansum", "mean", "nanmean", "cumsum"])
 # What gives a sum of logarithms of one, or of several: their exponential is a product, masked,
 # clamped, or scaled by what else is added.
-_PASS_LOGARITHMS = spelt.MOVED | frozenset(
-    """
-    add sub subtract where masked_fill copy clamp clip clamp_min clamp_max nan_to_num
-    """.split()  # noqa: SIM905
-)
+_PASS_LOGARITHMS = _NEGATE.union(
+    spelt.MOVED, spelt.ADD_TWO,
+    "where masked_fill copy clamp clip clamp_min clamp_max nan_to_num".split(),  # noqa: SIM905
+)  # fmt: skip
+# The inverse of an operand makes that of the result.
+_KEEP_INVERSE = _PASS_LOGARITHMS.union(_MULTIPLY, spelt.DIVIDE, _EXPONENTIALS, _LOGARITHMS, _INVERT)
 _UNKNOWN = Operand(sys.maxsize, sys.maxsize)
 
 
-class SpeltError(Exception):
-    """Nobody knows what a product that is added up, or reduced otherwise, stands for; the text says
-    what would count."""
-
-
 class _Known(NamedTuple):
-    """What is known of a storage: whether it is made of weights alone; whether of features, where
-    their channels are, and whether a quotient scales them; the product, and the storage of which it
-    is a part that was moved. Where it is a sum of logarithms, `power` is the product that their
-    exponential is; `joined` where weights lie beside others. Of what grows the operand, whether
-    only a part is such a product, and on which sums of products it depends."""
+    """What is known of a storage: whether it is made of weights alone; whether of features, and of
+    gates alone, where their channels are, and whether a quotient scales them; the product, and the
+    storage of which it is a part that was moved. Where it is a sum of logarithms, `power` is the
+    product that their exponential is; an `inverse` is a reciprocal, or logarithms that are taken
+    away; `joined` where weights lie beside others. Of what grows the operand, whether only a part
+    is such a product, and on which sums of products it depends."""
 
     weight: bool = False
     feature: bool = False
+    gate: bool = False
     channels: frozenset[Span] = NOWHERE
     quotient: bool = False
     product: Product = NONE
     whole: int = 0
     power: Product | None = None
+    inverse: bool = False
     joined: bool = False
     operand: Operand = _UNKNOWN
     mixed: bool = False
     sums: frozenset[int] = frozenset()
 
+    @property
+    def makes_products(self) -> bool:
+        """Whether elements of it are features to multiply with each other."""
+        return self.joined or (self.feature and not self.gate)
+
 
 class Products:
     """What is known of tensors, by storage: views know it, and so does what is written into."""
 
-    def __init__(self, weights: Iterable[Tensor] = ()) -> None:
+    def __init__(self, weights: Iterable[Tensor] = (), images: Iterable[Tensor] = ()) -> None:
         self._sums: list[tuple[str, int]] = []  # of products that grow: operators, and their MACs
         # A tensor keeps its place taken.
         self._known = {
             storage_of(tensor): (_Known(weight=True, whole=storage_of(tensor)), tensor)
             for tensor in weights
         }
+        for image in images:
+            known = _Known(feature=True, channels=spans.of(image, [1]), whole=storage_of(image))
+            self._known[storage_of(image)] = known, image
 
     def follow(
         self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
@@ -110,11 +112,11 @@ class Products:
             SpeltError: it reduces one otherwise, or adds up one that does not grow, or of which
                 only a part is one.
         """
-        name, tensors = plain(func), operands_of(func, args, named)
+        name, tensors = spelt.meaning(plain(func), args, named), operands_of(func, args, named)
         operands = [self._operand(tensor) for tensor in tensors]  # of nested ones it fails
         if not outputs or is_view(func):
             return 0
-        called = spelt.of_power(name, args)
+        called = spelt.of_norm(name, args)
         if spelt.reduces(called, operands, outputs[0].numel()):
             raise SpeltError
         grown = any(operand.product for operand in operands)
@@ -127,8 +129,9 @@ class Products:
         counted = next((macs for macs, _ in results if macs), 0)
         if counted and any(self._of(tensor).mixed for tensor in tensors):
             raise SpeltError
+        name = name if func.namespace == "aten" else ""
         for output, (_, result) in zip(outputs, results, strict=True):
-            self._learn(func, args, tensors, output, layer, result, counted > 0)
+            self._learn(name, tensors, output, layer, result, counted > 0)
         self._sums += [(func._schema.name, counted)] if counted else []
         return counted
 
@@ -136,8 +139,9 @@ class Products:
         self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
     ) -> None:
         """Follows what does not grow, where the user says what an operator costs."""
+        name = spelt.meaning(plain(func), args, named) if func.namespace == "aten" else ""
         for output in [] if is_view(func) else outputs:
-            self._learn(func, args, operands_of(func, args, named), output, layer)
+            self._learn(name, operands_of(func, args, named), output, layer)
 
     def unused(self, outputs: Iterable[Tensor]) -> Counter[str]:
         """The MACs of such products, by operator, that none of these depends on."""
@@ -154,7 +158,7 @@ class Products:
         products = self._entering(name, tensors, out)
         if name in spelt.ADD_TWO or name in spelt.ADD_A_PRODUCT:
             left, *others = [product.terms for product in products] or [NONE.terms]
-            return any(_are_parts(one, two) for more in others for one in left for two in more)
+            return any(spans.are_parts(one, two) for more in others for one in left for two in more)
         if name in _ADD_EXPONENTIALS:
             whole = [self._of(tensor).power or NONE for tensor in tensors]
         elif name in spelt.ADD_UP - spelt.SPREADS:
@@ -164,16 +168,13 @@ class Products:
         if name in _SUMS - _ALONG:
             return any(product.sums for product in whole)
         added = spans.of(args[0], _reduced(name, args))
-        return spans.meet(whole[0].means if name in _MEANS else whole[0].sums, added)
+        return spans.meet(whole[0].means if name in spelt.MEANS else whole[0].sums, added)
 
     def _learn(
-        self, func: Any, args: Sequence[Any], tensors: Sequence[Tensor], out: Tensor, layer: bool,
+        self, name: str, tensors: Sequence[Tensor], out: Tensor, layer: bool,
         result: Operand = _UNKNOWN, adds_up: bool = False,
     ) -> None:  # fmt: skip
-        """Follows what an operator gives; beyond those of others than torch all products."""
-        name = plain(func) if func.namespace == "aten" else ""
-        if name == "pow" and not isinstance(args[0], Tensor):
-            name = "exp2"
+        """Follows what an operator gives; one without a name, not torch's, passes all products."""
         known = self._given(name, tensors, out, layer)
         product = NONE if layer else spans.joined(self._entering(name, tensors, out))
         several = sum(tensor.numel() > 1 for tensor in tensors) > 1
@@ -208,27 +209,36 @@ class Products:
 
     def _given(self, name: str, tensors: Sequence[Tensor], out: Tensor, layer: bool) -> _Known:
         """What is known of a result but the product in it."""
-        numbers = [tensor for tensor in tensors if _is_number(tensor)]
+        numbers = [tensor for tensor in tensors if spans.is_number(tensor)]
         whole = storage_of(out)
         if len(numbers) == 1 and name in spelt.MOVED:
             whole = self._of(numbers[0]).whole
-        if not _is_number(out):
-            return _Known(whole=whole)
         if layer:
             return _Known(feature=True, channels=self._channels(name, tensors, out), whole=whole)
-        if numbers and all(self._of(tensor).weight for tensor in numbers):
-            return _Known(weight=True, whole=whole)
+        if all(self._of(tensor).weight for tensor in numbers or tensors):
+            blank = out.dtype is torch.bool or name in ("zeros", "empty")  # to be written into
+            return _Known(weight=not blank, whole=whole)
+        if not spans.is_number(out):
+            return _Known(whole=whole)
         factors = [each for each in numbers if each.numel() > 1 and not self._of(each).weight]
         features = [tensor for tensor in factors if self._of(tensor).feature]
-        if not features or (name in _GATES and self._exponent(name, tensors) is None):
+        others = [tensor for tensor in features if not self._of(tensor).gate]
+        if not features or name in _LOG_GATES or (name in _LOGARITHMS and not others):
             return _Known(whole=whole)
-        divided = name in _DIVIDE and len(factors) > 1
+        known = [self._of(tensor) for tensor in features]
+        channels = [
+            spans.moved(self._of(each).channels, each, out, name) for each in others or features
+        ]
+        gate = not others or (name in _GATES and self._exponent(name, tensors) is None)
+        negated = name in _NEGATE or (name == "rsub" and len(numbers) == 1)
+        turned = name in _INVERT or (negated and known[0].power is not None)
+        divided = name in _INVERT or (name in spelt.DIVIDE and len(factors) > 1)
         return _Known(
             feature=True,
-            channels=NOWHERE.union(
-                *(spans.moved(self._of(each).channels, each, out, name) for each in features)
-            ),
-            quotient=divided or all(self._of(tensor).quotient for tensor in features),
+            gate=gate,
+            channels=NOWHERE.union(*channels),
+            quotient=gate or divided or all(each.quotient for each in known),
+            inverse=name in _KEEP_INVERSE and turned != all(each.inverse for each in known),
             whole=whole,
         )
 
@@ -247,8 +257,7 @@ class Products:
         if (power := self._exponent(name, tensors)) is not None:
             return [spans.carried(power, tensors[0], out)]
         if name in _MULTIPLY_UP:
-            known = [self._of(tensor) for tensor in tensors]
-            return [spans.anywhere(out) for each in known if each.feature or each.joined]
+            return [spans.anywhere(out) for each in tensors if self._of(each).makes_products]
         if name and name not in _LINEAR:
             return []
         sources = tensors[spelt.SOURCES.get(name, slice(None))]
@@ -258,7 +267,9 @@ class Products:
             sources = sources[:1]
         elif name in _MULTIPLY and len(sources) == 2:
             made = [self._multiplied(sources[0], sources[1], out)]
-        elif name in _DIVIDE:
+        elif name in spelt.DIVIDE:
+            if len(sources) == 2 and not any(self._of(source).weight for source in sources):
+                made = [self._multiplied(sources[0], sources[1], out, divides=True)]
             sources = sources[:1]
         return made + [spans.carried(self._of(each).product, each, out, name) for each in sources]
 
@@ -267,48 +278,56 @@ class Products:
         return self._of(tensors[0]).power if name in _EXPONENTIALS and tensors else None
 
     def _power(self, name: str, tensors: Sequence[Tensor], out: Tensor) -> Product | None:
-        """The product that the exponential of a result is; None where no logarithms are added."""
+        """The product that the exponential of a result is; None where no logarithms are added, and
+        no sum grows."""
         if name in _LOGARITHMS:
             return spans.carried(self._of(tensors[0]).product, tensors[0], out)
-        sources = tensors[spelt.SOURCES.get(name, slice(1 if name in _SUBTRACT else None))]
+        sources = tensors[spelt.SOURCES.get(name, slice(None))]
+        sources = sources[::-1] if name == "rsub" else sources
+        if name in spelt.ADD_TWO and all(source.numel() < out.numel() for source in sources):
+            known = [self._of(source) for source in sources]
+            made = any(each.makes_products or each.power is not None for each in known)
+            return spans.anywhere(out) if made else None
+        if name in spelt.SUBTRACT and not any(self._of(source).inverse for source in sources):
+            sources = sources[:1]
         logarithms = [tensor for tensor in sources if self._of(tensor).power is not None]
         if not logarithms:
             return None
         if name in _SUMS & _ALONG:
-            known = self._of(logarithms[0])
-            return spans.anywhere(out) if known.feature or known.joined else None
+            return spans.anywhere(out) if self._of(logarithms[0]).makes_products else None
         if name not in _PASS_LOGARITHMS:
             return None
         powers = [
             spans.carried(self._of(each).power or NONE, each, out, name) for each in logarithms
         ]
-        if name == "add" and len(logarithms) == 2:
+        if name in spelt.ADD_TWO and len(logarithms) == 2:
             left, right = logarithms
-            powers.append(self._multiplied(left, right, out, grown=spans.anywhere(out)))
+            grown = spans.anywhere(out)
+            powers.append(self._multiplied(left, right, out, name in spelt.SUBTRACT, grown))
         return spans.joined(powers)
 
     def _multiplied(
-        self, left: Tensor, right: Tensor, out: Tensor, grown: Product | None = None
+        self, left: Tensor, right: Tensor, out: Tensor, divides: bool = False, grown: Product = NONE
     ) -> Product:
         """The product of a weight with anything but weights, or of two features.
 
         Args:
-            grown: what to take one for that grows; None where `spelt` sees that.
+            divides: it is a quotient; that of an inverse is a product.
+            grown: what to take one for that is larger than its feature, which `spelt` may see.
         """
-        if grown is not None and max(left.numel(), right.numel()) < out.numel():
-            return grown
         ours, theirs = self._of(left), self._of(right)
         shared = spans.shared(left, right, out)
         if ours.weight != theirs.weight:
             weight, other = (left, right) if ours.weight else (right, left)
             if other.numel() < out.numel():
-                return grown or NONE
+                return grown
             pair = frozenset([storage_of(weight), self._of(other).whole])
-            return Product(shared, shared, frozenset([(pair, _part(other))]))
-        if not (ours.feature and theirs.feature) or _is_same(left, right):
+            return Product(shared, shared, frozenset([(pair, spans.part(other))]))
+        unlike = ours.gate != theirs.gate or divides != (ours.inverse != theirs.inverse)
+        if unlike or not (ours.feature and theirs.feature) or spans.is_same(left, right):
             return NONE
         channels = spans.moved(ours.channels, left, out) & spans.moved(theirs.channels, right, out)
-        pair, part = frozenset([ours.whole, theirs.whole]), (_part(left), _part(right))
+        pair, part = frozenset([ours.whole, theirs.whole]), (spans.part(left), spans.part(right))
         sums = channels if ours.quotient or theirs.quotient else shared
         return Product(sums, channels, frozenset([(pair, part)]))
 
@@ -322,11 +341,6 @@ class Products:
         return known.operand._replace(elements=tensor.numel(), distinct=least, weight=known.weight)
 
 
-def _are_parts(one: Term, two: Term) -> bool:
-    """Whether two products are of the same tensors, and of other parts of them."""
-    return one[0] == two[0] and one[1] != two[1]
-
-
 def _reduced(name: str, args: Sequence[Any]) -> Iterable[int]:
     """The dimensions that a sum or a mean adds up."""
     every = range(args[0].dim())
@@ -334,16 +348,3 @@ def _reduced(name: str, args: Sequence[Any]) -> Iterable[int]:
         return every[-int(name[-2]) :]
     dims = args[1] if len(args) > 1 and args[1] is not None else []
     return [dims] if isinstance(dims, int) else dims or every
-
-
-def _is_number(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() or tensor.is_complex()
-
-
-def _part(tensor: Tensor) -> tuple[int, int]:
-    """Which part of its storage a tensor is, however it is viewed."""
-    return storage_of(tensor), int(tensor.storage_offset())
-
-
-def _is_same(left: Tensor, right: Tensor) -> bool:
-    return _part(left) == _part(right) and left.stride() == right.stride()

@@ -31,14 +31,14 @@ _FREE = spelt.LINEAR | frozenset(
     affine_grid_generator
 
     cummax _cummax_helper cummin _cummin_helper cumprod logcumsumexp median nanmedian mode
-    kthvalue sort topk searchsorted bucketize isin histc histogram hash_tensor dist
+    kthvalue sort topk searchsorted bucketize isin histc histogram hash_tensor
 
-    embedding_renorm nonzero_static _pack_padded_sequence
+    embedding_renorm linalg_cross nonzero_static _pack_padded_sequence
 
     fill zero resize resize_as set bernoulli normal uniform random exponential geometric cauchy
     log_normal multinomial poisson binomial linspace logspace
 
-    nll_loss_forward nll_loss2d_forward binary_cross_entropy mse_loss smooth_l1_loss huber_loss
+    nll_loss_forward nll_loss2d_forward binary_cross_entropy smooth_l1_loss huber_loss
     binary_cross_entropy_with_logits soft_margin_loss multi_margin_loss
     multilabel_margin_loss_forward _ctc_loss _linalg_check_errors
     """.split()  # noqa: SIM905

@@ -1,4 +1,4 @@
-"""Dimensions of tensors by their places in a storage, and the products that are added up there."""
+"""Parts and dimensions of tensors by their places in a storage, and the products added up there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 from torch import Tensor
 
 from cmx_bench.measures import spelt
+from cmx_bench.models.tensors import storage_of
 
 # Of a dimension in a storage: its stride, and how far it reaches.
 Span: TypeAlias = tuple[int, int]
@@ -99,3 +100,21 @@ def carried(product: Product, source: Tensor, out: Tensor, name: str = "mul") ->
     if product.sums and name in JOIN:
         sums = everywhere(out)
     return product._replace(sums=sums, means=moved(product.means, source, out, name))
+
+
+def are_parts(one: Term, two: Term) -> bool:
+    """Whether two products are of the same tensors, and of other parts of them."""
+    return one[0] == two[0] and one[1] != two[1]
+
+
+def is_number(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
+def part(tensor: Tensor) -> tuple[int, int]:
+    """Which part of its storage a tensor is, however it is viewed."""
+    return storage_of(tensor), int(tensor.storage_offset())
+
+
+def is_same(left: Tensor, right: Tensor) -> bool:
+    return part(left) == part(right) and left.stride() == right.stride()

@@ -14,10 +14,15 @@ Names of operators are without namespace, overload and the ``_`` of those that w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
+
+
+class SpeltError(Exception):
+    """Nobody knows what a product that is added up, or reduced otherwise, stands for; the text says
+    what would count."""
 
 
 class Operand(NamedTuple):
@@ -36,10 +41,9 @@ class Operand(NamedTuple):
         return self.distinct < self.elements
 
 
-_MULTIPLY = frozenset(
-    """
-    mul multiply div divide true_divide outer ger kron square pow
-    """.split()  # noqa: SIM905
+DIVIDE = frozenset(["div", "divide", "true_divide"])
+_MULTIPLY = DIVIDE | frozenset(
+    "mul multiply outer ger kron square xlogy special_xlog1py".split()  # noqa: SIM905
 )
 ADD_A_PRODUCT = frozenset(["addcmul", "addcdiv", "addr"])
 ADD = frozenset(
@@ -50,7 +54,8 @@ ADD = frozenset(
     clamp_max deg2rad rad2deg ldexp
     """.split()  # noqa: SIM905
 )
-ADD_TWO = frozenset(["add", "sub", "subtract", "rsub"])
+SUBTRACT = frozenset(["sub", "subtract", "rsub"])
+ADD_TWO = SUBTRACT | {"add"}
 # Their elements are the operand's, each once or several times, in another order.
 _MOVE = frozenset(
     """
@@ -71,24 +76,34 @@ _PICK = frozenset(
     upsample_trilinear3d upsample_bicubic2d _upsample_nearest_exact1d _upsample_nearest_exact2d
     _upsample_nearest_exact3d _upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa
     grid_sampler grid_sampler_2d grid_sampler_3d embedding put index_fill diagonal_scatter
-    as_strided_scatter block_diag _chunk_cat _unsafe_masked_index
+    as_strided_scatter block_diag _chunk_cat sort topk _unsafe_masked_index
     _unsafe_masked_index_put_accumulate
     """.split()  # noqa: SIM905
 )
 _SQUARE_AND_ADD_UP = frozenset(["norm", "linalg_vector_norm", "linalg_norm", "frobenius_norm"])
-ADD_UP = _SQUARE_AND_ADD_UP | frozenset(
+MEANS = frozenset(
     """
-    sum nansum mean nanmean cumsum var std var_mean std_mean trace col2im avg_pool1d avg_pool2d
-    avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d
-    _adaptive_avg_pool3d scatter_add scatter_reduce index_add index_reduce segment_reduce
-    sum_to_size
+    mean nanmean avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d
+    adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d
     """.split()  # noqa: SIM905
+)
+ADD_UP = (
+    _SQUARE_AND_ADD_UP
+    | MEANS
+    | frozenset(
+        """
+    sum nansum cumsum var std var_mean std_mean trace col2im scatter_add scatter_reduce index_add
+    index_reduce segment_reduce sum_to_size
+    """.split()  # noqa: SIM905
+    )
 )
 # They reduce by anything but additions.
 _REDUCE = frozenset(
     """
     amax amin aminmax max min argmax argmin median nanmedian kthvalue mode prod logsumexp cumprod
-    cummax cummin _cummax_helper _cummin_helper logcumsumexp
+    cummax cummin _cummax_helper _cummin_helper logcumsumexp max_pool2d_with_indices
+    max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d
+    fractional_max_pool3d
     """.split()  # noqa: SIM905
 )
 # As norms do: of squares.
@@ -107,20 +122,34 @@ SOURCES = {
 }
 
 
-def of_power(name: str, args: Sequence[Any]) -> str:
-    """What to follow a power or a norm as: those of another exponent than 2 square nothing."""
-    exponent = args[1] if len(args) > 1 else None
-    number = isinstance(exponent, (int, float)) and exponent != 2
-    if not number and not isinstance(exponent, Tensor):
-        return name
-    return {"pow": "", **dict.fromkeys(_SQUARE_AND_ADD_UP, "sum")}.get(name, name)
+def meaning(name: str, args: Sequence[Any], named: Mapping[str, Any]) -> str:
+    """What to follow an operator as, which depends on its arguments."""
+    if name == "pow":
+        if not isinstance(args[0], Tensor):
+            return "exp2"
+        exponent = args[1] if isinstance(args[1], int | float) else 0
+        return {1: "clone", 2: "square", -1: "reciprocal"}.get(exponent, "float_power")
+    if name == "lerp" and isinstance(args[2], Tensor):
+        return "addcmul"
+    adds = any(value is True for value in args[3:]) or named.get("accumulate")
+    if (name in _PICK and adds) or (name == "scatter" and named.get("reduce") == "add"):
+        return "index_add"
+    return name
+
+
+def of_norm(name: str, args: Sequence[Any]) -> str:
+    """What to follow a norm as: one of another exponent than 2 squares nothing."""
+    exponent = args[1] if len(args) > 1 else 2
+    other = isinstance(exponent, int | float) and exponent != 2
+    return "sum" if other and name in _SQUARE_AND_ADD_UP else name
 
 
 def reduces(name: str, operands: Sequence[Operand], elements: int) -> bool:
     """Whether an operator reduces a product to `elements` elements without adding any up, as a
     maximum does. Nobody knows what such a product stands for."""
+    kept = "cum" in name or "pool" in name
     return name in _REDUCE and any(
-        operand.product and (elements < operand.elements or "cum" in name) for operand in operands
+        operand.product and (elements < operand.elements or kept) for operand in operands
     )
 
 
@@ -129,7 +158,7 @@ def follow(name: str, operands: Sequence[Operand], elements: int) -> tuple[int, 
     elements.
 
     Args:
-        name: see `of_power`.
+        name: see `meaning`.
     """
     fresh = Operand(elements, elements)
     sources = operands[SOURCES.get(name, slice(None))]
@@ -176,11 +205,11 @@ def _pass_on(sources: Sequence[Operand], elements: int, distinct: int) -> Operan
 
 def _multiply(name: str, factors: Sequence[Operand], elements: int) -> Operand:
     """A product, or a scaled operand where there is one factor of more than one element."""
-    square = name in {"square", "pow"}
+    square = name == "square"
     if square:
         factors = [*factors, *factors]
     # What is divided by a product is none.
-    known = factors[:1] if name in {"div", "divide", "true_divide"} else factors
+    known = factors[:1] if name in DIVIDE else factors
     factors = [factor for factor in factors if factor.elements > 1]
     largest = _made_of(factors) if factors else elements
     result = _pass_on(known, elements, min(elements, largest))

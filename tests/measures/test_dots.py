@@ -37,7 +37,8 @@ class Tokens(nn.Module):
 
 
 class Weighted(nn.Module):
-    """A function of an image (1, 3, 8, 8) and of weights `w` (5, 3), `taps` (3, 3, 3, 3)."""
+    """A function of an image (1, 3, 8, 8) and of weights `w` (5, 3), `taps` (3, 3, 3, 3), and of
+    `kept` (5, 3), which no checkpoint holds."""
 
     def __init__(self, function: Callable[[Weighted, Tensor], object]) -> None:
         super().__init__()
@@ -45,6 +46,9 @@ class Weighted(nn.Module):
         self.w, self.taps = nn.Parameter(torch.zeros(5, 3)), nn.Parameter(torch.zeros(3, 3, 3, 3))
         self.register_buffer("scale", torch.ones(3))
         self.scale: Tensor
+        self.register_buffer("kept", torch.ones(5, 3), persistent=False)
+        self.kept: Tensor
+        self.plain = [torch.ones(5, 3)]
 
     def forward(self, image: Tensor) -> object:
         return self.function(self, image)
@@ -119,6 +123,23 @@ REFUSED = "elementwise, which counts where it is spelt by einsum"
         lambda q, k, g: (q.log().exp() * k).sum(-1),
         lambda q, k, g: ((q * k).log() + g).exp().sum(-1),
         lambda q, k, g: (q.log() + k.log()).logsumexp(-1) + k.log().logcumsumexp(1)[..., 0],
+        lambda q, k, g: (q.log() - (-k.log())).exp().sum(-1),
+        lambda q, k, g: torch.rsub(-(k + 1).log(), q.log()).exp().sum(-1),
+        lambda q, k, g: (-(-q.log() - k.log())).exp().sum(-1),
+        lambda q, k, g: (q.log()[:, :, None] - k.log()[:, None]).exp().sum(-1),
+        lambda q, k, g: (q[:, :, None] - k[:, None] + 1).exp().sum(-1),
+        lambda q, k, g: (q.log_softmax(-1)[:, :, None] + k[:, None]).logsumexp(-1),
+        # By quotients.
+        lambda q, k, g: (q / k.reciprocal()).sum(-1) + (q / (1 / k)).sum(-1),
+        lambda q, k, g: (query(q) / (k**-1 * 2)).mean(-1),
+        # Of two gates.
+        lambda q, k, g: (q.sigmoid() * k.softmax(-1)).sum(-1),
+        lambda q, k, g: (query(q).exp() * (1 - k.sigmoid())).mean(-1),
+        lambda q, k, g: torch.zeros_like(g[0]).index_put(
+            (torch.arange(64)[:, None].expand(64, 4), torch.zeros(64, 4).long()),
+            (q * k)[0],
+            accumulate=True,
+        ),
     ],
 )
 def test_a_dot_product_of_features_is_refused(
@@ -152,6 +173,13 @@ def test_a_dot_product_of_features_is_refused(
         lambda q, k, g: (k * (g.sigmoid().log() + g.softmax(1).log()).exp()).sum(1),
         lambda q, k, g: (k * (1 - g.sigmoid()).prod(-1, keepdim=True)).sum(1) + (2**g * k).sum(1),
         lambda q, k, g: (q.log() - k.log()).exp() + (q.log() + k.log()).exp().mean(1),
+        lambda q, k, g: (q.log() - k.log()).exp().sum(-1) + (-q.log() + k.log()).exp().sum(-1),
+        lambda q, k, g: (q / k).sum(-1) + (q * k.square().sum(-1, keepdim=True).rsqrt()).sum(-1),
+        lambda q, k, g: (q.exp() * q.exp().sum(-1, keepdim=True).reciprocal()).sum(-1),
+        # Entropies, and what grows without being multiplied.
+        lambda q, k, g: ((q.softmax(-1) * q.log_softmax(-1)).sum(-1), torch.xlogy(k, k).sum(-1)),
+        lambda q, k, g: (q[:, :, None] - k[:, None]).softmax(-1).sum(-1),
+        lambda q, k, g: (-(q[:, :, None] - k[:, None]).abs()).exp().sum(-1),
     ],
 )
 def test_gates_norms_and_poolings_are_free(
@@ -166,6 +194,11 @@ def test_gates_norms_and_poolings_are_free(
         lambda s, x: torch.stack([(vector(x) * s.w[o]).sum(1) for o in range(5)], 1),
         lambda s, x: torch.stack([(s.w[o] * x.movedim(1, -1)).sum(-1) for o in range(5)], 1),
         lambda s, x: (x * s.w[0, :, None, None]).mean(),
+        lambda s, x: torch.stack([(vector(x) * s.kept[o]).sum(1) for o in range(5)], 1),
+        lambda s, x: torch.stack([(vector(x) * s.plain[0][o]).sum(1) for o in range(5)], 1),
+        # Of images themselves.
+        lambda s, x: (x * x.mean((2, 3), keepdim=True)).sum(1),
+        lambda s, x: (x * functional.conv2d(x, s.taps, padding=1)).sum(1),
         lambda s, x: (x * s.w[0].abs()[:, None, None] * 0.5 + 1).flip(1).sum(1),
         lambda s, x: torch.stack([vector(x)[0], s.w[0]]).prod(0).sum(),
         lambda s, x: (vector(x).log()[:, None] + s.w.log()).exp().sum(2),

@@ -58,11 +58,24 @@ def added_in_place(x: Tensor) -> Tensor:
         lambda x: functional.interpolate(grown(x)[0], scale_factor=1, mode="nearest-exact").sum(-2),
         lambda x: grown(x).clamp(-9, 9).deg2rad().sum(-2),
         lambda x: (x[..., None] / x[..., None, :, :]).sum(-2),
+        lambda x: (x[..., None] / x[..., None, :, :].reciprocal()).sum(-2),
         lambda x: torch.addcmul(x[..., None], x[..., None], x[..., None, :, :]).sum(-2),
+        lambda x: torch.lerp(x[..., None] * 0, x[..., None], x[..., None, :, :]).sum(-2),
+        lambda x: torch.xlogy(x[..., None], x[..., None, :, :]).sum(-2),
+        lambda x: grown(x).pow(1).sum(-2),
+        lambda x: grown(x).topk(8, -2).values.sort(-2).values.sum(-2),
+        lambda x: x.new_zeros(3, 8, 8).index_put(
+            (torch.zeros(8).long(),), grown(x)[0].movedim(1, 0), accumulate=True
+        ),
+        lambda x: x.new_zeros(1, 3, 8, 1, 8).scatter(
+            3, torch.zeros(1, 3, 8, 8, 8).long(), grown(x), reduce="add"
+        ),
         lambda x: (x[..., None].expand(1, 3, 8, 8, 8) * x[..., None, :, :]).sum(-2),
         lambda x: (x[..., None].repeat(1, 1, 1, 1, 8) * x[..., None, :, :]).sum(-2),
         lambda x: (x[..., None] - x[..., None, :, :]).pow(2).sum(-2),  # distances
         lambda x: (x[..., None] - x[..., None, :, :]).norm(dim=-2),
+        lambda x: torch.dist(x[..., None], x[..., None, :, :]),
+        lambda x: functional.mse_loss(*torch.broadcast_tensors(x[..., None], x[..., None, :, :])),
         lambda x: torch.zeros_like(grown(x)).index_add(0, torch.zeros(1).long(), grown(x)),
         # Added up one by one: each of 8 is 3 x 8 x 8 products.
         lambda x: sum(grown(x).unbind(-2)),
@@ -93,7 +106,6 @@ def test_a_product_spelt_elementwise(product: Callable[[Tensor], Tensor]) -> Non
         (lambda x: grown(x).softmax(-1).sum(-2), 0),
         (lambda x: (x * x.mean((2, 3), keepdim=True)).amax(1), 0),
         (lambda x: grown(x).relu().amax(-2), 0),
-        (lambda x: (x * x.mean((2, 3), keepdim=True)).sum(1), 0),
         (lambda x: (x[..., None] - x[..., None, :, :]).abs().sum(-2), 0),
         (lambda x: (x[..., None] - x[..., None, :, :]).norm(1, dim=-2), 0),
         (lambda x: grown(x)[..., 0] + x, 0),
@@ -119,6 +131,7 @@ def test_what_is_a_product_spelt_elementwise(
         (lambda s, x: (vector(x)[:, None] * s.w).sum(2), 5 * 3),
         (lambda s, x: (s.w.double() * vector(x)[:, None] * s.scale).mean(2), 5 * 3),
         (lambda s, x: (vector(x)[:, None] - s.w).pow(2).sum(2), 5 * 3),
+        (lambda s, x: (vector(x)[:, None] * torch.arange(15.0).cos().view(5, 3)).sum(2), 5 * 3),
         (lambda s, x: (vector(x)[0, :1, None] * s.w.view(1, 15)).view(5, 3).sum(1), 0),
         (lambda s, x: (vector(x)[..., None, None, None] * s.taps).sum((1, 2, 3)), 3 * 27),
         # Weights that scale, that are scaled, or of which norms are taken.
@@ -146,6 +159,18 @@ def test_a_product_that_is_not_added_up_is_refused(name: str) -> None:
     word = words({f"aten::{name}": ZERO})
     image = torch.empty(1, 3, 8, 8, device="meta")
     assert count_module(Function(reduce), image, words=word).macs == 0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: functional.max_pool3d(grown(x)[0], (1, 8, 1)),
+        lambda x: functional.adaptive_max_pool3d(grown(x)[0], (8, 1, 8)),
+    ],
+)
+def test_the_maximum_of_a_product_is_refused(function: Callable[[Tensor], Tensor]) -> None:
+    with pytest.raises(CountError, match="^no rule counts aten::.* spelt elementwise: where"):
+        macs(function)
 
 
 def test_a_product_written_into_a_part_is_not_passed_over() -> None:
